@@ -1,0 +1,59 @@
+# Everything a developer runs. `make help` lists it; each target sets up what it needs by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit test-integration check lint types format crds lock up down status build clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv with the locked packages (done by every other target)
+	@$(PYTHON) tools/bootstrap.py
+
+demo: setup ## a real cluster and Vault on this machine, a certificate issued, renewed, and an outage survived
+	@$(BIN)/python -m testbed.demo
+
+test: setup ## all tests, and how long each tier took
+	@$(BIN)/python tools/tiers.py unit integration
+
+test-unit: setup ## the unit tests alone
+	@$(BIN)/python tools/tiers.py unit
+
+test-integration: setup ## the tests on the real testbed alone
+	@$(BIN)/python tools/tiers.py integration
+
+check: lint types ## lint, layers and types
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup
+	$(BIN)/mypy
+
+format: setup ## format the code and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+crds: setup ## write config/crd from the models
+	$(BIN)/python -m issuer.api.crd
+
+lock: setup ## renew locks/ from pyproject.toml
+	$(BIN)/python tools/lock.py
+
+build: setup ## build the testbed's servers into the cache
+	@$(BIN)/python -m testbed build
+
+up: setup ## keep a testbed running; CONTROLLER=0 leaves the controller out
+	@$(BIN)/python -m testbed up
+
+down: ## stop it
+	@test ! -x $(BIN)/python || $(BIN)/python -m testbed down
+
+status: setup ## what runs, and how to reach it
+	@$(BIN)/python -m testbed status
+
+clean: down ## remove what was made in this folder (the build cache stays)
+	rm -rf .venv .testbed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,38 @@
+"""Runs tiers of tests one after the other and says how long each took.
+
+python tools/tiers.py unit integration [-- PYTEST-ARGUMENTS]
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 0 when every tier passed, else the first failing one's."""
+    tiers, extra = arguments, []
+    if "--" in arguments:
+        split = arguments.index("--")
+        tiers, extra = arguments[:split], arguments[split + 1 :]
+    took: list[tuple[str, float, str]] = []
+    code = 0
+    for tier in tiers:
+        print(f"== {tier} tests", flush=True)
+        started = time.monotonic()
+        result = subprocess.run(
+            [sys.executable, "-m", "pytest", f"tests/{tier}", *extra], cwd=ROOT, check=False
+        )
+        took.append((tier, time.monotonic() - started, "passed" if result.returncode == 0 else "FAILED"))
+        code = code or result.returncode
+    for tier, seconds, how in took:
+        print(f"{tier:>12}: {how} in {seconds:.1f} s")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
