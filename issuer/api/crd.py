@@ -1,0 +1,193 @@
+"""The CustomResourceDefinitions, made from the models.
+
+`python -m issuer.api.crd [--check] [DIRECTORY]` writes them (default `config/crd`), or with `--check` says
+whether the files there are still what the models give.
+
+Kubernetes takes only *structural* schemas: no `$ref`, no alternatives, no titles. Pydantic writes all three,
+so its schema is flattened here. Source: Kubernetes, "Extend the Kubernetes API with
+CustomResourceDefinitions".
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from issuer.api.group import (
+    CLUSTER_ISSUER_KIND,
+    CLUSTER_ISSUER_PLURAL,
+    GROUP,
+    ISSUER_KIND,
+    ISSUER_PLURAL,
+    VERSION,
+)
+from issuer.api.issuers import MAX_MESSAGE, VaultClusterIssuer, VaultIssuer
+from issuer.api.model import ApiModel
+
+_HEADER: Final = "# Made from issuer/api by `python -m issuer.api.crd`; change the models, not this file.\n"
+_DROPPED: Final = frozenset({"$defs", "$ref", "title", "anyOf", "additionalProperties"})
+_COLUMNS: Final[list[dict[str, Any]]] = [
+    {
+        "name": "Ready",
+        "type": "string",
+        "description": "Whether the issuer signs.",
+        "jsonPath": '.status.conditions[?(@.type == "Ready")].status',
+    },
+    {
+        "name": "Reason",
+        "type": "string",
+        "description": "Why it is or isn't ready.",
+        "jsonPath": '.status.conditions[?(@.type == "Ready")].reason',
+    },
+    {
+        # Text, not a date: for a date kubectl prints how long ago it was, and this one lies ahead.
+        "name": "CA expiry",
+        "type": "string",
+        "description": "When the first CA of the chain ends.",
+        "jsonPath": ".status.caNotAfter",
+    },
+    {
+        "name": "Message",
+        "type": "string",
+        "priority": 1,
+        "description": "What is wrong and what to do about it.",
+        "jsonPath": '.status.conditions[?(@.type == "Ready")].message',
+    },
+    {
+        "name": "Age",
+        "type": "date",
+        "description": "How long ago the object was created.",
+        "jsonPath": ".metadata.creationTimestamp",
+    },
+]
+
+
+def custom_resource_definitions() -> dict[str, dict[str, Any]]:
+    """The definitions, by the name of the file each belongs in."""
+    return {
+        f"{GROUP}_{ISSUER_PLURAL}.yaml": _definition(VaultIssuer, ISSUER_KIND, ISSUER_PLURAL, "Namespaced"),
+        f"{GROUP}_{CLUSTER_ISSUER_PLURAL}.yaml": _definition(
+            VaultClusterIssuer, CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, "Cluster"
+        ),
+    }
+
+
+def rendered() -> dict[str, str]:
+    """Every file of the directory by name, as text: the definitions and kustomize's list of them."""
+    definitions = custom_resource_definitions()
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": sorted(definitions),
+    }
+    return {name: _yaml(data) for name, data in {**definitions, "kustomization.yaml": kustomization}.items()}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write or check the files. Returns the exit code: 1 if `--check` found a difference."""
+    parser = argparse.ArgumentParser(prog="python -m issuer.api.crd", description="Write the CRDs as YAML.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the files differ")
+    parser.add_argument("directory", nargs="?", type=Path, default=Path("config/crd"))
+    options = parser.parse_args(arguments)
+    files = rendered()
+    if options.check:
+        return _check(options.directory, files)
+    options.directory.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (options.directory / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+def _check(directory: Path, files: Mapping[str, str]) -> int:
+    different = sorted(name for name, text in files.items() if _read(directory / name) != text)
+    for name in different:
+        sys.stderr.write(f"{directory / name} differs from the models; run `python -m issuer.api.crd`\n")
+    return 1 if different else 0
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _yaml(data: Mapping[str, Any]) -> str:
+    return _HEADER + yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        """No anchors: they save nothing here, and people read these files."""
+        return True
+
+
+def _definition(model: type[ApiModel], kind: str, plural: str, scope: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{GROUP}", "labels": {"app.kubernetes.io/name": "vault-issuer"}},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "categories": ["cert-manager"],
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": kind.lower(),
+            },
+            "scope": scope,
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "additionalPrinterColumns": _COLUMNS,
+                    "schema": {"openAPIV3Schema": structural_schema(model)},
+                    "subresources": {"status": {}},
+                }
+            ],
+        },
+    }
+
+
+def structural_schema(model: type[ApiModel]) -> dict[str, Any]:
+    """The structural OpenAPI v3 schema of a whole object, whose top level is `model`."""
+    raw = model.model_json_schema(by_alias=True)
+    schema = _flatten(raw, raw.get("$defs", {}))
+    # The API server owns these three and takes no constraints for the last.
+    schema["properties"]["metadata"] = {"type": "object"}
+    schema["required"] = ["spec"]
+    schema["properties"]["status"].pop("default", None)
+    schema["properties"]["spec"]["properties"]["revocation"].pop("default", None)
+    schema["properties"]["status"]["properties"]["warnings"]["items"]["maxLength"] = MAX_MESSAGE
+    return schema
+
+
+def _flatten(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """`node` with references put in place, `X | None` as X, and only what structural schemas know."""
+    flat: dict[str, Any] = {}
+    if "$ref" in node:
+        flat |= _flatten(definitions[node["$ref"].rpartition("/")[2]], definitions)
+    for option in node.get("anyOf", ()):
+        if option.get("type") != "null":
+            flat |= _flatten(option, definitions)
+    for key, value in node.items():
+        if key == "properties":
+            flat[key] = {name: _flatten(child, definitions) for name, child in value.items()}
+        elif key == "items":
+            flat[key] = _flatten(value, definitions)
+        elif key not in _DROPPED and not (key == "default" and value in (None, [])):
+            flat[key] = value
+    return _ordered(flat)
+
+
+def _ordered(schema: Mapping[str, Any]) -> dict[str, Any]:
+    first = [key for key in ("description", "type", "format") if key in schema]
+    return {key: schema[key] for key in [*first, *(key for key in schema if key not in first)]}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+"""The names this API goes by."""
+
+from typing import Final
+
+GROUP: Final = "vault-issuer.io"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+ISSUER_KIND: Final = "VaultIssuer"
+ISSUER_PLURAL: Final = "vaultissuers"
+CLUSTER_ISSUER_KIND: Final = "VaultClusterIssuer"
+CLUSTER_ISSUER_PLURAL: Final = "vaultclusterissuers"

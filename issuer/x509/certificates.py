@@ -1,0 +1,97 @@
+"""Reading certificates from PEM, all at once and bounded, so that later looks into them don't fail."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from issuer.x509.der import certificate_extensions
+from issuer.x509.errors import LIBRARY_ERRORS, InvalidCertificate
+from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME, Name, quiet_subject, read_general_names, subject_names
+from issuer.x509.pem import read_blocks, write_pem
+from issuer.x509.usages import certificate_usages
+
+MAX_CERTIFICATES: Final = 64
+"""Most certificates in one bundle; a CA's chain has two or three, a trust bundle of our own some ten."""
+MAX_BUNDLE_BYTES: Final = 512 * 1024
+"""Longest bundle: 64 certificates of 8 KB, more than 16384-bit RSA ones take."""
+
+_LABELS: Final = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
+
+
+def read_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
+    """Every certificate in `pem`, in its order, at least one.
+
+    Raises InvalidCertificate for anything else in it than certificates and explaining text, for certificates
+    that can't be decoded down to their extensions, and for bundles beyond the bounds above.
+    """
+    data = pem.encode("utf-8", "replace") if isinstance(pem, str) else pem
+    if len(data) > MAX_BUNDLE_BYTES:
+        raise InvalidCertificate(f"the certificates are larger than {MAX_BUNDLE_BYTES} bytes")
+    try:
+        found = read_blocks(data, limit=MAX_CERTIFICATES).found
+    except ValueError as error:
+        raise InvalidCertificate(f"the certificates are not PEM: {error}") from error
+    if not found:
+        raise InvalidCertificate("no certificate is in the PEM text")
+    return tuple(_read(label, der, number) for number, (label, der) in enumerate(found, start=1))
+
+
+def write_certificates(certificates: tuple[x509.Certificate, ...]) -> str:
+    """The certificates as PEM, one behind the other."""
+    return "".join(
+        write_pem("CERTIFICATE", certificate.public_bytes(Encoding.DER)) for certificate in certificates
+    )
+
+
+def public_key(certificate: x509.Certificate) -> bytes:
+    """The public key as DER SubjectPublicKeyInfo."""
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+@lru_cache(maxsize=128)
+def alternative_names(certificate: x509.Certificate) -> frozenset[Name]:
+    """The subject alternative names."""
+    extensions = certificate_extensions(certificate.tbs_certificate_bytes)
+    value = next((e.value for e in extensions if e.oid == SUBJECT_ALTERNATIVE_NAME), None)
+    return read_general_names(value) if value is not None else frozenset()
+
+
+@lru_cache(maxsize=128)
+def names(certificate: x509.Certificate) -> frozenset[Name]:
+    """All names: alternative ones and those inside the subject."""
+    return alternative_names(certificate) | subject_names(quiet_subject(certificate))
+
+
+def _read(label: str, der: bytes, number: int) -> x509.Certificate:
+    if label not in _LABELS:
+        raise InvalidCertificate(f"PEM block {number} is a {label}, not a CERTIFICATE")
+    try:
+        return _decode(der)
+    except LIBRARY_ERRORS as error:
+        raise InvalidCertificate(f"certificate {number} can't be parsed") from error
+
+
+# The same CAs come with every leaf; remembering the last ones read saves most of the cost.
+@lru_cache(maxsize=128)
+def _decode(der: bytes) -> x509.Certificate:
+    with warnings.catch_warnings():
+        # About attribute lengths, which CAs don't hold to, and about serial numbers, which are checked here.
+        warnings.simplefilter("ignore")
+        certificate = x509.load_der_x509_certificate(der)
+        _decode_all(certificate)
+        if certificate.serial_number <= 0:
+            raise ValueError("the serial number is not positive")
+    return certificate
+
+
+def _decode_all(certificate: x509.Certificate) -> None:
+    """Touch what the library decodes late, so that what can't be decoded shows here and nowhere else."""
+    certificate_usages(certificate.extensions)
+    names(certificate)
+    public_key(certificate)
+    _ = (certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc)

@@ -1,0 +1,136 @@
+"""Reading certificate signing requests (PKCS #10, RFC 2986).
+
+What is read is what is signed: `pem` is written anew from the verified DER, so nothing around it reaches a
+CA.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from issuer.x509.der import Extension, request_extensions
+from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
+from issuer.x509.names import (
+    SUBJECT_ALTERNATIVE_NAME,
+    Name,
+    quiet_subject,
+    read_general_names,
+    subject_names,
+)
+from issuer.x509.pem import read_blocks, write_pem
+
+MAX_REQUEST_BYTES: Final = 64 * 1024
+"""Longest PEM. A 16384-bit RSA request takes about 6 KB, 250 long names about 30 KB more."""
+
+_MAX_FIELD: Final = MAX_REQUEST_BYTES * 4 // 3 + 4
+_LABELS: Final = frozenset({"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"})
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSigningRequest:
+    """A CSR whose signature holds.
+
+    `public_key` is DER SubjectPublicKeyInfo. `sans` are the subject alternative names, `names` these and the
+    names inside the subject. `extensions` are all that were asked for, raw.
+    """
+
+    pem: str = field(repr=False)
+    public_key: bytes = field(repr=False)
+    subject: x509.Name
+    names: frozenset[Name]
+    sans: frozenset[Name]
+    extensions: tuple[Extension, ...] = field(repr=False)
+
+
+def decode_request(field: str) -> CertificateSigningRequest:
+    """The request in `spec.request` as JSON holds it: base64 of PEM. Raises InvalidRequest."""
+    if len(field) > _MAX_FIELD:
+        raise _too_large()
+    try:
+        pem = base64.b64decode(field, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest("spec.request is not base64") from error
+    return read_request(pem)
+
+
+def read_request(pem: bytes) -> CertificateSigningRequest:
+    """The one request in `pem`, its signature verified. Raises InvalidRequest saying which step failed."""
+    request = _parse(_only_block(pem))
+    _check_signature(request)
+    try:
+        extensions = request_extensions(request.tbs_certrequest_bytes)
+        value = next((e.value for e in extensions if e.oid == SUBJECT_ALTERNATIVE_NAME), None)
+        sans = read_general_names(value) if value is not None else frozenset()
+    except ValueError as error:
+        raise InvalidRequest(f"the extensions of the certificate request can't be read: {error}") from error
+    try:
+        subject = quiet_subject(request)
+        names = sans | subject_names(subject)
+    except LIBRARY_ERRORS as error:
+        raise InvalidRequest("the subject of the certificate request can't be read") from error
+    return CertificateSigningRequest(
+        pem=write_pem("CERTIFICATE REQUEST", request.public_bytes(Encoding.DER)),
+        public_key=_public_key(request),
+        subject=subject,
+        names=names,
+        sans=sans,
+        extensions=extensions,
+    )
+
+
+def _only_block(pem: bytes) -> bytes:
+    if len(pem) > MAX_REQUEST_BYTES:
+        raise _too_large()
+    try:
+        blocks = read_blocks(pem, limit=2)
+    except ValueError as error:
+        raise InvalidRequest(f"the certificate request is not PEM: {error}") from error
+    if not blocks.found:
+        raise InvalidRequest(
+            "the certificate request is not PEM: no BEGIN CERTIFICATE REQUEST block is in it"
+        )
+    if len(blocks.found) != 1:
+        raise InvalidRequest(
+            "the certificate request holds more than one PEM block; send exactly one request"
+        )
+    label, der = blocks.found[0]
+    if label not in _LABELS:
+        raise InvalidRequest(f"the PEM block is a {label}, not a CERTIFICATE REQUEST")
+    if blocks.trailing:
+        raise InvalidRequest("there is trailing data behind the certificate request; remove it")
+    return der
+
+
+def _parse(der: bytes) -> x509.CertificateSigningRequest:
+    try:
+        return x509.load_der_x509_csr(der)
+    except LIBRARY_ERRORS as error:
+        raise InvalidRequest("the certificate request can't be parsed as PKCS #10") from error
+
+
+def _check_signature(request: x509.CertificateSigningRequest) -> None:
+    try:
+        valid = request.is_signature_valid
+    except LIBRARY_ERRORS as error:
+        raise InvalidRequest(
+            "the certificate request's key or signature algorithm is not supported"
+        ) from error
+    if not valid:
+        raise InvalidRequest("the certificate request's signature doesn't verify with its own public key")
+
+
+def _public_key(request: x509.CertificateSigningRequest) -> bytes:
+    try:
+        return request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except LIBRARY_ERRORS as error:
+        raise InvalidRequest("the certificate request's public key can't be read") from error
+
+
+def _too_large() -> InvalidRequest:
+    return InvalidRequest(f"the certificate request is larger than {MAX_REQUEST_BYTES} bytes")

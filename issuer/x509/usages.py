@@ -1,0 +1,99 @@
+"""cert-manager's usage names and the X.509 bits and OIDs they stand for.
+
+Source: cert-manager `pkg/api/util/usages.go` and the API reference of `KeyUsage`; RFC 5280 sections 4.2.1.3
+and .12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+
+CERT_SIGN: Final = "cert sign"
+CRL_SIGN: Final = "crl sign"
+DEFAULT_USAGES: Final = frozenset({"digital signature", "key encipherment"})
+"""What a request without usages asks for."""
+
+_KEY_USAGES: Final[dict[str, str]] = {
+    "signing": "digital signature",
+    "digital signature": "digital signature",
+    "content commitment": "content commitment",
+    "key encipherment": "key encipherment",
+    "key agreement": "key agreement",
+    "data encipherment": "data encipherment",
+    "cert sign": "cert sign",
+    "crl sign": "crl sign",
+    "encipher only": "encipher only",
+    "decipher only": "decipher only",
+}
+_EXTENDED: Final[dict[str, str]] = {
+    "any": "2.5.29.37.0",
+    "server auth": "1.3.6.1.5.5.7.3.1",
+    "client auth": "1.3.6.1.5.5.7.3.2",
+    "code signing": "1.3.6.1.5.5.7.3.3",
+    "email protection": "1.3.6.1.5.5.7.3.4",
+    "s/mime": "1.3.6.1.5.5.7.3.4",
+    "ipsec end system": "1.3.6.1.5.5.7.3.5",
+    "ipsec tunnel": "1.3.6.1.5.5.7.3.6",
+    "ipsec user": "1.3.6.1.5.5.7.3.7",
+    "timestamping": "1.3.6.1.5.5.7.3.8",
+    "ocsp signing": "1.3.6.1.5.5.7.3.9",
+    "microsoft sgc": "1.3.6.1.4.1.311.10.3.3",
+    "netscape sgc": "2.16.840.1.113730.4.1",
+}
+# The first name of an OID counts: "email protection" before "s/mime".
+_EXTENDED_NAMES: Final = {oid: name for name, oid in reversed(_EXTENDED.items())}
+
+
+@dataclass(frozen=True, slots=True)
+class Usages:
+    """Key usages by cert-manager's name, extended ones by dotted OID, and names that stand for neither."""
+
+    key: frozenset[str]
+    extended: frozenset[str]
+    unknown: frozenset[str] = frozenset()
+
+
+def read_usages(names: Iterable[str], *, is_ca: bool = False) -> Usages:
+    """What usage names ask for: without any the default, and for a CA also cert sign, as in cert-manager."""
+    asked = frozenset(names) or DEFAULT_USAGES
+    key = {_KEY_USAGES[name] for name in asked if name in _KEY_USAGES}
+    extended = {_EXTENDED[name] for name in asked if name in _EXTENDED}
+    unknown = {name for name in asked if name not in _KEY_USAGES and name not in _EXTENDED}
+    return Usages(frozenset(key | {CERT_SIGN} if is_ca else key), frozenset(extended), frozenset(unknown))
+
+
+def certificate_usages(extensions: x509.Extensions) -> Usages:
+    """The usages a certificate has."""
+    key: frozenset[str] = frozenset()
+    extended: frozenset[str] = frozenset()
+    for extension in extensions:
+        if isinstance(extension.value, x509.KeyUsage):
+            key = _key_usages(extension.value)
+        elif isinstance(extension.value, x509.ExtendedKeyUsage):
+            extended = frozenset(oid.dotted_string for oid in extension.value)
+    return Usages(key, extended)
+
+
+def usage_name(usage: str) -> str:
+    """A usage as people know it: an OID's name where it has one."""
+    return _EXTENDED_NAMES.get(usage, usage)
+
+
+def _key_usages(usage: x509.KeyUsage) -> frozenset[str]:
+    bits = {
+        "digital signature": usage.digital_signature,
+        "content commitment": usage.content_commitment,
+        "key encipherment": usage.key_encipherment,
+        "key agreement": usage.key_agreement,
+        "data encipherment": usage.data_encipherment,
+        CERT_SIGN: usage.key_cert_sign,
+        CRL_SIGN: usage.crl_sign,
+        # The library refuses to say these without key agreement, as RFC 5280 gives them no meaning then.
+        "encipher only": usage.key_agreement and usage.encipher_only,
+        "decipher only": usage.key_agreement and usage.decipher_only,
+    }
+    return frozenset(name for name, given in bits.items() if given)

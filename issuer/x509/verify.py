@@ -1,0 +1,180 @@
+"""Is the certificate that came back the one that was asked for?
+
+Some answers must never be delivered: another key, a name or a CA right nobody asked for, times that make no
+sense, a chain that doesn't hold now. Others a CA's role may rightly decide (usages, subject additions, a
+shorter life); these are told, and fatal only when `strict`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+
+from issuer.x509.certificates import alternative_names, names, public_key
+from issuer.x509.chain import Chain
+from issuer.x509.describe import subject_text
+from issuer.x509.names import quiet_subject, unasked
+from issuer.x509.request import CertificateSigningRequest
+from issuer.x509.usages import CERT_SIGN, CRL_SIGN, certificate_usages, read_usages, usage_name
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far notBefore may lie ahead, and how much shorter than asked a life may be unmentioned."""
+LONGER_LIFE: Final = timedelta(hours=1)
+"""How much longer than asked a life may be: CAs backdate, and round up."""
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the request asked for. `usages` are cert-manager's names; none mean its default."""
+
+    request: CertificateSigningRequest
+    is_ca: bool
+    usages: frozenset[str]
+    duration: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference. `code` is a CamelCase word for metrics and events, `message` is for people."""
+
+    code: str
+    message: str
+    fatal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    code: str
+    message: str
+    always_fatal: bool = False
+
+
+def verify(chain: Chain, asked: Asked, now: datetime, *, strict: bool = False) -> tuple[Finding, ...]:
+    """What of `chain` differs from `asked` at `now` (with time zone). Empty if nothing does.
+
+    The links of the chain were checked when it was built. Sources: RFC 5280 section 6.1.3; cert-manager's
+    `CertificateRequest` fields.
+    """
+    differences = (
+        *_key(chain, asked),
+        *_names(chain, asked),
+        *_authority(chain, asked),
+        *_validity(chain.leaf, now),
+        *_life(chain.leaf, asked.duration, now),
+        *_chain_times(chain, now),
+        *_usages(chain, asked),
+        *_subject(chain, asked),
+    )
+    return tuple(Finding(d.code, d.message, d.always_fatal or strict) for d in differences)
+
+
+def _key(chain: Chain, asked: Asked) -> Iterator[_Difference]:
+    if public_key(chain.leaf) != asked.request.public_key:
+        yield _Difference(
+            "PublicKeyDiffers", "the certificate is for another public key than the request's", True
+        )
+
+
+def _names(chain: Chain, asked: Asked) -> Iterator[_Difference]:
+    added = unasked(names(chain.leaf), asked.request.names)
+    if added:
+        yield _Difference(
+            "NameNotAsked", f"the certificate has names that weren't asked for: {_list(added)}", True
+        )
+    dropped = asked.request.sans - alternative_names(chain.leaf)
+    if dropped:
+        yield _Difference("NameDropped", f"the certificate lacks names that were asked for: {_list(dropped)}")
+
+
+def _authority(chain: Chain, asked: Asked) -> Iterator[_Difference]:
+    is_ca = any(
+        isinstance(extension.value, x509.BasicConstraints) and extension.value.ca
+        for extension in chain.leaf.extensions
+    )
+    if is_ca and not asked.is_ca:
+        yield _Difference("CANotAsked", "the certificate is a CA's, which wasn't asked for", True)
+    if asked.is_ca and not is_ca:
+        yield _Difference("CADropped", "a CA certificate was asked for, and the certificate is not a CA's")
+    rights = certificate_usages(chain.leaf.extensions).key & {CERT_SIGN, CRL_SIGN}
+    added = rights - read_usages(asked.usages).key
+    if added and not asked.is_ca:
+        yield _Difference(
+            "CAUsageNotAsked",
+            f"the certificate may do what wasn't asked for and only CAs do: {_list(added)}",
+            True,
+        )
+
+
+def _validity(leaf: x509.Certificate, now: datetime) -> Iterator[_Difference]:
+    begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if end < begin:
+        yield _Difference(
+            "ValidityReversed", f"the certificate ends ({end}) before it begins ({begin})", True
+        )
+    if end <= now:
+        yield _Difference("Expired", f"the certificate ended at {end}, and it is {now}", True)
+    if begin > now + CLOCK_SKEW:
+        yield _Difference(
+            "NotYetValid", f"the certificate begins at {begin}, and it is {now}; compare the clocks", True
+        )
+
+
+def _life(leaf: x509.Certificate, duration: timedelta | None, now: datetime) -> Iterator[_Difference]:
+    if duration is None:
+        return
+    begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    # From now, not from notBefore: roles may backdate that for days, and it adds nothing to what lies ahead.
+    if end - now > duration + LONGER_LIFE:
+        yield _Difference(
+            "LifeTooLong", f"the certificate lives {end - now}, but {duration} was asked for", True
+        )
+    # From notBefore if that is earlier, so that a late delivery of a good certificate is no difference.
+    if end - min(begin, now) < duration - CLOCK_SKEW:
+        yield _Difference(
+            "LifeShorter", f"the certificate ends at {end}, sooner than the {duration} asked for"
+        )
+
+
+def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
+    for ca in chain.cas:
+        begin, end = ca.not_valid_before_utc, ca.not_valid_after_utc
+        if not begin - CLOCK_SKEW <= now < end:
+            message = f"the CA {subject_text(ca)[:200]} is valid from {begin} to {end}, and it is {now}"
+            yield _Difference("ChainNotValid", message, True)
+    if chain.leaf.not_valid_after_utc > chain.not_after:
+        yield _Difference("OutlivesCA", f"the certificate ends after its CA, whose end is {chain.not_after}")
+
+
+def _usages(chain: Chain, asked: Asked) -> Iterator[_Difference]:
+    wanted = read_usages(asked.usages, is_ca=asked.is_ca)
+    given = certificate_usages(chain.leaf.extensions)
+    missing = (wanted.key - given.key) | (wanted.extended - given.extended) | wanted.unknown
+    added = (given.key - wanted.key) | (given.extended - wanted.extended)
+    if missing:
+        yield _Difference("UsageDropped", f"usages are missing: {_list(map(usage_name, missing))}")
+    if added:
+        yield _Difference("UsageAdded", f"usages were added: {_list(map(usage_name, added))}")
+
+
+def _subject(chain: Chain, asked: Asked) -> Iterator[_Difference]:
+    wanted, given = _attributes(asked.request.subject), _attributes(quiet_subject(chain.leaf))
+    if added := given - wanted:
+        yield _Difference("SubjectAdded", f"subject attributes were added: {_list(added)}")
+    if dropped := wanted - given:
+        yield _Difference("SubjectDropped", f"subject attributes are missing: {_list(dropped)}")
+
+
+def _attributes(subject: x509.Name) -> Counter[str]:
+    return Counter(f"{attribute.rfc4514_attribute_name}={attribute.value!s}" for attribute in subject)
+
+
+def _list(things: Iterable[object]) -> str:
+    texts = sorted(ascii(str(thing)[:200])[1:-1] for thing in things)
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more

@@ -1,0 +1,116 @@
+"""The CRDs on disk are what the models give, and what Kubernetes takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from issuer.api import crd
+from issuer.api.crd import custom_resource_definitions, main, rendered
+
+DIRECTORY = Path(__file__).parents[3] / "config" / "crd"
+KNOWN = {
+    *("description", "type", "format", "properties", "required", "items", "enum", "default"),
+    *("minLength", "maxLength", "minimum", "maximum", "maxItems"),
+    *("x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+}
+
+
+def schemas() -> Iterator[dict[str, Any]]:
+    for definition in custom_resource_definitions().values():
+        yield definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+
+def walk(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, schema
+    for name, child in schema.get("properties", {}).items():
+        yield from walk(child, f"{path}.{name}")
+    if "items" in schema:
+        yield from walk(schema["items"], f"{path}[]")
+
+
+def test_files_on_disk_are_what_the_models_give() -> None:
+    different = [
+        name for name, text in rendered().items() if (DIRECTORY / name).read_text(encoding="utf-8") != text
+    ]
+    assert not different, "run `python -m issuer.api.crd`"
+    assert {path.name for path in DIRECTORY.iterdir()} == set(rendered())
+
+
+def test_check_says_which_file_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "new")]) == 0
+    assert main(["--check", str(tmp_path / "new")]) == 0
+    (tmp_path / "new" / "kustomization.yaml").write_text("other")
+    assert main(["--check", str(tmp_path / "new")]) == 1
+    assert "kustomization.yaml differs" in capsys.readouterr().err
+
+
+def test_kustomize_lists_every_definition() -> None:
+    assert yaml.safe_load(rendered()["kustomization.yaml"])["resources"] == sorted(
+        custom_resource_definitions()
+    )
+
+
+def test_schemas_are_structural_and_described() -> None:
+    for schema in schemas():
+        for path, node in walk(schema):
+            assert set(node) <= KNOWN, path
+            assert isinstance(node.get("type"), str), path
+            if path != ".metadata" and not path.endswith("[]"):
+                assert node.get("description"), path
+
+
+def test_every_rule_has_a_message_for_people() -> None:
+    rules = [
+        rule
+        for schema in schemas()
+        for _, node in walk(schema)
+        for rule in node.get("x-kubernetes-validations", [])
+    ]
+    assert rules
+    assert all(len(rule["message"]) > 20 and "\n" not in rule["message"] for rule in rules)
+
+
+def test_vault_has_cert_managers_fields_and_requirements() -> None:
+    for schema in schemas():
+        vault = schema["properties"]["spec"]["properties"]["vault"]
+        assert set(vault["required"]) == {"auth", "server", "path"}
+        assert "default" not in {key for _, node in walk(vault) for key in node}
+        assert set(vault["properties"]) == {
+            *("auth", "server", "serverName", "path", "namespace", "caBundle", "caBundleSecretRef"),
+            *("clientCertSecretRef", "clientKeySecretRef"),
+        }
+        fields = {path for path, _ in walk(vault["properties"]["auth"])}
+        assert {
+            ".tokenSecretRef.key",
+            ".appRole.roleId",
+            ".kubernetes.serviceAccountRef.audiences[]",
+            ".clientCertificate.secretName",
+            ".aws.iamRoleArn",
+            ".aws.vaultHeaderValue",
+        } <= fields
+
+
+def test_both_kinds_are_told_apart() -> None:
+    found = {
+        (d["spec"]["names"]["kind"], d["spec"]["scope"], d["metadata"]["name"])
+        for d in custom_resource_definitions().values()
+    }
+    assert found == {
+        ("VaultIssuer", "Namespaced", "vaultissuers.vault-issuer.io"),
+        ("VaultClusterIssuer", "Cluster", "vaultclusterissuers.vault-issuer.io"),
+    }
+    for definition in custom_resource_definitions().values():
+        assert definition["spec"]["names"]["categories"] == ["cert-manager"]
+        version = definition["spec"]["versions"][0]
+        assert version["subresources"] == {"status": {}}
+        names = [column["name"] for column in version["additionalPrinterColumns"]]
+        assert names == ["Ready", "Reason", "CA expiry", "Message", "Age"]
+
+
+def test_making_the_definitions_leaves_no_trace() -> None:
+    assert crd.rendered() == crd.rendered()

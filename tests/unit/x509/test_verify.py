@@ -1,0 +1,223 @@
+"""What a CA returned is held against what was asked. Each refusal stands beside a twin that is fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from issuer.x509.chain import build_chain
+from issuer.x509.describe import fingerprint, serial_hex, subject_text
+from issuer.x509.request import read_request
+from issuer.x509.usages import read_usages, usage_name
+from issuer.x509.verify import Asked, Finding, verify
+
+if TYPE_CHECKING:
+    from tests.unit.x509.conftest import Authority, Make, Template
+
+SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
+CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+DNS = x509.DNSName
+
+
+@dataclass
+class Case:
+    """One signing: a CSR for web.example, and whatever the CA made of it."""
+
+    make: Make
+    inter: Authority
+    root: Authority
+
+    def check(
+        self,
+        template: Template | None = None,
+        *,
+        csr: x509.CertificateSigningRequest | None = None,
+        same_key: bool = True,
+        is_ca: bool = False,
+        usages: frozenset[str] = frozenset(),
+        duration: timedelta | None = timedelta(days=1),
+        strict: bool = False,
+        late: timedelta = timedelta(),
+    ) -> dict[str, Finding]:
+        csr = csr or self.make.request()
+        key = csr.public_key() if same_key else self.make.key().public_key()
+        leaf = self.inter.sign(template or self.make.Template(), key)
+        chain = build_chain(leaf, [self.inter.certificate, self.root.certificate])
+        asked = Asked(read_request(self.make.pem(csr)), is_ca, usages, duration)
+        return {
+            finding.code: finding for finding in verify(chain, asked, self.make.NOW + late, strict=strict)
+        }
+
+
+@pytest.fixture(scope="module")
+def case(make: Make) -> Case:
+    root = make.root()
+    return Case(make, root.authority("Int"), root)
+
+
+def test_what_was_asked_for_has_no_findings(case: Case) -> None:
+    assert case.check() == {}
+    assert case.check(strict=True) == {}
+    assert (
+        case.check(duration=None, template=case.make.Template(end=case.make.NOW + 90 * case.make.DAY)) == {}
+    )
+
+
+def test_another_key_is_fatal(case: Case) -> None:
+    assert case.check(same_key=False)["PublicKeyDiffers"].fatal
+
+
+def test_a_name_nobody_asked_for_is_fatal(case: Case) -> None:
+    sans = [DNS("web.example"), DNS("bank.example")]
+    finding = case.check(case.make.Template(sans=sans))["NameNotAsked"]
+    assert finding.fatal
+    assert "DNS bank.example" in finding.message
+    assert case.check(case.make.Template(sans=sans), csr=case.make.request(sans=sans)) == {}
+
+
+def test_another_common_name_is_fatal_and_one_of_the_asked_names_is_told(case: Case) -> None:
+    assert case.check(case.make.Template(subject=case.make.name("bank.example")))["NameNotAsked"].fatal
+    csr = case.make.request(subject=x509.Name([]))
+    found = case.check(case.make.Template(subject=case.make.name("web.example")), csr=csr)
+    assert set(found) == {"SubjectAdded"}
+    assert not found["SubjectAdded"].fatal
+
+
+def test_a_common_name_copied_to_the_alternative_names_is_fine(case: Case) -> None:
+    assert case.check(csr=case.make.request(sans=[])) == {}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        x509.RFC822Name("root@example"),
+        x509.UniformResourceIdentifier("spiffe://other/admin"),
+        x509.RegisteredID(x509.ObjectIdentifier("1.2.3")),
+        x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x05admin"),
+        x509.DirectoryName(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "admin")])),
+    ],
+)
+def test_names_of_every_kind_are_held_against_the_request(case: Case, extra: x509.GeneralName) -> None:
+    sans = [DNS("web.example"), extra]
+    assert case.check(case.make.Template(sans=sans))["NameNotAsked"].fatal
+    assert case.check(case.make.Template(sans=sans), csr=case.make.request(sans=sans)) == {}
+
+
+def test_a_dropped_name_is_told_and_fatal_when_strict(case: Case) -> None:
+    csr = case.make.request(sans=[DNS("web.example"), DNS("b.example")])
+    assert not case.check(csr=csr)["NameDropped"].fatal
+    assert case.check(csr=csr, strict=True)["NameDropped"].fatal
+
+
+def test_a_ca_flag_is_fatal_unless_asked_for(case: Case) -> None:
+    template = case.make.Template(ca=True, usages=["digital_signature", "key_encipherment", "key_cert_sign"])
+    found = case.check(template)
+    assert found["CANotAsked"].fatal
+    assert found["CAUsageNotAsked"].fatal
+    assert case.check(template, is_ca=True) == {}
+    assert set(case.check(is_ca=True)) == {"CADropped", "UsageDropped"}
+
+
+def test_the_right_to_sign_is_fatal_without_the_flag_too(case: Case) -> None:
+    usages = ["digital_signature", "key_encipherment", "crl_sign"]
+    assert case.check(case.make.Template(usages=usages))["CAUsageNotAsked"].fatal
+    asked = frozenset({"digital signature", "key encipherment", "crl sign"})
+    assert case.check(case.make.Template(usages=usages), usages=asked) == {}
+
+
+def test_times_that_make_no_sense_are_fatal(case: Case) -> None:
+    now, minute = case.make.NOW, timedelta(minutes=1)
+    ended = case.make.Template(begin=now - 2 * case.make.DAY, end=now)
+    assert case.check(ended)["Expired"].fatal
+    ahead = case.make.Template(begin=now + 6 * minute)
+    assert case.check(ahead)["NotYetValid"].fatal
+    assert case.check(case.make.Template(begin=now + 4 * minute)) == {}
+
+
+def test_a_life_longer_than_asked_is_fatal_beyond_an_hour(case: Case) -> None:
+    end, minute = case.make.NOW + case.make.DAY, timedelta(minutes=1)
+    assert case.check(case.make.Template(end=end + 61 * minute))["LifeTooLong"].fatal
+    assert case.check(case.make.Template(end=end + 59 * minute)) == {}
+
+
+def test_a_shorter_life_is_told_beyond_five_minutes(case: Case) -> None:
+    end, minute = case.make.NOW + case.make.DAY, timedelta(minutes=1)
+    assert not case.check(case.make.Template(end=end - 6 * minute))["LifeShorter"].fatal
+    assert case.check(case.make.Template(end=end - 4 * minute)) == {}
+
+
+def test_a_certificate_delivered_late_is_still_the_one_asked_for(case: Case) -> None:
+    assert case.check(late=timedelta(hours=3)) == {}
+
+
+def test_a_chain_that_does_not_hold_now_is_fatal(case: Case) -> None:
+    make = case.make
+    for change in ({"end": make.NOW}, {"begin": make.NOW + timedelta(minutes=6)}):
+        inter = case.root.authority("Off", template=make.CA.but(**change))
+        found = Case(make, inter, case.root).check()
+        assert found["ChainNotValid"].fatal
+        assert "CN=Off" in found["ChainNotValid"].message
+
+
+def test_a_leaf_that_outlives_its_ca_is_told(case: Case) -> None:
+    short = case.root.authority("Short", template=case.make.CA.but(end=case.make.NOW + timedelta(hours=1)))
+    assert not Case(case.make, short, case.root).check()["OutlivesCA"].fatal
+
+
+def test_other_usages_are_told(case: Case) -> None:
+    template = case.make.Template(extended=[SERVER_AUTH, CLIENT_AUTH])
+    asked = frozenset({"digital signature", "key encipherment", "server auth", "code signing"})
+    found = case.check(template, usages=asked)
+    assert found["UsageDropped"].message == "usages are missing: code signing"
+    assert found["UsageAdded"].message == "usages were added: client auth"
+    assert not any(finding.fatal for finding in found.values())
+    exact = frozenset({"signing", "key encipherment", "server auth", "client auth"})
+    assert case.check(template, usages=exact) == {}
+
+
+def test_subject_changes_are_told(case: Case) -> None:
+    make = case.make
+    added = make.Template(subject=make.name("web.example", organization="Corp"))
+    assert case.check(added)["SubjectAdded"].message == "subject attributes were added: O=Corp"
+    csr = make.request(subject=make.name("web.example", organization="Corp"))
+    assert set(case.check(csr=csr)) == {"SubjectDropped"}
+    assert case.check(added, csr=csr) == {}
+
+
+def test_long_lists_are_cut(case: Case) -> None:
+    sans = [DNS(f"{n}.example") for n in range(50)]
+    message = case.check(case.make.Template(sans=sans))["NameNotAsked"].message
+    assert message.endswith("and 45 more")
+
+
+def test_usage_names_are_cert_managers() -> None:
+    assert read_usages([]) == read_usages(["digital signature", "key encipherment"])
+    assert read_usages(["signing"]) == read_usages(["digital signature"])
+    assert read_usages(["s/mime"]) == read_usages(["email protection"])
+    assert read_usages(["server auth"], is_ca=True).key == {"cert sign"}
+    assert read_usages(["no such"]).unknown == {"no such"}
+    assert usage_name("1.3.6.1.5.5.7.3.4") == "email protection"
+    assert usage_name("1.2.3") == "1.2.3"
+
+
+def test_serials_are_written_as_vault_does(make: Make) -> None:
+    root = make.root()
+    for serial, text in [(1, "01"), (0xFF, "ff"), (0x1F0AC3, "1f:0a:c3"), (0x100, "01:00")]:
+        assert serial_hex(root.sign(make.Template(serial=serial))) == text
+
+
+def test_certificates_are_described(make: Make) -> None:
+    certificate = make.root("R\u00f6\u00f6t").certificate
+    assert len(fingerprint(certificate)) == 64
+    assert subject_text(certificate) == "CN=R\\xf6\\xf6t"
+
+
+def test_the_key_is_compared_as_subject_public_key_info(make: Make) -> None:
+    csr = make.request()
+    encoded = csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert read_request(make.pem(csr)).public_key == encoded
