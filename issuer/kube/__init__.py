@@ -1,0 +1,22 @@
+"""Kubernetes as this product uses it: one bare HTTP client and the machinery a controller stands on.
+
+Contract of this room:
+
+- Objects are plain JSON dicts, exactly as the API server sent them. No models are built here; the watch path
+  parses each line once with orjson and hands the dict on.
+- Every failure leaves this room as a `KubeError` (`errors`). Nothing of aiohttp or kubernetes.aio leaks out.
+- Everything that comes from outside is bounded: answers, watch lines, queues, event budgets.
+- Nothing here knows certificates, Vault or policy.
+
+Modules, from the bottom up:
+
+- `errors`, `resources`: what can go wrong, and where objects live.
+- `credentials`: kubeconfig, in-cluster files and exec plugins, turned into something a request can use.
+- `client`: get, list, watch, create, replace, delete.
+- `reflector`: keeps a handler in step with a resource, over list and watch.
+- `workqueue`: keys waiting to be reconciled.
+- `lease`: leadership among replicas.
+- `events`: what people see in `kubectl describe`, within a budget.
+
+Mock at the API server: the tests run a scripted HTTP server on loopback instead of replacing classes here.
+"""

@@ -1,0 +1,336 @@
+"""One HTTP client for the API server: aiohttp and orjson, plain dicts in and out.
+
+All calls raise `KubeError` (see `issuer.kube.errors`), are bounded in time and size, and load the credentials
+once more when the server says 401. Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlencode
+
+import aiohttp
+import orjson
+import structlog
+from yarl import URL
+
+from issuer.kube.credentials import Access, AccessSource, find_source
+from issuer.kube.errors import AnswerTooLarge, ConfigError, KubeError, Unauthorized, Unavailable, from_status
+from issuer.kube.resources import SERVICE_ACCOUNTS, Resource
+from issuer.kube.wire import Object, keepalive_socket, lines, read_body, read_error, read_event, unreachable
+
+MAX_OBJECT: Final = 16 << 20
+"""Bytes of one object's answer. etcd takes 1.5 MiB by default; the rest is room for other settings."""
+
+MAX_PAGE: Final = 64 << 20
+"""Bytes of a page of a list: 500 objects of 128 KiB. When it is passed, a reflector asks for less."""
+
+MAX_LINE: Final = MAX_OBJECT
+"""Bytes of one event on a watch."""
+
+_RELOAD_GAP: Final = (
+    5.0  # seconds between two loads of refused credentials: an exec plugin is a process each time
+)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A piece of a list. `continue_token` is empty on the last; a watch may start at `resource_version`."""
+
+    items: Sequence[Object] = field(repr=False)
+    resource_version: str
+    continue_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccountToken:
+    """A token of the TokenRequest API. `expires` is RFC 3339, as the server wrote it."""
+
+    value: str = field(repr=False)
+    expires: str
+
+
+async def connect(
+    kubeconfig: str | None = None, context: str | None = None, *, timeout: float = 30.0, connections: int = 64
+) -> KubeClient:
+    """A client for `kubeconfig`, or what `find_source` finds. Raises ConfigError."""
+    return await KubeClient.open(find_source(kubeconfig, context), timeout=timeout, connections=connections)
+
+
+class KubeClient:
+    """Talks to one API server over one pool of connections. Made by `connect` or `open`; close it."""
+
+    def __init__(
+        self, source: AccessSource, access: Access, session: aiohttp.ClientSession, timeout: float
+    ) -> None:
+        self._source = source
+        self._access = access
+        self._loaded = time.monotonic()
+        self._last_refusal = -_RELOAD_GAP
+        self._loading = asyncio.Lock()
+        self._session = session
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(10.0, timeout))
+
+    @classmethod
+    async def open(
+        cls,
+        source: AccessSource,
+        *,
+        timeout: float = 30.0,
+        connections: int = 64,
+        user_agent: str = "vault-issuer",
+    ) -> KubeClient:
+        """Load the credentials and make the pool; nothing is sent yet. `timeout` is for a call, in s."""
+        access = await source.load()
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=connections, keepalive_timeout=75, socket_factory=keepalive_socket
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Compressed lists cost both sides more CPU than a cluster's network does, and could hide their
+            # size.
+            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": user_agent},
+            auto_decompress=False,
+            read_bufsize=1 << 18,
+        )
+        return cls(source, access, session, timeout)
+
+    @property
+    def server(self) -> str:
+        """The API server's base URL."""
+        return self._access.server
+
+    async def close(self) -> None:
+        """Close all connections; running watches end with Unavailable."""
+        await self._session.close()
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        """One object. Raises NotFound, Forbidden, ..."""
+        return await self._call("GET", resource.path(namespace, name))
+
+    async def get_path(self, path: str) -> Object:
+        """Any JSON document of the server, such as `/version`."""
+        return await self._call("GET", path)
+
+    async def list_page(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        limit: int = 500,
+        continue_token: str = "",
+        field_selector: str | None = None,
+        label_selector: str | None = None,
+    ) -> Page:
+        """A page of at most `limit` objects (0: all), consistent across pages while their token is good.
+
+        Raises Expired when `continue_token` is too old, BadRequest when the server doesn't know the selector.
+        """
+        query = _query(fieldSelector=field_selector, labelSelector=label_selector, limit=str(limit or ""))
+        if continue_token:
+            query["continue"] = continue_token
+        answer = await self._call("GET", _url(resource.path(namespace), query), bound=MAX_PAGE)
+        metadata = answer.get("metadata") or {}
+        items = answer.get("items") or []
+        return Page(items, str(metadata.get("resourceVersion", "")), metadata.get("continue") or "")
+
+    async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
+        """Create `body`, in `namespace` or its own. Raises AlreadyExists, Invalid, ..."""
+        namespace = namespace or body.get("metadata", {}).get("namespace")
+        return await self._call("POST", resource.path(namespace), body)
+
+    async def replace(self, resource: Resource, body: Object) -> Object:
+        """PUT the whole object; with its resourceVersion a lost update is refused with Conflict."""
+        return await self._call("PUT", _own_path(resource, body), body)
+
+    async def replace_status(self, resource: Resource, body: Object) -> Object:
+        """PUT `body`'s status through the status subresource; its spec is ignored by the server."""
+        return await self._call("PUT", _own_path(resource, body, "status"), body)
+
+    async def delete(
+        self, resource: Resource, name: str, namespace: str | None = None, *, uid: str | None = None
+    ) -> None:
+        """Delete one object; with `uid` only if it is still that one (else Conflict)."""
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}} if uid else None
+        await self._call("DELETE", resource.path(namespace, name), body)
+
+    async def create_subresource(
+        self, resource: Resource, name: str, subresource: str, body: Object, namespace: str | None = None
+    ) -> Object:
+        """POST to a subresource of an object, such as `token` of a ServiceAccount."""
+        return await self._call("POST", resource.path(namespace, name, subresource), body)
+
+    async def request_token(
+        self, namespace: str, service_account: str, audiences: Sequence[str], seconds: int = 600
+    ) -> ServiceAccountToken:
+        """A token for a ServiceAccount (TokenRequest; the API server takes no less than 600 seconds)."""
+        body: Object = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
+        }
+        answer = await self.create_subresource(SERVICE_ACCOUNTS, service_account, "token", body, namespace)
+        status = answer.get("status") or {}
+        if not isinstance(status.get("token"), str) or not status["token"]:
+            raise KubeError(f"TokenRequest for {namespace}/{service_account} answered without a token")
+        return ServiceAccountToken(status["token"], str(status.get("expirationTimestamp", "")))
+
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        resource_version: str,
+        namespace: str | None = None,
+        field_selector: str | None = None,
+        label_selector: str | None = None,
+        timeout_seconds: int = 300,
+        read_timeout: float = 90.0,
+    ) -> AsyncGenerator[tuple[str, Object], None]:
+        """Events after `resource_version` as (type, object), with bookmarks, until the server ends the watch.
+
+        `timeout_seconds` is what the server is asked for. Silence of `read_timeout` seconds raises
+        Unavailable: the server sends a bookmark about once a minute, so the connection is dead. An ERROR
+        event raises its `KubeError` (Expired for 410). Close it (`contextlib.aclosing`) when leaving early.
+        """
+        query = _query(fieldSelector=field_selector, labelSelector=label_selector)
+        query |= {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(timeout_seconds),
+        }
+        path = resource.path(namespace)
+        limits = aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=read_timeout)
+        what = f"WATCH {path}"
+        async with self._response("GET", _url(path, query), None, limits) as response:
+            async for line in lines(response.content, MAX_LINE, what):
+                kind, value = read_event(line, what)
+                if kind == "ERROR":
+                    code = value.get("code")
+                    raise from_status(code if isinstance(code, int) else 500, value, what=what)
+                yield kind, value
+
+    async def _call(
+        self, method: str, url: str, body: Object | None = None, *, bound: int = MAX_OBJECT
+    ) -> Object:
+        data = orjson.dumps(body) if body is not None else None
+        async with self._response(method, url, data, self._timeout) as response:
+            content = await read_body(response, bound)
+        what = _what(method, url)
+        if content is None:
+            raise AnswerTooLarge(f"{what}: the answer is larger than {bound} bytes")
+        try:
+            answer = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise KubeError(f"{what}: the answer is not JSON; is this a Kubernetes API server?") from error
+        if not isinstance(answer, dict):
+            raise KubeError(f"{what}: the answer is not an object")
+        return answer
+
+    @asynccontextmanager
+    async def _response(
+        self, method: str, url: str, data: bytes | None, limits: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A 2xx answer, or a KubeError. Errors of the connection while it is read are translated here too."""
+        try:
+            response = await self._send(method, url, data, limits)
+            try:
+                yield response
+            finally:
+                response.release()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unreachable(_what(method, url), error) from error
+        except RuntimeError as error:
+            if not self._session.closed:
+                raise
+            raise Unavailable(f"{_what(method, url)}: this client is closed") from error
+
+    async def _send(
+        self, method: str, url: str, data: bytes | None, limits: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        access = await self._current()
+        for attempt in (1, 2):
+            response = await self._session.request(
+                method,
+                URL(access.server + url, encoded=True),
+                data=data,
+                headers=_headers(access, data),
+                timeout=limits,
+                allow_redirects=False,
+                ssl=access.tls if access.tls is not None else True,
+                server_hostname=access.tls_server_name,
+                proxy=access.proxy,
+            )
+            if response.status < 300:
+                return response
+            try:
+                error = await read_error(response, _what(method, url))
+            finally:
+                response.release()
+            if attempt == 2 or not isinstance(error, Unauthorized):
+                raise error
+            renewed = await self._renewed(access)
+            if renewed is access:
+                raise error
+            access = renewed
+        raise AssertionError("unreachable")
+
+    async def _current(self) -> Access:
+        """The access, loaded again when it is due. While that fails the old one is used: it may be good."""
+        access = self._access
+        if access.good_for is None or time.monotonic() - self._loaded < access.good_for:
+            return access
+        async with self._loading:
+            if self._access is access and time.monotonic() - self._loaded >= access.good_for:
+                try:
+                    self._access = await self._source.load()
+                except ConfigError as error:
+                    _log.warning("credentials not reloaded", error=error.message)
+                self._loaded = time.monotonic()
+        return self._access
+
+    async def _renewed(self, refused: Access) -> Access:
+        """The access to try after `refused` got a 401; `refused` itself when nothing better is there."""
+        async with self._loading:
+            if self._access is not refused or time.monotonic() - self._last_refusal < _RELOAD_GAP:
+                return self._access
+            self._last_refusal = self._loaded = time.monotonic()
+            try:
+                loaded = await self._source.load()
+            except ConfigError as error:
+                _log.warning("credentials not reloaded", error=error.message)
+                return refused
+            if (loaded.authorization, loaded.tls) == (refused.authorization, refused.tls):
+                return refused
+            self._access = loaded
+            return loaded
+
+
+def _headers(access: Access, data: bytes | None) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"} if data is not None else {}
+    if access.authorization is not None:
+        headers["Authorization"] = access.authorization
+    return headers
+
+
+def _own_path(resource: Resource, body: Object, subresource: str | None = None) -> str:
+    metadata = body.get("metadata") or {}
+    return resource.path(metadata.get("namespace"), metadata.get("name") or "", subresource)
+
+
+def _query(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _url(path: str, query: dict[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def _what(method: str, url: str) -> str:
+    return f"{method} {url.partition('?')[0]}"

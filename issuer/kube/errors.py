@@ -1,0 +1,142 @@
+"""What the API server, or the way to it, can answer instead of an object.
+
+Translated once, in `issuer.kube.client`, from HTTP status and the `Status` object
+(https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/). Messages are bounded and
+made of printable characters; they never hold a request's body, a header or a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+MAX_MESSAGE: Final = 512
+"""Characters of a server's message that are kept: enough for a sentence, too few for a body."""
+
+
+def printable(text: str, limit: int = MAX_MESSAGE) -> str:
+    """`text` on one line, without control characters, cut to `limit` characters."""
+    cleaned = "".join(c if c.isprintable() else " " for c in text[: limit * 4])
+    cleaned = " ".join(cleaned.split())
+    return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
+
+
+class KubeError(Exception):
+    """A call to the API server that gave no usable answer.
+
+    `status` is the HTTP status (None when there was no answer), `reason` the `Status.reason` (CamelCase, may
+    be empty), `message` bounded text, `retry_after` the seconds the server asked to wait (None when it
+    didn't).
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, reason: str = "", retry_after: float | None = None
+    ) -> None:
+        self.message = printable(message)
+        self.status = status
+        self.reason = printable(reason, 64)
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+
+class BadRequest(KubeError):
+    """400: the server does not understand this request, for example a field selector it has no field for."""
+
+
+class Unauthorized(KubeError):
+    """401: the credentials are missing, expired or unknown; they have been loaded anew once already."""
+
+
+class Forbidden(KubeError):
+    """403: known, but not allowed; the message names the verb and the resource that RBAC lacks."""
+
+
+class NotFound(KubeError):
+    """404: the object, or the whole resource (its CRD), is not there."""
+
+
+class Conflict(KubeError):
+    """409: the object changed since it was read. Read it again and decide again."""
+
+
+class AlreadyExists(KubeError):
+    """409 on create: an object of this name is there."""
+
+
+class Expired(KubeError):
+    """410, or a resourceVersion this server can't serve: list again."""
+
+
+class Invalid(KubeError):
+    """422, or a name that can't be part of a path: the content is refused, and would be again."""
+
+
+class Throttled(KubeError):
+    """429: too many requests; see `retry_after`."""
+
+
+class Unavailable(KubeError):
+    """5xx, no connection, TLS not trusted, or no answer in time: try later."""
+
+
+class AnswerTooLarge(KubeError):
+    """The answer passed the bound of this client and was dropped."""
+
+
+class ConfigError(KubeError):
+    """The kubeconfig, the in-cluster files or the exec plugin can't be used; the message says why."""
+
+
+_UNEXPLAINED: Final = {404: "the server has no such path; is the CRD installed?"}
+
+_BY_STATUS: Final[dict[int, type[KubeError]]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Expired,
+    422: Invalid,
+    429: Throttled,
+}
+
+
+def from_status(
+    code: int, body: Mapping[str, Any] | None, *, what: str, retry_after: float | None = None
+) -> KubeError:
+    """The error for HTTP status `code` with the server's `Status` object `body` (None if it sent none).
+
+    `what` names the call ("GET /api/v1/..."); it is put before the server's message.
+    """
+    status = body if isinstance(body, Mapping) and body.get("kind") == "Status" else {}
+    reason = _text(status.get("reason"))
+    message = _text(status.get("message")) or _UNEXPLAINED.get(code) or f"HTTP {code} without a reason"
+    details = status.get("details")
+    details = details if isinstance(details, Mapping) else {}
+    if retry_after is None:
+        seconds = details.get("retryAfterSeconds")
+        retry_after = float(seconds) if isinstance(seconds, int) and seconds > 0 else None
+    kind = _kind(code, reason, details)
+    return kind(f"{what}: {message}", status=code, reason=reason, retry_after=retry_after)
+
+
+def _kind(code: int, reason: str, details: Mapping[str, Any]) -> type[KubeError]:
+    if code == 409 and reason == "AlreadyExists":
+        return AlreadyExists
+    if reason in ("Expired", "Gone") or _has_cause(details, "ResourceVersionTooLarge"):
+        # "Too large resource version" (504): this server is behind what was read before, as after a restore.
+        return Expired
+    if code >= 500:
+        return Unavailable
+    return _BY_STATUS.get(code, KubeError)
+
+
+def _has_cause(details: Mapping[str, Any], reason: str) -> bool:
+    causes = details.get("causes")
+    return isinstance(causes, list) and any(
+        isinstance(c, Mapping) and c.get("reason") == reason for c in causes
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,236 @@
+"""What people see in `kubectl describe` and `kubectl get events`, within a budget.
+
+An event is a second write beside the one that matters, so there are few of them: repeats become a count on
+the first, what is over the budget is dropped and counted, and nothing here ever fails or slows its caller.
+Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ (events.k8s.io/v1)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import structlog
+
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict, KubeError, NotFound, printable
+from issuer.kube.resources import EVENTS
+from issuer.kube.wire import Object
+
+_MAX_NOTE: Final = 1024  # bytes, by the API server's validation
+_REMEMBERED: Final = 1024  # distinct events whose repeats are counted
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EventBudget:
+    """How much may be written: a burst, then so many a second; `queue` waiting at most.
+
+    A repeat within `forget_after` seconds of the last one is a count, which is written every `repeat_every`
+    seconds.
+    """
+
+    per_second: float = 1.0
+    burst: int = 25
+    queue: int = 256
+    repeat_every: float = 60.0
+    forget_after: float = 600.0
+
+
+class _Key(NamedTuple):
+    uid: str
+    kind: str
+    reason: str
+    note: str
+
+
+@dataclass(slots=True)
+class _Series:
+    """One event and its repeats."""
+
+    body: Object = field(repr=False)
+    count: int = 1
+    last: float = 0.0  # when it last happened; on the recorder's clock
+    last_utc: str = ""
+    written: float | None = None  # when it was last written
+    queued: bool = False
+
+
+class EventRecorder:
+    """Records events of `component` (a qualified name such as `vault-issuer.io/controller`).
+
+    `warning` and `normal` only queue; `run` writes until cancelled; `flush` writes what is queued, for a
+    graceful stop.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        component: str,
+        budget: EventBudget | None = None,
+        *,
+        instance: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._component = component
+        self._budget = budget if budget is not None else EventBudget()
+        self._instance = (instance or f"{socket.gethostname()}-{os.getpid()}")[:128]
+        self._clock = clock
+        self._tokens = float(self._budget.burst)
+        self._filled_at = clock()
+        self._series: OrderedDict[_Key, _Series] = OrderedDict()
+        self._queue: deque[_Series] = deque()
+        self._waiting = asyncio.Event()
+        self.written = 0
+        """Writes that succeeded."""
+        self.dropped = 0
+        """Events that were never written: queue full, refused, or unfit."""
+
+    def normal(self, obj: Object, reason: str, message: str, *, action: str = "Reconcile") -> None:
+        """Something happened as it should."""
+        self._record("Normal", obj, reason, message, action)
+
+    def warning(self, obj: Object, reason: str, message: str, *, action: str = "Reconcile") -> None:
+        """Something needs attention. `reason` and `action` are CamelCase; `message` must hold no secret."""
+        self._record("Warning", obj, reason, message, action)
+
+    async def run(self) -> None:
+        """Write queued events as the budget allows, until cancelled."""
+        while True:
+            await self._waiting.wait()
+            delay = self._take()
+            if delay > 0:
+                await asyncio.sleep(delay)
+                continue
+            await self._write_next()
+
+    async def flush(self, timeout: float = 5.0) -> None:
+        """Write what is queued, at most a burst of it and for `timeout` seconds; the rest is dropped."""
+        try:
+            async with asyncio.timeout(timeout):
+                for _ in range(self._budget.burst):
+                    if not self._queue:
+                        break
+                    await self._write_next()
+        except TimeoutError:
+            _log.info("events not flushed in time", left=len(self._queue))
+        self.dropped += len(self._queue)
+        self._queue.clear()
+        self._waiting.clear()
+
+    def _record(self, kind: str, obj: Object, reason: str, message: str, action: str) -> None:
+        try:
+            self._count(kind, obj, reason, _note(message), action)
+        except Exception as error:  # noqa: BLE001 - an event must never cost the work it tells about
+            self.dropped += 1
+            _log.warning("event not recorded", reason=reason, error=type(error).__name__)
+
+    def _count(self, kind: str, obj: Object, reason: str, note: str, action: str) -> None:
+        now = self._clock()
+        key = _Key(obj["metadata"].get("uid", ""), kind, reason, note)
+        series = self._series.get(key)
+        if series is None or now - series.last > self._budget.forget_after:
+            if len(self._queue) >= self._budget.queue:
+                self.dropped += 1
+                return
+            series = _Series(self._event(kind, obj, reason, note, action))
+            self._series[key] = series
+            if len(self._series) > _REMEMBERED:
+                self._series.popitem(last=False)
+        else:
+            series.count += 1
+        self._series.move_to_end(key)
+        series.last, series.last_utc = now, _utc()
+        due = series.written is None or now - series.written >= self._budget.repeat_every
+        if due and not series.queued:
+            series.queued = True
+            self._queue.append(series)
+            self._waiting.set()
+
+    def _event(self, kind: str, obj: Object, reason: str, note: str, action: str) -> Object:
+        metadata = obj["metadata"]
+        namespace = metadata.get("namespace") or "default"  # where events of cluster-scoped objects must live
+        regarding = {
+            "apiVersion": obj.get("apiVersion", ""),
+            "kind": obj.get("kind", ""),
+            "name": metadata["name"],
+            "namespace": metadata.get("namespace", ""),
+            "uid": metadata.get("uid", ""),
+            "resourceVersion": metadata.get("resourceVersion", ""),
+        }
+        name = f"{metadata['name'][:230].rstrip('.-')}.{secrets.token_hex(8)}"
+        return {
+            "apiVersion": EVENTS.api_version,
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "eventTime": _utc(),
+            "reportingController": self._component,
+            "reportingInstance": self._instance,
+            "action": action[:128],
+            "reason": reason[:128],
+            "regarding": regarding,
+            "note": note,
+            "type": kind,
+        }
+
+    def _take(self) -> float:
+        """Take a token; 0, or the seconds until there is one."""
+        now = self._clock()
+        budget = self._budget
+        self._tokens = min(budget.burst, self._tokens + (now - self._filled_at) * budget.per_second)
+        self._filled_at = now
+        if self._tokens < 1:
+            return (1 - self._tokens) / budget.per_second
+        self._tokens -= 1
+        return 0.0
+
+    async def _write_next(self) -> None:
+        series = self._queue.popleft()
+        if not self._queue:
+            self._waiting.clear()
+        series.queued = False
+        first = series.written is None
+        series.written = self._clock()
+        try:
+            await self._write(series, first)
+        except KubeError as error:
+            self.dropped += 1
+            _log.warning("event not written", reason=series.body["reason"], error=error.message)
+        except Exception:  # noqa: BLE001 - the recorder goes on with the next event
+            self.dropped += 1
+            _log.exception("event not written", reason=series.body["reason"])
+        else:
+            self.written += 1
+
+    async def _write(self, series: _Series, first: bool) -> None:
+        body = series.body
+        if series.count > 1:
+            body = body | {"series": {"count": series.count, "lastObservedTime": series.last_utc}}
+        if not first and "resourceVersion" in body["metadata"]:
+            try:
+                series.body = await self._client.replace(EVENTS, body)
+            except (NotFound, Conflict):
+                pass  # its time to live is over, or someone changed it: begin anew
+            else:
+                return
+        name, _, _ = body["metadata"]["name"].rpartition(".")
+        metadata = {"name": f"{name}.{secrets.token_hex(8)}", "namespace": body["metadata"]["namespace"]}
+        series.body = await self._client.create(EVENTS, body | {"metadata": metadata})
+
+
+def _note(message: str) -> str:
+    note = printable(message, _MAX_NOTE)
+    return note.encode()[:_MAX_NOTE].decode(errors="ignore")
+
+
+def _utc() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,272 @@
+"""Keeps a handler in step with a resource: a paged list, then a watch, resumed while the server allows.
+
+Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes and
+client-go's reflector. The list is handed on page by page and never held whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Final, Protocol
+
+import structlog
+
+from issuer.kube.client import KubeClient, Page
+from issuer.kube.errors import AnswerTooLarge, BadRequest, Expired, KubeError
+from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
+
+PAGE: Final = 500
+"""Objects asked for in a page."""
+
+WATCH_SECONDS: Final = (300, 600)
+"""How long a watch is asked to last: a range, so that watches that began together do not end together."""
+
+READ_TIMEOUT: Final = 90.0
+"""Seconds of silence after which a watch's connection is taken for dead; bookmarks come about every 60."""
+
+_FIRST_BACKOFF: Final = 0.2
+_LONGEST_BACKOFF: Final = 10.0  # one request each: what it costs is how late the end of an outage is noticed
+_LONGEST_ASKED: Final = 60.0  # seconds of a Retry-After that are obeyed
+_SETTLED: Final = 5.0  # a watch that lasted this long, or brought something, was a good one
+_PAGED_TRIES: Final = 2  # paged lists that may expire half-way before the list is asked for in one piece
+
+_log = structlog.get_logger(__name__)
+
+
+class Handler(Protocol):
+    """Who is kept in step. Methods are called from the event loop and must be quick; they do not await."""
+
+    def begin(self) -> None:
+        """A full list starts. It replaces all that was known; one that was begun and not ended is void."""
+
+    def add(self, obj: Object) -> None:
+        """An object of the list."""
+
+    def end(self) -> None:
+        """The list is complete: what was known before and was not added since `begin` is gone."""
+
+    def upsert(self, obj: Object) -> None:
+        """An object was created or changed."""
+
+    def remove(self, obj: Object) -> None:
+        """An object is gone (its last state), or is no longer kept; it may be one that was never seen."""
+
+
+class Reflector:
+    """Runs one list-and-watch. `keep` is asked for each object, whatever the server filters.
+
+    Objects come without `metadata.managedFields`, which nobody here reads; a PUT without them leaves them as
+    they are.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        resource: Resource,
+        handler: Handler,
+        *,
+        namespace: str | None = None,
+        field_selector: str | None = None,
+        keep: Callable[[Object], bool] | None = None,
+        page_size: int = PAGE,
+        read_timeout: float = READ_TIMEOUT,
+        first_backoff: float = _FIRST_BACKOFF,
+    ) -> None:
+        self._client = client
+        self._resource = resource
+        self._handler = handler
+        self._namespace = namespace
+        self._field_selector = field_selector
+        self._keep = keep if keep is not None else _everything
+        self._page_size = page_size
+        self._read_timeout = read_timeout
+        self._first_backoff = first_backoff
+        self._selector_refused = False
+        self._failures = 0
+        self._expiries = 0
+        self._version = ""  # where the next watch starts; empty: list first
+        self._log = _log.bind(resource=resource.plural)
+        self.synced = asyncio.Event()
+        """Set once the first list was handed on in full."""
+        self.restarts = 0
+        """Lists and watches that ended with an error."""
+        self.relists = 0
+        """Full lists after the first."""
+        self.handler_errors = 0
+        """Exceptions the handler raised; each concerned one object and was logged."""
+        self.last_contact = 0.0
+        """`time.monotonic()` when the server last sent something; 0 before."""
+
+    @property
+    def resource_version(self) -> str:
+        """Where the next watch resumes; empty when a list comes first."""
+        return self._version
+
+    @property
+    def server_side_filter(self) -> bool:
+        """Whether the server does the filtering, as far as is known."""
+        return self._field_selector is not None and not self._selector_refused
+
+    async def run(self) -> None:
+        """List and watch until cancelled. No error ends it: it pauses, longer each time, and goes on."""
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                began = time.monotonic()
+                brought = await self._watch()
+                if brought or time.monotonic() - began >= _SETTLED:
+                    self._failures = self._expiries = 0
+                else:
+                    await self._pause(
+                        None
+                    )  # a server that ends each watch at once must not be asked in a loop
+            except KubeError as error:
+                await self._failed(error)
+            except Exception:  # noqa: BLE001 - whatever it is, a reflector that ends would blind the controller
+                self.restarts += 1
+                self._version = ""
+                self._log.exception("reflector failed, listing again")
+                await self._pause(None)
+
+    async def _failed(self, error: KubeError) -> None:
+        self.restarts += 1
+        if isinstance(error, Expired):
+            self._log.info("watch expired, listing again", resource_version=self._version)
+            self._version = ""
+            # The server is there, whatever was before: only expiries that follow each other lengthen the
+            # pause.
+            self._failures, self._expiries = self._expiries, self._expiries + 1
+            self._selector_refused = False  # a good moment to ask again: the CRD may know the field by now
+            await self._pause(None)
+            return
+        if isinstance(error, BadRequest) and self.server_side_filter:
+            self._selector_refused = True
+            self._version = ""
+            self._log.warning(
+                "server refuses the field selector, filtering here",
+                selector=self._field_selector,
+                error=error.message,
+            )
+            return
+        if isinstance(error, AnswerTooLarge):
+            self._page_size = max(1, self._page_size // 4)
+            self._version = ""
+        self._log.warning(
+            "list or watch failed", error=error.message, status=error.status, failures=self._failures
+        )
+        await self._pause(error.retry_after)
+
+    async def _pause(self, at_least: float | None) -> None:
+        delay = min(_LONGEST_BACKOFF, self._first_backoff * 2 ** min(self._failures, 16))
+        self._failures += 1
+        delay *= 0.5 + random.random() / 2  # noqa: S311 - spreads load, hides nothing
+        await asyncio.sleep(max(delay, min(at_least or 0.0, _LONGEST_ASKED)))
+
+    async def _list(self) -> None:
+        """Hand on a whole list; one whose continue token expires half-way starts again."""
+        for _ in range(_PAGED_TRIES):
+            try:
+                self._version = await self._list_paged(self._page_size)
+                break
+            except Expired:
+                self._log.info("list expired between pages, starting again")
+        else:
+            # Pages take longer than the server keeps history. One piece can't expire; its size is bounded as
+            # ever.
+            self._version = await self._list_paged(0)
+        if self.synced.is_set():
+            self.relists += 1
+        self.synced.set()
+
+    async def _list_paged(self, limit: int) -> str:
+        self._handler.begin()
+        page = await self._page(limit, "")
+        version = page.resource_version
+        while True:
+            for obj in page.items:
+                if self._kept(obj):
+                    self._call(self._handler.add, obj)
+            if not page.continue_token:
+                break
+            page = await self._page(limit, page.continue_token)
+        self._handler.end()
+        return version
+
+    async def _page(self, limit: int, token: str) -> Page:
+        page = await self._client.list_page(
+            self._resource,
+            namespace=self._namespace,
+            limit=limit,
+            continue_token=token,
+            field_selector=self._selector(),
+        )
+        self.last_contact = time.monotonic()
+        return page
+
+    async def _watch(self) -> bool:
+        """One watch, to its end; whether it brought anything."""
+        brought = False
+        events = self._client.watch(
+            self._resource,
+            resource_version=self._version,
+            namespace=self._namespace,
+            field_selector=self._selector(),
+            timeout_seconds=random.randint(*WATCH_SECONDS),  # noqa: S311 - spreads load, hides nothing
+            read_timeout=self._read_timeout,
+        )
+        async with aclosing(events):
+            async for kind, obj in events:
+                self.last_contact = time.monotonic()
+                if not brought:
+                    brought = True
+                    self._failures = self._expiries = 0
+                version = obj["metadata"]["resourceVersion"]
+                if kind != "BOOKMARK":
+                    self._event(kind, obj)
+                self._version = version
+        return brought
+
+    def _event(self, kind: str, obj: Object) -> None:
+        if kind == "DELETED":
+            self._call(self._handler.remove, obj)
+        elif kind in ("ADDED", "MODIFIED"):
+            # What is not kept any more is removed; the handler knows whether it ever had it.
+            self._call(self._handler.upsert if self._kept(obj) else self._handler.remove, obj)
+        else:
+            self._log.warning("unknown watch event", kind=kind[:32])
+
+    def _kept(self, obj: Object) -> bool:
+        try:
+            return self._keep(obj)
+        except Exception:  # noqa: BLE001 - one odd object must not stop the others
+            self.handler_errors += 1
+            self._log.exception("filter failed, object ignored", **_who(obj))
+            return False
+
+    def _call(self, method: Callable[[Object], None], obj: Object) -> None:
+        metadata = obj.get("metadata")
+        if isinstance(metadata, dict):
+            metadata.pop("managedFields", None)
+        try:
+            method(obj)
+        except Exception:  # noqa: BLE001 - one odd object must not stop the others
+            self.handler_errors += 1
+            self._log.exception("handler failed, object ignored", **_who(obj))
+
+    def _selector(self) -> str | None:
+        return None if self._selector_refused else self._field_selector
+
+
+def _everything(_: Object) -> bool:
+    return True
+
+
+def _who(obj: Object) -> dict[str, object]:
+    metadata = obj.get("metadata") or {}
+    return {"namespace": metadata.get("namespace"), "name": metadata.get("name")}

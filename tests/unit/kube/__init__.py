@@ -1,0 +1,1 @@
+"""Tests of `issuer.kube` against a scripted API server on loopback (`fake_api`)."""

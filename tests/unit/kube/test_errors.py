@@ -1,0 +1,62 @@
+"""What the server says becomes one of our errors, bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from issuer.kube import errors
+
+from .fake_api import failure
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "kind"),
+    [
+        (400, "BadRequest", errors.BadRequest),
+        (401, "Unauthorized", errors.Unauthorized),
+        (403, "Forbidden", errors.Forbidden),
+        (404, "NotFound", errors.NotFound),
+        (409, "Conflict", errors.Conflict),
+        (409, "AlreadyExists", errors.AlreadyExists),
+        (410, "Expired", errors.Expired),
+        (410, "Gone", errors.Expired),
+        (422, "Invalid", errors.Invalid),
+        (429, "TooManyRequests", errors.Throttled),
+        (500, "InternalError", errors.Unavailable),
+        (503, "ServiceUnavailable", errors.Unavailable),
+        (418, "", errors.KubeError),
+    ],
+)
+def test_status_becomes_its_error(code: int, reason: str, kind: type[errors.KubeError]) -> None:
+    error = errors.from_status(code, failure(code, reason, "because"), what="GET /x")
+    assert type(error) is kind
+    assert (error.status, error.reason, error.message) == (code, reason, "GET /x: because")
+
+
+def test_a_resource_version_of_the_future_asks_for_a_new_list() -> None:
+    body = failure(
+        504, "Timeout", "Too large resource version", causes=[{"reason": "ResourceVersionTooLarge"}]
+    )
+    assert isinstance(errors.from_status(504, body, what="WATCH /x"), errors.Expired)
+
+
+def test_the_seconds_to_wait_come_from_the_header_else_from_the_status() -> None:
+    body = failure(429, "TooManyRequests", retryAfterSeconds=7)
+    assert errors.from_status(429, body, what="x").retry_after == 7
+    assert errors.from_status(429, body, what="x", retry_after=2.0).retry_after == 2
+    assert errors.from_status(429, None, what="x").retry_after is None
+
+
+def test_messages_are_one_bounded_printable_line() -> None:
+    error = errors.KubeError("a\x1b[31m\n" + "b" * 10_000)
+    assert len(error.message) == errors.MAX_MESSAGE
+    assert error.message.isprintable()
+
+
+@pytest.mark.parametrize("body", [None, {}, {"kind": "Pod"}, failure(500, "") | {"details": 3, "message": 4}])
+def test_an_odd_body_is_still_an_error(body: dict[str, object] | None) -> None:
+    assert errors.from_status(500, body, what="GET /x").message == "GET /x: HTTP 500 without a reason"
+
+
+def test_a_path_the_server_does_not_know_hints_at_the_crd() -> None:
+    assert "is the CRD installed?" in errors.from_status(404, None, what="GET /x").message

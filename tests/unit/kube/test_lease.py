@@ -1,0 +1,286 @@
+"""Who leads, and who knows when it no longer does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from issuer.kube.client import KubeClient
+from issuer.kube.lease import LeaderElector, steady_clock
+
+from .fake_api import FakeApi, echo, json, never, refuse, until
+
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/ns/leases"
+LEASE = f"{LEASES}/lock"
+
+
+class Clock:
+    """A clock that stands still until told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Leader:
+    """An elector with short pauses, whose lease lasts 15 s and renew deadline 10 s of a clock of its own."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self.clock = Clock()
+        self.elector = LeaderElector(
+            client, "ns", "lock", "me", duration=15, renew=10, retry=0.002, clock=self.clock
+        )
+        self.log: list[str] = []
+        self.started = asyncio.Event()
+        self.stopped = asyncio.Event()
+        self.fails: Exception | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self.elector.run(self._on_started, self._on_stopped))
+
+    async def _on_started(self) -> None:
+        self.log.append("started")
+        self.started.set()
+        if self.fails:
+            raise self.fails
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.log.append("work cancelled")
+
+    async def _on_stopped(self) -> None:
+        self.log.append(f"stopped, leader {self.elector.is_leader}")
+        self.stopped.set()
+
+
+@pytest.fixture
+async def leader(client: KubeClient) -> AsyncIterator[Leader]:
+    made = Leader(client)
+    yield made
+    if made.task is not None:
+        made.task.cancel()
+        await asyncio.wait([made.task])
+
+
+def lease(holder: str, version: str = "1", renewed: str = "then", seconds: int = 15) -> dict[str, Any]:
+    spec = {
+        "holderIdentity": holder,
+        "leaseDurationSeconds": seconds,
+        "renewTime": renewed,
+        "leaseTransitions": 3,
+    }
+    return {"metadata": {"name": "lock", "namespace": "ns", "resourceVersion": version}, "spec": spec}
+
+
+def leads(leader: Leader) -> bool:
+    return leader.elector.is_leader
+
+
+async def soon(event: asyncio.Event) -> None:
+    async with asyncio.timeout(5):
+        await event.wait()
+
+
+async def calls(api: FakeApi, number: int) -> None:
+    await until(lambda: len(api.calls) >= number)
+
+
+async def test_a_lease_that_is_not_there_is_created_and_renewed(api: FakeApi, leader: Leader) -> None:
+    api.on("GET", LEASE, refuse(404, "NotFound"))
+    api.on("POST", LEASES, echo("1"))
+    api.on("PUT", LEASE, echo("2"), never())
+    assert not leads(leader)
+    leader.start()
+    await soon(leader.started)
+    await calls(api, 4)
+    assert leads(leader)
+    assert leader.elector.time_left() == 10
+    created, renewed = api.calls[1].body, api.calls[2].body
+    assert created["spec"]["holderIdentity"] == "me"
+    assert created["spec"]["leaseDurationSeconds"] == 15
+    assert created["spec"]["leaseTransitions"] == 0
+    assert renewed["metadata"]["resourceVersion"] == "1"
+    assert renewed["spec"]["acquireTime"] == created["spec"]["acquireTime"]
+
+
+async def test_anothers_lease_is_taken_only_after_it_was_unchanged_here_for_its_duration(
+    api: FakeApi, leader: Leader
+) -> None:
+    api.on("GET", LEASE, json(lease("other")))
+    leader.start()
+    await calls(api, 1)
+    leader.clock.now += 14
+    api.on("GET", LEASE, json(lease("other")), json(lease("other", "2", "later")))
+    await calls(api, 3)
+    assert leader.elector.holder == "other"
+    leader.clock.now += 14
+    api.on("GET", LEASE, json(lease("other", "2", "later")))
+    await calls(api, 4)
+    leader.clock.now += 2
+    api.on("GET", LEASE, json(lease("other", "2", "later")))
+    api.on("PUT", LEASE, echo("3"), never())
+    await soon(leader.started)
+    taken = api.called("PUT")[0].body
+    assert taken["spec"]["leaseTransitions"] == 4
+    assert taken["metadata"]["resourceVersion"] == "2"
+
+
+async def test_a_released_lease_is_taken_at_once(api: FakeApi, leader: Leader) -> None:
+    api.on("GET", LEASE, json(lease("")))
+    api.on("PUT", LEASE, echo("2"), never())
+    leader.start()
+    await soon(leader.started)
+
+
+async def test_losing_the_race_is_not_leading(api: FakeApi, leader: Leader) -> None:
+    api.on("GET", LEASE, refuse(404, "NotFound"), json(lease("other")))
+    api.on("POST", LEASES, refuse(409, "AlreadyExists"))
+    api.on("GET", LEASE, json(lease("")), never())
+    api.on("PUT", LEASE, refuse(409, "Conflict"))
+    leader.start()
+    await calls(api, 6)
+    assert not leader.started.is_set()
+
+
+async def test_a_frozen_leader_knows_at_once_that_it_is_none(api: FakeApi, leader: Leader) -> None:
+    api.on("GET", LEASE, json(lease("")))
+    api.on("PUT", LEASE, echo("2"), never())
+    leader.start()
+    await soon(leader.started)
+    leader.clock.now += 9.9
+    assert leads(leader)
+    leader.clock.now += 0.1  # no task has run since: the process was frozen
+    assert not leads(leader)
+    assert leader.elector.time_left() == 0
+
+
+async def test_a_leader_without_renewals_stops_its_work_and_competes_again(
+    api: FakeApi, leader: Leader
+) -> None:
+    async def slow(_: web.BaseRequest) -> web.StreamResponse:
+        leader.clock.now += 11
+        return web.json_response({}, status=503)
+
+    api.on("GET", LEASE, json(lease("")), json(lease("other", "9")), never())
+    api.on("PUT", LEASE, echo("2"), slow)
+    leader.start()
+    await soon(leader.stopped)
+    assert leader.log == ["started", "work cancelled", "stopped, leader False"]
+    await calls(api, 5)
+
+
+async def test_the_deadline_counts_from_before_the_write(api: FakeApi, leader: Leader) -> None:
+    async def slow(request: web.BaseRequest) -> web.StreamResponse:
+        leader.clock.now += 4
+        return await echo("2")(request)
+
+    api.on("GET", LEASE, json(lease("")))
+    api.on("PUT", LEASE, slow, never())
+    leader.start()
+    await soon(leader.started)
+    assert leader.elector.time_left() == 6
+
+
+async def test_a_leader_that_sees_another_holder_stops_at_once(api: FakeApi, leader: Leader) -> None:
+    api.on("GET", LEASE, json(lease("")), json(lease("other", "7")), never())
+    api.on("PUT", LEASE, echo("2"), refuse(409, "Conflict"))
+    leader.start()
+    await soon(leader.stopped)
+    assert leader.elector.holder == "other"
+
+
+async def test_a_conflict_with_our_own_lost_answer_does_not_end_leadership(
+    api: FakeApi, leader: Leader
+) -> None:
+    api.on("GET", LEASE, json(lease("")), json(lease("me", "3")))
+    api.on("PUT", LEASE, echo("2"), refuse(409, "Conflict"), echo("4"), never())
+    leader.start()
+    await calls(api, 6)
+    assert leads(leader)
+    assert leader.log == ["started"]
+    assert api.called("PUT")[2].body["metadata"]["resourceVersion"] == "3"
+
+
+async def test_a_single_failed_renewal_does_not_end_leadership(api: FakeApi, leader: Leader) -> None:
+    api.on("GET", LEASE, json(lease("")))
+    api.on("PUT", LEASE, echo("2"), refuse(500, "InternalError"), echo("3"), never())
+    leader.start()
+    await calls(api, 5)
+    assert leader.log == ["started"]
+
+
+async def test_release_hands_over_and_ends_the_run(api: FakeApi, leader: Leader) -> None:
+    api.on("GET", LEASE, json(lease("")))
+    leader.elector._retry = 5
+    api.on("PUT", LEASE, echo("2"), echo("3"))
+    leader.start()
+    await soon(leader.started)
+    async with asyncio.timeout(5):
+        await leader.elector.release()
+    assert leader.log == ["started", "work cancelled", "stopped, leader False"]
+    released = api.called("PUT")[1].body
+    assert released["spec"]["holderIdentity"] == ""
+    assert released["spec"]["leaseDurationSeconds"] == 1
+    assert released["metadata"]["resourceVersion"] == "2"
+
+
+async def test_releasing_what_was_never_held_writes_nothing(api: FakeApi, leader: Leader) -> None:
+    api.on("GET", LEASE, json(lease("other")), never())
+    leader.elector._renew = 0.1  # the call in flight is given up at half of it
+    leader.start()
+    await calls(api, 2)
+    async with asyncio.timeout(5):
+        await leader.elector.release()
+    assert not api.called("PUT")
+
+
+async def test_release_before_run_means_no_run(leader: Leader) -> None:
+    await leader.elector.release()
+    leader.start()
+    assert leader.task is not None
+    await leader.task
+    assert leader.log == []
+
+
+async def test_work_that_fails_gives_the_lease_up_and_is_told(api: FakeApi, leader: Leader) -> None:
+    api.on("GET", LEASE, json(lease("")))
+    api.on("PUT", LEASE, echo("2"), echo("3"))
+    leader.fails = RuntimeError("broken")
+    leader.start()
+    assert leader.task is not None
+    with pytest.raises(RuntimeError, match="broken"):
+        await leader.task
+    assert api.called("PUT")[1].body["spec"]["holderIdentity"] == ""
+
+
+async def test_a_cancelled_run_is_not_leader_and_leaves_the_lease_to_run_out(
+    api: FakeApi, leader: Leader
+) -> None:
+    api.on("GET", LEASE, json(lease("")))
+    leader.elector._retry = 5
+    api.on("PUT", LEASE, echo("2"))
+    leader.start()
+    await soon(leader.started)
+    assert leader.task is not None
+    leader.task.cancel()
+    await asyncio.wait([leader.task])
+    assert leader.task.cancelled()
+    assert not leads(leader)
+    assert leader.log[-1] == "stopped, leader False"
+
+
+def test_times_that_can_not_keep_leadership_exclusive_are_refused(api: FakeApi) -> None:
+    for duration, renew, retry in ((10, 10, 2), (15, 2, 2), (15, 10, 0)):
+        with pytest.raises(ValueError, match="duration > renew > retry"):
+            LeaderElector(None, "ns", "l", "me", duration=duration, renew=renew, retry=retry)  # type: ignore[arg-type]
+
+
+def test_the_clock_only_grows() -> None:
+    assert steady_clock() <= steady_clock()
