@@ -1,0 +1,64 @@
+"""The two-method seam between controllers and signing backends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class SigningRequest:
+    """What to sign. `csr_pem` has been read and its signature verified by the caller; `duration` None leaves
+    the lifetime to the backend; `usages` are cert-manager's names."""
+
+    csr_pem: str = field(repr=False)
+    duration: timedelta | None
+    usages: frozenset[str]
+    is_ca: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCertificate:
+    """What a backend signed, not verified yet. `ca_pems` are the CAs it sent, concatenated PEM (maybe empty,
+    maybe with the root); `serial` is lower-case hex in pairs with colons."""
+
+    leaf_pem: str = field(repr=False)
+    ca_pems: str = field(repr=False)
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A backend that can sign. `ca_pem` is its CA chain; `warnings` are sentences for the issuer's status;
+    `check_again_in` is seconds until it wants the next check (so that its login stays good), None if it
+    doesn't."""
+
+    ca_pem: str = field(repr=False)
+    warnings: tuple[str, ...] = ()
+    check_again_in: float | None = None
+
+
+class Signer(Protocol):
+    """A configured backend of one issuer."""
+
+    async def check(self) -> Health:
+        """Prove that signing would work, without signing. Raises Retry or IssuerBroken."""
+        ...
+
+    async def sign(self, request: SigningRequest) -> SignedCertificate:
+        """Sign one request once. Raises Retry, Failed or IssuerBroken."""
+        ...
+
+    async def close(self) -> None:
+        """Let connections go; whatever was signed stays valid."""
+        ...
+
+
+@runtime_checkable
+class Revoker(Protocol):
+    """A signer that can also take back what it signed."""
+
+    async def revoke(self, certificate_pem: str) -> None:
+        """Revoke one certificate. Raises Retry, Failed (not found, not allowed) or IssuerBroken."""
+        ...

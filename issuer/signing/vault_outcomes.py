@@ -1,0 +1,114 @@
+"""What each of Vault's errors means for a request and its issuer, and what to tell people about it."""
+
+from __future__ import annotations
+
+from issuer.signing.outcomes import Failed, IssuerBroken, Retry
+from issuer.vault import errors
+from issuer.vault.connection import Connection
+from issuer.vault.paths import SignPath
+
+Outcome = Retry | Failed | IssuerBroken
+
+
+def outcome(error: errors.VaultError, path: SignPath, connection: Connection) -> Outcome:
+    """The outcome for `error` of a call on `path`.
+
+    Transient ones are Retry; only Vault's refusal of this CSR is Failed; the rest is the issuer's.
+    """
+    return (
+        _transient(error, connection)
+        or _refused_request(error, path)
+        or _broken_login(error, connection)
+        or _broken_path(error, path, connection)
+    )
+
+
+def _transient(error: errors.VaultError, connection: Connection) -> Retry | None:
+    server = connection.server
+    match error:
+        case errors.Sealed():
+            return Retry("VaultSealed", f"Vault at {server} is sealed. Unseal it; requests wait until then.")
+        case errors.Unreachable():
+            return Retry(
+                "VaultUnreachable",
+                f"{error} (server {server}). Check that it runs, its address, DNS, proxy and "
+                "network policies.",
+            )
+        case errors.RateLimited():
+            return Retry("VaultRateLimited", f"Vault's rate limit is used up. {error}.", error.retry_after)
+        case errors.ServerError():
+            return Retry("VaultUnavailable", f"Vault at {server} has a problem of its own. {error}.")
+    return None
+
+
+def _refused_request(error: errors.VaultError, path: SignPath) -> Failed | None:
+    match error:
+        case errors.CAExpiresTooSoon():
+            return Failed(
+                "CAExpiresTooSoon",
+                f'The CA behind "{path}" ends before the asked certificate would. Ask for a shorter '
+                f"duration, or rotate the CA. {error}.",
+            )
+        case errors.BadRequest():
+            return Failed(
+                "RefusedByVault",
+                f'Vault\'s PKI path "{path}" refuses this certificate request. {error}. Ask for '
+                "what the role allows, or change the role.",
+            )
+    return None
+
+
+def _broken_login(error: errors.VaultError, connection: Connection) -> IssuerBroken | None:
+    match error:
+        case errors.LoginRefused():
+            return IssuerBroken("LoginFailed", f"{error}.")
+        case errors.UntrustedTLS():
+            return IssuerBroken(
+                "TLSVerificationFailed",
+                f"{error}. Put the CA that signed the certificate of {connection.server} into caBundle or "
+                "caBundleSecretRef, and see that its names hold the host, or set serverName.",
+            )
+        case errors.InvalidConnection():
+            return IssuerBroken("InvalidConnection", f"{error}.")
+    return None
+
+
+def _broken_path(error: errors.VaultError, path: SignPath, connection: Connection) -> IssuerBroken:
+    place = f' in namespace "{connection.namespace}"' if connection.namespace else ""
+    match error:
+        case errors.Forbidden():
+            return IssuerBroken(
+                "PermissionDenied",
+                f'Vault does not permit "{path}"{place}: give the login\'s policy the capability "update" '
+                f"on that path, and check that the path is right. {error}.",
+            )
+        case errors.RoleNotFound():
+            return IssuerBroken(
+                "RoleNotFound",
+                f'There is no role "{path.role}" at "{path.mount}"{place}. Write it, or correct vault.path. '
+                f"{error}.",
+            )
+        case errors.IssuerNotFound():
+            return IssuerBroken("IssuerNotFound", _issuer_not_found(path, place, error))
+        case errors.NotFound():
+            return IssuerBroken(
+                "PathNotFound",
+                f'Vault has nothing that signs at "{path}"{place}: check that a PKI engine is mounted at '
+                f'"{path.mount}", the namespace, and vault.path. {error}.',
+            )
+        case errors.CANotReady():
+            return IssuerBroken(
+                "CANotReady",
+                f'The PKI engine at "{path.mount}"{place} has no CA that can sign: set a default issuer '
+                f'with its key and the usage "issuing-certificates". {error}.',
+            )
+    return IssuerBroken("UnexpectedAnswer", f"{error} (server {connection.server}).")
+
+
+def _issuer_not_found(path: SignPath, place: str, error: errors.VaultError) -> str:
+    if path.issuer_ref:
+        return (
+            f'There is no issuer "{path.issuer_ref}" at "{path.mount}"{place}. Import it, or correct '
+            f"vault.path. {error}."
+        )
+    return f'The role "{path.role}" at "{path.mount}"{place} names an issuer that isn\'t there. {error}.'

@@ -1,0 +1,121 @@
+"""What can go wrong with Vault, by what a caller can do about it.
+
+Messages are Vault's own, shortened and with anything that looks like a token removed; bodies are never kept.
+Source: https://developer.hashicorp.com/vault/api-docs#http-status-codes, and the answers of a real OpenBao
+2.7.
+"""
+
+from __future__ import annotations
+
+
+class VaultError(Exception):
+    """A call to Vault failed.
+
+    `status` is the HTTP status, or None where there was no answer. `messages` are Vault's, bounded and
+    redacted.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, messages: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.messages = messages
+
+    def __str__(self) -> str:
+        return f"{self.message}: {'; '.join(self.messages)}" if self.messages else self.message
+
+
+class InvalidConnection(VaultError):
+    """The server address or CA bundle can't be used; nothing was sent."""
+
+
+class Unreachable(VaultError):
+    """No answer: refused, unknown host, timed out, or the connection broke.
+
+    `sent` is False only where it is certain that Vault never saw the request. A sign request that was sent
+    may have signed, so nothing in this room repeats one.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class UntrustedTLS(VaultError):
+    """The TLS handshake failed: unknown CA, other host name, expired certificate, or no TLS at all."""
+
+
+class Sealed(VaultError):
+    """Vault answers that it is sealed."""
+
+
+class RateLimited(VaultError):
+    """429: a quota is used up. `retry_after` is in seconds where Vault said so."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        messages: tuple[str, ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, status=status, messages=messages)
+        self.retry_after = retry_after
+
+
+class ServerError(VaultError):
+    """Any other 5xx, also of a proxy in front of Vault."""
+
+
+class Forbidden(VaultError):
+    """403. `by_policy` is True where Vault knows the token and its policies don't allow the call."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        messages: tuple[str, ...] = (),
+        by_policy: bool = False,
+    ) -> None:
+        super().__init__(message, status=status, messages=messages)
+        self.by_policy = by_policy
+
+
+class NotFound(VaultError):
+    """404 or 405: no such mount, path or namespace."""
+
+
+class RoleNotFound(NotFound):
+    """The PKI engine answers, but has no role of that name."""
+
+
+class IssuerNotFound(NotFound):
+    """The PKI engine answers, but has no issuer of that reference."""
+
+
+class BadRequest(VaultError):
+    """400 (or 413): Vault refuses what was sent, and said why."""
+
+
+class CAExpiresTooSoon(BadRequest):
+    """The asked lifetime ends after the CA's own certificate."""
+
+
+class CANotReady(VaultError):
+    """The mount has no CA that can sign: none set, its key is missing, or it may not issue certificates."""
+
+
+class LoginRefused(VaultError):
+    """A login was answered with a refusal. `method` names the auth method and mount."""
+
+    def __init__(
+        self, message: str, *, method: str, status: int | None = None, messages: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, status=status, messages=messages)
+        self.method = method
+
+
+class UnexpectedAnswer(VaultError):
+    """An answer Vault doesn't give: not JSON, fields missing, too large, or a redirect elsewhere."""

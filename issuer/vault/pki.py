@@ -1,0 +1,191 @@
+"""The PKI engine's calls: sign, read the CA chain, prove the right to sign, revoke.
+
+Source: https://developer.hashicorp.com/vault/api-docs/secret/pki; answers recorded from OpenBao 2.7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hvac.api.secrets_engines.pki import Pki as PkiApi
+
+from issuer.vault.errors import (
+    BadRequest,
+    CAExpiresTooSoon,
+    CANotReady,
+    Forbidden,
+    IssuerNotFound,
+    NotFound,
+    RoleNotFound,
+    ServerError,
+    UnexpectedAnswer,
+    VaultError,
+)
+from issuer.vault.paths import PathError, SignPath
+from issuer.vault.transport import VaultClient
+
+__all__ = ["PathError", "Pki", "SignPath", "Signed"]
+
+_MAX_CHAIN = 16
+_BEGIN = "-----BEGIN CERTIFICATE-----"
+# Vault tells these apart by text only. Every pattern is matched from the start: other messages quote names
+# out of the CSR, and a requester must not be able to make Vault say that the whole issuer is broken.
+_MEANINGS: tuple[tuple[re.Pattern[str], type[VaultError]], ...] = (
+    (re.compile(r"unknown role: "), RoleNotFound),
+    (
+        re.compile(
+            r"(could not fetch the CA certificate \(was one set\?\): |error fetching CA certificate: )?"
+            r"unable to find PKI issuer for reference: "
+        ),
+        IssuerNotFound,
+    ),
+    (re.compile(r"could not fetch the CA certificate|error fetching CA certificate"), CANotReady),
+    (re.compile(r"no default issuer currently configured|unable to fetch corresponding key"), CANotReady),
+    (re.compile(r"cannot satisfy request, as TTL would result in notAfter"), CAExpiresTooSoon),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What Vault signed: PEM certificates. `chain_pem` is the CA chain it sent, issuing CA first; `serial` as
+    Vault writes it (`aa:bb:...`)."""
+
+    leaf_pem: str
+    chain_pem: tuple[str, ...]
+    serial: str
+
+
+class Pki:
+    """The calls on one signing path."""
+
+    def __init__(self, client: VaultClient, path: SignPath) -> None:
+        self._client = client
+        self.path = path
+
+    async def sign(
+        self,
+        token: str,
+        csr_pem: str,
+        *,
+        ttl_seconds: int | None = None,
+        common_name: str = "",
+        alt_names: str = "",
+        ip_sans: str = "",
+        uri_sans: str | list[str] = "",
+        exclude_cn_from_sans: bool = True,
+    ) -> Signed:
+        """Sign a CSR. Never repeated here: after Unreachable with `sent` it may have been signed.
+
+        The names (comma-separated, as Vault takes them) count only under roles that don't take them from the
+        CSR; sign them as cert-manager does. `ttl_seconds` None leaves the lifetime to the role.
+        Raises RoleNotFound, IssuerNotFound, CANotReady, CAExpiresTooSoon, or any VaultError.
+        """
+        parameters: dict[str, Any] = {
+            "alt_names": alt_names,
+            "ip_sans": ip_sans,
+            "uri_sans": uri_sans,
+            "exclude_cn_from_sans": "true" if exclude_cn_from_sans else "false",
+        }
+        if ttl_seconds is not None:
+            parameters["ttl"] = str(ttl_seconds)
+        answer = await self._post_csr(token, csr_pem, common_name, parameters)
+        return _signed(answer, str(self.path))
+
+    async def probe(self, token: str) -> None:
+        """Prove mount, issuer, role and the right to sign without signing: an empty CSR is refused as empty.
+
+        Call `ca_chain` first: it proves that the mount is a PKI engine. A key-value engine would *store* the
+        probe.
+        Raises Forbidden, RoleNotFound, IssuerNotFound, CANotReady, NotFound and other VaultErrors.
+        """
+        try:
+            await self._post_csr(token, "", "", {})
+        except BadRequest:  # `"csr" is empty`: everything before it held
+            return
+        raise UnexpectedAnswer(
+            f"{self.path} takes an empty certificate request: it is not a PKI path that signs"
+        )
+
+    async def ca_chain(self) -> str:
+        """The CA chain of the path's issuer (the mount's default where the path names none) as PEM.
+
+        Read without a token: on a PKI mount this needs none. Raises NotFound where no PKI engine answers,
+        CANotReady where it has no CA, IssuerNotFound.
+        """
+        adapter = self._client.adapter()
+        try:
+            if self.path.issuer_ref is None:
+                pem = await adapter.get(f"/v1/{self.path.mount}/ca_chain", raw=True)
+            else:
+                pem = _chain_of(await adapter.get(f"/v1/{self.path.base}/json"))
+        except Forbidden as error:
+            # Without a token Vault says 403, not 404, for what it doesn't have.
+            raise NotFound(
+                f"No PKI engine is mounted at {self.path.mount}", status=error.status, messages=error.messages
+            ) from error
+        except (BadRequest, ServerError) as error:
+            raise _narrowed(error) from error.__cause__
+        if _BEGIN not in pem:
+            raise CANotReady(f"The PKI engine at {self.path.mount} has no CA certificate")
+        return str(pem)
+
+    async def revoke(self, token: str, certificate: str) -> None:
+        """Revoke by PEM (works for certificates that the role doesn't store, too) or by serial number."""
+        try:
+            if _BEGIN in certificate:
+                url = f"/v1/{self.path.mount}/revoke"
+                await self._client.adapter(token).post(url, json={"certificate": certificate})
+            else:
+                api = PkiApi(self._client.adapter(token))
+                await api.revoke_certificate(certificate, mount_point=self.path.mount)
+        except ServerError as error:
+            raise _narrowed(error) from error.__cause__
+
+    async def _post_csr(
+        self, token: str, csr_pem: str, common_name: str, parameters: Mapping[str, Any]
+    ) -> Any:
+        api = PkiApi(self._client.adapter(token))
+        # hvac writes into the dict: a fresh one for each call.
+        fresh = dict(parameters)
+        try:
+            if not self.path.verbatim:
+                return await api.sign_certificate(
+                    self.path.role, csr_pem, common_name, extra_params=fresh, mount_point=self.path.base
+                )
+            return await api.sign_verbatim(
+                csr_pem, self.path.role or False, extra_params=fresh, mount_point=self.path.base
+            )
+        except (BadRequest, ServerError) as error:
+            raise _narrowed(error) from error.__cause__
+
+
+def _narrowed(error: VaultError) -> VaultError:
+    for message in error.messages:
+        for pattern, kind in _MEANINGS:
+            if pattern.match(message):
+                return kind(error.message, status=error.status, messages=error.messages)
+    return error
+
+
+def _signed(answer: Any, where: str) -> Signed:
+    data = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(data, dict):
+        raise UnexpectedAnswer(f"Vault's answer to {where} holds no data (a wrapped answer can't be used)")
+    leaf, serial = data.get("certificate"), data.get("serial_number")
+    chain = data.get("ca_chain") or [data.get("issuing_ca")]
+    if not isinstance(leaf, str) or _BEGIN not in leaf or not isinstance(serial, str):
+        raise UnexpectedAnswer(f"Vault's answer to {where} holds no certificate in PEM")
+    if not isinstance(chain, list) or len(chain) > _MAX_CHAIN:
+        raise UnexpectedAnswer(f"Vault's answer to {where} holds no readable CA chain")
+    return Signed(leaf, tuple(ca for ca in chain if isinstance(ca, str) and _BEGIN in ca), serial)
+
+
+def _chain_of(answer: Any) -> str:
+    data = answer.get("data") if isinstance(answer, dict) else None
+    chain = data.get("ca_chain") if isinstance(data, dict) else None
+    if not isinstance(chain, list):
+        raise UnexpectedAnswer("Vault's answer about the issuer holds no CA chain")
+    return "\n".join(ca.strip() for ca in chain if isinstance(ca, str)) + "\n"

@@ -1,0 +1,135 @@
+"""Vault's answers and aiohttp's exceptions, translated once into this room's errors."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+import orjson
+
+from issuer.vault.errors import (
+    BadRequest,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Sealed,
+    ServerError,
+    UnexpectedAnswer,
+    Unreachable,
+    UntrustedTLS,
+    VaultError,
+)
+
+_MAX_MESSAGES = 3
+_MAX_MESSAGE_CHARS = 300
+# Vault's tokens (hvs., hvb., hvr., the old s., b., r.) and JSON Web Tokens.
+_SECRET = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*")
+# How Vault prints a list with one error; its text is all that a reader wants.
+_LIST_OF_ONE = re.compile(r"^1 error occurred:\s*\* ")
+_MAX_RETRY_AFTER_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer: `body` is bounded by the transport and stays out of repr."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def error_from_answer(where: str, answer: Answer) -> VaultError:
+    """The error for an answer of status 400 or more. `where` is the method and path of the call."""
+    raw = _vault_messages(answer.body)
+    messages = tuple(_clean(message) for message in (raw or ())[:_MAX_MESSAGES])
+    status = answer.status
+    said = f"Vault answered {status} to {where}"
+    if status == 429:
+        after = _retry_after(answer.headers.get("Retry-After", ""))
+        return RateLimited(said, status=status, messages=messages, retry_after=after)
+    if status >= 500 or status == 412:  # 412: this node of a cluster lags behind the one written to
+        kind = Sealed if _says_sealed(raw) else ServerError
+        return kind(said, status=status, messages=messages)
+    if status == 413:
+        return BadRequest(said, status=status, messages=messages or ("the request is too large",))
+    if raw is None:
+        # Only Vault's own verdicts may fail a request: a page of some proxy says nothing about a CSR.
+        return UnexpectedAnswer(f"{said}, but not in Vault's form: is this Vault's address?", status=status)
+    if status == 403:
+        by_policy = any(_LIST_OF_ONE.match(message) and "permission denied" in message for message in raw)
+        return Forbidden(said, status=status, messages=messages, by_policy=by_policy)
+    kinds: dict[int, type[VaultError]] = {400: BadRequest, 404: NotFound, 405: NotFound}
+    return kinds.get(status, UnexpectedAnswer)(said, status=status, messages=messages)
+
+
+def error_from_exception(where: str, error: Exception) -> VaultError:
+    """The error for an exception of aiohttp, asyncio or ssl while sending or reading."""
+    tls = _tls_cause(error)
+    if tls is not None:
+        return UntrustedTLS(f"TLS to Vault failed in {where}: {_tls_reason(tls)}")
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return Unreachable(f"Vault could not be reached in time for {where}", sent=False)
+    if isinstance(error, TimeoutError):
+        return Unreachable(f"Vault did not answer {where} in time", sent=True)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Unreachable(f"The host name of Vault does not resolve ({where})", sent=False)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Unreachable(f"Vault refused the connection or has no route ({where})", sent=False)
+    if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
+        return Unreachable(f"The proxy to Vault failed ({where})", sent=False)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return UnexpectedAnswer(f"The answer to {where} is not HTTP: is this Vault's address and scheme?")
+    return Unreachable(f"The connection to Vault broke during {where}", sent=True)
+
+
+def _tls_cause(error: BaseException) -> ssl.SSLError | None:
+    """The ssl error behind `error`, also where a server's alert arrives while reading."""
+    seen: BaseException | None = error
+    for _ in range(4):
+        if isinstance(seen, aiohttp.ClientConnectorCertificateError):
+            seen = seen.certificate_error
+        elif isinstance(seen, aiohttp.ClientConnectorError):
+            seen = seen.os_error
+        if isinstance(seen, ssl.SSLError):
+            return seen
+        if seen is not None:
+            seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _clean(str(error.verify_message))
+    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+        return "the server does not speak TLS on this port"
+    return (error.reason or "the handshake failed").replace("_", " ").lower()
+
+
+def _vault_messages(body: bytes) -> list[str] | None:
+    """The strings of `errors`, or None where the body isn't Vault's."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    errors = parsed.get("errors") if isinstance(parsed, dict) else None
+    if not isinstance(errors, list):
+        return None
+    return [message for message in errors if isinstance(message, str)]
+
+
+def _says_sealed(raw: list[str] | None) -> bool:
+    return any(re.match(r"(error: )?vault is sealed", message, re.IGNORECASE) for message in raw or ())
+
+
+def _clean(message: str) -> str:
+    text = " ".join(_LIST_OF_ONE.sub("", message).split())
+    text = "".join(char for char in text if char.isprintable())
+    text = _SECRET.sub("[redacted]", text)
+    return text if len(text) <= _MAX_MESSAGE_CHARS else text[: _MAX_MESSAGE_CHARS - 1] + "…"
+
+
+def _retry_after(header: str) -> float | None:
+    return min(float(header), _MAX_RETRY_AFTER_SECONDS) if header.isascii() and header.isdigit() else None

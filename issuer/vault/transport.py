@@ -1,0 +1,255 @@
+"""hvac's API classes on asyncio: an adapter whose `request` is a coroutine on one aiohttp session.
+
+hvac's methods return whatever their adapter returns, so `await Pki(adapter).sign_certificate(...)` works.
+Traps:
+
+- methods that read the response themselves (`read_ca_certificate_chain`, `is_sealed`, Kubernetes' `read_*`,
+  ...) break with a coroutine: use the adapter's `get` and `post` there;
+- hvac writes into a caller's `extra_params`: pass a fresh dict to each call;
+- hvac's `login` stores the token in the adapter: overridden, as tokens live in `tokens.TokenSource` only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+from hvac.adapters import Adapter
+from yarl import URL
+
+from issuer.vault.connection import Connection
+from issuer.vault.errors import UnexpectedAnswer, Unreachable
+from issuer.vault.translate import Answer, error_from_answer, error_from_exception
+
+# A signed certificate with its chain is about 5 KiB; a mount's whole ca_chain may hold dozens of CAs.
+MAX_ANSWER_BYTES = 1024 * 1024
+_CONNECT_TIMEOUT_SECONDS = 10.0
+_CONNECTIONS = 64
+_MAX_REDIRECTS = 2
+
+
+class Sender:
+    """One aiohttp session for one Connection, opened at the first call (it needs a running loop)."""
+
+    # hvac.adapters.Adapter copies these from the `requests` session it expects; they mean nothing here.
+    verify: None = None
+    cert: None = None
+    proxies: None = None
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._base = connection.url()
+        self._tls = connection.tls()
+        # Read once: aiohttp's trust_env looks them up at each call, which costs more than the call itself.
+        self._proxy = proxy_for(self._base)
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        """Send one request and read its whole answer; never repeats it. `path` is absolute and already
+        escaped.
+
+        Raises Unreachable, UntrustedTLS or UnexpectedAnswer; HTTP errors are answers.
+        """
+        where = f"{method} {path}"
+        url = URL(f"{str(self._base).rstrip('/')}/{path.lstrip('/')}", encoded=True)
+        for _ in range(_MAX_REDIRECTS + 1):
+            try:
+                answer = await self._send_once(method, url, headers, body, where)
+            except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+                raise error_from_exception(where, error) from error
+            if not 300 <= answer.status < 400:
+                return answer
+            url = self._follow(method, url, answer, where)
+        raise UnexpectedAnswer(
+            f"{where} was redirected more than {_MAX_REDIRECTS} times", status=answer.status
+        )
+
+    async def _send_once(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, where: str
+    ) -> Answer:
+        async with self._open().request(
+            method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            proxy=self._proxy,
+            server_hostname=self._connection.server_name if url.scheme == "https" else None,
+        ) as response:
+            content = bytearray()
+            async for chunk in response.content.iter_any():
+                content += chunk
+                if len(content) > MAX_ANSWER_BYTES:
+                    raise UnexpectedAnswer(
+                        f"The answer to {where} is larger than {MAX_ANSWER_BYTES} bytes",
+                        status=response.status,
+                    )
+            return Answer(response.status, response.headers, bytes(content))
+
+    def _follow(self, method: str, url: URL, answer: Answer, where: str) -> URL:
+        """Where a redirect may lead: the same host over TLS (a standby's 307), so that no token leaves it."""
+        kept = answer.status in (307, 308) or (method == "GET" and answer.status in (301, 302))
+        try:
+            target = url.join(URL(answer.headers.get("Location", "")))
+        except ValueError as error:
+            raise UnexpectedAnswer(f"{where} was redirected to no valid URL", status=answer.status) from error
+        if not kept or target == url or target.scheme != "https" or target.host != url.host:
+            raise UnexpectedAnswer(
+                f"{where} was redirected to {target.scheme}://{target.host}, which is not followed: set the "
+                "issuer's vault.server to the address that answers itself",
+                status=answer.status,
+            )
+        return target
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise Unreachable("The Vault client was closed before the call", sent=False)
+        if self._session is None:
+            total = self._connection.timeout
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._tls or True),
+                timeout=aiohttp.ClientTimeout(
+                    total=total, sock_connect=min(total, _CONNECT_TIMEOUT_SECONDS), sock_read=total
+                ),
+                headers={"Accept-Encoding": "identity"},
+                auto_decompress=False,  # so that the size limit counts what is held in memory
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close every connection; calls after this raise Unreachable."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
+    """hvac's adapter with a coroutine for `request`. Answers JSON as a dict, 204 as None, or text with
+    `raw=True`."""
+
+    def __init__(self, sender: Sender, *, token: str | None, namespace: str | None) -> None:
+        super().__init__(base_uri="", token=token, session=sender, namespace=namespace)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        raise_exception: bool = True,
+        *,
+        json: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+        wrap_ttl: str | None = None,
+        raw: bool = False,
+    ) -> Any:
+        """Send one call; raises a VaultError for every status of 400 or more."""
+        if params or wrap_ttl or not raise_exception:
+            raise NotImplementedError(
+                "query parameters, response wrapping and unraised errors are not used here"
+            )
+        # Serialised before the first await, so that later changes by the caller can't alter what is sent.
+        body = None if json is None else orjson.dumps(json)
+        path = "/" + "/".join(part for part in url.split("/") if part)
+        verb = method.upper()
+        answer = await self.session.send(verb, path, self._headers(headers, body is not None), body)
+        where = f"{verb} {path}"
+        if answer.status >= 400:
+            raise error_from_answer(where, answer)
+        return _text(where, answer) if raw else _decoded(where, answer)
+
+    def _headers(self, more: Mapping[str, str] | None, has_body: bool) -> dict[str, str]:
+        headers = {"X-Vault-Request": "true", **(more or {})}
+        if has_body:
+            headers["Content-Type"] = "application/json"
+        if self.token:
+            headers["X-Vault-Token"] = self.token
+        if self.namespace:
+            headers["X-Vault-Namespace"] = self.namespace
+        return headers
+
+    async def login(self, url: str, use_token: bool = True, **kwargs: Any) -> Any:
+        """Post a login and hand its answer back; `use_token` is not obeyed: the adapter keeps no token."""
+        return await self.post(url, **kwargs)
+
+    def get_login_token(self, response: dict[str, Any]) -> str:
+        """The client token of a login's answer (hvac asks for this method)."""
+        return str(response["auth"]["client_token"])
+
+    def close(self) -> None:
+        """Closing is the VaultClient's to do, as several adapters share one session."""
+
+
+class VaultClient:
+    """One connection to one Vault. Adapters for any token share its session."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Raises InvalidConnection for an address or CA bundle that can't be used; sends nothing."""
+        self.connection = connection
+        self._sender = Sender(connection)
+
+    def adapter(self, token: str | None = None) -> AsyncAdapter:
+        """An adapter for hvac's API classes that sends `token`, or none."""
+        return AsyncAdapter(self._sender, token=token, namespace=self.connection.namespace)
+
+    async def close(self) -> None:
+        """Close the connections. Tokens aren't revoked: see `tokens`."""
+        await self._sender.close()
+
+
+def connect(connection: Connection) -> VaultClient:
+    """A client for `connection`; raises InvalidConnection. Nothing is sent before the first call."""
+    return VaultClient(connection)
+
+
+def proxy_for(url: URL) -> URL | None:
+    """The proxy that HTTP(S)_PROXY and NO_PROXY (names, suffixes, addresses, networks) ask for, if any."""
+    proxies = urllib.request.getproxies_environment()
+    proxy = proxies.get(url.scheme)
+    host = url.host or ""
+    if not proxy or urllib.request.proxy_bypass(f"{host}:{url.port}"):
+        return None
+    if urllib.request.proxy_bypass(host) or _in_networks(host, proxies.get("no", "")):
+        return None
+    return URL(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _in_networks(host: str, no_proxy: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for entry in no_proxy.split(","):
+        try:
+            if address in ipaddress.ip_network(entry.strip(), strict=False):
+                return True
+        except ValueError:  # a name, matched by urllib above
+            continue
+    return False
+
+
+def _decoded(where: str, answer: Answer) -> dict[str, Any] | None:
+    if answer.status == 204 or not answer.body:
+        return None
+    try:
+        decoded = orjson.loads(answer.body)
+    except orjson.JSONDecodeError as error:
+        raise UnexpectedAnswer(
+            f"The answer to {where} is not JSON: is this Vault's address?", status=answer.status
+        ) from error
+    if not isinstance(decoded, dict):
+        raise UnexpectedAnswer(f"The answer to {where} is not a JSON object", status=answer.status)
+    return decoded
+
+
+def _text(where: str, answer: Answer) -> str:
+    try:
+        return answer.body.decode()
+    except UnicodeDecodeError as error:
+        raise UnexpectedAnswer(f"The answer to {where} is not text", status=answer.status) from error

@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from issuer.signing.outcomes import Failed, IssuerBroken, Retry, SigningError
+from issuer.signing.signer import Revoker, Signer, SigningRequest
+from issuer.signing.vault import VaultSigner
+from issuer.signing.vault_outcomes import outcome
+from issuer.vault import errors
+from issuer.vault.auth import AppRole, AuthMethod, Kubernetes, StaticToken
+from issuer.vault.connection import Connection
+from issuer.vault.paths import SignPath
+from tests.builders import csr_pem
+from tests.unit.vault import fake
+from tests.unit.vault.fake import FakeVault, fake_vault
+
+REVOKE = "POST /v1/pki/revoke"
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def vault() -> AsyncIterator[FakeVault]:
+    async with fake_vault() as running:
+        running.tell(fake.APPROLE_LOGIN, *(fake.login(f"s.{n}") for n in range(9)))
+        running.tell(fake.CHAIN, (200, fake.CERTIFICATE))
+        yield running
+
+
+def made(
+    vault: FakeVault, stack: AsyncExitStack, path: str = "pki/sign/web", method: AuthMethod | None = None
+) -> VaultSigner:
+    signer = VaultSigner(Connection(vault.url), method or AppRole("role", "secret"), path)
+    stack.push_async_callback(signer.close)
+    return signer
+
+
+def asked(*, duration: timedelta | None = timedelta(hours=1), is_ca: bool = False) -> SigningRequest:
+    csr = csr_pem("a.lab.example.test", "b.lab.example.test", common_name="a.lab.example.test").decode()
+    return SigningRequest(csr, duration, frozenset({"server auth"}), is_ca)
+
+
+async def test_a_vault_signer_is_a_signer_and_a_revoker(vault: FakeVault, stack: AsyncExitStack) -> None:
+    signer: Signer = made(vault, stack)
+    assert isinstance(signer, Revoker)
+
+
+async def test_a_healthy_issuer_tells_its_chain_and_when_to_look_again(
+    vault: FakeVault, stack: AsyncExitStack
+) -> None:
+    vault.tell(fake.SIGN, fake.EMPTY_CSR)
+    health = await made(vault, stack).check()
+    assert health.ca_pem == fake.CERTIFICATE
+    assert health.check_again_in == pytest.approx(0.6 * 3600, abs=5)
+    assert [warning for warning in health.warnings if "http" in warning]
+
+
+async def test_the_chain_is_proven_before_the_probe_may_write(
+    vault: FakeVault, stack: AsyncExitStack
+) -> None:
+    # A key-value engine at that path would store the probe.
+    vault.tell(fake.CHAIN, fake.BAD_TOKEN)
+    with pytest.raises(IssuerBroken) as caught:
+        await made(vault, stack).check()
+    assert caught.value.reason == "PathNotFound"
+    assert [call.what for call in vault.calls] == [fake.CHAIN]
+
+
+async def test_a_static_token_that_ends_soon_is_warned_of(vault: FakeVault, stack: AsyncExitStack) -> None:
+    vault.tell(fake.SIGN, fake.EMPTY_CSR)
+    vault.tell(fake.LOOKUP, fake.lookup(600, False))
+    health = await made(vault, stack, method=StaticToken("s.x")).check()
+    assert [warning for warning in health.warnings if "put a new one" in warning]
+
+
+async def test_a_request_is_signed_with_the_names_of_its_csr(vault: FakeVault, stack: AsyncExitStack) -> None:
+    vault.tell(fake.SIGN, fake.signed("AA:0b"))
+    signed = await made(vault, stack).sign(asked(duration=timedelta(seconds=90, milliseconds=900)))
+    assert (signed.leaf_pem, signed.serial) == (fake.CERTIFICATE + "\n", "aa:0b")
+    assert signed.ca_pems == fake.CERTIFICATE + "\n"
+    body = vault.made(fake.SIGN)[0].body
+    assert (body["common_name"], body["alt_names"], body["ttl"]) == (
+        "a.lab.example.test",
+        "a.lab.example.test,b.lab.example.test",
+        "90",
+    )
+
+
+async def test_many_requests_cost_one_login(vault: FakeVault, stack: AsyncExitStack) -> None:
+    vault.tell(fake.SIGN, fake.signed())
+    signer, request = made(vault, stack), asked()
+    await asyncio.gather(*(signer.sign(request) for _ in range(30)))
+    assert (len(vault.made(fake.APPROLE_LOGIN)), len(vault.made(fake.SIGN))) == (1, 30)
+
+
+async def test_a_ca_request_fails_without_a_call(vault: FakeVault, stack: AsyncExitStack) -> None:
+    with pytest.raises(Failed) as caught:
+        await made(vault, stack).sign(asked(is_ca=True))
+    assert caught.value.reason == "CARequestsNotAllowed"
+    assert vault.calls == []
+
+
+async def test_a_dns_name_that_vault_would_split_fails(vault: FakeVault, stack: AsyncExitStack) -> None:
+    request = SigningRequest(csr_pem("a.test,b.test").decode(), None, frozenset(), False)
+    with pytest.raises(Failed, match="comma"):
+        await made(vault, stack).sign(request)
+
+
+SIGN_OUTCOMES: list[tuple[fake.Reply, type[SigningError], str]] = [
+    (fake.SEALED, Retry, "VaultSealed"),
+    (fake.QUOTA, Retry, "VaultRateLimited"),
+    ((500, {"errors": ["internal error"]}), Retry, "VaultUnavailable"),
+    ((502, "<html>"), Retry, "VaultUnavailable"),
+    (fake.NAME_NOT_ALLOWED, Failed, "RefusedByVault"),
+    (fake.WRONG_KEY_TYPE, Failed, "RefusedByVault"),
+    (fake.CA_ENDS_FIRST, Failed, "CAExpiresTooSoon"),
+    (fake.UNKNOWN_ROLE, IssuerBroken, "RoleNotFound"),
+    (fake.NO_ROUTE, IssuerBroken, "PathNotFound"),
+    (fake.NO_ISSUER, IssuerBroken, "IssuerNotFound"),
+    (fake.NO_DEFAULT_ISSUER, IssuerBroken, "CANotReady"),
+    (fake.POLICY_DENIES, IssuerBroken, "PermissionDenied"),
+    ((200, "<html>"), IssuerBroken, "UnexpectedAnswer"),
+    ((404, "<html>"), IssuerBroken, "UnexpectedAnswer"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind", "reason"), SIGN_OUTCOMES)
+async def test_each_answer_to_a_sign_has_its_outcome(
+    vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply, kind: type[SigningError], reason: str
+) -> None:
+    vault.tell(fake.SIGN, answer)
+    with pytest.raises(SigningError) as caught:
+        await made(vault, stack).sign(asked())
+    assert (type(caught.value), caught.value.reason) == (kind, reason)
+
+
+@pytest.mark.parametrize(("answer", "kind", "reason"), [one for one in SIGN_OUTCOMES if one[1] is not Failed])
+async def test_a_check_ends_in_retry_or_issuer_broken(
+    vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply, kind: type[SigningError], reason: str
+) -> None:
+    vault.tell(fake.SIGN, answer)
+    with pytest.raises(SigningError) as caught:
+        await made(vault, stack).check()
+    assert (type(caught.value), caught.value.reason) == (kind, reason)
+
+
+async def test_a_missing_capability_is_named_with_its_path(vault: FakeVault, stack: AsyncExitStack) -> None:
+    vault.tell(fake.SIGN, fake.POLICY_DENIES)
+    with pytest.raises(IssuerBroken, match=r'"pki/sign/web": give .* capability "update"'):
+        await made(vault, stack).check()
+
+
+async def test_a_policy_that_refuses_one_requests_parameters_breaks_no_issuer(
+    vault: FakeVault, stack: AsyncExitStack
+) -> None:
+    def by_parameters(call: fake.Call) -> tuple[int, Any]:
+        return fake.POLICY_DENIES if call.body["csr"] else fake.EMPTY_CSR
+
+    vault.tell(fake.SIGN, by_parameters)
+    with pytest.raises(Retry, match="allowed_parameters") as caught:
+        await made(vault, stack).sign(asked())
+    assert caught.value.reason == "PermissionDenied"
+
+
+@pytest.mark.parametrize(
+    ("method", "login"),
+    [(AppRole("role", "wrong"), fake.APPROLE_LOGIN), (StaticToken("s.bad"), fake.LOOKUP)],
+)
+async def test_a_refused_login_breaks_the_issuer(
+    vault: FakeVault, stack: AsyncExitStack, method: AuthMethod, login: str
+) -> None:
+    vault.tell(login, fake.BAD_TOKEN)
+    with pytest.raises(IssuerBroken) as caught:
+        await made(vault, stack, method=method).check()
+    assert caught.value.reason == "LoginFailed"
+
+
+async def test_what_the_credentials_raise_passes_through(vault: FakeVault, stack: AsyncExitStack) -> None:
+    async def jwt() -> str:
+        raise IssuerBroken("ServiceAccountNotFound", "gone")
+
+    with pytest.raises(IssuerBroken, match="ServiceAccountNotFound"):
+        await made(vault, stack, method=Kubernetes("web", jwt)).check()
+
+
+async def test_a_vault_that_holds_a_sign_open_is_a_retry_and_the_sign_is_not_repeated(
+    vault: FakeVault, stack: AsyncExitStack
+) -> None:
+    async def hold() -> Any:
+        await asyncio.sleep(60)
+
+    vault.tell(fake.SIGN, lambda _: hold())
+    signer = VaultSigner(Connection(vault.url, timeout=0.1), AppRole("r", "s"), "pki/sign/web")
+    stack.push_async_callback(signer.close)
+    with pytest.raises(Retry) as caught:
+        await signer.sign(asked())
+    assert caught.value.reason == "VaultUnreachable"
+    assert len(vault.made(fake.SIGN)) == 1
+
+
+async def test_a_certificate_is_revoked_by_its_pem(vault: FakeVault, stack: AsyncExitStack) -> None:
+    vault.tell(REVOKE, (200, {"data": {}}))
+    await made(vault, stack).revoke(fake.CERTIFICATE)
+    assert vault.made(REVOKE)[0].body == {"certificate": fake.CERTIFICATE}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "reason"),
+    [
+        (fake.POLICY_DENIES, Failed, "RevocationNotPermitted"),
+        (fake.UNKNOWN_SERIAL, Failed, "RevocationRefused"),
+        (fake.SEALED, Retry, "VaultSealed"),
+    ],
+)
+async def test_a_refused_revocation_breaks_no_issuer(
+    vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply, kind: type[SigningError], reason: str
+) -> None:
+    vault.tell(REVOKE, answer)
+    with pytest.raises(SigningError) as caught:
+        await made(vault, stack).revoke(fake.CERTIFICATE)
+    assert (type(caught.value), caught.value.reason) == (kind, reason)
+
+
+async def test_closing_revokes_no_token(vault: FakeVault, stack: AsyncExitStack) -> None:
+    vault.tell(fake.SIGN, fake.signed())
+    signer = made(vault, stack)
+    await signer.sign(asked())
+    await signer.close()
+    assert {call.what for call in vault.calls} == {fake.APPROLE_LOGIN, fake.SIGN}
+
+
+@pytest.mark.parametrize(
+    ("connection", "method", "path", "reason"),
+    [
+        (Connection("https://v"), StaticToken("x"), "pki/issue/web", "InvalidPath"),
+        (Connection("https://v"), AppRole("r", "s", "/v1/ns/auth/x"), "pki/sign/web", "InvalidPath"),
+        (Connection("v:8200"), StaticToken("x"), "pki/sign/web", "InvalidConnection"),
+        (Connection("https://v", ca_pem=b"x"), StaticToken("x"), "pki/sign/web", "InvalidConnection"),
+    ],
+)
+def test_what_cannot_be_used_is_told_at_once(
+    connection: Connection, method: AuthMethod, path: str, reason: str
+) -> None:
+    with pytest.raises(IssuerBroken) as caught:
+        VaultSigner(connection, method, path)
+    assert caught.value.reason == reason
+
+
+def every(kind: type[errors.VaultError]) -> list[type[errors.VaultError]]:
+    return [kind, *(deeper for below in kind.__subclasses__() for deeper in every(below))]
+
+
+@pytest.mark.parametrize("kind", every(errors.VaultError))
+def test_every_vault_error_has_an_outcome_with_a_sentence(kind: type[errors.VaultError]) -> None:
+    more: dict[str, Any] = {"sent": True} if kind is errors.Unreachable else {}
+    more |= {"method": "token"} if kind is errors.LoginRefused else {}
+    connection = Connection("https://v", namespace="n")
+    mapped = outcome(kind("It broke", **more), SignPath.parse("pki/sign/web"), connection)
+    assert isinstance(mapped, (Retry, Failed, IssuerBroken))
+    assert mapped.reason.isalnum()
+    assert mapped.reason[0].isupper()
+    assert mapped.message.endswith((".", ")"))
+
+
+def test_a_rate_limit_says_when_to_come_back() -> None:
+    error = errors.RateLimited("busy", retry_after=7.0)
+    mapped = outcome(error, SignPath.parse("pki/sign/web"), Connection("https://v"))
+    assert isinstance(mapped, Retry)
+    assert mapped.after == 7.0

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from issuer.vault.errors import (
+    BadRequest,
+    CAExpiresTooSoon,
+    CANotReady,
+    Forbidden,
+    IssuerNotFound,
+    NotFound,
+    RoleNotFound,
+    UnexpectedAnswer,
+    VaultError,
+)
+from issuer.vault.pki import Pki, Signed, SignPath
+from issuer.vault.transport import VaultClient
+from tests.unit.vault import fake
+from tests.unit.vault.fake import FakeVault, client_of, fake_vault
+
+EMPTY_MOUNT = (500, {"errors": ["no default issuer currently configured"]})
+NO_SUCH_ISSUER = (500, {"errors": ["unable to find PKI issuer for reference: nope"]})
+
+
+@pytest.fixture
+async def vault() -> AsyncIterator[FakeVault]:
+    async with fake_vault() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(vault: FakeVault) -> AsyncIterator[VaultClient]:
+    async with client_of(vault) as made:
+        yield made
+
+
+def pki(client: VaultClient, path: str = "pki/sign/web") -> Pki:
+    return Pki(client, SignPath.parse(path))
+
+
+async def test_sign_sends_what_cert_manager_sends(vault: FakeVault, client: VaultClient) -> None:
+    vault.tell(fake.SIGN, fake.signed("aa:bb"))
+    signed = await pki(client).sign(
+        "t", "CSR", ttl_seconds=3600, common_name="a.test", alt_names="a.test,b.test"
+    )
+    assert signed == Signed(fake.CERTIFICATE, (fake.CERTIFICATE,), "aa:bb")
+    assert vault.calls[0].token == "t"
+    assert vault.calls[0].body == {
+        "csr": "CSR",
+        "common_name": "a.test",
+        "alt_names": "a.test,b.test",
+        "ip_sans": "",
+        "uri_sans": "",
+        "ttl": "3600",
+        "exclude_cn_from_sans": "true",
+    }
+
+
+async def test_without_a_duration_the_role_decides(vault: FakeVault, client: VaultClient) -> None:
+    vault.tell(fake.SIGN, fake.signed())
+    await pki(client).sign("t", "CSR")
+    assert "ttl" not in vault.calls[0].body
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("teams/a/pki/sign/web", "POST /v1/teams/a/pki/sign/web"),
+        ("pki/issuer/new/sign/web", "POST /v1/pki/issuer/new/sign/web"),
+        ("pki/sign-verbatim", "POST /v1/pki/sign-verbatim"),
+        ("pki/issuer/new/sign-verbatim/web", "POST /v1/pki/issuer/new/sign-verbatim/web"),
+        ("mount:x/sign/web", "POST /v1/mount%3Ax/sign/web"),
+    ],
+)
+async def test_every_form_of_path_is_called_as_written(
+    vault: FakeVault, client: VaultClient, path: str, url: str
+) -> None:
+    vault.tell(url, fake.signed())
+    await pki(client, path).sign("t", "CSR")
+    assert [call.what for call in vault.calls] == [url]
+
+
+MEANINGS = [
+    (fake.UNKNOWN_ROLE, RoleNotFound),
+    (fake.NO_ISSUER, IssuerNotFound),
+    (fake.NO_DEFAULT_ISSUER, CANotReady),
+    (fake.NO_CA_KEY, CANotReady),
+    (fake.CA_MAY_NOT_ISSUE, CANotReady),
+    (fake.NO_ROUTE, NotFound),
+    (fake.UNSUPPORTED_PATH, NotFound),
+    (fake.NO_NAMESPACE, NotFound),
+    (fake.POLICY_DENIES, Forbidden),
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        *MEANINGS,
+        (fake.CA_ENDS_FIRST, CAExpiresTooSoon),
+        (fake.NAME_NOT_ALLOWED, BadRequest),
+        (fake.WRONG_KEY_TYPE, BadRequest),
+    ],
+)
+async def test_each_refusal_of_a_sign_has_its_meaning(
+    vault: FakeVault, client: VaultClient, answer: tuple[int, Any], kind: type[VaultError]
+) -> None:
+    vault.tell(fake.SIGN, answer)
+    with pytest.raises(VaultError) as caught:
+        await pki(client).sign("t", "CSR")
+    assert type(caught.value) is kind
+    assert caught.value.messages
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["unknown role: x", "could not fetch the CA certificate", "no default issuer currently configured"],
+)
+async def test_a_name_in_the_csr_that_quotes_an_issuers_error_is_only_refused(
+    vault: FakeVault, client: VaultClient, name: str
+) -> None:
+    vault.tell(fake.SIGN, (400, {"errors": [f"common name {name} not allowed by this role"]}))
+    with pytest.raises(VaultError) as caught:
+        await pki(client).sign("t", "CSR")
+    assert type(caught.value) is BadRequest
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"data": None, "wrap_info": {"token": "hvs.x"}},
+        {"data": {"certificate": "no pem", "serial_number": "aa"}},
+        {"data": {"certificate": fake.CERTIFICATE}},
+        {"data": {"certificate": fake.CERTIFICATE, "serial_number": "aa", "ca_chain": "text"}},
+        {"data": {"certificate": fake.CERTIFICATE, "serial_number": "aa", "ca_chain": ["x"] * 17}},
+    ],
+)
+async def test_a_signature_without_its_fields_is_unexpected(
+    vault: FakeVault, client: VaultClient, answer: object
+) -> None:
+    vault.tell(fake.SIGN, (200, answer))
+    with pytest.raises(UnexpectedAnswer):
+        await pki(client).sign("t", "CSR")
+
+
+async def test_the_issuing_ca_stands_in_for_a_missing_chain(vault: FakeVault, client: VaultClient) -> None:
+    data = {"certificate": fake.CERTIFICATE, "serial_number": "aa", "issuing_ca": fake.CERTIFICATE}
+    vault.tell(fake.SIGN, (200, {"data": data}))
+    assert (await pki(client).sign("t", "CSR")).chain_pem == (fake.CERTIFICATE,)
+
+
+async def test_a_probe_sends_an_empty_csr_and_is_content_with_its_refusal(
+    vault: FakeVault, client: VaultClient
+) -> None:
+    vault.tell(fake.SIGN, fake.EMPTY_CSR)
+    await pki(client).probe("t")
+    assert vault.calls[0].body == {"csr": "", "common_name": ""}
+
+
+@pytest.mark.parametrize(("answer", "kind"), MEANINGS)
+async def test_a_probe_finds_what_would_stop_a_signature(
+    vault: FakeVault, client: VaultClient, answer: tuple[int, Any], kind: type[VaultError]
+) -> None:
+    vault.tell(fake.SIGN, answer)
+    with pytest.raises(VaultError) as caught:
+        await pki(client).probe("t")
+    assert type(caught.value) is kind
+
+
+async def test_a_probe_that_is_taken_found_no_pki(vault: FakeVault, client: VaultClient) -> None:
+    vault.tell(fake.SIGN, (200, {}))
+    with pytest.raises(UnexpectedAnswer, match="not a PKI path"):
+        await pki(client).probe("t")
+
+
+async def test_the_chain_is_read_without_a_token(vault: FakeVault, client: VaultClient) -> None:
+    vault.tell(fake.CHAIN, (200, fake.CERTIFICATE))
+    assert await pki(client).ca_chain() == fake.CERTIFICATE
+    assert vault.calls[0].token is None
+
+
+async def test_the_chain_of_a_named_issuer_is_that_issuers(vault: FakeVault, client: VaultClient) -> None:
+    vault.tell(
+        "GET /v1/pki/issuer/new/json", (200, {"data": {"ca_chain": [fake.CERTIFICATE, fake.CERTIFICATE]}})
+    )
+    assert (await pki(client, "pki/issuer/new/sign/web").ca_chain()).count("BEGIN") == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "what", "answer", "kind"),
+    [
+        ("pki/sign/web", fake.CHAIN, fake.BAD_TOKEN, NotFound),
+        ("pki/sign/web", fake.CHAIN, (200, ""), CANotReady),
+        ("pki/issuer/nope/sign/web", "GET /v1/pki/issuer/nope/json", NO_SUCH_ISSUER, IssuerNotFound),
+        ("pki/issuer/default/sign/web", "GET /v1/pki/issuer/default/json", EMPTY_MOUNT, CANotReady),
+        ("pki/issuer/x/sign/web", "GET /v1/pki/issuer/x/json", (200, {"data": {}}), UnexpectedAnswer),
+    ],
+)
+async def test_a_missing_mount_ca_or_issuer_is_told_apart(
+    vault: FakeVault,
+    client: VaultClient,
+    path: str,
+    what: str,
+    answer: tuple[int, Any],
+    kind: type[VaultError],
+) -> None:
+    vault.tell(what, answer)
+    with pytest.raises(VaultError) as caught:
+        await pki(client, path).ca_chain()
+    assert type(caught.value) is kind
+
+
+async def test_revoking_takes_a_certificate_or_a_serial(vault: FakeVault, client: VaultClient) -> None:
+    vault.tell("POST /v1/pki/revoke", (200, {"data": {"revocation_time": 1}}))
+    await pki(client, "pki/issuer/new/sign/web").revoke("t", fake.CERTIFICATE)
+    await pki(client).revoke("t", "aa:bb")
+    bodies = [call.body for call in vault.calls]
+    assert bodies == [{"certificate": fake.CERTIFICATE}, {"serial_number": "aa:bb"}]
+
+
+async def test_revoking_what_is_not_there_is_refused(vault: FakeVault, client: VaultClient) -> None:
+    vault.tell("POST /v1/pki/revoke", fake.UNKNOWN_SERIAL)
+    with pytest.raises(BadRequest, match="not found"):
+        await pki(client).revoke("t", "aa:bb")

@@ -1,0 +1,92 @@
+"""TLS against a real handshake: the bundle decides, and so does the name."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from issuer.vault.connection import Connection
+from issuer.vault.errors import UntrustedTLS
+from issuer.vault.transport import VaultClient
+
+
+def certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """A self-signed certificate for 127.0.0.1 and one DNS name, valid now."""
+    now = datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[tuple[str, bytes]]:
+    """The URL of a TLS server and the PEM that it should be trusted by."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = certificate("vault.lab.example.test", key).public_bytes(Encoding.PEM)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "server.pem").write_bytes(pem + secret)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem")
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"data": {}})
+
+    app = web.Application()
+    app.router.add_get("/v1/x", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    yield f"https://127.0.0.1:{runner.addresses[0][1]}", pem
+    await runner.cleanup()
+
+
+async def get(connection: Connection) -> object:
+    """One call on a client of its own."""
+    client = VaultClient(connection)
+    try:
+        return await client.adapter().get("/v1/x")
+    finally:
+        await client.close()
+
+
+async def test_the_bundle_of_the_issuer_is_trusted(served: tuple[str, bytes]) -> None:
+    url, pem = served
+    bundle = "# comment, ключ\n".encode() + pem
+    assert await get(Connection(url, ca_pem=bundle)) == {"data": {}}
+
+
+async def test_the_server_name_is_what_the_certificate_must_hold(served: tuple[str, bytes]) -> None:
+    url, pem = served
+    assert await get(Connection(url, ca_pem=pem, server_name="vault.lab.example.test")) == {"data": {}}
+    with pytest.raises(UntrustedTLS, match=r"(?i)hostname mismatch"):
+        await get(Connection(url, ca_pem=pem, server_name="other.example.test"))
+
+
+async def test_another_ca_or_the_systems_store_is_not_enough(served: tuple[str, bytes]) -> None:
+    url, _ = served
+    other = certificate("other.test", ec.generate_private_key(ec.SECP256R1())).public_bytes(Encoding.PEM)
+    for bundle in (other, None):
+        with pytest.raises(UntrustedTLS, match=r"self.signed|local issuer"):
+            await get(Connection(url, ca_pem=bundle))
