@@ -1,0 +1,1 @@
+"""The ``vault-issuer`` command: thin, each subcommand calls into a room below."""

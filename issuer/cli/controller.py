@@ -1,0 +1,117 @@
+"""``vault-issuer controller``: options in, exit code out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from issuer.telemetry.health import AddressError, parse_address
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """The least important line that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _address(text: str) -> str:
+    try:
+        parse_address(text)
+    except AddressError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
+
+
+def controller(
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            help="Kubeconfig file; without it the pod's ServiceAccount is used.",
+            envvar="KUBECONFIG",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            help="Namespace of the Lease. Default: the one the controller runs in.", envvar="POD_NAMESPACE"
+        ),
+    ] = None,
+    cluster_resource_namespace: Annotated[
+        str | None,
+        typer.Option(
+            help="Namespace of the Secrets and ServiceAccounts that VaultClusterIssuers use. "
+            "Default: the controller's own.",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Requests handled at once.", min=1, max=1024)] = 64,
+    issuer_workers: Annotated[int, typer.Option(help="Issuers checked at once.", min=1, max=256)] = 8,
+    issuer_check_period: Annotated[
+        float, typer.Option(help="Seconds between two checks of a healthy issuer.", min=1)
+    ] = 60.0,
+    vault_timeout: Annotated[
+        float, typer.Option(help="Seconds a call to Vault may take.", min=1, max=600)
+    ] = 30.0,
+    shutdown_grace: Annotated[
+        float,
+        typer.Option(help="Seconds to finish what is in flight after SIGTERM.", min=0),
+    ] = 25.0,
+    leader_elect: Annotated[
+        bool, typer.Option(help="Take part in the election of the one replica that works.")
+    ] = True,
+    lease_name: Annotated[str, typer.Option(help="Name of the Lease of that election.")] = "vault-issuer",
+    metrics_address: Annotated[
+        str,
+        typer.Option(help="host:port of /healthz, /readyz and /metrics.", callback=_address),
+    ] = ":9402",
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
+    ] = LogFormat.JSON,
+    log_level: Annotated[LogLevel, typer.Option(help="Least important lines to log.")] = LogLevel.INFO,
+) -> None:
+    """Watch CertificateRequests of group vault-issuer.io, sign them through Vault and write the answer.
+
+    Exit codes: 0 after SIGTERM or SIGINT, 1 when the leadership was lost or the
+    API server can't be reached at all, 2 for wrong options.
+
+    Examples:
+
+      vault-issuer controller
+
+      vault-issuer controller --kubeconfig ~/.kube/config --no-leader-elect --log-format console
+    """
+    # Imported here so that --help and completion stay quick.
+    from issuer.controller.options import ControllerOptions, own_namespace
+    from issuer.controller.run import run_controller
+    from issuer.telemetry.logs import configure
+
+    configure(log_format.value, log_level.value)
+    own = namespace or own_namespace()
+    options = ControllerOptions(
+        namespace=own,
+        cluster_resource_namespace=cluster_resource_namespace or own,
+        kubeconfig=kubeconfig,
+        workers=workers,
+        issuer_workers=issuer_workers,
+        issuer_check_period=issuer_check_period,
+        vault_timeout=vault_timeout,
+        shutdown_grace=shutdown_grace,
+        leader_elect=leader_elect,
+        lease_name=lease_name,
+        metrics_address=metrics_address,
+    )
+    raise typer.Exit(run_controller(options))

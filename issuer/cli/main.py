@@ -1,0 +1,40 @@
+"""Entry point of the ``vault-issuer`` command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from issuer import __version__
+from issuer.cli import controller
+
+app = typer.Typer(
+    name="vault-issuer",
+    help="cert-manager external issuer for HashiCorp Vault and OpenBao PKI.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("controller")(controller.controller)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vault-issuer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """cert-manager external issuer for HashiCorp Vault and OpenBao PKI."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

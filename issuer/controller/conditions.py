@@ -1,0 +1,85 @@
+"""Reading and setting Kubernetes status conditions, without I/O.
+
+Source: the API conventions, "Typical status properties": a condition is a map
+entry by type, and ``lastTransitionTime`` moves only when ``status`` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+Json = dict[str, Any]
+
+# Messages are read in tables and events; longer ones are cut, never refused.
+MESSAGE_LIMIT = 1024
+
+
+def rfc3339(moment: datetime) -> str:
+    """``moment`` as Kubernetes writes times: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime:
+    """A Kubernetes time (RFC 3339) as an aware datetime; raises ValueError."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def bounded(message: str, limit: int = MESSAGE_LIMIT) -> str:
+    """``message`` cut to ``limit`` characters with an ellipsis."""
+    return message if len(message) <= limit else message[: limit - 1] + "…"
+
+
+def find(conditions: Iterable[Mapping[str, Any]] | None, kind: str) -> Mapping[str, Any] | None:
+    """The condition of that type, or None."""
+    return next((one for one in conditions or () if one.get("type") == kind), None)
+
+
+def is_true(conditions: Iterable[Mapping[str, Any]] | None, kind: str) -> bool:
+    """Whether the condition of that type has status ``True``."""
+    found = find(conditions, kind)
+    return found is not None and found.get("status") == "True"
+
+
+def with_condition(
+    conditions: Iterable[Mapping[str, Any]] | None,
+    kind: str,
+    status: bool,
+    reason: str,
+    message: str,
+    now: datetime,
+    generation: int | None = None,
+) -> list[Json]:
+    """A new list in which the condition of that type has these values.
+
+    Other conditions keep their place and content.
+    """
+    old = find(conditions, kind)
+    text = "True" if status else "False"
+    unchanged = old is not None and old.get("status") == text and old.get("lastTransitionTime")
+    new: Json = {
+        "type": kind,
+        "status": text,
+        "reason": reason,
+        "message": bounded(message),
+        "lastTransitionTime": old["lastTransitionTime"] if old and unchanged else rfc3339(now),
+    }
+    if generation is not None:
+        new["observedGeneration"] = generation
+    kept = [dict(one) for one in conditions or ()]
+    for index, one in enumerate(kept):
+        if one.get("type") == kind:
+            kept[index] = new
+            return kept
+    return [*kept, new]
+
+
+def says(conditions: Iterable[Mapping[str, Any]] | None, wanted: Mapping[str, Any]) -> bool:
+    """Whether the condition of ``wanted``'s type already reads so, times aside."""
+    old = find(conditions, wanted["type"])
+    if old is None:
+        return False
+    return all(
+        old.get(name) == wanted.get(name) for name in ("status", "reason", "message", "observedGeneration")
+    )

@@ -1,0 +1,173 @@
+"""From a signed certificate to the request's status, without ever signing twice.
+
+A certificate that can't be written yet is held. If its request turns out to be
+gone, denied or answered by somebody else, it is revoked where Vault allows it,
+and its serial is logged in any case, so that an auditor finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+import structlog
+
+from issuer.controller import status
+from issuer.controller.registry import SharedSigner
+from issuer.controller.request import Request, RequestKey
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict, NotFound
+from issuer.kube.resources import CERTIFICATE_REQUESTS
+from issuer.signing.outcomes import SigningError
+from issuer.signing.signer import Revoker
+from issuer.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+# Writers that keep changing a request lose to us after this many tries; then the queue's backoff takes over.
+_CONFLICTS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """A certificate that was signed and verified and belongs into one request's status."""
+
+    key: RequestKey
+    uid: str
+    shared: SharedSigner
+    leaf_pem: str
+    certificate_pem: str
+    ca_pem: str
+    serial: str
+    message: str
+
+
+class Cause(Enum):
+    """Why a signed certificate is not delivered."""
+
+    DELETED = "its request was deleted"
+    DENIED = "its request was denied"
+    ANSWERED = "its request was answered by somebody else"
+    UNVERIFIED = "it is not what was asked for"
+    STOPPED = "the controller stopped before it could be written"
+
+
+class Delivery:
+    """Holds what is signed until it is written or discarded."""
+
+    def __init__(
+        self, client: KubeClient, metrics: Metrics, now: Callable[[], datetime] | None = None
+    ) -> None:
+        self._client = client
+        self._metrics = metrics
+        self._now = now or (lambda: datetime.now(UTC))
+        self._held: dict[RequestKey, Held] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def held(self, key: RequestKey) -> Held | None:
+        """The certificate that waits to be written to that request."""
+        return self._held.get(key)
+
+    def all_held(self) -> list[Held]:
+        """Every certificate that waits to be written."""
+        return list(self._held.values())
+
+    def hold(self, held: Held) -> None:
+        """Take charge of a certificate; its signer stays open until it is settled."""
+        held.shared.borrow()
+        self._held[held.key] = held
+
+    async def deliver(self, request: Request, held: Held) -> tuple[bool, Request | None]:
+        """Write the certificate, or discard it when its request no longer wants it.
+
+        Returns whether it was delivered, and the newest copy of the request
+        (None when it is gone). Raises KubeError when the API server can't take
+        it now: it stays held.
+        """
+        newest: Request | None = request
+        for _ in range(_CONFLICTS):
+            cause = _obstacle(newest, held)
+            if newest is None or cause is not None:
+                await self.discard(held, cause or Cause.DELETED)
+                return False, newest
+            if status.carries(newest.object, held.certificate_pem):
+                break  # an earlier write succeeded although its answer was lost
+            answer = status.issued(newest, self._now(), held.message, held.certificate_pem, held.ca_pem)
+            try:
+                newest = Request(await self._client.replace_status(CERTIFICATE_REQUESTS, answer))
+                break
+            except (Conflict, NotFound):
+                newest = await self._fresh(held)
+        else:
+            raise Conflict(f"{held.key} kept changing", status=409)
+        await self._settle(held)
+        return True, newest
+
+    async def deliver_fresh(self, held: Held) -> tuple[bool, Request | None]:
+        """``deliver`` to the request as the API server has it now."""
+        fresh = await self._fresh(held)
+        if fresh is None:
+            await self.discard(held, Cause.DELETED)
+            return False, None
+        return await self.deliver(fresh, held)
+
+    async def _fresh(self, held: Held) -> Request | None:
+        try:
+            return Request(await self._client.get(CERTIFICATE_REQUESTS, held.key.name, held.key.namespace))
+        except NotFound:
+            return None
+
+    async def discard(self, held: Held, cause: Cause) -> None:
+        """Revoke the certificate where allowed, and log its serial."""
+        await self.revoke(held.shared, held.leaf_pem, held.serial, held.key, cause)
+        await self._settle(held)
+
+    async def revoke(
+        self, shared: SharedSigner, leaf_pem: str, serial: str, key: RequestKey, cause: Cause
+    ) -> None:
+        """Revoke one undelivered certificate; never raises, always tells."""
+        refused = await _try_revoking(shared, leaf_pem)
+        self._metrics.discarded.labels(cause.name.lower(), str(refused is None).lower()).inc()
+        log.warning(
+            "certificate not delivered",
+            request=str(key),
+            serial=serial,
+            cause=cause.value,
+            revoked=refused is None,
+            **({} if refused is None else {"not_revoked_because": refused}),
+        )
+
+    async def _settle(self, held: Held) -> None:
+        if self._held.get(held.key) is held:
+            del self._held[held.key]
+            await held.shared.give_back()
+
+    async def close(self) -> None:
+        """Nothing can be written any more: discard all that is still held."""
+        await asyncio.gather(*(self.discard(held, Cause.STOPPED) for held in self.all_held()))
+
+
+def _obstacle(request: Request | None, held: Held) -> Cause | None:
+    if request is None or request.uid != held.uid:
+        return Cause.DELETED
+    if request.denied:
+        return Cause.DENIED
+    if request.finished and not status.carries(request.object, held.certificate_pem):
+        return Cause.ANSWERED
+    return None
+
+
+async def _try_revoking(shared: SharedSigner, leaf_pem: str) -> str | None:
+    """None when revoked, else why not."""
+    if not isinstance(shared.signer, Revoker):
+        return "this kind of signer can't revoke"
+    try:
+        await shared.signer.revoke(leaf_pem)
+    except SigningError as error:
+        return f"{error.reason}: {error.message}"
+    return None

@@ -1,0 +1,212 @@
+"""Keeps each issuer's state true: credentials, login, CA chain, and its Ready condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from issuer.api.issuers import IssuerSpec, SpecError
+from issuer.controller.conditions import find, rfc3339, says, with_condition
+from issuer.controller.credentials import CredentialReader, Credentials
+from issuer.controller.registry import Identity, IssuerRegistry, SharedSigner
+from issuer.controller.request import IssuerKey
+from issuer.controller.stores import IssuerStore
+from issuer.controller.supported import unsupported_fields
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict, KubeError, NotFound
+from issuer.kube.events import EventRecorder
+from issuer.kube.resources import Resource
+from issuer.kube.workqueue import WorkQueue
+from issuer.signing.outcomes import IssuerBroken, SigningError
+from issuer.signing.signer import Health, Signer
+from issuer.telemetry.metrics import Metrics
+from issuer.x509.chain import read_certificates
+from issuer.x509.errors import X509Error
+
+log = structlog.get_logger(__name__)
+
+BuildSigner = Callable[[IssuerSpec, Credentials], Signer]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check of an issuer found; ``again_in`` is seconds until the next."""
+
+    ready: bool
+    reason: str
+    message: str
+    ca_not_after: datetime | None = None
+    again_in: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class IssuerReconciler:
+    """Checks one issuer at a time, by key, and writes what it found.
+
+    ``period`` is the longest time in seconds between two checks of a healthy
+    issuer; a broken one is checked with the queue's backoff.
+    """
+
+    client: KubeClient
+    stores: dict[str, IssuerStore]
+    resources: dict[str, Resource]
+    registry: IssuerRegistry
+    queue: WorkQueue[IssuerKey]
+    credentials: CredentialReader
+    build_signer: BuildSigner
+    recorder: EventRecorder
+    metrics: Metrics
+    period: float
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def reconcile(self, key: IssuerKey) -> None:
+        """Check the issuer of that key and plan its next check."""
+        obj = self.stores[key.kind].get(key)
+        if obj is None:
+            self.queue.forget(key)
+            await self.registry.forget(key)
+            self.metrics.forget_issuer(*key)
+            return
+        verdict = await self._verdict(key, obj)
+        current = self.stores[key.kind].get(key)
+        if current is None or not _same_version(current, obj):
+            self.queue.add(key)  # it changed meanwhile: this verdict is about another issuer
+            return
+        self._remember(key, verdict)
+        if not await self._write(key, current, verdict):
+            self.queue.retry(key)
+            return
+        self._plan(key, verdict)
+
+    async def _verdict(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
+        try:
+            return await self._check(key, obj)
+        except SpecError as error:
+            return Verdict(False, "InvalidSpec", str(error))
+        except SigningError as error:
+            return Verdict(False, error.reason, error.message)
+
+    async def _check(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
+        entry = self.registry.entry(key)
+        uid, generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
+        if not entry.describes(uid, generation):
+            entry.ready, entry.uid, entry.generation = False, uid, generation
+            entry.spec = None
+        spec = IssuerSpec.parse(obj["spec"])
+        unsupported = unsupported_fields(spec)
+        if unsupported:
+            raise IssuerBroken(
+                "Unsupported",
+                f"this version does not support {', '.join(unsupported)} yet; "
+                "nothing is signed rather than ignoring it",
+            )
+        signer = await self._signer(key, uid, generation, spec)
+        health = await signer.check()
+        entry.spec = spec
+        return Verdict(
+            True, "Ready", _ready_message(spec, health), _first_end(health.ca_pem), health.check_again_in
+        )
+
+    async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> Signer:
+        """The signer of exactly this issuer, spec and Secrets; a new one when any of them changed."""
+        credentials = await self.credentials.read(key, spec)
+        identity: Identity = (uid, generation, credentials.versions)
+        shared = self.registry.entry(key).shared
+        if shared is None or shared.identity != identity:
+            shared = SharedSigner(self.build_signer(spec, credentials), identity)
+            await self.registry.use_signer(key, shared)
+        return shared.signer
+
+    def _remember(self, key: IssuerKey, verdict: Verdict) -> None:
+        self.metrics.issuer_ready.labels(*key).set(1 if verdict.ready else 0)
+        if verdict.ca_not_after is not None:
+            self.metrics.ca_not_after.labels(*key).set(verdict.ca_not_after.timestamp())
+        if verdict.ready:
+            self.registry.mark_ready(key)
+        else:
+            self.registry.mark_broken(key, verdict.reason, verdict.message)
+
+    def _plan(self, key: IssuerKey, verdict: Verdict) -> None:
+        if not verdict.ready:
+            self.queue.retry(key)
+            return
+        if not self.registry.entry(key).suspect:
+            self.queue.forget(key)
+        again = self.period if verdict.again_in is None else min(self.period, verdict.again_in)
+        self.queue.add_after(key, max(again, 0.5))
+
+    async def _write(self, key: IssuerKey, obj: dict[str, Any], verdict: Verdict) -> bool:
+        """Write the status if it would say something new; False when it should be tried again."""
+        new = _with_verdict(obj, verdict, self.now())
+        if new is None:
+            return True
+        changed = _transition(obj, verdict)
+        try:
+            written = await self.client.replace_status(self.resources[key.kind], new)
+        except NotFound:
+            return True
+        except Conflict:
+            return False
+        except KubeError as error:
+            log.warning("issuer status not written", issuer=str(key), error=str(error))
+            return False
+        self.stores[key.kind].refresh(written)
+        if changed:
+            log.info(
+                "issuer", issuer=str(key), ready=verdict.ready, reason=verdict.reason, told=verdict.message
+            )
+            record = self.recorder.normal if verdict.ready else self.recorder.warning
+            record(new, verdict.reason, verdict.message)
+        return True
+
+
+def _same_version(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(one["metadata"][name] == other["metadata"][name] for name in ("uid", "generation"))
+
+
+def _transition(obj: dict[str, Any], verdict: Verdict) -> bool:
+    old = find((obj.get("status") or {}).get("conditions"), "Ready")
+    return old is None or (old.get("status") == "True", old.get("reason")) != (verdict.ready, verdict.reason)
+
+
+def _with_verdict(obj: dict[str, Any], verdict: Verdict, now: datetime) -> dict[str, Any] | None:
+    status = obj.get("status") or {}
+    conditions = with_condition(
+        status.get("conditions"),
+        "Ready",
+        verdict.ready,
+        verdict.reason,
+        verdict.message,
+        now,
+        obj["metadata"]["generation"],
+    )
+    wanted = next(one for one in conditions if one["type"] == "Ready")
+    fields = {} if verdict.ca_not_after is None else {"caNotAfter": rfc3339(verdict.ca_not_after)}
+    if says(status.get("conditions"), wanted) and all(status.get(k) == v for k, v in fields.items()):
+        return None
+    return {**obj, "status": {**status, **fields, "conditions": conditions}}
+
+
+def _ready_message(spec: IssuerSpec, health: Health) -> str:
+    chosen, ignored = spec.vault.auth.chosen()
+    warnings = list(health.warnings)
+    if ignored:
+        warnings.append(
+            f"spec.vault.auth sets several methods: {chosen} is used, {', '.join(ignored)} ignored"
+        )
+    told = f"logged in by {chosen}; {spec.vault.path} is ready to sign"
+    return told if not warnings else f"{told}. Warning: {'; '.join(warnings)}"
+
+
+def _first_end(ca_pem: str) -> datetime | None:
+    try:
+        certificates = read_certificates(ca_pem)
+    except X509Error as error:
+        raise IssuerBroken(
+            "InvalidCAChain", f"the CA chain that Vault serves can't be read: {error}"
+        ) from error
+    return min((one.not_valid_after_utc for one in certificates), default=None)

@@ -1,0 +1,55 @@
+"""The controller as a process: signals, event loop, client."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import structlog
+
+from issuer import __version__
+from issuer.controller.manager import Manager
+from issuer.controller.options import ControllerOptions
+from issuer.kube.client import connect
+
+log = structlog.get_logger(__name__)
+
+# Connections to the API server beside one a worker: watches, Lease, events.
+_WATCHES = 8
+
+
+def run_controller(options: ControllerOptions) -> int:
+    """Run until SIGTERM or SIGINT; the exit code (1 when the leadership was lost)."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_main(options))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None  # slower, but everything works
+    return uvloop.new_event_loop
+
+
+async def _main(options: ControllerOptions) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, stop, number)
+    log.info("starting", version=__version__, identity=options.identity, workers=options.workers)
+    kubeconfig = None if options.kubeconfig is None else str(options.kubeconfig)
+    client = await connect(kubeconfig, connections=options.workers + _WATCHES)
+    try:
+        return await Manager(options, client).run(stop)
+    finally:
+        await client.close()
+
+
+def _stop(stop: asyncio.Event, number: signal.Signals) -> None:
+    """A signal asks for an orderly end; a second Ctrl-C ends the process at once."""
+    log.info("signal", name=number.name)
+    stop.set()
+    if number == signal.SIGINT:
+        asyncio.get_running_loop().remove_signal_handler(number)

@@ -1,0 +1,60 @@
+"""The status that answers a request: one function an answer, pure.
+
+Each returns the whole object to PUT to the ``status`` subresource. Reasons are
+those of cert-manager's external-issuer contract (``Issued``, ``Failed``,
+``Denied``, ``Pending``).
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Any
+
+from issuer.controller.conditions import rfc3339, says, with_condition
+from issuer.controller.request import Request
+
+Json = dict[str, Any]
+
+
+def _answer(request: Request, now: datetime, ready: bool, reason: str, message: str, **fields: str) -> Json:
+    conditions = with_condition(request.conditions, "Ready", ready, reason, message, now)
+    status = {**(request.object.get("status") or {}), **fields, "conditions": conditions}
+    return {**request.object, "status": status}
+
+
+def issued(request: Request, now: datetime, message: str, certificate_pem: str, ca_pem: str) -> Json:
+    """The certificate (leaf, then intermediates) and the CA are delivered."""
+    return _answer(
+        request,
+        now,
+        True,
+        "Issued",
+        message,
+        certificate=base64.b64encode(certificate_pem.encode()).decode(),
+        ca=base64.b64encode(ca_pem.encode()).decode(),
+    )
+
+
+def failed(request: Request, now: datetime, message: str) -> Json:
+    """This request can never be served; cert-manager makes a new one after its backoff."""
+    return _answer(request, now, False, "Failed", message, failureTime=rfc3339(now))
+
+
+def denied(request: Request, now: datetime) -> Json:
+    """An approver has denied it."""
+    message = "The CertificateRequest was denied by an approval controller"
+    return _answer(request, now, False, "Denied", message, failureTime=rfc3339(now))
+
+
+def pending(request: Request, now: datetime, message: str) -> Json | None:
+    """It waits, and says for what; None when the request already says just that."""
+    answer = _answer(request, now, False, "Pending", message)
+    wanted = next(one for one in answer["status"]["conditions"] if one["type"] == "Ready")
+    return None if says(request.conditions, wanted) else answer
+
+
+def carries(obj: Json, certificate_pem: str) -> bool:
+    """Whether the object's status already holds this certificate."""
+    held = (obj.get("status") or {}).get("certificate")
+    return bool(held) and held == base64.b64encode(certificate_pem.encode()).decode()

@@ -1,0 +1,28 @@
+"""What of an issuer's spec is accepted but not built yet.
+
+Each line here is a promise of the custom resource that the controller does not
+keep yet; such an issuer says ``Ready=False``, reason ``Unsupported``, and
+nothing is signed through it.
+"""
+
+from __future__ import annotations
+
+from issuer.api.issuers import IssuerSpec
+
+
+def unsupported_fields(spec: IssuerSpec) -> tuple[str, ...]:
+    """Paths of the fields in use that this version does not serve, in the order of the spec."""
+    vault, auth = spec.vault, spec.vault.auth
+    chosen, _ignored = auth.chosen()
+    checks = {
+        "spec.vault.clientCertSecretRef": vault.client_cert_secret_ref is not None,
+        "spec.vault.clientKeySecretRef": vault.client_key_secret_ref is not None,
+        "spec.vault.auth.clientCertificate": chosen == "clientCertificate",
+        "spec.vault.auth.aws": chosen == "aws",
+        "spec.vault.path (sign-verbatim)": "sign-verbatim" in vault.path.split("/"),
+        "spec.revocation.policy": spec.revocation is not None and spec.revocation.policy != "Never",
+        "spec.certificateAuthority": spec.certificate_authority is not None,
+        "spec.caExpiry": spec.ca_expiry != "Refuse",
+        "spec.rateLimit": spec.rate_limit is not None,
+    }
+    return tuple(path for path, used in checks.items() if used)

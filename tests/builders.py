@@ -1,0 +1,118 @@
+"""Builders of Kubernetes objects and certificates for tests: only what a test cares about is named there."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+
+
+def csr_pem(
+    *dns: str, common_name: str | None = None, key: ec.EllipticCurvePrivateKey | None = None
+) -> bytes:
+    """A PEM certificate signing request with these DNS names."""
+    attributes = [] if common_name is None else [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(attributes))
+    if dns:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(one) for one in dns]), False
+        )
+    return builder.sign(key or ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(
+        Encoding.PEM
+    )
+
+
+def certificate_request(
+    name: str = "one",
+    namespace: str = "team-a",
+    *,
+    issuer: str = "demo",
+    kind: str = "VaultClusterIssuer",
+    request: bytes | str | None = None,
+    conditions: list[dict[str, Any]] | None = None,
+    uid: str | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    """A CertificateRequest as the API server sends it; ``request`` is PEM bytes, or the raw field's text."""
+    raw = request if request is not None else csr_pem("a.lab.example.test")
+    text = raw if isinstance(raw, str) else base64.b64encode(raw).decode()
+    obj: dict[str, Any] = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "CertificateRequest",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": uid or f"uid-of-{namespace}-{name}",
+            "resourceVersion": "1",
+            "generation": 1,
+            "creationTimestamp": "2026-11-22T11:59:59Z",
+        },
+        "spec": {
+            "issuerRef": {"group": "vault-issuer.io", "kind": kind, "name": issuer},
+            "request": text,
+            "usages": ["digital signature", "key encipherment"],
+            **spec,
+        },
+    }
+    if conditions is not None:
+        obj["status"] = {"conditions": conditions}
+    return obj
+
+
+def condition(kind: str, status: str = "True", reason: str = "", message: str = "") -> dict[str, Any]:
+    """A status condition that has been so for a minute."""
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason or kind,
+        "message": message,
+        "lastTransitionTime": "2026-11-22T11:59:00Z",
+    }
+
+
+def approved() -> dict[str, Any]:
+    """The condition an approver sets."""
+    return condition("Approved", reason="cert-manager.io")
+
+
+def issuer_object(
+    name: str = "demo",
+    namespace: str = "",
+    *,
+    uid: str = "uid-1",
+    generation: int = 1,
+    auth: dict[str, Any] | None = None,
+    server: str = "https://vault.example.test:8200",
+    path: str = "pki_int/sign/lab",
+    **own: Any,
+) -> dict[str, Any]:
+    """A VaultClusterIssuer, or with a namespace a VaultIssuer."""
+    metadata: dict[str, Any] = {
+        "name": name,
+        "uid": uid,
+        "generation": generation,
+        "resourceVersion": "1",
+    }
+    if namespace:
+        metadata["namespace"] = namespace
+    return {
+        "apiVersion": "vault-issuer.io/v1alpha1",
+        "kind": "VaultIssuer" if namespace else "VaultClusterIssuer",
+        "metadata": metadata,
+        "spec": {
+            "vault": {
+                "server": server,
+                "path": path,
+                "auth": auth or {"tokenSecretRef": {"name": "vault-token", "key": "token"}},
+            },
+            **own,
+        },
+    }

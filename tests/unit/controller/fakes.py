@@ -1,0 +1,100 @@
+"""Scripted stand-ins for the two edges of the controller. Both refuse any call they were not told of."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from issuer.kube.errors import KubeError
+from issuer.kube.resources import Resource
+from issuer.signing.signer import Health, SignedCertificate, SigningRequest
+
+Json = dict[str, Any]
+Answer = Json | KubeError | Callable[[Json], Json | KubeError]
+
+
+class ScriptedKube:
+    """Answers ``get`` and ``replace_status`` from a script, in order, and remembers what was written."""
+
+    def __init__(self) -> None:
+        self.script: deque[tuple[str, Answer]] = deque()
+        self.written: list[Json] = []
+
+    def expect(self, verb: str, answer: Answer) -> None:
+        """The next call must be ``verb``; ``answer`` is returned, raised, or made from what was sent."""
+        self.script.append((verb, answer))
+
+    def accepts_status(self) -> None:
+        """The next call must be a status write, and it succeeds."""
+        self.expect("replace_status", lambda sent: sent)
+
+    def _next(self, verb: str, sent: Json) -> Json:
+        assert self.script, f"unexpected {verb} of {sent}"
+        wanted, answer = self.script.popleft()
+        assert verb == wanted, f"expected {wanted}, got {verb} of {sent}"
+        if callable(answer):
+            answer = answer(copy.deepcopy(sent))
+        if isinstance(answer, KubeError):
+            raise answer
+        return answer
+
+    async def get(self, _resource: Resource, name: str, namespace: str | None = None) -> Json:
+        return self._next("get", {"name": name, "namespace": namespace})
+
+    async def replace_status(self, _resource: Resource, body: Json) -> Json:
+        answer = self._next("replace_status", body)
+        self.written.append(body)
+        return answer
+
+
+class ScriptedSigner:
+    """Signs, checks and revokes as told; an exception in a script is raised."""
+
+    def __init__(self) -> None:
+        self.signs: deque[SignedCertificate | Exception | Callable[[SigningRequest], SignedCertificate]] = (
+            deque()
+        )
+        self.checks: deque[Health | Exception] = deque()
+        self.revokes: deque[Exception | None] = deque()
+        self.revoked: list[str] = []
+        self.signed = 0
+        self.closed = False
+
+    async def check(self) -> Health:
+        answer = self.checks.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def sign(self, request: SigningRequest) -> SignedCertificate:
+        assert self.signs, "unexpected sign"
+        answer = self.signs.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        self.signed += 1
+        return answer(request) if callable(answer) else answer
+
+    async def revoke(self, certificate_pem: str) -> None:
+        assert self.revokes, "unexpected revoke"
+        answer = self.revokes.popleft()
+        if answer is not None:
+            raise answer
+        self.revoked.append(certificate_pem)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class SilentRecorder:
+    """Collects events."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str, str]] = []
+
+    def warning(self, _obj: Json, reason: str, message: str) -> None:
+        self.events.append(("Warning", reason, message))
+
+    def normal(self, _obj: Json, reason: str, message: str) -> None:
+        self.events.append(("Normal", reason, message))

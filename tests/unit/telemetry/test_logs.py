@@ -1,0 +1,61 @@
+"""Secrets never reach a log line."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+import structlog
+
+from issuer.telemetry.logs import REDACTED, configure, redact, redact_event
+
+# Assembled at run time, so that no scanner takes these for real ones.
+VAULT_TOKEN = "hvs." + "CAESIJ7x" * 6
+OLD_TOKEN = "s." + "aB3dE6gH9jK2mN5pQ8rS1tU4"
+JWT = "eyJhbGciOiJSUzI1NiIs." + "eyJpc3MiOiJrdWJlcm5ldGVz." + "c2lnbmF0dXJl"
+KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("secret", [VAULT_TOKEN, OLD_TOKEN, JWT, KEY, KEY[:40]])
+def test_credentials_inside_text_are_blanked(secret: str) -> None:
+    told = redact(f"login failed for {secret} at https://vault.example.test")
+    assert secret not in told
+    assert REDACTED in told
+    assert told.startswith("login failed for ")
+
+
+@pytest.mark.parametrize(
+    "text", ["s.lab.example.test", "certificate 1a:2b:3c issued", "hvs.short", "eyJ is no token"]
+)
+def test_ordinary_text_is_left_alone(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_secret_fields_are_blanked_whatever_they_hold() -> None:
+    event = redact_event(None, "info", {"event": "x", "token": "abc", "secret_id": 5, "tokens_left": 3})
+    assert event == {"event": "x", "token": REDACTED, "secret_id": REDACTED, "tokens_left": 3}
+
+
+def test_json_lines_hold_the_event_and_no_secret_even_from_an_exception(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    try:
+        configure("json", "info")
+        logger = structlog.get_logger("test").bind()
+        try:
+            raise ValueError(f"bad token {VAULT_TOKEN}")
+        except ValueError:
+            logger.exception("it failed", request="a/b")
+        logger.debug("not shown")
+    finally:
+        structlog.reset_defaults()
+    [line] = stream.getvalue().splitlines()
+    read = json.loads(line)
+    assert read["event"] == "it failed"
+    assert read["request"] == "a/b"
+    assert "ValueError" in read["exception"]
+    assert VAULT_TOKEN not in line
