@@ -18,7 +18,7 @@ from issuer.api.issuers import IssuerSpec
 from issuer.api.vault import SecretKeySelector, ServiceAccountRef, VaultAuth, VaultSpec
 from issuer.controller.request import IssuerKey
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Forbidden, KubeError, NotFound
+from issuer.kube.errors import Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.resources import SECRETS
 from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
 from issuer.vault.auth import AppRole, AuthMethod, Kubernetes, StaticToken
@@ -183,6 +183,8 @@ class _Reading:
                 f"{where}: the controller may not read Secret {self.namespace}/{name}; "
                 "grant its ServiceAccount the verb get on it",
             ) from error
+        except Invalid as error:  # a name that no Secret can have
+            raise IssuerBroken("InvalidSpec", f"{where}.name: {error}") from error
         except KubeError as error:
             raise kubernetes_retry(error, f"read Secret {self.namespace}/{name}") from error
 
@@ -206,6 +208,8 @@ class _Reading:
                 f"{where}: the controller may not create tokens for {which}; grant its ServiceAccount "
                 "the verb create on serviceaccounts/token by a Role that names it",
             ) from error
+        except Invalid as error:  # a name that no ServiceAccount can have, or audiences the server refuses
+            raise IssuerBroken("InvalidSpec", f"{where}: {error}") from error
         except KubeError as error:
             raise kubernetes_retry(error, f"create a token for {which}") from error
         return token.value

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from issuer.controller import status
 from issuer.controller.registry import SharedSigner
@@ -21,7 +22,7 @@ from issuer.controller.request import Request, RequestKey
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUESTS
-from issuer.signing.outcomes import SigningError
+from issuer.signing.outcomes import Retry, SigningError
 from issuer.signing.signer import Revoker
 from issuer.telemetry.metrics import Metrics
 
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 # Writers that keep changing a request lose to us after this many tries; then the queue's backoff takes over.
 _CONFLICTS = 5
+
+_REVOCATION_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,11 +166,17 @@ def _obstacle(request: Request | None, held: Held) -> Cause | None:
 
 
 async def _try_revoking(shared: SharedSigner, leaf_pem: str) -> str | None:
-    """None when revoked, else why not."""
+    """None when revoked, else why not; a passing fault of Vault is tried again a few times."""
     if not isinstance(shared.signer, Revoker):
         return "this kind of signer can't revoke"
+    attempts = AsyncRetrying(
+        retry=retry_if_exception_type(Retry),
+        stop=stop_after_attempt(_REVOCATION_TRIES),
+        wait=wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.2),
+        reraise=True,
+    )
     try:
-        await shared.signer.revoke(leaf_pem)
+        await attempts(shared.signer.revoke, leaf_pem)
     except SigningError as error:
         return f"{error.reason}: {error.message}"
     return None

@@ -25,6 +25,7 @@ from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.signer import Health, Signer
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.chain import read_certificates
+from issuer.x509.describe import serial_hex, subject_text
 from issuer.x509.errors import X509Error
 
 log = structlog.get_logger(__name__)
@@ -39,8 +40,18 @@ class Verdict:
     ready: bool
     reason: str
     message: str
-    ca_not_after: datetime | None = None
+    ca: CAFacts | None = None
+    warnings: tuple[str, ...] = ()
     again_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CAFacts:
+    """What people want to know of the CA that signs; ``not_after`` is the first end in its chain."""
+
+    subject: str
+    serial: str
+    not_after: datetime
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +119,12 @@ class IssuerReconciler:
         health = await signer.check()
         entry.spec = spec
         return Verdict(
-            True, "Ready", _ready_message(spec, health), _first_end(health.ca_pem), health.check_again_in
+            ready=True,
+            reason="Ready",
+            message=f"logged in by {spec.vault.auth.chosen()[0]}; {spec.vault.path} is ready to sign",
+            ca=_ca_facts(health.ca_pem),
+            warnings=_warnings(spec, health),
+            again_in=health.check_again_in,
         )
 
     async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> Signer:
@@ -123,8 +139,8 @@ class IssuerReconciler:
 
     def _remember(self, key: IssuerKey, verdict: Verdict) -> None:
         self.metrics.issuer_ready.labels(*key).set(1 if verdict.ready else 0)
-        if verdict.ca_not_after is not None:
-            self.metrics.ca_not_after.labels(*key).set(verdict.ca_not_after.timestamp())
+        if verdict.ca is not None:
+            self.metrics.ca_not_after.labels(*key).set(verdict.ca.not_after.timestamp())
         if verdict.ready:
             self.registry.mark_ready(key)
         else:
@@ -185,28 +201,46 @@ def _with_verdict(obj: dict[str, Any], verdict: Verdict, now: datetime) -> dict[
         obj["metadata"]["generation"],
     )
     wanted = next(one for one in conditions if one["type"] == "Ready")
-    fields = {} if verdict.ca_not_after is None else {"caNotAfter": rfc3339(verdict.ca_not_after)}
+    fields = _facts(status, verdict)
     if says(status.get("conditions"), wanted) and all(status.get(k) == v for k, v in fields.items()):
         return None
-    return {**obj, "status": {**status, **fields, "conditions": conditions}}
+    kept = {**status, **fields, "conditions": conditions}
+    return {**obj, "status": {name: value for name, value in kept.items() if value is not None}}
 
 
-def _ready_message(spec: IssuerSpec, health: Health) -> str:
+def _facts(status: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
+    """The fields beside the conditions; None where there is nothing to say.
+
+    What was known of the CA stays while the issuer is broken: that is when somebody reads it.
+    """
+    fields: dict[str, Any] = {"warnings": list(verdict.warnings) or None}
+    if verdict.ca is not None:
+        fields |= {
+            "caSubject": verdict.ca.subject,
+            "caSerial": verdict.ca.serial,
+            "caNotAfter": rfc3339(verdict.ca.not_after),
+        }
+    return fields
+
+
+def _warnings(spec: IssuerSpec, health: Health) -> tuple[str, ...]:
     chosen, ignored = spec.vault.auth.chosen()
-    warnings = list(health.warnings)
-    if ignored:
-        warnings.append(
-            f"spec.vault.auth sets several methods: {chosen} is used, {', '.join(ignored)} ignored"
-        )
-    told = f"logged in by {chosen}; {spec.vault.path} is ready to sign"
-    return told if not warnings else f"{told}. Warning: {'; '.join(warnings)}"
+    if not ignored:
+        return health.warnings
+    told = f"spec.vault.auth sets several methods: {chosen} is used, {', '.join(ignored)} ignored"
+    return (told, *health.warnings)
 
 
-def _first_end(ca_pem: str) -> datetime | None:
+def _ca_facts(ca_pem: str) -> CAFacts | None:
+    """Facts of a CA chain as Vault serves it, the signing CA first."""
     try:
         certificates = read_certificates(ca_pem)
     except X509Error as error:
         raise IssuerBroken(
             "InvalidCAChain", f"the CA chain that Vault serves can't be read: {error}"
         ) from error
-    return min((one.not_valid_after_utc for one in certificates), default=None)
+    if not certificates:
+        return None
+    signing = certificates[0]
+    first_end = min(one.not_valid_after_utc for one in certificates)
+    return CAFacts(subject_text(signing), serial_hex(signing), first_end)

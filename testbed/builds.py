@@ -1,0 +1,146 @@
+"""The servers that have no wheel: built from Go modules once, and kept in the user's cache.
+
+A build is named by its version and a hash of what goes in (go.mod, go.sum, the sources here and the flags),
+so a change builds anew and a second clone of the project builds nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from testbed.cache import cache_directory, cached, need_space
+from testbed.errors import TestbedError
+from testbed.gotool import Go, find_go
+from testbed.progress import Progress
+
+SOURCES = Path(__file__).with_name("go")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One server to build.
+
+    ``module`` gives the version (from go.mod); ``target`` is what go builds; ``crds`` asks for a copy of that
+    module's ``deploy/crds`` beside the program. Sizes and minutes were measured cold on two cores: what is
+    downloaded (compressed), what the disk takes while it is built, how long it takes.
+    """
+
+    name: str
+    directory: str
+    module: str
+    target: str
+    program: str
+    download_mb: int
+    disk_mb: int
+    minutes: int
+    crds: bool = False
+    stamped: bool = False
+
+    @property
+    def sources(self) -> Path:
+        """The Go module of this repository that is built."""
+        return SOURCES / self.directory
+
+    @property
+    def version(self) -> str:
+        """The version of ``module`` that go.mod requires, as ``v1.2.3``."""
+        text = (self.sources / "go.mod").read_text()
+        match = re.search(rf"^\s*(?:require )?{re.escape(self.module)} (v\S+)", text, re.MULTILINE)
+        if match is None:
+            raise TestbedError(f"{self.sources / 'go.mod'} doesn't require {self.module}")
+        return match[1]
+
+    @property
+    def key(self) -> str:
+        """Name of its directory in the cache."""
+        digest = sha256()
+        for file in sorted(self.sources.iterdir()):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        digest.update("\0".join([*self.flags(), platform.system(), platform.machine()]).encode())
+        return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
+
+    def flags(self) -> list[str]:
+        """Flags of ``go build`` (and of ``go list``, so that both mean the same packages)."""
+        linker = "-s -w"
+        if self.stamped:  # without a version clients can't parse what /version says
+            major, minor, _ = self.version.removeprefix("v").split(".", 2)
+            values = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
+            stamps = (f"-X k8s.io/component-base/version.{key}={value}" for key, value in values.items())
+            linker = " ".join([linker, *stamps])
+        return ["-trimpath", "-ldflags", linker]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is in the cache."""
+        return (cache_directory() / self.key).is_dir()
+
+
+KUBE_APISERVER = Build(
+    name="kube-apiserver",
+    directory="kube-apiserver",
+    module="k8s.io/kubernetes",
+    target="k8s.io/kubernetes/cmd/kube-apiserver",
+    program="kube-apiserver",
+    download_mb=85,
+    disk_mb=3500,
+    minutes=8,
+    stamped=True,
+)
+CERT_MANAGER = Build(
+    name="cert-manager",
+    directory="cert-manager",
+    module="github.com/cert-manager/cert-manager",
+    target=".",
+    program="cert-manager-testbed",
+    download_mb=110,
+    disk_mb=2000,
+    minutes=4,
+    crds=True,
+)
+BUILDS = (KUBE_APISERVER, CERT_MANAGER)
+
+
+def build(which: Build, go: Go | None = None) -> Path:
+    """The cached directory of a build, built now if need be, with progress on stderr.
+
+    Raises:
+        TestbedError: Go, the network, memory or disk are wanting, or the sources don't compile.
+    """
+    progress = Progress(f"{which.name} {which.version}")
+
+    def fill(directory: Path) -> None:
+        _compile(which, go or find_go(progress), directory, progress)
+
+    return cached(which.key, fill, lambda: progress.say("another process is building it; waiting for it"))
+
+
+def _compile(which: Build, go: Go, directory: Path, progress: Progress) -> None:
+    need_space(cache_directory(), 300, f"building {which.name}")
+    flags = which.flags()
+    progress.stage(f"Go {go.version}, modules downloaded")
+    listed = go.lines(
+        ["list", "-deps", *flags, "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", which.target],
+        which.sources,
+        progress,
+    )
+    stale = sum(1 for line in listed if line)
+    progress.stage("packages compiled" if stale > 1 else "linking")
+    go.build([*flags, "-o", str(directory / which.program), which.target], which.sources, stale, progress)
+    if which.crds:
+        found = go.lines(["list", "-m", "-f", "{{.Dir}}", which.module], which.sources, progress)
+        _copy_crds(Path(found[0]) / "deploy" / "crds", directory / "crds")
+    progress.finish(f"built in {cache_directory() / which.key}")
+
+
+def _copy_crds(source: Path, target: Path) -> None:
+    target.mkdir()
+    files = sorted(source.glob("*.yaml"))
+    if not files:
+        raise TestbedError(f"{source} holds no CRDs: the module's layout has changed")
+    for file in files:
+        shutil.copyfile(file, target / file.name)

@@ -1,0 +1,100 @@
+"""The user's cache directory (atomic entries, one builder at a time), and abandoned data directories."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from testbed.errors import TestbedError
+
+DATA_PREFIX = "vault-issuer-testbed-"
+
+
+def cache_directory() -> Path:
+    """Where builds are kept: VAULT_ISSUER_CACHE, else ``vault-issuer`` in XDG_CACHE_HOME or ``~/.cache``."""
+    own = os.environ.get("VAULT_ISSUER_CACHE")
+    if own:
+        return Path(own).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "vault-issuer"
+
+
+@contextlib.contextmanager
+def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold an exclusive lock on a file; ``waiting`` is called once when another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is not None:
+                waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def cached(name: str, fill: Callable[[Path], None], waiting: Callable[[], None] | None = None) -> Path:
+    """The cache's directory ``name``, filled once by ``fill(empty directory)`` however many processes ask.
+
+    It appears by rename, so what is there is whole; a fill that fails leaves nothing.
+    """
+    target = cache_directory() / name
+    if target.is_dir():
+        return target
+    with locked(cache_directory() / "locks" / f"{name}.lock", waiting):
+        if target.is_dir():
+            return target
+        part = Path(tempfile.mkdtemp(prefix=f"{name}.part-", dir=cache_directory()))
+        try:
+            fill(part)
+            part.chmod(0o755)
+            part.rename(target)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    return target
+
+
+def new_data_directory() -> tuple[Path, int]:
+    """A private temporary directory and the descriptor of its lock, held as long as this process lives.
+
+    Directories whose owner died without cleaning up (SIGKILL, power) are removed first.
+    """
+    sweep_data_directories()
+    directory = Path(tempfile.mkdtemp(prefix=DATA_PREFIX))
+    # Locked before it gets its name, so that another sweep never sees it unlocked.
+    early = directory / "lock.new"
+    descriptor = os.open(early, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    early.rename(directory / "lock")
+    return directory, descriptor
+
+
+def sweep_data_directories() -> None:
+    """Remove testbed directories of this user that no living process holds."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{DATA_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if directory.is_symlink() or directory.stat().st_uid != os.getuid():
+                continue
+            descriptor = os.open(directory / "lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(directory, ignore_errors=True)
+            finally:
+                os.close(descriptor)
+
+
+def need_space(directory: Path, megabytes: int, purpose: str) -> None:
+    """Raise TestbedError when the file system of ``directory`` has less room than needed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(directory).free // 2**20
+    if free < megabytes:
+        raise TestbedError(
+            f"{purpose} needs about {megabytes} MB in {directory} and {free} MB are free: make room there, "
+            "or name another place (VAULT_ISSUER_CACHE for our builds, GOCACHE and GOMODCACHE for Go's)"
+        )

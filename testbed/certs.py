@@ -1,0 +1,123 @@
+"""Certificates and keys of the testbed's own servers (not those the product issues)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+LIFETIME = dt.timedelta(days=90)
+_CLOCK_SKEW = dt.timedelta(minutes=5)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read, whatever the umask."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(data)
+
+
+def private_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """PKCS #8 PEM, not encrypted."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def write_signing_key(directory: Path) -> tuple[Path, Path]:
+    """An EC P-256 key that signs ServiceAccount tokens: (private key file, public key file)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    private, public = directory / "sa.key", directory / "sa.pub"
+    write_private(private, private_key_pem(key))
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    return private, public
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFiles:
+    """Paths of a server's certificate, its key, and the CA that signed it."""
+
+    cert: Path
+    key: Path
+    ca: Path
+
+    @property
+    def ca_pem(self) -> str:
+        """PEM text of the CA."""
+        return self.ca.read_text()
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .issuer_name(_name(issuer))
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + LIFETIME)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def write_server(directory: Path, name: str) -> ServerFiles:
+    """A new CA of its own and a server certificate for loopback (127.0.0.1, ::1, localhost) under it.
+
+    Writes ``NAME-ca.crt``, ``NAME.crt`` and ``NAME.key`` (mode 0600); the CA's key is thrown away.
+    """
+    ca_name, ca_key, key = f"testbed {name} CA", *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority = (
+        _builder(ca_name, ca_name, ca_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(authority=True), critical=True)
+        .sign(ca_key, hashes.SHA256())
+    )
+    loopback = [x509.DNSName("localhost")]
+    addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
+    certificate = (
+        _builder(f"testbed {name}", ca_name, key.public_key())
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(authority=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([*loopback, *addresses]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+        )
+        .sign(ca_key, hashes.SHA256())
+    )
+    files = ServerFiles(directory / f"{name}.crt", directory / f"{name}.key", directory / f"{name}-ca.crt")
+    files.ca.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    files.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    write_private(files.key, private_key_pem(key))
+    return files

@@ -1,0 +1,235 @@
+"""The product's controller as a process in front of a testbed, under its least-privilege ServiceAccount."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
+from testbed.errors import TestbedError
+from testbed.processes import LOOPBACK, Process, free_port, retry_ports
+
+SERVICE_ACCOUNT = "vault-issuer"
+RBAC = REPOSITORY / "config" / "rbac"
+_numbers = itertools.count(1)  # of log files
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a controller has used so far: peak resident memory in MB, CPU seconds (user and system)."""
+
+    rss_peak_mb: float
+    cpu_seconds: float
+
+
+class ControllerProcess:
+    """``vault-issuer controller`` run against a testbed.
+
+    Args:
+        bed: the running testbed; ``config/rbac`` is applied to it.
+        args: more flags, after ours (so they win).
+        leader_elect: compete for the Lease; off by default, as it costs a start some seconds after a crash.
+        log_format: ``json`` or ``console``.
+        metrics_port: port of /metrics, /healthz and /readyz on loopback; a free one by default.
+        command: run this instead of ``vault-issuer`` (such as a wrapper that injects faults).
+        env: more environment variables.
+    """
+
+    def __init__(
+        self,
+        bed: Testbed,
+        args: Sequence[str] = (),
+        *,
+        leader_elect: bool = False,
+        log_format: str = "json",
+        metrics_port: int | None = None,
+        command: Sequence[str | Path] | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self._bed = bed
+        self._args = tuple(args)
+        self._leader_elect = leader_elect
+        self._log_format = log_format
+        self._wanted_port = metrics_port
+        self._command = tuple(command) if command else (vault_issuer(),)
+        self._env = {"PYTHONUNBUFFERED": "1", **(env or {})}
+        self._last = Usage(0.0, 0.0)
+        self.metrics_port = 0
+        self.process = Process("controller", bed.directory / f"controller-{next(_numbers)}.log")
+        bed.adopt(self.process)
+
+    @property
+    def log(self) -> Path:
+        """File with its log; appended to over restarts."""
+        return self.process.log
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.process.running
+
+    def __enter__(self) -> ControllerProcess:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it (again) and, by default, wait until /readyz says yes."""
+        self.grant()
+        kubeconfig = self._bed.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT)
+        retry_ports(lambda: self._launch(kubeconfig, wait))
+
+    def grant(self) -> None:
+        """Apply ``config/rbac``: the ServiceAccounts and what they may do."""
+        self._bed.kube.apply(RBAC)
+
+    def _launch(self, kubeconfig: Path, wait: bool) -> None:
+        self.metrics_port = self._wanted_port or free_port()
+        self.process.start(
+            [
+                *self._command,
+                "controller",
+                f"--kubeconfig={kubeconfig}",
+                f"--cluster-resource-namespace={SYSTEM_NAMESPACE}",
+                f"--namespace={SYSTEM_NAMESPACE}",
+                f"--metrics-address={LOOPBACK}:{self.metrics_port}",
+                f"--log-format={self._log_format}",
+                "--leader-elect" if self._leader_elect else "--no-leader-elect",
+                *self._args,
+            ],
+            self._env,
+        )
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, timeout: float = 30.0) -> None:
+        """Wait until /readyz answers 200; TestbedError with the end of its log otherwise."""
+        self.process.wait_ready(lambda: self.probe("readyz") == 200, timeout)
+
+    def probe(self, path: str) -> int | None:
+        """HTTP status of ``/healthz`` or ``/readyz``, None when nothing answers."""
+        try:
+            with urllib.request.urlopen(self._url(path), timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        except OSError:
+            return None
+
+    def metrics(self) -> str:
+        """The text of /metrics."""
+        try:
+            with urllib.request.urlopen(self._url("metrics"), timeout=10) as answer:
+                return str(answer.read().decode())
+        except OSError as error:
+            raise TestbedError(f"the controller's metrics can't be read: {error}") from error
+
+    def _url(self, path: str) -> str:
+        return f"http://{LOOPBACK}:{self.metrics_port}/{path}"
+
+    def stop(self, timeout: float = 30.0) -> int | None:
+        """SIGTERM, and SIGKILL after ``timeout``; returns the exit code (0 when it ended gracefully)."""
+        self.usage()
+        return self.process.stop(timeout)
+
+    def terminate(self) -> None:
+        """SIGTERM without waiting."""
+        self.usage()
+        self.process.signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, as the kernel does for want of memory."""
+        self.usage()
+        self.process.stop(grace=0)
+
+    def pause(self) -> None:
+        """Freeze it (SIGSTOP)."""
+        self.process.pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.process.resume()
+
+    def usage(self) -> Usage:
+        """Memory and CPU from /proc; after its end, as they were when ``stop`` or ``kill`` was called."""
+        if self.process.running:
+            directory = Path("/proc") / str(self.process.pid)
+            try:
+                status = dict(
+                    line.split(":", 1)
+                    for line in (directory / "status").read_text().splitlines()
+                    if ":" in line
+                )
+                # Fields 14 and 15 (user and system time); the name in brackets may hold spaces.
+                fields = (directory / "stat").read_text().rpartition(")")[2].split()
+                ticks = int(fields[11]) + int(fields[12])
+                self._last = Usage(int(status["VmHWM"].split()[0]) / 1024, ticks / os.sysconf("SC_CLK_TCK"))
+            except (OSError, KeyError, IndexError):  # it ended meanwhile, or there is no /proc
+                pass
+        return self._last
+
+    def rss_peak(self) -> float:
+        """Peak resident memory in MB."""
+        return self.usage().rss_peak_mb
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds used since its last start."""
+        return self.usage().cpu_seconds
+
+
+def vault_issuer() -> Path:
+    """The ``vault-issuer`` command of this environment."""
+    program = Path(sys.executable).with_name("vault-issuer")
+    if not program.is_file():
+        raise TestbedError(f"{program} is missing: install the project there (`make .venv`)")
+    return program
+
+
+def grant_issuer_access(
+    bed: Testbed, namespace: str, *, secrets: Sequence[str] = (), service_accounts: Sequence[str] = ()
+) -> None:
+    """What a namespace with VaultIssuers grants the controller: Secrets and ServiceAccounts by name."""
+    name = "vault-issuer-access"
+    meta = {"name": name, "namespace": namespace}
+    rules = [
+        {"apiGroups": [""], "resources": [resource], "resourceNames": list(names), "verbs": [verb]}
+        for resource, names, verb in (
+            ("secrets", secrets, "get"),
+            ("serviceaccounts/token", service_accounts, "create"),
+        )
+        if names
+    ]
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": SERVICE_ACCOUNT, "namespace": SYSTEM_NAMESPACE}
+    accounts = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": one, "namespace": namespace}}
+        for one in service_accounts
+    ]
+    bed.kube.apply(
+        [
+            *accounts,
+            {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": rules},
+            {
+                "apiVersion": f"{group}/v1",
+                "kind": "RoleBinding",
+                "metadata": meta,
+                "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+                "subjects": [subject],
+            },
+        ]
+    )

@@ -1,0 +1,208 @@
+"""A real OpenBao server over HTTPS with its own CA: started, initialised, unsealed, audited."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from testbed.certs import write_server
+from testbed.errors import HTTPError, TestbedError
+from testbed.jsonhttp import JSONClient
+from testbed.processes import LOOPBACK, Process, free_port, retry_ports
+from testbed.servers import Program
+
+KEY_SHARES, KEY_THRESHOLD = 3, 2
+
+
+class OpenBao:
+    """The server and an administrator's calls to it.
+
+    Attributes:
+        addr: ``https://127.0.0.1:PORT``; stays the same over ``stop`` and ``start``.
+        ca_file: PEM of the CA of its listener.
+        token: the root token.
+        unseal_keys: three keys, two of which unseal.
+        audit_log: file with one JSON object for each request and each answer.
+    """
+
+    def __init__(self, program: Program, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._program = program
+        self._directory = directory
+        self._tls = write_server(directory, "openbao")
+        self.process = Process("OpenBao", directory / "openbao.log")
+        self.ca_file = self._tls.ca
+        self.audit_log = directory / "audit.log"
+        self.addr = ""
+        self.token = ""
+        self.unseal_keys: tuple[str, ...] = ()
+        self._http: JSONClient | None = None
+
+    @property
+    def ca_pem(self) -> str:
+        """PEM text of the CA of its listener."""
+        return self._tls.ca_pem
+
+    @property
+    def ca_bundle(self) -> str:
+        """The same in base64, as ``spec.vault.caBundle`` wants it."""
+        return base64.b64encode(self.ca_pem.encode()).decode()
+
+    @property
+    def log(self) -> Path:
+        """The server's own log."""
+        return self.process.log
+
+    def start(self, *, unseal: bool = True) -> None:
+        """Start it (again, on the same port with the same data) and, by default, unseal it."""
+        if self.addr:
+            self._launch()
+        else:
+            retry_ports(self._first_launch)
+        if not self.token:
+            self._initialise()
+        if unseal:
+            self.unseal()
+
+    def _first_launch(self) -> None:
+        port = free_port()
+        self.addr = f"https://{LOOPBACK}:{port}"
+        self._http = JSONClient(self.addr, str(self.ca_file))
+        config = self._directory / "openbao.json"
+        config.write_text(json.dumps(self._configuration(port)))
+        try:
+            self._launch()
+        except TestbedError:
+            self.addr = ""
+            raise
+
+    def _launch(self) -> None:
+        self.process.start([self._program.path, "server", f"-config={self._directory / 'openbao.json'}"])
+        self.process.wait_ready(self._answers)
+
+    def _configuration(self, port: int) -> dict[str, Any]:
+        cluster_port = free_port()
+        data = self._directory / "data"
+        data.mkdir(exist_ok=True)
+        listener = {
+            "address": f"{LOOPBACK}:{port}",
+            "cluster_address": f"{LOOPBACK}:{cluster_port}",
+            "tls_cert_file": str(self._tls.cert),
+            "tls_key_file": str(self._tls.key),
+        }
+        # Audit devices can't be made through the API since OpenBao 2.4; they are part of the configuration.
+        audit = {"description": "what the tests count", "options": {"file_path": str(self.audit_log)}}
+        return {
+            "listener": [{"tcp": listener}],
+            # The only storage of OpenBao 2.7 that needs no server of its own and survives a restart.
+            "storage": {"raft": {"path": str(data), "node_id": "testbed", "performance_multiplier": "1"}},
+            "audit": [{"file": {"file": audit}}],
+            "api_addr": self.addr,
+            "cluster_addr": f"https://{LOOPBACK}:{cluster_port}",
+            "log_level": "info",
+            "ui": False,
+        }
+
+    def _answers(self) -> bool:
+        try:
+            self.status()
+        except (TestbedError, HTTPError):
+            return False
+        return True
+
+    def _initialise(self) -> None:
+        body = {"secret_shares": KEY_SHARES, "secret_threshold": KEY_THRESHOLD}
+        answer = self.call("PUT", "sys/init", body, token="")
+        self.unseal_keys = tuple(answer["keys_base64"])
+        self.token = str(answer["root_token"])
+
+    def status(self) -> dict[str, Any]:
+        """``sys/seal-status``: ``initialized``, ``sealed``, ``version``."""
+        return self.call("GET", "sys/seal-status", token="")
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it is sealed now."""
+        return bool(self.status()["sealed"])
+
+    def seal(self) -> None:
+        """Seal it: it answers 503 to everything until it is unsealed."""
+        self.call("PUT", "sys/seal")
+
+    def unseal(self) -> None:
+        """Unseal it and wait until it serves requests."""
+        for key in self.unseal_keys[:KEY_THRESHOLD]:
+            self.call("PUT", "sys/unseal", {"key": key}, token="")
+        self.process.wait_ready(self._active)
+
+    def _active(self) -> bool:
+        try:
+            self.call("GET", "auth/token/lookup-self")
+        except HTTPError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Stop the server; ``start`` brings it back with its data."""
+        self.process.stop()
+
+    def close(self) -> None:
+        """End it for good."""
+        self.process.stop(grace=0)
+        if self._http is not None:
+            self._http.close()
+
+    def pause(self) -> None:
+        """Freeze it: connections are taken and nothing is answered."""
+        self.process.pause()
+
+    def resume(self) -> None:
+        """Let it go on after ``pause``."""
+        self.process.resume()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """One call of ``/v1/PATH`` as root, or with another ``token`` ("" for none).
+
+        Raises:
+            HTTPError: with ``status`` and, in ``body``, Vault's ``errors``.
+        """
+        if self._http is None:
+            raise TestbedError("OpenBao was not started")
+        chosen = self.token if token is None else token
+        auth = {"X-Vault-Token": chosen} if chosen else {}
+        answer = self._http.call(method, f"/v1/{path}", body, headers={**auth, **(headers or {})})
+        return answer if isinstance(answer, dict) else {}
+
+    def write(self, path: str, body: Mapping[str, Any], *, token: str | None = None) -> dict[str, Any]:
+        """POST; returns the answer's ``data`` (empty when there is none)."""
+        return self.call("POST", path, body, token=token).get("data") or {}
+
+    def read(self, path: str, *, token: str | None = None) -> dict[str, Any]:
+        """GET; returns the answer's ``data``."""
+        return self.call("GET", path, token=token).get("data") or {}
+
+    def delete(self, path: str) -> None:
+        """DELETE."""
+        self.call("DELETE", path)
+
+    def audit(self) -> Iterator[dict[str, Any]]:
+        """Every entry of the audit log so far (type ``request`` or ``response``)."""
+        with self.audit_log.open() as file:
+            for line in file:
+                if line.endswith("\n"):
+                    yield json.loads(line)
+
+    def audited(self, path: str, kind: str = "response") -> list[dict[str, Any]]:
+        """Audit entries of one request path, such as ``pki_int/sign/lab``; failed ones carry ``error``."""
+        return [one for one in self.audit() if one["type"] == kind and one["request"].get("path") == path]

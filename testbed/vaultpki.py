@@ -1,0 +1,262 @@
+"""PKI, policies and logins in OpenBao, as an administrator of Vault would lay them out.
+
+Each function does one thing, returns what the next needs, and can be called again with other names. Paths and
+parameters are those of Vault's PKI, AppRole and Kubernetes APIs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from testbed.cluster import SYSTEM_NAMESPACE, Testbed
+from testbed.openbao import OpenBao
+
+YEAR_HOURS = 8760
+DOMAIN = "lab.example.test"
+REVIEWER = ("kube-system", "vault-token-reviewer")
+
+
+@dataclass(frozen=True, slots=True)
+class PkiLayout:
+    """A two-tier CA: ``mount`` (the intermediate) signs leaves, ``root_mount`` signed it.
+
+    ``policy`` names a Vault policy that may sign with ``role`` and revoke in ``mount``, nothing else.
+    """
+
+    root_mount: str
+    mount: str
+    role: str
+    policy: str
+    root_pem: str
+    intermediate_pem: str
+    root_issuer: str
+    intermediate_issuer: str
+
+    @property
+    def sign_path(self) -> str:
+        """What goes into ``spec.vault.path``."""
+        return f"{self.mount}/sign/{self.role}"
+
+
+@dataclass(frozen=True, slots=True)
+class AppRoleLogin:
+    """An AppRole to log in with: ``spec.vault.auth.appRole``."""
+
+    mount: str
+    name: str
+    role_id: str
+    secret_id: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesLogin:
+    """A role of Vault's Kubernetes auth: ``service_account`` may log in with a token for ``audience``."""
+
+    mount: str
+    role: str
+    namespace: str
+    service_account: str
+    audience: str | None
+
+    @property
+    def mount_path(self) -> str:
+        """What goes into ``spec.vault.auth.kubernetes.mountPath``."""
+        return f"/v1/auth/{self.mount}"
+
+
+def setup_pki(
+    vault: OpenBao,
+    *,
+    root_mount: str = "pki",
+    mount: str = "pki_int",
+    role: str = "lab",
+    domains: Sequence[str] = (DOMAIN,),
+    root_hours: int = 10 * YEAR_HOURS,
+    intermediate_hours: int = 5 * YEAR_HOURS,
+    role_options: Mapping[str, Any] | None = None,
+    policy: str | None = None,
+) -> PkiLayout:
+    """Root and intermediate CA (EC P-256), issuer names, AIA and CRL URLs, a role, and a policy for it."""
+    root_name, intermediate_name = f"{root_mount}-root", f"{mount}-intermediate"
+    mount_pki(vault, root_mount, root_hours)
+    mount_pki(vault, mount, intermediate_hours)
+    root = vault.write(
+        f"{root_mount}/root/generate/internal",
+        {
+            "common_name": "Lab Root CA",
+            "issuer_name": root_name,
+            "key_type": "ec",
+            "key_bits": 256,
+            "ttl": f"{root_hours}h",
+        },
+    )
+    intermediate = sign_intermediate(vault, root_mount, mount, intermediate_name, intermediate_hours)
+    setup_role(vault, mount, role, domains, **(role_options or {}))
+    return PkiLayout(
+        root_mount=root_mount,
+        mount=mount,
+        role=role,
+        policy=setup_policy(vault, mount, role, policy),
+        root_pem=str(root["certificate"]).strip() + "\n",
+        intermediate_pem=intermediate,
+        root_issuer=root_name,
+        intermediate_issuer=intermediate_name,
+    )
+
+
+def mount_pki(vault: OpenBao, mount: str, hours: int) -> None:
+    """Enable a PKI mount with its longest lifetime and the URLs that go into its certificates."""
+    vault.call("POST", f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": f"{hours}h"}})
+    base = f"{vault.addr}/v1/{mount}"
+    urls = {"issuing_certificates": [f"{base}/ca"], "crl_distribution_points": [f"{base}/crl"]}
+    vault.write(f"{mount}/config/urls", urls)
+
+
+def sign_intermediate(
+    vault: OpenBao,
+    root_mount: str,
+    mount: str,
+    name: str,
+    hours: int,
+    common_name: str = "Lab Intermediate CA",
+) -> str:
+    """A new issuer in ``mount``, signed by the root, made the default; returns its PEM. Also for rotation."""
+    request = vault.write(
+        f"{mount}/intermediate/generate/internal",
+        {"common_name": common_name, "key_type": "ec", "key_bits": 256, "key_name": f"{name}-key"},
+    )
+    signed = vault.write(
+        f"{root_mount}/root/sign-intermediate",
+        {
+            "csr": request["csr"],
+            "common_name": common_name,
+            "ttl": f"{hours}h",
+            "max_path_length": 0,
+            "format": "pem_bundle",
+        },
+    )
+    certificate = (
+        str(signed["certificate"]).split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
+    )
+    root = vault.read(f"{root_mount}/cert/ca")["certificate"]
+    imported = vault.write(f"{mount}/intermediate/set-signed", {"certificate": f"{certificate}{root}"})
+    ours = next(issuer for issuer, key in imported["mapping"].items() if key)
+    vault.write(f"{mount}/issuer/{ours}", {"issuer_name": name})
+    vault.write(f"{mount}/config/issuers", {"default": ours})
+    return certificate
+
+
+def setup_role(
+    vault: OpenBao, mount: str, role: str, domains: Sequence[str] = (DOMAIN,), **options: Any
+) -> None:
+    """A role that signs names at and below ``domains``; ``options`` replace Vault's parameters."""
+    defaults = {
+        "allowed_domains": list(domains),
+        "allow_subdomains": True,
+        "allow_bare_domains": True,
+        "allow_wildcard_certificates": True,
+        "allow_ip_sans": False,
+        "key_type": "any",
+        "max_ttl": "720h",
+        "require_cn": False,
+        "generate_lease": False,
+    }
+    vault.write(f"{mount}/roles/{role}", {**defaults, **options})
+
+
+def setup_policy(vault: OpenBao, mount: str, role: str, name: str | None = None) -> str:
+    """A policy that may sign with one role and revoke; returns its name (default ``MOUNT-ROLE``)."""
+    chosen = name or f"{mount.replace('/', '-')}-{role}"
+    paths = (f"{mount}/sign/{role}", f"{mount}/revoke")
+    text = "".join(f'path "{path}" {{ capabilities = ["update"] }}\n' for path in paths)
+    vault.call("PUT", f"sys/policies/acl/{chosen}", {"policy": text})
+    return chosen
+
+
+def setup_token(vault: OpenBao, policy: str, *, ttl: str = "1h", **options: Any) -> str:
+    """A renewable orphan token with one policy."""
+    body = {"policies": [policy], "ttl": ttl, "no_parent": True, **options}
+    return str(vault.call("POST", "auth/token/create", body)["auth"]["client_token"])
+
+
+def setup_approle(
+    vault: OpenBao,
+    policy: str,
+    *,
+    name: str = "vault-issuer",
+    mount: str = "approle",
+    token_ttl: str = "20m",  # noqa: S107  # a time
+    **options: Any,
+) -> AppRoleLogin:
+    """AppRole auth (enabled if it isn't) with one role and a fresh SecretID."""
+    _enable_auth(vault, mount, "approle")
+    body = {"token_policies": [policy], "token_ttl": token_ttl, "token_max_ttl": "24h", **options}
+    vault.write(f"auth/{mount}/role/{name}", body)
+    role_id = vault.read(f"auth/{mount}/role/{name}/role-id")["role_id"]
+    secret_id = vault.write(f"auth/{mount}/role/{name}/secret-id", {})["secret_id"]
+    return AppRoleLogin(mount, name, str(role_id), str(secret_id))
+
+
+def setup_kubernetes_auth(bed: Testbed, *, mount: str = "kubernetes") -> str:
+    """Kubernetes auth that reviews tokens at the testbed's API server; returns the mount."""
+    _enable_auth(bed.vault, mount, "kubernetes")
+    namespace, name = REVIEWER
+    token = bed.service_account_token(namespace, name)
+    bed.kube.apply(_delegator(namespace, name))
+    config = {
+        "kubernetes_host": bed.server,
+        "kubernetes_ca_cert": bed.ca_file.read_text(),
+        "token_reviewer_jwt": token,
+    }
+    bed.vault.write(f"auth/{mount}/config", config)
+    return mount
+
+
+def setup_kubernetes_role(
+    vault: OpenBao,
+    policy: str,
+    *,
+    audience: str | None,
+    role: str = "vault-issuer",
+    namespace: str = SYSTEM_NAMESPACE,
+    service_account: str = "vault-login",
+    mount: str = "kubernetes",
+    token_ttl: str = "20m",  # noqa: S107  # a time
+    **options: Any,
+) -> KubernetesLogin:
+    """A role bound to one ServiceAccount and audience.
+
+    cert-manager's audiences are ``vault://ISSUER`` for a cluster issuer and ``vault://NAMESPACE/ISSUER`` for
+    a namespaced one.
+    """
+    body = {
+        "bound_service_account_names": [service_account],
+        "bound_service_account_namespaces": [namespace],
+        "token_policies": [policy],
+        "token_ttl": token_ttl,
+        **({"audience": audience} if audience else {}),
+        **options,
+    }
+    vault.write(f"auth/{mount}/role/{role}", body)
+    return KubernetesLogin(mount, role, namespace, service_account, audience)
+
+
+def _enable_auth(vault: OpenBao, mount: str, kind: str) -> None:
+    if f"{mount}/" not in vault.read("sys/auth"):
+        vault.call("POST", f"sys/auth/{mount}", {"type": kind})
+
+
+def _delegator(namespace: str, name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": f"{name}:auth-delegator"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "system:auth-delegator",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+    }

@@ -1,0 +1,36 @@
+"""One real cluster for the whole session; each test gets a namespace of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from testbed.cluster import Options, Testbed
+from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_pki
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+    """The cluster with cert-manager, its webhook and our CRDs; logs are in pytest's temporary directory."""
+    with Testbed(Options(data_dir=tmp_path_factory.mktemp("testbed"))) as running:
+        running.install_crds()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def layout(bed: Testbed) -> PkiLayout:
+    """Root and intermediate CA, role and policy in the cluster's OpenBao, and its Kubernetes auth."""
+    setup_kubernetes_auth(bed)
+    return setup_pki(bed.vault)
+
+
+@pytest.fixture
+def namespace(bed: Testbed, request: pytest.FixtureRequest) -> str:
+    """A namespace that no other test uses, named after the test."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_")).strip("-")
+    return bed.create_namespace(f"{words[:50].strip('-')}-{next(_numbers)}")

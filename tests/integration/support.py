@@ -1,0 +1,189 @@
+"""What integration tests do over and over: issuers, requests, and waiting for their conditions."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from testbed.cluster import OBJECTS, SYSTEM_NAMESPACE, Testbed
+from testbed.errors import HTTPError
+from testbed.kube import Object, load
+from testbed.samples import API_VERSION, vault_cluster_issuer, vault_issuer
+from testbed.vaultpki import DOMAIN
+from tests.builders import csr_pem
+
+CERT_MANAGER = "cert-manager.io/v1"
+REQUEST = "CertificateRequest"
+
+
+def secret(name: str, namespace: str, **data: str) -> Object:
+    """An Opaque Secret."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "stringData": data,
+    }
+
+
+def token_auth(name: str, key: str = "token") -> dict[str, Any]:
+    """``spec.vault.auth`` with a token in a Secret."""
+    return {"tokenSecretRef": {"name": name, "key": key}}
+
+
+def cluster_issuer_with_token(bed: Testbed, name: str, token: str, **more: Any) -> Object:
+    """A VaultClusterIssuer and its token's Secret, applied; not waited for."""
+    bed.kube.apply(secret(f"{name}-token", SYSTEM_NAMESPACE, token=token))
+    issuer = vault_cluster_issuer(bed, name, token_auth(f"{name}-token"), **more)
+    bed.kube.apply(issuer)
+    return issuer
+
+
+def namespaced_issuer_with_token(bed: Testbed, name: str, namespace: str, token: str, **more: Any) -> Object:
+    """A VaultIssuer and its token's Secret, applied; not waited for."""
+    bed.kube.apply(secret(f"{name}-token", namespace, token=token))
+    issuer = vault_issuer(bed, name, namespace, token_auth(f"{name}-token"), **more)
+    bed.kube.apply(issuer)
+    return issuer
+
+
+def wait_ready(bed: Testbed, name: str, namespace: str | None = None, *, until: str = "Ready") -> Object:
+    """Wait for an issuer's Ready condition; the issuer."""
+    kind = "VaultIssuer" if namespace else "VaultClusterIssuer"
+    return bed.kube.wait(API_VERSION, kind, name, namespace, until=until)
+
+
+def wait_reason(bed: Testbed, name: str, reason: str, namespace: str | None = None) -> str:
+    """Wait until the issuer is not Ready for that reason; the message."""
+    kind = "VaultIssuer" if namespace else "VaultClusterIssuer"
+
+    def holds(obj: Object) -> bool:
+        found = ready(obj)
+        return found.get("status") == "False" and found.get("reason") == reason
+
+    return str(ready(bed.kube.wait(API_VERSION, kind, name, namespace, until=holds))["message"])
+
+
+def delete_issuer(bed: Testbed, name: str, namespace: str | None = None) -> None:
+    """Delete an issuer, so that later tests have quiet."""
+    bed.kube.delete(API_VERSION, "VaultIssuer" if namespace else "VaultClusterIssuer", name, namespace)
+
+
+def request_object(
+    name: str,
+    namespace: str,
+    issuer: str,
+    *,
+    kind: str = "VaultClusterIssuer",
+    csr: bytes | str | None = None,
+    **spec: Any,
+) -> Object:
+    """A CertificateRequest for ``NAME.lab.example.test``; ``csr`` is PEM, or the raw field's text."""
+    raw = csr_pem(f"{name}.{DOMAIN}") if csr is None else csr
+    return {
+        "apiVersion": CERT_MANAGER,
+        "kind": REQUEST,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "issuerRef": {"group": "vault-issuer.io", "kind": kind, "name": issuer},
+            "request": raw if isinstance(raw, str) else base64.b64encode(raw).decode(),
+            "usages": ["digital signature", "key encipherment"],
+            **spec,
+        },
+    }
+
+
+def request(bed: Testbed, name: str, namespace: str, issuer: str, **more: Any) -> Object:
+    """Create a CertificateRequest."""
+    return bed.kube.create(request_object(name, namespace, issuer, **more))
+
+
+def wait_issued(bed: Testbed, name: str, namespace: str, timeout: float = 30.0) -> Object:
+    """Wait until a request is issued; the request."""
+    return bed.kube.wait(CERT_MANAGER, REQUEST, name, namespace, timeout=timeout)
+
+
+def wait_answer(bed: Testbed, name: str, namespace: str, reason: str, timeout: float = 30.0) -> Object:
+    """Wait until the request's Ready condition has that reason; the request."""
+    return bed.kube.wait(
+        CERT_MANAGER,
+        REQUEST,
+        name,
+        namespace,
+        until=lambda obj: ready(obj).get("reason") == reason,
+        timeout=timeout,
+    )
+
+
+def ready(obj: Object) -> dict[str, Any]:
+    """The Ready condition, or an empty dict."""
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    return next((one for one in conditions if one["type"] == "Ready"), {})
+
+
+def signed_csrs(bed: Testbed, path: str = "pki_int/sign/lab") -> list[str]:
+    """One entry for each certificate Vault signed on that path: the audit log's fingerprint of its CSR."""
+    return [
+        str(one["request"]["data"]["csr"])
+        for one in bed.vault.audited(path)
+        if (one["response"].get("data") or {}).get("certificate")
+    ]
+
+
+def revocations(bed: Testbed, mount: str = "pki_int") -> int:
+    """How many revocations Vault has carried out."""
+    return sum(1 for one in bed.vault.audited(f"{mount}/revoke") if not one.get("error"))
+
+
+@contextmanager
+def approver_withdrawn(bed: Testbed) -> Iterator[None]:
+    """While inside, cert-manager's approver may not approve requests for our issuers."""
+    objects = load(OBJECTS / "approver.yaml")
+    bindings = [one for one in objects if one["kind"] == "ClusterRoleBinding"]
+    for one in bindings:
+        bed.kube.delete(one["apiVersion"], one["kind"], one["metadata"]["name"])
+    try:
+        yield
+    finally:
+        bed.kube.apply(bindings)
+
+
+@contextmanager
+def webhook_validation_withdrawn(bed: Testbed) -> Iterator[None]:
+    """While inside, cert-manager's webhook does not validate, as on a cluster without it."""
+    kind = "ValidatingWebhookConfiguration"
+    bed.kube.delete("admissionregistration.k8s.io/v1", kind, "cert-manager-webhook")
+    time.sleep(1)  # the API server notices within moments
+    try:
+        yield
+    finally:
+        bed.kube.apply(bed.webhook.configurations())
+        time.sleep(1)
+
+
+def set_condition(bed: Testbed, name: str, namespace: str, kind: str) -> None:
+    """Approve or deny a request, as the administrator; tried again when somebody else writes."""
+    for _ in range(10):
+        found = bed.kube.get(CERT_MANAGER, REQUEST, name, namespace)
+        status = found.setdefault("status", {})
+        status["conditions"] = [
+            *status.get("conditions", []),
+            {
+                "type": kind,
+                "status": "True",
+                "reason": "Test",
+                "message": "set by a test",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            },
+        ]
+        try:
+            bed.kube.replace(found, "status")
+        except HTTPError as error:
+            if error.status != 409:
+                raise
+        else:
+            return
+    raise AssertionError(f"{namespace}/{name} kept changing")

@@ -1,0 +1,319 @@
+"""The testbed is what it says: real servers, real TLS, real admission, and nothing that outlives it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from testbed.cluster import REPOSITORY, Options, Testbed
+from testbed.errors import HTTPError, TestbedError
+from testbed.kube import Kube, Object
+from testbed.running import current, down, up
+from testbed.vaultpki import PkiLayout, setup_approle, setup_kubernetes_role, setup_policy, setup_token
+
+BARE = Options(cert_manager=False, webhook=False, vault=False)
+
+
+def csr(*names: str) -> str:
+    """A PEM CSR with DNS names and a fresh key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    request = builder.add_extension(alternatives, critical=False).sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def certificate_request(namespace: str, name: str, pem: str, **issuer: str) -> Object:
+    """A CertificateRequest for a cluster issuer of ours."""
+    reference = {"group": "vault-issuer.io", "kind": "VaultClusterIssuer", "name": "demo", **issuer}
+    request = base64.b64encode(pem.encode()).decode()
+    return {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "CertificateRequest",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"request": request, "issuerRef": reference},
+    }
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and isn't a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def gone(pids: list[int], seconds: float = 10.0) -> bool:
+    """Whether all processes end within some seconds."""
+    deadline = time.monotonic() + seconds
+    while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not any(alive(pid) for pid in pids)
+
+
+def test_api_server_is_kubernetes_with_rbac(bed: Testbed, namespace: str) -> None:
+    assert bed.kube.version().startswith("v1.")
+    nobody = bed.kube_as(namespace, "nobody")
+    with pytest.raises(HTTPError) as refused:
+        nobody.list("v1", "Secret", namespace)
+    assert refused.value.status == 403
+
+
+def test_kubeconfig_works_for_kubectl(bed: Testbed) -> None:
+    assert "certificates.cert-manager.io" in bed.kubectl("get", "crd", "--output=name")
+    assert bed.kubeconfig.stat().st_mode & 0o077 == 0
+
+
+def test_servers_are_not_trusted_without_their_own_ca(bed: Testbed) -> None:
+    for url in (f"{bed.server}/version", f"{bed.vault.addr}/v1/sys/health"):
+        with pytest.raises(urllib.error.URLError) as refused:
+            urllib.request.urlopen(url, timeout=10)
+        assert isinstance(refused.value.reason, ssl.SSLCertVerificationError)
+    with pytest.raises(TestbedError, match="certificate verify failed"):
+        Kube(bed.server, bed.vault.ca_file, bed.token).version()
+
+
+def test_webhook_stamps_who_asked(bed: Testbed, namespace: str) -> None:
+    bed.kube.apply(may_create_requests(namespace, "asker"))
+    asker = bed.kube_as(namespace, "asker")
+    made = asker.create(certificate_request(namespace, "stamped", csr("a.lab.example.test")))
+    assert made["spec"]["username"] == f"system:serviceaccount:{namespace}:asker"
+    assert f"system:serviceaccounts:{namespace}" in made["spec"]["groups"]
+
+
+def may_create_requests(namespace: str, name: str) -> list[Object]:
+    """A ServiceAccount that may create CertificateRequests in its namespace."""
+    group, meta = "rbac.authorization.k8s.io", {"name": name, "namespace": namespace}
+    rule = {"apiGroups": ["cert-manager.io"], "resources": ["certificaterequests"], "verbs": ["create"]}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
+        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": [rule]},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", **meta}],
+        },
+    ]
+
+
+def test_webhook_refuses_what_is_no_csr(bed: Testbed, namespace: str) -> None:
+    with pytest.raises(HTTPError, match=r"admission webhook .* denied") as refused:
+        bed.kube.create(certificate_request(namespace, "garbage", "not a request"))
+    assert refused.value.status in (400, 403, 422)
+
+
+def test_approver_approves_requests_for_our_issuers(bed: Testbed, namespace: str) -> None:
+    bed.kube.create(certificate_request(namespace, "approved", csr("a.lab.example.test")))
+    approved = bed.kube.wait(
+        "cert-manager.io/v1", "CertificateRequest", "approved", namespace, until="Approved"
+    )
+    assert approved["status"]["conditions"][0]["reason"] == "cert-manager.io"
+
+
+def test_certificate_becomes_a_request(bed: Testbed, namespace: str) -> None:
+    reference = {"group": "vault-issuer.io", "kind": "VaultClusterIssuer", "name": "nobody"}
+    spec = {"secretName": "web", "dnsNames": ["web.lab.example.test"], "issuerRef": reference}
+    meta = {"name": "web", "namespace": namespace}
+    bed.kube.apply(
+        {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": meta, "spec": spec}
+    )
+    request = bed.kube.wait("cert-manager.io/v1", "CertificateRequest", "web-1", namespace, until="Approved")
+    assert request["spec"]["username"] == "system:serviceaccount:cert-manager:cert-manager"
+
+
+def test_openbao_signs_and_chains_to_the_root(bed: Testbed, layout: PkiLayout) -> None:
+    token = setup_token(bed.vault, layout.policy)
+    signed = bed.vault.write(layout.sign_path, {"csr": csr("web.lab.example.test")}, token=token)
+    leaf, intermediate, root = (
+        x509.load_pem_x509_certificate(pem.encode())
+        for pem in (signed["certificate"], layout.intermediate_pem, layout.root_pem)
+    )
+    leaf.verify_directly_issued_by(intermediate)
+    intermediate.verify_directly_issued_by(root)
+    assert len(signed["ca_chain"]) == 2
+    bed.vault.write(f"{layout.mount}/revoke", {"serial_number": signed["serial_number"]}, token=token)
+
+
+def test_policy_allows_signing_with_its_role_only(bed: Testbed, layout: PkiLayout) -> None:
+    token = setup_token(bed.vault, setup_policy(bed.vault, layout.mount, "other"))
+    with pytest.raises(HTTPError, match="permission denied"):
+        bed.vault.write(layout.sign_path, {"csr": csr("web.lab.example.test")}, token=token)
+
+
+def test_app_role_logs_in(bed: Testbed, layout: PkiLayout) -> None:
+    login = setup_approle(bed.vault, layout.policy)
+    body = {"role_id": login.role_id, "secret_id": login.secret_id}
+    answer = bed.vault.call("POST", f"auth/{login.mount}/login", body, token="")
+    assert layout.policy in answer["auth"]["policies"]
+    assert login.secret_id not in repr(login)
+
+
+def test_kubernetes_auth_reviews_tokens_at_the_api_server(
+    bed: Testbed, layout: PkiLayout, namespace: str
+) -> None:
+    login = setup_kubernetes_role(
+        bed.vault, layout.policy, audience="vault://demo", role=namespace, namespace=namespace
+    )
+    good, other = (
+        bed.service_account_token(namespace, login.service_account, [audience])
+        for audience in ("vault://demo", "vault://other")
+    )
+    path = f"auth/{login.mount}/login"
+    answer = bed.vault.call("POST", path, {"role": login.role, "jwt": good}, token="")
+    assert layout.policy in answer["auth"]["policies"]
+    with pytest.raises(HTTPError):
+        bed.vault.call("POST", path, {"role": login.role, "jwt": other}, token="")
+
+
+def test_audit_log_counts_signatures(bed: Testbed, layout: PkiLayout) -> None:
+    before = len(bed.vault.audited(layout.sign_path))
+    bed.vault.write(layout.sign_path, {"csr": csr("counted.lab.example.test")})
+    assert len(bed.vault.audited(layout.sign_path)) == before + 1
+
+
+def test_sealed_openbao_refuses_and_unsealed_serves(bed: Testbed, layout: PkiLayout) -> None:
+    bed.vault.seal()
+    try:
+        assert bed.vault.sealed
+        with pytest.raises(HTTPError) as refused:
+            bed.vault.read(f"{layout.mount}/roles/{layout.role}")
+        assert refused.value.status == 503
+    finally:
+        bed.vault.unseal()
+    assert bed.vault.read(f"{layout.mount}/roles/{layout.role}")
+
+
+def test_servers_keep_address_and_data_over_a_restart(bed: Testbed, layout: PkiLayout) -> None:
+    addresses = bed.server, bed.vault.addr
+    bed.vault.stop()
+    bed.vault.start()
+    bed.stop_apiserver()
+    bed.start_apiserver()
+    assert (bed.server, bed.vault.addr) == addresses
+    assert bed.kube.get("v1", "Namespace", "vault-issuer-system")
+    assert bed.vault.read(f"{layout.mount}/roles/{layout.role}")
+
+
+def test_two_testbeds_run_at_once_and_leave_nothing(bed: Testbed) -> None:
+    with Testbed(BARE) as other:
+        other.create_namespace("only-here")
+        assert bed.kube.find("v1", "Namespace", "only-here") is None
+        assert other.server != bed.server
+        pids = [other.etcd.process.pid, other.apiserver.process.pid]
+        assert all(alive(pid) for pid in pids)
+        directory = other.directory
+    assert gone(pids)
+    assert not directory.exists()
+
+
+def test_failed_start_tells_the_end_of_the_log_and_leaves_nothing(tmp_path: Path) -> None:
+    broken = Options(
+        False, False, vault=False, apiserver_flags=("--no-such-flag",), data_dir=tmp_path / "bed"
+    )
+    bed = Testbed(broken)
+    with pytest.raises(TestbedError, match=r"kube-apiserver ended with code 1(.|\n)*unknown flag"):
+        bed.__enter__()
+    assert gone([bed.etcd.process.pid])
+
+
+HOLDER = """
+import sys, time
+from testbed.cluster import Options, Testbed
+with Testbed(Options(cert_manager=False, webhook=False, vault=False)) as bed:
+    print(bed.etcd.process.pid, bed.apiserver.process.pid, bed.directory, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_servers_end_with_the_program_however_it_ends(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as holder:
+        assert holder.stdout is not None
+        first, second, directory = holder.stdout.readline().decode().split(" ", 2)
+        pids = [int(first), int(second)]
+        assert all(alive(pid) for pid in pids)
+        os.kill(holder.pid, number)
+        holder.wait(30)
+    assert gone(pids)
+    # What SIGKILL leaves on disk is removed by the next testbed's start.
+    assert Path(directory.strip()).exists() is (number == signal.SIGKILL)
+
+
+def allowed(bed: Testbed, verb: str, group: str, resource: str, **where: str) -> bool:
+    """Whether the controller's ServiceAccount may do this, by the API server's own answer."""
+    name, _, subresource = resource.partition("/")
+    attributes = {"verb": verb, "group": group, "resource": name, "subresource": subresource, **where}
+    user = "system:serviceaccount:vault-issuer-system:vault-issuer"
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "metadata": {"name": ""},
+        "spec": {"user": user, "resourceAttributes": attributes},
+    }
+    return bool(bed.kube.create(review)["status"]["allowed"])
+
+
+def test_controller_has_the_rights_it_needs_and_no_more(bed: Testbed) -> None:
+    bed.kube.apply(REPOSITORY / "config" / "rbac")
+    own, other = {"namespace": "vault-issuer-system"}, {"namespace": "default"}
+    login, lease = {"name": "vault-login"}, {"name": "vault-issuer"}
+    assert allowed(bed, "watch", "cert-manager.io", "certificaterequests")
+    assert allowed(bed, "update", "cert-manager.io", "certificaterequests/status", **other)
+    assert allowed(bed, "patch", "vault-issuer.io", "vaultclusterissuers/status")
+    assert allowed(bed, "create", "events.k8s.io", "events", **other)
+    assert allowed(bed, "get", "", "secrets", name="any", **own)
+    assert allowed(bed, "create", "", "serviceaccounts/token", **login, **own)
+    assert allowed(bed, "update", "coordination.k8s.io", "leases", **lease, **own)
+    assert not allowed(bed, "get", "", "secrets", name="any", **other)
+    assert not allowed(bed, "list", "", "secrets", **own)
+    assert not allowed(bed, "create", "", "serviceaccounts/token", name="vault-issuer", **own)
+    assert not allowed(bed, "update", "cert-manager.io", "certificaterequests", **other)
+    assert not allowed(bed, "update", "coordination.k8s.io", "leases", name="other", **own)
+    assert not allowed(
+        bed, "approve", "cert-manager.io", "signers", name="vaultclusterissuers.vault-issuer.io/*"
+    )
+
+
+def test_background_testbed_says_how_to_reach_it_and_goes_wholly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    up(state, controller=False)
+    try:
+        told, details = current(state), json.loads((state / "details.json").read_text())
+        assert told is not None
+        assert set(told) == {"kubeconfig", "server", "token", "vaultAddr", "vaultToken", "vaultCAFile"}
+        assert (state / "current.json").stat().st_mode & 0o077 == 0
+        shown = capsys.readouterr().out
+        assert told["vaultToken"] not in shown
+        assert told["token"] not in shown
+        kube = Kube(
+            told["server"], state / "data" / "kube-apiserver" / "kube-apiserver-ca.crt", told["token"]
+        )
+        assert kube.get("vault-issuer.io/v1alpha1", "VaultClusterIssuer", "demo")
+        kube.close()
+    finally:
+        assert down(state)
+    assert gone([one["pid"] for one in details["processes"].values()])
+    assert current(state) is None
+    assert [path.name for path in state.iterdir()] == ["lock"]
+    assert not down(state)
