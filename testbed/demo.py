@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from testbed.cache import cache_directory
 from testbed.cluster import Options, Testbed
 from testbed.controller import ControllerProcess
@@ -24,7 +26,7 @@ from testbed.errors import HTTPError, TestbedError
 from testbed.preflight import problems
 from testbed.samples import certificate, kubernetes_auth, vault_cluster_issuer
 from testbed.servers import Servers, builds_needed, find_servers
-from testbed.story import Story
+from testbed.story import WIDTH, Story
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_auth, setup_kubernetes_role, setup_pki
 
 NAMESPACE = "demo"
@@ -37,7 +39,8 @@ HOST = f"www.{DOMAIN}"
 
 def main() -> int:
     """Run the demo; 0 if all of it held."""
-    story = Story()
+    recording = os.environ.get("SVG")
+    story = Story(Console(highlight=False, record=True, width=WIDTH)) if recording else Story()
     wrong = problems()
     if wrong:
         story.say("This machine can't run the demo yet:")
@@ -50,8 +53,8 @@ def main() -> int:
         with ExitStack() as stack:
             bed = start(story, servers, stack)
             run(story, bed)
-            if os.environ.get("SVG"):
-                story.save(Path(os.environ["SVG"]))
+            if recording:
+                story.save(Path(recording))
             if os.environ.get("KEEP", "") not in ("", "0"):
                 keep(story, bed)
     except (TestbedError, HTTPError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,16 +11,19 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-INDENT = " " * 11
+INDENT = 11
+WIDTH = 118  # of a recorded terminal
 
 
 @dataclass(slots=True)
 class Story:
     """Prints steps to a terminal (with colours and a spinner) or to a file (plain lines)."""
 
-    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True, record=True))
+    console: Console = field(default_factory=lambda: Console(highlight=False, record=True))
     steps: int = 0
     started: float = field(default_factory=time.monotonic)
 
@@ -41,7 +45,7 @@ class Story:
         self.steps += 1
         self._line("[green]✓[/green]", began, escape(one.what))
         for note in one.notes:
-            self.console.print(f"{INDENT}[dim]{escape(note)}[/dim]")
+            self.console.print(Padding(Text(note, style="dim"), (0, 0, 0, INDENT)))
 
     def _line(self, mark: str, began: float, text: str) -> None:
         self.console.print(f" {mark} {time.monotonic() - began:5.1f} s  {text}")
@@ -53,11 +57,14 @@ class Story:
         table.add_column(overflow="fold")
         for name, value in rows:
             table.add_row(escape(name), escape(value))
-        self.console.print(table)
+        self.console.print(Padding(table, (0, 0, 0, INDENT)))
 
     def save(self, path: Path) -> None:
-        """Record all that was shown as a picture of a terminal."""
-        self.console.save_svg(str(path), title="make demo")
+        """Record all that was shown as a picture of a terminal, which loads nothing from elsewhere."""
+        picture = self.console.export_svg(title="make demo")
+        picture = re.sub(r"@font-face\s*{[^}]*}", "", picture)
+        picture = re.sub(r"<!--.*?-->", "", picture, flags=re.DOTALL)
+        path.write_text("\n".join(line.rstrip() for line in picture.splitlines()) + "\n", encoding="utf-8")
 
     def say(self, text: str = "") -> None:
         """A plain line."""
