@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,57 +25,70 @@ from issuer.api.group import (
     GROUP,
     ISSUER_KIND,
     ISSUER_PLURAL,
+    POLICY_KIND,
+    POLICY_PLURAL,
     VERSION,
 )
 from issuer.api.issuers import MAX_MESSAGE, VaultClusterIssuer, VaultIssuer
 from issuer.api.model import ApiModel
+from issuer.api.policy import CertificateRequestPolicy
 
 _HEADER: Final = "# Made from issuer/api by `python -m issuer.api.crd`; change the models, not this file.\n"
 _DROPPED: Final = frozenset({"$defs", "$ref", "title", "anyOf", "additionalProperties"})
-_COLUMNS: Final[list[dict[str, Any]]] = [
-    {
-        "name": "Ready",
-        "type": "string",
-        "description": "Whether the issuer signs.",
-        "jsonPath": '.status.conditions[?(@.type == "Ready")].status',
-    },
-    {
-        "name": "Reason",
-        "type": "string",
-        "description": "Why it is or isn't ready.",
-        "jsonPath": '.status.conditions[?(@.type == "Ready")].reason',
-    },
-    {
-        # Text, not a date: for a date kubectl prints how long ago it was, and this one lies ahead.
-        "name": "CA expiry",
-        "type": "string",
-        "description": "When the first CA of the chain ends.",
-        "jsonPath": ".status.caNotAfter",
-    },
-    {
-        "name": "Message",
-        "type": "string",
-        "priority": 1,
-        "description": "What is wrong and what to do about it.",
-        "jsonPath": '.status.conditions[?(@.type == "Ready")].message',
-    },
-    {
-        "name": "Age",
-        "type": "date",
-        "description": "How long ago the object was created.",
-        "jsonPath": ".metadata.creationTimestamp",
-    },
+
+
+def _ready(name: str, field: str, description: str, **more: Any) -> dict[str, Any]:
+    path = f'.status.conditions[?(@.type == "Ready")].{field}'
+    return {"name": name, "type": "string", **more, "description": description, "jsonPath": path}
+
+
+_REASON: Final = _ready("Reason", "reason", "Why it is or isn't ready.")
+_MESSAGE: Final = _ready("Message", "message", "What is wrong and what to do about it.", priority=1)
+_AGE: Final = {
+    "name": "Age",
+    "type": "date",
+    "description": "How long ago the object was created.",
+    "jsonPath": ".metadata.creationTimestamp",
+}
+_CA_EXPIRY: Final = {
+    # Text, not a date: for a date kubectl prints how long ago it was, and this one lies ahead.
+    "name": "CA expiry",
+    "type": "string",
+    "description": "When the first CA of the chain ends.",
+    "jsonPath": ".status.caNotAfter",
+}
+_ISSUER_COLUMNS: Final = [
+    _ready("Ready", "status", "Whether the issuer signs."),
+    _REASON,
+    _CA_EXPIRY,
+    _MESSAGE,
+    _AGE,
 ]
+_POLICY_COLUMNS: Final = [_ready("Ready", "status", "Whether the policy is used."), _REASON, _MESSAGE, _AGE]
+
+
+@dataclass(frozen=True, slots=True)
+class _Resource:
+    """What a definition says beside its schema."""
+
+    model: type[ApiModel]
+    kind: str
+    plural: str
+    scope: str
+    columns: list[dict[str, Any]]
+    short_names: tuple[str, ...] = ()
+
+
+_RESOURCES: Final = (
+    _Resource(VaultIssuer, ISSUER_KIND, ISSUER_PLURAL, "Namespaced", _ISSUER_COLUMNS),
+    _Resource(VaultClusterIssuer, CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, "Cluster", _ISSUER_COLUMNS),
+    _Resource(CertificateRequestPolicy, POLICY_KIND, POLICY_PLURAL, "Cluster", _POLICY_COLUMNS, ("crp",)),
+)
 
 
 def custom_resource_definitions() -> dict[str, dict[str, Any]]:
     """The definitions, by the name of the file each belongs in."""
-    return {
-        f"{GROUP}_{ISSUER_PLURAL}.yaml": _definition(VaultIssuer, ISSUER_KIND, ISSUER_PLURAL, "Namespaced"),
-        f"{GROUP}_{CLUSTER_ISSUER_PLURAL}.yaml": _definition(
-            VaultClusterIssuer, CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, "Cluster"
-        ),
-    }
+    return {f"{GROUP}_{resource.plural}.yaml": _definition(resource) for resource in _RESOURCES}
 
 
 def rendered() -> dict[str, str]:
@@ -124,28 +138,32 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _definition(model: type[ApiModel], kind: str, plural: str, scope: str) -> dict[str, Any]:
+def _definition(resource: _Resource) -> dict[str, Any]:
+    kind, plural = resource.kind, resource.plural
+    names = {
+        "categories": ["cert-manager"],
+        "kind": kind,
+        "listKind": f"{kind}List",
+        "plural": plural,
+        "singular": kind.lower(),
+    }
+    if resource.short_names:
+        names["shortNames"] = list(resource.short_names)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.{GROUP}", "labels": {"app.kubernetes.io/name": "vault-issuer"}},
         "spec": {
             "group": GROUP,
-            "names": {
-                "categories": ["cert-manager"],
-                "kind": kind,
-                "listKind": f"{kind}List",
-                "plural": plural,
-                "singular": kind.lower(),
-            },
-            "scope": scope,
+            "names": names,
+            "scope": resource.scope,
             "versions": [
                 {
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "additionalPrinterColumns": _COLUMNS,
-                    "schema": {"openAPIV3Schema": structural_schema(model)},
+                    "additionalPrinterColumns": resource.columns,
+                    "schema": {"openAPIV3Schema": structural_schema(resource.model)},
                     "subresources": {"status": {}},
                 }
             ],
@@ -161,8 +179,11 @@ def structural_schema(model: type[ApiModel]) -> dict[str, Any]:
     schema["properties"]["metadata"] = {"type": "object"}
     schema["required"] = ["spec"]
     schema["properties"]["status"].pop("default", None)
-    schema["properties"]["spec"]["properties"]["revocation"].pop("default", None)
-    schema["properties"]["status"]["properties"]["warnings"]["items"]["maxLength"] = MAX_MESSAGE
+    spec, status = (schema["properties"][part]["properties"] for part in ("spec", "status"))
+    if "revocation" in spec:
+        spec["revocation"].pop("default", None)
+    if "warnings" in status:
+        status["warnings"]["items"]["maxLength"] = MAX_MESSAGE
     return schema
 
 
@@ -177,7 +198,7 @@ def _flatten(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[st
     for key, value in node.items():
         if key == "properties":
             flat[key] = {name: _flatten(child, definitions) for name, child in value.items()}
-        elif key == "items":
+        elif key == "items" or (key == "additionalProperties" and isinstance(value, dict)):
             flat[key] = _flatten(value, definitions)
         elif key not in _DROPPED and not (key == "default" and value in (None, [])):
             flat[key] = value

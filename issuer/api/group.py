@@ -10,3 +10,6 @@ ISSUER_KIND: Final = "VaultIssuer"
 ISSUER_PLURAL: Final = "vaultissuers"
 CLUSTER_ISSUER_KIND: Final = "VaultClusterIssuer"
 CLUSTER_ISSUER_PLURAL: Final = "vaultclusterissuers"
+
+POLICY_KIND: Final = "CertificateRequestPolicy"
+POLICY_PLURAL: Final = "certificaterequestpolicies"

@@ -93,6 +93,20 @@ def request_extensions(certification_request_info: bytes) -> tuple[Extension, ..
     return _extensions(lists[0]) if lists else ()
 
 
+def request_subject(certification_request_info: bytes) -> bytes:
+    """The subject of a CSR, a Name as it stands in the bytes (RFC 2986 section 4.1). Raises ValueError."""
+    parts = list(items(only(certification_request_info, SEQUENCE).content))
+    if len(parts) < 3:
+        raise ValueError("the request lacks parts")
+    return parts[1].whole
+
+
+def request_attributes(certification_request_info: bytes) -> tuple[str, ...]:
+    """The OIDs of a CSR's attributes, extension requests included, in order. Raises ValueError."""
+    parts = list(items(only(certification_request_info, SEQUENCE).content))
+    return tuple(_attribute(item)[0] for part in parts[3:] for item in items(part.content))
+
+
 def certificate_extensions(tbs_certificate: bytes) -> tuple[Extension, ...]:
     """A certificate's extensions (RFC 5280 section 4.1). Raises ValueError."""
     for part in items(only(tbs_certificate, SEQUENCE).content):

@@ -14,7 +14,8 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from issuer.x509.der import Extension, request_extensions
+from issuer.x509.contents import Contents, Key, read_contents, read_key
+from issuer.x509.der import Extension, request_attributes, request_extensions, request_subject
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
 from issuer.x509.names import (
     SUBJECT_ALTERNATIVE_NAME,
@@ -37,7 +38,8 @@ class CertificateSigningRequest:
     """A CSR whose signature holds.
 
     `public_key` is DER SubjectPublicKeyInfo. `sans` are the subject alternative names, `names` these and the
-    names inside the subject. `extensions` are all that were asked for, raw.
+    names inside the subject. `extensions` are all that were asked for, raw. `contents` is all that the bytes
+    say, spelling and order included, for those who judge it.
     """
 
     pem: str = field(repr=False)
@@ -46,6 +48,9 @@ class CertificateSigningRequest:
     names: frozenset[Name]
     sans: frozenset[Name]
     extensions: tuple[Extension, ...] = field(repr=False)
+    attributes: tuple[str, ...] = field(repr=False)
+    key: Key
+    contents: Contents = field(repr=False, compare=False)
 
 
 def decode_request(field: str) -> CertificateSigningRequest:
@@ -64,7 +69,9 @@ def read_request(pem: bytes) -> CertificateSigningRequest:
     request = _parse(_only_block(pem))
     _check_signature(request)
     try:
-        extensions = request_extensions(request.tbs_certrequest_bytes)
+        information = request.tbs_certrequest_bytes
+        extensions = request_extensions(information)
+        attributes, subject_der = request_attributes(information), request_subject(information)
         value = next((e.value for e in extensions if e.oid == SUBJECT_ALTERNATIVE_NAME), None)
         sans = read_general_names(value) if value is not None else frozenset()
     except ValueError as error:
@@ -74,13 +81,17 @@ def read_request(pem: bytes) -> CertificateSigningRequest:
         names = sans | subject_names(subject)
     except LIBRARY_ERRORS as error:
         raise InvalidRequest("the subject of the certificate request can't be read") from error
+    public_key, key = _public_key(request)
     return CertificateSigningRequest(
         pem=write_pem("CERTIFICATE REQUEST", request.public_bytes(Encoding.DER)),
-        public_key=_public_key(request),
+        public_key=public_key,
         subject=subject,
         names=names,
         sans=sans,
         extensions=extensions,
+        attributes=attributes,
+        key=key,
+        contents=read_contents(subject_der, extensions),
     )
 
 
@@ -125,9 +136,10 @@ def _check_signature(request: x509.CertificateSigningRequest) -> None:
         raise InvalidRequest("the certificate request's signature doesn't verify with its own public key")
 
 
-def _public_key(request: x509.CertificateSigningRequest) -> bytes:
+def _public_key(request: x509.CertificateSigningRequest) -> tuple[bytes, Key]:
     try:
-        return request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        key = request.public_key()
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), read_key(key)
     except LIBRARY_ERRORS as error:
         raise InvalidRequest("the certificate request's public key can't be read") from error
 

@@ -17,6 +17,19 @@ CRL_SIGN: Final = "crl sign"
 DEFAULT_USAGES: Final = frozenset({"digital signature", "key encipherment"})
 """What a request without usages asks for."""
 
+KEY_USAGE_BITS: Final = (
+    "digital signature",
+    "content commitment",
+    "key encipherment",
+    "data encipherment",
+    "key agreement",
+    CERT_SIGN,
+    CRL_SIGN,
+    "encipher only",
+    "decipher only",
+)
+"""The bits of KeyUsage in their order, by cert-manager's names."""
+
 _KEY_USAGES: Final[dict[str, str]] = {
     "signing": "digital signature",
     "digital signature": "digital signature",

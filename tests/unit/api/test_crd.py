@@ -9,36 +9,41 @@ from typing import Any
 import pytest
 import yaml
 
-from issuer.api import crd
 from issuer.api.crd import custom_resource_definitions, main, rendered
 
 DIRECTORY = Path(__file__).parents[3] / "config" / "crd"
+ISSUERS = ("VaultIssuer", "VaultClusterIssuer")
 KNOWN = {
     *("description", "type", "format", "properties", "required", "items", "enum", "default"),
     *("minLength", "maxLength", "minimum", "maximum", "maxItems"),
+    "additionalProperties",
     *("x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
 }
 
 
-def schemas() -> Iterator[dict[str, Any]]:
+def schemas(*kinds: str) -> Iterator[dict[str, Any]]:
     for definition in custom_resource_definitions().values():
-        yield definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        if not kinds or definition["spec"]["names"]["kind"] in kinds:
+            yield definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
 
 def walk(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     yield path, schema
     for name, child in schema.get("properties", {}).items():
         yield from walk(child, f"{path}.{name}")
-    if "items" in schema:
-        yield from walk(schema["items"], f"{path}[]")
+    for key, mark in (("items", "[]"), ("additionalProperties", "{}")):
+        if key in schema:
+            yield from walk(schema[key], path + mark)
 
 
 def test_files_on_disk_are_what_the_models_give() -> None:
+    files = rendered()
     different = [
-        name for name, text in rendered().items() if (DIRECTORY / name).read_text(encoding="utf-8") != text
+        name for name, text in files.items() if (DIRECTORY / name).read_text(encoding="utf-8") != text
     ]
     assert not different, "run `python -m issuer.api.crd`"
-    assert {path.name for path in DIRECTORY.iterdir()} == set(rendered())
+    assert {path.name for path in DIRECTORY.iterdir()} == set(files)
+    assert yaml.safe_load(files["kustomization.yaml"])["resources"] == sorted(custom_resource_definitions())
 
 
 def test_check_says_which_file_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,18 +54,12 @@ def test_check_says_which_file_differs(tmp_path: Path, capsys: pytest.CaptureFix
     assert "kustomization.yaml differs" in capsys.readouterr().err
 
 
-def test_kustomize_lists_every_definition() -> None:
-    assert yaml.safe_load(rendered()["kustomization.yaml"])["resources"] == sorted(
-        custom_resource_definitions()
-    )
-
-
 def test_schemas_are_structural_and_described() -> None:
     for schema in schemas():
         for path, node in walk(schema):
             assert set(node) <= KNOWN, path
             assert isinstance(node.get("type"), str), path
-            if path != ".metadata" and not path.endswith("[]"):
+            if path != ".metadata" and not path.endswith(("[]", "{}")):
                 assert node.get("description"), path
 
 
@@ -76,7 +75,7 @@ def test_every_rule_has_a_message_for_people() -> None:
 
 
 def test_vault_has_cert_managers_fields_and_requirements() -> None:
-    for schema in schemas():
+    for schema in schemas(*ISSUERS):
         vault = schema["properties"]["spec"]["properties"]["vault"]
         assert set(vault["required"]) == {"auth", "server", "path"}
         assert "default" not in {key for _, node in walk(vault) for key in node}
@@ -95,7 +94,7 @@ def test_vault_has_cert_managers_fields_and_requirements() -> None:
         } <= fields
 
 
-def test_both_kinds_are_told_apart() -> None:
+def test_the_kinds_are_told_apart() -> None:
     found = {
         (d["spec"]["names"]["kind"], d["spec"]["scope"], d["metadata"]["name"])
         for d in custom_resource_definitions().values()
@@ -103,14 +102,42 @@ def test_both_kinds_are_told_apart() -> None:
     assert found == {
         ("VaultIssuer", "Namespaced", "vaultissuers.vault-issuer.io"),
         ("VaultClusterIssuer", "Cluster", "vaultclusterissuers.vault-issuer.io"),
+        ("CertificateRequestPolicy", "Cluster", "certificaterequestpolicies.vault-issuer.io"),
     }
     for definition in custom_resource_definitions().values():
+        kind = definition["spec"]["names"]["kind"]
         assert definition["spec"]["names"]["categories"] == ["cert-manager"]
+        assert definition["spec"]["names"].get("shortNames") == (None if kind in ISSUERS else ["crp"])
         version = definition["spec"]["versions"][0]
         assert version["subresources"] == {"status": {}}
         names = [column["name"] for column in version["additionalPrinterColumns"]]
-        assert names == ["Ready", "Reason", "CA expiry", "Message", "Age"]
+        expiry = ["CA expiry"] if kind in ISSUERS else []
+        assert names == ["Ready", "Reason", *expiry, "Message", "Age"]
+
+
+def test_a_policy_has_approver_policys_fields_and_no_bounds_of_our_own() -> None:
+    """A policy that approver-policy's CRD takes must be taken here, so no field may be narrower."""
+    (schema,) = schemas("CertificateRequestPolicy")
+    spec = schema["properties"]["spec"]
+    assert spec["required"] == ["selector"]
+    assert set(spec["properties"]) == {"allowed", "constraints", "plugins", "selector"}
+    allowed = spec["properties"]["allowed"]["properties"]
+    assert set(allowed) == {
+        *("commonName", "dnsNames", "ipAddresses", "uris", "emailAddresses", "isCA", "usages", "subject"),
+        "otherNames",
+    }
+    assert set(allowed["subject"]["properties"]) == {
+        *("organizations", "countries", "organizationalUnits", "localities", "provinces"),
+        *("streetAddresses", "postalCodes", "serialNumber", "otherAttributes"),
+    }
+    assert len(allowed["usages"]["items"]["enum"]) == 23
+    required = {path: node["required"] for path, node in walk(spec) if "required" in node}
+    assert {tuple(names) for path, names in required.items() if path} == {("rule",), ("oid",)}
+    bounds = {"default", "minLength", "maxLength", "minimum", "maximum", "maxItems", "format"}
+    assert not {key for _, node in walk(spec) for key in node} & bounds
+    by_rule = {path for path, node in walk(spec) if node.get("x-kubernetes-list-map-keys") == ["rule"]}
+    assert {path for path, _ in walk(spec) if path.endswith(".validations")} == by_rule
 
 
 def test_making_the_definitions_leaves_no_trace() -> None:
-    assert crd.rendered() == crd.rendered()
+    assert custom_resource_definitions() == custom_resource_definitions()

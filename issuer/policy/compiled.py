@@ -1,0 +1,220 @@
+"""A policy made ready to judge requests, or everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from issuer.api.policy import AllowedText, AllowedTexts, PolicySpec, SpecError, TypedTexts, ValidationRule
+from issuer.policy import problems as find
+from issuer.policy.expressions import Program, RuleError, compile_rule
+from issuer.policy.problems import PolicyInvalid, Problem
+from issuer.policy.wildcard import Pattern, Patterns
+from issuer.x509.contents import COMMON_NAME, Part, Place
+
+__all__ = [
+    "Allowed",
+    "Constraints",
+    "Policy",
+    "PolicyInvalid",
+    "Problem",
+    "Rule",
+    "Selector",
+    "compile_policy",
+]
+
+SUBJECT_FIELDS: Final = {
+    "organizations": "2.5.4.10",
+    "countries": "2.5.4.6",
+    "organizationalUnits": "2.5.4.11",
+    "localities": "2.5.4.7",
+    "provinces": "2.5.4.8",
+    "streetAddresses": "2.5.4.9",
+    "postalCodes": "2.5.4.17",
+    "serialNumber": "2.5.4.5",
+}
+_ATTRIBUTES: Final = {
+    "organizationalUnits": "organizational_units",
+    "streetAddresses": "street_addresses",
+    "postalCodes": "postal_codes",
+    "serialNumber": "serial_number",
+}
+_ALTERNATIVE_NAMES: Final = {
+    "dnsNames": (Part.DNS, "dns_names"),
+    "ipAddresses": (Part.IP, "ip_addresses"),
+    "uris": (Part.URI, "uris"),
+    "emailAddresses": (Part.EMAIL, "email_addresses"),
+}
+PATHS: Final[dict[Place, str]] = {
+    (Part.ATTRIBUTE, COMMON_NAME): "spec.allowed.commonName",
+    **{(part, ""): f"spec.allowed.{field}" for field, (part, _) in _ALTERNATIVE_NAMES.items()},
+    **{(Part.ATTRIBUTE, oid): f"spec.allowed.subject.{field}" for field, oid in SUBJECT_FIELDS.items()},
+}
+"""Where in a policy a place of a request is allowed, for all places but those with an OID of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule and what people are told when it fails. Its index is its place in `validations`."""
+
+    program: Program
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What one place may hold. `patterns` is None where only rules decide; `single` fields say `value`."""
+
+    path: str
+    patterns: Patterns | None
+    required: bool
+    rules: tuple[Rule, ...]
+    single: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """Durations in nanoseconds, sizes in bits, as written and as numbers."""
+
+    min_duration: tuple[int, str] | None = None
+    max_duration: tuple[int, str] | None = None
+    algorithm: str | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Patterns by field of issuerRef; of namespaces (None: all); and labels."""
+
+    issuer: tuple[tuple[str, Pattern], ...]
+    namespaces: Patterns | None
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy that can be evaluated."""
+
+    name: str
+    selector: Selector
+    allowed: Mapping[Place, Allowed]
+    is_ca: bool | None
+    usages: tuple[str, ...] | None
+    constraints: Constraints
+
+
+def compile_policy(name: str, spec: Mapping[str, Any] | PolicySpec) -> Policy:
+    """The policy `name` of this spec. Raises PolicyInvalid with every problem that was found."""
+    if not isinstance(spec, PolicySpec):
+        try:
+            spec = PolicySpec.parse(spec)
+        except SpecError as error:
+            raise PolicyInvalid(find.from_text(str(error))) from error
+    found: list[Problem] = [*find.selector(spec), *find.plugins(spec)]
+    constraints = _constraints(spec, found)
+    allowed = dict(_all_allowed(spec, found))
+    if found:
+        raise PolicyInvalid(tuple(found))
+    body = spec.allowed
+    return Policy(
+        name,
+        _selector(spec),
+        allowed,
+        body.is_ca if body else None,
+        body.usages if body else None,
+        constraints,
+    )
+
+
+def _selector(spec: PolicySpec) -> Selector:
+    issuer, namespace = spec.selector.issuer_ref, spec.selector.namespace
+    fields = [("name", issuer.name), ("kind", issuer.kind), ("group", issuer.group)] if issuer else []
+    names = namespace.match_names if namespace else ()
+    labels = (namespace.match_labels if namespace else None) or {}
+    return Selector(
+        tuple((field, Pattern.parse(text)) for field, text in fields if text is not None),
+        Patterns.parse(names) if names else None,
+        tuple(sorted(labels.items())),
+    )
+
+
+def _constraints(spec: PolicySpec, found: list[Problem]) -> Constraints:
+    given = spec.constraints
+    if given is None:
+        return Constraints()
+    shortest = find.duration(given.min_duration, "minDuration", found)
+    longest = find.duration(given.max_duration, "maxDuration", found)
+    if shortest and longest and longest[0] < shortest[0]:
+        found.append(Problem("spec.constraints.maxDuration", "is shorter than minDuration"))
+    key = given.private_key
+    if key is None:
+        return Constraints(shortest, longest)
+    found.extend(find.key(key))
+    return Constraints(shortest, longest, key.algorithm, key.min_size, key.max_size)
+
+
+def _all_allowed(spec: PolicySpec, found: list[Problem]) -> Iterator[tuple[Place, Allowed]]:
+    body = spec.allowed
+    if body is None:
+        return
+    subject = body.subject
+    given: list[tuple[Place, AllowedText | AllowedTexts | None]] = [
+        ((Part.ATTRIBUTE, COMMON_NAME), body.common_name)
+    ]
+    given += [((part, ""), getattr(body, attribute)) for part, attribute in _ALTERNATIVE_NAMES.values()]
+    if subject is not None:
+        given += [
+            ((Part.ATTRIBUTE, oid), getattr(subject, _ATTRIBUTES.get(field, field)))
+            for field, oid in SUBJECT_FIELDS.items()
+        ]
+    for place, entry in given:
+        if entry is not None:
+            path = PATHS[place]
+            yield place, _allowed(entry, path, path, found)
+    yield from _typed(body.other_names, Part.OTHER, "spec.allowed.otherNames", found)
+    if subject is not None:
+        path = "spec.allowed.subject.otherAttributes"
+        yield from _typed(subject.other_attributes, Part.ATTRIBUTE, path, found)
+
+
+def _typed(
+    entries: Iterable[TypedTexts], part: Part, path: str, found: list[Problem]
+) -> Iterator[tuple[Place, Allowed]]:
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        where = f"{path}[{index}]"
+        found.extend(find.oid(entry.oid, f"{where}.oid", named=part is Part.ATTRIBUTE, seen=seen))
+        seen.add(entry.oid)
+        yield (part, entry.oid), _allowed(entry, f"{path}[{entry.oid}]", where, found)
+
+
+def _allowed(entry: AllowedText | AllowedTexts, path: str, where: str, found: list[Problem]) -> Allowed:
+    """`path` is where violations are reported, `where` problems of the policy itself."""
+    single = isinstance(entry, AllowedText)
+    texts = (
+        (None if entry.value is None else (entry.value,)) if isinstance(entry, AllowedText) else entry.values
+    )
+    if entry.required and texts is None and not entry.validations:
+        field = "value" if single else "values"
+        found.append(Problem(f"{where}.{field}", f"{field} or validations is needed where required is true"))
+    rules = tuple(_rules(entry.validations, f"{where}.validations", found))
+    return Allowed(
+        path, None if texts is None else Patterns.parse(texts), bool(entry.required), rules, single
+    )
+
+
+def _rules(given: Iterable[ValidationRule], path: str, found: list[Problem]) -> Iterator[Rule]:
+    seen: set[str] = set()
+    for index, rule in enumerate(given):
+        where = f"{path}[{index}]"
+        if rule.rule in seen:
+            found.append(Problem(where, "is there twice; drop one"))
+        seen.add(rule.rule)
+        try:
+            program = compile_rule(rule.rule)
+        except RuleError as error:
+            found.append(Problem(where, str(error)))
+            continue
+        yield Rule(program, find.rule_message(rule))

@@ -1,0 +1,191 @@
+"""One answer for a request from all policies.
+
+What a policy says about a request is computed here; whether the requester may use the policy is asked
+outside, of the API server. So a review has two phases: it names the policies to ask about, best first, and
+decides once it knows enough answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from issuer.policy.compiled import Policy
+from issuer.policy.evaluation import Shared, Violation, violations
+from issuer.policy.facts import Facts
+from issuer.policy.selection import mismatch
+
+Reason = Literal["", "selector", "namespace", "rbac", "invalid"]
+
+_WORDS: Final[dict[Reason, str]] = {
+    "selector": "by issuer selector",
+    "namespace": "by namespace selector",
+    "rbac": "by RBAC",
+    "invalid": "not Ready",
+}
+_NO_RIGHT: Final = (
+    'the requester may not use it; bind a role with the verb "use" on certificaterequestpolicies of this name'
+)
+
+
+class Verdict(StrEnum):
+    """What came of a review. Unprocessed: no policy applies, so nobody has said yes or no."""
+
+    APPROVED = "Approved"
+    DENIED = "Denied"
+    UNPROCESSED = "Unprocessed"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyResult:
+    """What one policy said. `reason` says why it doesn't apply ("" if it does), `message` in words."""
+
+    name: str
+    applies: bool
+    reason: Reason
+    message: str
+    violations: tuple[Violation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict, the policy that approved, and what each policy said, by name.
+
+    Policies that nobody needed to ask about, since another had approved, are left out of `results`.
+    """
+
+    verdict: Verdict
+    policy: str | None
+    results: tuple[PolicyResult, ...]
+
+    def summary(self, limit: int = 1024, *, names: bool = True) -> str:
+        """The decision for a condition: at most `limit` characters, the same text for the same decision.
+
+        Without `names` it tells neither policies' names nor what they allow, only fields and counts.
+        """
+        if self.verdict is Verdict.APPROVED:
+            text = f'Approved by CertificateRequestPolicy "{self.policy}"' if names else "Approved by policy"
+            return text[:limit]
+        head, parts = self._denied(names) if self.verdict is Verdict.DENIED else self._unprocessed(names)
+        return _joined(head, parts, limit)
+
+    def to_json(self) -> dict[str, Any]:
+        """The decision as `vault-issuer policy explain -o json` prints it."""
+        return {
+            "decision": self.verdict.value,
+            "policy": self.policy,
+            "policies": [
+                {
+                    "name": result.name,
+                    "applies": result.applies,
+                    "reason": result.reason,
+                    "violations": [{"field": v.field, "message": v.message} for v in result.violations],
+                }
+                for result in self.results
+            ],
+        }
+
+    def _denied(self, names: bool) -> tuple[str, list[str]]:
+        applicable = [result for result in self.results if result.applies]
+        if names:
+            return "No policy approved this request", [
+                f"[{result.name}: {'; '.join(map(str, result.violations))}]" for result in applicable
+            ]
+        fields = sorted({violation.field for result in applicable for violation in result.violations})
+        return f"No policy approved this request ({_count(len(applicable))} applied)", fields
+
+    def _unprocessed(self, names: bool) -> tuple[str, list[str]]:
+        if not self.results:
+            return "No CertificateRequestPolicy exists; create one, and bind its use", []
+        counts = Counter(result.reason for result in self.results)
+        why = ", ".join(f"{counts[reason]} {_WORDS[reason]}" for reason in _WORDS if counts[reason])
+        head = f"None of {_count(len(self.results))} applies to this request ({why})"
+        # Nearest misses first: what lacks only a binding is likelier meant than what is for other issuers.
+        order: list[Reason] = ["rbac", "invalid", "namespace", "selector"]
+        ranked = sorted(self.results, key=lambda result: order.index(result.reason))
+        return head, [f"[{result.name}: {result.message}]" for result in ranked] if names else []
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What the policies say, before anybody was asked who may use them.
+
+    `to_ask` names the selected policies, those that approve first, each group by name.
+    """
+
+    to_ask: tuple[str, ...]
+    _selected: Mapping[str, tuple[Violation, ...]]
+    _set_aside: tuple[PolicyResult, ...]
+
+    def decide(self, may_use: Mapping[str, bool]) -> Decision | None:
+        """The decision by these answers, or None while they don't settle it.
+
+        One usable policy that approves is enough; else every name of `to_ask` must be answered.
+        """
+        for name in self.to_ask:
+            if may_use.get(name) and not self._selected[name]:
+                return Decision(Verdict.APPROVED, name, self._results(may_use))
+        if any(name not in may_use for name in self.to_ask):
+            return None
+        usable = any(may_use[name] for name in self.to_ask)
+        verdict = Verdict.DENIED if usable else Verdict.UNPROCESSED
+        return Decision(verdict, None, self._results(may_use))
+
+    def _results(self, may_use: Mapping[str, bool]) -> tuple[PolicyResult, ...]:
+        asked = [
+            PolicyResult(name, True, "", "", self._selected[name])
+            if may_use[name]
+            else PolicyResult(name, False, "rbac", _NO_RIGHT, ())
+            for name in self.to_ask
+            if name in may_use
+        ]
+        return tuple(sorted([*asked, *self._set_aside], key=lambda result: result.name))
+
+
+def review(
+    policies: Sequence[Policy],
+    invalid: Mapping[str, str],
+    facts: Facts,
+    labels: Mapping[str, str] | None,
+) -> Review:
+    """What `policies` say about the request.
+
+    `invalid` says, by name, why a policy is not among them; `labels` are the namespace's (None: not known).
+    """
+    selected: dict[str, tuple[Violation, ...]] = {}
+    shared = Shared.of(facts)
+    aside = [PolicyResult(name, False, "invalid", text, ()) for name, text in invalid.items()]
+    for policy in sorted(policies, key=lambda policy: policy.name):
+        away = mismatch(policy, facts, facts.namespace, labels)
+        if away is None:
+            selected[policy.name] = violations(policy, facts, shared)
+        else:
+            aside.append(PolicyResult(policy.name, False, away.kind, away.message, ()))
+    order = sorted(selected, key=lambda name: (bool(selected[name]), name))
+    return Review(tuple(order), selected, tuple(aside))
+
+
+def _count(number: int) -> str:
+    return f"{number} {'policy' if number == 1 else 'policies'}"
+
+
+def _joined(head: str, parts: list[str], limit: int) -> str:
+    """`head: part part ... and n more`, within `limit` characters."""
+    text = head[:limit]
+    for index, part in enumerate(parts):
+        more = f" and {len(parts) - index - 1} more" if index + 1 < len(parts) else ""
+        longer = f"{text}{' ' if index else ': '}{part}"
+        if len(longer) + len(more) > limit:
+            return _cut(text, part, index, len(parts), limit)
+        text = longer
+    return text
+
+
+def _cut(text: str, part: str, index: int, count: int, limit: int) -> str:
+    """`text` with as much of the first part as there is room for, or with the count of what is left out."""
+    if index == 0:
+        return f"{text}: {part}"[: max(limit - 3, 0)] + "..."[:limit]
+    return f"{text} and {count - index} more"[:limit]

@@ -1,0 +1,195 @@
+"""Everything in a request that a policy doesn't allow.
+
+The order is approver-policy's, so that both read alike; then follows what only the bytes of the CSR show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from issuer.api.duration import format_duration
+from issuer.policy.compiled import PATHS, Allowed, Constraints, Policy
+from issuer.policy.expressions import Variables
+from issuer.policy.extensions import extension_violations
+from issuer.policy.facts import Facts
+from issuer.policy.shown import shown, shown_list
+from issuer.policy.violation import Violation
+from issuer.x509.contents import COMMON_NAME, Contents, Defect, Part, Place, Value
+
+__all__ = ["Shared", "Violation", "violations"]
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+_PLACES: Final = tuple(PATHS)
+_FIRST: Final = _PLACES[:5]
+_SUBJECT: Final = _PLACES[5:]
+_NAMED: Final = frozenset(_PLACES)
+_SINGLE: Final = frozenset({(Part.ATTRIBUTE, COMMON_NAME), (Part.ATTRIBUTE, "2.5.4.5")})
+_ALTERNATIVE_NAMES: Final = "spec.allowed.subjectAltName"
+MAX_REPORTED: Final = 10
+"""Most violations told of one field: what matters is which field, and the first values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What is the same for all policies of a review.
+
+    `variables` are what rules see, and hold the time that all of them share; `own` is what no policy could
+    allow, whatever it says.
+    """
+
+    variables: Variables
+    own: tuple[Violation, ...]
+
+    @classmethod
+    def of(cls, facts: Facts) -> Shared:
+        """Prepared once for each request."""
+        variables = Variables(facts.name, facts.namespace, facts.username, facts.groups)
+        defects = (_defect(defect) for defect in facts.csr.contents.defects[:MAX_REPORTED])
+        return cls(variables, (*defects, *extension_violations(facts)))
+
+
+def violations(policy: Policy, facts: Facts, shared: Shared | None = None) -> tuple[Violation, ...]:
+    """All violations, with the path of the policy's field that each is against. Never raises.
+
+    `shared` is what `Shared.of(facts)` gave, when several policies judge the same request.
+    """
+    contents = facts.csr.contents
+    shared = shared or Shared.of(facts)
+    variables = shared.variables
+    found: list[Violation] = []
+    for place in _FIRST:
+        found += _judge(policy.allowed.get(place), place, contents, variables)
+    found += _is_ca(policy, facts)
+    found += _usages(policy, facts)
+    found += _typed(policy, Part.OTHER, contents, variables)
+    for place in _SUBJECT:
+        found += _judge(policy.allowed.get(place), place, contents, variables)
+    found += _typed(policy, Part.ATTRIBUTE, contents, variables)
+    found += shared.own
+    found += _constraints(policy.constraints, facts)
+    return tuple(found)
+
+
+def _typed(policy: Policy, part: Part, contents: Contents, variables: Variables) -> Iterator[Violation]:
+    """Places with an OID of their own: first those of the request, then what the policy requires."""
+    places = [place for place in contents.values if place[0] is part and place not in _NAMED]
+    for place in dict.fromkeys([*places, *(p for p in policy.allowed if p[0] is part and p not in _NAMED)]):
+        yield from _judge(policy.allowed.get(place), place, contents, variables)
+
+
+def _judge(
+    allowed: Allowed | None, place: Place, contents: Contents, variables: Variables
+) -> Sequence[Violation]:
+    given = contents.values.get(place, ())
+    # approver-policy takes an empty value of these for none.
+    values = tuple(value for value in given if value.text) if place in _SINGLE else given
+    missing = _missing(allowed, place, contents) if not given or len(values) < len(given) else ()
+    if not values:
+        return missing
+    if allowed is None or (allowed.patterns is None and not allowed.rules):
+        return (*missing, Violation(_path(place), f"{_texts(values)}: no allowed value"))
+    return [*missing, *_unmatched(allowed, values, variables), *_failed_rules(allowed, values, variables)]
+
+
+def _missing(allowed: Allowed | None, place: Place, contents: Contents) -> tuple[Violation, ...]:
+    if allowed is None or not allowed.required or any(defect.place == place for defect in contents.defects):
+        return ()
+    return (Violation(f"{allowed.path}.required", "is required, and the request has none"),)
+
+
+def _unmatched(allowed: Allowed, values: tuple[Value, ...], variables: Variables) -> Iterator[Violation]:
+    patterns = allowed.patterns
+    if patterns is None:
+        return
+    path = f"{allowed.path}.{'value' if allowed.single else 'values'}"
+    cost = patterns.cost * len(values)
+    if cost > variables.left:
+        yield Violation(path, f"{len(values)} values are too many to judge by all policies in time")
+        return
+    variables.left -= cost
+    bad = [value for value in values if not patterns.match(value.text)]
+    if bad:
+        yield Violation(path, f"{_texts(bad)}: allowed is {shown_list(patterns.texts)}")
+
+
+def _failed_rules(allowed: Allowed, values: tuple[Value, ...], variables: Variables) -> Iterator[Violation]:
+    left = MAX_REPORTED
+    for value in values:
+        for index, rule in enumerate(allowed.rules):
+            path = f"{allowed.path}.validations[{index}]"
+            for text in dict.fromkeys((value.text, value.meaning)):
+                answer = rule.program.check(text, variables)
+                if answer is True:
+                    continue
+                told = rule.message if answer is False else f"the rule {shown(rule.program.text)} {answer}"
+                yield Violation(path, f"{shown(text)}: {told}")
+                left -= 1
+                if not left:
+                    return
+                break
+
+
+def _path(place: Place) -> str:
+    if place in PATHS:
+        return PATHS[place]
+    part, oid = place
+    return f"spec.allowed.{'otherNames' if part is Part.OTHER else 'subject.otherAttributes'}[{oid}]"
+
+
+def _texts(values: Sequence[Value]) -> str:
+    return shown_list([value.text for value in values])
+
+
+def _defect(defect: Defect) -> Violation:
+    part, oid = defect.place
+    if part is Part.SUBJECT:
+        path = "spec.allowed.subject"
+    elif part is Part.UNTYPED or (part is Part.OTHER and not oid):
+        kind = oid or ("otherName" if part is Part.OTHER else "")
+        path = f"{_ALTERNATIVE_NAMES}.{kind}" if kind else _ALTERNATIVE_NAMES
+    else:
+        path = _path(defect.place)
+    return Violation(path, f"the {part} {defect.problem}")
+
+
+def _is_ca(policy: Policy, facts: Facts) -> Iterator[Violation]:
+    if facts.is_ca and not policy.is_ca:
+        yield Violation("spec.allowed.isCA", "the request has spec.isCA true; that is not allowed")
+
+
+def _usages(policy: Policy, facts: Facts) -> Iterator[Violation]:
+    allowed = policy.usages or ()
+    bad = [usage for usage in facts.usages if usage not in allowed]
+    if bad:
+        yield Violation("spec.allowed.usages", f"{shown_list(bad)}: allowed is {shown_list(allowed)}")
+
+
+def _constraints(constraints: Constraints, facts: Facts) -> Iterator[Violation]:
+    yield from _durations(constraints, facts.duration)
+    path = "spec.constraints.privateKey"
+    key = facts.csr.key
+    if constraints.algorithm is None and constraints.min_size is None and constraints.max_size is None:
+        return
+    if not key.algorithm:
+        yield Violation(path, "the key is neither RSA, nor ECDSA on a NIST curve, nor Ed25519")
+        return
+    if constraints.algorithm not in {None, key.algorithm}:
+        yield Violation(f"{path}.algorithm", f"{key.algorithm}: allowed is {constraints.algorithm}")
+    if constraints.max_size is not None and key.size > constraints.max_size:
+        yield Violation(f"{path}.maxSize", f"{key.size} bits: at most {constraints.max_size} are allowed")
+    if constraints.min_size is not None and key.size < constraints.min_size:
+        size = f"{key.size} bits" if key.size >= 0 else f"{key.algorithm}, which has no size"
+        yield Violation(f"{path}.minSize", f"{size}: at least {constraints.min_size} are wanted")
+
+
+def _durations(constraints: Constraints, duration: timedelta | None) -> Iterator[Violation]:
+    nanoseconds = None if duration is None else duration // _MICROSECOND * 1_000
+    has = "the request names no duration" if duration is None else format_duration(duration)
+    longest, shortest = constraints.max_duration, constraints.min_duration
+    if longest and (nanoseconds is None or nanoseconds > longest[0]):
+        yield Violation("spec.constraints.maxDuration", f"{has}: at most {longest[1]} is allowed")
+    if shortest and (nanoseconds is None or nanoseconds < shortest[0]):
+        yield Violation("spec.constraints.minDuration", f"{has}: at least {shortest[1]} is wanted")

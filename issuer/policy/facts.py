@@ -1,0 +1,36 @@
+"""What is known about a request when it is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from issuer.x509.request import CertificateSigningRequest
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerReference:
+    """`spec.issuerRef` of a request. An empty kind or group means cert-manager's default for it."""
+
+    name: str
+    kind: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A CertificateRequest as a policy sees it.
+
+    `username` and `groups` are the requester's, as cert-manager's webhook stamped them. `usages` are as in
+    spec.usages, possibly none; `duration` is None where the request names none.
+    """
+
+    name: str
+    namespace: str
+    username: str
+    groups: tuple[str, ...]
+    issuer: IssuerReference
+    csr: CertificateSigningRequest
+    duration: timedelta | None
+    usages: tuple[str, ...]
+    is_ca: bool

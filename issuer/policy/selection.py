@@ -1,0 +1,79 @@
+"""Whether a policy is about a request: its selectors for issuer and namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from issuer.policy.compiled import Policy
+from issuer.policy.facts import Facts, IssuerReference
+from issuer.policy.shown import shown, shown_list
+
+# cert-manager's defaults, which it doesn't write into requests.
+_DEFAULT_KIND: Final = "Issuer"
+_DEFAULT_GROUP: Final = "cert-manager.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Which selector doesn't match, and how."""
+
+    kind: Literal["selector", "namespace"]
+    message: str
+
+
+def mismatch(
+    policy: Policy, request: Facts | IssuerReference, namespace: str, labels: Mapping[str, str] | None
+) -> Mismatch | None:
+    """Why `policy` is not about a request in `namespace`, or None if it is.
+
+    `labels` are the namespace's; None if they are not known, and then a policy that selects by labels doesn't
+    match.
+    """
+    reference = request if isinstance(request, IssuerReference) else request.issuer
+    return _issuer_mismatch(policy, reference) or _namespace_mismatch(policy, namespace, labels)
+
+
+def guards(policy: Policy, reference: IssuerReference) -> bool:
+    """Whether the policy's selector names this issuer, whatever the namespace."""
+    return _issuer_mismatch(policy, reference) is None
+
+
+def _issuer_mismatch(policy: Policy, reference: IssuerReference) -> Mismatch | None:
+    found = {
+        "name": reference.name,
+        "kind": reference.kind or _DEFAULT_KIND,
+        "group": reference.group or _DEFAULT_GROUP,
+    }
+    for field, pattern in policy.selector.issuer:
+        if not pattern.matches(found[field]):
+            return Mismatch(
+                "selector",
+                f"spec.selector.issuerRef.{field} is {shown(pattern.text)}, "
+                f"the request's is {shown(found[field])}",
+            )
+    return None
+
+
+def _namespace_mismatch(policy: Policy, namespace: str, labels: Mapping[str, str] | None) -> Mismatch | None:
+    selector = policy.selector
+    if selector.namespaces is not None and not selector.namespaces.match(namespace):
+        return Mismatch(
+            "namespace",
+            f"spec.selector.namespace.matchNames is {shown_list(selector.namespaces.texts)}, "
+            f"the request's namespace is {shown(namespace)}",
+        )
+    for key, value in selector.labels:
+        if labels is None or labels.get(key) != value:
+            has = "its labels are not known" if labels is None else _label(labels.get(key))
+            return Mismatch(
+                "namespace",
+                f"spec.selector.namespace.matchLabels wants {shown(key)}={shown(value)} on the namespace "
+                f"{shown(namespace)}; {has}",
+            )
+    return None
+
+
+def _label(value: str | None) -> str:
+    return "it lacks the label" if value is None else f"it has {shown(value)}"

@@ -1,0 +1,23 @@
+"""Values of requests and policies inside messages: bounded, quoted, without characters that forge lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+_LONGEST: Final = 120
+_MOST: Final = 5
+
+
+def shown(text: str, longest: int = _LONGEST) -> str:
+    """`text` quoted, in printable ASCII, cut after `longest` characters."""
+    quoted = ascii(text[:longest])[1:-1].replace('"', '\\"').replace("\\'", "'")
+    return f'"{quoted}{"..." if len(text) > longest else ""}"'
+
+
+def shown_list(texts: Sequence[str]) -> str:
+    """The first few of `texts`, and how many more there are."""
+    if not texts:
+        return "nothing"
+    more = f" and {len(texts) - _MOST} more" if len(texts) > _MOST else ""
+    return ", ".join(shown(text) for text in texts[:_MOST]) + more

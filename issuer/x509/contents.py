@@ -1,0 +1,291 @@
+"""All that a CSR's bytes say, in their own spelling and order, for those who judge it.
+
+`names` brings names into a form in which the same names compare equal; here nothing is changed and nothing is
+left out: two common names are two, a name that can't be read is a `Defect`, and so is text that different
+readers would read differently (control characters, Teletex and UCS-2 strings). Sources: RFC 5280 sections
+4.1.2.4, 4.2.1.6 and appendix A; X.690.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from issuer.x509 import names
+from issuer.x509.der import OID, SEQUENCE, SET, Extension, Item, items, only, read_oid
+
+COMMON_NAME: Final = "2.5.4.3"
+
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+_PRINTABLE: Final = re.compile(rb"[A-Za-z0-9 '()+,\-./:=?*&]*+")
+_NUMERIC: Final = re.compile(rb"[0-9 ]*+")
+_HOST: Final = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+\.?")
+_PCHAR: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})"
+_URI: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*+:"
+    r"(?://(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*+@)?"
+    r"(?:\[[0-9A-Fa-f:.]++\]|(?:[A-Za-z0-9_~!$&'()*+,;=-]++(?:\.[A-Za-z0-9_~!$&'()*+,;=-]++)*+)?)"
+    r"(?::[0-9]*+)?(?=[/?#]|\Z)|(?!//))"
+    rf"{_PCHAR}*+(?:\?(?:{_PCHAR}|\?)*+)?(?:#(?:{_PCHAR}|\?)*+)?"
+)
+_CURVES: Final = frozenset({"secp224r1", "secp256r1", "secp384r1", "secp521r1"})
+
+
+class Part(StrEnum):
+    """Which part of a CSR a value stands in; the values are how it is called in messages."""
+
+    ATTRIBUTE = "subject attribute"
+    DNS = "DNS name"
+    IP = "IP address"
+    URI = "URI"
+    EMAIL = "e-mail address"
+    OTHER = "otherName"
+    UNTYPED = "subject alternative name"
+    SUBJECT = "subject"
+
+
+Place = tuple[Part, str]
+"""A part, and for subject attributes and otherNames the dotted OID of the type (otherwise "")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value. `text` is how it is written; `meaning` is another spelling of the same, or the same text."""
+
+    text: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """Something that can't be read, or not by everybody in the same way. `problem` completes "it ..."."""
+
+    place: Place
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key's algorithm as cert-manager calls it and its size in bits (-1: it has only one).
+
+    Other algorithms than RSA, ECDSA on a NIST curve and Ed25519 have the empty name.
+    """
+
+    algorithm: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Every value by its place, in the order of the bytes, and every defect."""
+
+    values: Mapping[Place, tuple[Value, ...]]
+    defects: tuple[Defect, ...]
+
+
+def read_key(key: CertificatePublicKeyTypes) -> Key:
+    """What kind of key it is."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return Key("RSA", key.key_size)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return Key("ECDSA" if key.curve.name in _CURVES else "", key.curve.key_size)
+    return Key("Ed25519" if isinstance(key, ed25519.Ed25519PublicKey) else "", -1)
+
+
+def read_contents(subject: bytes, extensions: Iterable[Extension]) -> Contents:
+    """What a CSR's subject (DER of the Name) and its alternative names say. Never raises over bad bytes."""
+    reader = _Reader()
+    reader.subject(subject)
+    for extension in extensions:
+        if extension.oid == names.SUBJECT_ALTERNATIVE_NAME:
+            reader.alternative_names(extension.value)
+    found = {place: tuple(values) for place, values in reader.values.items()}
+    return Contents(MappingProxyType(found), tuple(reader.defects))
+
+
+class _Reader:
+    """Gathers values and defects."""
+
+    def __init__(self) -> None:
+        self.values: dict[Place, list[Value]] = {}
+        self.defects: list[Defect] = []
+
+    def subject(self, der: bytes) -> None:
+        try:
+            sets = list(items(only(der, SEQUENCE).content))
+            attributes = [attribute for item in sets for attribute in _attributes(item)]
+        except ValueError as error:
+            self.defects.append(Defect((Part.SUBJECT, ""), f"can't be decoded: {error}"))
+            return
+        for oid, value in attributes:
+            read = _common_name if oid == COMMON_NAME else _attribute
+            self._add((Part.ATTRIBUTE, oid), read, value)
+
+    def alternative_names(self, der: bytes) -> None:
+        try:
+            found = list(items(only(der, SEQUENCE).content))
+        except ValueError as error:
+            self.defects.append(Defect((Part.UNTYPED, ""), f"can't be decoded: {error}"))
+            return
+        if not found:
+            self.defects.append(
+                Defect((Part.UNTYPED, ""), "is an empty list; RFC 5280 wants one name at least")
+            )
+        for item in found:
+            if item.tag == 0xA0:
+                self._other_name(item)
+            elif item.tag in _READERS:
+                part, read = _READERS[item.tag]
+                self._add((part, ""), read, item)
+            else:
+                self.defects.append(Defect((Part.UNTYPED, _KINDS.get(item.tag, "")), _unknown(item.tag)))
+
+    def _other_name(self, item: Item) -> None:
+        try:
+            kind, wrapped = items(item.content)
+            if kind.tag != OID or wrapped.tag != 0xA0:
+                raise ValueError("its parts are not a type and a value")
+            oid = read_oid(kind.content)
+            (inner,) = items(wrapped.content)
+        except ValueError as error:
+            self.defects.append(Defect((Part.OTHER, ""), f"can't be decoded: {error}"))
+            return
+        self._add((Part.OTHER, oid), _other_value, inner)
+
+    def _add(self, place: Place, read: Callable[[Item], Value], item: Item) -> None:
+        try:
+            value = read(item)
+        except ValueError as error:
+            self.defects.append(Defect(place, str(error)))
+            return
+        if _CONTROLS.search(value.text):
+            self.defects.append(Defect(place, "has control characters in it, such as NUL or a line end"))
+            return
+        self.values.setdefault(place, []).append(value)
+
+
+def _attributes(relative_name: Item) -> Iterable[tuple[str, Item]]:
+    """The attributes of one relative name: several in a multi-valued one. Raises ValueError."""
+    if relative_name.tag != SET:
+        raise ValueError("a relative name is not a set")
+    for item in items(relative_name.content):
+        parts = list(items(item.content))
+        if item.tag != SEQUENCE or len(parts) != 2 or parts[0].tag != OID:
+            raise ValueError("an attribute is not a type and a value")
+        yield read_oid(parts[0].content), parts[1]
+
+
+def _string(item: Item) -> str:
+    """The text of one of the string types that all readers read alike. Raises ValueError."""
+    if item.tag == 0x0C:
+        return _decode(item.content, "utf-8", "UTF-8")
+    if item.tag == 0x16:
+        return _decode(item.content, "ascii", "ASCII")
+    if item.tag == 0x13 and _PRINTABLE.fullmatch(item.content):
+        return item.content.decode("ascii")
+    if item.tag == 0x12 and _NUMERIC.fullmatch(item.content):
+        return item.content.decode("ascii")
+    if item.tag in {0x12, 0x13}:
+        raise ValueError("has characters that its string type doesn't have; use UTF8String")
+    raise ValueError(f"is a {_TYPES.get(item.tag, f'value with tag {item.tag:#04x}')}; use UTF8String")
+
+
+def _decode(content: bytes, codec: str, name: str) -> str:
+    try:
+        return content.decode(codec)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not {name}") from error
+
+
+def _attribute(item: Item) -> Value:
+    text = _string(item)
+    return Value(text, text)
+
+
+def _common_name(item: Item) -> Value:
+    """CAs take a common name that looks like a host for one."""
+    text = _string(item)
+    return Value(text, _canonical(names.dns(text)) if _HOST.fullmatch(text) else text)
+
+
+def _other_value(item: Item) -> Value:
+    """Text where it is text; all else as the hexadecimal digits of its DER, as approver-policy has it."""
+    text = item.whole.hex() if item.tag not in _OTHER_STRINGS else _string(item)
+    return Value(text, text)
+
+
+def _dns(item: Item) -> Value:
+    text = _name(item)
+    return Value(text, _canonical(names.dns(text)))
+
+
+def _email(item: Item) -> Value:
+    text = _name(item)
+    return Value(text, _canonical(names.email(text)))
+
+
+def _uri(item: Item) -> Value:
+    text = _name(item)
+    if not _URI.fullmatch(text):
+        raise ValueError("is not a URI by RFC 3986 (scheme, characters, percent-encoding, host)")
+    return Value(text, _canonical(names.uri(text)))
+
+
+def _ip(item: Item) -> Value:
+    packed = item.content
+    if len(packed) not in {4, 16}:
+        raise ValueError(f"has {len(packed)} octets; an address has 4 or 16")
+    # An IPv4 address inside IPv6 is signed as the IPv4 address: Go's x509 writes it so.
+    short = packed[12:] if len(packed) == 16 and packed.startswith(_MAPPED) else packed
+    text = str(ipaddress.ip_address(short))
+    return Value(text, text)
+
+
+def _name(item: Item) -> str:
+    text = _decode(item.content, "ascii", "ASCII; internationalized names are written as A-labels (xn--)")
+    if not text:
+        raise ValueError("is empty")
+    return text
+
+
+def _canonical(name: names.Name) -> str:
+    return str(name.value)
+
+
+def _unknown(tag: int) -> str:
+    kind = _KINDS.get(tag)
+    return f"is a {kind}, which no policy can allow" if kind else f"has the unknown tag {tag:#04x}"
+
+
+_READERS: Final[dict[int, tuple[Part, Callable[[Item], Value]]]] = {
+    0x81: (Part.EMAIL, _email),
+    0x82: (Part.DNS, _dns),
+    0x86: (Part.URI, _uri),
+    0x87: (Part.IP, _ip),
+}
+_KINDS: Final = {0xA3: "x400Address", 0xA4: "directoryName", 0xA5: "ediPartyName", 0x88: "registeredID"}
+_OTHER_STRINGS: Final = frozenset({0x0C, 0x13, 0x14, 0x16})
+_TYPES: Final = {
+    0x14: "TeletexString, which readers decode differently",
+    0x1A: "VisibleString",
+    0x1B: "GeneralString",
+    0x1C: "UniversalString",
+    0x1E: "BMPString, which readers decode differently",
+}
+
+
+def subject_key_identifier(public_key: bytes) -> bytes:
+    """The key identifier by method 1 of RFC 5280 section 4.2.1.2, of DER SubjectPublicKeyInfo. May raise."""
+    key = load_der_public_key(public_key)
+    return x509.SubjectKeyIdentifier.from_public_key(key).digest  # type: ignore[arg-type]

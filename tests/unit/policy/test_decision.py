@@ -1,0 +1,147 @@
+"""One answer from all policies, with as few questions as it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from issuer.policy.decision import Decision, Review, Verdict, review
+from tests.unit.policy.forge import csr, dns, facts, policy, sans
+
+REQUEST = facts(csr(sans(dns("web.lab.test"))))
+GOOD = {"allowed": {"dnsNames": {"values": ["*.lab.test"]}}}
+BAD: dict[str, Any] = {"allowed": {"dnsNames": {"values": ["*.other.test"]}}}
+ELSEWHERE = {**GOOD, "selector": {"issuerRef": {"name": "elsewhere"}}}
+LABELLED = {**GOOD, "selector": {"namespace": {"matchLabels": {"team": "a"}}}}
+
+
+def reviewed(invalid: dict[str, str] | None = None, /, **specs: Any) -> Review:
+    made = [policy(name, **spec) for name, spec in specs.items()]
+    return review(made, invalid or {}, REQUEST, {})
+
+
+def decided(found: Review, **may_use: bool) -> Decision:
+    decision = found.decide(may_use)
+    assert decision is not None
+    return decision
+
+
+def test_approving_policies_are_asked_about_first_each_group_by_name() -> None:
+    assert reviewed(d=GOOD, c=BAD, b=GOOD, a=BAD, x=ELSEWHERE).to_ask == ("b", "d", "a", "c")
+
+
+def test_one_usable_policy_that_approves_is_enough() -> None:
+    found = reviewed(a=BAD, b=GOOD, c=GOOD)
+    assert found.decide({}) is None
+    decision = decided(found, b=True)
+    assert (decision.verdict, decision.policy) == (Verdict.APPROVED, "b")
+    assert [result.name for result in decision.results] == ["b"], "nobody asked about the others"
+    assert decided(found, b=False, c=True).policy == "c"
+    assert decided(found, a=True, b=True, c=True).policy == "b"
+
+
+def test_a_denial_needs_every_answer() -> None:
+    found = reviewed(a=BAD, b=GOOD)
+    assert found.decide({"a": True}) is None
+    assert found.decide({"b": False}) is None
+    decision = decided(found, a=True, b=False)
+    assert (decision.verdict, decision.policy) == (Verdict.DENIED, None)
+    assert [(r.name, r.applies, r.reason) for r in decision.results] == [
+        ("a", True, ""),
+        ("b", False, "rbac"),
+    ]
+
+
+def test_without_an_applicable_policy_nothing_is_decided() -> None:
+    found = reviewed({"broken": "bad rule"}, a=GOOD, b=ELSEWHERE, c=LABELLED)
+    decision = decided(found, a=False)
+    assert decision.verdict is Verdict.UNPROCESSED
+    assert [(r.name, r.reason) for r in decision.results] == [
+        ("a", "rbac"),
+        ("b", "selector"),
+        ("broken", "invalid"),
+        ("c", "namespace"),
+    ]
+    none = decided(review_of_nothing())
+    assert none.summary() == "No CertificateRequestPolicy exists; create one, and bind its use"
+
+
+def review_of_nothing() -> Review:
+    return review([], {}, REQUEST, None)
+
+
+def test_an_invalid_policy_decides_nothing() -> None:
+    assert decided(reviewed({"broken": "bad rule"})).verdict is Verdict.UNPROCESSED
+    assert decided(reviewed({"broken": "bad rule"}, a=BAD), a=True).verdict is Verdict.DENIED
+
+
+def test_summaries_say_who_and_why() -> None:
+    assert decided(reviewed(a=GOOD), a=True).summary() == 'Approved by CertificateRequestPolicy "a"'
+    assert decided(reviewed(a=BAD, b=BAD), a=True, b=False).summary() == (
+        "No policy approved this request: [a: spec.allowed.dnsNames.values: "
+        '"web.lab.test": allowed is "*.other.test"]'
+    )
+    text = decided(reviewed({"broken": "bad rule"}, a=GOOD, b=ELSEWHERE), a=False).summary()
+    assert text.startswith(
+        "None of 3 policies applies to this request (1 by issuer selector, 1 by RBAC, 1 not Ready): "
+        "[a: the requester may not use it;"
+    )
+    assert "[broken: bad rule] [b: spec.selector.issuerRef.name" in text
+
+
+def test_summaries_without_names_tell_neither_policies_nor_their_values() -> None:
+    for decision in (
+        decided(reviewed(secret=GOOD), secret=True),
+        decided(reviewed(secret=BAD), secret=True),
+        decided(reviewed(secret=ELSEWHERE)),
+    ):
+        text = decision.summary(names=False)
+        assert "secret" not in text
+        assert "other.test" not in text
+        assert "elsewhere" not in text
+    text = decided(reviewed(a=BAD, b=BAD), a=True, b=True).summary(names=False)
+    assert text == "No policy approved this request (2 policies applied): spec.allowed.dnsNames.values"
+
+
+@pytest.mark.parametrize("limit", [0, 1, 20, 60, 100, 200, 1024])
+def test_a_summary_is_bounded_and_says_how_many_it_leaves_out(limit: int) -> None:
+    many = reviewed(**{f"policy-{number:03d}": BAD for number in range(200)})
+    text = decided(many, **dict.fromkeys(many.to_ask, True)).summary(limit)
+    assert len(text) <= limit
+    if limit >= 200:
+        assert text.endswith(" more")
+        shown = text.count("[policy-")
+        assert text.endswith(f"and {200 - shown} more")
+
+
+def test_json_is_what_explain_prints() -> None:
+    decision = decided(reviewed(a=BAD, b=ELSEWHERE), a=True)
+    assert decision.to_json() == {
+        "decision": "Denied",
+        "policy": None,
+        "policies": [
+            {
+                "name": "a",
+                "applies": True,
+                "reason": "",
+                "violations": [
+                    {
+                        "field": "spec.allowed.dnsNames.values",
+                        "message": '"web.lab.test": allowed is "*.other.test"',
+                    }
+                ],
+            },
+            {"name": "b", "applies": False, "reason": "selector", "violations": []},
+        ],
+    }
+
+
+def test_policies_share_the_time_that_rules_may_take() -> None:
+    slow = {"rule": "cr.groups.all(a, cr.groups.all(b, a == b || a != b || self != a || self != b))"}
+    spec = {"allowed": {"dnsNames": {"validations": [slow]}}}
+    request = facts(csr(sans(*(dns(f"{number}.{'a' * 60}.test") for number in range(60)))))
+    found = review([policy(name, **spec) for name in "ab"], {}, request, {})
+    assert found.to_ask == ("a", "b")
+    (violation, *_) = decided(found, a=True, b=True).results[-1].violations
+    assert "take too long together" in violation.message
