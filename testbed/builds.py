@@ -102,6 +102,18 @@ CERT_MANAGER = Build(
     minutes=4,
     crds=True,
 )
+APPROVER_POLICY = Build(
+    name="approver-policy",
+    directory="approver-policy",
+    module="github.com/cert-manager/approver-policy",
+    target="github.com/cert-manager/approver-policy/cmd",
+    program="approver-policy",
+    download_mb=0,
+    disk_mb=0,
+    minutes=0,
+    crds=True,
+)
+# What every testbed needs; approver-policy is for the differential tests alone, built when they ask for it.
 BUILDS = (KUBE_APISERVER, CERT_MANAGER)
 
 

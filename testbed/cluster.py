@@ -22,7 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import certmanager
+from testbed import approverpolicy, certmanager
+from testbed.approverpolicy import ApproverPolicy
 from testbed.cache import new_data_directory
 from testbed.certmanager import APPROVER, CONTROLLERS, OWN_ISSUER_CONTROLLERS, Controllers, Webhook
 from testbed.controlplane import APIServer, Etcd, write_kubeconfig
@@ -47,6 +48,8 @@ class Options:
         approver: let cert-manager's approver approve requests for our issuers. Without it the approver still
             runs when there is a webhook, and is refused, as on a cluster where nobody granted it.
         own_issuer: also run cert-manager's own Vault issuer, for comparison.
+        approver_policy: run the real approver-policy (``bed.approver_policy``) with its webhook;
+            cert-manager's approver then doesn't run. It is built when it is asked for the first time.
         controllers: run exactly these of cert-manager's controllers instead.
         minimum_backoff: Go duration a Certificate waits after a failed request (cert-manager: ``1h``).
         vault: run OpenBao.
@@ -59,6 +62,7 @@ class Options:
     webhook: bool = True
     approver: bool = True
     own_issuer: bool = False
+    approver_policy: bool = False
     controllers: tuple[str, ...] | None = None
     minimum_backoff: str = "1s"
     vault: bool = True
@@ -66,13 +70,19 @@ class Options:
     apiserver_flags: tuple[str, ...] = ()
     data_dir: Path | None = None
 
+    @property
+    def wants_cert_manager(self) -> bool:
+        """Whether anything of cert-manager's is needed, if only its CRDs."""
+        return self.cert_manager or self.webhook or self.approver_policy
+
     def controller_names(self) -> tuple[str, ...]:
         """The cert-manager controllers to run."""
         if self.controllers is not None:
             return self.controllers
         names = CONTROLLERS + (OWN_ISSUER_CONTROLLERS if self.own_issuer else ())
-        # Without the webhook nothing would refuse an approver that has no right.
-        refused = {APPROVER} if not (self.approver or self.webhook) else set()
+        # Without the webhook nothing would refuse an approver that has no right; and one approver is enough.
+        runs = (self.approver or self.webhook) and not self.approver_policy
+        refused = set() if runs else {APPROVER}
         return tuple(name for name in names if name not in refused)
 
 
@@ -114,8 +124,9 @@ class Testbed:
 
     def _start(self, stack: contextlib.ExitStack) -> None:
         options = self.options
-        wants_manager = options.cert_manager or options.webhook
-        self.servers = self._given or find_servers(cert_manager=wants_manager)
+        self.servers = self._given or find_servers(
+            cert_manager=options.wants_cert_manager, approver_policy=options.approver_policy
+        )
         self.directory = self._data_directory(stack)
         self.etcd = Etcd(self.servers.etcd, self.directory / "etcd")
         self.apiserver = APIServer(
@@ -159,8 +170,10 @@ class Testbed:
             self.directory / "admin.kubeconfig", self.server, self.ca_file, self.token, "admin"
         )
         self.kube.apply(OBJECTS / "base.yaml")
-        if self.options.cert_manager or self.options.webhook:
+        if self.options.wants_cert_manager:
             self._start_cert_manager()
+        if self.options.approver_policy:
+            self._start_approver_policy()
 
     def _start_cert_manager(self) -> None:
         assert self.servers.cert_manager is not None  # noqa: S101  # asked of find_servers
@@ -183,6 +196,21 @@ class Testbed:
         if self.options.cert_manager:
             jobs.append(self.start_cert_manager)
         _together(jobs, self._stop)
+
+    def _start_approver_policy(self) -> None:
+        assert self.servers.approver_policy is not None  # noqa: S101  # asked of find_servers
+        program = self.servers.approver_policy.path
+        crds = load(program.parent / "crds")
+        self.kube.apply(crds)
+        self.kube.apply(OBJECTS / "approver-policy.yaml")
+        for crd in crds:
+            self._established(crd)
+        self.approver_policy = ApproverPolicy(program, self.directory / "approver-policy")
+        self.adopt(self.approver_policy.process)
+        self.approver_policy.start(
+            self.service_account_kubeconfig(approverpolicy.NAMESPACE, approverpolicy.ACCOUNT)
+        )
+        self.approver_policy.register_webhook(self.kube)
 
     def start_cert_manager(self) -> None:
         """Start cert-manager's controllers (again, after ``bed.cert_manager.process.stop()``)."""

@@ -26,12 +26,20 @@ from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.controller import ControllerProcess
 from testbed.errors import TestbedError
 from testbed.processes import Process
-from testbed.samples import kubernetes_auth, vault_cluster_issuer
+from testbed.samples import (
+    API_VERSION,
+    EVERYBODY,
+    kubernetes_auth,
+    lab_policy,
+    use_binding,
+    vault_cluster_issuer,
+)
 from testbed.servers import find_servers
 from testbed.vaultpki import setup_approle, setup_kubernetes_auth, setup_kubernetes_role, setup_pki
 
 STATE = REPOSITORY / ".testbed"
 ISSUER = "demo"
+POLICY = "lab-names"
 STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 
@@ -88,7 +96,7 @@ def serve(state: Path = STATE, *, controller: bool = True) -> None:
     """Be the supervisor: start everything, say how to reach it, stay until SIGTERM or until a server ends."""
     state.mkdir(mode=0o700, exist_ok=True)
     began = time.monotonic()
-    with _held(state), Testbed(Options(data_dir=state / "data")) as bed:
+    with _held(state), Testbed(Options(approver=False, data_dir=state / "data")) as bed:
         _say(began, f"etcd, kube-apiserver, OpenBao and cert-manager run ({bed.server}, {bed.vault.addr})")
         processes = {one.name: one for one in (bed.etcd.process, bed.apiserver.process, bed.vault.process)}
         others = {one.name: one for one in (bed.cert_manager.process, bed.webhook.process)}
@@ -106,19 +114,21 @@ def serve(state: Path = STATE, *, controller: bool = True) -> None:
 
 
 def furnish(bed: Testbed, *, controller: bool) -> ControllerProcess | None:
-    """CRDs, PKI, logins, rights and the demo issuer, and (if wanted) the controller with the issuer Ready."""
+    """CRDs, PKI, logins, a policy, rights and the demo issuer, and (if wanted) the controller, all Ready."""
     bed.install_crds()
     layout = setup_pki(bed.vault)
     setup_approle(bed.vault, layout.policy)
     setup_kubernetes_auth(bed)
     login = setup_kubernetes_role(bed.vault, layout.policy, audience=f"vault://{ISSUER}")
+    bed.kube.apply([lab_policy(POLICY), *use_binding(POLICY, [EVERYBODY])])
     process = ControllerProcess(bed, log_format="console")
     process.grant()
     bed.kube.apply(vault_cluster_issuer(bed, ISSUER, kubernetes_auth(login.role, login.service_account)))
     if not controller:
         return None
     process.start()
-    bed.kube.wait("vault-issuer.io/v1alpha1", "VaultClusterIssuer", ISSUER)
+    bed.kube.wait(API_VERSION, "VaultClusterIssuer", ISSUER)
+    bed.kube.wait(API_VERSION, "CertificateRequestPolicy", POLICY)
     return process
 
 

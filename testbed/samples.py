@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from testbed.cluster import Testbed
+from testbed.vaultpki import DOMAIN
 
 API_VERSION = "vault-issuer.io/v1alpha1"
 GROUP = "vault-issuer.io"
@@ -74,3 +75,102 @@ def certificate(
             **spec,
         },
     }
+
+
+def policy(name: str, allowed: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    """A CertificateRequestPolicy that selects every issuer of ours, unless ``spec`` has another selector."""
+    selector = {"issuerRef": {"group": GROUP}}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "CertificateRequestPolicy",
+        "metadata": {"name": name},
+        "spec": {"allowed": allowed, "selector": selector, **spec},
+    }
+
+
+def use_binding(policy_name: str, subjects: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+    """What lets ``subjects`` use a policy in every namespace."""
+    group, name = "rbac.authorization.k8s.io", f"use-{policy_name}"
+    rule = {
+        "apiGroups": [GROUP],
+        "resources": ["certificaterequestpolicies"],
+        "resourceNames": [policy_name],
+        "verbs": ["use"],
+    }
+    return [
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": name},
+            "rules": [rule],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+            "subjects": list(subjects),
+        },
+    ]
+
+
+def lab_policy(name: str) -> dict[str, Any]:
+    """Names of the lab's domain for TLS; what it does not name is denied."""
+    allowed = {
+        "commonName": {"value": f"*.{DOMAIN}"},
+        "dnsNames": {"values": [DOMAIN, f"*.{DOMAIN}"]},
+        "usages": ["digital signature", "key encipherment", "server auth", "client auth"],
+    }
+    return policy(name, allowed)
+
+
+EVERYBODY = {"kind": "Group", "name": "system:authenticated", "apiGroup": "rbac.authorization.k8s.io"}
+CERT_MANAGER_ACCOUNT = {"kind": "ServiceAccount", "name": "cert-manager", "namespace": "cert-manager"}
+
+USAGES = (
+    "signing",
+    "digital signature",
+    "content commitment",
+    "key encipherment",
+    "key agreement",
+    "data encipherment",
+    "cert sign",
+    "crl sign",
+    "encipher only",
+    "decipher only",
+    "any",
+    "server auth",
+    "client auth",
+    "code signing",
+    "email protection",
+    "s/mime",
+    "ipsec end system",
+    "ipsec tunnel",
+    "ipsec user",
+    "timestamping",
+    "ocsp signing",
+    "microsoft sgc",
+    "netscape sgc",
+)
+
+
+def everything_policy(name: str = "everything") -> dict[str, Any]:
+    """A policy that allows whatever a policy can: for tests about something else."""
+    some = {"values": ["*"]}
+    subject = (
+        "organizations",
+        "countries",
+        "organizationalUnits",
+        "localities",
+        "provinces",
+        "streetAddresses",
+        "postalCodes",
+    )
+    allowed = {
+        "commonName": {"value": "*"},
+        **dict.fromkeys(("dnsNames", "ipAddresses", "uris", "emailAddresses"), some),
+        "isCA": True,
+        "usages": list(USAGES),
+        "subject": {**dict.fromkeys(subject, some), "serialNumber": {"value": "*"}},
+    }
+    return policy(name, allowed)

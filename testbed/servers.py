@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.builds import BUILDS, CERT_MANAGER, KUBE_APISERVER, Build, build
+from testbed.builds import APPROVER_POLICY, BUILDS, CERT_MANAGER, KUBE_APISERVER, Build, build
 from testbed.errors import TestbedError
 from testbed.gotool import new_enough
 
@@ -32,13 +32,14 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Everything a testbed starts; the last two are None when cert-manager isn't wanted."""
+    """Everything a testbed starts; cert-manager and approver-policy are None when they aren't wanted."""
 
     etcd: Program
     kube_apiserver: Program
     bao: Program
     cert_manager: Program | None
     cert_manager_crds: Path | None
+    approver_policy: Program | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ _BAO = _Wanted(
 )
 
 
-def find_servers(*, cert_manager: bool = True) -> Servers:
-    """Find or build every program.
+def find_servers(*, cert_manager: bool = True, approver_policy: bool = False) -> Servers:
+    """Find or build every program; approver-policy, which one kind of tests needs, only when asked for.
 
     Raises:
         TestbedError: one is missing and could not be built; the text says what to do.
@@ -66,7 +67,9 @@ def find_servers(*, cert_manager: bool = True) -> Servers:
     etcd, bao = _find(_ETCD) or _missing(_ETCD), _find(_BAO) or _missing(_BAO)
     apiserver = _find(_APISERVER) or _built(KUBE_APISERVER)
     manager = _built(CERT_MANAGER) if cert_manager else None
-    return Servers(etcd, apiserver, bao, manager, manager.path.parent / "crds" if manager else None)
+    crds = manager.path.parent / "crds" if manager else None
+    peer = _built(APPROVER_POLICY) if approver_policy else None
+    return Servers(etcd, apiserver, bao, manager, crds, peer)
 
 
 def builds_needed() -> tuple[Build, ...]:

@@ -48,7 +48,11 @@ class Story:
             self.console.print(Padding(Text(note, style="dim"), (0, 0, 0, INDENT)))
 
     def _line(self, mark: str, began: float, text: str) -> None:
-        self.console.print(f" {mark} {time.monotonic() - began:5.1f} s  {text}")
+        line = Table.grid()
+        line.add_column(width=INDENT, no_wrap=True)
+        line.add_column()
+        line.add_row(f" {mark} {time.monotonic() - began:5.1f} s", text)
+        self.console.print(line)
 
     def table(self, title: str, rows: list[tuple[str, str]]) -> None:
         """Facts, one a row."""

@@ -78,6 +78,13 @@ def controller(
         str,
         typer.Option(help="host:port of /healthz, /readyz and /metrics.", callback=_address),
     ] = ":9402",
+    name_policies: Annotated[
+        bool,
+        typer.Option(
+            help="Name policies in the reason why a request waits; --no-name-policies tells counts alone, "
+            "for tenants who should not read them."
+        ),
+    ] = True,
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
     ] = LogFormat.JSON,
@@ -113,5 +120,6 @@ def controller(
         leader_elect=leader_elect,
         lease_name=lease_name,
         metrics_address=metrics_address,
+        name_policies=name_policies,
     )
     raise typer.Exit(run_controller(options))

@@ -18,7 +18,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from issuer.controller import status
 from issuer.controller.registry import SharedSigner
-from issuer.controller.request import Request, RequestKey
+from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUESTS
@@ -40,12 +40,14 @@ class Held:
 
     key: RequestKey
     uid: str
+    issuer: IssuerKey
     shared: SharedSigner
     leaf_pem: str
     certificate_pem: str
     ca_pem: str
     serial: str
     message: str
+    approval: str | None = None
 
 
 class Cause(Enum):
@@ -100,7 +102,9 @@ class Delivery:
                 return False, newest
             if status.carries(newest.object, held.certificate_pem):
                 break  # an earlier write succeeded although its answer was lost
-            answer = status.issued(newest, self._now(), held.message, held.certificate_pem, held.ca_pem)
+            answer = status.issued(
+                newest, self._now(), held.message, held.certificate_pem, held.ca_pem, held.approval
+            )
             try:
                 newest = Request(await self._client.replace_status(CERTIFICATE_REQUESTS, answer))
                 break

@@ -9,19 +9,23 @@ from typing import Any
 
 import structlog
 
+from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
-from issuer.controller.conditions import find, rfc3339, says, with_condition
+from issuer.controller.conditions import bounded, find, rfc3339, says, with_condition
 from issuer.controller.credentials import CredentialReader, Credentials
-from issuer.controller.registry import Identity, IssuerRegistry, SharedSigner
+from issuer.controller.policies import PolicyStore
+from issuer.controller.registry import Identity, IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey
+from issuer.controller.rights import ApprovalRights, approve_names
 from issuer.controller.stores import IssuerStore
-from issuer.controller.supported import unsupported_fields
+from issuer.controller.supported import is_verbatim, unsupported_fields
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.resources import Resource
 from issuer.kube.workqueue import WorkQueue
-from issuer.signing.outcomes import IssuerBroken, SigningError
+from issuer.policy.facts import IssuerReference
+from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
 from issuer.signing.signer import Health, Signer
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.chain import read_certificates
@@ -69,6 +73,8 @@ class IssuerReconciler:
     queue: WorkQueue[IssuerKey]
     credentials: CredentialReader
     build_signer: BuildSigner
+    policies: PolicyStore
+    approval_rights: ApprovalRights
     recorder: EventRecorder
     metrics: Metrics
     period: float
@@ -106,8 +112,41 @@ class IssuerReconciler:
         uid, generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
         if not entry.describes(uid, generation):
             entry.ready, entry.uid, entry.generation = False, uid, generation
-            entry.spec = None
-        spec = IssuerSpec.parse(obj["spec"])
+            entry.spec, entry.refused = None, None
+        entry.spec = spec = IssuerSpec.parse(obj["spec"])
+        await self._check_approval(key, entry, spec)
+        self._check_supported(key, spec)
+        signer = await self._signer(key, uid, generation, spec)
+        health = await signer.check()
+        if entry.refused is not None:
+            raise IssuerBroken("StatusWriteRefused", entry.refused)
+        return Verdict(
+            ready=True,
+            reason="Ready",
+            message=f"logged in by {spec.vault.auth.chosen()[0]}; {spec.vault.path} is ready to sign",
+            ca=_ca_facts(health.ca_pem),
+            warnings=(*self._unguarded(key, spec), *_warnings(spec, health)),
+            again_in=health.check_again_in,
+        )
+
+    async def _check_approval(self, key: IssuerKey, entry: IssuerEntry, spec: IssuerSpec) -> None:
+        """In Policy mode we set Approved and Denied: be sure that we may before anything is signed."""
+        entry.may_approve = spec.approval != "Policy" or await self.approval_rights.may_approve(key)
+        if not entry.may_approve:
+            names = " or ".join(approve_names(key))
+            raise IssuerBroken(
+                "ApprovalForbidden",
+                "spec.approval is Policy, but the controller may not approve this issuer's requests: grant "
+                f"its ServiceAccount the verb approve on signers.cert-manager.io, resourceNames {names}",
+            )
+
+    def _check_supported(self, key: IssuerKey, spec: IssuerSpec) -> None:
+        if is_verbatim(spec) and not self.policies.guard(_reference(key)):
+            raise IssuerBroken(
+                "NoPolicy",
+                f"{spec.vault.path} signs whatever is asked, and no CertificateRequestPolicy selects this "
+                "issuer: write one whose selector names it",
+            )
         unsupported = unsupported_fields(spec)
         if unsupported:
             raise IssuerBroken(
@@ -115,21 +154,22 @@ class IssuerReconciler:
                 f"this version does not support {', '.join(unsupported)} yet; "
                 "nothing is signed rather than ignoring it",
             )
-        signer = await self._signer(key, uid, generation, spec)
-        health = await signer.check()
-        entry.spec = spec
-        return Verdict(
-            ready=True,
-            reason="Ready",
-            message=f"logged in by {spec.vault.auth.chosen()[0]}; {spec.vault.path} is ready to sign",
-            ca=_ca_facts(health.ca_pem),
-            warnings=_warnings(spec, health),
-            again_in=health.check_again_in,
-        )
+
+    def _unguarded(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
+        if spec.approval == "Policy" or self.policies.guard(_reference(key)):
+            return ()
+        return ("no CertificateRequestPolicy selects this issuer: another approver's word is enough",)
 
     async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> Signer:
         """The signer of exactly this issuer, spec and Secrets; a new one when any of them changed."""
         credentials = await self.credentials.read(key, spec)
+        current = self.stores[key.kind].get(key)
+        if current is None or (current["metadata"]["uid"], current["metadata"]["generation"]) != (
+            uid,
+            generation,
+        ):
+            # What was just read may belong to the new spec: never send it where the old one points.
+            raise Retry("Changed", "the issuer changed while it was being checked")
         identity: Identity = (uid, generation, credentials.versions)
         shared = self.registry.entry(key).shared
         if shared is None or shared.identity != identity:
@@ -178,6 +218,10 @@ class IssuerReconciler:
             record = self.recorder.normal if verdict.ready else self.recorder.warning
             record(new, verdict.reason, verdict.message)
         return True
+
+
+def _reference(key: IssuerKey) -> IssuerReference:
+    return IssuerReference(key.name, key.kind, GROUP)
 
 
 def _same_version(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -243,4 +287,4 @@ def _ca_facts(ca_pem: str) -> CAFacts | None:
         return None
     signing = certificates[0]
     first_end = min(one.not_valid_after_utc for one in certificates)
-    return CAFacts(subject_text(signing), serial_hex(signing), first_end)
+    return CAFacts(bounded(subject_text(signing)), serial_hex(signing), first_end)

@@ -46,3 +46,4 @@ class ControllerOptions:
     lease_name: str = "vault-issuer"
     identity: str = field(default_factory=own_identity)
     metrics_address: str = ":9402"
+    name_policies: bool = True

@@ -21,17 +21,26 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """An approver denied the request: final."""
+    """It is denied: final. ``message`` is our policies' reason; None when another approver denied it."""
+
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unapproved:
-    """Nobody has approved it yet: nothing is written, the approval's event wakes it."""
+    """It waits for another approver: nothing is written, the approval's event wakes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The request can never be served as it is: final."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unprocessed:
+    """No policy applies: it says why, and wakes when policies, namespaces or RBAC change."""
 
     message: str
 
@@ -61,4 +70,4 @@ class PutOff:
     tell: bool = True
 
 
-Outcome = Issued | Denied | Unapproved | Failed | Waiting | PutOff
+Outcome = Issued | Denied | Unapproved | Unprocessed | Failed | Waiting | PutOff

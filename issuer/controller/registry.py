@@ -56,6 +56,9 @@ class IssuerEntry:
     entry only while they are those of the object the API server has now.
     ``suspect`` is set when a signing call found it broken although the check
     had passed: then a single request tries first, and the others follow it.
+    ``may_approve`` is False where we may not set Approved or Denied for its
+    requests but would have to. ``refused`` says which status write with a signed
+    certificate the API server refused: until it goes through, nothing is signed.
     """
 
     key: IssuerKey
@@ -67,6 +70,8 @@ class IssuerEntry:
     reason: str = "Pending"
     message: str = "it has not been checked yet"
     suspect: bool = False
+    may_approve: bool = True
+    refused: str | None = None
     waiting: dict[RequestKey, None] = field(default_factory=dict)
 
     def describes(self, uid: str, generation: int) -> bool:
@@ -84,6 +89,10 @@ class IssuerRegistry:
     def entry(self, key: IssuerKey) -> IssuerEntry:
         """The entry of that issuer, made empty and not ready when there was none."""
         return self._entries.setdefault(key, IssuerEntry(key))
+
+    def find(self, key: IssuerKey) -> IssuerEntry | None:
+        """The entry of that issuer, if it has one."""
+        return self._entries.get(key)
 
     def wait(self, key: IssuerKey, request: RequestKey) -> None:
         """Remember that a request waits for this issuer."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,37 +9,43 @@ from datetime import UTC, datetime
 import structlog
 
 from issuer.controller import status
-from issuer.controller.delivery import Cause, Delivery, Held
-from issuer.controller.outcomes import Denied, Failed, Issued, Outcome, PutOff, Unapproved, Waiting
-from issuer.controller.registry import IssuerEntry, IssuerRegistry, SharedSigner
+from issuer.controller.approval import Approval, Approver
+from issuer.controller.delivery import Delivery, Held
+from issuer.controller.outcomes import (
+    Denied,
+    Failed,
+    Issued,
+    Outcome,
+    PutOff,
+    Unapproved,
+    Unprocessed,
+    Waiting,
+)
+from issuer.controller.registry import IssuerEntry, IssuerRegistry
 from issuer.controller.request import BadSpec, IssuerKey, Request, RequestKey
+from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, Json, RequestStore
+from issuer.controller.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Conflict, KubeError, NotFound
+from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.kube.workqueue import WorkQueue
-from issuer.signing import outcomes as signing
-from issuer.signing.signer import SignedCertificate, SigningRequest
 from issuer.telemetry.metrics import Metrics
-from issuer.x509.chain import Chain, build_chain, read_certificates
-from issuer.x509.errors import InvalidRequest, X509Error
+from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import decode_request
-from issuer.x509.verify import Asked, verify
+from issuer.x509.verify import Asked
 
 log = structlog.get_logger(__name__)
 
-# Reasons of a Retry that concern every request of the issuer, not only the one that met it.
-ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable"})
+# Seconds after which a request that no policy applies to is looked at without news: RBAC may be hidden from
+# our watches, and other authorizers than RBAC can't be watched at all.
+UNPROCESSED_AGAIN = 120.0
 
 
 @dataclass(slots=True, eq=False)
 class RequestReconciler:
-    """Handles one request at a time, by key; many run at once, never two for one key.
-
-    ``may_sign`` says whether this process still holds the leadership; it is
-    asked just before each signing call.
-    """
+    """Handles one request at a time, by key; many run at once, never two for one key."""
 
     client: KubeClient
     store: RequestStore
@@ -48,10 +53,12 @@ class RequestReconciler:
     registry: IssuerRegistry
     queue: WorkQueue[RequestKey]
     issuer_queue: WorkQueue[IssuerKey]
+    approver: Approver
+    unprocessed: UnprocessedRequests
+    signing: SigningStep
     delivery: Delivery
     recorder: EventRecorder
     metrics: Metrics
-    may_sign: Callable[[], bool]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def reconcile(self, key: RequestKey) -> None:
@@ -63,6 +70,7 @@ class RequestReconciler:
             request = self.store.get(key)
         if request is None:
             self.queue.forget(key)
+            self.unprocessed.discard(key)
             return
         outcome = await self._decide(request)
         try:
@@ -82,34 +90,41 @@ class RequestReconciler:
         except KubeError as error:
             log.warning("request not read", request=str(held.key), error=str(error))
             self.queue.retry(held.key)
+        else:
+            self._writes_work(held.issuer)
 
     # Deciding ---------------------------------------------------------------
 
     async def _decide(self, request: Request) -> Outcome:
         if request.denied:
             return Denied()
+        held = self.delivery.held(request.key)
+        if held is not None:
+            return Issued(held)
         try:
-            key = request.issuer  # before the approval: for a kind that isn't there nobody can give one
-            if not request.approved:
-                return Unapproved()
-            held = self.delivery.held(request.key)
-            if held is not None:
-                return Issued(held)
+            key = request.issuer
             asked = _asked(request)
         except (BadSpec, InvalidRequest) as error:
             return Failed(str(error))
-        entry = self._usable(key)
+        entry = self._checked(key)
         if isinstance(entry, Waiting):
             return entry
+        if entry.spec is None:
+            raise AssertionError("a checked issuer has a spec")
+        approval = await self.approver.judge(request, asked.request, entry.spec.approval)
+        if not isinstance(approval, Approval):
+            return approval
+        if not _signs(entry):
+            return _not_ready(key, entry)
         if asked.is_ca:
             return Failed(
                 "spec.isCA is true, but the issuer has no spec.certificateAuthority: "
                 "it signs no CA certificates"
             )
-        return await self._sign(request, asked, key, entry)
+        return await self.signing.run(request, asked, entry, approval.message)
 
-    def _usable(self, key: IssuerKey) -> IssuerEntry | Waiting:
-        """The issuer's entry if it is Ready and was checked as it stands now."""
+    def _checked(self, key: IssuerKey) -> IssuerEntry | Waiting:
+        """The issuer's entry if it was checked as it stands now and may decide; it need not be Ready."""
         obj = self.issuers[key.kind].get(key)
         if obj is None:
             return Waiting(key, f"there is no {key}; create it, or correct spec.issuerRef in a new request")
@@ -117,102 +132,35 @@ class RequestReconciler:
         meta = obj["metadata"]
         if not entry.describes(meta["uid"], meta["generation"]):
             return Waiting(key, f"{key} is new or has changed and is being checked", tell=False)
-        if not entry.ready or entry.shared is None:
-            return Waiting(key, f"{key} is not Ready ({entry.reason}): {entry.message}")
+        if entry.spec is None or not entry.may_approve:
+            return _not_ready(key, entry)
         return entry
-
-    async def _sign(self, request: Request, asked: Asked, key: IssuerKey, entry: IssuerEntry) -> Outcome:
-        if not self.may_sign():
-            return PutOff("NotLeader", "another replica does the work now", tell=False)
-        if entry.shared is None or entry.spec is None:
-            raise AssertionError("a usable issuer has a signer and a spec")
-        shared = entry.shared.borrow()
-        try:
-            signed = await self._call_signer(shared, asked)
-            return await self._accept(
-                request, asked, key, shared, signed, entry.spec.verification == "Strict"
-            )
-        except signing.Failed as error:
-            return Failed(f"{error.reason}: {error.message}")
-        except signing.IssuerBroken as error:
-            entry.suspect = True
-            return self._issuer_trouble(key, error)
-        except signing.Retry as error:
-            if error.reason in ISSUER_WIDE:
-                return self._issuer_trouble(key, error)
-            return PutOff(error.reason, error.message, error.after)
-        finally:
-            await shared.give_back()
-
-    async def _call_signer(self, shared: SharedSigner, asked: Asked) -> SignedCertificate:
-        wanted = SigningRequest(
-            csr_pem=asked.request.pem, duration=asked.duration, usages=asked.usages, is_ca=asked.is_ca
-        )
-        started, result = time.perf_counter(), "error"
-        try:
-            signed = await shared.signer.sign(wanted)
-            result = "signed"
-            return signed
-        except signing.SigningError as error:
-            result = type(error).__name__.lower()
-            raise
-        finally:
-            self.metrics.sign_seconds.labels(result).observe(time.perf_counter() - started)
-
-    async def _accept(
-        self,
-        request: Request,
-        asked: Asked,
-        key: IssuerKey,
-        shared: SharedSigner,
-        signed: SignedCertificate,
-        strict: bool,
-    ) -> Outcome:
-        """Verify what came back; hold it for delivery, or have it revoked."""
-        self.registry.trust(key)
-        try:
-            chain, remarks = _verified(signed, asked, self.now(), strict)
-        except X509Error as error:
-            await self.delivery.revoke(shared, signed.leaf_pem, signed.serial, request.key, Cause.UNVERIFIED)
-            return Failed(
-                f"the CA returned a certificate that is not what was asked for ({error}); "
-                f"it was not delivered (serial {signed.serial}). Check the Vault role"
-            )
-        message = f"signed by {key}, serial {signed.serial}"
-        if remarks:
-            message += f". As the CA decided: {'; '.join(remarks)}"
-        held = Held(
-            key=request.key,
-            uid=request.uid,
-            shared=shared,
-            leaf_pem=signed.leaf_pem,
-            certificate_pem=chain.certificate_pem,
-            ca_pem=chain.ca_pem,
-            serial=signed.serial,
-            message=message,
-        )
-        self.delivery.hold(held)
-        return Issued(held)
-
-    def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:
-        """The whole issuer can't sign: tell it, and have it checked soon."""
-        self.registry.mark_broken(key, error.reason, error.message)
-        self.issuer_queue.retry(key)
-        return Waiting(key, f"{key} is not Ready ({error.reason}): {error.message}")
 
     # Reporting --------------------------------------------------------------
 
     async def _report(self, request: Request, outcome: Outcome) -> None:
-        now = self.now()
         match outcome:
             case Issued(held):
                 await self._deliver(request, held)
-            case Denied():
-                await self._answer(request, status.denied(request, now), "denied", "Denied")
+            case Denied(message):
+                await self._answer(request, status.denied(request, self.now(), message), "Denied")
+                self._record(request, "Denied", message)
             case Failed(message):
-                await self._answer(request, status.failed(request, now, message), "failed", "Failed")
-                log.info("failed", request=str(request.key), told=message)
-                self.recorder.warning(request.object, "Failed", message)
+                await self._answer(request, status.failed(request, self.now(), message), "Failed")
+                self._record(request, "Failed", message)
+            case Unapproved():
+                self.queue.forget(request.key)
+            case Unprocessed() | Waiting() | PutOff():
+                await self._put_off(request, outcome)
+
+    async def _put_off(self, request: Request, outcome: Unprocessed | Waiting | PutOff) -> None:
+        """Arrange for the next look, then say why there is none yet."""
+        match outcome:
+            case Unprocessed(message):
+                self.queue.forget(request.key)
+                self.unprocessed.add(request.key)
+                self.queue.add_after(request.key, UNPROCESSED_AGAIN)
+                await self._tell(request, message)
             case Waiting(key, message, tell):
                 self._wait(request.key, key)
                 if tell:
@@ -222,11 +170,20 @@ class RequestReconciler:
                 self.metrics.attempts_put_off.labels(reason).inc()
                 if tell:
                     await self._tell(request, f"{reason}: {message}")
-            case Unapproved():
-                self.queue.forget(request.key)
+
+    def _record(self, request: Request, reason: str, message: str | None) -> None:
+        """A final answer that is no certificate: one log line, and an event where it is our decision."""
+        log.info(reason.lower(), request=str(request.key), told=message or "by another approver")
+        if message is not None:
+            self.recorder.warning(request.object, reason, message)
 
     async def _deliver(self, request: Request, held: Held) -> None:
-        delivered, newest = await self.delivery.deliver(request, held)
+        try:
+            delivered, newest = await self.delivery.deliver(request, held)
+        except (Forbidden, Invalid) as error:
+            self._write_refused(held, error)
+            return
+        self._writes_work(held.issuer)
         if not delivered:
             self._look_again(request, newest)
             return
@@ -237,6 +194,23 @@ class RequestReconciler:
         self.metrics.answer_seconds.observe(max(seconds, 0.0))
         log.info("issued", request=str(request.key), serial=held.serial, seconds=round(seconds, 3))
 
+    def _write_refused(self, held: Held, error: KubeError) -> None:
+        """Nothing more is signed through this issuer until what is signed can be written."""
+        entry = self.registry.entry(held.issuer)
+        entry.refused = (
+            f"the API server refuses the status of {held.key}, whose certificate is signed: {error}"
+        )
+        log.error("status write refused", request=str(held.key), serial=held.serial, error=str(error))
+        self.registry.mark_broken(held.issuer, "StatusWriteRefused", entry.refused)
+        self.issuer_queue.retry(held.issuer)
+        self.queue.retry(held.key)
+
+    def _writes_work(self, issuer: IssuerKey) -> None:
+        entry = self.registry.find(issuer)
+        if entry is not None and entry.refused is not None:
+            entry.refused = None
+            self.issuer_queue.add(issuer)
+
     def _look_again(self, request: Request, newest: Request | None) -> None:
         """A certificate was discarded: go on from the newest copy, never from the one that was signed for."""
         if newest is None or newest.finished:
@@ -246,12 +220,12 @@ class RequestReconciler:
             self.store.refresh(newest)
             self.queue.add(request.key)
 
-    async def _answer(self, request: Request, answer: Json, outcome: str, reason: str) -> None:
+    async def _answer(self, request: Request, answer: Json, reason: str) -> None:
         """Write a final status that is no certificate."""
         written = await self.client.replace_status(CERTIFICATE_REQUESTS, answer)
         self.store.mark_answered(Request(written))
         self.queue.forget(request.key)
-        self.metrics.answers.labels(outcome, reason).inc()
+        self.metrics.answers.labels(reason.lower(), reason).inc()
 
     async def _tell(self, request: Request, message: str) -> None:
         """Say on the request why it waits, unless it says so already."""
@@ -264,8 +238,17 @@ class RequestReconciler:
         self.queue.forget(request)
         self.metrics.attempts_put_off.labels("IssuerNotReady").inc()
         self.registry.wait(issuer, request)
-        if isinstance(self._usable(issuer), IssuerEntry):
+        entry = self._checked(issuer)
+        if isinstance(entry, IssuerEntry) and _signs(entry):
             self.registry.wake_all(issuer)  # it became Ready since it was looked at
+
+
+def _signs(entry: IssuerEntry) -> bool:
+    return entry.ready and entry.shared is not None
+
+
+def _not_ready(key: IssuerKey, entry: IssuerEntry) -> Waiting:
+    return Waiting(key, f"{key} is not Ready ({entry.reason}): {entry.message}")
 
 
 def _asked(request: Request) -> Asked:
@@ -275,16 +258,3 @@ def _asked(request: Request) -> Asked:
     except InvalidRequest as error:
         raise InvalidRequest(f"spec.request: {error}") from error
     return Asked(request=decoded, is_ca=request.is_ca, usages=request.usages, duration=request.duration)
-
-
-def _verified(
-    signed: SignedCertificate, asked: Asked, now: datetime, strict: bool
-) -> tuple[Chain, list[str]]:
-    """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered."""
-    leaves = read_certificates(signed.leaf_pem)
-    chain = build_chain(leaves[0], read_certificates(signed.ca_pems) if signed.ca_pems.strip() else ())
-    findings = verify(chain, asked, now, strict=strict)
-    fatal = [one.message for one in findings if one.fatal]
-    if fatal:
-        raise X509Error("; ".join(fatal))
-    return chain, [one.message for one in findings]

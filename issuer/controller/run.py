@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
 
 import structlog
 
@@ -21,16 +20,9 @@ _WATCHES = 8
 
 def run_controller(options: ControllerOptions) -> int:
     """Run until SIGTERM or SIGINT; the exit code (1 when the leadership was lost)."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    # The standard event loop on purpose: see docs/architecture.md, "asyncio's own event loop".
+    with asyncio.Runner() as runner:
         return runner.run(_main(options))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None  # slower, but everything works
-    return uvloop.new_event_loop
 
 
 async def _main(options: ControllerOptions) -> int:

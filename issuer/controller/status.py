@@ -23,10 +23,25 @@ def _answer(request: Request, now: datetime, ready: bool, reason: str, message: 
     return {**request.object, "status": status}
 
 
-def issued(request: Request, now: datetime, message: str, certificate_pem: str, ca_pem: str) -> Json:
-    """The certificate (leaf, then intermediates) and the CA are delivered."""
+APPROVAL_REASON = "vault-issuer.io"
+"""Reason of the Approved and Denied conditions that we set."""
+
+
+def issued(
+    request: Request,
+    now: datetime,
+    message: str,
+    certificate_pem: str,
+    ca_pem: str,
+    approval: str | None = None,
+) -> Json:
+    """The certificate (leaf, then intermediates) and the CA are delivered, with the approval.
+
+    ``approval`` is the message of our Approved condition; None when another
+    approver has set it.
+    """
     return _answer(
-        request,
+        _decided(request, now, "Approved", approval),
         now,
         True,
         "Issued",
@@ -41,10 +56,20 @@ def failed(request: Request, now: datetime, message: str) -> Json:
     return _answer(request, now, False, "Failed", message, failureTime=rfc3339(now))
 
 
-def denied(request: Request, now: datetime) -> Json:
-    """An approver has denied it."""
-    message = "The CertificateRequest was denied by an approval controller"
-    return _answer(request, now, False, "Denied", message, failureTime=rfc3339(now))
+def denied(request: Request, now: datetime, denial: str | None = None) -> Json:
+    """It is denied; ``denial`` is the message of our Denied condition, None when another set it."""
+    message = denial or "The CertificateRequest was denied by an approval controller"
+    answered = _decided(request, now, "Denied", denial)
+    return _answer(answered, now, False, "Denied", message, failureTime=rfc3339(now))
+
+
+def _decided(request: Request, now: datetime, kind: str, message: str | None) -> Request:
+    """The request with our Approved or Denied condition, where we set one and nobody else has."""
+    if message is None or request.approved or request.denied:
+        return request
+    conditions = with_condition(request.conditions, kind, True, APPROVAL_REASON, message, now)
+    status = {**(request.object.get("status") or {}), "conditions": conditions}
+    return Request({**request.object, "status": status})
 
 
 def pending(request: Request, now: datetime, message: str) -> Json | None:

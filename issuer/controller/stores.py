@@ -1,22 +1,67 @@
 """What the watches bring, kept as little as the work needs.
 
-Both classes are handlers of ``issuer.kube.reflector.Reflector``: its calls are
+All classes are handlers of ``issuer.kube.reflector.Reflector``: its calls are
 synchronous and come from the event loop's thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Generic, TypeVar
 
 from issuer.api.group import API_VERSION
 from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.kube.resources import CERTIFICATE_REQUESTS
 
 Json = dict[str, Any]
+K = TypeVar("K", bound=Hashable)
 
 
-class RequestStore:
+class Store(ABC, Generic[K]):
+    """The part of a handler that is the same for all: what a new list does not name is gone."""
+
+    def __init__(self) -> None:
+        self._listed: set[K] | None = None
+
+    def begin(self) -> None:
+        """A new list starts."""
+        self._listed = set()
+
+    def add(self, obj: Json) -> None:
+        """One object of the list."""
+        if self._listed is not None:
+            self._listed.add(self.key_of(obj))
+        self.upsert(obj)
+
+    def end(self) -> None:
+        """The list is complete."""
+        listed, self._listed = self._listed or set(), None
+        for key in [key for key in self.known() if key not in listed]:
+            self.drop(key)
+
+    def remove(self, obj: Json) -> None:
+        """An object is gone."""
+        self.drop(self.key_of(obj))
+
+    @abstractmethod
+    def key_of(self, obj: Json) -> K:
+        """The key of an object."""
+
+    @abstractmethod
+    def known(self) -> Iterable[K]:
+        """Every key the store holds something for."""
+
+    @abstractmethod
+    def upsert(self, obj: Json) -> None:
+        """An object appeared or changed."""
+
+    @abstractmethod
+    def drop(self, key: K) -> None:
+        """The object of that key is gone."""
+
+
+class RequestStore(Store[RequestKey]):
     """The requests that still want an answer; a finished one takes no room.
 
     ``answered`` remembers what this process has answered until the watch shows
@@ -25,10 +70,10 @@ class RequestStore:
     """
 
     def __init__(self, on_change: Callable[[RequestKey], None]) -> None:
+        super().__init__()
         self._on_change = on_change
         self._pending: dict[RequestKey, Json] = {}
         self._answered: dict[RequestKey, str] = {}
-        self._listed: set[RequestKey] | None = None
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -38,44 +83,32 @@ class RequestStore:
         found = self._pending.get(key)
         return None if found is None else Request(found)
 
-    def keys(self) -> list[RequestKey]:
-        """Every unfinished request."""
-        return list(self._pending)
-
     def mark_answered(self, request: Request) -> None:
         """This process has written the request's final status."""
         self._pending.pop(request.key, None)
         self._answered[request.key] = request.uid
 
     def refresh(self, request: Request) -> None:
-        """A newer copy was read or written directly."""
-        if request.key in self._pending:
+        """A newer copy of the very object that is known was read or written directly."""
+        known = self._pending.get(request.key)
+        if known is not None and Request(known).uid == request.uid:
             self._pending[request.key] = request.object
 
-    def begin(self) -> None:
-        """A new list starts."""
-        self._listed = set()
+    def key_of(self, obj: Json) -> RequestKey:
+        """Namespace and name."""
+        return Request(obj).key
 
-    def add(self, obj: Json) -> None:
-        """One object of the list."""
-        request = Request(obj)
-        if self._listed is not None:
-            self._listed.add(request.key)
-        self.upsert(obj)
-
-    def end(self) -> None:
-        """The list is complete: what it did not name is gone."""
-        listed, self._listed = self._listed or set(), None
-        for key in [key for key in (*self._pending, *self._answered) if key not in listed]:
-            self._drop(key)
+    def known(self) -> Iterable[RequestKey]:
+        """Unfinished requests, and those answered a moment ago."""
+        return (*self._pending, *self._answered)
 
     def upsert(self, obj: Json) -> None:
-        """An object appeared or changed."""
+        """A request appeared or changed."""
         obj["apiVersion"], obj["kind"] = CERTIFICATE_REQUESTS.api_version, "CertificateRequest"
         request = Request(obj)
         key = request.key
         if request.finished:
-            self._drop(key)
+            self.drop(key)
             return
         if self._answered.get(key) == request.uid:
             return  # an event from before our answer
@@ -83,24 +116,14 @@ class RequestStore:
         self._pending[key] = obj
         self._on_change(key)
 
-    def remove(self, obj: Json) -> None:
-        """An object is gone."""
-        self._drop(Request(obj).key)
-
-    def _drop(self, key: RequestKey) -> None:
+    def drop(self, key: RequestKey) -> None:
+        """A request is gone or finished; whoever holds a certificate for it has to know."""
         self._answered.pop(key, None)
         self._pending.pop(key, None)
-        # Whoever holds a certificate for it has to know.
         self._on_change(key)
 
 
-def issuer_key(obj: Json) -> IssuerKey:
-    """The key of a VaultIssuer or VaultClusterIssuer."""
-    meta = obj["metadata"]
-    return IssuerKey(obj["kind"], meta.get("namespace", ""), meta["name"])
-
-
-class IssuerStore:
+class IssuerStore(Store[IssuerKey]):
     """All issuers of one kind, whole.
 
     ``on_change`` hears of new, deleted and newly specified issuers; a write of
@@ -108,62 +131,113 @@ class IssuerStore:
     """
 
     def __init__(self, kind: str, on_change: Callable[[IssuerKey], None]) -> None:
+        super().__init__()
         self._kind = kind
         self._on_change = on_change
         self._objects: dict[IssuerKey, Json] = {}
-        self._listed: set[IssuerKey] | None = None
 
     def get(self, key: IssuerKey) -> Json | None:
         """The issuer as last seen, or None."""
         return self._objects.get(key)
 
-    def keys(self) -> list[IssuerKey]:
+    def key_of(self, obj: Json) -> IssuerKey:
+        """Kind, namespace (empty for cluster issuers) and name."""
+        meta = obj["metadata"]
+        return IssuerKey(self._kind, meta.get("namespace", ""), meta["name"])
+
+    def known(self) -> Iterable[IssuerKey]:
         """Every issuer of this kind."""
-        return list(self._objects)
-
-    def begin(self) -> None:
-        """A new list starts."""
-        self._listed = set()
-
-    def add(self, obj: Json) -> None:
-        """One object of the list."""
-        self._type(obj)
-        if self._listed is not None:
-            self._listed.add(issuer_key(obj))
-        self.upsert(obj)
-
-    def end(self) -> None:
-        """The list is complete: what it did not name is gone."""
-        listed, self._listed = self._listed or set(), None
-        for key in [key for key in self._objects if key not in listed]:
-            del self._objects[key]
-            self._on_change(key)
+        return tuple(self._objects)
 
     def upsert(self, obj: Json) -> None:
-        """An object appeared or changed."""
-        self._type(obj)
-        key = issuer_key(obj)
-        old = self._objects.get(key)
-        self._objects[key] = obj
+        """An issuer appeared or changed."""
+        key, old = self.key_of(obj), self._objects.get(self.key_of(obj))
+        self._objects[key] = self._typed(obj)
         if old is None or _version(old) != _version(obj):
             self._on_change(key)
 
     def refresh(self, obj: Json) -> None:
-        """A newer copy was written by us."""
-        self._type(obj)
-        key = issuer_key(obj)
-        if key in self._objects:
-            self._objects[key] = obj
+        """A newer copy of the very object that is known was written by us."""
+        key = self.key_of(obj)
+        known = self._objects.get(key)
+        if known is not None and _version(known) == _version(obj):
+            self._objects[key] = self._typed(obj)
 
-    def remove(self, obj: Json) -> None:
-        """An object is gone."""
-        self._type(obj)
-        self._objects.pop(issuer_key(obj), None)
-        self._on_change(issuer_key(obj))
+    def drop(self, key: IssuerKey) -> None:
+        """An issuer is gone."""
+        self._objects.pop(key, None)
+        self._on_change(key)
 
-    def _type(self, obj: Json) -> None:
+    def _typed(self, obj: Json) -> Json:
         """Items of a list come without their type."""
         obj["apiVersion"], obj["kind"] = API_VERSION, self._kind
+        return obj
+
+
+class NamespaceStore(Store[str]):
+    """The labels of every namespace; ``on_change`` hears when one's labels change."""
+
+    def __init__(self, on_change: Callable[[str], None]) -> None:
+        super().__init__()
+        self._on_change = on_change
+        self._labels: dict[str, dict[str, str]] = {}
+
+    def labels(self, namespace: str) -> dict[str, str] | None:
+        """The namespace's labels, or None while it is not known."""
+        return self._labels.get(namespace)
+
+    def key_of(self, obj: Json) -> str:
+        """The name."""
+        return str(obj["metadata"]["name"])
+
+    def known(self) -> Iterable[str]:
+        """Every namespace."""
+        return tuple(self._labels)
+
+    def upsert(self, obj: Json) -> None:
+        """A namespace appeared or changed."""
+        name, labels = self.key_of(obj), dict(obj["metadata"].get("labels") or {})
+        if self._labels.get(name) != labels:
+            self._labels[name] = labels
+            self._on_change(name)
+
+    def drop(self, key: str) -> None:
+        """A namespace is gone."""
+        self._labels.pop(key, None)
+
+
+class Signal(Store[str]):
+    """Keeps nothing: it only says that something of a kind changed after the first list."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_change = on_change
+        self._first = True
+
+    def add(self, obj: Json) -> None:
+        """Part of a list: not news by itself."""
+
+    def end(self) -> None:
+        """A later list means that events were missed."""
+        if not self._first:
+            self._on_change()
+        self._first = False
+
+    def key_of(self, obj: Json) -> str:
+        """Not kept."""
+        return ""
+
+    def known(self) -> Iterable[str]:
+        """Nothing."""
+        return ()
+
+    def upsert(self, obj: Json) -> None:
+        """Something changed."""
+        self._on_change()
+
+    def drop(self, key: str) -> None:
+        """Something is gone."""
+        self._on_change()
 
 
 def _version(obj: Json) -> tuple[Any, Any]:

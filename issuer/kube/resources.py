@@ -66,3 +66,18 @@ SECRETS: Final = Resource("", "v1", "secrets", namespaced=True)
 SERVICE_ACCOUNTS: Final = Resource("", "v1", "serviceaccounts", namespaced=True)
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", namespaced=True)
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", namespaced=True)
+# Questions to the API server: created to be answered, never stored.
+SUBJECT_ACCESS_REVIEWS: Final = Resource(
+    "authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False
+)
+SELF_SUBJECT_ACCESS_REVIEWS: Final = Resource(
+    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", namespaced=False
+)
+NAMESPACES: Final = Resource("", "v1", "namespaces", namespaced=False)
+ROLES: Final = Resource("rbac.authorization.k8s.io", "v1", "roles", namespaced=True)
+ROLE_BINDINGS: Final = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", namespaced=True)
+CLUSTER_ROLES: Final = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", namespaced=False)
+CLUSTER_ROLE_BINDINGS: Final = Resource(
+    "rbac.authorization.k8s.io", "v1", "clusterrolebindings", namespaced=False
+)
+CERTIFICATE_REQUEST_POLICIES: Final = Resource(own.GROUP, own.VERSION, own.POLICY_PLURAL, namespaced=False)

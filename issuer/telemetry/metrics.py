@@ -48,6 +48,12 @@ class Metrics:
             buckets=_ANSWER_BUCKETS,
             registry=self.registry,
         )
+        self.decisions = Counter(
+            "vault_issuer_policy_decisions",
+            "Decisions by verdict (Approved, Denied, Unprocessed) and the policy that approved.",
+            ("verdict", "policy"),
+            registry=self.registry,
+        )
         self.sign_seconds = Histogram(
             "vault_issuer_sign_seconds",
             "Seconds of one signing call to the CA, by result.",

@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 
 from testbed.cluster import Options, Testbed
+from testbed.samples import EVERYBODY, everything_policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_pki
 
 _numbers = count(1)
@@ -16,9 +17,13 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
-    """The cluster with cert-manager, its webhook and our CRDs; logs are in pytest's temporary directory."""
-    with Testbed(Options(data_dir=tmp_path_factory.mktemp("testbed"))) as running:
+    """The cluster with cert-manager, its webhook, our CRDs, and a policy that lets everybody have everything.
+
+    Our controller approves; cert-manager's approver has no right to. Logs are in pytest's directory.
+    """
+    with Testbed(Options(approver=False, data_dir=tmp_path_factory.mktemp("testbed"))) as running:
         running.install_crds()
+        running.kube.apply([everything_policy(), *use_binding("everything", [EVERYBODY])])
         yield running
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from testbed.cluster import OBJECTS, SYSTEM_NAMESPACE, Testbed
+from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.errors import HTTPError
-from testbed.kube import Object, load
-from testbed.samples import API_VERSION, vault_cluster_issuer, vault_issuer
+from testbed.kube import Object
+from testbed.samples import API_VERSION, everything_policy, vault_cluster_issuer, vault_issuer
 from testbed.vaultpki import DOMAIN
 from tests.builders import csr_pem
 
@@ -120,8 +120,13 @@ def wait_answer(bed: Testbed, name: str, namespace: str, reason: str, timeout: f
 
 def ready(obj: Object) -> dict[str, Any]:
     """The Ready condition, or an empty dict."""
+    return condition(obj, "Ready")
+
+
+def condition(obj: Object, kind: str) -> dict[str, Any]:
+    """A condition, or an empty dict."""
     conditions = (obj.get("status") or {}).get("conditions") or []
-    return next((one for one in conditions if one["type"] == "Ready"), {})
+    return next((one for one in conditions if one["type"] == kind), {})
 
 
 def signed_csrs(bed: Testbed, path: str = "pki_int/sign/lab") -> list[str]:
@@ -139,16 +144,20 @@ def revocations(bed: Testbed, mount: str = "pki_int") -> int:
 
 
 @contextmanager
-def approver_withdrawn(bed: Testbed) -> Iterator[None]:
-    """While inside, cert-manager's approver may not approve requests for our issuers."""
-    objects = load(OBJECTS / "approver.yaml")
-    bindings = [one for one in objects if one["kind"] == "ClusterRoleBinding"]
-    for one in bindings:
-        bed.kube.delete(one["apiVersion"], one["kind"], one["metadata"]["name"])
+def only_policies(bed: Testbed, *policies: Object) -> Iterator[None]:
+    """While inside, these are the only policies, beside what the tests inside make."""
+    _delete_policies(bed)
+    bed.kube.apply(policies)
     try:
         yield
     finally:
-        bed.kube.apply(bindings)
+        _delete_policies(bed)
+        bed.kube.apply(everything_policy())
+
+
+def _delete_policies(bed: Testbed) -> None:
+    for one in bed.kube.list(API_VERSION, "CertificateRequestPolicy"):
+        bed.kube.delete(API_VERSION, "CertificateRequestPolicy", one["metadata"]["name"])
 
 
 @contextmanager

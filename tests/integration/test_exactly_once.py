@@ -5,28 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from issuer.controller.manager import Manager
-from issuer.controller.options import ControllerOptions
 from issuer.controller.request import RequestKey
-from issuer.kube.client import connect
-from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
-from testbed.cluster import SYSTEM_NAMESPACE, Testbed
-from testbed.controller import RBAC, SERVICE_ACCOUNT, ControllerProcess
-from testbed.processes import free_port
+from testbed.cluster import Testbed
+from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_token
+from tests.integration.inprocess import Running, controller_with_fault, until
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
-    approver_withdrawn,
     cluster_issuer_with_token,
     delete_issuer,
+    only_policies,
     ready,
     request,
     revocations,
@@ -39,69 +34,11 @@ from tests.integration.support import (
 )
 
 
-@dataclass(slots=True)
-class Running:
-    """A controller inside the test's own event loop."""
-
-    manager: Manager
-    stop: asyncio.Event
-    task: asyncio.Task[int]
-
-
-@asynccontextmanager
-async def controller_with_fault(bed: Testbed, fault: Callable[[Object], None]) -> AsyncIterator[Running]:
-    """A controller that calls ``fault`` once, just before it writes its first certificate.
-
-    That is the point between signing and writing; everything else is as it ships.
-    """
-    bed.kube.apply(RBAC)
-    kubeconfig = bed.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT)
-    client = await connect(str(kubeconfig))
-    write = client.replace_status
-    happened = False
-
-    async def replace_status(resource: Resource, body: Object) -> Object:
-        nonlocal happened
-        if (body.get("status") or {}).get("certificate") and not happened:
-            happened = True
-            await asyncio.to_thread(fault, body)
-        return await write(resource, body)
-
-    client.replace_status = replace_status  # type: ignore[method-assign]
-    options = ControllerOptions(
-        namespace=SYSTEM_NAMESPACE,
-        cluster_resource_namespace=SYSTEM_NAMESPACE,
-        leader_elect=False,
-        issuer_check_period=2,
-        metrics_address=f"127.0.0.1:{free_port()}",
-    )
-    stop = asyncio.Event()
-    manager = Manager(options, client)
-    task = asyncio.create_task(manager.run(stop))
-    try:
-        yield Running(manager, stop, task)
-        assert happened, "the fault was never reached"
-    finally:
-        stop.set()
-        with suppress(asyncio.CancelledError):
-            await task
-        await client.close()
-
-
 @asynccontextmanager
 async def validation_withdrawn(bed: Testbed) -> AsyncIterator[None]:
     """While inside, cert-manager's webhook does not validate."""
     with webhook_validation_withdrawn(bed):
         yield
-
-
-async def until(holds: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
-    """Wait in the event loop until something holds."""
-    for _ in range(int(seconds * 20)):
-        if holds():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"it did not happen: {what}")
 
 
 async def test_a_request_deleted_between_signing_and_writing_has_its_certificate_revoked(
@@ -116,8 +53,8 @@ async def test_a_request_deleted_between_signing_and_writing_has_its_certificate
         await asyncio.to_thread(wait_ready, bed, "deleted")
         request(bed, "gone", namespace, "deleted")
         await until(lambda: revocations(bed) == revoked + 1, "the certificate is revoked")
-        assert len(running.manager.delivery) == 0
-        assert sample(running, cause="deleted", revoked="true") == 1
+        await until(lambda: sample(running, cause="deleted", revoked="true") == 1, "it is told")
+        await until(lambda: len(running.manager.parts.delivery) == 0, "nothing is held")
     assert len(signed_csrs(bed)) == before + 1
     delete_issuer(bed, "deleted")
 
@@ -177,7 +114,7 @@ async def test_a_signed_certificate_waits_for_an_api_server_that_went_away(
         cluster_issuer_with_token(bed, "patient", setup_token(bed.vault, layout.policy))
         await asyncio.to_thread(wait_ready, bed, "patient")
         request(bed, "late", namespace, "patient")
-        held = running.manager.delivery
+        held = running.manager.parts.delivery
         await until(lambda: held.held(RequestKey(namespace, "late")) is not None, "it is signed and held")
         await asyncio.sleep(1)
         await asyncio.to_thread(bed.start_apiserver)
@@ -217,7 +154,7 @@ def test_sigterm_with_fifty_in_flight_signs_each_once(
 def test_a_denied_request_is_failed_as_cert_managers_contract_asks(
     bed: Testbed, layout: PkiLayout, namespace: str
 ) -> None:
-    with approver_withdrawn(bed), ControllerProcess(bed):
+    with only_policies(bed), ControllerProcess(bed):
         cluster_issuer_with_token(bed, "refusing", setup_token(bed.vault, layout.policy))
         wait_ready(bed, "refusing")
         before = len(signed_csrs(bed))
@@ -233,7 +170,7 @@ def test_a_denied_request_is_failed_as_cert_managers_contract_asks(
 def sample(running: Running, **labels: str) -> float | None:
     """The count of discarded certificates with these labels."""
     name = "vault_issuer_certificates_discarded_total"
-    return running.manager.metrics.registry.get_sample_value(name, labels)
+    return running.manager.parts.metrics.registry.get_sample_value(name, labels)
 
 
 def wait_in_flight(controller: ControllerProcess, count: int) -> None:

@@ -119,11 +119,13 @@ def test_webhook_refuses_what_is_no_csr(bed: Testbed, namespace: str) -> None:
     assert refused.value.status in (400, 403, 422)
 
 
-def test_approver_approves_requests_for_our_issuers(bed: Testbed, namespace: str) -> None:
-    bed.kube.create(certificate_request(namespace, "approved", csr("a.lab.example.test")))
-    approved = bed.kube.wait(
-        "cert-manager.io/v1", "CertificateRequest", "approved", namespace, until="Approved"
-    )
+def test_approver_approves_requests_for_our_issuers_where_it_may() -> None:
+    with Testbed(Options(vault=False, approver=True)) as granting:
+        granting.install_crds()
+        granting.kube.create(certificate_request("default", "approved", csr("a.lab.example.test")))
+        approved = granting.kube.wait(
+            "cert-manager.io/v1", "CertificateRequest", "approved", "default", until="Approved"
+        )
     assert approved["status"]["conditions"][0]["reason"] == "cert-manager.io"
 
 
@@ -134,7 +136,7 @@ def test_certificate_becomes_a_request(bed: Testbed, namespace: str) -> None:
     bed.kube.apply(
         {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": meta, "spec": spec}
     )
-    request = bed.kube.wait("cert-manager.io/v1", "CertificateRequest", "web-1", namespace, until="Approved")
+    request = bed.kube.wait("cert-manager.io/v1", "CertificateRequest", "web-1", namespace, until=bool)
     assert request["spec"]["username"] == "system:serviceaccount:cert-manager:cert-manager"
 
 
@@ -288,9 +290,12 @@ def test_controller_has_the_rights_it_needs_and_no_more(bed: Testbed) -> None:
     assert not allowed(bed, "create", "", "serviceaccounts/token", name="vault-issuer", **own)
     assert not allowed(bed, "update", "cert-manager.io", "certificaterequests", **other)
     assert not allowed(bed, "update", "coordination.k8s.io", "leases", name="other", **own)
-    assert not allowed(
-        bed, "approve", "cert-manager.io", "signers", name="vaultclusterissuers.vault-issuer.io/*"
-    )
+    signer = {"verb": "approve", "group": "cert-manager.io", "resource": "signers"}
+    assert allowed(bed, **signer, name="vaultclusterissuers.vault-issuer.io/*")
+    assert not allowed(bed, **signer, name="clusterissuers.cert-manager.io/*")
+    assert allowed(bed, "create", "authorization.k8s.io", "subjectaccessreviews")
+    assert not allowed(bed, "create", "rbac.authorization.k8s.io", "clusterrolebindings")
+    assert not allowed(bed, "update", "vault-issuer.io", "certificaterequestpolicies")
 
 
 def test_background_testbed_says_how_to_reach_it_and_goes_wholly(

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import pytest
 
 from issuer.api.issuers import IssuerSpec
+from issuer.controller.approval import AccessCache, Approver
 from issuer.controller.delivery import Delivery
+from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
-from issuer.controller.stores import IssuerStore, RequestStore
+from issuer.controller.signing_step import SigningStep
+from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Conflict, NotFound, Unavailable
+from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing.outcomes import Failed, IssuerBroken, Retry
 from issuer.telemetry.metrics import Metrics
+from testbed.samples import everything_policy, policy
 from tests.builders import NOW, approved, certificate_request, condition, issuer_object
 from tests.ca import TestCA
 from tests.unit.controller.fakes import Json, ScriptedKube, ScriptedSigner, SilentRecorder
@@ -31,6 +36,24 @@ KEY = RequestKey("team-a", "one")
 @pytest.fixture(scope="module")
 def ca() -> TestCA:
     return TestCA.make()
+
+
+class AllowedTo:
+    """Who may use which policy: everybody, until a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.refused: set[str] = set()
+        self.asked = 0
+
+    async def may_use(self, policy: str, _namespace: str, _spec: Mapping[str, Any]) -> bool:
+        self.asked += 1
+        return policy not in self.refused
+
+
+def with_meta(policy: Json, generation: int = 1) -> Json:
+    """A policy as the API server sends it."""
+    meta = {**policy["metadata"], "uid": f"uid-{policy['metadata']['name']}", "generation": generation}
+    return {**policy, "metadata": {**meta, "resourceVersion": "1"}}
 
 
 class Bench:
@@ -49,6 +72,12 @@ class Bench:
         self.leading = True
         client = cast(KubeClient, self.kube)
         self.delivery = Delivery(client, self.metrics, lambda: NOW)
+        self.policies = PolicyStore(lambda _name: None)
+        self.policies.upsert(with_meta(everything_policy()))
+        self.access = AllowedTo()
+        self.unprocessed = UnprocessedRequests(self.queue.add)
+        namespaces = NamespaceStore(lambda _name: None)
+        namespaces.upsert({"metadata": {"name": "team-a"}})
         self.issuers = {
             kind: IssuerStore(kind, lambda _key: None) for kind in ("VaultIssuer", "VaultClusterIssuer")
         }
@@ -59,10 +88,21 @@ class Bench:
             registry=self.registry,
             queue=self.queue,
             issuer_queue=self.issuer_queue,
+            approver=Approver(
+                client, self.policies, namespaces, cast(AccessCache, self.access), self.metrics
+            ),
+            unprocessed=self.unprocessed,
+            signing=SigningStep(
+                self.registry,
+                self.issuer_queue,
+                self.delivery,
+                self.metrics,
+                lambda: self.leading,
+                lambda: NOW,
+            ),
             delivery=self.delivery,
             recorder=cast(EventRecorder, self.recorder),
             metrics=self.metrics,
-            may_sign=lambda: self.leading,
             now=lambda: NOW,
         )
 
@@ -125,10 +165,95 @@ async def test_an_approved_request_is_signed_and_answered_in_one_write(bench: Be
     assert bench.store.get(KEY) is None
 
 
-async def test_an_unapproved_request_is_left_alone(bench: Bench) -> None:
+async def test_our_approval_and_the_certificate_are_one_write(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request(conditions=[]).signs()
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    [written] = bench.kube.written
+    kinds = {one["type"]: one for one in written["status"]["conditions"]}
+    assert set(kinds) == {"Approved", "Ready"}
+    assert kinds["Approved"]["reason"] == "vault-issuer.io"
+    assert '"everything"' in kinds["Approved"]["message"]
+
+
+async def test_a_denial_of_ours_is_one_write_with_its_reasons(bench: Bench) -> None:
+    bench.policies.upsert(with_meta(policy("everything", {}), generation=2))
     bench.with_ready_issuer().with_request(conditions=[])
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    [written] = bench.kube.written
+    kinds = {one["type"]: one for one in written["status"]["conditions"]}
+    assert "spec.allowed.dnsNames" in kinds["Denied"]["message"]
+    assert kinds["Ready"]["reason"] == "Denied"
+    assert written["status"]["failureTime"]
+    assert bench.signer.signed == 0
+
+
+async def test_a_denial_beside_an_approval_is_a_failure_and_never_denied(bench: Bench) -> None:
+    bench.policies.upsert(with_meta(policy("everything", {}), generation=2))
+    bench.with_ready_issuer().with_request()
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Failed"
+    assert {one["type"] for one in bench.kube.written[0]["status"]["conditions"]} == {"Approved", "Ready"}
+
+
+async def test_a_request_no_policy_applies_to_says_so_and_wakes_with_the_policies(bench: Bench) -> None:
+    bench.access.refused.add("everything")
+    bench.with_ready_issuer().with_request(conditions=[])
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Pending"
+    assert "everything" in bench.ready["message"]
+    assert len(bench.unprocessed) == 1
+    bench.unprocessed.wake_all()
+    assert bench.queue.depth == 1
+
+
+async def test_an_external_issuers_request_waits_for_the_other_approver(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request(conditions=[])
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    entry.spec = IssuerSpec.parse(issuer_object(approval="External")["spec"])
     await bench.reconcile()
     assert bench.kube.written == []
+
+
+async def test_an_external_issuer_that_no_policy_selects_signs_on_the_other_approvers_word(
+    bench: Bench,
+) -> None:
+    bench.policies.drop("everything")
+    bench.with_ready_issuer().with_request().signs()
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    entry.spec = IssuerSpec.parse(issuer_object(approval="External")["spec"])
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Issued"
+
+
+async def test_an_api_server_that_cannot_say_who_may_what_puts_the_request_off(bench: Bench) -> None:
+    async def unable(*_: object) -> bool:
+        raise Unavailable("down")
+
+    bench.access.may_use = unable  # type: ignore[method-assign, assignment]
+    bench.with_ready_issuer().with_request(conditions=[])
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.signer.signed == 0
+    assert bench.queue.delayed == 1
+
+
+async def test_a_refused_status_write_breaks_the_issuer_and_nothing_is_signed_again(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request(conditions=[]).signs()
+    bench.kube.expect("replace_status", Forbidden("webhook says no", status=403))
+    await bench.reconcile()
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    assert (entry.ready, entry.reason) == (False, "StatusWriteRefused")
+    assert len(bench.delivery) == 1
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.signer.signed == 1
+    assert bench.registry.entry(CLUSTER_ISSUER).refused is None
+    assert bench.issuer_queue.depth == 1
 
 
 async def test_a_denied_request_is_failed_as_the_contract_asks(bench: Bench) -> None:

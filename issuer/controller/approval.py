@@ -1,0 +1,203 @@
+"""Whether a request may be signed: the policies, who may use them, and the issuer's approval mode."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from issuer.api.group import GROUP, POLICY_PLURAL
+from issuer.controller.credentials import kubernetes_retry
+from issuer.controller.outcomes import Denied, Failed, PutOff, Unapproved, Unprocessed
+from issuer.controller.policies import PolicyStore
+from issuer.controller.request import Request
+from issuer.controller.stores import NamespaceStore
+from issuer.kube.access import may
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import KubeError, NotFound
+from issuer.kube.resources import NAMESPACES
+from issuer.policy.decision import Decision, Verdict, review
+from issuer.policy.facts import Facts, IssuerReference
+from issuer.telemetry.metrics import Metrics
+from issuer.x509.request import CertificateSigningRequest
+
+# Answers of a SubjectAccessReview are believed this long; a change of RBAC that we see ends that at once.
+ACCESS_SECONDS = 5.0
+_MOST_ANSWERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The request may be signed. ``message`` goes into our Approved condition; None when we set none."""
+
+    message: str | None
+
+
+class AccessCache:
+    """Asks whether a requester may ``use`` a policy, and remembers the answer for seconds.
+
+    The key holds every input of the review; many who ask the same share one call.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        seconds: float = ACCESS_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._seconds = seconds
+        self._clock = clock
+        self._answers: dict[tuple[Any, ...], tuple[float, asyncio.Future[bool]]] = {}
+
+    def clear(self) -> None:
+        """RBAC changed: ask again."""
+        self._answers.clear()
+
+    async def may_use(self, policy: str, namespace: str, spec: Mapping[str, Any]) -> bool:
+        """Whether the requester stamped into ``spec`` may use the policy in that namespace.
+
+        Raises KubeError when the API server can't say.
+        """
+        extra = {name: tuple(values) for name, values in (spec.get("extra") or {}).items()}
+        groups = tuple(spec.get("groups") or ())
+        user, uid = spec.get("username") or "", spec.get("uid") or ""
+        key = (policy, namespace, user, uid, groups, tuple(sorted(extra.items())))
+        now = self._clock()
+        known = self._answers.get(key)
+        if known is not None and (not known[1].done() or known[0] > now):
+            return await asyncio.shield(known[1])
+        self._make_room(now)
+        asked = asyncio.ensure_future(self._ask(policy, namespace, user, uid, groups, extra))
+        self._answers[key] = (now + self._seconds, asked)
+        asked.add_done_callback(lambda done: self._forget_failure(key, done))
+        return await asyncio.shield(asked)
+
+    async def _ask(
+        self,
+        policy: str,
+        namespace: str,
+        user: str,
+        uid: str,
+        groups: tuple[str, ...],
+        extra: dict[str, tuple[str, ...]],
+    ) -> bool:
+        return await may(
+            self._client,
+            user=user,
+            groups=groups,
+            uid=uid,
+            extra=extra,
+            verb="use",
+            group=GROUP,
+            resource=POLICY_PLURAL,
+            name=policy,
+            namespace=namespace,
+        )
+
+    def _forget_failure(self, key: tuple[Any, ...], done: asyncio.Future[bool]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            known = self._answers.get(key)
+            if known is not None and known[1] is done:
+                del self._answers[key]
+
+    def _make_room(self, now: float) -> None:
+        if len(self._answers) < _MOST_ANSWERS:
+            return
+        self._answers = {key: known for key, known in self._answers.items() if known[0] > now}
+        if len(self._answers) >= _MOST_ANSWERS:
+            self._answers.clear()
+
+
+@dataclass(slots=True, eq=False)
+class Approver:
+    """Decides requests by the issuer's approval mode.
+
+    ``names`` is False where tenants should not read the names of policies in
+    the reason why a request waits.
+    """
+
+    client: KubeClient
+    policies: PolicyStore
+    namespaces: NamespaceStore
+    access: AccessCache
+    metrics: Metrics
+    names: bool = True
+
+    async def judge(
+        self, request: Request, csr: CertificateSigningRequest, mode: str
+    ) -> Approval | Unapproved | Denied | Failed | Unprocessed | PutOff:
+        """What becomes of the request under ``Policy`` or ``External`` approval."""
+        if mode == "External":
+            if not request.approved:
+                return Unapproved()
+            if not self.policies.guard(_reference(request)):
+                return Approval(None)
+        try:
+            decision = await self.decide(request, csr)
+        except KubeError as error:
+            retry = kubernetes_retry(error, "ask who may use the policies")
+            return PutOff(retry.reason, retry.message)
+        self.metrics.decisions.labels(decision.verdict.value, decision.policy or "").inc()
+        return self._outcome(request, decision)
+
+    def _outcome(self, request: Request, decision: Decision) -> Approval | Denied | Failed | Unprocessed:
+        if decision.verdict is Verdict.APPROVED:
+            told = f'Approved by CertificateRequestPolicy "{decision.policy}"'
+            return Approval(None if request.approved else told)
+        summary = decision.summary(names=self.names)
+        if decision.verdict is Verdict.UNPROCESSED:
+            return Unprocessed(summary)
+        if request.approved:
+            # Denied never stands beside Approved: cert-manager's webhook forbids it.
+            return Failed(f"approved by somebody else, but no policy allows it: {summary}")
+        return Denied(summary)
+
+    async def decide(self, request: Request, csr: CertificateSigningRequest) -> Decision:
+        """The policies' decision, with RBAC; raises KubeError when the API server can't say who may what."""
+        facts = _facts(request, csr)
+        labels = await self._labels(request.key.namespace)
+        one = review(self.policies.policies, self.policies.invalid, facts, labels)
+        answers: dict[str, bool] = {}
+        for name in one.to_ask:
+            decision = one.decide(answers)
+            if decision is not None:
+                return decision
+            answers[name] = await self.access.may_use(name, request.key.namespace, request.spec)
+        decision = one.decide(answers)
+        if decision is None:
+            raise AssertionError("every policy was asked for and nothing is decided")
+        return decision
+
+    async def _labels(self, namespace: str) -> Mapping[str, str]:
+        known = self.namespaces.labels(namespace)
+        if known is not None:
+            return known
+        try:
+            # A request can be seen before its namespace, as they come by different watches.
+            found = await self.client.get(NAMESPACES, namespace)
+        except NotFound:
+            return {}
+        return found["metadata"].get("labels") or {}
+
+
+def _reference(request: Request) -> IssuerReference:
+    reference = request.spec["issuerRef"]
+    return IssuerReference(reference["name"], reference.get("kind") or "", reference.get("group") or "")
+
+
+def _facts(request: Request, csr: CertificateSigningRequest) -> Facts:
+    spec = request.spec
+    return Facts(
+        name=request.key.name,
+        namespace=request.key.namespace,
+        username=spec.get("username") or "",
+        groups=tuple(spec.get("groups") or ()),
+        issuer=_reference(request),
+        csr=csr,
+        duration=request.duration,
+        usages=tuple(spec.get("usages") or ()),
+        is_ca=request.is_ca,
+    )

@@ -1,0 +1,146 @@
+"""The policies of the cluster, compiled once each, and their Ready condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from issuer.api.group import API_VERSION, POLICY_KIND
+from issuer.controller.conditions import bounded, says, with_condition
+from issuer.controller.stores import Json, Store
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict, KubeError, NotFound
+from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
+from issuer.kube.workqueue import WorkQueue
+from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
+from issuer.policy.facts import IssuerReference
+from issuer.policy.selection import guards
+
+log = structlog.get_logger(__name__)
+
+
+class PolicyStore(Store[str]):
+    """Every CertificateRequestPolicy: compiled, or the reason why it can't be.
+
+    ``on_change`` hears of new, deleted and newly specified policies.
+    """
+
+    def __init__(self, on_change: Callable[[str], None]) -> None:
+        super().__init__()
+        self._on_change = on_change
+        self._objects: dict[str, Json] = {}
+        self._compiled: dict[str, Policy] = {}
+        self._invalid: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    @property
+    def policies(self) -> list[Policy]:
+        """Those that can be evaluated, by name."""
+        return [self._compiled[name] for name in sorted(self._compiled)]
+
+    @property
+    def invalid(self) -> dict[str, str]:
+        """Those that can't, each with its reason."""
+        return self._invalid
+
+    def get(self, name: str) -> Json | None:
+        """The policy as last seen."""
+        return self._objects.get(name)
+
+    def problem(self, name: str) -> str | None:
+        """Why this policy is not evaluated, or None when it is."""
+        return self._invalid.get(name)
+
+    def guard(self, issuer: IssuerReference) -> bool:
+        """Whether any policy's selector names this issuer."""
+        return any(guards(policy, issuer) for policy in self._compiled.values())
+
+    def key_of(self, obj: Json) -> str:
+        """The name."""
+        return str(obj["metadata"]["name"])
+
+    def known(self) -> Iterable[str]:
+        """Every policy."""
+        return tuple(self._objects)
+
+    def upsert(self, obj: Json) -> None:
+        """A policy appeared or changed."""
+        obj["apiVersion"], obj["kind"] = API_VERSION, POLICY_KIND
+        name, old = self.key_of(obj), self._objects.get(self.key_of(obj))
+        self._objects[name] = obj
+        if old is not None and _version(old) == _version(obj):
+            return
+        self._compiled.pop(name, None)
+        self._invalid.pop(name, None)
+        try:
+            self._compiled[name] = compile_policy(name, obj.get("spec") or {})
+        except PolicyInvalid as error:
+            self._invalid[name] = str(error)
+        self._on_change(name)
+
+    def refresh(self, obj: Json) -> None:
+        """A newer copy of the very object that is known was written by us."""
+        name = self.key_of(obj)
+        known = self._objects.get(name)
+        if known is not None and _version(known) == _version(obj):
+            self._objects[name] = obj
+
+    def drop(self, key: str) -> None:
+        """A policy is gone."""
+        for kept in (self._objects, self._compiled, self._invalid):
+            kept.pop(key, None)
+        self._on_change(key)
+
+
+def _version(obj: Json) -> tuple[Any, Any]:
+    return obj["metadata"]["uid"], obj["metadata"]["generation"]
+
+
+@dataclass(slots=True, eq=False)
+class PolicyReconciler:
+    """Writes each policy's Ready condition: whether it can be evaluated, and if not, why."""
+
+    client: KubeClient
+    store: PolicyStore
+    queue: WorkQueue[str]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def reconcile(self, name: str) -> None:
+        """Write the condition of one policy if it says something new."""
+        self.queue.forget(name)
+        obj = self.store.get(name)
+        if obj is None:
+            return
+        problem = self.store.problem(name)
+        status = obj.get("status") or {}
+        conditions = with_condition(
+            status.get("conditions"),
+            "Ready",
+            problem is None,
+            "Ready" if problem is None else "Invalid",
+            "the policy is evaluated"
+            if problem is None
+            else bounded(f"the policy is not evaluated: {problem}"),
+            self.now(),
+            obj["metadata"]["generation"],
+        )
+        wanted = next(one for one in conditions if one["type"] == "Ready")
+        if says(status.get("conditions"), wanted):
+            return
+        answer = {**obj, "status": {**status, "conditions": conditions}}
+        try:
+            written = await self.client.replace_status(CERTIFICATE_REQUEST_POLICIES, answer)
+        except NotFound:
+            return
+        except (Conflict, KubeError) as error:
+            log.info("policy status not written yet", policy=name, error=str(error))
+            self.queue.retry(name)
+            return
+        self.store.refresh(written)
+        log.info("policy", policy=name, ready=problem is None, told=wanted["message"])

@@ -1,0 +1,209 @@
+"""The controller's parts and how they are joined; nothing runs here.
+
+Events go from reflectors into stores, from stores into queues as keys, and
+from queues to reconcilers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
+from issuer.api.issuers import IssuerSpec
+from issuer.controller.approval import AccessCache, Approver
+from issuer.controller.credentials import CredentialReader, Credentials
+from issuer.controller.delivery import Delivery
+from issuer.controller.issuer_reconciler import BuildSigner, IssuerReconciler
+from issuer.controller.options import ControllerOptions
+from issuer.controller.policies import PolicyReconciler, PolicyStore
+from issuer.controller.registry import IssuerRegistry
+from issuer.controller.request import IssuerKey, Request, RequestKey
+from issuer.controller.request_reconciler import RequestReconciler
+from issuer.controller.rights import ApprovalRights
+from issuer.controller.signing_step import SigningStep
+from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore, Signal
+from issuer.controller.unprocessed import UnprocessedRequests
+from issuer.kube.client import KubeClient
+from issuer.kube.events import EventRecorder
+from issuer.kube.reflector import Reflector
+from issuer.kube.resources import (
+    CERTIFICATE_REQUEST_POLICIES,
+    CERTIFICATE_REQUESTS,
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    NAMESPACES,
+    ROLE_BINDINGS,
+    ROLES,
+    VAULT_CLUSTER_ISSUERS,
+    VAULT_ISSUERS,
+)
+from issuer.kube.workqueue import WorkQueue
+from issuer.signing.signer import Signer
+from issuer.signing.vault import VaultSigner
+from issuer.telemetry.metrics import Metrics
+
+# A broken issuer is looked at again after at most this many seconds.
+_ISSUER_BACKOFF = 15.0
+_REQUEST_BACKOFF = 60.0
+_RBAC_SETTLES = 1.0
+
+ISSUERS = {ISSUER_KIND: VAULT_ISSUERS, CLUSTER_ISSUER_KIND: VAULT_CLUSTER_ISSUERS}
+RBAC = {
+    "Role": ROLES,
+    "RoleBinding": ROLE_BINDINGS,
+    "ClusterRole": CLUSTER_ROLES,
+    "ClusterRoleBinding": CLUSTER_ROLE_BINDINGS,
+}
+# All of these are listed before the first request is looked at: nothing is decided by half of the policies.
+FIRST = (ISSUER_KIND, CLUSTER_ISSUER_KIND, POLICY_KIND, "Namespace")
+
+
+def vault_signer(spec: IssuerSpec, credentials: Credentials) -> Signer:
+    """The signer of an issuer with ``spec.vault``."""
+    return VaultSigner(credentials.connection, credentials.method, spec.vault.path)
+
+
+class Parts:
+    """Stores, queues, reconcilers and watches of one controller.
+
+    ``may_work`` says whether this process leads; it is asked before each signing.
+    """
+
+    def __init__(
+        self,
+        options: ControllerOptions,
+        client: KubeClient,
+        build_signer: BuildSigner,
+        may_work: Callable[[], bool],
+    ) -> None:
+        self.options = options
+        self.client = client
+        self.may_work = may_work
+        self.metrics = Metrics()
+        self.requests: WorkQueue[RequestKey] = WorkQueue(longest=_REQUEST_BACKOFF)
+        self.issuers: WorkQueue[IssuerKey] = WorkQueue(longest=_ISSUER_BACKOFF)
+        self.store = RequestStore(self.requests.add)
+        self.issuer_stores = {kind: IssuerStore(kind, self._issuer_changed) for kind in ISSUERS}
+        self.registry = IssuerRegistry(self.requests.add)
+        self.unprocessed = UnprocessedRequests(self.requests.add)
+        self.policy_queue: WorkQueue[str] = WorkQueue(longest=_ISSUER_BACKOFF)
+        self.policies = PolicyStore(self._policy_changed)
+        self.namespaces = NamespaceStore(self.unprocessed.wake_namespace)
+        self.access = AccessCache(client)
+        self.recorder = EventRecorder(client, f"{GROUP}/controller")
+        self.delivery = Delivery(client, self.metrics)
+        self.reflectors = self._reflectors()
+        self.issuer_reconciler = self._issuer_reconciler(build_signer)
+        self.request_reconciler = self._request_reconciler()
+        self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue)
+        self._expose()
+
+    def _reflectors(self) -> dict[str, Reflector]:
+        found = {
+            kind: Reflector(self.client, resource, self.issuer_stores[kind])
+            for kind, resource in ISSUERS.items()
+        }
+        found[POLICY_KIND] = Reflector(self.client, CERTIFICATE_REQUEST_POLICIES, self.policies)
+        found["Namespace"] = Reflector(self.client, NAMESPACES, self.namespaces)
+        for kind, resource in RBAC.items():
+            found[kind] = Reflector(self.client, resource, Signal(self._rbac_changed))
+        found["CertificateRequest"] = Reflector(
+            self.client,
+            CERTIFICATE_REQUESTS,
+            self.store,
+            field_selector=f"spec.issuerRef.group={GROUP}",
+            keep=lambda obj: Request(obj).is_ours,
+        )
+        return found
+
+    def _issuer_reconciler(self, build_signer: BuildSigner) -> IssuerReconciler:
+        options = self.options
+        return IssuerReconciler(
+            client=self.client,
+            stores=self.issuer_stores,
+            resources=ISSUERS,
+            registry=self.registry,
+            queue=self.issuers,
+            credentials=CredentialReader(
+                self.client, options.cluster_resource_namespace, options.vault_timeout
+            ),
+            build_signer=build_signer,
+            policies=self.policies,
+            approval_rights=ApprovalRights(self.client),
+            recorder=self.recorder,
+            metrics=self.metrics,
+            period=options.issuer_check_period,
+        )
+
+    def _request_reconciler(self) -> RequestReconciler:
+        return RequestReconciler(
+            client=self.client,
+            store=self.store,
+            issuers=self.issuer_stores,
+            registry=self.registry,
+            queue=self.requests,
+            issuer_queue=self.issuers,
+            approver=Approver(
+                self.client,
+                self.policies,
+                self.namespaces,
+                self.access,
+                self.metrics,
+                names=self.options.name_policies,
+            ),
+            unprocessed=self.unprocessed,
+            signing=SigningStep(self.registry, self.issuers, self.delivery, self.metrics, self.may_work),
+            delivery=self.delivery,
+            recorder=self.recorder,
+            metrics=self.metrics,
+        )
+
+    def _issuer_changed(self, key: IssuerKey) -> None:
+        self.issuers.forget(key)  # a corrected issuer is looked at now, whatever its backoff was
+        self.issuers.add(key)
+
+    def _policy_changed(self, name: str) -> None:
+        self.policy_queue.add(name)
+        self.unprocessed.wake_all()
+
+    def _rbac_changed(self) -> None:
+        """The API server's authorizer learns of it a moment later than a watch can: look then, too."""
+        self.access.clear()
+        self.unprocessed.wake_all()
+        asyncio.get_running_loop().call_later(_RBAC_SETTLES, self._rbac_settled)
+
+    def _rbac_settled(self) -> None:
+        self.access.clear()
+        self.unprocessed.wake_all()
+
+    def _expose(self) -> None:
+        watch = self.metrics.watch
+        watch(
+            "vault_issuer_queue_depth", "Requests waiting for a worker.", lambda: float(self.requests.depth)
+        )
+        watch(
+            "vault_issuer_queue_oldest_seconds",
+            "Seconds the oldest request has waited for a worker.",
+            lambda: self.requests.oldest_age,
+        )
+        watch(
+            "vault_issuer_requests_in_flight",
+            "Requests a worker is busy with.",
+            lambda: float(self.requests.in_hand),
+        )
+        watch("vault_issuer_requests_open", "Requests without an answer.", lambda: float(len(self.store)))
+        watch(
+            "vault_issuer_certificates_held",
+            "Certificates signed but not yet written to their request.",
+            lambda: float(len(self.delivery)),
+        )
+        watch(
+            "vault_issuer_watch_restarts",
+            "Times a watch had to start again.",
+            lambda: float(sum(one.restarts for one in self.reflectors.values())),
+        )
+
+    def late(self) -> list[str]:
+        """What has not been listed yet; RBAC is not waited for, as answers about it age by themselves."""
+        return [kind for kind, one in self.reflectors.items() if kind not in RBAC and not one.synced.is_set()]

@@ -1,0 +1,70 @@
+"""Asking the API server who may do what: SubjectAccessReview and SelfSubjectAccessReview.
+
+The server asks all its authorizers (RBAC, webhooks), so the answer is the one it would act on itself. Both
+raise `KubeError`; Forbidden means that we lack `create` on the review. Source:
+https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import KubeError
+from issuer.kube.resources import SELF_SUBJECT_ACCESS_REVIEWS, SUBJECT_ACCESS_REVIEWS, Resource
+from issuer.kube.wire import Object
+
+
+async def may(
+    client: KubeClient,
+    *,
+    user: str,
+    groups: Sequence[str],
+    uid: str,
+    extra: Mapping[str, Sequence[str]],
+    verb: str,
+    group: str,
+    resource: str,
+    name: str,
+    namespace: str | None,
+) -> bool:
+    """Whether `user`, with exactly these `groups`, may do `verb` to the object `name`.
+
+    `namespace` None asks for the whole cluster: only a ClusterRoleBinding grants that. With a namespace a
+    RoleBinding there grants it too, also where `resource` itself is cluster-scoped.
+    Nobody (neither `user` nor `groups`) may do nothing: the server, which would refuse that, isn't asked.
+    """
+    if not user and not groups:
+        return False
+    spec: Object = {
+        "user": user,
+        "groups": list(groups),
+        "uid": uid,
+        "extra": {key: list(values) for key, values in extra.items()},
+        "resourceAttributes": _attributes(verb, group, resource, name, namespace),
+    }
+    return await _ask(client, SUBJECT_ACCESS_REVIEWS, "SubjectAccessReview", spec)
+
+
+async def may_i(
+    client: KubeClient, *, verb: str, group: str, resource: str, name: str, namespace: str | None = None
+) -> bool:
+    """Whether this client itself may; every authenticated user may ask that."""
+    spec: Object = {"resourceAttributes": _attributes(verb, group, resource, name, namespace)}
+    return await _ask(client, SELF_SUBJECT_ACCESS_REVIEWS, "SelfSubjectAccessReview", spec)
+
+
+def _attributes(verb: str, group: str, resource: str, name: str, namespace: str | None) -> Object:
+    attributes = {"verb": verb, "group": group, "resource": resource, "name": name}
+    return attributes | ({"namespace": namespace} if namespace else {})
+
+
+async def _ask(client: KubeClient, reviews: Resource, kind: str, spec: Object) -> bool:
+    body: Object = {"apiVersion": reviews.api_version, "kind": kind, "spec": spec}
+    answer = await client.create(reviews, body)
+    status = answer.get("status")
+    allowed = status.get("allowed") if isinstance(status, dict) else None
+    if not isinstance(allowed, bool):
+        raise KubeError(f"the {kind} was answered without status.allowed")
+    # `evaluationError` may stand beside either answer (a binding to a role that is gone); `allowed` holds.
+    return allowed

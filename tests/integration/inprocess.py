@@ -1,0 +1,85 @@
+"""A controller inside the test's own event loop, for faults at exact points of its work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from issuer.controller.manager import Manager
+from issuer.controller.options import ControllerOptions
+from issuer.kube.client import KubeClient, connect
+from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
+from testbed.cluster import SYSTEM_NAMESPACE, Testbed
+from testbed.controller import RBAC, SERVICE_ACCOUNT
+from testbed.processes import free_port
+
+
+@dataclass(slots=True)
+class Running:
+    """The controller, and how to stop it."""
+
+    manager: Manager
+    stop: asyncio.Event
+    task: asyncio.Task[int]
+
+
+@asynccontextmanager
+async def in_process(bed: Testbed, prepare: Callable[[KubeClient], None]) -> AsyncIterator[Running]:
+    """Run a controller as it ships, under its RBAC; ``prepare`` may replace methods of its client first."""
+    bed.kube.apply(RBAC)
+    client = await connect(str(bed.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT)))
+    prepare(client)
+    options = ControllerOptions(
+        namespace=SYSTEM_NAMESPACE,
+        cluster_resource_namespace=SYSTEM_NAMESPACE,
+        leader_elect=False,
+        issuer_check_period=2,
+        metrics_address=f"127.0.0.1:{free_port()}",
+    )
+    stop = asyncio.Event()
+    manager = Manager(options, client)
+    task = asyncio.create_task(manager.run(stop))
+    try:
+        yield Running(manager, stop, task)
+    finally:
+        stop.set()
+        with suppress(asyncio.CancelledError):
+            await task
+        await client.close()
+
+
+@asynccontextmanager
+async def controller_with_fault(bed: Testbed, fault: Callable[[Object], None]) -> AsyncIterator[Running]:
+    """A controller that calls ``fault`` once, just before it writes its first certificate.
+
+    That is the point between signing and writing; everything else is as it ships.
+    """
+    happened = False
+
+    def prepare(client: KubeClient) -> None:
+        write = client.replace_status
+
+        async def replace_status(resource: Resource, body: Object) -> Object:
+            nonlocal happened
+            if (body.get("status") or {}).get("certificate") and not happened:
+                happened = True
+                await asyncio.to_thread(fault, body)
+            return await write(resource, body)
+
+        client.replace_status = replace_status  # type: ignore[method-assign]
+
+    async with in_process(bed, prepare) as running:
+        yield running
+    assert happened, "the fault was never reached"
+
+
+async def until(holds: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+    """Wait in the event loop until something holds."""
+    for _ in range(int(seconds * 20)):
+        if holds():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"it did not happen: {what}")

@@ -1,0 +1,91 @@
+"""Approval when things go wrong at the worst moment: nothing is decided early, nothing is signed twice."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from issuer.api.group import POLICY_PLURAL
+from issuer.kube.client import KubeClient, Page
+from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
+from testbed.cluster import Testbed
+from testbed.vaultpki import PkiLayout, setup_token
+from tests.integration.inprocess import controller_with_fault, in_process, until
+from tests.integration.support import (
+    CERT_MANAGER,
+    REQUEST,
+    cluster_issuer_with_token,
+    delete_issuer,
+    request,
+    signed_csrs,
+    wait_issued,
+    wait_ready,
+)
+
+BINDING = ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "vault-issuer-approve")
+
+
+async def test_a_slow_list_of_policies_decides_nothing_early(
+    bed: Testbed, layout: PkiLayout, namespace: str
+) -> None:
+    gate, asked = asyncio.Event(), asyncio.Event()
+
+    def prepare(client: KubeClient) -> None:
+        list_page = client.list_page
+
+        async def slowly(resource: Resource, **more: Any) -> Page:
+            if resource.plural == POLICY_PLURAL:
+                asked.set()
+                await gate.wait()
+            return await list_page(resource, **more)
+
+        client.list_page = slowly  # type: ignore[method-assign]
+
+    before = len(signed_csrs(bed))
+    cluster_issuer_with_token(bed, "early", setup_token(bed.vault, layout.policy))
+    request(bed, "early", namespace, "early")
+    async with in_process(bed, prepare) as running:
+        await asyncio.wait_for(asked.wait(), 20)
+        await asyncio.sleep(2)
+        found = bed.kube.get(CERT_MANAGER, REQUEST, "early", namespace)
+        assert "status" not in found or not found["status"].get("conditions")
+        assert len(signed_csrs(bed)) == before
+        assert running.manager.parts.late() == ["CertificateRequestPolicy", "CertificateRequest"]
+        gate.set()
+        await asyncio.to_thread(wait_issued, bed, "early", namespace)
+    delete_issuer(bed, "early")
+
+
+async def test_a_refused_status_write_keeps_the_certificate_and_signs_nothing_more(
+    bed: Testbed, layout: PkiLayout, namespace: str
+) -> None:
+    kept: dict[str, Object] = {}
+
+    def take_the_right_away(_body: Object) -> None:
+        binding = bed.kube.get(*BINDING)
+        for field in ("resourceVersion", "uid", "creationTimestamp", "managedFields"):
+            binding["metadata"].pop(field, None)
+        kept["binding"] = binding
+        bed.kube.delete(*BINDING)
+        time.sleep(2)  # the webhook believes an answer for a second
+
+    before = len(signed_csrs(bed))
+    async with controller_with_fault(bed, take_the_right_away) as running:
+        cluster_issuer_with_token(bed, "refused", setup_token(bed.vault, layout.policy))
+        await asyncio.to_thread(wait_ready, bed, "refused")
+        request(bed, "first", namespace, "refused")
+        await until(lambda: "binding" in kept, "the right is taken away")
+        try:
+            await asyncio.to_thread(wait_ready, bed, "refused", None, until="Ready=False")
+            request(bed, "second", namespace, "refused")
+            await asyncio.sleep(2)
+            assert len(running.manager.parts.delivery) == 1, "the certificate is kept"
+            assert len(signed_csrs(bed)) == before + 1, "nothing more is signed"
+        finally:
+            bed.kube.apply(kept["binding"])
+        await asyncio.to_thread(wait_issued, bed, "first", namespace, 60)
+        await asyncio.to_thread(wait_issued, bed, "second", namespace, 60)
+    assert len(signed_csrs(bed)) == before + 2
+    delete_issuer(bed, "refused")

@@ -1,0 +1,104 @@
+"""`vault-issuer policy explain --cluster` says what the controller then does, and its advice works."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from testbed.cluster import Testbed
+from testbed.controller import ControllerProcess, vault_issuer
+from testbed.samples import CERT_MANAGER_ACCOUNT, certificate, policy, use_binding
+from testbed.vaultpki import PkiLayout, setup_token
+from tests.integration.support import (
+    CERT_MANAGER,
+    REQUEST,
+    cluster_issuer_with_token,
+    condition,
+    delete_issuer,
+    only_policies,
+    wait_answer,
+    wait_issued,
+    wait_ready,
+)
+
+ISSUER = "explained"
+LAB = {"dnsNames": {"values": ["*.lab.example.test"]}, "usages": ["digital signature", "key encipherment"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
+    """One controller and one issuer for this module."""
+    with ControllerProcess(bed) as one:
+        cluster_issuer_with_token(bed, ISSUER, setup_token(bed.vault, layout.policy))
+        wait_ready(bed, ISSUER)
+        yield one
+        delete_issuer(bed, ISSUER)
+
+
+def explain(bed: Testbed, file: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as an administrator of the cluster."""
+    command = [str(vault_issuer()), "policy", "explain", "--cluster", f"--kubeconfig={bed.kubeconfig}", "-f"]
+    return subprocess.run(
+        [*command, str(file), *more], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def decided(bed: Testbed, file: Path) -> tuple[int, dict[str, Any]]:
+    """Exit code and JSON."""
+    done = explain(bed, file, "-o", "json")
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_its_decision_is_the_controllers_and_its_advice_works(
+    bed: Testbed, namespace: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "certificate.yaml"
+    wanted = certificate(
+        "web", namespace, ISSUER, ("web.lab.example.test",), subject={"organizations": ["Lab"]}
+    )
+    file.write_text(yaml.safe_dump(wanted))
+    with only_policies(bed):
+        code, told = decided(bed, file)
+        assert (code, told["decision"], told["policies"]) == (2, "Unprocessed", [])
+        bed.kube.apply(wanted)
+        wait_answer(bed, "web-1", namespace, "Pending")
+
+        bed.kube.apply(policy("web", LAB))
+        code, told = decided(bed, file)
+        assert (code, told["policies"][0]["reason"]) == (2, "rbac")
+        assert "kind: RoleBinding" in explain(bed, file).stdout
+
+        bed.kube.apply(use_binding("web", [CERT_MANAGER_ACCOUNT]))
+        code, told = decided(bed, file)
+        [violation] = told["policies"][0]["violations"]
+        assert (code, told["decision"]) == (1, "Denied")
+        assert violation["field"].startswith("spec.allowed.subject.organizations")
+        denied = condition(wait_answer(bed, "web-1", namespace, "Denied"), "Denied")
+        assert violation["field"] in denied["message"]
+
+        allowed = {**LAB, "subject": {"organizations": {"values": ["Lab"]}}}
+        bed.kube.apply(policy("web", allowed))
+        code, told = decided(bed, file)
+        assert (code, told["decision"], told["policy"]) == (0, "Approved", "web")
+        bed.kube.delete(CERT_MANAGER, REQUEST, "web-1", namespace)
+        bed.kube.delete(CERT_MANAGER, "Certificate", "web", namespace)
+        bed.kube.apply({**wanted, "metadata": {"name": "again", "namespace": namespace}})
+        wait_issued(bed, "again-1", namespace)
+
+
+def test_a_request_of_the_cluster_is_explained_with_the_requester_it_was_stamped_with(
+    bed: Testbed, namespace: str, tmp_path: Path
+) -> None:
+    with only_policies(bed, policy("web", LAB), *use_binding("web", [CERT_MANAGER_ACCOUNT])):
+        bed.kube.apply(certificate("mine", namespace, ISSUER, ("mine.lab.example.test",)))
+        issued = wait_issued(bed, "mine-1", namespace)
+        file = tmp_path / "request.yaml"
+        file.write_text(yaml.safe_dump(issued))
+        code, told = decided(bed, file)
+    assert (code, told["policy"]) == (0, "web")
