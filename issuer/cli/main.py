@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from issuer import __version__
-from issuer.cli import controller
+from issuer.cli import controller, policy
 
 app = typer.Typer(
     name="vault-issuer",
@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("controller")(controller.controller)
+app.add_typer(policy.app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,310 @@
+"""``vault-issuer policy``: options in, text and exit code out; the work is done in `issuer.explain`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from issuer.explain.asked import Asked
+    from issuer.explain.judging import Explanation
+
+APPROVED: Final = 0
+DENIED: Final = 1
+UNPROCESSED: Final = 2
+BAD_INPUT: Final = 3
+
+# Typer doesn't export the parent of its own usage errors.
+_USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__mro__[1]
+
+
+class Output(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@contextmanager
+def _usage_errors_exit_with_3() -> Iterator[None]:
+    """2 says Unprocessed here, so it can't say as well that an option was wrong."""
+    try:
+        yield
+    except _USAGE_ERROR as error:
+        error.exit_code = BAD_INPUT  # type: ignore[attr-defined]
+        raise
+
+
+class PolicyGroup(TyperGroup):
+    """The commands below, with exit code 3 for usage errors."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """As in Typer."""
+        with _usage_errors_exit_with_3():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As in Typer; the commands' own arguments are read in here."""
+        with _usage_errors_exit_with_3():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    name="policy",
+    cls=PolicyGroup,
+    no_args_is_help=True,
+    help="Explain, test and lint CertificateRequestPolicies, with or without a cluster.",
+    rich_markup_mode="rich",
+)
+
+_Format = Annotated[Output, typer.Option("--output", "-o", help="A table for people, or JSON.")]
+
+
+@app.command("explain")
+def explain_requests(
+    file: Annotated[
+        str,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="REQUEST",
+            help="CertificateRequest or Certificate (YAML, JSON, several documents), or a bare PEM request; "
+            "- for standard input.",
+        ),
+    ],
+    policies: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE_OR_DIR", help="Policies to judge by, offline. Repeatable."),
+    ] = None,
+    cluster: Annotated[
+        bool,
+        typer.Option(
+            "--cluster", help="Judge by the policies, namespaces and RBAC of the kubeconfig's cluster."
+        ),
+    ] = False,
+    as_user: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="USER",
+            help="Who makes the request. Default: spec.username; for a Certificate cert-manager's "
+            "ServiceAccount; with --cluster else yourself.",
+        ),
+    ] = None,
+    as_group: Annotated[
+        list[str] | None, typer.Option(metavar="GROUP", help="A group of that user. Repeatable.")
+    ] = None,
+    allow_use: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="POLICY", help="Take it that the requester may use this policy; '*' for all. Repeatable."
+        ),
+    ] = None,
+    namespace_labels: Annotated[
+        str | None, typer.Option(metavar="K=V,...", help="Labels of the request's namespace.")
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Namespace, where the request names none.")
+    ] = None,
+    issuer: Annotated[
+        str | None,
+        typer.Option(metavar="KIND/NAME", help="Bare PEM request: its issuer, e.g. VaultClusterIssuer/demo."),
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Bare PEM request: spec.duration, e.g. 2160h.")
+    ] = None,
+    usages: Annotated[
+        list[str] | None,
+        typer.Option(metavar="USAGE,...", help="Bare PEM request: spec.usages, e.g. 'server auth'."),
+    ] = None,
+    is_ca: Annotated[bool, typer.Option("--is-ca", help="Bare PEM request: it asks for a CA.")] = False,
+    kubeconfig: Annotated[
+        str | None, typer.Option(help="With --cluster: kubeconfig file. Default: as kubectl.")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="With --cluster: context of the kubeconfig.")] = None,
+    output: _Format = Output.TABLE,
+) -> None:
+    """Say how a request would be decided, policy by policy and field by field, and what to do about it.
+
+    Offline, nothing may be used unless --allow-use says so.
+
+    Exit codes: 0 Approved, 1 Denied, 2 Unprocessed (no policy applies), 3 bad input. Of several requests the
+    worst counts: 1, then 2.
+
+    Examples:
+
+      vault-issuer policy explain -f certificate.yaml --policies policies/ --allow-use web
+
+      kubectl get certificaterequest web-1 -o yaml | vault-issuer policy explain -f - --cluster
+
+      vault-issuer policy explain -f web.csr -n team-a --issuer VaultClusterIssuer/demo --policies web.yaml
+    """
+    if cluster and policies:
+        raise typer.BadParameter("--policies and --cluster exclude each other")
+    if not cluster and (kubeconfig or context):
+        raise typer.BadParameter("--kubeconfig and --context belong to --cluster")
+    # Imported here so that --help and completion stay quick.
+    from issuer.explain.asked import RequestOptions, read_requests
+    from issuer.explain.cluster import ClusterOptions, explain_all
+    from issuer.explain.offline import read_labels
+    from issuer.explain.requester import named
+
+    with _bad_input_told():
+        options = RequestOptions(namespace, issuer, duration, tuple(usages or ()), is_ca)
+        requests = read_requests(file, options)
+        requester = named(as_user or "", as_group or ()) if as_user or as_group else None
+        labels = None if namespace_labels is None else read_labels(namespace_labels)
+        wanted = ClusterOptions(kubeconfig, context, requester, tuple(allow_use or ()), labels)
+        if cluster:
+            explained = asyncio.run(explain_all(requests, wanted))
+        else:
+            explained = _explain_offline(requests, policies or (), wanted)
+    _show_explanations(explained, output)
+    raise typer.Exit(_exit_code(explained))
+
+
+@app.command("test")
+def judge_cases(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="File of cases; - for standard input.")],
+    output: _Format = Output.TABLE,
+) -> None:
+    """Judge the requests of a file of cases, and compare with the decisions that it expects.
+
+    The file: `cases: [{name, request, policies, as, groups, allowUse, expect, violations}]`; paths in it are
+    relative to it (see docs/policy.md).
+
+    Exit codes: 0 all cases pass, 1 some fail, 3 bad input.
+
+    Example:
+
+      vault-issuer policy test policies/cases.yaml
+    """
+    from issuer.explain.cases import counts, run_cases
+    from issuer.explain.text import shown
+
+    with _bad_input_told():
+        outcomes = run_cases(file)
+    total = counts(outcomes)
+    if output is Output.JSON:
+        _print_json({"cases": [outcome.to_json() for outcome in outcomes], **total})
+    else:
+        for outcome in outcomes:
+            mark = "ok   " if outcome.passed else "ERROR" if outcome.error else "FAIL "
+            by = f" by {outcome.policy}" if outcome.policy else ""
+            told = f": {outcome.decision}{by}" if outcome.passed else ""
+            typer.echo(f"{mark} {shown(outcome.name)}{told}")
+            for problem in (*outcome.problems, *filter(None, [outcome.error])):
+                typer.echo(f"        {shown(problem, 1000)}")
+        errors = f", {total['errors']} could not be judged" if total["errors"] else ""
+        typer.echo(f"{len(outcomes)} cases: {total['passed']} passed, {total['failed']} failed{errors}")
+    raise typer.Exit(BAD_INPUT if total["errors"] else 1 if total["failed"] else 0)
+
+
+@app.command("lint")
+def lint_policies(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE_OR_DIR...", help="Policies, and the RBAC that belongs to them."),
+    ],
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    output: _Format = Output.TABLE,
+) -> None:
+    """Find policies that can't be used, and what in the others is probably not meant.
+
+    Exit codes: 0 no errors, 1 errors (with --strict also warnings), 3 bad input.
+
+    Example:
+
+      vault-issuer policy lint policies/
+    """
+    from issuer.explain.lint import lint as lint_paths
+    from issuer.explain.text import shown
+
+    with _bad_input_told():
+        report = lint_paths(paths)
+    if output is Output.JSON:
+        findings = [finding.to_json() for finding in report.findings]
+        _print_json({"policies": report.policies, "findings": findings})
+    else:
+        for finding in report.findings:
+            where = f"{finding.field}: " if finding.field else ""
+            typer.echo(
+                shown(
+                    f"{finding.source}: {finding.policy}: {finding.level.value}: {where}{finding.message}",
+                    2000,
+                )
+            )
+        typer.echo(f"{report.policies} policies: {report.errors} errors, {report.warnings} warnings")
+    raise typer.Exit(1 if report.errors or (strict and report.warnings) else 0)
+
+
+@contextmanager
+def _bad_input_told() -> Iterator[None]:
+    from issuer.explain.errors import BadInput
+    from issuer.explain.text import shown
+
+    try:
+        yield
+    except BadInput as error:
+        typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
+
+
+def _explain_offline(requests: Sequence[Asked], paths: Sequence[str], options: Any) -> list[Explanation]:
+    from issuer.explain.documents import read_tree
+    from issuer.explain.offline import check_known, explain
+    from issuer.explain.policies import policies_in
+
+    found = policies_in(read_tree(paths))
+    check_known(found, options.allow_use)
+    return [
+        explain(asked, options.requester or asked.requester, found, options.labels or {}, options.allow_use)
+        for asked in requests
+    ]
+
+
+def _show_explanations(explained: Sequence[Explanation], output: Output) -> None:
+    if output is Output.JSON:
+        _show_json(explained)
+        return
+    from issuer.explain.rendering import console, show
+
+    to = console()
+    for number, explanation in enumerate(explained):
+        if number:
+            to.print()
+            to.rule()
+        show(explanation, to)
+
+
+def _show_json(explained: Sequence[Explanation]) -> None:
+    """One request as its object; several as a list, each with the request's name. Notes go to stderr."""
+    from issuer.explain.text import shown
+
+    notes = [note for one in explained for note in (*one.policies.notes, *one.asked.notes)]
+    for note in dict.fromkeys(notes):
+        typer.echo(f"Note: {shown(note, 600)}", err=True)
+    if len(explained) == 1:
+        _print_json(explained[0].decision.to_json())
+    else:
+        _print_json([{"request": one.asked.title, **one.decision.to_json()} for one in explained])
+
+
+def _exit_code(explained: Sequence[Explanation]) -> int:
+    verdicts = {one.decision.verdict.value for one in explained}
+    if "Denied" in verdicts:
+        return DENIED
+    return UNPROCESSED if "Unprocessed" in verdicts else APPROVED
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=True)
+    sys.stdout.write("\n")

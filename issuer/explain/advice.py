@@ -1,0 +1,194 @@
+"""What to do about a decision, with the YAML to apply where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from issuer.api.group import GROUP
+from issuer.explain.judging import Explanation
+from issuer.explain.policies import PEER_GROUP
+from issuer.explain.rbac import binding
+from issuer.explain.requester import Requester
+from issuer.explain.snippets import starter_policy, to_allow
+from issuer.explain.text import shown, to_yaml
+from issuer.policy.decision import PolicyResult, Verdict
+from issuer.policy.evaluation import Violation
+
+_FIRST: Final = 3
+"""Policies of one kind that are gone into; people with fifty policies know which one they mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing to do. `yaml` is to be applied, or merged into a policy, as `text` says."""
+
+    text: str
+    yaml: str = ""
+
+
+def advise(explanation: Explanation) -> tuple[Advice, ...]:
+    """What would get the request approved; nothing for one that is."""
+    decision = explanation.decision
+    if decision.verdict is Verdict.APPROVED:
+        return ()
+    if not decision.results:
+        return (_no_policy(explanation),)
+    if decision.verdict is Verdict.DENIED:
+        return tuple(_all_deny(explanation))
+    return tuple(_nothing_applies(explanation))
+
+
+def _no_policy(explanation: Explanation) -> Advice:
+    asked = explanation.asked
+    policy = starter_policy(asked, explanation.facts)
+    documents = (
+        policy,
+        *binding(policy["metadata"]["name"], asked.namespace, explanation.requester),
+    )
+    where = "was given (see --policies and --cluster)" if explanation.offline else "exists in this cluster"
+    return Advice(
+        f"No CertificateRequestPolicy {where}, and without one nothing is approved. This policy allows "
+        f"exactly this request, and the binding lets {_who(explanation.requester)} use it; widen it to what "
+        "you mean, then kubectl apply it:",
+        to_yaml(*documents),
+    )
+
+
+def _all_deny(explanation: Explanation) -> Iterator[Advice]:
+    """Another policy that would approve is the shortest way; else what those that apply would take."""
+    results = explanation.decision.results
+    approving = [one for one in results if explanation.would_violate.get(one.name) == ()]
+    for result in approving[:_FIRST]:
+        yield from _no_binding(explanation, result)
+    for result in [one for one in results if one.applies][:_FIRST]:
+        yield from _denied(explanation, result)
+
+
+def _nothing_applies(explanation: Explanation) -> Iterator[Advice]:
+    """One kind of reason is enough: the nearest to an approval. Broken policies are told in any case."""
+    results = explanation.decision.results
+    kinds: tuple[tuple[str, Callable[[Explanation, PolicyResult], Iterator[Advice]]], ...] = (
+        ("rbac", _no_binding),
+        ("namespace", _other_namespace),
+        ("selector", _other_issuer),
+    )
+    for reason, say in kinds:
+        found = [result for result in results if result.reason == reason]
+        # Those that would approve first: binding them is the whole way.
+        found.sort(key=lambda result: bool(explanation.would_violate.get(result.name)))
+        for result in found[:_FIRST]:
+            yield from say(explanation, result)
+        if found:
+            break
+    for result in [one for one in results if one.reason == "invalid"][:_FIRST]:
+        problems = "; ".join(explanation.policies.invalid.get(result.name, ())) or result.message
+        yield Advice(f"Mend the policy {result.name}, which is not used as it is: {shown(problems, 1000)}")
+
+
+def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
+    name, requester = result.name, explanation.requester
+    documents = binding(name, explanation.asked.namespace, requester)
+    assumed = ""
+    if explanation.offline:
+        assumed = (
+            f" Offline nothing is taken as bound: if this binding is there already, say --allow-use {name}, "
+            "or ask the cluster with --cluster."
+        )
+    unknown = "" if requester.username else " Nobody is known as requester: name one with --as."
+    violations = explanation.would_violate.get(name, ())
+    does = "selects" if violations else "would approve"
+    yield Advice(
+        f"The policy {name} {does} this request, but {_who(requester)} may not use it.{assumed}{unknown} "
+        f"To let it be used for requests in the namespace {explanation.asked.namespace}, kubectl apply:",
+        to_yaml(*documents),
+    )
+    if violations:
+        yield from _to_change(explanation, name, violations, f"Once bound, {name} would deny it")
+
+
+def _other_namespace(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
+    namespace = explanation.asked.namespace
+    selector = _selector(explanation, result.name, "namespace")
+    labels = selector.get("matchLabels") or {}
+    lacking = {k: v for k, v in labels.items() if explanation.labels.get(k) != v}
+    names = selector.get("matchNames") or []
+    text = f"The policy {result.name} is not for the namespace {namespace}: {shown(result.message)}."
+    if lacking:
+        pairs = " ".join(f"{key}={value}" for key, value in lacking.items())
+        given = " or, if it has these, give --namespace-labels" if explanation.offline else ""
+        text += (
+            f" Label it (kubectl label namespace {namespace} {shown(pairs)}){given}; or change the policy."
+        )
+        yield Advice(text)
+        return
+    part = {"spec": {"selector": {"namespace": {"matchNames": [*names, namespace]}}}}
+    yield Advice(f"{text} If it should be, put this into the policy:", to_yaml(part))
+
+
+def _other_issuer(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
+    issuer = explanation.asked.issuer
+    group = _selector(explanation, result.name, "issuerRef").get("group")
+    text = f"The policy {result.name} is for other issuers: {shown(result.message)}."
+    if issuer.group != GROUP:
+        yield Advice(
+            f"{text} The request names an issuer of {issuer.group}; if vault-issuer is to sign it, set "
+            f"issuerRef.group: {GROUP} and a kind of ours in the Certificate or CertificateRequest."
+        )
+        return
+    if group in (PEER_GROUP, "cert-manager.io"):
+        text += f" Its selector still names the group {group}."
+    wanted = {"group": issuer.group, "kind": issuer.kind, "name": issuer.name}
+    yield Advice(
+        f"{text} If it should be for this one, put this into the policy (or wildcards that match it):",
+        to_yaml({"spec": {"selector": {"issuerRef": wanted}}}),
+    )
+
+
+def _denied(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
+    yield from _to_change(
+        explanation, result.name, result.violations, f"The policy {result.name} denies this request"
+    )
+
+
+def _to_change(
+    explanation: Explanation, name: str, violations: Sequence[Violation], what: str
+) -> Iterator[Advice]:
+    spec = explanation.policies.specs.get(name, {})
+    part, rest = to_allow(violations, explanation.facts, spec)
+    if part:
+        yield Advice(
+            f"{what}: it asks for what is not allowed. Take it out of the request or, if it is right to ask "
+            f"for it, merge this into the policy {name} (a * there matches any text):",
+            to_yaml(part),
+        )
+    for violation in rest:
+        yield Advice(f"{what} at {violation.field}: {shown(violation.message)}. {_hint(violation)}")
+
+
+def _hint(violation: Violation) -> str:
+    path = violation.field
+    if path.endswith("Duration"):
+        return "Set spec.duration in the request to one within the policy's bounds, or change these."
+    if ".privateKey" in path:
+        return (
+            "Make the key another kind or size (spec.privateKey of a Certificate), or change the constraint."
+        )
+    if path.endswith(".value"):
+        return "It takes one pattern: widen it, write another policy, or change the request."
+    if path.endswith(".required"):
+        return "The policy wants this field: put it into the request."
+    if ".validations" in path:
+        return "A rule of the policy refuses the value: change the request, or the rule."
+    return "Change the request; a policy can't allow this."
+
+
+def _selector(explanation: Explanation, name: str, key: str) -> dict[str, Any]:
+    selector = explanation.policies.specs.get(name, {}).get("selector")
+    found = selector.get(key) if isinstance(selector, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _who(requester: Requester) -> str:
+    return shown(requester.username) if requester.username else "the requester"

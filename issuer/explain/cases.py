@@ -1,0 +1,174 @@
+"""Policies tested like code: a file of requests and the decisions they must get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field
+
+from issuer.api.model import ApiModel, SpecError, TextList, parse_model
+from issuer.explain.asked import Asked, RequestOptions, read_requests, requests_in
+from issuer.explain.documents import Document, read_documents, read_source, read_tree
+from issuer.explain.errors import BadInput
+from issuer.explain.judging import Explanation
+from issuer.explain.offline import check_known, explain
+from issuer.explain.policies import PolicySet, policies_in
+from issuer.explain.requester import Requester, named
+
+MAX_CASES: Final = 10_000
+
+
+def _one_or_more(value: object) -> object:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Case(ApiModel):
+    """One case. Paths are relative to the file; the last four are for a bare PEM request."""
+
+    name: Annotated[str, Field(min_length=1)]
+    request: str | dict[str, Any]
+    policies: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+    expect: Literal["Approved", "Denied", "Unprocessed"]
+    violations: TextList | None = None
+    as_: str | None = Field(default=None, alias="as")
+    groups: TextList = ()
+    allow_use: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
+    namespace_labels: dict[str, str] = Field(default_factory=dict)
+    namespace: str | None = None
+    issuer: str | None = None
+    duration: str | None = None
+    usages: TextList = ()
+    is_ca: bool = Field(default=False, alias="isCA")
+
+
+class CaseFile(ApiModel):
+    """The file."""
+
+    cases: Annotated[tuple[Case, ...], Field(max_length=MAX_CASES, strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a case went: `problems` is empty where it passed; `error` says why it could not be judged."""
+
+    name: str
+    expect: str
+    decision: str = ""
+    policy: str | None = None
+    problems: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was judged, and as expected."""
+        return not self.error and not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """For `-o json`."""
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "expect": self.expect,
+            "decision": self.decision or None,
+            "policy": self.policy,
+            "problems": list(self.problems),
+            "error": self.error or None,
+        }
+
+
+def run_cases(path: str) -> list[Outcome]:
+    """Every case of the file, in its order. Raises BadInput when the file itself can't be used."""
+    folder = Path(path).parent if path != "-" else Path()
+    read: dict[tuple[str, ...], PolicySet] = {}
+    return [_run(case, folder, read) for case in _read(path)]
+
+
+def _read(path: str) -> Sequence[Case]:
+    source, content = read_source(path)
+    documents = read_documents(source, content)
+    if len(documents) != 1:
+        raise BadInput(f"{source} must hold one document, with the key cases")
+    try:
+        cases = parse_model(CaseFile, documents[0].data, source, strict=True).cases
+    except SpecError as error:
+        raise BadInput(str(error)) from error
+    if not cases:
+        raise BadInput(f"{source}: cases is empty, so nothing would be tested")
+    names = [case.name for case in cases]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadInput(f"{source}: two cases have the name {twice!r}")
+    return cases
+
+
+def _run(case: Case, folder: Path, read: dict[tuple[str, ...], PolicySet]) -> Outcome:
+    try:
+        if case.policies not in read:
+            read[case.policies] = policies_in(read_tree([_under(folder, one) for one in case.policies]))
+        policies = read[case.policies]
+        check_known(policies, case.allow_use)
+        asked = _request(case, folder)
+        explanation = explain(asked, _requester(case, asked), policies, case.namespace_labels, case.allow_use)
+    except BadInput as error:
+        return Outcome(case.name, case.expect, error=str(error))
+    return Outcome(
+        case.name,
+        case.expect,
+        explanation.decision.verdict.value,
+        explanation.decision.policy,
+        tuple(_problems(case, explanation)),
+    )
+
+
+def _under(folder: Path, path: str) -> str:
+    if path == "-":
+        raise BadInput("a case can't read from standard input; name a file")
+    return str(folder / path)
+
+
+def _request(case: Case, folder: Path) -> Asked:
+    options = RequestOptions(case.namespace, case.issuer, case.duration, case.usages, case.is_ca)
+    if isinstance(case.request, str):
+        found = read_requests(_under(folder, case.request), options)
+    else:
+        where = "request"
+        found = requests_in([Document(where, case.request)], where, options)
+    if len(found) != 1:
+        raise BadInput(f"{case.request} holds {len(found)} requests; a case is about one")
+    return found[0]
+
+
+def _requester(case: Case, asked: Asked) -> Requester:
+    return named(case.as_ or "", case.groups) if case.as_ or case.groups else asked.requester
+
+
+def _problems(case: Case, explanation: Explanation) -> list[str]:
+    decision = explanation.decision
+    found: list[str] = []
+    if decision.verdict.value != case.expect:
+        found.append(f"expected {case.expect}, got {_told(explanation)}")
+    if case.violations is not None:
+        fields = {violation.field for result in decision.results for violation in result.violations}
+        missing, surplus = sorted(set(case.violations) - fields), sorted(fields - set(case.violations))
+        found += [f"expected a violation of {field}, and there is none" for field in missing]
+        found += [f"a violation of {field} was not expected" for field in surplus]
+    return found
+
+
+def _told(explanation: Explanation) -> str:
+    summary = " ".join(explanation.decision.summary(300).split())
+    return (
+        f"{explanation.decision.verdict.value}: {summary}" if summary else explanation.decision.verdict.value
+    )
+
+
+def counts(outcomes: Sequence[Outcome]) -> Mapping[str, int]:
+    """How many passed, failed, and could not be judged."""
+    passed = sum(outcome.passed for outcome in outcomes)
+    errors = sum(bool(outcome.error) for outcome in outcomes)
+    return {"passed": passed, "failed": len(outcomes) - passed - errors, "errors": errors}

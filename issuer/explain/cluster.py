@@ -1,0 +1,131 @@
+"""The same from a cluster: its policies, its namespaces, and its word on who may use what.
+
+Everything is read as the user of the kubeconfig; what is missing is told with the rule that would grant it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from issuer.api.group import GROUP, POLICY_PLURAL
+from issuer.explain.asked import Asked
+from issuer.explain.errors import BadInput
+from issuer.explain.judging import Explanation, judge
+from issuer.explain.offline import allowed
+from issuer.explain.policies import PolicySet, compiled
+from issuer.explain.requester import Requester
+from issuer.kube.access import may
+from issuer.kube.client import KubeClient, connect
+from issuer.kube.errors import ConfigError, Forbidden, KubeError, NotFound
+from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES, NAMESPACES, Resource
+
+_SELF_SUBJECT_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", namespaced=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """Which cluster, and what the command line overrides of it."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    requester: Requester | None = None
+    allow_use: tuple[str, ...] = ()
+    labels: Mapping[str, str] | None = None
+
+
+async def explain_all(requests: Sequence[Asked], options: ClusterOptions) -> list[Explanation]:
+    """A decision for each request, by the cluster's policies. Raises BadInput."""
+    async with _client(options) as client:
+        try:
+            policies = await _policies(client)
+            return [await _explain(client, asked, policies, options) for asked in requests]
+        except Forbidden as error:
+            raise BadInput(
+                f"the cluster refuses: {error.message}. Explaining takes list of {POLICY_PLURAL}.{GROUP}, "
+                "get of namespaces and create of subjectaccessreviews.authorization.k8s.io"
+            ) from error
+        except KubeError as error:
+            raise BadInput(f"the cluster can't be asked: {error.message}") from error
+
+
+@asynccontextmanager
+async def _client(options: ClusterOptions) -> AsyncIterator[KubeClient]:
+    try:
+        client = await connect(options.kubeconfig, options.context)
+    except ConfigError as error:
+        raise BadInput(f"no cluster: {error.message}") from error
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def _explain(
+    client: KubeClient, asked: Asked, policies: PolicySet, options: ClusterOptions
+) -> Explanation:
+    requester = options.requester or (asked.requester if asked.requester.username else await _myself(client))
+    labels = options.labels if options.labels is not None else await _labels(client, asked.namespace)
+    judging = judge(asked, requester, policies, labels, offline=False)
+    answers: dict[str, bool] = {}
+    for name in judging.to_ask:
+        answers[name] = await _may_use(client, name, asked.namespace, requester, options.allow_use)
+    return judging.finish(answers)
+
+
+async def _may_use(
+    client: KubeClient, name: str, namespace: str, requester: Requester, allow_use: Collection[str]
+) -> bool:
+    if allowed(name, allow_use):
+        return True
+    return await may(
+        client,
+        user=requester.username,
+        groups=requester.groups,
+        uid=requester.uid,
+        extra=requester.extra,
+        verb="use",
+        group=GROUP,
+        resource=POLICY_PLURAL,
+        name=name,
+        namespace=namespace,
+    )
+
+
+async def _policies(client: KubeClient) -> PolicySet:
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    token = ""
+    try:
+        while True:
+            page = await client.list_page(CERTIFICATE_REQUEST_POLICIES, continue_token=token)
+            found += [(str(one["metadata"]["name"]), one.get("spec") or {}) for one in page.items]
+            token = page.continue_token
+            if not token:
+                return compiled(found)
+    except NotFound:
+        note = "the cluster knows no CertificateRequestPolicy: apply the CRDs (kubectl apply -k config/crd)"
+        return compiled([], [note])
+
+
+async def _labels(client: KubeClient, namespace: str) -> Mapping[str, str]:
+    try:
+        found = await client.get(NAMESPACES, namespace)
+    except NotFound as error:
+        raise BadInput(f"the cluster has no namespace {namespace}; create it, or give --namespace") from error
+    labels = (found.get("metadata") or {}).get("labels")
+    return labels if isinstance(labels, dict) else {}
+
+
+async def _myself(client: KubeClient) -> Requester:
+    """Who would make this request by applying it: the user of the kubeconfig (SelfSubjectReview)."""
+    body = {"apiVersion": _SELF_SUBJECT_REVIEWS.api_version, "kind": "SelfSubjectReview"}
+    answer = await client.create(_SELF_SUBJECT_REVIEWS, body)
+    user = (answer.get("status") or {}).get("userInfo") or {}
+    return Requester(
+        str(user.get("username") or ""),
+        tuple(user.get("groups") or ()),
+        str(user.get("uid") or ""),
+        user.get("extra") or {},
+    )

@@ -1,0 +1,229 @@
+"""What is wrong with policies, and what is probably not meant, found in files before a cluster sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from issuer.api.group import (
+    API_VERSION,
+    CLUSTER_ISSUER_KIND,
+    GROUP,
+    ISSUER_KIND,
+    POLICY_KIND,
+    POLICY_PLURAL,
+)
+from issuer.api.model import SpecError
+from issuer.explain.documents import Document, read_tree
+from issuer.explain.errors import BadInput
+from issuer.explain.policies import PEER_GROUP, is_policy, problem_lines, unknown_fields
+from issuer.explain.rbac import bound_groups
+from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
+from issuer.policy.facts import IssuerReference
+from issuer.policy.selection import guards
+
+
+class Level(StrEnum):
+    """How bad a finding is: with an error the policy is not used, a warning may be meant."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing about one policy; `field` is empty where it is about the whole."""
+
+    source: str
+    policy: str
+    level: Level
+    field: str
+    message: str
+
+    def to_json(self) -> dict[str, str]:
+        """For `-o json`."""
+        return {
+            "source": self.source,
+            "policy": self.policy,
+            "level": self.level.value,
+            "field": self.field,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The findings, and how many policies were looked at."""
+
+    policies: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        """How many findings are errors."""
+        return sum(finding.level is Level.ERROR for finding in self.findings)
+
+    @property
+    def warnings(self) -> int:
+        """How many are warnings."""
+        return len(self.findings) - self.errors
+
+
+_SOME_NAME: Final = "\N{REPLACEMENT CHARACTER}"
+_NAME_FIELDS: Final = ("commonName", "dnsNames", "ipAddresses", "uris", "emailAddresses")
+_Said = tuple[Level, str, str]
+
+
+def lint(paths: Sequence[str]) -> Report:
+    """Everything found in the policies of these files and folders. Raises BadInput if there are none."""
+    documents = read_tree(paths)
+    policies = [document for document in documents if _looks_like_policy(document)]
+    if not policies:
+        raise BadInput(f"no {POLICY_KIND} of {GROUP} or {PEER_GROUP} in {', '.join(paths)}")
+    seen: dict[str, str] = {}
+    findings: list[Finding] = []
+    for policy in policies:
+        said = [*_identity(policy, seen), *_spec(policy), *_bindings(policy, documents)]
+        findings += [Finding(policy.source, policy.name or "(no name)", *one) for one in said]
+    return Report(len(policies), tuple(findings))
+
+
+def _looks_like_policy(document: Document) -> bool:
+    return is_policy(document) or document.kind == POLICY_KIND
+
+
+def _identity(policy: Document, seen: dict[str, str]) -> Iterator[_Said]:
+    if policy.group == PEER_GROUP:
+        yield (
+            Level.WARNING,
+            "apiVersion",
+            f"this is approver-policy's; to move over, write {API_VERSION} here and {GROUP} in its RBAC",
+        )
+    elif policy.api_version != API_VERSION:
+        yield Level.ERROR, "apiVersion", f"must be {API_VERSION}"
+    if not policy.name:
+        yield Level.ERROR, "metadata.name", "is missing"
+    elif policy.name in seen:
+        yield Level.ERROR, "metadata.name", f"is also the name of the policy in {seen[policy.name]}"
+    else:
+        seen[policy.name] = policy.source
+    if policy.metadata.get("namespace"):
+        yield Level.WARNING, "metadata.namespace", "does nothing: policies are cluster-scoped"
+
+
+def _spec(policy: Document) -> Iterator[_Said]:
+    spec = policy.data.get("spec")
+    if not isinstance(spec, dict):
+        yield Level.ERROR, "spec", "is missing, or no object"
+        return
+    for line in unknown_fields(spec):
+        yield Level.ERROR, *_split(line)
+    try:
+        compiled = compile_policy(policy.name, spec)
+    except (PolicyInvalid, SpecError) as error:
+        for line in problem_lines(error):
+            yield Level.ERROR, *_split(line)
+        return
+    for field, message in (*_selector(compiled, spec), *_allowed(spec)):
+        yield Level.WARNING, field, message
+
+
+def _selector(policy: Policy, spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    reference = _inner(spec, "selector", "issuerRef")
+    if not any(guards(policy, _ours(kind, reference)) for kind in (ISSUER_KIND, CLUSTER_ISSUER_KIND)):
+        field = "group" if _is_other_group(policy, reference) else "kind"
+        wanted = GROUP if field == "group" else f"{ISSUER_KIND} or {CLUSTER_ISSUER_KIND}"
+        yield (
+            f"spec.selector.issuerRef.{field}",
+            f"matches no issuer of ours: {reference.get(field)!r} is not {wanted}",
+        )
+    elif not reference:
+        yield (
+            "spec.selector.issuerRef",
+            "selects every issuer there is or will be; name the one that is meant",
+        )
+
+
+def _ours(kind: str, reference: Mapping[str, Any], group: str = GROUP) -> IssuerReference:
+    # A pattern matches itself: its * stand for the * of the name.
+    return IssuerReference(name=str(reference.get("name") or _SOME_NAME), kind=kind, group=group)
+
+
+def _is_other_group(policy: Policy, reference: Mapping[str, Any]) -> bool:
+    kind = str(reference.get("kind") or ISSUER_KIND)
+    group = str(reference.get("group") or "")
+    return (
+        bool(group)
+        and guards(policy, _ours(kind, reference, group))
+        and not guards(policy, _ours(kind, reference))
+    )
+
+
+def _allowed(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    allowed = _inner(spec, "allowed")
+    anything = [name for name in _NAME_FIELDS if _any_value(_inner(allowed, name))]
+    if anything:
+        fields = ", ".join(anything)
+        yield "spec.allowed", f"allows any value of {fields} ('*' without validations)"
+    if allowed.get("isCA") is True:
+        yield "spec.allowed.isCA", "allows CA certificates, which can sign any name"
+    if not allowed.get("usages"):
+        yield (
+            "spec.allowed.usages",
+            "is not set: every request that lists usages is denied, also one that lists the default ones",
+        )
+    for path, field in _value_fields(allowed, "spec.allowed"):
+        if field.get("required") is True and _allows_none(field):
+            yield path, "is required, but no value is allowed: this policy can never approve"
+
+
+def _value_fields(part: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for key, value in part.items():
+        if isinstance(value, dict):
+            yield f"{path}.{key}", value
+            if key == "subject":
+                yield from _value_fields(value, f"{path}.{key}")
+        elif key in ("otherNames", "otherAttributes") and isinstance(value, list):
+            yield from ((f"{path}.{key}[{one.get('oid')}]", one) for one in value if isinstance(one, dict))
+
+
+def _allows_none(field: Mapping[str, Any]) -> bool:
+    if field.get("validations") and field.get("values") is None and field.get("value") is None:
+        return False
+    return not field.get("values") and not field.get("value")
+
+
+def _any_value(field: Mapping[str, Any]) -> bool:
+    values = field.get("values") or []
+    patterns = [*(values if isinstance(values, list) else []), field.get("value")]
+    everything = any(isinstance(one, str) and one and not one.strip("*") for one in patterns)
+    return everything and not field.get("validations")
+
+
+def _bindings(policy: Document, documents: Sequence[Document]) -> Iterator[_Said]:
+    groups = bound_groups(documents, policy.name)
+    if groups & {policy.group, "*"}:
+        return
+    if groups:
+        other = ", ".join(sorted(groups))
+        message = f"a role grants use of it in the API group {other}, but the policy is of {policy.group}"
+    else:
+        message = (
+            "none of these files lets anybody use it: without a role with the verb use on "
+            f"{POLICY_PLURAL} and a binding to the requesters it applies to nobody"
+        )
+    yield Level.WARNING, "", message
+
+
+def _inner(part: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    for key in path:
+        found = part.get(key)
+        part = found if isinstance(found, dict) else {}
+    return part
+
+
+def _split(line: str) -> tuple[str, str]:
+    field, colon, message = line.partition(": ")
+    return (field, message) if colon else ("", line)

@@ -1,0 +1,49 @@
+"""Without a cluster nobody may use anything, unless the caller says so."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from issuer.explain.asked import Asked
+from issuer.explain.errors import BadInput
+from issuer.explain.judging import Explanation, judge
+from issuer.explain.policies import PolicySet
+from issuer.explain.requester import Requester
+
+EVERY_POLICY = "*"
+
+
+def explain(
+    asked: Asked,
+    requester: Requester,
+    policies: PolicySet,
+    labels: Mapping[str, str],
+    allow_use: Collection[str],
+) -> Explanation:
+    """The decision where exactly the policies in `allow_use` (or all, by `*`) may be used."""
+    judging = judge(asked, requester, policies, labels, offline=True)
+    return judging.finish({name: allowed(name, allow_use) for name in judging.to_ask})
+
+
+def allowed(name: str, allow_use: Collection[str]) -> bool:
+    """Whether the caller said that this policy may be used."""
+    return name in allow_use or EVERY_POLICY in allow_use
+
+
+def check_known(policies: PolicySet, allow_use: Collection[str]) -> None:
+    """A name in `allow_use` that no policy has is a slip of the pen. Raises BadInput."""
+    unknown = sorted(set(allow_use) - set(policies.specs) - {EVERY_POLICY})
+    if unknown:
+        known = ", ".join(sorted(policies.specs)[:10]) or "none at all"
+        raise BadInput(f"--allow-use {unknown[0]}: there is no such policy; there is {known}")
+
+
+def read_labels(text: str) -> dict[str, str]:
+    """`k=v,k=v` as labels. Raises BadInput."""
+    labels: dict[str, str] = {}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        key, equals, value = part.partition("=")
+        if not equals or not key:
+            raise BadInput(f"--namespace-labels: {part!r} is not KEY=VALUE")
+        labels[key.strip()] = value.strip()
+    return labels

@@ -1,0 +1,47 @@
+"""What a request asks for, as the texts that a policy's patterns are held against."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from issuer.api.duration import format_duration
+from issuer.policy.compiled import PATHS
+from issuer.policy.facts import Facts
+from issuer.x509.contents import Part, Place
+
+ALLOWED: Final = "spec.allowed"
+IS_CA: Final = f"{ALLOWED}.isCA"
+USAGES: Final = f"{ALLOWED}.usages"
+DURATION: Final = "duration"
+KEY: Final = "private key"
+
+
+def requested(facts: Facts) -> dict[str, tuple[str, ...]]:
+    """Values by the field of a policy that allows them, such as `spec.allowed.dnsNames`; no empty ones."""
+    found: dict[str, tuple[str, ...]] = {}
+    for place, values in facts.csr.contents.values.items():
+        texts = tuple(dict.fromkeys(value.text for value in values if value.text))
+        if texts:
+            found[_path(place)] = texts
+    if facts.is_ca:
+        found[IS_CA] = ("true",)
+    if facts.usages:
+        found[USAGES] = facts.usages
+    return found
+
+
+def also_asked(facts: Facts) -> dict[str, str]:
+    """What constraints are about: the duration and the key, as text."""
+    key = facts.csr.key
+    size = f" {key.size}" if key.size > 0 else ""
+    return {
+        DURATION: "not set" if facts.duration is None else format_duration(facts.duration),
+        KEY: f"{key.algorithm or 'of another kind'}{size}",
+    }
+
+
+def _path(place: Place) -> str:
+    part, oid = place
+    if place in PATHS:
+        return PATHS[place]
+    return f"{ALLOWED}.{'otherNames' if part is Part.OTHER else 'subject.otherAttributes'}[{oid}]"

@@ -1,0 +1,34 @@
+"""Text from files and certificates, made safe for a terminal; and small pieces of YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import yaml
+
+_LIMIT: Final = 300
+
+
+def shown(text: str, limit: int = _LIMIT) -> str:
+    """`text` on one line, bounded, everything unprintable (colour codes, bidi marks) as an escape."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in cut
+    )
+
+
+def to_yaml(*documents: Mapping[str, Any]) -> str:
+    """The documents as YAML, in the order of their keys, without anchors."""
+    texts = (yaml.dump(one, Dumper=_Dumper, sort_keys=False, width=1000) for one in documents)
+    return "---\n".join(texts)
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        """No anchors: people paste this."""
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """List items stand under their key's indentation, as kubectl writes none and people read better."""
+        super().increase_indent(flow, False)

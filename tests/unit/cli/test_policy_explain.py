@@ -1,0 +1,360 @@
+"""`policy explain`: the decision, its exit code, and what it tells people to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.builders import certificate_request, csr_pem
+from tests.unit.cli.conftest import Folder
+
+Build = Callable[..., dict[str, Any]]
+CERT_MANAGER = {"kind": "ServiceAccount", "namespace": "cert-manager", "name": "cert-manager"}
+
+
+def pasted(output: str) -> list[dict[str, Any]]:
+    """The first YAML that the output shows for pasting."""
+    lines = output.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(("apiVersion:", "spec:")))
+    end = next((i for i in range(start, len(lines)) if not lines[i].strip()), len(lines))
+    return list(yaml.safe_load_all("\n".join(lines[start:end])))
+
+
+def test_a_request_that_a_usable_policy_allows_is_approved(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request, policies = folder.write("r.yaml", certificate()), folder.write("p.yaml", policy())
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
+    assert result.code == 0
+    assert "Approved by the policy web" in result.text
+    assert "What to do" not in result.text
+
+
+def test_json_has_the_decision_policy_by_policy(folder: Folder, certificate: Build, policy: Build) -> None:
+    other = policy("other", selector={"issuerRef": {"name": "prod"}})
+    request = folder.write("r.yaml", certificate(dnsNames=["a.test"]))
+    policies = folder.write("p.yaml", policy(), other)
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "*", "-o", "json")
+    assert result.code == 1
+    found = result.json()
+    message = found["policies"][1]["violations"][0].pop("message")
+    assert "a.test" in message
+    assert found == {
+        "decision": "Denied",
+        "policy": None,
+        "policies": [
+            {"name": "other", "applies": False, "reason": "selector", "violations": []},
+            {
+                "name": "web",
+                "applies": True,
+                "reason": "",
+                "violations": [{"field": "spec.allowed.dnsNames.values"}],
+            },
+        ],
+    }
+
+
+def test_json_of_several_requests_is_a_list_and_the_worst_decides(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate(), certificate(dnsNames=["a.test"]))
+    policies = folder.write("p.yaml", policy())
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web", "-o", "json")
+    assert result.code == 1
+    assert [one["decision"] for one in result.json()] == ["Approved", "Denied"]
+    assert {one["request"] for one in result.json()} == {"team-a/web-1"}
+
+
+# The three mistakes of seed 004, in their order.
+
+
+def test_without_any_policy_it_prints_one_that_approves(folder: Folder, certificate: Build) -> None:
+    request = folder.write("r.yaml", certificate(subject={"organizations": ["Lab"]}, usages=["server auth"]))
+    result = folder.run("explain", "-f", request)
+    assert result.code == 2
+    assert "there is no policy, so the request waits" in result.text
+    policy, role, binding = pasted(result.stdout)
+    assert role["rules"][0]["resourceNames"] == [policy["metadata"]["name"]]
+    assert binding["metadata"]["namespace"] == "team-a"
+    assert binding["subjects"] == [CERT_MANAGER]
+    # What it tells people to apply is enough.
+    starter = folder.write("p.yaml", policy)
+    again = folder.run("explain", "-f", request, "--policies", starter, "--allow-use", "*")
+    assert again.code == 0, again.stdout
+
+
+def test_without_a_binding_it_prints_the_one_for_this_requester(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request, policies = folder.write("r.yaml", certificate()), folder.write("p.yaml", policy())
+    result = folder.run("explain", "-f", request, "--policies", policies)
+    assert result.code == 2
+    assert "may not use it" in result.text
+    assert "--allow-use web" in result.text
+    role, binding = pasted(result.stdout)
+    assert role["kind"] == "ClusterRole"
+    assert role["rules"] == [
+        {
+            "apiGroups": ["vault-issuer.io"],
+            "resources": ["certificaterequestpolicies"],
+            "verbs": ["use"],
+            "resourceNames": ["web"],
+        }
+    ]
+    assert binding["kind"] == "RoleBinding"
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == [CERT_MANAGER]
+
+
+def test_an_organization_that_is_not_allowed_gets_the_snippet_to_add(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate(subject={"organizations": ["Lab"]}))
+    policies = folder.write("p.yaml", policy())
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
+    assert result.code == 1
+    assert "spec.allowed.subject.organizations" in result.text
+    assert pasted(result.stdout) == [
+        {"spec": {"allowed": {"subject": {"organizations": {"values": ["Lab"]}}}}}
+    ]
+
+
+def test_the_snippet_keeps_what_is_allowed_and_adds_only_what_is_not(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate(dnsNames=["www.lab.example", "www.other.example"]))
+    policies = folder.write("p.yaml", policy())
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
+    added = pasted(result.stdout)[0]["spec"]["allowed"]["dnsNames"]["values"]
+    assert added == ["*.lab.example", "www.other.example"]
+
+
+def test_a_pattern_that_others_need_is_not_replaced(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate(commonName="other"))
+    allowed = {"commonName": {"value": "*.lab.example"}, "dnsNames": {"values": ["*.lab.example"]}}
+    policies = folder.write("p.yaml", policy(allowed=allowed))
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
+    assert "It takes one pattern: widen it" in result.text
+    assert "value: other" not in result.text
+
+
+def test_where_one_denies_the_binding_of_another_that_would_approve_comes_first(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate())
+    policies = folder.write("p.yaml", policy("strict", allowed={}), policy())
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "strict")
+    assert result.code == 1
+    assert "The policy web would approve this request" in result.text
+    assert pasted(result.stdout)[0]["rules"][0]["resourceNames"] == ["web"]
+
+
+def test_entries_by_object_identifier_come_whole_too(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    names = [{"oid": "1.2.3.4", "utf8Value": "new"}, {"oid": "1.2.3.5", "utf8Value": "unlisted"}]
+    request = folder.write("r.yaml", certificate(otherNames=names))
+    listed = [{"oid": "1.2.3.9", "values": ["x"]}, {"oid": "1.2.3.4", "values": ["a"], "required": True}]
+    allowed = {"dnsNames": {"values": ["*"]}, "otherNames": listed}
+    policies = folder.write("p.yaml", policy(allowed=allowed))
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
+    assert pasted(result.stdout)[0]["spec"]["allowed"]["otherNames"] == [
+        {"oid": "1.2.3.9", "values": ["x"]},
+        {"oid": "1.2.3.4", "values": ["a", "new"], "required": True},
+        {"oid": "1.2.3.5", "values": ["unlisted"]},
+    ]
+
+
+def test_a_user_is_bound_as_a_user(folder: Folder, certificate: Build, policy: Build) -> None:
+    request, policies = folder.write("r.yaml", certificate()), folder.write("p.yaml", policy())
+    result = folder.run("explain", "-f", request, "--policies", policies, "--as", "jane@example.com")
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane@example.com"}
+    assert pasted(result.stdout)[1]["subjects"] == [subject]
+
+
+def test_a_missing_binding_hides_no_violation(folder: Folder, certificate: Build, policy: Build) -> None:
+    request = folder.write("r.yaml", certificate(dnsNames=["a.test"]))
+    policies = folder.write("p.yaml", policy())
+    result = folder.run("explain", "-f", request, "--policies", policies)
+    assert "Once bound, web would deny it" in result.text
+
+
+@pytest.mark.parametrize(
+    ("selector", "told"),
+    [
+        ({"issuerRef": {"name": "prod"}}, "name: demo"),
+        ({"issuerRef": {"group": "policy.cert-manager.io"}}, "still names the group policy.cert-manager.io"),
+        ({"namespace": {"matchNames": ["team-b"]}}, "- team-a"),
+        ({"namespace": {"matchLabels": {"pki": "on"}}}, "kubectl label namespace team-a pki=on"),
+    ],
+)
+def test_a_selector_that_does_not_match_is_named_with_its_remedy(
+    folder: Folder, certificate: Build, policy: Build, selector: dict[str, Any], told: str
+) -> None:
+    request = folder.write("r.yaml", certificate())
+    policies = folder.write("p.yaml", policy(selector=selector))
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
+    assert result.code == 2
+    assert told in result.text
+
+
+def test_labels_of_the_namespace_can_be_given(folder: Folder, certificate: Build, policy: Build) -> None:
+    request = folder.write("r.yaml", certificate())
+    labels = {"pki": "on", "kubernetes.io/metadata.name": "team-a"}
+    policies = folder.write("p.yaml", policy(selector={"namespace": {"matchLabels": labels}}))
+    options = ("-f", request, "--policies", policies, "--allow-use", "web")
+    assert folder.run("explain", *options, "--namespace-labels", "pki=on,x=y").code == 0
+
+
+def test_a_request_for_another_group_is_told_how_to_become_ours(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate(issuerRef={"name": "demo"}))
+    policies = folder.write("p.yaml", policy())
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
+    assert result.code == 2
+    assert "issuerRef.group: vault-issuer.io" in result.text
+    assert "the default, as issuerRef.group is not set" in result.text
+
+
+def test_an_invalid_policy_is_not_used_and_its_problems_are_told(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate())
+    policies = folder.write("p.yaml", policy(constraints={"maxDuration": "1 day"}))
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
+    assert result.code == 2
+    assert "Mend the policy web" in result.text
+    assert "spec.constraints.maxDuration" in result.text
+
+
+def test_a_constraint_is_answered_with_words_not_with_yaml(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate())
+    policies = folder.write("p.yaml", policy(constraints={"maxDuration": "1h"}))
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
+    assert result.code == 1
+    assert "Set spec.duration in the request" in result.text
+
+
+def test_a_certificate_without_a_duration_is_judged_without_one_as_in_a_cluster(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate(duration=None))
+    policies = folder.write("p.yaml", policy(constraints={"maxDuration": "9000h"}))
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
+    assert result.code == 1
+    assert "cert-manager writes no duration into the request" in result.text
+
+
+def test_a_certificate_request_is_judged_as_who_made_it(folder: Folder, policy: Build) -> None:
+    body = certificate_request(request=csr_pem("www.lab.example"), usages=[], username="jane")
+    request = folder.write("r.yaml", body)
+    rule = {"rule": "cr.username == 'jane' && cr.namespace == 'team-a'"}
+    allowed = {"dnsNames": {"validations": [rule]}}
+    policies = folder.write("p.yaml", policy(allowed=allowed))
+    options = ("-f", request, "--policies", policies, "--allow-use", "web")
+    assert folder.run("explain", *options).code == 0
+    assert folder.run("explain", *options, "--as", "john").code == 1
+
+
+def test_a_bare_request_takes_the_rest_from_options(folder: Folder, policy: Build) -> None:
+    request = folder.write("r.csr", csr_pem("www.lab.example"))
+    selector = {
+        "issuerRef": {"kind": "VaultIssuer", "name": "demo", "group": "vault-issuer.io"},
+        "namespace": {"matchNames": ["team-a"]},
+    }
+    allowed = {
+        "dnsNames": {"values": ["*.lab.example"]},
+        "usages": ["server auth", "digital signature"],
+        "isCA": True,
+    }
+    body = policy(selector=selector, allowed=allowed, constraints={"maxDuration": "2h"})
+    policies = folder.write("p.yaml", body)
+    options = ["-f", request, "--policies", policies, "--allow-use", "web", "--is-ca", "--duration", "2h"]
+    options += ["--usages", "server auth,digital signature", "-n", "team-a", "--issuer", "VaultIssuer/demo"]
+    result = folder.run("explain", *options)
+    assert result.code == 0, result.stdout + result.stderr
+    assert folder.run("explain", *options, "--duration", "3h").code == 1
+
+
+def test_the_request_may_come_from_standard_input(folder: Folder, policy: Build) -> None:
+    policies = folder.write("p.yaml", policy())
+    options = ["--policies", policies, "--allow-use", "web", "--issuer", "VaultIssuer/demo"]
+    result = folder.run("explain", "-f", "-", *options, stdin=csr_pem("www.lab.example"))
+    assert result.code == 0
+    assert "standard input" in result.text
+
+
+def test_approver_policys_own_policies_are_judged_with_a_note(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    peer = policy() | {"apiVersion": "policy.cert-manager.io/v1alpha1"}
+    request, policies = folder.write("r.yaml", certificate()), folder.write("p/web.yaml", peer)
+    options = ("-f", request, "--policies", str(Path(policies).parent), "--allow-use", "web")
+    result = folder.run("explain", *options, "-o", "json")
+    assert result.code == 0
+    assert "approver-policy's" in result.stderr
+    assert result.json()["policy"] == "web"
+
+
+def test_names_from_a_request_can_not_draw_on_the_terminal(folder: Folder, policy: Build) -> None:
+    csr = csr_pem("www.lab.example", common_name="[red]x\u202e\u001b[31m")
+    policies = folder.write("p.yaml", policy())
+    options = ["--policies", policies, "--allow-use", "web", "--issuer", "VaultIssuer/demo"]
+    result = folder.run("explain", "-f", "-", *options, stdin=csr)
+    assert result.code == 1
+    assert "\u001b" not in result.stdout
+    assert "\u202e" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "--file"),
+        (("-f", "missing.yaml"), "can't be read"),
+        (("-f", "{csr}"), "--issuer KIND/NAME"),
+        (("-f", "{csr}", "--issuer", "demo"), "not KIND/NAME"),
+        (("-f", "{csr}", "--issuer", "VaultIssuer/a", "--usages", "sing"), "sing"),
+        (("-f", "{csr}", "--issuer", "VaultIssuer/a", "--duration", "1 day"), "--duration"),
+        (("-f", "{csr}", "--issuer", "VaultIssuer/a", "--duration", "0s"), "not positive"),
+        (("-f", "{request}", "--issuer", "VaultIssuer/a"), "only for a bare PEM request"),
+        (("-f", "{request}", "--namespace", "team-b"), "team-b"),
+        (("-f", "{request}", "--policies", "{request}", "--cluster"), "exclude"),
+        (("-f", "{request}", "--context", "x"), "belong to --cluster"),
+        (("-f", "{request}", "--allow-use", "webb"), "no such policy"),
+        (("-f", "{request}", "--namespace-labels", "pki"), "KEY=VALUE"),
+        (("-f", "{policy}"), "holds no request"),
+        (("-f", "{request}", "--policies", "{policy}", "--policies", "{policy}"), "also in"),
+        (("-f", "{request}", "--nope"), "nope"),
+    ],
+)
+def test_bad_input_exits_with_3_and_says_what_is_wrong(
+    folder: Folder, certificate: Build, policy: Build, arguments: tuple[str, ...], told: str
+) -> None:
+    files = {
+        "csr": folder.write("r.csr", csr_pem("a.test")),
+        "request": folder.write("r.yaml", certificate()),
+        "policy": folder.write("p.yaml", policy()),
+    }
+    result = folder.run("explain", *(argument.format(**files) for argument in arguments))
+    assert result.code == 3
+    assert told in result.stderr
+
+
+def test_a_request_whose_bytes_are_broken_is_bad_input(folder: Folder) -> None:
+    request = folder.write("r.yaml", certificate_request(request="bm90IGEgY3Ny"))
+    result = folder.run("explain", "-f", request)
+    assert result.code == 3
+    assert "spec.request" in result.stderr
+
+
+def test_unknown_commands_exit_with_3_too(folder: Folder) -> None:
+    assert folder.run("exlain").code == 3
