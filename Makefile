@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-integration check lint types format crds lock up down status build clean
+.PHONY: help setup demo test test-unit test-integration test-differential check lint types format crds lock up down status build clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test-unit: setup ## the unit tests alone
 
 test-integration: setup ## the tests on the real testbed alone
 	@$(BIN)/python tools/tiers.py integration
+
+test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
+	@$(BIN)/python tools/tiers.py differential
 
 check: lint types ## lint, layers and types
 
