@@ -12,6 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# The unit tests share nothing, so they run on all cores; the others share one cluster.
+PARALLEL = {"unit": ("-n", "auto", "--dist", "loadfile")}
+
 
 def main(arguments: list[str]) -> int:
     """Exit code 0 when every tier passed, else the first failing one's."""
@@ -24,9 +27,8 @@ def main(arguments: list[str]) -> int:
     for tier in tiers:
         print(f"== {tier} tests", flush=True)
         started = time.monotonic()
-        result = subprocess.run(
-            [sys.executable, "-m", "pytest", f"tests/{tier}", *extra], cwd=ROOT, check=False
-        )
+        command = [sys.executable, "-m", "pytest", f"tests/{tier}", *PARALLEL.get(tier, ()), *extra]
+        result = subprocess.run(command, cwd=ROOT, check=False)
         took.append((tier, time.monotonic() - started, "passed" if result.returncode == 0 else "FAILED"))
         code = code or result.returncode
     for tier, seconds, how in took:

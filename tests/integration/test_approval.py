@@ -16,6 +16,7 @@ from tests.builders import csr_pem
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
+    cluster_issuer_with_token,
     condition,
     delete_issuer,
     only_policies,
@@ -256,3 +257,28 @@ def test_somebody_elses_approval_changes_nothing_in_policy_mode(
     found = wait_answer(bed, "pushed", namespace, "Failed")
     assert condition(found, "Denied") == {}
     assert len(signed_csrs(bed)) == before
+
+
+def test_a_verbatim_path_needs_a_policy_that_selects_its_issuer(bed: Testbed, layout: PkiLayout) -> None:
+    token = setup_token(bed.vault, layout.policy)
+    cluster_issuer_with_token(bed, "verbatim", token, path=f"{layout.mount}/sign-verbatim")
+    assert "selector names it" in wait_reason(bed, "verbatim", "NoPolicy")
+    bed.kube.apply(policy("elsewhere", LAB, selector={"issuerRef": {"name": "another"}}))
+    wait_reason(bed, "verbatim", "NoPolicy")
+    bed.kube.apply(policy("guard", LAB, selector={"issuerRef": {"name": "verb*"}}))
+    # Guarded it is, built it is not yet.
+    wait_reason(bed, "verbatim", "Unsupported")
+    delete_issuer(bed, "verbatim")
+
+
+def test_the_reason_why_a_request_waits_can_be_told_without_names(
+    bed: Testbed, namespace: str, controller: ControllerProcess, team: Kube
+) -> None:
+    controller.stop()
+    bed.kube.apply(policy("secret-project", LAB))
+    with ControllerProcess(bed, ["--no-name-policies"]):
+        ask(team, "curious", namespace)
+        message = ready(wait_answer(bed, "curious", namespace, "Pending"))["message"]
+    controller.start()
+    assert "secret-project" not in message
+    assert "1" in message
