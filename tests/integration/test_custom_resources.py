@@ -189,3 +189,10 @@ def message(error: HTTPError) -> str:
     """What the API server said."""
     assert isinstance(error.body, dict)
     return str(error.body["message"])
+
+
+def test_every_sample_is_accepted_under_strict_validation(bed: Testbed) -> None:
+    samples = sorted((REPOSITORY / "config" / "samples").glob("*.yaml"))
+    assert samples
+    for sample in samples:
+        bed.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(sample))
