@@ -108,9 +108,9 @@ APPROVER_POLICY = Build(
     module="github.com/cert-manager/approver-policy",
     target="github.com/cert-manager/approver-policy/cmd",
     program="approver-policy",
-    download_mb=0,
-    disk_mb=0,
-    minutes=0,
+    download_mb=55,
+    disk_mb=1500,
+    minutes=4,
     crds=True,
 )
 # What every testbed needs; approver-policy is for the differential tests alone, built when they ask for it.

@@ -338,17 +338,15 @@ def _together(jobs: Sequence[Callable[[], None]], abort: Callable[[], None]) -> 
 
 @contextlib.contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """While a testbed runs, SIGTERM unwinds the program as Ctrl-C does, if nobody handles it already."""
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    ):
-        yield
-        return
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """While a testbed runs, SIGTERM and SIGHUP unwind the program as Ctrl-C does, unless they are handled."""
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        ours = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for number in ours:
+                signal.signal(number, signal.SIG_DFL)

@@ -6,6 +6,7 @@ what the terminal shows, as the README does.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import sys
@@ -39,6 +40,7 @@ from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_auth, setup_kub
 NAMESPACE = "demo"
 ISSUER = "demo"
 POLICY = "lab-names"
+USAGES = ["digital signature", "key encipherment", "server auth", "client auth"]
 KIND = "VaultClusterIssuer"
 OURS = "vault-issuer.io/v1alpha1"
 CERT_MANAGER_API = "cert-manager.io/v1"
@@ -47,6 +49,11 @@ HOST = f"www.{DOMAIN}"
 
 def main() -> int:
     """Run the demo; 0 if all of it held."""
+    argparse.ArgumentParser(
+        prog="make demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     recording = os.environ.get("SVG")
     story = Story(Console(highlight=False, record=True, width=WIDTH)) if recording else Story()
     wrong = problems()
@@ -140,7 +147,7 @@ def prepare_vault(story: Story, bed: Testbed) -> PkiLayout:
     with story.step(
         "OpenBao has a root CA, an intermediate CA, a role and a policy that may only sign"
     ) as step:
-        layout = setup_pki(bed.vault)
+        layout = setup_pki(bed.vault, role_options={"key_usage": ["DigitalSignature", "KeyEncipherment"]})
         step.note(f"vault.path is {layout.sign_path}; policy {layout.policy}")
     with story.step("OpenBao trusts one ServiceAccount, with a token made for this issuer alone") as step:
         setup_kubernetes_auth(bed)
@@ -173,7 +180,7 @@ def starter_policy() -> dict[str, Any]:
     """What the demo's Certificates may hold; what it does not name is denied."""
     allowed = {
         "dnsNames": {"values": [f"*.{DOMAIN}"]},
-        "usages": ["digital signature", "key encipherment"],
+        "usages": USAGES,
     }
     constraints = {"maxDuration": "48h", "privateKey": {"algorithm": "ECDSA"}}
     return policy(POLICY, allowed, constraints=constraints)
@@ -183,7 +190,7 @@ def issue(story: Story, bed: Testbed, layout: PkiLayout) -> Delivered:
     """A Certificate becomes a Secret."""
     bed.create_namespace(NAMESPACE)
     with story.step(f"Certificate {NAMESPACE}/web (EC P-256, *.{DOMAIN}) became a Secret") as step:
-        bed.kube.apply(certificate("web", NAMESPACE, ISSUER, (f"*.{DOMAIN}",)))
+        bed.kube.apply(certificate("web", NAMESPACE, ISSUER, (f"*.{DOMAIN}",), usages=USAGES))
         bed.kube.wait(CERT_MANAGER_API, "Certificate", "web", NAMESPACE)
         delivered = secret_of(bed, "web-tls")
         step.note(request_story(bed, "web-1"))
@@ -227,7 +234,7 @@ def outage(story: Story, bed: Testbed, layout: PkiLayout) -> None:
     with story.step("Vault is sealed"):
         bed.vault.seal()
     with story.step("A new Certificate waits, and its request says why") as step:
-        bed.kube.apply(certificate("shop", NAMESPACE, ISSUER, (f"shop.{DOMAIN}",)))
+        bed.kube.apply(certificate("shop", NAMESPACE, ISSUER, (f"shop.{DOMAIN}",), usages=USAGES))
         waiting = bed.kube.wait(CERT_MANAGER_API, "CertificateRequest", "shop-1", NAMESPACE, until=is_pending)
         step.note(condition_text(waiting))
     with story.step(f"{KIND} {ISSUER} says so too") as step:
@@ -271,14 +278,15 @@ def keep(story: Story, bed: Testbed) -> None:
     story.chapter("Still running; Ctrl-C stops and removes it")
     for line in (
         f"export KUBECONFIG={shlex.quote(str(bed.kubeconfig))}",
-        f"export VAULT_ADDR={bed.vault.addr} VAULT_CACERT={shlex.quote(str(bed.vault.ca_file))}",
+        f"export VAULT_ADDR={bed.vault.addr}",
+        f"export VAULT_CACERT={shlex.quote(str(bed.vault.ca_file))}",
         f"export VAULT_TOKEN={bed.vault.token}",
         f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH",
         "kubectl get vaultclusterissuers,certificates,certificaterequests -A",
         f"kubectl -n {NAMESPACE} get secret web-tls -o jsonpath='{{.data.tls\\.crt}}' | base64 -d",
         "bao read pki_int/roles/lab",
     ):
-        story.say(f"  {line}")
+        story.command(line)
     while True:
         time.sleep(3600)
 

@@ -256,6 +256,7 @@ def summary(state: Path = STATE) -> str:
         f"export VAULT_ADDR={told['vaultAddr']} VAULT_CACERT={shlex.quote(told['vaultCAFile'])}",
         # The token itself is not shown: screens are shared and logs kept.
         f"export VAULT_TOKEN=$({shlex.quote(sys.executable)} -c {shlex.quote(token)})",
+        f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH",
         f"kubectl get vaultclusterissuer {ISSUER}",
     ]
     return "\n".join(lines)

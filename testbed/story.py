@@ -74,6 +74,10 @@ class Story:
         """A plain line."""
         self.console.print(escape(text))
 
+    def command(self, text: str) -> None:
+        """A line to paste into a shell: never broken, however long."""
+        self.console.print(f"  {escape(text)}", soft_wrap=True)
+
     @property
     def seconds(self) -> float:
         """Since the story began."""

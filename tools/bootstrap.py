@@ -100,8 +100,9 @@ def install(arguments: list[str], packages: int) -> bool:
                     print(f"\r  {seen}/{packages} {line.split()[1][:60]:<60}", end="", flush=True)
                 elif seen % 20 == 0:
                     print(f"  {seen}/{packages} packages", flush=True)
-            elif line.startswith("Installing collected"):
-                print(f"{chr(13) if terminal else ''}  unpacking {seen} packages{' ' * 50}", flush=True)
+            elif line.startswith("Installing collected") and seen:
+                clear = f"\r{' ' * 80}\r" if terminal else ""
+                print(f"{clear}  unpacking {seen} packages", flush=True)
     if process.returncode:
         print("pip failed; its last lines:", *tail, sep="\n  ", file=sys.stderr)
     return process.returncode == 0

@@ -92,8 +92,8 @@ def controller(
 ) -> None:
     """Watch CertificateRequests of group vault-issuer.io, sign them through Vault and write the answer.
 
-    Exit codes: 0 after SIGTERM or SIGINT, 1 when the leadership was lost or the
-    API server can't be reached at all, 2 for wrong options.
+    Exit codes: 0 after SIGTERM or SIGINT, 1 when the leadership was lost, 2 when it
+    can't start (wrong options, no access to a cluster, its port is taken).
 
     Examples:
 
@@ -104,6 +104,7 @@ def controller(
     # Imported here so that --help and completion stay quick.
     from issuer.controller.options import ControllerOptions, own_namespace
     from issuer.controller.run import run_controller
+    from issuer.kube.errors import ConfigError
     from issuer.telemetry.logs import configure
 
     configure(log_format.value, log_level.value)
@@ -122,4 +123,9 @@ def controller(
         metrics_address=metrics_address,
         name_policies=name_policies,
     )
-    raise typer.Exit(run_controller(options))
+    try:
+        code = run_controller(options)
+    except (ConfigError, OSError) as error:
+        typer.echo(f"vault-issuer controller can't start: {error}", err=True)
+        code = 2
+    raise typer.Exit(code)

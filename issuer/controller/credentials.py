@@ -206,7 +206,7 @@ class _Reading:
             raise IssuerBroken(
                 "TokenRequestForbidden",
                 f"{where}: the controller may not create tokens for {which}; grant its ServiceAccount "
-                "the verb create on serviceaccounts/token by a Role that names it",
+                "the verb create on serviceaccounts/token by a Role that names it, and check that it exists",
             ) from error
         except Invalid as error:  # a name that no ServiceAccount can have, or audiences the server refuses
             raise IssuerBroken("InvalidSpec", f"{where}: {error}") from error

@@ -154,9 +154,16 @@ class Delivery:
             del self._held[held.key]
             await held.shared.give_back()
 
-    async def close(self) -> None:
-        """Nothing can be written any more: discard all that is still held."""
-        await asyncio.gather(*(self.discard(held, Cause.STOPPED) for held in self.all_held()))
+    async def close(self, seconds: float = 5.0) -> None:
+        """Nothing can be written any more: log every serial, then revoke what can be revoked in time."""
+        left = self.all_held()
+        for held in left:
+            log.warning("certificate left behind", request=str(held.key), serial=held.serial)
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(self.discard(held, Cause.STOPPED) for held in left))
+        except TimeoutError:
+            log.error("not all certificates left behind were revoked in time", left=len(self._held))
 
 
 def _obstacle(request: Request | None, held: Held) -> Cause | None:

@@ -26,7 +26,7 @@ from issuer.kube.resources import Resource
 from issuer.kube.workqueue import WorkQueue
 from issuer.policy.facts import IssuerReference
 from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
-from issuer.signing.signer import Health, Signer
+from issuer.signing.signer import Signer
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.chain import read_certificates
 from issuer.x509.describe import serial_hex, subject_text
@@ -105,13 +105,16 @@ class IssuerReconciler:
         except SpecError as error:
             return Verdict(False, "InvalidSpec", str(error))
         except SigningError as error:
-            return Verdict(False, error.reason, error.message)
+            spec = self.registry.entry(key).spec
+            warnings = () if spec is None else self._spec_warnings(key, spec)
+            return Verdict(False, error.reason, error.message, warnings=warnings)
 
     async def _check(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
         entry = self.registry.entry(key)
         uid, generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
         if not entry.describes(uid, generation):
             entry.ready, entry.uid, entry.generation = False, uid, generation
+            entry.reason, entry.message = "Pending", "it is being checked"
             entry.spec, entry.refused = None, None
         entry.spec = spec = IssuerSpec.parse(obj["spec"])
         await self._check_approval(key, entry, spec)
@@ -125,7 +128,7 @@ class IssuerReconciler:
             reason="Ready",
             message=f"logged in by {spec.vault.auth.chosen()[0]}; {spec.vault.path} is ready to sign",
             ca=_ca_facts(health.ca_pem),
-            warnings=(*self._unguarded(key, spec), *_warnings(spec, health)),
+            warnings=(*self._spec_warnings(key, spec), *health.warnings),
             again_in=health.check_again_in,
         )
 
@@ -155,10 +158,16 @@ class IssuerReconciler:
                 "nothing is signed rather than ignoring it",
             )
 
-    def _unguarded(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
-        if spec.approval == "Policy" or self.policies.guard(_reference(key)):
-            return ()
-        return ("no CertificateRequestPolicy selects this issuer: another approver's word is enough",)
+    def _spec_warnings(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
+        """What deserves a look, whether or not the issuer is Ready."""
+        found = []
+        if spec.approval == "External" and not self.policies.guard(_reference(key)):
+            found.append("no CertificateRequestPolicy selects this issuer: another approver's word is enough")
+        chosen, ignored = spec.vault.auth.chosen()
+        if ignored:
+            ignored_text = ", ".join(ignored)
+            found.append(f"spec.vault.auth sets several methods: {chosen} is used, {ignored_text} ignored")
+        return tuple(found)
 
     async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> Signer:
         """The signer of exactly this issuer, spec and Secrets; a new one when any of them changed."""
@@ -265,14 +274,6 @@ def _facts(status: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
             "caNotAfter": rfc3339(verdict.ca.not_after),
         }
     return fields
-
-
-def _warnings(spec: IssuerSpec, health: Health) -> tuple[str, ...]:
-    chosen, ignored = spec.vault.auth.chosen()
-    if not ignored:
-        return health.warnings
-    told = f"spec.vault.auth sets several methods: {chosen} is used, {', '.join(ignored)} ignored"
-    return (told, *health.warnings)
 
 
 def _ca_facts(ca_pem: str) -> CAFacts | None:

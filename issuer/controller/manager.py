@@ -23,13 +23,21 @@ log = structlog.get_logger(__name__)
 
 
 class Manager:
-    """One controller process."""
+    """One controller process.
+
+    ``lease_client`` has connections of its own, so that the Lease is renewed
+    however busy the others are.
+    """
 
     def __init__(
-        self, options: ControllerOptions, client: KubeClient, build_signer: BuildSigner = vault_signer
+        self,
+        options: ControllerOptions,
+        client: KubeClient,
+        lease_client: KubeClient | None = None,
+        build_signer: BuildSigner = vault_signer,
     ) -> None:
         self.options = options
-        self.elector = _elector(options, client) if options.leader_elect else None
+        self.elector = _elector(options, lease_client or client) if options.leader_elect else None
         self.parts = Parts(options, client, build_signer, self.may_work)
         self.health = HealthServer(self.parts.metrics.registry)
         self.health.live["loop"] = lambda: None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +24,8 @@ def own_namespace() -> str:
 
 
 def own_identity() -> str:
-    """A name for this process in the Lease, unique on this host."""
-    return f"{socket.gethostname()}_{os.getpid()}"
+    """A name for this process in the Lease; random, as pods may share host name and process id."""
+    return f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True, slots=True)

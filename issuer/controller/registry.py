@@ -80,11 +80,18 @@ class IssuerEntry:
 
 
 class IssuerRegistry:
-    """All issuers by key; ``wake`` puts a waiting request back into the queue."""
+    """All issuers by key; ``wake`` puts a waiting request back into the queue.
+
+    A request waits for one issuer at a time. ``settled`` is called when an
+    attempt at a request is over, so that a suspect issuer's next request goes
+    when the one that went first neither proved it sound nor found it broken.
+    """
 
     def __init__(self, wake: Callable[[RequestKey], None]) -> None:
         self._wake = wake
         self._entries: dict[IssuerKey, IssuerEntry] = {}
+        self._waits_for: dict[RequestKey, IssuerKey] = {}
+        self._goes_first: dict[RequestKey, IssuerKey] = {}
 
     def entry(self, key: IssuerKey) -> IssuerEntry:
         """The entry of that issuer, made empty and not ready when there was none."""
@@ -96,7 +103,24 @@ class IssuerRegistry:
 
     def wait(self, key: IssuerKey, request: RequestKey) -> None:
         """Remember that a request waits for this issuer."""
+        self.leave(request)
         self.entry(key).waiting[request] = None
+        self._waits_for[request] = key
+
+    def leave(self, request: RequestKey) -> None:
+        """The request waits no longer: it is gone, or is being looked at."""
+        key = self._waits_for.pop(request, None)
+        entry = None if key is None else self._entries.get(key)
+        if entry is not None:
+            entry.waiting.pop(request, None)
+            self._tidy(entry)
+
+    def settled(self, request: RequestKey) -> None:
+        """An attempt at the request is over."""
+        key = self._goes_first.pop(request, None)
+        entry = None if key is None else self._entries.get(key)
+        if entry is not None and entry.ready and entry.suspect:
+            self._wake_first(entry)
 
     def mark_broken(self, key: IssuerKey, reason: str, message: str) -> None:
         """The issuer can't sign now; its requests wait until a check says otherwise.
@@ -104,7 +128,7 @@ class IssuerRegistry:
         When the reason is news, they look again, so that each says why it waits.
         """
         entry = self.entry(key)
-        news = (entry.reason, entry.message) != (reason, message)
+        news = entry.reason != reason
         entry.ready, entry.reason, entry.message = False, reason, message
         if news:
             self.wake_all(key)
@@ -113,33 +137,51 @@ class IssuerRegistry:
         """The issuer signs; wake its requests, or only one while it is suspect."""
         entry = self.entry(key)
         entry.ready, entry.reason, entry.message = True, "Ready", ""
-        self._wake_some(entry, 1 if entry.suspect else len(entry.waiting))
+        if entry.suspect:
+            self._wake_first(entry)
+        else:
+            self.wake_all(key)
 
     def trust(self, key: IssuerKey) -> None:
-        """A signing call succeeded: the others may follow."""
+        """A signing call reached the CA and was answered: the others may follow."""
         entry = self.entry(key)
         if entry.suspect:
             entry.suspect = False
-            self._wake_some(entry, len(entry.waiting))
+            self.wake_all(key)
 
     def wake_all(self, key: IssuerKey) -> None:
         """Let every waiting request look again (its issuer appeared, changed or went)."""
-        entry = self.entry(key)
-        self._wake_some(entry, len(entry.waiting))
+        entry = self._entries.get(key)
+        if entry is not None:
+            for request in list(entry.waiting):
+                self._wake_one(entry, request)
+            self._tidy(entry)
 
-    def _wake_some(self, entry: IssuerEntry, count: int) -> None:
-        for request in list(entry.waiting)[:count]:
-            del entry.waiting[request]
-            self._wake(request)
+    def _wake_first(self, entry: IssuerEntry) -> None:
+        first = next(iter(entry.waiting), None)
+        if first is not None:
+            self._goes_first[first] = entry.key
+            self._wake_one(entry, first)
+
+    def _wake_one(self, entry: IssuerEntry, request: RequestKey) -> None:
+        del entry.waiting[request]
+        self._waits_for.pop(request, None)
+        self._wake(request)
+
+    def _tidy(self, entry: IssuerEntry) -> None:
+        """Anyone can name an issuer that isn't there: keep nothing of it when nobody waits."""
+        if not entry.uid and not entry.waiting:
+            self._entries.pop(entry.key, None)
 
     async def forget(self, key: IssuerKey) -> None:
         """The issuer is gone: drop its signer; whoever waits looks again and says so."""
         entry = self._entries.pop(key, None)
         if entry is None:
             return
+        for request in list(entry.waiting):
+            self._wake_one(entry, request)
         if entry.shared is not None:
             await entry.shared.retire()
-        self._wake_some(entry, len(entry.waiting))
 
     async def use_signer(self, key: IssuerKey, shared: SharedSigner) -> None:
         """Replace the issuer's signer."""

@@ -63,10 +63,18 @@ class RequestReconciler:
 
     async def reconcile(self, key: RequestKey) -> None:
         """Bring the request one step further, or leave it waiting with the reason told."""
+        self.registry.leave(key)
+        try:
+            await self._attempt(key)
+        finally:
+            self.registry.settled(key)
+
+    async def _attempt(self, key: RequestKey) -> None:
         request = self.store.get(key)
         held = self.delivery.held(key)
         if held is not None and (request is None or request.uid != held.uid):
-            await self._settle_held(held)
+            if not await self._settle_held(held):
+                return
             request = self.store.get(key)
         if request is None:
             self.queue.forget(key)
@@ -83,15 +91,19 @@ class RequestReconciler:
             log.warning("status not written", request=str(key), error=str(error))
             self.queue.retry(key)
 
-    async def _settle_held(self, held: Held) -> None:
-        """The watch no longer shows the request as open: it was deleted, or our write arrived after all."""
+    async def _settle_held(self, held: Held) -> bool:
+        """The watch no longer shows the request as open: it was deleted, or our write arrived after all.
+
+        False when the API server can't say: it is tried again later.
+        """
         try:
             await self.delivery.deliver_fresh(held)
         except KubeError as error:
             log.warning("request not read", request=str(held.key), error=str(error))
             self.queue.retry(held.key)
-        else:
-            self._writes_work(held.issuer)
+            return False
+        self._writes_work(held.issuer)
+        return True
 
     # Deciding ---------------------------------------------------------------
 

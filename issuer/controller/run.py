@@ -14,12 +14,16 @@ from issuer.kube.client import connect
 
 log = structlog.get_logger(__name__)
 
-# Connections to the API server beside one a worker: watches, Lease, events.
-_WATCHES = 8
+# Connections to the API server beside one a worker: watches and events.
+_WATCHES = 12
 
 
 def run_controller(options: ControllerOptions) -> int:
-    """Run until SIGTERM or SIGINT; the exit code (1 when the leadership was lost)."""
+    """Run until SIGTERM or SIGINT; the exit code (1 when the leadership was lost).
+
+    Raises ConfigError or OSError when it can't start: no usable access to the
+    cluster, or its port is taken.
+    """
     # The standard event loop on purpose: see docs/architecture.md, "asyncio's own event loop".
     with asyncio.Runner() as runner:
         return runner.run(_main(options))
@@ -32,11 +36,13 @@ async def _main(options: ControllerOptions) -> int:
         loop.add_signal_handler(number, _stop, stop, number)
     log.info("starting", version=__version__, identity=options.identity, workers=options.workers)
     kubeconfig = None if options.kubeconfig is None else str(options.kubeconfig)
-    client = await connect(kubeconfig, connections=options.workers + _WATCHES)
+    client = await connect(kubeconfig, connections=options.workers + options.issuer_workers + _WATCHES)
+    lease_client = await connect(kubeconfig, connections=2)
     try:
-        return await Manager(options, client).run(stop)
+        return await Manager(options, client, lease_client).run(stop)
     finally:
         await client.close()
+        await lease_client.close()
 
 
 def _stop(stop: asyncio.Event, number: signal.Signals) -> None:

@@ -51,6 +51,7 @@ class SigningStep:
             self.registry.trust(entry.key)
             return await self._accept(request, asked, entry.key, shared, signed, strict, approval)
         except signing.Failed as error:
+            self.registry.trust(entry.key)  # the CA answered, and it was about this request
             return Failed(f"{error.reason}: {error.message}")
         except signing.IssuerBroken as error:
             entry.suspect = True
@@ -116,8 +117,9 @@ class SigningStep:
 
     def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:
         """The whole issuer can't sign: tell it, and have it checked soon."""
-        self.registry.mark_broken(key, error.reason, error.message)
-        self.issuer_queue.retry(key)
+        if self.registry.entry(key).ready:  # the first of many in flight to find out
+            self.registry.mark_broken(key, error.reason, error.message)
+            self.issuer_queue.retry(key)
         return Waiting(key, f"{key} is not Ready ({error.reason}): {error.message}")
 
 

@@ -84,14 +84,20 @@ class RequestStore(Store[RequestKey]):
         return None if found is None else Request(found)
 
     def mark_answered(self, request: Request) -> None:
-        """This process has written the request's final status."""
-        self._pending.pop(request.key, None)
-        self._answered[request.key] = request.uid
+        """This process has written the final status of this very request.
+
+        Not if it is known to be gone, or made again under its name: then there is
+        no older event of it on its way either.
+        """
+        known = self.get(request.key)
+        if known is not None and known.uid == request.uid:
+            del self._pending[request.key]
+            self._answered[request.key] = request.uid
 
     def refresh(self, request: Request) -> None:
-        """A newer copy of the very object that is known was read or written directly."""
-        known = self._pending.get(request.key)
-        if known is not None and Request(known).uid == request.uid:
+        """A copy of the very object that is known was read or written directly; an older one is ignored."""
+        known = self.get(request.key)
+        if known is not None and known.uid == request.uid and not _older(request.object, known.object):
             self._pending[request.key] = request.object
 
     def key_of(self, obj: Json) -> RequestKey:
@@ -113,8 +119,11 @@ class RequestStore(Store[RequestKey]):
         if self._answered.get(key) == request.uid:
             return  # an event from before our answer
         self._answered.pop(key, None)
+        known = self.get(key)
         self._pending[key] = obj
-        self._on_change(key)
+        # Its spec is frozen, so only approval can be news; our own Pending must not end its backoff.
+        if known is None or _decided(known) != _decided(request):
+            self._on_change(key)
 
     def drop(self, key: RequestKey) -> None:
         """A request is gone or finished; whoever holds a certificate for it has to know."""
@@ -238,6 +247,16 @@ class Signal(Store[str]):
     def drop(self, key: str) -> None:
         """Something is gone."""
         self._on_change()
+
+
+def _decided(request: Request) -> tuple[str, bool, bool]:
+    return request.uid, request.approved, request.denied
+
+
+def _older(one: Json, other: Json) -> bool:
+    """Whether the first copy is older; resource versions are numbers at every API server with etcd."""
+    versions = [str(obj["metadata"].get("resourceVersion", "")) for obj in (one, other)]
+    return all(version.isdecimal() for version in versions) and int(versions[0]) < int(versions[1])
 
 
 def _version(obj: Json) -> tuple[Any, Any]:

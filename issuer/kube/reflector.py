@@ -7,6 +7,7 @@ client-go's reflector. The list is handed on page by page and never held whole.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -23,11 +24,14 @@ from issuer.kube.wire import Object
 PAGE: Final = 500
 """Objects asked for in a page."""
 
-WATCH_SECONDS: Final = (300, 600)
-"""How long a watch is asked to last: a range, so that watches that began together do not end together."""
+WATCH_SECONDS: Final = (45, 75)
+"""How long a watch is asked to last: a range, so that watches that began together do not end together.
+
+Below READ_TIMEOUT: a watch with no events may get no bookmarks either, and silence must not look like death.
+"""
 
 READ_TIMEOUT: Final = 90.0
-"""Seconds of silence after which a watch's connection is taken for dead; bookmarks come about every 60."""
+"""Seconds of silence after which a watch's connection is taken for dead."""
 
 _FIRST_BACKOFF: Final = 0.2
 _LONGEST_BACKOFF: Final = 10.0  # one request each: what it costs is how late the end of an outage is noticed
@@ -115,6 +119,7 @@ class Reflector:
     async def run(self) -> None:
         """List and watch until cancelled. No error ends it: it pauses, longer each time, and goes on."""
         while True:
+            began = math.inf
             try:
                 if not self._version:
                     await self._list()
@@ -127,6 +132,8 @@ class Reflector:
                         None
                     )  # a server that ends each watch at once must not be asked in a loop
             except KubeError as error:
+                if time.monotonic() - began >= _SETTLED:
+                    self._failures = 0  # it was a good watch until now
                 await self._failed(error)
             except Exception:  # noqa: BLE001 - whatever it is, a reflector that ends would blind the controller
                 self.restarts += 1

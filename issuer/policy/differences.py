@@ -1,7 +1,8 @@
 """Where the decisions here differ from approver-policy's on purpose, as data.
 
-Every one denies, or refuses as a policy, what the peer approves or leaves without an answer; none approves
-what the peer denies. `test` is the test that shows it, as `file::function` under tests/unit/policy. The
+Nearly every one denies, or refuses as a policy, what the peer approves or leaves without an answer. Three may
+approve what the peer denies, where it reads the same differently: `uri-as-written`, `function-edges` and
+`nanoseconds`. `test` is the test that shows it, as `file::function` under tests/unit/policy. The
 differential test against the real approver-policy leaves out exactly these.
 """
 
@@ -130,6 +131,18 @@ DIFFERENCES: Final = (
         "Google's C++ engine instead of cel-go: it takes 32 levels of nesting, 10,000 turns of all loops, "
         "and rules of at most 4,096 bytes here.",
         "test_expressions.py::test_a_rule_beyond_the_engine_is_refused",
+    ),
+    Difference(
+        "function-edges",
+        "Four functions differ at their edges: substring() to the very end and indexOf() from beyond it "
+        "fail, ''.split('') is [''] and not empty, and int() takes spaces around the digits.",
+        "test_expressions.py::test_functions_have_the_edges_of_this_engine",
+    ),
+    Difference(
+        "nanoseconds",
+        "A request's duration counts whole microseconds, and what is beyond them is dropped; the peer counts "
+        "nanoseconds. Certificates count seconds.",
+        "test_evaluation.py::test_a_duration_counts_whole_microseconds",
     ),
     Difference(
         "plugins",

@@ -13,7 +13,7 @@ from issuer.controller.approval import AccessCache, Approver
 from issuer.controller.delivery import Delivery
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry, SharedSigner
-from issuer.controller.request import IssuerKey, RequestKey
+from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore
@@ -522,3 +522,87 @@ async def test_a_strict_issuer_refuses_what_the_ca_decided_otherwise(bench: Benc
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.ready["reason"] == "Failed"
+
+
+async def test_our_own_pending_does_not_end_the_backoff(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request()
+    bench.signer.signs.append(Retry("VaultUnavailable", "it happened at 12:00:01"))
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.queue.delayed == 1
+    news: list[RequestKey] = []
+    store = RequestStore(news.append)
+    store.upsert(certificate_request(conditions=[approved()]))
+    store.upsert(bench.kube.written[-1])
+    assert news == [KEY]
+
+
+async def test_after_a_suspect_issuer_returns_the_next_goes_when_the_first_is_gone(bench: Bench) -> None:
+    bench.with_ready_issuer()
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    entry.suspect = True
+    for number in range(3):
+        bench.registry.wait(CLUSTER_ISSUER, RequestKey("team-a", f"r{number}"))
+    bench.registry.mark_ready(CLUSTER_ISSUER)
+    assert bench.queue.depth == 1
+    # It was deleted meanwhile: nothing of it is in the store.
+    await bench.reconciler.reconcile(await bench.queue.get())
+    assert bench.queue.depth == 1
+
+
+async def test_a_refusal_of_one_request_shows_that_the_issuer_works(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request()
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    entry.suspect = True
+    bench.registry.wait(CLUSTER_ISSUER, RequestKey("team-a", "other"))
+    bench.signer.signs.append(Failed("RefusedByVault", "not allowed by this role"))
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.queue.depth == 1
+
+
+def test_a_request_that_is_gone_leaves_nothing_behind_at_its_issuer(bench: Bench) -> None:
+    invented = IssuerKey("VaultClusterIssuer", "", "invented")
+    bench.registry.wait(invented, KEY)
+    bench.registry.leave(KEY)
+    assert bench.registry.find(invented) is None
+
+
+async def test_a_request_made_again_while_its_certificate_is_discarded_is_not_lost(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request().signs()
+    again = certificate_request(uid="another", conditions=[approved()])
+
+    async def revoke(certificate_pem: str) -> None:
+        bench.store.remove(certificate_request())
+        bench.store.upsert(again)
+
+    bench.signer.revoke = revoke  # type: ignore[method-assign, assignment]
+    bench.kube.expect("replace_status", NotFound("gone", status=404))
+    bench.kube.expect("get", NotFound("gone", status=404))
+    await bench.reconcile()
+    found = bench.store.get(KEY)
+    assert found is not None
+    assert found.uid == "another"
+
+
+async def test_a_held_certificate_backs_off_while_the_api_server_is_away(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request().signs()
+    bench.kube.expect("replace_status", Unavailable("down"))
+    await bench.reconcile()
+    bench.store.drop(KEY)
+    for _ in range(3):
+        bench.kube.expect("get", Unavailable("down"))
+        await bench.reconcile()
+    assert bench.queue.failures(KEY) == 4
+
+
+def test_an_older_copy_does_not_hide_an_approval(bench: Bench) -> None:
+    newer = certificate_request(conditions=[approved()])
+    newer["metadata"]["resourceVersion"] = "12"
+    bench.store.upsert(newer)
+    older = certificate_request(conditions=[])
+    older["metadata"]["resourceVersion"] = "11"
+    bench.store.refresh(Request(older))
+    found = bench.store.get(KEY)
+    assert found is not None
+    assert found.approved
