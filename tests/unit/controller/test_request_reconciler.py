@@ -576,7 +576,7 @@ async def test_a_request_made_again_while_its_certificate_is_discarded_is_not_lo
         bench.store.remove(certificate_request())
         bench.store.upsert(again)
 
-    bench.signer.revoke = revoke  # type: ignore[method-assign, assignment]
+    bench.signer.revoke = revoke  # type: ignore[method-assign]
     bench.kube.expect("replace_status", NotFound("gone", status=404))
     bench.kube.expect("get", NotFound("gone", status=404))
     await bench.reconcile()

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from issuer.api.duration import parse_duration
 from issuer.policy.evaluation import MAX_REPORTED, violations
 from issuer.policy.facts import Facts
 from tests.unit.policy.forge import (
@@ -227,6 +228,11 @@ _REQUESTS = [
     _request(ec.generate_private_key(ec.SECP256R1())),
     _request(ed25519.Ed25519PrivateKey.generate()),
 ]
+
+
+def test_a_duration_counts_whole_microseconds() -> None:
+    asked = parse_duration("1h0m0.000000001s")
+    assert violations(policy(constraints={"maxDuration": "1h"}), facts(csr(), duration=asked)) == ()
 
 
 def test_a_key_of_another_kind_satisfies_no_constraint() -> None:
