@@ -15,7 +15,7 @@ demo: setup ## a real cluster and Vault on this machine, a certificate issued, r
 	@$(BIN)/python -m testbed.demo
 
 test: setup ## all tests, and how long each tier took
-	@$(BIN)/python tools/tiers.py unit integration
+	@$(BIN)/python tools/tiers.py unit replay integration
 
 test-unit: setup ## the unit tests alone
 	@$(BIN)/python tools/tiers.py unit

@@ -1,0 +1,131 @@
+"""Rules about constants, one policy each: what every function gives at its edges, in both engines."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.differential.cases import Case
+from tests.differential.examples import case_of
+from tests.unit.policy.forge import CN, attribute, csr, subject
+
+RULES: Final = (
+    "'abcd'.substring(1) == 'bcd'",
+    "'abcd'.substring(4) == ''",
+    "'abcd'.substring(5) == ''",
+    "'abcd'.substring(1, 3) == 'bc'",
+    "'abcd'.substring(4, 4) == ''",
+    "'abcd'.substring(2, 1) == ''",
+    "'abcd'.substring(-1) == ''",
+    "'日本語x'.substring(1, 3) == '本語'",
+    "'日本語x'.charAt(3) == 'x'",
+    "'ab'.charAt(2) == ''",
+    "'ab'.charAt(3) == ''",
+    "'ab'.charAt(-1) == ''",
+    "'hello'.indexOf('l') == 2",
+    "'hello'.indexOf('x') == -1",
+    "'hello'.indexOf('') == 0",
+    "'hello'.indexOf('l', 3) == 3",
+    "'hello'.indexOf('h', 4) == -1",
+    "'hello'.indexOf('', 5) == 5",
+    "'hello'.indexOf('', 2) == 2",
+    "'hello'.indexOf('h', -1) == 0",
+    "'hello'.lastIndexOf('l') == 3",
+    "'hello'.lastIndexOf('') == 5",
+    "'hello'.lastIndexOf('l', 2) == 2",
+    "'hello'.lastIndexOf('h', 9) == 0",
+    "'hello'.lastIndexOf('lo', 4) == -1",
+    "'日本語'.indexOf('語') == 2",
+    "'a.b.c'.split('.').size() == 3",
+    "'a.b.c'.split('.', 0).size() == 0",
+    "'a.b.c'.split('.', 1) == ['a.b.c']",
+    "'a.b.c'.split('.', 2) == ['a', 'b.c']",
+    "'a.b.c'.split('.', -1).size() == 3",
+    "'日本'.split('') == ['日', '本']",
+    "''.split('.') == ['']",
+    "'aaa'.replace('a', 'b') == 'bbb'",
+    "'aaa'.replace('a', 'b', 0) == 'aaa'",
+    "'aaa'.replace('a', 'b', 2) == 'bba'",
+    "'aaa'.replace('a', 'b', -1) == 'bbb'",
+    "'ab'.replace('', '-') == '-a-b-'",
+    "' \\t\\n a \\u00a0'.trim() == 'a'",
+    "'\\u0085a\\u2003'.trim() == 'a'",
+    "'\\u180ea'.trim() == 'a'",
+    "'aÉ'.lowerAscii() == 'aÉ'",
+    "'aé'.upperAscii() == 'Aé'",
+    "['a', 'b'].join() == 'ab'",
+    "['a', 'b'].join(', ') == 'a, b'",
+    "'日本x'.reverse() == 'x本日'",
+    "strings.quote('a\"b\\n') == '\"a\\\\\"b\\\\n\"'",
+    "'%s %d %f'.format(['a', 1, 1.5]) == 'a 1 1.500000'",
+    "'%x %o %b %e'.format([255, 8, 5, 1.5]) != ''",
+    "'%X'.format(['ab']) == '6162'",
+    "'%s'.format([[1, 'a', true]]) == '[1, a, true]'",
+    "'abc'.matches('b')",
+    "'abc'.matches('^b$')",
+    "'ABC'.matches('(?i)abc')",
+    "'a\\nb'.matches('a.b')",
+    "'é'.matches('^.$')",
+    "'é'.matches('^\\\\pL$')",
+    "'a'.matches('\\\\x{61}')",
+    "matches('abc', 'c$')",
+    "size('日本') == 2",
+    "size('日本') == size(bytes('日本'))",
+    "int('42') == 42",
+    "int('+42') == 42",
+    "int('0x2a') == 42",
+    "int('9223372036854775808') > 0",
+    "double('1e3') == 1000.0",
+    "uint('3') == 3u",
+    "bool('true')",
+    "bool('TRUE')",
+    "bool('yes')",
+    "string(1.0) == '1'",
+    "string(-7) == '-7'",
+    "string(true) == 'true'",
+    "duration('1h') > duration('59m')",
+    "timestamp('2026-01-01T00:00:00Z').getFullYear() == 2026",
+    "1 / 0 == 0",
+    "1 / 0 == 0 || true",
+    "false && 1 / 0 == 0",
+    "[1, 2].exists(x, 1 / (x - 1) == 1)",
+    "[1, 2].all(x, 1 / (x - 1) == 1)",
+    "[1, 2, 3].map(x, x * 2) == [2, 4, 6]",
+    "[1, 2, 3].filter(x, x > 1).size() == 2",
+    "[1, 2, 3].map(x, x > 1, x * 10) == [20, 30]",
+    "{'a': 1}['a'] == 1",
+    "{'a': 1}['b'] == 1",
+    "'b' in {'a': 1}",
+    "has({'a': 1}.a)",
+    "{'a': 1}.a == 1",
+    "[1, 2][2] == 0",
+    "9223372036854775807 + 1 > 0",
+    "type('a') == string",
+    "'a' + 'b' == 'ab'",
+    "'Z' < 'a'",
+    "'日' < '本'",
+    "b'abc' == bytes('abc')",
+    "dyn('a') == 1",
+    "'a' == 'a' ? true : false",
+    "isServiceAccount('system:serviceaccount:a:b')",
+    "isServiceAccount('system:serviceaccount:a')",
+    "isServiceAccount('system:serviceaccount:a:B')",
+    "serviceAccount('system:serviceaccount:a:b').getName() == 'b'",
+    "serviceAccount('x').getNamespace() == ''",
+)
+# What the peer says, and what we say (the difference `function-edges`).
+DIFFERENT: Final = {
+    "'abcd'.substring(1, 4) == 'bcd'": ("Approved", "Denied"),
+    "'hello'.indexOf('l', 9) == -1": ("Approved", "Denied"),
+    "''.split('') == []": ("Approved", "Denied"),
+    "int(' 42') == 42": ("Denied", "Approved"),
+}
+
+
+def function_cases() -> dict[str, Case]:
+    """A case for each rule: approved where it is true, denied where it is false or fails."""
+    pem = csr(name=subject(attribute(CN, "x")))
+    rules = (*RULES, *DIFFERENT)
+    return {
+        rule: case_of(f"g{8000 + index}", {"commonName": {"validations": [{"rule": rule}]}}, pem)
+        for index, rule in enumerate(rules)
+    }

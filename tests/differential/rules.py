@@ -1,0 +1,70 @@
+"""Rules in CEL for generated policies: everything that approver-policy's rules can see and call."""
+
+from __future__ import annotations
+
+RULES = (
+    "true",
+    "false",
+    "self.endsWith('.example.test')",
+    "!self.startsWith('b')",
+    "self.contains('lab')",
+    "self.matches('^[a-z0-9.*-]+$')",
+    "self.matches('L(ab|AB)')",
+    "size(self) < 12",
+    "self.size() > 2 && self != 'lab'",
+    "self == cr.name || self != ''",
+    "cr.namespace == 'team-a'",
+    "cr.namespace in ['team-a', 'team-b']",
+    "self.startsWith('spiffe://lab/ns/' + cr.namespace + '/')",
+    "cr.username.startsWith('system:serviceaccount:')",
+    "'pki-users' in cr.groups || 'staff' in cr.groups",
+    "cr.groups.exists(g, g.startsWith('system:'))",
+    "cr.groups.all(g, size(g) > 4)",
+    "size(cr.groups.filter(g, g.endsWith('s'))) == 1",
+    "self.split('.').size() > 2",
+    "self.lowerAscii() == self",
+    "self.upperAscii() != self",
+    "self.indexOf('.') > 0",
+    "self.lastIndexOf('e') != 3",
+    "self.charAt(0) == 'a'",
+    "self.substring(3) != ''",
+    "size(self) > 4 && self.substring(1, 4).size() == 3",
+    "self.replace('a', 'b') != self",
+    "self.replace('a', 'b', 1) != self",
+    "self.trim() == self",
+    "self.split('.', 2)[1].startsWith('lab')",
+    "['x', self].join('-').startsWith('x-')",
+    "int(self) == 42",
+    "self < 'b'",
+    "isServiceAccount(cr.username)",
+    "!isServiceAccount(cr.username) || serviceAccount(cr.username).getName() == 'app'",
+    "serviceAccount(cr.username).getNamespace() == cr.namespace",
+    "self.matches('(?i)LAB')",
+    "self.reverse() != self",
+    "'%s!'.format([self]) != '!'",
+    "self.size() == 3 ? self == 'Lab' : self != ''",
+    "['10.0.0.1', 'Lab', 'DE'].exists_one(x, x == self) || size(self) > 4",
+    "cr.name.startsWith('g') && cr.name.matches('^g[0-9]{4}-r')",
+)
+
+# These hold for nearly every value of the pools.
+EASY_RULES = (
+    "true",
+    "size(self) < 40",
+    "self != '' && self.size() > 0",
+    "cr.name.startsWith('g') && cr.name.matches('^g[0-9]{4}-r')",
+    "cr.groups.all(g, size(g) > 4)",
+    "self.replace('x', 'yy').size() >= self.size()",
+    "self.trim() == self",
+    "!(self in ['a', 'b'])",
+    "cr.username != '' && size(cr.namespace) > 2",
+)
+# These fail to evaluate for nearly every value.
+FAILING_RULES = (
+    "int(self) == 42 || int(self) != 42",
+    "self.substring(90) == ''",
+    "self.charAt(99) == ''",
+    "self.split('.')[9] == 'x'",
+    "serviceAccount(self).getName() != ''",
+    "1 / (size(self) - size(self)) == 0",
+)
