@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from issuer.api.group import GROUP, POLICY_PLURAL
@@ -18,7 +19,7 @@ from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.resources import NAMESPACES
-from issuer.policy.decision import Decision, Verdict, review
+from issuer.policy.decision import Decision, Review, Verdict, review
 from issuer.policy.facts import Facts, IssuerReference
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.request import CertificateSigningRequest
@@ -111,6 +112,34 @@ class AccessCache:
             self._answers.clear()
 
 
+class Reviews:
+    """Keeps what was judged of a request, so that looking again at it costs nothing while no policy changes.
+
+    A request's spec is frozen, so its uid, the policies and its namespace's labels are all that matters.
+    """
+
+    def __init__(self, policies: PolicyStore, most: int = 2_000) -> None:
+        self._policies = policies
+        self._most = most
+        self._kept: OrderedDict[str, tuple[int, Mapping[str, str], Review]] = OrderedDict()
+
+    def of(self, request: Request, facts: Facts, labels: Mapping[str, str]) -> Review:
+        """The review of this request by the policies as they are now."""
+        version = self._policies.version
+        kept = self._kept.get(request.uid)
+        if kept is not None and kept[:2] == (version, labels):
+            return kept[2]
+        made = review(self._policies.policies, self._policies.invalid, facts, labels)
+        self._kept[request.uid] = (version, labels, made)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return made
+
+    def forget(self, request: Request) -> None:
+        """The request is decided."""
+        self._kept.pop(request.uid, None)
+
+
 @dataclass(slots=True, eq=False)
 class Approver:
     """Decides requests by the issuer's approval mode.
@@ -125,6 +154,11 @@ class Approver:
     access: AccessCache
     metrics: Metrics
     names: bool = True
+    judging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reviews: Reviews = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reviews = Reviews(self.policies)
 
     async def judge(
         self, request: Request, csr: CertificateSigningRequest, mode: str
@@ -133,13 +167,15 @@ class Approver:
         if mode == "External":
             if not request.approved:
                 return Unapproved()
-            if not self.policies.guard(_reference(request)):
+            if not self.policies.may_guard(_reference(request)):
                 return Approval(None)
         try:
             decision = await self.decide(request, csr)
         except KubeError as error:
             retry = kubernetes_retry(error, "ask who may use the policies")
             return PutOff(retry.reason, retry.message)
+        if decision.verdict is not Verdict.UNPROCESSED:
+            self.reviews.forget(request)
         self.metrics.decisions.labels(decision.verdict.value, decision.policy or "").inc()
         return self._outcome(request, decision)
 
@@ -159,17 +195,27 @@ class Approver:
         """The policies' decision, with RBAC; raises KubeError when the API server can't say who may what."""
         facts = _facts(request, csr)
         labels = await self._labels(request.key.namespace)
-        one = review(self.policies.policies, self.policies.invalid, facts, labels)
+        one = self.reviews.of(request, facts, labels)
         answers: dict[str, bool] = {}
+        decision = await self._settled(one, answers)
         for name in one.to_ask:
-            decision = one.decide(answers)
             if decision is not None:
-                return decision
+                break
             answers[name] = await self.access.may_use(name, request.key.namespace, request.spec)
-        decision = one.decide(answers)
+            decision = await self._settled(one, answers)
         if decision is None:
             raise AssertionError("every policy was asked for and nothing is decided")
         return decision
+
+    async def _settled(self, one: Review, answers: Mapping[str, bool]) -> Decision | None:
+        """Judge one policy at most, one request at a time, and let the event loop go round after it.
+
+        However long rules take, the Lease and other requests get their turn.
+        """
+        async with self.judging:
+            decision = one.decide(answers)
+            await asyncio.sleep(0)
+            return decision
 
     async def _labels(self, namespace: str) -> Mapping[str, str]:
         known = self.namespaces.labels(namespace)

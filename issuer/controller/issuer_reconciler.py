@@ -16,7 +16,7 @@ from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import Identity, IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey
-from issuer.controller.rights import ApprovalRights, approve_names
+from issuer.controller.rights import ApprovalRights, forbidden_text
 from issuer.controller.stores import IssuerStore
 from issuer.controller.supported import is_verbatim, unsupported_fields
 from issuer.kube.client import KubeClient
@@ -136,12 +136,7 @@ class IssuerReconciler:
         """In Policy mode we set Approved and Denied: be sure that we may before anything is signed."""
         entry.may_approve = spec.approval != "Policy" or await self.approval_rights.may_approve(key)
         if not entry.may_approve:
-            names = " or ".join(approve_names(key))
-            raise IssuerBroken(
-                "ApprovalForbidden",
-                "spec.approval is Policy, but the controller may not approve this issuer's requests: grant "
-                f"its ServiceAccount the verb approve on signers.cert-manager.io, resourceNames {names}",
-            )
+            raise IssuerBroken("ApprovalForbidden", forbidden_text(key))
 
     def _check_supported(self, key: IssuerKey, spec: IssuerSpec) -> None:
         if is_verbatim(spec) and not self.policies.guard(_reference(key)):
@@ -161,7 +156,7 @@ class IssuerReconciler:
     def _spec_warnings(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
         """What deserves a look, whether or not the issuer is Ready."""
         found = []
-        if spec.approval == "External" and not self.policies.guard(_reference(key)):
+        if spec.approval == "External" and not self.policies.may_guard(_reference(key)):
             found.append("no CertificateRequestPolicy selects this issuer: another approver's word is enough")
         chosen, ignored = spec.vault.auth.chosen()
         if ignored:

@@ -35,6 +35,8 @@ class PolicyStore(Store[str]):
         self._objects: dict[str, Json] = {}
         self._compiled: dict[str, Policy] = {}
         self._invalid: dict[str, str] = {}
+        self.version = 0
+        """Grows whenever any policy's spec changes."""
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -58,8 +60,14 @@ class PolicyStore(Store[str]):
         return self._invalid.get(name)
 
     def guard(self, issuer: IssuerReference) -> bool:
-        """Whether any policy's selector names this issuer."""
+        """Whether any policy that can be evaluated selects this issuer."""
         return any(guards(policy, issuer) for policy in self._compiled.values())
+
+    def may_guard(self, issuer: IssuerReference) -> bool:
+        """Whether any policy selects this issuer, or would if it were valid: a mistake opens nothing."""
+        return self.guard(issuer) or any(
+            _selects(name, self._objects[name], issuer) for name in self._invalid
+        )
 
     def key_of(self, obj: Json) -> str:
         """The name."""
@@ -78,6 +86,7 @@ class PolicyStore(Store[str]):
             return
         self._compiled.pop(name, None)
         self._invalid.pop(name, None)
+        self.version += 1
         try:
             self._compiled[name] = compile_policy(name, obj.get("spec") or {})
         except PolicyInvalid as error:
@@ -95,7 +104,16 @@ class PolicyStore(Store[str]):
         """A policy is gone."""
         for kept in (self._objects, self._compiled, self._invalid):
             kept.pop(key, None)
+        self.version += 1
         self._on_change(key)
+
+
+def _selects(name: str, obj: Json, issuer: IssuerReference) -> bool:
+    """Whether an invalid policy's selector names the issuer; True when not even that can be read."""
+    try:
+        return guards(compile_policy(name, {"selector": (obj.get("spec") or {}).get("selector")}), issuer)
+    except PolicyInvalid:
+        return True
 
 
 def _version(obj: Json) -> tuple[Any, Any]:

@@ -74,6 +74,11 @@ class IssuerEntry:
     refused: str | None = None
     waiting: dict[RequestKey, None] = field(default_factory=dict)
 
+    @property
+    def external(self) -> bool:
+        """Whether another approver goes first."""
+        return self.spec is not None and self.spec.approval == "External"
+
     def describes(self, uid: str, generation: int) -> bool:
         """Whether this entry was made from that very object and spec."""
         return (self.uid, self.generation) == (uid, generation)

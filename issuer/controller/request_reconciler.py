@@ -23,6 +23,7 @@ from issuer.controller.outcomes import (
 )
 from issuer.controller.registry import IssuerEntry, IssuerRegistry
 from issuer.controller.request import BadSpec, IssuerKey, Request, RequestKey
+from issuer.controller.rights import ApprovalRights, forbidden_text
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, Json, RequestStore
 from issuer.controller.unprocessed import UnprocessedRequests
@@ -31,6 +32,7 @@ from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.kube.workqueue import WorkQueue
+from issuer.signing.outcomes import SigningError
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import decode_request
@@ -54,6 +56,7 @@ class RequestReconciler:
     queue: WorkQueue[RequestKey]
     issuer_queue: WorkQueue[IssuerKey]
     approver: Approver
+    rights: ApprovalRights
     unprocessed: UnprocessedRequests
     signing: SigningStep
     delivery: Delivery
@@ -115,25 +118,53 @@ class RequestReconciler:
             return Issued(held)
         try:
             key = request.issuer
+            entry = self._checked(key)
+            if isinstance(entry, Waiting):
+                return entry
+            if entry.external and not request.approved:
+                return Unapproved()
             asked = _asked(request)
         except (BadSpec, InvalidRequest) as error:
             return Failed(str(error))
-        entry = self._checked(key)
-        if isinstance(entry, Waiting):
-            return entry
-        if entry.spec is None:
-            raise AssertionError("a checked issuer has a spec")
-        approval = await self.approver.judge(request, asked.request, entry.spec.approval)
+        return await self._judge_and_sign(request, asked, entry)
+
+    async def _judge_and_sign(self, request: Request, asked: Asked, entry: IssuerEntry) -> Outcome:
+        approval = await self._judge(request, asked, entry)
         if not isinstance(approval, Approval):
             return approval
+        if approval.message is not None and not await self._may_approve(entry):
+            return _not_ready(entry.key, entry)
         if not _signs(entry):
-            return _not_ready(key, entry)
+            return _not_ready(entry.key, entry)
         if asked.is_ca:
             return Failed(
                 "spec.isCA is true, but the issuer has no spec.certificateAuthority: "
                 "it signs no CA certificates"
             )
         return await self.signing.run(request, asked, entry, approval.message)
+
+    async def _judge(self, request: Request, asked: Asked, entry: IssuerEntry) -> Approval | Outcome:
+        if entry.spec is None:
+            raise AssertionError("a checked issuer has a spec")
+        # Before it is judged, so that a policy that changes meanwhile finds it and has it judged again.
+        self.unprocessed.add(request.key)
+        approval = await self.approver.judge(request, asked.request, entry.spec.approval)
+        if not isinstance(approval, Unprocessed):
+            self.unprocessed.discard(request.key)
+        return approval
+
+    async def _may_approve(self, entry: IssuerEntry) -> bool:
+        """Whether the approval we are about to sign under can be written; the issuer is told if not."""
+        try:
+            entry.may_approve = await self.rights.may_approve(entry.key)
+        except SigningError as error:
+            self.registry.mark_broken(entry.key, error.reason, error.message)
+        else:
+            if entry.may_approve:
+                return True
+            self.registry.mark_broken(entry.key, "ApprovalForbidden", forbidden_text(entry.key))
+        self.issuer_queue.retry(entry.key)
+        return False
 
     def _checked(self, key: IssuerKey) -> IssuerEntry | Waiting:
         """The issuer's entry if it was checked as it stands now and may decide; it need not be Ready."""
@@ -170,7 +201,6 @@ class RequestReconciler:
         match outcome:
             case Unprocessed(message):
                 self.queue.forget(request.key)
-                self.unprocessed.add(request.key)
                 self.queue.add_after(request.key, UNPROCESSED_AGAIN)
                 await self._tell(request, message)
             case Waiting(key, message, tell):
@@ -194,6 +224,8 @@ class RequestReconciler:
             delivered, newest = await self.delivery.deliver(request, held)
         except (Forbidden, Invalid) as error:
             self._write_refused(held, error)
+            # A status without our approval can still be written: it says why there is no certificate yet.
+            await self._tell(request, "its certificate is signed, and the API server refuses its status")
             return
         self._writes_work(held.issuer)
         if not delivered:

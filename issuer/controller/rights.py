@@ -7,7 +7,8 @@ cert-manager.io/docs/usage/certificaterequest, "RBAC Syntax".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_PLURAL
 from issuer.controller.credentials import kubernetes_retry
@@ -24,20 +25,47 @@ def approve_names(key: IssuerKey) -> tuple[str, str]:
     return f"{plural}.{GROUP}/*", f"{plural}.{GROUP}/{own}"
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalRights:
-    """Asks the API server about ourselves (SelfSubjectAccessReview)."""
+def forbidden_text(key: IssuerKey) -> str:
+    """What is wrong, and what to grant."""
+    names = " or ".join(approve_names(key))
+    return (
+        "spec.approval is Policy, but the controller may not approve this issuer's requests: grant "
+        f"its ServiceAccount the verb approve on signers.cert-manager.io, resourceNames {names}"
+    )
 
-    client: KubeClient
+
+# An answer is believed this long; a change of RBAC that we see ends that at once.
+RIGHT_SECONDS = 5.0
+
+
+class ApprovalRights:
+    """Asks the API server about ourselves (SelfSubjectAccessReview), and remembers the answer for seconds."""
+
+    def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._known: dict[IssuerKey, tuple[float, bool]] = {}
+
+    def clear(self) -> None:
+        """RBAC changed: ask again."""
+        self._known.clear()
 
     async def may_approve(self, key: IssuerKey) -> bool:
         """Whether we may approve and deny for this issuer; raises Retry when the API server can't say."""
+        until, allowed = self._known.get(key, (0.0, False))
+        if self._clock() < until:
+            return allowed
         try:
-            for name in approve_names(key):
-                if await may_i(
-                    self.client, verb="approve", group="cert-manager.io", resource="signers", name=name
-                ):
-                    return True
+            allowed = await self._ask(key)
         except KubeError as error:
             raise kubernetes_retry(error, "ask for the right to approve") from error
+        self._known[key] = (self._clock() + RIGHT_SECONDS, allowed)
+        return allowed
+
+    async def _ask(self, key: IssuerKey) -> bool:
+        for name in approve_names(key):
+            if await may_i(
+                self._client, verb="approve", group="cert-manager.io", resource="signers", name=name
+            ):
+                return True
         return False

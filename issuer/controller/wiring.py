@@ -46,7 +46,7 @@ from issuer.telemetry.metrics import Metrics
 # A broken issuer is looked at again after at most this many seconds.
 _ISSUER_BACKOFF = 15.0
 _REQUEST_BACKOFF = 60.0
-_RBAC_SETTLES = 1.0
+_SETTLES = 1.0
 
 ISSUERS = {ISSUER_KIND: VAULT_ISSUERS, CLUSTER_ISSUER_KIND: VAULT_CLUSTER_ISSUERS}
 RBAC = {
@@ -91,6 +91,8 @@ class Parts:
         self.policies = PolicyStore(self._policy_changed)
         self.namespaces = NamespaceStore(self.unprocessed.wake_namespace)
         self.access = AccessCache(client)
+        self.rights = ApprovalRights(client)
+        self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         self.delivery = Delivery(client, self.metrics)
         self.reflectors = self._reflectors()
@@ -130,7 +132,7 @@ class Parts:
             ),
             build_signer=build_signer,
             policies=self.policies,
-            approval_rights=ApprovalRights(self.client),
+            approval_rights=self.rights,
             recorder=self.recorder,
             metrics=self.metrics,
             period=options.issuer_check_period,
@@ -152,6 +154,7 @@ class Parts:
                 self.metrics,
                 names=self.options.name_policies,
             ),
+            rights=self.rights,
             unprocessed=self.unprocessed,
             signing=SigningStep(self.registry, self.issuers, self.delivery, self.metrics, self.may_work),
             delivery=self.delivery,
@@ -166,16 +169,32 @@ class Parts:
     def _policy_changed(self, name: str) -> None:
         self.policy_queue.add(name)
         self.unprocessed.wake_all()
+        self._soon()
 
     def _rbac_changed(self) -> None:
-        """The API server's authorizer learns of it a moment later than a watch can: look then, too."""
-        self.access.clear()
-        self.unprocessed.wake_all()
-        asyncio.get_running_loop().call_later(_RBAC_SETTLES, self._rbac_settled)
+        self._forget_rights()
+        self._soon()
 
-    def _rbac_settled(self) -> None:
+    def _forget_rights(self) -> None:
         self.access.clear()
+        self.rights.clear()
         self.unprocessed.wake_all()
+
+    def _soon(self) -> None:
+        """Look once more in a moment, for many changes at once.
+
+        The API server's authorizer learns of RBAC a moment later than a watch can, and issuers tell whether a
+        policy guards them and whether they may be approved for.
+        """
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(_SETTLES, self._settled)
+
+    def _settled(self) -> None:
+        self._settling = None
+        self._forget_rights()
+        for store in self.issuer_stores.values():
+            for key in store.known():
+                self.issuers.add(key)
 
     def _expose(self) -> None:
         watch = self.metrics.watch

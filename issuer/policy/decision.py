@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -109,16 +109,21 @@ class Decision:
         return head, [f"[{result.name}: {result.message}]" for result in ranked] if names else []
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Review:
     """What the policies say, before anybody was asked who may use them.
 
-    `to_ask` names the selected policies, those that approve first, each group by name.
+    `to_ask` names the selected policies. One is judged only when its use is
+    granted: judging takes time, and a requester without rights must not cost any.
+    What was judged is kept, so a review can be decided again with other answers.
     """
 
     to_ask: tuple[str, ...]
-    _selected: Mapping[str, tuple[Violation, ...]]
+    _selected: Mapping[str, Policy]
     _set_aside: tuple[PolicyResult, ...]
+    _facts: Facts
+    _shared: Shared | None = None
+    _judged: dict[str, tuple[Violation, ...]] = field(default_factory=dict)
 
     def decide(self, may_use: Mapping[str, bool]) -> Decision | None:
         """The decision by these answers, or None while they don't settle it.
@@ -126,7 +131,7 @@ class Review:
         One usable policy that approves is enough; else every name of `to_ask` must be answered.
         """
         for name in self.to_ask:
-            if may_use.get(name) and not self._selected[name]:
+            if may_use.get(name) and not self.judged(name):
                 return Decision(Verdict.APPROVED, name, self._results(may_use))
         if any(name not in may_use for name in self.to_ask):
             return None
@@ -134,9 +139,17 @@ class Review:
         verdict = Verdict.DENIED if usable else Verdict.UNPROCESSED
         return Decision(verdict, None, self._results(may_use))
 
+    def judged(self, name: str) -> tuple[Violation, ...]:
+        """What that selected policy has against the request, judged now if it wasn't before."""
+        found = self._judged.get(name)
+        if found is None:
+            self._shared = self._shared or Shared.of(self._facts)
+            found = self._judged[name] = violations(self._selected[name], self._facts, self._shared)
+        return found
+
     def _results(self, may_use: Mapping[str, bool]) -> tuple[PolicyResult, ...]:
         asked = [
-            PolicyResult(name, True, "", "", self._selected[name])
+            PolicyResult(name, True, "", "", self.judged(name))
             if may_use[name]
             else PolicyResult(name, False, "rbac", _NO_RIGHT, ())
             for name in self.to_ask
@@ -151,21 +164,19 @@ def review(
     facts: Facts,
     labels: Mapping[str, str] | None,
 ) -> Review:
-    """What `policies` say about the request.
+    """Which of `policies` are about the request; none is judged yet.
 
     `invalid` says, by name, why a policy is not among them; `labels` are the namespace's (None: not known).
     """
-    selected: dict[str, tuple[Violation, ...]] = {}
-    shared = Shared.of(facts)
+    selected: dict[str, Policy] = {}
     aside = [PolicyResult(name, False, "invalid", text, ()) for name, text in invalid.items()]
     for policy in sorted(policies, key=lambda policy: policy.name):
         away = mismatch(policy, facts, facts.namespace, labels)
         if away is None:
-            selected[policy.name] = violations(policy, facts, shared)
+            selected[policy.name] = policy
         else:
             aside.append(PolicyResult(policy.name, False, away.kind, away.message, ()))
-    order = sorted(selected, key=lambda name: (bool(selected[name]), name))
-    return Review(tuple(order), selected, tuple(aside))
+    return Review(tuple(selected), selected, tuple(aside), facts)
 
 
 def _count(number: int) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 from issuer.api.duration import format_duration
 from issuer.policy.compiled import PATHS, Allowed, Constraints, Policy
-from issuer.policy.expressions import Variables
+from issuer.policy.expressions import POLICY_LIMIT, Variables
 from issuer.policy.extensions import extension_violations
 from issuer.policy.facts import Facts
 from issuer.policy.shown import shown, shown_list
@@ -36,8 +36,8 @@ MAX_REPORTED: Final = 10
 class Shared:
     """What is the same for all policies of a review.
 
-    `variables` are what rules see, and hold the time that all of them share; `own` is what no policy could
-    allow, whatever it says.
+    `variables` are what rules see, and hold the time that is left to the policy at work; `own` is what no
+    policy could allow, whatever it says.
     """
 
     variables: Variables
@@ -59,6 +59,7 @@ def violations(policy: Policy, facts: Facts, shared: Shared | None = None) -> tu
     contents = facts.csr.contents
     shared = shared or Shared.of(facts)
     variables = shared.variables
+    variables.left = POLICY_LIMIT
     found: list[Violation] = []
     for place in _FIRST:
         found += _judge(policy.allowed.get(place), place, contents, variables)
@@ -107,7 +108,7 @@ def _unmatched(allowed: Allowed, values: tuple[Value, ...], variables: Variables
     path = f"{allowed.path}.{'value' if allowed.single else 'values'}"
     cost = patterns.cost * len(values)
     if cost > variables.left:
-        yield Violation(path, f"{len(values)} values are too many to judge by all policies in time")
+        yield Violation(path, f"{len(values)} values are too many for these patterns to judge in time")
         return
     variables.left -= cost
     bad = [value for value in values if not patterns.match(value.text)]

@@ -33,8 +33,8 @@ MAX_USERNAME_BYTES: Final = 1024
 RULE_LIMIT: Final = 100_000_000
 """Nanoseconds that one evaluation may take at worst. A rule that would take longer for a value of 256 bytes
 is refused; one that would for a longer value is not asked about such values."""
-REQUEST_LIMIT: Final = 2_000_000_000
-"""Nanoseconds that the patterns and rules of all policies may take for one request, at worst. Estimates are
+POLICY_LIMIT: Final = 500_000_000
+"""Nanoseconds that the patterns and rules of one policy may take for one request, at worst. Estimates are
 about five times what is then measured."""
 
 _CACHED: Final = 1024
@@ -52,13 +52,13 @@ class RuleError(ValueError):
 
 @dataclass(slots=True)
 class Variables:
-    """What rules see of the request beside the value, and how much more time its rules may take."""
+    """What rules see of the request beside the value, and how much more time the policy at work may take."""
 
     name: str
     namespace: str
     username: str
     groups: tuple[str, ...]
-    left: int = REQUEST_LIMIT
+    left: int = POLICY_LIMIT
     values: dict[str, Any] = field(init=False)
     beyond: frozenset[str] = field(init=False)
     """Variables that are longer than rules are prepared for."""
@@ -106,7 +106,7 @@ class Program:
         if cost > RULE_LIMIT:
             return f"is not asked about a value of {length} bytes, since it could take too long"
         if cost > variables.left:
-            return "is not asked, since the rules for this request take too long together"
+            return "is not asked, since the rules of this policy take too long together"
         variables.left -= cost
         values = variables.values
         values["self"] = value

@@ -117,7 +117,7 @@ def _any_denies(patch: pytest.MonkeyPatch) -> None:
 
     def wrong(self: decision.Review, may_use: dict[str, bool]) -> Any:
         found = right(self, may_use)
-        refuses = bool(self.to_ask) and bool(self._selected[self.to_ask[-1]])  # those that refuse come last
+        refuses = any(may_use.get(name) and self.judged(name) for name in self.to_ask)
         return (
             replace(found, verdict=decision.Verdict.DENIED) if found and found.policy and refuses else found
         )

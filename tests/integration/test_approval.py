@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -204,8 +205,11 @@ def test_without_the_right_to_approve_nothing_is_signed(bed: Testbed, namespace:
     binding = bed.kube.get(group, kind, "vault-issuer-approve")
     bed.kube.delete(group, kind, "vault-issuer-approve")
     try:
-        assert "approve" in wait_reason(bed, ISSUER, "ApprovalForbidden")
+        time.sleep(2)  # no check of the issuer is waited for: the right is asked for before each signing
+        for number in range(10):
+            ask(team, f"early-{number}", namespace)
         ask(team, "unapprovable", namespace)
+        assert "approve" in wait_reason(bed, ISSUER, "ApprovalForbidden")
         message = ready(wait_answer(bed, "unapprovable", namespace, "Pending"))["message"]
         assert "ApprovalForbidden" in message
         assert len(signed_csrs(bed)) == before
@@ -282,3 +286,16 @@ def test_the_reason_why_a_request_waits_can_be_told_without_names(
     controller.start()
     assert "secret-project" not in message
     assert "1" in message
+
+
+def test_a_mistake_in_a_policy_does_not_open_an_external_issuer(
+    bed: Testbed, namespace: str, team: Kube
+) -> None:
+    bound_policy(bed, namespace, {"dnsNames": {"values": ["only.this"]}})
+    bed.kube.apply(policy(namespace, LAB, constraints={"minDuration": "3h", "maxDuration": "1h"}))
+    bed.kube.wait(API_VERSION, "CertificateRequestPolicy", namespace, until="Ready=False")
+    before = len(signed_csrs(bed))
+    ask(team, "guarded", namespace, issuer="outside")
+    set_condition(bed, "guarded", namespace, "Approved")
+    assert namespace in ready(wait_answer(bed, "guarded", namespace, "Pending"))["message"]
+    assert len(signed_csrs(bed)) == before

@@ -15,6 +15,7 @@ from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
+from issuer.controller.rights import ApprovalRights
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.unprocessed import UnprocessedRequests
@@ -50,6 +51,15 @@ class AllowedTo:
         return policy not in self.refused
 
 
+class Rights:
+    """Whether the controller may approve; it may until a test says otherwise."""
+
+    allowed = True
+
+    async def may_approve(self, _key: IssuerKey) -> bool:
+        return self.allowed
+
+
 def with_meta(policy: Json, generation: int = 1) -> Json:
     """A policy as the API server sends it."""
     meta = {**policy["metadata"], "uid": f"uid-{policy['metadata']['name']}", "generation": generation}
@@ -75,6 +85,7 @@ class Bench:
         self.policies = PolicyStore(lambda _name: None)
         self.policies.upsert(with_meta(everything_policy()))
         self.access = AllowedTo()
+        self.rights = Rights()
         self.unprocessed = UnprocessedRequests(self.queue.add)
         namespaces = NamespaceStore(lambda _name: None)
         namespaces.upsert({"metadata": {"name": "team-a"}})
@@ -91,6 +102,7 @@ class Bench:
             approver=Approver(
                 client, self.policies, namespaces, cast(AccessCache, self.access), self.metrics
             ),
+            rights=cast(ApprovalRights, self.rights),
             unprocessed=self.unprocessed,
             signing=SigningStep(
                 self.registry,
@@ -245,7 +257,10 @@ async def test_an_api_server_that_cannot_say_who_may_what_puts_the_request_off(b
 async def test_a_refused_status_write_breaks_the_issuer_and_nothing_is_signed_again(bench: Bench) -> None:
     bench.with_ready_issuer().with_request(conditions=[]).signs()
     bench.kube.expect("replace_status", Forbidden("webhook says no", status=403))
+    bench.kube.accepts_status()
     await bench.reconcile()
+    assert bench.ready["reason"] == "Pending"
+    assert {one["type"] for one in bench.kube.written[-1]["status"]["conditions"]} == {"Ready"}
     entry = bench.registry.entry(CLUSTER_ISSUER)
     assert (entry.ready, entry.reason) == (False, "StatusWriteRefused")
     assert len(bench.delivery) == 1
@@ -606,3 +621,45 @@ def test_an_older_copy_does_not_hide_an_approval(bench: Bench) -> None:
     found = bench.store.get(KEY)
     assert found is not None
     assert found.approved
+
+
+async def test_a_right_to_approve_that_went_is_noticed_before_anything_is_signed(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request(conditions=[])
+    bench.rights.allowed = False
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.signer.signed == 0
+    assert "ApprovalForbidden" in bench.ready["message"]
+    assert bench.issuer_queue.delayed == 1
+
+
+async def test_a_policy_that_comes_while_a_request_is_judged_has_it_judged_again(bench: Bench) -> None:
+    bench.access.refused.add("everything")
+    bench.with_ready_issuer().with_request(conditions=[])
+    bench.queue.add(KEY)
+    assert await bench.queue.get() == KEY
+    real = bench.access.may_use
+
+    async def meanwhile(policy: str, namespace: str, spec: Mapping[str, Any]) -> bool:
+        bench.unprocessed.wake_all()
+        return await real(policy, namespace, spec)
+
+    bench.access.may_use = meanwhile  # type: ignore[method-assign, assignment]
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    bench.queue.done(KEY)
+    assert bench.queue.depth == 1
+
+
+async def test_a_mistake_in_a_policy_does_not_open_an_external_issuer(bench: Bench) -> None:
+    bench.policies.drop("everything")
+    broken = policy("guard", {}, constraints={"minDuration": "3h", "maxDuration": "1h"})
+    bench.policies.upsert(with_meta(broken))
+    bench.with_ready_issuer().with_request()
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    entry.spec = IssuerSpec.parse(issuer_object(approval="External")["spec"])
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.signer.signed == 0
+    assert bench.ready["reason"] == "Pending"
+    assert "guard" in bench.ready["message"]

@@ -12,7 +12,7 @@ from issuer.policy.cost import TooComplex, worst_case
 from issuer.policy.expressions import (
     MAX_RULE_BYTES,
     MAX_VALUE_BYTES,
-    REQUEST_LIMIT,
+    POLICY_LIMIT,
     RULE_LIMIT,
     RuleError,
     Variables,
@@ -200,14 +200,14 @@ def test_a_rule_is_not_asked_about_a_value_that_would_take_it_long() -> None:
     assert "of 2000 bytes, since it could take too long" in str(check(rule, "a" * 2000))
 
 
-def test_the_rules_of_one_request_share_their_time() -> None:
+def test_the_rules_of_one_policy_share_their_time() -> None:
     program = compile_rule("self.split('').all(p, p.matches('^[a-z]$'))")
     seen = variables(left=2 * program.costs[1])
-    assert variables().left == REQUEST_LIMIT
+    assert variables().left == POLICY_LIMIT
     assert [program.check("a" * 64, seen) for _ in range(3)] == [
         True,
         True,
-        "is not asked, since the rules for this request take too long together",
+        "is not asked, since the rules of this policy take too long together",
     ]
 
 
