@@ -254,7 +254,8 @@ def _bad_input_told() -> Iterator[None]:
     try:
         yield
     except BadInput as error:
-        typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
+        for line in str(error).splitlines():
+            typer.echo(f"Error: {shown(line, 4000)}", err=True)
         raise typer.Exit(BAD_INPUT) from error
 
 
