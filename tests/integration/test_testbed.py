@@ -280,7 +280,7 @@ def test_controller_has_the_rights_it_needs_and_no_more(bed: Testbed) -> None:
     login, lease = {"name": "vault-login"}, {"name": "vault-issuer"}
     assert allowed(bed, "watch", "cert-manager.io", "certificaterequests")
     assert allowed(bed, "update", "cert-manager.io", "certificaterequests/status", **other)
-    assert allowed(bed, "patch", "vault-issuer.io", "vaultclusterissuers/status")
+    assert allowed(bed, "update", "vault-issuer.io", "vaultclusterissuers/status")
     assert allowed(bed, "create", "events.k8s.io", "events", **other)
     assert allowed(bed, "get", "", "secrets", name="any", **own)
     assert allowed(bed, "create", "", "serviceaccounts/token", **login, **own)
