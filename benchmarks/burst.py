@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import machine
 from testbed.cluster import SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object
@@ -142,21 +139,6 @@ def _until(holds: Any, what: str, seconds: float = 600.0) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"it did not happen: {what}")
         time.sleep(0.2)
-
-
-def machine() -> dict[str, Any]:
-    """What it was measured on; numbers of different machines are not compared."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": commit.stdout.strip(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-    }
 
 
 def record(burst: Burst, bed: Testbed) -> None:

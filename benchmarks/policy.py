@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import machine
 from issuer.policy.compiled import Policy, compile_policy
 from issuer.policy.decision import Verdict, review
 from issuer.policy.facts import Facts, IssuerReference
@@ -130,21 +128,6 @@ def _decide(policies: Sequence[Policy], request: Facts) -> None:
     decision = found.decide(dict.fromkeys(found.to_ask, True))
     if decision is None or decision.verdict is not Verdict.APPROVED:
         raise AssertionError("the last policy should have approved")
-
-
-def machine() -> dict[str, Any]:
-    """What it was measured on; numbers of different machines are not compared."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": commit.stdout.strip(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-    }
 
 
 def record(timings: Sequence[Timing]) -> None:

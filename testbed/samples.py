@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
+from issuer.api.policy import Usage
 from testbed.cluster import Testbed
 from testbed.vaultpki import DOMAIN
 
@@ -127,31 +128,7 @@ def lab_policy(name: str) -> dict[str, Any]:
 EVERYBODY = {"kind": "Group", "name": "system:authenticated", "apiGroup": "rbac.authorization.k8s.io"}
 CERT_MANAGER_ACCOUNT = {"kind": "ServiceAccount", "name": "cert-manager", "namespace": "cert-manager"}
 
-USAGES = (
-    "signing",
-    "digital signature",
-    "content commitment",
-    "key encipherment",
-    "key agreement",
-    "data encipherment",
-    "cert sign",
-    "crl sign",
-    "encipher only",
-    "decipher only",
-    "any",
-    "server auth",
-    "client auth",
-    "code signing",
-    "email protection",
-    "s/mime",
-    "ipsec end system",
-    "ipsec tunnel",
-    "ipsec user",
-    "timestamping",
-    "ocsp signing",
-    "microsoft sgc",
-    "netscape sgc",
-)
+USAGES: tuple[str, ...] = get_args(Usage)
 
 
 def everything_policy(name: str = "everything") -> dict[str, Any]:

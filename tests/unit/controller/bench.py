@@ -1,0 +1,143 @@
+"""A request reconciler between a scripted API server and a scripted signer, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from issuer.api.issuers import IssuerSpec
+from issuer.controller.approval import AccessCache, Approver
+from issuer.controller.delivery import Delivery
+from issuer.controller.policies import PolicyStore
+from issuer.controller.registry import IssuerRegistry, SharedSigner
+from issuer.controller.request import IssuerKey, RequestKey
+from issuer.controller.request_reconciler import RequestReconciler
+from issuer.controller.rights import ApprovalRights
+from issuer.controller.signing_step import SigningStep
+from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.unprocessed import UnprocessedRequests
+from issuer.kube.client import KubeClient
+from issuer.kube.events import EventRecorder
+from issuer.kube.workqueue import WorkQueue
+from issuer.telemetry.metrics import Metrics
+from testbed.samples import everything_policy
+from tests.builders import NOW, approved, certificate_request, issuer_object
+from tests.ca import TestCA
+from tests.unit.controller.fakes import Json, ScriptedKube, ScriptedSigner, SilentRecorder
+
+CLUSTER_ISSUER = IssuerKey("VaultClusterIssuer", "", "demo")
+KEY = RequestKey("team-a", "one")
+
+
+class AllowedTo:
+    """Who may use which policy: everybody, until a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.refused: set[str] = set()
+        self.asked = 0
+
+    async def may_use(self, policy: str, _namespace: str, _spec: Mapping[str, Any]) -> bool:
+        self.asked += 1
+        return policy not in self.refused
+
+
+class Rights:
+    """Whether the controller may approve; it may until a test says otherwise."""
+
+    allowed = True
+
+    async def may_approve(self, _key: IssuerKey) -> bool:
+        return self.allowed
+
+
+def with_meta(policy: Json, generation: int = 1) -> Json:
+    """A policy as the API server sends it."""
+    meta = {**policy["metadata"], "uid": f"uid-{policy['metadata']['name']}", "generation": generation}
+    return {**policy, "metadata": {**meta, "resourceVersion": "1"}}
+
+
+class Bench:
+    """A request reconciler between a scripted API server and a scripted signer."""
+
+    def __init__(self, ca: TestCA) -> None:
+        self.ca = ca
+        self.kube = ScriptedKube()
+        self.signer = ScriptedSigner()
+        self.metrics = Metrics()
+        self.queue: WorkQueue[RequestKey] = WorkQueue()
+        self.issuer_queue: WorkQueue[IssuerKey] = WorkQueue()
+        self.store = RequestStore(lambda _key: None)
+        self.registry = IssuerRegistry(self.queue.add)
+        self.recorder = SilentRecorder()
+        self.leading = True
+        client = cast(KubeClient, self.kube)
+        self.delivery = Delivery(client, self.metrics, lambda: NOW)
+        self.policies = PolicyStore(lambda _name: None)
+        self.policies.upsert(with_meta(everything_policy()))
+        self.access = AllowedTo()
+        self.rights = Rights()
+        self.unprocessed = UnprocessedRequests(self.queue.add)
+        namespaces = NamespaceStore(lambda _name: None)
+        namespaces.upsert({"metadata": {"name": "team-a"}})
+        self.issuers = {
+            kind: IssuerStore(kind, lambda _key: None) for kind in ("VaultIssuer", "VaultClusterIssuer")
+        }
+        self.reconciler = RequestReconciler(
+            client=client,
+            store=self.store,
+            issuers=self.issuers,
+            registry=self.registry,
+            queue=self.queue,
+            issuer_queue=self.issuer_queue,
+            approver=Approver(
+                client, self.policies, namespaces, cast(AccessCache, self.access), self.metrics
+            ),
+            rights=cast(ApprovalRights, self.rights),
+            unprocessed=self.unprocessed,
+            signing=SigningStep(
+                self.registry,
+                self.issuer_queue,
+                self.delivery,
+                self.metrics,
+                lambda: self.leading,
+                lambda: NOW,
+            ),
+            delivery=self.delivery,
+            recorder=cast(EventRecorder, self.recorder),
+            metrics=self.metrics,
+            now=lambda: NOW,
+        )
+
+    def with_ready_issuer(self) -> Bench:
+        """A VaultClusterIssuer ``demo`` that was checked and signs."""
+        obj = issuer_object()
+        self.issuers["VaultClusterIssuer"].upsert(obj)
+        entry = self.registry.entry(CLUSTER_ISSUER)
+        entry.uid, entry.generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
+        entry.spec = IssuerSpec.parse(obj["spec"])
+        entry.shared = SharedSigner(self.signer, ("uid-1", 1, ()))
+        self.registry.mark_ready(CLUSTER_ISSUER)
+        return self
+
+    def with_request(self, **more: Any) -> Bench:
+        """An approved request ``team-a/one``."""
+        more.setdefault("conditions", [approved()])
+        self.store.upsert(certificate_request(**more))
+        return self
+
+    def signs(self, **more: Any) -> Bench:
+        """The CA signs what it is asked to, once."""
+        self.signer.signs.append(lambda request: self.ca.sign(request.csr_pem, **more))
+        return self
+
+    async def reconcile(self) -> None:
+        """One attempt, after which every scripted call must have been made."""
+        await self.reconciler.reconcile(KEY)
+        assert not self.kube.script, f"calls not made: {list(self.kube.script)}"
+        assert not self.signer.signs, "a scripted signing was not asked for"
+
+    @property
+    def ready(self) -> Json:
+        """The Ready condition last written."""
+        conditions = self.kube.written[-1]["status"]["conditions"]
+        return next(one for one in conditions if one["type"] == "Ready")
