@@ -115,22 +115,23 @@ class AccessCache:
 class Reviews:
     """Keeps what was judged of a request, so that looking again at it costs nothing while no policy changes.
 
-    A request's spec is frozen, so its uid, the policies and its namespace's labels are all that matters.
+    A request's spec is frozen, so its uid, its news, the policies and its namespace's labels are all that
+    matters.
     """
 
     def __init__(self, policies: PolicyStore, most: int = 2_000) -> None:
         self._policies = policies
         self._most = most
-        self._kept: OrderedDict[str, tuple[int, Mapping[str, str], Review]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[tuple[object, ...], Review]] = OrderedDict()
 
     def of(self, request: Request, facts: Facts, labels: Mapping[str, str]) -> Review:
         """The review of this request by the policies as they are now."""
-        version = self._policies.version
+        judged = (self._policies.version, labels, request.news)
         kept = self._kept.get(request.uid)
-        if kept is not None and kept[:2] == (version, labels):
-            return kept[2]
+        if kept is not None and kept[0] == judged:
+            return kept[1]
         made = review(self._policies.policies, self._policies.invalid, facts, labels)
-        self._kept[request.uid] = (version, labels, made)
+        self._kept[request.uid] = (judged, made)
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return made
@@ -188,20 +189,20 @@ class Approver:
             return Unprocessed(summary)
         if request.approved:
             # Denied never stands beside Approved: cert-manager's webhook forbids it.
-            return Failed(f"approved by somebody else, but no policy allows it: {summary}")
+            return Failed(f"approved by somebody else, but no policy allows it: {summary}", "PolicyDenied")
         return Denied(summary)
 
     async def decide(self, request: Request, csr: CertificateSigningRequest) -> Decision:
         """The policies' decision, with RBAC; raises KubeError when the API server can't say who may what."""
         facts = _facts(request, csr)
-        labels = await self._labels(request.key.namespace)
+        labels = await self._labels(request.policy_namespace)
         one = self.reviews.of(request, facts, labels)
         answers: dict[str, bool] = {}
         decision = await self._settled(one, answers)
         for name in one.to_ask:
             if decision is not None:
                 break
-            answers[name] = await self.access.may_use(name, request.key.namespace, request.spec)
+            answers[name] = await self.access.may_use(name, request.policy_namespace, request.spec)
             decision = await self._settled(one, answers)
         if decision is None:
             raise AssertionError("every policy was asked for and nothing is decided")
@@ -218,7 +219,7 @@ class Approver:
             return decision
 
     async def _labels(self, namespace: str) -> Mapping[str, str]:
-        known = self.namespaces.labels(namespace)
+        known = self.namespaces.labels(namespace) if namespace else {}
         if known is not None:
             return known
         try:
@@ -230,15 +231,15 @@ class Approver:
 
 
 def _reference(request: Request) -> IssuerReference:
-    reference = request.spec["issuerRef"]
-    return IssuerReference(reference["name"], reference.get("kind") or "", reference.get("group") or "")
+    issuer = request.issuer
+    return IssuerReference(issuer.name, issuer.kind, GROUP)
 
 
 def _facts(request: Request, csr: CertificateSigningRequest) -> Facts:
     spec = request.spec
     return Facts(
         name=request.key.name,
-        namespace=request.key.namespace,
+        namespace=request.policy_namespace,
         username=spec.get("username") or "",
         groups=tuple(spec.get("groups") or ()),
         issuer=_reference(request),

@@ -16,12 +16,11 @@ from enum import Enum
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from issuer.controller import status
+from issuer.controller.kinds import kind_of
 from issuer.controller.registry import SharedSigner
 from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, NotFound
-from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.signing.outcomes import Retry, SigningError
 from issuer.signing.signer import Revoker
 from issuer.telemetry.metrics import Metrics
@@ -100,13 +99,13 @@ class Delivery:
             if newest is None or cause is not None:
                 await self.discard(held, cause or Cause.DELETED)
                 return False, newest
-            if status.carries(newest.object, held.certificate_pem):
+            if newest.carries(held.certificate_pem):
                 break  # an earlier write succeeded although its answer was lost
-            answer = status.issued(
-                newest, self._now(), held.message, held.certificate_pem, held.ca_pem, held.approval
+            answer = newest.issued(
+                self._now(), held.message, held.certificate_pem, held.ca_pem, held.approval
             )
             try:
-                newest = Request(await self._client.replace_status(CERTIFICATE_REQUESTS, answer))
+                newest = newest.with_object(await self._client.replace_status(newest.resource, answer))
                 break
             except (Conflict, NotFound):
                 newest = await self._fresh(held)
@@ -124,8 +123,9 @@ class Delivery:
         return await self.deliver(fresh, held)
 
     async def _fresh(self, held: Held) -> Request | None:
+        kind, namespace = kind_of(held.key), held.key.namespace or None
         try:
-            return Request(await self._client.get(CERTIFICATE_REQUESTS, held.key.name, held.key.namespace))
+            return kind(await self._client.get(kind.resource, held.key.name, namespace))
         except NotFound:
             return None
 
@@ -171,7 +171,7 @@ def _obstacle(request: Request | None, held: Held) -> Cause | None:
         return Cause.DELETED
     if request.denied:
         return Cause.DENIED
-    if request.finished and not status.carries(request.object, held.certificate_pem):
+    if request.finished and not request.carries(held.certificate_pem):
         return Cause.ANSWERED
     return None
 

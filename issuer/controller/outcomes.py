@@ -33,9 +33,10 @@ class Unapproved:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The request can never be served as it is: final."""
+    """The request can never be served as it is: final. ``reason`` says why in one CamelCase word."""
 
     message: str
+    reason: str = "Failed"
 
 
 @dataclass(frozen=True, slots=True)

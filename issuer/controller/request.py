@@ -1,31 +1,33 @@
-"""Reading a cert-manager CertificateRequest, as the JSON the API server sends, without I/O.
+"""A request for a certificate, whichever kind of object it is, without I/O.
 
-Source: cert-manager.io/docs/usage/certificaterequest and the external-issuer
-contract at cert-manager.io/docs/contributing/external-issuers.
+The questions the controller asks of one, and the answers it can be given. What a kind does differently is in
+``certificate_request`` (cert-manager's) and ``kubernetes_csr`` (Kubernetes' own).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
-from issuer.api.duration import parse_duration
-from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
-from issuer.controller.conditions import find, is_true, parse_time
+from issuer.controller.conditions import is_true, parse_time
+from issuer.kube.resources import Resource
+
+Json = dict[str, Any]
 
 # What cert-manager asks for when a request names no usages (pkg/util/pki: DefaultKeyUsages).
 DEFAULT_USAGES = frozenset({"digital signature", "key encipherment"})
 
 
 class RequestKey(NamedTuple):
-    """Names one CertificateRequest."""
+    """Names one CertificateRequest or, with an empty ``namespace``, one CertificateSigningRequest."""
 
     namespace: str
     name: str
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+        return f"{self.namespace}/{self.name}" if self.namespace else f"CertificateSigningRequest {self.name}"
 
 
 class IssuerKey(NamedTuple):
@@ -40,20 +42,39 @@ class IssuerKey(NamedTuple):
 
 
 class BadSpec(ValueError):
-    """The request's spec can never be served; the message says why."""
+    """The request can never be served; the message says why, ``reason`` in one CamelCase word."""
+
+    def __init__(self, message: str, reason: str = "InvalidRequest") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A CertificateRequest with the questions the controller asks of it."""
+class Request(ABC):
+    """A request with the questions the controller asks of it, and its answers.
 
-    object: dict[str, Any]
+    An answer is the whole object to PUT to the ``status`` subresource, or None where that kind of object has
+    nothing to say then.
+    """
+
+    object: Json
+
+    kind: ClassVar[str]
+    resource: ClassVar[Resource]
+    only_others_approve: ClassVar[bool]
+    """Whether the approval is always somebody else's, whatever the issuer's ``spec.approval``."""
+
+    def with_object(self, obj: Json) -> Self:
+        """Another copy of the same request."""
+        return type(self)(obj)
+
+    # Questions --------------------------------------------------------------
 
     @property
     def key(self) -> RequestKey:
-        """Namespace and name."""
+        """Namespace (empty where the kind has none) and name."""
         meta = self.object["metadata"]
-        return RequestKey(meta["namespace"], meta["name"])
+        return RequestKey(meta.get("namespace", ""), meta["name"])
 
     @property
     def uid(self) -> str:
@@ -66,12 +87,12 @@ class Request:
         return parse_time(self.object["metadata"]["creationTimestamp"])
 
     @property
-    def spec(self) -> dict[str, Any]:
-        """``spec`` as it was sent; cert-manager's webhook freezes it."""
+    def spec(self) -> Json:
+        """``spec`` as it was sent and frozen; with the requester's name, groups, uid and extra."""
         return self.object["spec"]  # type: ignore[no-any-return]
 
     @property
-    def conditions(self) -> list[dict[str, Any]]:
+    def conditions(self) -> list[Json]:
         """``status.conditions``, possibly empty."""
         return (self.object.get("status") or {}).get("conditions") or []
 
@@ -86,52 +107,65 @@ class Request:
         return is_true(self.conditions, "Denied")
 
     @property
-    def finished(self) -> bool:
-        """Whether it has been answered for good: issued, failed or denied."""
-        ready = find(self.conditions, "Ready")
-        if ready is None:
-            return False
-        return ready.get("status") == "True" or ready.get("reason") in ("Failed", "Denied")
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether its issuer belongs to our API group."""
-        return (self.spec.get("issuerRef") or {}).get("group") == GROUP
-
-    @property
-    def issuer(self) -> IssuerKey:
-        """The issuer it names; raises BadSpec when the kind is none of ours."""
-        reference = self.spec["issuerRef"]
-        kind = reference.get("kind") or ""
-        if kind == CLUSTER_ISSUER_KIND:
-            return IssuerKey(kind, "", reference["name"])
-        if kind == ISSUER_KIND:
-            return IssuerKey(kind, self.key.namespace, reference["name"])
-        raise BadSpec(
-            f"spec.issuerRef.kind {kind!r} is not a kind of group {GROUP}: "
-            f"use {ISSUER_KIND} or {CLUSTER_ISSUER_KIND}"
-        )
-
-    @property
-    def duration(self) -> timedelta | None:
-        """The lifetime asked for; raises BadSpec when it can't be read."""
-        text = self.spec.get("duration")
-        if text is None:
-            return None
-        try:
-            duration = parse_duration(text)
-        except ValueError as error:
-            raise BadSpec(f"spec.duration: {error}") from error
-        if duration <= timedelta(0):
-            raise BadSpec(f"spec.duration {text} is not positive")
-        return duration
-
-    @property
     def usages(self) -> frozenset[str]:
         """Key usages and extended key usages asked for, by cert-manager's names."""
         return frozenset(self.spec.get("usages") or ()) or DEFAULT_USAGES
 
     @property
+    def news(self) -> tuple[str | bool | None, ...]:
+        """What makes another look worth while when it changes."""
+        return self.uid, self.approved, self.denied
+
+    @property
+    @abstractmethod
+    def finished(self) -> bool:
+        """Whether it has been answered for good: issued, failed or denied."""
+
+    @property
+    @abstractmethod
+    def is_ours(self) -> bool:
+        """Whether its issuer belongs to our API group."""
+
+    @property
+    @abstractmethod
+    def issuer(self) -> IssuerKey:
+        """The issuer it names; raises BadSpec when it names none of ours."""
+
+    @property
+    @abstractmethod
+    def policy_namespace(self) -> str:
+        """The namespace that policies see and ``use`` is asked in; empty for the whole cluster."""
+
+    @property
+    @abstractmethod
+    def duration(self) -> timedelta | None:
+        """The lifetime asked for; raises BadSpec when it can't be read."""
+
+    @property
+    @abstractmethod
     def is_ca(self) -> bool:
-        """Whether a CA certificate is asked for."""
-        return self.spec.get("isCA") is True
+        """Whether a CA certificate is asked for; raises BadSpec when that can't be read."""
+
+    # Answers ----------------------------------------------------------------
+
+    @abstractmethod
+    def issued(
+        self, now: datetime, message: str, certificate_pem: str, ca_pem: str, approval: str | None
+    ) -> Json:
+        """The certificate (leaf, then intermediates) is delivered, with our approval where one is given."""
+
+    @abstractmethod
+    def carries(self, certificate_pem: str) -> bool:
+        """Whether its status already holds this certificate."""
+
+    @abstractmethod
+    def failed(self, now: datetime, reason: str, message: str) -> Json:
+        """It can never be served; ``reason`` is one CamelCase word, where the kind can tell it."""
+
+    @abstractmethod
+    def refused(self, now: datetime, denial: str | None) -> Json | None:
+        """It is denied; ``denial`` is our policies' reason, None when another approver denied it."""
+
+    @abstractmethod
+    def pending(self, now: datetime, message: str) -> Json | None:
+        """It waits, and says for what; None when it says so already, or can't."""

@@ -1,16 +1,16 @@
-"""Answers CertificateRequests: decide, sign, verify, write; one status write a request."""
+"""Answers requests: decide, sign, verify, write; one status write a request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
 
-from issuer.controller import status
 from issuer.controller.approval import Approval, Approver
 from issuer.controller.delivery import Delivery, Held
+from issuer.controller.kinds import kind_of
 from issuer.controller.outcomes import (
     Denied,
     Failed,
@@ -30,7 +30,6 @@ from issuer.controller.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.events import EventRecorder
-from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing.outcomes import SigningError
 from issuer.telemetry.metrics import Metrics
@@ -50,7 +49,7 @@ class RequestReconciler:
     """Handles one request at a time, by key; many run at once, never two for one key."""
 
     client: KubeClient
-    store: RequestStore
+    stores: Mapping[type[Request], RequestStore]
     issuers: dict[str, IssuerStore]
     registry: IssuerRegistry
     queue: WorkQueue[RequestKey]
@@ -72,13 +71,16 @@ class RequestReconciler:
         finally:
             self.registry.settled(key)
 
+    def _store(self, key: RequestKey) -> RequestStore:
+        return self.stores[kind_of(key)]
+
     async def _attempt(self, key: RequestKey) -> None:
-        request = self.store.get(key)
+        request = self._store(key).get(key)
         held = self.delivery.held(key)
         if held is not None and (request is None or request.uid != held.uid):
             if not await self._settle_held(held):
                 return
-            request = self.store.get(key)
+            request = self._store(key).get(key)
         if request is None:
             self.queue.forget(key)
             self.unprocessed.discard(key)
@@ -124,8 +126,8 @@ class RequestReconciler:
             if entry.external and not request.approved:
                 return Unapproved()
             asked = _asked(request)
-        except (BadSpec, InvalidRequest) as error:
-            return Failed(str(error))
+        except BadSpec as error:
+            return Failed(str(error), error.reason)
         return await self._judge_and_sign(request, asked, entry)
 
     async def _judge_and_sign(self, request: Request, asked: Asked, entry: IssuerEntry) -> Outcome:
@@ -139,7 +141,8 @@ class RequestReconciler:
         if asked.is_ca:
             return Failed(
                 "spec.isCA is true, but the issuer has no spec.certificateAuthority: "
-                "it signs no CA certificates"
+                "it signs no CA certificates",
+                "NoCertificateAuthority",
             )
         return await self.signing.run(request, asked, entry, approval.message)
 
@@ -147,7 +150,7 @@ class RequestReconciler:
         if entry.spec is None:
             raise AssertionError("a checked issuer has a spec")
         # Before it is judged, so that a policy that changes meanwhile finds it and has it judged again.
-        self.unprocessed.add(request.key)
+        self.unprocessed.add(request.key, request.policy_namespace)
         approval = await self.approver.judge(request, asked.request, entry.spec.approval)
         if not isinstance(approval, Unprocessed):
             self.unprocessed.discard(request.key)
@@ -170,7 +173,7 @@ class RequestReconciler:
         """The issuer's entry if it was checked as it stands now and may decide; it need not be Ready."""
         obj = self.issuers[key.kind].get(key)
         if obj is None:
-            return Waiting(key, f"there is no {key}; create it, or correct spec.issuerRef in a new request")
+            return Waiting(key, f"there is no {key}; create it, or name the right one in a new request")
         entry = self.registry.entry(key)
         meta = obj["metadata"]
         if not entry.describes(meta["uid"], meta["generation"]):
@@ -186,10 +189,10 @@ class RequestReconciler:
             case Issued(held):
                 await self._deliver(request, held)
             case Denied(message):
-                await self._answer(request, status.denied(request, self.now(), message), "Denied")
+                await self._answer(request, request.refused(self.now(), message), "Denied")
                 self._record(request, "Denied", message)
-            case Failed(message):
-                await self._answer(request, status.failed(request, self.now(), message), "Failed")
+            case Failed(message, reason):
+                await self._answer(request, request.failed(self.now(), reason, message), "Failed")
                 self._record(request, "Failed", message)
             case Unapproved():
                 self.queue.forget(request.key)
@@ -231,7 +234,7 @@ class RequestReconciler:
         if not delivered:
             self._look_again(request, newest)
             return
-        self.store.mark_answered(request)
+        self._store(request.key).mark_answered(request)
         self.queue.forget(request.key)
         seconds = (self.now() - request.created).total_seconds()
         self.metrics.answers.labels("issued", "Issued").inc()
@@ -258,25 +261,26 @@ class RequestReconciler:
     def _look_again(self, request: Request, newest: Request | None) -> None:
         """A certificate was discarded: go on from the newest copy, never from the one that was signed for."""
         if newest is None or newest.finished:
-            self.store.mark_answered(newest or request)
+            self._store(request.key).mark_answered(newest or request)
             self.queue.forget(request.key)
         else:
-            self.store.refresh(newest)
+            self._store(request.key).refresh(newest)
             self.queue.add(request.key)
 
-    async def _answer(self, request: Request, answer: Json, reason: str) -> None:
-        """Write a final status that is no certificate."""
-        written = await self.client.replace_status(CERTIFICATE_REQUESTS, answer)
-        self.store.mark_answered(Request(written))
+    async def _answer(self, request: Request, answer: Json | None, reason: str) -> None:
+        """Write a final status that is no certificate, where there is one."""
+        if answer is not None:
+            request = request.with_object(await self.client.replace_status(request.resource, answer))
+        self._store(request.key).mark_answered(request)
         self.queue.forget(request.key)
         self.metrics.answers.labels(reason.lower(), reason).inc()
 
     async def _tell(self, request: Request, message: str) -> None:
         """Say on the request why it waits, unless it says so already."""
-        answer = status.pending(request, self.now(), message)
+        answer = request.pending(self.now(), message)
         if answer is not None:
-            written = await self.client.replace_status(CERTIFICATE_REQUESTS, answer)
-            self.store.refresh(Request(written))
+            written = await self.client.replace_status(request.resource, answer)
+            self._store(request.key).refresh(request.with_object(written))
 
     def _wait(self, request: RequestKey, issuer: IssuerKey) -> None:
         self.queue.forget(request)
@@ -296,9 +300,9 @@ def _not_ready(key: IssuerKey, entry: IssuerEntry) -> Waiting:
 
 
 def _asked(request: Request) -> Asked:
-    """What the request asks for; raises BadSpec or InvalidRequest, naming the field."""
+    """What the request asks for; raises BadSpec, naming the field."""
     try:
         decoded = decode_request(request.spec.get("request") or "")
     except InvalidRequest as error:
-        raise InvalidRequest(f"spec.request: {error}") from error
+        raise BadSpec(f"spec.request: {error}") from error
     return Asked(request=decoded, is_ca=request.is_ca, usages=request.usages, duration=request.duration)

@@ -52,7 +52,7 @@ class SigningStep:
             return await self._accept(request, asked, entry.key, shared, signed, strict, approval)
         except signing.Failed as error:
             self.registry.trust(entry.key)  # the CA answered, and it was about this request
-            return Failed(f"{error.reason}: {error.message}")
+            return Failed(f"{error.reason}: {error.message}", error.reason)
         except signing.IssuerBroken as error:
             entry.suspect = True
             return self._issuer_trouble(entry.key, error)
@@ -95,7 +95,8 @@ class SigningStep:
             await self.delivery.revoke(shared, signed.leaf_pem, signed.serial, request.key, Cause.UNVERIFIED)
             return Failed(
                 f"the CA returned a certificate that is not what was asked for ({error}); "
-                f"it was not delivered (serial {signed.serial}). Check the Vault role"
+                f"it was not delivered (serial {signed.serial}). Check the Vault role",
+                "NotAsAsked",
             )
         message = f"signed by {key}, serial {signed.serial}"
         if remarks:

@@ -1,4 +1,4 @@
-"""The status that answers a request: one function an answer, pure.
+"""The status that answers a CertificateRequest: one function an answer, pure.
 
 Each returns the whole object to PUT to the ``status`` subresource. Reasons are
 those of cert-manager's external-issuer contract (``Issued``, ``Failed``,
@@ -69,7 +69,7 @@ def _decided(request: Request, now: datetime, kind: str, message: str | None) ->
         return request
     conditions = with_condition(request.conditions, kind, True, APPROVAL_REASON, message, now)
     status = {**(request.object.get("status") or {}), "conditions": conditions}
-    return Request({**request.object, "status": status})
+    return request.with_object({**request.object, "status": status})
 
 
 def pending(request: Request, now: datetime, message: str) -> Json | None:

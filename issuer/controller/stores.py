@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 
 from issuer.api.group import API_VERSION
 from issuer.controller.request import IssuerKey, Request, RequestKey
-from issuer.kube.resources import CERTIFICATE_REQUESTS
 
 Json = dict[str, Any]
 K = TypeVar("K", bound=Hashable)
@@ -62,15 +61,16 @@ class Store(ABC, Generic[K]):
 
 
 class RequestStore(Store[RequestKey]):
-    """The requests that still want an answer; a finished one takes no room.
+    """The requests of one kind that still want an answer; a finished one takes no room.
 
     ``answered`` remembers what this process has answered until the watch shows
     it, so that an older event that is still on its way can't cause a second
     signing.
     """
 
-    def __init__(self, on_change: Callable[[RequestKey], None]) -> None:
+    def __init__(self, read: type[Request], on_change: Callable[[RequestKey], None]) -> None:
         super().__init__()
+        self._read = read
         self._on_change = on_change
         self._pending: dict[RequestKey, Json] = {}
         self._answered: dict[RequestKey, str] = {}
@@ -81,7 +81,7 @@ class RequestStore(Store[RequestKey]):
     def get(self, key: RequestKey) -> Request | None:
         """The request if it is known and unfinished."""
         found = self._pending.get(key)
-        return None if found is None else Request(found)
+        return None if found is None else self._read(found)
 
     def mark_answered(self, request: Request) -> None:
         """This process has written the final status of this very request.
@@ -102,7 +102,7 @@ class RequestStore(Store[RequestKey]):
 
     def key_of(self, obj: Json) -> RequestKey:
         """Namespace and name."""
-        return Request(obj).key
+        return self._read(obj).key
 
     def known(self) -> Iterable[RequestKey]:
         """Unfinished requests, and those answered a moment ago."""
@@ -110,8 +110,8 @@ class RequestStore(Store[RequestKey]):
 
     def upsert(self, obj: Json) -> None:
         """A request appeared or changed."""
-        obj["apiVersion"], obj["kind"] = CERTIFICATE_REQUESTS.api_version, "CertificateRequest"
-        request = Request(obj)
+        obj["apiVersion"], obj["kind"] = self._read.resource.api_version, self._read.kind
+        request = self._read(obj)
         key = request.key
         if request.finished:
             self.drop(key)
@@ -121,15 +121,15 @@ class RequestStore(Store[RequestKey]):
         self._answered.pop(key, None)
         known = self.get(key)
         self._pending[key] = obj
-        # Its spec is frozen, so only approval can be news; our own Pending must not end its backoff.
-        if known is None or _decided(known) != _decided(request):
+        # Its spec is frozen, so few things can be news; our own Pending must not end its backoff.
+        if known is None or known.news != request.news:
             self._on_change(key)
 
     def drop(self, key: RequestKey) -> None:
         """A request is gone or finished; whoever holds a certificate for it has to know."""
-        self._answered.pop(key, None)
-        self._pending.pop(key, None)
-        self._on_change(key)
+        answered, pending = self._answered.pop(key, None), self._pending.pop(key, None)
+        if answered is not None or pending is not None:
+            self._on_change(key)
 
 
 class IssuerStore(Store[IssuerKey]):
@@ -247,10 +247,6 @@ class Signal(Store[str]):
     def drop(self, key: str) -> None:
         """Something is gone."""
         self._on_change()
-
-
-def _decided(request: Request) -> tuple[str, bool, bool]:
-    return request.uid, request.approved, request.denied
 
 
 def _older(one: Json, other: Json) -> bool:

@@ -12,27 +12,31 @@ class UnprocessedRequests:
 
     def __init__(self, wake: Callable[[RequestKey], None]) -> None:
         self._wake = wake
-        self._waiting: dict[str, set[str]] = {}
+        self._judged_in: dict[RequestKey, str] = {}
+        self._waiting: dict[str, set[RequestKey]] = {}
 
     def __len__(self) -> int:
-        return sum(len(names) for names in self._waiting.values())
+        return len(self._judged_in)
 
-    def add(self, key: RequestKey) -> None:
-        """This request waits for a policy."""
-        self._waiting.setdefault(key.namespace, set()).add(key.name)
+    def add(self, key: RequestKey, namespace: str) -> None:
+        """This request waits for a policy, which sees it in ``namespace``."""
+        self._judged_in[key] = namespace
+        self._waiting.setdefault(namespace, set()).add(key)
 
     def discard(self, key: RequestKey) -> None:
         """This request is gone."""
-        names = self._waiting.get(key.namespace)
-        if names is not None:
-            names.discard(key.name)
-            if not names:
-                del self._waiting[key.namespace]
+        namespace = self._judged_in.pop(key, None)
+        if namespace is not None:
+            keys = self._waiting[namespace]
+            keys.discard(key)
+            if not keys:
+                del self._waiting[namespace]
 
     def wake_namespace(self, namespace: str) -> None:
         """The namespace's labels changed."""
-        for name in self._waiting.pop(namespace, ()):
-            self._wake(RequestKey(namespace, name))
+        for key in self._waiting.pop(namespace, ()):
+            del self._judged_in[key]
+            self._wake(key)
 
     def wake_all(self) -> None:
         """A policy or RBAC changed."""

@@ -12,13 +12,15 @@ from collections.abc import Callable
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval import AccessCache, Approver
+from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.delivery import Delivery
 from issuer.controller.issuer_reconciler import BuildSigner, IssuerReconciler
+from issuer.controller.kinds import KINDS
 from issuer.controller.options import ControllerOptions
 from issuer.controller.policies import PolicyReconciler, PolicyStore
 from issuer.controller.registry import IssuerRegistry
-from issuer.controller.request import IssuerKey, Request, RequestKey
+from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
 from issuer.controller.rights import ApprovalRights
 from issuer.controller.signing_step import SigningStep
@@ -83,7 +85,7 @@ class Parts:
         self.metrics = Metrics()
         self.requests: WorkQueue[RequestKey] = WorkQueue(longest=_REQUEST_BACKOFF)
         self.issuers: WorkQueue[IssuerKey] = WorkQueue(longest=_ISSUER_BACKOFF)
-        self.store = RequestStore(self.requests.add)
+        self.stores = {kind: RequestStore(kind, self.requests.add) for kind in KINDS}
         self.issuer_stores = {kind: IssuerStore(kind, self._issuer_changed) for kind in ISSUERS}
         self.registry = IssuerRegistry(self.requests.add)
         self.unprocessed = UnprocessedRequests(self.requests.add)
@@ -113,9 +115,9 @@ class Parts:
         found["CertificateRequest"] = Reflector(
             self.client,
             CERTIFICATE_REQUESTS,
-            self.store,
+            self.stores[CertificateRequest],
             field_selector=f"spec.issuerRef.group={GROUP}",
-            keep=lambda obj: Request(obj).is_ours,
+            keep=lambda obj: CertificateRequest(obj).is_ours,
         )
         return found
 
@@ -141,7 +143,7 @@ class Parts:
     def _request_reconciler(self) -> RequestReconciler:
         return RequestReconciler(
             client=self.client,
-            store=self.store,
+            stores=self.stores,
             issuers=self.issuer_stores,
             registry=self.registry,
             queue=self.requests,
@@ -211,7 +213,11 @@ class Parts:
             "Requests a worker is busy with.",
             lambda: float(self.requests.in_hand),
         )
-        watch("vault_issuer_requests_open", "Requests without an answer.", lambda: float(len(self.store)))
+        watch(
+            "vault_issuer_requests_open",
+            "Requests without an answer.",
+            lambda: float(sum(len(store) for store in self.stores.values())),
+        )
         watch(
             "vault_issuer_certificates_held",
             "Certificates signed but not yet written to their request.",

@@ -60,6 +60,9 @@ def _segment(value: str, what: str) -> str:
 
 
 CERTIFICATE_REQUESTS: Final = Resource("cert-manager.io", "v1", "certificaterequests", namespaced=True)
+CERTIFICATE_SIGNING_REQUESTS: Final = Resource(
+    "certificates.k8s.io", "v1", "certificatesigningrequests", namespaced=False
+)
 VAULT_ISSUERS: Final = Resource(own.GROUP, own.VERSION, "vaultissuers", namespaced=True)
 VAULT_CLUSTER_ISSUERS: Final = Resource(own.GROUP, own.VERSION, "vaultclusterissuers", namespaced=False)
 SECRETS: Final = Resource("", "v1", "secrets", namespaced=True)

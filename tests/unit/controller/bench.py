@@ -7,7 +7,9 @@ from typing import Any, cast
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval import AccessCache, Approver
+from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.delivery import Delivery
+from issuer.controller.kinds import KINDS
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, RequestKey
@@ -66,7 +68,8 @@ class Bench:
         self.metrics = Metrics()
         self.queue: WorkQueue[RequestKey] = WorkQueue()
         self.issuer_queue: WorkQueue[IssuerKey] = WorkQueue()
-        self.store = RequestStore(lambda _key: None)
+        self.stores = {kind: RequestStore(kind, lambda _key: None) for kind in KINDS}
+        self.store = self.stores[CertificateRequest]
         self.registry = IssuerRegistry(self.queue.add)
         self.recorder = SilentRecorder()
         self.leading = True
@@ -84,7 +87,7 @@ class Bench:
         }
         self.reconciler = RequestReconciler(
             client=client,
-            store=self.store,
+            stores=self.stores,
             issuers=self.issuers,
             registry=self.registry,
             queue=self.queue,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.request import IssuerKey, Request, RequestKey
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.stores import RequestStore
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.signing.outcomes import Failed, IssuerBroken, Retry
@@ -309,7 +310,7 @@ async def test_our_own_pending_does_not_end_the_backoff(bench: Bench) -> None:
     await bench.reconcile()
     assert bench.queue.delayed == 1
     news: list[RequestKey] = []
-    store = RequestStore(news.append)
+    store = RequestStore(CertificateRequest, news.append)
     store.upsert(certificate_request(conditions=[approved()]))
     store.upsert(bench.kube.written[-1])
     assert news == [KEY]
@@ -380,7 +381,7 @@ def test_an_older_copy_does_not_hide_an_approval(bench: Bench) -> None:
     bench.store.upsert(newer)
     older = certificate_request(conditions=[])
     older["metadata"]["resourceVersion"] = "11"
-    bench.store.refresh(Request(older))
+    bench.store.refresh(CertificateRequest(older))
     found = bench.store.get(KEY)
     assert found is not None
     assert found.approved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, RequestKey
@@ -21,7 +22,7 @@ def policy(name: str = "web", generation: int = 1, **spec: object) -> Json:
 
 def test_a_finished_request_takes_no_room_and_its_end_is_told() -> None:
     told: list[RequestKey] = []
-    store = RequestStore(told.append)
+    store = RequestStore(CertificateRequest, told.append)
     store.upsert(certificate_request())
     assert len(store) == 1
     store.upsert(certificate_request(conditions=[condition("Ready", reason="Issued")]))
@@ -31,7 +32,7 @@ def test_a_finished_request_takes_no_room_and_its_end_is_told() -> None:
 
 def test_a_new_list_drops_what_it_does_not_name() -> None:
     told: list[RequestKey] = []
-    store = RequestStore(told.append)
+    store = RequestStore(CertificateRequest, told.append)
     store.upsert(certificate_request())
     store.upsert(certificate_request("two"))
     store.begin()
@@ -42,7 +43,7 @@ def test_a_new_list_drops_what_it_does_not_name() -> None:
 
 
 def test_a_request_made_again_after_our_answer_is_work_again() -> None:
-    store = RequestStore(lambda _key: None)
+    store = RequestStore(CertificateRequest, lambda _key: None)
     store.upsert(certificate_request())
     found = store.get(KEY)
     assert found is not None
@@ -116,7 +117,7 @@ def test_waiting_requests_wake_by_namespace_or_all_together() -> None:
     waiting = UnprocessedRequests(woken.append)
     for namespace in ("a", "b"):
         for name in ("1", "2"):
-            waiting.add(RequestKey(namespace, name))
+            waiting.add(RequestKey(namespace, name), namespace)
     waiting.discard(RequestKey("a", "1"))
     waiting.wake_namespace("a")
     assert woken == [RequestKey("a", "2")]

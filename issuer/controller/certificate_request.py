@@ -1,0 +1,100 @@
+"""A cert-manager CertificateRequest, as the JSON the API server sends.
+
+Source: cert-manager.io/docs/usage/certificaterequest and the external-issuer
+contract at cert-manager.io/docs/contributing/external-issuers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from issuer.api.duration import parse_duration
+from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
+from issuer.controller import status
+from issuer.controller.conditions import find
+from issuer.controller.request import BadSpec, IssuerKey, Json, Request
+from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest(Request):
+    """Answered with conditions in one status write; cert-manager's webhook freezes its spec."""
+
+    kind: ClassVar[str] = "CertificateRequest"
+    resource: ClassVar[Resource] = CERTIFICATE_REQUESTS
+    only_others_approve: ClassVar[bool] = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has been answered for good: issued, failed or denied."""
+        ready = find(self.conditions, "Ready")
+        if ready is None:
+            return False
+        return ready.get("status") == "True" or ready.get("reason") in ("Failed", "Denied")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its issuer belongs to our API group."""
+        return (self.spec.get("issuerRef") or {}).get("group") == GROUP
+
+    @property
+    def issuer(self) -> IssuerKey:
+        """The issuer it names; raises BadSpec when the kind is none of ours."""
+        reference = self.spec["issuerRef"]
+        kind = reference.get("kind") or ""
+        if kind == CLUSTER_ISSUER_KIND:
+            return IssuerKey(kind, "", reference["name"])
+        if kind == ISSUER_KIND:
+            return IssuerKey(kind, self.key.namespace, reference["name"])
+        raise BadSpec(
+            f"spec.issuerRef.kind {kind!r} is not a kind of group {GROUP}: "
+            f"use {ISSUER_KIND} or {CLUSTER_ISSUER_KIND}"
+        )
+
+    @property
+    def policy_namespace(self) -> str:
+        """Its own."""
+        return self.key.namespace
+
+    @property
+    def duration(self) -> timedelta | None:
+        """The lifetime asked for; raises BadSpec when it can't be read."""
+        text = self.spec.get("duration")
+        if text is None:
+            return None
+        try:
+            duration = parse_duration(text)
+        except ValueError as error:
+            raise BadSpec(f"spec.duration: {error}") from error
+        if duration <= timedelta(0):
+            raise BadSpec(f"spec.duration {text} is not positive")
+        return duration
+
+    @property
+    def is_ca(self) -> bool:
+        """Whether a CA certificate is asked for."""
+        return self.spec.get("isCA") is True
+
+    def issued(
+        self, now: datetime, message: str, certificate_pem: str, ca_pem: str, approval: str | None
+    ) -> Json:
+        """Approved where it is ours to set, and Ready, with certificate and CA."""
+        return status.issued(self, now, message, certificate_pem, ca_pem, approval)
+
+    def carries(self, certificate_pem: str) -> bool:
+        """Whether its status already holds this certificate."""
+        return status.carries(self.object, certificate_pem)
+
+    def failed(self, now: datetime, _reason: str, message: str) -> Json:
+        """Ready is False with the contract's one reason for it."""
+        return status.failed(self, now, message)
+
+    def refused(self, now: datetime, denial: str | None) -> Json:
+        """Ready is False, and Denied True where that is ours to set."""
+        return status.denied(self, now, denial)
+
+    def pending(self, now: datetime, message: str) -> Json | None:
+        """Ready is False with reason Pending; None when it says just that already."""
+        return status.pending(self, now, message)

@@ -1,0 +1,14 @@
+"""Which kind of object a key names."""
+
+from __future__ import annotations
+
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.kubernetes_csr import KubernetesCSR
+from issuer.controller.request import Request, RequestKey
+
+KINDS: tuple[type[Request], ...] = (CertificateRequest, KubernetesCSR)
+
+
+def kind_of(key: RequestKey) -> type[Request]:
+    """The class of the request that ``key`` names: only CertificateRequests have a namespace."""
+    return CertificateRequest if key.namespace else KubernetesCSR

@@ -1,0 +1,150 @@
+"""A Kubernetes CertificateSigningRequest (certificates.k8s.io/v1), as the JSON the API server sends.
+
+Source: kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests; names of signers,
+annotations and their defaults as in cert-manager, cert-manager.io/docs/usage/kube-csr.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
+
+from issuer.api.duration import parse_duration
+from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_KIND, ISSUER_PLURAL
+from issuer.controller.conditions import bounded, is_true, rfc3339
+from issuer.controller.request import BadSpec, IssuerKey, Json, Request
+from issuer.kube.resources import CERTIFICATE_SIGNING_REQUESTS, Resource
+
+DURATION: Final = "experimental.cert-manager.io/request-duration"
+IS_CA: Final = "experimental.cert-manager.io/request-is-ca"
+DEFAULT_DURATION: Final = timedelta(days=90)
+SHORTEST: Final = timedelta(seconds=600)
+"""Kubernetes' own least spec.expirationSeconds, which holds for the annotation too."""
+
+_CLUSTER_DOMAIN: Final = f"{CLUSTER_ISSUER_PLURAL}.{GROUP}"
+_DOMAIN: Final = f"{ISSUER_PLURAL}.{GROUP}"
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesCSR(Request):
+    """Answered with ``status.certificate``, or once and for all with the condition Failed; else it is silent.
+
+    Its spec is frozen, its annotations are not: whoever may update it can change what it asks for until it is
+    answered.
+    """
+
+    kind: ClassVar[str] = "CertificateSigningRequest"
+    resource: ClassVar[Resource] = CERTIFICATE_SIGNING_REQUESTS
+    only_others_approve: ClassVar[bool] = True
+
+    @property
+    def signer_name(self) -> str:
+        """``spec.signerName``."""
+        return str(self.spec.get("signerName") or "")
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was denied, has failed, or has its certificate."""
+        certificate = (self.object.get("status") or {}).get("certificate")
+        return self.denied or is_true(self.conditions, "Failed") or bool(certificate)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its signer is named in one of our two domains."""
+        return self.signer_name.partition("/")[0] in (_CLUSTER_DOMAIN, _DOMAIN)
+
+    @property
+    def issuer(self) -> IssuerKey:
+        """The issuer its signer name stands for; raises BadSpec when it stands for none.
+
+        No namespace has a dot in its name, so the first one ends it.
+        """
+        domain, _, path = self.signer_name.partition("/")
+        if domain == _CLUSTER_DOMAIN and path:
+            return IssuerKey(CLUSTER_ISSUER_KIND, "", path)
+        namespace, _, name = path.partition(".")
+        if domain == _DOMAIN and namespace and name:
+            return IssuerKey(ISSUER_KIND, namespace, name)
+        raise BadSpec(
+            f"spec.signerName {self.signer_name!r} names no issuer: use {_CLUSTER_DOMAIN}/NAME for a "
+            f"{CLUSTER_ISSUER_KIND}, or {_DOMAIN}/NAMESPACE.NAME for a {ISSUER_KIND}",
+            "InvalidSignerName",
+        )
+
+    @property
+    def policy_namespace(self) -> str:
+        """The issuer's: the request has none."""
+        return self.issuer.namespace
+
+    @property
+    def news(self) -> tuple[str | bool | None, ...]:
+        """Approval, and what the annotations ask for."""
+        return self.uid, self.approved, self.denied, self._annotation(DURATION), self._annotation(IS_CA)
+
+    @property
+    def duration(self) -> timedelta:
+        """The annotation's, else ``spec.expirationSeconds``, else 90 days; raises BadSpec."""
+        text = self._annotation(DURATION)
+        if text is None:
+            seconds = self.spec.get("expirationSeconds")
+            return DEFAULT_DURATION if seconds is None else timedelta(seconds=seconds)
+        try:
+            duration = parse_duration(text)
+        except ValueError as error:
+            raise BadSpec(f"annotation {DURATION}: {error}", "ErrorParseDuration") from error
+        if duration < SHORTEST:
+            raise BadSpec(f"annotation {DURATION}: {text} is less than 10 minutes", "InvalidDuration")
+        return duration
+
+    @property
+    def is_ca(self) -> bool:
+        """Whether the annotation asks for a CA certificate; raises BadSpec for more than true and false."""
+        text = self._annotation(IS_CA) or "false"
+        if text not in ("true", "false"):
+            raise BadSpec(
+                f"annotation {IS_CA} is {bounded(text, 40)!r}: write true or false, or leave it out",
+                "InvalidAnnotation",
+            )
+        return text == "true"
+
+    def _annotation(self, name: str) -> str | None:
+        found = (self.object["metadata"].get("annotations") or {}).get(name)
+        return None if found is None else str(found)
+
+    def issued(
+        self, now: datetime, message: str, certificate_pem: str, ca_pem: str, approval: str | None
+    ) -> Json:
+        """Leaf and intermediates, without the root: as from cert-manager, it holds nobody's trust anchor."""
+        return self._status(certificate=_encoded(certificate_pem))
+
+    def carries(self, certificate_pem: str) -> bool:
+        """Whether its status already holds this certificate."""
+        return bool((self.object.get("status") or {}).get("certificate") == _encoded(certificate_pem))
+
+    def failed(self, now: datetime, reason: str, message: str) -> Json:
+        """The condition Failed, which nobody can take back."""
+        moment = rfc3339(now)
+        condition = {
+            "type": "Failed",
+            "status": "True",
+            "reason": reason,
+            "message": bounded(message),
+            "lastTransitionTime": moment,
+            "lastUpdateTime": moment,
+        }
+        return self._status(conditions=[*self.conditions, condition])
+
+    def refused(self, now: datetime, denial: str | None) -> None:
+        """Denied says it all, and is never ours to set."""
+
+    def pending(self, now: datetime, message: str) -> None:
+        """There is no condition for it: an event tells."""
+
+    def _status(self, **fields: object) -> Json:
+        return {**self.object, "status": {**(self.object.get("status") or {}), **fields}}
+
+
+def _encoded(pem: str) -> str:
+    return base64.b64encode(pem.encode()).decode()
