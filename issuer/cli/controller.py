@@ -85,12 +85,18 @@ def controller(
             "for tenants who should not read them."
         ),
     ] = True,
+    certificate_signing_requests: Annotated[
+        bool,
+        typer.Option(
+            help="Sign Kubernetes' CertificateSigningRequests too, where RBAC lets the controller watch them."
+        ),
+    ] = True,
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
     ] = LogFormat.JSON,
     log_level: Annotated[LogLevel, typer.Option(help="Least important lines to log.")] = LogLevel.INFO,
 ) -> None:
-    """Watch CertificateRequests of group vault-issuer.io, sign them through Vault and write the answer.
+    """Watch requests for issuers of group vault-issuer.io, sign them through Vault and write the answer.
 
     Exit codes: 0 after SIGTERM or SIGINT, 1 when the leadership was lost, 2 when it
     can't start (wrong options, no access to a cluster, its port is taken).
@@ -122,6 +128,7 @@ def controller(
         lease_name=lease_name,
         metrics_address=metrics_address,
         name_policies=name_policies,
+        certificate_signing_requests=certificate_signing_requests,
     )
     try:
         code = run_controller(options)

@@ -25,6 +25,7 @@ class CertificateRequest(Request):
     kind: ClassVar[str] = "CertificateRequest"
     resource: ClassVar[Resource] = CERTIFICATE_REQUESTS
     only_others_approve: ClassVar[bool] = False
+    tells_by_event: ClassVar[bool] = False
 
     @property
     def finished(self) -> bool:

@@ -38,6 +38,7 @@ class KubernetesCSR(Request):
     kind: ClassVar[str] = "CertificateSigningRequest"
     resource: ClassVar[Resource] = CERTIFICATE_SIGNING_REQUESTS
     only_others_approve: ClassVar[bool] = True
+    tells_by_event: ClassVar[bool] = True
 
     @property
     def signer_name(self) -> str:

@@ -13,7 +13,7 @@ import structlog
 from issuer.controller import workers
 from issuer.controller.issuer_reconciler import BuildSigner
 from issuer.controller.options import ControllerOptions
-from issuer.controller.wiring import FIRST, RBAC, Parts, vault_signer
+from issuer.controller.wiring import FIRST, RBAC, REQUESTS, Parts, vault_signer
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import LeaderElector
@@ -107,7 +107,7 @@ class Manager:
             background += self._start_reflectors(*FIRST, *RBAC)
             if await self._synced(stop, *FIRST):
                 working += self._start_workers()
-                background += self._start_reflectors("CertificateRequest")
+                background += self._start_reflectors(*REQUESTS)
                 await stop.wait()
         finally:
             await self._finish(working, background)
@@ -136,7 +136,9 @@ class Manager:
 
     def _start_reflectors(self, *kinds: str) -> list[asyncio.Task[None]]:
         return [
-            asyncio.create_task(self.parts.reflectors[kind].run(), name=f"watch-{kind}") for kind in kinds
+            asyncio.create_task(self.parts.reflectors[kind].run(), name=f"watch-{kind}")
+            for kind in kinds
+            if kind in self.parts.reflectors
         ]
 
     async def _synced(self, stop: asyncio.Event, *kinds: str) -> bool:

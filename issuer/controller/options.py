@@ -48,3 +48,4 @@ class ControllerOptions:
     identity: str = field(default_factory=own_identity)
     metrics_address: str = ":9402"
     name_policies: bool = True
+    certificate_signing_requests: bool = True

@@ -63,6 +63,8 @@ class Request(ABC):
     resource: ClassVar[Resource]
     only_others_approve: ClassVar[bool]
     """Whether the approval is always somebody else's, whatever the issuer's ``spec.approval``."""
+    tells_by_event: ClassVar[bool]
+    """Whether its status has no place to say why it waits."""
 
     def with_object(self, obj: Json) -> Self:
         """Another copy of the same request."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 
 from issuer.controller.approval import Approval, Approver
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.csr_gate import CSRGate
 from issuer.controller.delivery import Delivery, Held
 from issuer.controller.kinds import kind_of
 from issuer.controller.outcomes import (
@@ -56,12 +58,14 @@ class RequestReconciler:
     issuer_queue: WorkQueue[IssuerKey]
     approver: Approver
     rights: ApprovalRights
+    csr_gate: CSRGate
     unprocessed: UnprocessedRequests
     signing: SigningStep
     delivery: Delivery
     recorder: EventRecorder
     metrics: Metrics
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    told: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
 
     async def reconcile(self, key: RequestKey) -> None:
         """Bring the request one step further, or leave it waiting with the reason told."""
@@ -84,6 +88,7 @@ class RequestReconciler:
         if request is None:
             self.queue.forget(key)
             self.unprocessed.discard(key)
+            self.told.pop(key, None)
             return
         outcome = await self._decide(request)
         try:
@@ -107,7 +112,7 @@ class RequestReconciler:
             log.warning("request not read", request=str(held.key), error=str(error))
             self.queue.retry(held.key)
             return False
-        self._writes_work(held.issuer)
+        self._writes_work(held)
         return True
 
     # Deciding ---------------------------------------------------------------
@@ -118,8 +123,13 @@ class RequestReconciler:
         held = self.delivery.held(request.key)
         if held is not None:
             return Issued(held)
+        if request.only_others_approve and not request.approved:
+            return Unapproved()
         try:
             key = request.issuer
+            refusal = await self.csr_gate.reference(request)
+            if refusal is not None:
+                return refusal
             entry = self._checked(key)
             if isinstance(entry, Waiting):
                 return entry
@@ -151,7 +161,9 @@ class RequestReconciler:
             raise AssertionError("a checked issuer has a spec")
         # Before it is judged, so that a policy that changes meanwhile finds it and has it judged again.
         self.unprocessed.add(request.key, request.policy_namespace)
-        approval = await self.approver.judge(request, asked.request, entry.spec.approval)
+        approval = await self.csr_gate.writing(request) or await self.approver.judge(
+            request, asked.request, entry.spec.approval
+        )
         if not isinstance(approval, Unprocessed):
             self.unprocessed.discard(request.key)
         return approval
@@ -230,7 +242,7 @@ class RequestReconciler:
             # A status without our approval can still be written: it says why there is no certificate yet.
             await self._tell(request, "its certificate is signed, and the API server refuses its status")
             return
-        self._writes_work(held.issuer)
+        self._writes_work(held)
         if not delivered:
             self._look_again(request, newest)
             return
@@ -242,21 +254,25 @@ class RequestReconciler:
         log.info("issued", request=str(request.key), serial=held.serial, seconds=round(seconds, 3))
 
     def _write_refused(self, held: Held, error: KubeError) -> None:
-        """Nothing more is signed through this issuer until what is signed can be written."""
-        entry = self.registry.entry(held.issuer)
-        entry.refused = (
-            f"the API server refuses the status of {held.key}, whose certificate is signed: {error}"
-        )
+        """Nothing more of its kind is signed through this issuer until what is signed can be written."""
+        why = f"the API server refuses the status of {held.key}, whose certificate is signed: {error}"
         log.error("status write refused", request=str(held.key), serial=held.serial, error=str(error))
-        self.registry.mark_broken(held.issuer, "StatusWriteRefused", entry.refused)
-        self.issuer_queue.retry(held.issuer)
+        if kind_of(held.key) is CertificateRequest:
+            self.registry.entry(held.issuer).refused = why
+            self.registry.mark_broken(held.issuer, "StatusWriteRefused", why)
+            self.issuer_queue.retry(held.issuer)
+        else:
+            self.csr_gate.refused(held, why)
         self.queue.retry(held.key)
 
-    def _writes_work(self, issuer: IssuerKey) -> None:
-        entry = self.registry.find(issuer)
+    def _writes_work(self, held: Held) -> None:
+        if kind_of(held.key) is not CertificateRequest:
+            self.csr_gate.accepted(held)
+            return
+        entry = self.registry.find(held.issuer)
         if entry is not None and entry.refused is not None:
             entry.refused = None
-            self.issuer_queue.add(issuer)
+            self.issuer_queue.add(held.issuer)
 
     def _look_again(self, request: Request, newest: Request | None) -> None:
         """A certificate was discarded: go on from the newest copy, never from the one that was signed for."""
@@ -281,6 +297,9 @@ class RequestReconciler:
         if answer is not None:
             written = await self.client.replace_status(request.resource, answer)
             self._store(request.key).refresh(request.with_object(written))
+        elif request.tells_by_event and self.told.get(request.key) != (request.uid, message):
+            self.told[request.key] = request.uid, message
+            self.recorder.warning(request.object, "Pending", message)
 
     def _wait(self, request: RequestKey, issuer: IssuerKey) -> None:
         self.queue.forget(request)

@@ -14,15 +14,17 @@ from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval import AccessCache, Approver
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.credentials import CredentialReader, Credentials
+from issuer.controller.csr_gate import CSRGate
 from issuer.controller.delivery import Delivery
 from issuer.controller.issuer_reconciler import BuildSigner, IssuerReconciler
 from issuer.controller.kinds import KINDS
+from issuer.controller.kubernetes_csr import KubernetesCSR
 from issuer.controller.options import ControllerOptions
 from issuer.controller.policies import PolicyReconciler, PolicyStore
 from issuer.controller.registry import IssuerRegistry
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
-from issuer.controller.rights import ApprovalRights
+from issuer.controller.rights import ApprovalRights, SigningRights
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore, Signal
 from issuer.controller.unprocessed import UnprocessedRequests
@@ -32,6 +34,7 @@ from issuer.kube.reflector import Reflector
 from issuer.kube.resources import (
     CERTIFICATE_REQUEST_POLICIES,
     CERTIFICATE_REQUESTS,
+    CERTIFICATE_SIGNING_REQUESTS,
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     NAMESPACES,
@@ -57,6 +60,7 @@ RBAC = {
     "ClusterRole": CLUSTER_ROLES,
     "ClusterRoleBinding": CLUSTER_ROLE_BINDINGS,
 }
+REQUESTS = tuple(kind.kind for kind in KINDS)
 # All of these are listed before the first request is looked at: nothing is decided by half of the policies.
 FIRST = (ISSUER_KIND, CLUSTER_ISSUER_KIND, POLICY_KIND, "Namespace")
 
@@ -94,6 +98,7 @@ class Parts:
         self.namespaces = NamespaceStore(self.unprocessed.wake_namespace)
         self.access = AccessCache(client)
         self.rights = ApprovalRights(client)
+        self.signing_rights = SigningRights(client)
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         self.delivery = Delivery(client, self.metrics)
@@ -112,13 +117,21 @@ class Parts:
         found["Namespace"] = Reflector(self.client, NAMESPACES, self.namespaces)
         for kind, resource in RBAC.items():
             found[kind] = Reflector(self.client, resource, Signal(self._rbac_changed))
-        found["CertificateRequest"] = Reflector(
+        found[CertificateRequest.kind] = Reflector(
             self.client,
             CERTIFICATE_REQUESTS,
             self.stores[CertificateRequest],
             field_selector=f"spec.issuerRef.group={GROUP}",
             keep=lambda obj: CertificateRequest(obj).is_ours,
         )
+        if self.options.certificate_signing_requests:
+            found[KubernetesCSR.kind] = Reflector(
+                self.client,
+                CERTIFICATE_SIGNING_REQUESTS,
+                self.stores[KubernetesCSR],
+                keep=lambda obj: KubernetesCSR(obj).is_ours,  # the server selects by whole signer names only
+                optional=True,
+            )
         return found
 
     def _issuer_reconciler(self, build_signer: BuildSigner) -> IssuerReconciler:
@@ -157,6 +170,7 @@ class Parts:
                 names=self.options.name_policies,
             ),
             rights=self.rights,
+            csr_gate=CSRGate(self.client, self.signing_rights),
             unprocessed=self.unprocessed,
             signing=SigningStep(self.registry, self.issuers, self.delivery, self.metrics, self.may_work),
             delivery=self.delivery,
@@ -180,6 +194,7 @@ class Parts:
     def _forget_rights(self) -> None:
         self.access.clear()
         self.rights.clear()
+        self.signing_rights.clear()
         self.unprocessed.wake_all()
 
     def _soon(self) -> None:
@@ -230,5 +245,12 @@ class Parts:
         )
 
     def late(self) -> list[str]:
-        """What has not been listed yet; RBAC is not waited for, as answers about it age by themselves."""
-        return [kind for kind, one in self.reflectors.items() if kind not in RBAC and not one.synced.is_set()]
+        """What has not been listed yet.
+
+        RBAC is not waited for, as answers about it age by themselves; nor are CertificateSigningRequests, as
+        an administrator may withhold them from us.
+        """
+        unneeded = (*RBAC, KubernetesCSR.kind)
+        return [
+            kind for kind, one in self.reflectors.items() if kind not in unneeded and not one.synced.is_set()
+        ]

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import structlog
 
 from issuer.kube.client import KubeClient, Page
-from issuer.kube.errors import AnswerTooLarge, BadRequest, Expired, KubeError
+from issuer.kube.errors import AnswerTooLarge, BadRequest, Expired, Forbidden, KubeError, NotFound
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 
@@ -64,6 +64,8 @@ class Handler(Protocol):
 class Reflector:
     """Runs one list-and-watch. `keep` is asked for each object, whatever the server filters.
 
+    An `optional` resource may be withheld from us: that is no fault, told once, and asked for again.
+
     Objects come without `metadata.managedFields`, which nobody here reads; a PUT without them leaves them as
     they are.
     """
@@ -77,6 +79,7 @@ class Reflector:
         namespace: str | None = None,
         field_selector: str | None = None,
         keep: Callable[[Object], bool] | None = None,
+        optional: bool = False,
         page_size: int = PAGE,
         read_timeout: float = READ_TIMEOUT,
         first_backoff: float = _FIRST_BACKOFF,
@@ -87,6 +90,8 @@ class Reflector:
         self._namespace = namespace
         self._field_selector = field_selector
         self._keep = keep if keep is not None else _everything
+        self._optional = optional
+        self._withheld = False
         self._page_size = page_size
         self._read_timeout = read_timeout
         self._first_backoff = first_backoff
@@ -127,6 +132,7 @@ class Reflector:
                 brought = await self._watch()
                 if brought or time.monotonic() - began >= _SETTLED:
                     self._failures = self._expiries = 0
+                    self._withheld = False
                 else:
                     await self._pause(
                         None
@@ -142,6 +148,9 @@ class Reflector:
                 await self._pause(None)
 
     async def _failed(self, error: KubeError) -> None:
+        if self._optional and isinstance(error, (Forbidden, NotFound)):
+            await self._not_ours(error)
+            return
         self.restarts += 1
         if isinstance(error, Expired):
             self._log.info("watch expired, listing again", resource_version=self._version)
@@ -168,6 +177,13 @@ class Reflector:
             "list or watch failed", error=error.message, status=error.status, failures=self._failures
         )
         await self._pause(error.retry_after)
+
+    async def _not_ours(self, error: KubeError) -> None:
+        """An administrator's choice, which may change."""
+        if not self._withheld:
+            self._withheld = True
+            self._log.info("may not be watched, and is left alone", error=error.message)
+        await self._pause(_LONGEST_BACKOFF)
 
     async def _pause(self, at_least: float | None) -> None:
         delay = min(_LONGEST_BACKOFF, self._first_backoff * 2 ** min(self._failures, 16))

@@ -32,7 +32,7 @@ class Metrics:
         info.info({"version": __version__, "python": platform.python_version()})
         self.answers = Counter(
             "vault_issuer_requests",
-            "CertificateRequests answered, by outcome (issued, failed, denied) and reason.",
+            "Requests answered, by outcome (issued, failed, denied) and reason.",
             ("outcome", "reason"),
             registry=self.registry,
         )
@@ -44,7 +44,7 @@ class Metrics:
         )
         self.answer_seconds = Histogram(
             "vault_issuer_request_answer_seconds",
-            "Seconds from a CertificateRequest's creation to its certificate.",
+            "Seconds from a request's creation to its certificate.",
             buckets=_ANSWER_BUCKETS,
             registry=self.registry,
         )

@@ -8,13 +8,14 @@ from typing import Any, cast
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval import AccessCache, Approver
 from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.csr_gate import CSRGate
 from issuer.controller.delivery import Delivery
 from issuer.controller.kinds import KINDS
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
-from issuer.controller.rights import ApprovalRights
+from issuer.controller.rights import ApprovalRights, SigningRights
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.unprocessed import UnprocessedRequests
@@ -96,6 +97,7 @@ class Bench:
                 client, self.policies, namespaces, cast(AccessCache, self.access), self.metrics
             ),
             rights=cast(ApprovalRights, self.rights),
+            csr_gate=CSRGate(client, cast(SigningRights, self.rights)),
             unprocessed=self.unprocessed,
             signing=SigningStep(
                 self.registry,
