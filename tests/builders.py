@@ -116,3 +116,39 @@ def issuer_object(
             **own,
         },
     }
+
+
+def signing_request(
+    name: str = "one",
+    *,
+    signer: str = "vaultclusterissuers.vault-issuer.io/demo",
+    request: bytes | None = None,
+    conditions: list[dict[str, Any]] | None = None,
+    annotations: dict[str, str] | None = None,
+    uid: str | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    """A Kubernetes CertificateSigningRequest as the API server sends it."""
+    obj: dict[str, Any] = {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {
+            "name": name,
+            "uid": uid or f"uid-of-csr-{name}",
+            "resourceVersion": "1",
+            "creationTimestamp": "2026-11-22T11:59:59Z",
+            "annotations": annotations or {},
+        },
+        "spec": {
+            "signerName": signer,
+            "request": base64.b64encode(request or csr_pem("a.lab.example.test")).decode(),
+            "usages": ["digital signature", "key encipherment"],
+            "username": "alice",
+            "groups": ["dev"],
+            **spec,
+        },
+        "status": {},
+    }
+    if conditions is not None:
+        obj["status"] = {"conditions": conditions}
+    return obj

@@ -102,10 +102,10 @@ class KubernetesCSR(Request):
     @property
     def is_ca(self) -> bool:
         """Whether the annotation asks for a CA certificate; raises BadSpec for more than true and false."""
-        text = self._annotation(IS_CA) or "false"
-        if text not in ("true", "false"):
+        text = self._annotation(IS_CA)
+        if text not in (None, "true", "false"):
             raise BadSpec(
-                f"annotation {IS_CA} is {bounded(text, 40)!r}: write true or false, or leave it out",
+                f"annotation {IS_CA} is {bounded(str(text), 40)!r}: write true or false, or leave it out",
                 "InvalidAnnotation",
             )
         return text == "true"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
+from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError
 from testbed.kube import Object
 from testbed.samples import API_VERSION, everything_policy, vault_cluster_issuer, vault_issuer
@@ -196,3 +197,12 @@ def set_condition(bed: Testbed, name: str, namespace: str, kind: str) -> None:
         else:
             return
     raise AssertionError(f"{namespace}/{name} kept changing")
+
+
+def wait_in_flight(controller: ControllerProcess, count: int) -> None:
+    """Wait until that many requests are in the workers' hands."""
+    for _ in range(200):
+        if f"vault_issuer_requests_in_flight {float(count)}" in controller.metrics():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"there were never {count} requests in flight: {controller.metrics()}")

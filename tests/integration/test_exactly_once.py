@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +27,7 @@ from tests.integration.support import (
     set_condition,
     signed_csrs,
     wait_answer,
+    wait_in_flight,
     wait_issued,
     wait_ready,
     webhook_validation_withdrawn,
@@ -171,12 +171,3 @@ def sample(running: Running, **labels: str) -> float | None:
     """The count of discarded certificates with these labels."""
     name = "vault_issuer_certificates_discarded_total"
     return running.manager.parts.metrics.registry.get_sample_value(name, labels)
-
-
-def wait_in_flight(controller: ControllerProcess, count: int) -> None:
-    """Wait until that many requests are in the workers' hands."""
-    for _ in range(200):
-        if f"vault_issuer_requests_in_flight {float(count)}" in controller.metrics():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"there were never {count} requests in flight: {controller.metrics()}")

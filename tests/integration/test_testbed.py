@@ -293,6 +293,14 @@ def test_controller_has_the_rights_it_needs_and_no_more(bed: Testbed) -> None:
     signer = {"verb": "approve", "group": "cert-manager.io", "resource": "signers"}
     assert allowed(bed, **signer, name="vaultclusterissuers.vault-issuer.io/*")
     assert not allowed(bed, **signer, name="clusterissuers.cert-manager.io/*")
+    csrs, group = "certificatesigningrequests", "certificates.k8s.io"
+    assert allowed(bed, "watch", group, csrs)
+    assert not allowed(bed, "update", group, csrs)
+    assert allowed(bed, "update", group, f"{csrs}/status")
+    assert not allowed(bed, "update", group, f"{csrs}/approval")
+    assert allowed(bed, "sign", group, "signers", name="vaultissuers.vault-issuer.io/*")
+    assert not allowed(bed, "sign", group, "signers", name="kubernetes.io/*")
+    assert not allowed(bed, "approve", group, "signers", name="vaultissuers.vault-issuer.io/*")
     assert allowed(bed, "create", "authorization.k8s.io", "subjectaccessreviews")
     assert not allowed(bed, "create", "rbac.authorization.k8s.io", "clusterrolebindings")
     assert not allowed(bed, "update", "vault-issuer.io", "certificaterequestpolicies")

@@ -45,12 +45,16 @@ class AllowedTo:
 
 
 class Rights:
-    """Whether the controller may approve; it may until a test says otherwise."""
+    """Whether the controller may approve and sign; it may until a test says otherwise."""
 
     allowed = True
+    may_write = True
 
     async def may_approve(self, _key: IssuerKey) -> bool:
         return self.allowed
+
+    async def may_sign(self, _key: IssuerKey) -> bool:
+        return self.may_write
 
 
 def with_meta(policy: Json, generation: int = 1) -> Json:
@@ -135,9 +139,9 @@ class Bench:
         self.signer.signs.append(lambda request: self.ca.sign(request.csr_pem, **more))
         return self
 
-    async def reconcile(self) -> None:
+    async def reconcile(self, key: RequestKey = KEY) -> None:
         """One attempt, after which every scripted call must have been made."""
-        await self.reconciler.reconcile(KEY)
+        await self.reconciler.reconcile(key)
         assert not self.kube.script, f"calls not made: {list(self.kube.script)}"
         assert not self.signer.signs, "a scripted signing was not asked for"
 

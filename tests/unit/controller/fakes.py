@@ -16,7 +16,7 @@ Answer = Json | KubeError | Callable[[Json], Json | KubeError]
 
 
 class ScriptedKube:
-    """Answers ``get`` and ``replace_status`` from a script, in order, and remembers what was written."""
+    """Answers calls from a script, in order, and remembers what was written."""
 
     def __init__(self) -> None:
         self.script: deque[tuple[str, Answer]] = deque()
@@ -42,6 +42,9 @@ class ScriptedKube:
 
     async def get(self, _resource: Resource, name: str, namespace: str | None = None) -> Json:
         return self._next("get", {"name": name, "namespace": namespace})
+
+    async def create(self, _resource: Resource, body: Json, _namespace: str | None = None) -> Json:
+        return self._next("create", body)
 
     async def replace_status(self, _resource: Resource, body: Json) -> Json:
         answer = self._next("replace_status", body)

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from issuer.kube import client as client_module
+from issuer.kube import reflector as reflector_module
 from issuer.kube.client import KubeClient
 from issuer.kube.reflector import Reflector
 from issuer.kube.resources import CERTIFICATE_REQUESTS
@@ -312,3 +314,21 @@ async def test_a_server_that_ends_each_watch_at_once_is_not_asked_in_a_loop(
     for number, pause in enumerate(waits[:8]):
         assert min(10, 2**number) / 2 <= pause <= min(10, 2**number)
     assert waits[8] == 60  # what it asks for, within reason
+
+
+async def test_an_optional_resource_that_is_withheld_is_told_once_and_asked_for_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reflector_module, "_LONGEST_BACKOFF", 0.001)
+    run = start(optional=True)
+    with capture_logs() as logs:
+        await run.until(
+            {"a": "1"},
+            refuse(403, "Forbidden"),
+            refuse(404, "NotFound"),
+            refuse(403, "Forbidden"),
+            listing("5", thing("a", "1")),
+            stream(hang=True),
+        )
+    assert [one["event"] for one in logs] == ["may not be watched, and is left alone"]
+    assert run.reflector.restarts == 0

@@ -1,0 +1,145 @@
+"""What a Kubernetes CertificateSigningRequest asks for, and the answers it can be given."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from issuer.controller.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
+from issuer.controller.request import BadSpec, IssuerKey, RequestKey
+from tests.builders import NOW, approved, condition, signing_request
+
+CLUSTER = "vaultclusterissuers.vault-issuer.io"
+NAMESPACED = "vaultissuers.vault-issuer.io"
+
+
+def csr(**more: Any) -> KubernetesCSR:
+    return KubernetesCSR(signing_request(**more))
+
+
+@pytest.mark.parametrize(
+    ("signer", "issuer"),
+    [
+        (f"{CLUSTER}/demo", IssuerKey("VaultClusterIssuer", "", "demo")),
+        (f"{CLUSTER}/demo.example.com", IssuerKey("VaultClusterIssuer", "", "demo.example.com")),
+        (f"{NAMESPACED}/team-a.demo", IssuerKey("VaultIssuer", "team-a", "demo")),
+        (f"{NAMESPACED}/team-a.demo.example.com", IssuerKey("VaultIssuer", "team-a", "demo.example.com")),
+    ],
+)
+def test_a_signer_name_stands_for_an_issuer(signer: str, issuer: IssuerKey) -> None:
+    found = csr(signer=signer)
+    assert found.is_ours
+    assert found.issuer == issuer
+    assert found.policy_namespace == issuer.namespace
+
+
+@pytest.mark.parametrize("path", ["demo", "team-a.", ".demo", ""])
+def test_a_signer_name_of_ours_that_names_no_issuer_is_told_how_to_be_written(path: str) -> None:
+    found = csr(signer=f"{NAMESPACED}/{path}")
+    assert found.is_ours
+    with pytest.raises(BadSpec, match=f"{NAMESPACED}/NAMESPACE.NAME") as caught:
+        _ = found.issuer
+    assert caught.value.reason == "InvalidSignerName"
+
+
+@pytest.mark.parametrize(
+    "signer",
+    [
+        "kubernetes.io/kubelet-serving",
+        "issuers.cert-manager.io/a.b",
+        "others.vault-issuer.io/demo",
+        "vault-issuer.io/demo",
+        f"x.{CLUSTER}/demo",
+        f"{CLUSTER}.example.com/demo",
+        "",
+    ],
+)
+def test_signers_of_others_are_not_ours(signer: str) -> None:
+    assert not csr(signer=signer).is_ours
+
+
+@pytest.mark.parametrize(
+    ("more", "lasts"),
+    [
+        ({}, timedelta(days=90)),
+        ({"expirationSeconds": 3600}, timedelta(hours=1)),
+        ({"expirationSeconds": 3600, "annotations": {DURATION: "2h30m"}}, timedelta(hours=2.5)),
+        ({"annotations": {DURATION: "600s"}}, timedelta(minutes=10)),
+    ],
+)
+def test_the_lifetime_is_the_annotations_the_fields_or_the_default(
+    more: dict[str, Any], lasts: timedelta
+) -> None:
+    assert csr(**more).duration == lasts
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("90 days", "ErrorParseDuration"),
+        ("", "ErrorParseDuration"),
+        ("9" * 300 + "h", "ErrorParseDuration"),
+        ("599s", "InvalidDuration"),
+        ("-2h", "InvalidDuration"),
+    ],
+)
+def test_a_lifetime_that_cannot_be_is_refused_with_cert_managers_reason(text: str, reason: str) -> None:
+    with pytest.raises(BadSpec, match=DURATION) as caught:
+        _ = csr(annotations={DURATION: text}, expirationSeconds=3600).duration
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("annotations", "is_ca"), [({}, False), ({IS_CA: "false"}, False), ({IS_CA: "true"}, True)]
+)
+def test_only_the_annotation_asks_for_a_ca(annotations: dict[str, str], is_ca: bool) -> None:
+    assert csr(annotations=annotations, isCA=True).is_ca is is_ca
+
+
+@pytest.mark.parametrize("text", ["yes", "True", "1", " true", ""])
+def test_a_ca_annotation_that_may_mean_anything_is_refused(text: str) -> None:
+    with pytest.raises(BadSpec, match=IS_CA):
+        _ = csr(annotations={IS_CA: text}).is_ca
+
+
+@pytest.mark.parametrize(
+    ("status", "finished"),
+    [
+        ({}, False),
+        ({"conditions": [approved()]}, False),
+        ({"conditions": [condition("Denied")]}, True),
+        ({"conditions": [approved(), condition("Failed")]}, True),
+        ({"conditions": [approved()], "certificate": "LS0t"}, True),
+    ],
+)
+def test_it_is_finished_when_denied_failed_or_signed(status: dict[str, Any], finished: bool) -> None:
+    assert KubernetesCSR({**signing_request(), "status": status}).finished is finished
+
+
+def test_an_answer_keeps_what_others_wrote() -> None:
+    found = csr(conditions=[approved()])
+    issued = KubernetesCSR(found.issued(NOW, "signed", "LEAF", "ROOT", None))
+    assert base64.b64decode(issued.object["status"]["certificate"]) == b"LEAF"
+    assert issued.conditions == found.conditions
+    assert issued.carries("LEAF")
+    assert not issued.carries("OTHER")
+    failed = KubernetesCSR(found.failed(NOW, "PolicyDenied", "x" * 5000))
+    assert failed.conditions[0] == approved()
+    added = failed.conditions[1]
+    assert (added["type"], added["status"], added["reason"]) == ("Failed", "True", "PolicyDenied")
+    assert len(added["message"]) <= 1024
+    assert failed.finished
+
+
+def test_its_annotations_are_news_as_nothing_freezes_them() -> None:
+    assert csr().news == csr(annotations={"other": "x"}).news
+    for name in (DURATION, IS_CA):
+        assert csr().news != csr(annotations={name: "2h"}).news
+
+
+def test_its_key_tells_its_kind() -> None:
+    assert csr().key == RequestKey("", "one")
+    assert str(csr().key) == "CertificateSigningRequest one"

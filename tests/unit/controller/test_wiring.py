@@ -1,0 +1,21 @@
+"""What the controller watches, and what it waits for before it says that it is ready."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from issuer.controller.options import ControllerOptions
+from issuer.controller.wiring import Parts, vault_signer
+from issuer.kube.client import KubeClient
+from tests.unit.controller.fakes import ScriptedKube
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_certificate_signing_requests_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
+    options = ControllerOptions(certificate_signing_requests=wanted)
+    parts = Parts(options, cast(KubeClient, ScriptedKube()), vault_signer, lambda: True)
+    assert ("CertificateSigningRequest" in parts.reflectors) is wanted
+    assert "CertificateRequest" in parts.late()
+    assert "CertificateSigningRequest" not in parts.late()
