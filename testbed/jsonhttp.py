@@ -75,7 +75,7 @@ class JSONClient:
                 connection.request(method, path, body=data, headers=dict(headers))
                 response = connection.getresponse()
                 answer = response.read()
-            except (http.client.RemoteDisconnected, ConnectionError) as error:
+            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError) as error:
                 connection.close()
                 if kept is not None:
                     continue

@@ -235,8 +235,10 @@ def test_failed_start_tells_the_end_of_the_log_and_leaves_nothing(tmp_path: Path
     assert gone([bed.etcd.process.pid])
 
 
+# A shell without job control starts what runs behind it with SIGINT ignored, and Python leaves it so.
 HOLDER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from testbed.cluster import Options, Testbed
 with Testbed(Options(cert_manager=False, webhook=False, vault=False)) as bed:
     print(bed.etcd.process.pid, bed.apiserver.process.pid, bed.directory, flush=True)
