@@ -8,7 +8,8 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -28,6 +29,20 @@ def csr_pem(
     return builder.sign(key or ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(
         Encoding.PEM
     )
+
+
+def csr_with(
+    *extensions: x509.ExtensionType,
+    subject: x509.Name | None = None,
+    key: CertificateIssuerPrivateKeyTypes | None = None,
+) -> bytes:
+    """A PEM certificate signing request with these extensions, none critical."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject or x509.Name([]))
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return builder.sign(key, algorithm).public_bytes(Encoding.PEM)
 
 
 def certificate_request(

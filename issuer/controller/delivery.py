@@ -135,10 +135,20 @@ class Delivery:
         await self._settle(held)
 
     async def revoke(
-        self, shared: SharedSigner, leaf_pem: str, serial: str, key: RequestKey, cause: Cause
+        self,
+        shared: SharedSigner,
+        leaf_pem: str,
+        serial: str,
+        key: RequestKey,
+        cause: Cause,
+        *,
+        is_ca: bool | None = None,
     ) -> None:
-        """Revoke one undelivered certificate; never raises, always tells."""
-        refused = await _try_revoking(shared, leaf_pem)
+        """Revoke one undelivered certificate; never raises, always tells.
+
+        ``is_ca`` says whether its request asked for a CA; for a verified one its own word is enough.
+        """
+        refused = await _try_revoking(shared, leaf_pem, is_ca)
         self._metrics.discarded.labels(cause.name.lower(), str(refused is None).lower()).inc()
         log.warning(
             "certificate not delivered",
@@ -176,7 +186,7 @@ def _obstacle(request: Request | None, held: Held) -> Cause | None:
     return None
 
 
-async def _try_revoking(shared: SharedSigner, leaf_pem: str) -> str | None:
+async def _try_revoking(shared: SharedSigner, leaf_pem: str, is_ca: bool | None) -> str | None:
     """None when revoked, else why not; a passing fault of Vault is tried again a few times."""
     if not isinstance(shared.signer, Revoker):
         return "this kind of signer can't revoke"
@@ -187,7 +197,7 @@ async def _try_revoking(shared: SharedSigner, leaf_pem: str) -> str | None:
         reraise=True,
     )
     try:
-        await attempts(shared.signer.revoke, leaf_pem)
+        await attempts(shared.signer.revoke, leaf_pem, is_ca=is_ca)
     except SigningError as error:
         return f"{error.reason}: {error.message}"
     return None

@@ -13,12 +13,13 @@ from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.controller.conditions import bounded, find, rfc3339, says, with_condition
 from issuer.controller.credentials import CredentialReader, Credentials
+from issuer.controller.modes import guarded_paths
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import Identity, IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey
 from issuer.controller.rights import ApprovalRights, forbidden_text
 from issuer.controller.stores import IssuerStore
-from issuer.controller.supported import is_verbatim, unsupported_fields
+from issuer.controller.supported import unsupported_fields
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder
@@ -139,10 +140,11 @@ class IssuerReconciler:
             raise IssuerBroken("ApprovalForbidden", forbidden_text(key))
 
     def _check_supported(self, key: IssuerKey, spec: IssuerSpec) -> None:
-        if is_verbatim(spec) and not self.policies.guard(_reference(key)):
+        guarded = guarded_paths(spec)
+        if guarded and not self.policies.guard(_reference(key)):
             raise IssuerBroken(
                 "NoPolicy",
-                f"{spec.vault.path} signs whatever is asked, and no CertificateRequestPolicy selects this "
+                f"{guarded[0]} signs whatever is asked, and no CertificateRequestPolicy selects this "
                 "issuer: write one whose selector names it",
             )
         unsupported = unsupported_fields(spec)

@@ -13,6 +13,7 @@ from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.csr_gate import CSRGate
 from issuer.controller.delivery import Delivery, Held
 from issuer.controller.kinds import kind_of
+from issuer.controller.modes import signs_whatever_is_asked
 from issuer.controller.outcomes import (
     Denied,
     Failed,
@@ -148,12 +149,6 @@ class RequestReconciler:
             return _not_ready(entry.key, entry)
         if not _signs(entry):
             return _not_ready(entry.key, entry)
-        if asked.is_ca:
-            return Failed(
-                "spec.isCA is true, but the issuer has no spec.certificateAuthority: "
-                "it signs no CA certificates",
-                "NoCertificateAuthority",
-            )
         return await self.signing.run(request, asked, entry, approval.message)
 
     async def _judge(self, request: Request, asked: Asked, entry: IssuerEntry) -> Approval | Outcome:
@@ -161,8 +156,9 @@ class RequestReconciler:
             raise AssertionError("a checked issuer has a spec")
         # Before it is judged, so that a policy that changes meanwhile finds it and has it judged again.
         self.unprocessed.add(request.key, request.policy_namespace)
+        guarded = signs_whatever_is_asked(entry.spec, is_ca=asked.is_ca)
         approval = await self.csr_gate.writing(request) or await self.approver.judge(
-            request, asked.request, entry.spec.approval
+            request, asked.request, entry.spec.approval, guarded=guarded
         )
         if not isinstance(approval, Unprocessed):
             self.unprocessed.discard(request.key)

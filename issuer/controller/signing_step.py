@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from issuer.controller.delivery import Cause, Delivery, Held
+from issuer.controller.modes import Mismatch, is_strict, path_length
 from issuer.controller.outcomes import Failed, Issued, Outcome, PutOff, Waiting
 from issuer.controller.registry import IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, Request
@@ -44,7 +45,11 @@ class SigningStep:
             return PutOff("NotLeader", "another replica does the work now", tell=False)
         if entry.shared is None or entry.spec is None:
             raise AssertionError("a usable issuer has a signer and a spec")
-        strict = entry.spec.verification == "Strict"
+        try:
+            asked = replace(asked, path_length=path_length(entry.spec, asked))
+        except Mismatch as error:
+            return Failed(str(error))
+        strict = is_strict(entry.spec, is_ca=asked.is_ca)
         shared = entry.shared.borrow()
         try:
             signed = await self._call(shared, asked)
@@ -65,7 +70,11 @@ class SigningStep:
 
     async def _call(self, shared: SharedSigner, asked: Asked) -> SignedCertificate:
         wanted = SigningRequest(
-            csr_pem=asked.request.pem, duration=asked.duration, usages=asked.usages, is_ca=asked.is_ca
+            csr_pem=asked.request.pem,
+            duration=asked.duration,
+            usages=asked.usages,
+            is_ca=asked.is_ca,
+            path_length=asked.path_length,
         )
         started, result = time.perf_counter(), "error"
         try:
@@ -92,7 +101,9 @@ class SigningStep:
         try:
             chain, remarks = _verified(signed, asked, self.now(), strict)
         except X509Error as error:
-            await self.delivery.revoke(shared, signed.leaf_pem, signed.serial, request.key, Cause.UNVERIFIED)
+            await self.delivery.revoke(
+                shared, signed.leaf_pem, signed.serial, request.key, Cause.UNVERIFIED, is_ca=asked.is_ca
+            )
             return Failed(
                 f"the CA returned a certificate that is not what was asked for ({error}); "
                 f"it was not delivered (serial {signed.serial}). Check the Vault role",

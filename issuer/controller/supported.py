@@ -10,11 +10,6 @@ from __future__ import annotations
 from issuer.api.issuers import IssuerSpec
 
 
-def is_verbatim(spec: IssuerSpec) -> bool:
-    """Whether the path signs whatever is asked, so that policy is the only guard."""
-    return "sign-verbatim" in spec.vault.path.split("/")
-
-
 def unsupported_fields(spec: IssuerSpec) -> tuple[str, ...]:
     """Paths of the fields in use that this version does not serve, in the order of the spec."""
     vault, auth = spec.vault, spec.vault.auth
@@ -24,9 +19,7 @@ def unsupported_fields(spec: IssuerSpec) -> tuple[str, ...]:
         "spec.vault.clientKeySecretRef": vault.client_key_secret_ref is not None,
         "spec.vault.auth.clientCertificate": chosen == "clientCertificate",
         "spec.vault.auth.aws": chosen == "aws",
-        "spec.vault.path (sign-verbatim)": is_verbatim(spec),
         "spec.revocation.policy": spec.revocation is not None and spec.revocation.policy != "Never",
-        "spec.certificateAuthority": spec.certificate_authority is not None,
         "spec.caExpiry": spec.ca_expiry != "Refuse",
         "spec.rateLimit": spec.rate_limit is not None,
     }

@@ -67,7 +67,13 @@ FIRST = (ISSUER_KIND, CLUSTER_ISSUER_KIND, POLICY_KIND, "Namespace")
 
 def vault_signer(spec: IssuerSpec, credentials: Credentials) -> Signer:
     """The signer of an issuer with ``spec.vault``."""
-    return VaultSigner(credentials.connection, credentials.method, spec.vault.path)
+    authority = spec.certificate_authority
+    return VaultSigner(
+        credentials.connection,
+        credentials.method,
+        spec.vault.path,
+        None if authority is None else authority.path,
+    )
 
 
 class Parts:

@@ -14,19 +14,22 @@ from issuer.policy.facts import Facts
 from issuer.policy.shown import shown_list
 from issuer.policy.violation import Violation
 from issuer.x509.contents import subject_key_identifier
-from issuer.x509.der import BOOLEAN, OCTET_STRING, OID, SEQUENCE, Extension, items, only, read_oid
+from issuer.x509.der import OCTET_STRING, Extension
+from issuer.x509.extensions import (
+    BASIC_CONSTRAINTS,
+    EXTENDED_KEY_USAGE,
+    KEY_USAGE,
+    read_basic_constraints,
+    read_extended_key_usage,
+    read_key_usage,
+)
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME
-from issuer.x509.usages import KEY_USAGE_BITS, read_usages, usage_name
+from issuer.x509.usages import read_usages, usage_name
 
-BASIC_CONSTRAINTS: Final = "2.5.29.19"
-KEY_USAGE: Final = "2.5.29.15"
-EXTENDED_KEY_USAGE: Final = "2.5.29.37"
 SUBJECT_KEY_IDENTIFIER: Final = "2.5.29.14"
 MICROSOFT_EXTENSIONS: Final = "1.3.6.1.4.1.311.2.1.14"
 """Microsoft's attribute for requested extensions; some CAs honour it beside the standard one."""
 
-_INTEGER: Final = 0x02
-_BIT_STRING: Final = 0x03
 _MAX_REPORTED: Final = 10
 
 
@@ -55,7 +58,7 @@ def extension_violations(facts: Facts) -> Iterator[Violation]:
 def _basic_constraints(extension: Extension, facts: Facts) -> Iterator[Violation]:
     path = "spec.allowed.isCA"
     try:
-        is_ca = _read_basic_constraints(extension.value)
+        is_ca = read_basic_constraints(extension.value).is_ca
     except ValueError as error:
         yield Violation(path, f"the CSR's basicConstraints can't be decoded: {error}")
         return
@@ -66,7 +69,7 @@ def _basic_constraints(extension: Extension, facts: Facts) -> Iterator[Violation
 def _key_usage(extension: Extension, facts: Facts) -> Iterator[Violation]:
     path = "spec.allowed.usages"
     try:
-        found = _read_key_usage(extension.value)
+        found = read_key_usage(extension.value)
     except ValueError as error:
         yield Violation(path, f"the CSR's keyUsage can't be decoded: {error}")
         return
@@ -80,7 +83,7 @@ def _key_usage(extension: Extension, facts: Facts) -> Iterator[Violation]:
 def _extended_key_usage(extension: Extension, facts: Facts) -> Iterator[Violation]:
     path = "spec.allowed.usages"
     try:
-        found = {_oid(item.tag, item.content) for item in items(only(extension.value, SEQUENCE).content)}
+        found = read_extended_key_usage(extension.value)
     except ValueError as error:
         yield Violation(path, f"the CSR's extendedKeyUsage can't be decoded: {error}")
         return
@@ -98,35 +101,6 @@ def _subject_key_identifier(extension: Extension, facts: Facts) -> Iterator[Viol
             f"spec.allowed.extensions[{SUBJECT_KEY_IDENTIFIER}]",
             "the CSR asks for a key identifier that is not its key's SHA-1 hash; make the CSR without it",
         )
-
-
-def _read_basic_constraints(value: bytes) -> bool:
-    parts = list(items(only(value, SEQUENCE).content))
-    is_ca = bool(parts) and parts[0].tag == BOOLEAN
-    if is_ca and parts[0].content != b"\xff":
-        raise ValueError("cA is not in DER's form")
-    rest = parts[1:] if is_ca else parts
-    if rest and not (is_ca and len(rest) == 1 and rest[0].tag == _INTEGER and rest[0].content):
-        raise ValueError("there is more in it than cA and a path length")
-    return is_ca
-
-
-def _read_key_usage(value: bytes) -> frozenset[str]:
-    content = only(value, _BIT_STRING).content
-    if not content or content[0] > 7 or len(content) > 3 or (len(content) == 1 and content[0]):
-        raise ValueError("it is not a string of at most nine bits")
-    bits = [
-        index for index in range(8 * (len(content) - 1)) if content[1 + index // 8] >> (7 - index % 8) & 1
-    ]
-    if any(index >= len(KEY_USAGE_BITS) for index in bits):
-        raise ValueError("it has bits that stand for nothing")
-    return frozenset(KEY_USAGE_BITS[index] for index in bits)
-
-
-def _oid(tag: int, content: bytes) -> str:
-    if tag != OID:
-        raise ValueError("one of its entries is not an object identifier")
-    return read_oid(content)
 
 
 _KNOWN: Final[dict[str, Callable[[Extension, Facts], Iterator[Violation]]]] = {

@@ -10,12 +10,14 @@ from typing import Protocol, runtime_checkable
 @dataclass(frozen=True, slots=True)
 class SigningRequest:
     """What to sign. `csr_pem` has been read and its signature verified by the caller; `duration` None leaves
-    the lifetime to the backend; `usages` are cert-manager's names."""
+    the lifetime to the backend; `usages` are cert-manager's names. `path_length` is how many CAs may stand
+    below a CA; of no meaning for others."""
 
     csr_pem: str = field(repr=False)
     duration: timedelta | None
     usages: frozenset[str]
     is_ca: bool
+    path_length: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,12 @@ class SignedCertificate:
 class Health:
     """A backend that can sign. `ca_pem` is its CA chain; `warnings` are sentences for the issuer's status;
     `check_again_in` is seconds until it wants the next check (so that its login stays good), None if it
-    doesn't."""
+    doesn't. `authority_pem` is the chain of the CA that signs CA certificates, None where none are signed."""
 
     ca_pem: str = field(repr=False)
     warnings: tuple[str, ...] = ()
     check_again_in: float | None = None
+    authority_pem: str | None = field(default=None, repr=False)
 
 
 class Signer(Protocol):
@@ -59,6 +62,11 @@ class Signer(Protocol):
 class Revoker(Protocol):
     """A signer that can also take back what it signed."""
 
-    async def revoke(self, certificate_pem: str) -> None:
-        """Revoke one certificate. Raises Retry, Failed (not found, not allowed) or IssuerBroken."""
+    async def revoke(self, certificate_pem: str, *, is_ca: bool | None = None) -> None:
+        """Revoke one certificate where it was signed. Raises Retry, Failed (not found, not allowed) or
+        IssuerBroken.
+
+        `is_ca` says whether its request asked for a CA; None takes the certificate's own word, which holds
+        for those that were verified.
+        """
         ...

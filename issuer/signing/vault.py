@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
-from typing import TypedDict
-
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from issuer.signing.outcomes import Failed, IssuerBroken, Retry
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
 from issuer.signing.vault_outcomes import Outcome, outcome
+from issuer.signing.vault_parameters import parameters
 from issuer.vault.auth import AuthMethod, StaticToken
 from issuer.vault.connection import Connection
 from issuer.vault.errors import BadRequest, Forbidden, InvalidConnection, VaultError
@@ -20,16 +16,19 @@ from issuer.vault.paths import PathError, SignPath
 from issuer.vault.pki import Pki, Signed
 from issuer.vault.session import VaultSession
 from issuer.vault.transport import connect
+from issuer.x509.certificates import is_authority, read_certificates
+from issuer.x509.errors import InvalidCertificate
 
 _ENDING_SECONDS = 24 * 3600.0
 
 
 class VaultSigner:
-    """Signer and Revoker for one issuer: one Vault, one way to log in, one PKI path.
+    """Signer and Revoker for one issuer: one Vault, one way to log in, one PKI path, and maybe another for
+    CA certificates.
 
-    `path` is `spec.vault.path`. Raises IssuerBroken (InvalidPath, InvalidConnection) for what can't be used;
-    sends nothing. `method` may raise SigningErrors of its own (a missing Secret, say): they pass through
-    unchanged.
+    `path` is `spec.vault.path`, `authority` is `spec.certificateAuthority.path`. Raises IssuerBroken
+    (InvalidPath, InvalidConnection) for what can't be used; sends nothing. `method` may raise SigningErrors
+    of its own (a missing Secret, say): they pass through unchanged.
     """
 
     def __init__(
@@ -37,11 +36,13 @@ class VaultSigner:
         connection: Connection,
         method: AuthMethod,
         path: str,
+        authority: str | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         try:
             self._path = SignPath.parse(path)
+            authority_path = None if authority is None else SignPath.parse_authority(authority)
             _ = method.name  # reads the auth mount, so that a bad one is told here
         except PathError as error:
             raise IssuerBroken("InvalidPath", f"{error}.") from error
@@ -52,50 +53,64 @@ class VaultSigner:
         self._connection = connection
         self._session = VaultSession(client, method, clock)
         self._pki = Pki(client, self._path)
+        self._authority = None if authority_path is None else Pki(client, authority_path)
 
     @property
     def path(self) -> SignPath:
-        """The PKI path it signs on."""
+        """The PKI path it signs on, CA certificates aside."""
         return self._path
 
     async def check(self) -> Health:
-        """Read the CA chain, log in, and prove the right to sign. Raises Retry or IssuerBroken."""
+        """Read the CA chains, log in, and prove the right to sign on each path. Raises Retry or
+        IssuerBroken."""
+        ca_pem = await self._check(self._pki)
+        authority_pem = None if self._authority is None else await self._check(self._authority)
+        return Health(ca_pem, self._warnings(), self._session.tokens.renew_in(), authority_pem)
+
+    async def _check(self, pki: Pki) -> str:
         try:
             # In this order: the chain proves a PKI engine before the probe writes to its path.
-            ca_pem = await self._pki.ca_chain()
-            await self._session.call(self._pki.probe)
+            ca_pem = await pki.ca_chain()
+            await self._session.call(pki.probe)
         except VaultError as error:
-            raise outcome(error, self._path, self._connection) from error
-        return Health(ca_pem, self._warnings(), self._session.tokens.renew_in())
+            raise outcome(error, pki.path, self._connection) from error
+        return ca_pem
 
     async def sign(self, request: SigningRequest) -> SignedCertificate:
         """Sign one request, once. Raises Retry, Failed or IssuerBroken."""
-        if request.is_ca:
+        pki = self._authority if request.is_ca else self._pki
+        if pki is None:
             raise Failed(
                 "CARequestsNotAllowed",
                 f"The request asks for a CA certificate, and Vault signs none at {self._path}. "
-                "Leave isCA out.",
+                "Leave isCA out, or give the issuer a spec.certificateAuthority.",
             )
-        names = _names(request.csr_pem)
-        ttl = _ttl_seconds(request.duration)
+        chosen, sent = pki, parameters(request, pki.path.mode)
 
         async def sign(token: str) -> Signed:
-            return await self._pki.sign(token, request.csr_pem, ttl_seconds=ttl, **names)
+            return await chosen.sign(token, request.csr_pem, sent)
 
         try:
             signed = await self._session.call(sign)
         except Forbidden as error:
-            raise await self._refused(error) from error
+            raise await self._refused(error, pki) from error
         except VaultError as error:
-            raise outcome(error, self._path, self._connection) from error
+            raise outcome(error, pki.path, self._connection) from error
         cas = "".join(f"{ca.strip()}\n" for ca in signed.chain_pem)
         return SignedCertificate(f"{signed.leaf_pem.strip()}\n", cas, signed.serial.lower())
 
-    async def revoke(self, certificate_pem: str) -> None:
-        """Revoke one certificate by its PEM. Raises Retry, Failed or IssuerBroken."""
+    async def revoke(self, certificate_pem: str, *, is_ca: bool | None = None) -> None:
+        """Revoke one certificate by its PEM, at the mount that signed it. Raises Retry, Failed or
+        IssuerBroken.
+
+        Another mount that happens to hold a copy of the same CA would accept it, too, and change nothing.
+        """
+        if is_ca is None:
+            is_ca = _says_ca(certificate_pem)
+        pki = self._authority if is_ca and self._authority is not None else self._pki
 
         async def revoke(token: str) -> None:
-            await self._pki.revoke(token, certificate_pem)
+            await pki.revoke(token, certificate_pem)
 
         try:
             await self._session.call(revoke)
@@ -103,12 +118,12 @@ class VaultSigner:
             raise Failed(
                 "RevocationNotPermitted",
                 'Vault does not let this issuer revoke: add the capability "update" on '
-                f'"{self._path.mount}/revoke" to its policy, or revoke by hand. {error}.',
+                f'"{pki.path.mount}/revoke" to its policy, or revoke by hand. {error}.',
             ) from error
         except BadRequest as error:
             raise Failed("RevocationRefused", f"Vault did not revoke the certificate: {error}.") from error
         except VaultError as error:
-            raise outcome(error, self._path, self._connection) from error
+            raise outcome(error, pki.path, self._connection) from error
 
     async def close(self) -> None:
         """Close the connections.
@@ -118,19 +133,19 @@ class VaultSigner:
         """
         await self._session.close()
 
-    async def _refused(self, error: Forbidden) -> Outcome:
+    async def _refused(self, error: Forbidden, pki: Pki) -> Outcome:
         """What a 403 to a sign means, told by whether the path refuses an empty request in the same way.
 
         A policy can limit parameters (allowed_parameters). A requester whose names it refuses must not be
         able to break the issuer for everybody else.
         """
         try:
-            await self._session.call(self._pki.probe)
+            await self._session.call(pki.probe)
         except VaultError as again:
-            return outcome(again, self._path, self._connection)
+            return outcome(again, pki.path, self._connection)
         return Retry(
             "PermissionDenied",
-            f'Vault refuses this request at "{self._path}" though its policy allows the path: look for '
+            f'Vault refuses this request at "{pki.path}" though its policy allows the path: look for '
             f"allowed_parameters, denied_parameters or required_parameters there. {error}",
         )
 
@@ -148,46 +163,9 @@ class VaultSigner:
         return tuple(warnings)
 
 
-def _ttl_seconds(duration: timedelta | None) -> int | None:
-    """Whole seconds, as Vault takes them: rounded down, so that nothing lives longer than asked, and at
-    least 1."""
-    return None if duration is None else max(1, int(duration.total_seconds()))
-
-
-class _Names(TypedDict):
-    common_name: str
-    alt_names: str
-    ip_sans: str
-    uri_sans: str | list[str]
-
-
-def _names(csr_pem: str) -> _Names:
-    """The parameters cert-manager fills from the CSR, for roles that don't take their names from the CSR
-    itself."""
+def _says_ca(certificate_pem: str) -> bool:
+    """Whether the certificate is a CA's; no, where it can't be read."""
     try:
-        csr = x509.load_pem_x509_csr(csr_pem.encode())
-        common_names = csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        sans = _alternative_names(csr)
-    except ValueError as error:
-        raise Failed(
-            "InvalidRequest", "The certificate request can't be read, so nothing was signed."
-        ) from error
-    dns = sans.get_values_for_type(x509.DNSName)
-    uris = sans.get_values_for_type(x509.UniformResourceIdentifier)
-    if any("," in name for name in dns):
-        # Vault would split it into two names that nobody asked for.
-        raise Failed("InvalidRequest", "The certificate request holds a DNS name with a comma in it.")
-    return {
-        # The last one, as Go's x509 reads a subject with several.
-        "common_name": str(common_names[-1].value) if common_names else "",
-        "alt_names": ",".join(dns),
-        "ip_sans": ",".join(str(ip) for ip in sans.get_values_for_type(x509.IPAddress)),
-        "uri_sans": uris if any("," in uri for uri in uris) else ",".join(uris),
-    }
-
-
-def _alternative_names(csr: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName:
-    try:
-        return csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return x509.SubjectAlternativeName([])
+        return is_authority(read_certificates(certificate_pem)[0])
+    except InvalidCertificate:
+        return False

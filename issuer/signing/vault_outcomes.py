@@ -80,13 +80,13 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
             return IssuerBroken(
                 "PermissionDenied",
                 f'Vault does not permit "{path}"{place}: give the login\'s policy the capability "update" '
-                f"on that path, and check that the path is right. {error}.",
+                f"on that path, and check that {path.field} is right. {error}.",
             )
         case errors.RoleNotFound():
             return IssuerBroken(
                 "RoleNotFound",
-                f'There is no role "{path.role}" at "{path.mount}"{place}. Write it, or correct vault.path. '
-                f"{error}.",
+                f'There is no role "{path.role}" at "{path.mount}"{place}. Write it, or correct '
+                f"{path.field}. {error}.",
             )
         case errors.IssuerNotFound():
             return IssuerBroken("IssuerNotFound", _issuer_not_found(path, place, error))
@@ -94,7 +94,7 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
             return IssuerBroken(
                 "PathNotFound",
                 f'Vault has nothing that signs at "{path}"{place}: check that a PKI engine is mounted at '
-                f'"{path.mount}", the namespace, and vault.path. {error}.',
+                f'"{path.mount}", the namespace, and {path.field}. {error}.',
             )
         case errors.CANotReady():
             return IssuerBroken(
@@ -109,6 +109,7 @@ def _issuer_not_found(path: SignPath, place: str, error: errors.VaultError) -> s
     if path.issuer_ref:
         return (
             f'There is no issuer "{path.issuer_ref}" at "{path.mount}"{place}. Import it, or correct '
-            f"vault.path. {error}."
+            f"{path.field}. {error}."
         )
-    return f'The role "{path.role}" at "{path.mount}"{place} names an issuer that isn\'t there. {error}.'
+    who = f'The role "{path.role}" at' if path.role else "The default of"
+    return f'{who} "{path.mount}"{place} names an issuer that isn\'t there. {error}.'

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hvac.api.secrets_engines.pki import Pki as PkiApi
+from hvac.utils import format_url
 
 from issuer.vault.errors import (
     BadRequest,
@@ -24,7 +25,7 @@ from issuer.vault.errors import (
     UnexpectedAnswer,
     VaultError,
 )
-from issuer.vault.paths import PathError, SignPath
+from issuer.vault.paths import Mode, PathError, SignPath
 from issuer.vault.transport import VaultClient
 
 __all__ = ["PathError", "Pki", "SignPath", "Signed"]
@@ -65,34 +66,13 @@ class Pki:
         self._client = client
         self.path = path
 
-    async def sign(
-        self,
-        token: str,
-        csr_pem: str,
-        *,
-        ttl_seconds: int | None = None,
-        common_name: str = "",
-        alt_names: str = "",
-        ip_sans: str = "",
-        uri_sans: str | list[str] = "",
-        exclude_cn_from_sans: bool = True,
-    ) -> Signed:
-        """Sign a CSR. Never repeated here: after Unreachable with `sent` it may have been signed.
+    async def sign(self, token: str, csr_pem: str, parameters: Mapping[str, Any]) -> Signed:
+        """Sign a CSR with the parameters of the path's mode. Never repeated here: after Unreachable with
+        `sent` it may have been signed.
 
-        The names (comma-separated, as Vault takes them) count only under roles that don't take them from the
-        CSR; sign them as cert-manager does. `ttl_seconds` None leaves the lifetime to the role.
         Raises RoleNotFound, IssuerNotFound, CANotReady, CAExpiresTooSoon, or any VaultError.
         """
-        parameters: dict[str, Any] = {
-            "alt_names": alt_names,
-            "ip_sans": ip_sans,
-            "uri_sans": uri_sans,
-            "exclude_cn_from_sans": "true" if exclude_cn_from_sans else "false",
-        }
-        if ttl_seconds is not None:
-            parameters["ttl"] = str(ttl_seconds)
-        answer = await self._post_csr(token, csr_pem, common_name, parameters)
-        return _signed(answer, str(self.path))
+        return _signed(await self._post_csr(token, csr_pem, parameters), str(self.path))
 
     async def probe(self, token: str) -> None:
         """Prove mount, issuer, role and the right to sign without signing: an empty CSR is refused as empty.
@@ -102,7 +82,7 @@ class Pki:
         Raises Forbidden, RoleNotFound, IssuerNotFound, CANotReady, NotFound and other VaultErrors.
         """
         try:
-            await self._post_csr(token, "", "", {})
+            await self._post_csr(token, "", {})
         except BadRequest:  # `"csr" is empty`: everything before it held
             return
         raise UnexpectedAnswer(
@@ -144,19 +124,26 @@ class Pki:
         except ServerError as error:
             raise _narrowed(error) from error.__cause__
 
-    async def _post_csr(
-        self, token: str, csr_pem: str, common_name: str, parameters: Mapping[str, Any]
-    ) -> Any:
-        api = PkiApi(self._client.adapter(token))
+    async def _post_csr(self, token: str, csr_pem: str, parameters: Mapping[str, Any]) -> Any:
         # hvac writes into the dict: a fresh one for each call.
         fresh = dict(parameters)
+        adapter = self._client.adapter(token)
         try:
-            if not self.path.verbatim:
-                return await api.sign_certificate(
-                    self.path.role, csr_pem, common_name, extra_params=fresh, mount_point=self.path.base
-                )
-            return await api.sign_verbatim(
-                csr_pem, self.path.role or False, extra_params=fresh, mount_point=self.path.base
+            match self.path.mode:
+                case Mode.INTERMEDIATE:
+                    # hvac has no call for the form with an issuer.
+                    url = format_url("/v1/{path}", path=str(self.path))
+                    return await adapter.post(url, json={**fresh, "csr": csr_pem})
+                case Mode.VERBATIM:
+                    return await PkiApi(adapter).sign_verbatim(
+                        csr_pem, self.path.role or False, extra_params=fresh, mount_point=self.path.base
+                    )
+            return await PkiApi(adapter).sign_certificate(
+                self.path.role,
+                csr_pem,
+                fresh.pop("common_name", ""),
+                extra_params=fresh,
+                mount_point=self.path.base,
             )
         except (BadRequest, ServerError) as error:
             raise _narrowed(error) from error.__cause__

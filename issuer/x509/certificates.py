@@ -53,6 +53,20 @@ def public_key(certificate: x509.Certificate) -> bytes:
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
+def basic_constraints(certificate: x509.Certificate) -> x509.BasicConstraints | None:
+    """The basicConstraints extension, or None."""
+    for extension in certificate.extensions:
+        if isinstance(extension.value, x509.BasicConstraints):
+            return extension.value
+    return None
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether it is a CA's, by basicConstraints."""
+    found = basic_constraints(certificate)
+    return found is not None and found.ca
+
+
 @lru_cache(maxsize=128)
 def alternative_names(certificate: x509.Certificate) -> frozenset[Name]:
     """The subject alternative names."""

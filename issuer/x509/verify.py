@@ -15,7 +15,7 @@ from typing import Final
 
 from cryptography import x509
 
-from issuer.x509.certificates import alternative_names, names, public_key
+from issuer.x509.certificates import alternative_names, basic_constraints, names, public_key
 from issuer.x509.chain import Chain
 from issuer.x509.describe import subject_text
 from issuer.x509.names import quiet_subject, unasked
@@ -31,12 +31,14 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the request asked for. `usages` are cert-manager's names; none mean its default."""
+    """What the request asked for. `usages` are cert-manager's names; none mean its default. `path_length` is
+    how many CAs may stand below a CA; of no meaning for others."""
 
     request: CertificateSigningRequest
     is_ca: bool
     usages: frozenset[str]
     duration: timedelta | None
+    path_length: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,16 @@ def _names(chain: Chain, asked: Asked) -> Iterator[_Difference]:
 
 
 def _authority(chain: Chain, asked: Asked) -> Iterator[_Difference]:
-    is_ca = any(
-        isinstance(extension.value, x509.BasicConstraints) and extension.value.ca
-        for extension in chain.leaf.extensions
-    )
-    if is_ca and not asked.is_ca:
-        yield _Difference("CANotAsked", "the certificate is a CA's, which wasn't asked for", True)
-    if asked.is_ca and not is_ca:
-        yield _Difference("CADropped", "a CA certificate was asked for, and the certificate is not a CA's")
+    constraints = basic_constraints(chain.leaf)
+    if constraints is not None and constraints.ca:
+        if asked.is_ca:
+            yield from _path_length(chain, asked.path_length, constraints.path_length)
+        else:
+            yield _Difference("CANotAsked", "the certificate is a CA's, which wasn't asked for", True)
+    elif asked.is_ca:
+        yield _Difference(
+            "CADropped", "a CA certificate was asked for, and the certificate is not a CA's", True
+        )
     rights = certificate_usages(chain.leaf.extensions).key & {CERT_SIGN, CRL_SIGN}
     added = rights - read_usages(asked.usages).key
     if added and not asked.is_ca:
@@ -108,6 +112,16 @@ def _authority(chain: Chain, asked: Asked) -> Iterator[_Difference]:
             "CAUsageNotAsked",
             f"the certificate may do what wasn't asked for and only CAs do: {_list(added)}",
             True,
+        )
+
+
+def _path_length(chain: Chain, asked: int, given: int | None) -> Iterator[_Difference]:
+    if given is None or given > asked:
+        has = "no bound on the CAs below it" if given is None else f"a path length of {given}"
+        yield _Difference("PathLengthTooLong", f"the certificate has {has}, but {asked} was asked for", True)
+    elif given < asked:
+        yield _Difference(
+            "PathLengthShorter", f"the certificate has a path length of {given}, but {asked} was asked for"
         )
 
 

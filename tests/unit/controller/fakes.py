@@ -79,7 +79,7 @@ class ScriptedSigner:
         self.signed += 1
         return answer(request) if callable(answer) else answer
 
-    async def revoke(self, certificate_pem: str) -> None:
+    async def revoke(self, certificate_pem: str, *, is_ca: bool | None = None) -> None:
         assert self.revokes, "unexpected revoke"
         answer = self.revokes.popleft()
         if answer is not None:

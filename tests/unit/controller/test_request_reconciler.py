@@ -351,7 +351,7 @@ async def test_a_request_made_again_while_its_certificate_is_discarded_is_not_lo
     bench.with_ready_issuer().with_request().signs()
     again = certificate_request(uid="another", conditions=[approved()])
 
-    async def revoke(certificate_pem: str) -> None:
+    async def revoke(certificate_pem: str, *, is_ca: bool | None = None) -> None:
         bench.store.remove(certificate_request())
         bench.store.upsert(again)
 

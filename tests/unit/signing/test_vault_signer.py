@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,10 +18,14 @@ from issuer.vault.auth import AppRole, AuthMethod, Kubernetes, StaticToken
 from issuer.vault.connection import Connection
 from issuer.vault.paths import SignPath
 from tests.builders import csr_pem
+from tests.ca import TestCA, pem
 from tests.unit.vault import fake
 from tests.unit.vault.fake import FakeVault, fake_vault
 
 REVOKE = "POST /v1/pki/revoke"
+VERBATIM = "POST /v1/pki/sign-verbatim"
+INTERMEDIATE = "POST /v1/top/root/sign-intermediate"
+AUTHORITY = "top/root/sign-intermediate"
 
 
 @pytest.fixture
@@ -38,9 +43,13 @@ async def vault() -> AsyncIterator[FakeVault]:
 
 
 def made(
-    vault: FakeVault, stack: AsyncExitStack, path: str = "pki/sign/web", method: AuthMethod | None = None
+    vault: FakeVault,
+    stack: AsyncExitStack,
+    path: str = "pki/sign/web",
+    method: AuthMethod | None = None,
+    authority: str | None = None,
 ) -> VaultSigner:
-    signer = VaultSigner(Connection(vault.url), method or AppRole("role", "secret"), path)
+    signer = VaultSigner(Connection(vault.url), method or AppRole("role", "secret"), path, authority)
     stack.push_async_callback(signer.close)
     return signer
 
@@ -108,6 +117,79 @@ async def test_a_ca_request_fails_without_a_call(vault: FakeVault, stack: AsyncE
         await made(vault, stack).sign(asked(is_ca=True))
     assert caught.value.reason == "CARequestsNotAllowed"
     assert vault.calls == []
+
+
+async def test_a_ca_request_goes_to_its_own_path_and_others_never_do(
+    vault: FakeVault, stack: AsyncExitStack
+) -> None:
+    vault.tell(INTERMEDIATE, fake.signed())
+    vault.tell(fake.SIGN, fake.signed())
+    signer = made(vault, stack, authority=AUTHORITY)
+    await signer.sign(replace(asked(is_ca=True), path_length=1))
+    assert vault.made(fake.SIGN) == []
+    body = vault.made(INTERMEDIATE)[0].body
+    assert {name: body[name] for name in body if name != "csr"} == {
+        "use_csr_values": True,
+        "max_path_length": 1,
+        "ttl": "3600",
+    }
+    await signer.sign(asked())
+    assert (len(vault.made(fake.SIGN)), len(vault.made(INTERMEDIATE))) == (1, 1)
+
+
+async def test_verbatim_is_told_every_usage_that_was_asked_for_and_no_other(
+    vault: FakeVault, stack: AsyncExitStack
+) -> None:
+    vault.tell(VERBATIM, fake.signed())
+    signer = made(vault, stack, path="pki/sign-verbatim")
+    usages = frozenset({"digital signature", "crl sign", "server auth", "microsoft sgc"})
+    await signer.sign(replace(asked(), usages=usages))
+    await signer.sign(replace(asked(), usages=frozenset({"server auth"})))
+    first, second = (call.body for call in vault.made(VERBATIM))
+    assert first["key_usage"] == ["CRLSign", "DigitalSignature"]
+    assert first["ext_key_usage_oids"] == ["1.3.6.1.4.1.311.10.3.3", "1.3.6.1.5.5.7.3.1"]
+    # Vault's default for what isn't sent would add key usages.
+    assert (second["key_usage"], second["ext_key_usage"]) == ([], [])
+    assert "alt_names" not in first
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (fake.POLICY_DENIES, "PermissionDenied"),
+        (fake.NO_ROUTE, "PathNotFound"),
+        (fake.NO_ISSUER, "IssuerNotFound"),
+    ],
+)
+async def test_a_check_looks_at_the_path_for_cas_too(
+    vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply, reason: str
+) -> None:
+    vault.tell(fake.SIGN, fake.EMPTY_CSR)
+    vault.tell("GET /v1/top/ca_chain", (200, fake.CERTIFICATE + "\n"))
+    vault.tell(INTERMEDIATE, fake.EMPTY_CSR, answer)
+    signer = made(vault, stack, authority=AUTHORITY)
+    assert (await signer.check()).authority_pem == fake.CERTIFICATE + "\n"
+    with pytest.raises(IssuerBroken, match=r"top.*certificateAuthority\.path|names an issuer") as caught:
+        await signer.check()
+    assert caught.value.reason == reason
+
+
+async def test_a_ca_is_revoked_at_the_mount_that_signed_it(vault: FakeVault, stack: AsyncExitStack) -> None:
+    vault.tell(REVOKE, (200, {"data": {}}))
+    vault.tell("POST /v1/top/revoke", (200, {"data": {}}))
+    signer, ca = made(vault, stack, authority=AUTHORITY), TestCA.make()
+    leaf, root = ca.sign(csr_pem("a.test").decode()).leaf_pem, pem(ca.root)
+    await signer.revoke(root)
+    await signer.revoke(leaf)
+    # A leaf's request that was answered with a CA, and a CA's with a leaf.
+    await signer.revoke(root, is_ca=False)
+    await signer.revoke(leaf, is_ca=True)
+    assert [call.what for call in vault.calls if "revoke" in call.what] == [
+        "POST /v1/top/revoke",
+        REVOKE,
+        REVOKE,
+        "POST /v1/top/revoke",
+    ]
 
 
 async def test_a_dns_name_that_vault_would_split_fails(vault: FakeVault, stack: AsyncExitStack) -> None:

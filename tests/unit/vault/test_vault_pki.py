@@ -41,28 +41,21 @@ def pki(client: VaultClient, path: str = "pki/sign/web") -> Pki:
     return Pki(client, SignPath.parse(path))
 
 
-async def test_sign_sends_what_cert_manager_sends(vault: FakeVault, client: VaultClient) -> None:
+async def test_sign_sends_the_csr_and_the_parameters(vault: FakeVault, client: VaultClient) -> None:
     vault.tell(fake.SIGN, fake.signed("aa:bb"))
-    signed = await pki(client).sign(
-        "t", "CSR", ttl_seconds=3600, common_name="a.test", alt_names="a.test,b.test"
-    )
+    parameters = {"common_name": "a.test", "ttl": "3600"}
+    signed = await pki(client).sign("t", "CSR", parameters)
     assert signed == Signed(fake.CERTIFICATE, (fake.CERTIFICATE,), "aa:bb")
     assert vault.calls[0].token == "t"
-    assert vault.calls[0].body == {
-        "csr": "CSR",
-        "common_name": "a.test",
-        "alt_names": "a.test,b.test",
-        "ip_sans": "",
-        "uri_sans": "",
-        "ttl": "3600",
-        "exclude_cn_from_sans": "true",
-    }
+    assert vault.calls[0].body == {"csr": "CSR", "common_name": "a.test", "ttl": "3600"}
+    assert parameters == {"common_name": "a.test", "ttl": "3600"}
 
 
-async def test_without_a_duration_the_role_decides(vault: FakeVault, client: VaultClient) -> None:
-    vault.tell(fake.SIGN, fake.signed())
-    await pki(client).sign("t", "CSR")
-    assert "ttl" not in vault.calls[0].body
+async def test_a_path_that_signs_cas_is_called_as_written(vault: FakeVault, client: VaultClient) -> None:
+    for path in ("mount:x/root/sign-intermediate", "pki/issuer/new/sign-intermediate"):
+        vault.tell(f"POST /v1/{path.replace(':', '%3A')}", fake.signed())
+        await Pki(client, SignPath.parse_authority(path)).sign("t", "CSR", {"max_path_length": 0})
+    assert vault.calls[-1].body == {"csr": "CSR", "max_path_length": 0}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +72,7 @@ async def test_every_form_of_path_is_called_as_written(
     vault: FakeVault, client: VaultClient, path: str, url: str
 ) -> None:
     vault.tell(url, fake.signed())
-    await pki(client, path).sign("t", "CSR")
+    await pki(client, path).sign("t", "CSR", {})
     assert [call.what for call in vault.calls] == [url]
 
 
@@ -110,7 +103,7 @@ async def test_each_refusal_of_a_sign_has_its_meaning(
 ) -> None:
     vault.tell(fake.SIGN, answer)
     with pytest.raises(VaultError) as caught:
-        await pki(client).sign("t", "CSR")
+        await pki(client).sign("t", "CSR", {})
     assert type(caught.value) is kind
     assert caught.value.messages
 
@@ -124,7 +117,7 @@ async def test_a_name_in_the_csr_that_quotes_an_issuers_error_is_only_refused(
 ) -> None:
     vault.tell(fake.SIGN, (400, {"errors": [f"common name {name} not allowed by this role"]}))
     with pytest.raises(VaultError) as caught:
-        await pki(client).sign("t", "CSR")
+        await pki(client).sign("t", "CSR", {})
     assert type(caught.value) is BadRequest
 
 
@@ -144,13 +137,13 @@ async def test_a_signature_without_its_fields_is_unexpected(
 ) -> None:
     vault.tell(fake.SIGN, (200, answer))
     with pytest.raises(UnexpectedAnswer):
-        await pki(client).sign("t", "CSR")
+        await pki(client).sign("t", "CSR", {})
 
 
 async def test_the_issuing_ca_stands_in_for_a_missing_chain(vault: FakeVault, client: VaultClient) -> None:
     data = {"certificate": fake.CERTIFICATE, "serial_number": "aa", "issuing_ca": fake.CERTIFICATE}
     vault.tell(fake.SIGN, (200, {"data": data}))
-    assert (await pki(client).sign("t", "CSR")).chain_pem == (fake.CERTIFICATE,)
+    assert (await pki(client).sign("t", "CSR", {})).chain_pem == (fake.CERTIFICATE,)
 
 
 async def test_a_probe_sends_an_empty_csr_and_is_content_with_its_refusal(

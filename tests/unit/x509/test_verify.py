@@ -43,12 +43,13 @@ class Case:
         duration: timedelta | None = timedelta(days=1),
         strict: bool = False,
         late: timedelta = timedelta(),
+        path_length: int = 0,
     ) -> dict[str, Finding]:
         csr = csr or self.make.request()
         key = csr.public_key() if same_key else self.make.key().public_key()
         leaf = self.inter.sign(template or self.make.Template(), key)
         chain = build_chain(leaf, [self.inter.certificate, self.root.certificate])
-        asked = Asked(read_request(self.make.pem(csr)), is_ca, usages, duration)
+        asked = Asked(read_request(self.make.pem(csr)), is_ca, usages, duration, path_length)
         return {
             finding.code: finding for finding in verify(chain, asked, self.make.NOW + late, strict=strict)
         }
@@ -119,8 +120,21 @@ def test_a_ca_flag_is_fatal_unless_asked_for(case: Case) -> None:
     found = case.check(template)
     assert found["CANotAsked"].fatal
     assert found["CAUsageNotAsked"].fatal
-    assert case.check(template, is_ca=True) == {}
-    assert set(case.check(is_ca=True)) == {"CADropped", "UsageDropped"}
+    assert case.check(template.but(path_length=0), is_ca=True) == {}
+
+
+def test_a_ca_that_was_asked_for_and_not_given_is_fatal(case: Case) -> None:
+    assert case.check(is_ca=True)["CADropped"].fatal
+
+
+def test_more_cas_below_than_asked_for_is_fatal_and_fewer_is_told(case: Case) -> None:
+    template = case.make.Template(ca=True, usages=["digital_signature", "key_encipherment", "key_cert_sign"])
+    for beyond in (None, 2):
+        assert case.check(template.but(path_length=beyond), is_ca=True, path_length=1)[
+            "PathLengthTooLong"
+        ].fatal
+    assert not case.check(template.but(path_length=0), is_ca=True, path_length=1)["PathLengthShorter"].fatal
+    assert case.check(template.but(path_length=1), is_ca=True, path_length=1) == {}
 
 
 def test_the_right_to_sign_is_fatal_without_the_flag_too(case: Case) -> None:

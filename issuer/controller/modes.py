@@ -1,0 +1,70 @@
+"""Which path of an issuer signs a request, what guards it, and how closely its answer is looked at. Pure."""
+
+from __future__ import annotations
+
+from issuer.api.issuers import IssuerSpec
+from issuer.x509.extensions import asked_constraints
+from issuer.x509.verify import Asked
+
+
+class Mismatch(ValueError):
+    """The request contradicts itself or its issuer; nothing is sent. The message names the fields."""
+
+
+def signs_whatever_is_asked(spec: IssuerSpec, *, is_ca: bool) -> bool:
+    """Whether Vault holds such a request against no role, so that policy is the only guard."""
+    return is_ca or _is_verbatim(spec)
+
+
+def guarded_paths(spec: IssuerSpec) -> tuple[str, ...]:
+    """The issuer's paths on which policy is the only guard."""
+    verbatim = (spec.vault.path,) if _is_verbatim(spec) else ()
+    authority = spec.certificate_authority
+    return verbatim if authority is None else (*verbatim, authority.path)
+
+
+def is_strict(spec: IssuerSpec, *, is_ca: bool) -> bool:
+    """Whether every difference between certificate and request is fatal.
+
+    By default where nobody but the request has a say in what is signed; ``sign-intermediate`` adds CA rights
+    of its own.
+    """
+    if spec.verification is None:
+        return not is_ca and _is_verbatim(spec)
+    return spec.verification == "Strict"
+
+
+def path_length(spec: IssuerSpec, asked: Asked) -> int:
+    """How many CAs may stand below the asked one: what the CSR says, else the issuer's bound; 0 for a leaf.
+
+    Raises Mismatch for what can't be served: CA flags that contradict each other, no place for CA
+    certificates, or more below than allowed.
+    """
+    try:
+        constraints = asked_constraints(asked.request.extensions)
+    except ValueError as error:
+        raise Mismatch(f"the CSR's basicConstraints can't be decoded: {error}") from error
+    if not asked.is_ca:
+        if constraints is not None and constraints.is_ca:
+            raise Mismatch("the CSR asks for CA:TRUE, but spec.isCA is not true: make both say the same")
+        return 0
+    if constraints is not None and not constraints.is_ca:
+        raise Mismatch("spec.isCA is true, but the CSR asks for CA:FALSE: make both say the same")
+    authority = spec.certificate_authority
+    if authority is None:
+        raise Mismatch(
+            "spec.isCA is true, but the issuer has no spec.certificateAuthority: it signs no CA certificates"
+        )
+    wanted = None if constraints is None else constraints.path_length
+    if wanted is None:
+        return authority.max_path_length
+    if wanted > authority.max_path_length:
+        raise Mismatch(
+            f"the CSR asks for a path length of {wanted}, and the issuer's "
+            f"spec.certificateAuthority.maxPathLength is {authority.max_path_length}: ask for less"
+        )
+    return wanted
+
+
+def _is_verbatim(spec: IssuerSpec) -> bool:
+    return "sign-verbatim" in spec.vault.path.split("/")

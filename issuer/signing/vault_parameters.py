@@ -1,0 +1,95 @@
+"""What is sent beside the CSR, by signing mode. Pure.
+
+Source: https://developer.hashicorp.com/vault/api-docs/secret/pki#sign-certificate, #sign-verbatim and
+#sign-intermediate; answers of OpenBao 2.7.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from issuer.signing.outcomes import Failed
+from issuer.signing.signer import SigningRequest
+from issuer.vault.paths import Mode
+from issuer.x509.usages import read_usages
+
+_KEY_USAGES: Final = {
+    "digital signature": "DigitalSignature",
+    "content commitment": "ContentCommitment",
+    "key encipherment": "KeyEncipherment",
+    "data encipherment": "DataEncipherment",
+    "key agreement": "KeyAgreement",
+    "cert sign": "CertSign",
+    "crl sign": "CRLSign",
+    "encipher only": "EncipherOnly",
+    "decipher only": "DecipherOnly",
+}
+
+
+def parameters(request: SigningRequest, mode: Mode) -> dict[str, Any]:
+    """Everything but the CSR, for one request on a path of that mode. Raises Failed."""
+    made = {Mode.SIGN: _names, Mode.VERBATIM: _usages, Mode.INTERMEDIATE: _authority}[mode](request)
+    if request.duration is not None:
+        made["ttl"] = str(_seconds(request.duration))
+    return made
+
+
+def _seconds(duration: timedelta) -> int:
+    """Whole seconds, as Vault takes them: rounded down, so that nothing lives longer than asked, and at
+    least 1."""
+    return max(1, int(duration.total_seconds()))
+
+
+def _usages(request: SigningRequest) -> dict[str, Any]:
+    """For what the CSR doesn't say itself: its own usages win.
+
+    Sent also when empty, since Vault's defaults would add usages that nobody asked for.
+    """
+    asked = read_usages(request.usages)
+    return {
+        "key_usage": sorted(_KEY_USAGES[usage] for usage in asked.key),
+        "ext_key_usage": [],
+        "ext_key_usage_oids": sorted(asked.extended),
+    }
+
+
+def _authority(request: SigningRequest) -> dict[str, Any]:
+    """Without `use_csr_values` Vault would keep only the common name. It ignores a path length in the CSR."""
+    return {"use_csr_values": True, "max_path_length": request.path_length}
+
+
+def _names(request: SigningRequest) -> dict[str, Any]:
+    """The parameters cert-manager fills from the CSR, for roles that don't take their names from the CSR
+    itself."""
+    try:
+        csr = x509.load_pem_x509_csr(request.csr_pem.encode())
+        common_names = csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        sans = _alternative_names(csr)
+    except ValueError as error:
+        raise Failed(
+            "InvalidRequest", "The certificate request can't be read, so nothing was signed."
+        ) from error
+    dns = sans.get_values_for_type(x509.DNSName)
+    uris = sans.get_values_for_type(x509.UniformResourceIdentifier)
+    if any("," in name for name in dns):
+        # Vault would split it into two names that nobody asked for.
+        raise Failed("InvalidRequest", "The certificate request holds a DNS name with a comma in it.")
+    return {
+        # The last one, as Go's x509 reads a subject with several.
+        "common_name": str(common_names[-1].value) if common_names else "",
+        "alt_names": ",".join(dns),
+        "ip_sans": ",".join(str(ip) for ip in sans.get_values_for_type(x509.IPAddress)),
+        "uri_sans": uris if any("," in uri for uri in uris) else ",".join(uris),
+        "exclude_cn_from_sans": "true",
+    }
+
+
+def _alternative_names(csr: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName:
+    try:
+        return csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return x509.SubjectAlternativeName([])

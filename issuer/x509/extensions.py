@@ -1,0 +1,72 @@
+"""What a CSR's own extensions ask for, by their raw bytes (RFC 5280 section 4.2.1). All raise ValueError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from issuer.x509.der import BOOLEAN, OID, SEQUENCE, Extension, items, only, read_oid
+from issuer.x509.usages import KEY_USAGE_BITS
+
+BASIC_CONSTRAINTS: Final = "2.5.29.19"
+KEY_USAGE: Final = "2.5.29.15"
+EXTENDED_KEY_USAGE: Final = "2.5.29.37"
+
+_INTEGER: Final = 0x02
+_BIT_STRING: Final = 0x03
+
+
+@dataclass(frozen=True, slots=True)
+class BasicConstraints:
+    """Whether a CA is asked for, and how many CAs may stand below it (None: no number is given)."""
+
+    is_ca: bool
+    path_length: int | None
+
+
+def asked_constraints(extensions: Iterable[Extension]) -> BasicConstraints | None:
+    """The basicConstraints among a CSR's extensions, or None."""
+    value = next((one.value for one in extensions if one.oid == BASIC_CONSTRAINTS), None)
+    return None if value is None else read_basic_constraints(value)
+
+
+def read_basic_constraints(value: bytes) -> BasicConstraints:
+    """The value of a basicConstraints extension (section 4.2.1.9)."""
+    parts = list(items(only(value, SEQUENCE).content))
+    is_ca = bool(parts) and parts[0].tag == BOOLEAN
+    if is_ca and parts[0].content != b"\xff":
+        raise ValueError("cA is not in DER's form")
+    rest = parts[1:] if is_ca else parts
+    if not rest:
+        return BasicConstraints(is_ca, None)
+    if not (is_ca and len(rest) == 1 and rest[0].tag == _INTEGER and rest[0].content):
+        raise ValueError("there is more in it than cA and a path length")
+    length = int.from_bytes(rest[0].content, "big", signed=True)
+    if length < 0:
+        raise ValueError("the path length is negative")
+    return BasicConstraints(is_ca, length)
+
+
+def read_key_usage(value: bytes) -> frozenset[str]:
+    """The value of a keyUsage extension (section 4.2.1.3), by cert-manager's names."""
+    content = only(value, _BIT_STRING).content
+    if not content or content[0] > 7 or len(content) > 3 or (len(content) == 1 and content[0]):
+        raise ValueError("it is not a string of at most nine bits")
+    bits = [
+        index for index in range(8 * (len(content) - 1)) if content[1 + index // 8] >> (7 - index % 8) & 1
+    ]
+    if any(index >= len(KEY_USAGE_BITS) for index in bits):
+        raise ValueError("it has bits that stand for nothing")
+    return frozenset(KEY_USAGE_BITS[index] for index in bits)
+
+
+def read_extended_key_usage(value: bytes) -> frozenset[str]:
+    """The value of an extendedKeyUsage extension (section 4.2.1.12), as dotted OIDs."""
+    return frozenset(_oid(item.tag, item.content) for item in items(only(value, SEQUENCE).content))
+
+
+def _oid(tag: int, content: bytes) -> str:
+    if tag != OID:
+        raise ValueError("one of its entries is not an object identifier")
+    return read_oid(content)

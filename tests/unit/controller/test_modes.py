@@ -1,0 +1,90 @@
+"""Which path signs what, and what is refused before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from issuer.api.issuers import IssuerSpec
+from issuer.controller.modes import Mismatch, guarded_paths, is_strict, path_length, signs_whatever_is_asked
+from issuer.x509.request import read_request
+from issuer.x509.verify import Asked
+from tests.builders import csr_with, issuer_object
+
+AUTHORITY: dict[str, Any] = {
+    "certificateAuthority": {"path": "pki/root/sign-intermediate", "maxPathLength": 1}
+}
+VERBATIM = "pki_int/sign-verbatim"
+
+
+def spec(path: str = "pki_int/sign/lab", **own: Any) -> IssuerSpec:
+    return IssuerSpec.parse(issuer_object(path=path, **own)["spec"])
+
+
+def asked(*extensions: x509.ExtensionType, is_ca: bool = True) -> Asked:
+    return Asked(read_request(csr_with(*extensions)), is_ca, frozenset(), None)
+
+
+def constraints(*, ca: bool, length: int | None = None) -> x509.BasicConstraints:
+    return x509.BasicConstraints(ca, length)
+
+
+@pytest.mark.parametrize(
+    ("extensions", "length"),
+    [
+        ((), 1),
+        ((constraints(ca=True),), 1),
+        ((constraints(ca=True, length=0),), 0),
+        ((constraints(ca=True, length=1),), 1),
+    ],
+)
+def test_a_ca_may_have_below_it_what_its_csr_asks_or_what_the_issuer_allows(
+    extensions: tuple[x509.ExtensionType, ...], length: int
+) -> None:
+    assert path_length(spec(**AUTHORITY), asked(*extensions)) == length
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "why"),
+    [
+        ({}, asked(), r"no spec\.certificateAuthority"),
+        (AUTHORITY, asked(constraints(ca=True, length=2)), r"maxPathLength is 1"),
+        (AUTHORITY, asked(constraints(ca=False)), r"CA:FALSE"),
+        (AUTHORITY, asked(constraints(ca=True), is_ca=False), r"CA:TRUE"),
+        ({}, asked(constraints(ca=True), is_ca=False), r"CA:TRUE"),
+        (
+            AUTHORITY,
+            asked(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.19"), b"\x05\x00")),
+            r"can't be decoded",
+        ),
+    ],
+)
+def test_what_contradicts_itself_or_the_issuer_is_refused(
+    own: dict[str, Any], wanted: Asked, why: str
+) -> None:
+    with pytest.raises(Mismatch, match=why):
+        path_length(spec(**own), wanted)
+
+
+def test_a_leaf_has_none_below_it() -> None:
+    assert path_length(spec(), asked(is_ca=False)) == 0
+    assert path_length(spec(**AUTHORITY), asked(constraints(ca=False), is_ca=False)) == 0
+
+
+def test_policy_is_the_only_guard_where_vault_signs_whatever_is_asked() -> None:
+    assert guarded_paths(spec()) == ()
+    assert guarded_paths(spec(VERBATIM, **AUTHORITY)) == (VERBATIM, "pki/root/sign-intermediate")
+    assert not signs_whatever_is_asked(spec(**AUTHORITY), is_ca=False)
+    assert signs_whatever_is_asked(spec(**AUTHORITY), is_ca=True)
+    for path in (VERBATIM, "pki_int/sign-verbatim/lab", "pki_int/issuer/x/sign-verbatim"):
+        assert signs_whatever_is_asked(spec(path), is_ca=False)
+
+
+def test_verbatim_is_verified_strictly_unless_told_otherwise() -> None:
+    assert is_strict(spec(VERBATIM), is_ca=False)
+    assert not is_strict(spec(VERBATIM, verification="Standard"), is_ca=False)
+    assert not is_strict(spec(VERBATIM, **AUTHORITY), is_ca=True)
+    assert not is_strict(spec(), is_ca=False)
+    assert is_strict(spec(verification="Strict", **AUTHORITY), is_ca=True)
