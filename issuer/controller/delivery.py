@@ -35,7 +35,10 @@ _REVOCATION_TRIES = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """A certificate that was signed and verified and belongs into one request's status."""
+    """A certificate that was signed and verified and belongs into one request's status.
+
+    ``differences`` says in what it is other than asked for, where the CA may decide that.
+    """
 
     key: RequestKey
     uid: str
@@ -47,6 +50,7 @@ class Held:
     serial: str
     message: str
     approval: str | None = None
+    differences: str = ""
 
 
 class Cause(Enum):

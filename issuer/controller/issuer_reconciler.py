@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from cryptography import x509
 
 from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
+from issuer.controller.ca_expiry import CALife, warning
 from issuer.controller.conditions import bounded, find, rfc3339, says, with_condition
 from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.modes import guarded_paths
@@ -29,7 +31,8 @@ from issuer.policy.facts import IssuerReference
 from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
 from issuer.signing.signer import Signer
 from issuer.telemetry.metrics import Metrics
-from issuer.x509.chain import read_certificates
+from issuer.x509.certificates import basic_constraints
+from issuer.x509.chain import first_end, read_certificates
 from issuer.x509.describe import serial_hex, subject_text
 from issuer.x509.errors import X509Error
 
@@ -40,13 +43,15 @@ BuildSigner = Callable[[IssuerSpec, Credentials], Signer]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one check of an issuer found; ``again_in`` is seconds until the next."""
+    """What one check of an issuer found; ``again_in`` is seconds until the next, ``expiring`` are warnings
+    that are worth an event, too."""
 
     ready: bool
     reason: str
     message: str
     ca: CAFacts | None = None
     warnings: tuple[str, ...] = ()
+    expiring: tuple[str, ...] = ()
     again_in: float | None = None
 
 
@@ -56,6 +61,7 @@ class CAFacts:
 
     subject: str
     serial: str
+    not_before: datetime
     not_after: datetime
 
 
@@ -106,9 +112,11 @@ class IssuerReconciler:
         except SpecError as error:
             return Verdict(False, "InvalidSpec", str(error))
         except SigningError as error:
-            spec = self.registry.entry(key).spec
-            warnings = () if spec is None else self._spec_warnings(key, spec)
-            return Verdict(False, error.reason, error.message, warnings=warnings)
+            entry = self.registry.entry(key)
+            if entry.spec is None:
+                return Verdict(False, error.reason, error.message)
+            warnings, expiring = self._spec_warnings(key, entry.spec), self._expiring(entry, entry.spec)
+            return Verdict(False, error.reason, error.message, warnings=warnings, expiring=expiring)
 
     async def _check(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
         entry = self.registry.entry(key)
@@ -117,6 +125,7 @@ class IssuerReconciler:
             entry.ready, entry.uid, entry.generation = False, uid, generation
             entry.reason, entry.message = "Pending", "it is being checked"
             entry.spec, entry.refused = None, None
+            entry.lives.clear()
         entry.spec = spec = IssuerSpec.parse(obj["spec"])
         await self._check_approval(key, entry, spec)
         self._check_supported(key, spec)
@@ -124,12 +133,15 @@ class IssuerReconciler:
         health = await signer.check()
         if entry.refused is not None:
             raise IssuerBroken("StatusWriteRefused", entry.refused)
+        ca = _ca_facts(health.ca_pem)
+        entry.lives = _lives(spec, ca, health.authority_pem)
         return Verdict(
             ready=True,
             reason="Ready",
             message=f"logged in by {spec.vault.auth.chosen()[0]}; {spec.vault.path} is ready to sign",
-            ca=_ca_facts(health.ca_pem),
+            ca=ca,
             warnings=(*self._spec_warnings(key, spec), *health.warnings),
+            expiring=self._expiring(entry, spec),
             again_in=health.check_again_in,
         )
 
@@ -165,6 +177,12 @@ class IssuerReconciler:
             ignored_text = ", ".join(ignored)
             found.append(f"spec.vault.auth sets several methods: {chosen} is used, {ignored_text} ignored")
         return tuple(found)
+
+    def _expiring(self, entry: IssuerEntry, spec: IssuerSpec) -> tuple[str, ...]:
+        """The CAs that soon end before their certificates would."""
+        now = self.now()
+        found = (warning(ca, spec.ca_expiry, entry.longest[is_ca], now) for is_ca, ca in entry.lives.items())
+        return tuple(text for text in found if text is not None)
 
     async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> Signer:
         """The signer of exactly this issuer, spec and Secrets; a new one when any of them changed."""
@@ -223,6 +241,8 @@ class IssuerReconciler:
             )
             record = self.recorder.normal if verdict.ready else self.recorder.warning
             record(new, verdict.reason, verdict.message)
+        for text in _news(obj, verdict):
+            self.recorder.warning(new, "CAExpiresSoon", text)
         return True
 
 
@@ -237,6 +257,16 @@ def _same_version(one: dict[str, Any], other: dict[str, Any]) -> bool:
 def _transition(obj: dict[str, Any], verdict: Verdict) -> bool:
     old = find((obj.get("status") or {}).get("conditions"), "Ready")
     return old is None or (old.get("status") == "True", old.get("reason")) != (verdict.ready, verdict.reason)
+
+
+def _news(obj: dict[str, Any], verdict: Verdict) -> list[str]:
+    """The warnings about a CA's end that the status didn't hold yet, in whatever words."""
+    old = (obj.get("status") or {}).get("warnings") or ()
+    return [
+        text
+        for text in verdict.expiring
+        if not any(known.startswith(text.partition(": ")[0]) for known in old)
+    ]
 
 
 def _with_verdict(obj: dict[str, Any], verdict: Verdict, now: datetime) -> dict[str, Any] | None:
@@ -263,7 +293,7 @@ def _facts(status: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
 
     What was known of the CA stays while the issuer is broken: that is when somebody reads it.
     """
-    fields: dict[str, Any] = {"warnings": list(verdict.warnings) or None}
+    fields: dict[str, Any] = {"warnings": [*verdict.warnings, *verdict.expiring] or None}
     if verdict.ca is not None:
         fields |= {
             "caSubject": verdict.ca.subject,
@@ -273,16 +303,40 @@ def _facts(status: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
     return fields
 
 
-def _ca_facts(ca_pem: str) -> CAFacts | None:
-    """Facts of a CA chain as Vault serves it, the signing CA first."""
+def _ca_facts(ca_pem: str) -> CAFacts:
+    """Facts of a CA chain as Vault serves it, the signing CA first. Raises IssuerBroken."""
+    certificates = _chain(ca_pem)
+    signing = certificates[0]
+    return CAFacts(
+        bounded(subject_text(signing)),
+        serial_hex(signing),
+        signing.not_valid_before_utc,
+        first_end(certificates),
+    )
+
+
+def _lives(spec: IssuerSpec, ca: CAFacts, authority_pem: str | None) -> dict[bool, CALife]:
+    """The lives of the CAs that sign, by whether they sign CA certificates. Raises IssuerBroken."""
+    lives = {False: CALife(spec.vault.path, ca.not_before, ca.not_after)}
+    authority = spec.certificate_authority
+    if authority is not None and authority_pem is not None:
+        signing = _chain(authority_pem)[0]
+        constraints = basic_constraints(signing)
+        if constraints is not None and constraints.path_length == 0:
+            raise IssuerBroken(
+                "CASignsNoCAs",
+                f"the CA behind {authority.path} ({subject_text(signing)[:200]}) has a path length of 0, "
+                "so no CA may stand below it: name another issuer in spec.certificateAuthority.path",
+            )
+        facts = _ca_facts(authority_pem)
+        lives[True] = CALife(authority.path, facts.not_before, facts.not_after)
+    return lives
+
+
+def _chain(ca_pem: str) -> tuple[x509.Certificate, ...]:
     try:
-        certificates = read_certificates(ca_pem)
+        return read_certificates(ca_pem)
     except X509Error as error:
         raise IssuerBroken(
             "InvalidCAChain", f"the CA chain that Vault serves can't be read: {error}"
         ) from error
-    if not certificates:
-        return None
-    signing = certificates[0]
-    first_end = min(one.not_valid_after_utc for one in certificates)
-    return CAFacts(bounded(subject_text(signing)), serial_hex(signing), first_end)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from issuer.api.issuers import IssuerSpec
+from issuer.controller.ca_expiry import CALife, LongestAsked
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.signing.signer import Signer
 
@@ -59,6 +60,8 @@ class IssuerEntry:
     ``may_approve`` is False where we may not set Approved or Denied for its
     requests but would have to. ``refused`` says which status write with a signed
     certificate the API server refused: until it goes through, nothing is signed.
+    ``lives`` are those of the CAs that sign, and ``longest`` what was asked of them,
+    by whether a CA certificate is asked for.
     """
 
     key: IssuerKey
@@ -72,6 +75,10 @@ class IssuerEntry:
     suspect: bool = False
     may_approve: bool = True
     refused: str | None = None
+    lives: dict[bool, CALife] = field(default_factory=dict)
+    longest: dict[bool, LongestAsked] = field(
+        default_factory=lambda: {False: LongestAsked(), True: LongestAsked()}
+    )
     waiting: dict[RequestKey, None] = field(default_factory=dict)
 
     @property

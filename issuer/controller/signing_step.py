@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Literal
 
+from issuer.api.issuers import IssuerSpec
+from issuer.controller.ca_expiry import CAEndsTooSoon, CALife, fitting, shortened
 from issuer.controller.delivery import Cause, Delivery, Held
 from issuer.controller.modes import Mismatch, is_strict, path_length
 from issuer.controller.outcomes import Failed, Issued, Outcome, PutOff, Waiting
@@ -18,10 +21,24 @@ from issuer.signing.signer import SignedCertificate, SigningRequest
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.chain import Chain, build_chain, read_certificates
 from issuer.x509.errors import X509Error
-from issuer.x509.verify import Asked, verify
+from issuer.x509.verify import Asked, Finding, verify
 
 # Reasons of a Retry that concern every request of the issuer, not only the one that met it.
 ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """One request on its way to the CA and back: what was asked, what is sent, how the answer is judged."""
+
+    request: Request
+    asked: Asked
+    issuer: IssuerKey
+    wanted: SigningRequest
+    ca: CALife | None
+    strict: bool
+    ca_expiry: Literal["Refuse", "Shorten"]
+    approval: str | None
 
 
 @dataclass(slots=True, eq=False)
@@ -46,15 +63,16 @@ class SigningStep:
         if entry.shared is None or entry.spec is None:
             raise AssertionError("a usable issuer has a signer and a spec")
         try:
-            asked = replace(asked, path_length=path_length(entry.spec, asked))
-        except Mismatch as error:
+            work = self._plan(request, asked, entry, entry.spec, approval)
+        except (Mismatch, CAEndsTooSoon) as error:
             return Failed(str(error))
-        strict = is_strict(entry.spec, is_ca=asked.is_ca)
         shared = entry.shared.borrow()
         try:
-            signed = await self._call(shared, asked)
+            signed = await self._call(shared, work)
             self.registry.trust(entry.key)
-            return await self._accept(request, asked, entry.key, shared, signed, strict, approval)
+            return await self._accept(shared, signed, work)
+        except CAEndsTooSoon as error:
+            return Failed(str(error))
         except signing.Failed as error:
             self.registry.trust(entry.key)  # the CA answered, and it was about this request
             return Failed(f"{error.reason}: {error.message}", error.reason)
@@ -68,14 +86,34 @@ class SigningStep:
         finally:
             await shared.give_back()
 
-    async def _call(self, shared: SharedSigner, asked: Asked) -> SignedCertificate:
+    def _plan(
+        self, request: Request, asked: Asked, entry: IssuerEntry, spec: IssuerSpec, approval: str | None
+    ) -> _Work:
+        """What is sent, and by which rules its answer is judged. Raises Mismatch and CAEndsTooSoon."""
+        asked = replace(asked, path_length=path_length(spec, asked))
+        now, ca = self.now(), entry.lives.get(asked.is_ca)
+        entry.longest[asked.is_ca].note(asked.duration, now)
         wanted = SigningRequest(
             csr_pem=asked.request.pem,
-            duration=asked.duration,
+            duration=fitting(asked.duration, ca, spec.ca_expiry, now),
             usages=asked.usages,
             is_ca=asked.is_ca,
             path_length=asked.path_length,
         )
+        strict = is_strict(spec, is_ca=asked.is_ca)
+        return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval)
+
+    async def _call(self, shared: SharedSigner, work: _Work) -> SignedCertificate:
+        try:
+            return await self._timed(shared, work.wanted)
+        except signing.Failed as error:
+            if error.reason != "CAExpiresTooSoon" or work.ca is None or work.ca_expiry == "Refuse":
+                raise
+            # Nothing was signed. The role decides the life, or the CA was replaced since it was looked at.
+            left = shortened(work.ca, work.ca_expiry, self.now())
+            return await self._timed(shared, replace(work.wanted, duration=left))
+
+    async def _timed(self, shared: SharedSigner, wanted: SigningRequest) -> SignedCertificate:
         started, result = time.perf_counter(), "error"
         try:
             signed = await shared.signer.sign(wanted)
@@ -87,45 +125,54 @@ class SigningStep:
         finally:
             self.metrics.sign_seconds.labels(result).observe(time.perf_counter() - started)
 
-    async def _accept(
-        self,
-        request: Request,
-        asked: Asked,
-        key: IssuerKey,
-        shared: SharedSigner,
-        signed: SignedCertificate,
-        strict: bool,
-        approval: str | None,
-    ) -> Outcome:
+    async def _accept(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> Outcome:
         """Verify what came back; hold it for delivery, or have it revoked."""
         try:
-            chain, remarks = _verified(signed, asked, self.now(), strict)
+            chain, findings = self._verified(signed, work)
         except X509Error as error:
             await self.delivery.revoke(
-                shared, signed.leaf_pem, signed.serial, request.key, Cause.UNVERIFIED, is_ca=asked.is_ca
+                shared,
+                signed.leaf_pem,
+                signed.serial,
+                work.request.key,
+                Cause.UNVERIFIED,
+                is_ca=work.asked.is_ca,
             )
             return Failed(
                 f"the CA returned a certificate that is not what was asked for ({error}); "
                 f"it was not delivered (serial {signed.serial}). Check the Vault role",
                 "NotAsAsked",
             )
-        message = f"signed by {key}, serial {signed.serial}"
-        if remarks:
-            message += f". As the CA decided: {'; '.join(remarks)}"
+        differences = "; ".join(one.message for one in findings)
+        message = f"signed by {work.issuer}, serial {signed.serial}"
         held = Held(
-            key=request.key,
-            uid=request.uid,
-            issuer=key,
+            key=work.request.key,
+            uid=work.request.uid,
+            issuer=work.issuer,
             shared=shared,
             leaf_pem=signed.leaf_pem,
             certificate_pem=chain.certificate_pem,
             ca_pem=chain.ca_pem,
             serial=signed.serial,
-            message=message,
-            approval=approval,
+            message=f"{message}. As the CA decided: {differences}" if differences else message,
+            approval=work.approval,
+            differences=differences,
         )
         self.delivery.hold(held)
         return Issued(held)
+
+    def _verified(self, signed: SignedCertificate, work: _Work) -> tuple[Chain, tuple[Finding, ...]]:
+        """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered."""
+        leaves = read_certificates(signed.leaf_pem)
+        chain = build_chain(leaves[0], read_certificates(signed.ca_pems) if signed.ca_pems.strip() else ())
+        shorten = work.ca_expiry == "Shorten"
+        findings = verify(chain, work.asked, self.now(), strict=work.strict, shorten=shorten)
+        for one in findings:
+            self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
+        fatal = [one.message for one in findings if one.fatal]
+        if fatal:
+            raise X509Error("; ".join(fatal))
+        return chain, findings
 
     def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:
         """The whole issuer can't sign: tell it, and have it checked soon."""
@@ -133,16 +180,3 @@ class SigningStep:
             self.registry.mark_broken(key, error.reason, error.message)
             self.issuer_queue.retry(key)
         return Waiting(key, f"{key} is not Ready ({error.reason}): {error.message}")
-
-
-def _verified(
-    signed: SignedCertificate, asked: Asked, now: datetime, strict: bool
-) -> tuple[Chain, list[str]]:
-    """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered."""
-    leaves = read_certificates(signed.leaf_pem)
-    chain = build_chain(leaves[0], read_certificates(signed.ca_pems) if signed.ca_pems.strip() else ())
-    findings = verify(chain, asked, now, strict=strict)
-    fatal = [one.message for one in findings if one.fatal]
-    if fatal:
-        raise X509Error("; ".join(fatal))
-    return chain, [one.message for one in findings]

@@ -20,7 +20,6 @@ def unsupported_fields(spec: IssuerSpec) -> tuple[str, ...]:
         "spec.vault.auth.clientCertificate": chosen == "clientCertificate",
         "spec.vault.auth.aws": chosen == "aws",
         "spec.revocation.policy": spec.revocation is not None and spec.revocation.policy != "Never",
-        "spec.caExpiry": spec.ca_expiry != "Refuse",
         "spec.rateLimit": spec.rate_limit is not None,
     }
     return tuple(path for path, used in checks.items() if used)

@@ -67,6 +67,12 @@ class Metrics:
             ("cause", "revoked"),
             registry=self.registry,
         )
+        self.differences = Counter(
+            "vault_issuer_certificate_differences",
+            "Differences between a signed certificate and its request, by kind and whether they were fatal.",
+            ("code", "fatal"),
+            registry=self.registry,
+        )
         self.issuer_ready = Gauge(
             "vault_issuer_issuer_ready",
             "1 while the issuer is Ready, 0 while it is not.",

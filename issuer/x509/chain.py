@@ -6,7 +6,7 @@ length. Time is `verify`'s matter, as this module has no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -78,6 +78,18 @@ def build_chain(leaf: x509.Certificate, pool: Iterable[x509.Certificate]) -> Cha
     if not chains:
         raise ChainError("; ".join(dict.fromkeys(search.problems)) or "no chain was found")
     return max(chains, key=lambda chain: (chain.complete, chain.not_after, -len(chain.cas)))
+
+
+def first_end(cas: Sequence[x509.Certificate]) -> datetime:
+    """When the first CA ends of the best chain above and with `cas[0]`; what doesn't belong to it is left
+    out."""
+    own = cas[0].not_valid_after_utc
+    if _is_self_signed(cas[0]):
+        return own
+    try:
+        return min(own, build_chain(cas[0], cas[1:]).not_after)
+    except ChainError:
+        return own  # the CAs above it aren't known here
 
 
 @dataclass(slots=True)
@@ -159,7 +171,7 @@ def _unfit(signer: x509.Certificate, below: tuple[x509.Certificate, ...]) -> str
     usage = _extension(signer, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
         return "is a CA whose key usage doesn't allow signing certificates"
-    counted = sum(1 for ca in below if not _is_self_issued(ca))
+    counted = sum(1 for ca in below if not is_self_issued(ca))
     if constraints.path_length is not None and counted > constraints.path_length:
         return f"allows {constraints.path_length} CAs below it, but the chain has {counted}"
     if len(below) >= MAX_CAS:
@@ -188,13 +200,14 @@ def _ca_signed_by(child: x509.Certificate, signer: x509.Certificate) -> bool:
     return _signed_by(child, signer)
 
 
-def _is_self_issued(certificate: x509.Certificate) -> bool:
+def is_self_issued(certificate: x509.Certificate) -> bool:
+    """Whether issuer and subject are the same name (RFC 5280 section 6.1): such ones aren't counted."""
     issuer, subject = issuer_and_subject(certificate.tbs_certificate_bytes)
     return issuer == subject
 
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:
-    return _is_self_issued(certificate) and _ca_signed_by(certificate, certificate)
+    return is_self_issued(certificate) and _ca_signed_by(certificate, certificate)
 
 
 def _subject(certificate: x509.Certificate) -> bytes:

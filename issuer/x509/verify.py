@@ -1,8 +1,9 @@
 """Is the certificate that came back the one that was asked for?
 
 Some answers must never be delivered: another key, a name or a CA right nobody asked for, times that make no
-sense, a chain that doesn't hold now. Others a CA's role may rightly decide (usages, subject additions, a
-shorter life); these are told, and fatal only when `strict`.
+sense, a chain that doesn't hold now or by its CAs' name constraints. Others a CA's role may rightly decide
+(usages, subject additions, a shorter life); these are told, and fatal only when `strict`. A life that ends
+with the CA's is a matter of its own: fatal unless `shorten`, and then not by `strict` either.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from cryptography import x509
 
 from issuer.x509.certificates import alternative_names, basic_constraints, names, public_key
-from issuer.x509.chain import Chain
+from issuer.x509.chain import Chain, is_self_issued
+from issuer.x509.constraints import violations
 from issuer.x509.describe import subject_text
 from issuer.x509.names import quiet_subject, unasked
 from issuer.x509.request import CertificateSigningRequest
@@ -26,6 +29,11 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far notBefore may lie ahead, and how much shorter than asked a life may be unmentioned."""
 LONGER_LIFE: Final = timedelta(hours=1)
 """How much longer than asked a life may be: CAs backdate, and round up."""
+BEFORE_CA: Final = timedelta(minutes=5)
+"""How long before its CA's end a shortened certificate ends, so that clocks that differ do no harm."""
+SHORTEST_LIFE: Final = timedelta(hours=1)
+"""The least that must lie ahead of a certificate that is shortened: see `controller.ca_expiry`."""
+_RENEWAL_AHEAD: Final = timedelta(minutes=15)
 _SHOWN: Final = 5
 
 
@@ -52,28 +60,33 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
+    """`fatal` None leaves it to `strict`."""
+
     code: str
     message: str
-    always_fatal: bool = False
+    fatal: bool | None = None
 
 
-def verify(chain: Chain, asked: Asked, now: datetime, *, strict: bool = False) -> tuple[Finding, ...]:
+def verify(
+    chain: Chain, asked: Asked, now: datetime, *, strict: bool = False, shorten: bool = False
+) -> tuple[Finding, ...]:
     """What of `chain` differs from `asked` at `now` (with time zone). Empty if nothing does.
 
-    The links of the chain were checked when it was built. Sources: RFC 5280 section 6.1.3; cert-manager's
-    `CertificateRequest` fields.
+    `shorten` allows a life cut off by the CA's own end. The links of the chain were checked when it was
+    built. Sources: RFC 5280 section 6.1.3; cert-manager's `CertificateRequest` fields.
     """
     differences = (
         *_key(chain, asked),
         *_names(chain, asked),
         *_authority(chain, asked),
         *_validity(chain.leaf, now),
-        *_life(chain.leaf, asked.duration, now),
+        *_life(chain, asked.duration, now, shorten),
         *_chain_times(chain, now),
+        *_constraints(chain),
         *_usages(chain, asked),
         *_subject(chain, asked),
     )
-    return tuple(Finding(d.code, d.message, d.always_fatal or strict) for d in differences)
+    return tuple(Finding(d.code, d.message, strict if d.fatal is None else d.fatal) for d in differences)
 
 
 def _key(chain: Chain, asked: Asked) -> Iterator[_Difference]:
@@ -98,9 +111,10 @@ def _authority(chain: Chain, asked: Asked) -> Iterator[_Difference]:
     constraints = basic_constraints(chain.leaf)
     if constraints is not None and constraints.ca:
         if asked.is_ca:
-            yield from _path_length(chain, asked.path_length, constraints.path_length)
+            yield from _path_length(asked.path_length, constraints.path_length)
         else:
             yield _Difference("CANotAsked", "the certificate is a CA's, which wasn't asked for", True)
+        yield from _room_above(chain)
     elif asked.is_ca:
         yield _Difference(
             "CADropped", "a CA certificate was asked for, and the certificate is not a CA's", True
@@ -115,7 +129,7 @@ def _authority(chain: Chain, asked: Asked) -> Iterator[_Difference]:
         )
 
 
-def _path_length(chain: Chain, asked: int, given: int | None) -> Iterator[_Difference]:
+def _path_length(asked: int, given: int | None) -> Iterator[_Difference]:
     if given is None or given > asked:
         has = "no bound on the CAs below it" if given is None else f"a path length of {given}"
         yield _Difference("PathLengthTooLong", f"the certificate has {has}, but {asked} was asked for", True)
@@ -123,6 +137,23 @@ def _path_length(chain: Chain, asked: int, given: int | None) -> Iterator[_Diffe
         yield _Difference(
             "PathLengthShorter", f"the certificate has a path length of {given}, but {asked} was asked for"
         )
+
+
+def _room_above(chain: Chain) -> Iterator[_Difference]:
+    """The chain's own check counts the CAs between; this certificate is one more as soon as it signs."""
+    below = 1
+    for ca in chain.cas:
+        constraints = basic_constraints(ca)
+        room = None if constraints is None else constraints.path_length
+        if room is not None and room < below:
+            yield _Difference(
+                "NoRoomForCA",
+                f"the CA {subject_text(ca)[:200]} allows {room} CAs below it, and this one would be number "
+                f"{below}: nothing that it signs could be verified",
+                True,
+            )
+        if not is_self_issued(ca):
+            below += 1
 
 
 def _validity(leaf: x509.Certificate, now: datetime) -> Iterator[_Difference]:
@@ -139,20 +170,51 @@ def _validity(leaf: x509.Certificate, now: datetime) -> Iterator[_Difference]:
         )
 
 
-def _life(leaf: x509.Certificate, duration: timedelta | None, now: datetime) -> Iterator[_Difference]:
-    if duration is None:
-        return
-    begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+def _life(chain: Chain, duration: timedelta | None, now: datetime, shorten: bool) -> Iterator[_Difference]:
+    begin, end = chain.leaf.not_valid_before_utc, chain.leaf.not_valid_after_utc
     # From now, not from notBefore: roles may backdate that for days, and it adds nothing to what lies ahead.
-    if end - now > duration + LONGER_LIFE:
+    if duration is not None and end - now > duration + LONGER_LIFE:
         yield _Difference(
             "LifeTooLong", f"the certificate lives {end - now}, but {duration} was asked for", True
         )
     # From notBefore if that is earlier, so that a late delivery of a good certificate is no difference.
-    if end - min(begin, now) < duration - CLOCK_SKEW:
+    shorter = duration is not None and end - min(begin, now) < duration - CLOCK_SKEW
+    if end >= chain.not_after - BEFORE_CA - CLOCK_SKEW:
+        yield from _ended_by_ca(chain, duration, now, shorten, shorter)
+    elif shorter:
         yield _Difference(
             "LifeShorter", f"the certificate ends at {end}, sooner than the {duration} asked for"
         )
+
+
+def _ended_by_ca(
+    chain: Chain, duration: timedelta | None, now: datetime, shorten: bool, shorter: bool
+) -> Iterator[_Difference]:
+    begin, end = chain.leaf.not_valid_before_utc, chain.leaf.not_valid_after_utc
+    if end > chain.not_after:
+        yield _Difference(
+            "OutlivesCA", f"the certificate ends at {end}, after its CA, whose end is {chain.not_after}", True
+        )
+    if shorter:
+        yield _Difference(
+            "EndsWithCA",
+            f"the certificate ends with its CA at {end}, sooner than the {duration} asked for",
+            not shorten,
+        )
+    # A role may backdate so far that two thirds of the life are nearly over at once.
+    renewed = end - (end - begin) / 3
+    if (shorter or duration is None) and (end - now < SHORTEST_LIFE or renewed - now < _RENEWAL_AHEAD):
+        yield _Difference(
+            "TooShortToRenew",
+            f"the certificate ends with its CA at {end}, so soon that it would be renewed again and again",
+            True,
+        )
+
+
+def _constraints(chain: Chain) -> Iterator[_Difference]:
+    found = tuple(islice(violations(chain), _SHOWN))
+    if found:
+        yield _Difference("NameConstraints", "; ".join(found), True)
 
 
 def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
@@ -161,8 +223,6 @@ def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
         if not begin - CLOCK_SKEW <= now < end:
             message = f"the CA {subject_text(ca)[:200]} is valid from {begin} to {end}, and it is {now}"
             yield _Difference("ChainNotValid", message, True)
-    if chain.leaf.not_valid_after_utc > chain.not_after:
-        yield _Difference("OutlivesCA", f"the certificate ends after its CA, whose end is {chain.not_after}")
 
 
 def _usages(chain: Chain, asked: Asked) -> Iterator[_Difference]:
@@ -182,10 +242,21 @@ def _subject(chain: Chain, asked: Asked) -> Iterator[_Difference]:
         yield _Difference("SubjectAdded", f"subject attributes were added: {_list(added)}")
     if dropped := wanted - given:
         yield _Difference("SubjectDropped", f"subject attributes are missing: {_list(dropped)}")
+    if wanted == given and _relative_names(asked.request.subject) != _relative_names(
+        quiet_subject(chain.leaf)
+    ):
+        yield _Difference("SubjectReordered", "the subject's attributes are in another order or grouping")
 
 
 def _attributes(subject: x509.Name) -> Counter[str]:
     return Counter(f"{attribute.rfc4514_attribute_name}={attribute.value!s}" for attribute in subject)
+
+
+def _relative_names(subject: x509.Name) -> list[Counter[str]]:
+    return [
+        Counter(f"{attribute.oid.dotted_string}={attribute.value!s}" for attribute in relative_name)
+        for relative_name in subject.rdns
+    ]
 
 
 def _list(things: Iterable[object]) -> str:

@@ -15,6 +15,7 @@ from testbed.samples import API_VERSION, vault_cluster_issuer, vault_issuer
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
+    condition,
     request,
     secret,
     wait_issued,
@@ -86,6 +87,14 @@ class Scope:
         issuer = self.issuer(auth, **more)
         self.bed.kube.apply(issuer)
 
+    def apply_with_token(self, token: str, own: dict[str, Any] | None = None, **more: Any) -> None:
+        """Apply the issuer with a token in its Secret; ``own`` stands beside ``spec.vault``."""
+        self.grant()
+        self.store(token=token)
+        issuer = self.issuer({"tokenSecretRef": self.reference("token")}, **more)
+        issuer["spec"].update(own or {})
+        self.bed.kube.apply(issuer)
+
     def issuer(self, auth: dict[str, Any], **more: Any) -> Object:
         """The issuer's manifest."""
         if self.cluster:
@@ -101,17 +110,29 @@ class Scope:
         issuer = wait_ready(self.bed, self.name, self._namespace)
         return str(issuer["status"]["conditions"][0]["message"])
 
+    def wait_checked(self) -> None:
+        """Wait until the issuer is Ready as it is written now."""
+
+        def holds(found: Object) -> bool:
+            one = condition(found, "Ready")
+            return (one.get("status"), one.get("observedGeneration")) == (
+                "True",
+                found["metadata"]["generation"],
+            )
+
+        self.bed.kube.wait(API_VERSION, self.kind, self.name, self._namespace, until=holds)
+
     def wait_reason(self, reason: str) -> str:
         """Wait until the issuer is not Ready for that reason; the message."""
         return wait_reason(self.bed, self.name, reason, self._namespace)
 
-    def request(self, name: str = "one") -> None:
-        """Create a CertificateRequest."""
-        request(self.bed, name, self.namespace, self.name, kind=self.kind)
+    def request(self, name: str = "one", **more: Any) -> None:
+        """Create a CertificateRequest; ``more`` is ``support.request``'s."""
+        request(self.bed, name, self.namespace, self.name, kind=self.kind, **more)
 
-    def issue(self, name: str = "one") -> Object:
+    def issue(self, name: str = "one", **more: Any) -> Object:
         """Create a CertificateRequest and wait until it is issued; the request."""
-        self.request(name)
+        self.request(name, **more)
         return wait_issued(self.bed, name, self.namespace)
 
     def works(self) -> str:

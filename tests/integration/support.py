@@ -130,6 +130,20 @@ def condition(obj: Object, kind: str) -> dict[str, Any]:
     return next((one for one in conditions if one["type"] == kind), {})
 
 
+def events(bed: Testbed, namespace: str, name: str, reason: str) -> list[Object]:
+    """The events of that reason on an object; looked for again and again, as they are written behind it."""
+    for _ in range(100):
+        found = [
+            one
+            for one in bed.kube.list("events.k8s.io/v1", "Event", namespace)
+            if one["regarding"]["name"] == name and one["reason"] == reason
+        ]
+        if found:
+            return found
+        time.sleep(0.1)
+    return []
+
+
 def signed_csrs(bed: Testbed, path: str = "pki_int/sign/lab") -> list[str]:
     """One entry for each certificate Vault signed on that path: the audit log's fingerprint of its CSR."""
     return [

@@ -55,6 +55,7 @@ class Template:
     extended: Sequence[str] = ()
     serial: int = 0
     basic: bool = True
+    extra: Sequence[x509.ExtensionType] = ()
 
     def but(self, **changes: object) -> Template:
         return replace(self, **changes)  # type: ignore[arg-type]
@@ -74,9 +75,10 @@ class Authority:
         *,
         key: CertificateIssuerPrivateKeyTypes | None = None,
         template: Template | None = None,
+        extra: Sequence[x509.ExtensionType] = (),
     ) -> Authority:
         key = key or new_key()
-        made = (template or CA).but(subject=name(common_name))
+        made = (template or CA).but(subject=name(common_name), extra=extra)
         return Authority(self.sign(made, key.public_key()), key)
 
 
@@ -107,6 +109,8 @@ def build(
         builder = builder.add_extension(x509.ExtendedKeyUsage(oids), critical=False)
     if template.sans:
         builder = builder.add_extension(x509.SubjectAlternativeName(template.sans), critical=False)
+    for extension in template.extra:
+        builder = builder.add_extension(extension, critical=True)
     return builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else SHA256())
 
 

@@ -44,15 +44,15 @@ class Case:
         strict: bool = False,
         late: timedelta = timedelta(),
         path_length: int = 0,
+        shorten: bool = False,
     ) -> dict[str, Finding]:
         csr = csr or self.make.request()
         key = csr.public_key() if same_key else self.make.key().public_key()
         leaf = self.inter.sign(template or self.make.Template(), key)
         chain = build_chain(leaf, [self.inter.certificate, self.root.certificate])
         asked = Asked(read_request(self.make.pem(csr)), is_ca, usages, duration, path_length)
-        return {
-            finding.code: finding for finding in verify(chain, asked, self.make.NOW + late, strict=strict)
-        }
+        found = verify(chain, asked, self.make.NOW + late, strict=strict, shorten=shorten)
+        return {finding.code: finding for finding in found}
 
 
 @pytest.fixture(scope="module")
@@ -178,9 +178,83 @@ def test_a_chain_that_does_not_hold_now_is_fatal(case: Case) -> None:
         assert "CN=Off" in found["ChainNotValid"].message
 
 
-def test_a_leaf_that_outlives_its_ca_is_told(case: Case) -> None:
-    short = case.root.authority("Short", template=case.make.CA.but(end=case.make.NOW + timedelta(hours=1)))
-    assert not Case(case.make, short, case.root).check()["OutlivesCA"].fatal
+def ending(case: Case, ca_ends: timedelta) -> Case:
+    """The same with a CA that ends so much from now."""
+    template = case.make.CA.but(end=case.make.NOW + ca_ends)
+    return Case(case.make, case.root.authority("Short", template=template), case.root)
+
+
+def test_a_leaf_that_outlives_its_ca_is_fatal_whatever_is_allowed(case: Case) -> None:
+    short = ending(case, timedelta(hours=23))
+    for shorten in (False, True):
+        assert short.check(shorten=shorten)["OutlivesCA"].fatal
+
+
+def test_a_life_cut_off_by_the_ca_is_fatal_unless_shortening_is_allowed(case: Case) -> None:
+    short, cut = ending(case, timedelta(hours=10)), case.make.NOW + timedelta(hours=10)
+    for end in (cut, cut - timedelta(minutes=5)):
+        template = case.make.Template(end=end)
+        assert set(short.check(template)) == {"EndsWithCA"}
+        assert short.check(template)["EndsWithCA"].fatal
+        assert not short.check(template, shorten=True, strict=True)["EndsWithCA"].fatal
+    # Not the CA's doing: the role's.
+    assert set(short.check(case.make.Template(end=cut - timedelta(hours=1)))) == {"LifeShorter"}
+
+
+def test_a_life_cut_off_so_short_that_it_would_be_renewed_at_once_is_fatal(case: Case) -> None:
+    make, minute = case.make, timedelta(minutes=1)
+    for left, begin in ((59 * minute, make.NOW), (70 * minute, make.NOW - 150 * minute)):
+        template = make.Template(end=make.NOW + left, begin=begin)
+        short = ending(case, left)
+        assert short.check(template, shorten=True)["TooShortToRenew"].fatal
+        assert short.check(template, duration=None)["TooShortToRenew"].fatal
+    fine = make.Template(end=make.NOW + 61 * minute)
+    assert not [one for one in ending(case, 61 * minute).check(fine, shorten=True).values() if one.fatal]
+    # Asked for so: cert-manager knows what it does.
+    asked = make.Template(end=make.NOW + 30 * minute)
+    assert ending(case, 30 * minute).check(asked, duration=30 * minute) == {}
+
+
+def test_a_name_outside_the_chains_name_constraints_is_fatal(case: Case) -> None:
+    constraints = x509.NameConstraints([DNS("lab.example")], None)
+    bound = Case(case.make, case.root.authority("Bound", extra=[constraints]), case.root)
+    finding = bound.check()["NameConstraints"]
+    assert finding.fatal
+    assert "CN=Bound may not sign DNS web.example" in finding.message
+    sans = [DNS("web.lab.example")]
+    named = case.make.name("web.lab.example")
+    csr = case.make.request(subject=named, sans=sans)
+    assert bound.check(case.make.Template(subject=named, sans=sans), csr=csr) == {}
+
+
+def test_a_ca_below_one_that_allows_none_is_fatal(case: Case) -> None:
+    make = case.make
+    leaf = make.Template(
+        ca=True, path_length=0, usages=["digital_signature", "key_encipherment", "key_cert_sign"]
+    )
+    for length, codes in ((0, {"NoRoomForCA"}), (1, set()), (None, set())):
+        authority = case.root.authority("Bound", template=make.CA.but(path_length=length))
+        assert set(Case(make, authority, case.root).check(leaf, is_ca=True)) == codes
+    above = make.root("Top", template=make.CA.but(path_length=1))
+    assert Case(make, above.authority("Bound"), above).check(leaf, is_ca=True)["NoRoomForCA"].fatal
+
+
+def test_another_order_or_grouping_of_the_subject_is_told_and_fatal_when_strict(case: Case) -> None:
+    one, two = (
+        x509.NameAttribute(x509.NameOID.COMMON_NAME, "web.example"),
+        x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Corp"),
+    )
+    single = [x509.RelativeDistinguishedName([attribute]) for attribute in (one, two)]
+    csr = case.make.request(subject=x509.Name(single))
+    for other in ([*reversed(single)], [x509.RelativeDistinguishedName([one, two])]):
+        template = case.make.Template(subject=x509.Name(other))
+        assert set(case.check(template, csr=csr)) == {"SubjectReordered"}
+        assert not case.check(template, csr=csr)["SubjectReordered"].fatal
+        assert case.check(template, csr=csr, strict=True)["SubjectReordered"].fatal
+    # Within one group DER has an order of its own.
+    together = x509.Name([x509.RelativeDistinguishedName([two, one])])
+    asked = case.make.request(subject=x509.Name([x509.RelativeDistinguishedName([one, two])]))
+    assert case.check(case.make.Template(subject=together), csr=asked, strict=True) == {}
 
 
 def test_other_usages_are_told(case: Case) -> None:

@@ -1,0 +1,107 @@
+"""Requests that would outlive their CA, and the warning before there are any. Pure.
+
+cert-manager renews after two thirds of the life a certificate really has (its `RenewalTime`), whatever was
+asked for. So each shortened life is a third of the one before, and the last ones would be renewed every few
+minutes, then seconds: below an hour nothing is shortened any more, but refused. cert-manager then tries again
+after an hour, and ever less often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from issuer.api.duration import format_duration
+from issuer.controller.conditions import rfc3339
+from issuer.x509.verify import BEFORE_CA, SHORTEST_LIFE
+
+Mode = Literal["Refuse", "Shorten"]
+
+DEFAULT_DURATION: Final = timedelta(days=90)
+"""What cert-manager asks for where nobody names a duration."""
+LATELY: Final = timedelta(days=30)
+_LEAD: Final = timedelta(days=30)
+
+
+class CAEndsTooSoon(ValueError):
+    """The CA ends before the certificate would; the message says when, and what to ask for instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class CALife:
+    """When the CA behind a path was made, and when the first certificate of its chain ends."""
+
+    path: str
+    begins: datetime
+    ends: datetime
+
+
+@dataclass(slots=True)
+class LongestAsked:
+    """The longest life asked for lately, so that its trouble can be told ahead."""
+
+    duration: timedelta = timedelta()
+    at: datetime | None = None
+
+    def note(self, duration: timedelta | None, now: datetime) -> None:
+        """Somebody asked for this; an old record makes room for it."""
+        if duration is None:
+            return
+        if duration >= self.duration or self.at is None or now - self.at > LATELY:
+            self.duration, self.at = duration, now
+
+
+def fitting(duration: timedelta | None, ca: CALife | None, mode: Mode, now: datetime) -> timedelta | None:
+    """The life to ask the CA for: as asked, or shortened to end a little before the CA does.
+
+    None leaves it to the role, and so does a CA that isn't known. Raises CAEndsTooSoon.
+    """
+    if duration is None or ca is None or now + duration <= ca.ends:
+        return duration
+    return shortened(ca, mode, now, asked=duration)
+
+
+def shortened(ca: CALife, mode: Mode, now: datetime, asked: timedelta | None = None) -> timedelta:
+    """What is left of the CA, where ``mode`` allows it and it is worth a certificate.
+
+    Raises CAEndsTooSoon.
+    """
+    left = ca.ends - now - BEFORE_CA
+    would = "" if asked is None else f", and the certificate would end at {rfc3339(now + asked)}"
+    ends = f"the CA behind {ca.path} ends at {rfc3339(ca.ends)}{would}"
+    if left < SHORTEST_LIFE:
+        raise CAEndsTooSoon(
+            f"{ends}. What is left is less than {_text(SHORTEST_LIFE)}, which cert-manager would renew again "
+            "and again: rotate the CA"
+        )
+    if mode == "Refuse":
+        raise CAEndsTooSoon(
+            f"{ends}. Ask for a duration of at most {_text(left)}, rotate the CA, or set the issuer's "
+            "spec.caExpiry to Shorten"
+        )
+    return left
+
+
+def warning(ca: CALife, mode: Mode, longest: LongestAsked, now: datetime) -> str | None:
+    """What to say of a CA that soon ends before its certificates would, or None.
+
+    Measured by the longest life asked for lately, or cert-manager's default if that is longer (half of the
+    CA's own life if that is short), and told a month (at most a sixth of the CA's life) ahead. Restarts and
+    quiet weeks don't change it, and neither does the passing of time.
+    """
+    life = ca.ends - ca.begins
+    usual = min(DEFAULT_DURATION, life / 2)
+    measure = max(usual, longest.duration)
+    if now < ca.ends - measure - min(_LEAD, life / 6):
+        return None
+    happens = "refused" if mode == "Refuse" else "shortened"
+    return (
+        f"the CA behind {ca.path} ends at {rfc3339(ca.ends)}: from {rfc3339(ca.ends - measure)} on, "
+        f"certificates of {_text(measure)} are {happens} (spec.caExpiry {mode}). Rotate it"
+    )
+
+
+def _text(duration: timedelta) -> str:
+    """In whole minutes, rounded down, as `spec.duration` is written."""
+    return format_duration(duration // timedelta(minutes=1) * timedelta(minutes=1))
