@@ -27,6 +27,11 @@ _LEAD: Final = timedelta(days=30)
 class CAEndsTooSoon(ValueError):
     """The CA ends before the certificate would; the message says when, and what to ask for instead."""
 
+    reason: Final = "CAExpiresTooSoon"
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {super().__str__()}"
+
 
 @dataclass(frozen=True, slots=True)
 class CALife:

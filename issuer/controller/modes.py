@@ -10,6 +10,10 @@ from issuer.x509.verify import Asked
 class Mismatch(ValueError):
     """The request contradicts itself or its issuer; nothing is sent. The message names the fields."""
 
+    def __init__(self, message: str, reason: str = "CAFlagsContradict") -> None:
+        super().__init__(message)
+        self.reason = reason
+
 
 def signs_whatever_is_asked(spec: IssuerSpec, *, is_ca: bool) -> bool:
     """Whether Vault holds such a request against no role, so that policy is the only guard."""
@@ -53,7 +57,8 @@ def path_length(spec: IssuerSpec, asked: Asked) -> int:
     authority = spec.certificate_authority
     if authority is None:
         raise Mismatch(
-            "spec.isCA is true, but the issuer has no spec.certificateAuthority: it signs no CA certificates"
+            "spec.isCA is true, but the issuer has no spec.certificateAuthority: it signs no CA certificates",
+            "NoCertificateAuthority",
         )
     wanted = None if constraints is None else constraints.path_length
     if wanted is None:
@@ -61,7 +66,8 @@ def path_length(spec: IssuerSpec, asked: Asked) -> int:
     if wanted > authority.max_path_length:
         raise Mismatch(
             f"the CSR asks for a path length of {wanted}, and the issuer's "
-            f"spec.certificateAuthority.maxPathLength is {authority.max_path_length}: ask for less"
+            f"spec.certificateAuthority.maxPathLength is {authority.max_path_length}: ask for less",
+            "PathLengthTooLong",
         )
     return wanted
 

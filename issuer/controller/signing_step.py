@@ -65,14 +65,15 @@ class SigningStep:
         try:
             work = self._plan(request, asked, entry, entry.spec, approval)
         except (Mismatch, CAEndsTooSoon) as error:
-            return Failed(str(error))
+            return Failed(str(error), error.reason)
         shared = entry.shared.borrow()
         try:
             signed = await self._call(shared, work)
             self.registry.trust(entry.key)
             return await self._accept(shared, signed, work)
         except CAEndsTooSoon as error:
-            return Failed(str(error))
+            self.registry.trust(entry.key)
+            return Failed(str(error), error.reason)
         except signing.Failed as error:
             self.registry.trust(entry.key)  # the CA answered, and it was about this request
             return Failed(f"{error.reason}: {error.message}", error.reason)

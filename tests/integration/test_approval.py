@@ -270,8 +270,8 @@ def test_a_verbatim_path_needs_a_policy_that_selects_its_issuer(bed: Testbed, la
     bed.kube.apply(policy("elsewhere", LAB, selector={"issuerRef": {"name": "another"}}))
     wait_reason(bed, "verbatim", "NoPolicy")
     bed.kube.apply(policy("guard", LAB, selector={"issuerRef": {"name": "verb*"}}))
-    # Guarded it is, built it is not yet.
-    wait_reason(bed, "verbatim", "Unsupported")
+    # Guarded it is; its token may sign with a role only.
+    wait_reason(bed, "verbatim", "PermissionDenied")
     delete_issuer(bed, "verbatim")
 
 

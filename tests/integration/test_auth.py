@@ -153,11 +153,8 @@ UNSUPPORTED: dict[str, dict[str, Any]] = {
     "spec.vault.clientCertSecretRef": {
         "vault": {"clientCertSecretRef": {"name": "tls"}, "clientKeySecretRef": {"name": "tls"}}
     },
-    "spec.vault.path": {"vault": {"path": "pki_int/sign-verbatim/lab"}},
     "spec.revocation": {"revocation": {"policy": "OnDelete"}},
-    "spec.certificateAuthority": {"certificateAuthority": {"path": "pki/root/sign-intermediate"}},
     "spec.rateLimit": {"rateLimit": {"perSecond": 5}},
-    "spec.caExpiry": {"caExpiry": "Shorten"},
 }
 
 

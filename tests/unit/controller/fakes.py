@@ -63,6 +63,7 @@ class ScriptedSigner:
         self.revokes: deque[Exception | None] = deque()
         self.revoked: list[str] = []
         self.signed = 0
+        self.asked: list[SigningRequest] = []
         self.closed = False
 
     async def check(self) -> Health:
@@ -73,6 +74,7 @@ class ScriptedSigner:
 
     async def sign(self, request: SigningRequest) -> SignedCertificate:
         assert self.signs, "unexpected sign"
+        self.asked.append(request)
         answer = self.signs.popleft()
         if isinstance(answer, Exception):
             raise answer
