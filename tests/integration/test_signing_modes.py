@@ -250,6 +250,13 @@ def test_a_path_for_cas_that_may_not_be_used_is_named_by_the_issuer(
     assert AUTHORITY in message
 
 
+def test_a_ca_that_may_sign_no_cas_is_named_by_the_issuer(cluster: Scope, layout: PkiLayout) -> None:
+    path = "pki_int/root/sign-intermediate"
+    token = vault_token(cluster.bed, "below-the-intermediate", [layout.sign_path, path])
+    cluster.apply_with_token(token, {"certificateAuthority": {"path": path}})
+    assert "path length of 0" in cluster.wait_reason("CASignsNoCAs")
+
+
 @pytest.mark.parametrize(("own", "path"), [({}, VERBATIM), (WITH_AUTHORITY, "pki_int/sign/lab")])
 def test_another_approvers_word_is_not_enough_where_vault_signs_whatever_is_asked(
     bed: Testbed, cluster: Scope, token: str, own: dict[str, Any], path: str
