@@ -37,7 +37,7 @@ _REVOCATION_TRIES = 4
 class Held:
     """A certificate that was signed and verified and belongs into one request's status.
 
-    ``differences`` says in what it is other than asked for, where the CA may decide that.
+    ``news`` says in what it is other than asked for, if that deserves an event.
     """
 
     key: RequestKey
@@ -50,7 +50,7 @@ class Held:
     serial: str
     message: str
     approval: str | None = None
-    differences: str = ""
+    news: str = ""
 
 
 class Cause(Enum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.ca_expiry import CALife, LongestAsked
@@ -12,6 +13,10 @@ from issuer.signing.signer import Signer
 
 Identity = tuple[object, ...]
 """What a signer's token belongs to: issuer UID, generation, and the version of each Secret read."""
+
+
+# A role gives every certificate the same differences, and an event each would leave no room for others.
+TELL_AGAIN = timedelta(hours=1)
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +66,8 @@ class IssuerEntry:
     requests but would have to. ``refused`` says which status write with a signed
     certificate the API server refused: until it goes through, nothing is signed.
     ``lives`` are those of the CAs that sign, and ``longest`` what was asked of them,
-    by whether a CA certificate is asked for.
+    by whether a CA certificate is asked for. ``told`` says when which kinds of
+    differences of its certificates had their last event.
     """
 
     key: IssuerKey
@@ -79,7 +85,16 @@ class IssuerEntry:
     longest: dict[bool, LongestAsked] = field(
         default_factory=lambda: {False: LongestAsked(), True: LongestAsked()}
     )
+    told: dict[frozenset[str], datetime] = field(default_factory=dict)
     waiting: dict[RequestKey, None] = field(default_factory=dict)
+
+    def is_news(self, differences: frozenset[str], now: datetime) -> bool:
+        """Whether differences of these kinds, if any, were not told for a while; they count as told then."""
+        last = self.told.get(differences)
+        if not differences or (last is not None and now - last < TELL_AGAIN):
+            return False
+        self.told[differences] = now
+        return True
 
     @property
     def external(self) -> bool:

@@ -244,8 +244,8 @@ class RequestReconciler:
             return
         self._store(request.key).mark_answered(request)
         self.queue.forget(request.key)
-        if held.differences:
-            self.recorder.warning(request.object, "CertificateDiffers", held.differences)
+        if held.news:
+            self.recorder.warning(request.object, "CertificateDiffers", held.news)
         seconds = (self.now() - request.created).total_seconds()
         self.metrics.answers.labels("issued", "Issued").inc()
         self.metrics.answer_seconds.observe(max(seconds, 0.0))

@@ -145,6 +145,8 @@ class SigningStep:
                 "NotAsAsked",
             )
         differences = "; ".join(one.message for one in findings)
+        codes = frozenset(one.code for one in findings)
+        news = self.registry.entry(work.issuer).is_news(codes, self.now())
         message = f"signed by {work.issuer}, serial {signed.serial}"
         held = Held(
             key=work.request.key,
@@ -157,7 +159,7 @@ class SigningStep:
             serial=signed.serial,
             message=f"{message}. As the CA decided: {differences}" if differences else message,
             approval=work.approval,
-            differences=differences,
+            news=differences if news else "",
         )
         self.delivery.hold(held)
         return Issued(held)

@@ -132,7 +132,7 @@ def condition(obj: Object, kind: str) -> dict[str, Any]:
 
 def events(bed: Testbed, namespace: str, name: str, reason: str) -> list[Object]:
     """The events of that reason on an object; looked for again and again, as they are written behind it."""
-    for _ in range(100):
+    for _ in range(300):
         found = [
             one
             for one in bed.kube.list("events.k8s.io/v1", "Event", namespace)

@@ -11,6 +11,7 @@ import pytest
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.ca_expiry import CALife
 from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.registry import IssuerEntry
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.stores import RequestStore
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
@@ -297,6 +298,14 @@ async def test_what_the_ca_decided_otherwise_is_told_in_the_condition(bench: Ben
     assert (kind, reason) == ("Warning", "CertificateDiffers")
     assert "sooner than" in message
     assert counted(bench, "LifeShorter", "false") == 1
+
+
+def test_the_same_differences_are_news_once_an_hour() -> None:
+    entry, usages, life = IssuerEntry(CLUSTER_ISSUER), frozenset({"UsageAdded"}), frozenset({"LifeShorter"})
+    hour = timedelta(hours=1)
+    assert [entry.is_news(usages, NOW + part * hour) for part in (0, 0.5, 1)] == [True, False, True]
+    assert entry.is_news(life, NOW)
+    assert not entry.is_news(frozenset(), NOW)
 
 
 def counted(bench: Bench, code: str, fatal: str) -> float:
