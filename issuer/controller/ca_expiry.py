@@ -57,14 +57,16 @@ class LongestAsked:
             self.duration, self.at = duration, now
 
 
-def fitting(duration: timedelta | None, ca: CALife | None, mode: Mode, now: datetime) -> timedelta | None:
+def fitting(duration: timedelta | None, ca: CALife | None, mode: Mode, now: datetime) -> timedelta:
     """The life to ask the CA for: as asked, or shortened to end a little before the CA does.
 
-    None leaves it to the role, and so does a CA that isn't known. Raises CAEndsTooSoon.
+    Who names no duration gets what cert-manager's own Vault issuer asks for then, or what is left of the CA
+    if that is less: nobody asked for more. The role may give less, or cap it. Raises CAEndsTooSoon.
     """
-    if duration is None or ca is None or now + duration <= ca.ends:
-        return duration
-    return shortened(ca, mode, now, asked=duration)
+    wanted = DEFAULT_DURATION if duration is None else duration
+    if ca is None or now + wanted <= ca.ends:
+        return wanted
+    return shortened(ca, "Shorten" if duration is None else mode, now, asked=duration)
 
 
 def shortened(ca: CALife, mode: Mode, now: datetime, asked: timedelta | None = None) -> timedelta:

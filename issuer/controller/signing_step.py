@@ -110,7 +110,7 @@ class SigningStep:
         except signing.Failed as error:
             if error.reason != "CAExpiresTooSoon" or work.ca is None or work.ca_expiry == "Refuse":
                 raise
-            # Nothing was signed. The role decides the life, or the CA was replaced since it was looked at.
+            # Nothing was signed. The role names another CA, or it was replaced since it was looked at.
             left = shortened(work.ca, work.ca_expiry, self.now())
             return await self._timed(shared, replace(work.wanted, duration=left))
 

@@ -20,7 +20,8 @@ def ca(ends_in: timedelta, life: timedelta = 1000 * DAY) -> CALife:
 @pytest.mark.parametrize("mode", ["Refuse", "Shorten"])
 def test_a_life_that_fits_is_asked_for_as_it_is(mode: Mode) -> None:
     assert fitting(10 * DAY, ca(10 * DAY), mode, NOW) == 10 * DAY
-    assert fitting(None, ca(HOUR), mode, NOW) is None
+    assert fitting(None, None, mode, NOW) == 90 * DAY
+    assert fitting(None, ca(9 * DAY), mode, NOW) == 9 * DAY - timedelta(minutes=5)
     assert fitting(10 * DAY, None, mode, NOW) == 10 * DAY
 
 
@@ -47,7 +48,6 @@ def test_renewing_at_two_thirds_ends_after_a_few_rounds() -> None:
     with suppress(CAEndsTooSoon):
         while rounds < 1000:
             given = fitting(90 * DAY + HOUR, life, "Shorten", now)
-            assert given is not None
             assert given >= HOUR
             now, rounds = now + given * 2 / 3, rounds + 1
     assert rounds < 10
