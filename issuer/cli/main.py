@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from issuer import __version__
-from issuer.cli import controller, policy
+from issuer.cli import controller, migrate, policy
 
 app = typer.Typer(
     name="vault-issuer",
@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("controller")(controller.controller)
+app.command("migrate")(migrate.migrate)
 app.add_typer(policy.app)
 
 

@@ -38,7 +38,7 @@ class ClusterOptions:
 
 async def explain_all(requests: Sequence[Asked], options: ClusterOptions) -> list[Explanation]:
     """A decision for each request, by the cluster's policies. Raises BadInput."""
-    async with _client(options) as client:
+    async with open_client(options.kubeconfig, options.context) as client:
         try:
             policies = await _policies(client)
             return [await _explain(client, asked, policies, options) for asked in requests]
@@ -52,9 +52,10 @@ async def explain_all(requests: Sequence[Asked], options: ClusterOptions) -> lis
 
 
 @asynccontextmanager
-async def _client(options: ClusterOptions) -> AsyncIterator[KubeClient]:
+async def open_client(kubeconfig: str | None, context: str | None) -> AsyncIterator[KubeClient]:
+    """A client as the user of the kubeconfig, closed at the end. Raises BadInput."""
     try:
-        client = await connect(options.kubeconfig, options.context)
+        client = await connect(kubeconfig, context)
     except ConfigError as error:
         raise BadInput(f"no cluster: {error.message}") from error
     try:

@@ -36,6 +36,7 @@ MAX_LINE: Final = MAX_OBJECT
 _RELOAD_GAP: Final = (
     5.0  # seconds between two loads of refused credentials: an exec plugin is a process each time
 )
+_JSON: Final = "application/json"
 _log = structlog.get_logger(__name__)
 
 
@@ -153,6 +154,26 @@ class KubeClient:
         """PUT `body`'s status through the status subresource; its spec is ignored by the server."""
         return await self._call("PUT", _own_path(resource, body, "status"), body)
 
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        body: Object,
+        namespace: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Object:
+        """JSON merge patch of one object; a resourceVersion in it guards against lost updates (Conflict)."""
+        query = {"fieldManager": "vault-issuer", "fieldValidation": "Strict"} | _dry(dry_run)
+        url = _url(resource.path(namespace, name), query)
+        return await self._call("PATCH", url, body, content_type="application/merge-patch+json")
+
+    async def apply(self, resource: Resource, body: Object, *, manager: str, dry_run: bool = False) -> Object:
+        """Server-side apply of the whole object; fields that somebody else set otherwise raise Conflict."""
+        query = {"fieldManager": manager, "fieldValidation": "Strict"} | _dry(dry_run)
+        url = _url(_own_path(resource, body), query)
+        return await self._call("PATCH", url, body, content_type="application/apply-patch+yaml")
+
     async def delete(
         self, resource: Resource, name: str, namespace: str | None = None, *, uid: str | None = None
     ) -> None:
@@ -217,10 +238,16 @@ class KubeClient:
                 yield kind, value
 
     async def _call(
-        self, method: str, url: str, body: Object | None = None, *, bound: int = MAX_OBJECT
+        self,
+        method: str,
+        url: str,
+        body: Object | None = None,
+        *,
+        bound: int = MAX_OBJECT,
+        content_type: str = _JSON,
     ) -> Object:
         data = orjson.dumps(body) if body is not None else None
-        async with self._response(method, url, data, self._timeout) as response:
+        async with self._response(method, url, data, self._timeout, content_type) as response:
             content = await read_body(response, bound)
         what = _what(method, url)
         if content is None:
@@ -235,11 +262,16 @@ class KubeClient:
 
     @asynccontextmanager
     async def _response(
-        self, method: str, url: str, data: bytes | None, limits: aiohttp.ClientTimeout
+        self,
+        method: str,
+        url: str,
+        data: bytes | None,
+        limits: aiohttp.ClientTimeout,
+        content_type: str = _JSON,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A 2xx answer, or a KubeError. Errors of the connection while it is read are translated here too."""
         try:
-            response = await self._send(method, url, data, limits)
+            response = await self._send(method, url, data, limits, content_type)
             try:
                 yield response
             finally:
@@ -252,7 +284,7 @@ class KubeClient:
             raise Unavailable(f"{_what(method, url)}: this client is closed") from error
 
     async def _send(
-        self, method: str, url: str, data: bytes | None, limits: aiohttp.ClientTimeout
+        self, method: str, url: str, data: bytes | None, limits: aiohttp.ClientTimeout, content_type: str
     ) -> aiohttp.ClientResponse:
         access = await self._current()
         for attempt in (1, 2):
@@ -260,7 +292,7 @@ class KubeClient:
                 method,
                 URL(access.server + url, encoded=True),
                 data=data,
-                headers=_headers(access, data),
+                headers=_headers(access, data, content_type),
                 timeout=limits,
                 allow_redirects=False,
                 ssl=access.tls if access.tls is not None else True,
@@ -312,8 +344,8 @@ class KubeClient:
             return loaded
 
 
-def _headers(access: Access, data: bytes | None) -> dict[str, str]:
-    headers = {"Content-Type": "application/json"} if data is not None else {}
+def _headers(access: Access, data: bytes | None, content_type: str) -> dict[str, str]:
+    headers = {"Content-Type": content_type} if data is not None else {}
     if access.authorization is not None:
         headers["Authorization"] = access.authorization
     return headers
@@ -322,6 +354,10 @@ def _headers(access: Access, data: bytes | None) -> dict[str, str]:
 def _own_path(resource: Resource, body: Object, subresource: str | None = None) -> str:
     metadata = body.get("metadata") or {}
     return resource.path(metadata.get("namespace"), metadata.get("name") or "", subresource)
+
+
+def _dry(dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
 
 
 def _query(**values: str | None) -> dict[str, str]:

@@ -1,0 +1,261 @@
+"""``vault-issuer migrate``: options in, plan and exit code out; the work is done in `issuer.migrate`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from issuer.migrate.options import Starter
+
+if TYPE_CHECKING:
+    from issuer.kube.client import KubeClient
+    from issuer.migrate.options import Options
+    from issuer.migrate.plan import Plan
+
+FAILED: Final = 1
+BAD_INPUT: Final = 2
+
+
+class Output(StrEnum):
+    """What is printed."""
+
+    TABLE = "table"
+    YAML = "yaml"
+    JSON = "json"
+
+
+def migrate(
+    file: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE_OR_DIR",
+            help="Manifests: issuers, policies, and what uses them (YAML, JSON); - for standard input. "
+            "Repeatable.",
+        ),
+    ] = None,
+    from_cluster: Annotated[
+        bool,
+        typer.Option("--from-cluster", help="Read the kubeconfig's cluster instead. Secrets are not read."),
+    ] = False,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            help="With files: namespace of objects that name none. With --from-cluster: look at this one "
+            "alone (and at what is cluster-scoped).",
+        ),
+    ] = None,
+    kubeconfig: Annotated[
+        str | None, typer.Option(help="With --from-cluster: kubeconfig file. Default: as kubectl.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(help="With --from-cluster: context of the kubeconfig.")
+    ] = None,
+    controller: Annotated[
+        str, typer.Option(metavar="NS/NAME", help="ServiceAccount of vault-issuer.")
+    ] = "vault-issuer-system/vault-issuer",
+    cluster_resource_namespace: Annotated[
+        str | None,
+        typer.Option(help="vault-issuer's option of that name. Default: the namespace of --controller."),
+    ] = None,
+    cert_manager: Annotated[
+        str, typer.Option(metavar="NS/NAME", help="ServiceAccount of cert-manager.")
+    ] = "cert-manager/cert-manager",
+    cert_manager_resource_namespace: Annotated[
+        str | None,
+        typer.Option(
+            help="cert-manager's --cluster-resource-namespace. Default: the namespace of --cert-manager."
+        ),
+    ] = None,
+    starter: Annotated[
+        Starter,
+        typer.Option(
+            help="Write an open starter policy for issuers that had none: auto does so unless "
+            "approver-policy has policies, which then say that nothing is open."
+        ),
+    ] = Starter.AUTO,
+    output: Annotated[
+        Output,
+        typer.Option(
+            "--output",
+            "-o",
+            help="table: the plan. yaml: manifests for kubectl apply, the plan on stderr. json: both.",
+        ),
+    ] = Output.TABLE,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write 1-create.yaml, 2-change.yaml and undo.yaml, the way back, there."
+        ),
+    ] = None,
+    apply: Annotated[
+        bool,
+        typer.Option(
+            "--apply",
+            help="Carry the plan out, with --from-cluster and --output-dir: everything is tried first "
+            "(server-side dry run), then asked, then written; Certificates only once their issuer is Ready.",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --apply: don't ask.")] = False,
+    wait: Annotated[
+        float, typer.Option(help="With --apply: seconds to wait for issuers to be Ready.", min=0)
+    ] = 60.0,
+) -> None:
+    """Move from cert-manager's Vault issuer, and approver-policy, to vault-issuer: a plan, then manifests.
+
+    Reads Issuers and ClusterIssuers with spec.vault, policies, RBAC, and what names an issuer. Prints what is
+    to be created and changed, and what can't be carried over. Only --apply writes to a cluster.
+
+    Exit codes: 0 all is carried over, 1 something can't be (or --apply failed), 2 bad input, 3 carried over
+    with losses or with something left to do by hand.
+
+    Examples:
+
+      vault-issuer migrate -f issuer.yaml
+
+      vault-issuer migrate -f manifests/ -o yaml > moved.yaml
+
+      vault-issuer migrate --from-cluster --output-dir migration
+    """
+    _check_source(file, from_cluster, kubeconfig or context)
+    _check_apply(apply, yes, from_cluster, output_dir, output)
+    # Imported here so that --help and completion stay quick.
+    from issuer.migrate.options import Account, Options
+
+    with _bad_input_told():
+        ours = Account.parse(controller, "--controller")
+        theirs = Account.parse(cert_manager, "--cert-manager")
+        options = Options(
+            controller=ours,
+            cert_manager=theirs,
+            resource_namespace=cluster_resource_namespace or ours.namespace,
+            old_resource_namespace=cert_manager_resource_namespace or theirs.namespace,
+            namespace=namespace,
+            starter=starter,
+        )
+        target = _Target(output, output_dir, apply, yes, wait)
+        if from_cluster:
+            code = asyncio.run(_from_cluster(options, kubeconfig, context, target))
+        else:
+            code = _from_files(options, file or [], target)
+    raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where the plan goes."""
+
+    output: Output
+    folder: Path | None
+    apply: bool
+    yes: bool
+    wait: float
+
+
+def _check_source(file: list[str] | None, from_cluster: bool, cluster_option: str | None) -> None:
+    if bool(file) == from_cluster:
+        raise typer.BadParameter("give either --file or --from-cluster")
+    if cluster_option and not from_cluster:
+        raise typer.BadParameter("--kubeconfig and --context belong to --from-cluster")
+
+
+def _check_apply(apply: bool, yes: bool, from_cluster: bool, output_dir: Path | None, output: Output) -> None:
+    if yes and not apply:
+        raise typer.BadParameter("--yes belongs to --apply")
+    if apply and not from_cluster:
+        raise typer.BadParameter("--apply belongs to --from-cluster; files are for kubectl apply")
+    if apply and output_dir is None:
+        raise typer.BadParameter("--apply needs --output-dir, where the way back is kept")
+    if apply and output is not Output.TABLE:
+        raise typer.BadParameter("--apply shows the plan as a table; leave --output out")
+
+
+def _from_files(options: Options, paths: list[str], target: _Target) -> int:
+    from issuer.explain.documents import read_tree
+    from issuer.migrate.planning import plan_of
+
+    plan = plan_of(read_tree(paths), options)
+    _show(plan, target)
+    return plan.exit_code
+
+
+async def _from_cluster(
+    options: Options, kubeconfig: str | None, context: str | None, target: _Target
+) -> int:
+    from issuer.explain.cluster import open_client
+    from issuer.migrate.cluster import read_cluster
+    from issuer.migrate.planning import plan_of
+
+    async with open_client(kubeconfig, context) as client:
+        read = await read_cluster(client, options)
+        plan = plan_of(read.documents, options, read.notes)
+        if target.apply:
+            return await _apply(client, plan, target)
+    _show(plan, target)
+    return plan.exit_code
+
+
+async def _apply(client: KubeClient, plan: Plan, target: _Target) -> int:
+    """The plan shown, tried, asked about, kept in files, and carried out."""
+    from issuer.migrate.applying import carry_out, try_out
+    from issuer.migrate.table import show
+
+    show(plan)
+    await try_out(client, plan)
+    what = f"{len(plan.created)} objects to create and {len(plan.changed)} to change in {client.server}"
+    typer.echo(f"The API server would take it: {what}.")
+    if not target.yes and not typer.confirm("Apply?"):
+        typer.echo("Nothing was written.")
+        return FAILED
+    _write(plan, target.folder)
+    done = await carry_out(client, plan, target.wait, typer.echo)
+    return plan.exit_code if done else FAILED
+
+
+def _show(plan: Plan, target: _Target) -> None:
+    from issuer.migrate.manifests import to_apply
+    from issuer.migrate.table import show
+
+    if target.output is Output.JSON:
+        json.dump(plan.to_json(), sys.stdout, indent=2, ensure_ascii=True)
+        sys.stdout.write("\n")
+    elif target.output is Output.YAML:
+        show(plan, stderr=True)
+        sys.stdout.write(to_apply(plan))
+    else:
+        show(plan)
+    _write(plan, target.folder)
+
+
+def _write(plan: Plan, folder: Path | None) -> None:
+    from issuer.explain.text import shown
+    from issuer.migrate.manifests import write
+
+    if folder is not None:
+        for path in write(plan, folder):
+            typer.echo(f"Written: {shown(str(path))}", err=True)
+
+
+@contextmanager
+def _bad_input_told() -> Iterator[None]:
+    from issuer.explain.errors import BadInput
+    from issuer.explain.text import shown
+
+    try:
+        yield
+    except BadInput as error:
+        for line in str(error).splitlines():
+            typer.echo(f"Error: {shown(line, 4000)}", err=True)
+        raise typer.Exit(BAD_INPUT) from error

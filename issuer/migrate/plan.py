@@ -1,0 +1,160 @@
+"""What a migration consists of, as data: steps with their objects, and what is to be told about each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+Object = dict[str, Any]
+
+CARRIED_OVER: Final = 0
+FAILED: Final = 1
+LEFT_TO_DO: Final = 3
+
+
+class Level(StrEnum):
+    """How much a note asks of its reader."""
+
+    INFO = "note"
+    TODO = "to do"
+    LOSS = "lost"
+    ERROR = "error"
+
+
+class Action(StrEnum):
+    """What happens to an object. `CREATE` and `CHANGE` have a manifest, the others don't."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    KEEP = "is there"
+    LEAVE = "leave"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing to know or to do."""
+
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One object of the plan.
+
+    `old` says what there is now, `new` what there will be; either may be empty. `manifest` is what to apply,
+    `before` (changes only) the same object as it was, which is the way back; `version` its resourceVersion
+    where it came from a cluster.
+    """
+
+    action: Action
+    old: str
+    new: str = ""
+    notes: tuple[Note, ...] = ()
+    manifest: Object | None = field(default=None, repr=False)
+    before: Object | None = field(default=None, repr=False)
+    source: str = ""
+    version: str = ""
+
+    @property
+    def title(self) -> str:
+        """The object, in few words."""
+        return self.old or self.new
+
+    def to_json(self) -> dict[str, Any]:
+        """For `-o json`, without manifests."""
+        return {
+            "action": self.action.value,
+            "from": self.old,
+            "to": self.new,
+            "source": self.source,
+            "notes": [{"level": note.level.value, "text": note.text} for note in self.notes],
+        }
+
+
+# Names and rights before those who need them; policies before issuers, so that nothing is judged by half of
+# them; what has running certificates last.
+_ORDER: Final = (
+    "ServiceAccount",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "CertificateRequestPolicy",
+    "VaultClusterIssuer",
+    "VaultIssuer",
+    "Certificate",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All steps, and notes about the whole."""
+
+    steps: tuple[Step, ...]
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def created(self) -> tuple[Step, ...]:
+        """Steps that make new objects, in an order that works. Nothing that runs notices them."""
+        return _in_order(step for step in self.steps if step.action is Action.CREATE)
+
+    @property
+    def changed(self) -> tuple[Step, ...]:
+        """Steps that change what is there, in an order that works."""
+        return _in_order(step for step in self.steps if step.action is Action.CHANGE)
+
+    def all_notes(self) -> tuple[Note, ...]:
+        """Notes about the whole and about each step."""
+        return (*self.notes, *(note for step in self.steps for note in step.notes))
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all is carried over, 3 where something is lost or left to do, 1 for errors."""
+        levels = {note.level for note in self.all_notes()}
+        if Level.ERROR in levels:
+            return FAILED
+        return LEFT_TO_DO if levels & {Level.TODO, Level.LOSS} else CARRIED_OVER
+
+    def to_json(self) -> dict[str, Any]:
+        """For `-o json`: the steps, and the manifests in the order of applying."""
+        return {
+            "exitCode": self.exit_code,
+            "notes": [{"level": note.level.value, "text": note.text} for note in self.notes],
+            "steps": [step.to_json() for step in self.steps],
+            "create": [step.manifest for step in self.created],
+            "change": [step.manifest for step in self.changed],
+            "undo": [step.before for step in reversed(self.changed)],
+        }
+
+
+def info(text: str) -> Note:
+    """Good to know."""
+    return Note(Level.INFO, text)
+
+
+def todo(text: str) -> Note:
+    """To be done by hand, or something won't work."""
+    return Note(Level.TODO, text)
+
+
+def loss(text: str) -> Note:
+    """Something that can't be carried over."""
+    return Note(Level.LOSS, text)
+
+
+def failure(text: str) -> Note:
+    """An object that can't be carried over."""
+    return Note(Level.ERROR, text)
+
+
+def _in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(sorted(steps, key=lambda step: _rank(step.manifest or {})))
+
+
+def _rank(manifest: Mapping[str, Any]) -> int:
+    kind = manifest.get("kind")
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)

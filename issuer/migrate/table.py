@@ -1,0 +1,80 @@
+"""The plan for people."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from issuer.explain.text import shown
+from issuer.migrate.plan import Action, Level, Note, Plan
+
+_WIDTH: Final = 120
+_ACTIONS: Final = {
+    Action.CREATE: "green",
+    Action.CHANGE: "yellow",
+    Action.KEEP: "dim",
+    Action.LEAVE: "dim",
+    Action.REFUSE: "bold red",
+}
+_LEVELS: Final = {Level.INFO: "dim", Level.TODO: "yellow", Level.LOSS: "red", Level.ERROR: "bold red"}
+
+
+def show(plan: Plan, *, stderr: bool = False) -> None:
+    """Print the plan: a line a step with its notes below, notes about the whole, and a count."""
+    stream = sys.stderr if stderr else sys.stdout
+    to = Console(width=None if stream.isatty() else _WIDTH, highlight=False, stderr=stderr)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Plan", no_wrap=True)
+    table.add_column("From", overflow="fold", ratio=1)
+    table.add_column("To", overflow="fold", ratio=1)
+    for step in plan.steps:
+        kind = (step.manifest or {}).get("kind", "")
+        if kind.endswith("Binding") and step.action is Action.CREATE:
+            continue  # told with its role
+        style = _ACTIONS[step.action]
+        new = (
+            f"{step.new} and its binding" if kind in ("Role", "ClusterRole") and not step.before else step.new
+        )
+        table.add_row(Text(step.action.value, style=style), Text(shown(step.old, 600)), Text(shown(new, 600)))
+    to.print(table)
+    told = [step for step in plan.steps if step.notes]
+    if told:
+        to.print()
+    for step in told:
+        to.print(Text(shown(step.title, 600), style="bold"))
+        _notes(to, step.notes)
+    if plan.notes:
+        to.print()
+        to.print(Text("All in all", style="bold"))
+        _notes(to, plan.notes)
+    to.print()
+    to.print(Text(summary(plan)))
+
+
+def summary(plan: Plan) -> str:
+    """The counts on one line."""
+    levels = Counter(note.level for note in plan.all_notes())
+    parts = [f"{len(plan.created)} to create", f"{len(plan.changed)} to change"]
+    parts += [
+        f"{levels[level]} {what}"
+        for level, what in (
+            (Level.TODO, "to do by hand"),
+            (Level.LOSS, "not carried over"),
+            (Level.ERROR, "errors"),
+        )
+        if levels[level]
+    ]
+    return f"{', '.join(parts)}. Nothing is written to the cluster by this plan."
+
+
+def _notes(to: Console, notes: tuple[Note, ...]) -> None:
+    for note in notes:
+        # Not wrapped, as some hold a command to paste.
+        to.print(
+            Text(f"  {note.level.value}: {shown(note.text, 2000)}", style=_LEVELS[note.level]), soft_wrap=True
+        )
