@@ -79,7 +79,8 @@ def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tu
     if rules:
         for manifest in role_and_binding("Role", name, home, rules, [options.controller.subject()]):
             told = tuple(notes) if manifest["kind"] == "Role" else ()
-            steps.append(new_step(inventory, manifest, told, said if told else ""))
+            what = said if manifest["kind"] == "Role" else ""
+            steps.append(new_step(inventory, manifest, told, what))
     elif notes:
         steps.append(Step(Action.KEEP, carried.ref.old, carried.ref.new, tuple(notes)))
     return tuple(steps)

@@ -9,23 +9,23 @@ from typing import Final
 from issuer.explain.errors import BadInput
 from issuer.explain.text import shown, to_yaml
 from issuer.migrate.plan import Object, Plan, Step
-from issuer.migrate.starter import HEADER
+from issuer.migrate.starter import HEADER, NONE
 
 CREATE: Final = "1-create.yaml"
 CHANGE: Final = "2-change.yaml"
 UNDO: Final = "undo.yaml"
 
 _CREATE_HEAD: Final = (
-    "Made by vault-issuer migrate. Step 1: new objects. Nothing that runs notices them; `kubectl delete -f`",
-    "takes them away again. Go on when the issuers are Ready: kubectl get vaultissuers,vaultclusterissuers -A",
+    "Made by vault-issuer migrate. Step 1: new objects. Nothing that runs notices; `kubectl delete -f` takes",
+    "them away again. Go on when the issuers are Ready: kubectl get vaultissuers -A, vaultclusterissuers",
 )
 _CHANGE_HEAD: Final = (
     "Made by vault-issuer migrate. Step 2: existing objects that change. cert-manager then issues the",
     "certificates anew, from vault-issuer. The way back is undo.yaml.",
 )
 _UNDO_HEAD: Final = (
-    "Made by vault-issuer migrate. The way back: the objects of step 2 as they were. cert-manager then issues",
-    "the certificates anew, from its own issuers, which are still there. Afterwards step 1 may be deleted.",
+    "Made by vault-issuer migrate. The way back: the objects of step 2 as they were. cert-manager then",
+    "issues the certificates anew, from its own issuers, still there. Afterwards step 1 may be deleted.",
 )
 
 
@@ -79,7 +79,7 @@ def _comments(step: Step) -> str:
     lines += [f"{note.level.value}: {note.text}" for note in step.notes]
     manifest = step.manifest or {}
     text = _commented(lines)
-    is_starter = manifest.get("kind") == "CertificateRequestPolicy" and step.old.startswith("none:")
+    is_starter = manifest.get("kind") == "CertificateRequestPolicy" and step.old.startswith(NONE)
     return text + _commented(HEADER) if is_starter else text
 
 

@@ -16,15 +16,15 @@ from issuer.migrate.plan import Action, Note, Plan, Step, info, todo
 from issuer.migrate.policies import Policies, carry_policies
 from issuer.migrate.references import certificate_steps, ingress_steps, signing_request_steps
 from issuer.migrate.roles import role_steps
-from issuer.migrate.starter import starter_steps
+from issuer.migrate.starter import NONE, starter_steps
 
 
 def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ()) -> Plan:
-    """What has to be done to move what is in the inventory. Raises BadInput if nothing of it is to be moved."""
+    """What has to be done to move what is in the inventory. Raises BadInput if nothing is to be moved."""
     if not (inventory.issuers or inventory.policies):
         raise BadInput(
-            "nothing to migrate: no Issuer or ClusterIssuer of cert-manager.io, and no CertificateRequestPolicy "
-            "of policy.cert-manager.io, was given"
+            "nothing to migrate: no Issuer or ClusterIssuer of cert-manager.io, and no "
+            "CertificateRequestPolicy of policy.cert-manager.io, was given"
         )
     issuers = carry_issuers(inventory)
     carried = list(issuers.carried.values())
@@ -58,8 +58,8 @@ def _notes(
     ]
     if unbound:
         yield todo(
-            f"no role and binding that grant use of {', '.join(sorted(unbound))} were read: give them too, or "
-            "add vault-issuer.io to their apiGroups; until then these policies apply to nobody"
+            f"no role and binding that grant use of {', '.join(sorted(unbound))} were read: give them too, "
+            "or add vault-issuer.io to their apiGroups; until then these policies apply to nobody"
         )
     certificates = [
         step
@@ -68,8 +68,8 @@ def _notes(
     ]
     if certificates:
         yield info(
-            f"cert-manager issues anew what names another issuer ({len(certificates)} objects here); each Secret "
-            "keeps its old certificate until the new one is there"
+            f"cert-manager issues anew what names another issuer ({len(certificates)} objects here); each "
+            "Secret keeps its old certificate until the new one is there"
         )
     elif issuers.carried:
         yield info(
@@ -77,8 +77,13 @@ def _notes(
         )
     if issuers.carried:
         yield info(
-            "issuer names in Pods (csi-driver volumes), in Helm values and in other programs' settings "
-            "(istio-csr, trust of defaults) are not seen here"
+            "issuer names in Pods (csi-driver volumes), in Helm values and in the settings of other programs "
+            "(istio-csr) are not seen here"
+        )
+    if any(step.old.startswith(NONE) for step in steps):
+        yield info(
+            "others who make CertificateRequests themselves (csi-driver, istio-csr, people) need the use "
+            "binding of a starter too; --from-cluster finds those who did"
         )
     if inventory.others:
         kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(inventory.others.items())[:8])

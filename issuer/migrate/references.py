@@ -63,8 +63,8 @@ def ingress_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Step]:
         if not any(key in annotations for key in (ISSUER, CLUSTER_ISSUER)):
             if annotations.get(_TLS_ACME) == "true":
                 note = todo(
-                    f"{_TLS_ACME} takes the default issuer of cert-manager's flags, which can't be seen here: "
-                    "if that one moves, change ingressShim in its values"
+                    f"{_TLS_ACME} takes the default issuer of cert-manager's flags, which can't be seen "
+                    "here: if that one moves, change ingressShim in its values"
                 )
                 yield Step(Action.LEAVE, title(document), "", (note,), source=document.source)
             continue
@@ -85,7 +85,7 @@ def ingress_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Step]:
 
 
 def signing_request_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Step]:
-    """Kubernetes CertificateSigningRequests: files get the new signerName; in a cluster it can't be changed."""
+    """Kubernetes CertificateSigningRequests: files get the new signerName; a live one can't change."""
     counted: Counter[Ref] = Counter()
     for document in inventory.signing_requests:
         ref = signer_of(text(inner(document.data, "spec").get("signerName")))

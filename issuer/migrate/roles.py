@@ -22,7 +22,7 @@ _PLURALS: Final = {
 
 
 def role_steps(inventory: Inventory, issuers: Issuers, policies: Policies) -> Iterator[Step]:
-    """Roles and ClusterRoles with the rules they lack. Bindings stay as they are, and so are not needed here."""
+    """Roles and ClusterRoles with the rules they lack. Bindings stay as they are, and are not needed."""
     names = {*policies.manifests, *policies.refused}
     for role in inventory.roles:
         rules = role.data.get("rules")
@@ -69,8 +69,8 @@ def _answers(
         yield (
             None,
             info(
-                "approve of cert-manager's signers: not given for ours, as with spec.approval Policy vault-issuer "
-                "decides by itself"
+                "approve of cert-manager's signers: not given for ours, as with spec.approval Policy "
+                "vault-issuer decides by itself"
             ),
         )
     if _names_some(rule, "signers", _CSR_GROUP):
@@ -89,7 +89,7 @@ def _use(groups: list[str], verbs: list[str], names: list[str]) -> tuple[Object 
 def _signing(
     rule: Mapping[str, Any], verbs: list[str], names: list[str]
 ) -> Iterator[tuple[Object | None, Note]]:
-    """Signers of Kubernetes CertificateSigningRequests: who approves them goes on; we sign by our own role."""
+    """Signers of Kubernetes CertificateSigningRequests: who approves goes on; we sign by our own role."""
     if not names:
         return
     others = [verb for verb in verbs if verb != "sign"]

@@ -20,10 +20,11 @@ from issuer.migrate.policies import Policies
 from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
 from issuer.policy.selection import guards
 
+NONE: Final = "no policy"
 HEADER: Final = (
     "A starter: it allows whatever the Vault role allows, for this issuer alone, as before (CA certificates",
-    "apart). To tighten it, replace each * by what your people need, and take out the fields and usages that",
-    "nobody needs: what a policy does not name is denied. `vault-issuer policy explain` says what it would do.",
+    "apart). To tighten it, replace each * by what your people need, and take out the fields and usages",
+    "that nobody needs: what a policy does not name is denied. `vault-issuer policy explain` shows it.",
 )
 
 _SUBJECT: Final = (
@@ -65,8 +66,8 @@ def _steps_for(one: Carried, inventory: Inventory, options: Options) -> Iterator
     if closed or options.starter is Starter.NEVER:
         why = "approver-policy has policies, but none for this issuer" if closed else "--starter never"
         note = todo(
-            f"no policy selects {one.ref.new}, and none is written ({why}): its requests wait until one does; "
-            "--starter always writes an open one"
+            f"no policy selects {one.ref.new}, and none is written ({why}): its requests wait until one "
+            "does; --starter always writes an open one"
         )
         yield Step(Action.LEAVE, one.ref.new, "", (note,))
         return
@@ -74,9 +75,9 @@ def _steps_for(one: Carried, inventory: Inventory, options: Options) -> Iterator
     name = manifest["metadata"]["name"]
     compile_policy(name, manifest["spec"])
     subjects = list(_subjects(inventory.requests, one.ref, options))
-    said = f"none: cert-manager approved all requests for {one.ref.old}"
+    said = f"{NONE}: cert-manager approved all requests for {one.ref.old}"
     new = f"{POLICY_KIND}.{GROUP} {name}"
-    yield Step(Action.CREATE, said, new, tuple(_notes(one, subjects, options)), manifest)
+    yield Step(Action.CREATE, said, new, tuple(_notes(one, subjects)), manifest)
     rules = [{"apiGroups": [GROUP], "resources": [POLICY_PLURAL], "resourceNames": [name], "verbs": ["use"]}]
     kind = "Role" if one.ref.namespace else "ClusterRole"
     for made in role_and_binding(
@@ -112,14 +113,9 @@ def starter_policy(ref: Ref, other_names: Sequence[str] = ()) -> Object:
     }
 
 
-def _notes(one: Carried, subjects: Sequence[Mapping[str, str]], options: Options) -> Iterator[Note]:
+def _notes(one: Carried, subjects: Sequence[Mapping[str, str]]) -> Iterator[Note]:
     users = ", ".join(_subject_text(subject) for subject in subjects)
     yield info(f"allows what the Vault role allows, to be used by {users}; tighten it (comments say how)")
-    if len(subjects) == 1:
-        yield info(
-            "others who make CertificateRequests themselves (csi-driver, istio-csr, people) need the same "
-            "binding; with --from-cluster those who did are found"
-        )
     if one.verbatim:
         yield todo("with sign-verbatim this policy is the only guard: tighten it before you switch")
 
