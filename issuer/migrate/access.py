@@ -17,8 +17,6 @@ from issuer.api.vault import (
     ServiceAccountRef,
     VaultSpec,
 )
-from issuer.controller.credentials import token_audiences
-from issuer.controller.request import IssuerKey
 from issuer.explain.rbac import RBAC_GROUP
 from issuer.migrate.inventory import Inventory, Ref, namespace_of, texts, title
 from issuer.migrate.issuers import Carried
@@ -198,13 +196,15 @@ def _login_notes(carried: Carried, needs: Needs, home: str) -> Iterator[Note]:
     vault, ref = carried.spec.vault, carried.ref
     method, _ = vault.auth.chosen()
     if method == "kubernetes" and needs.account:
-        key = IssuerKey(ref.new_kind, ref.namespace, ref.name)
-        own = token_audiences(key, needs.account, vault.server)
-        yield info(f"token for {home}/{needs.account.name} with the audiences it had: {', '.join(own)}")
+        own = f"vault://{ref.namespace}/{ref.name}" if ref.namespace else f"vault://{ref.name}"
+        yield info(
+            f"logs in with tokens of {home}/{needs.account.name}; their audiences stay what they were ({own} "
+            "and the server's address), so Vault's role needs no other audience"
+        )
     if method == "aws" and not needs.account:
         yield todo(
-            "spec.vault.auth.aws takes the AWS identity of the pod: vault-issuer's must have the one that "
-            "cert-manager's has"
+            "spec.vault.auth.aws takes the AWS identity of the pod: give vault-issuer's the one that "
+            "cert-manager's has, and the same --issuer-ambient-credentials"
         )
 
 

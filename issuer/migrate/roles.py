@@ -8,7 +8,7 @@ from typing import Any, Final
 from issuer.api.group import CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_PLURAL, POLICY_PLURAL
 from issuer.explain.documents import Document
 from issuer.explain.policies import PEER_GROUP
-from issuer.migrate.inventory import CERT_MANAGER_GROUP, Inventory, Ref, text, texts, title
+from issuer.migrate.inventory import CERT_MANAGER_GROUP, Inventory, Ref, namespace_of, text, texts, title
 from issuer.migrate.issuers import Issuers
 from issuer.migrate.metadata import cleaned, managers
 from issuer.migrate.plan import Action, Note, Object, Step, info, todo
@@ -30,7 +30,7 @@ def role_steps(inventory: Inventory, issuers: Issuers, policies: Policies) -> It
         added: list[Object] = []
         notes: list[Note] = []
         for rule in rules:
-            for new, told in _answers(rule, names, issuers):
+            for new, told in _answers(role, rule, names, issuers):
                 notes.append(told)
                 if new is not None and new not in rules and new not in added:
                     added.append(new)
@@ -53,7 +53,7 @@ def _changed(role: Document, rules: list[Object], added: list[Object], notes: li
 
 
 def _answers(
-    rule: Mapping[str, Any], policies: Collection[str], issuers: Issuers
+    role: Document, rule: Mapping[str, Any], policies: Collection[str], issuers: Issuers
 ) -> Iterator[tuple[Object | None, Note]]:
     groups, verbs = texts(rule.get("apiGroups")), texts(rule.get("verbs"))
     names = texts(rule.get("resourceNames"))
@@ -73,6 +73,8 @@ def _answers(
                 "vault-issuer decides by itself"
             ),
         )
+    if _names_some(rule, "signers", CERT_MANAGER_GROUP) and "reference" in verbs:
+        yield from _referencing(role, names, issuers)
     if _names_some(rule, "signers", _CSR_GROUP):
         yield from _signing(rule, verbs, _mapped(names, issuers))
 
@@ -84,6 +86,19 @@ def _use(groups: list[str], verbs: list[str], names: list[str]) -> tuple[Object 
     if names:
         rule["resourceNames"] = names
     return rule, info("its bindings stay as they are, and give both")
+
+
+def _referencing(role: Document, names: list[str], issuers: Issuers) -> Iterator[tuple[Object | None, Note]]:
+    """Who may name an Issuer's signer in a Kubernetes CertificateSigningRequest may name ours."""
+    namespace = namespace_of(role)
+    if any(
+        ref.namespace
+        and (not names or "*" in names or ref.name in names)
+        and namespace in ("", ref.namespace)
+        for ref in issuers.carried
+    ):
+        rule: Object = {"apiGroups": [GROUP], "resources": ["signers"], "verbs": ["reference"]}
+        yield rule | ({"resourceNames": names} if names else {}), info("the same for our signers")
 
 
 def _signing(

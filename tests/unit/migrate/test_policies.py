@@ -179,6 +179,27 @@ def test_rights_on_signers(migrate: Migrate) -> None:
     assert "vault-issuer decides by itself" in done.notes()
 
 
+@pytest.mark.parametrize(
+    ("names", "kind", "carried"),
+    [
+        (["vault"], "Role", True),
+        (["*"], "Role", True),
+        ([], "ClusterRole", True),
+        (["other"], "Role", False),
+    ],
+)
+def test_who_may_reference_an_issuers_signer_may_reference_ours(
+    migrate: Migrate, names: list[str], kind: str, carried: bool
+) -> None:
+    rule: Object = {"apiGroups": ["cert-manager.io"], "resources": ["signers"], "verbs": ["reference"]}
+    rule |= {"resourceNames": names} if names else {}
+    done = migrate(issuer(), role(rule, kind=kind))
+    if carried:
+        assert done.changed(kind)["rules"] == [rule, {**rule, "apiGroups": ["vault-issuer.io"]}]
+    else:
+        assert done.plan["change"] == []
+
+
 def test_a_certificate_that_our_policies_would_deny_is_told_before(migrate: Migrate) -> None:
     done = migrate(
         issuer(),
