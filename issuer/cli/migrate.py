@@ -212,7 +212,7 @@ async def _apply(client: KubeClient, plan: Plan, target: _Target) -> int:
     from issuer.migrate.applying import carry_out, try_out
     from issuer.migrate.table import show
 
-    show(plan)
+    show(plan, writes=True)
     await try_out(client, plan)
     what = f"{len(plan.created)} objects to create and {len(plan.changed)} to change in {client.server}"
     typer.echo(f"The API server would take it: {what}.")

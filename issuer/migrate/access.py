@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,14 +17,13 @@ from issuer.api.vault import (
     VaultSpec,
 )
 from issuer.explain.rbac import RBAC_GROUP
-from issuer.migrate.inventory import Inventory, Ref, namespace_of, texts, title
+from issuer.migrate.inventory import Inventory, Ref, is_plain, namespace_of, texts, title
 from issuer.migrate.issuers import Carried
 from issuer.migrate.options import Options
 from issuer.migrate.plan import Action, Note, Object, Step, info, todo
 
 _RBAC: Final = f"{RBAC_GROUP}/v1"
 _LONGEST: Final = 200
-_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,8 @@ def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tu
     said = _rules_text(needs, home, options)
     if rules:
         for manifest in role_and_binding("Role", name, home, rules, [options.controller.subject()]):
-            told = tuple(notes) if manifest["kind"] == "Role" else ()
+            # What an earlier run has told and made isn't told again.
+            told = tuple(notes) if manifest["kind"] == "Role" and not inventory.has(manifest) else ()
             what = said if manifest["kind"] == "Role" else ""
             steps.append(new_step(inventory, manifest, told, what))
     elif notes:
@@ -86,14 +85,14 @@ def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tu
 
 def approve_steps(carried: Iterable[Carried], inventory: Inventory, options: Options) -> tuple[Step, ...]:
     """The right to approve and deny the requests of exactly these issuers."""
-    names = sorted(one.ref.new_signer for one in carried)
-    if not names:
-        return ()
-    rules = [_rule("cert-manager.io", "signers", names, ["approve"])]
-    made = role_and_binding(
-        "ClusterRole", "vault-issuer-approve-migrated", "", rules, [options.controller.subject()]
-    )
-    return tuple(new_step(inventory, manifest) for manifest in made)
+    steps: list[Step] = []
+    for one in carried:
+        # A role for each: a later run for another issuer must not replace it.
+        name = bounded(f"vault-issuer-approve:{one.ref.new_kind.lower()}:{one.ref.signer}")
+        rules = [_rule("cert-manager.io", "signers", [one.ref.new_signer], ["approve"])]
+        made = role_and_binding("ClusterRole", name, "", rules, [options.controller.subject()])
+        steps += [new_step(inventory, manifest) for manifest in made]
+    return tuple(steps)
 
 
 def old_grants(carried: Iterable[Carried], inventory: Inventory, options: Options) -> Iterator[Step]:
@@ -234,7 +233,7 @@ def _copy(name: str, keys: Iterable[str], old: str, new: str) -> str:
         return f"--from-file={key}=<(kubectl get secret {name} -n {old} -o go-template='{template}')"
 
     # People paste this into a shell: not with names that no Secret can have.
-    if not all(_PLAIN.fullmatch(word) for word in (name, old, new, *keys)):
+    if not is_plain(name, old, new, *keys):
         return ""
     return f": kubectl create secret generic {name} -n {new} {' '.join(map(one, keys))}"
 

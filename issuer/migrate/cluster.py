@@ -67,6 +67,12 @@ async def read_cluster(client: KubeClient, options: Options) -> Read:
             read.documents += [one async for one in _all(client, kind, resource, options.namespace)]
         for kind, resource in _WANTED:
             await _read(client, kind, resource, options.namespace, read)
+            if kind in ("Role", "RoleBinding") and options.namespace not in (
+                None,
+                options.resource_namespace,
+            ):
+                # What an earlier run has made for cluster issuers.
+                await _read(client, kind, resource, options.resource_namespace, read)
         await _read_ours(client, options, read)
         await _read_accounts(client, options, read)
     except NotFound as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ _NAMESPACED: Final = frozenset(
     {"Issuer", "Certificate", "CertificateRequest", "Ingress", "Gateway", "ListenerSet", "XListenerSet"}
     | {"Role", "RoleBinding", "ServiceAccount", ISSUER_KIND}
 )
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _INGRESS_LIKE: Final = frozenset({"Ingress", "Gateway", "ListenerSet", "XListenerSet"})
 _INGRESS_GROUPS: Final = frozenset(
     {"networking.k8s.io", "extensions", "gateway.networking.k8s.io", "gateway.networking.x-k8s.io"}
@@ -141,6 +143,11 @@ def title(document: Document) -> str:
 def is_live(document: Document) -> bool:
     """Whether it was read from a cluster, be it by kubectl into a file."""
     return "uid" in document.metadata
+
+
+def is_plain(*words: str) -> bool:
+    """Whether words can stand in a command that people paste into a shell: as names of objects do."""
+    return all(_PLAIN.fullmatch(word) for word in words)
 
 
 def inner(data: Mapping[str, Any], *path: str) -> Mapping[str, Any]:

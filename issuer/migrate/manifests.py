@@ -24,7 +24,8 @@ _CHANGE_HEAD: Final = (
     "certificates anew, from vault-issuer. The way back is undo.yaml.",
 )
 _UNDO_HEAD: Final = (
-    "Made by vault-issuer migrate. The way back: the objects of step 2 as they were. cert-manager then",
+    "Made by vault-issuer migrate. The way back: the objects of step 2 as they were; what was changed in",
+    "them since is lost. Use `kubectl replace -f`, as apply would leave annotations. cert-manager then",
     "issues the certificates anew, from its own issuers, still there. Afterwards step 1 may be deleted.",
 )
 

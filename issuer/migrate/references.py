@@ -16,12 +16,13 @@ from issuer.migrate.inventory import (
     Ref,
     inner,
     is_live,
+    is_plain,
     namespace_of,
     text,
     title,
 )
 from issuer.migrate.issuers import Issuers
-from issuer.migrate.metadata import cleaned, managers, owners_of
+from issuer.migrate.metadata import LAST_APPLIED, cleaned, managers, owners_of
 from issuer.migrate.plan import Action, Note, Object, Step, info, loss, todo
 from issuer.migrate.roles import signer_of
 
@@ -53,6 +54,8 @@ def certificate_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Step]:
         before = cleaned(document)
         after = copy.deepcopy(before)
         after["spec"]["issuerRef"] = dict(issuer_of(ref))
+        # With cert-manager's defaults written out: kubectl would leave our kind and group where none stand.
+        before["spec"]["issuerRef"] = {"group": CERT_MANAGER_GROUP, "kind": ref.kind, "name": ref.name}
         yield _change(document, f"-> {ref.old}", f"-> {ref.new}", before, after, managers(document))
 
 
@@ -163,9 +166,20 @@ def _ingress(document: Document, ref: Ref) -> Step:
     old = before["metadata"]["annotations"]
     kept = {key: value for key, value in old.items() if key not in _ANNOTATIONS}
     after = {**before, "metadata": {**before["metadata"], "annotations": {**kept, **wanted}}}
-    if CLUSTER_ISSUER in old and is_live(document):
-        # kubectl removes a key that it didn't write itself only if it is told so.
-        after["metadata"]["annotations"][CLUSTER_ISSUER] = None
-    gone = {key: None for key in wanted if key not in old}
-    undo = {**before, "metadata": {**before["metadata"], "annotations": {**old, **gone}}}
-    return _change(document, f"-> {ref.old}", f"-> {ref.new}", undo, after, managers(document))
+    notes = (*_left_over(document), *managers(document))
+    return _change(document, f"-> {ref.old}", f"-> {ref.new}", before, after, notes)
+
+
+def _left_over(document: Document) -> Iterator[Note]:
+    """kubectl apply takes an annotation out only where it wrote it itself."""
+    annotations = inner(document.metadata, "annotations")
+    if CLUSTER_ISSUER not in annotations or not is_live(document):
+        return
+    if CLUSTER_ISSUER not in text(annotations.get(LAST_APPLIED)):
+        where = f"-n {namespace_of(document)} {document.kind.lower()}/{document.name}"
+        command = f": kubectl annotate {where} {CLUSTER_ISSUER}-"
+        yield todo(
+            f"kubectl apply would leave {CLUSTER_ISSUER} beside the new annotations, and cert-manager takes "
+            "only one; take it out (--apply does so)"
+            + (command if is_plain(document.name, namespace_of(document)) else "")
+        )

@@ -24,8 +24,11 @@ _ACTIONS: Final = {
 _LEVELS: Final = {Level.INFO: "dim", Level.TODO: "yellow", Level.LOSS: "red", Level.ERROR: "bold red"}
 
 
-def show(plan: Plan, *, stderr: bool = False) -> None:
-    """Print the plan: a line a step with its notes below, notes about the whole, and a count."""
+def show(plan: Plan, *, stderr: bool = False, writes: bool = False) -> None:
+    """Print the plan: a line a step with its notes below, notes about the whole, and a count.
+
+    `writes` says that it is about to be carried out.
+    """
     stream = sys.stderr if stderr else sys.stdout
     to = Console(width=None if stream.isatty() else _WIDTH, highlight=False, stderr=stderr)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -46,7 +49,7 @@ def show(plan: Plan, *, stderr: bool = False) -> None:
     if told:
         to.print()
     for step in told:
-        to.print(Text(shown(step.title, 600), style="bold"))
+        to.print(Text(shown(step.title, 600), style="bold"), soft_wrap=True)
         _notes(to, step.notes)
     if plan.notes:
         to.print()
@@ -54,6 +57,8 @@ def show(plan: Plan, *, stderr: bool = False) -> None:
         _notes(to, plan.notes)
     to.print()
     to.print(Text(summary(plan)))
+    if not writes:
+        to.print(Text("This is a plan: nothing was written to a cluster."))
 
 
 def summary(plan: Plan) -> str:
@@ -69,7 +74,7 @@ def summary(plan: Plan) -> str:
         )
         if levels[level]
     ]
-    return f"{', '.join(parts)}. Nothing is written to the cluster by this plan."
+    return f"{', '.join(parts)}."
 
 
 def _notes(to: Console, notes: tuple[Note, ...]) -> None:

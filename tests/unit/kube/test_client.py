@@ -53,6 +53,20 @@ async def test_writes_go_to_the_path_the_object_names(api: FakeApi, client: Kube
     assert [call.body for call in api.calls] == [body] * 3
 
 
+async def test_patches_say_what_they_are_and_may_be_tried_out(api: FakeApi, client: KubeClient) -> None:
+    body = thing("a", "1")
+    api.on("PATCH", ONE, json({}), json({}))
+    await client.patch(CERTIFICATE_REQUESTS, "a", {"spec": {"x": None}}, "ns", dry_run=True)
+    await client.apply(CERTIFICATE_REQUESTS, body, manager="me")
+    patched, applied = api.calls
+    assert patched.headers["Content-Type"] == "application/merge-patch+json"
+    assert (patched.body, patched.query["dryRun"]) == ({"spec": {"x": None}}, "All")
+    assert applied.headers["Content-Type"] == "application/apply-patch+yaml"
+    assert (applied.body, applied.query["fieldManager"]) == (body, "me")
+    assert "dryRun" not in applied.query
+    assert "force" not in applied.query, "what somebody else set is theirs"
+
+
 async def test_delete_names_the_uid_it_means(api: FakeApi, client: KubeClient) -> None:
     api.on("DELETE", ONE, json({"kind": "Status"}), json({"kind": "Status"}))
     await client.delete(CERTIFICATE_REQUESTS, "a", "ns", uid="u")

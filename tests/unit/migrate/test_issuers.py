@@ -53,7 +53,7 @@ def test_an_issuer_moves_with_the_least_rights_that_its_login_needs(
 
 
 def test_secrets_of_tls_are_granted_too(migrate: Migrate) -> None:
-    tls = {
+    tls: Object = {
         "caBundleSecretRef": {"name": "ca"},
         "clientCertSecretRef": {"name": "client"},
         "clientKeySecretRef": {"name": "client"},
