@@ -66,7 +66,9 @@ async def read_cluster(client: KubeClient, options: Options) -> Read:
         for kind, resource in _NEEDED:
             read.documents += [one async for one in _all(client, kind, resource, options.namespace)]
         for kind, resource in _WANTED:
-            await _read(client, kind, resource, options.namespace, read)
+            # Who makes requests counts in all namespaces: a cluster issuer's starter is written once.
+            limit = None if kind == "CertificateRequest" else options.namespace
+            await _read(client, kind, resource, limit, read)
             if kind in ("Role", "RoleBinding") and options.namespace not in (
                 None,
                 options.resource_namespace,

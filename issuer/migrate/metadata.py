@@ -23,9 +23,10 @@ _SERVERS: Final = (
 )
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
+_INSTANCE: Final = "app.kubernetes.io/instance"
 # By these a tool knows an object as its own, and removes one that it didn't make.
 _TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Argo CD": ("argocd.argoproj.io/", "app.kubernetes.io/instance"),
+    "Argo CD": ("argocd.argoproj.io/", _INSTANCE),
     "Flux": ("kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/"),
     "Helm": ("meta.helm.sh/", "helm.sh/", "app.kubernetes.io/managed-by"),
     "Fleet": ("objectset.rio.cattle.io/",),
@@ -74,6 +75,8 @@ def cleaned(document: Document) -> Object:
 def managers(document: Document) -> tuple[Note, ...]:
     """A note if a tool would put the object back as it was."""
     marks = {**inner(document.metadata, "labels"), **inner(document.metadata, "annotations")}
+    # Every chart sets the instance; only as a copy would it be taken for Argo CD's mark.
+    marks.pop(_INSTANCE, None)
     tools = sorted({tool for key, value in marks.items() if (tool := _tool(key, value))})
     if not tools:
         return ()

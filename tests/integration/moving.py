@@ -1,4 +1,4 @@
-"""What people have before they move: cert-manager's issuers with every login, and approver-policy's policies."""
+"""What people have before they move: cert-manager's issuers with every login, and approver-policy's."""
 
 from __future__ import annotations
 

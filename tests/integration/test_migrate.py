@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,18 +12,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from testbed.cluster import Options, Testbed
+from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.controller import RBAC, ControllerProcess, vault_issuer
 from testbed.kube import Object
 from testbed.samples import API_VERSION
 from testbed.vaultpki import (
     DOMAIN,
     PkiLayout,
+    setup_approle,
     setup_kubernetes_auth,
     setup_pki,
 )
 from tests.integration.moving import METHODS, Old, is_built, peer_crd, peer_policy, token, use
-from tests.integration.support import CERT_MANAGER
+from tests.integration.support import CERT_MANAGER, secret
 
 
 class LeastController(ControllerProcess):
@@ -70,11 +72,11 @@ def migrate_cluster(bed: Testbed, *arguments: str) -> subprocess.CompletedProces
     return migrate(bed, "--from-cluster", f"--kubeconfig={bed.kubeconfig}", *arguments)
 
 
-def paste(bed: Testbed, command: str) -> None:
-    """Run a command that the plan prints, as a person would, with the administrator's kubeconfig."""
+def paste(bed: Testbed, command: str, folder: Path | None = None) -> None:
+    """Run a command that plan or docs print, as a person would, with the administrator's kubeconfig."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "KUBECONFIG": str(bed.kubeconfig), "PATH": path}
-    subprocess.run(["bash", "-ec", command], check=True, env=environment, timeout=60)
+    subprocess.run(["bash", "-ec", command], check=True, env=environment, cwd=folder, timeout=180)
 
 
 def written(path: Path, *objects: Object) -> str:
@@ -255,3 +257,26 @@ def test_an_ingress_names_our_issuer_after_kubectl_apply_and_the_old_one_after_t
         "cert-manager.io/issuer-group": "vault-issuer.io",
     }
     assert after("replace", "undo.yaml") == annotations
+
+
+def test_the_steps_of_the_docs_work_as_they_are_written(
+    bed: Testbed, layout: PkiLayout, tmp_path: Path
+) -> None:
+    text = (REPOSITORY / "docs" / "migrate.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    steps, _, back = text.partition("**The way back**")
+    back = back.partition("`--apply`")[0]
+    old = Old(bed, "Issuer", bed.create_namespace("shop"))
+    issuer, certificate = yaml.safe_load_all(example)
+    login = setup_approle(bed.vault, layout.policy, name="shop")
+    bed.kube.apply(secret("vault-approle", "shop", secretId=login.secret_id))
+    issuer["spec"]["vault"] |= {"server": bed.vault.addr, "caBundle": bed.vault.ca_bundle}
+    issuer["spec"]["vault"]["auth"]["appRole"]["roleId"] = login.role_id
+    bed.kube.apply([issuer, certificate])
+    before = old.delivered("")
+    for command in re.findall(r"^ *\$ (.*)$", steps, re.MULTILINE):
+        paste(bed, command, tmp_path)
+    ours = old.delivered("vault-issuer.io")
+    for command in re.findall(r"^ *\$ (.*)$", back, re.MULTILINE):
+        paste(bed, command, tmp_path)
+    assert len({before.serial, ours.serial, old.delivered("cert-manager.io").serial}) == 3

@@ -65,6 +65,15 @@ def test_what_the_server_adds_is_taken_off_and_owners_stay(migrate: Migrate) -> 
     assert "status" not in after
 
 
+def test_only_a_tool_that_puts_things_back_is_told(migrate: Migrate) -> None:
+    plain, kept = certificate({"name": "vault"}), certificate({"name": "vault"}, "kept")
+    plain["metadata"]["labels"] = {"app.kubernetes.io/instance": "web"}
+    kept["metadata"]["labels"] = {"kustomize.toolkit.fluxcd.io/name": "web"}
+    done = migrate(issuer(), plain, kept)
+    assert "web" not in done.notes("to do")
+    assert "kept by Flux" in done.step("Certificate team-a/kept")["notes"][0]["text"]
+
+
 def ingress(annotations: Object, kind: str = "Ingress", **metadata: Any) -> Object:
     """An Ingress or Gateway in team-a."""
     group = "networking.k8s.io/v1" if kind == "Ingress" else "gateway.networking.k8s.io/v1"
