@@ -18,7 +18,7 @@ from issuer.migrate.metadata import new_metadata
 from issuer.migrate.plan import Action, Note, Object, Step, failure, info, loss
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection
-from issuer.vault.paths import PathError, SignPath, auth_mount
+from issuer.vault.paths import Mode, PathError, SignPath, auth_mount
 
 _TYPES: Final = ("acme", "ca", "selfSigned", "vault", "venafi")
 
@@ -105,7 +105,7 @@ def _carry(document: Document, ref: Ref, kinds: list[str]) -> tuple[Carried | No
         return None, tuple(map(failure, problems))
     metadata, more = new_metadata(document)
     manifest = {"apiVersion": API_VERSION, "kind": ref.new_kind, "metadata": metadata, "spec": spec}
-    verbatim = SignPath.parse(parsed.vault.path).verbatim
+    verbatim = SignPath.parse(parsed.vault.path).mode is Mode.VERBATIM
     return Carried(ref, parsed, manifest, verbatim), (*notes, *_differences(parsed, verbatim), *more)
 
 
@@ -124,13 +124,7 @@ def _unusable(spec: IssuerSpec) -> Iterator[str]:
     try:
         SignPath.parse(vault.path)
     except PathError as error:
-        hint = ""
-        if vault.path.rstrip("/").endswith("/sign-intermediate"):
-            hint = (
-                ". With vault-issuer CA certificates have a path of their own: write a sign path here and "
-                "this one in spec.certificateAuthority.path of the new issuer"
-            )
-        yield f"spec.vault.path: {error}{hint}"
+        yield f"spec.vault.path: {error}"
     try:
         Connection(vault.server, namespace=vault.namespace).url()
     except InvalidConnection as error:
