@@ -61,9 +61,14 @@ def old(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Old:
 
 
 def migrate(bed: Testbed, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as the administrator."""
+    """Run the command; to what it asks the answer is no."""
     return subprocess.run(
-        [str(vault_issuer()), "migrate", *arguments], capture_output=True, text=True, check=False, timeout=120
+        [str(vault_issuer()), "migrate", *arguments],
+        input="n\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
@@ -121,8 +126,11 @@ def test_a_cluster_is_planned_moved_and_moved_back(
     planned = migrate_cluster(bed, *limits, "--output-dir", str(tmp_path / "planned"))
     assert planned.returncode == 0, planned.stdout + planned.stderr
     assert bed.kube.find(API_VERSION, "VaultIssuer", namespace, namespace) is None
-    moving = [*limits, "--apply", "--yes", "--output-dir", str(tmp_path / "moved")]
-    moved = migrate_cluster(bed, *moving)
+    moving = [*limits, "--apply", "--output-dir", str(tmp_path / "moved")]
+    declined = migrate_cluster(bed, *moving)
+    assert (declined.returncode, "Nothing was written." in declined.stdout) == (1, True)
+    assert bed.kube.find(API_VERSION, "VaultIssuer", namespace, namespace) is None
+    moved = migrate_cluster(bed, *moving, "--yes")
     assert moved.returncode == 0, moved.stdout + moved.stderr
     assert moved.stdout.index("changed: Certificate") > moved.stdout.index("created: Issuer")
     ours = old.delivered("vault-issuer.io")
