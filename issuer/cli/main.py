@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from issuer import __version__
-from issuer.cli import controller, policy
+from issuer.cli import controller, policy, revocation
 
 app = typer.Typer(
     name="vault-issuer",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("controller")(controller.controller)
 app.add_typer(policy.app)
+app.add_typer(revocation.app)
 
 
 def _print_version(wanted: bool) -> None:
