@@ -102,6 +102,17 @@ CERT_MANAGER = Build(
     minutes=4,
     crds=True,
 )
+# After kube-apiserver, with which it shares most packages; cold it would take some five minutes.
+KUBE_CONTROLLERS = Build(
+    name="kube-controllers",
+    directory="kube-controllers",
+    module="k8s.io/kubernetes",
+    target=".",
+    program="kube-controllers-testbed",
+    download_mb=5,
+    disk_mb=1000,
+    minutes=1,
+)
 APPROVER_POLICY = Build(
     name="approver-policy",
     directory="approver-policy",
@@ -113,7 +124,7 @@ APPROVER_POLICY = Build(
     minutes=4,
     crds=True,
 )
-# What every testbed needs; approver-policy is for the differential tests alone, built when they ask for it.
+# What every testbed needs; the others are for a few tests, built when they ask for them.
 BUILDS = (KUBE_APISERVER, CERT_MANAGER)
 
 

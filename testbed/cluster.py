@@ -26,7 +26,7 @@ from testbed import approverpolicy, certmanager
 from testbed.approverpolicy import ApproverPolicy
 from testbed.cache import new_data_directory
 from testbed.certmanager import APPROVER, CONTROLLERS, OWN_ISSUER_CONTROLLERS, Controllers, Webhook
-from testbed.controlplane import APIServer, Etcd, write_kubeconfig
+from testbed.controlplane import APIServer, Etcd, KubeControllers, write_kubeconfig
 from testbed.errors import TestbedError
 from testbed.kube import Kube, Object, load
 from testbed.openbao import OpenBao
@@ -50,6 +50,8 @@ class Options:
         own_issuer: also run cert-manager's own Vault issuer, for comparison.
         approver_policy: run the real approver-policy (``bed.approver_policy``) with its webhook;
             cert-manager's approver then doesn't run. It is built when it is asked for the first time.
+        kube_controllers: run Kubernetes' namespace controller and garbage collector: deleted namespaces then
+            go, and so does what a deleted owner leaves. It is built when it is asked for the first time.
         controllers: run exactly these of cert-manager's controllers instead.
         minimum_backoff: Go duration a Certificate waits after a failed request (cert-manager: ``1h``).
         vault: run OpenBao.
@@ -63,6 +65,7 @@ class Options:
     approver: bool = True
     own_issuer: bool = False
     approver_policy: bool = False
+    kube_controllers: bool = False
     controllers: tuple[str, ...] | None = None
     minimum_backoff: str = "1s"
     vault: bool = True
@@ -125,7 +128,9 @@ class Testbed:
     def _start(self, stack: contextlib.ExitStack) -> None:
         options = self.options
         self.servers = self._given or find_servers(
-            cert_manager=options.wants_cert_manager, approver_policy=options.approver_policy
+            cert_manager=options.wants_cert_manager,
+            approver_policy=options.approver_policy,
+            kube_controllers=options.kube_controllers,
         )
         self.directory = self._data_directory(stack)
         self.etcd = Etcd(self.servers.etcd, self.directory / "etcd")
@@ -174,6 +179,14 @@ class Testbed:
             self._start_cert_manager()
         if self.options.approver_policy:
             self._start_approver_policy()
+        if self.options.kube_controllers:
+            self._start_kube_controllers()
+
+    def _start_kube_controllers(self) -> None:
+        assert self.servers.kube_controllers is not None  # noqa: S101  # asked of find_servers
+        controllers = KubeControllers(self.servers.kube_controllers, self.directory / "kube-controllers")
+        self.adopt(controllers.process)
+        controllers.start(self.kubeconfig)
 
     def _start_cert_manager(self) -> None:
         assert self.servers.cert_manager is not None  # noqa: S101  # asked of find_servers

@@ -1,7 +1,7 @@
 """etcd and kube-apiserver: the parts of Kubernetes that a controller talks to, without nodes or pods.
 
-There is no kube-controller-manager: nothing deletes what a deleted owner leaves, finishes the deletion of a
-namespace, or makes `default` ServiceAccounts.
+There is no kube-controller-manager: nothing makes `default` ServiceAccounts, and only `KubeControllers`,
+which few tests ask for, deletes what a deleted owner leaves and finishes the deletion of a namespace.
 """
 
 from __future__ import annotations
@@ -159,6 +159,20 @@ class APIServer:
             policy.write_text(yaml.safe_dump(_AUDIT_POLICY))
             flags |= {"audit-policy-file": policy, "audit-log-path": self.audit_log}
         return [f"--{name}={value}" for name, value in flags.items()]
+
+
+class KubeControllers:
+    """Kubernetes' own namespace controller and garbage collector, as the administrator."""
+
+    def __init__(self, program: Program, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._program = program
+        self.process = Process("kube-controllers", directory / "kube-controllers.log")
+
+    def start(self, kubeconfig: Path) -> None:
+        """Start them and wait until they run."""
+        self.process.start([self._program.path, f"--kubeconfig={kubeconfig}"])
+        self.process.wait_ready(lambda: "started:" in self.process.output())
 
 
 def kubeconfig(server: str, ca_file: Path, token: str, user: str) -> dict[str, Any]:

@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.builds import APPROVER_POLICY, BUILDS, CERT_MANAGER, KUBE_APISERVER, Build, build
+from testbed.builds import (
+    APPROVER_POLICY,
+    BUILDS,
+    CERT_MANAGER,
+    KUBE_APISERVER,
+    KUBE_CONTROLLERS,
+    Build,
+    build,
+)
 from testbed.errors import TestbedError
 from testbed.gotool import new_enough
 
@@ -32,7 +40,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Everything a testbed starts; cert-manager and approver-policy are None when they aren't wanted."""
+    """Everything a testbed starts; what isn't wanted is None."""
 
     etcd: Program
     kube_apiserver: Program
@@ -40,6 +48,7 @@ class Servers:
     cert_manager: Program | None
     cert_manager_crds: Path | None
     approver_policy: Program | None = None
+    kube_controllers: Program | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +67,10 @@ _BAO = _Wanted(
 )
 
 
-def find_servers(*, cert_manager: bool = True, approver_policy: bool = False) -> Servers:
-    """Find or build every program; approver-policy, which one kind of tests needs, only when asked for.
+def find_servers(
+    *, cert_manager: bool = True, approver_policy: bool = False, kube_controllers: bool = False
+) -> Servers:
+    """Find or build every program; those that few tests need only when asked for.
 
     Raises:
         TestbedError: one is missing and could not be built; the text says what to do.
@@ -69,7 +80,8 @@ def find_servers(*, cert_manager: bool = True, approver_policy: bool = False) ->
     manager = _built(CERT_MANAGER) if cert_manager else None
     crds = manager.path.parent / "crds" if manager else None
     peer = _built(APPROVER_POLICY) if approver_policy else None
-    return Servers(etcd, apiserver, bao, manager, crds, peer)
+    controllers = _built(KUBE_CONTROLLERS) if kube_controllers else None
+    return Servers(etcd, apiserver, bao, manager, crds, peer, controllers)
 
 
 def builds_needed() -> tuple[Build, ...]:

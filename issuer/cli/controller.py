@@ -91,6 +91,15 @@ def controller(
             help="Sign Kubernetes' CertificateSigningRequests too, where RBAC lets the controller watch them."
         ),
     ] = True,
+    revocation_wait: Annotated[
+        float,
+        typer.Option(
+            help="Seconds a deleted request is kept at most while its certificate can't be revoked; "
+            "at most 20 where its namespace is deleted too.",
+            min=0,
+            max=86400,
+        ),
+    ] = 300.0,
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
     ] = LogFormat.JSON,
@@ -129,6 +138,7 @@ def controller(
         metrics_address=metrics_address,
         name_policies=name_policies,
         certificate_signing_requests=certificate_signing_requests,
+        revocation_wait=revocation_wait,
     )
     try:
         code = run_controller(options)

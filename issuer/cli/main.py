@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from issuer import __version__
-from issuer.cli import controller, migrate, policy
+from issuer.cli import controller, migrate, policy, revocation
 
 app = typer.Typer(
     name="vault-issuer",
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("controller")(controller.controller)
 app.command("migrate")(migrate.migrate)
 app.add_typer(policy.app)
+app.add_typer(revocation.app)
 
 
 def _print_version(wanted: bool) -> None:

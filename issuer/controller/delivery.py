@@ -183,6 +183,8 @@ class Delivery:
 def _obstacle(request: Request | None, held: Held) -> Cause | None:
     if request is None or request.uid != held.uid:
         return Cause.DELETED
+    if request.deleted and not request.carries(held.certificate_pem):
+        return Cause.DELETED  # it still takes a status, but nobody would read it
     if request.denied:
         return Cause.DENIED
     if request.finished and not request.carries(held.certificate_pem):

@@ -19,6 +19,8 @@ from issuer.controller.modes import guarded_paths
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import Identity, IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey
+from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
+from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.rights import ApprovalRights, forbidden_text
 from issuer.controller.stores import IssuerStore
 from issuer.controller.supported import unsupported_fields
@@ -82,6 +84,7 @@ class IssuerReconciler:
     build_signer: BuildSigner
     policies: PolicyStore
     approval_rights: ApprovalRights
+    revocation_rights: RevocationRights
     recorder: EventRecorder
     metrics: Metrics
     period: float
@@ -128,6 +131,7 @@ class IssuerReconciler:
             entry.lives.clear()
         entry.spec = spec = IssuerSpec.parse(obj["spec"])
         await self._check_approval(key, entry, spec)
+        await self._check_revocation(key, spec)
         self._check_supported(key, spec)
         signer = await self._signer(key, uid, generation, spec)
         health = await signer.check()
@@ -150,6 +154,13 @@ class IssuerReconciler:
         entry.may_approve = spec.approval != "Policy" or await self.approval_rights.may_approve(key)
         if not entry.may_approve:
             raise IssuerBroken("ApprovalForbidden", forbidden_text(key))
+
+    async def _check_revocation(self, key: IssuerKey, spec: IssuerSpec) -> None:
+        """A mode that revokes needs rights of its own: be sure of them before anything is signed."""
+        if spec.revocation.policy != "Never":
+            problem = await self.revocation_rights.issuer_problem(key)
+            if problem is not None:
+                raise IssuerBroken(REVOCATION_FORBIDDEN, problem)
 
     def _check_supported(self, key: IssuerKey, spec: IssuerSpec) -> None:
         guarded = guarded_paths(spec)

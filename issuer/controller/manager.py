@@ -21,6 +21,8 @@ from issuer.telemetry.health import HealthServer
 
 log = structlog.get_logger(__name__)
 
+_REVOCATION_WORKERS = 16
+
 
 class Manager:
     """One controller process.
@@ -132,6 +134,13 @@ class Manager:
                 parts.request_reconciler.reconcile,
                 parts.metrics,
             ),
+            *workers.start(
+                "revocations",
+                _REVOCATION_WORKERS,
+                parts.revocation_queue,
+                parts.revocation_reconciler.reconcile,
+                parts.metrics,
+            ),
         ]
 
     def _start_reflectors(self, *kinds: str) -> list[asyncio.Task[None]]:
@@ -157,8 +166,7 @@ class Manager:
     async def _finish(self, working: list[asyncio.Task[None]], background: list[asyncio.Task[None]]) -> None:
         """Take no new work, finish what is in flight, deliver or discard what is held."""
         deadline = time.monotonic() + self.options.shutdown_grace
-        for queue in (self.parts.requests, self.parts.issuers, self.parts.policy_queue):
-            queue.close()
+        self.parts.close_queues()
         log.info("stopping", in_flight=self.parts.requests.in_hand, held=len(self.parts.delivery))
         if working:
             _done, late = await asyncio.wait(working, timeout=self.options.shutdown_grace)

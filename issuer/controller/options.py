@@ -49,3 +49,4 @@ class ControllerOptions:
     metrics_address: str = ":9402"
     name_policies: bool = True
     certificate_signing_requests: bool = True
+    revocation_wait: float = 300.0

@@ -32,6 +32,11 @@ class Unapproved:
 
 
 @dataclass(frozen=True, slots=True)
+class Unguarded:
+    """Its certificate may have to be revoked one day: the finalizer goes on, then it is decided anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The request can never be served as it is: final. ``reason`` says why in one CamelCase word."""
 
@@ -71,4 +76,4 @@ class PutOff:
     tell: bool = True
 
 
-Outcome = Issued | Denied | Unapproved | Unprocessed | Failed | Waiting | PutOff
+Outcome = Issued | Denied | Unapproved | Unprocessed | Unguarded | Failed | Waiting | PutOff

@@ -84,6 +84,11 @@ class Request(ABC):
         return str(self.object["metadata"]["uid"])
 
     @property
+    def deleted(self) -> bool:
+        """Whether it is being deleted: a finalizer keeps it, and nobody wants an answer any more."""
+        return bool(self.object["metadata"].get("deletionTimestamp"))
+
+    @property
     def created(self) -> datetime:
         """When the API server accepted it."""
         return parse_time(self.object["metadata"]["creationTimestamp"])

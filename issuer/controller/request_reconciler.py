@@ -21,11 +21,14 @@ from issuer.controller.outcomes import (
     Outcome,
     PutOff,
     Unapproved,
+    Unguarded,
     Unprocessed,
     Waiting,
 )
 from issuer.controller.registry import IssuerEntry, IssuerRegistry
 from issuer.controller.request import BadSpec, IssuerKey, Request, RequestKey
+from issuer.controller.revocation.guard import RevocationGuard
+from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.rights import ApprovalRights, forbidden_text
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, Json, RequestStore
@@ -65,6 +68,7 @@ class RequestReconciler:
     delivery: Delivery
     recorder: EventRecorder
     metrics: Metrics
+    guard: RevocationGuard | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     told: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
 
@@ -86,7 +90,7 @@ class RequestReconciler:
             if not await self._settle_held(held):
                 return
             request = self._store(key).get(key)
-        if request is None:
+        if request is None or request.deleted:
             self.queue.forget(key)
             self.unprocessed.discard(key)
             self.told.pop(key, None)
@@ -149,6 +153,8 @@ class RequestReconciler:
             return _not_ready(entry.key, entry)
         if not _signs(entry):
             return _not_ready(entry.key, entry)
+        if self.guard is not None and self.guard.wanted(request, entry.spec):
+            return Unguarded()
         return await self.signing.run(request, asked, entry, approval.message)
 
     async def _judge(self, request: Request, asked: Asked, entry: IssuerEntry) -> Approval | Outcome:
@@ -204,8 +210,24 @@ class RequestReconciler:
                 self._record(request, "Failed", message)
             case Unapproved():
                 self.queue.forget(request.key)
+            case Unguarded():
+                await self._put_guard_on(request)
             case Unprocessed() | Waiting() | PutOff():
                 await self._put_off(request, outcome)
+
+    async def _put_guard_on(self, request: Request) -> None:
+        """The write before signing; then the next attempt signs."""
+        if self.guard is None:
+            raise AssertionError("a request is found unguarded by its guard")
+        try:
+            self._store(request.key).refresh(await self.guard.put_on(request))
+        except SigningError as error:
+            await self._put_off(request, PutOff(error.reason, error.message))
+        except (Forbidden, Invalid) as error:
+            # Not the issuer's: admission rules of one namespace can refuse this, too.
+            await self._put_off(request, PutOff(REVOCATION_FORBIDDEN, str(error)))
+        else:
+            self.queue.add(request.key)
 
     async def _put_off(self, request: Request, outcome: Unprocessed | Waiting | PutOff) -> None:
         """Arrange for the next look, then say why there is none yet."""
@@ -274,7 +296,7 @@ class RequestReconciler:
 
     def _look_again(self, request: Request, newest: Request | None) -> None:
         """A certificate was discarded: go on from the newest copy, never from the one that was signed for."""
-        if newest is None or newest.finished:
+        if newest is None or newest.finished or newest.deleted:
             self._store(request.key).mark_answered(newest or request)
             self.queue.forget(request.key)
         else:

@@ -61,7 +61,7 @@ class Store(ABC, Generic[K]):
 
 
 class RequestStore(Store[RequestKey]):
-    """The requests of one kind that still want an answer; a finished one takes no room.
+    """The requests of one kind that still want an answer; none that is finished or being deleted.
 
     ``answered`` remembers what this process has answered until the watch shows
     it, so that an older event that is still on its way can't cause a second
@@ -113,7 +113,7 @@ class RequestStore(Store[RequestKey]):
         obj["apiVersion"], obj["kind"] = self._read.resource.api_version, self._read.kind
         request = self._read(obj)
         key = request.key
-        if request.finished:
+        if request.finished or request.deleted:
             self.drop(key)
             return
         if self._answered.get(key) == request.uid:
@@ -184,12 +184,17 @@ class IssuerStore(Store[IssuerKey]):
 
 
 class NamespaceStore(Store[str]):
-    """The labels of every namespace; ``on_change`` hears when one's labels change."""
+    """The labels of every namespace, and which are being deleted; ``on_change`` hears when that changes."""
 
     def __init__(self, on_change: Callable[[str], None]) -> None:
         super().__init__()
         self._on_change = on_change
         self._labels: dict[str, dict[str, str]] = {}
+        self._terminating: set[str] = set()
+
+    def terminating(self, namespace: str) -> bool:
+        """Whether the namespace is being deleted."""
+        return namespace in self._terminating
 
     def labels(self, namespace: str) -> dict[str, str] | None:
         """The namespace's labels, or None while it is not known."""
@@ -206,13 +211,17 @@ class NamespaceStore(Store[str]):
     def upsert(self, obj: Json) -> None:
         """A namespace appeared or changed."""
         name, labels = self.key_of(obj), dict(obj["metadata"].get("labels") or {})
-        if self._labels.get(name) != labels:
+        ends = bool(obj["metadata"].get("deletionTimestamp"))
+        if self._labels.get(name) != labels or ends != self.terminating(name):
             self._labels[name] = labels
+            if ends:
+                self._terminating.add(name)
             self._on_change(name)
 
     def drop(self, key: str) -> None:
         """A namespace is gone."""
         self._labels.pop(key, None)
+        self._terminating.discard(key)
 
 
 class Signal(Store[str]):

@@ -19,7 +19,6 @@ def unsupported_fields(spec: IssuerSpec) -> tuple[str, ...]:
         "spec.vault.clientKeySecretRef": vault.client_key_secret_ref is not None,
         "spec.vault.auth.clientCertificate": chosen == "clientCertificate",
         "spec.vault.auth.aws": chosen == "aws",
-        "spec.revocation.policy": spec.revocation is not None and spec.revocation.policy != "Never",
         "spec.rateLimit": spec.rate_limit is not None,
     }
     return tuple(path for path, used in checks.items() if used)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
 from issuer.api.issuers import IssuerSpec
@@ -24,6 +25,10 @@ from issuer.controller.policies import PolicyReconciler, PolicyStore
 from issuer.controller.registry import IssuerRegistry
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
+from issuer.controller.revocation.guard import RevocationGuard
+from issuer.controller.revocation.reconciler import RevocationReconciler
+from issuer.controller.revocation.rights import RevocationRights
+from issuer.controller.revocation.store import Both, RevocationStore
 from issuer.controller.rights import ApprovalRights, SigningRights
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore, Signal
@@ -51,6 +56,7 @@ from issuer.telemetry.metrics import Metrics
 # A broken issuer is looked at again after at most this many seconds.
 _ISSUER_BACKOFF = 15.0
 _REQUEST_BACKOFF = 60.0
+_REVOCATION_BACKOFF = 15.0
 _SETTLES = 1.0
 
 ISSUERS = {ISSUER_KIND: VAULT_ISSUERS, CLUSTER_ISSUER_KIND: VAULT_CLUSTER_ISSUERS}
@@ -73,6 +79,7 @@ def vault_signer(spec: IssuerSpec, credentials: Credentials) -> Signer:
         credentials.method,
         spec.vault.path,
         None if authority is None else authority.path,
+        revokes=spec.revocation.policy != "Never",
     )
 
 
@@ -101,16 +108,20 @@ class Parts:
         self.unprocessed = UnprocessedRequests(self.requests.add)
         self.policy_queue: WorkQueue[str] = WorkQueue(longest=_ISSUER_BACKOFF)
         self.policies = PolicyStore(self._policy_changed)
-        self.namespaces = NamespaceStore(self.unprocessed.wake_namespace)
+        self.namespaces = NamespaceStore(self._namespace_changed)
         self.access = AccessCache(client)
         self.rights = ApprovalRights(client)
         self.signing_rights = SigningRights(client)
+        self.revocation_queue: WorkQueue[RequestKey] = WorkQueue(longest=_REVOCATION_BACKOFF)
+        self.revocations = RevocationStore(self.revocation_queue.add)
+        self.revocation_rights = RevocationRights(client)
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         self.delivery = Delivery(client, self.metrics)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler(build_signer)
         self.request_reconciler = self._request_reconciler()
+        self.revocation_reconciler = self._revocation_reconciler()
         self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue)
         self._expose()
 
@@ -126,7 +137,7 @@ class Parts:
         found[CertificateRequest.kind] = Reflector(
             self.client,
             CERTIFICATE_REQUESTS,
-            self.stores[CertificateRequest],
+            Both(self.stores[CertificateRequest], self.revocations),
             field_selector=f"spec.issuerRef.group={GROUP}",
             keep=lambda obj: CertificateRequest(obj).is_ours,
         )
@@ -154,6 +165,7 @@ class Parts:
             build_signer=build_signer,
             policies=self.policies,
             approval_rights=self.rights,
+            revocation_rights=self.revocation_rights,
             recorder=self.recorder,
             metrics=self.metrics,
             period=options.issuer_check_period,
@@ -182,11 +194,39 @@ class Parts:
             delivery=self.delivery,
             recorder=self.recorder,
             metrics=self.metrics,
+            guard=RevocationGuard(self.client, self.revocation_rights),
         )
+
+    def _revocation_reconciler(self) -> RevocationReconciler:
+        return RevocationReconciler(
+            client=self.client,
+            store=self.revocations,
+            issuers=self.issuer_stores,
+            registry=self.registry,
+            namespaces=self.namespaces,
+            queue=self.revocation_queue,
+            recorder=self.recorder,
+            metrics=self.metrics,
+            may_work=self.may_work,
+            wait=timedelta(seconds=self.options.revocation_wait),
+        )
+
+    def close_queues(self) -> None:
+        """Hand out no more work."""
+        for queue in (self.requests, self.issuers, self.policy_queue, self.revocation_queue):
+            queue.close()
 
     def _issuer_changed(self, key: IssuerKey) -> None:
         self.issuers.forget(key)  # a corrected issuer is looked at now, whatever its backoff was
         self.issuers.add(key)
+        for request in self.revocations.of_issuer(key):
+            self.revocation_queue.add(request)  # the policy in force may be another one
+
+    def _namespace_changed(self, name: str) -> None:
+        self.unprocessed.wake_namespace(name)
+        if self.namespaces.terminating(name):
+            for request in self.revocations.in_namespace(name):
+                self.revocation_queue.add(request)
 
     def _policy_changed(self, name: str) -> None:
         self.policy_queue.add(name)
@@ -201,6 +241,7 @@ class Parts:
         self.access.clear()
         self.rights.clear()
         self.signing_rights.clear()
+        self.revocation_rights.clear()
         self.unprocessed.wake_all()
 
     def _soon(self) -> None:

@@ -63,6 +63,7 @@ CERTIFICATE_REQUESTS: Final = Resource("cert-manager.io", "v1", "certificaterequ
 CERTIFICATE_SIGNING_REQUESTS: Final = Resource(
     "certificates.k8s.io", "v1", "certificatesigningrequests", namespaced=False
 )
+CERTIFICATES: Final = Resource("cert-manager.io", "v1", "certificates", namespaced=True)
 VAULT_ISSUERS: Final = Resource(own.GROUP, own.VERSION, "vaultissuers", namespaced=True)
 VAULT_CLUSTER_ISSUERS: Final = Resource(own.GROUP, own.VERSION, "vaultclusterissuers", namespaced=False)
 SECRETS: Final = Resource("", "v1", "secrets", namespaced=True)

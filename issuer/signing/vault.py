@@ -26,9 +26,10 @@ class VaultSigner:
     """Signer and Revoker for one issuer: one Vault, one way to log in, one PKI path, and maybe another for
     CA certificates.
 
-    `path` is `spec.vault.path`, `authority` is `spec.certificateAuthority.path`. Raises IssuerBroken
-    (InvalidPath, InvalidConnection) for what can't be used; sends nothing. `method` may raise SigningErrors
-    of its own (a missing Secret, say): they pass through unchanged.
+    `path` is `spec.vault.path`, `authority` is `spec.certificateAuthority.path`. With `revokes`, `check`
+    warns when Vault does not let it revoke. Raises IssuerBroken (InvalidPath, InvalidConnection) for what
+    can't be used; sends nothing. `method` may raise SigningErrors of its own (a missing Secret, say): they
+    pass through unchanged.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class VaultSigner:
         path: str,
         authority: str | None = None,
         *,
+        revokes: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._revokes = revokes
         try:
             self._path = SignPath.parse(path)
             authority_path = None if authority is None else SignPath.parse_authority(authority)
@@ -65,7 +68,8 @@ class VaultSigner:
         IssuerBroken."""
         ca_pem = await self._check(self._pki)
         authority_pem = None if self._authority is None else await self._check(self._authority)
-        return Health(ca_pem, self._warnings(), self._session.tokens.renew_in(), authority_pem)
+        warnings = (*self._warnings(), *await self._revocation_warnings())
+        return Health(ca_pem, warnings, self._session.tokens.renew_in(), authority_pem)
 
     async def _check(self, pki: Pki) -> str:
         try:
@@ -148,6 +152,27 @@ class VaultSigner:
             f'Vault refuses this request at "{pki.path}" though its policy allows the path: look for '
             f"allowed_parameters, denied_parameters or required_parameters there. {error}",
         )
+
+    async def _revocation_warnings(self) -> tuple[str, ...]:
+        """Told ahead where Vault says so; a login that may not ask is no reason to be not Ready."""
+        if not self._revokes:
+            return ()
+        pkis = [self._pki, *([] if self._authority is None else [self._authority])]
+        found = [
+            'Vault does not let this issuer revoke, as spec.revocation asks: add the capability "update" on '
+            f'"{pki.path.mount}/revoke" to its policy. Until then revocations are abandoned.'
+            for pki in pkis
+            if not await self._may_revoke(pki)
+        ]
+        return tuple(dict.fromkeys(found))  # both paths may be of one mount
+
+    async def _may_revoke(self, pki: Pki) -> bool:
+        """As Vault says; where it doesn't, the benefit of the doubt."""
+        try:
+            # Not by the session: a refusal here is no reason for a new login.
+            return await pki.may_revoke(await self._session.tokens.get())
+        except VaultError:
+            return True
 
     def _warnings(self) -> tuple[str, ...]:
         warnings = []

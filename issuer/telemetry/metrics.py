@@ -73,6 +73,13 @@ class Metrics:
             ("code", "fatal"),
             registry=self.registry,
         )
+        self.revocations = Counter(
+            "vault_issuer_revocations",
+            "What became of certificates of deleted or replaced requests (revoked, in_use, not_replaced, "
+            "expired, abandoned), where the issuer's spec.revocation asks for it.",
+            ("result",),
+            registry=self.registry,
+        )
         self.issuer_ready = Gauge(
             "vault_issuer_issuer_ready",
             "1 while the issuer is Ready, 0 while it is not.",

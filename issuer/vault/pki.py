@@ -124,6 +124,19 @@ class Pki:
         except ServerError as error:
             raise _narrowed(error) from error.__cause__
 
+    async def may_revoke(self, token: str) -> bool:
+        """Whether the token's policies let it revoke here. Raises VaultError; Forbidden: it may not ask.
+
+        Source: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self
+        """
+        path = f"{self.path.mount}/revoke"
+        answer = await self._client.adapter(token).post("/v1/sys/capabilities-self", json={"paths": [path]})
+        data = answer.get("data") if isinstance(answer, dict) else None
+        capabilities = data.get(path) if isinstance(data, dict) else None
+        if not isinstance(capabilities, list):
+            raise UnexpectedAnswer("Vault's answer about the token's capabilities names none")
+        return bool({"update", "root"} & set(map(str, capabilities)))
+
     async def _post_csr(self, token: str, csr_pem: str, parameters: Mapping[str, Any]) -> Any:
         # hvac writes into the dict: a fresh one for each call.
         fresh = dict(parameters)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 from cryptography import x509
@@ -13,10 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.delivered import Delivered
-from testbed.errors import HTTPError
-from testbed.kube import Object
 from testbed.samples import certificate
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
+from tests.integration.renewal import renew
 from tests.integration.scope import Scope, sweep
 from tests.integration.support import CERT_MANAGER, REQUEST
 
@@ -65,35 +63,6 @@ def delivered(scope: Scope) -> Delivered:
     return Delivered.from_secret(scope.bed.kube.get("v1", "Secret", "web-tls", scope.namespace))
 
 
-def renew(scope: Scope) -> None:
-    """Ask for a renewal, as ``cmctl renew`` does; tried again when cert-manager writes at the same time."""
-    issuing = {
-        "type": "Issuing",
-        "status": "True",
-        "reason": "ManuallyTriggered",
-        "message": "asked for by a test",
-        "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-    for _ in range(10):
-        found = scope.bed.kube.wait(CERT_MANAGER, "Certificate", "web", scope.namespace, until=settled)
-        others = [one for one in found["status"]["conditions"] if one["type"] != "Issuing"]
-        found["status"]["conditions"] = [*others, issuing]
-        try:
-            scope.bed.kube.replace(found, "status")
-        except HTTPError as error:
-            if error.status != 409:
-                raise
-        else:
-            return
-    raise AssertionError("the Certificate kept changing")
-
-
-def settled(found: Object) -> bool:
-    """Whether a Certificate is Ready and nothing is being issued for it."""
-    conditions = {one["type"]: one["status"] for one in (found.get("status") or {}).get("conditions") or []}
-    return conditions.get("Ready") == "True" and conditions.get("Issuing") != "True"
-
-
 def public_key(found: Delivered) -> bytes:
     """The leaf's public key."""
     return found.leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -107,7 +76,7 @@ def test_a_wildcard_certificate_becomes_a_secret_and_is_renewed(scope: Scope, la
     assert first.ca_pem.strip() == layout.root_pem.strip()
     first.verify(layout.root_pem, HOST)
 
-    renew(scope)
+    renew(scope.bed, "web", scope.namespace)
     scope.bed.kube.wait(
         "v1",
         "Secret",

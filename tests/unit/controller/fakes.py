@@ -21,6 +21,7 @@ class ScriptedKube:
     def __init__(self) -> None:
         self.script: deque[tuple[str, Answer]] = deque()
         self.written: list[Json] = []
+        self.replaced: list[Json] = []
 
     def expect(self, verb: str, answer: Answer) -> None:
         """The next call must be ``verb``; ``answer`` is returned, raised, or made from what was sent."""
@@ -45,6 +46,11 @@ class ScriptedKube:
 
     async def create(self, _resource: Resource, body: Json, _namespace: str | None = None) -> Json:
         return self._next("create", body)
+
+    async def replace(self, _resource: Resource, body: Json) -> Json:
+        answer = self._next("replace", body)
+        self.replaced.append(body)
+        return answer
 
     async def replace_status(self, _resource: Resource, body: Json) -> Json:
         answer = self._next("replace_status", body)

@@ -313,6 +313,29 @@ async def test_a_refused_revocation_breaks_no_issuer(
     assert (type(caught.value), caught.value.reason) == (kind, reason)
 
 
+@pytest.mark.parametrize(
+    ("answer", "warned"),
+    [
+        ((200, {"data": {"pki/revoke": ["update"]}}), False),
+        ((200, {"data": {"pki/revoke": ["root"]}}), False),
+        ((200, {"data": {"pki/revoke": ["deny"]}}), True),
+        ((200, {"data": {}}), False),
+        (fake.POLICY_DENIES, False),
+        (fake.BAD_TOKEN, False),
+    ],
+)
+async def test_an_issuer_that_is_to_revoke_asks_whether_it_may(
+    vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply, warned: bool
+) -> None:
+    vault.tell(fake.SIGN, fake.EMPTY_CSR)
+    vault.tell("POST /v1/sys/capabilities-self", answer)
+    signer = VaultSigner(Connection(vault.url), AppRole("role", "secret"), "pki/sign/web", revokes=True)
+    stack.push_async_callback(signer.close)
+    health = await signer.check()
+    assert any('"update" on "pki/revoke"' in one for one in health.warnings) is warned
+    assert len(vault.made(fake.APPROLE_LOGIN)) == 1  # a refused question costs no login
+
+
 async def test_closing_revokes_no_token(vault: FakeVault, stack: AsyncExitStack) -> None:
     vault.tell(fake.SIGN, fake.signed())
     signer = made(vault, stack)

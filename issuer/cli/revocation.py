@@ -1,0 +1,107 @@
+"""``vault-issuer revocation``: options in, text and exit code out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from issuer.cli.policy import BAD_INPUT, Output, PolicyGroup
+
+if TYPE_CHECKING:
+    from issuer.controller.revocation.release import Guarded
+
+NOT_ALL = 1
+
+app = typer.Typer(
+    name="revocation",
+    cls=PolicyGroup,
+    no_args_is_help=True,
+    help="Look after the finalizers of issuers that revoke (spec.revocation).",
+    rich_markup_mode="rich",
+)
+
+
+@app.command("release")
+def release_requests(
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do it. Without this the plan is shown and nothing changes.")
+    ] = False,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Only this namespace. Default: all.")
+    ] = None,
+    kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="A table for people, or JSON.")
+    ] = Output.TABLE,
+) -> None:
+    """Take vault-issuer's finalizer off all CertificateRequests, so that none waits for a controller.
+
+    For an uninstall, or when the controller is gone for good and namespaces hang. Nothing is revoked: what
+    would have been has to be revoked by hand. Stop the controller first; it marks new requests.
+
+    Exit codes: 0 done, or the plan was shown; 1 some are still marked; 3 bad input, or no cluster.
+
+    Examples:
+
+      vault-issuer revocation release
+
+      vault-issuer revocation release --yes
+
+      vault-issuer revocation release --namespace team-a --yes -o json
+    """
+    # Imported here so that --help and completion stay quick.
+    from issuer.controller.revocation.release import NoCluster
+
+    try:
+        found, failed = asyncio.run(_run(yes, namespace, kubeconfig, context))
+    except NoCluster as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
+    _show(found, failed, done=yes, output=output)
+    raise typer.Exit(NOT_ALL if failed else 0)
+
+
+async def _run(
+    yes: bool, namespace: str | None, kubeconfig: str | None, context: str | None
+) -> tuple[list[Guarded], dict[Guarded, str]]:
+    from issuer.controller.revocation.release import cluster, find, release
+
+    async with cluster(kubeconfig, context) as client:
+        found = await find(client, namespace)
+        failed: dict[Guarded, str] = {}
+        for one in found if yes else ():
+            why = await release(client, one)
+            if why is not None:
+                failed[one] = why
+        return found, failed
+
+
+def _show(found: list[Guarded], failed: dict[Guarded, str], *, done: bool, output: Output) -> None:
+    if output is Output.JSON:
+        requests: list[dict[str, Any]] = []
+        for one in found:
+            error = {"error": failed[one]} if one in failed else {}
+            requests.append({**one.to_json(), "released": done and one not in failed, **error})
+        json.dump({"done": done, "requests": requests}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    for one in found:
+        notes = [
+            *(["being deleted"] if one.deleting else []),
+            *([] if one.has_certificate else ["no certificate"]),
+            *([f"NOT RELEASED: {failed[one]}"] if one in failed else []),
+        ]
+        told = f" ({', '.join(notes)})" if notes else ""
+        typer.echo(f"{one.namespace}/{one.name}  {one.issuer}{told}")
+    count = len(found) - len(failed)
+    if done:
+        typer.echo(f"{count} released" + (f", {len(failed)} not" if failed else ""))
+    elif found:
+        typer.echo(f"{count} would be released; nothing was changed. Do it with --yes.")
+    else:
+        typer.echo("No CertificateRequest carries the finalizer vault-issuer.io/revocation.")

@@ -1,0 +1,54 @@
+"""The write before signing, in the modes that revoke: finalizer and Secret's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from issuer.api.issuers import IssuerSpec
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.request import Request
+from issuer.controller.revocation.marks import CERTIFICATE_ANNOTATION, annotation, guarded, with_guard
+from issuer.controller.revocation.rights import REASON, RevocationRights
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Invalid, NotFound
+from issuer.kube.resources import CERTIFICATE_REQUESTS, CERTIFICATES
+from issuer.signing.outcomes import Retry
+
+
+@dataclass(slots=True, eq=False)
+class RevocationGuard:
+    """Marks requests whose certificates may have to be revoked, before there is one."""
+
+    client: KubeClient
+    rights: RevocationRights
+
+    def wanted(self, request: Request, spec: IssuerSpec | None) -> bool:
+        """Whether the request must be marked before it is signed; only cert-manager's are."""
+        revokes = spec is not None and spec.revocation.policy != "Never"
+        return revokes and isinstance(request, CertificateRequest) and not guarded(request.object)
+
+    async def put_on(self, request: Request) -> Request:
+        """Mark the request; as the API server has it then.
+
+        Raises KubeError (Conflict: it changed meanwhile) or Retry (RevocationForbidden: the Secret could not
+        be looked at later).
+        """
+        secret = await self._secret_name(request)
+        if secret:
+            problem = await self.rights.secret_problem(request.key.namespace, secret)
+            if problem is not None:
+                raise Retry(REASON, problem)
+        return request.with_object(
+            await self.client.replace(CERTIFICATE_REQUESTS, with_guard(request, secret))
+        )
+
+    async def _secret_name(self, request: Request) -> str:
+        """``spec.secretName`` of the request's Certificate, empty when there is none."""
+        name = annotation(request.object, CERTIFICATE_ANNOTATION)
+        if not name:
+            return ""
+        try:
+            certificate = await self.client.get(CERTIFICATES, name, request.key.namespace)
+        except (NotFound, Invalid):
+            return ""
+        return str((certificate.get("spec") or {}).get("secretName") or "")

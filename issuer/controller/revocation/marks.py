@@ -1,0 +1,44 @@
+"""The finalizer that keeps a request until its certificate is looked after, and the Secret it belongs to."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from issuer.api.group import GROUP
+from issuer.controller.request import Request
+
+FINALIZER: Final = f"{GROUP}/revocation"
+SECRET_ANNOTATION: Final = f"{GROUP}/revocation-secret"
+"""Name of the Secret of the request's Certificate, as it was before signing; absent without a Certificate."""
+
+CERTIFICATE_ANNOTATION: Final = "cert-manager.io/certificate-name"
+REVISION_ANNOTATION: Final = "cert-manager.io/certificate-revision"
+
+Json = dict[str, Any]
+
+
+def annotation(obj: Json, name: str) -> str:
+    """An annotation's value, empty when it isn't there."""
+    return str((obj["metadata"].get("annotations") or {}).get(name) or "")
+
+
+def guarded(obj: Json) -> bool:
+    """Whether our finalizer is on the object."""
+    return FINALIZER in (obj["metadata"].get("finalizers") or ())
+
+
+def with_guard(request: Request, secret: str) -> Json:
+    """The object with our finalizer, and the name of the Secret where there is one."""
+    meta = request.object["metadata"]
+    annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if k != SECRET_ANNOTATION}
+    if secret:
+        annotations[SECRET_ANNOTATION] = secret
+    finalizers = [*(meta.get("finalizers") or ()), FINALIZER]
+    return {**request.object, "metadata": {**meta, "annotations": annotations, "finalizers": finalizers}}
+
+
+def without_guard(obj: Json) -> Json:
+    """The object without our finalizer."""
+    meta = obj["metadata"]
+    left = [one for one in meta.get("finalizers") or () if one != FINALIZER]
+    return {**obj, "metadata": {**meta, "finalizers": left}}

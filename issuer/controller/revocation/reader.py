@@ -1,0 +1,150 @@
+"""What the plan asks for, read from the API server: request, Secret, and whether the name is wanted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from cryptography import x509
+
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.conditions import is_true
+from issuer.controller.request import RequestKey
+from issuer.controller.revocation.plan import Found, Leaf
+from issuer.controller.revocation.store import Record
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Forbidden, Invalid, KubeError, NotFound
+from issuer.kube.resources import CERTIFICATE_REQUESTS, CERTIFICATES, SECRETS
+from issuer.x509.certificates import public_key, read_certificates, write_certificates
+from issuer.x509.describe import serial_hex
+from issuer.x509.errors import X509Error
+from issuer.x509.request import decode_request
+
+
+class CantTell(Exception):
+    """What was read does not say whether revoking is right; ``reason`` is CamelCase.
+
+    ``final`` when it won't change by itself.
+    """
+
+    def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.final = final
+
+
+class Issuing(Enum):
+    """What cert-manager does now for a Certificate; it names requests ``<certificate>-<revision>``."""
+
+    NOTHING = "it issues nothing"
+    ANOTHER = "it issues a certificate, by a request of another name"
+    THIS_NAME = "it needs the request's name: the Certificate was made again, or its spec changed meanwhile"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One look at a request: its certificate as PEM, the serial as Vault writes it, and what was found.
+
+    ``is_ca`` says whether a CA was asked for, which tells the path that signed it.
+    """
+
+    leaf_pem: str
+    serial: str
+    is_ca: bool
+    found: Found
+
+
+class EvidenceReader:
+    """Reads one request's surroundings; all by name."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def request(self, key: RequestKey, uid: str) -> CertificateRequest:
+        """The very request, as it is now. Raises NotFound when it is gone, and other KubeErrors."""
+        found = CertificateRequest(await self._client.get(CERTIFICATE_REQUESTS, key.name, key.namespace))
+        if found.uid != uid:
+            raise NotFound(f"{key} was made again")
+        return found
+
+    async def evidence(self, request: CertificateRequest, record: Record) -> Evidence:
+        """The request's certificate, and what its Secret holds. Raises CantTell, KubeError."""
+        leaf = _own_certificate(request)
+        held = await self._held(request.key.namespace, record.secret)
+        pem, serial = write_certificates((leaf,)), serial_hex(leaf)
+        return Evidence(pem, serial, request.is_ca, Found(_leaf(leaf), held))
+
+    async def issuing(self, key: RequestKey, record: Record) -> Issuing:
+        """What cert-manager does for the request's Certificate. To be read before its Secret."""
+        if not record.certificate:
+            return Issuing.NOTHING
+        try:
+            found = await self._client.get(CERTIFICATES, record.certificate, key.namespace)
+        except KubeError:
+            return Issuing.NOTHING
+        if found["metadata"].get("deletionTimestamp"):
+            return Issuing.NOTHING
+        status = found.get("status") or {}
+        if not is_true(status.get("conditions"), "Issuing"):
+            return Issuing.NOTHING
+        next_revision = int(status.get("revision") or 0) + 1
+        return Issuing.THIS_NAME if next_revision == record.revision else Issuing.ANOTHER
+
+    async def _held(self, namespace: str, secret: str) -> Leaf | None:
+        if not secret:
+            return None
+        try:
+            found = await self._client.get(SECRETS, secret, namespace)
+        except (NotFound, Invalid):
+            return None
+        except Forbidden as error:
+            raise CantTell(
+                "SecretForbidden", f"the Secret {secret} can't be read: {error.message}"
+            ) from error
+        return _held_leaf(found, secret)
+
+
+def _own_certificate(request: CertificateRequest) -> x509.Certificate:
+    """The request's certificate, if it is for the request's own key.
+
+    Whoever may write to status could put somebody else's certificate there and have it revoked; the key of
+    ``spec.request``, whose signature is checked, can't be somebody else's.
+    """
+    try:
+        raw = base64.b64decode(request.object["status"]["certificate"], validate=True)
+        leaf = read_certificates(raw)[0]
+        asked = decode_request(request.spec.get("request") or "")
+    except (KeyError, TypeError, binascii.Error, X509Error) as error:
+        message = "the request's certificate can't be read"
+        raise CantTell("CertificateUnreadable", message, final=True) from error
+    if public_key(leaf) != asked.public_key:
+        message = "the certificate in its status is not for the key of its spec.request"
+        raise CantTell("NotItsCertificate", message, final=True)
+    return leaf
+
+
+def serial_of(request: CertificateRequest) -> str:
+    """The serial of the certificate in its status, for telling; "unknown" when that can't be read."""
+    try:
+        raw = base64.b64decode(request.object["status"]["certificate"], validate=True)
+        return serial_hex(read_certificates(raw)[0])
+    except (KeyError, TypeError, binascii.Error, X509Error):
+        return "unknown"
+
+
+def _held_leaf(secret: dict[str, Any], name: str) -> Leaf | None:
+    text = (secret.get("data") or {}).get("tls.crt")
+    if not text:
+        return None
+    try:
+        return _leaf(read_certificates(base64.b64decode(text, validate=True))[0])
+    except (binascii.Error, X509Error) as error:
+        raise CantTell("SecretUnreadable", f"tls.crt of the Secret {name} can't be read") from error
+
+
+def _leaf(certificate: x509.Certificate) -> Leaf:
+    return Leaf(certificate.serial_number, certificate.not_valid_before_utc, certificate.not_valid_after_utc)

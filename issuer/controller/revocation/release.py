@@ -1,0 +1,105 @@
+"""Takes our finalizer off requests by hand: before an uninstall, or where no controller is left to do it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.revocation.marks import guarded, without_guard
+from issuer.kube.client import KubeClient, connect
+from issuer.kube.errors import ConfigError, Conflict, KubeError, NotFound
+from issuer.kube.resources import CERTIFICATE_REQUESTS
+
+_CONFLICTS: Final = 5
+
+
+class NoCluster(Exception):
+    """The cluster can't be reached or asked; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A request that carries our finalizer."""
+
+    namespace: str
+    name: str
+    issuer: str
+    deleting: bool
+    has_certificate: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command prints it."""
+        return {
+            "namespace": self.namespace,
+            "name": self.name,
+            "issuer": self.issuer,
+            "deleting": self.deleting,
+            "hasCertificate": self.has_certificate,
+        }
+
+
+@asynccontextmanager
+async def cluster(kubeconfig: str | None, context: str | None) -> AsyncIterator[KubeClient]:
+    """A client of that cluster; KubeErrors inside become NoCluster."""
+    try:
+        client = await connect(kubeconfig, context)
+    except ConfigError as error:
+        raise NoCluster(f"no cluster: {error.message}") from error
+    try:
+        yield client
+    except KubeError as error:
+        raise NoCluster(f"the cluster can't be asked: {error.message}") from error
+    finally:
+        await client.close()
+
+
+async def find(client: KubeClient, namespace: str | None) -> list[Guarded]:
+    """Every request with our finalizer, in one namespace or in all. Raises KubeError.
+
+    Whatever its issuer's group: the field selector that the controller uses is not needed here.
+    """
+    found: list[Guarded] = []
+    token = ""
+    try:
+        while True:
+            page = await client.list_page(CERTIFICATE_REQUESTS, namespace=namespace, continue_token=token)
+            found += [_guarded(one) for one in page.items if guarded(one)]
+            token = page.continue_token
+            if not token:
+                return found
+    except NotFound:
+        return []  # no CertificateRequests are known at all
+
+
+async def release(client: KubeClient, one: Guarded) -> str | None:
+    """Take the finalizer off; None when it is off, else why not."""
+    try:
+        for _ in range(_CONFLICTS):
+            obj = await client.get(CERTIFICATE_REQUESTS, one.name, one.namespace)
+            if not guarded(obj):
+                return None
+            try:
+                await client.replace(CERTIFICATE_REQUESTS, without_guard(obj))
+            except Conflict:
+                continue
+            return None
+    except NotFound:
+        return None
+    except KubeError as error:
+        return error.message
+    return "it kept changing"
+
+
+def _guarded(obj: dict[str, Any]) -> Guarded:
+    request = CertificateRequest(obj)
+    reference = request.spec.get("issuerRef") or {}
+    return Guarded(
+        namespace=request.key.namespace,
+        name=request.key.name,
+        issuer=f"{reference.get('kind') or ''}/{reference.get('name') or ''}",
+        deleting=request.deleted,
+        has_certificate=bool((obj.get("status") or {}).get("certificate")),
+    )

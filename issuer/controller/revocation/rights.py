@@ -1,0 +1,78 @@
+"""What the controller must be allowed in Kubernetes before it may promise to revoke.
+
+Asked of the API server itself (SelfSubjectAccessReview). The right to read a Secret is asked request by
+request, by name, as namespaces may grant it one by one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from issuer.controller.credentials import kubernetes_retry
+from issuer.controller.request import IssuerKey
+from issuer.kube.access import may_i
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import KubeError
+
+REASON = "RevocationForbidden"
+
+# An answer is believed this long; a change of RBAC that we see ends that at once.
+_BELIEVED_SECONDS = 30.0
+_REMEMBERED = 4096
+_GRANT = "apply config/rbac/optional/revocation.yaml, or set spec.revocation.policy to Never"
+_NEEDED = (("update", "certificaterequests"), ("get", "certificates"))
+
+_Asked = tuple[str, str, str, str, str]
+
+
+class RevocationRights:
+    """The answers, remembered for seconds."""
+
+    def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._known: dict[_Asked, tuple[float, bool]] = {}
+
+    def clear(self) -> None:
+        """RBAC changed: ask again."""
+        self._known.clear()
+
+    async def issuer_problem(self, key: IssuerKey) -> str | None:
+        """What is missing for the requests of this issuer, with what to do; None when nothing is.
+
+        Raises Retry when the API server can't say.
+        """
+        for verb, resource in _NEEDED:
+            if not await self._may(verb, "cert-manager.io", resource, "", key.namespace):
+                where = f" in namespace {key.namespace}" if key.namespace else ""
+                return f"spec.revocation needs the verb {verb} on {resource}.cert-manager.io{where}: {_GRANT}"
+        return None
+
+    async def secret_problem(self, namespace: str, secret: str) -> str | None:
+        """Why it can't be seen whether this Secret still holds a certificate; None when it can.
+
+        Raises Retry when the API server can't say.
+        """
+        if await self._may("get", "", "secrets", secret, namespace):
+            return None
+        return (
+            f"the issuer revokes what is not in use any more, and the controller may not read the Secret "
+            f"{secret} to see that: bind the ClusterRole vault-issuer-revocation-secrets in this namespace"
+        )
+
+    async def _may(self, verb: str, group: str, resource: str, name: str, namespace: str) -> bool:
+        asked = (verb, group, resource, name, namespace)
+        until, allowed = self._known.get(asked, (0.0, False))
+        if self._clock() < until:
+            return allowed
+        try:
+            allowed = await may_i(
+                self._client, verb=verb, group=group, resource=resource, name=name, namespace=namespace
+            )
+        except KubeError as error:
+            raise kubernetes_retry(error, f"ask for the right to {verb} {resource}") from error
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[asked] = (self._clock() + _BELIEVED_SECONDS, allowed)
+        return allowed

@@ -1,0 +1,188 @@
+"""The guarded requests, a few fields of each: enough to know when to look, and never a body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.conditions import find, parse_time
+from issuer.controller.request import BadSpec, IssuerKey, RequestKey
+from issuer.controller.revocation.marks import (
+    CERTIFICATE_ANNOTATION,
+    REVISION_ANNOTATION,
+    SECRET_ANNOTATION,
+    annotation,
+    guarded,
+)
+from issuer.controller.stores import Json, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A request with our finalizer.
+
+    ``certificate`` and ``secret`` are names in its namespace, empty when it has none. ``revision`` is the
+    Certificate's, 0 when it is not said. ``issued_at`` is None without a certificate. ``seen`` is when this
+    process first saw it deleted.
+    """
+
+    uid: str
+    issuer: IssuerKey | None
+    certificate: str
+    revision: int
+    secret: str
+    issued_at: datetime | None
+    deleted_at: datetime | None
+    seen: datetime | None
+
+
+class RevocationStore(Store[RequestKey]):
+    """All requests that carry our finalizer; ``on_change`` hears of each that may have something due."""
+
+    def __init__(
+        self, on_change: Callable[[RequestKey], None], now: Callable[[], datetime] | None = None
+    ) -> None:
+        super().__init__()
+        self._on_change = on_change
+        self._now = now or (lambda: datetime.now(UTC))
+        self._records: dict[RequestKey, Record] = {}
+        self._of: dict[tuple[str, str], set[RequestKey]] = {}  # by namespace and Certificate
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def get(self, key: RequestKey) -> Record | None:
+        """The record, or None when the request is gone or carries no finalizer of ours."""
+        return self._records.get(key)
+
+    def replaced_at(self, key: RequestKey) -> datetime | None:
+        """When the first of the later requests of the same Certificate that are known was issued."""
+        record = self._records.get(key)
+        if record is None:
+            return None
+        later = (self._records[one] for one in self._siblings(key, record))
+        times = [one.issued_at for one in later if one.issued_at and one.revision > record.revision]
+        return min(times, default=None)
+
+    def of_issuer(self, issuer: IssuerKey) -> list[RequestKey]:
+        """The requests of one issuer."""
+        return [key for key, record in self._records.items() if record.issuer == issuer]
+
+    def in_namespace(self, namespace: str) -> list[RequestKey]:
+        """The requests of one namespace."""
+        return [key for key in self._records if key.namespace == namespace]
+
+    def key_of(self, obj: Json) -> RequestKey:
+        """Namespace and name."""
+        return CertificateRequest(obj).key
+
+    def known(self) -> Iterable[RequestKey]:
+        """Every guarded request."""
+        return tuple(self._records)
+
+    def upsert(self, obj: Json) -> None:
+        """A request appeared or changed."""
+        key = self.key_of(obj)
+        if not guarded(obj):
+            self.drop(key)
+            return
+        old = self._records.get(key)
+        new = _record(CertificateRequest(obj), old, self._now)
+        if new == old:
+            return
+        self._forget(key)
+        self._records[key] = new
+        if new.certificate:
+            self._of.setdefault((key.namespace, new.certificate), set()).add(key)
+        self._on_change(key)
+        if new.issued_at is not None and (old is None or old.issued_at is None):
+            for earlier in self._siblings(key, new):
+                self._on_change(earlier)
+
+    def drop(self, key: RequestKey) -> None:
+        """A request is gone, or ours to look after no longer."""
+        if self._forget(key):
+            self._on_change(key)
+
+    def _siblings(self, key: RequestKey, record: Record) -> list[RequestKey]:
+        return [one for one in self._of.get((key.namespace, record.certificate), ()) if one != key]
+
+    def _forget(self, key: RequestKey) -> bool:
+        record = self._records.pop(key, None)
+        if record is None:
+            return False
+        group = (key.namespace, record.certificate)
+        keys = self._of.get(group)
+        if keys is not None:
+            keys.discard(key)
+            if not keys:
+                del self._of[group]
+        return True
+
+
+def _record(request: CertificateRequest, old: Record | None, now: Callable[[], datetime]) -> Record:
+    obj, meta = request.object, request.object["metadata"]
+    deleted = meta.get("deletionTimestamp")
+    seen = None
+    if deleted:
+        known = old is not None and old.uid == request.uid
+        seen = (old.seen if old is not None and known else None) or now()
+    revision = annotation(obj, REVISION_ANNOTATION)
+    return Record(
+        uid=request.uid,
+        issuer=_issuer(request),
+        certificate=annotation(obj, CERTIFICATE_ANNOTATION),
+        revision=int(revision) if revision.isdecimal() and len(revision) < 10 else 0,
+        secret=annotation(obj, SECRET_ANNOTATION),
+        issued_at=_issued_at(request),
+        deleted_at=parse_time(deleted) if deleted else None,
+        seen=seen,
+    )
+
+
+def _issuer(request: CertificateRequest) -> IssuerKey | None:
+    try:
+        return request.issuer
+    except BadSpec:
+        return None
+
+
+def _issued_at(request: CertificateRequest) -> datetime | None:
+    if not (request.object.get("status") or {}).get("certificate"):
+        return None
+    since = (find(request.conditions, "Ready") or {}).get("lastTransitionTime")
+    return parse_time(since) if since else request.created
+
+
+class Both:
+    """Hands each event to several handlers."""
+
+    def __init__(self, *handlers: Store[RequestKey]) -> None:
+        self._handlers = handlers
+
+    def begin(self) -> None:
+        """A new list starts."""
+        for one in self._handlers:
+            one.begin()
+
+    def add(self, obj: Json) -> None:
+        """One object of the list."""
+        for one in self._handlers:
+            one.add(obj)
+
+    def end(self) -> None:
+        """The list is complete."""
+        for one in self._handlers:
+            one.end()
+
+    def upsert(self, obj: Json) -> None:
+        """An object appeared or changed."""
+        for one in self._handlers:
+            one.upsert(obj)
+
+    def remove(self, obj: Json) -> None:
+        """An object is gone."""
+        for one in self._handlers:
+            one.remove(obj)

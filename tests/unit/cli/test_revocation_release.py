@@ -1,0 +1,94 @@
+"""`revocation release` finds what carries our finalizer, takes only that off, and says what it could not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from issuer.cli.main import app
+from issuer.controller.revocation.marks import FINALIZER
+from issuer.controller.revocation.release import Guarded, NoCluster, cluster, find, release
+from issuer.kube.client import KubeClient
+from tests.builders import certificate_request
+from tests.unit.kube.fake_api import FakeApi, json, listing, refuse, running
+
+ALL = "/apis/cert-manager.io/v1/certificaterequests"
+ONE = "/apis/cert-manager.io/v1/namespaces/team-a/certificaterequests/one"
+MARKED = Guarded("team-a", "one", "VaultClusterIssuer/demo", deleting=False, has_certificate=False)
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[FakeApi]:
+    async with running() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(api: FakeApi, tmp_path: Path) -> AsyncIterator[KubeClient]:
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": api.url}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    async with cluster(str(path), None) as one:
+        yield one
+
+
+def marked(name: str = "one", *finalizers: str, **meta: Any) -> dict[str, Any]:
+    """A request with these finalizers and ours."""
+    found = certificate_request(name)
+    found["metadata"] |= {"finalizers": [*finalizers, FINALIZER], **meta}
+    return found
+
+
+async def test_only_marked_requests_are_found_on_every_page(api: FakeApi, client: KubeClient) -> None:
+    deleting = marked("two", deletionTimestamp="2026-11-22T12:00:00Z")
+    api.on("GET", ALL, listing("1", marked(), certificate_request("x"), more="next"), listing("1", deleting))
+    found = await find(client, None)
+    assert [(one.name, one.deleting) for one in found] == [("one", False), ("two", True)]
+    assert found[0] == MARKED
+
+
+async def test_a_cluster_without_cert_manager_has_none(api: FakeApi, client: KubeClient) -> None:
+    api.on("GET", ALL, refuse(404, "NotFound"))
+    assert await find(client, None) == []
+
+
+async def test_only_our_finalizer_comes_off_and_a_conflict_is_tried_again(
+    api: FakeApi, client: KubeClient
+) -> None:
+    api.on("GET", ONE, json(marked("one", "other")), json(marked("one", "other")))
+    api.on("PUT", ONE, refuse(409, "Conflict"), json(marked()))
+    assert await release(client, MARKED) is None
+    assert [call.body["metadata"]["finalizers"] for call in api.called("PUT")] == [["other"], ["other"]]
+
+
+async def test_one_that_is_gone_is_released(api: FakeApi, client: KubeClient) -> None:
+    api.on("GET", ONE, refuse(404, "NotFound"))
+    assert await release(client, MARKED) is None
+
+
+async def test_a_refusal_is_told(api: FakeApi, client: KubeClient) -> None:
+    api.on("GET", ONE, json(marked()))
+    api.on("PUT", ONE, refuse(403, "Forbidden", "the webhook is down"))
+    assert "the webhook is down" in (await release(client, MARKED) or "")
+
+
+async def test_a_cluster_that_cannot_be_asked_is_told() -> None:
+    with pytest.raises(NoCluster, match="no cluster"):
+        async with cluster("/no/such/file", None):
+            pass
+
+
+def test_without_a_cluster_the_exit_code_says_bad_input() -> None:
+    done = CliRunner().invoke(app, ["revocation", "release", "--kubeconfig", "/no/such/file"])
+    assert done.exit_code == 3
+    assert "no cluster" in done.stderr

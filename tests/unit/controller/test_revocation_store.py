@@ -1,0 +1,137 @@
+"""What is remembered of guarded requests, and who is woken by what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.request import RequestKey
+from issuer.controller.revocation.marks import FINALIZER, SECRET_ANNOTATION, guarded, without_guard
+from issuer.controller.revocation.store import Both, RevocationStore
+from issuer.controller.stores import RequestStore
+from tests.builders import NOW, certificate_request, condition
+from tests.unit.controller.bench import CLUSTER_ISSUER
+
+ISSUED = {"conditions": [condition("Ready", reason="Issued")], "certificate": "eA=="}
+
+
+def guarded_request(revision: int = 1, *, issued: bool = True, **meta: Any) -> dict[str, Any]:
+    """A request of the Certificate ``web`` with our finalizer."""
+    obj = certificate_request(f"web-{revision}")
+    obj["metadata"] |= {
+        "finalizers": [FINALIZER, "other"],
+        "annotations": {
+            "cert-manager.io/certificate-name": "web",
+            "cert-manager.io/certificate-revision": str(revision),
+            SECRET_ANNOTATION: "web-tls",
+        },
+        **meta,
+    }
+    if issued:
+        obj["status"] = ISSUED
+    return obj
+
+
+@pytest.fixture
+def woken() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def store(woken: list[str]) -> RevocationStore:
+    return RevocationStore(lambda key: woken.append(key.name), lambda: NOW)
+
+
+KEY = RequestKey("team-a", "web-1")
+
+
+def test_a_few_fields_are_kept(store: RevocationStore) -> None:
+    store.upsert(guarded_request())
+    record = store.get(KEY)
+    assert record is not None
+    assert (record.issuer, record.certificate, record.revision) == (CLUSTER_ISSUER, "web", 1)
+    assert record.secret == "web-tls"
+    assert record.issued_at == NOW - timedelta(minutes=1)
+    assert store.of_issuer(CLUSTER_ISSUER) == store.in_namespace("team-a") == [KEY]
+
+
+def test_a_request_without_our_finalizer_is_none_of_it(store: RevocationStore, woken: list[str]) -> None:
+    store.upsert(certificate_request())
+    assert (len(store), woken) == (0, [])
+    store.upsert(guarded_request())
+    store.upsert(without_guard(guarded_request()))
+    assert len(store) == 0
+    assert woken == ["web-1", "web-1"]
+
+
+def test_an_event_that_changes_nothing_wakes_nobody(store: RevocationStore, woken: list[str]) -> None:
+    for version in ("1", "2"):
+        store.upsert(guarded_request(resourceVersion=version))
+    assert woken == ["web-1"]
+
+
+def test_a_successors_certificate_wakes_its_predecessors(store: RevocationStore, woken: list[str]) -> None:
+    store.upsert(guarded_request(1))
+    store.upsert(guarded_request(2, issued=False))
+    assert store.replaced_at(KEY) is None
+    woken.clear()
+    store.upsert(guarded_request(2))
+    assert sorted(woken) == ["web-1", "web-2"]
+    assert store.replaced_at(KEY) == NOW - timedelta(minutes=1)
+    assert store.replaced_at(RequestKey("team-a", "web-2")) is None
+
+
+def test_another_certificates_request_replaces_nothing(store: RevocationStore) -> None:
+    store.upsert(guarded_request(1))
+    other = guarded_request(2)
+    other["metadata"]["annotations"]["cert-manager.io/certificate-name"] = "other"
+    store.upsert(other)
+    assert store.replaced_at(KEY) is None
+
+
+def test_the_first_sight_of_a_deletion_is_remembered_for_that_very_request(woken: list[str]) -> None:
+    times = iter(NOW + timedelta(seconds=number) for number in range(9))
+    store = RevocationStore(lambda key: woken.append(key.name), lambda: next(times))
+    deleted: dict[str, Any] = {"deletionTimestamp": "2026-11-22T11:00:00Z"}
+    store.upsert(guarded_request(**deleted))
+    store.upsert(guarded_request(**deleted, resourceVersion="2"))
+    first = store.get(KEY)
+    assert first is not None
+    assert (first.deleted_at, first.seen) == (NOW - timedelta(hours=1), NOW)
+    store.upsert(guarded_request(**deleted, uid="another"))
+    again = store.get(KEY)
+    assert again is not None
+    assert again.seen == NOW + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("revision", ["", "x", "-1", "99999999999999999999"])
+def test_a_revision_that_is_no_number_counts_as_none(store: RevocationStore, revision: str) -> None:
+    obj = guarded_request()
+    obj["metadata"]["annotations"]["cert-manager.io/certificate-revision"] = revision
+    store.upsert(obj)
+    record = store.get(KEY)
+    assert record is not None
+    assert record.revision == 0
+
+
+def test_both_stores_follow_one_watch(store: RevocationStore, woken: list[str]) -> None:
+    open_requests = RequestStore(CertificateRequest, lambda _key: None)
+    both = Both(open_requests, store)
+    both.begin()
+    both.add(guarded_request(1, issued=False))
+    both.end()
+    assert (len(open_requests), len(store)) == (1, 1)
+    both.upsert(guarded_request(1))
+    assert (len(open_requests), len(store)) == (0, 1)
+    both.begin()
+    both.end()
+    assert len(store) == 0
+
+
+def test_only_our_finalizer_is_taken_off() -> None:
+    left = without_guard(guarded_request())
+    assert left["metadata"]["finalizers"] == ["other"]
+    assert not guarded(left)
