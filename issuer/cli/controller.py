@@ -91,6 +91,16 @@ def controller(
             help="Sign Kubernetes' CertificateSigningRequests too, where RBAC lets the controller watch them."
         ),
     ] = True,
+    issuer_ambient_credentials: Annotated[
+        bool,
+        typer.Option(
+            help="Let VaultIssuers log in with the controller's own AWS identity "
+            "(auth.aws without serviceAccountRef)."
+        ),
+    ] = False,
+    cluster_issuer_ambient_credentials: Annotated[
+        bool, typer.Option(help="Let VaultClusterIssuers log in with the controller's own AWS identity.")
+    ] = True,
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
     ] = LogFormat.JSON,
@@ -129,6 +139,8 @@ def controller(
         metrics_address=metrics_address,
         name_policies=name_policies,
         certificate_signing_requests=certificate_signing_requests,
+        issuer_ambient_credentials=issuer_ambient_credentials,
+        cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
     )
     try:
         code = run_controller(options)

@@ -49,3 +49,5 @@ class ControllerOptions:
     metrics_address: str = ":9402"
     name_policies: bool = True
     certificate_signing_requests: bool = True
+    issuer_ambient_credentials: bool = False
+    cluster_issuer_ambient_credentials: bool = True
