@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from issuer.vault.aws import AWSCredentials, AWSIdentity, region_of
 from issuer.vault.errors import LoginRefused, STSUnavailable
 from issuer.vault.sts import TokenService
+from tests.sigv4 import signature
 from tests.unit.vault import fake
 from tests.unit.vault.aws_fake import GRANTED, fake_sts, refused
 from tests.unit.vault.fake import FakeVault, client_of, fake_vault
@@ -38,20 +37,6 @@ async def sent(identity: AWSIdentity) -> tuple[FakeVault, dict[str, str], dict[s
         }
         headers = {name.lower(): ",".join(value) for name, value in json.loads(body["headers"]).items()}
         return vault, body, headers
-
-
-def signature(headers: dict[str, str], body: str, secret: str, region: str) -> str:
-    """Signature version 4 over the signed headers, written from AWS's description alone."""
-    names = headers["authorization"].split("SignedHeaders=")[1].split(",")[0]
-    canonical = "".join(f"{name}:{headers[name].strip()}\n" for name in names.split(";"))
-    hashed = hashlib.sha256(body.encode()).hexdigest()
-    request = f"POST\n/\n\n{canonical}\n{names}\n{hashed}"
-    time, scope = headers["x-amz-date"], f"{headers['x-amz-date'][:8]}/{region}/sts/aws4_request"
-    text = f"AWS4-HMAC-SHA256\n{time}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    key = f"AWS4{secret}".encode()
-    for part in (*scope.split("/"), text):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return key.hex()
 
 
 @pytest.mark.parametrize(
