@@ -20,7 +20,7 @@ Answer = tuple[int, bytes]
 
 
 class ForwardingVault:
-    """``addr`` and ``ca_bundle`` are what an issuer needs to be led here; subclasses meddle in ``forward``."""
+    """``addr`` and ``ca_bundle`` lead an issuer here; subclasses meddle in ``forward``."""
 
     def __init__(self, bed: Testbed, name: str) -> None:
         directory = bed.directory / name
