@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 LIFETIME = dt.timedelta(days=90)
 _CLOCK_SKEW = dt.timedelta(minutes=5)
 
@@ -25,7 +27,7 @@ def write_private(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def private_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_key_pem(key: PrivateKey) -> bytes:
     """PKCS #8 PEM, not encrypted."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -43,6 +45,55 @@ def write_signing_key(directory: Path) -> tuple[Path, Path]:
         )
     )
     return private, public
+
+
+class ClientCA:
+    """A CA for TLS client certificates; its key stays in memory."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._certificate = (
+            _builder(name, name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(authority=True), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+
+    @property
+    def pem(self) -> str:
+        """PEM text of the CA."""
+        return _pem(self._certificate)
+
+    def issue(
+        self, common_name: str, *, life: dt.timedelta = LIFETIME, key: PrivateKey | None = None
+    ) -> ClientPair:
+        """A certificate for TLS clients, with its key; a negative ``life`` gives one that has ended."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        now = dt.datetime.now(dt.UTC)
+        certificate = (
+            _builder(common_name, self._name, key.public_key(), begin=now - abs(life), end=now + life / 2)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(authority=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
+            )
+            .sign(self._key, hashes.SHA256())
+        )
+        return ClientPair(_pem(certificate), private_key_pem(key).decode())
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPair:
+    """PEM text of a client certificate and its key, as a kubernetes.io/tls Secret holds them."""
+
+    certificate: str
+    key: str = field(repr=False)
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +128,14 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: str,
+    issuer: str,
+    key: PublicKey,
+    *,
+    begin: dt.datetime | None = None,
+    end: dt.datetime | None = None,
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -85,8 +143,8 @@ def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.
         .issuer_name(_name(issuer))
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + LIFETIME)
+        .not_valid_before(begin or now - _CLOCK_SKEW)
+        .not_valid_after(end or now + LIFETIME)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

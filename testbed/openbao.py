@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from testbed.certs import write_server
+from testbed.certs import ClientCA, write_server
 from testbed.errors import HTTPError, TestbedError
 from testbed.jsonhttp import JSONClient
 from testbed.processes import LOOPBACK, Process, free_port, retry_ports
@@ -22,6 +22,7 @@ class OpenBao:
 
     Attributes:
         addr: ``https://127.0.0.1:PORT``; stays the same over ``stop`` and ``start``.
+        mtls_addr: the same server at a listener that wants a client certificate of ``client_ca``.
         ca_file: PEM of the CA of its listener.
         token: the root token.
         unseal_keys: three keys, two of which unseal.
@@ -35,8 +36,10 @@ class OpenBao:
         self._tls = write_server(directory, "openbao")
         self.process = Process("OpenBao", directory / "openbao.log")
         self.ca_file = self._tls.ca
+        self.client_ca = ClientCA("testbed client CA")
         self.audit_log = directory / "audit.log"
         self.addr = ""
+        self.mtls_addr = ""
         self.token = ""
         self.unseal_keys: tuple[str, ...] = ()
         self._http: JSONClient | None = None
@@ -69,10 +72,11 @@ class OpenBao:
 
     def _first_launch(self) -> None:
         port = free_port()
-        self.addr = f"https://{LOOPBACK}:{port}"
+        mtls_port = free_port()
+        self.addr, self.mtls_addr = f"https://{LOOPBACK}:{port}", f"https://{LOOPBACK}:{mtls_port}"
         self._http = JSONClient(self.addr, str(self.ca_file))
         config = self._directory / "openbao.json"
-        config.write_text(json.dumps(self._configuration(port)))
+        config.write_text(json.dumps(self._configuration(port, mtls_port)))
         try:
             self._launch()
         except TestbedError:
@@ -83,7 +87,7 @@ class OpenBao:
         self.process.start([self._program.path, "server", f"-config={self._directory / 'openbao.json'}"])
         self.process.wait_ready(self._answers)
 
-    def _configuration(self, port: int) -> dict[str, Any]:
+    def _configuration(self, port: int, mtls_port: int) -> dict[str, Any]:
         cluster_port = free_port()
         data = self._directory / "data"
         data.mkdir(exist_ok=True)
@@ -93,10 +97,19 @@ class OpenBao:
             "tls_cert_file": str(self._tls.cert),
             "tls_key_file": str(self._tls.key),
         }
+        client_ca = self._directory / "client-ca.crt"
+        client_ca.write_text(self.client_ca.pem)
+        mtls_listener = {
+            **listener,
+            "address": f"{LOOPBACK}:{mtls_port}",
+            "cluster_address": f"{LOOPBACK}:{free_port()}",
+            "tls_client_ca_file": str(client_ca),
+            "tls_require_and_verify_client_cert": True,
+        }
         # Audit devices can't be made through the API since OpenBao 2.4; they are part of the configuration.
         audit = {"description": "what the tests count", "options": {"file_path": str(self.audit_log)}}
         return {
-            "listener": [{"tcp": listener}],
+            "listener": [{"tcp": listener}, {"tcp": mtls_listener}],
             # The only storage of OpenBao 2.7 that needs no server of its own and survives a restart.
             "storage": {"raft": {"path": str(data), "node_id": "testbed", "performance_multiplier": "1"}},
             "audit": [{"file": {"file": audit}}],

@@ -199,6 +199,26 @@ def setup_approle(
     return AppRoleLogin(mount, name, str(role_id), str(secret_id))
 
 
+def setup_certificate_auth(
+    vault: OpenBao,
+    policy: str,
+    certificate_pem: str,
+    *,
+    name: str = "vault-issuer",
+    mount: str = "cert",
+    token_ttl: str = "20m",  # noqa: S107  # a time
+    **options: Any,
+) -> str:
+    """TLS certificate auth (enabled if it isn't) with one role that trusts a certificate, or a CA's leaves.
+
+    Returns what goes into ``spec.vault.auth.clientCertificate.mountPath``.
+    """
+    _enable_auth(vault, mount, "cert")
+    body = {"certificate": certificate_pem, "token_policies": [policy], "token_ttl": token_ttl, **options}
+    vault.write(f"auth/{mount}/certs/{name}", body)
+    return f"/v1/auth/{mount}"
+
+
 def setup_kubernetes_auth(bed: Testbed, *, mount: str = "kubernetes") -> str:
     """Kubernetes auth that reviews tokens at the testbed's API server; returns the mount."""
     _enable_auth(bed.vault, mount, "kubernetes")

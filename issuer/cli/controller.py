@@ -100,6 +100,16 @@ def controller(
             max=86400,
         ),
     ] = 300.0,
+    issuer_ambient_credentials: Annotated[
+        bool,
+        typer.Option(
+            help="Let VaultIssuers log in with the controller's own AWS identity "
+            "(auth.aws without serviceAccountRef)."
+        ),
+    ] = False,
+    cluster_issuer_ambient_credentials: Annotated[
+        bool, typer.Option(help="Let VaultClusterIssuers log in with the controller's own AWS identity.")
+    ] = True,
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
     ] = LogFormat.JSON,
@@ -139,6 +149,8 @@ def controller(
         name_policies=name_policies,
         certificate_signing_requests=certificate_signing_requests,
         revocation_wait=revocation_wait,
+        issuer_ambient_credentials=issuer_ambient_credentials,
+        cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
     )
     try:
         code = run_controller(options)

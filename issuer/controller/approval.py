@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from issuer.api.group import GROUP, POLICY_PLURAL
-from issuer.controller.credentials import kubernetes_retry
 from issuer.controller.outcomes import Denied, Failed, PutOff, Unapproved, Unprocessed
 from issuer.controller.policies import PolicyStore
+from issuer.controller.references import kubernetes_retry
 from issuer.controller.request import Request
 from issuer.controller.stores import NamespaceStore
 from issuer.kube.access import may

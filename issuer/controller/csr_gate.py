@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from issuer.api.group import GROUP
-from issuer.controller.credentials import kubernetes_retry
 from issuer.controller.delivery import Held
 from issuer.controller.kubernetes_csr import KubernetesCSR
 from issuer.controller.outcomes import Failed, PutOff, Unprocessed
+from issuer.controller.references import kubernetes_retry
 from issuer.controller.request import IssuerKey, Request
 from issuer.controller.rights import SigningRights, signing_forbidden_text
 from issuer.kube.access import may

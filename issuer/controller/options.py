@@ -50,3 +50,5 @@ class ControllerOptions:
     name_policies: bool = True
     certificate_signing_requests: bool = True
     revocation_wait: float = 300.0
+    issuer_ambient_credentials: bool = False
+    cluster_issuer_ambient_credentials: bool = True

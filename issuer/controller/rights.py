@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_PLURAL
-from issuer.controller.credentials import kubernetes_retry
+from issuer.controller.references import kubernetes_retry
 from issuer.controller.request import IssuerKey
 from issuer.kube.access import may_i
 from issuer.kube.client import KubeClient

@@ -24,7 +24,7 @@ from issuer.x509.errors import X509Error
 from issuer.x509.verify import Asked, Finding, verify
 
 # Reasons of a Retry that concern every request of the issuer, not only the one that met it.
-ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable"})
+ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable", "STSUnavailable"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,13 +12,7 @@ from issuer.api.issuers import IssuerSpec
 
 def unsupported_fields(spec: IssuerSpec) -> tuple[str, ...]:
     """Paths of the fields in use that this version does not serve, in the order of the spec."""
-    vault, auth = spec.vault, spec.vault.auth
-    chosen, _ignored = auth.chosen()
     checks = {
-        "spec.vault.clientCertSecretRef": vault.client_cert_secret_ref is not None,
-        "spec.vault.clientKeySecretRef": vault.client_key_secret_ref is not None,
-        "spec.vault.auth.clientCertificate": chosen == "clientCertificate",
-        "spec.vault.auth.aws": chosen == "aws",
         "spec.rateLimit": spec.rate_limit is not None,
     }
     return tuple(path for path, used in checks.items() if used)

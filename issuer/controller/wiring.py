@@ -159,9 +159,7 @@ class Parts:
             resources=ISSUERS,
             registry=self.registry,
             queue=self.issuers,
-            credentials=CredentialReader(
-                self.client, options.cluster_resource_namespace, options.vault_timeout
-            ),
+            credentials=CredentialReader(self.client, options),
             build_signer=build_signer,
             policies=self.policies,
             approval_rights=self.rights,

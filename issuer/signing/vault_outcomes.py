@@ -34,6 +34,8 @@ def _transient(error: errors.VaultError, connection: Connection) -> Retry | None
                 f"{error} (server {server}). Check that it runs, its address, DNS, proxy and "
                 "network policies.",
             )
+        case errors.STSUnavailable():
+            return Retry("STSUnavailable", f"{error}. The login to Vault needs it; requests wait.")
         case errors.RateLimited():
             return Retry("VaultRateLimited", f"Vault's rate limit is used up. {error}.", error.retry_after)
         case errors.ServerError():
@@ -68,9 +70,25 @@ def _broken_login(error: errors.VaultError, connection: Connection) -> IssuerBro
                 f"{error}. Put the CA that signed the certificate of {connection.server} into caBundle or "
                 "caBundleSecretRef, and see that its names hold the host, or set serverName.",
             )
+        case errors.ClientCertificateRefused():
+            return IssuerBroken("ClientCertificateRefused", _client_certificate_refused(error, connection))
         case errors.InvalidConnection():
             return IssuerBroken("InvalidConnection", f"{error}.")
     return None
+
+
+def _client_certificate_refused(error: errors.VaultError, connection: Connection) -> str:
+    if connection.client_certificate is None:
+        return (
+            f"{error}. The listener at {connection.server} asks every client for a certificate: set "
+            "clientCertSecretRef and clientKeySecretRef (auth.clientCertificate.secretName serves the login "
+            "alone)."
+        )
+    return (
+        f"{error}. The listener at {connection.server} does not take the client certificate it was shown: it "
+        "must be in date, meant for client authentication, and signed by a CA of the listener's "
+        "tls_client_ca_file."
+    )
 
 
 def _broken_path(error: errors.VaultError, path: SignPath, connection: Connection) -> IssuerBroken:

@@ -1,4 +1,4 @@
-"""Ways to log in to Vault: a token from a Secret, AppRole, Kubernetes.
+"""Ways to log in to Vault: a token from a Secret, AppRole, Kubernetes, a TLS client certificate.
 
 A token of our own login is never revoked, not even at shutdown: under a role with generate_lease=true Vault
 would revoke every certificate issued with that token along with it. Tokens end by their TTL instead.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from hvac.api.auth_methods.approle import AppRole as AppRoleApi
 from hvac.api.auth_methods.kubernetes import Kubernetes as KubernetesApi
 from hvac.api.auth_methods.token import Token as TokenApi
+from hvac.utils import format_url
 
+from issuer.vault.client_certificate import ClientCertificate
 from issuer.vault.errors import (
     BadRequest,
     Forbidden,
@@ -25,7 +27,7 @@ from issuer.vault.errors import (
     VaultError,
 )
 from issuer.vault.paths import auth_mount
-from issuer.vault.transport import VaultClient
+from issuer.vault.transport import VaultClient, connect
 
 _MAX_CREDENTIAL_CHARS = 64 * 1024
 # A header can hold nothing else; Vault's tokens and JWTs are plain printable ASCII.
@@ -106,7 +108,7 @@ class AppRole:
     async def login(self, client: VaultClient) -> Token:
         """Log in (auth/<mount>/login)."""
         api = AppRoleApi(client.adapter())
-        return await _login(
+        return await logged_in(
             self.name,
             "Check the role ID and the secret ID (it may have expired or be used up), that this auth method "
             "is "
@@ -142,12 +144,56 @@ class Kubernetes:
         """Log in (auth/<mount>/login) with a fresh JWT."""
         jwt = (await self.jwt()).strip()
         api = KubernetesApi(client.adapter())
-        return await _login(
+        return await logged_in(
             self.name,
             f'Check that Vault\'s auth role "{self.role}" exists there and is bound to this ServiceAccount, '
             f"namespace "
             "and audience, and that Vault can reach the API server and may create TokenReviews",
             lambda: api.login(role=self.role, jwt=jwt, use_token=False, mount_point=auth_mount(self.mount)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateLogin:
+    """TLS client certificate auth.
+
+    `own` is the certificate of this login alone: it is made on a connection of its own that shows it, and
+    everything after goes over the issuer's usual connection, as cert-manager does. Without `own` the usual
+    connection's certificate logs in. `role` None lets Vault take any role that matches. `mount` takes
+    cert-manager's full form.
+    """
+
+    role: str | None = None
+    own: ClientCertificate | None = field(default=None, repr=False)
+    mount: str = "/v1/auth/cert"
+
+    @property
+    def name(self) -> str:
+        """The method and mount, for messages."""
+        return f"client certificate login at auth/{auth_mount(self.mount)}"
+
+    async def login(self, client: VaultClient) -> Token:
+        """Log in (auth/<mount>/login) on a connection that shows the certificate."""
+        if self.own is None:
+            return await self._login(client)
+        once = connect(replace(client.connection, client_certificate=self.own))
+        try:
+            token = await self._login(once)
+        finally:
+            await once.close()
+        # Vault renews it only for the certificate that it was given to: a new login costs the same.
+        return replace(token, renewable=False)
+
+    async def _login(self, client: VaultClient) -> Token:
+        role = f'role "{self.role}"' if self.role else "a role"
+        # hvac's own method reads certificates from files and by `requests`.
+        url = format_url("/v1/auth/{mount_point}/login", mount_point=auth_mount(self.mount))
+        return await logged_in(
+            self.name,
+            f"Check that {role} exists there which trusts this certificate or its CA and allows its names, "
+            "that the certificate is in date and meant for client authentication, and that nothing between "
+            "here and Vault ends TLS",
+            lambda: client.adapter().login(url, json={"name": self.role or ""}),
         )
 
 
@@ -157,7 +203,8 @@ async def renew(client: VaultClient, token: Token) -> Token:
     return _token(answer, "token renewal")
 
 
-async def _login(name: str, hint: str, call: Callable[[], Awaitable[Any]]) -> Token:
+async def logged_in(name: str, hint: str, call: Callable[[], Awaitable[Any]]) -> Token:
+    """The token of a login's answer. A refusal becomes LoginRefused with `hint`; other VaultErrors pass."""
     try:
         answer = await call()
     except (BadRequest, Forbidden, NotFound) as error:

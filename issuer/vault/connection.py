@@ -1,4 +1,4 @@
-"""Where a Vault is and how to trust it."""
+"""Where a Vault is, how to trust it, and what to show it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from yarl import URL
 
+from issuer.vault.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.errors import InvalidConnection
 
 # The public roots of a whole operating system are about 250 KiB.
@@ -22,13 +23,15 @@ class Connection:
 
     `ca_pem` alone is trusted when given, otherwise the system's store; `server_name` is the name the server's
     certificate must hold (and SNI) where it isn't the host of `server`; `namespace` is Vault Enterprise's or
-    OpenBao's; `timeout` is for a whole call, in seconds.
+    OpenBao's; `client_certificate` is shown to a server that asks for one; `timeout` is for a whole call, in
+    seconds.
     """
 
     server: str
     ca_pem: bytes | None = field(default=None, repr=False)
     server_name: str | None = None
     namespace: str | None = None
+    client_certificate: ClientCertificate | None = field(default=None, repr=False)
     timeout: float = DEFAULT_TIMEOUT_SECONDS
 
     def url(self) -> URL:
@@ -46,8 +49,8 @@ class Connection:
         return url
 
     def tls(self) -> ssl.SSLContext | None:
-        """A verifying TLS context, or None for http. Raises InvalidConnection where the CA bundle can't be
-        read."""
+        """A verifying TLS context, or None for http. Raises InvalidConnection where the CA bundle or the
+        client certificate can't be used."""
         if self.url().scheme == "http":
             return None
         context = (
@@ -60,6 +63,11 @@ class Connection:
         # asked of old CAs. Signatures, dates and names are always verified.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if self.client_certificate is not None:
+            try:
+                self.client_certificate.load_into(context)
+            except BadClientCertificate as error:
+                raise InvalidConnection(f"The client certificate for Vault can't be used: {error}") from error
         return context
 
     def _trusted(self) -> bytes:

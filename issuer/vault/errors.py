@@ -45,6 +45,14 @@ class UntrustedTLS(VaultError):
     """The TLS handshake failed: unknown CA, other host name, expired certificate, or no TLS at all."""
 
 
+class ClientCertificateRefused(VaultError):
+    """The server ended the TLS handshake over our client certificate: it wants one, or another."""
+
+
+class STSUnavailable(VaultError):
+    """AWS's token service, which a login needs first, can't answer now."""
+
+
 class Sealed(VaultError):
     """Vault answers that it is sealed."""
 

@@ -12,6 +12,7 @@ import orjson
 
 from issuer.vault.errors import (
     BadRequest,
+    ClientCertificateRefused,
     Forbidden,
     NotFound,
     RateLimited,
@@ -30,6 +31,11 @@ _SECRET = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}|\beyJ[A-Za-z0-9_-
 # How Vault prints a list with one error; its text is all that a reader wants.
 _LIST_OF_ONE = re.compile(r"^1 error occurred:\s*\* ")
 _MAX_RETRY_AFTER_SECONDS = 300.0
+# Alerts that a server sends about the certificate it was shown, or wasn't (RFC 8446, section 6.2).
+_CLIENT_ALERT = re.compile(
+    r"(SSLV3|TLSV1|TLSV1\d|TLSV13)_ALERT_"
+    r"(NO_CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Answer:
 def error_from_answer(where: str, answer: Answer) -> VaultError:
     """The error for an answer of status 400 or more. `where` is the method and path of the call."""
     raw = _vault_messages(answer.body)
-    messages = tuple(_clean(message) for message in (raw or ())[:_MAX_MESSAGES])
+    messages = tuple(cleaned(message) for message in (raw or ())[:_MAX_MESSAGES])
     status = answer.status
     said = f"Vault answered {status} to {where}"
     if status == 429:
@@ -65,24 +71,26 @@ def error_from_answer(where: str, answer: Answer) -> VaultError:
     return kinds.get(status, UnexpectedAnswer)(said, status=status, messages=messages)
 
 
-def error_from_exception(where: str, error: Exception) -> VaultError:
-    """The error for an exception of aiohttp, asyncio or ssl while sending or reading."""
+def error_from_exception(where: str, error: Exception, peer: str = "Vault") -> VaultError:
+    """The error for an exception of aiohttp, asyncio or ssl while sending to or reading from `peer`."""
     tls = _tls_cause(error)
+    if tls is not None and _about_our_certificate(tls):
+        return ClientCertificateRefused(f"{peer}'s listener ended TLS in {where}: {_tls_reason(tls)}")
     if tls is not None:
-        return UntrustedTLS(f"TLS to Vault failed in {where}: {_tls_reason(tls)}")
+        return UntrustedTLS(f"TLS to {peer} failed in {where}: {_tls_reason(tls)}")
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Unreachable(f"Vault could not be reached in time for {where}", sent=False)
+        return Unreachable(f"{peer} could not be reached in time for {where}", sent=False)
     if isinstance(error, TimeoutError):
-        return Unreachable(f"Vault did not answer {where} in time", sent=True)
+        return Unreachable(f"{peer} did not answer {where} in time", sent=True)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Unreachable(f"The host name of Vault does not resolve ({where})", sent=False)
+        return Unreachable(f"The host name of {peer} does not resolve ({where})", sent=False)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Unreachable(f"Vault refused the connection or has no route ({where})", sent=False)
+        return Unreachable(f"{peer} refused the connection or has no route ({where})", sent=False)
     if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
-        return Unreachable(f"The proxy to Vault failed ({where})", sent=False)
+        return Unreachable(f"The proxy to {peer} failed ({where})", sent=False)
     if isinstance(error, aiohttp.ClientResponseError):
-        return UnexpectedAnswer(f"The answer to {where} is not HTTP: is this Vault's address and scheme?")
-    return Unreachable(f"The connection to Vault broke during {where}", sent=True)
+        return UnexpectedAnswer(f"The answer to {where} is not HTTP: is this {peer}'s address and scheme?")
+    return Unreachable(f"The connection to {peer} broke during {where}", sent=True)
 
 
 def _tls_cause(error: BaseException) -> ssl.SSLError | None:
@@ -100,9 +108,14 @@ def _tls_cause(error: BaseException) -> ssl.SSLError | None:
     return None
 
 
+def _about_our_certificate(error: ssl.SSLError) -> bool:
+    ours = isinstance(error, ssl.SSLCertVerificationError)  # what we found wrong with the server's
+    return not ours and _CLIENT_ALERT.fullmatch(error.reason or "") is not None
+
+
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _clean(str(error.verify_message))
+        return cleaned(str(error.verify_message))
     if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return "the server does not speak TLS on this port"
     return (error.reason or "the handshake failed").replace("_", " ").lower()
@@ -124,7 +137,8 @@ def _says_sealed(raw: list[str] | None) -> bool:
     return any(re.match(r"(error: )?vault is sealed", message, re.IGNORECASE) for message in raw or ())
 
 
-def _clean(message: str) -> str:
+def cleaned(message: str) -> str:
+    """Somebody else's words, fit to be shown: one printable line, bounded, with tokens taken out."""
     text = " ".join(_LIST_OF_ONE.sub("", message).split())
     text = "".join(char for char in text if char.isprintable())
     text = _SECRET.sub("[redacted]", text)

@@ -40,12 +40,14 @@ class Sender:
     cert: None = None
     proxies: None = None
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, peer: str = "Vault", *, direct: bool = False) -> None:
+        """`peer` is who answers, for messages; `direct` means never through a proxy."""
         self._connection = connection
+        self._peer = peer
         self._base = connection.url()
         self._tls = connection.tls()
         # Read once: aiohttp's trust_env looks them up at each call, which costs more than the call itself.
-        self._proxy = proxy_for(self._base)
+        self._proxy = None if direct else proxy_for(self._base)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -61,7 +63,7 @@ class Sender:
             try:
                 answer = await self._send_once(method, url, headers, body, where)
             except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-                raise error_from_exception(where, error) from error
+                raise error_from_exception(where, error, self._peer) from error
             if not 300 <= answer.status < 400:
                 return answer
             url = self._follow(method, url, answer, where)

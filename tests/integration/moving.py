@@ -200,10 +200,6 @@ METHODS: dict[str, Callable[[Old, PkiLayout], Object]] = {
 }
 
 
-PENDING = ("clientCertificate",)
-"""Logins that the controller hasn't yet: empty this when it has."""
-
-
 def peer_policy(namespace: str) -> Object:
     """A policy of approver-policy for the test's issuer."""
     reference = {"group": "cert-manager.io", "kind": "Iss*", "name": namespace}

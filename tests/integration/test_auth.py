@@ -138,7 +138,7 @@ def test_of_several_methods_the_first_in_cert_managers_order_counts_and_the_stat
     assert warnings(cluster) == []
     cluster.delete()
     cluster.apply({**CLIENT_CERTIFICATE, **kubernetes(cluster)})
-    assert "spec.vault.auth.clientCertificate" in cluster.wait_reason("Unsupported")
+    assert "spec.vault.auth.clientCertificate.secretName" in cluster.wait_reason("SecretNotFound")
 
 
 def warnings(scope: Scope) -> list[str]:
@@ -148,11 +148,6 @@ def warnings(scope: Scope) -> list[str]:
 
 
 UNSUPPORTED: dict[str, dict[str, Any]] = {
-    "spec.vault.auth.clientCertificate": {"vault": {"auth": CLIENT_CERTIFICATE}},
-    "spec.vault.auth.aws": {"vault": {"auth": AWS}},
-    "spec.vault.clientCertSecretRef": {
-        "vault": {"clientCertSecretRef": {"name": "tls"}, "clientKeySecretRef": {"name": "tls"}}
-    },
     "spec.revocation": {"revocation": {"policy": "OnDelete"}},
     "spec.rateLimit": {"rateLimit": {"perSecond": 5}},
 }
@@ -255,6 +250,15 @@ def test_a_ca_bundle_in_a_secret(scope: Scope, layout: PkiLayout) -> None:
     assert "PEM" in scope.wait_reason("InvalidConnection")
     bed.kube.apply(secret(scope.ca_secret, scope.home, **{"ca.crt": bed.vault.ca_pem}))
     scope.works()
+
+
+def test_without_a_bundle_a_system_store_that_does_not_know_the_ca_is_not_enough(
+    cluster: Scope, layout: PkiLayout
+) -> None:
+    """That one which knows it is enough: see ``test_client_certificates``."""
+    cluster.store(token=setup_token(cluster.bed.vault, layout.policy))
+    cluster.apply(token_reference(cluster), caBundle=None)
+    assert "caBundleSecretRef" in cluster.wait_reason("TLSVerificationFailed")
 
 
 def test_a_path_that_names_the_signing_issuer(cluster: Scope, layout: PkiLayout) -> None:

@@ -153,6 +153,45 @@ def test_a_cluster_issuer_uses_only_the_cluster_resource_namespace(
     cluster.works()
 
 
+@pytest.mark.parametrize(
+    ("where", "field"),
+    [
+        ("auth.tokenSecretRef", {"auth": {"tokenSecretRef": {"name": SHARED}}}),
+        (
+            "auth.appRole.secretRef",
+            {"auth": {"appRole": {"path": "", "roleId": "x", "secretRef": {"name": SHARED, "key": "token"}}}},
+        ),
+        (
+            "auth.clientCertificate.secretName",
+            {"auth": {"clientCertificate": {"secretName": SHARED}}},
+        ),
+        (
+            "auth.kubernetes.secretRef",
+            {"auth": {"kubernetes": {"role": "x", "secretRef": {"name": SHARED}}}},
+        ),
+        ("caBundleSecretRef", {"caBundle": None, "caBundleSecretRef": {"name": SHARED}}),
+        (
+            "clientCertSecretRef",
+            {"clientCertSecretRef": {"name": SHARED}, "clientKeySecretRef": {"name": SHARED}},
+        ),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_no_field_reaches_a_secret_of_another_namespace(
+    bed: Testbed, scope: Scope, other: str, where: str, field: dict[str, Any]
+) -> None:
+    if not scope.cluster:
+        grant_issuer_access(bed, scope.home, secrets=[SHARED])
+    for place in {scope.namespace, SYSTEM_NAMESPACE} - {scope.home}:
+        bed.kube.apply(secret(SHARED, place, token="of another namespace"))
+    bed.kube.delete("v1", "Secret", SHARED, scope.home)
+    more = {key: value for key, value in field.items() if key != "auth"}
+    scope.apply(field.get("auth", token_auth("unused")), **more)
+    message = scope.wait_reason("SecretNotFound")
+    assert f"spec.vault.{where}" in message
+    assert f"{scope.home}/{SHARED}" in message
+
+
 def test_without_a_grant_the_controller_can_read_no_secret(
     bed: Testbed, layout: PkiLayout, namespace: str
 ) -> None:

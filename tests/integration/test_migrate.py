@@ -23,7 +23,7 @@ from testbed.vaultpki import (
     setup_kubernetes_auth,
     setup_pki,
 )
-from tests.integration.moving import METHODS, PENDING, Old, peer_crd, peer_policy, token, use
+from tests.integration.moving import METHODS, Old, peer_crd, peer_policy, token, use
 from tests.integration.support import CERT_MANAGER, secret
 
 
@@ -95,8 +95,6 @@ def test_an_issuer_and_its_certificate_move_with_every_login_under_the_printed_r
     old: Old, layout: PkiLayout, tmp_path: Path, method: str
 ) -> None:
     bed = old.bed
-    if method in PENDING:
-        pytest.skip(f"the controller has no login by {method} yet")
     manifests = (old.issuer(METHODS[method](old, layout)), old.certificate())
     bed.kube.apply(manifests)
     before = old.delivered("")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from issuer.controller.credentials import kubernetes_retry
+from issuer.controller.references import kubernetes_retry
 from issuer.controller.request import IssuerKey
 from issuer.kube.access import may_i
 from issuer.kube.client import KubeClient

@@ -1,0 +1,167 @@
+"""From `spec.vault.auth` to the login method it names, with the credentials that it refers to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from issuer.api.vault import (
+    DEFAULT_CERTIFICATE_KEY,
+    DEFAULT_PRIVATE_KEY_KEY,
+    DEFAULT_TOKEN_KEY,
+    AppRoleAuth,
+    AWSAuth,
+    ClientCertificateAuth,
+    KubernetesAuth,
+    SecretKeySelector,
+    ServiceAccountRef,
+    VaultSpec,
+)
+from issuer.controller.references import References
+from issuer.controller.request import IssuerKey
+from issuer.signing.outcomes import IssuerBroken
+from issuer.vault.ambient import AmbientCredentials
+from issuer.vault.auth import AppRole, AuthMethod, CertificateLogin, Kubernetes, StaticToken
+from issuer.vault.aws import STS_AUDIENCE, AWSCredentials, AWSIdentity, region_of
+from issuer.vault.client_certificate import BadClientCertificate, ClientCertificate
+from issuer.vault.sts import TokenService
+
+AUTH = "spec.vault.auth"
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """Builds the login of one issuer. `ambient` says whether it may use the controller's own AWS identity."""
+
+    references: References
+    key: IssuerKey
+    vault: VaultSpec
+    ambient: bool
+    timeout: float
+
+    async def method(self) -> AuthMethod:
+        """The method that counts, by cert-manager's order. Raises IssuerBroken or Retry, as References do."""
+        auth = self.vault.auth
+        if auth.token_secret_ref is not None:
+            where = f"{AUTH}.tokenSecretRef"
+            return StaticToken(await self.references.text(auth.token_secret_ref, DEFAULT_TOKEN_KEY, where))
+        if auth.app_role is not None:
+            return await self._app_role(auth.app_role)
+        if auth.client_certificate is not None:
+            return await self._certificate(auth.client_certificate)
+        if auth.kubernetes is not None:
+            return await self._kubernetes(auth.kubernetes)
+        if auth.aws is not None:
+            return self._aws(auth.aws)
+        raise AssertionError("the API takes no issuer without a login")
+
+    async def _app_role(self, auth: AppRoleAuth) -> AuthMethod:
+        secret_id = await self.references.text(auth.secret_ref, None, f"{AUTH}.appRole.secretRef")
+        return AppRole(role_id=auth.role_id, secret_id=secret_id, mount=auth.mount)
+
+    async def _certificate(self, auth: ClientCertificateAuth) -> AuthMethod:
+        where = f"{AUTH}.clientCertificate"
+        if self.vault.server.strip().lower().startswith("http://"):
+            raise IssuerBroken("InvalidSpec", f"{where}: only over https can a certificate log in")
+        if auth.secret_name is None:
+            if self.vault.client_cert_secret_ref is None:
+                raise IssuerBroken(
+                    "InvalidSpec",
+                    f"{where} names no certificate: set its secretName, or clientCertSecretRef and "
+                    "clientKeySecretRef of spec.vault",
+                )
+            return CertificateLogin(auth.name, None, auth.mount)
+        reference = SecretKeySelector(name=auth.secret_name)
+        own = await client_certificate(self.references, reference, reference, f"{where}.secretName")
+        return CertificateLogin(auth.name, own, auth.mount)
+
+    async def _kubernetes(self, auth: KubernetesAuth) -> AuthMethod:
+        return Kubernetes(role=auth.role, jwt=await self._jwt(auth), mount=auth.mount)
+
+    async def _jwt(self, auth: KubernetesAuth) -> Callable[[], Awaitable[str]]:
+        where = f"{AUTH}.kubernetes"
+        if auth.secret_ref is not None:
+            jwt = await self.references.text(auth.secret_ref, DEFAULT_TOKEN_KEY, f"{where}.secretRef")
+            return lambda: _constant(jwt)
+        reference = auth.service_account_ref
+        if reference is None:
+            raise AssertionError("the API takes no Kubernetes login without secretRef or serviceAccountRef")
+        audiences = token_audiences(self.key, reference, self.vault.server)
+        where = f"{where}.serviceAccountRef"
+        return lambda: self.references.service_account_token(reference.name, audiences, where)
+
+    def _aws(self, auth: AWSAuth) -> AuthMethod:
+        ambient = auth.service_account_ref is None
+        if ambient and not self.ambient:
+            raise IssuerBroken("AmbientCredentialsNotAllowed", _not_allowed(self.key))
+        try:
+            region = region_of(auth.region, os.environ, ambient=ambient)
+        except ValueError as error:
+            raise IssuerBroken(
+                "InvalidSpec",
+                f"{AUTH}.aws.region, or AWS_REGION of the controller, is not an AWS region: {error}",
+            ) from error
+        own = AmbientCredentials(os.environ, region, self.timeout)
+        credentials = own.find if ambient else self._assumed(auth, region)
+        return AWSIdentity(auth.role, region, credentials, auth.vault_header_value, auth.mount)
+
+    def _assumed(self, auth: AWSAuth, region: str) -> Callable[[], Awaitable[AWSCredentials]]:
+        """AWS credentials for a ServiceAccount (IRSA), new at each login."""
+        reference, role_arn = auth.service_account_ref, auth.iam_role_arn
+        if reference is None or role_arn is None:
+            raise AssertionError("the API takes no serviceAccountRef without iamRoleArn")
+        audiences = [STS_AUDIENCE, *reference.audiences]
+
+        async def credentials() -> AWSCredentials:
+            service = TokenService.of(region, os.environ, self.timeout)
+            where = f"{AUTH}.aws.serviceAccountRef"
+            token = await self.references.service_account_token(reference.name, audiences, where)
+            return await service.assume_role(role_arn, token)
+
+        return credentials
+
+
+async def client_certificate(
+    references: References, certificate: SecretKeySelector, key: SecretKeySelector, where: str
+) -> ClientCertificate:
+    """A certificate and its key from Secrets, in date and matching. Raises IssuerBroken or Retry."""
+    chain = await references.value(certificate, DEFAULT_CERTIFICATE_KEY, where)
+    private = await references.value(key, DEFAULT_PRIVATE_KEY_KEY, where)
+    which = f"Secret {references.namespace}/{certificate.name}"
+    if key.name != certificate.name:
+        which += f" with the key in {references.namespace}/{key.name}"
+    try:
+        found = ClientCertificate.parse(chain, private)
+    except BadClientCertificate as error:
+        raise IssuerBroken("InvalidClientCertificate", f"{where}: {which}: {error}") from error
+    if found.not_after <= datetime.now(UTC):
+        raise IssuerBroken(
+            "InvalidClientCertificate",
+            f"{where}: {which}: the certificate ended at {found.not_after:%Y-%m-%dT%H:%M:%SZ}; renew it",
+        )
+    return found
+
+
+def token_audiences(key: IssuerKey, reference: ServiceAccountRef, server: str) -> list[str]:
+    """Audiences of a ServiceAccount token for Vault, by cert-manager's rule.
+
+    The configured ones, then ``vault://<namespace>/<issuer>`` (or
+    ``vault://<issuer>`` for a cluster issuer), which no other issuer gets, then
+    the server's address.
+    """
+    own = f"vault://{key.namespace}/{key.name}" if key.namespace else f"vault://{key.name}"
+    return [*reference.audiences, own, server]
+
+
+def _not_allowed(key: IssuerKey) -> str:
+    flag = "--issuer-ambient-credentials" if key.namespace else "--cluster-issuer-ambient-credentials"
+    return (
+        f"{AUTH}.aws without serviceAccountRef would use the controller's own AWS identity, which "
+        f"{key.kind}s may not: set serviceAccountRef and iamRoleArn, or start the controller with {flag}"
+    )
+
+
+async def _constant(value: str) -> str:
+    return value

@@ -1,0 +1,54 @@
+"""Which login an issuer's spec asks for, where it takes no Secret to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from issuer.api.issuers import IssuerSpec
+from issuer.controller.credentials import CredentialReader
+from issuer.controller.options import ControllerOptions
+from issuer.controller.request import IssuerKey
+from issuer.kube.client import KubeClient
+from issuer.signing.outcomes import IssuerBroken
+from issuer.vault.aws import AWSIdentity
+
+NAMESPACED = IssuerKey("VaultIssuer", "team", "vault")
+CLUSTER = IssuerKey("VaultClusterIssuer", "", "vault")
+
+
+def spec(**aws: Any) -> IssuerSpec:
+    """An issuer that logs in by AWS."""
+    vault = {"server": "https://vault.test", "path": "pki/sign/x", "auth": {"aws": {"role": "web", **aws}}}
+    return IssuerSpec.parse({"vault": vault})
+
+
+def reader(options: ControllerOptions | None = None) -> CredentialReader:
+    """One that asks no API server: what is read here refers to nothing."""
+    client: KubeClient = None  # type: ignore[assignment]
+    return CredentialReader(client, options or ControllerOptions())
+
+
+async def test_by_default_cluster_issuers_alone_use_the_controllers_own_aws_identity() -> None:
+    found = await reader().read(CLUSTER, spec(vaultHeaderValue="v", mountPath="/v1/auth/amazon"))
+    assert isinstance(found.method, AWSIdentity)
+    assert (found.method.role, found.method.header_value) == ("web", "v")
+    assert found.method.name == "AWS login at auth/amazon"
+    with pytest.raises(IssuerBroken, match=r"VaultIssuers.*--issuer-ambient-credentials"):
+        await reader().read(NAMESPACED, spec())
+
+
+async def test_flags_say_who_uses_the_controllers_own_aws_identity() -> None:
+    options = ControllerOptions(issuer_ambient_credentials=True, cluster_issuer_ambient_credentials=False)
+    assert isinstance((await reader(options).read(NAMESPACED, spec())).method, AWSIdentity)
+    with pytest.raises(IssuerBroken, match="--cluster-issuer-ambient-credentials"):
+        await reader(options).read(CLUSTER, spec())
+    assumed = spec(serviceAccountRef={"name": "x"}, iamRoleArn="arn:aws:iam::1:role/x")
+    assert isinstance((await reader(options).read(CLUSTER, assumed)).method, AWSIdentity)
+
+
+@pytest.mark.parametrize("region", ["evil.test/", "EU", "a.b"])
+async def test_a_region_that_is_none_is_the_issuers_fault(region: str) -> None:
+    with pytest.raises(IssuerBroken, match=r"spec.vault.auth.aws.region"):
+        await reader().read(CLUSTER, spec(region=region))
