@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from issuer.vault.auth import AuthMethod, Token, renew
-from issuer.vault.errors import BadRequest, Forbidden, NotFound, Unreachable, VaultError
+from issuer.vault.errors import BadRequest, Forbidden, NotFound, Unreachable
 from issuer.vault.transport import VaultClient
 
 # Attention at three fifths leaves a margin before two thirds, by which time the token must be new.
@@ -109,9 +109,9 @@ class TokenSource:
             return await self._login()
         try:
             return await self._renewed(current) or await self._login()
-        except VaultError as error:
-            # The old token is good until it ends or Vault says otherwise: an outage must not take it away
-            # early.
+        except Exception as error:
+            # The old token is good until it ends or Vault says otherwise: an outage, of Vault or of what the
+            # credentials come from, must not take it away early.
             if self._current is not current or current.ends_at is None or self._clock() >= current.ends_at:
                 raise
             wait = min(

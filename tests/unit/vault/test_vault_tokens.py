@@ -219,6 +219,26 @@ async def test_an_outage_leaves_the_token_in_use_until_it_ends(
         await source.get()
 
 
+async def test_credentials_that_cannot_be_had_now_leave_the_token_in_use_until_it_ends(
+    vault: FakeVault, client: VaultClient, clock: Clock
+) -> None:
+    vault.tell("POST /v1/auth/kubernetes/login", fake.login("s.one", ttl=100, renewable=False))
+    answers = iter(["a.jwt"])
+
+    async def once() -> str:
+        for answer in answers:
+            return answer
+        raise ConnectionError("no API server")
+
+    source = TokenSource(client, Kubernetes("web", once), clock)
+    await source.get()
+    clock.now += 61
+    assert await source.get() == "s.one"
+    clock.now += 40
+    with pytest.raises(ConnectionError):
+        await source.get()
+
+
 async def test_a_dropped_token_is_replaced_and_an_older_drop_changes_nothing(
     vault: FakeVault, client: VaultClient
 ) -> None:
