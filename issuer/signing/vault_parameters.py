@@ -58,8 +58,11 @@ def _usages(request: SigningRequest) -> dict[str, Any]:
 
 
 def _authority(request: SigningRequest) -> dict[str, Any]:
-    """Without `use_csr_values` Vault would keep only the common name. It ignores a path length in the CSR."""
-    return {"use_csr_values": True, "max_path_length": request.path_length}
+    """Without `use_csr_values` Vault would keep only the common name. It ignores a path length in the CSR.
+
+    The usages are for a CSR that names none, as a Kubernetes requester's often does; its own would win.
+    """
+    return {"use_csr_values": True, "max_path_length": request.path_length, **_usages(request)}
 
 
 def _names(request: SigningRequest) -> dict[str, Any]:

@@ -132,6 +132,9 @@ async def test_a_ca_request_goes_to_its_own_path_and_others_never_do(
         "use_csr_values": True,
         "max_path_length": 1,
         "ttl": "3600",
+        "key_usage": [],
+        "ext_key_usage": [],
+        "ext_key_usage_oids": ["1.3.6.1.5.5.7.3.1"],
     }
     await signer.sign(asked())
     assert (len(vault.made(fake.SIGN)), len(vault.made(INTERMEDIATE))) == (1, 1)
