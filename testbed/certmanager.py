@@ -25,6 +25,8 @@ CONTROLLERS = (
     "certificates-revision-manager",
     APPROVER,
 )
+# Certificates for annotated Ingresses and Gateways; they need testbed/objects/certificate-shim.yaml.
+SHIM_CONTROLLERS = ("ingress-shim", "gateway-shim")
 OWN_ISSUER_CONTROLLERS = ("issuers", "clusterissuers", "certificaterequests-issuer-vault")
 
 
@@ -52,6 +54,7 @@ class Controllers:
                 f"--controllers={','.join(names)}",
                 f"--minimum-backoff={minimum_backoff}",
                 f"--cluster-resource-namespace={NAMESPACE}",
+                f"--enable-gateway-api={str(SHIM_CONTROLLERS[1] in names).lower()}",
             ]
         )
         self.process.wait_ready(lambda: "started:" in self.process.output())

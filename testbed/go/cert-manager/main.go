@@ -1,6 +1,7 @@
 // Command cert-manager-testbed runs the parts of cert-manager that a test
-// cluster needs: the certificate controllers, the approver and (for
-// comparison) the Vault issuer, or the admission webhook. cert-manager's own
+// cluster needs: the certificate controllers, the approver, what makes
+// Certificates of Ingresses and Gateways, and (for comparison) the Vault
+// issuer, or the admission webhook. cert-manager's own
 // commands are separate modules that Go proxies don't serve, and its full
 // controller pulls in DNS providers that aren't needed here.
 //
@@ -28,6 +29,8 @@ import (
 	config "github.com/cert-manager/cert-manager/internal/apis/config/webhook"
 	"github.com/cert-manager/cert-manager/internal/webhook"
 	"github.com/cert-manager/cert-manager/pkg/controller"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificate-shim/gateways"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificate-shim/ingresses"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/approver"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/vault"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/issuing"
@@ -77,6 +80,7 @@ func runControllers(ctx context.Context, args []string) error {
 	namespace := flags.String("cluster-resource-namespace", "cert-manager", "namespace of ClusterIssuers' Secrets")
 	only := flags.String("controllers", "", "comma-separated names; empty means all")
 	backoff := flags.Duration("minimum-backoff", time.Hour, "wait after a failed request before a new one")
+	gateways := flags.Bool("enable-gateway-api", false, "look for the Gateway API's kinds; gateway-shim needs it")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -84,6 +88,7 @@ func runControllers(ctx context.Context, args []string) error {
 		Kubeconfig:         *kubeconfig,
 		KubernetesAPIQPS:   20,
 		KubernetesAPIBurst: 50,
+		ConfigOptions:      controller.ConfigOptions{EnableGatewayAPI: *gateways},
 		IssuerOptions:      controller.IssuerOptions{ClusterResourceNamespace: *namespace},
 		CertificateOptions: controller.CertificateOptions{
 			CopiedAnnotationPrefixes:                 []string{"*", "-kubectl.kubernetes.io/", "-fluxcd.io/", "-argocd.argoproj.io/"},
@@ -135,6 +140,7 @@ func startAll(ctx context.Context, factory *controller.ContextFactory, names []s
 	}
 	shared.SharedInformerFactory.Start(ctx.Done())
 	shared.KubeSharedInformerFactory.Start(ctx.Done())
+	shared.GWShared.Start(ctx.Done())
 	fmt.Println("started:", strings.Join(names, " "))
 
 	failures := make(chan error, len(running))
