@@ -12,6 +12,8 @@ from testbed.cluster import Options, Testbed
 from testbed.samples import EVERYBODY, everything_policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_pki
 
+pytest.register_assert_rewrite("tests.integration.as_asked")  # its asserts tell what they compared
+
 _numbers = count(1)
 
 
