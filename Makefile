@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-integration test-differential check lint types format crds lock up down status build clean
+.PHONY: help setup demo test test-unit test-integration test-differential conformance check lint types format crds lock up down status build clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test-integration: setup ## the tests on the real testbed alone
 
 test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
 	@$(BIN)/python tools/tiers.py differential
+
+conformance: setup ## cert-manager's suites from a checkout against your cluster: SUITE=folder ISSUER=name NAMESPACE=name
+	@$(BIN)/python tests/conformance/run.py --suite "$(SUITE)" --issuer "$(ISSUER)" --namespace "$(or $(NAMESPACE),conformance)"
 
 check: lint types ## lint, layers and types
 
