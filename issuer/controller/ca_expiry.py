@@ -14,12 +14,10 @@ from typing import Final, Literal
 
 from issuer.api.duration import format_duration
 from issuer.controller.conditions import rfc3339
-from issuer.x509.verify import BEFORE_CA, SHORTEST_LIFE
+from issuer.x509.verify import BEFORE_CA, DEFAULT_LIFE, SHORTEST_LIFE
 
 Mode = Literal["Refuse", "Shorten"]
 
-DEFAULT_DURATION: Final = timedelta(days=90)
-"""What cert-manager asks for where nobody names a duration."""
 LATELY: Final = timedelta(days=30)
 _LEAD: Final = timedelta(days=30)
 
@@ -63,7 +61,7 @@ def fitting(duration: timedelta | None, ca: CALife | None, mode: Mode, now: date
     Who names no duration gets what cert-manager's own Vault issuer asks for then, or what is left of the CA
     if that is less: nobody asked for more. The role may give less, or cap it. Raises CAEndsTooSoon.
     """
-    wanted = DEFAULT_DURATION if duration is None else duration
+    wanted = DEFAULT_LIFE if duration is None else duration
     if ca is None or now + wanted <= ca.ends:
         return wanted
     return shortened(ca, "Shorten" if duration is None else mode, now, asked=duration)
@@ -98,7 +96,7 @@ def warning(ca: CALife, mode: Mode, longest: LongestAsked, now: datetime) -> str
     quiet weeks don't change it, and neither does the passing of time.
     """
     life = ca.ends - ca.begins
-    usual = min(DEFAULT_DURATION, life / 2)
+    usual = min(DEFAULT_LIFE, life / 2)
     measure = max(usual, longest.duration)
     if now < ca.ends - measure - min(_LEAD, life / 6):
         return None

@@ -17,6 +17,7 @@ from issuer.controller.options import ControllerOptions
 from issuer.controller.references import References
 from issuer.controller.request import IssuerKey
 from issuer.kube.client import KubeClient
+from issuer.signing.outcomes import IssuerBroken
 from issuer.vault.auth import AuthMethod
 from issuer.vault.client_certificate import ClientCertificate
 from issuer.vault.connection import Connection
@@ -64,6 +65,9 @@ class CredentialReader:
         if ca_pem is None and vault.ca_bundle_secret_ref is not None:
             where = "spec.vault.caBundleSecretRef"
             ca_pem = await references.value(vault.ca_bundle_secret_ref, DEFAULT_CA_KEY, where)
+            if not ca_pem.strip():  # else the system's store would be trusted instead
+                name = f"{references.namespace}/{vault.ca_bundle_secret_ref.name}"
+                raise IssuerBroken("SecretKeyNotFound", f"{where}: the CA bundle in Secret {name} is empty")
         return Connection(
             server=vault.server,
             ca_pem=ca_pem or None,

@@ -78,7 +78,9 @@ class Logins:
         return CertificateLogin(auth.name, own, auth.mount)
 
     async def _kubernetes(self, auth: KubernetesAuth) -> AuthMethod:
-        return Kubernetes(role=auth.role, jwt=await self._jwt(auth), mount=auth.mount)
+        reference = auth.service_account_ref if auth.secret_ref is None else None
+        audiences = () if reference is None else token_audiences(self.key, reference, self.vault.server)
+        return Kubernetes(auth.role, await self._jwt(auth), auth.mount, tuple(audiences))
 
     async def _jwt(self, auth: KubernetesAuth) -> Callable[[], Awaitable[str]]:
         where = f"{AUTH}.kubernetes"

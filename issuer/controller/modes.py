@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from issuer.api.issuers import IssuerSpec
+from issuer.vault.paths import Mode, PathError, SignPath
 from issuer.x509.extensions import asked_constraints
+from issuer.x509.usages import CERT_SIGN, read_usages
 from issuer.x509.verify import Asked
 
 
@@ -51,6 +53,8 @@ def path_length(spec: IssuerSpec, asked: Asked) -> int:
     if not asked.is_ca:
         if constraints is not None and constraints.is_ca:
             raise Mismatch("the CSR asks for CA:TRUE, but spec.isCA is not true: make both say the same")
+        if CERT_SIGN in read_usages(asked.usages).key:
+            raise Mismatch("spec.usages has cert sign, but spec.isCA is not true: only CAs sign certificates")
         return 0
     if constraints is not None and not constraints.is_ca:
         raise Mismatch("spec.isCA is true, but the CSR asks for CA:FALSE: make both say the same")
@@ -73,4 +77,7 @@ def path_length(spec: IssuerSpec, asked: Asked) -> int:
 
 
 def _is_verbatim(spec: IssuerSpec) -> bool:
-    return "sign-verbatim" in spec.vault.path.split("/")
+    try:
+        return SignPath.parse(spec.vault.path).mode is Mode.VERBATIM  # read as the signer reads it
+    except PathError:
+        return False  # the signer refuses it, and nothing is signed there

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+import structlog
+
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.ca_expiry import CAEndsTooSoon, CALife, fitting, shortened
 from issuer.controller.delivery import Cause, Delivery, Held
@@ -22,6 +24,8 @@ from issuer.telemetry.metrics import Metrics
 from issuer.x509.chain import Chain, build_chain, read_certificates
 from issuer.x509.errors import X509Error
 from issuer.x509.verify import Asked, Finding, verify
+
+log = structlog.get_logger(__name__)
 
 # Reasons of a Retry that concern every request of the issuer, not only the one that met it.
 ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable", "STSUnavailable"})
@@ -130,7 +134,9 @@ class SigningStep:
         """Verify what came back; hold it for delivery, or have it revoked."""
         try:
             chain, findings = self._verified(signed, work)
-        except X509Error as error:
+        except Exception as error:  # whatever goes wrong here: it was signed, and can't be delivered
+            if not isinstance(error, X509Error):
+                log.exception("verification broke", request=str(work.request.key), serial=signed.serial)
             await self.delivery.revoke(
                 shared,
                 signed.leaf_pem,
@@ -139,8 +145,9 @@ class SigningStep:
                 Cause.UNVERIFIED,
                 is_ca=work.asked.is_ca,
             )
+            why = error if isinstance(error, X509Error) else "it can't be read; see the controller's log"
             return Failed(
-                f"the CA returned a certificate that is not what was asked for ({error}); "
+                f"the CA returned a certificate that is not what was asked for ({why}); "
                 f"it was not delivered (serial {signed.serial}). Check the Vault role",
                 "NotAsAsked",
             )

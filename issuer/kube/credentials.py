@@ -124,7 +124,9 @@ class KubeConfigFile:
         except yaml.YAMLError as error:
             # The parser's message quotes the file, which holds credentials.
             raise ConfigError(f"kubeconfig {self._path} is not YAML") from error
-        except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ConfigError(f"kubeconfig {self._path} has not the form of a kubeconfig") from error
+        except (ConfigException, OSError, ValueError) as error:
             raise ConfigError(f"kubeconfig {self._path}: {error}") from error
         finally:
             # Inline keys went through temporary files; the TLS context has them now.

@@ -111,8 +111,9 @@ class AppRole:
         return await logged_in(
             self.name,
             "Check the role ID and the secret ID (it may have expired or be used up), that this auth method "
-            "is "
-            "mounted there, and the role's bound networks",
+            "is mounted there, and the role's bound networks. A changed Secret is tried at once, the same "
+            "secret ID only after 1, 5, and then every 15 minutes: Vault locks a role after 5 refused logins "
+            "(see sys/locked-users)",
             lambda: api.login(
                 role_id=self.role_id.strip(),
                 secret_id=self.secret_id.strip(),
@@ -128,12 +129,13 @@ class Kubernetes:
 
     `jwt` is asked anew at each login, as such tokens are short-lived; what it raises passes through
     unchanged. `mount` takes cert-manager's full form (`/v1/auth/kubernetes`, its default) as well as the
-    mount's name.
+    mount's name. `audiences` are the token's, for messages, where they are known.
     """
 
     role: str
     jwt: Callable[[], Awaitable[str]] = field(repr=False)
     mount: str = "/v1/auth/kubernetes"
+    audiences: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -143,12 +145,13 @@ class Kubernetes:
     async def login(self, client: VaultClient) -> Token:
         """Log in (auth/<mount>/login) with a fresh JWT."""
         jwt = (await self.jwt()).strip()
+        known = f" (the token's are {', '.join(self.audiences)})" if self.audiences else ""
         api = KubernetesApi(client.adapter())
         return await logged_in(
             self.name,
             f'Check that Vault\'s auth role "{self.role}" exists there and is bound to this ServiceAccount, '
-            f"namespace "
-            "and audience, and that Vault can reach the API server and may create TokenReviews",
+            f"namespace and audience{known}, and that Vault can reach the API server and may create "
+            "TokenReviews",
             lambda: api.login(role=self.role, jwt=jwt, use_token=False, mount_point=auth_mount(self.mount)),
         )
 

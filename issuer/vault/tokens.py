@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from issuer.vault.auth import AuthMethod, Token, renew
-from issuer.vault.errors import BadRequest, Forbidden, NotFound, Unreachable
+from issuer.vault.auth import AppRole, AuthMethod, Token, renew
+from issuer.vault.errors import BadRequest, Forbidden, LoginRefused, NotFound, Unreachable
 from issuer.vault.transport import VaultClient
 
 # Attention at three fifths leaves a margin before two thirds, by which time the token must be new.
@@ -24,6 +24,9 @@ RENEW_AFTER = 0.6
 _TRY_AGAIN_FRACTION = 0.02
 _TRY_AGAIN_SECONDS = (1.0, 30.0)
 _SHORTEST_WAIT_SECONDS = 1.0
+# Vault locks an AppRole for a quarter of an hour after five refused logins (its user lockout), also for those
+# who know the right secret ID. The same credentials are refused again anyway: these are the pauses.
+_LOCKOUT_PAUSES = (60.0, 300.0, 900.0)
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +55,8 @@ class TokenSource:
         self._clock = clock
         self._current: _Current | None = None
         self._task: asyncio.Task[str] | None = None
+        self._refused: tuple[LoginRefused, float] | None = None
+        self._refusals = 0
 
     @property
     def method(self) -> AuthMethod:
@@ -140,7 +145,16 @@ class TokenSource:
 
     async def _login(self) -> str:
         asked_at = self._clock()
-        token = await self._method.login(self._client)
+        if self._refused is not None and asked_at < self._refused[1]:
+            raise self._refused[0]
+        try:
+            token = await self._method.login(self._client)
+        except LoginRefused as error:
+            if isinstance(self._method, AppRole):
+                pause = _LOCKOUT_PAUSES[min(self._refusals, len(_LOCKOUT_PAUSES) - 1)]
+                self._refused, self._refusals = (error, asked_at + pause), self._refusals + 1
+            raise
+        self._refused, self._refusals = None, 0
         self._keep(token, asked_at, token.ttl_seconds)
         log.info("vault login", method=self._method.name, ttl=token.ttl_seconds, renewable=token.renewable)
         return token.value

@@ -63,7 +63,10 @@ def error_from_answer(where: str, answer: Answer) -> VaultError:
         return BadRequest(said, status=status, messages=messages or ("the request is too large",))
     if raw is None:
         # Only Vault's own verdicts may fail a request: a page of some proxy says nothing about a CSR.
-        return UnexpectedAnswer(f"{said}, but not in Vault's form: is this Vault's address?", status=status)
+        question = "is this Vault's address?"
+        if b"HTTP request to an HTTPS server" in answer.body:
+            question = "it speaks TLS, and the address begins with http://. Write https://"
+        return UnexpectedAnswer(f"{said}, but not in Vault's form: {question}", status=status)
     if status == 403:
         by_policy = any(_LIST_OF_ONE.match(message) and "permission denied" in message for message in raw)
         return Forbidden(said, status=status, messages=messages, by_policy=by_policy)

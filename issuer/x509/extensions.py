@@ -42,6 +42,8 @@ def read_basic_constraints(value: bytes) -> BasicConstraints:
         return BasicConstraints(is_ca, None)
     if not (is_ca and len(rest) == 1 and rest[0].tag == _INTEGER and rest[0].content):
         raise ValueError("there is more in it than cA and a path length")
+    if len(rest[0].content) > 8:
+        raise ValueError("the path length is larger than any chain")
     length = int.from_bytes(rest[0].content, "big", signed=True)
     if length < 0:
         raise ValueError("the path length is negative")

@@ -20,7 +20,7 @@ from cryptography import x509
 from issuer.x509.certificates import alternative_names, basic_constraints, names, public_key
 from issuer.x509.chain import Chain, is_self_issued
 from issuer.x509.constraints import violations
-from issuer.x509.describe import subject_text
+from issuer.x509.describe import span_text, subject_text, time_text
 from issuer.x509.names import quiet_subject, unasked
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import CERT_SIGN, CRL_SIGN, certificate_usages, read_usages, usage_name
@@ -33,6 +33,8 @@ BEFORE_CA: Final = timedelta(minutes=5)
 """How long before its CA's end a shortened certificate ends, so that clocks that differ do no harm."""
 SHORTEST_LIFE: Final = timedelta(hours=1)
 """The least that must lie ahead of a certificate that is shortened: see `controller.ca_expiry`."""
+DEFAULT_LIFE: Final = timedelta(days=90)
+"""What cert-manager asks for where nobody names a duration, and so what is asked of the CA then."""
 _RENEWAL_AHEAD: Final = timedelta(minutes=15)
 _SHOWN: Final = 5
 
@@ -158,57 +160,56 @@ def _room_above(chain: Chain) -> Iterator[_Difference]:
 
 def _validity(leaf: x509.Certificate, now: datetime) -> Iterator[_Difference]:
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    life, moment = f"from {time_text(begin)} to {time_text(end)}", time_text(now)
     if end < begin:
-        yield _Difference(
-            "ValidityReversed", f"the certificate ends ({end}) before it begins ({begin})", True
-        )
+        yield _Difference("ValidityReversed", f"the certificate ends before it begins: {life}", True)
     if end <= now:
-        yield _Difference("Expired", f"the certificate ended at {end}, and it is {now}", True)
-    if begin > now + CLOCK_SKEW:
         yield _Difference(
-            "NotYetValid", f"the certificate begins at {begin}, and it is {now}; compare the clocks", True
+            "Expired", f"the certificate has ended: it is valid {life}, and it is {moment}", True
         )
+    if begin > now + CLOCK_SKEW:
+        message = f"the certificate has not begun: it is valid {life}, and it is {moment}; compare the clocks"
+        yield _Difference("NotYetValid", message, True)
+    # cert-manager renews after two thirds of the life from notBefore on: backdated far, it is due at once.
+    renewed_in = end - (end - begin) / 3 - now
+    if now < end and renewed_in < min(_RENEWAL_AHEAD, (end - now) / 10):
+        message = (
+            f"the certificate is valid {life}: cert-manager would renew it again and again. Lower the "
+            "role's not_before_duration"
+        )
+        yield _Difference("TooShortToRenew", message, True)
 
 
 def _life(chain: Chain, duration: timedelta | None, now: datetime, shorten: bool) -> Iterator[_Difference]:
     begin, end = chain.leaf.not_valid_before_utc, chain.leaf.not_valid_after_utc
     # From now, not from notBefore: roles may backdate that for days, and it adds nothing to what lies ahead.
-    if duration is not None and end - now > duration + LONGER_LIFE:
-        yield _Difference(
-            "LifeTooLong", f"the certificate lives {end - now}, but {duration} was asked for", True
-        )
+    wanted = DEFAULT_LIFE if duration is None else duration
+    if end - now > wanted + LONGER_LIFE:
+        message = f"the certificate lives {span_text(end - now)}, but {span_text(wanted)} was asked for"
+        yield _Difference("LifeTooLong", message, True)
     # From notBefore if that is earlier, so that a late delivery of a good certificate is no difference.
     shorter = duration is not None and end - min(begin, now) < duration - CLOCK_SKEW
     if end >= chain.not_after - BEFORE_CA - CLOCK_SKEW:
         yield from _ended_by_ca(chain, duration, now, shorten, shorter)
     elif shorter:
-        yield _Difference(
-            "LifeShorter", f"the certificate ends at {end}, sooner than the {duration} asked for"
-        )
+        message = f"the certificate ends at {time_text(end)}, sooner than the {span_text(wanted)} asked for"
+        yield _Difference("LifeShorter", message)
 
 
 def _ended_by_ca(
     chain: Chain, duration: timedelta | None, now: datetime, shorten: bool, shorter: bool
 ) -> Iterator[_Difference]:
-    begin, end = chain.leaf.not_valid_before_utc, chain.leaf.not_valid_after_utc
+    end = chain.leaf.not_valid_after_utc
+    ends = f"the certificate ends at {time_text(end)}"
     if end > chain.not_after:
-        yield _Difference(
-            "OutlivesCA", f"the certificate ends at {end}, after its CA, whose end is {chain.not_after}", True
-        )
-    if shorter:
-        yield _Difference(
-            "EndsWithCA",
-            f"the certificate ends with its CA at {end}, sooner than the {duration} asked for",
-            not shorten,
-        )
-    # A role may backdate so far that two thirds of the life are nearly over at once.
-    renewed = end - (end - begin) / 3
-    if (shorter or duration is None) and (end - now < SHORTEST_LIFE or renewed - now < _RENEWAL_AHEAD):
-        yield _Difference(
-            "TooShortToRenew",
-            f"the certificate ends with its CA at {end}, so soon that it would be renewed again and again",
-            True,
-        )
+        message = f"{ends}, after its CA, whose end is {time_text(chain.not_after)}"
+        yield _Difference("OutlivesCA", message, True)
+    if duration is not None and shorter:
+        message = f"{ends}, with its CA, sooner than the {span_text(duration)} asked for"
+        yield _Difference("EndsWithCA", message, not shorten)
+    if (shorter or duration is None) and end - now < SHORTEST_LIFE:
+        message = f"{ends}, with its CA, so soon that it would be renewed again and again"
+        yield _Difference("TooShortToRenew", message, True)
 
 
 def _constraints(chain: Chain) -> Iterator[_Difference]:
@@ -221,7 +222,8 @@ def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
     for ca in chain.cas:
         begin, end = ca.not_valid_before_utc, ca.not_valid_after_utc
         if not begin - CLOCK_SKEW <= now < end:
-            message = f"the CA {subject_text(ca)[:200]} is valid from {begin} to {end}, and it is {now}"
+            valid = f"from {time_text(begin)} to {time_text(end)}"
+            message = f"the CA {subject_text(ca)[:200]} is valid {valid}, and it is {time_text(now)}"
             yield _Difference("ChainNotValid", message, True)
 
 

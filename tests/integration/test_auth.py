@@ -147,10 +147,7 @@ def warnings(scope: Scope) -> list[str]:
     return list(status.get("warnings") or [])
 
 
-UNSUPPORTED: dict[str, dict[str, Any]] = {
-    "spec.revocation": {"revocation": {"policy": "OnDelete"}},
-    "spec.rateLimit": {"rateLimit": {"perSecond": 5}},
-}
+UNSUPPORTED: dict[str, dict[str, Any]] = {"spec.rateLimit": {"rateLimit": {"perSecond": 5}}}
 
 
 @pytest.mark.parametrize("field", UNSUPPORTED)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.certificate_request import CertificateRequest
@@ -14,6 +15,9 @@ from issuer.kube.errors import Invalid, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUESTS, CERTIFICATES
 from issuer.signing.outcomes import Retry
 
+# Requests marked and not signed yet are few; one forgotten is only marked again.
+_MOST_MARKED = 10_000
+
 
 @dataclass(slots=True, eq=False)
 class RevocationGuard:
@@ -21,11 +25,16 @@ class RevocationGuard:
 
     client: KubeClient
     rights: RevocationRights
+    _marked: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def wanted(self, request: Request, spec: IssuerSpec | None) -> bool:
-        """Whether the request must be marked before it is signed; only cert-manager's are."""
+        """Whether the request must be marked before it is signed; only cert-manager's are.
+
+        A mark that this process didn't make may be anybody's: it is made again, from what it is made of.
+        """
         revokes = spec is not None and spec.revocation.policy != "Never"
-        return revokes and isinstance(request, CertificateRequest) and not guarded(request.object)
+        marked = guarded(request.object) and request.uid in self._marked
+        return revokes and isinstance(request, CertificateRequest) and not marked
 
     async def put_on(self, request: Request) -> Request:
         """Mark the request; as the API server has it then.
@@ -38,9 +47,13 @@ class RevocationGuard:
             problem = await self.rights.secret_problem(request.key.namespace, secret)
             if problem is not None:
                 raise Retry(REASON, problem)
-        return request.with_object(
-            await self.client.replace(CERTIFICATE_REQUESTS, with_guard(request, secret))
-        )
+        marked, wanted = request, with_guard(request, secret)
+        if wanted["metadata"] != request.object["metadata"]:
+            marked = request.with_object(await self.client.replace(CERTIFICATE_REQUESTS, wanted))
+        self._marked[request.uid] = None
+        if len(self._marked) > _MOST_MARKED:
+            self._marked.popitem(last=False)
+        return marked
 
     async def _secret_name(self, request: Request) -> str:
         """``spec.secretName`` of the request's Certificate, empty when there is none."""

@@ -33,7 +33,8 @@ def with_guard(request: Request, secret: str) -> Json:
     annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if k != SECRET_ANNOTATION}
     if secret:
         annotations[SECRET_ANNOTATION] = secret
-    finalizers = [*(meta.get("finalizers") or ()), FINALIZER]
+    others = (one for one in meta.get("finalizers") or () if one != FINALIZER)
+    finalizers = [*others, FINALIZER]
     return {**request.object, "metadata": {**meta, "annotations": annotations, "finalizers": finalizers}}
 
 

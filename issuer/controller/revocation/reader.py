@@ -74,7 +74,7 @@ class EvidenceReader:
     async def evidence(self, request: CertificateRequest, record: Record) -> Evidence:
         """The request's certificate, and what its Secret holds. Raises CantTell, KubeError."""
         leaf = _own_certificate(request)
-        held = await self._held(request.key.namespace, record.secret)
+        held = await self._held(request.key.namespace, record, leaf.serial_number)
         pem, serial = write_certificates((leaf,)), serial_hex(leaf)
         return Evidence(pem, serial, request.is_ca, Found(_leaf(leaf), held))
 
@@ -94,7 +94,30 @@ class EvidenceReader:
         next_revision = int(status.get("revision") or 0) + 1
         return Issuing.THIS_NAME if next_revision == record.revision else Issuing.ANOTHER
 
-    async def _held(self, namespace: str, secret: str) -> Leaf | None:
+    async def _held(self, namespace: str, record: Record, serial: int) -> Leaf | None:
+        """What the Certificate's Secret holds: the one noted before signing, and the one it names now.
+
+        The note is an annotation, which whoever may update requests can change. One that holds ``serial``
+        goes first.
+        """
+        names = dict.fromkeys((record.secret, await self._secret_now(namespace, record.certificate)))
+        held = [leaf for name in names if (leaf := await self._held_by(namespace, name)) is not None]
+        return next((leaf for leaf in held if leaf.serial == serial), held[0] if held else None)
+
+    async def _secret_now(self, namespace: str, certificate: str) -> str:
+        """``spec.secretName`` of the Certificate as it is now, empty when there is none."""
+        if not certificate:
+            return ""
+        try:
+            found = await self._client.get(CERTIFICATES, certificate, namespace)
+        except (NotFound, Invalid):
+            return ""
+        except Forbidden as error:
+            message = f"the Certificate {certificate} can't be read: {error.message}"
+            raise CantTell("CertificateForbidden", message) from error
+        return str((found.get("spec") or {}).get("secretName") or "")
+
+    async def _held_by(self, namespace: str, secret: str) -> Leaf | None:
         if not secret:
             return None
         try:
@@ -111,8 +134,8 @@ class EvidenceReader:
 def _own_certificate(request: CertificateRequest) -> x509.Certificate:
     """The request's certificate, if it is for the request's own key.
 
-    Whoever may write to status could put somebody else's certificate there and have it revoked; the key of
-    ``spec.request``, whose signature is checked, can't be somebody else's.
+    Whoever may write to status could put somebody else's certificate there and have it revoked: it must at
+    least be for the key of ``spec.request``. That leaves who may write status and knows the other's CSR.
     """
     try:
         raw = base64.b64decode(request.object["status"]["certificate"], validate=True)

@@ -68,6 +68,21 @@ def test_what_contradicts_itself_or_the_issuer_is_refused(
         path_length(spec(**own), wanted)
 
 
+def test_a_leaf_that_asks_to_sign_certificates_is_refused() -> None:
+    wanted = Asked(read_request(csr_with()), False, frozenset({"cert sign", "digital signature"}), None)
+    with pytest.raises(Mismatch, match=r"cert sign.*isCA"):
+        path_length(spec(VERBATIM), wanted)
+
+
+def test_a_path_length_of_thousands_of_digits_is_refused() -> None:
+    number = b"\x02\x82\x08\x34" + b"\x7f" * 2100
+    inner = b"\x01\x01\xff" + number
+    value = b"\x30\x82" + len(inner).to_bytes(2, "big") + inner
+    wanted = asked(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.19"), value))
+    with pytest.raises(Mismatch, match="larger than any chain"):
+        path_length(spec(**AUTHORITY), wanted)
+
+
 def test_a_leaf_has_none_below_it() -> None:
     assert path_length(spec(), asked(is_ca=False)) == 0
     assert path_length(spec(**AUTHORITY), asked(constraints(ca=False), is_ca=False)) == 0
@@ -78,7 +93,8 @@ def test_policy_is_the_only_guard_where_vault_signs_whatever_is_asked() -> None:
     assert guarded_paths(spec(VERBATIM, **AUTHORITY)) == (VERBATIM, "pki/root/sign-intermediate")
     assert not signs_whatever_is_asked(spec(**AUTHORITY), is_ca=False)
     assert signs_whatever_is_asked(spec(**AUTHORITY), is_ca=True)
-    for path in (VERBATIM, "pki_int/sign-verbatim/lab", "pki_int/issuer/x/sign-verbatim"):
+    spellings = (f"{VERBATIM} ", f"{VERBATIM}\n", f"\u00a0/{VERBATIM}", f"//{VERBATIM}/")
+    for path in (VERBATIM, "pki_int/sign-verbatim/lab", "pki_int/issuer/x/sign-verbatim", *spellings):
         assert signs_whatever_is_asked(spec(path), is_ca=False)
 
 

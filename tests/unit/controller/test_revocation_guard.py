@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
 
 from issuer.api.issuers import IssuerSpec
@@ -112,6 +111,40 @@ async def test_nothing_is_signed_when_the_secret_could_not_be_looked_at_later(be
     assert bench.signer.signed == 0
 
 
+async def test_a_mark_that_somebody_else_made_is_made_again(bench: Bench) -> None:
+    revoking(bench)
+    bench.with_request()
+    tampered = {**NAMED["annotations"], SECRET_ANNOTATION: "nothing"}
+    metadata(bench, annotations=tampered, finalizers=[FINALIZER, "other/one"])
+    bench.kube.expect("get", certificate())
+    bench.kube.expect("replace", marked)
+    await bench.reconcile()
+    written = bench.kube.replaced[-1]["metadata"]
+    assert written["finalizers"] == ["other/one", FINALIZER]
+    assert written["annotations"][SECRET_ANNOTATION] == "web-tls"
+    assert bench.signer.signed == 0
+
+
+async def test_after_a_restart_a_good_mark_is_checked_and_not_written_again(bench: Bench) -> None:
+    rights = revoking(bench)
+    rights.problem = "may not read the Secret web-tls"
+    bench.with_request()
+    metadata(
+        bench, annotations={**NAMED["annotations"], SECRET_ANNOTATION: "web-tls"}, finalizers=[FINALIZER]
+    )
+    bench.kube.expect("get", certificate())
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.signer.signed == 0, "the right to read the Secret is asked for all the same"
+    rights.problem = None
+    bench.kube.expect("get", certificate())
+    await bench.reconcile()
+    assert not bench.kube.replaced
+    bench.signs().kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Issued"
+
+
 async def test_a_refused_mark_is_told_and_the_issuer_stays_ready(bench: Bench) -> None:
     revoking(bench)
     bench.with_request()
@@ -168,7 +201,5 @@ def test_the_spec_decides_whether_a_mark_is_wanted(bench: Bench) -> None:
     assert guard is not None
     spec = bench.registry.entry(CLUSTER_ISSUER).spec
     assert guard.wanted(request, spec)
-    meta = {**request.object["metadata"], "finalizers": [FINALIZER]}
-    assert not guard.wanted(replace(request, object={**request.object, "metadata": meta}), spec)
     assert not guard.wanted(request, IssuerSpec.parse(issuer_object()["spec"]))
     assert not guard.wanted(request, None)

@@ -88,9 +88,10 @@ class Desk:
         self.registry.mark_ready(CLUSTER_ISSUER)
 
     def looks(self, secret: str | Exception | None) -> None:
-        """It reads the Certificate (gone), the request, and the Secret with that certificate (None: gone)."""
+        """It reads the Certificate (gone), the request, the Certificate again, and the Secret (None: gone)."""
         self.kube.expect("get", GONE)
         self.kube.expect("get", self.request)
+        self.kube.expect("get", GONE)
         if isinstance(secret, Forbidden):
             self.kube.expect("get", secret)
         else:
@@ -169,6 +170,19 @@ async def test_one_in_use_is_let_go_and_told(desk: Desk) -> None:
     assert (kind, reason) == ("Normal", "NotRevoked")
     assert "still holds it" in message
     assert desk.count("in_use") == 1
+
+
+async def test_what_the_certificates_secret_holds_is_in_use_whatever_the_annotation_says(desk: Desk) -> None:
+    desk.request["metadata"]["annotations"][SECRET_ANNOTATION] = "nothing"
+    desk.store.upsert(desk.request)
+    web = {"metadata": {}, "spec": {"secretName": "web-tls"}}
+    desk.time += timedelta(seconds=10)
+    for answer in (web, desk.request, web, GONE, {"data": {"tls.crt": _base64(desk.leaf)}}):
+        desk.kube.expect("get", answer)
+    desk.kube.expect("replace", accepted)
+    await desk.reconcile()
+    assert desk.count("in_use") == 1
+    assert desk.signer.revoked == []
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,23 @@ async def test_an_outage_leaves_the_token_in_use_until_it_ends(
         await source.get()
 
 
+async def test_a_refused_secret_id_is_sent_again_so_seldom_that_vault_locks_no_role(
+    vault: FakeVault, client: VaultClient, clock: Clock
+) -> None:
+    vault.tell(fake.APPROLE_LOGIN, *[fake.BAD_TOKEN] * 3, fake.login("s.one"))
+    source = TokenSource(client, ROLE, clock)
+    sent_at, begun = [], clock.now
+    while len(sent_at) < 3:
+        with pytest.raises(LoginRefused, match="locked-users"):
+            await source.get()
+        if len(vault.made(fake.APPROLE_LOGIN)) > len(sent_at):
+            sent_at.append(clock.now - begun)
+        clock.now += 10
+    assert sent_at == [0, 60, 360]
+    changed = TokenSource(client, ROLE, clock)
+    assert await changed.get() == "s.one", "a changed Secret makes a new source, which tries at once"
+
+
 async def test_credentials_that_cannot_be_had_now_leave_the_token_in_use_until_it_ends(
     vault: FakeVault, client: VaultClient, clock: Clock
 ) -> None:

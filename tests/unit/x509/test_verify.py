@@ -159,6 +159,20 @@ def test_a_life_longer_than_asked_is_fatal_beyond_an_hour(case: Case) -> None:
     assert case.check(case.make.Template(end=end + 59 * minute)) == {}
 
 
+def test_without_a_duration_ninety_days_are_the_most(case: Case) -> None:
+    end = case.make.NOW + 90 * case.make.DAY
+    hour = timedelta(hours=1)
+    assert "LifeTooLong" not in case.check(case.make.Template(end=end + hour / 2), duration=None)
+    assert case.check(case.make.Template(end=end + 2 * hour), duration=None)["LifeTooLong"].fatal
+
+
+def test_one_backdated_so_far_that_it_is_due_for_renewal_at_once_is_fatal(case: Case) -> None:
+    now, hour = case.make.NOW, timedelta(hours=1)
+    assert case.check(case.make.Template(begin=now - 240 * hour))["TooShortToRenew"].fatal
+    assert case.check(case.make.Template(begin=now - 48 * hour))["TooShortToRenew"].fatal
+    assert case.check(case.make.Template(begin=now - 40 * hour)) == {}
+
+
 def test_a_shorter_life_is_told_beyond_five_minutes(case: Case) -> None:
     end, minute = case.make.NOW + case.make.DAY, timedelta(minutes=1)
     assert not case.check(case.make.Template(end=end - 6 * minute))["LifeShorter"].fatal
