@@ -88,7 +88,7 @@ class Desk:
         self.registry.mark_ready(CLUSTER_ISSUER)
 
     def looks(self, secret: str | Exception | None) -> None:
-        """It reads the Certificate (gone), the request, the Certificate again, and the Secret (None: gone)."""
+        """It reads the Certificate (gone), the request, the Certificate, and the Secret (None: gone)."""
         self.kube.expect("get", GONE)
         self.kube.expect("get", self.request)
         self.kube.expect("get", GONE)

@@ -224,7 +224,8 @@ async def test_a_refused_secret_id_is_sent_again_so_seldom_that_vault_locks_no_r
 ) -> None:
     vault.tell(fake.APPROLE_LOGIN, *[fake.BAD_TOKEN] * 3, fake.login("s.one"))
     source = TokenSource(client, ROLE, clock)
-    sent_at, begun = [], clock.now
+    sent_at: list[float] = []
+    begun = clock.now
     while len(sent_at) < 3:
         with pytest.raises(LoginRefused, match="locked-users"):
             await source.get()
