@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.errors import HTTPError, TestbedError
 from testbed.kube import Kube, Object
-from testbed.running import current, down, up
+from testbed.running import current, down, furnish, up
 from testbed.vaultpki import PkiLayout, setup_approle, setup_kubernetes_role, setup_policy, setup_token
+from tests.unit.docs.pages import documents
 
 BARE = Options(cert_manager=False, webhook=False, vault=False)
 
@@ -306,6 +307,16 @@ def test_controller_has_the_rights_it_needs_and_no_more(bed: Testbed) -> None:
     assert allowed(bed, "create", "authorization.k8s.io", "subjectaccessreviews")
     assert not allowed(bed, "create", "rbac.authorization.k8s.io", "clusterrolebindings")
     assert not allowed(bed, "update", "vault-issuer.io", "certificaterequestpolicies")
+
+
+def test_a_furnished_testbed_issues_the_certificate_of_its_page() -> None:
+    (certificate,) = documents(REPOSITORY / "docs" / "testbed.md")
+    with Testbed(Options(approver=False)) as furnished:
+        controller = furnish(furnished, controller=True)
+        assert controller is not None
+        furnished.kube.apply(certificate)
+        furnished.kube.wait("cert-manager.io/v1", "Certificate", "web", "default")
+        controller.stop()
 
 
 def test_background_testbed_says_how_to_reach_it_and_goes_wholly(

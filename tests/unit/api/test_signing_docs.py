@@ -1,4 +1,4 @@
-"""What docs/signing.md shows can be used as it is."""
+"""What docs/signing.md shows can be used as it is; an integration test issues with it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,32 @@ from issuer.policy.selection import guards
 from issuer.vault.paths import SignPath
 
 PAGE = (Path(__file__).parents[3] / "docs" / "signing.md").read_text()
-(BLOCK,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-ISSUER, POLICY = yaml.safe_load_all(BLOCK)
+DOCUMENTS = [
+    document
+    for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    for document in yaml.safe_load_all(block)
+]
+(ISSUER,) = (one for one in DOCUMENTS if one["kind"] == "VaultClusterIssuer")
+POLICIES = [one for one in DOCUMENTS if one["kind"] == "CertificateRequestPolicy"]
+CERTIFICATES = [one for one in DOCUMENTS if one["kind"] == "Certificate"]
 SPEC = IssuerSpec.parse(ISSUER["spec"], strict=True)
 
 
-def test_the_policy_guards_the_issuer() -> None:
-    policy = compile_policy(POLICY["metadata"]["name"], POLICY["spec"])
+def test_every_policy_guards_the_issuer() -> None:
     reference = IssuerReference(ISSUER["metadata"]["name"], ISSUER["kind"], "vault-issuer.io")
-    assert guards(policy, reference)
+    assert len(POLICIES) == 2
+    for one in POLICIES:
+        assert guards(compile_policy(one["metadata"]["name"], one["spec"]), reference)
+
+
+def test_a_leaf_and_a_ca_are_asked_of_that_issuer() -> None:
+    assert [one["spec"].get("isCA", False) for one in CERTIFICATES] == [False, True]
+    for one in CERTIFICATES:
+        assert one["spec"]["issuerRef"] == {
+            "group": "vault-issuer.io",
+            "kind": ISSUER["kind"],
+            "name": ISSUER["metadata"]["name"],
+        }
 
 
 def test_vaults_policy_names_every_path_that_is_called() -> None:

@@ -1,0 +1,40 @@
+"""README.md and docs/*.md, taken apart: their links, headings and YAML."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.unit.docs.collected import ROOT
+
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def documents(page: Path) -> list[dict[str, Any]]:
+    """Every YAML document a page shows."""
+    return [one for block in blocks(page, "yaml") for one in yaml.safe_load_all(block)]
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ +(.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+def links(page: Path) -> list[str]:
+    """The targets of its relative links and images."""
+    text = re.sub(r"`[^`\n]*`", "", prose(page))
+    return [one for one in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in one]

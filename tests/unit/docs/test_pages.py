@@ -1,0 +1,79 @@
+"""README.md and docs/*.md: links lead somewhere, and what they show of ours can be read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from issuer.api.issuers import IssuerSpec
+from issuer.policy.compiled import compile_policy
+from tests.unit.docs.collected import ROOT
+from tests.unit.docs.pages import PAGES, anchors, documents, links, prose
+
+BASE = {
+    "server": "https://vault.example.com:8200",
+    "path": "pki_int/sign/lab",
+    "auth": {"tokenSecretRef": {"name": "vault-login"}},
+}
+
+# These still name others in plain text.
+LINKED = [one for one in PAGES if one.name not in ("architecture.md", "capabilities.md", "migrate.md")]
+
+
+def broken(page: Path, target: str) -> str | None:
+    """What is wrong with a relative link, or None."""
+    name, _, anchor = target.partition("#")
+    file = (page.parent / name).resolve() if name else page
+    if not file.exists():
+        return f"{target}: there is no such file"
+    if anchor and anchor not in anchors(file):
+        return f"{target}: {file.name} has no such heading"
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda one: one.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    assert [wrong for target in links(page) if (wrong := broken(page, target))] == []
+
+
+def test_a_broken_link_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# One: `two`, and three\n\n[a](page.md#one-two-and-three) [b](#none) [c](gone.md)\n")
+    assert [broken(page, target) is None for target in links(page)] == [True, False, False]
+
+
+def test_readme_links_every_page() -> None:
+    linked = {target.partition("#")[0] for page in PAGES[:1] for target in links(page)}
+    assert [one.name for one in PAGES[1:] if f"docs/{one.name}" not in linked] == []
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda one: one.name)
+def test_pages_named_in_a_page_are_linked(page: Path) -> None:
+    unlinked = re.sub(r"\[[^\]]*\]\([^)]*\)", "", prose(page))
+    assert re.findall(r"\bdocs/[\w-]+\.md", unlinked) == []
+
+
+def ours(one: dict[str, Any]) -> str:
+    """Which reader a document is for: its kind if it is ours, ``spec`` for a piece of an issuer."""
+    if "kind" not in one:
+        return "spec" if set(one) == {"spec"} else ""
+    return str(one["kind"]) if str(one["apiVersion"]).startswith("vault-issuer.io/") else ""
+
+
+SHOWN = [
+    pytest.param(one, id=f"{page.relative_to(ROOT)}-{number}")
+    for page in PAGES
+    for number, one in enumerate(documents(page))
+    if ours(one)
+]
+
+
+@pytest.mark.parametrize("document", SHOWN)
+def test_what_is_shown_of_ours_has_no_unknown_field_and_no_mistake(document: dict[str, Any]) -> None:
+    if ours(document) == "CertificateRequestPolicy":
+        compile_policy(document["metadata"]["name"], document["spec"])
+    else:
+        IssuerSpec.parse({"vault": BASE, **document["spec"]}, strict=True)
