@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +18,7 @@ from issuer.migrate.options import Starter
 
 if TYPE_CHECKING:
     from issuer.kube.client import KubeClient
+    from issuer.migrate.folder import Folder
     from issuer.migrate.options import Options
     from issuer.migrate.plan import Plan
 
@@ -97,7 +98,9 @@ def migrate(
     output_dir: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Also write 1-create.yaml, 2-change.yaml and undo.yaml, the way back, there."
+            metavar="DIR",
+            help="Also write 1-create.yaml, 2-change.yaml and undo.yaml, the way back, there. A later "
+            "--apply adds to them.",
         ),
     ] = None,
     apply: Annotated[
@@ -132,9 +135,11 @@ def migrate(
     _check_source(file, from_cluster, kubeconfig or context)
     _check_apply(apply, yes, from_cluster, output_dir, output)
     # Imported here so that --help and completion stay quick.
+    from issuer.migrate.next_steps import kubectl
     from issuer.migrate.options import Account, Options
 
     with _bad_input_told():
+        folder = _folder(output_dir)
         ours = Account.parse(controller, "--controller")
         theirs = Account.parse(cert_manager, "--cert-manager")
         options = Options(
@@ -144,8 +149,9 @@ def migrate(
             old_resource_namespace=cert_manager_resource_namespace or theirs.namespace,
             namespace=namespace,
             starter=starter,
+            from_cluster=from_cluster,
         )
-        target = _Target(output, output_dir, apply, yes, wait)
+        target = _Target(output, folder, apply, yes, wait, kubectl(kubeconfig, context))
         if from_cluster:
             code = asyncio.run(_from_cluster(options, kubeconfig, context, target))
         else:
@@ -158,10 +164,11 @@ class _Target:
     """Where the plan goes."""
 
     output: Output
-    folder: Path | None
+    folder: Folder | None
     apply: bool
     yes: bool
     wait: float
+    kubectl: str = "kubectl"
 
 
 def _check_source(file: list[str] | None, from_cluster: bool, cluster_option: str | None) -> None:
@@ -187,7 +194,7 @@ def _from_files(options: Options, paths: list[str], target: _Target) -> int:
     from issuer.migrate.planning import plan_of
 
     plan = plan_of(read_tree(paths), options)
-    _show(plan, target)
+    _show(plan, target, options.namespace)
     return plan.exit_code
 
 
@@ -199,35 +206,68 @@ async def _from_cluster(
     from issuer.migrate.planning import plan_of
 
     async with open_client(kubeconfig, context) as client:
+        if target.apply and target.folder:
+            target.folder.check_cluster(client.server)
         read = await read_cluster(client, options)
         plan = plan_of(read.documents, options, read.notes)
-        if target.apply:
-            return await _apply(client, plan, target)
-    _show(plan, target)
+        if target.apply and target.folder:
+            return await _apply(client, plan, target, target.folder)
+        _show(plan, target, options.namespace, client.server)
     return plan.exit_code
 
 
-async def _apply(client: KubeClient, plan: Plan, target: _Target) -> int:
+async def _apply(client: KubeClient, plan: Plan, target: _Target, folder: Folder) -> int:
     """The plan shown, tried, asked about, kept in files, and carried out."""
     from issuer.migrate.applying import carry_out, try_out
+    from issuer.migrate.next_steps import back
     from issuer.migrate.table import show
 
     show(plan, writes=True)
+    if not plan.created and not plan.changed:
+        typer.echo("There is nothing to create or to change; nothing was written.")
+        return plan.exit_code
+    written = folder.more(plan, client.server)
     await try_out(client, plan)
     what = f"{len(plan.created)} objects to create and {len(plan.changed)} to change in {client.server}"
     typer.echo(f"The API server would take it: {what}.")
-    if not target.yes and not typer.confirm("Apply?"):
-        typer.echo("Nothing was written.")
+    for name in written.kept:
+        typer.echo(
+            f"{name} holds some of these otherwise. This plan counts; a copy of the file is kept beside it."
+        )
+    if not target.yes and not _agreed():
         return FAILED
-    _write(plan, target.folder)
+    _told(folder.write(written))
     done = await carry_out(client, plan, target.wait, typer.echo)
+    for line in back(folder, written, target.kubectl):
+        typer.echo(line)
     return plan.exit_code if done else FAILED
 
 
-def _show(plan: Plan, target: _Target) -> None:
+def _agreed() -> bool:
+    try:
+        agreed = typer.confirm("Apply?")
+    except typer.Abort:  # the end of standard input, or Ctrl-C
+        typer.echo("\nNo answer, so nothing was written. Without a terminal use --yes.")
+        return False
+    if not agreed:
+        typer.echo("Nothing was written.")
+    return agreed
+
+
+def _folder(path: Path | None) -> Folder | None:
+    from issuer.migrate.folder import open_folder
+
+    return open_folder(path) if path is not None else None
+
+
+def _show(plan: Plan, target: _Target, namespace: str | None, server: str = "") -> None:
     from issuer.migrate.manifests import to_apply
+    from issuer.migrate.next_steps import back, onwards
     from issuer.migrate.table import show
 
+    folder = target.folder
+    written = folder.new(plan, server) if folder else None
+    paths = folder.write(written) if folder and written and written.texts else ()
     if target.output is Output.JSON:
         json.dump(plan.to_json(), sys.stdout, indent=2, ensure_ascii=True)
         sys.stdout.write("\n")
@@ -236,16 +276,18 @@ def _show(plan: Plan, target: _Target) -> None:
         sys.stdout.write(to_apply(plan))
     else:
         show(plan)
-    _write(plan, target.folder)
+    if folder and written and paths:
+        _told(paths)
+        limit = namespace if server else None
+        for line in (*onwards(folder, plan, limit, target.kubectl), *back(folder, written, target.kubectl)):
+            typer.echo(line, err=True)
 
 
-def _write(plan: Plan, folder: Path | None) -> None:
+def _told(paths: Iterable[Path]) -> None:
     from issuer.explain.text import shown
-    from issuer.migrate.manifests import write
 
-    if folder is not None:
-        for path in write(plan, folder):
-            typer.echo(f"Written: {shown(str(path))}", err=True)
+    for path in paths:
+        typer.echo(f"Written: {shown(str(path))}", err=True)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from issuer.migrate.inventory import Inventory, Ref, is_plain, namespace_of, tex
 from issuer.migrate.issuers import Carried
 from issuer.migrate.options import Options
 from issuer.migrate.plan import Action, Note, Object, Step, info, todo
+from issuer.vault.paths import auth_mount
 
 _RBAC: Final = f"{RBAC_GROUP}/v1"
 _LONGEST: Final = 200
@@ -77,9 +78,10 @@ def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tu
             # What an earlier run has told and made isn't told again.
             told = tuple(notes) if manifest["kind"] == "Role" and not inventory.has(manifest) else ()
             what = said if manifest["kind"] == "Role" else ""
-            steps.append(new_step(inventory, manifest, told, what))
-    elif notes:
-        steps.append(Step(Action.KEEP, carried.ref.old, carried.ref.new, tuple(notes)))
+            steps.append(new_step(inventory, manifest, told, what, carried.source))
+    elif notes and not inventory.has(carried.manifest):
+        ref = carried.ref
+        steps.append(Step(Action.TODO, ref.old, ref.new, tuple(notes), source=carried.source))
     return tuple(steps)
 
 
@@ -223,8 +225,20 @@ def _move_notes(carried: Carried, needs: Needs, options: Options) -> Iterator[No
         role, mount = vault.auth.kubernetes.role, vault.auth.kubernetes.mount
         yield todo(
             f'Vault: add "{new}" to bound_service_account_namespaces of the role "{role}" at {mount} '
-            f"(keep {old} for the way back)"
+            f"(keep {old} for the way back){_bind(vault, mount, role, new)}"
         )
+
+
+def _bind(vault: VaultSpec, mount: str, role: str, new: str) -> str:
+    """The command that adds to the list, as Vault takes only whole ones."""
+    path = f"auth/{auth_mount(mount)}/role/{role}"
+    namespace = (vault.namespace or "").strip("/")
+    if not is_plain(*path.split("/"), new, *(namespace.split("/") if namespace else ())):
+        return ""
+    where = f"-namespace={namespace} " if namespace else ""
+    field = "bound_service_account_namespaces"
+    more = f'[.data.{field}[], "{new}"] | unique | join(",")'
+    return f": vault write {where}{path} {field}=$(vault read {where}-format=json {path} | jq -r '{more}')"
 
 
 def _copy(name: str, keys: Iterable[str], old: str, new: str) -> str:

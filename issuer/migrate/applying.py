@@ -18,7 +18,7 @@ from issuer.api.group import (
 )
 from issuer.explain.errors import BadInput
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import KubeError, NotFound
+from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS, Resource
 from issuer.migrate.inventory import inner
 from issuer.migrate.plan import Object, Plan, Step
@@ -40,12 +40,15 @@ Tell = Callable[[str], None]
 
 async def try_out(client: KubeClient, plan: Plan) -> None:
     """Have the API server check every write without doing it. Raises BadInput with all that it refuses."""
-    refused = []
+    refused, lacking = [], False
     for step in (*plan.created, *plan.changed):
         try:
             await _write(client, step, dry_run=True)
         except KubeError as error:
-            refused.append(f"{step.title}: {error.message}")
+            refused.append(f"{step.result}: {error.message}")
+            lacking = lacking or isinstance(error, Forbidden)
+    if lacking:
+        refused.append("What --apply takes is in docs/migrate.md under Rights: most simply an administrator")
     if refused:
         raise BadInput("the cluster would refuse this, and nothing was written:\n" + "\n".join(refused))
 
@@ -73,9 +76,9 @@ async def _write_all(client: KubeClient, steps: tuple[Step, ...] | list[Step], t
         try:
             await _write(client, step, dry_run=False)
         except KubeError as error:
-            tell(f"failed: {step.title}: {error.message}. What was written stays; undo.yaml takes it back")
+            tell(f"failed: {step.result}: {error.message}. What was written stays; run this again to go on")
             return False
-        tell(f"{step.action.value}d: {step.title}")
+        tell(f"{step.action.value}d: {step.result}")
     return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +13,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.resources import Resource
 from issuer.migrate.options import Options
-from issuer.migrate.plan import Note, Object, todo
+from issuer.migrate.plan import CLUSTER, Note, Object, todo
 
 _CERT_MANAGER: Final = "cert-manager.io"
 _RBAC: Final = "rbac.authorization.k8s.io"
@@ -51,6 +51,24 @@ _OURS: Final = (
 )
 
 
+READS: Final = (
+    *(resource for _, resource in (*_NEEDED, *_OURS, *_WANTED)),
+    known.SERVICE_ACCOUNTS,
+)
+"""What is listed."""
+
+
+def _named(resources: Iterable[Resource]) -> str:
+    return ", ".join(f"{one.plural}.{one.group}".rstrip(".") for one in resources)
+
+
+RIGHTS: Final = (
+    f"A plan takes list of {_named(one for _, one in (*_NEEDED, *_OURS))} in the whole cluster, and for all "
+    f"that it can tell of {_named((*(one for _, one in _WANTED), known.SERVICE_ACCOUNTS))}: docs/migrate.md "
+    "has a ClusterRole with all of these"
+)
+
+
 @dataclass(slots=True)
 class Read:
     """What was read, and what couldn't be."""
@@ -80,9 +98,7 @@ async def read_cluster(client: KubeClient, options: Options) -> Read:
     except NotFound as error:
         raise BadInput("the cluster knows no Issuer of cert-manager.io/v1: is cert-manager there?") from error
     except Forbidden as error:
-        raise BadInput(
-            f"the cluster refuses: {error.message}. Migrating takes list of issuers and clusterissuers"
-        ) from error
+        raise BadInput(f"the cluster refuses: {error.message}. {RIGHTS}") from error
     except KubeError as error:
         raise BadInput(f"the cluster can't be asked: {error.message}") from error
     return read
@@ -133,9 +149,7 @@ async def _all(
             resource, namespace=namespace if resource.namespaced else None, continue_token=token
         )
         for item in page.items:
-            yield Document(
-                "the cluster", {"apiVersion": resource.api_version, "kind": kind, **_slim(kind, item)}
-            )
+            yield Document(CLUSTER, {"apiVersion": resource.api_version, "kind": kind, **_slim(kind, item)})
         token = page.continue_token
         if not token:
             return

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from difflib import get_close_matches
+from typing import Any, Final, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from issuer.api.group import API_VERSION
 from issuer.api.issuers import IssuerSpec
@@ -31,6 +32,7 @@ class Carried:
     spec: IssuerSpec
     manifest: Object
     verbatim: bool
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +97,20 @@ def _carry(document: Document, ref: Ref, kinds: list[str]) -> tuple[Carried | No
     if problems:
         return None, tuple(map(failure, problems))
     spec, dropped = known_part(document.data["spec"])
-    notes = [loss(f"{path}: vault-issuer has no such field, it is left out") for path in dropped]
+    unknown = [f"{path}: vault-issuer has no such field{_meant(spec, path)}" for path in dropped]
     try:
         parsed = IssuerSpec.parse(spec, strict=True)
+        problems = list(_unusable(parsed))
     except SpecError as error:
-        return None, tuple(map(failure, str(error).splitlines()))
-    problems = list(_unusable(parsed))
+        problems = str(error).splitlines()
     if problems:
-        return None, tuple(map(failure, problems))
+        return None, tuple(map(failure, (*unknown, *problems)))
+    notes = [loss(f"{line}, it is left out") for line in unknown]
     metadata, more = new_metadata(document)
     manifest = {"apiVersion": API_VERSION, "kind": ref.new_kind, "metadata": metadata, "spec": spec}
     verbatim = SignPath.parse(parsed.vault.path).mode is Mode.VERBATIM
-    return Carried(ref, parsed, manifest, verbatim), (*notes, *_differences(parsed, verbatim), *more)
+    one = Carried(ref, parsed, manifest, verbatim, document.source)
+    return one, (*notes, *_differences(parsed, verbatim), *more)
 
 
 def _unreadable(document: Document, kinds: list[str]) -> Iterator[str]:
@@ -181,6 +185,27 @@ def known_part(spec: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
         dropped.append(f"spec.{key}")
         del part[key]
     return part, tuple(dropped)
+
+
+def _meant(spec: Mapping[str, Any], path: str) -> str:
+    """What a field that we don't know may be a misspelling of: one that is known there and not given."""
+    _, *parents, last = path.split(".")
+    model: type[BaseModel] | None = IssuerSpec
+    for key in parents:
+        model = _model_of(model, key) if model else None
+    if model is None:
+        return ""
+    given = inner(spec, *parents)
+    known = [name for field, one in model.model_fields.items() if (name := one.alias or field) not in given]
+    found = get_close_matches(last, known, 1)
+    return f' (did you mean "{found[0]}"?)' if found else ""
+
+
+def _model_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The model of a field, which may be optional."""
+    field = next((one for one in model.model_fields.values() if one.alias == key), None)
+    kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+    return next((one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 def _without_nulls(value: Any) -> Any:

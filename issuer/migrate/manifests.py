@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from issuer.explain.errors import BadInput
 from issuer.explain.text import shown, to_yaml
 from issuer.migrate.plan import Object, Plan, Step
 from issuer.migrate.starter import HEADER, NONE
@@ -14,65 +12,58 @@ from issuer.migrate.starter import HEADER, NONE
 CREATE: Final = "1-create.yaml"
 CHANGE: Final = "2-change.yaml"
 UNDO: Final = "undo.yaml"
+NAMES: Final = (CREATE, CHANGE, UNDO)
+MADE: Final = "Made by vault-issuer migrate."
+"""How each file begins, after `# `."""
+CLUSTER: Final = "Cluster: "
 
 _CREATE_HEAD: Final = (
-    "Made by vault-issuer migrate. Step 1: new objects. Nothing that runs notices; `kubectl delete -f` takes",
+    f"{MADE} Step 1: new objects. Nothing that runs notices; `kubectl delete -f` takes",
     "them away again. Go on when the issuers are Ready: kubectl get vaultissuers -A, vaultclusterissuers",
 )
 _CHANGE_HEAD: Final = (
-    "Made by vault-issuer migrate. Step 2: existing objects that change. cert-manager then issues the",
+    f"{MADE} Step 2: existing objects that change. cert-manager then issues the",
     "certificates anew, from vault-issuer. The way back is undo.yaml.",
 )
 _UNDO_HEAD: Final = (
-    "Made by vault-issuer migrate. The way back: the objects of step 2 as they were; what was changed in",
+    f"{MADE} The way back: the objects of step 2 as they were; what was changed in",
     "them since is lost. Use `kubectl replace -f`, as apply would leave annotations. cert-manager then",
     "issues the certificates anew, from its own issuers, still there. Afterwards step 1 may be deleted.",
 )
+_HEADS: Final = {CREATE: _CREATE_HEAD, CHANGE: _CHANGE_HEAD, UNDO: _UNDO_HEAD}
 
 
 def to_apply(plan: Plan) -> str:
     """New and changed objects in one stream, in an order that works."""
-    return "---\n".join(filter(None, (_create(plan), _change(plan))))
+    made = parts(plan)
+    return "---\n".join(
+        _commented(_HEADS[name]) + "---\n".join(text for _, text in made[name])
+        for name in (CREATE, CHANGE)
+        if made[name]
+    )
 
 
-def write(plan: Plan, folder: Path) -> tuple[Path, ...]:
-    """Write the three files into a folder. Raises BadInput where one is there: it may be the way back."""
-    files = {
-        folder / name: content
-        for name, content in ((CREATE, _create(plan)), (CHANGE, _change(plan)), (UNDO, _undo(plan)))
-        if content
+def parts(plan: Plan) -> Mapping[str, tuple[tuple[Object, str], ...]]:
+    """For each of the three files its objects, in order, each with its text and comments."""
+    return {
+        CREATE: _texts((step, step.manifest) for step in plan.created),
+        CHANGE: _texts((step, step.manifest) for step in plan.changed),
+        UNDO: _texts((None, step.before) for step in reversed(plan.changed)),
     }
-    there = [folder / name for name in (CREATE, CHANGE, UNDO) if (folder / name).exists()]
-    if there:
-        raise BadInput(f"{there[0]} is there already, and may hold the way back: name another --output-dir")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, content in files.items():
-            path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"{folder} can't be written: {error.strerror}") from error
-    return tuple(files)
 
 
-def _create(plan: Plan) -> str:
-    return _stream(_CREATE_HEAD, ((step, step.manifest) for step in plan.created))
+def joined(name: str, texts: Iterable[str], server: str = "") -> str:
+    """The content of the file of this name; `server` is the cluster that it is about, if it is about one."""
+    about = (f"{CLUSTER}{server}",) if server else ()
+    return "---\n".join((_commented((*_HEADS[name], *about)), *texts))
 
 
-def _change(plan: Plan) -> str:
-    return _stream(_CHANGE_HEAD, ((step, step.manifest) for step in plan.changed))
-
-
-def _undo(plan: Plan) -> str:
-    return _stream(_UNDO_HEAD, ((None, step.before) for step in reversed(plan.changed)))
-
-
-def _stream(head: Iterable[str], objects: Iterable[tuple[Step | None, Object | None]]) -> str:
-    texts = [
-        f"{_comments(step)}{to_yaml(manifest)}" if step else to_yaml(manifest)
+def _texts(objects: Iterable[tuple[Step | None, Object | None]]) -> tuple[tuple[Object, str], ...]:
+    return tuple(
+        (manifest, f"{_comments(step) if step else ''}{to_yaml(manifest)}")
         for step, manifest in objects
         if manifest is not None
-    ]
-    return _commented(head) + "---\n".join(texts) if texts else ""
+    )
 
 
 def _comments(step: Step) -> str:

@@ -46,7 +46,8 @@ class Options:
     """Names of both sides.
 
     `resource_namespace` is where our cluster issuers' Secrets and ServiceAccounts are,
-    `old_resource_namespace` where cert-manager's are. `namespace` is for objects of files that name none.
+    `old_resource_namespace` where cert-manager's are. `namespace` is for objects of files that name none;
+    with `from_cluster` it is the only one that was looked at.
     """
 
     controller: Account = Account("vault-issuer-system", "vault-issuer")
@@ -55,3 +56,4 @@ class Options:
     old_resource_namespace: str = "cert-manager"
     namespace: str | None = None
     starter: Starter = Starter.AUTO
+    from_cluster: bool = False

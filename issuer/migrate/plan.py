@@ -13,6 +13,9 @@ CARRIED_OVER: Final = 0
 FAILED: Final = 1
 LEFT_TO_DO: Final = 3
 
+CLUSTER: Final = "the cluster"
+"""The source of what was read from one."""
+
 
 class Level(StrEnum):
     """How much a note asks of its reader."""
@@ -29,6 +32,7 @@ class Action(StrEnum):
     CREATE = "create"
     CHANGE = "change"
     KEEP = "is there"
+    TODO = "to do"
     LEAVE = "leave"
     REFUSE = "refuse"
 
@@ -63,6 +67,13 @@ class Step:
     def title(self) -> str:
         """The object, in few words."""
         return self.old or self.new
+
+    @property
+    def result(self) -> str:
+        """The object as it is once the step is done: what was made, or what was changed to what."""
+        if self.action is Action.CREATE:
+            return self.new
+        return f"{self.old.partition(' -> ')[0]} {self.new}".strip()
 
     def to_json(self) -> dict[str, Any]:
         """For `-o json`, without manifests."""

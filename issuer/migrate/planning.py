@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from issuer.explain.documents import Document
 from issuer.explain.errors import BadInput
 from issuer.explain.rbac import bound_groups
 from issuer.migrate.access import access_steps, approve_steps, old_grants
-from issuer.migrate.inventory import Inventory, sort
+from issuer.migrate.inventory import Inventory, Ref, sort
 from issuer.migrate.issuers import Issuers, carry_issuers
 from issuer.migrate.judging import judged
 from issuer.migrate.options import Options
@@ -21,10 +21,11 @@ from issuer.migrate.starter import NONE, starter_steps
 
 def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ()) -> Plan:
     """What has to be done to move what is in the inventory. Raises BadInput if nothing is to be moved."""
+    _check_namespace(inventory, options)
     if not (inventory.issuers or inventory.policies):
         raise BadInput(
             "nothing to migrate: no Issuer or ClusterIssuer of cert-manager.io, and no "
-            "CertificateRequestPolicy of policy.cert-manager.io, was given"
+            f"CertificateRequestPolicy of policy.cert-manager.io, was {_looked(options)}"
         )
     issuers = carry_issuers(inventory)
     carried = list(issuers.carried.values())
@@ -42,7 +43,12 @@ def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ())
         *signing_request_steps(inventory, issuers),
     )
     steps = judged(steps, inventory)
-    return Plan(steps, (*more, *_notes(inventory, issuers, policies, steps)))
+    more = tuple(more)
+    # What couldn't be read may name an issuer.
+    whole = options.from_cluster and not more
+    moved = _moved(issuers, steps) if whole else ()
+    notes = _notes(inventory, issuers, policies, steps, moved)
+    return Plan(steps, (*more, *_told_of(moved, options), *notes))
 
 
 def plan_of(documents: Iterable[Document], options: Options, more: Iterable[Note] = ()) -> Plan:
@@ -51,7 +57,11 @@ def plan_of(documents: Iterable[Document], options: Options, more: Iterable[Note
 
 
 def _notes(
-    inventory: Inventory, issuers: Issuers, policies: Policies, steps: tuple[Step, ...]
+    inventory: Inventory,
+    issuers: Issuers,
+    policies: Policies,
+    steps: tuple[Step, ...],
+    moved: Sequence[Ref],
 ) -> Iterator[Note]:
     unbound = [
         name for name in policies.manifests if not bound_groups([*inventory.roles, *inventory.bindings], name)
@@ -71,7 +81,7 @@ def _notes(
             f"cert-manager issues anew what names another issuer ({len(certificates)} objects here); each "
             "Secret keeps its old certificate until the new one is there"
         )
-    elif issuers.carried:
+    elif issuers.carried and not moved:
         yield info(
             "no Certificates or Ingresses that use these issuers were read; their issuerRef must change"
         )
@@ -88,6 +98,51 @@ def _notes(
     if inventory.others:
         kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(inventory.others.items())[:8])
         yield info(f"left alone, no concern of a migration: {kinds}")
+
+
+def _moved(issuers: Issuers, steps: Iterable[Step]) -> tuple[Ref, ...]:
+    """The issuers whose successors are there and that nothing names any more."""
+    steps = tuple(steps)
+    there = {step.old for step in steps if step.action is Action.KEEP}
+
+    def named(ref: Ref) -> bool:
+        return any(step.old.endswith((f"-> {ref.old}", f"signer of {ref.old}")) for step in steps)
+
+    return tuple(ref for ref in issuers.carried if ref.old in there and not named(ref))
+
+
+def _told_of(moved: Sequence[Ref], options: Options) -> Iterator[Note]:
+    limit = options.namespace
+    done = [ref.old for ref in moved if ref.namespace or limit is None]
+    if done:
+        yield info(
+            f"nothing here names {_list(done)} any more; when you are content, delete it (step 5 of "
+            "docs/migrate.md)"
+        )
+    unsure = [ref.old for ref in moved if not ref.namespace and limit is not None]
+    if unsure:
+        yield info(
+            f"nothing in namespace {limit} names {_list(unsure)} any more; run this without --namespace "
+            "before you delete it"
+        )
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _check_namespace(inventory: Inventory, options: Options) -> None:
+    known = inventory.namespaces  # none where they couldn't be listed
+    if options.from_cluster and options.namespace and known and options.namespace not in known:
+        raise BadInput(f"there is no namespace {options.namespace} in the cluster; check --namespace")
+
+
+def _looked(options: Options) -> str:
+    if not options.from_cluster:
+        return "given"
+    if options.namespace is None:
+        return "found in the cluster"
+    return f"found in namespace {options.namespace}, or among what is cluster-scoped"
 
 
 _REISSUED = ("Certificate", "Ingress", "Gateway", "ListenerSet", "XListenerSet")

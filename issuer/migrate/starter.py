@@ -69,7 +69,7 @@ def _steps_for(one: Carried, inventory: Inventory, options: Options) -> Iterator
             f"no policy selects {one.ref.new}, and none is written ({why}): its requests wait until one "
             "does; --starter always writes an open one"
         )
-        yield Step(Action.LEAVE, one.ref.new, "", (note,))
+        yield Step(Action.LEAVE, one.ref.new, "", (note,), source=one.source)
         return
     manifest = starter_policy(one.ref, _oids(inventory.certificates, one.ref))
     name = manifest["metadata"]["name"]
@@ -77,7 +77,7 @@ def _steps_for(one: Carried, inventory: Inventory, options: Options) -> Iterator
     subjects = list(_subjects(inventory.requests, one.ref, options))
     said = f"{NONE}: cert-manager approved all requests for {one.ref.old}"
     new = f"{POLICY_KIND}.{GROUP} {name}"
-    yield Step(Action.CREATE, said, new, tuple(_notes(one, subjects)), manifest)
+    yield Step(Action.CREATE, said, new, tuple(_notes(one, subjects)), manifest, source=one.source)
     rules = [{"apiGroups": [GROUP], "resources": [POLICY_PLURAL], "resourceNames": [name], "verbs": ["use"]}]
     kind = "Role" if one.ref.namespace else "ClusterRole"
     for made in role_and_binding(

@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from issuer.explain.text import shown
-from issuer.migrate.plan import Action, Level, Note, Plan
+from issuer.migrate.plan import CLUSTER, Action, Level, Note, Plan, Step
 
 _WIDTH: Final = 120
 _ACTIONS: Final = {
     Action.CREATE: "green",
     Action.CHANGE: "yellow",
     Action.KEEP: "dim",
+    Action.TODO: "yellow",
     Action.LEAVE: "dim",
     Action.REFUSE: "bold red",
 }
@@ -49,7 +50,7 @@ def show(plan: Plan, *, stderr: bool = False, writes: bool = False) -> None:
     if told:
         to.print()
     for step in told:
-        to.print(Text(shown(step.title, 600), style="bold"), soft_wrap=True)
+        to.print(Text(shown(_heading(step), 600), style="bold"), soft_wrap=True)
         _notes(to, step.notes)
     if plan.notes:
         to.print()
@@ -75,6 +76,13 @@ def summary(plan: Plan) -> str:
         if levels[level]
     ]
     return f"{', '.join(parts)}."
+
+
+def _heading(step: Step) -> str:
+    """The object, and the file where something has to be looked at."""
+    levels = {note.level for note in step.notes}
+    told = step.source and step.source != CLUSTER and levels != {Level.INFO}
+    return f"{step.title} ({step.source})" if told else step.title
 
 
 def _notes(to: Console, notes: tuple[Note, ...]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from testbed.vaultpki import (
     setup_approle,
     setup_kubernetes_auth,
     setup_pki,
+    setup_token,
 )
 from tests.integration.moving import METHODS, Old, peer_crd, peer_policy, token, use
 from tests.integration.support import CERT_MANAGER, secret
@@ -60,11 +63,11 @@ def old(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Old:
     return Old(bed, request.param, namespace)
 
 
-def migrate(bed: Testbed, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command; to what it asks the answer is no."""
+def migrate(bed: Testbed, *arguments: str, answer: str = "n\n") -> subprocess.CompletedProcess[str]:
+    """Run the command; to what it asks the answer is no, or this."""
     return subprocess.run(
         [str(vault_issuer()), "migrate", *arguments],
-        input="n\n",
+        input=answer,
         capture_output=True,
         text=True,
         check=False,
@@ -72,9 +75,9 @@ def migrate(bed: Testbed, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def migrate_cluster(bed: Testbed, *arguments: str) -> subprocess.CompletedProcess[str]:
+def migrate_cluster(bed: Testbed, *arguments: str, answer: str = "n\n") -> subprocess.CompletedProcess[str]:
     """The same, reading the cluster."""
-    return migrate(bed, "--from-cluster", f"--kubeconfig={bed.kubeconfig}", *arguments)
+    return migrate(bed, "--from-cluster", f"--kubeconfig={bed.kubeconfig}", *arguments, answer=answer)
 
 
 def paste(bed: Testbed, command: str, folder: Path | None = None) -> None:
@@ -130,19 +133,41 @@ def test_a_cluster_is_planned_moved_and_moved_back(
     assert bed.kube.find(API_VERSION, "VaultIssuer", namespace, namespace) is None
     moved = migrate_cluster(bed, *moving, "--yes")
     assert moved.returncode == 0, moved.stdout + moved.stderr
-    assert moved.stdout.index("changed: Certificate") > moved.stdout.index("created: Issuer")
+    assert moved.stdout.index("changed: Certificate") > moved.stdout.index("created: VaultIssuer")
     ours = old.delivered("vault-issuer.io")
     assert ours.serial != before.serial
 
-    again = migrate_cluster(bed, *limits)
+    again = migrate_cluster(bed, *moving)
+    assert again.returncode == 0, again.stdout + again.stderr
     assert "0 to create, 0 to change" in again.stdout
+    assert f"nothing here names Issuer {namespace}/{namespace} any more" in again.stdout
 
-    bed.kubectl("replace", "-f", str(tmp_path / "moved" / "undo.yaml"))
-    bed.kubectl("delete", "-f", str(tmp_path / "moved" / "1-create.yaml"))
+    (back,) = re.findall(r"^The way back.*?: (kubectl .*)$", moved.stdout, re.MULTILINE)
+    paste(bed, back)
     assert old.delivered("cert-manager.io").serial not in (before.serial, ours.serial)
 
 
-def test_certificates_stay_while_the_new_issuer_is_not_ready(
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the command that is printed takes jq")
+def test_the_command_for_vaults_role_adds_the_namespace_and_keeps_the_rest(
+    bed: Testbed, namespace: str, layout: PkiLayout, tmp_path: Path
+) -> None:
+    old = Old(bed, "ClusterIssuer", namespace)
+    manifest = old.issuer(METHODS["serviceAccountRef"](old, layout))
+    role = f"auth/kubernetes/role/{namespace}"
+    field = "bound_service_account_namespaces"
+    bed.vault.write(role, {field: ["cert-manager", "more"]})
+    before = bed.vault.read(role)
+    done = migrate(bed, "-f", written(tmp_path / "old.yaml", manifest))
+    (command,) = re.findall(r"way back\): (vault write .*)$", done.stdout, re.MULTILINE)
+    (tmp_path / "ca.pem").write_text(base64.b64decode(bed.vault.ca_bundle).decode())
+    where = f"export VAULT_ADDR={bed.vault.addr} VAULT_TOKEN={bed.vault.token} VAULT_CACERT={tmp_path}/ca.pem"
+    paste(bed, f'{where}; vault() {{ bao "$@"; }}; {command}')
+    after = bed.vault.read(role)
+    assert set(after.pop(field)) == {*before.pop(field), "vault-issuer-system"}
+    assert after == before
+
+
+def test_certificates_stay_until_the_new_issuer_is_ready_and_the_same_command_goes_on(
     bed: Testbed, namespace: str, layout: PkiLayout, tmp_path: Path
 ) -> None:
     old = Old(bed, "Issuer", namespace)
@@ -156,6 +181,29 @@ def test_certificates_stay_while_the_new_issuer_is_not_ready(
     found = bed.kube.get(CERT_MANAGER, "Certificate", "web", namespace)
     assert found["spec"]["issuerRef"] == old.certificate()["spec"]["issuerRef"]
 
+    bed.kube.apply(secret("missing", namespace, token=setup_token(bed.vault, layout.policy)))
+    arguments = [one for one in arguments if not one.startswith("--wait")]
+    done = migrate_cluster(bed, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    old.delivered("vault-issuer.io")
+    (back,) = re.findall(r"^The way back.*?: (kubectl .*)$", done.stdout, re.MULTILINE)
+    paste(bed, back)
+    old.delivered("cert-manager.io")
+    assert bed.kube.find(API_VERSION, "VaultIssuer", namespace, namespace) is None
+
+
+def test_without_a_terminal_apply_says_what_to_give_and_an_unknown_namespace_is_told(
+    bed: Testbed, namespace: str, layout: PkiLayout, tmp_path: Path
+) -> None:
+    old = Old(bed, "Issuer", namespace)
+    bed.kube.apply(old.issuer(token(old, layout)))
+    arguments = ["-n", namespace, "--apply", "--output-dir", str(tmp_path / "out")]
+    done = migrate_cluster(bed, *arguments, answer="")
+    assert (done.returncode, "use --yes" in done.stdout) == (1, True)
+    assert not (tmp_path / "out").exists()
+    done = migrate_cluster(bed, "-n", "nowhere")
+    assert (done.returncode, "there is no namespace nowhere" in done.stderr) == (2, True)
+
 
 def test_what_the_cluster_would_refuse_is_told_before_anything_is_written(
     bed: Testbed, namespace: str, layout: PkiLayout, tmp_path: Path
@@ -168,6 +216,7 @@ def test_what_the_cluster_would_refuse_is_told_before_anything_is_written(
     assert done.returncode == 2
     assert "nothing was written" in done.stderr
     assert "forbidden" in done.stderr
+    assert "under Rights" in done.stderr
     assert not (tmp_path / "out").exists()
     assert bed.kube.find(API_VERSION, "VaultIssuer", namespace, namespace) is None
 
@@ -183,16 +232,14 @@ def test_planning_takes_no_right_to_write_or_to_read_secrets(
 
 
 def reader(bed: Testbed, namespace: str) -> Path:
-    """A kubeconfig of somebody who may list what a plan is made of, and nothing else."""
-    groups = ["cert-manager.io", "policy.cert-manager.io", "vault-issuer.io", "certificates.k8s.io"]
-    groups += ["networking.k8s.io", "gateway.networking.k8s.io", "rbac.authorization.k8s.io"]
-    core = {"apiGroups": [""], "resources": ["namespaces", "serviceaccounts"], "verbs": ["list"]}
-    rules = [{"apiGroups": groups, "resources": ["*"], "verbs": ["list"]}, core]
-    group, name = "rbac.authorization.k8s.io", "migrate-reader"
+    """A kubeconfig of somebody with the ClusterRole of the docs: list of what a plan is made of."""
+    text = (REPOSITORY / "docs" / "migrate.md").read_text()
+    role = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1])
+    group, name = "rbac.authorization.k8s.io", role["metadata"]["name"]
     subject = {"kind": "ServiceAccount", "name": "reader", "namespace": namespace}
     bed.kube.apply(
         [
-            {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules},
+            role,
             {
                 "apiVersion": f"{group}/v1",
                 "kind": "ClusterRoleBinding",
@@ -268,7 +315,7 @@ def test_the_steps_of_the_docs_work_as_they_are_written(
     bed: Testbed, layout: PkiLayout, tmp_path: Path
 ) -> None:
     text = (REPOSITORY / "docs" / "migrate.md").read_text()
-    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    example = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0]
     steps, _, back = text.partition("**The way back**")
     back = back.partition("`--apply`")[0]
     old = Old(bed, "Issuer", bed.create_namespace("shop"))

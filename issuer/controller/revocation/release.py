@@ -10,10 +10,14 @@ from typing import Any, Final
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.revocation.marks import guarded, without_guard
 from issuer.kube.client import KubeClient, connect
-from issuer.kube.errors import ConfigError, Conflict, KubeError, NotFound
+from issuer.kube.errors import ConfigError, Conflict, Forbidden, KubeError, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUESTS
 
 _CONFLICTS: Final = 5
+_RIGHTS: Final = (
+    "Releasing takes list of certificaterequests.cert-manager.io (for the plan), get and update (for --yes), "
+    "in the namespace that --namespace names or in the whole cluster"
+)
 
 
 class NoCluster(Exception):
@@ -50,6 +54,8 @@ async def cluster(kubeconfig: str | None, context: str | None) -> AsyncIterator[
         raise NoCluster(f"no cluster: {error.message}") from error
     try:
         yield client
+    except Forbidden as error:
+        raise NoCluster(f"the cluster refuses: {error.message}. {_RIGHTS}") from error
     except KubeError as error:
         raise NoCluster(f"the cluster can't be asked: {error.message}") from error
     finally:
@@ -88,6 +94,8 @@ async def release(client: KubeClient, one: Guarded) -> str | None:
             return None
     except NotFound:
         return None
+    except Forbidden as error:
+        return f"{error.message}. {_RIGHTS}"
     except KubeError as error:
         return error.message
     return "it kept changing"

@@ -82,6 +82,18 @@ async def test_a_refusal_is_told(api: FakeApi, client: KubeClient) -> None:
     assert "the webhook is down" in (await release(client, MARKED) or "")
 
 
+async def test_a_missing_right_is_told_with_all_that_it_takes(
+    api: FakeApi, client: KubeClient, tmp_path: Path
+) -> None:
+    api.on("GET", ALL, refuse(403, "Forbidden"))
+    with pytest.raises(NoCluster, match=r"takes list of certificaterequests.*get and update"):
+        async with cluster(str(tmp_path / "kubeconfig"), None) as one:
+            await find(one, None)
+    api.on("GET", ONE, json(marked()))
+    api.on("PUT", ONE, refuse(403, "Forbidden"))
+    assert "get and update" in (await release(client, MARKED) or "")
+
+
 async def test_a_cluster_that_cannot_be_asked_is_told() -> None:
     with pytest.raises(NoCluster, match="no cluster"):
         async with cluster("/no/such/file", None):

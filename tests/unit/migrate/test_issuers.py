@@ -133,6 +133,60 @@ def test_an_issuer_that_could_not_sign_is_refused_with_the_field_and_what_uses_i
     assert done.plan["change"] == []
 
 
+def test_a_misspelt_field_is_named_beside_the_one_that_is_missing_and_the_file_too(migrate: Migrate) -> None:
+    old = issuer()
+    old["spec"]["vault"]["sever"] = old["spec"]["vault"].pop("server")
+    errors = migrate(old).notes("error")
+    assert 'spec.vault.sever: vault-issuer has no such field (did you mean "server"?)' in errors
+    assert "spec.vault.server: is required" in errors
+    table = migrate(issuer("b"), old, output=None).stdout
+    assert "Issuer team-a/vault (" in table
+    assert "input.yaml, document 2)" in table
+
+
+@pytest.mark.parametrize(
+    ("auth", "path", "meant"),
+    [
+        (
+            {"kubernetes": {"role": "r", "serviceAccountref": {"name": "x"}}},
+            "kubernetes",
+            "serviceAccountRef",
+        ),
+        ({"appRole": {"rolId": "x", "secretRef": {"name": "x", "key": "y"}}}, "appRole", "roleId"),
+    ],
+)
+def test_a_misspelt_field_is_known_at_its_own_place(
+    migrate: Migrate, auth: Object, path: str, meant: str
+) -> None:
+    (wrong,) = [key for key in auth[path] if key.lower() in (meant.lower(), "rolid")]
+    told = f'spec.vault.auth.{path}.{wrong}: vault-issuer has no such field (did you mean "{meant}"?)'
+    assert told in migrate(issuer(auth=auth)).notes("error")
+
+
+def test_a_login_that_needs_no_object_but_a_hand_is_to_do_in_the_plan(migrate: Migrate) -> None:
+    aws: Object = {"aws": {"role": "r", "region": "eu-west-1"}}
+    done = migrate(issuer(auth=aws))
+    actions = [step["action"] for step in done.plan["steps"] if step["from"] == "Issuer team-a/vault"]
+    assert actions == ["create", "to do"]
+    assert done.code == 3
+
+
+def test_vaults_role_comes_with_the_command_that_adds_the_namespace(migrate: Migrate) -> None:
+    one = issuer(namespace="", auth=KUBERNETES)
+    done = migrate(one)
+    command = done.notes("to do").partition("way back): ")[2]
+    assert command.startswith(
+        "vault write auth/kubernetes/role/issuer bound_service_account_namespaces=$(vault read "
+    )
+    assert '"vault-issuer-system"' in command
+    inside = migrate({**one, "spec": {"vault": {**one["spec"]["vault"], "namespace": "team/a"}}}).notes(
+        "to do"
+    )
+    assert "vault write -namespace=team/a auth/" in inside
+    evil = {"kubernetes": {"role": "r; rm -rf ~", "serviceAccountRef": {"name": "login"}}}
+    assert "vault write" not in migrate(issuer(namespace="", auth=evil)).notes()
+
+
 @pytest.mark.parametrize("kind", ["acme", "ca", "selfSigned", "venafi"])
 def test_issuers_of_other_types_are_left_alone_and_so_are_their_certificates(
     migrate: Migrate, kind: str
