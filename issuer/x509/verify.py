@@ -200,15 +200,15 @@ def _ended_by_ca(
     chain: Chain, duration: timedelta | None, now: datetime, shorten: bool, shorter: bool
 ) -> Iterator[_Difference]:
     end = chain.leaf.not_valid_after_utc
-    ends = f"the certificate ends at {time_text(end)}"
+    ends = f"the certificate ends with its CA at {time_text(end)}"
     if end > chain.not_after:
-        message = f"{ends}, after its CA, whose end is {time_text(chain.not_after)}"
+        message = f"the certificate ends at {time_text(end)}, after its CA, at {time_text(chain.not_after)}"
         yield _Difference("OutlivesCA", message, True)
     if duration is not None and shorter:
-        message = f"{ends}, with its CA, sooner than the {span_text(duration)} asked for"
+        message = f"{ends}, sooner than the {span_text(duration)} asked for"
         yield _Difference("EndsWithCA", message, not shorten)
     if (shorter or duration is None) and end - now < SHORTEST_LIFE:
-        message = f"{ends}, with its CA, so soon that it would be renewed again and again"
+        message = f"{ends}, so soon that it would be renewed again and again"
         yield _Difference("TooShortToRenew", message, True)
 
 
