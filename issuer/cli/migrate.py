@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from issuer.cli.told import bad_input_told
 from issuer.migrate.options import Starter
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def migrate(
     from issuer.migrate.next_steps import kubectl
     from issuer.migrate.options import Account, Options
 
-    with _bad_input_told():
+    with bad_input_told(BAD_INPUT):
         folder = _folder(output_dir)
         ours = Account.parse(controller, "--controller")
         theirs = Account.parse(cert_manager, "--cert-manager")
@@ -288,16 +288,3 @@ def _told(paths: Iterable[Path]) -> None:
 
     for path in paths:
         typer.echo(f"Written: {shown(str(path))}", err=True)
-
-
-@contextmanager
-def _bad_input_told() -> Iterator[None]:
-    from issuer.explain.errors import BadInput
-    from issuer.explain.text import shown
-
-    try:
-        yield
-    except BadInput as error:
-        for line in str(error).splitlines():
-            typer.echo(f"Error: {shown(line, 4000)}", err=True)
-        raise typer.Exit(BAD_INPUT) from error

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from issuer.cli.told import bad_input_told
+
 if TYPE_CHECKING:
     from issuer.explain.asked import Asked
     from issuer.explain.judging import Explanation
@@ -157,7 +159,7 @@ def explain_requests(
     from issuer.explain.offline import read_labels
     from issuer.explain.requester import named
 
-    with _bad_input_told():
+    with bad_input_told(BAD_INPUT):
         options = RequestOptions(namespace, issuer, duration, tuple(usages or ()), is_ca)
         requests = read_requests(file, options)
         requester = named(as_user or "", as_group or ()) if as_user or as_group else None
@@ -190,7 +192,7 @@ def judge_cases(
     from issuer.explain.cases import counts, run_cases
     from issuer.explain.text import shown
 
-    with _bad_input_told():
+    with bad_input_told(BAD_INPUT):
         outcomes = run_cases(file)
     total = counts(outcomes)
     if output is Output.JSON:
@@ -228,7 +230,7 @@ def lint_policies(
     from issuer.explain.lint import lint as lint_paths
     from issuer.explain.text import shown
 
-    with _bad_input_told():
+    with bad_input_told(BAD_INPUT):
         report = lint_paths(paths)
     if output is Output.JSON:
         findings = [finding.to_json() for finding in report.findings]
@@ -244,19 +246,6 @@ def lint_policies(
             )
         typer.echo(f"{report.policies} policies: {report.errors} errors, {report.warnings} warnings")
     raise typer.Exit(1 if report.errors or (strict and report.warnings) else 0)
-
-
-@contextmanager
-def _bad_input_told() -> Iterator[None]:
-    from issuer.explain.errors import BadInput
-    from issuer.explain.text import shown
-
-    try:
-        yield
-    except BadInput as error:
-        for line in str(error).splitlines():
-            typer.echo(f"Error: {shown(line, 4000)}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
 
 
 def _explain_offline(requests: Sequence[Asked], paths: Sequence[str], options: Any) -> list[Explanation]:

@@ -7,8 +7,10 @@ entry by type, and ``lastTransitionTime`` moves only when ``status`` does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from issuer.x509.describe import time_text
 
 Json = dict[str, Any]
 
@@ -18,7 +20,7 @@ MESSAGE_LIMIT = 1024
 
 def rfc3339(moment: datetime) -> str:
     """``moment`` as Kubernetes writes times: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time_text(moment)
 
 
 def parse_time(text: str) -> datetime:

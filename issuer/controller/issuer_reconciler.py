@@ -137,7 +137,7 @@ class IssuerReconciler:
         health = await signer.check()
         if entry.refused is not None:
             raise IssuerBroken("StatusWriteRefused", entry.refused)
-        ca = _ca_facts(health.ca_pem)
+        ca = _ca_facts(_chain(health.ca_pem))
         entry.lives = _lives(spec, ca, health.authority_pem)
         return Verdict(
             ready=True,
@@ -314,9 +314,8 @@ def _facts(status: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
     return fields
 
 
-def _ca_facts(ca_pem: str) -> CAFacts:
-    """Facts of a CA chain as Vault serves it, the signing CA first. Raises IssuerBroken."""
-    certificates = _chain(ca_pem)
+def _ca_facts(certificates: tuple[x509.Certificate, ...]) -> CAFacts:
+    """Facts of a CA chain as Vault serves it, the signing CA first."""
     signing = certificates[0]
     return CAFacts(
         bounded(subject_text(signing)),
@@ -331,7 +330,8 @@ def _lives(spec: IssuerSpec, ca: CAFacts, authority_pem: str | None) -> dict[boo
     lives = {False: CALife(spec.vault.path, ca.not_before, ca.not_after)}
     authority = spec.certificate_authority
     if authority is not None and authority_pem is not None:
-        signing = _chain(authority_pem)[0]
+        certificates = _chain(authority_pem)
+        signing = certificates[0]
         constraints = basic_constraints(signing)
         if constraints is not None and constraints.path_length == 0:
             raise IssuerBroken(
@@ -339,7 +339,7 @@ def _lives(spec: IssuerSpec, ca: CAFacts, authority_pem: str | None) -> dict[boo
                 f"the CA behind {authority.path} ({subject_text(signing)[:200]}) has a path length of 0, "
                 "so no CA may stand below it: name another issuer in spec.certificateAuthority.path",
             )
-        facts = _ca_facts(authority_pem)
+        facts = _ca_facts(certificates)
         lives[True] = CALife(authority.path, facts.not_before, facts.not_after)
     return lives
 

@@ -16,10 +16,10 @@ from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, 
 from issuer.controller.conditions import bounded, is_true, rfc3339
 from issuer.controller.request import BadSpec, IssuerKey, Json, Request
 from issuer.kube.resources import CERTIFICATE_SIGNING_REQUESTS, Resource
+from issuer.x509.verify import DEFAULT_LIFE
 
 DURATION: Final = "experimental.cert-manager.io/request-duration"
 IS_CA: Final = "experimental.cert-manager.io/request-is-ca"
-DEFAULT_DURATION: Final = timedelta(days=90)
 SHORTEST: Final = timedelta(seconds=600)
 """Kubernetes' own least spec.expirationSeconds, which holds for the annotation too."""
 
@@ -90,7 +90,7 @@ class KubernetesCSR(Request):
         text = self._annotation(DURATION)
         if text is None:
             seconds = self.spec.get("expirationSeconds")
-            return DEFAULT_DURATION if seconds is None else timedelta(seconds=seconds)
+            return DEFAULT_LIFE if seconds is None else timedelta(seconds=seconds)
         try:
             duration = parse_duration(text)
         except ValueError as error:

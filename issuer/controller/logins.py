@@ -19,6 +19,7 @@ from issuer.api.vault import (
     ServiceAccountRef,
     VaultSpec,
 )
+from issuer.controller.conditions import rfc3339
 from issuer.controller.references import References
 from issuer.controller.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
@@ -78,21 +79,21 @@ class Logins:
         return CertificateLogin(auth.name, own, auth.mount)
 
     async def _kubernetes(self, auth: KubernetesAuth) -> AuthMethod:
-        reference = auth.service_account_ref if auth.secret_ref is None else None
-        audiences = () if reference is None else token_audiences(self.key, reference, self.vault.server)
-        return Kubernetes(auth.role, await self._jwt(auth), auth.mount, tuple(audiences))
-
-    async def _jwt(self, auth: KubernetesAuth) -> Callable[[], Awaitable[str]]:
         where = f"{AUTH}.kubernetes"
         if auth.secret_ref is not None:
             jwt = await self.references.text(auth.secret_ref, DEFAULT_TOKEN_KEY, f"{where}.secretRef")
-            return lambda: _constant(jwt)
+            return Kubernetes(auth.role, lambda: _constant(jwt), auth.mount)
         reference = auth.service_account_ref
         if reference is None:
             raise AssertionError("the API takes no Kubernetes login without secretRef or serviceAccountRef")
         audiences = token_audiences(self.key, reference, self.vault.server)
         where = f"{where}.serviceAccountRef"
-        return lambda: self.references.service_account_token(reference.name, audiences, where)
+        return Kubernetes(
+            auth.role,
+            lambda: self.references.service_account_token(reference.name, audiences, where),
+            auth.mount,
+            tuple(audiences),
+        )
 
     def _aws(self, auth: AWSAuth) -> AuthMethod:
         ambient = auth.service_account_ref is None
@@ -141,7 +142,7 @@ async def client_certificate(
     if found.not_after <= datetime.now(UTC):
         raise IssuerBroken(
             "InvalidClientCertificate",
-            f"{where}: {which}: the certificate ended at {found.not_after:%Y-%m-%dT%H:%M:%SZ}; renew it",
+            f"{where}: {which}: the certificate ended at {rfc3339(found.not_after)}; renew it",
         )
     return found
 

@@ -11,6 +11,7 @@ import pytest
 from testbed.cluster import Options, Testbed
 from testbed.samples import EVERYBODY, everything_policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_pki
+from tests.integration.scope import Scope
 
 pytest.register_assert_rewrite("tests.integration.as_asked")  # its asserts tell what they compared
 
@@ -41,3 +42,17 @@ def namespace(bed: Testbed, request: pytest.FixtureRequest) -> str:
     """A namespace that no other test uses, named after the test."""
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_")).strip("-")
     return bed.create_namespace(f"{words[:50].strip('-')}-{next(_numbers)}")
+
+
+@pytest.fixture(params=["cluster", "namespaced"])
+def scope(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Scope:
+    """An issuer of each kind in turn."""
+    made = Scope(bed, namespace, namespace, cluster=request.param == "cluster")
+    made.grant()
+    return made
+
+
+@pytest.fixture
+def cluster(bed: Testbed, namespace: str) -> Scope:
+    """A cluster issuer."""
+    return Scope(bed, namespace, namespace)

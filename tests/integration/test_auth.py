@@ -35,20 +35,6 @@ def controller(bed: Testbed) -> Iterator[ControllerProcess]:
     sweep(bed)
 
 
-@pytest.fixture(params=["cluster", "namespaced"])
-def scope(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Scope:
-    """An issuer of each kind in turn."""
-    made = Scope(bed, namespace, namespace, cluster=request.param == "cluster")
-    made.grant()
-    return made
-
-
-@pytest.fixture
-def cluster(bed: Testbed, namespace: str) -> Scope:
-    """A cluster issuer."""
-    return Scope(bed, namespace, namespace)
-
-
 def token_reference(scope: Scope) -> dict[str, Any]:
     """``spec.vault.auth`` with the token in the scope's Secret."""
     return {"tokenSecretRef": scope.reference("token")}

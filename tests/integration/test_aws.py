@@ -35,14 +35,6 @@ def controller(bed: Testbed, aws: AWSStandIn) -> Iterator[ControllerProcess]:
     sweep(bed)
 
 
-@pytest.fixture(params=["cluster", "namespaced"])
-def scope(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Scope:
-    """An issuer of each kind in turn."""
-    made = Scope(bed, namespace, namespace, cluster=request.param == "cluster")
-    made.grant()
-    return made
-
-
 def identity(scope: Scope, **more: Any) -> dict[str, Any]:
     """``spec.vault.auth`` with a ServiceAccount; None takes a field out."""
     fields = {

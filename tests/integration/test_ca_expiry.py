@@ -66,12 +66,6 @@ def scope(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Scope
     return Scope(bed, namespace, namespace, cluster=request.param == "cluster")
 
 
-@pytest.fixture
-def cluster(bed: Testbed, namespace: str) -> Scope:
-    """A cluster issuer."""
-    return Scope(bed, namespace, namespace)
-
-
 def applied(scope: Scope, mount: str, own: dict[str, Any] | None = None) -> Scope:
     """A Ready issuer of that CA."""
     scope.apply_with_token(setup_token(scope.bed.vault, f"{mount}-lab"), own, path=f"{mount}/sign/lab")

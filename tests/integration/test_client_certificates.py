@@ -26,20 +26,6 @@ def controller(bed: Testbed) -> Iterator[ControllerProcess]:
     sweep(bed)
 
 
-@pytest.fixture(params=["cluster", "namespaced"])
-def scope(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Scope:
-    """An issuer of each kind in turn."""
-    made = Scope(bed, namespace, namespace, cluster=request.param == "cluster")
-    made.grant()
-    return made
-
-
-@pytest.fixture
-def cluster(bed: Testbed, namespace: str) -> Scope:
-    """A cluster issuer."""
-    return Scope(bed, namespace, namespace)
-
-
 def store(scope: Scope, pair: ClientPair) -> None:
     """Write the pair into the scope's Secret, as cert-manager would."""
     scope.store(**{"tls.crt": pair.certificate, "tls.key": pair.key})

@@ -25,14 +25,6 @@ def controller(bed: Testbed) -> Iterator[ControllerProcess]:
     sweep(bed)
 
 
-@pytest.fixture(params=["cluster", "namespaced"])
-def scope(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Scope:
-    """An issuer of each kind in turn."""
-    made = Scope(bed, namespace, namespace, cluster=request.param == "cluster")
-    made.grant()
-    return made
-
-
 def token(scope: Scope) -> dict[str, Any]:
     """``spec.vault.auth`` with a token."""
     return {"tokenSecretRef": scope.reference("token")}

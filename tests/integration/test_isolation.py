@@ -38,20 +38,6 @@ def namespaced(bed: Testbed, namespace: str) -> Scope:
 
 
 @pytest.fixture
-def cluster(bed: Testbed, namespace: str) -> Scope:
-    """A cluster issuer."""
-    return Scope(bed, namespace, namespace)
-
-
-@pytest.fixture(params=["cluster", "namespaced"])
-def scope(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Scope:
-    """An issuer of each kind in turn."""
-    made = Scope(bed, namespace, namespace, cluster=request.param == "cluster")
-    made.grant()
-    return made
-
-
-@pytest.fixture
 def recorder(bed: Testbed, layout: PkiLayout, tmp_path: Path) -> Iterator[Recorder]:
     """Another server, which keeps all it is sent."""
     with recording(tmp_path, layout.intermediate_pem + layout.root_pem) as one:

@@ -36,12 +36,6 @@ def token(bed: Testbed, layout: PkiLayout) -> str:
     return vault_token(bed, "guards", [*paths, AUTHORITY, "pki/revoke"])
 
 
-@pytest.fixture
-def cluster(bed: Testbed, namespace: str) -> Scope:
-    """A cluster issuer."""
-    return Scope(bed, namespace, namespace)
-
-
 @pytest.mark.parametrize("path", ["pki_int/sign-verbatim ", "\u00a0pki_int//sign-verbatim/"])
 def test_no_spelling_of_a_verbatim_path_gets_around_its_policy(cluster: Scope, token: str, path: str) -> None:
     cluster.apply_with_token(token, {"approval": "External"}, path=path)

@@ -102,12 +102,6 @@ def scope(bed: Testbed, namespace: str, request: pytest.FixtureRequest) -> Scope
     return Scope(bed, namespace, namespace, cluster=request.param == "cluster")
 
 
-@pytest.fixture
-def cluster(bed: Testbed, namespace: str) -> Scope:
-    """A cluster issuer."""
-    return Scope(bed, namespace, namespace)
-
-
 def extension(found: x509.Certificate, kind: type[x509.ExtensionType]) -> Any:
     """The value of an extension, or None."""
     return next((one.value for one in found.extensions if isinstance(one.value, kind)), None)

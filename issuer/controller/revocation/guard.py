@@ -9,10 +9,10 @@ from issuer.api.issuers import IssuerSpec
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.request import Request
 from issuer.controller.revocation.marks import CERTIFICATE_ANNOTATION, annotation, guarded, with_guard
+from issuer.controller.revocation.reader import secret_name
 from issuer.controller.revocation.rights import REASON, RevocationRights
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Invalid, NotFound
-from issuer.kube.resources import CERTIFICATE_REQUESTS, CERTIFICATES
+from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.signing.outcomes import Retry
 
 # Requests marked and not signed yet are few; one forgotten is only marked again.
@@ -42,7 +42,8 @@ class RevocationGuard:
         Raises KubeError (Conflict: it changed meanwhile) or Retry (RevocationForbidden: the Secret could not
         be looked at later).
         """
-        secret = await self._secret_name(request)
+        certificate = annotation(request.object, CERTIFICATE_ANNOTATION)
+        secret = await secret_name(self.client, request.key.namespace, certificate)
         if secret:
             problem = await self.rights.secret_problem(request.key.namespace, secret)
             if problem is not None:
@@ -54,14 +55,3 @@ class RevocationGuard:
         if len(self._marked) > _MOST_MARKED:
             self._marked.popitem(last=False)
         return marked
-
-    async def _secret_name(self, request: Request) -> str:
-        """``spec.secretName`` of the request's Certificate, empty when there is none."""
-        name = annotation(request.object, CERTIFICATE_ANNOTATION)
-        if not name:
-            return ""
-        try:
-            certificate = await self.client.get(CERTIFICATES, name, request.key.namespace)
-        except (NotFound, Invalid):
-            return ""
-        return str((certificate.get("spec") or {}).get("secretName") or "")

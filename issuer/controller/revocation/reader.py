@@ -106,16 +106,11 @@ class EvidenceReader:
 
     async def _secret_now(self, namespace: str, certificate: str) -> str:
         """``spec.secretName`` of the Certificate as it is now, empty when there is none."""
-        if not certificate:
-            return ""
         try:
-            found = await self._client.get(CERTIFICATES, certificate, namespace)
-        except (NotFound, Invalid):
-            return ""
+            return await secret_name(self._client, namespace, certificate)
         except Forbidden as error:
             message = f"the Certificate {certificate} can't be read: {error.message}"
             raise CantTell("CertificateForbidden", message) from error
-        return str((found.get("spec") or {}).get("secretName") or "")
 
     async def _held_by(self, namespace: str, secret: str) -> Leaf | None:
         if not secret:
@@ -129,6 +124,17 @@ class EvidenceReader:
                 "SecretForbidden", f"the Secret {secret} can't be read: {error.message}"
             ) from error
         return _held_leaf(found, secret)
+
+
+async def secret_name(client: KubeClient, namespace: str, certificate: str) -> str:
+    """``spec.secretName`` of a Certificate, empty when there is none. Raises KubeError."""
+    if not certificate:
+        return ""
+    try:
+        found = await client.get(CERTIFICATES, certificate, namespace)
+    except (NotFound, Invalid):
+        return ""
+    return str((found.get("spec") or {}).get("secretName") or "")
 
 
 def _own_certificate(request: CertificateRequest) -> x509.Certificate:

@@ -1,0 +1,22 @@
+"""How commands tell what they can't use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+
+@contextmanager
+def bad_input_told(exit_code: int) -> Iterator[None]:
+    """What is told as bad input inside goes to standard error, line by line, and ends the command."""
+    from issuer.explain.errors import BadInput
+    from issuer.explain.text import shown
+
+    try:
+        yield
+    except BadInput as error:
+        for line in str(error).splitlines():
+            typer.echo(f"Error: {shown(line, 4000)}", err=True)
+        raise typer.Exit(exit_code) from error
