@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.ca_expiry import CALife
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.registry import IssuerEntry
 from issuer.controller.request import IssuerKey, RequestKey
@@ -311,49 +310,6 @@ def test_the_same_differences_are_news_once_an_hour() -> None:
 def counted(bench: Bench, code: str, fatal: str) -> float:
     """How often a difference was counted."""
     return float(bench.metrics.differences.labels(code, fatal)._value.get())
-
-
-def ending(bench: Bench, hours: float, mode: str) -> Bench:
-    """A Ready issuer whose CA is known to end so soon."""
-    bench.with_ready_issuer()
-    entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.spec = IssuerSpec.parse(issuer_object(caExpiry=mode, verification="Strict")["spec"])
-    ends = NOW + timedelta(hours=hours)
-    entry.lives = {False: CALife("pki_int/sign/lab", NOW - timedelta(days=1000), ends)}
-    return bench
-
-
-async def test_a_request_that_would_outlive_the_ca_is_refused_without_a_call(bench: Bench) -> None:
-    ending(bench, 40, "Refuse").with_request(duration="48h")
-    bench.kube.accepts_status()
-    await bench.reconcile()
-    assert bench.ready["reason"] == "Failed"
-    assert "CAExpiresTooSoon" in bench.ready["message"]
-    assert "39h55m0s" in bench.ready["message"]
-
-
-async def test_a_shortened_request_asks_for_what_is_left_of_the_ca(bench: Bench) -> None:
-    ending(bench, 40, "Shorten").with_request(duration="48h")
-    bench.signer.signs.append(Failed("AskedFor", "enough"))
-    bench.kube.accepts_status()
-    await bench.reconcile()
-    assert [one.duration for one in bench.signer.asked] == [timedelta(hours=39, minutes=55)]
-
-
-async def test_what_vault_finds_too_long_is_asked_for_once_more_as_the_ca_has_it_left(bench: Bench) -> None:
-    ending(bench, 40, "Shorten").with_request()
-    bench.signer.signs.extend([Failed("CAExpiresTooSoon", "no"), Failed("AskedFor", "enough")])
-    bench.kube.accepts_status()
-    await bench.reconcile()
-    assert [one.duration for one in bench.signer.asked] == [timedelta(hours=39, minutes=55)] * 2
-
-
-async def test_a_refusal_of_vaults_stands_where_nothing_may_be_shortened(bench: Bench) -> None:
-    ending(bench, 40, "Refuse").with_request()
-    bench.signer.signs.append(Failed("CAExpiresTooSoon", "no"))
-    bench.kube.accepts_status()
-    await bench.reconcile()
-    assert bench.ready["reason"] == "Failed"
 
 
 async def test_a_strict_issuer_refuses_what_the_ca_decided_otherwise(bench: Bench) -> None:
