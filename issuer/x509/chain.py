@@ -15,8 +15,13 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from issuer.x509.certificates import MAX_CERTIFICATES, read_certificates, write_certificates
-from issuer.x509.der import issuer_and_subject
+from issuer.x509.certificates import (
+    MAX_CERTIFICATES,
+    basic_constraints,
+    information,
+    read_certificates,
+    write_certificates,
+)
 from issuer.x509.describe import subject_text
 from issuer.x509.errors import LIBRARY_ERRORS, ChainError
 
@@ -73,10 +78,21 @@ def build_chain(leaf: x509.Certificate, pool: Iterable[x509.Certificate]) -> Cha
     length) breaks it. Raises ChainError when no valid chain is left. Certificates must come from
     `read_certificates`.
     """
-    search = _Search.of(leaf, pool)
-    chains = [_chain(leaf, path) for path in search.paths(leaf, ())]
+    others = tuple(certificate for certificate in dict.fromkeys(pool) if certificate != leaf)
+    if len(others) > MAX_CERTIFICATES:
+        raise ChainError(f"there are more than {MAX_CERTIFICATES} certificates to build a chain from")
+    issuer = information(leaf).issuer
+    signers = [one for one in others if _subject(one) == issuer and _signed_by(leaf, one)]
+    if not signers:
+        raise ChainError(_why_no_signer(leaf, others))
+    problems: list[str] = []
+    chains: list[Chain] = []
+    for signer in signers:
+        above = _above(signer, others)
+        problems += above.problems
+        chains += [_chain(leaf, path) for path in above.paths]
     if not chains:
-        raise ChainError("; ".join(dict.fromkeys(search.problems)) or "no chain was found")
+        raise ChainError("; ".join(dict.fromkeys(problems)) or "no chain was found")
     return max(chains, key=lambda chain: (chain.complete, chain.not_after, -len(chain.cas)))
 
 
@@ -92,70 +108,73 @@ def first_end(cas: Sequence[x509.Certificate]) -> datetime:
         return own  # the CAs above it aren't known here
 
 
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """The ways up from the CA that signed a leaf, bottom up, and why other ways ended."""
+
+    paths: tuple[tuple[x509.Certificate, ...], ...]
+    problems: tuple[str, ...]
+
+
+# The same CAs stand above every leaf of an issuer, so what is above its signer is found once.
+@lru_cache(maxsize=64)
+def _above(signer: x509.Certificate, pool: tuple[x509.Certificate, ...]) -> _Above:
+    search = _Search.of(pool)
+    problem = _unfit(signer, ())
+    if problem:
+        return _Above((), (f"{_shown(signer)} {problem}",))
+    return _Above(tuple(search.paths((signer,))), tuple(search.problems))
+
+
 @dataclass(slots=True)
 class _Search:
-    """One walk from the leaf up. `links` counts what was tried, `problems` says why branches ended."""
+    """One walk up from a CA. `links` counts what was tried, `problems` says why branches ended."""
 
     by_subject: dict[bytes, list[x509.Certificate]]
     problems: list[str] = field(default_factory=list)
     links: int = 0
 
     @classmethod
-    def of(cls, leaf: x509.Certificate, pool: Iterable[x509.Certificate]) -> _Search:
+    def of(cls, pool: Iterable[x509.Certificate]) -> _Search:
         by_subject: dict[bytes, list[x509.Certificate]] = {}
-        others = [certificate for certificate in dict.fromkeys(pool) if certificate != leaf]
-        if len(others) > MAX_CERTIFICATES:
-            raise ChainError(f"there are more than {MAX_CERTIFICATES} certificates to build a chain from")
-        for certificate in others:
+        for certificate in pool:
             by_subject.setdefault(_subject(certificate), []).append(certificate)
         return cls(by_subject)
 
-    def paths(
-        self, child: x509.Certificate, below: tuple[x509.Certificate, ...]
-    ) -> Iterator[tuple[x509.Certificate, ...]]:
-        """The ways up from `child` as CAs, bottom up; `below` are those up to and with `child`."""
-        if below and _is_self_signed(child):
+    def paths(self, below: tuple[x509.Certificate, ...]) -> Iterator[tuple[x509.Certificate, ...]]:
+        """The ways up from the last of `below`, each with `below` at its bottom."""
+        child = below[-1]
+        if _is_self_signed(child):
             yield below
             return
-        signers = [
-            signer for signer in self._named_like_issuer(child, below) if self._signed(child, signer, below)
-        ]
+        named = self.by_subject.get(information(child).issuer, [])
+        signers = [one for one in named if one not in below and self._signed(child, one)]
         if not signers:
-            if below:
-                yield below
-            else:
-                self.problems.append(self._why_no_signer(child))
+            yield below
             return
         for signer in signers:
             problem = _unfit(signer, below)
             if problem:
                 self.problems.append(f"{_shown(signer)} {problem}")
             else:
-                yield from self.paths(signer, (*below, signer))
+                yield from self.paths((*below, signer))
 
-    def _named_like_issuer(
-        self, child: x509.Certificate, below: tuple[x509.Certificate, ...]
-    ) -> list[x509.Certificate]:
-        named = self.by_subject.get(issuer_and_subject(child.tbs_certificate_bytes)[0], [])
-        return [certificate for certificate in named if certificate not in below]
-
-    def _signed(
-        self, child: x509.Certificate, signer: x509.Certificate, below: tuple[x509.Certificate, ...]
-    ) -> bool:
+    def _signed(self, child: x509.Certificate, signer: x509.Certificate) -> bool:
         self.links += 1
         if self.links > _MAX_LINKS:
             raise ChainError(
                 "the certificates are too entangled to build a chain; give only those of this CA"
             )
-        return _ca_signed_by(child, signer) if below else _signed_by(child, signer)
+        return _ca_signed_by(child, signer)
 
-    def _why_no_signer(self, leaf: x509.Certificate) -> str:
-        issuer, subject = issuer_and_subject(leaf.tbs_certificate_bytes)
-        if issuer == subject and _signed_by(leaf, leaf):
-            return "the certificate is self-signed; no CA stands behind it"
-        if self.by_subject.get(issuer):
-            return "the certificate's signature doesn't verify with any CA that has its issuer's name"
-        return "no certificate at hand has the name of the issuer; the CA's own certificate is missing"
+
+def _why_no_signer(leaf: x509.Certificate, pool: tuple[x509.Certificate, ...]) -> str:
+    found = information(leaf)
+    if found.issuer == found.subject and _signed_by(leaf, leaf):
+        return "the certificate is self-signed; no CA stands behind it"
+    if any(_subject(one) == found.issuer for one in pool):
+        return "the certificate's signature doesn't verify with any CA that has its issuer's name"
+    return "no certificate at hand has the name of the issuer; the CA's own certificate is missing"
 
 
 def _chain(leaf: x509.Certificate, path: tuple[x509.Certificate, ...]) -> Chain:
@@ -165,7 +184,7 @@ def _chain(leaf: x509.Certificate, path: tuple[x509.Certificate, ...]) -> Chain:
 
 def _unfit(signer: x509.Certificate, below: tuple[x509.Certificate, ...]) -> str | None:
     """Why `signer` mustn't stand above `below`, or None (RFC 5280 sections 4.2.1.3 and 4.2.1.9)."""
-    constraints = _extension(signer, x509.BasicConstraints)
+    constraints = basic_constraints(signer)
     if constraints is None or not constraints.ca:
         return "signed the certificate below it, but is not a CA (basicConstraints)"
     usage = _extension(signer, x509.KeyUsage)
@@ -202,8 +221,8 @@ def _ca_signed_by(child: x509.Certificate, signer: x509.Certificate) -> bool:
 
 def is_self_issued(certificate: x509.Certificate) -> bool:
     """Whether issuer and subject are the same name (RFC 5280 section 6.1): such ones aren't counted."""
-    issuer, subject = issuer_and_subject(certificate.tbs_certificate_bytes)
-    return issuer == subject
+    found = information(certificate)
+    return found.issuer == found.subject
 
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:
@@ -211,7 +230,7 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
 
 
 def _subject(certificate: x509.Certificate) -> bytes:
-    return issuer_and_subject(certificate.tbs_certificate_bytes)[1]
+    return information(certificate).subject
 
 
 def _shown(certificate: x509.Certificate) -> str:

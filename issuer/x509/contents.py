@@ -123,7 +123,7 @@ class _Reader:
 
     def subject(self, der: bytes) -> None:
         try:
-            sets = list(items(only(der, SEQUENCE).content))
+            sets = items(only(der, SEQUENCE).content)
             attributes = [attribute for item in sets for attribute in _attributes(item)]
         except ValueError as error:
             self.defects.append(Defect((Part.SUBJECT, ""), f"can't be decoded: {error}"))
@@ -134,7 +134,7 @@ class _Reader:
 
     def alternative_names(self, der: bytes) -> None:
         try:
-            found = list(items(only(der, SEQUENCE).content))
+            found = items(only(der, SEQUENCE).content)
         except ValueError as error:
             self.defects.append(Defect((Part.UNTYPED, ""), f"can't be decoded: {error}"))
             return
@@ -180,7 +180,7 @@ def _attributes(relative_name: Item) -> Iterable[tuple[str, Item]]:
     if relative_name.tag != SET:
         raise ValueError("a relative name is not a set")
     for item in items(relative_name.content):
-        parts = list(items(item.content))
+        parts = items(item.content)
         if item.tag != SEQUENCE or len(parts) != 2 or parts[0].tag != OID:
             raise ValueError("an attribute is not a type and a value")
         yield read_oid(parts[0].content), parts[1]

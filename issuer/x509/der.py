@@ -6,10 +6,8 @@ raw bytes; what will be signed is bytes, so names are judged on these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
@@ -22,8 +20,7 @@ _MAX_OID_BYTES: Final = 128
 _MAX_ITEMS: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One element: its tag octet, its content, and all of it with tag and length."""
 
     tag: int
@@ -31,8 +28,7 @@ class Item:
     whole: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(NamedTuple):
     """An extension as it stands in the bytes: dotted OID, critical flag, DER of the value."""
 
     oid: str
@@ -40,29 +36,31 @@ class Extension:
     value: bytes
 
 
-def items(data: bytes) -> Iterator[Item]:
+def items(data: bytes) -> list[Item]:
     """The elements that follow each other in `data`. Raises ValueError where it isn't DER."""
-    position = 0
-    for _ in range(_MAX_ITEMS):
-        if position == len(data):
-            return
+    position, size = 0, len(data)
+    found: list[Item] = []
+    while position != size:
         start, length = _header(data, position)
         end = start + length
-        if end > len(data):
+        if end > size:
             raise ValueError("an element is longer than its container")
-        yield Item(data[position], data[start:end], data[position:end])
+        if len(found) == _MAX_ITEMS:
+            raise ValueError(f"there are more than {_MAX_ITEMS} elements")
+        found.append(Item(data[position], data[start:end], data[position:end]))
         position = end
-    raise ValueError(f"there are more than {_MAX_ITEMS} elements")
+    return found
 
 
 def only(data: bytes, tag: int) -> Item:
     """The one element that `data` is, of the given tag. Raises ValueError."""
-    found = list(items(data))
+    found = items(data)
     if len(found) != 1 or found[0].tag != tag:
         raise ValueError(f"expected one element with tag {tag:#04x}")
     return found[0]
 
 
+@lru_cache(maxsize=512)  # the same few stand in every request and certificate
 def read_oid(content: bytes) -> str:
     """An object identifier's content in dotted form. Raises ValueError."""
     if not content or len(content) > _MAX_OID_BYTES or content[-1] & 0x80:
@@ -80,54 +78,59 @@ def read_oid(content: bytes) -> str:
     return ".".join(map(str, [first, arcs[0] - 40 * first, *arcs[1:]]))
 
 
-def request_extensions(certification_request_info: bytes) -> tuple[Extension, ...]:
-    """The extensions a CSR asks for (RFC 2985 section 5.4.2), listed once at most. Raises ValueError."""
-    parts = list(items(only(certification_request_info, SEQUENCE).content))
-    lists: list[bytes] = []
+class RequestInformation(NamedTuple):
+    """A CSR's parts as they stand in the bytes: the subject (a Name), the public key (SubjectPublicKeyInfo),
+    the OIDs of its attributes in order, extension requests included, and the extensions it asks for."""
+
+    subject: bytes
+    public_key: bytes
+    attributes: tuple[str, ...]
+    extensions: tuple[Extension, ...]
+
+
+def request_information(certification_request_info: bytes) -> RequestInformation:
+    """A CSR's parts (RFC 2986 section 4.1), its extensions listed once at most (RFC 2985 section 5.4.2).
+    Raises ValueError."""
+    parts = items(only(certification_request_info, SEQUENCE).content)
+    if len(parts) < 3:
+        raise ValueError("the request lacks parts")
+    attributes: list[tuple[str, bytes]] = []
     for part in parts[3:]:
         if part.tag != 0xA0:
             raise ValueError("the request has an unexpected part")
-        lists += [value for oid, value in map(_attribute, items(part.content)) if oid == EXTENSION_REQUEST]
+        attributes += map(_attribute, items(part.content))
+    lists = [value for oid, value in attributes if oid == EXTENSION_REQUEST]
     if len(lists) > 1:
         raise ValueError("the request asks for extensions more than once")
-    return _extensions(lists[0]) if lists else ()
+    return RequestInformation(
+        parts[1].whole,
+        parts[2].whole,
+        tuple(oid for oid, _ in attributes),
+        _extensions(lists[0]) if lists else (),
+    )
 
 
-def request_subject(certification_request_info: bytes) -> bytes:
-    """The subject of a CSR, a Name as it stands in the bytes (RFC 2986 section 4.1). Raises ValueError."""
-    parts = list(items(only(certification_request_info, SEQUENCE).content))
-    if len(parts) < 3:
-        raise ValueError("the request lacks parts")
-    return parts[1].whole
+class CertificateInformation(NamedTuple):
+    """A certificate's parts as they stand in the bytes: the names (each a Name) and the extensions."""
+
+    issuer: bytes
+    subject: bytes
+    extensions: tuple[Extension, ...]
 
 
-def request_attributes(certification_request_info: bytes) -> tuple[str, ...]:
-    """The OIDs of a CSR's attributes, extension requests included, in order. Raises ValueError."""
-    parts = list(items(only(certification_request_info, SEQUENCE).content))
-    return tuple(_attribute(item)[0] for part in parts[3:] for item in items(part.content))
-
-
-def certificate_extensions(tbs_certificate: bytes) -> tuple[Extension, ...]:
-    """A certificate's extensions (RFC 5280 section 4.1). Raises ValueError."""
-    for part in items(only(tbs_certificate, SEQUENCE).content):
-        if part.tag == 0xA3:
-            return _extensions(part.content)
-    return ()
-
-
-@lru_cache(maxsize=256)
-def issuer_and_subject(tbs_certificate: bytes) -> tuple[bytes, bytes]:
-    """The raw names of a certificate (RFC 5280 section 4.1). Links compare these bytes. Raises ValueError."""
-    parts = list(items(only(tbs_certificate, SEQUENCE).content))
+def certificate_information(tbs_certificate: bytes) -> CertificateInformation:
+    """A certificate's parts (RFC 5280 section 4.1). Raises ValueError."""
+    parts = items(only(tbs_certificate, SEQUENCE).content)
     first = 1 if parts and parts[0].tag == 0xA0 else 0
     if len(parts) < first + 6:
         raise ValueError("a certificate lacks parts")
-    return parts[first + 2].whole, parts[first + 4].whole
+    extensions = next((_extensions(part.content) for part in parts[first + 6 :] if part.tag == 0xA3), ())
+    return CertificateInformation(parts[first + 2].whole, parts[first + 4].whole, extensions)
 
 
 def _attribute(item: Item) -> tuple[str, bytes]:
     """An attribute's OID and the one value of its set; for other attributes than ours the set as it is."""
-    parts = list(items(item.content))
+    parts = items(item.content)
     if item.tag != SEQUENCE or len(parts) != 2 or parts[0].tag != OID or parts[1].tag != SET:
         raise ValueError("an attribute is malformed")
     return read_oid(parts[0].content), parts[1].content
@@ -141,7 +144,7 @@ def _extensions(data: bytes) -> tuple[Extension, ...]:
 
 
 def _extension(item: Item) -> Extension:
-    parts = list(items(item.content))
+    parts = items(item.content)
     tags = [part.tag for part in parts]
     if item.tag != SEQUENCE or tags not in ([OID, OCTET_STRING], [OID, BOOLEAN, OCTET_STRING]):
         raise ValueError("an extension is malformed")
@@ -151,12 +154,12 @@ def _extension(item: Item) -> Extension:
 
 def _header(data: bytes, position: int) -> tuple[int, int]:
     """Where the content of the element at `position` starts, and its length."""
-    if position + 2 > len(data):
+    start = position + 2
+    if start > len(data):
         raise ValueError("an element is cut off")
     if data[position] & 0x1F == 0x1F:
         raise ValueError("an element has a tag of several octets")
     first = data[position + 1]
-    start = position + 2
     if first < 0x80:
         return start, first
     count = first & 0x7F

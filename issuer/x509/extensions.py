@@ -33,7 +33,7 @@ def asked_constraints(extensions: Iterable[Extension]) -> BasicConstraints | Non
 
 def read_basic_constraints(value: bytes) -> BasicConstraints:
     """The value of a basicConstraints extension (section 4.2.1.9)."""
-    parts = list(items(only(value, SEQUENCE).content))
+    parts = items(only(value, SEQUENCE).content)
     is_ca = bool(parts) and parts[0].tag == BOOLEAN
     if is_ca and parts[0].content != b"\xff":
         raise ValueError("cA is not in DER's form")

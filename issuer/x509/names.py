@@ -12,9 +12,8 @@ from __future__ import annotations
 import ipaddress
 import re
 import warnings
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -42,8 +41,7 @@ class NameKind(StrEnum):
     RAW = "raw"
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """One name in canonical form.
 
     `value` is text for DNS, URI, EMAIL, COMMON_NAME and REGISTERED_ID (dotted), the packed address for IP,
@@ -156,7 +154,7 @@ def _lower(text: str) -> str:
 
 
 def _names(value: bytes) -> list[Item]:
-    return list(items(only(value, SEQUENCE).content))
+    return items(only(value, SEQUENCE).content)
 
 
 def _general_name(tag: int, content: bytes, whole: bytes) -> Name:

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.x509.contents import Contents, Key, read_contents, read_key
-from issuer.x509.der import Extension, request_attributes, request_extensions, request_subject
+from issuer.x509.der import Extension, request_information
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
 from issuer.x509.names import (
     SUBJECT_ALTERNATIVE_NAME,
@@ -69,10 +69,8 @@ def read_request(pem: bytes) -> CertificateSigningRequest:
     request = _parse(_only_block(pem))
     _check_signature(request)
     try:
-        information = request.tbs_certrequest_bytes
-        extensions = request_extensions(information)
-        attributes, subject_der = request_attributes(information), request_subject(information)
-        value = next((e.value for e in extensions if e.oid == SUBJECT_ALTERNATIVE_NAME), None)
+        information = request_information(request.tbs_certrequest_bytes)
+        value = next((e.value for e in information.extensions if e.oid == SUBJECT_ALTERNATIVE_NAME), None)
         sans = read_general_names(value) if value is not None else frozenset()
     except ValueError as error:
         raise InvalidRequest(f"the extensions of the certificate request can't be read: {error}") from error
@@ -88,10 +86,10 @@ def read_request(pem: bytes) -> CertificateSigningRequest:
         subject=subject,
         names=names,
         sans=sans,
-        extensions=extensions,
-        attributes=attributes,
+        extensions=information.extensions,
+        attributes=information.attributes,
         key=key,
-        contents=read_contents(subject_der, extensions),
+        contents=read_contents(information.subject, information.extensions),
     )
 
 

@@ -17,13 +17,13 @@ from typing import Final
 
 from cryptography import x509
 
-from issuer.x509.certificates import alternative_names, basic_constraints, names, public_key
+from issuer.x509.certificates import alternative_names, basic_constraints, names, public_key, usages
 from issuer.x509.chain import Chain, is_self_issued
 from issuer.x509.constraints import violations
 from issuer.x509.describe import span_text, subject_text, time_text
 from issuer.x509.names import quiet_subject, unasked
 from issuer.x509.request import CertificateSigningRequest
-from issuer.x509.usages import CERT_SIGN, CRL_SIGN, certificate_usages, read_usages, usage_name
+from issuer.x509.usages import CERT_SIGN, CRL_SIGN, read_usages, usage_name
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far notBefore may lie ahead, and how much shorter than asked a life may be unmentioned."""
@@ -121,7 +121,7 @@ def _authority(chain: Chain, asked: Asked) -> Iterator[_Difference]:
         yield _Difference(
             "CADropped", "a CA certificate was asked for, and the certificate is not a CA's", True
         )
-    rights = certificate_usages(chain.leaf.extensions).key & {CERT_SIGN, CRL_SIGN}
+    rights = usages(chain.leaf).key & {CERT_SIGN, CRL_SIGN}
     added = rights - read_usages(asked.usages).key
     if added and not asked.is_ca:
         yield _Difference(
@@ -160,24 +160,32 @@ def _room_above(chain: Chain) -> Iterator[_Difference]:
 
 def _validity(leaf: x509.Certificate, now: datetime) -> Iterator[_Difference]:
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    life, moment = f"from {time_text(begin)} to {time_text(end)}", time_text(now)
     if end < begin:
-        yield _Difference("ValidityReversed", f"the certificate ends before it begins: {life}", True)
-    if end <= now:
         yield _Difference(
-            "Expired", f"the certificate has ended: it is valid {life}, and it is {moment}", True
+            "ValidityReversed", f"the certificate ends before it begins: {_life_text(leaf)}", True
         )
+    if end <= now:
+        message = f"the certificate has ended: it is valid {_life_text(leaf)}, and it is {time_text(now)}"
+        yield _Difference("Expired", message, True)
     if begin > now + CLOCK_SKEW:
-        message = f"the certificate has not begun: it is valid {life}, and it is {moment}; compare the clocks"
+        message = (
+            f"the certificate has not begun: it is valid {_life_text(leaf)}, and it is {time_text(now)}; "
+            "compare the clocks"
+        )
         yield _Difference("NotYetValid", message, True)
     # cert-manager renews after two thirds of the life from notBefore on: backdated far, it is due at once.
     renewed_in = end - (end - begin) / 3 - now
     if now < end and renewed_in < min(_RENEWAL_AHEAD, (end - now) / 10):
         message = (
-            f"the certificate is valid {life}: cert-manager would renew it again and again. Lower the "
+            f"the certificate is valid {_life_text(leaf)}: cert-manager would renew it again and again. Lower the "
             "role's not_before_duration"
         )
         yield _Difference("TooShortToRenew", message, True)
+
+
+def _life_text(certificate: x509.Certificate) -> str:
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return f"from {time_text(begin)} to {time_text(end)}"
 
 
 def _life(chain: Chain, duration: timedelta | None, now: datetime, shorten: bool) -> Iterator[_Difference]:
@@ -222,14 +230,13 @@ def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
     for ca in chain.cas:
         begin, end = ca.not_valid_before_utc, ca.not_valid_after_utc
         if not begin - CLOCK_SKEW <= now < end:
-            valid = f"from {time_text(begin)} to {time_text(end)}"
-            message = f"the CA {subject_text(ca)[:200]} is valid {valid}, and it is {time_text(now)}"
+            message = f"the CA {subject_text(ca)[:200]} is valid {_life_text(ca)}, and it is {time_text(now)}"
             yield _Difference("ChainNotValid", message, True)
 
 
 def _usages(chain: Chain, asked: Asked) -> Iterator[_Difference]:
     wanted = read_usages(asked.usages, is_ca=asked.is_ca)
-    given = certificate_usages(chain.leaf.extensions)
+    given = usages(chain.leaf)
     missing = (wanted.key - given.key) | (wanted.extended - given.extended) | wanted.unknown
     added = (given.key - wanted.key) | (given.extended - wanted.extended)
     if missing:
