@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from issuer.kube.credentials import SERVICE_ACCOUNT_VARIABLE
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.errors import TestbedError
 from testbed.processes import LOOPBACK, Process, free_port, retry_ports
@@ -30,7 +32,7 @@ class Usage:
 
 
 class ControllerProcess:
-    """``vault-issuer controller`` run against a testbed.
+    """``vault-issuer controller`` run against a testbed, with the files and variables that a pod has.
 
     Args:
         bed: the running testbed; ``config/rbac`` is applied to it.
@@ -90,20 +92,19 @@ class ControllerProcess:
     def start(self, *, wait: bool = True) -> None:
         """Start it (again) and, by default, wait until /readyz says yes."""
         self.grant()
-        kubeconfig = self._bed.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT)
-        retry_ports(lambda: self._launch(kubeconfig, wait))
+        pod = _pod_files(self._bed)
+        retry_ports(lambda: self._launch(pod, wait))
 
     def grant(self) -> None:
         """Apply ``config/rbac``: the ServiceAccounts and what they may do."""
         self._bed.kube.apply(RBAC)
 
-    def _launch(self, kubeconfig: Path, wait: bool) -> None:
+    def _launch(self, pod: dict[str, str], wait: bool) -> None:
         self.metrics_port = self._wanted_port or free_port()
         self.process.start(
             [
                 *self._command,
                 "controller",
-                f"--kubeconfig={kubeconfig}",
                 f"--cluster-resource-namespace={SYSTEM_NAMESPACE}",
                 f"--namespace={SYSTEM_NAMESPACE}",
                 f"--metrics-address={LOOPBACK}:{self.metrics_port}",
@@ -111,7 +112,7 @@ class ControllerProcess:
                 "--leader-elect" if self._leader_elect else "--no-leader-elect",
                 *self._args,
             ],
-            self._env,
+            {**pod, **self._env},
         )
         if wait:
             self.wait_ready()
@@ -190,6 +191,21 @@ class ControllerProcess:
     def cpu_seconds(self) -> float:
         """CPU seconds used since its last start."""
         return self.usage().cpu_seconds
+
+
+def _pod_files(bed: Testbed) -> dict[str, str]:
+    """What a pod has: its ServiceAccount's files, and where the API server is; as environment variables."""
+    directory = bed.directory / "controller-service-account"
+    directory.mkdir(exist_ok=True, mode=0o700)
+    (directory / "token").write_text(bed.service_account_token(SYSTEM_NAMESPACE, SERVICE_ACCOUNT))
+    (directory / "ca.crt").write_bytes(bed.ca_file.read_bytes())
+    server = urllib.parse.urlsplit(bed.server)
+    return {
+        "KUBECONFIG": "",
+        "KUBERNETES_SERVICE_HOST": str(server.hostname),
+        "KUBERNETES_SERVICE_PORT": str(server.port),
+        SERVICE_ACCOUNT_VARIABLE: str(directory),
+    }
 
 
 def vault_issuer() -> Path:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+import orjson
 
 from issuer.api.group import API_VERSION
 from issuer.controller.request import IssuerKey, Request, RequestKey
@@ -60,6 +63,24 @@ class Store(ABC, Generic[K]):
         """The object of that key is gone."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An open request as the watch brought it: its JSON again as text, a quarter of the parsed object's size,
+    so that a backlog of thousands stays small."""
+
+    uid: str
+    version: str
+    news: tuple[str | bool | None, ...]
+    text: bytes
+
+    @classmethod
+    def of(cls, request: Request) -> _Kept:
+        version = str(request.object["metadata"].get("resourceVersion", ""))
+        # Copied, as what orjson returns keeps the 8 KiB that it was written into.
+        text = memoryview(orjson.dumps(request.object)).tobytes()
+        return cls(request.uid, version, request.news, text)
+
+
 class RequestStore(Store[RequestKey]):
     """The requests of one kind that still want an answer; none that is finished or being deleted.
 
@@ -72,16 +93,16 @@ class RequestStore(Store[RequestKey]):
         super().__init__()
         self._read = read
         self._on_change = on_change
-        self._pending: dict[RequestKey, Json] = {}
+        self._pending: dict[RequestKey, _Kept] = {}
         self._answered: dict[RequestKey, str] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
 
     def get(self, key: RequestKey) -> Request | None:
-        """The request if it is known and unfinished."""
+        """The request if it is known and unfinished: a copy of the caller's own."""
         found = self._pending.get(key)
-        return None if found is None else self._read(found)
+        return None if found is None else self._read(orjson.loads(found.text))
 
     def mark_answered(self, request: Request) -> None:
         """This process has written the final status of this very request.
@@ -89,16 +110,17 @@ class RequestStore(Store[RequestKey]):
         Not if it is known to be gone, or made again under its name: then there is
         no older event of it on its way either.
         """
-        known = self.get(request.key)
+        key = request.key
+        known = self._pending.get(key)
         if known is not None and known.uid == request.uid:
-            del self._pending[request.key]
-            self._answered[request.key] = request.uid
+            del self._pending[key]
+            self._answered[key] = request.uid
 
     def refresh(self, request: Request) -> None:
         """A copy of the very object that is known was read or written directly; an older one is ignored."""
-        known = self.get(request.key)
-        if known is not None and known.uid == request.uid and not _older(request.object, known.object):
-            self._pending[request.key] = request.object
+        known, fresh = self._pending.get(request.key), _Kept.of(request)
+        if known is not None and known.uid == fresh.uid and not _older(fresh.version, known.version):
+            self._pending[request.key] = fresh
 
     def key_of(self, obj: Json) -> RequestKey:
         """Namespace and name."""
@@ -119,8 +141,8 @@ class RequestStore(Store[RequestKey]):
         if self._answered.get(key) == request.uid:
             return  # an event from before our answer
         self._answered.pop(key, None)
-        known = self.get(key)
-        self._pending[key] = obj
+        known = self._pending.get(key)
+        self._pending[key] = _Kept.of(request)
         # Its spec is frozen, so few things can be news; our own Pending must not end its backoff.
         if known is None or known.news != request.news:
             self._on_change(key)
@@ -258,10 +280,9 @@ class Signal(Store[str]):
         self._on_change()
 
 
-def _older(one: Json, other: Json) -> bool:
+def _older(one: str, other: str) -> bool:
     """Whether the first copy is older; resource versions are numbers at every API server with etcd."""
-    versions = [str(obj["metadata"].get("resourceVersion", "")) for obj in (one, other)]
-    return all(version.isdecimal() for version in versions) and int(versions[0]) < int(versions[1])
+    return one.isdecimal() and other.isdecimal() and int(one) < int(other)
 
 
 def _version(obj: Json) -> tuple[Any, Any]:

@@ -1,12 +1,10 @@
 """Who we are to the API server, and how its certificate is checked.
 
-Read by kubernetes.aio.config (kubeconfig with token, client certificate or exec plugin; in-cluster files) and
-turned into an immutable `Access`. A source is loaded again when its access is due or was refused, so rotated
-token files, client certificates and CA bundles are picked up without a restart. TLS is always verified: a
-kubeconfig that turns it off is refused.
+A pod's own files are read here, a kubeconfig in `kubeconfig`; both become an immutable `Access`. A source is
+loaded again when its access is due or was refused, so rotated token files, client certificates and CA bundles
+are picked up without a restart. TLS is always verified.
 
-Sources: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/,
-https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+Source: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
 """
 
 from __future__ import annotations
@@ -19,27 +17,19 @@ import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-import yaml
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, kube_config
-from kubernetes.aio.config.incluster_config import InClusterConfigLoader
-
 from issuer.kube.errors import ConfigError
-from issuer.kube.exec_plugin import run_plugin
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds `token` and `ca.crt`."""
+"""Where a pod finds `token` and `ca.crt`, unless the variable SERVICE_ACCOUNT_VARIABLE names another directory."""
+
+SERVICE_ACCOUNT_VARIABLE: Final = "VAULT_ISSUER_SERVICE_ACCOUNT_DIR"
 
 FILES_GOOD_FOR: Final = 60.0
 """Seconds until token and certificate files are read again; kubelet replaces a token at 80 % of its life."""
-
-EXEC_TIMEOUT: Final = 60.0
-"""Seconds an exec plugin may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,108 +55,42 @@ class AccessSource(Protocol):
 
 def find_source(kubeconfig: str | None = None, context: str | None = None) -> AccessSource:
     """The source: `kubeconfig`, else `$KUBECONFIG`, else the pod's own files, else `~/.kube/config`."""
-    if kubeconfig:
-        return KubeConfigFile(kubeconfig, context)
-    if path := os.environ.get("KUBECONFIG"):
-        return KubeConfigFile(path, context)
-    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+    path = kubeconfig or os.environ.get("KUBECONFIG")
+    if not path and os.environ.get("KUBERNETES_SERVICE_HOST"):
         return InCluster()
-    return KubeConfigFile("~/.kube/config", context)
+    # Only where there is a kubeconfig: its library takes 11 MB and a tenth of a second of every pod's start.
+    from issuer.kube.kubeconfig import KubeConfigFile
+
+    return KubeConfigFile(path or "~/.kube/config", context)
 
 
 class InCluster:
     """The ServiceAccount files of a pod; `directory` and `environ` serve processes outside one."""
 
-    def __init__(self, directory: Path = SERVICE_ACCOUNT, environ: Mapping[str, str] | None = None) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
-        self._contexts = _Contexts()
+        self._directory = directory or Path(self._environ.get(SERVICE_ACCOUNT_VARIABLE) or SERVICE_ACCOUNT)
+        self._contexts = Contexts()
 
     async def load(self) -> Access:
         """Read host, token and CA. Raises ConfigError when a file or variable is missing."""
-        configuration: Any = Configuration()
-        loader: Any = InClusterConfigLoader
         try:
-            loader(
-                token_filename=str(self._directory / "token"),
-                cert_filename=str(self._directory / "ca.crt"),
-                environ=self._environ,
-            ).load_and_set(configuration)
-        except (ConfigException, OSError, ValueError) as error:
+            settings = Settings(self._server(), self._token(), ca_file=str(self._directory / "ca.crt"))
+            return access_of(settings, self._contexts, FILES_GOOD_FOR)
+        except KeyError as error:
+            raise ConfigError(f"In-cluster configuration: {error.args[0]} is not set") from error
+        except (OSError, ValueError) as error:
             raise ConfigError(f"In-cluster configuration in {self._directory}: {error}") from error
-        return _access(configuration, self._contexts, FILES_GOOD_FOR)
 
+    def _server(self) -> str:
+        host, port = (self._environ[f"KUBERNETES_SERVICE_{name}"] for name in ("HOST", "PORT"))
+        return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
-class KubeConfigFile:
-    """A kubeconfig file, or several as `$KUBECONFIG` may list. OIDC and GCP logins are not renewed."""
-
-    def __init__(self, path: str, context: str | None = None) -> None:
-        self._path = path
-        self._context = context
-        self._contexts = _Contexts()
-
-    async def load(self) -> Access:
-        """Read the kubeconfig and run its exec plugin if it has one. Raises ConfigError."""
-        configuration: Any = Configuration()
-        module: Any = kube_config
-        if not _any_file(self._path):
-            raise ConfigError(
-                f"kubeconfig {self._path} is not there: give --kubeconfig, or run inside a cluster"
-            )
-        try:
-            merged = module.KubeConfigMerger(self._path).config
-            make: Any = _Loader
-            loader = make(config_dict=merged, active_context=self._context, config_base_path=None)
-            await loader.load_and_set(configuration)
-            access = _access(configuration, self._contexts, loader.good_for())
-        except ConfigError as error:
-            raise ConfigError(f"kubeconfig {self._path}: {error.message}") from error
-        except yaml.YAMLError as error:
-            # The parser's message quotes the file, which holds credentials.
-            raise ConfigError(f"kubeconfig {self._path} is not YAML") from error
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ConfigError(f"kubeconfig {self._path} has not the form of a kubeconfig") from error
-        except (ConfigException, OSError, ValueError) as error:
-            raise ConfigError(f"kubeconfig {self._path}: {error}") from error
-        finally:
-            # Inline keys went through temporary files; the TLS context has them now.
-            module._cleanup_temp_files()
-        return access
-
-
-class _Loader(kube_config.KubeConfigLoader):
-    """kubernetes.aio's loader with our own way to run exec plugins."""
-
-    _exec_expires: datetime | None = None
-
-    async def load_from_exec_plugin(self) -> bool:
-        """Called by the base class when the user has an `exec` entry. True: no other login is looked for."""
-        loader: Any = self
-        directory = loader._get_base_path(loader._user.path or loader._cluster.path)
-        status = await run_plugin(loader._user["exec"].value, directory, EXEC_TIMEOUT)
-        if "token" in status:
-            self.token = f"Bearer {status['token']}"
-        if "clientCertificateData" in status:
-            self.cert_file = _temporary_file(status, "clientCertificateData")
-            self.key_file = _temporary_file(status, "clientKeyData")
-        if expires := status.get("expirationTimestamp"):
-            self._exec_expires = datetime.fromisoformat(expires)
-        return True
-
-    def good_for(self) -> float | None:
-        """Seconds until this should be loaded again; None when there is no need before it is refused."""
-        if self._exec_expires is not None:
-            left = (self._exec_expires - datetime.now(UTC)).total_seconds()
-            # At least 5: a plugin that hands out expired tokens must not be run in a loop.
-            return max(left - 60, left / 2, 5.0)
-        user = getattr(self._user, "value", self._user) or {}
-        by_file = ("tokenFile", "client-certificate", "client-key")
-        return FILES_GOOD_FOR if any(name in user for name in by_file) else None
-
-
-def _temporary_file(status: Mapping[str, Any], key: str) -> Any:
-    reader: Any = kube_config.FileOrData
-    return reader(status, None, data_key_name=key, base64_file_content=False).as_file()
+    def _token(self) -> str:
+        token = (self._directory / "token").read_text(encoding="utf-8").strip()
+        if not token:
+            raise ValueError("the file token is empty")
+        return f"Bearer {token}"
 
 
 class Fixed:
@@ -180,7 +104,7 @@ class Fixed:
         return self._access
 
 
-class _Contexts:
+class Contexts:
     """Keeps the TLS context while its material is the same: a new context means new connections."""
 
     def __init__(self) -> None:
@@ -188,6 +112,7 @@ class _Contexts:
         self._context: ssl.SSLContext | None = None
 
     def get(self, ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
+        """The context for these PEM files; raises OSError and ssl.SSLError."""
         digest = hashlib.sha256()
         for path in (ca, certificate, key):
             digest.update(Path(path).read_bytes() if path else b"\0")
@@ -203,38 +128,39 @@ class _Contexts:
         return self._context
 
 
-def _access(configuration: Any, contexts: _Contexts, good_for: float | None) -> Access:
-    server = str(configuration.host).rstrip("/")
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a source found. `authorization` is a header's value; files are PEM."""
+
+    server: str
+    authorization: str | None = field(repr=False)
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    tls_server_name: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+
+
+def access_of(settings: Settings, contexts: Contexts, good_for: float | None) -> Access:
+    """The access they make. Raises ConfigError for an address that can't be used, OSError and ssl.SSLError
+    for files."""
+    server = settings.server.rstrip("/")
     url = urlsplit(server)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ConfigError(f"The API server's address {server!r} is not a URL: use https://host:port")
-    if not configuration.verify_ssl:
-        raise ConfigError("insecure-skip-tls-verify is set: give certificate-authority-data instead")
     if url.scheme == "http" and not _loopback(url.hostname):
         raise ConfigError(f"{server} is plain http: only a proxy on loopback may be reached so")
     tls = None
     if url.scheme == "https":
-        tls = contexts.get(configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
+        tls = contexts.get(settings.ca_file, settings.cert_file, settings.key_file)
     return Access(
         server=server,
-        authorization=_authorization(configuration.api_key.get("BearerToken")),
+        authorization=settings.authorization,
         tls=tls,
-        tls_server_name=configuration.tls_server_name,
-        proxy=configuration.proxy or _environment_proxy(url.scheme, url.hostname),
+        tls_server_name=settings.tls_server_name,
+        proxy=settings.proxy or _environment_proxy(url.scheme, url.hostname),
         good_for=good_for,
     )
-
-
-def _authorization(value: str | None) -> str | None:
-    """`bearer token\\n` as the loaders leave it, made fit for a header."""
-    if not value or not value.strip():
-        return None
-    scheme, _, secret = value.strip().partition(" ")
-    return f"{'Bearer' if scheme.lower() == 'bearer' else scheme} {secret.strip()}"
-
-
-def _any_file(paths: str) -> bool:
-    return any(Path(part).expanduser().is_file() for part in paths.split(os.pathsep) if part)
 
 
 def _loopback(host: str) -> bool:

@@ -21,7 +21,7 @@ from issuer.kube.errors import AnswerTooLarge, BadRequest, Expired, Forbidden, K
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 
-PAGE: Final = 500
+PAGE: Final = 200
 """Objects asked for in a page."""
 
 WATCH_SECONDS: Final = (45, 75)

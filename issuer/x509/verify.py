@@ -177,8 +177,8 @@ def _validity(leaf: x509.Certificate, now: datetime) -> Iterator[_Difference]:
     renewed_in = end - (end - begin) / 3 - now
     if now < end and renewed_in < min(_RENEWAL_AHEAD, (end - now) / 10):
         message = (
-            f"the certificate is valid {_life_text(leaf)}: cert-manager would renew it again and again. Lower the "
-            "role's not_before_duration"
+            f"the certificate is valid {_life_text(leaf)}: cert-manager would renew it again and again. "
+            "Lower the role's not_before_duration"
         )
         yield _Difference("TooShortToRenew", message, True)
 

@@ -46,6 +46,7 @@ def metadata(bench: Bench, **more: Any) -> None:
     known = bench.store.get(KEY)
     assert known is not None
     known.object["metadata"].update(more)
+    bench.store.refresh(known)
 
 
 def certificate(secret: str = "web-tls") -> Json:
