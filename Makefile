@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-integration test-differential conformance check lint types format crds lock up down status build clean
+.PHONY: help setup demo test test-unit test-integration test-differential conformance bench-quick check lint types format crds lock up down status build clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test-differential: setup ## 2,000 generated cases against the real approver-poli
 
 conformance: setup ## cert-manager's suites from a checkout against your cluster: SUITE=folder ISSUER=name NAMESPACE=name
 	@$(BIN)/python tests/conformance/run.py --suite "$(SUITE)" --issuer "$(ISSUER)" --namespace "$(or $(NAMESPACE),conformance)"
+
+bench-quick: setup ## under 4 minutes: our speed beside cert-manager's own Vault issuer and a bare loop, as ratios
+	@$(BIN)/python -m benchmarks quick
 
 check: lint types ## lint, layers and types
 
