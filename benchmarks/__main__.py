@@ -1,12 +1,13 @@
-"""``python -m benchmarks quick|full``: what ``make bench-quick`` and ``make bench`` run."""
+"""``python -m benchmarks quick|full|growth|pages``: what the ``bench`` targets of the Makefile run."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import sys
+from dataclasses import asdict
 
-from benchmarks import keeping, tables
+from benchmarks import growth, keeping, tables
 from benchmarks.plan import BURST, START, Plan
 from benchmarks.runner import Run, carry_out
 from benchmarks.systems import all_systems
@@ -20,6 +21,9 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     _quick(commands.add_parser("quick", help="ours, cert-manager's Vault issuer and the ceiling, in minutes"))
     _full(commands.add_parser("full", help="every system and scenario, in an hour or two"))
+    _growth(commands.add_parser("growth", help="the same burst while one thing around it grows"))
+    pages = commands.add_parser("pages", help="write the kept results into the pages' tables and curves")
+    pages.set_defaults(run=run_pages)
     options = parser.parse_args()
     result: int = options.run(options)
     return result
@@ -28,8 +32,7 @@ def main() -> int:
 def _quick(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--burst", type=int, default=500, help="requests in a burst (default 500)")
-    parser.add_argument("--systems", nargs="+", default=[OURS, PEER, CEILING], choices=list(all_systems()))
-    _common(parser)
+    _compared(parser, [OURS, PEER, CEILING])
     parser.set_defaults(run=run_quick)
 
 
@@ -38,13 +41,25 @@ def _full(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--burst", type=int, default=2000)
     parser.add_argument("--steady", type=int, nargs="*", default=[20, 60], help="rates a second")
     parser.add_argument("--steady-seconds", type=int, default=30)
-    parser.add_argument("--certificates", type=int, default=1000, help="in the mass renewal")
-    parser.add_argument("--systems", nargs="+", default=list(all_systems()), choices=list(all_systems()))
-    _common(parser)
+    parser.add_argument("--certificates", type=int, default=1000, help="in the mass renewal, 0 for none")
+    _compared(parser, list(all_systems()))
     parser.set_defaults(run=run_full)
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
+def _growth(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--burst", type=int, default=500)
+    parser.add_argument("--curves", nargs="+", default=list(growth.NAMES), choices=list(growth.NAMES))
+    parser.add_argument(
+        "--most", type=int, default=1_000_000, help="leave out sizes above this, for a quick look"
+    )
+    parser.add_argument("--webhook", action="store_true", help="with cert-manager's webhook in front")
+    parser.add_argument("--record", action="store_true", help="keep the results in benchmarks/results")
+    parser.set_defaults(run=run_growth)
+
+
+def _compared(parser: argparse.ArgumentParser, systems: list[str]) -> None:
+    parser.add_argument("--systems", nargs="+", default=systems, choices=list(all_systems()))
     parser.add_argument(
         "--no-webhook", action="store_true", help="without cert-manager's webhook in front, as nobody runs it"
     )
@@ -62,11 +77,7 @@ def run_quick(options: argparse.Namespace) -> int:
         fresh=False,
         webhook=not options.no_webhook,
     )
-    run = asyncio.run(carry_out(plan))
-    _show(run, plan)
-    _ratios(run, plan)
-    _keep("bench-quick", run, options)
-    return 0
+    return _compare(plan, "bench-quick", options)
 
 
 def run_full(options: argparse.Namespace) -> int:
@@ -80,10 +91,38 @@ def run_full(options: argparse.Namespace) -> int:
         certificates=options.certificates,
         webhook=not options.no_webhook,
     )
+    return _compare(plan, "bench" if plan.webhook else "bench-no-webhook", options)
+
+
+def _compare(plan: Plan, kind: str, options: argparse.Namespace) -> int:
     run = asyncio.run(carry_out(plan))
     _show(run, plan)
-    _ratios(run, plan)
-    _keep("bench", run, options)
+    if OURS in plan.systems:
+        _ratios(run, plan)
+    _keep(kind, run, options)
+    return 0
+
+
+def run_growth(options: argparse.Namespace) -> int:
+    """The named curves."""
+    curves = tuple(options.curves)
+    found = growth.measure_growth(options.burst, options.rounds, curves, options.most, options.webhook)
+    run = asyncio.run(found)
+    print()
+    for curve in run.titles:
+        print(f"{curve}: {run.titles[curve]}")
+        print(tables.text(tables.growth_rows(run, curve)) + "\n")
+    _keep("bench-growth", run, options)
+    return 0
+
+
+def run_pages(_options: argparse.Namespace) -> int:
+    """Tables and curves of docs/, from the newest kept results."""
+    # Only this needs matplotlib.
+    from benchmarks.pages import refresh
+
+    for line in refresh():
+        print(line)
     return 0
 
 
@@ -94,8 +133,6 @@ def _show(run: Run, plan: Plan) -> None:
 
 
 def _ratios(run: Run, plan: Plan) -> None:
-    if OURS not in plan.systems or len(plan.systems) < 2:
-        return
     print("\ntimes as many certificates a second, round by round:")
     print(tables.text(tables.ratio_rows(run, OURS, [one for one in plan.scenarios() if one != START])))
     if BURST in plan.scenarios():
@@ -108,7 +145,7 @@ def _ratios(run: Run, plan: Plan) -> None:
 
 def _keep(kind: str, run: Run, options: argparse.Namespace) -> None:
     if options.record:
-        print(f"\nkept in {keeping.save(kind, keeping.document(run))}")
+        print(f"\nkept in {keeping.save(kind, asdict(run))}")
 
 
 if __name__ == "__main__":

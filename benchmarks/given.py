@@ -15,12 +15,12 @@ VAULT_POLICY = "pki_int-lab"
 CONSTRAINTS = {"maxDuration": "720h"}
 
 
-def allowed() -> dict[str, Any]:
+def allowed(domain: str = DOMAIN) -> dict[str, Any]:
     """What the policy of all systems that have one says, in the spec that ours and approver-policy share."""
     return {
-        "commonName": {"value": f"*.{DOMAIN}"},
+        "commonName": {"value": f"*.{domain}"},
         "dnsNames": {
-            "values": [DOMAIN, f"*.{DOMAIN}"],
+            "values": [domain, f"*.{domain}"],
             "validations": [
                 {
                     "rule": "self.size() < 200 && !self.startsWith('admin.')",
@@ -33,10 +33,10 @@ def allowed() -> dict[str, Any]:
     }
 
 
-def bench_policy(name: str = "bench", issuer: str = "*") -> Object:
-    """The policy in our group, for every issuer of ours, or for those with one name."""
+def bench_policy(name: str = "bench", issuer: str = "*", domain: str = DOMAIN) -> Object:
+    """The policy in our group, for every issuer of ours, or for those with one name; for one domain."""
     selector = {"issuerRef": {"group": GROUP, "name": issuer}}
-    return policy(name, allowed(), constraints=CONSTRAINTS, selector=selector)
+    return policy(name, allowed(domain), constraints=CONSTRAINTS, selector=selector)
 
 
 def our_issuer(bed: Testbed, name: str) -> list[Object]:
@@ -45,6 +45,14 @@ def our_issuer(bed: Testbed, name: str) -> list[Object]:
     auth = approle_auth(login.role_id, login.name)
     secret = _secret(login.name, SYSTEM_NAMESPACE, secretId=login.secret_id)
     return [secret, vault_cluster_issuer(bed, name, auth)]
+
+
+def our_issuer_like(bed: Testbed, first: str, name: str, **spec: Any) -> Object:
+    """Another issuer with the login of one that ``our_issuer`` made; ``spec`` beside ``spec.vault``."""
+    role_id = bed.vault.read(f"auth/approle/role/ours-{first}/role-id")["role_id"]
+    made = vault_cluster_issuer(bed, name, approle_auth(str(role_id), f"ours-{first}"))
+    made["spec"] |= spec
+    return made
 
 
 def cert_manager_issuer(bed: Testbed, name: str, login: str) -> list[Object]:

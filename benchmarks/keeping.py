@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,6 @@ def latest(kind: str, folder: Path = RESULTS) -> dict[str, Any]:
         raise FileNotFoundError(f"{folder} holds no run of `make {kind}` yet: run it first")
     newest: dict[str, Any] = max(found, key=lambda one: one["machine"]["time"])
     return newest
-
-
-def document(run: Run) -> dict[str, Any]:
-    """A run as it is kept."""
-    return asdict(run)
 
 
 def run_of(kept: dict[str, Any]) -> Run:

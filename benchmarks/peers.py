@@ -25,8 +25,10 @@ def start_cert_manager(bed: Testbed, names: Sequence[str]) -> None:
     bed.cert_manager.start(account, names, "1h")
 
 
-def running_cert_manager(bed: Testbed) -> dict[str, int]:
-    """Its name and process id while it runs, or nothing."""
+def running_cert_manager(bed: Testbed | None) -> dict[str, int]:
+    """Its name and process id while it runs on a testbed, or nothing."""
+    if bed is None:
+        return {}
     process = bed.cert_manager.process
     return {"cert-manager": process.pid} if process.running else {}
 

@@ -20,6 +20,14 @@ def started(pid: int) -> float:
     return int(_stat(pid)[19]) / _TICKS
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return _stat(pid)[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU seconds of all threads of a process so far, user and system."""
     fields = _stat(pid)

@@ -52,6 +52,10 @@ class Run:
             if one.system == system and one.scenario == scenario and value in one.values
         }
 
+    def scenarios(self, system: str) -> list[str]:
+        """What was measured of a system, in order."""
+        return list(dict.fromkeys(one.scenario for one in self.measurements if one.system == system))
+
 
 class Teller:
     """Says what was measured and how long the rest will take."""
@@ -128,23 +132,40 @@ async def prepared(plan: Plan, systems: Mapping[str, System], run: Run | None = 
         if options.approver_policy:
             bed.approver_policy.process.stop()
         setup_pki(bed.vault)
-        bed.create_namespace(NAMESPACE)
         if run is not None:
             run.versions |= _versions(bed)
         for system in systems.values():
             await asyncio.to_thread(system.prepare, bed)
-        token = bed.service_account_token(certmanager.NAMESPACE, certmanager.CONTROLLER_ACCOUNT)
-        audit = Audit(bed.vault.audit_log, SIGN_PATH)
-        async with (
-            Api(bed.server, bed.ca_file, bed.token) as admin,
-            Api(bed.server, bed.ca_file, token) as requester,
-        ):
-            bench = Bench(bed, admin, requester, audit)
-            for system in systems.values():
-                await scenarios.burst(
-                    bench, system, load.requests(max(1, plan.warm), NAMESPACE, [system.issuer])
-                )
-            yield bench
+        async with clients(bed) as bench:
+            try:
+                for system in systems.values():
+                    first = load.requests(max(1, plan.warm), NAMESPACE, [system.issuer])
+                    await scenarios.burst(bench, system, first)
+                yield bench
+            except Exception:
+                _tell_logs(bed)
+                raise
+
+
+@asynccontextmanager
+async def clients(bed: Testbed) -> AsyncIterator[Bench]:
+    """A testbed with the namespace and the clients of a benchmark; requests are cert-manager's."""
+    bed.create_namespace(NAMESPACE)
+    token = bed.service_account_token(certmanager.NAMESPACE, certmanager.CONTROLLER_ACCOUNT)
+    audit = Audit(bed.vault.audit_log, SIGN_PATH)
+    async with (
+        Api(bed.server, bed.ca_file, bed.token) as admin,
+        Api(bed.server, bed.ca_file, token) as requester,
+    ):
+        yield Bench(bed, admin, requester, audit)
+
+
+def _tell_logs(bed: Testbed) -> None:
+    """The end of each system's log, as the logs go with the testbed."""
+    for log in sorted(bed.directory.rglob("*.log")):
+        if log.stem.startswith(("controller-", "bare-loop", "cert-manager", "approver-policy")):
+            lines = log.read_text(errors="replace").splitlines()[-5:]
+            print(f"the end of {log.name}:", *lines, sep="\n  ", file=sys.stderr)
 
 
 def _versions(bed: Testbed) -> dict[str, str]:

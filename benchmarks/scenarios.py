@@ -55,14 +55,21 @@ class Costs:
 
     def so_far(self, system: System, count: int) -> Values:
         """CPU milliseconds a certificate by process, and the controllers' peak memory together, in MB."""
-        servers = all_cpu_seconds(self._bench.servers())
+        values = self.servers_so_far(count)
         controllers = all_cpu_seconds(system.processes())
-        used = {name: seconds - self._servers[name] for name, seconds in servers.items()}
         own = {name: seconds - self._before.get(name, 0.0) for name, seconds in controllers.items()}
-        values = {f"{name}_cpu_ms": seconds * 1000 / count for name, seconds in {**used, **own}.items()}
+        values |= {f"{name}_cpu_ms": seconds * 1000 / count for name, seconds in own.items()}
         values["controller_cpu_ms"] = sum(own.values()) * 1000 / count
         values["rss_peak_mb"] = sum(rss_peak_mb(pid) for pid in system.processes().values())
         return values
+
+    def servers_so_far(self, count: int) -> Values:
+        """CPU milliseconds a certificate by server."""
+        servers = all_cpu_seconds(self._bench.servers())
+        return {
+            f"{name}_cpu_ms": (seconds - self._servers[name]) * 1000 / count
+            for name, seconds in servers.items()
+        }
 
 
 async def burst(bench: Bench, system: System, objects: Sequence[Object]) -> Values:
@@ -73,7 +80,7 @@ async def burst(bench: Bench, system: System, objects: Sequence[Object]) -> Valu
         costs = Costs(bench)
         await asyncio.to_thread(system.start, bench.bed)
         began = start_of(system)
-        await watch.until_done(len(objects))
+        await watch.until_done(len(objects), system.processes())
         values = costs.so_far(system, len(objects))
     await asyncio.to_thread(system.stop, bench.bed)
     times = sorted(at - began for at in watch.done.values())
@@ -100,7 +107,7 @@ async def steady(bench: Bench, system: System, objects: Sequence[Object], per_se
             for number, one in enumerate(objects):
                 await asyncio.sleep(began + number / per_second - now())
                 group.create_task(load.create(bench.requester, [one]))
-        await watch.until_done(len(objects))
+        await watch.until_done(len(objects), system.processes())
         values = costs.so_far(system, len(objects))
     await asyncio.to_thread(system.stop, bench.bed)
     took = [at - watch.begun[name] for name, at in watch.done.items()]
@@ -116,13 +123,13 @@ async def renewal(bench: Bench, system: System, count: int) -> Values:
     made = [load.certificate(f"certificate-{n:05d}", NAMESPACE, system.issuer) for n in range(count)]
     async with Watch(bench.admin, path, at_revision(1)) as first:
         await load.create(bench.admin, made)
-        await first.until_done(count)
+        await first.until_done(count, system.processes())
     bench.audit.look()
     marks = [_mark(one) for one in (await bench.admin.list(path))[0]]
     async with Watch(bench.admin, path, at_revision(2), renewing) as watch:
         costs, began = Costs(bench, system), now()
         await bench.admin.each("PATCH", marks, MERGE)
-        await watch.until_done(count)
+        await watch.until_done(count, system.processes())
         values = costs.so_far(system, count)
     await asyncio.to_thread(system.stop, bench.bed)
     took = [at - watch.begun[name] for name, at in watch.done.items()]
@@ -155,7 +162,7 @@ async def _warm(bench: Bench, system: System) -> None:
     """Have one request issued by a running system, so that it is known to be ready; and remove it."""
     async with Watch(bench.admin, load.REQUESTS.format(NAMESPACE), issued) as watch:
         await load.create(bench.requester, [load.request("warm", NAMESPACE, system.issuer)])
-        await watch.until_done(1)
+        await watch.until_done(1, system.processes())
     await load.clear(bench.admin, NAMESPACE)
 
 

@@ -79,20 +79,21 @@ class Ours:
 
     def start(self, bed: Testbed, *, certificates: bool = False) -> None:
         """Our controller, and cert-manager's beside it if Certificates are wanted."""
+        self._beside = bed if certificates else None
         if certificates:
             start_cert_manager(bed, CERTIFICATE_CONTROLLERS)
-        self._bed = bed
         self._controller = ControllerProcess(bed, self._args, leader_elect=True)
         self._controller.start(wait=False)
 
     def stop(self, bed: Testbed) -> None:
         """Gracefully, so that its Lease is free."""
         self._controller.stop()
-        bed.cert_manager.process.stop()
+        if self._beside is not None:
+            bed.cert_manager.process.stop()
 
     def processes(self) -> dict[str, int]:
-        """Ours, and cert-manager's while it runs."""
-        return {"vault-issuer": self._controller.pid, **running_cert_manager(self._bed)}
+        """Ours, and cert-manager's if it was started beside."""
+        return {"vault-issuer": self._controller.pid, **running_cert_manager(self._beside)}
 
 
 class BareLoop:
@@ -115,9 +116,9 @@ class BareLoop:
 
     def start(self, bed: Testbed, *, certificates: bool = False) -> None:
         """The loop, and cert-manager's controllers beside it if Certificates are wanted."""
+        self._beside = bed if certificates else None
         if certificates:
             start_cert_manager(bed, CERTIFICATE_CONTROLLERS)
-        self._bed = bed
         self._process = Process("bare loop", bed.directory / "bare-loop.log")
         bed.adopt(self._process)
         flags = {
@@ -138,11 +139,12 @@ class BareLoop:
     def stop(self, bed: Testbed) -> None:
         """Stop it."""
         self._process.stop()
-        bed.cert_manager.process.stop()
+        if self._beside is not None:
+            bed.cert_manager.process.stop()
 
     def processes(self) -> dict[str, int]:
-        """The loop's, and cert-manager's while it runs."""
-        return {"bare-loop": self._process.pid, **running_cert_manager(self._bed)}
+        """The loop's, and cert-manager's if it was started beside."""
+        return {"bare-loop": self._process.pid, **running_cert_manager(self._beside)}
 
 
 def all_systems() -> dict[str, System]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from benchmarks.spread import Spread, ratios, spread
@@ -38,6 +38,9 @@ class Results(Protocol):
     def by_round(self, system: str, scenario: str, value: str) -> dict[int, float]:
         """One value of one system in one scenario, by round."""
 
+    def scenarios(self, system: str) -> list[str]:
+        """What was measured of a system, in order."""
+
 
 def rows(run: Results, scenario: str) -> list[list[str]]:
     """The heading, then a row for each system that was measured in the scenario."""
@@ -72,6 +75,23 @@ def ratio_rows(run: Results, ours: str, scenarios: Sequence[str]) -> list[list[s
             continue
         found = [ratio(run, scenario, "per_second", ours, system) for scenario in scenarios]
         table.append([f"{ours} / {system}", *("" if one is None else one.text(2) for one in found)])
+    return table
+
+
+GROWTH: tuple[Column, ...] = (RATE, FIRST, *COSTS)
+
+
+def growth_rows(run: Results, curve: str, names: Mapping[str, str] | None = None) -> list[list[str]]:
+    """The heading, then a row for each size of a curve; ``names`` replaces sizes by words."""
+    sizes = run.scenarios(curve)
+    columns = [one for one in GROWTH if any(run.by_round(curve, size, one[0]) for size in sizes)]
+    table = [["", *(heading for _, heading, _ in columns)]]
+    for size in sizes:
+        cells = []
+        for value, _, digits in columns:
+            found = run.by_round(curve, size, value)
+            cells.append(spread(list(found.values())).text(digits) if found else "")
+        table.append([(names or {}).get(size, size), *cells])
     return table
 
 

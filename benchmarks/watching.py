@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from benchmarks.api import Api, Object
-from benchmarks.procfs import now
+from benchmarks.procfs import now, runs
 
 STALL_SECONDS = 180.0
 
 
 class Stalled(Exception):
-    """Nothing was issued for minutes."""
+    """Nothing more will be issued, as it seems."""
 
 
 class Refused(Exception):
@@ -61,11 +61,11 @@ class Watch:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
-    async def until_done(self, count: int) -> None:
-        """Wait until so many are done.
+    async def until_done(self, count: int, workers: Mapping[str, int]) -> None:
+        """Wait until so many are done by processes (name to process id).
 
         Raises:
-            Stalled: nothing was done for minutes.
+            Stalled: a process has ended, or nothing was done for minutes.
             Refused: one was failed or denied.
         """
         seen, since = -1, now()
@@ -76,6 +76,9 @@ class Watch:
             if self._task.done():
                 self._task.result()
                 raise Stalled("the API server ended the benchmark's watch")
+            ended = [name for name, pid in workers.items() if not runs(pid)]
+            if ended:
+                raise Stalled(f"{' and '.join(ended)} ended")
             if len(self.done) != seen:
                 seen, since = len(self.done), now()
             elif now() - since > STALL_SECONDS:
