@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-integration test-differential conformance check lint types format crds lock up down status build clean
+.PHONY: help setup demo test test-unit test-integration test-differential conformance bench bench-quick bench-growth bench-pages check lint types format crds lock up down status build clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,24 @@ test-differential: setup ## 2,000 generated cases against the real approver-poli
 
 conformance: setup ## cert-manager's suites from a checkout against your cluster: SUITE=folder ISSUER=name NAMESPACE=name
 	@$(BIN)/python tests/conformance/run.py --suite "$(SUITE)" --issuer "$(ISSUER)" --namespace "$(or $(NAMESPACE),conformance)"
+
+bench: setup ## an hour or two: every peer and scenario, kept in benchmarks/results and shown in docs/performance.md
+	@$(BIN)/python -m benchmarks full --record
+	@$(MAKE) --no-print-directory bench-pages
+
+bench-growth: setup ## half an hour: how cost grows with requests, issuers, policies, and what a replica costs
+	@$(BIN)/python -m benchmarks growth --record
+	@$(MAKE) --no-print-directory bench-pages
+
+bench-pages: setup $(BIN)/.plots ## write the kept results into the pages (needs matplotlib, which it installs)
+	@$(BIN)/python -m benchmarks pages
+
+$(BIN)/.plots: locks/bench.txt | setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/bench.txt
+	@touch $@
+
+bench-quick: setup ## under 4 minutes: our speed beside cert-manager's own Vault issuer and a bare loop, as ratios
+	@$(BIN)/python -m benchmarks quick
 
 check: lint types ## lint, layers and types
 

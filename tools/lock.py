@@ -26,10 +26,11 @@ COMMON = [
 
 
 def main() -> int:
-    """Write runtime.txt, dev.txt and go.txt."""
+    """Write runtime.txt, dev.txt, bench.txt and go.txt."""
     project = ROOT / "pyproject.toml"
     compile_lock(project, "runtime.txt")
     compile_lock(project, "dev.txt", "--extra", "dev")
+    compile_lock(project, "bench.txt", "--extra", "dev", "--extra", "bench")
     wanted = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["optional-dependencies"]["go"]
     with tempfile.NamedTemporaryFile("w", suffix=".in") as source:
         source.write("\n".join(wanted))

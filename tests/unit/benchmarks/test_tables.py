@@ -1,0 +1,52 @@
+"""Results as tables."""
+
+from __future__ import annotations
+
+from benchmarks.spread import Spread
+from benchmarks.tables import growth_rows, markdown, ratio, ratio_rows, rows, text
+from tests.unit.benchmarks.runs import run
+
+RUN = run(
+    (0, "ours", "burst", {"per_second": 200.0, "rss_peak_mb": 80.0, "webhook_cpu_ms": 0.5}),
+    (1, "ours", "burst", {"per_second": 300.0, "rss_peak_mb": 80.0, "webhook_cpu_ms": 0.5}),
+    (0, "peer", "burst", {"per_second": 100.0, "rss_peak_mb": 120.0}),
+    (1, "peer", "burst", {"per_second": 100.0, "rss_peak_mb": 121.0}),
+    (0, "peer", "renewal", {"per_second": 50.0}),
+)
+
+
+def test_a_row_holds_medians_and_what_was_not_measured_is_left_out() -> None:
+    assert rows(RUN, "burst") == [
+        ["", "certs/s", "webhook", "peak MB"],
+        ["ours", "250 (200-300)", "0.50", "80"],
+        ["peer", "100", "", "120 (120-121)"],
+    ]
+    assert [row[0] for row in rows(RUN, "renewal")] == ["", "peer"]
+
+
+def test_ratios_are_of_the_same_round() -> None:
+    assert ratio(RUN, "burst", "per_second", "ours", "peer") == Spread(2.5, 2.0, 3.0)
+    assert ratio(RUN, "renewal", "per_second", "ours", "peer") is None
+    assert ratio_rows(RUN, "ours", ["burst", "renewal"]) == [
+        ["", "burst", "renewal"],
+        ["ours / peer", "2.50 (2.00-3.00)", ""],
+    ]
+
+
+def test_a_curve_has_a_row_for_each_size_in_order() -> None:
+    grown = run(
+        (0, "finished", "0", {"per_second": 10.0}),
+        (0, "finished", "20000", {"per_second": 9.0}),
+        (1, "finished", "20000", {"per_second": 11.0}),
+    )
+    assert growth_rows(grown, "finished", {"0": "none"}) == [
+        ["", "certs/s"],
+        ["none", "10"],
+        ["20000", "10 (9-11)"],
+    ]
+
+
+def test_text_is_aligned_and_markdown_is_a_table() -> None:
+    table = [["", "a"], ["long", "1"]]
+    assert text(table) == "      a\nlong  1"
+    assert markdown(table) == "|  | a |\n| --- | ---: |\n| long | 1 |\n"
