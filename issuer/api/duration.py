@@ -7,6 +7,7 @@ Go's, its 64-bit overflow checks and its floating-point fractions included, so t
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 MAX_LENGTH: Final = 256
@@ -28,6 +29,7 @@ _FRACTION_LIMIT: Final = (_LIMIT - 1) // 10
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=256)  # the same few are asked for again and again
 def parse_duration(text: str) -> timedelta:
     """The duration that `text` says, by Go's grammar.
 

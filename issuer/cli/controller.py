@@ -58,7 +58,7 @@ def controller(
             "Default: the controller's own.",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Requests handled at once.", min=1, max=1024)] = 64,
+    workers: Annotated[int, typer.Option(help="Requests handled at once.", min=1, max=1024)] = 16,
     issuer_workers: Annotated[int, typer.Option(help="Issuers checked at once.", min=1, max=256)] = 8,
     issuer_check_period: Annotated[
         float, typer.Option(help="Seconds between two checks of a healthy issuer.", min=1)

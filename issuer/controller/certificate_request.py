@@ -18,7 +18,7 @@ from issuer.controller.request import BadSpec, IssuerKey, Json, Request
 from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CertificateRequest(Request):
     """Answered with conditions in one status write; cert-manager's webhook freezes its spec."""
 

@@ -27,7 +27,7 @@ _CLUSTER_DOMAIN: Final = f"{CLUSTER_ISSUER_PLURAL}.{GROUP}"
 _DOMAIN: Final = f"{ISSUER_PLURAL}.{GROUP}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KubernetesCSR(Request):
     """Answered with ``status.certificate``, or once and for all with the condition Failed; else it is silent.
 

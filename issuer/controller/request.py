@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
 from issuer.controller.conditions import is_true, parse_time
@@ -49,7 +50,7 @@ class BadSpec(ValueError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request(ABC):
     """A request with the questions the controller asks of it, and its answers.
 
@@ -72,7 +73,7 @@ class Request(ABC):
 
     # Questions --------------------------------------------------------------
 
-    @property
+    @cached_property
     def key(self) -> RequestKey:
         """Namespace (empty where the kind has none) and name."""
         meta = self.object["metadata"]

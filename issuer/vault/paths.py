@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 _MAX_PATH_CHARS = 512
 # Vault's own rule for mounts is "printable"; what would change a URL's meaning is refused on top.
@@ -45,6 +46,7 @@ class SignPath:
     role: str | None
 
     @classmethod
+    @lru_cache(maxsize=1024)  # each request asks how its issuer's path signs
     def parse(cls, path: str) -> SignPath:
         """Read `spec.vault.path`; slashes around and doubled ones are dropped. Raises PathError."""
         parts = _segments(path)
