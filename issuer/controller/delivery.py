@@ -12,10 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from typing import Any
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from issuer.controller.approval_pace import ApprovalPaces
 from issuer.controller.kinds import kind_of
 from issuer.controller.registry import SharedSigner
 from issuer.controller.request import IssuerKey, Request, RequestKey
@@ -67,9 +69,14 @@ class Delivery:
     """Holds what is signed until it is written or discarded."""
 
     def __init__(
-        self, client: KubeClient, metrics: Metrics, now: Callable[[], datetime] | None = None
+        self,
+        client: KubeClient,
+        metrics: Metrics,
+        now: Callable[[], datetime] | None = None,
+        paces: ApprovalPaces | None = None,
     ) -> None:
         self._client = client
+        self.paces = ApprovalPaces() if paces is None else paces
         self._metrics = metrics
         self._now = now or (lambda: datetime.now(UTC))
         self._held: dict[RequestKey, Held] = {}
@@ -109,7 +116,7 @@ class Delivery:
                 self._now(), held.message, held.certificate_pem, held.ca_pem, held.approval
             )
             try:
-                newest = newest.with_object(await self._client.replace_status(newest.resource, answer))
+                newest = newest.with_object(await self._write(newest, answer, held))
                 break
             except (Conflict, NotFound):
                 newest = await self._fresh(held)
@@ -117,6 +124,10 @@ class Delivery:
             raise Conflict(f"{held.key} kept changing", status=409)
         await self._settle(held)
         return True, newest
+
+    async def _write(self, request: Request, answer: dict[str, Any], held: Held) -> dict[str, Any]:
+        async with self.paces.turn(held.issuer.kind if held.approval else None):
+            return await self._client.replace_status(request.resource, answer)
 
     async def deliver_fresh(self, held: Held) -> tuple[bool, Request | None]:
         """``deliver`` to the request as the API server has it now."""

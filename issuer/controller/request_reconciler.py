@@ -203,7 +203,8 @@ class RequestReconciler:
             case Issued(held):
                 await self._deliver(request, held)
             case Denied(message):
-                await self._answer(request, request.refused(self.now(), message), "Denied")
+                kind = request.issuer.kind if message else None
+                await self._answer(request, request.refused(self.now(), message), "Denied", kind)
                 self._record(request, "Denied", message)
             case Failed(message, reason):
                 await self._answer(request, request.failed(self.now(), reason, message), "Failed")
@@ -303,10 +304,14 @@ class RequestReconciler:
             self._store(request.key).refresh(newest)
             self.queue.add(request.key)
 
-    async def _answer(self, request: Request, answer: Json | None, reason: str) -> None:
-        """Write a final status that is no certificate, where there is one."""
+    async def _answer(
+        self, request: Request, answer: Json | None, reason: str, judged: str | None = None
+    ) -> None:
+        """Write a final status that is no certificate, where there is one; ``judged`` is the kind of the issuer
+        where the answer is a denial of ours."""
         if answer is not None:
-            request = request.with_object(await self.client.replace_status(request.resource, answer))
+            async with self.delivery.paces.turn(judged):
+                request = request.with_object(await self.client.replace_status(request.resource, answer))
         self._store(request.key).mark_answered(request)
         self.queue.forget(request.key)
         self.metrics.answers.labels(reason.lower(), reason).inc()
