@@ -16,6 +16,7 @@ from issuer.controller.references import kubernetes_retry
 from issuer.controller.request import Request
 from issuer.controller.stores import NamespaceStore
 from issuer.kube.access import may
+from issuer.kube.answers import Answers
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.resources import NAMESPACES
@@ -26,7 +27,6 @@ from issuer.x509.request import CertificateSigningRequest
 
 # Answers of a SubjectAccessReview are believed this long; a change of RBAC that we see ends that at once.
 ACCESS_SECONDS = 5.0
-_MOST_ANSWERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,7 @@ class AccessCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._seconds = seconds
-        self._clock = clock
-        self._answers: dict[tuple[Any, ...], tuple[float, asyncio.Future[bool]]] = {}
+        self._answers: Answers[tuple[Any, ...]] = Answers(seconds, clock)
 
     def clear(self) -> None:
         """RBAC changed: ask again."""
@@ -66,15 +64,7 @@ class AccessCache:
         groups = tuple(spec.get("groups") or ())
         user, uid = spec.get("username") or "", spec.get("uid") or ""
         key = (policy, namespace, user, uid, groups, tuple(sorted(extra.items())))
-        now = self._clock()
-        known = self._answers.get(key)
-        if known is not None and (not known[1].done() or known[0] > now):
-            return await asyncio.shield(known[1])
-        self._make_room(now)
-        asked = asyncio.ensure_future(self._ask(policy, namespace, user, uid, groups, extra))
-        self._answers[key] = (now + self._seconds, asked)
-        asked.add_done_callback(lambda done: self._forget_failure(key, done))
-        return await asyncio.shield(asked)
+        return await self._answers.get(key, lambda: self._ask(policy, namespace, user, uid, groups, extra))
 
     async def _ask(
         self,
@@ -97,19 +87,6 @@ class AccessCache:
             name=policy,
             namespace=namespace,
         )
-
-    def _forget_failure(self, key: tuple[Any, ...], done: asyncio.Future[bool]) -> None:
-        if done.cancelled() or done.exception() is not None:
-            known = self._answers.get(key)
-            if known is not None and known[1] is done:
-                del self._answers[key]
-
-    def _make_room(self, now: float) -> None:
-        if len(self._answers) < _MOST_ANSWERS:
-            return
-        self._answers = {key: known for key, known in self._answers.items() if known[0] > now}
-        if len(self._answers) >= _MOST_ANSWERS:
-            self._answers.clear()
 
 
 class Reviews:

@@ -1,9 +1,9 @@
 """Writes that approve or deny, paced so that cert-manager's webhook needn't ask about each of them.
 
-The webhook asks the API server whether we may approve (a SubjectAccessReview), and remembers the answer for one
-second. Its client may ask five times a second, ten at once at most. So many writes that arrive together when
-the answer has just aged would each ask, and wait for seconds. Here few are under way around that moment; as
-soon as one that must have asked is done, all may go on. Source: cert-manager 1.21 ``internal/webhook``,
+The webhook asks the API server whether we may approve (a SubjectAccessReview), and remembers the answer for
+one second. Its client may ask five times a second, ten at once at most. So many writes that arrive together
+when the answer has just aged would each ask, and wait for seconds. Here few are under way around that moment;
+as soon as one that must have asked is done, all may go on. Source: cert-manager 1.21 ``internal/webhook``,
 ``buildAdmissionChain``; client-go's default QPS and burst.
 """
 
@@ -19,10 +19,9 @@ from typing import Final
 REMEMBERED: Final = 1.0
 """Seconds for which the webhook believes an answer."""
 FEW: Final = 4
-"""Writes that may be under way while the answer may be old: fewer than the questions it can ask in a second."""
-_ON_ITS_WAY: Final = (
-    0.2  # seconds from sending a write until the webhook has looked, at most, on a busy server
-)
+"""Writes under way while the answer may be old: fewer than the questions the webhook can ask in a second."""
+# Seconds from sending a write until the webhook has looked at it, at most, where the server is busy.
+_ON_ITS_WAY: Final = 0.2
 _APART: Final = 0.02
 
 

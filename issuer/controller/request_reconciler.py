@@ -307,8 +307,10 @@ class RequestReconciler:
     async def _answer(
         self, request: Request, answer: Json | None, reason: str, judged: str | None = None
     ) -> None:
-        """Write a final status that is no certificate, where there is one; ``judged`` is the kind of the issuer
-        where the answer is a denial of ours."""
+        """Write a final status that is no certificate, where there is one.
+
+        ``judged`` is the kind of the issuer where the answer is a denial of ours.
+        """
         if answer is not None:
             async with self.delivery.paces.turn(judged):
                 request = request.with_object(await self.client.replace_status(request.resource, answer))

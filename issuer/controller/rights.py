@@ -17,6 +17,7 @@ from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, 
 from issuer.controller.references import kubernetes_retry
 from issuer.controller.request import IssuerKey
 from issuer.kube.access import may_i
+from issuer.kube.answers import Answers
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 
@@ -58,23 +59,17 @@ class _OwnRights:
 
     def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._clock = clock
-        self._known: dict[IssuerKey, tuple[float, bool]] = {}
+        self._answers: Answers[IssuerKey] = Answers(RIGHT_SECONDS, clock)
 
     def clear(self) -> None:
         """RBAC changed: ask again."""
-        self._known.clear()
+        self._answers.clear()
 
     async def _may(self, key: IssuerKey) -> bool:
-        until, allowed = self._known.get(key, (0.0, False))
-        if self._clock() < until:
-            return allowed
         try:
-            allowed = await self._ask(key)
+            return await self._answers.get(key, lambda: self._ask(key))
         except KubeError as error:
             raise kubernetes_retry(error, f"ask for the right to {self.verb}") from error
-        self._known[key] = (self._clock() + RIGHT_SECONDS, allowed)
-        return allowed
 
     async def _ask(self, key: IssuerKey) -> bool:
         for name in signer_names(key):

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from issuer.kube.errors import ConfigError
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds `token` and `ca.crt`, unless the variable SERVICE_ACCOUNT_VARIABLE names another directory."""
+"""Where a pod finds `token` and `ca.crt`, unless SERVICE_ACCOUNT_VARIABLE names another directory."""
 
 SERVICE_ACCOUNT_VARIABLE: Final = "VAULT_ISSUER_SERVICE_ACCOUNT_DIR"
 

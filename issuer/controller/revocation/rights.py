@@ -12,6 +12,7 @@ from collections.abc import Callable
 from issuer.controller.references import kubernetes_retry
 from issuer.controller.request import IssuerKey
 from issuer.kube.access import may_i
+from issuer.kube.answers import Answers
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 
@@ -31,12 +32,11 @@ class RevocationRights:
 
     def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._clock = clock
-        self._known: dict[_Asked, tuple[float, bool]] = {}
+        self._answers: Answers[_Asked] = Answers(_BELIEVED_SECONDS, clock, _REMEMBERED)
 
     def clear(self) -> None:
         """RBAC changed: ask again."""
-        self._known.clear()
+        self._answers.clear()
 
     async def issuer_problem(self, key: IssuerKey) -> str | None:
         """What is missing for the requests of this issuer, with what to do; None when nothing is.
@@ -63,16 +63,12 @@ class RevocationRights:
 
     async def _may(self, verb: str, group: str, resource: str, name: str, namespace: str) -> bool:
         asked = (verb, group, resource, name, namespace)
-        until, allowed = self._known.get(asked, (0.0, False))
-        if self._clock() < until:
-            return allowed
         try:
-            allowed = await may_i(
-                self._client, verb=verb, group=group, resource=resource, name=name, namespace=namespace
-            )
+            return await self._answers.get(asked, lambda: self._ask(*asked))
         except KubeError as error:
             raise kubernetes_retry(error, f"ask for the right to {verb} {resource}") from error
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[asked] = (self._clock() + _BELIEVED_SECONDS, allowed)
-        return allowed
+
+    async def _ask(self, verb: str, group: str, resource: str, name: str, namespace: str) -> bool:
+        return await may_i(
+            self._client, verb=verb, group=group, resource=resource, name=name, namespace=namespace
+        )

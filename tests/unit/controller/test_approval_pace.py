@@ -21,11 +21,6 @@ class Webhook:
     def clock(self) -> float:
         return self.now
 
-    def looks(self) -> None:
-        if self.now >= self.good_until:
-            self.asked += 1
-            self.good_until = self.now + REMEMBERED
-
 
 async def started(
     pace: ApprovalPace, count: int
@@ -110,39 +105,51 @@ async def test_a_cancelled_write_loses_no_place() -> None:
     assert sorted(under_way) == [1, 2]
 
 
-@pytest.mark.parametrize(("paced", "most"), [(True, FEW), (False, 1000)])
-async def test_the_webhook_asks_less_often_than_it_may(paced: bool, most: int) -> None:
-    """A busy stretch of ten seconds in steps of 10 ms: 16 writers, each write looked at after 20 ms and
-    answered after 40 ms. Without the pace the same stretch asks for each that meets an aged answer."""
-    webhook = Webhook()
-    pace = ApprovalPace(webhook.clock, few=FEW if paced else 1000)
-    asked_each_second: list[int] = []
+class BusyStretch:
+    """Ten seconds in steps of 10 ms: 16 writers, each write looked at after 20 ms and answered after 40 ms."""
 
-    async def write() -> None:
-        async with pace.turn():
-            begun = webhook.now
-            looked = waits = False
-            while webhook.now < begun + 0.04:
-                if webhook.now >= begun + 0.02 and not looked:
-                    looked, waits = True, webhook.now >= webhook.good_until
-                    webhook.asked += waits
-                await asyncio.sleep(0)
-            if waits:  # its answer is kept when it arrives, so those who look meanwhile ask, too
-                webhook.good_until = webhook.now + REMEMBERED
+    def __init__(self, few: int) -> None:
+        self.webhook = Webhook()
+        self.pace = ApprovalPace(self.webhook.clock, few)
+        self.asked_each_second: list[int] = []
 
-    async def writer() -> None:
-        while webhook.now < 110.0:
-            await write()
+    async def run(self) -> None:
+        writers = [asyncio.create_task(self.writer()) for _ in range(16)]
+        for _ in range(11):
+            before = self.webhook.asked
+            for _ in range(100):
+                await self.step()
+            self.asked_each_second.append(self.webhook.asked - before)
+        await asyncio.gather(*writers)
 
-    writers = [asyncio.create_task(writer()) for _ in range(16)]
-    before = 0
-    while webhook.now < 111.0:
+    async def step(self) -> None:
         for _ in range(8):
             await asyncio.sleep(0)
-        webhook.now += 0.01
-        if round(webhook.now * 100) % 100 == 0:
-            asked_each_second.append(webhook.asked - before)
-            before = webhook.asked
-    await asyncio.gather(*writers)
-    assert max(asked_each_second) <= most
-    assert paced or max(asked_each_second) > 2 * FEW, "the stretch is one that needs pacing"
+        self.webhook.now += 0.01
+
+    async def writer(self) -> None:
+        while self.webhook.now < 110.0:
+            async with self.pace.turn():
+                begun = self.webhook.now
+                await self.until(begun + 0.02)
+                asks = self.webhook.now >= self.webhook.good_until
+                self.webhook.asked += asks
+                await self.until(begun + 0.04)
+            if asks:  # its answer is kept when it arrives, so those who look meanwhile ask, too
+                self.webhook.good_until = self.webhook.now + REMEMBERED
+
+    async def until(self, moment: float) -> None:
+        while self.webhook.now < moment:
+            await asyncio.sleep(0)
+
+
+async def test_the_webhook_asks_less_often_than_it_may() -> None:
+    stretch = BusyStretch(FEW)
+    await stretch.run()
+    assert max(stretch.asked_each_second) <= FEW
+
+
+async def test_without_the_pace_each_that_meets_an_aged_answer_would_ask() -> None:
+    stretch = BusyStretch(few=1000)
+    await stretch.run()
+    assert max(stretch.asked_each_second) > 2 * FEW
