@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 
 from benchmarks import growth, keeping, tables
-from benchmarks.plan import BURST, START, Plan
+from benchmarks.plan import Plan
 from benchmarks.runner import Run, carry_out
 from benchmarks.systems import all_systems
 
@@ -98,7 +98,8 @@ def _compare(plan: Plan, kind: str, options: argparse.Namespace) -> int:
     run = asyncio.run(carry_out(plan))
     _show(run, plan)
     if OURS in plan.systems:
-        _ratios(run, plan)
+        print("\nours divided by the others, round by round:")
+        print(tables.text(tables.ratio_rows(run, OURS)))
     _keep(kind, run, options)
     return 0
 
@@ -130,17 +131,6 @@ def _show(run: Run, plan: Plan) -> None:
     for scenario in plan.scenarios():
         print(f"\n{scenario}: median (least-most) of {plan.rounds} rounds; CPU is for each certificate")
         print(tables.text(tables.rows(run, scenario)))
-
-
-def _ratios(run: Run, plan: Plan) -> None:
-    print("\ntimes as many certificates a second, round by round:")
-    print(tables.text(tables.ratio_rows(run, OURS, [one for one in plan.scenarios() if one != START])))
-    if BURST in plan.scenarios():
-        print("the same in the burst, from the first certificate on (without the start):")
-        for other in plan.systems:
-            found = tables.ratio(run, BURST, "per_second_after_first", OURS, other)
-            if other != OURS and found is not None:
-                print(f"  {OURS} / {other}: {found.text(2)}")
 
 
 def _keep(kind: str, run: Run, options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 from benchmarks import load
 from benchmarks.api import Api, Object
-from benchmarks.scenarios import Bench
+from benchmarks.scenarios import NAMESPACE, Bench
 from benchmarks.systems import Ours
 from benchmarks.watching import Watch, issued
 
@@ -51,15 +51,14 @@ def _one_csr(_name: str) -> bytes:
 
 async def _real_status(bench: Bench, system: Ours) -> Object:
     """The status that our controller really gives a request."""
-    path = load.REQUESTS.format(PAST)
-    await asyncio.to_thread(bench.bed.create_namespace, PAST)
-    await load.create(bench.requester, [load.request("sample", PAST, system.issuer)])
+    path = load.REQUESTS.format(NAMESPACE)
+    await load.create(bench.requester, [load.request("sample", NAMESPACE, system.issuer)])
     async with Watch(bench.admin, path, issued) as watch:
         await asyncio.to_thread(system.start, bench.bed)
         await watch.until_done(1, system.processes())
     await asyncio.to_thread(system.stop, bench.bed)
     status: Object = (await bench.admin.call("GET", f"{path}/sample"))["status"]
-    await bench.admin.call("DELETE", f"{path}/sample")
+    await load.clear(bench.admin, NAMESPACE)
     return status
 
 
@@ -81,9 +80,9 @@ async def _make(api: Api, objects: list[Object], status: Object) -> None:
 async def _until_stamped(api: Api, *, stamped: bool) -> None:
     """Wait until the webhook stands in front again, or no longer: it writes who asks over what is sent."""
     issuer = {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": "elsewhere"}
-    sample = load.request("probe", PAST, issuer)
+    sample = load.request("probe", NAMESPACE, issuer)
     for _ in range(300):
-        made = await api.call("POST", f"{load.REQUESTS.format(PAST)}?dryRun=All", sample)
+        made = await api.call("POST", f"{load.REQUESTS.format(NAMESPACE)}?dryRun=All", sample)
         if (made["spec"]["username"] == "admin") is stamped:
             return
         await asyncio.sleep(0.1)

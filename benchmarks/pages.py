@@ -50,8 +50,9 @@ def _compared(kind: str, run: Run) -> dict[str, str]:
     pieces = {f"{kind}-about": _about(run)}
     for scenario in dict.fromkeys(one.scenario for one in run.measurements):
         pieces[f"{kind}-{scenario}"] = tables.markdown(tables.rows(run, scenario))
-    measured = [one for one in run.scenarios(_OURS) if one != "start"]
-    pieces[f"{kind}-ratios"] = tables.markdown(tables.ratio_rows(run, _OURS, measured))
+    if kind == "bench":
+        pieces["bench-summary"] = tables.markdown(tables.summary_rows(run))
+    pieces[f"{kind}-ratios"] = tables.markdown(tables.ratio_rows(run, _OURS))
     return pieces
 
 

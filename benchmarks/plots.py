@@ -32,7 +32,7 @@ def compared(run: Results, path: Path) -> None:
     names = [one for one in run.titles if run.by_round(one, "burst", "per_second")]
     rates = [spread(list(run.by_round(one, "burst", "per_second").values())) for one in names]
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(9, 0.5 + 0.42 * len(names)), layout="constrained")
+        figure = Figure(figsize=(9, 0.9 + 0.42 * len(names)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         colours = [_COLOURS.get(one, PEER_COLOUR) for one in names]
         middles = [one.median for one in rates]
@@ -54,18 +54,19 @@ def _costs(run: Results, names: Sequence[str], axes: Axes) -> None:
         axes.barh(names, widths, left=begun, label=key)
         begun = [at + width for at, width in zip(begun, widths, strict=True)]
     axes.set_title("CPU ms a certificate")
-    axes.legend(fontsize=7, frameon=False)
+    axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=5)
 
 
 def growth(run: Results, curves: Mapping[str, str], path: Path) -> None:
-    """Certificates a second, controller CPU and peak memory over the size of each curve (name to title)."""
+    """Rate, CPU of controller and API server, and peak memory over the size of each curve (name to title)."""
     values = (
         ("per_second", "certificates a second"),
-        ("controller_cpu_ms", "controller CPU ms"),
+        ("controller_cpu_ms", "controller CPU ms each"),
+        ("apiserver_cpu_ms", "API server CPU ms each"),
         ("rss_peak_mb", "peak MB"),
     )
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(9, 2.2 * len(curves)), layout="constrained")
+        figure = Figure(figsize=(11, 2 * len(curves)), layout="constrained")
         grid = figure.subplots(len(curves), len(values), squeeze=False)
         for row, (curve, title) in zip(grid, curves.items(), strict=True):
             for axes, (value, heading) in zip(row, values, strict=True):
@@ -82,7 +83,14 @@ def _curve(run: Results, curve: str, value: str, axes: Axes) -> None:
     middles = [one.median for one in found]
     axes.errorbar(positions, middles, yerr=_errors(found), marker="o", color=OURS_COLOUR, capsize=2)
     axes.set_ylim(bottom=0)
-    axes.set_xticks(positions, [f"{one:,}" for one in positions])
+    axes.set_xticks(positions, _labels(positions))
+
+
+def _labels(positions: Sequence[int]) -> list[str]:
+    """Sizes as text, without those that would stand in another's place."""
+    apart = (positions[-1] - positions[0]) / 8
+    near = [at > 0 and one - positions[at - 1] < apart for at, one in enumerate(positions)]
+    return ["" if close else f"{one:,}" for one, close in zip(positions, near, strict=True)]
 
 
 def _errors(found: Sequence[Spread]) -> list[list[float]]:

@@ -15,6 +15,7 @@ from benchmarks.api import Api, Object
 from benchmarks.audit import Audit
 from benchmarks.given import SIGN_PATH
 from benchmarks.machine import machine
+from benchmarks.peers import APPROVER_POLICY_LEASE
 from benchmarks.plan import BURST, RENEWAL, START, Plan, rotated
 from benchmarks.scenarios import NAMESPACE, Bench, Values
 from benchmarks.systems import System, all_systems
@@ -129,13 +130,14 @@ async def prepared(plan: Plan, systems: Mapping[str, System], run: Run | None = 
     )
     with Testbed(options) as bed:
         bed.cert_manager.process.stop()
-        if options.approver_policy:
-            bed.approver_policy.process.stop()
         setup_pki(bed.vault)
         if run is not None:
             run.versions |= _versions(bed)
         for system in systems.values():
             await asyncio.to_thread(system.prepare, bed)
+        if options.approver_policy:
+            bed.approver_policy.process.stop()
+            bed.kube.delete(*APPROVER_POLICY_LEASE)
         async with clients(bed) as bench:
             try:
                 for system in systems.values():

@@ -57,6 +57,27 @@ def rows(run: Results, scenario: str) -> list[list[str]]:
     return table
 
 
+SUMMARY: tuple[tuple[str, Column], ...] = (
+    ("burst", ("per_second", "certs/s in a burst", 0)),
+    ("burst", ("controller_cpu_ms", "controller CPU ms each", 1)),
+    ("burst", ("apiserver_cpu_ms", "API server CPU ms each", 1)),
+    ("burst", ("rss_peak_mb", "peak MB", 0)),
+    ("steady-20", ("p99_ms", "p99 ms at 20/s", 0)),
+)
+
+
+def summary_rows(run: Results) -> list[list[str]]:
+    """What each system is, in words, and its medians that matter most."""
+    table = [["", *(heading for _, (_, heading, _) in SUMMARY)]]
+    for system, title in run.titles.items():
+        cells = []
+        for scenario, (value, _, digits) in SUMMARY:
+            found = run.by_round(system, scenario, value)
+            cells.append(f"{spread(list(found.values())).median:.{digits}f}" if found else "")
+        table.append([title, *cells])
+    return table
+
+
 def _measured(run: Results, scenario: str, value: str) -> bool:
     return any(run.by_round(system, scenario, value) for system in run.titles)
 
@@ -67,13 +88,24 @@ def ratio(run: Results, scenario: str, value: str, ours: str, theirs: str) -> Sp
     return ratios(left, right) if left.keys() & right.keys() else None
 
 
-def ratio_rows(run: Results, ours: str, scenarios: Sequence[str]) -> list[list[str]]:
-    """How many times as fast ours is as each other system, scenario by scenario."""
-    table = [["", *scenarios]]
+RATIOS: tuple[tuple[str, str, str], ...] = (
+    ("burst, certs/s", "burst", "per_second"),
+    ("burst, after the first", "burst", "per_second_after_first"),
+    ("renewal, certs/s", "renewal", "per_second"),
+    ("p99 at 20/s", "steady-20", "p99_ms"),
+    ("p99 at 60/s", "steady-60", "p99_ms"),
+    ("controller CPU", "burst", "controller_cpu_ms"),
+)
+
+
+def ratio_rows(run: Results, ours: str) -> list[list[str]]:
+    """Ours divided by each other system, in what was measured of ours; round by round."""
+    columns = [one for one in RATIOS if run.by_round(ours, one[1], one[2])]
+    table = [["", *(heading for heading, _, _ in columns)]]
     for system in run.titles:
         if system == ours:
             continue
-        found = [ratio(run, scenario, "per_second", ours, system) for scenario in scenarios]
+        found = [ratio(run, scenario, value, ours, system) for _, scenario, value in columns]
         table.append([f"{ours} / {system}", *("" if one is None else one.text(2) for one in found)])
     return table
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.spread import Spread
-from benchmarks.tables import growth_rows, markdown, ratio, ratio_rows, rows, text
+from benchmarks.tables import growth_rows, markdown, ratio, ratio_rows, rows, summary_rows, text
 from tests.unit.benchmarks.runs import run
 
 RUN = run(
@@ -27,10 +27,15 @@ def test_a_row_holds_medians_and_what_was_not_measured_is_left_out() -> None:
 def test_ratios_are_of_the_same_round() -> None:
     assert ratio(RUN, "burst", "per_second", "ours", "peer") == Spread(2.5, 2.0, 3.0)
     assert ratio(RUN, "renewal", "per_second", "ours", "peer") is None
-    assert ratio_rows(RUN, "ours", ["burst", "renewal"]) == [
-        ["", "burst", "renewal"],
-        ["ours / peer", "2.50 (2.00-3.00)", ""],
-    ]
+    assert ratio_rows(RUN, "ours") == [["", "burst, certs/s"], ["ours / peer", "2.50 (2.00-3.00)"]]
+
+
+def test_the_summary_says_in_words_what_each_system_is() -> None:
+    named = run((0, "ours", "burst", {"per_second": 200.4, "controller_cpu_ms": 1.26}))
+    named.titles["ours"] = "what it is"
+    head, row = summary_rows(named)
+    assert head[:3] == ["", "certs/s in a burst", "controller CPU ms each"]
+    assert row == ["what it is", "200", "1.3", "", "", ""]
 
 
 def test_a_curve_has_a_row_for_each_size_in_order() -> None:
