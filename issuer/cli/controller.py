@@ -58,7 +58,15 @@ def controller(
             "Default: the controller's own.",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Requests handled at once.", min=1, max=1024)] = 16,
+    workers: Annotated[int, typer.Option(help="Requests handled at once.", min=1, max=1024)] = 64,
+    issuer_concurrency: Annotated[
+        int,
+        typer.Option(
+            help="Requests of one issuer handled at once, where its spec.rateLimit.concurrent says nothing.",
+            min=1,
+            max=1024,
+        ),
+    ] = 16,
     issuer_workers: Annotated[int, typer.Option(help="Issuers checked at once.", min=1, max=256)] = 8,
     issuer_check_period: Annotated[
         float, typer.Option(help="Seconds between two checks of a healthy issuer.", min=1)
@@ -139,6 +147,7 @@ def controller(
         cluster_resource_namespace=cluster_resource_namespace or own,
         kubeconfig=kubeconfig,
         workers=workers,
+        issuer_concurrency=issuer_concurrency,
         issuer_workers=issuer_workers,
         issuer_check_period=issuer_check_period,
         vault_timeout=vault_timeout,

@@ -23,7 +23,6 @@ from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.rights import ApprovalRights, forbidden_text
 from issuer.controller.stores import IssuerStore
-from issuer.controller.supported import unsupported_fields
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder
@@ -132,7 +131,7 @@ class IssuerReconciler:
         entry.spec = spec = IssuerSpec.parse(obj["spec"])
         await self._check_approval(key, entry, spec)
         await self._check_revocation(key, spec)
-        self._check_supported(key, spec)
+        self._check_guard(key, spec)
         signer = await self._signer(key, uid, generation, spec)
         health = await signer.check()
         if entry.refused is not None:
@@ -162,20 +161,14 @@ class IssuerReconciler:
             if problem is not None:
                 raise IssuerBroken(REVOCATION_FORBIDDEN, problem)
 
-    def _check_supported(self, key: IssuerKey, spec: IssuerSpec) -> None:
+    def _check_guard(self, key: IssuerKey, spec: IssuerSpec) -> None:
+        """Where Vault signs whatever is asked, a policy must say what may be."""
         guarded = guarded_paths(spec)
         if guarded and not self.policies.guard(_reference(key)):
             raise IssuerBroken(
                 "NoPolicy",
                 f"{guarded[0]} signs whatever is asked, and no CertificateRequestPolicy selects this "
                 "issuer: write one whose selector names it",
-            )
-        unsupported = unsupported_fields(spec)
-        if unsupported:
-            raise IssuerBroken(
-                "Unsupported",
-                f"this version does not support {', '.join(unsupported)} yet; "
-                "nothing is signed rather than ignoring it",
             )
 
     def _spec_warnings(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:

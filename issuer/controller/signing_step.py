@@ -13,6 +13,7 @@ import structlog
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.ca_expiry import CAEndsTooSoon, CALife, fitting, shortened
 from issuer.controller.delivery import Cause, Delivery, Held
+from issuer.controller.limits import Limits
 from issuer.controller.modes import Mismatch, is_strict, path_length
 from issuer.controller.outcomes import Failed, Issued, Outcome, PutOff, Waiting
 from issuer.controller.registry import IssuerEntry, IssuerRegistry, SharedSigner
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 # Reasons of a Retry that concern every request of the issuer, not only the one that met it.
 ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable", "STSUnavailable"})
+# One that says when the issuer's next request may go.
+RATE_LIMITED = "VaultRateLimited"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +60,7 @@ class SigningStep:
     issuer_queue: WorkQueue[IssuerKey]
     delivery: Delivery
     metrics: Metrics
+    limits: Limits
     may_sign: Callable[[], bool]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -85,9 +89,7 @@ class SigningStep:
             entry.suspect = True
             return self._issuer_trouble(entry.key, error)
         except signing.Retry as error:
-            if error.reason in ISSUER_WIDE:
-                return self._issuer_trouble(entry.key, error)
-            return PutOff(error.reason, error.message, error.after)
+            return self._passing_trouble(entry.key, error)
         finally:
             await shared.give_back()
 
@@ -110,18 +112,19 @@ class SigningStep:
 
     async def _call(self, shared: SharedSigner, work: _Work) -> SignedCertificate:
         try:
-            return await self._timed(shared, work.wanted)
+            return await self._timed(shared, work, work.wanted)
         except signing.Failed as error:
             if error.reason != "CAExpiresTooSoon" or work.ca is None or work.ca_expiry == "Refuse":
                 raise
             # Nothing was signed. The role names another CA, or it was replaced since it was looked at.
             left = shortened(work.ca, work.ca_expiry, self.now())
-            return await self._timed(shared, replace(work.wanted, duration=left))
+            return await self._timed(shared, work, replace(work.wanted, duration=left))
 
-    async def _timed(self, shared: SharedSigner, wanted: SigningRequest) -> SignedCertificate:
+    async def _timed(self, shared: SharedSigner, work: _Work, wanted: SigningRequest) -> SignedCertificate:
         started, result = time.perf_counter(), "error"
         try:
-            signed = await shared.signer.sign(wanted)
+            with self.limits.gate(work.issuer).call(work.request.key):
+                signed = await shared.signer.sign(wanted)
             result = "signed"
             return signed
         except signing.SigningError as error:
@@ -183,6 +186,14 @@ class SigningStep:
         if fatal:
             raise X509Error("; ".join(fatal))
         return chain, findings
+
+    def _passing_trouble(self, key: IssuerKey, error: signing.Retry) -> Outcome:
+        """This request comes back by itself; where others would meet the same, they wait, too."""
+        if error.reason in ISSUER_WIDE:
+            return self._issuer_trouble(key, error)
+        if error.reason == RATE_LIMITED:
+            self.limits.gate(key).pause(error.after)
+        return PutOff(error.reason, error.message, error.after)
 
     def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:
         """The whole issuer can't sign: tell it, and have it checked soon."""

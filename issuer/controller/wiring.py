@@ -20,6 +20,7 @@ from issuer.controller.delivery import Delivery
 from issuer.controller.issuer_reconciler import BuildSigner, IssuerReconciler
 from issuer.controller.kinds import KINDS
 from issuer.controller.kubernetes_csr import KubernetesCSR
+from issuer.controller.limits import Limits, Turns
 from issuer.controller.options import ControllerOptions
 from issuer.controller.policies import PolicyReconciler, PolicyStore
 from issuer.controller.registry import IssuerRegistry
@@ -35,6 +36,7 @@ from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore, 
 from issuer.controller.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
+from issuer.kube.line import FairLine, Place
 from issuer.kube.reflector import Reflector
 from issuer.kube.resources import (
     CERTIFICATE_REQUEST_POLICIES,
@@ -100,11 +102,13 @@ class Parts:
         self.client = client
         self.may_work = may_work
         self.metrics = Metrics()
-        self.requests: WorkQueue[RequestKey] = WorkQueue(longest=_REQUEST_BACKOFF)
+        self.line = FairLine[RequestKey](self._place, options.workers)
+        self.requests: WorkQueue[RequestKey] = WorkQueue(self.line, longest=_REQUEST_BACKOFF)
         self.issuers: WorkQueue[IssuerKey] = WorkQueue(longest=_ISSUER_BACKOFF)
         self.stores = {kind: RequestStore(kind, self.requests.add) for kind in KINDS}
         self.issuer_stores = {kind: IssuerStore(kind, self._issuer_changed) for kind in ISSUERS}
         self.registry = IssuerRegistry(self.requests.add)
+        self.limits = Limits(self.registry, self.metrics, options.issuer_concurrency)
         self.unprocessed = UnprocessedRequests(self.requests.add)
         self.policy_queue: WorkQueue[str] = WorkQueue(longest=_ISSUER_BACKOFF)
         self.policies = PolicyStore(self._policy_changed)
@@ -118,12 +122,16 @@ class Parts:
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         self.delivery = Delivery(client, self.metrics)
+        self.turns = Turns(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler(build_signer)
         self.request_reconciler = self._request_reconciler()
         self.revocation_reconciler = self._revocation_reconciler()
         self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue)
         self._expose()
+
+    def _place(self, key: RequestKey) -> Place[RequestKey]:
+        return self.turns.place(key)
 
     def _reflectors(self) -> dict[str, Reflector]:
         found = {
@@ -188,7 +196,9 @@ class Parts:
             rights=self.rights,
             csr_gate=CSRGate(self.client, self.signing_rights),
             unprocessed=self.unprocessed,
-            signing=SigningStep(self.registry, self.issuers, self.delivery, self.metrics, self.may_work),
+            signing=SigningStep(
+                self.registry, self.issuers, self.delivery, self.metrics, self.limits, self.may_work
+            ),
             delivery=self.delivery,
             recorder=self.recorder,
             metrics=self.metrics,
@@ -216,6 +226,8 @@ class Parts:
 
     def _issuer_changed(self, key: IssuerKey) -> None:
         self.issuers.forget(key)  # a corrected issuer is looked at now, whatever its backoff was
+        if self.issuer_stores[key.kind].get(key) is None:
+            self.limits.forget(key)
         self.issuers.add(key)
         for request in self.revocations.of_issuer(key):
             self.revocation_queue.add(request)  # the policy in force may be another one
@@ -267,6 +279,11 @@ class Parts:
             "vault_issuer_queue_oldest_seconds",
             "Seconds the oldest request has waited for a worker.",
             lambda: self.requests.oldest_age,
+        )
+        watch(
+            "vault_issuer_queue_held_back",
+            "Requests of the queue that wait because of their issuer's limits, or because it doesn't answer.",
+            lambda: float(self.line.held_back),
         )
         watch(
             "vault_issuer_requests_in_flight",

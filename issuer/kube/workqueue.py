@@ -2,7 +2,8 @@
 
 The semantics are those of client-go's rate-limiting workqueue (k8s.io/client-go/util/workqueue): a key that
 is added while it is worked on is handed out again after `done`; retries back off exponentially, here with
-jitter, so that requests that failed together do not come back together. For one event loop; not for threads.
+jitter, so that requests that failed together do not come back together. Who is next among the ready ones is
+the line's to say (`issuer.kube.line`). For one event loop; not for threads.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Final, Generic, TypeVar
+
+from issuer.kube.line import Fifo, Line
 
 K = TypeVar("K", bound=Hashable)
 
@@ -30,10 +33,14 @@ class QueueClosed(Exception):
 
 
 class WorkQueue(Generic[K]):
-    """`first` and `longest` bound the back-off of a key, in seconds; `clock` and `jitter` are for tests."""
+    """`first` and `longest` bound the back-off of a key, in seconds; `clock` and `jitter` are for tests.
+
+    `line` says who is next; first come, first served without it.
+    """
 
     def __init__(
         self,
+        line: Line[K] | None = None,
         *,
         first: float = FIRST_RETRY,
         longest: float = LONGEST_RETRY,
@@ -44,10 +51,9 @@ class WorkQueue(Generic[K]):
         self._longest = longest
         self._clock = clock
         self._jitter = jitter
-        self._ready: deque[K] = deque()
-        self._waiting_since: dict[
-            K, float
-        ] = {}  # keys to be worked on; those in `_ready` are in the same order
+        self._line: Line[K] = Fifo() if line is None else line
+        self._line.on_open(self._wake)
+        self._waiting_since: dict[K, float] = {}  # keys to be worked on: in the line, or in hand and again
         self._in_hand: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
@@ -58,8 +64,8 @@ class WorkQueue(Generic[K]):
 
     @property
     def depth(self) -> int:
-        """How many keys are ready to be handed out."""
-        return len(self._ready)
+        """How many keys wait to be handed out."""
+        return len(self._line)
 
     @property
     def in_hand(self) -> int:
@@ -73,8 +79,9 @@ class WorkQueue(Generic[K]):
 
     @property
     def oldest_age(self) -> float:
-        """Seconds the key that is next has waited to be handed out; 0 when none is waiting."""
-        return self._clock() - self._waiting_since[self._ready[0]] if self._ready else 0.0
+        """Seconds the key that stands in line for longest has waited; 0 when none is waiting."""
+        first = next((since for key, since in self._waiting_since.items() if key not in self._in_hand), None)
+        return 0.0 if first is None else self._clock() - first
 
     @property
     def closed(self) -> bool:
@@ -92,8 +99,9 @@ class WorkQueue(Generic[K]):
         self._waiting_since[key] = self._clock()
         self._idle.clear()
         if key not in self._in_hand:
-            self._ready.append(key)
-            self._wake()
+            self._line.add(key)
+            if self._line.open:
+                self._wake()
 
     def add_after(self, key: K, seconds: float) -> None:
         """`add` after `seconds`; when it waits for an earlier time already, that one stays."""
@@ -132,10 +140,12 @@ class WorkQueue(Generic[K]):
     async def get(self) -> K:
         """The next key; the caller must call `done` with it. Raises QueueClosed once the queue is closed."""
         while not self._closed:
-            if self._ready:
-                key = self._ready.popleft()
+            key = self._line.take()
+            if key is not None:
                 del self._waiting_since[key]
                 self._in_hand.add(key)
+                if self._line.open:
+                    self._wake()  # one event can let several go
                 return key
             await self._woken()
         raise QueueClosed
@@ -143,11 +153,13 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """The work on `key` ended, however it went. Hands it out again when it was added meanwhile."""
         self._in_hand.discard(key)
+        self._line.done(key)
         if key in self._waiting_since and not self._closed:
             # It waited behind its own work: its place is at the end, and so is its age for `oldest_age`.
             self._waiting_since[key] = self._waiting_since.pop(key)
-            self._ready.append(key)
-            self._wake()
+            self._line.add(key)
+        if self._line.open:
+            self._wake()  # for this key, or for another that could not go before
         self._settle()
 
     def close(self) -> None:
@@ -156,7 +168,7 @@ class WorkQueue(Generic[K]):
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        self._ready.clear()
+        self._line.clear()
         self._waiting_since.clear()
         while self._getters:
             self._wake()
@@ -175,6 +187,7 @@ class WorkQueue(Generic[K]):
             self._idle.set()
 
     def _wake(self) -> None:
+        """Let one worker look whether there is a key."""
         while self._getters:
             getter = self._getters.popleft()
             if not getter.done():

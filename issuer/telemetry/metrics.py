@@ -92,6 +92,13 @@ class Metrics:
             _ISSUER,
             registry=self.registry,
         )
+        self.throttled = Counter(
+            "vault_issuer_throttled_seconds",
+            "Seconds in which an issuer's requests waited, by reason: rate and concurrent are its limits, "
+            "vault is a 429 of Vault's, silent is no answer to the calls under way.",
+            (*_ISSUER, "reason"),
+            registry=self.registry,
+        )
         self.leader = Gauge(
             "vault_issuer_leader", "1 while this process does the work.", registry=self.registry
         )
@@ -113,3 +120,4 @@ class Metrics:
                 gauge.remove(kind, namespace, name)
             except KeyError:
                 continue  # it never had this series
+        self.throttled.remove_by_labels({"kind": kind, "namespace": namespace, "name": name})

@@ -21,7 +21,7 @@ from testbed.vaultpki import (
     sign_intermediate,
 )
 from tests.integration.scope import ACCOUNT, Scope, certificates_of, sweep
-from tests.integration.support import secret, signed_csrs
+from tests.integration.support import secret
 
 CLIENT_CERTIFICATE = {"clientCertificate": {"mountPath": "/v1/auth/cert", "secretName": "login"}}
 AWS = {"aws": {"role": "issuer", "region": "eu-central-1"}}
@@ -131,25 +131,6 @@ def warnings(scope: Scope) -> list[str]:
     """``status.warnings`` of a cluster issuer."""
     status = scope.bed.kube.get(API_VERSION, scope.kind, scope.name)["status"]
     return list(status.get("warnings") or [])
-
-
-UNSUPPORTED: dict[str, dict[str, Any]] = {"spec.rateLimit": {"rateLimit": {"perSecond": 5}}}
-
-
-@pytest.mark.parametrize("field", UNSUPPORTED)
-def test_what_is_not_built_yet_is_accepted_and_named(cluster: Scope, layout: PkiLayout, field: str) -> None:
-    before = len(signed_csrs(cluster.bed))
-    cluster.store(token=setup_token(cluster.bed.vault, layout.policy))
-    supported = cluster.issuer(token_reference(cluster))
-    change = UNSUPPORTED[field]
-    vault = {**supported["spec"]["vault"], **change.get("vault", {})}
-    cluster.bed.kube.create({**supported, "spec": {**change, "vault": vault}})
-    cluster.request()
-    assert field in cluster.wait_reason("Unsupported")
-    assert len(signed_csrs(cluster.bed)) == before, "nothing is signed by an issuer that isn't Ready"
-    cluster.delete()
-    cluster.bed.kube.create(supported)
-    cluster.issue("two")
 
 
 def used_last(scope: Scope, layout: PkiLayout) -> str:

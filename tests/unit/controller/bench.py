@@ -11,6 +11,7 @@ from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.csr_gate import CSRGate
 from issuer.controller.delivery import Delivery
 from issuer.controller.kinds import KINDS
+from issuer.controller.limits import Limits
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, RequestKey
@@ -76,6 +77,7 @@ class Bench:
         self.stores = {kind: RequestStore(kind, lambda _key: None) for kind in KINDS}
         self.store = self.stores[CertificateRequest]
         self.registry = IssuerRegistry(self.queue.add)
+        self.limits = Limits(self.registry, self.metrics, concurrent=16)
         self.recorder = SilentRecorder()
         self.leading = True
         client = cast(KubeClient, self.kube)
@@ -108,6 +110,7 @@ class Bench:
                 self.issuer_queue,
                 self.delivery,
                 self.metrics,
+                self.limits,
                 lambda: self.leading,
                 lambda: NOW,
             ),

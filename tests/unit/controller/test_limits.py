@@ -1,0 +1,280 @@
+"""What an issuer may have at once, by its gate; and whose turn a request has."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from issuer.api.issuers import RateLimit
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.delivery import Held
+from issuer.controller.kubernetes_csr import KubernetesCSR
+from issuer.controller.limits import LONGEST_PAUSE, OPEN, SILENT_AFTER, IssuerGate, Turns
+from issuer.controller.registry import SharedSigner
+from issuer.controller.request import IssuerKey, RequestKey
+from issuer.kube.line import Closed
+from issuer.signing.outcomes import Retry
+from tests.builders import certificate_request, issuer_object, signing_request
+from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Spec:
+    """An issuer's ``spec.rateLimit`` that can change."""
+
+    def __init__(self, **limit: int) -> None:
+        self.limit: RateLimit | None = None
+        self.set(**limit)
+
+    def set(self, **limit: int) -> None:
+        self.limit = RateLimit.model_validate(limit) if limit else None
+
+    def __call__(self) -> RateLimit | None:
+        return self.limit
+
+
+def key(number: int) -> RequestKey:
+    return RequestKey("team-a", f"r{number}")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def gate(spec: Spec, clock: Clock, concurrent: int = 16) -> IssuerGate:
+    return IssuerGate(spec, concurrent, lambda _reason, _seconds: None, clock)
+
+
+def let_go(one: IssuerGate, most: int = 100) -> int:
+    """How many requests go until the gate closes; each signs and ends at once."""
+    for number in range(most):
+        if one.closed() is not None:
+            return number
+        one.passed(key(number))
+        with one.call(key(number)):
+            pass
+        one.done(key(number))
+    return most
+
+
+def test_no_more_are_in_hand_than_the_flag_says_or_the_spec(clock: Clock) -> None:
+    spec = Spec()
+    one = gate(spec, clock, concurrent=3)
+    for number in range(3):
+        assert one.closed() is None
+        one.passed(key(number))
+    assert one.closed() == Closed("concurrent")
+    spec.set(concurrent=4)
+    assert one.closed() is None
+    spec.set(concurrent=1)
+    assert one.closed() == Closed("concurrent")
+    for number in range(3):
+        one.done(key(number))
+    assert one.closed() is None
+
+
+def test_a_burst_goes_at_once_and_then_as_many_a_second_as_the_rate(clock: Clock) -> None:
+    one = gate(Spec(perSecond=4, burst=10), clock)
+    assert let_go(one) == 10
+    assert one.closed() == Closed("rate", 0.25)
+    clock.now += 0.25
+    assert let_go(one) == 1
+    clock.now += 1.5
+    assert let_go(one) == 6
+    clock.now += 3600
+    assert let_go(one) == 10
+
+
+def test_without_a_burst_it_is_one_seconds_worth(clock: Clock) -> None:
+    assert let_go(gate(Spec(perSecond=7), clock)) == 7
+
+
+def test_a_request_that_does_not_sign_gives_its_token_back(clock: Clock) -> None:
+    one = gate(Spec(perSecond=1), clock)
+    for number in range(50):
+        assert one.closed() is None
+        one.passed(key(number))
+        # The only token is set aside: time alone brings no other.
+        assert one.closed() == Closed("rate")
+        one.done(key(number))
+    assert let_go(one) == 1
+
+
+def test_a_signing_call_no_token_was_set_aside_for_is_paid_later(clock: Clock) -> None:
+    one = gate(Spec(perSecond=2, burst=2), clock)
+    one.passed(key(1))
+    for _ in range(3):  # as when a call is repeated for a shorter life
+        with one.call(key(1)):
+            pass
+    one.done(key(1))
+    assert one.closed() == Closed("rate", 1.0)
+
+
+def test_a_limit_that_is_set_later_holds_from_then_on(clock: Clock) -> None:
+    spec = Spec()
+    one = gate(spec, clock)
+    assert let_go(one, 30) == 30
+    spec.set(perSecond=2)
+    assert let_go(one) == 2
+    spec.set()
+    assert let_go(one, 30) == 30
+
+
+@given(
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.lists(st.tuples(st.floats(0, 2), st.integers(0, 3), st.booleans()), max_size=80),
+)
+def test_in_any_time_vault_sees_no_more_than_burst_and_rate(
+    rate: int, burst: int, steps: list[tuple[float, int, bool]]
+) -> None:
+    """Each step: time goes by, some requests are handed out, and those in hand sign or end without."""
+    clock = Clock()
+    one = gate(Spec(perSecond=rate, burst=burst), clock)
+    hands: list[RequestKey] = []
+    calls: list[float] = []
+    made = 0
+    for seconds, asked, signs in steps:
+        clock.now += seconds
+        for _ in range(asked):
+            if one.closed() is None:
+                hands.append(key(made := made + 1))
+                one.passed(hands[-1])
+        if signs:
+            for held in hands:
+                with one.call(held):
+                    calls.append(clock.now)
+        for held in hands:
+            one.done(held)
+        hands.clear()
+        for first in range(len(calls)):
+            seen, window = len(calls) - first, calls[-1] - calls[first]
+            assert seen <= burst + rate * window + 1e-6
+
+
+def test_an_issuer_whose_calls_go_unanswered_gets_no_further_requests(clock: Clock) -> None:
+    one = gate(Spec(), clock)
+    for number in range(2):
+        one.passed(key(number))
+    with one.call(key(0)):
+        clock.now += SILENT_AFTER - 0.1
+        with one.call(key(1)):
+            assert one.closed() is None
+            clock.now += 0.2
+            assert one.closed() == Closed("silent")
+        assert one.closed() is None, "one was answered: it is slow, not silent"
+    clock.now += 60
+    assert one.closed() is None, "nothing is under way"
+
+
+def test_vaults_429_holds_back_the_whole_issuer_for_as_long_as_it_says(clock: Clock) -> None:
+    one = gate(Spec(), clock)
+    one.pause(7)
+    one.pause(3)
+    assert one.closed() == Closed("vault", 7)
+    clock.now += 7
+    assert one.closed() is None
+    one.pause(None)
+    assert one.closed() == Closed("vault", 1)
+    one.pause(1e9)
+    assert one.closed() == Closed("vault", LONGEST_PAUSE)
+
+
+async def test_a_429_met_by_one_request_pauses_the_others(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request()
+    bench.signer.signs.append(Retry("VaultRateLimited", "too many requests", after=30))
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    closed = bench.limits.gate(CLUSTER_ISSUER).closed()
+    assert closed is not None
+    assert (closed.reason, 29 < (closed.seconds or 0) <= 30) == ("vault", True)
+
+
+async def test_a_signing_call_spends_the_issuers_token(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request().signs()
+    spec = bench.registry.entry(CLUSTER_ISSUER).spec
+    assert spec is not None
+    limit = RateLimit.model_validate({"perSecond": 1})
+    bench.registry.entry(CLUSTER_ISSUER).spec = spec.model_copy(update={"rate_limit": limit})
+    gate = bench.limits.gate(CLUSTER_ISSUER)
+    assert gate.closed() is None
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    closed = gate.closed()
+    assert closed is not None
+    assert closed.reason == "rate"
+
+
+@pytest.fixture
+def turns(bench: Bench) -> Turns:
+    """The order of a controller with a cluster issuer ``demo`` and two issuers of ``team-a``."""
+    bench.with_ready_issuer()
+    for name in ("one", "two"):
+        bench.issuers["VaultIssuer"].upsert(issuer_object(name, "team-a"))
+    return Turns(bench.stores, bench.issuers, bench.delivery, bench.limits)
+
+
+def add(bench: Bench, name: str, namespace: str, issuer: str, kind: str = "VaultClusterIssuer") -> RequestKey:
+    bench.store.upsert(certificate_request(name, namespace, issuer=issuer, kind=kind))
+    return RequestKey(namespace, name)
+
+
+def test_requests_of_one_issuer_share_its_gate_and_namespaces_take_turns(bench: Bench, turns: Turns) -> None:
+    one = turns.place(add(bench, "r1", "team-a", "demo"))
+    other = turns.place(add(bench, "r2", "team-b", "demo"))
+    assert one.gate is other.gate is bench.limits.gate(CLUSTER_ISSUER)
+    assert (one.owner, one.flow, other.owner, other.flow) == (one.owner, "team-a", one.owner, "team-b")
+
+
+def test_issuers_of_a_namespace_have_gates_of_their_own_and_its_turns(bench: Bench, turns: Turns) -> None:
+    one = turns.place(add(bench, "r1", "team-a", "one", "VaultIssuer"))
+    two = turns.place(add(bench, "r2", "team-a", "two", "VaultIssuer"))
+    cluster = turns.place(add(bench, "r3", "team-a", "demo"))
+    assert one.owner == two.owner != cluster.owner
+    assert len({one.gate, two.gate, cluster.gate}) == 3
+
+
+def test_issuers_that_are_not_there_have_one_turn_together_and_no_gate(bench: Bench, turns: Turns) -> None:
+    places = [turns.place(add(bench, f"r{n}", "team-a", f"invented-{n}")) for n in range(3)]
+    places.append(turns.place(add(bench, "bad", "team-a", "demo", "Issuer")))
+    places.append(turns.place(RequestKey("team-a", "gone")))
+    assert {(one.owner, one.gate, one.flow) for one in places} == {(None, OPEN, "team-a")}
+
+
+def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, turns: Turns) -> None:
+    for name in ("ann", "ben"):
+        bench.stores[KubernetesCSR].upsert(signing_request(f"of-{name}", username=name))
+    places = [turns.place(RequestKey("", f"of-{name}")) for name in ("ann", "ben")]
+    assert [one.flow for one in places] == ["ann", "ben"]
+    assert places[0].gate is bench.limits.gate(CLUSTER_ISSUER)
+
+
+def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, turns: Turns) -> None:
+    key = add(bench, "r1", "team-a", "demo")
+    request = bench.stores[CertificateRequest].get(key)
+    assert request is not None
+    shared = SharedSigner(bench.signer, ())
+    bench.delivery.hold(Held(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", ""))
+    assert turns.place(key).gate is OPEN
+    assert turns.place(key).owner == ("VaultClusterIssuer", "demo")
+
+
+def test_of_an_issuer_that_is_gone_nothing_is_kept(bench: Bench) -> None:
+    issuer = IssuerKey("VaultIssuer", "team-a", "short-lived")
+    gate = bench.limits.gate(issuer)
+    gate.passed(key(1))
+    bench.limits.forget(issuer)
+    assert bench.limits.gate(issuer) is gate, "a request of it is still in hand"
+    gate.done(key(1))
+    bench.limits.forget(issuer)
+    assert bench.limits.gate(issuer) is not gate
