@@ -17,7 +17,7 @@ from issuer.api.issuers import RateLimit
 from issuer.controller.delivery import Delivery
 from issuer.controller.kinds import kind_of
 from issuer.controller.registry import IssuerRegistry
-from issuer.controller.request import BadSpec, IssuerKey, Request, RequestKey
+from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.controller.stores import IssuerStore, RequestStore
 from issuer.kube.line import Closed, Place
 from issuer.telemetry.metrics import Metrics
@@ -224,22 +224,15 @@ class Turns:
         if held is not None:
             # It only has to be delivered: that needs no token, and no answer of a Vault that is slow.
             return Place(_owner(held.issuer), OPEN, key.namespace)
-        request = self.stores[kind_of(key)].get(key)
-        if request is None:
+        asked = self.stores[kind_of(key)].asked_of(key)
+        if asked is None:
             return Place(None, OPEN, key.namespace)
-        flow = key.namespace or request.spec.get("username", "")
-        issuer = self._issuer(request)
-        if issuer is None:
+        issuer, username = asked
+        flow = key.namespace or username
+        # Anyone can name issuers that don't exist: they have one turn together, not one each.
+        if issuer is None or self.issuers[issuer.kind].get(issuer) is None:
             return Place(None, OPEN, flow)
         return Place(_owner(issuer), self.limits.gate(issuer), flow)
-
-    def _issuer(self, request: Request) -> IssuerKey | None:
-        try:
-            key = request.issuer
-        except BadSpec:
-            return None
-        # Anyone can name issuers that don't exist: they have one turn together, not one each.
-        return key if self.issuers[key.kind].get(key) is not None else None
 
 
 def _owner(issuer: IssuerKey) -> tuple[str, str]:

@@ -6,6 +6,7 @@ synchronous and come from the event loop's thread.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from issuer.api.group import API_VERSION
-from issuer.controller.request import IssuerKey, Request, RequestKey
+from issuer.controller.request import BadSpec, IssuerKey, Request, RequestKey
 
 Json = dict[str, Any]
 K = TypeVar("K", bound=Hashable)
@@ -71,6 +72,8 @@ class _Kept:
     uid: str
     version: str
     news: tuple[str | bool | None, ...]
+    issuer: IssuerKey | None
+    username: str
     text: bytes
 
     @classmethod
@@ -78,7 +81,18 @@ class _Kept:
         version = str(request.object["metadata"].get("resourceVersion", ""))
         # Copied, as what orjson returns keeps the 8 KiB that it was written into.
         text = memoryview(orjson.dumps(request.object)).tobytes()
-        return cls(request.uid, version, request.news, text)
+        return cls(request.uid, version, request.news, _issuer(request), _username(request), text)
+
+
+def _issuer(request: Request) -> IssuerKey | None:
+    try:
+        return request.issuer
+    except BadSpec:
+        return None
+
+
+def _username(request: Request) -> str:
+    return sys.intern(str(request.spec.get("username") or ""))  # thousands of requests are of one requester
 
 
 class RequestStore(Store[RequestKey]):
@@ -103,6 +117,11 @@ class RequestStore(Store[RequestKey]):
         """The request if it is known and unfinished: a copy of the caller's own."""
         found = self._pending.get(key)
         return None if found is None else self._read(orjson.loads(found.text))
+
+    def asked_of(self, key: RequestKey) -> tuple[IssuerKey | None, str] | None:
+        """Which issuer the request names (None: none of ours) and who made it; None when it isn't known."""
+        found = self._pending.get(key)
+        return None if found is None else (found.issuer, found.username)
 
     def mark_answered(self, request: Request) -> None:
         """This process has written the final status of this very request.
