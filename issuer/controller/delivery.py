@@ -64,14 +64,19 @@ class Cause(Enum):
 
 
 class Delivery:
-    """Holds what is signed until it is written or discarded."""
+    """Holds what is signed until it is written or discarded; ``written`` hears of each that is."""
 
     def __init__(
-        self, client: KubeClient, metrics: Metrics, now: Callable[[], datetime] | None = None
+        self,
+        client: KubeClient,
+        metrics: Metrics,
+        now: Callable[[], datetime] | None = None,
+        written: Callable[[Request], None] = lambda _request: None,
     ) -> None:
         self._client = client
         self._metrics = metrics
         self._now = now or (lambda: datetime.now(UTC))
+        self._written = written
         self._held: dict[RequestKey, Held] = {}
 
     def __len__(self) -> int:
@@ -115,6 +120,7 @@ class Delivery:
                 newest = await self._fresh(held)
         else:
             raise Conflict(f"{held.key} kept changing", status=409)
+        self._written(newest)
         await self._settle(held)
         return True, newest
 

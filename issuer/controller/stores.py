@@ -78,6 +78,10 @@ class RequestStore(Store[RequestKey]):
     def __len__(self) -> int:
         return len(self._pending)
 
+    def pending(self) -> tuple[RequestKey, ...]:
+        """Those that want an answer."""
+        return tuple(self._pending)
+
     def get(self, key: RequestKey) -> Request | None:
         """The request if it is known and unfinished."""
         found = self._pending.get(key)

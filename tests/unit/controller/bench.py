@@ -108,7 +108,7 @@ class Bench:
                 self.issuer_queue,
                 self.delivery,
                 self.metrics,
-                lambda: self.leading,
+                lambda _key: self.leading,
                 lambda: NOW,
             ),
             delivery=self.delivery,
