@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -15,7 +14,8 @@ def shard_of(key: RequestKey, shards: int) -> int:
 
     A CertificateSigningRequest has no namespace, and no namespace is empty: the kinds don't meet.
     """
-    return zlib.crc32(f"{key.namespace}/{key.name}".encode()) % shards
+    digest = blake2b(f"{key.namespace}/{key.name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) % shards
 
 
 def assign(shards: int, members: Iterable[str]) -> dict[int, str]:
