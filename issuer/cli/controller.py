@@ -72,8 +72,14 @@ def controller(
         float, typer.Option(help="Seconds between two checks of a healthy issuer.", min=1)
     ] = 60.0,
     vault_timeout: Annotated[
-        float, typer.Option(help="Seconds a call to Vault may take.", min=1, max=600)
-    ] = 30.0,
+        float,
+        typer.Option(
+            help="Seconds a call to Vault may take. Leases last 15 seconds longer, as no signing starts that "
+            "could outlast its Lease.",
+            min=1,
+            max=600,
+        ),
+    ] = 15.0,
     shutdown_grace: Annotated[
         float,
         typer.Option(help="Seconds to finish what is in flight after SIGTERM.", min=0),
@@ -82,6 +88,25 @@ def controller(
         bool, typer.Option(help="Take part in the election of the one replica that works.")
     ] = True,
     lease_name: Annotated[str, typer.Option(help="Name of the Lease of that election.")] = "vault-issuer",
+    lease_duration: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds a Lease lasts, and so until others take over from a replica that died; at least 15 "
+            "more than --vault-timeout, which is the default.",
+            min=1,
+            max=3600,
+        ),
+    ] = None,
+    shards: Annotated[
+        int,
+        typer.Option(
+            help="Divide the work into so many shards, which all replicas share, instead of one that leads "
+            "(0 or 1). The same for all; four to eight times the replicas. Needs "
+            "config/rbac/optional/sharding.yaml.",
+            min=0,
+            max=256,
+        ),
+    ] = 0,
     metrics_address: Annotated[
         str,
         typer.Option(help="host:port of /healthz, /readyz and /metrics.", callback=_address),
@@ -125,45 +150,49 @@ def controller(
 ) -> None:
     """Watch requests for issuers of group vault-issuer.io, sign them through Vault and write the answer.
 
-    Exit codes: 0 after SIGTERM or SIGINT, 1 when the leadership was lost, 2 when it
+    Exit codes: 0 after SIGTERM or SIGINT, 1 when a Lease was lost, 2 when it
     can't start (wrong options, no access to a cluster, its port is taken).
 
     Examples:
 
       vault-issuer controller
 
+      vault-issuer controller --shards 16
+
       vault-issuer controller --kubeconfig ~/.kube/config --no-leader-elect --log-format console
     """
     # Imported here so that --help and completion stay quick.
-    from issuer.controller.options import ControllerOptions, own_namespace
+    from issuer.controller.options import ControllerOptions, OptionsError, own_namespace
     from issuer.controller.run import run_controller
     from issuer.kube.errors import ConfigError
     from issuer.telemetry.logs import configure
 
     configure(log_format.value, log_level.value)
     own = namespace or own_namespace()
-    options = ControllerOptions(
-        namespace=own,
-        cluster_resource_namespace=cluster_resource_namespace or own,
-        kubeconfig=kubeconfig,
-        workers=workers,
-        issuer_concurrency=issuer_concurrency,
-        issuer_workers=issuer_workers,
-        issuer_check_period=issuer_check_period,
-        vault_timeout=vault_timeout,
-        shutdown_grace=shutdown_grace,
-        leader_elect=leader_elect,
-        lease_name=lease_name,
-        metrics_address=metrics_address,
-        name_policies=name_policies,
-        certificate_signing_requests=certificate_signing_requests,
-        revocation_wait=revocation_wait,
-        issuer_ambient_credentials=issuer_ambient_credentials,
-        cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
-    )
     try:
+        options = ControllerOptions(
+            namespace=own,
+            cluster_resource_namespace=cluster_resource_namespace or own,
+            kubeconfig=kubeconfig,
+            workers=workers,
+            issuer_concurrency=issuer_concurrency,
+            issuer_workers=issuer_workers,
+            issuer_check_period=issuer_check_period,
+            vault_timeout=vault_timeout,
+            shutdown_grace=shutdown_grace,
+            leader_elect=leader_elect,
+            lease_name=lease_name,
+            lease_duration=lease_duration,
+            shards=shards,
+            metrics_address=metrics_address,
+            name_policies=name_policies,
+            certificate_signing_requests=certificate_signing_requests,
+            revocation_wait=revocation_wait,
+            issuer_ambient_credentials=issuer_ambient_credentials,
+            cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
+        )
         code = run_controller(options)
-    except (ConfigError, OSError) as error:
+    except (OptionsError, ConfigError, OSError) as error:
         typer.echo(f"vault-issuer controller can't start: {error}", err=True)
         code = 2
     raise typer.Exit(code)

@@ -66,7 +66,7 @@ class Cause(Enum):
 
 
 class Delivery:
-    """Holds what is signed until it is written or discarded."""
+    """Holds what is signed until it is written or discarded; ``written`` hears of each that is."""
 
     def __init__(
         self,
@@ -74,11 +74,13 @@ class Delivery:
         metrics: Metrics,
         now: Callable[[], datetime] | None = None,
         paces: ApprovalPaces | None = None,
+        written: Callable[[Request], None] = lambda _request: None,
     ) -> None:
         self._client = client
         self.paces = ApprovalPaces() if paces is None else paces
         self._metrics = metrics
         self._now = now or (lambda: datetime.now(UTC))
+        self._written = written
         self._held: dict[RequestKey, Held] = {}
 
     def __len__(self) -> int:
@@ -122,6 +124,7 @@ class Delivery:
                 newest = await self._fresh(held)
         else:
             raise Conflict(f"{held.key} kept changing", status=409)
+        self._written(newest)
         await self._settle(held)
         return True, newest
 

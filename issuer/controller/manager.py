@@ -11,12 +11,19 @@ from typing import Any
 import structlog
 
 from issuer.controller import workers
+from issuer.controller.authority import Alone, Authority, OneLeader
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.delivery import Held
 from issuer.controller.issuer_reconciler import BuildSigner
 from issuer.controller.options import ControllerOptions
+from issuer.controller.sharding.marks import ENDING, SHARDS
+from issuer.controller.sharding.replica import Replica
+from issuer.controller.sharding.work import RequestWork
 from issuer.controller.wiring import FIRST, RBAC, REQUESTS, Parts, vault_signer
 from issuer.kube.client import KubeClient
+from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError
-from issuer.kube.lease import LeaderElector
+from issuer.kube.lease import Lease
 from issuer.telemetry.health import HealthServer
 
 log = structlog.get_logger(__name__)
@@ -40,21 +47,23 @@ class Manager:
     ) -> None:
         self.options = options
         self.elector = _elector(options, lease_client or client) if options.leader_elect else None
-        self.parts = Parts(options, client, build_signer, self.may_work)
+        self.replica: Replica | None = None
+        if self.elector is not None and options.sharded:
+            self.replica = Replica(options, lease_client or client, self.elector)
+        self.authority = self.replica or _authority(options, self.elector)
+        self.parts = Parts(options, client, build_signer, self.authority)
+        if self.replica is not None:
+            self.replica.attach(_request_work(self.parts), self.parts.metrics)
         self.health = HealthServer(self.parts.metrics.registry)
         self.health.live["loop"] = lambda: None
         self.health.ready["watches"] = self._watches_ready
-        self._leading = False
+        self._working = False
 
     def _watches_ready(self) -> str | None:
-        if not self._leading:
+        if not self._working:
             return None  # standing by is being ready to take over
         late = self.parts.late()
         return f"not listed yet: {', '.join(late)}" if late else None
-
-    def may_work(self) -> bool:
-        """Whether this process is the one that signs, as far as its own clock can tell."""
-        return self.elector is None or self.elector.is_leader
 
     async def run(self, stop: asyncio.Event) -> int:
         """Work until ``stop`` is set or the leadership is lost; the process's exit code."""
@@ -63,6 +72,8 @@ class Manager:
             if self.elector is None:
                 await self._lead(stop)
                 return 0
+            if self.replica is not None:
+                return await self._run_replica(self.replica, self.elector, stop)
             return await self._run_elected(self.elector, stop)
         finally:
             await self.health.close()
@@ -90,7 +101,8 @@ class Manager:
             await asyncio.wait({stopping, leading, election}, return_when=asyncio.FIRST_COMPLETED)
             if started.is_set():
                 stopping.add_done_callback(lambda _task: halt.set())
-                await self._lead(halt)
+                if await _sharing_ended(elector.lease, halt):
+                    await self._lead(halt)
             return 1 if lost else 0
         finally:
             stopping.cancel()
@@ -98,11 +110,38 @@ class Manager:
             await elector.release()
             await election
 
+    async def _run_replica(self, replica: Replica, elector: LeaderElector, stop: asyncio.Event) -> int:
+        """Work beside other replicas, and compete for what only one does; losing any Lease ends the process
+        with 1."""
+
+        async def on_started() -> None:
+            self.parts.metrics.leader.set(1)
+            self.parts.lead()
+            replica.look()
+
+        async def on_stopped() -> None:
+            self.parts.metrics.leader.set(0)
+            if not stop.is_set():
+                replica.lose()
+
+        election = asyncio.create_task(elector.run(on_started, on_stopped), name="election")
+        try:
+            return 0 if await self._work(stop, replica) else 1
+        finally:
+            await replica.end()
+            await elector.release()
+            await election
+
     async def _lead(self, stop: asyncio.Event) -> None:
-        """Run watches and workers until ``stop`` is set, then finish what is in flight."""
-        self._leading = True
+        """Do all the work until ``stop`` is set, then finish what is in flight."""
         self.parts.metrics.leader.set(1)
         log.info("leading", identity=self.options.identity)
+        await self._work(stop)
+        self.parts.metrics.leader.set(0)
+
+    async def _work(self, stop: asyncio.Event, replica: Replica | None = None) -> bool:
+        """Run watches and workers until ``stop`` is set; False when a replica lost a Lease before that."""
+        self._working = kept = True
         background = [asyncio.create_task(self.parts.recorder.run(), name="events")]
         working: list[asyncio.Task[None]] = []
         try:
@@ -110,9 +149,15 @@ class Manager:
             if await self._synced(stop, *FIRST):
                 working += self._start_workers()
                 background += self._start_reflectors(*REQUESTS)
-                await stop.wait()
+                if replica is None:
+                    await stop.wait()
+                elif await self._synced(stop, CertificateRequest.kind):
+                    kept = await replica.run(stop)
         finally:
-            await self._finish(working, background)
+            spent = 0.0 if replica is None else replica.spent
+            await self._finish(working, background, max(0.0, self.options.shutdown_grace - spent))
+            self._working = False
+        return kept
 
     def _start_workers(self) -> list[asyncio.Task[None]]:
         parts, options = self.parts, self.options
@@ -131,7 +176,7 @@ class Manager:
                 "requests",
                 options.workers,
                 parts.requests,
-                parts.request_reconciler.reconcile,
+                parts.reconcile_request,
                 parts.metrics,
             ),
             *workers.start(
@@ -163,13 +208,15 @@ class Manager:
                 await task
         return synced
 
-    async def _finish(self, working: list[asyncio.Task[None]], background: list[asyncio.Task[None]]) -> None:
+    async def _finish(
+        self, working: list[asyncio.Task[None]], background: list[asyncio.Task[None]], grace: float
+    ) -> None:
         """Take no new work, finish what is in flight, deliver or discard what is held."""
-        deadline = time.monotonic() + self.options.shutdown_grace
+        deadline = time.monotonic() + grace
         self.parts.close_queues()
         log.info("stopping", in_flight=self.parts.requests.in_hand, held=len(self.parts.delivery))
         if working:
-            _done, late = await asyncio.wait(working, timeout=self.options.shutdown_grace)
+            _done, late = await asyncio.wait(working, timeout=grace)
             for task in late:
                 task.cancel()
             if late:
@@ -181,14 +228,12 @@ class Manager:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await self.parts.registry.close()
-        self.parts.metrics.leader.set(0)
-        self._leading = False
         log.info("stopped")
 
     async def _flush_held(self, left: Callable[[], float]) -> None:
         """Write what is signed while there is time, and discard the rest."""
-        while len(self.parts.delivery) and left() > 1 and self.may_work():
-            for held in self.parts.delivery.all_held():
+        while left() > 1 and (ours := self._held_by_us()):
+            for held in ours:
                 try:
                     await self.parts.delivery.deliver_fresh(held)
                 except KubeError as error:
@@ -197,6 +242,46 @@ class Manager:
                 await asyncio.sleep(0.5)
         await self.parts.delivery.close()
 
+    def _held_by_us(self) -> list[Held]:
+        """The certificates that wait to be written under a Lease that we still have."""
+        return [held for held in self.parts.delivery.all_held() if self.authority.holds(held.key)]
+
 
 def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
-    return LeaderElector(client, options.namespace, options.lease_name, options.identity)
+    lease = Lease(client, options.namespace, options.lease_name, options.identity, options.lease_times)
+    # Seen by replicas that share the work: they stop.
+    lease.annotate = lambda old: {**old, SHARDS: ENDING} if SHARDS in old else old
+    return LeaderElector(lease)
+
+
+def _authority(options: ControllerOptions, elector: LeaderElector | None) -> Authority:
+    return Alone() if elector is None else OneLeader(elector.lease, options.vault_timeout)
+
+
+def _request_work(parts: Parts) -> RequestWork:
+    return RequestWork(
+        client=parts.client,
+        stores=parts.stores,
+        reflectors=parts.reflectors,
+        queue=parts.requests,
+        reconciler=parts.request_reconciler,
+        registry=parts.registry,
+        unprocessed=parts.unprocessed,
+        delivery=parts.delivery,
+    )
+
+
+async def _sharing_ended(lease: Lease, stop: asyncio.Event) -> bool:
+    """Wait for replicas that shared the work until now (``--shards``); False when told to stop before.
+
+    They see within seconds that a single leader has begun, and can't renew for longer than their Leases last.
+    """
+    if SHARDS in lease.found:
+        seconds = 2 * lease.times.duration
+        log.warning("replicas with --shards were at work: waiting until all have ended", seconds=seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await stop.wait()
+    if not stop.is_set():
+        lease.annotate = lambda old: {name: value for name, value in old.items() if name != SHARDS}
+    return not stop.is_set()

@@ -8,6 +8,8 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from issuer.kube.lease import LeaseTimes
+
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE = "vault-issuer-system"
 
@@ -28,11 +30,22 @@ def own_identity() -> str:
     return f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
 
+MOST_SHARDS = 256
+"""Each costs a Lease, which is renewed every few seconds."""
+
+
+class OptionsError(ValueError):
+    """Settings that can't go together; the message says what to change."""
+
+
 @dataclass(frozen=True, slots=True)
 class ControllerOptions:
     """All settings of one controller process; times are in seconds.
 
-    ``shutdown_grace`` must stay below the pod's terminationGracePeriodSeconds.
+    ``shutdown_grace`` must stay below the pod's terminationGracePeriodSeconds. ``lease_duration`` None is as
+    long as ``vault_timeout`` needs. With two or more ``shards`` all replicas work at once.
+
+    Raises OptionsError.
     """
 
     namespace: str = DEFAULT_NAMESPACE
@@ -42,10 +55,12 @@ class ControllerOptions:
     issuer_concurrency: int = 16
     issuer_workers: int = 8
     issuer_check_period: float = 60.0
-    vault_timeout: float = 30.0
+    vault_timeout: float = 15.0
     shutdown_grace: float = 25.0
     leader_elect: bool = True
     lease_name: str = "vault-issuer"
+    lease_duration: float | None = None
+    shards: int = 0
     identity: str = field(default_factory=own_identity)
     metrics_address: str = ":9402"
     name_policies: bool = True
@@ -53,3 +68,32 @@ class ControllerOptions:
     revocation_wait: float = 300.0
     issuer_ambient_credentials: bool = False
     cluster_issuer_ambient_credentials: bool = True
+
+    def __post_init__(self) -> None:
+        if self.shards > MOST_SHARDS:
+            raise OptionsError(f"--shards {self.shards} is too many: {MOST_SHARDS} is the most")
+        if self.sharded and not self.leader_elect:
+            raise OptionsError(
+                f"--shards {self.shards} divides the work by Leases: leave --no-leader-elect out, or --shards"
+            )
+        least = LeaseTimes.outlasting(self.vault_timeout).duration
+        if self.lease_duration is not None and self.lease_duration < least:
+            fitting = self.lease_duration - (least - self.vault_timeout)
+            shorter = f", or --vault-timeout to at most {fitting:g}" if fitting >= 1 else ""
+            raise OptionsError(
+                f"--lease-duration {self.lease_duration:g} is too short for --vault-timeout "
+                f"{self.vault_timeout:g}: a signing call must end before its Lease does. "
+                f"Set --lease-duration to at least {least:g}{shorter}"
+            )
+
+    @property
+    def sharded(self) -> bool:
+        """Whether all replicas work at once."""
+        return self.shards > 1
+
+    @property
+    def lease_times(self) -> LeaseTimes:
+        """How long Leases last: longer than any call to Vault that is begun under them."""
+        if self.lease_duration is None:
+            return LeaseTimes.outlasting(self.vault_timeout)
+        return LeaseTimes.lasting(self.lease_duration)

@@ -128,6 +128,10 @@ class IssuerRegistry:
         """The entry of that issuer, if it has one."""
         return self._entries.get(key)
 
+    def known_waiting(self) -> tuple[RequestKey, ...]:
+        """The requests that wait for an issuer, or went first to try one."""
+        return (*self._waits_for, *self._goes_first)
+
     def wait(self, key: IssuerKey, request: RequestKey) -> None:
         """Remember that a request waits for this issuer."""
         self.leave(request)

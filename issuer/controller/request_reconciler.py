@@ -69,6 +69,7 @@ class RequestReconciler:
     recorder: EventRecorder
     metrics: Metrics
     guard: RevocationGuard | None = None
+    written: Callable[[Request], None] = lambda _request: None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     told: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
 
@@ -314,6 +315,7 @@ class RequestReconciler:
         if answer is not None:
             async with self.delivery.paces.turn(judged):
                 request = request.with_object(await self.client.replace_status(request.resource, answer))
+            self.written(request)
         self._store(request.key).mark_answered(request)
         self.queue.forget(request.key)
         self.metrics.answers.labels(reason.lower(), reason).inc()

@@ -55,7 +55,7 @@ async def _main(options: ControllerOptions) -> int:
     log.info("starting", version=__version__, identity=options.identity, workers=options.workers)
     kubeconfig = None if options.kubeconfig is None else str(options.kubeconfig)
     client = await connect(kubeconfig, connections=options.workers + options.issuer_workers + _WATCHES)
-    lease_client = await connect(kubeconfig, connections=2)
+    lease_client = await connect(kubeconfig, connections=4 if options.sharded else 2)
     try:
         return await Manager(options, client, lease_client).run(stop)
     finally:

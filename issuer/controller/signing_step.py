@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -17,7 +18,7 @@ from issuer.controller.limits import Limits
 from issuer.controller.modes import Mismatch, is_strict, path_length
 from issuer.controller.outcomes import Failed, Issued, Outcome, PutOff, Waiting
 from issuer.controller.registry import IssuerEntry, IssuerRegistry, SharedSigner
-from issuer.controller.request import IssuerKey, Request
+from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing import outcomes as signing
 from issuer.signing.signer import SignedCertificate, SigningRequest
@@ -48,12 +49,19 @@ class _Work:
     approval: str | None
 
 
+class _NotOurs(Exception):
+    """The Lease is another's, or too little of it is left: nothing was sent."""
+
+
+_PUT_OFF = PutOff("LeaseNotHeld", "the Lease does not last until Vault must have answered", tell=False)
+
+
 @dataclass(slots=True, eq=False)
 class SigningStep:
     """Signs one request through its issuer, once, and tells the issuer what was learnt of it.
 
-    ``may_sign`` says whether this process still holds the leadership; it is
-    asked just before each signing call.
+    ``may_sign`` says whether this process has the Lease for the request, for as long as a signing call may
+    take; it is asked just before each call.
     """
 
     registry: IssuerRegistry
@@ -61,13 +69,11 @@ class SigningStep:
     delivery: Delivery
     metrics: Metrics
     limits: Limits
-    may_sign: Callable[[], bool]
+    may_sign: Callable[[RequestKey], bool]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def run(self, request: Request, asked: Asked, entry: IssuerEntry, approval: str | None) -> Outcome:
         """Issued with the certificate held, or why there is none."""
-        if not self.may_sign():
-            return PutOff("NotLeader", "another replica does the work now", tell=False)
         if entry.shared is None or entry.spec is None:
             raise AssertionError("a usable issuer has a signer and a spec")
         try:
@@ -79,6 +85,8 @@ class SigningStep:
             signed = await self._call(shared, work)
             self.registry.trust(entry.key)
             return await self._accept(shared, signed, work)
+        except _NotOurs:
+            return _PUT_OFF
         except CAEndsTooSoon as error:
             self.registry.trust(entry.key)
             return Failed(str(error), error.reason)
@@ -106,9 +114,14 @@ class SigningStep:
             usages=asked.usages,
             is_ca=asked.is_ca,
             path_length=asked.path_length,
+            before_sending=partial(self._still_ours, request.key),
         )
         strict = is_strict(spec, is_ca=asked.is_ca)
         return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval)
+
+    def _still_ours(self, key: RequestKey) -> None:
+        if not self.may_sign(key):
+            raise _NotOurs
 
     async def _call(self, shared: SharedSigner, work: _Work) -> SignedCertificate:
         try:
@@ -121,6 +134,7 @@ class SigningStep:
             return await self._timed(shared, work, replace(work.wanted, duration=left))
 
     async def _timed(self, shared: SharedSigner, work: _Work, wanted: SigningRequest) -> SignedCertificate:
+        wanted.before_sending()  # a signer asks again, once it has logged in
         started, result = time.perf_counter(), "error"
         try:
             with self.limits.gate(work.issuer).call(work.request.key):

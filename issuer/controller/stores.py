@@ -113,6 +113,10 @@ class RequestStore(Store[RequestKey]):
     def __len__(self) -> int:
         return len(self._pending)
 
+    def pending(self) -> tuple[RequestKey, ...]:
+        """Those that want an answer."""
+        return tuple(self._pending)
+
     def get(self, key: RequestKey) -> Request | None:
         """The request if it is known and unfinished: a copy of the caller's own."""
         found = self._pending.get(key)

@@ -18,6 +18,10 @@ class UnprocessedRequests:
     def __len__(self) -> int:
         return len(self._judged_in)
 
+    def known(self) -> tuple[RequestKey, ...]:
+        """Those that wait for a policy."""
+        return tuple(self._judged_in)
+
     def add(self, key: RequestKey, namespace: str) -> None:
         """This request waits for a policy, which sees it in ``namespace``."""
         self._judged_in[key] = namespace

@@ -7,12 +7,12 @@ from queues to reconcilers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval import AccessCache, Approver
+from issuer.controller.authority import Authority
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.csr_gate import CSRGate
@@ -88,7 +88,7 @@ def vault_signer(spec: IssuerSpec, credentials: Credentials) -> Signer:
 class Parts:
     """Stores, queues, reconcilers and watches of one controller.
 
-    ``may_work`` says whether this process leads; it is asked before each signing.
+    ``authority`` says what is this process's to do.
     """
 
     def __init__(
@@ -96,20 +96,20 @@ class Parts:
         options: ControllerOptions,
         client: KubeClient,
         build_signer: BuildSigner,
-        may_work: Callable[[], bool],
+        authority: Authority,
     ) -> None:
         self.options = options
         self.client = client
-        self.may_work = may_work
+        self.authority = authority
         self.metrics = Metrics()
         self.line = FairLine[RequestKey](self._place, options.workers)
         self.requests: WorkQueue[RequestKey] = WorkQueue(self.line, longest=_REQUEST_BACKOFF)
         self.issuers: WorkQueue[IssuerKey] = WorkQueue(longest=_ISSUER_BACKOFF)
-        self.stores = {kind: RequestStore(kind, self.requests.add) for kind in KINDS}
+        self.stores = {kind: RequestStore(kind, self._offer) for kind in KINDS}
         self.issuer_stores = {kind: IssuerStore(kind, self._issuer_changed) for kind in ISSUERS}
-        self.registry = IssuerRegistry(self.requests.add)
+        self.registry = IssuerRegistry(self._offer)
         self.limits = Limits(self.registry, self.metrics, options.issuer_concurrency)
-        self.unprocessed = UnprocessedRequests(self.requests.add)
+        self.unprocessed = UnprocessedRequests(self._offer)
         self.policy_queue: WorkQueue[str] = WorkQueue(longest=_ISSUER_BACKOFF)
         self.policies = PolicyStore(self._policy_changed)
         self.namespaces = NamespaceStore(self._namespace_changed)
@@ -117,17 +117,18 @@ class Parts:
         self.rights = ApprovalRights(client)
         self.signing_rights = SigningRights(client)
         self.revocation_queue: WorkQueue[RequestKey] = WorkQueue(longest=_REVOCATION_BACKOFF)
-        self.revocations = RevocationStore(self.revocation_queue.add)
+        self.revocations = RevocationStore(self._revocation_due)
         self.revocation_rights = RevocationRights(client)
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
-        self.delivery = Delivery(client, self.metrics)
+        self.delivery = Delivery(client, self.metrics, written=authority.written)
         self.turns = Turns(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler(build_signer)
         self.request_reconciler = self._request_reconciler()
         self.revocation_reconciler = self._revocation_reconciler()
-        self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue)
+        self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue, authority.leads)
+        self.reconcile_request = authority.guarded(self.request_reconciler.reconcile)
         self._expose()
 
     def _place(self, key: RequestKey) -> Place[RequestKey]:
@@ -175,6 +176,7 @@ class Parts:
             recorder=self.recorder,
             metrics=self.metrics,
             period=options.issuer_check_period,
+            tells=self.authority.leads,
         )
 
     def _request_reconciler(self) -> RequestReconciler:
@@ -197,12 +199,18 @@ class Parts:
             csr_gate=CSRGate(self.client, self.signing_rights),
             unprocessed=self.unprocessed,
             signing=SigningStep(
-                self.registry, self.issuers, self.delivery, self.metrics, self.limits, self.may_work
+                self.registry,
+                self.issuers,
+                self.delivery,
+                self.metrics,
+                self.limits,
+                self.authority.may_sign,
             ),
             delivery=self.delivery,
             recorder=self.recorder,
             metrics=self.metrics,
             guard=RevocationGuard(self.client, self.revocation_rights),
+            written=self.authority.written,
         )
 
     def _revocation_reconciler(self) -> RevocationReconciler:
@@ -215,7 +223,7 @@ class Parts:
             queue=self.revocation_queue,
             recorder=self.recorder,
             metrics=self.metrics,
-            may_work=self.may_work,
+            may_work=self.authority.leads,
             wait=timedelta(seconds=self.options.revocation_wait),
         )
 
@@ -224,19 +232,37 @@ class Parts:
         for queue in (self.requests, self.issuers, self.policy_queue, self.revocation_queue):
             queue.close()
 
+    def lead(self) -> None:
+        """This process is now the one that tells and revokes: look at everything once."""
+        for store in self.issuer_stores.values():
+            for issuer in store.known():
+                self.issuers.add(issuer)
+        for policy in self.policies.known():
+            self.policy_queue.add(policy)
+        self.revocations.begin_anew()
+
+    def _offer(self, key: RequestKey) -> None:
+        """There is news of a request, which may be another replica's."""
+        if self.authority.takes(key):
+            self.requests.add(key)
+
+    def _revocation_due(self, key: RequestKey) -> None:
+        if self.authority.leads():
+            self.revocation_queue.add(key)
+
     def _issuer_changed(self, key: IssuerKey) -> None:
         self.issuers.forget(key)  # a corrected issuer is looked at now, whatever its backoff was
         if self.issuer_stores[key.kind].get(key) is None:
             self.limits.forget(key)
         self.issuers.add(key)
         for request in self.revocations.of_issuer(key):
-            self.revocation_queue.add(request)  # the policy in force may be another one
+            self._revocation_due(request)  # the policy in force may be another one
 
     def _namespace_changed(self, name: str) -> None:
         self.unprocessed.wake_namespace(name)
         if self.namespaces.terminating(name):
             for request in self.revocations.in_namespace(name):
-                self.revocation_queue.add(request)
+                self._revocation_due(request)
 
     def _policy_changed(self, name: str) -> None:
         self.policy_queue.add(name)

@@ -15,7 +15,7 @@ Modules, from the bottom up:
 - `client`: get, list, watch, create, replace, delete.
 - `reflector`: keeps a handler in step with a resource, over list and watch.
 - `workqueue`: keys waiting to be reconciled.
-- `lease`: leadership among replicas.
+- `lease`, `election`: who holds what among replicas, and who leads.
 - `events`: what people see in `kubectl describe`, within a budget.
 
 Mock at the API server: the tests run a scripted HTTP server on loopback instead of replacing classes here.

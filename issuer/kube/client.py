@@ -175,10 +175,18 @@ class KubeClient:
         return await self._call("PATCH", url, body, content_type="application/apply-patch+yaml")
 
     async def delete(
-        self, resource: Resource, name: str, namespace: str | None = None, *, uid: str | None = None
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str | None = None,
+        version: str | None = None,
     ) -> None:
-        """Delete one object; with `uid` only if it is still that one (else Conflict)."""
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}} if uid else None
+        """Delete one object; with `uid` only if it is still that one, with `version` only unchanged (else
+        Conflict)."""
+        wanted = _query(uid=uid, resourceVersion=version)
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": wanted} if wanted else None
         await self._call("DELETE", resource.path(namespace, name), body)
 
     async def create_subresource(

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
+
+
+def _go_ahead() -> None:
+    """Nothing stands against it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningRequest:
     """What to sign. `csr_pem` has been read and its signature verified by the caller; `duration` None leaves
     the lifetime to the backend; `usages` are cert-manager's names. `path_length` is how many CAs may stand
-    below a CA; of no meaning for others."""
+    below a CA; of no meaning for others. `before_sending` is called just before each time that it is sent to
+    be signed; what it raises is passed on, and nothing is sent."""
 
     csr_pem: str = field(repr=False)
     duration: timedelta | None
     usages: frozenset[str]
     is_ca: bool
     path_length: int = 0
+    before_sending: Callable[[], None] = field(default=_go_ahead, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ class VaultSigner:
         chosen, sent = pki, parameters(request, pki.path.mode)
 
         async def sign(token: str) -> Signed:
+            request.before_sending()
             return await chosen.sign(token, request.csr_pem, sent)
 
         try:

@@ -100,7 +100,21 @@ class Metrics:
             registry=self.registry,
         )
         self.leader = Gauge(
-            "vault_issuer_leader", "1 while this process does the work.", registry=self.registry
+            "vault_issuer_leader",
+            "1 while this process does what is done once: all work, or with --shards what can't be shared.",
+            registry=self.registry,
+        )
+        self.shard_handovers = Counter(
+            "vault_issuer_shard_handovers",
+            "Shards that came or went: taken (they were free), taken_over (their owner died), given, lost.",
+            ("how",),
+            registry=self.registry,
+        )
+        self.shard_handover_seconds = Histogram(
+            "vault_issuer_shard_handover_seconds",
+            "Seconds from the wish to give a shard to the end of what was in flight.",
+            buckets=_CALL_BUCKETS,
+            registry=self.registry,
         )
         self.worker_errors = Counter(
             "vault_issuer_worker_errors",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from issuer.controller.manager import Manager
 from issuer.controller.options import ControllerOptions
@@ -27,20 +28,28 @@ class Running:
 
 
 @asynccontextmanager
-async def in_process(bed: Testbed, prepare: Callable[[KubeClient], None]) -> AsyncIterator[Running]:
-    """Run a controller as it ships, under its RBAC; ``prepare`` may replace methods of its client first."""
+async def in_process(
+    bed: Testbed,
+    prepare: Callable[[KubeClient], None] = lambda _client: None,
+    prepare_leases: Callable[[KubeClient], None] = lambda _client: None,
+    **options: Any,
+) -> AsyncIterator[Running]:
+    """Run a controller as it ships, under its RBAC; ``prepare`` may replace methods of its client first, and
+    ``prepare_leases`` of the one for Leases."""
     bed.kube.apply(RBAC)
-    client = await connect(str(bed.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT)))
+    kubeconfig = str(bed.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT))
+    client, lease_client = await connect(kubeconfig), await connect(kubeconfig)
     prepare(client)
-    options = ControllerOptions(
+    prepare_leases(lease_client)
+    options = {"leader_elect": False, "issuer_check_period": 2, **options}
+    wanted = ControllerOptions(
         namespace=SYSTEM_NAMESPACE,
         cluster_resource_namespace=SYSTEM_NAMESPACE,
-        leader_elect=False,
-        issuer_check_period=2,
         metrics_address=f"127.0.0.1:{free_port()}",
+        **options,
     )
     stop = asyncio.Event()
-    manager = Manager(options, client)
+    manager = Manager(wanted, client, lease_client)
     task = asyncio.create_task(manager.run(stop))
     try:
         yield Running(manager, stop, task)
@@ -49,6 +58,7 @@ async def in_process(bed: Testbed, prepare: Callable[[KubeClient], None]) -> Asy
         with suppress(asyncio.CancelledError):
             await task
         await client.close()
+        await lease_client.close()
 
 
 @asynccontextmanager

@@ -43,7 +43,7 @@ def leads(controller: ControllerProcess) -> bool:
     return "vault_issuer_leader 1.0" in controller.metrics()
 
 
-def wait_leads(controller: ControllerProcess, seconds: float = 40.0) -> None:
+def wait_leads(controller: ControllerProcess, seconds: float = 60.0) -> None:
     """Wait until the process leads."""
     deadline = time.monotonic() + seconds
     while not leads(controller):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from issuer.controller.certificate_request import CertificateRequest
@@ -65,6 +65,12 @@ class RevocationStore(Store[RequestKey]):
         later = (self._records[one] for one in self._siblings(key, record))
         times = [one.issued_at for one in later if one.issued_at and one.revision > record.revision]
         return min(times, default=None)
+
+    def begin_anew(self) -> None:
+        """This process becomes the one that works: what is due is due from now on."""
+        for key, record in list(self._records.items()):
+            self._records[key] = record if record.seen is None else replace(record, seen=self._now())
+            self._on_change(key)
 
     def of_issuer(self, issuer: IssuerKey) -> list[RequestKey]:
         """The requests of one issuer."""

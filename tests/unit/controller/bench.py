@@ -111,7 +111,7 @@ class Bench:
                 self.delivery,
                 self.metrics,
                 self.limits,
-                lambda: self.leading,
+                lambda _key: self.leading,
                 lambda: NOW,
             ),
             delivery=self.delivery,

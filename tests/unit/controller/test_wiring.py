@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from issuer.controller.authority import Alone
 from issuer.controller.options import ControllerOptions
 from issuer.controller.wiring import Parts, vault_signer
 from issuer.kube.client import KubeClient
@@ -15,7 +16,7 @@ from tests.unit.controller.fakes import ScriptedKube
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_certificate_signing_requests_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
     options = ControllerOptions(certificate_signing_requests=wanted)
-    parts = Parts(options, cast(KubeClient, ScriptedKube()), vault_signer, lambda: True)
+    parts = Parts(options, cast(KubeClient, ScriptedKube()), vault_signer, Alone())
     assert ("CertificateSigningRequest" in parts.reflectors) is wanted
     assert "CertificateRequest" in parts.late()
     assert "CertificateSigningRequest" not in parts.late()

@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from issuer.kube.client import KubeClient
-from issuer.kube.lease import LeaderElector, steady_clock
+from issuer.kube.election import LeaderElector
+from issuer.kube.lease import Lease, LeaseTimes, steady_clock
 
 from .fake_api import FakeApi, echo, json, never, refuse, until
 
@@ -33,9 +34,9 @@ class Leader:
 
     def __init__(self, client: KubeClient) -> None:
         self.clock = Clock()
-        self.elector = LeaderElector(
-            client, "ns", "lock", "me", duration=15, renew=10, retry=0.002, clock=self.clock
-        )
+        times = LeaseTimes(duration=15, renew=10, retry=0.002)
+        self.lease = Lease(client, "ns", "lock", "me", times, clock=self.clock)
+        self.elector = LeaderElector(self.lease)
         self.log: list[str] = []
         self.started = asyncio.Event()
         self.stopped = asyncio.Event()
@@ -119,7 +120,7 @@ async def test_anothers_lease_is_taken_only_after_it_was_unchanged_here_for_its_
     leader.clock.now += 14
     api.on("GET", LEASE, json(lease("other")), json(lease("other", "2", "later")))
     await calls(api, 3)
-    assert leader.elector.holder == "other"
+    assert leader.lease.holder == "other"
     leader.clock.now += 14
     api.on("GET", LEASE, json(lease("other", "2", "later")))
     await calls(api, 4)
@@ -193,7 +194,7 @@ async def test_a_leader_that_sees_another_holder_stops_at_once(api: FakeApi, lea
     api.on("PUT", LEASE, echo("2"), refuse(409, "Conflict"))
     leader.start()
     await soon(leader.stopped)
-    assert leader.elector.holder == "other"
+    assert leader.lease.holder == "other"
 
 
 async def test_a_conflict_with_our_own_lost_answer_does_not_end_leadership(
@@ -233,7 +234,7 @@ async def test_release_hands_over_and_ends_the_run(api: FakeApi, leader: Leader)
 
 async def test_releasing_what_was_never_held_writes_nothing(api: FakeApi, leader: Leader) -> None:
     api.on("GET", LEASE, json(lease("other")), never())
-    leader.elector._renew = 0.1  # the call in flight is given up at half of it
+    leader.lease.times = LeaseTimes(duration=0.2, renew=0.1, retry=0.002)  # a call is given up after 0.05 s
     leader.start()
     await calls(api, 2)
     async with asyncio.timeout(5):
@@ -276,10 +277,45 @@ async def test_a_cancelled_run_is_not_leader_and_leaves_the_lease_to_run_out(
     assert leader.log[-1] == "stopped, leader False"
 
 
-def test_times_that_can_not_keep_leadership_exclusive_are_refused(api: FakeApi) -> None:
+def test_times_that_can_not_keep_leadership_exclusive_are_refused() -> None:
     for duration, renew, retry in ((10, 10, 2), (15, 2, 2), (15, 10, 0)):
         with pytest.raises(ValueError, match="duration > renew > retry"):
-            LeaderElector(None, "ns", "l", "me", duration=duration, renew=renew, retry=retry)  # type: ignore[arg-type]
+            LeaseTimes(duration, renew, retry)
+
+
+def test_a_call_begun_under_a_lease_renewed_as_planned_ends_under_it() -> None:
+    for seconds in (1, 15, 600):
+        times = LeaseTimes.outlasting(seconds)
+        failed_renewal = times.retry + times.call
+        assert times.renew - times.retry - failed_renewal >= seconds
+        assert times.duration - times.renew >= 5
+
+
+async def test_marks_are_written_and_what_was_found_is_told(api: FakeApi, leader: Leader) -> None:
+    before = lease("")
+    before["metadata"] |= {"annotations": {"old": "1", "kept": "2"}, "uid": "u"}
+    api.on("GET", LEASE, json(before))
+    api.on("PUT", LEASE, echo("2"), echo("3"), echo("4"))
+    leader.lease.labels = {"part": "x"}
+    leader.lease.annotate = lambda old: {"kept": old["kept"], "new": "3"}
+    assert await leader.lease.attempt()
+    assert leader.lease.found == {"old": "1", "kept": "2"}
+    assert await leader.lease.attempt()
+    assert leader.lease.found == {"old": "1", "kept": "2"}, "a renewal is no taking"
+    assert await leader.lease.release({"last": "words"})
+    first, _, released = (call.body["metadata"] for call in api.called("PUT"))
+    assert (first["labels"], first["annotations"]) == ({"part": "x"}, {"kept": "2", "new": "3"})
+    assert (first["uid"], released["resourceVersion"]) == ("u", "3")
+    assert released["annotations"] == {"kept": "2", "new": "3", "last": "words"}
+
+
+async def test_a_lease_that_is_not_there_is_left_alone_where_others_make_it(
+    api: FakeApi, client: KubeClient
+) -> None:
+    api.on("GET", LEASE, refuse(404, "NotFound"))
+    one = Lease(client, "ns", "lock", "me", LeaseTimes(), create=False)
+    assert not await one.attempt()
+    assert not api.called("POST")
 
 
 def test_the_clock_only_grows() -> None:

@@ -1,0 +1,77 @@
+"""How the Leases of one group of replicas are named and marked; ``group`` is the main Lease's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Final
+
+import orjson
+
+from issuer.api.group import GROUP
+from issuer.kube.wire import Object
+
+GROUP_LABEL: Final = f"{GROUP}/lease"
+"""On every Lease of the group: the main Lease's name."""
+ROLE_LABEL: Final = f"{GROUP}/role"
+SHARDS: Final = f"{GROUP}/shards"
+"""How many shards there are. A label on Leases of shards and members; an annotation on the main Lease."""
+WRITTEN: Final = f"{GROUP}/written"
+"""Annotation left on a shard's Lease by an owner that finished its work: the newest resourceVersion it wrote,
+by kind of request, as JSON."""
+
+SHARD: Final = "shard"
+MEMBER: Final = "member"
+ENDING: Final = "ending"
+"""Value of SHARDS on the main Lease while a single leader waits for replicas with shards to end."""
+
+
+def shard_name(group: str, number: int) -> str:
+    """The Lease of a shard."""
+    return f"{group}-shard-{number}"
+
+
+def member_name(group: str, identity: str) -> str:
+    """The Lease of a replica. Its identity may be longer than a name, or have capitals."""
+    return f"{group}-member-{blake2b(identity.encode(), digest_size=8).hexdigest()}"
+
+
+def labels(group: str, role: str, shards: int) -> dict[str, str]:
+    """Of the Lease of a shard or a member."""
+    return {GROUP_LABEL: group, ROLE_LABEL: role, SHARDS: str(shards)}
+
+
+def unowned(namespace: str, group: str, number: int, shards: int) -> Object:
+    """The Lease of a shard that nobody has had yet."""
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": shard_name(group, number),
+            "namespace": namespace,
+            "labels": labels(group, SHARD, shards),
+        },
+        "spec": {"leaseDurationSeconds": 1},
+    }
+
+
+def works_in_shards(main: Object | None) -> bool:
+    """Whether the main Lease says that replicas share the work, however many shards there are."""
+    value = ((main or {}).get("metadata", {}).get("annotations") or {}).get(SHARDS, "")
+    return bool(value.isdecimal())
+
+
+def written(annotations: Mapping[str, str]) -> dict[str, int] | None:
+    """What the last owner left; None when it left nothing, or nothing that can be compared."""
+    try:
+        found = orjson.loads(annotations.get(WRITTEN, ""))
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(found, dict) or not all(isinstance(one, int) for one in found.values()):
+        return None
+    return found
+
+
+def as_written(versions: Mapping[str, int]) -> str:
+    """The value of WRITTEN."""
+    return orjson.dumps(dict(versions)).decode()
