@@ -8,20 +8,10 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from issuer.telemetry.address import parse_address
+
 Check = Callable[[], str | None]
 """Returns None when well, or what is wrong in a few words."""
-
-
-class AddressError(ValueError):
-    """A listen address that isn't ``host:port``."""
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Split ``host:port`` (``:port`` listens everywhere, ``[::1]:port`` is IPv6)."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise AddressError(f"{text!r} is not host:port; write for example 127.0.0.1:9402 or :9402")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - the documented meaning of ":port"
 
 
 @dataclass(slots=True)

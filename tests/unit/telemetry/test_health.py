@@ -7,7 +7,8 @@ import socket
 import aiohttp
 import pytest
 
-from issuer.telemetry.health import AddressError, HealthServer, parse_address
+from issuer.telemetry.address import AddressError, parse_address
+from issuer.telemetry.health import HealthServer
 from issuer.telemetry.metrics import Metrics
 
 
