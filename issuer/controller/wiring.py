@@ -102,7 +102,7 @@ class Parts:
         self.client = client
         self.authority = authority
         self.metrics = Metrics()
-        self.line = FairLine[RequestKey](self._place, options.workers)
+        self.line: FairLine[RequestKey] = FairLine(self._place, options.workers)
         self.requests: WorkQueue[RequestKey] = WorkQueue(self.line, longest=_REQUEST_BACKOFF)
         self.issuers: WorkQueue[IssuerKey] = WorkQueue(longest=_ISSUER_BACKOFF)
         self.stores = {kind: RequestStore(kind, self._offer) for kind in KINDS}
@@ -320,6 +320,11 @@ class Parts:
             "vault_issuer_requests_open",
             "Requests without an answer.",
             lambda: float(sum(len(store) for store in self.stores.values())),
+        )
+        watch(
+            "vault_issuer_events_dropped",
+            "Events that were over the budget or could not be written.",
+            lambda: float(self.recorder.dropped),
         )
         watch(
             "vault_issuer_certificates_held",

@@ -2,6 +2,7 @@
 
 An event is a second write beside the one that matters, so there are few of them: repeats become a count on
 the first, what is over the budget is dropped and counted, and nothing here ever fails or slows its caller.
+Namespaces take turns, and when the queue is full the one with most in it loses its newest.
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ (events.k8s.io/v1)
 """
 
@@ -56,12 +57,51 @@ class _Key(NamedTuple):
 class _Series:
     """One event and its repeats."""
 
+    key: _Key
     body: Object = field(repr=False)
     count: int = 1
     last: float = 0.0  # when it last happened; on the recorder's clock
     last_utc: str = ""
     written: float | None = None  # when it was last written
     queued: bool = False
+
+
+class _Backlog:
+    """Events to be written, namespaces by turns."""
+
+    def __init__(self) -> None:
+        self._turns: OrderedDict[str, deque[_Series]] = OrderedDict()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, series: _Series) -> None:
+        """Put one at the end of its namespace's."""
+        self._turns.setdefault(series.body["metadata"]["namespace"], deque()).append(series)
+        self._size += 1
+
+    def next(self) -> _Series:
+        """The first of the namespace whose turn it is."""
+        namespace, waiting = self._turns.popitem(last=False)
+        series = waiting.popleft()
+        if waiting:
+            self._turns[namespace] = waiting
+        self._size -= 1
+        return series
+
+    def make_room(self, namespace: str) -> _Series | None:
+        """Give up the newest of the namespace with most; None where that is ``namespace`` itself."""
+        longest = max(self._turns, key=lambda one: len(self._turns[one]))
+        if len(self._turns[longest]) <= len(self._turns.get(namespace, ())) + 1:
+            return None
+        self._size -= 1
+        return self._turns[longest].pop()
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._turns.clear()
+        self._size = 0
 
 
 class EventRecorder:
@@ -88,7 +128,7 @@ class EventRecorder:
         self._tokens = float(self._budget.burst)
         self._filled_at = clock()
         self._series: OrderedDict[_Key, _Series] = OrderedDict()
-        self._queue: deque[_Series] = deque()
+        self._queue = _Backlog()
         self._waiting = asyncio.Event()
         self.written = 0
         """Writes that succeeded."""
@@ -139,10 +179,9 @@ class EventRecorder:
         key = _Key(obj["metadata"].get("uid", ""), kind, reason, note)
         series = self._series.get(key)
         if series is None or now - series.last > self._budget.forget_after:
-            if len(self._queue) >= self._budget.queue:
-                self.dropped += 1
+            if not self._room_for(_home(obj)):
                 return
-            series = _Series(self._event(kind, obj, reason, note, action))
+            series = _Series(key, self._event(kind, obj, reason, note, action))
             self._series[key] = series
             if len(self._series) > _REMEMBERED:
                 self._series.popitem(last=False)
@@ -153,12 +192,24 @@ class EventRecorder:
         due = series.written is None or now - series.written >= self._budget.repeat_every
         if due and not series.queued:
             series.queued = True
-            self._queue.append(series)
+            self._queue.add(series)
             self._waiting.set()
+
+    def _room_for(self, namespace: str) -> bool:
+        """Whether one of that namespace may be queued; where the queue is full, it or another is dropped."""
+        if len(self._queue) < self._budget.queue:
+            return True
+        self.dropped += 1
+        given_up = self._queue.make_room(namespace)
+        if given_up is None:
+            return False
+        given_up.queued = False
+        if given_up.written is None and self._series.get(given_up.key) is given_up:
+            del self._series[given_up.key]
+        return True
 
     def _event(self, kind: str, obj: Object, reason: str, note: str, action: str) -> Object:
         metadata = obj["metadata"]
-        namespace = metadata.get("namespace") or "default"  # where events of cluster-scoped objects must live
         regarding = {
             "apiVersion": obj.get("apiVersion", ""),
             "kind": obj.get("kind", ""),
@@ -171,7 +222,7 @@ class EventRecorder:
         return {
             "apiVersion": EVENTS.api_version,
             "kind": "Event",
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {"name": name, "namespace": _home(obj)},
             "eventTime": _utc(),
             "reportingController": self._component,
             "reportingInstance": self._instance,
@@ -194,7 +245,7 @@ class EventRecorder:
         return 0.0
 
     async def _write_next(self) -> None:
-        series = self._queue.popleft()
+        series = self._queue.next()
         if not self._queue:
             self._waiting.clear()
         series.queued = False
@@ -225,6 +276,11 @@ class EventRecorder:
         name, _, _ = body["metadata"]["name"].rpartition(".")
         metadata = {"name": f"{name}.{secrets.token_hex(8)}", "namespace": body["metadata"]["namespace"]}
         series.body = await self._client.create(EVENTS, body | {"metadata": metadata})
+
+
+def _home(obj: Object) -> str:
+    """The namespace an event lives in; those of cluster-scoped objects must be in `default`."""
+    return obj["metadata"].get("namespace") or "default"
 
 
 def _note(message: str) -> str:

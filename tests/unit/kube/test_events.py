@@ -138,6 +138,42 @@ async def test_what_the_queue_can_not_hold_is_dropped_and_counted(recorder: Even
     assert recorder.dropped == 2
 
 
+def of(namespace: str, name: str) -> dict[str, Any]:
+    """An object of a namespace."""
+    obj = thing(name, "1")
+    obj["metadata"]["namespace"] = namespace
+    return obj
+
+
+async def test_a_namespaces_storm_leaves_room_and_turns_for_anothers_events(
+    api: FakeApi, recorder: EventRecorder
+) -> None:
+    for number in range(2000):
+        recorder.warning(of("ns", f"a{number}"), "Denied", f"names are denied: {number}")
+    recorder.warning(of("quiet", "b"), "Denied", "one")
+    recorder.warning(of("quiet", "c"), "Denied", "two")
+    recorder.warning(of("quiet", "d"), "Denied", "no more than its half")
+    assert recorder.dropped == 2003 - 4
+    api.on("POST", EVENTS, *[echo("1")] * 2)
+    api.on("POST", EVENTS.replace("/ns/", "/quiet/"), echo("1"))
+    await recorder.flush()
+    assert [call.body["regarding"]["name"] for call in api.calls] == ["a0", "b", "a1"]
+
+
+async def test_what_was_given_up_for_another_is_told_when_it_happens_again(
+    api: FakeApi, recorder: EventRecorder
+) -> None:
+    for number in range(4):
+        recorder.warning(of("ns", f"a{number}"), "Denied", "x")
+    recorder.warning(of("quiet", "b"), "Denied", "x")
+    api.on("POST", EVENTS, *[echo("1")] * 3)
+    api.on("POST", EVENTS.replace("/ns/", "/quiet/"), echo("1"))
+    await recorder.flush()
+    recorder.warning(of("ns", "a3"), "Denied", "x")
+    await recorder.flush()
+    assert api.calls[-1].body["regarding"]["name"] == "a3"
+
+
 @pytest.mark.usefixtures("writing")
 async def test_the_budget_holds_writes_back(
     api: FakeApi, recorder: EventRecorder, clock: Clock, monkeypatch: pytest.MonkeyPatch

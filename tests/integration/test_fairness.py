@@ -1,0 +1,294 @@
+"""Nobody waits for what is not theirs: another namespace's backlog, another issuer's dead Vault, a limit.
+
+Two of these run once more with their mechanism switched off (``unfair``), to show that they would notice.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from testbed.cluster import Testbed
+from testbed.controller import ControllerProcess
+from testbed.kube import Object
+from testbed.openbao import OpenBao
+from testbed.samples import EVERYBODY, lab_policy, use_binding
+from testbed.vaultpki import PkiLayout, setup_pki, setup_token
+from tests.builders import csr_pem
+from tests.integration.forwarding import Answer, ForwardingVault
+from tests.integration.support import (
+    CERT_MANAGER,
+    REQUEST,
+    cluster_issuer_with_token,
+    delete_issuer,
+    events,
+    only_policies,
+    ready,
+    request,
+    request_object,
+    wait_answer,
+    wait_in_flight,
+    wait_issued,
+    wait_ready,
+)
+
+CSR = csr_pem("fair.lab.example.test")
+IN_HAND = 16  # --issuer-concurrency
+WORKERS = 64
+
+
+def create(bed: Testbed, namespace: str, issuer: str, count: int, csr: bytes = CSR) -> Object:
+    """Make many requests at once; the resourceVersion of each as it was made."""
+    objects = [request_object(f"r{number}", namespace, issuer, csr=csr) for number in range(count)]
+    with ThreadPoolExecutor(8) as pool:
+        return {one["metadata"]["name"]: version(one) for one in pool.map(bed.kube.create, objects)}
+
+
+def all_in(bed: Testbed, namespace: str) -> list[Object]:
+    """Every request of a namespace."""
+    return bed.kube.list(CERT_MANAGER, REQUEST, namespace)
+
+
+def sweep(bed: Testbed, issuer: str, *namespaces: str) -> None:
+    """Leave no work to the controllers of other tests."""
+    for namespace in namespaces:
+        bed.kube.http.call("DELETE", bed.kube.path(CERT_MANAGER, REQUEST, None, namespace))
+    delete_issuer(bed, issuer)
+
+
+def version(obj: Object) -> int:
+    """etcd's count of writes at this object's last one: it orders all writes of the cluster."""
+    return int(obj["metadata"]["resourceVersion"])
+
+
+def controller(bed: Testbed, without: str | None, args: Sequence[str] = ()) -> ControllerProcess:
+    """A controller, possibly with a mechanism switched off."""
+    command = (sys.executable, "-m", "tests.integration.unfair") if without else None
+    return ControllerProcess(bed, args, command=command, env={"WITHOUT": without} if without else None)
+
+
+def metric(one: ControllerProcess, series: str) -> float:
+    """A metric's value, 0 where it has none."""
+    lines = (line.rpartition(" ") for line in one.metrics().splitlines() if line.startswith(series))
+    return sum(float(value) for _, _, value in lines)
+
+
+def throttled(one: ControllerProcess, issuer: str, reason: str) -> float:
+    """Seconds in which a cluster issuer's requests were held back for that reason."""
+    labels = f'kind="VaultClusterIssuer",name="{issuer}",namespace="",reason="{reason}"'
+    return metric(one, f"vault_issuer_throttled_seconds_total{{{labels}}}")
+
+
+@pytest.fixture
+def other(bed: Testbed, namespace: str) -> str:
+    """A second namespace."""
+    return bed.create_namespace(f"{namespace[:50]}-other")
+
+
+# Turns -------------------------------------------------------------------------
+
+
+def behind(bed: Testbed, backlog: str, quiet: str, issuer: str, name: str) -> int:
+    """Make one request: how many of the backlog were issued between its making and its certificate."""
+    made = request(bed, name, quiet, issuer, csr=CSR)
+    done = wait_issued(bed, name, quiet, 300)
+    issued = (version(one) for one in all_in(bed, backlog) if ready(one).get("status") == "True")
+    return sum(1 for one in issued if version(made) < one < version(done))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("without", "count"), [(None, 3000), ("turns", 800)], ids=["fair", "without-turns"])
+def test_a_backlog_in_one_namespace_does_not_hold_up_anothers_single_request(
+    bed: Testbed,
+    layout: PkiLayout,
+    namespace: str,
+    other: str,
+    without: str | None,
+    count: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cluster_issuer_with_token(bed, namespace, setup_token(bed.vault, layout.policy))
+    create(bed, namespace, namespace, count)
+    with controller(bed, without) as one:
+        wait_ready(bed, namespace)
+        passed = [behind(bed, namespace, other, namespace, f"single-{number}") for number in range(3)]
+        left = metric(one, "vault_issuer_queue_depth")
+    sweep(bed, namespace, namespace, other)
+    with capsys.disabled():
+        print(f"\n  {without or 'fair'}: of {count}, {passed} were issued before a single one made later")
+    # Those in hand when it came, and those that took their places while it was worked on itself.
+    if without is None:
+        assert left > 0
+        assert max(passed) <= 4 * IN_HAND
+    else:
+        assert passed[0] > count / 2
+
+
+# A dead Vault ------------------------------------------------------------------
+
+
+@pytest.fixture
+def dying(bed: Testbed) -> Iterator[OpenBao]:
+    """A second Vault, which a test may freeze."""
+    vault = OpenBao(bed.servers.bao, bed.directory / f"dying-{time.monotonic_ns()}")
+    try:
+        vault.start()
+        yield vault
+    finally:
+        vault.resume()
+        vault.close()
+
+
+@pytest.mark.parametrize("without", [None, "limits"], ids=["limited", "without-limits"])
+def test_a_frozen_vault_holds_up_no_other_issuer(
+    bed: Testbed, layout: PkiLayout, dying: OpenBao, namespace: str, other: str, without: str | None
+) -> None:
+    live, dead = namespace, f"{namespace}-dead"
+    dead_layout = setup_pki(dying)
+    cluster_issuer_with_token(bed, live, setup_token(bed.vault, layout.policy))
+    there = {"server": dying.addr, "caBundle": dying.ca_bundle}
+    cluster_issuer_with_token(bed, dead, setup_token(dying, dead_layout.policy), **there)
+    # Long enough that no call ends by itself while we look.
+    with controller(bed, without, ["--vault-timeout=300", "--issuer-check-period=600"]) as one:
+        wait_ready(bed, live)
+        wait_ready(bed, dead)
+        request(bed, "before", other, dead)
+        wait_issued(bed, "before", other)
+        dying.pause()
+        create(bed, other, dead, 300)
+        wait_in_flight(one, WORKERS if without else IN_HAND)
+        create(bed, namespace, live, 40)
+        if without is None:
+            for number in range(40):
+                wait_issued(bed, f"r{number}", namespace)
+        else:
+            time.sleep(5)
+        issued = {ready(found).get("status") for found in all_in(bed, namespace)}
+        assert issued == ({"True"} if without is None else {None})
+        assert not any(ready(found) for found in all_in(bed, other) if found["metadata"]["name"] != "before")
+        wait_in_flight(one, WORKERS if without else IN_HAND)
+        dying.resume()
+        for number in range(300):
+            wait_issued(bed, f"r{number}", other, 120)
+    sweep(bed, live, namespace, other)
+    delete_issuer(bed, dead)
+
+
+# spec.rateLimit ----------------------------------------------------------------
+
+
+def limited(bed: Testbed, layout: PkiLayout, name: str, limit: dict[str, int], **more: Any) -> None:
+    """An issuer with ``spec.rateLimit``."""
+    issuer = cluster_issuer_with_token(bed, name, setup_token(bed.vault, layout.policy), **more)
+    bed.kube.apply({**issuer, "spec": {**issuer["spec"], "rateLimit": limit}})
+
+
+def asked_at(bed: Testbed, namespace: str) -> list[float]:
+    """When Vault was asked to sign what it signed on a mount, by its audit log; seconds, in order."""
+    path = f"{namespace}/sign/lab"
+    signed = {
+        one["request"]["id"]
+        for one in bed.vault.audited(path)
+        if (one["response"].get("data") or {}).get("certificate")
+    }
+    asked = (one for one in bed.vault.audited(path, "request") if one["request"]["id"] in signed)
+    return sorted(datetime.fromisoformat(one["time"]).timestamp() for one in asked)
+
+
+def test_vault_is_asked_no_faster_than_the_rate_and_waiting_costs_no_write(
+    bed: Testbed, namespace: str
+) -> None:
+    rate, burst, count = 5, 10, 40
+    mine = setup_pki(bed.vault, root_mount=f"{namespace}-root", mount=namespace)
+    limited(bed, mine, namespace, {"perSecond": rate, "burst": burst}, path=f"{namespace}/sign/lab")
+    with controller(bed, None) as one:
+        wait_ready(bed, namespace)
+        made = create(bed, namespace, namespace, count)
+        unsigned = [one for one in all_in(bed, namespace) if not ready(one).get("status")]
+        assert unsigned, "the limit left nothing waiting"
+        assert all(version(one) == made[one["metadata"]["name"]] for one in unsigned)
+        for number in range(count):
+            wait_issued(bed, f"r{number}", namespace, 120)
+        assert throttled(one, namespace, "rate") > 0
+    times = asked_at(bed, namespace)
+    assert len(times) == count
+    for first in range(len(times)):
+        for last in range(first, len(times)):
+            allowed = burst + rate * (times[last] - times[first])
+            assert last - first + 1 <= allowed + 3, "so much for calls that took unequally long to arrive"
+    delete_issuer(bed, namespace)
+
+
+class SlowVault(ForwardingVault):
+    """Hands signing calls on after a while; ``most`` is how many were ever open at once."""
+
+    def __init__(self, bed: Testbed, name: str) -> None:
+        super().__init__(bed, name)
+        self._lock = threading.Lock()
+        self._open = 0
+        self.most = 0
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._open += 1
+            self.most = max(self.most, self._open)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open -= 1
+
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        """The real Vault's answer."""
+        if "/sign/" not in path or b"BEGIN CERTIFICATE REQUEST" not in body:
+            return self.relay(method, path, headers, body)
+        with self._counted():
+            time.sleep(0.2)
+            return self.relay(method, path, headers, body)
+
+
+@pytest.mark.parametrize(("limit", "most"), [({"concurrent": 3}, 3), ({"perSecond": 1000}, IN_HAND)])
+def test_no_more_calls_are_open_than_the_limit_or_the_flag_says(
+    bed: Testbed, layout: PkiLayout, namespace: str, limit: dict[str, int], most: int
+) -> None:
+    with SlowVault(bed, namespace) as slow, controller(bed, None):
+        limited(bed, layout, namespace, limit, server=slow.addr, caBundle=slow.ca_bundle)
+        wait_ready(bed, namespace)
+        create(bed, namespace, namespace, 60)
+        for number in range(60):
+            wait_issued(bed, f"r{number}", namespace, 60)
+        assert slow.most == most
+    delete_issuer(bed, namespace)
+
+
+# Events ------------------------------------------------------------------------
+
+
+def test_a_storm_of_denials_stays_within_the_budget_and_another_namespace_is_still_told(
+    bed: Testbed, layout: PkiLayout, namespace: str, other: str
+) -> None:
+    cluster_issuer_with_token(bed, namespace, setup_token(bed.vault, layout.policy))
+    refused = csr_pem("elsewhere.example.org")
+    policies = lab_policy("fair-lab"), *use_binding("fair-lab", [EVERYBODY])
+    with only_policies(bed, *policies), controller(bed, None) as one:
+        wait_ready(bed, namespace)
+        started = time.monotonic()
+        create(bed, namespace, namespace, 600, refused)
+        for number in range(600):
+            wait_answer(bed, f"r{number}", namespace, "Denied", 120)
+        assert metric(one, "vault_issuer_events_dropped") > 0, "the queue was never full"
+        request(bed, "single", other, namespace, csr=refused)
+        assert len(events(bed, other, "single", "Denied")) == 1
+        told = bed.kube.list("events.k8s.io/v1", "Event", namespace)
+        # EventBudget: 25 at once and one a second.
+        assert 25 <= len(told) <= 25 + (time.monotonic() - started) + 1
+    sweep(bed, namespace, namespace, other)
