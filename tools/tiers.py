@@ -15,8 +15,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The unit tests share nothing, so they run on all cores; the others share one cluster.
-PARALLEL = {"unit": ("-n", "auto", "--dist", "loadfile"), "replay": ("-n", "auto")}
+# The unit tests share nothing, so they run on all cores. The integration tests wait more than they work: two
+# clusters side by side, each with the files it is given.
+PARALLEL = {
+    "unit": ("-n", "auto", "--dist", "loadfile"),
+    "replay": ("-n", "auto"),
+    "integration": ("-n", "2", "--dist", "loadfile"),
+}
 
 
 def main(arguments: list[str]) -> int:
