@@ -136,7 +136,12 @@ class Replica:
         stopping = asyncio.create_task(stop.wait())
         losing = asyncio.create_task(self._lost.wait())
         try:
-            await asyncio.wait({stopping, losing, looking}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                {stopping, losing, looking, joining}, return_when=asyncio.FIRST_COMPLETED
+            )
+            for broken in done & {looking, joining}:  # a defect: neither ends by itself
+                log.error("sharing broke", task=broken.get_name(), error=repr(broken.exception()))
+                self.lose()
             looking.cancel()
             began = time.monotonic()
             await self._leave(joining)
@@ -157,7 +162,7 @@ class Replica:
 
     async def end(self) -> None:
         """Give up the shards that are left, unfinished."""
-        for shard in self._mine.values():
+        for shard in list(self._mine.values()):
             await shard.release_unfinished()
         for task in self._tasks.values():
             task.cancel()
