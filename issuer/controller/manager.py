@@ -13,15 +13,13 @@ import structlog
 from issuer.controller import workers
 from issuer.controller.issuer_reconciler import BuildSigner
 from issuer.controller.options import ControllerOptions
-from issuer.controller.wiring import FIRST, RBAC, REQUESTS, Parts, vault_signer
+from issuer.controller.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Parts, vault_signer
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import LeaderElector
 from issuer.telemetry.health import HealthServer
 
 log = structlog.get_logger(__name__)
-
-_REVOCATION_WORKERS = 16
 
 
 class Manager:
@@ -136,7 +134,7 @@ class Manager:
             ),
             *workers.start(
                 "revocations",
-                _REVOCATION_WORKERS,
+                REVOCATION_WORKERS,
                 parts.revocation_queue,
                 parts.revocation_reconciler.reconcile,
                 parts.metrics,
