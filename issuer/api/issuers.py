@@ -142,16 +142,22 @@ class RateLimit(ApiModel):
         ),
     )
     per_second: int | None = Field(
-        default=None, ge=1, le=10_000, description="Certificates asked for in a second, on average."
+        default=None, ge=1, le=10_000, description="Certificates Vault is asked for in a second, on average."
     )
     burst: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="Certificates that may be asked for at once after a pause. The default is perSecond.",
+        description="Certificates Vault may be asked for at once after a pause. The default is perSecond.",
     )
     concurrent: int | None = Field(
-        default=None, ge=1, le=1_000, description="Requests that may be open towards Vault at the same time."
+        default=None,
+        ge=1,
+        le=1_000,
+        description=(
+            "Requests worked on at the same time, and so the most calls that are open towards Vault. "
+            "The default is the controller's --issuer-concurrency."
+        ),
     )
 
 
@@ -190,7 +196,8 @@ class IssuerSpec(ApiModel):
         ),
     )
     rate_limit: RateLimit | None = Field(
-        default=None, description="Bounds what this issuer asks of Vault. No bounds without it."
+        default=None,
+        description="Bounds what this issuer asks of Vault. Each replica that works keeps to it by itself.",
     )
 
     @classmethod

@@ -78,8 +78,10 @@ def controller(
             min=1,
             max=1024,
         ),
+    ] = 8,
+    issuer_workers: Annotated[
+        int, typer.Option(help="Issuers checked at once; half of them at most at one Vault.", min=1, max=256)
     ] = 16,
-    issuer_workers: Annotated[int, typer.Option(help="Issuers checked at once.", min=1, max=256)] = 8,
     issuer_check_period: Annotated[
         float, typer.Option(help="Seconds between two checks of a healthy issuer.", min=1)
     ] = 60.0,

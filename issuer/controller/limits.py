@@ -1,4 +1,4 @@
-"""How much of the controller, and of Vault, one issuer may have at a time; and whose turn a request has.
+"""How much of the controller, and of Vault, one issuer may have at a time.
 
 An issuer's gate is asked before each of its requests is handed out (``issuer.kube.line``), so a request that
 has to wait costs no worker and no write.
@@ -7,19 +7,15 @@ has to wait costs no worker and no write.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from issuer.api.group import CLUSTER_ISSUER_KIND
 from issuer.api.issuers import RateLimit
-from issuer.controller.delivery import Delivery
-from issuer.controller.kinds import kind_of
 from issuer.controller.registry import IssuerRegistry
-from issuer.controller.request import IssuerKey, Request, RequestKey
-from issuer.controller.stores import IssuerStore, RequestStore
-from issuer.kube.line import Closed, Place
+from issuer.controller.request import IssuerKey, RequestKey
+from issuer.kube.line import Closed
 from issuer.telemetry.metrics import Metrics
 
 Clock = Callable[[], float]
@@ -154,16 +150,16 @@ class IssuerGate:
 
 
 class OpenGate:
-    """For requests that no issuer's limit is about."""
+    """For what no issuer's limit is about."""
 
     def closed(self) -> Closed | None:
         """Never."""
         return None
 
-    def passed(self, key: RequestKey) -> None:
+    def passed(self, key: object) -> None:
         """Nothing to count."""
 
-    def done(self, key: RequestKey) -> None:
+    def done(self, key: object) -> None:
         """Nothing to count."""
 
     def waited(self, reason: str, seconds: float) -> None:
@@ -202,40 +198,3 @@ class Limits:
 
 
 OPEN: Final = OpenGate()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Turns:
-    """Where each request stands in the line.
-
-    Each VaultClusterIssuer has turns of its own, and so has each namespace for all of its VaultIssuers,
-    however many it makes. Among the requests of one issuer, namespaces take turns; Kubernetes'
-    CertificateSigningRequests have none, so there requesters do.
-    """
-
-    stores: Mapping[type[Request], RequestStore]
-    issuers: Mapping[str, IssuerStore]
-    delivery: Delivery
-    limits: Limits
-
-    def place(self, key: RequestKey) -> Place[RequestKey]:
-        """The place of a request as it is known now; one that is gone has one, too."""
-        held = self.delivery.held(key)
-        if held is not None:
-            # It only has to be delivered: that needs no token, and no answer of a Vault that is slow.
-            return Place(_owner(held.issuer), OPEN, key.namespace)
-        asked = self.stores[kind_of(key)].asked_of(key)
-        if asked is None:
-            return Place(None, OPEN, key.namespace)
-        issuer, username = asked
-        flow = key.namespace or username
-        # Anyone can name issuers that don't exist: they have one turn together, not one each.
-        if issuer is None or self.issuers[issuer.kind].get(issuer) is None:
-            return Place(None, OPEN, flow)
-        return Place(_owner(issuer), self.limits.gate(issuer), flow)
-
-
-def _owner(issuer: IssuerKey) -> tuple[str, str]:
-    if issuer.kind == CLUSTER_ISSUER_KIND:
-        return issuer.kind, issuer.name
-    return "Namespace", issuer.namespace

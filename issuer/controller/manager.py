@@ -19,7 +19,7 @@ from issuer.controller.options import ControllerOptions
 from issuer.controller.sharding.marks import ENDING, SHARDS
 from issuer.controller.sharding.replica import Replica
 from issuer.controller.sharding.work import RequestWork
-from issuer.controller.wiring import FIRST, RBAC, REQUESTS, Parts, vault_signer
+from issuer.controller.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Parts, vault_signer
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError
@@ -27,8 +27,6 @@ from issuer.kube.lease import Lease
 from issuer.telemetry.health import HealthServer
 
 log = structlog.get_logger(__name__)
-
-_REVOCATION_WORKERS = 16
 
 
 class Manager:
@@ -181,7 +179,7 @@ class Manager:
             ),
             *workers.start(
                 "revocations",
-                _REVOCATION_WORKERS,
+                REVOCATION_WORKERS,
                 parts.revocation_queue,
                 parts.revocation_reconciler.reconcile,
                 parts.metrics,

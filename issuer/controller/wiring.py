@@ -20,7 +20,7 @@ from issuer.controller.delivery import Delivery
 from issuer.controller.issuer_reconciler import BuildSigner, IssuerReconciler
 from issuer.controller.kinds import KINDS
 from issuer.controller.kubernetes_csr import KubernetesCSR
-from issuer.controller.limits import Limits, Turns
+from issuer.controller.limits import Limits
 from issuer.controller.options import ControllerOptions
 from issuer.controller.policies import PolicyReconciler, PolicyStore
 from issuer.controller.registry import IssuerRegistry
@@ -33,6 +33,7 @@ from issuer.controller.revocation.store import Both, RevocationStore
 from issuer.controller.rights import ApprovalRights, SigningRights
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore, Signal
+from issuer.controller.turns import RequestTurns, of_checks, of_revocations
 from issuer.controller.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
@@ -60,6 +61,7 @@ _ISSUER_BACKOFF = 15.0
 _REQUEST_BACKOFF = 60.0
 _REVOCATION_BACKOFF = 15.0
 _SETTLES = 1.0
+REVOCATION_WORKERS = 32
 
 ISSUERS = {ISSUER_KIND: VAULT_ISSUERS, CLUSTER_ISSUER_KIND: VAULT_CLUSTER_ISSUERS}
 RBAC = {
@@ -104,9 +106,11 @@ class Parts:
         self.metrics = Metrics()
         self.line: FairLine[RequestKey] = FairLine(self._place, options.workers)
         self.requests: WorkQueue[RequestKey] = WorkQueue(self.line, longest=_REQUEST_BACKOFF)
-        self.issuers: WorkQueue[IssuerKey] = WorkQueue(longest=_ISSUER_BACKOFF)
         self.stores = {kind: RequestStore(kind, self._offer) for kind in KINDS}
         self.issuer_stores = {kind: IssuerStore(kind, self._issuer_changed) for kind in ISSUERS}
+        self.issuers: WorkQueue[IssuerKey] = WorkQueue(
+            FairLine(of_checks(self.issuer_stores), options.issuer_workers), longest=_ISSUER_BACKOFF
+        )
         self.registry = IssuerRegistry(self._offer)
         self.limits = Limits(self.registry, self.metrics, options.issuer_concurrency)
         self.unprocessed = UnprocessedRequests(self._offer)
@@ -116,13 +120,15 @@ class Parts:
         self.access = AccessCache(client)
         self.rights = ApprovalRights(client)
         self.signing_rights = SigningRights(client)
-        self.revocation_queue: WorkQueue[RequestKey] = WorkQueue(longest=_REVOCATION_BACKOFF)
         self.revocations = RevocationStore(self._revocation_due)
+        self.revocation_queue: WorkQueue[RequestKey] = WorkQueue(
+            FairLine(of_revocations(self.revocations), REVOCATION_WORKERS), longest=_REVOCATION_BACKOFF
+        )
         self.revocation_rights = RevocationRights(client)
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         self.delivery = Delivery(client, self.metrics, written=authority.written)
-        self.turns = Turns(self.stores, self.issuer_stores, self.delivery, self.limits)
+        self.turns = RequestTurns(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler(build_signer)
         self.request_reconciler = self._request_reconciler()

@@ -17,7 +17,9 @@ from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.inprocess import Running, controller_with_fault, until
 from tests.integration.support import (
     CERT_MANAGER,
+    FIFTY_IN_FLIGHT,
     REQUEST,
+    at_once,
     cluster_issuer_with_token,
     delete_issuer,
     only_policies,
@@ -128,13 +130,12 @@ def test_sigterm_with_fifty_in_flight_signs_each_once(
 ) -> None:
     names = [f"flight-{number}" for number in range(50)]
     before = Counter(signed_csrs(bed))
-    with ControllerProcess(bed, ["--vault-timeout=60"]) as controller:
+    with ControllerProcess(bed, FIFTY_IN_FLIGHT) as controller:
         cluster_issuer_with_token(bed, "flight", setup_token(bed.vault, layout.policy))
         wait_ready(bed, "flight")
         bed.vault.pause()
         try:
-            for name in names:
-                request(bed, name, namespace, "flight")
+            at_once(lambda name: request(bed, name, namespace, "flight"), names)
             wait_in_flight(controller, 50)
             controller.terminate()
         finally:

@@ -20,7 +20,7 @@ from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object
 from testbed.openbao import OpenBao
-from testbed.samples import EVERYBODY, lab_policy, use_binding
+from testbed.samples import API_VERSION, EVERYBODY, lab_policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_pki, setup_token
 from tests.builders import csr_pem
 from tests.integration.forwarding import Answer, ForwardingVault
@@ -41,7 +41,7 @@ from tests.integration.support import (
 )
 
 CSR = csr_pem("fair.lab.example.test")
-IN_HAND = 16  # --issuer-concurrency
+IN_HAND = 8  # --issuer-concurrency
 WORKERS = 64
 
 
@@ -180,6 +180,30 @@ def test_a_frozen_vault_holds_up_no_other_issuer(
             wait_issued(bed, f"r{number}", other, 120)
     sweep(bed, live, namespace, other)
     delete_issuer(bed, dead)
+
+
+@pytest.mark.parametrize("without", [None, "limits"], ids=["limited", "without-limits"])
+def test_a_frozen_vault_holds_up_no_check_of_another_vaults_issuer(
+    bed: Testbed, layout: PkiLayout, dying: OpenBao, namespace: str, without: str | None
+) -> None:
+    token = setup_token(dying, setup_pki(dying).policy)
+    dead = [f"{namespace}-{number}" for number in range(10)]
+    dying.pause()
+    with controller(bed, without, ["--vault-timeout=300", "--issuer-workers=4"]):
+        for name in dead:
+            cluster_issuer_with_token(bed, name, token, server=dying.addr, caBundle=dying.ca_bundle)
+        time.sleep(1)  # the checks hang by then
+        cluster_issuer_with_token(bed, namespace, setup_token(bed.vault, layout.policy))
+        if without is None:
+            wait_ready(bed, namespace)
+        else:
+            time.sleep(5)
+            assert not ready(bed.kube.get(API_VERSION, "VaultClusterIssuer", namespace))
+        dying.resume()
+        for name in (namespace, *dead):
+            wait_ready(bed, name)
+    for name in (namespace, *dead):
+        delete_issuer(bed, name)
 
 
 # spec.rateLimit ----------------------------------------------------------------

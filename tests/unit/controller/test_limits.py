@@ -1,4 +1,4 @@
-"""What an issuer may have at once, by its gate; and whose turn a request has."""
+"""What an issuer may have at once, by its gate."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer.api.issuers import RateLimit
-from issuer.controller.certificate_request import CertificateRequest
-from issuer.controller.delivery import Held
-from issuer.controller.kubernetes_csr import KubernetesCSR
-from issuer.controller.limits import LONGEST_PAUSE, OPEN, SILENT_AFTER, IssuerGate, Turns
-from issuer.controller.registry import SharedSigner
+from issuer.controller.limits import LONGEST_PAUSE, SILENT_AFTER, IssuerGate
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.kube.line import Closed
 from issuer.signing.outcomes import Retry
-from tests.builders import certificate_request, issuer_object, signing_request
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 
 
@@ -213,60 +208,6 @@ async def test_a_signing_call_spends_the_issuers_token(bench: Bench) -> None:
     closed = gate.closed()
     assert closed is not None
     assert closed.reason == "rate"
-
-
-@pytest.fixture
-def turns(bench: Bench) -> Turns:
-    """The order of a controller with a cluster issuer ``demo`` and two issuers of ``team-a``."""
-    bench.with_ready_issuer()
-    for name in ("one", "two"):
-        bench.issuers["VaultIssuer"].upsert(issuer_object(name, "team-a"))
-    return Turns(bench.stores, bench.issuers, bench.delivery, bench.limits)
-
-
-def add(bench: Bench, name: str, namespace: str, issuer: str, kind: str = "VaultClusterIssuer") -> RequestKey:
-    bench.store.upsert(certificate_request(name, namespace, issuer=issuer, kind=kind))
-    return RequestKey(namespace, name)
-
-
-def test_requests_of_one_issuer_share_its_gate_and_namespaces_take_turns(bench: Bench, turns: Turns) -> None:
-    one = turns.place(add(bench, "r1", "team-a", "demo"))
-    other = turns.place(add(bench, "r2", "team-b", "demo"))
-    assert one.gate is other.gate is bench.limits.gate(CLUSTER_ISSUER)
-    assert (one.owner, one.flow, other.owner, other.flow) == (one.owner, "team-a", one.owner, "team-b")
-
-
-def test_issuers_of_a_namespace_have_gates_of_their_own_and_its_turns(bench: Bench, turns: Turns) -> None:
-    one = turns.place(add(bench, "r1", "team-a", "one", "VaultIssuer"))
-    two = turns.place(add(bench, "r2", "team-a", "two", "VaultIssuer"))
-    cluster = turns.place(add(bench, "r3", "team-a", "demo"))
-    assert one.owner == two.owner != cluster.owner
-    assert len({one.gate, two.gate, cluster.gate}) == 3
-
-
-def test_issuers_that_are_not_there_have_one_turn_together_and_no_gate(bench: Bench, turns: Turns) -> None:
-    places = [turns.place(add(bench, f"r{n}", "team-a", f"invented-{n}")) for n in range(3)]
-    places.append(turns.place(add(bench, "bad", "team-a", "demo", "Issuer")))
-    places.append(turns.place(RequestKey("team-a", "gone")))
-    assert {(one.owner, one.gate, one.flow) for one in places} == {(None, OPEN, "team-a")}
-
-
-def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, turns: Turns) -> None:
-    for name in ("ann", "ben"):
-        bench.stores[KubernetesCSR].upsert(signing_request(f"of-{name}", username=name))
-    places = [turns.place(RequestKey("", f"of-{name}")) for name in ("ann", "ben")]
-    assert [one.flow for one in places] == ["ann", "ben"]
-    assert places[0].gate is bench.limits.gate(CLUSTER_ISSUER)
-
-
-def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, turns: Turns) -> None:
-    key = add(bench, "r1", "team-a", "demo")
-    request = bench.stores[CertificateRequest].get(key)
-    assert request is not None
-    shared = SharedSigner(bench.signer, ())
-    bench.delivery.hold(Held(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", ""))
-    assert turns.place(key).gate is OPEN
-    assert turns.place(key).owner == ("VaultClusterIssuer", "demo")
 
 
 def test_of_an_issuer_that_is_gone_nothing_is_kept(bench: Bench) -> None:

@@ -1,0 +1,114 @@
+"""Whose turn a request, a check and a revocation has."""
+
+from __future__ import annotations
+
+import pytest
+
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.delivery import Held
+from issuer.controller.kubernetes_csr import KubernetesCSR
+from issuer.controller.limits import OPEN
+from issuer.controller.registry import SharedSigner
+from issuer.controller.request import IssuerKey, RequestKey
+from issuer.controller.revocation.marks import FINALIZER
+from issuer.controller.revocation.store import RevocationStore
+from issuer.controller.turns import RequestTurns, of_checks, of_revocations
+from issuer.kube.line import FairLine
+from tests.builders import certificate_request, issuer_object, signing_request
+from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
+
+
+@pytest.fixture
+def turns(bench: Bench) -> RequestTurns:
+    """The order of a controller with a cluster issuer ``demo`` and two issuers of ``team-a``."""
+    bench.with_ready_issuer()
+    for name in ("one", "two"):
+        bench.issuers["VaultIssuer"].upsert(issuer_object(name, "team-a"))
+    return RequestTurns(bench.stores, bench.issuers, bench.delivery, bench.limits)
+
+
+def add(bench: Bench, name: str, namespace: str, issuer: str, kind: str = "VaultClusterIssuer") -> RequestKey:
+    bench.store.upsert(certificate_request(name, namespace, issuer=issuer, kind=kind))
+    return RequestKey(namespace, name)
+
+
+def test_requests_of_one_issuer_share_its_gate_and_namespaces_take_turns(
+    bench: Bench, turns: RequestTurns
+) -> None:
+    one = turns.place(add(bench, "r1", "team-a", "demo"))
+    other = turns.place(add(bench, "r2", "team-b", "demo"))
+    assert one.gate is other.gate is bench.limits.gate(CLUSTER_ISSUER)
+    assert (one.owner, one.flow, other.owner, other.flow) == (one.owner, "team-a", one.owner, "team-b")
+
+
+def test_issuers_of_a_namespace_have_gates_of_their_own_and_its_turns(
+    bench: Bench, turns: RequestTurns
+) -> None:
+    one = turns.place(add(bench, "r1", "team-a", "one", "VaultIssuer"))
+    two = turns.place(add(bench, "r2", "team-a", "two", "VaultIssuer"))
+    cluster = turns.place(add(bench, "r3", "team-a", "demo"))
+    assert one.owner == two.owner != cluster.owner
+    assert len({one.gate, two.gate, cluster.gate}) == 3
+
+
+def test_issuers_that_are_not_there_have_one_turn_together_and_no_gate(
+    bench: Bench, turns: RequestTurns
+) -> None:
+    places = [turns.place(add(bench, f"r{n}", "team-a", f"invented-{n}")) for n in range(3)]
+    places.append(turns.place(add(bench, "bad", "team-a", "demo", "Issuer")))
+    places.append(turns.place(RequestKey("team-a", "gone")))
+    assert {(one.owner, one.gate, one.flow) for one in places} == {(None, OPEN, "team-a")}
+
+
+def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, turns: RequestTurns) -> None:
+    for name in ("ann", "ben"):
+        bench.stores[KubernetesCSR].upsert(signing_request(f"of-{name}", username=name))
+    places = [turns.place(RequestKey("", f"of-{name}")) for name in ("ann", "ben")]
+    assert [one.flow for one in places] == ["ann", "ben"]
+    assert places[0].gate is bench.limits.gate(CLUSTER_ISSUER)
+
+
+def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, turns: RequestTurns) -> None:
+    key = add(bench, "r1", "team-a", "demo")
+    request = bench.stores[CertificateRequest].get(key)
+    assert request is not None
+    shared = SharedSigner(bench.signer, ())
+    bench.delivery.hold(Held(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", ""))
+    assert turns.place(key).gate is OPEN
+    assert turns.place(key).owner == ("VaultClusterIssuer", "demo")
+
+
+def test_checks_of_a_dead_vaults_issuers_leave_workers_for_others(bench: Bench) -> None:
+    store = bench.issuers["VaultClusterIssuer"]
+    line = FairLine(of_checks(bench.issuers), most=8)
+    for number in range(100):
+        store.upsert(issuer_object(f"dead-{number}", server="https://dead.example.test:8200"))
+        line.add(IssuerKey("VaultClusterIssuer", "", f"dead-{number}"))
+    hanging = []
+    while (key := line.take()) is not None:
+        hanging.append(key)
+    assert len(hanging) == 4
+    store.upsert(issuer_object("live", server="https://live.example.test:8200"))
+    live = IssuerKey("VaultClusterIssuer", "", "live")
+    line.add(live)
+    assert line.take() == live
+
+
+def test_an_issuer_that_is_gone_or_unreadable_has_a_place_too(bench: Bench) -> None:
+    obj = issuer_object("odd")
+    del obj["spec"]["vault"]
+    bench.issuers["VaultClusterIssuer"].upsert(obj)
+    place = of_checks(bench.issuers)
+    owners = [place(IssuerKey("VaultClusterIssuer", "", name)).owner for name in ("odd", "gone")]
+    assert owners == ["", ""]
+
+
+def test_revocations_take_turns_by_issuer(bench: Bench) -> None:
+    store = RevocationStore(lambda _key: None)
+    for name, issuer in (("a", "one"), ("b", "two")):
+        obj = certificate_request(name, issuer=issuer)
+        obj["metadata"]["finalizers"] = [FINALIZER]
+        store.upsert(obj)
+    place = of_revocations(store)
+    owners = [place(RequestKey("team-a", name)).owner for name in ("a", "b", "gone")]
+    assert owners == [("VaultClusterIssuer", "one"), ("VaultClusterIssuer", "two"), None]
