@@ -102,6 +102,16 @@ CERT_MANAGER = Build(
     minutes=4,
     crds=True,
 )
+ETCD = Build(
+    name="etcd",
+    directory="etcd",
+    module="go.etcd.io/etcd/server/v3",
+    target=".",
+    program="etcd",
+    download_mb=15,
+    disk_mb=400,
+    minutes=1,
+)
 # After kube-apiserver, with which it shares most packages; cold it would take some five minutes.
 KUBE_CONTROLLERS = Build(
     name="kube-controllers",
@@ -125,7 +135,7 @@ APPROVER_POLICY = Build(
     crds=True,
 )
 # What every testbed needs; the others are for a few tests, built when they ask for them.
-BUILDS = (KUBE_APISERVER, CERT_MANAGER)
+BUILDS = (KUBE_APISERVER, ETCD, CERT_MANAGER)
 
 
 def build(which: Build, go: Go | None = None) -> Path:

