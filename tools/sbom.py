@@ -2,7 +2,7 @@
 
 python tools/sbom.py --packages DIRECTORY --lock locks/runtime.txt --output FILE
 
-The packages are those whose metadata lies in DIRECTORY. Each has the hashes of its files that the lock allows.
+The packages are those whose metadata lies in DIRECTORY, each with the hashes that the lock allows for it.
 Nothing in it depends on when or where it was made. Source: CycloneDX 1.6 JSON reference.
 """
 

@@ -2,8 +2,8 @@
 
 python tools/wheels.py [--python 3.13] [--arch amd64|arm64] [--output wheels]
 
-Python must be the one in the base image. Files that aren't in the hashed locks are refused by pip, and what the
-folder held before is removed.
+Python must be the one in the base image. Files that aren't in the hashed locks are refused by pip, and what
+the folder held before is removed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The CustomResourceDefinitions, made from the models.
 
-`python -m issuer.api.crd [--check] [DIRECTORY]` writes them (default `charts/vault-issuer/crds`), or with `--check` says
-whether the files there are still what the models give.
+`python -m issuer.api.crd [--check] [DIRECTORY]` writes them (default: the chart's `crds`, which `config/crd`
+names), or with `--check` says whether the files there are still what the models give.
 
 Kubernetes takes only *structural* schemas: no `$ref`, no alternatives, no titles. Pydantic writes all three,
 so its schema is flattened here. Source: Kubernetes, "Extend the Kubernetes API with

@@ -21,8 +21,8 @@ def crds(
 ) -> None:
     """Print the CustomResourceDefinitions of this version, or apply them to a cluster.
 
-    Applying takes patch on those customresourcedefinitions, and create where they are not there yet. Fields that
-    others set otherwise are taken over; nothing is ever deleted.
+    Applying takes patch on those customresourcedefinitions, and create where they are not there yet. Fields
+    that others set otherwise are taken over; nothing is ever deleted.
 
     Exit codes: 0 done; 1 the cluster refused; 2 bad input, or no cluster.
 
