@@ -61,7 +61,7 @@ class _Wanted:
     wheel: tuple[str, str] | None
 
 
-# Older ones don't report how far their watches are, and kube-apiserver then reads every list from etcd itself.
+# Older ones don't tell how far their watches are, and kube-apiserver then reads every list from etcd.
 _ETCD = _Wanted("etcd", (3, 5, 13), "kube-apiserver lists from its cache with it", ("--version",), None)
 _APISERVER = _Wanted("kube-apiserver", (1, 32), "selectable fields need it", ("--version",), None)
 _BAO = _Wanted(

@@ -1,7 +1,7 @@
 """Runs tiers of tests one after the other and says how long each took.
 
-unit: no servers. replay: a recorded sample of the differential tier. integration:
-the real testbed. differential: the real approver-policy, which is built for it.
+unit: no servers. replay: a recorded sample of the differential tier. chart: Helm and kustomize, no
+cluster. integration: the real testbed. differential: the real approver-policy, which is built for it.
 
 python tools/tiers.py unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PARALLEL = {
     "unit": ("-n", "auto", "--dist", "loadfile"),
     "replay": ("-n", "auto"),
+    "chart": ("-n", "auto"),
     "integration": ("-n", "2", "--dist", "loadfile"),
 }
 
