@@ -78,7 +78,7 @@ def controller(
             min=1,
             max=1024,
         ),
-    ] = 16,
+    ] = 8,
     issuer_workers: Annotated[
         int, typer.Option(help="Issuers checked at once; half of them at most at one Vault.", min=1, max=256)
     ] = 16,

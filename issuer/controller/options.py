@@ -52,7 +52,7 @@ class ControllerOptions:
     cluster_resource_namespace: str = DEFAULT_NAMESPACE
     kubeconfig: Path | None = None
     workers: int = 64
-    issuer_concurrency: int = 16
+    issuer_concurrency: int = 8
     issuer_workers: int = 16
     issuer_check_period: float = 60.0
     vault_timeout: float = 15.0

@@ -41,7 +41,7 @@ from tests.integration.support import (
 )
 
 CSR = csr_pem("fair.lab.example.test")
-IN_HAND = 16  # --issuer-concurrency
+IN_HAND = 8  # --issuer-concurrency
 WORKERS = 64
 
 
