@@ -124,6 +124,18 @@ APPROVER_POLICY = Build(
     minutes=4,
     crds=True,
 )
+# Shares most packages with kube-apiserver, too.
+KUBE_NODE = Build(
+    name="kube-node",
+    directory="kube-node",
+    module="k8s.io/kubernetes",
+    target=".",
+    program="kube-node",
+    download_mb=30,
+    disk_mb=1500,
+    minutes=2,
+    stamped=True,
+)
 # What every testbed needs; the others are for a few tests, built when they ask for them.
 BUILDS = (KUBE_APISERVER, CERT_MANAGER)
 

@@ -21,7 +21,7 @@ class OpenBao:
     """The server and an administrator's calls to it.
 
     Attributes:
-        addr: ``https://127.0.0.1:PORT``; stays the same over ``stop`` and ``start``.
+        addr: ``https://ADDRESS:PORT``, on loopback unless told otherwise; stays the same over ``stop`` and ``start``.
         mtls_addr: the same server at a listener that wants a client certificate of ``client_ca``.
         ca_file: PEM of the CA of its listener.
         token: the root token.
@@ -29,11 +29,12 @@ class OpenBao:
         audit_log: file with one JSON object for each request and each answer.
     """
 
-    def __init__(self, program: Program, directory: Path) -> None:
+    def __init__(self, program: Program, directory: Path, address: str = LOOPBACK) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._program = program
         self._directory = directory
-        self._tls = write_server(directory, "openbao")
+        self._address = address
+        self._tls = write_server(directory, "openbao", [address])
         self.process = Process("OpenBao", directory / "openbao.log")
         self.ca_file = self._tls.ca
         self.client_ca = ClientCA("testbed client CA")
@@ -73,7 +74,7 @@ class OpenBao:
     def _first_launch(self) -> None:
         port = free_port()
         mtls_port = free_port()
-        self.addr, self.mtls_addr = f"https://{LOOPBACK}:{port}", f"https://{LOOPBACK}:{mtls_port}"
+        self.addr, self.mtls_addr = (f"https://{self._address}:{one}" for one in (port, mtls_port))
         self._http = JSONClient(self.addr, str(self.ca_file))
         config = self._directory / "openbao.json"
         config.write_text(json.dumps(self._configuration(port, mtls_port)))
@@ -92,7 +93,7 @@ class OpenBao:
         data = self._directory / "data"
         data.mkdir(exist_ok=True)
         listener = {
-            "address": f"{LOOPBACK}:{port}",
+            "address": f"{self._address}:{port}",
             "cluster_address": f"{LOOPBACK}:{cluster_port}",
             "tls_cert_file": str(self._tls.cert),
             "tls_key_file": str(self._tls.key),
@@ -101,7 +102,7 @@ class OpenBao:
         client_ca.write_text(self.client_ca.pem)
         mtls_listener = {
             **listener,
-            "address": f"{LOOPBACK}:{mtls_port}",
+            "address": f"{self._address}:{mtls_port}",
             "cluster_address": f"{LOOPBACK}:{free_port()}",
             "tls_client_ca_file": str(client_ca),
             "tls_require_and_verify_client_cert": True,
