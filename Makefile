@@ -43,7 +43,7 @@ format: setup ## format the code and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-crds: setup ## write config/crd from the models
+crds: setup ## write the CRDs from the models
 	$(BIN)/python -m issuer.api.crd
 
 lock: setup ## renew locks/ from pyproject.toml

@@ -1,7 +1,7 @@
 """One call starts a real cluster for tests, the demo and the benchmarks; leaving the block stops all of it.
 
     with Testbed(Options(minimum_backoff="1s")) as bed:
-        bed.kube.apply(Path("config/crd"))
+        bed.kube.apply(Path("charts/vault-issuer/crds"))
         setup_pki(bed.vault)
 
 etcd, kube-apiserver, OpenBao and cert-manager are the real programs, as processes on random loopback ports
@@ -269,7 +269,7 @@ class Testbed:
             raise TestbedError("this testbed was started without OpenBao (Options(vault=False))")
         return self._vault
 
-    def install_crds(self, directory: Path = REPOSITORY / "config" / "crd") -> None:
+    def install_crds(self, directory: Path = REPOSITORY / "charts" / "vault-issuer" / "crds") -> None:
         """Apply CRDs from a directory and wait until they are served."""
         crds = load(directory)
         if not crds:

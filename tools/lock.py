@@ -26,16 +26,22 @@ COMMON = [
 
 
 def main() -> int:
-    """Write runtime.txt, dev.txt and go.txt."""
+    """Write runtime.txt, dev.txt, build.txt and go.txt."""
     project = ROOT / "pyproject.toml"
     compile_lock(project, "runtime.txt")
     compile_lock(project, "dev.txt", "--extra", "dev")
-    wanted = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["optional-dependencies"]["go"]
+    read = tomllib.loads(project.read_text(encoding="utf-8"))
+    compile_list(read["build-system"]["requires"], "build.txt")
+    compile_list(read["project"]["optional-dependencies"]["go"], "go.txt")
+    return 0
+
+
+def compile_list(wanted: list[str], name: str) -> None:
+    """Resolve a few requirements into one lock."""
     with tempfile.NamedTemporaryFile("w", suffix=".in") as source:
         source.write("\n".join(wanted))
         source.flush()
-        compile_lock(Path(source.name), "go.txt")
-    return 0
+        compile_lock(Path(source.name), name)
 
 
 def compile_lock(source: Path, name: str, *extra: str) -> None:

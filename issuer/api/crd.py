@@ -1,7 +1,7 @@
 """The CustomResourceDefinitions, made from the models.
 
-`python -m issuer.api.crd [--check] [DIRECTORY]` writes them (default `config/crd`), or with `--check` says
-whether the files there are still what the models give.
+`python -m issuer.api.crd [--check] [DIRECTORY]` writes them (default: the chart's `crds`, which `config/crd`
+names), or with `--check` says whether the files there are still what the models give.
 
 Kubernetes takes only *structural* schemas: no `$ref`, no alternatives, no titles. Pydantic writes all three,
 so its schema is flattened here. Source: Kubernetes, "Extend the Kubernetes API with
@@ -33,6 +33,7 @@ from issuer.api.issuers import MAX_MESSAGE, VaultClusterIssuer, VaultIssuer
 from issuer.api.model import ApiModel
 from issuer.api.policy import CertificateRequestPolicy
 
+CHART: Final = Path("charts/vault-issuer/crds")
 _HEADER: Final = "# Made from issuer/api by `python -m issuer.api.crd`; change the models, not this file.\n"
 _DROPPED: Final = frozenset({"$defs", "$ref", "title", "anyOf", "additionalProperties"})
 
@@ -106,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write or check the files. Returns the exit code: 1 if `--check` found a difference."""
     parser = argparse.ArgumentParser(prog="python -m issuer.api.crd", description="Write the CRDs as YAML.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the files differ")
-    parser.add_argument("directory", nargs="?", type=Path, default=Path("config/crd"))
+    parser.add_argument("directory", nargs="?", type=Path, default=CHART)
     options = parser.parse_args(arguments)
     files = rendered()
     if options.check:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from issuer import __version__
-from issuer.cli import controller, migrate, policy, revocation
+from issuer.cli import controller, crds, migrate, policy, ready, revocation
 
 app = typer.Typer(
     name="vault-issuer",
@@ -17,7 +17,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("controller")(controller.controller)
+app.command("crds")(crds.crds)
 app.command("migrate")(migrate.migrate)
+app.command("ready")(ready.ready)
 app.add_typer(policy.app)
 app.add_typer(revocation.app)
 

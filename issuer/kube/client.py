@@ -168,9 +168,16 @@ class KubeClient:
         url = _url(resource.path(namespace, name), query)
         return await self._call("PATCH", url, body, content_type="application/merge-patch+json")
 
-    async def apply(self, resource: Resource, body: Object, *, manager: str, dry_run: bool = False) -> Object:
-        """Server-side apply of the whole object; fields that somebody else set otherwise raise Conflict."""
+    async def apply(
+        self, resource: Resource, body: Object, *, manager: str, dry_run: bool = False, force: bool = False
+    ) -> Object:
+        """Server-side apply of the whole object; fields that somebody else set otherwise raise Conflict.
+
+        `force` takes such fields over instead.
+        """
         query = {"fieldManager": manager, "fieldValidation": "Strict"} | _dry(dry_run)
+        if force:
+            query["force"] = "true"
         url = _url(_own_path(resource, body), query)
         return await self._call("PATCH", url, body, content_type="application/apply-patch+yaml")
 

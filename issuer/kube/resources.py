@@ -85,3 +85,6 @@ CLUSTER_ROLE_BINDINGS: Final = Resource(
     "rbac.authorization.k8s.io", "v1", "clusterrolebindings", namespaced=False
 )
 CERTIFICATE_REQUEST_POLICIES: Final = Resource(own.GROUP, own.VERSION, own.POLICY_PLURAL, namespaced=False)
+CUSTOM_RESOURCE_DEFINITIONS: Final = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False
+)

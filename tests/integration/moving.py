@@ -237,7 +237,9 @@ def use(namespace: str) -> list[Object]:
 
 def peer_crd() -> Object:
     """approver-policy's CRD, as ours has its spec field for field: only the group is another."""
-    text = (REPOSITORY / "config/crd/vault-issuer.io_certificaterequestpolicies.yaml").read_text()
+    text = (
+        REPOSITORY / "charts/vault-issuer/crds/vault-issuer.io_certificaterequestpolicies.yaml"
+    ).read_text()
     crd: dict[str, Any] = yaml.safe_load(text)
     crd["metadata"]["name"] = "certificaterequestpolicies.policy.cert-manager.io"
     crd["spec"]["group"] = "policy.cert-manager.io"

@@ -169,7 +169,7 @@ def test_issuers_are_in_cert_managers_category(scope: Scope, tmp_path: Path) -> 
 
 
 def test_the_kustomize_base_applies(bed: Testbed, tmp_path: Path) -> None:
-    base = REPOSITORY / "config" / "crd"
+    base = REPOSITORY / "charts" / "vault-issuer" / "crds"
     told = bed.kubectl("apply", "-k", str(base), f"--cache-dir={tmp_path}")
     for name in ("vaultissuers", "vaultclusterissuers"):
         assert f"customresourcedefinition.apiextensions.k8s.io/{name}.vault-issuer.io" in told

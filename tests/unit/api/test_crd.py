@@ -11,7 +11,7 @@ import yaml
 
 from issuer.api.crd import custom_resource_definitions, main, rendered
 
-DIRECTORY = Path(__file__).parents[3] / "config" / "crd"
+DIRECTORY = Path(__file__).parents[3] / "charts" / "vault-issuer" / "crds"
 ISSUERS = ("VaultIssuer", "VaultClusterIssuer")
 KNOWN = {
     *("description", "type", "format", "properties", "required", "items", "enum", "default"),

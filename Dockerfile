@@ -1,0 +1,51 @@
+# The image of vault-issuer: `make image`, or `docker build .`, or `buildah build .`
+#
+# Packages are those of the hashed locks. Where the folder wheels/ holds them (`make wheels`), no index is asked.
+# PYTHON_IMAGE is any image with Python 3.11 to 3.13 and its venv; RUNTIME_IMAGE one with the same Python, and it
+# may lack a shell.
+ARG PYTHON_IMAGE=python:3.13-slim
+ARG RUNTIME_IMAGE=${PYTHON_IMAGE}
+
+FROM ${PYTHON_IMAGE} AS build
+# Seconds since 1970 that every file gets, so that the same sources give the same layer.
+ARG SOURCE_DATE_EPOCH=0
+ENV PYTHONHASHSEED=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+COPY locks/build.txt locks/runtime.txt locks/
+COPY wheel[s] wheels/
+RUN python3 -m venv tools \
+ && if ls wheels/*.whl >/dev/null 2>&1; then printf '[global]\nno-index = true\nfind-links = /build/wheels\n' > tools/pip.conf; fi \
+ && tools/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: -r locks/build.txt \
+ && tools/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: --no-compile --target /app -r locks/runtime.txt \
+ && rm -rf /app/bin
+COPY pyproject.toml README.md LICENSE ./
+COPY issuer issuer
+COPY tools/sbom.py tools-sbom.py
+# The Kubernetes client's models and calls are most of its size and are never imported (tests/unit/kube/test_image.py).
+# Byte code that is never checked against its source makes a start quick on a file system that can't be written.
+RUN tools/bin/pip install --quiet --no-deps --no-build-isolation --no-index --no-compile --target /app . \
+ && sed -i "1s|.*|#!$(readlink -f tools/bin/python3) -P|" /app/bin/vault-issuer \
+ && python3 tools-sbom.py --packages /app --lock locks/runtime.txt --output /app/vault-issuer.cdx.json \
+ && find /app/kubernetes/client/models /app/kubernetes/client/api /app/kubernetes/aio/client/models /app/kubernetes/aio/client/api \
+      -name '*.py' ! -name '__init__.py' -delete \
+ && find /app -name '*.pyi' -delete \
+ && find /app -depth -type d \( -name tests -o -name test -o -name __pycache__ \) -exec rm -rf {} + \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash /app \
+ && chmod -R u=rwX,go=rX /app \
+ && find /app -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
+
+FROM ${RUNTIME_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="vault-issuer" \
+      org.opencontainers.image.description="cert-manager external issuer for HashiCorp Vault and OpenBao PKI" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /app /app
+ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/app/bin:/usr/local/bin:/usr/bin:/bin
+WORKDIR /
+USER 65532:65532
+EXPOSE 9402
+ENTRYPOINT ["python3", "-P", "-m", "issuer"]
+CMD ["controller"]

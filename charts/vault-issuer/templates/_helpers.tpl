@@ -1,0 +1,135 @@
+{{/* What the objects are called. */}}
+{{- define "vault-issuer.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "vault-issuer.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "vault-issuer.labels" -}}
+{{ include "vault-issuer.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* metadata of an object of this release; takes (dict "root" . "name" "..."), and may take namespace, labels and annotations. */}}
+{{- define "vault-issuer.metadata" -}}
+name: {{ .name }}
+{{- if .namespace }}
+namespace: {{ .namespace }}
+{{- end }}
+labels:
+  {{- include "vault-issuer.labels" .root | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- $annotations := merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* metadata of a hook's object; takes (dict "root" . "name" "..." "namespace" "..." "hook" "..." "weight" "0"). */}}
+{{- define "vault-issuer.hookMetadata" -}}
+{{- $hook := dict "helm.sh/hook" .hook "helm.sh/hook-weight" .weight "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded" -}}
+{{- include "vault-issuer.metadata" (merge (dict "annotations" $hook) .) -}}
+{{- end -}}
+
+{{- define "vault-issuer.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "vault-issuer.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name is needed where serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "vault-issuer.clusterResourceNamespace" -}}
+{{- default .Release.Namespace .Values.controller.clusterResourceNamespace -}}
+{{- end -}}
+
+{{- define "vault-issuer.image" -}}
+{{- $image := .Values.image -}}
+{{- with $image.registry }}{{ . }}/{{ end -}}
+{{- $image.repository -}}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ default .Chart.AppVersion $image.tag }}{{ end -}}
+{{- end -}}
+
+{{/* roleRef and subjects of a binding to the controller; takes (dict "root" . "kind" "Role" "role" "..."). */}}
+{{- define "vault-issuer.bound" -}}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ .kind }}
+  name: {{ .role }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ default (include "vault-issuer.serviceAccountName" .root) .account }}
+    namespace: {{ .root.Release.Namespace }}
+{{- end -}}
+
+{{/* What every pod of ours is allowed: nothing (Pod Security "restricted", and a root file system that can't be written). */}}
+{{- define "vault-issuer.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "vault-issuer.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+privileged: false
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* The pod spec of a hook; takes (dict "root" . "account" "..." "token" true "args" (list ...)). */}}
+{{- define "vault-issuer.hookPod" -}}
+restartPolicy: Never
+serviceAccountName: {{ .account }}
+automountServiceAccountToken: {{ .token }}
+enableServiceLinks: false
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "vault-issuer.podSecurityContext" . | nindent 2 }}
+containers:
+  - name: {{ .root.Chart.Name }}
+    image: {{ include "vault-issuer.image" .root }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    args:
+      {{- toYaml .args | nindent 6 }}
+    securityContext:
+      {{- include "vault-issuer.containerSecurityContext" . | nindent 6 }}
+    resources:
+      requests:
+        cpu: 10m
+        memory: 64Mi
+      limits:
+        memory: 256Mi
+{{- with .root.Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}

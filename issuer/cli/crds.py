@@ -1,0 +1,67 @@
+"""``vault-issuer crds``: the CustomResourceDefinitions of this version, printed or brought into a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+MANAGER = "vault-issuer-crds"
+FAILED = 1
+NO_CLUSTER = 2
+
+
+def crds(
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Apply them to the cluster. Without this they are printed.")
+    ] = False,
+    kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+) -> None:
+    """Print the CustomResourceDefinitions of this version, or apply them to a cluster.
+
+    Applying takes patch on those customresourcedefinitions, and create where they are not there yet. Fields
+    that others set otherwise are taken over; nothing is ever deleted.
+
+    Exit codes: 0 done; 1 the cluster refused; 2 bad input, or no cluster.
+
+    Examples:
+
+      vault-issuer crds | kubectl apply --server-side -f -
+
+      vault-issuer crds --apply
+    """
+    # Imported here so that --help and completion stay quick.
+    from issuer.api.crd import rendered
+    from issuer.kube.errors import ConfigError, KubeError
+
+    if not apply:
+        typer.echo("---\n".join(text for name, text in rendered().items() if name != "kustomization.yaml"))
+        return
+    try:
+        asyncio.run(_apply(kubeconfig, context))
+    except ConfigError as error:
+        typer.echo(f"Error: no cluster: {error.message}", err=True)
+        raise typer.Exit(NO_CLUSTER) from error
+    except KubeError as error:
+        typer.echo(
+            f"Error: {error.message}. It takes patch on customresourcedefinitions.apiextensions.k8s.io, and "
+            "create where they are not there yet",
+            err=True,
+        )
+        raise typer.Exit(FAILED) from error
+
+
+async def _apply(kubeconfig: str | None, context: str | None) -> None:
+    from issuer.api.crd import custom_resource_definitions
+    from issuer.kube.client import connect
+    from issuer.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
+
+    client = await connect(kubeconfig, context)
+    try:
+        for definition in custom_resource_definitions().values():
+            await client.apply(CUSTOM_RESOURCE_DEFINITIONS, definition, manager=MANAGER, force=True)
+            typer.echo(f"applied: {definition['metadata']['name']}")
+    finally:
+        await client.close()

@@ -1,0 +1,121 @@
+"""Writes what an installation consists of as a CycloneDX 1.6 bill of materials. Standard library only.
+
+python tools/sbom.py --packages DIRECTORY --lock locks/runtime.txt --output FILE
+
+The packages are those whose metadata lies in DIRECTORY, each with the hashes that the lock allows for it.
+Nothing in it depends on when or where it was made. Source: CycloneDX 1.6 JSON reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import uuid
+from collections.abc import Iterable, Sequence
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import Any
+
+ROOT = "vault-issuer"
+_REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0 when it is written."""
+    parser = argparse.ArgumentParser(description="Write a CycloneDX bill of materials.")
+    parser.add_argument("--packages", type=Path, required=True, help="directory with the installed packages")
+    parser.add_argument("--lock", type=Path, required=True, help="the hashed lock they came from")
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    found = distributions(path=[str(options.packages)])
+    bill = bill_of_materials(found, locked_hashes(options.lock.read_text(encoding="utf-8")))
+    options.output.write_text(json.dumps(bill, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return 0
+
+
+def bill_of_materials(found: Iterable[Distribution], hashes: dict[str, list[str]]) -> dict[str, Any]:
+    """The document for these distributions; ``hashes`` are sha256 by normalised name."""
+    every = {_normal(one.metadata["Name"]): one for one in found}
+    if ROOT not in every:
+        raise ValueError(f"{ROOT} is not among the packages: {', '.join(sorted(every)) or 'none'}")
+    components = {name: _component(name, one, hashes.get(name, [])) for name, one in sorted(every.items())}
+    root = components.pop(ROOT)
+    body = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": {**root, "type": "application"}},
+        "components": list(components.values()),
+        "dependencies": [
+            {"ref": _purl(name, one), "dependsOn": _needs(one, every)} for name, one in sorted(every.items())
+        ],
+    }
+    serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(body, sort_keys=True))
+    return {**body, "serialNumber": f"urn:uuid:{serial}"}
+
+
+def locked_hashes(text: str) -> dict[str, list[str]]:
+    """sha256 of the files a lock allows, by package."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in text.splitlines():
+        start = re.match(r"([A-Za-z0-9._-]+)==", line)
+        if start:
+            name = _normal(start[1])
+        found.setdefault(name, []).extend(re.findall(r"--hash=sha256:([0-9a-f]{64})", line))
+    return found
+
+
+def _component(name: str, one: Distribution, hashes: list[str]) -> dict[str, Any]:
+    component: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": _purl(name, one),
+        "name": name,
+        "version": one.version,
+        "purl": _purl(name, one),
+    }
+    if summary := one.metadata["Summary"]:
+        component["description"] = summary
+    licence = one.metadata["License-Expression"]
+    if licence:
+        component["licenses"] = [{"expression": licence}]
+    elif named := _licence_name(one):
+        component["licenses"] = [{"license": {"name": named}}]
+    if hashes:
+        # A package has one file a platform; which was installed isn't recorded.
+        component["properties"] = [{"name": "locked:sha256", "value": value} for value in sorted(hashes)]
+    return component
+
+
+def _licence_name(one: Distribution) -> str | None:
+    classified = [
+        value.rpartition(" :: ")[2]
+        for value in one.metadata.get_all("Classifier") or ()
+        if value.startswith("License ::")
+    ]
+    stated = one.metadata["License"]
+    short = stated if stated and "\n" not in stated and len(stated) <= 80 else None
+    return short or ", ".join(classified) or None
+
+
+def _needs(one: Distribution, every: dict[str, Distribution]) -> list[str]:
+    names = {
+        _normal(match[1])
+        for text in one.requires or ()
+        if "extra ==" not in text and (match := _REQUIREMENT.match(text))
+    }
+    return [_purl(name, every[name]) for name in sorted(names & every.keys())]
+
+
+def _purl(name: str, one: Distribution) -> str:
+    return f"pkg:pypi/{name}@{one.version}"
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
