@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from testbed.node.namespaces import run
+from testbed.node.tools import run
 from testbed.processes import Process
 
 PAUSE = "vault-issuer-testbed/pause:1"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from testbed.errors import TestbedError
+from testbed.node.tools import run
 
 ADDRESS = "10.80.0.1"  # of the node; nobody outside sees it
 PODS = "10.244.0.0/16"
@@ -26,19 +27,6 @@ _TUNABLES = {
     "kernel/keys/root_maxkeys": "1000000",
     "kernel/keys/root_maxbytes": "25000000",
 }
-
-
-def run(*words: str | Path) -> str:
-    """Run a system's tool and return what it printed; TestbedError with its words when it fails."""
-    command = [str(word) for word in words]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise TestbedError(f"{command[0]} can't be run: {error}") from error
-    if done.returncode:
-        told = (done.stderr.strip() or done.stdout.strip())[-800:]
-        raise TestbedError(f"`{' '.join(command)[:200]}` failed: {told}")
-    return done.stdout
 
 
 def enter(command: Sequence[str | Path]) -> int:
