@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-integration test-differential conformance check lint types format crds lock up down status build clean
+.PHONY: help setup demo test test-unit test-chart test-integration test-differential conformance check lint types format crds manifests wheels image lock up down status build clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,10 +15,13 @@ demo: setup ## a real cluster and Vault on this machine, a certificate issued, r
 	@$(BIN)/python -m testbed.demo
 
 test: setup ## all tests, and how long each tier took
-	@$(BIN)/python tools/tiers.py unit replay integration
+	@$(BIN)/python tools/tiers.py unit replay chart integration
 
 test-unit: setup ## the unit tests alone
 	@$(BIN)/python tools/tiers.py unit
+
+test-chart: setup ## the chart and config/ alone; builds Helm once
+	@$(BIN)/python tools/tiers.py chart
 
 test-integration: setup ## the tests on the real testbed alone
 	@$(BIN)/python tools/tiers.py integration
@@ -45,6 +48,15 @@ format: setup ## format the code and mend what ruff can
 
 crds: setup ## write the CRDs from the models
 	$(BIN)/python -m issuer.api.crd
+
+manifests: crds ## write config/rbac, config/manager and the made parts of the chart (builds Helm once)
+	$(BIN)/python -m tools.manifests
+
+wheels: setup ## gather the locked wheels for the image: PYTHON_VERSION=3.13 ARCH=amd64
+	$(BIN)/python tools/wheels.py --python $(or $(PYTHON_VERSION),3.13) $(if $(ARCH),--arch $(ARCH))
+
+image: wheels ## build the image with buildah, podman or docker: PYTHON_IMAGE=... IMAGE=vault-issuer:0.1.0
+	$(BIN)/python tools/image.py --python-image "$(or $(PYTHON_IMAGE),python:3.13-slim)" --tag "$(or $(IMAGE),vault-issuer:0.1.0)"
 
 lock: setup ## renew locks/ from pyproject.toml
 	$(BIN)/python tools/lock.py

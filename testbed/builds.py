@@ -136,6 +136,38 @@ KUBE_NODE = Build(
     minutes=2,
     stamped=True,
 )
+# Helm's command, for the chart: the version of today, and the oldest major one that the chart is for.
+HELM = Build(
+    name="helm",
+    directory="helm",
+    module="helm.sh/helm/v4",
+    target="helm.sh/helm/v4/cmd/helm",
+    program="helm",
+    download_mb=60,
+    disk_mb=1200,
+    minutes=3,
+)
+HELM_3 = Build(
+    name="helm3",
+    directory="helm3",
+    module="helm.sh/helm/v3",
+    target="helm.sh/helm/v3/cmd/helm",
+    program="helm",
+    download_mb=30,
+    disk_mb=500,
+    minutes=2,
+)
+# What Flux and Argo CD make of config/gitops, for its tests.
+GITOPS = Build(
+    name="gitops",
+    directory="gitops",
+    module="github.com/fluxcd/kustomize-controller/api",
+    target=".",
+    program="gitops",
+    download_mb=40,
+    disk_mb=900,
+    minutes=2,
+)
 # What every testbed needs; the others are for a few tests, built when they ask for them.
 BUILDS = (KUBE_APISERVER, CERT_MANAGER)
 

@@ -160,7 +160,8 @@ def _builder(
 def write_server(directory: Path, name: str, also: Sequence[str] = ()) -> ServerFiles:
     """A new CA of its own and a server certificate for loopback (127.0.0.1, ::1, localhost) under it.
 
-    ``also`` are more DNS names and IP addresses. Writes ``NAME-ca.crt``, ``NAME.crt`` and ``NAME.key`` (mode 0600); the CA's key is thrown away.
+    ``also`` are more DNS names and IP addresses.
+    Writes ``NAME-ca.crt``, ``NAME.crt`` and ``NAME.key`` (mode 0600); the CA's key is thrown away.
     """
     ca_name, ca_key, key = f"testbed {name} CA", *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = (

@@ -1,4 +1,4 @@
-"""The product's controller as a process in front of a testbed, under its least-privilege ServiceAccount."""
+"""The product's controller as a process on a testbed: the chart's arguments, ServiceAccount and RBAC."""
 
 from __future__ import annotations
 
@@ -14,11 +14,23 @@ from pathlib import Path
 
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.errors import TestbedError
+from testbed.kube import load
 from testbed.processes import LOOPBACK, Process, free_port, retry_ports
 
 SERVICE_ACCOUNT = "vault-issuer"
+# Both are made from the chart (`make manifests`; a test compares), so that no testbed has to build Helm.
 RBAC = REPOSITORY / "config" / "rbac"
+DEPLOYMENT = REPOSITORY / "config" / "manager" / "deployment.yaml"
 _numbers = itertools.count(1)  # of log files
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """Where the controller is installed, under which ServiceAccount, and its Deployment's arguments."""
+
+    namespace: str
+    service_account: str
+    arguments: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +46,13 @@ class ControllerProcess:
 
     Args:
         bed: the running testbed; ``config/rbac`` is applied to it.
-        args: more flags, after ours (so they win).
+        args: more flags, after the Deployment's and ours (so they win).
         leader_elect: compete for the Lease; off by default, as it costs a start some seconds after a crash.
         log_format: ``json`` or ``console``.
         metrics_port: port of /metrics, /healthz and /readyz on loopback; a free one by default.
         command: run this instead of ``vault-issuer`` (such as a wrapper that injects faults).
         env: more environment variables.
+        install: another installation's namespace, ServiceAccount and arguments; nothing is applied then.
     """
 
     def __init__(
@@ -52,6 +65,7 @@ class ControllerProcess:
         metrics_port: int | None = None,
         command: Sequence[str | Path] | None = None,
         env: dict[str, str] | None = None,
+        install: Install | None = None,
     ) -> None:
         self._bed = bed
         self._args = tuple(args)
@@ -59,6 +73,7 @@ class ControllerProcess:
         self._log_format = log_format
         self._wanted_port = metrics_port
         self._command = tuple(command) if command else (vault_issuer(),)
+        self._install = install
         self._env = {"PYTHONUNBUFFERED": "1", **(env or {})}
         self._last = Usage(0.0, 0.0)
         self.metrics_port = 0
@@ -89,23 +104,25 @@ class ControllerProcess:
 
     def start(self, *, wait: bool = True) -> None:
         """Start it (again) and, by default, wait until /readyz says yes."""
-        self.grant()
-        kubeconfig = self._bed.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT)
-        retry_ports(lambda: self._launch(kubeconfig, wait))
+        install = self._install
+        if install is None:
+            self.grant()
+            install = Install(SYSTEM_NAMESPACE, SERVICE_ACCOUNT, shipped_arguments())
+        kubeconfig = self._bed.service_account_kubeconfig(install.namespace, install.service_account)
+        retry_ports(lambda: self._launch(kubeconfig, install, wait))
 
     def grant(self) -> None:
         """Apply ``config/rbac``: the ServiceAccounts and what they may do."""
         self._bed.kube.apply(RBAC)
 
-    def _launch(self, kubeconfig: Path, wait: bool) -> None:
+    def _launch(self, kubeconfig: Path, install: Install, wait: bool) -> None:
         self.metrics_port = self._wanted_port or free_port()
         self.process.start(
             [
                 *self._command,
-                "controller",
+                *install.arguments,
                 f"--kubeconfig={kubeconfig}",
-                f"--cluster-resource-namespace={SYSTEM_NAMESPACE}",
-                f"--namespace={SYSTEM_NAMESPACE}",
+                f"--namespace={install.namespace}",
                 f"--metrics-address={LOOPBACK}:{self.metrics_port}",
                 f"--log-format={self._log_format}",
                 "--leader-elect" if self._leader_elect else "--no-leader-elect",
@@ -190,6 +207,13 @@ class ControllerProcess:
     def cpu_seconds(self) -> float:
         """CPU seconds used since its last start."""
         return self.usage().cpu_seconds
+
+
+def shipped_arguments() -> list[str]:
+    """What the pods of the chart's Deployment run with, with every value left alone."""
+    (deployment,) = load(DEPLOYMENT)
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return [str(word) for word in container["args"]]
 
 
 def vault_issuer() -> Path:

@@ -81,7 +81,8 @@ class APIServer:
     """kube-apiserver with RBAC, ServiceAccount tokens and TLS of its own CA.
 
     Attributes:
-        server: ``https://ADDRESS:PORT``, on loopback unless told otherwise; stays the same over ``stop`` and ``start``.
+        server: ``https://ADDRESS:PORT``, on loopback unless told otherwise; stays the same over ``stop`` and
+            ``start``.
         token: bearer token of ``admin`` in ``system:masters``.
         ca_file: PEM of the CA.
         signing_key: file of the key that signs ServiceAccount tokens.

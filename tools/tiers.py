@@ -1,7 +1,7 @@
 """Runs tiers of tests one after the other and says how long each took.
 
-unit: no servers. replay: a recorded sample of the differential tier. integration:
-the real testbed. differential: the real approver-policy, which is built for it.
+unit: no servers. replay: a recorded sample of the differential tier. chart: Helm and kustomize, no
+cluster. integration: the real testbed. differential: the real approver-policy, which is built for it.
 
 python tools/tiers.py unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # The unit tests share nothing, so they run on all cores; the others share one cluster.
-PARALLEL = {"unit": ("-n", "auto", "--dist", "loadfile"), "replay": ("-n", "auto")}
+PARALLEL = {"unit": ("-n", "auto", "--dist", "loadfile"), "replay": ("-n", "auto"), "chart": ("-n", "auto")}
 
 
 def main(arguments: list[str]) -> int:

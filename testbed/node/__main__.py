@@ -1,6 +1,6 @@
-"""``make e2e``: the chart and the image on a real node, in namespaces of their own, and nothing left of it.
+"""``make e2e``: the chart and the image on a real node, of which nothing is left.
 
-``python -m testbed.node [PYTEST-ARGUMENTS]``; ``SHELL_ONLY=1`` gives a shell on the node instead of the tests.
+``python -m testbed.node [PYTEST-ARGUMENTS]``; ``SHELL_ONLY=1`` gives a shell there instead of the tests.
 """
 
 from __future__ import annotations

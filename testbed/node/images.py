@@ -163,9 +163,7 @@ def _gather_wheels(context: Path) -> None:
 
 def checkout(commit: str, directory: Path) -> None:
     """The files of a commit of this repository."""
-    done = subprocess.run(
-        ["git", "-C", str(REPOSITORY), "archive", commit], capture_output=True, check=False
-    )
+    done = subprocess.run(["git", "-C", str(REPOSITORY), "archive", commit], capture_output=True, check=False)
     if done.returncode:
         raise TestbedError(
             f"commit {commit} isn't here ({done.stderr.decode().strip()}): fetch the whole history, "
@@ -215,7 +213,7 @@ def added_megabytes(archive: Path) -> tuple[float, float]:
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
     file = archive.extractfile(name)
     if file is None:
-        raise TestbedError(f"{archive.name} has no file {name}: buildah's archives have changed")
+        raise TestbedError(f"an archive has no file {name}: buildah's archives have changed")
     return file.read()
 
 

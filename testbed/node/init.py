@@ -1,6 +1,6 @@
 """The first process of the node's process namespace: starts a command, buries orphans, ends with the command.
 
-Called as ``python -I -S init.py COMMAND...``. When it ends, the kernel kills all that is left in the namespace.
+Called as ``python -I -S init.py COMMAND...``. When it ends, the kernel kills all that is left there.
 """
 
 import os

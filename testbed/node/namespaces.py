@@ -17,8 +17,8 @@ PODS = "10.244.0.0/16"
 _HERE = Path(__file__).parent
 # Places that kubelet and CNI have built in; each becomes an empty directory of ours inside the namespace.
 _PLACES = ("/var/lib/kubelet", "/var/lib/cni", "/var/log", "/run")
-# kubelet sets these for the whole machine. Files with the values it wants lie over them, so that it finds them
-# set and the machine keeps its own (pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables).
+# kubelet sets these for the whole machine. Files with the values it wants lie over them, so that it finds
+# them set and the machine keeps its own (pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables).
 _TUNABLES = {
     "vm/overcommit_memory": "1",
     "vm/panic_on_oom": "0",

@@ -14,7 +14,6 @@ from testbed.node.containerd import Containerd
 from testbed.node.kubernetes import KubeNode
 from testbed.node.namespaces import ADDRESS, furnish_mounts, furnish_network
 
-
 # Nobody resolves the name of the node.
 _FLAGS = ("--kubelet-preferred-address-types=InternalIP",)
 

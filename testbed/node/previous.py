@@ -1,4 +1,4 @@
-"""Which version the upgrade starts from: the newest release before this tree, or the first one with a chart."""
+"""Which version the upgrade starts from: the newest release before this tree, or the first chart."""
 
 from __future__ import annotations
 

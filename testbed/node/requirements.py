@@ -18,7 +18,9 @@ PACKAGES = REPOSITORY / "tools" / "node-packages.sh"
 def reason_not_to() -> str | None:
     """Why the node can't run here, or None; nothing is changed."""
     if platform.system() != "Linux" or platform.machine() not in ("x86_64", "aarch64"):
-        return f"it runs on Linux on x86-64 and arm64, and this is {platform.system()} on {platform.machine()}"
+        return (
+            f"it runs on Linux on x86-64 and arm64, and this is {platform.system()} on {platform.machine()}"
+        )
     if os.geteuid() != 0:
         return "it makes namespaces, mounts and cgroups, and that takes root"
     if _system() != ("debian", SUITE):

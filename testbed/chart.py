@@ -1,0 +1,81 @@
+"""The Helm chart: rendered, checked, and what of it the testbed runs its controller with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from testbed.builds import HELM, KUBE_APISERVER, Build, build
+from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE
+from testbed.errors import TestbedError
+from testbed.kube import Object
+
+CHART = REPOSITORY / "charts" / "vault-issuer"
+RELEASE = "vault-issuer"
+KUBERNETES = KUBE_APISERVER.version
+
+
+class ChartError(TestbedError):
+    """Helm refused; the text is what it said."""
+
+
+@cache
+def helm(which: Build = HELM) -> Path:
+    """Helm's command, built if it isn't there yet (three minutes)."""
+    return build(which) / which.program
+
+
+def run_helm(arguments: Sequence[str], which: Build = HELM, kubeconfig: Path | None = None) -> str:
+    """What Helm printed; ChartError when it fails. Without ``kubeconfig`` it reaches no cluster."""
+    with tempfile.TemporaryDirectory() as home:
+        folders = {f"HELM_{name}_HOME": f"{home}/{name.lower()}" for name in ("CACHE", "CONFIG", "DATA")}
+        done = subprocess.run(
+            [helm(which), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                "HOME": home,
+                "PATH": "/usr/bin:/bin",
+                **folders,
+                "KUBECONFIG": str(kubeconfig or "/dev/null"),
+            },
+        )
+    if done.returncode:
+        raise ChartError(done.stderr.strip() or done.stdout.strip())
+    return done.stdout
+
+
+def render_text(
+    values: Mapping[str, Any] | None = None,
+    *,
+    release: str = RELEASE,
+    namespace: str = SYSTEM_NAMESPACE,
+    which: Build = HELM,
+    chart: Path = CHART,
+) -> str:
+    """The chart as ``helm template`` prints it; ChartError where the values are refused."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(dict(values or {}), file)
+        file.flush()
+        words = ["template", release, str(chart), f"--namespace={namespace}", f"--values={file.name}"]
+        # Without a cluster Helm takes the version it was released with, which our builds don't know.
+        return run_helm([*words, f"--kube-version={KUBERNETES}"], which)
+
+
+def render(values: Mapping[str, Any] | None = None, **options: Any) -> list[Object]:
+    """The chart's objects, hooks and tests among them. Options are those of ``render_text``."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [one for one in yaml.load_all(render_text(values, **options), loader) if one]
+
+
+def is_hook(item: Object) -> bool:
+    """Whether Helm makes it at some event only, as a part of no release."""
+    return "helm.sh/hook" in (item["metadata"].get("annotations") or {})

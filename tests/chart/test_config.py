@@ -1,0 +1,104 @@
+"""config/ is the chart with default values: the same objects, whichever way they come."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from testbed.chart import CHART, is_hook, render
+from testbed.cluster import REPOSITORY
+from testbed.kube import load
+from tests.chart.conftest import Object, of_kind, the_deployment
+from tools.manifests import made, main
+
+CONFIG = REPOSITORY / "config"
+HELMS_OWN = {"helm.sh/chart", "app.kubernetes.io/managed-by"}
+BASES = sorted(path.parent.relative_to(CONFIG) for path in CONFIG.rglob("kustomization.yaml"))
+
+
+def kustomize(directory: Path) -> list[Object]:
+    """What `kubectl kustomize` makes of a directory."""
+    kubectl = Path(sys.executable).with_name("kubectl")
+    done = subprocess.run([kubectl, "kustomize", str(directory)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, "kustomize warns"
+    return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+
+def by_name(objects: list[Object]) -> dict[tuple[Any, ...], Object]:
+    """Objects by what they are, without the labels that only Helm sets."""
+    found = {}
+    for one in objects:
+        meta = one["metadata"]
+        labels = {key: value for key, value in (meta.get("labels") or {}).items() if key not in HELMS_OWN}
+        found[one["kind"], meta.get("namespace"), meta["name"]] = {
+            **one,
+            "metadata": {**meta, "labels": labels},
+        }
+    assert len(found) == len(objects)
+    return found
+
+
+def test_what_is_made_from_the_chart_is_up_to_date() -> None:
+    assert main(["--check"]) == 0, "run `make manifests`"
+
+
+def test_nothing_made_is_left_behind() -> None:
+    there = {path for folder in ("rbac", "manager") for path in (CONFIG / folder).rglob("*.yaml")}
+    assert there - set(made()) == {path for path in there if path.name == "kustomization.yaml"}
+
+
+def test_the_default_base_is_the_chart() -> None:
+    chart = [one for one in render() if not is_hook(one)] + load(CHART / "crds")
+    ours = by_name(kustomize(CONFIG / "default"))
+    namespace = ours.pop(("Namespace", None, "vault-issuer-system"))
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert ours == by_name(chart)
+
+
+def test_the_revocation_component_is_the_chart_with_revocation(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    text = {
+        "resources": [relative(CONFIG / "default", overlay)],
+        "components": [relative(CONFIG / "rbac" / "optional", overlay)],
+    }
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(text))
+    chart = [one for one in render({"revocation": {"enabled": True}}) if not is_hook(one)]
+    ours = by_name(kustomize(overlay))
+    assert {key: ours[key] for key in by_name(chart)} == by_name(chart)
+
+
+def test_an_overlay_sets_the_image(tmp_path: Path) -> None:
+    image = {"name": "vault-issuer", "newName": "registry.example.com/pki/vault-issuer", "newTag": "9"}
+    text = {"resources": [relative(CONFIG / "default", tmp_path)], "images": [image]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(text))
+    (container,) = the_deployment(kustomize(tmp_path))["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry.example.com/pki/vault-issuer:9"
+
+
+def relative(target: Path, start: Path) -> str:
+    """kustomize takes relative folders only."""
+    return str(Path(*[".."] * len(start.resolve().parts[1:])) / target.resolve().relative_to("/"))
+
+
+@pytest.mark.parametrize("base", BASES, ids=str)
+def test_every_base_builds_and_takes_in_every_file_beside_it(base: Path) -> None:
+    directory = CONFIG / base
+    kustomization = yaml.safe_load((directory / "kustomization.yaml").read_text())
+    if kustomization["kind"] == "Kustomization":
+        assert kustomize(directory)
+    listed = set(kustomization["resources"])
+    alone = {"application.yaml", "argocd-cm.yaml"}  # applied where Argo CD is, not with the layers
+    assert {path.name for path in directory.glob("*.yaml")} - {"kustomization.yaml"} - alone <= listed
+
+
+def test_samples_hold_an_issuer_a_policy_and_a_certificate() -> None:
+    kinds = {one["kind"] for one in kustomize(CONFIG / "samples")}
+    assert {"VaultClusterIssuer", "CertificateRequestPolicy", "Certificate"} <= kinds
+    assert of_kind(kustomize(CONFIG / "gitops" / "01-issuers"), "CertificateRequestPolicy")

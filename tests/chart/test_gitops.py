@@ -1,0 +1,144 @@
+"""The GitOps layers, as Flux's own types, its health evaluation and Argo CD's Lua engine take them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from testbed.builds import GITOPS, build
+from testbed.cluster import REPOSITORY
+from tests.chart.conftest import Object, of_kind
+from tests.chart.test_config import kustomize
+
+ROOT = REPOSITORY / "config" / "gitops"
+LAYERS = ["00-foundations", "01-issuers", "02-tests"]
+
+
+@cache
+def program() -> Path:
+    """Built once, in two minutes."""
+    return build(GITOPS) / GITOPS.program
+
+
+def ask(command: str, question: Any) -> str:
+    """An answer of testbed/go/gitops."""
+    done = subprocess.run(
+        [program(), command], input=json.dumps(question), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def layers() -> dict[str, Object]:
+    """Flux's Kustomizations by name."""
+    return {one["metadata"]["name"]: one for one in of_kind(kustomize(ROOT / "flux"), "Kustomization")}
+
+
+def test_flux_knows_every_field() -> None:
+    objects = [
+        one
+        for folder in ("flux", "prerequisites")
+        for one in kustomize(ROOT / folder)
+        if one["kind"] != "Namespace"
+    ]
+    assert ask("decode", objects) == ""
+    objects[0]["spec"]["typo"] = 1
+    assert "typo" in ask("decode", objects)
+
+
+def test_each_layer_waits_for_the_one_before_it() -> None:
+    found = layers()
+    order = ["pki-prerequisites", "pki-foundations", "pki-issuers", "pki-tests"]
+    assert list(found) == sorted(order)
+    for before, name in pairwise(order):
+        assert found[name]["spec"]["dependsOn"] == [{"name": before}]
+
+
+@pytest.mark.parametrize("name", ["pki-prerequisites", "pki-foundations", "pki-issuers", "pki-tests"])
+def test_a_layer_looks_at_the_health_of_objects_it_has_and_gives_up_in_time(name: str) -> None:
+    spec = layers()[name]["spec"]
+    path = (REPOSITORY / spec["path"]).resolve()
+    held = {
+        (one["apiVersion"], one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
+        for one in kustomize(path)
+    }
+    looked_at = {
+        (one["apiVersion"], one["kind"], one.get("namespace"), one["name"]) for one in spec["healthChecks"]
+    }
+    assert looked_at
+    assert looked_at <= held
+    assert spec["timeout"]
+    assert spec["retryInterval"]
+
+
+def test_a_layer_with_crds_is_never_pruned() -> None:
+    for one in layers().values():
+        held = kustomize((REPOSITORY / one["spec"]["path"]).resolve())
+        if of_kind(held, "CustomResourceDefinition"):
+            assert one["spec"]["prune"] is False
+    application = yaml.safe_load((ROOT / "argocd" / "application.yaml").read_text())
+    assert application["spec"]["syncPolicy"]["automated"]["prune"] is False
+
+
+def with_status(generation: int | None, ready: str = "True") -> Object:
+    """An object of generation 2, looked at in that generation; None: not at all."""
+    found: Object = {"apiVersion": "a/v1", "kind": "A", "metadata": {"name": "a", "generation": 2}}
+    if generation is not None:
+        condition = {"type": "Ready", "status": ready, "observedGeneration": generation, "message": "why"}
+        found["status"] = {"conditions": [condition]}
+    return found
+
+
+@pytest.mark.parametrize("kind", ["VaultClusterIssuer", "CertificateRequestPolicy", "Certificate"])
+def test_flux_waits_until_a_controller_has_found_this_generation_ready(kind: str) -> None:
+    (checks,) = [
+        one
+        for layer in layers().values()
+        for one in layer["spec"].get("healthCheckExprs", ())
+        if one["kind"] == kind
+    ]
+    exprs = {key: value for key, value in checks.items() if key not in ("apiVersion", "kind")}
+
+    def health(item: Object) -> str:
+        return ask("flux-health", {"exprs": exprs, "object": item})
+
+    assert health(with_status(2)) == "Current"
+    assert health(with_status(1)) == "InProgress"
+    assert health(with_status(None)).startswith("error")  # Flux asks again
+    assert health(with_status(2, "False")) == (
+        "Failed" if kind == "CertificateRequestPolicy" else "InProgress"
+    )
+
+
+@pytest.mark.parametrize("kind", ["VaultIssuer", "VaultClusterIssuer", "CertificateRequestPolicy"])
+def test_argo_cd_waits_until_a_controller_has_found_this_generation_ready(kind: str) -> None:
+    data = yaml.safe_load((ROOT / "argocd" / "argocd-cm.yaml").read_text())["data"]
+    script = data[f"resource.customizations.health.vault-issuer.io_{kind}"]
+
+    def health(item: Object) -> tuple[str, str]:
+        found = json.loads(ask("lua-health", {"script": script, "object": item}))
+        return found["status"], found["message"]
+
+    assert health(with_status(2)) == ("Healthy", "why")
+    assert health(with_status(1))[0] == "Progressing"
+    assert health(with_status(None)) == ("Progressing", "no controller has looked at it yet")
+    broken = "Degraded" if kind == "CertificateRequestPolicy" else "Progressing"
+    assert health(with_status(2, "False")) == (broken, "why")
+
+
+def test_argo_cd_applies_the_layers_in_waves() -> None:
+    waves = {
+        (one["kind"], one["metadata"]["name"]): one["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
+        for one in kustomize(ROOT / "argocd")
+    }
+    for wave, layer in enumerate(LAYERS):
+        for one in kustomize(ROOT / layer):
+            assert waves.pop((one["kind"], one["metadata"]["name"])) == str(wave)
+    assert not waves

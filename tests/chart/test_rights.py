@@ -1,0 +1,135 @@
+"""RBAC is the least that the values ask for: nothing cluster-wide that a namespace or a name would do for."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.chart import is_hook, render
+from tests.chart.conftest import FULL, Object, of_kind, rules
+
+OUR_SIGNERS = ["vaultissuers.vault-issuer.io/*", "vaultclusterissuers.vault-issuer.io/*"]
+
+
+def test_no_rule_has_a_wildcard(rendered: list[Object]) -> None:
+    for _, rule in rules(rendered):
+        assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+def test_tokens_are_asked_only_by_roles_that_name_service_accounts(rendered: list[Object]) -> None:
+    for kind, rule in rules(rendered):
+        if any(name.startswith("serviceaccounts") for name in rule["resources"]):
+            assert kind == "Role"
+            assert rule["resources"] == ["serviceaccounts/token"]
+            assert rule["verbs"] == ["create"]
+            assert rule["resourceNames"]
+
+
+def test_secrets_are_never_listed_nor_written(rendered: list[Object]) -> None:
+    for _, rule in rules(rendered):
+        if "secrets" in rule["resources"]:
+            assert rule["verbs"] == ["get"]
+
+
+def test_signers_are_our_own(rendered: list[Object]) -> None:
+    for _, rule in rules(rendered):
+        if "signers" in rule["resources"]:
+            assert rule["resourceNames"] == OUR_SIGNERS
+            assert rule["verbs"] in (["approve"], ["sign"])
+
+
+def test_no_rule_writes_what_users_own(rendered: list[Object]) -> None:
+    """But for the finalizer of revocation and what hooks do, writes go to status, Leases and events."""
+    harmless = {"leases", "events", "subjectaccessreviews", "signers", "serviceaccounts/token"}
+    for one in of_kind(rendered, "Role", "ClusterRole"):
+        if is_hook(one) or one["metadata"]["name"].endswith(("-revocation", "-use")):
+            continue
+        for rule in one["rules"]:
+            if set(rule["verbs"]) & {"create", "update", "patch", "delete"}:
+                wrote = set(rule["resources"]) - harmless
+                assert all(name.endswith("/status") for name in wrote)
+
+
+@pytest.mark.parametrize(
+    ("values", "gone"),
+    [
+        ({"approval": {"enabled": False}}, "vault-issuer-approve"),
+        (
+            {"certificateSigningRequests": {"enabled": False}},
+            "vault-issuer-certificate-signing-requests",
+        ),
+        ({"clusterIssuers": {"enabled": False}}, "vault-issuer-cluster-issuers"),
+        ({"crds": {"upgrade": False}}, "vault-issuer-crds"),
+    ],
+)
+def test_what_is_switched_off_has_no_rights(values: Object, gone: str) -> None:
+    def named(objects: list[Object]) -> set[str]:
+        return {one["metadata"]["name"] for one in of_kind(objects, "Role", "ClusterRole", "RoleBinding")}
+
+    assert gone in named(render())
+    assert gone not in named(render(values))
+
+
+def test_revocation_is_off_and_can_be_had_namespace_by_namespace() -> None:
+    def bindings(values: Object) -> set[tuple[str, str | None]]:
+        found = of_kind(render(values), "RoleBinding", "ClusterRoleBinding")
+        return {
+            (one["kind"], one["metadata"].get("namespace"))
+            for one in found
+            if one["metadata"]["name"] == "vault-issuer-revocation-secrets"
+        }
+
+    assert bindings({}) == set()
+    assert bindings({"revocation": {"enabled": True}}) == {("ClusterRoleBinding", None)}
+    some = {"enabled": True, "namespaces": ["team-a", "team-b"]}
+    assert bindings({"revocation": some}) == {("RoleBinding", "team-a"), ("RoleBinding", "team-b")}
+
+
+def test_a_namespace_grants_what_it_names_and_no_more() -> None:
+    (role,) = [
+        one
+        for one in of_kind(render(FULL), "Role")
+        if one["metadata"].get("namespace") == "team-a" and not is_hook(one)
+    ]
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["vault-ca"], "verbs": ["get"]},
+        {
+            "apiGroups": [""],
+            "resources": ["serviceaccounts/token"],
+            "resourceNames": ["vault-login"],
+            "verbs": ["create"],
+        },
+    ]
+
+
+def test_every_binding_is_to_a_service_account_of_ours_or_of_the_policys_users(
+    rendered: list[Object],
+) -> None:
+    accounts = {
+        (one["metadata"]["namespace"], one["metadata"]["name"]) for one in of_kind(rendered, "ServiceAccount")
+    } | {("vault-issuer-system", "there-already")}
+    roles = {(one["kind"], one["metadata"]["name"]) for one in of_kind(rendered, "Role", "ClusterRole")}
+    for one in of_kind(rendered, "RoleBinding", "ClusterRoleBinding"):
+        assert (one["roleRef"]["kind"], one["roleRef"]["name"]) in roles
+        if not one["metadata"]["name"].endswith("-use"):
+            (subject,) = one["subjects"]
+            assert (subject["namespace"], subject["name"]) in accounts
+
+
+def test_hooks_have_accounts_of_their_own_and_only_what_they_do() -> None:
+    def granted(name: str) -> list[Object]:
+        objects = render({"revocation": {"enabled": True}})
+        return [
+            rule
+            for one in of_kind(objects, "ClusterRole", "Role")
+            if is_hook(one) and one["metadata"]["name"] == name
+            for rule in one["rules"]
+        ]
+
+    (crds,) = granted("vault-issuer-crds")
+    assert crds["resources"] == ["customresourcedefinitions"]
+    assert crds["verbs"] == ["get", "patch"]
+    assert len(crds["resourceNames"]) == 3
+    (release,) = granted("vault-issuer-release")
+    assert release["resources"] == ["certificaterequests"]
+    assert release["verbs"] == ["get", "list", "update"]
+    assert granted("vault-issuer-test") == []

@@ -1,0 +1,191 @@
+"""Values: what the chart doesn't know is refused, what it tells is right, and every one is documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from issuer.api.group import GROUP
+from testbed.builds import HELM, HELM_3, Build
+from testbed.chart import CHART, ChartError, render, render_text, run_helm
+from tests.chart.conftest import EVERY, FULL, ISSUER, POLICY, USERS, Object, of_kind
+
+HELMS = [HELM, HELM_3]
+
+
+def refused(values: Object, which: Build = HELM) -> str:
+    """What Helm says against the values."""
+    with pytest.raises(ChartError) as caught:
+        render(values, which=which)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
+def test_helm_lint_has_no_complaint(which: Build, tmp_path: Path) -> None:
+    for name, values in EVERY.items():
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(values))
+        told = run_helm(["lint", "--strict", f"--values={file}", str(CHART)], which)
+        assert "0 chart(s) failed" in told
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_helm_3_and_helm_4_render_the_same(name: str) -> None:
+    def every(which: Build) -> list[str]:
+        return sorted(yaml.safe_dump(one) for one in render(EVERY[name], which=which))
+
+    assert every(HELM) == every(HELM_3)
+
+
+def test_the_packaged_chart_is_the_chart(tmp_path: Path) -> None:
+    run_helm(["package", str(CHART), f"--destination={tmp_path}"])
+    (package,) = tmp_path.glob("vault-issuer-*.tgz")
+    assert render_text(FULL, chart=package) == render_text(FULL)
+    crds = list(yaml.safe_load_all(run_helm(["show", "crds", str(package)])))
+    assert {one["spec"]["group"] for one in crds} == {GROUP}
+    assert len(crds) == 3
+
+
+def paths(tree: Any, *path: str) -> list[tuple[str, ...]]:
+    """The path of every mapping in the defaults."""
+    if not isinstance(tree, dict):
+        return []
+    return [path, *(found for key, value in tree.items() for found in paths(value, *path, key))]
+
+
+FREE = {
+    "commonLabels",
+    "commonAnnotations",
+    "podLabels",
+    "podAnnotations",
+    "nodeSelector",
+    "affinity",
+    "annotations",
+    "labels",
+    "requests",
+    "limits",
+}
+DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
+MAPPINGS = [path for path in paths(DEFAULTS) if not path or path[-1] not in FREE]
+
+
+@pytest.mark.parametrize("path", MAPPINGS, ids=lambda path: ".".join(path) or "top")
+def test_an_unknown_value_is_refused_at_every_level(path: tuple[str, ...]) -> None:
+    values: Any = "x"
+    for key in reversed([*path, "typo"]):
+        values = {key: values}
+    assert "typo" in refused(values)
+
+
+def without(spec: Object, **more: Any) -> Object:
+    return {**spec, **more}
+
+
+@pytest.mark.parametrize(
+    ("values", "about"),
+    [
+        ({"issuers": [{"name": "a", "spec": without(ISSUER, approvel="External")}]}, "approvel"),
+        ({"issuers": [{"name": "a", "spec": {"vault": {"server": "x"}}}]}, "path"),
+        ({"issuers": [{"name": "a", "spec": without(ISSUER, approval="Sometimes")}]}, "approval"),
+        ({"issuers": [{"name": "Not A Name", "spec": ISSUER}]}, "name"),
+        ({"policies": [{"name": "a", "spec": without(POLICY, alowed={})}]}, "alowed"),
+        ({"policies": [{"name": "a", "spec": POLICY, "users": [{"kind": "Robot", "name": "a"}]}]}, "kind"),
+        (
+            {"policies": [{"name": "a", "spec": POLICY, "users": [{"kind": "ServiceAccount", "name": "a"}]}]},
+            "namespace",
+        ),
+        ({"namespaceAccess": [{"namespace": "a", "serviceAccounts": []}]}, "serviceAccounts"),
+        ({"namespaceAccess": [{"namespace": "a"}]}, "namespaceAccess"),
+        ({"starterPolicy": {"enabled": True}}, "dnsNames"),
+        ({"replicas": -1}, "replicas"),
+        ({"controller": {"logLevel": "loud"}}, "logLevel"),
+        ({"controller": {"extraArgs": ["controller"]}}, "extraArgs"),
+        ({"image": {"digest": "latest"}}, "digest"),
+        ({"image": {"registry": "registry.example.com/"}}, "registry"),
+        ({"metrics": {"port": 80}}, "port"),
+        ({"hooks": {"timeout": 0}}, "timeout"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else None,
+)
+@pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
+def test_wrong_values_are_refused_and_named(values: Object, about: str, which: Build) -> None:
+    assert about in refused(values, which)
+
+
+def test_a_service_account_that_is_not_made_needs_a_name() -> None:
+    assert "serviceAccount.name" in refused({"serviceAccount": {"create": False}})
+
+
+def test_every_value_has_a_line_in_the_readme() -> None:
+    text = (CHART / "README.md").read_text()
+    documented = set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
+    parents = {".".join(path) for path in paths(DEFAULTS) if path}
+
+    def leaves(tree: Any, path: str) -> set[str]:
+        if not isinstance(tree, dict) or not tree:
+            return {path}
+        return {leaf for key, value in tree.items() for leaf in leaves(value, f"{path}.{key}".lstrip("."))}
+
+    assert leaves(DEFAULTS, "") <= documented
+    assert documented <= leaves(DEFAULTS, "") | parents
+
+
+def test_issuers_and_policies_are_made_with_who_may_use_them() -> None:
+    objects = render({"policies": FULL["policies"], "issuers": FULL["issuers"]})
+    cluster, own = of_kind(objects, "VaultClusterIssuer") + of_kind(objects, "VaultIssuer")
+    assert cluster["spec"] == own["spec"] == ISSUER
+    assert "namespace" not in cluster["metadata"]
+    assert own["metadata"]["namespace"] == "team-a"
+    (policy,) = of_kind(objects, "CertificateRequestPolicy")
+    assert policy["spec"] == POLICY
+    (role,) = [one for one in of_kind(objects, "ClusterRole") if one["metadata"]["name"].endswith("-use")]
+    assert role["rules"][0]["resourceNames"] == [policy["metadata"]["name"]]
+    (binding,) = [
+        one for one in of_kind(objects, "ClusterRoleBinding") if one["metadata"]["name"].endswith("-use")
+    ]
+    assert [(one["kind"], one["name"]) for one in binding["subjects"]] == [
+        (one["kind"], one["name"]) for one in USERS
+    ]
+
+
+def test_a_policy_without_users_is_bound_to_nobody() -> None:
+    objects = render({"policies": [{"name": "web", "spec": POLICY}]})
+    assert not [
+        one
+        for one in of_kind(objects, "ClusterRoleBinding", "ClusterRole")
+        if one["metadata"]["name"].endswith("-use")
+    ]
+
+
+def test_a_hooks_objects_are_gone_when_it_has_worked() -> None:
+    for one in render(FULL):
+        annotations = one["metadata"].get("annotations") or {}
+        if "helm.sh/hook" in annotations:
+            assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
+
+
+def notes(values: Object, tmp_path: Path) -> str:
+    """What `helm install` tells at its end."""
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    told = run_helm(
+        ["install", "vault-issuer", str(CHART), "--namespace=pki", "--dry-run=client", f"--values={file}"]
+    )
+    return told.partition("NOTES:")[2]
+
+
+def test_the_notes_tell_the_next_step(tmp_path: Path) -> None:
+    first = notes({}, tmp_path)
+    shown = re.search(r"^  apiVersion:.*?\n\n", first, re.DOTALL | re.MULTILINE)
+    assert shown is not None
+    issuer = yaml.safe_load(shown[0])
+    assert render({"issuers": [{"name": issuer["metadata"]["name"], "spec": issuer["spec"]}]})
+    assert "starterPolicy.enabled=true" in first
+    second = notes(FULL, tmp_path)
+    assert "helm test vault-issuer -n pki" in second
+    assert "starterPolicy" not in second
+    assert "every Secret of the cluster" in second

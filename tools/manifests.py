@@ -1,0 +1,131 @@
+"""Writes what is made from the chart: config/rbac, config/manager, and parts of its schema and README.
+
+python -m tools.manifests [--check]
+
+With --check nothing is written, and the exit code is 1 where a file differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from issuer.api.crd import custom_resource_definitions
+from issuer.api.group import GROUP
+from testbed.chart import CHART, render_text
+from testbed.cluster import REPOSITORY
+
+HEADER = "# Made from charts/vault-issuer by `make manifests`; change the chart, not this file.\n"
+# The chart's templates by the folder of config/ they go to; hooks and tests are Helm's own.
+FOLDERS = {"rbac": "rbac", "": "manager"}
+OPTIONAL = {"rbac/revocation.yaml": "rbac/optional/revocation.yaml"}
+VALUES = {"revocation": {"enabled": True}}
+_SOURCE = re.compile(r"^# Source: vault-issuer/templates/(?:(\w+)/)?([\w-]+\.yaml)$", re.MULTILINE)
+_HELMS_OWN = re.compile(r"^ *(helm\.sh/chart: |app\.kubernetes\.io/managed-by: Helm).*\n", re.MULTILINE)
+_MARKS = ("<!-- values: begin -->", "<!-- values: end -->")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 1 when --check found a difference."""
+    parser = argparse.ArgumentParser(description="Write what is made from the chart.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a file differs")
+    check = parser.parse_args(arguments).check
+    different = 0
+    for path, text in made().items():
+        if (path.read_text(encoding="utf-8") if path.is_file() else None) == text:
+            continue
+        different += 1
+        name = path.relative_to(REPOSITORY)
+        if check:
+            print(f"{name} differs from the chart; run `make manifests`", file=sys.stderr)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            print(name)
+    return 1 if check and different else 0
+
+
+def made() -> dict[Path, str]:
+    """Every made file, as it should be."""
+    config = {REPOSITORY / "config" / name: HEADER + text for name, text in manifests().items()}
+    return config | {
+        CHART / "values.schema.json": schema((CHART / "values.schema.json").read_text(encoding="utf-8")),
+        CHART / "README.md": readme((CHART / "README.md").read_text(encoding="utf-8")),
+    }
+
+
+def manifests() -> dict[str, str]:
+    """The chart's objects with default values, without what only Helm wants, by their file below config/."""
+    found: dict[str, list[str]] = {}
+    for document in re.split(r"^---\n", render_text(VALUES), flags=re.MULTILINE):
+        source = _SOURCE.search(document)
+        if source is None or (source[1] or "") not in FOLDERS:
+            continue
+        name = f"{FOLDERS[source[1] or '']}/{source[2]}"
+        text = _HELMS_OWN.sub("", _SOURCE.sub("", document, count=1)).strip()
+        found.setdefault(OPTIONAL.get(name, name), []).append(f"{text}\n")
+    return {name: "---\n".join(texts) for name, texts in sorted(found.items())}
+
+
+def schema(text: str) -> str:
+    """The values' schema with the specs that the CRDs have."""
+    found = json.loads(text)
+    definitions = custom_resource_definitions()
+    for name, plural in (("issuerSpec", "vaultclusterissuers"), ("policySpec", "certificaterequestpolicies")):
+        version = definitions[f"{GROUP}_{plural}.yaml"]["spec"]["versions"][0]
+        found["definitions"][name] = _closed(version["schema"]["openAPIV3Schema"]["properties"]["spec"])
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _closed(spec: dict[str, Any]) -> dict[str, Any]:
+    """A CRD's schema as JSON Schema: unknown fields are refused, and the server's own rules left out."""
+    kept = {key: value for key, value in spec.items() if not key.startswith("x-")}
+    for key in ("description", "default", "format"):
+        kept.pop(key, None)
+    if "properties" in kept:
+        kept["properties"] = {name: _closed(value) for name, value in kept["properties"].items()}
+        kept["additionalProperties"] = False
+    elif isinstance(kept.get("additionalProperties"), dict):
+        kept["additionalProperties"] = _closed(kept["additionalProperties"])
+    if "items" in kept:
+        kept["items"] = _closed(kept["items"])
+    return kept
+
+
+def readme(text: str) -> str:
+    """The chart's README with a table of the values."""
+    before, after = text.split(_MARKS[0])[0], text.split(_MARKS[1])[1]
+    rows = "".join(
+        f"| `{name}` | {f'`{default}`' if default else ''} | {told} |\n" for name, default, told in values()
+    )
+    table = f"| value | default | meaning |\n|---|---|---|\n{rows}"
+    return f"{before}{_MARKS[0]}\n{table}{_MARKS[1]}{after}"
+
+
+def values() -> Iterator[tuple[str, str, str]]:
+    """Name, default and comment of each value of values.yaml that has a default or a comment."""
+    path: list[str] = []
+    comment: list[str] = []
+    lines = (CHART / "values.yaml").read_text(encoding="utf-8").splitlines()
+    for line in lines[1:]:  # the first is about the file
+        stripped = line.strip()
+        if not stripped:
+            comment = []
+        elif stripped.startswith("#"):
+            comment.append(stripped.removeprefix("#").strip())
+        else:
+            key, _, default = stripped.partition(":")
+            path = [*path[: (len(line) - len(line.lstrip())) // 2], key]
+            told = " ".join(comment).replace("|", "\\|")
+            if default or told:
+                yield ".".join(path), default.strip(), told
+            comment = []
+
+
+if __name__ == "__main__":
+    sys.exit(main())
