@@ -15,7 +15,7 @@ state = "/run/containerd"
 [grpc]
   address = "{socket}"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "docker.io/{pause}"
+  sandbox_image = "{pause}"
   # Without it runc may not lower a score and dies with "can't get final child's PID from pipe".
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
@@ -28,6 +28,11 @@ state = "/run/containerd"
 """
 
 
+def full_name(image: str) -> str:
+    """The name under which a container runtime keeps an image that is called by a short one."""
+    return f"docker.io/{image if '/' in image else f'library/{image}'}"
+
+
 class Containerd:
     """The container runtime; its processes die with the namespace it runs in."""
 
@@ -37,7 +42,11 @@ class Containerd:
         self._configuration = directory / "config.toml"
         self._configuration.write_text(
             _CONFIGURATION.format(
-                root=directory / "root", socket=self.socket, pause=PAUSE, plugins="/usr/lib/cni", cni=cni
+                root=directory / "root",
+                socket=self.socket,
+                pause=full_name(PAUSE),
+                plugins="/usr/lib/cni",
+                cni=cni,
             )
         )
         self.process = Process("containerd", directory / "containerd.log")
@@ -53,7 +62,7 @@ class Containerd:
 
     def tag(self, old: str, new: str) -> None:
         """A second name for an image."""
-        self._ctr("images", "tag", f"docker.io/{old}", f"docker.io/{new}")
+        self._ctr("images", "tag", full_name(old), full_name(new))
 
     def _ctr(self, *words: str | Path) -> str:
         return run("ctr", f"--address={self.socket}", "--namespace=k8s.io", *words)

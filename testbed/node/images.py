@@ -24,7 +24,7 @@ from pathlib import Path
 from testbed.cache import cache_directory, cached
 from testbed.cluster import REPOSITORY
 from testbed.errors import TestbedError
-from testbed.node.containerd import PAUSE
+from testbed.node.containerd import PAUSE, full_name
 from testbed.node.tools import run
 from testbed.progress import Progress
 
@@ -78,11 +78,7 @@ class Buildah:
 
     def save(self, image: str, archive: Path) -> None:
         """Write an image to a file."""
-        self("push", "--quiet", image, f"docker-archive:{archive}:docker.io/{_full(image)}")
-
-
-def _full(image: str) -> str:
-    return image if "/" in image else f"library/{image}"
+        self("push", "--quiet", image, f"docker-archive:{archive}:{full_name(image)}")
 
 
 @contextlib.contextmanager

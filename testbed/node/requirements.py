@@ -25,7 +25,11 @@ def reason_not_to() -> str | None:
         return "it makes namespaces, mounts and cgroups, and that takes root"
     if _system() != ("debian", SUITE):
         return f"its packages and the image's base are those of Debian {SUITE}, and this is another system"
-    lacking = [place for place in ("/sys/fs/cgroup", "/proc/sys/net") if not os.access(place, os.W_OK)]
+    lacking = [
+        place
+        for place in ("/sys/fs/cgroup", "/proc/sys/net/ipv4/ip_forward")
+        if not os.access(place, os.W_OK)
+    ]
     if lacking:
         return f"{lacking[0]} can't be written here, as in a container without privileges"
     return _no_cgroups()

@@ -1,0 +1,214 @@
+"""The cluster under test: its API server, its Vault, and the release of the chart."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from testbed.chart import CHART, RELEASE, run_helm
+from testbed.cluster import SYSTEM_NAMESPACE
+from testbed.errors import HTTPError
+from testbed.kube import Kube, Object
+from testbed.samples import API_VERSION, EVERYBODY, policy, use_binding
+from testbed.vaultclient import VaultClient
+from testbed.vaultpki import (
+    DOMAIN,
+    KubernetesLogin,
+    PkiLayout,
+    review_tokens_at,
+    setup_kubernetes_role,
+    setup_pki,
+)
+from tests.e2e.settings import Settings
+
+ISSUER = "e2e"
+NAMESPACE = "vault-issuer-e2e"  # of what users of the release have
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What tests do with it.
+
+    Attributes:
+        settings: what was told.
+        kube: the administrator's client.
+        vault, layout, login: Vault, and the CA and the login made in it for these tests.
+    """
+
+    settings: Settings
+    kube: Kube
+    vault: VaultClient
+    layout: PkiLayout
+    login: KubernetesLogin
+
+    def helm(self, *arguments: str) -> str:
+        """One command of Helm's, in the release's namespace."""
+        return run_helm([*arguments, f"--namespace={SYSTEM_NAMESPACE}"], kubeconfig=self.settings.kubeconfig)
+
+    def release(self, *options: str, chart: str | Path = CHART) -> str:
+        """Install the chart, or upgrade to it, and wait until it is Ready."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as values:
+            json.dump(self.settings.values, values)
+            values.flush()
+            words = ["upgrade", "--install", RELEASE, str(chart), f"--values={values.name}", "--wait"]
+            return self.helm(*words, "--timeout=3m", *options)
+
+    def uninstall(self) -> None:
+        """Uninstall the release, if it is there."""
+        self.helm("uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout=3m")
+
+    def kubectl(self, *arguments: str) -> str:
+        """One command of kubectl's."""
+        return kubectl(self.settings.kubeconfig, *arguments)
+
+    def replicas(self) -> list[Object]:
+        """The controller's pods that aren't being deleted."""
+        selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=controller"
+        found = self.kube.list("v1", "Pod", SYSTEM_NAMESPACE, labelSelector=selector)
+        return [one for one in found if "deletionTimestamp" not in one["metadata"]]
+
+    def leader(self) -> str:
+        """The name of the pod that works, by the Lease; empty when nobody does."""
+        lease = self.kube.get("coordination.k8s.io/v1", "Lease", RELEASE, SYSTEM_NAMESPACE)
+        holder = lease["spec"].get("holderIdentity") or ""
+        names = (one["metadata"]["name"] for one in self.replicas())
+        return next((name for name in names if holder.startswith(name)), "")
+
+    def signed(self) -> int:
+        """How many certificates the CA has signed for these tests so far."""
+        answer = self.vault.call("LIST", f"{self.layout.mount}/certs")
+        return len(answer["data"]["keys"])
+
+    def issuer(self) -> Object:
+        """The issuer that all requests name: by Kubernetes login, over HTTPS."""
+        kubernetes = {
+            "role": self.login.role,
+            "mountPath": self.login.mount_path,
+            "serviceAccountRef": {"name": self.login.service_account},
+        }
+        vault = {
+            "server": self.vault.addr,
+            "path": self.layout.sign_path,
+            "caBundle": self.vault.ca_bundle,
+            "auth": {"kubernetes": kubernetes},
+        }
+        meta = {"name": ISSUER}
+        return {
+            "apiVersion": API_VERSION,
+            "kind": "VaultClusterIssuer",
+            "metadata": meta,
+            "spec": {"vault": vault},
+        }
+
+    def furnish(self) -> None:
+        """The issuer and the policy, once their CRDs are there; waits until both are Ready."""
+        names = [f"*.{DOMAIN}", f"*.{NAMESPACE}.svc"]
+        allowed = {
+            "dnsNames": {"values": names},
+            "usages": ["digital signature", "key encipherment", "server auth"],
+        }
+        self.kube.apply([policy(ISSUER, allowed), *use_binding(ISSUER, [EVERYBODY]), self.issuer()])
+        self.kube.wait(API_VERSION, "VaultClusterIssuer", ISSUER, timeout=60)
+        self.kube.wait(API_VERSION, "CertificateRequestPolicy", ISSUER, timeout=60)
+
+
+def kubectl(kubeconfig: Path, *arguments: str) -> str:
+    """What kubectl printed; AssertionError with its words when it fails."""
+    beside = Path(sys.executable).with_name("kubectl")
+    program = str(beside) if beside.is_file() else "kubectl"
+    done = subprocess.run(
+        [program, f"--kubeconfig={kubeconfig}", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"kubectl {' '.join(arguments[:4])}: {done.stderr.strip()[-1500:]}"
+    return done.stdout
+
+
+@contextlib.contextmanager
+def administrator(kubeconfig: Path) -> Iterator[tuple[Kube, str, str]]:
+    """A client with an administrator's token, the server's URL and its CA's PEM.
+
+    Where the kubeconfig has another kind of login, a ServiceAccount is made for the time of the tests.
+    """
+    told = json.loads(kubectl(kubeconfig, "config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+    server, data = (told["clusters"][0]["cluster"][key] for key in ("server", "certificate-authority-data"))
+    pem = base64.b64decode(data).decode()
+    with contextlib.ExitStack() as stack:
+        token = told["users"][0]["user"].get("token") or stack.enter_context(_account(kubeconfig))
+        file = stack.enter_context(tempfile.NamedTemporaryFile("w", suffix=".crt"))
+        file.write(pem)
+        file.flush()
+        kube = Kube(server, Path(file.name), token)
+        stack.callback(kube.close)
+        yield kube, server, pem
+
+
+@contextlib.contextmanager
+def _account(kubeconfig: Path) -> Iterator[str]:
+    name, where = f"vault-issuer-e2e-{secrets.token_hex(3)}", "kube-system"
+    account, binding = ["serviceaccount", name, f"--namespace={where}"], ["clusterrolebinding", name]
+    kubectl(kubeconfig, "create", *account)
+    try:
+        rights = ["--clusterrole=cluster-admin", f"--serviceaccount={where}:{name}"]
+        kubectl(kubeconfig, "create", *binding, *rights)
+        yield kubectl(kubeconfig, "create", "token", name, f"--namespace={where}", "--duration=3h").strip()
+    finally:
+        for item in (binding, account):
+            kubectl(kubeconfig, "delete", "--ignore-not-found", *item)
+
+
+@contextlib.contextmanager
+def prepared(settings: Settings) -> Iterator[Cluster]:
+    """The cluster with namespaces, and a CA in its Vault; all of it is removed again."""
+    vault = VaultClient(settings.vault_addr, settings.vault_token, settings.vault_ca)
+    own = f"e2e-{secrets.token_hex(3)}"  # a Vault may have other mounts
+    with administrator(settings.kubeconfig) as (kube, server, pem), contextlib.ExitStack() as stack:
+        stack.callback(vault.disconnect)
+        for path in (f"sys/mounts/{own}-root", f"sys/mounts/{own}", f"sys/auth/{own}"):
+            stack.callback(vault.delete, path)
+        layout = setup_pki(
+            vault,
+            root_mount=f"{own}-root",
+            mount=own,
+            role=own,
+            domains=(DOMAIN, f"{NAMESPACE}.svc"),
+        )
+        review_tokens_at(vault, kube, server, pem, mount=own)
+        # Its ServiceAccount is the one that the chart makes and lets the controller use.
+        login = setup_kubernetes_role(vault, layout.policy, audience=f"vault://{ISSUER}", mount=own)
+        cluster = Cluster(settings, kube, vault, layout, login)
+        for name in (SYSTEM_NAMESPACE, NAMESPACE):
+            meta = {"name": name, "labels": RESTRICTED}
+            kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+        stack.callback(_remove, cluster)
+        yield cluster
+
+
+def _remove(cluster: Cluster) -> None:
+    cluster.uninstall()
+    for kind, names in (("VaultClusterIssuer", [ISSUER]), ("CertificateRequestPolicy", [ISSUER])):
+        for name in names:
+            with contextlib.suppress(HTTPError):
+                cluster.kube.delete(API_VERSION, kind, name)
+    for binding in use_binding(ISSUER, [EVERYBODY]):
+        cluster.kube.delete(binding["apiVersion"], binding["kind"], binding["metadata"]["name"])
+    cluster.kube.delete("v1", "Namespace", NAMESPACE)
+
+
+def tag(image: str) -> str:
+    """The option of Helm that sets an image's tag."""
+    return f"--set=image.tag={image.rpartition(':')[2]}"
+
+
+def names_of(items: Sequence[dict[str, Any]]) -> list[str]:
+    """The names of objects."""
+    return [str(one["metadata"]["name"]) for one in items]
