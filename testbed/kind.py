@@ -1,7 +1,7 @@
 """``make kind``: tests/e2e on a kind cluster, where Docker and kind are there.
 
-The cluster is kind's; Vault and cert-manager run beside it as processes, at the address of kind's network that
-its containers reach. ``KEEP=1`` leaves the cluster. Linux only: elsewhere containers don't reach the host so.
+The cluster is kind's; Vault and cert-manager run beside it as processes, at the address of its network that
+its containers reach. ``KEEP=1`` leaves the cluster. Linux only: elsewhere containers can't reach the host so.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from testbed import certmanager
+from testbed.administrator import administrator
 from testbed.certmanager import CONTROLLERS, Controllers, Webhook
 from testbed.certs import write_private
 from testbed.cluster import OBJECTS, REPOSITORY
@@ -28,7 +29,6 @@ from testbed.node.previous import previous_version
 from testbed.node.tools import run
 from testbed.openbao import OpenBao
 from testbed.servers import Servers, find_servers
-from tests.e2e.cluster import administrator
 
 NAME = "vault-issuer-e2e"
 NODE = f"{NAME}-control-plane"
