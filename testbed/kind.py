@@ -74,6 +74,7 @@ def _run(directory: Path, arguments: list[str]) -> int:
                 "stop": ["docker", "exec", NODE, "systemctl", "stop", "kubelet"],
                 "start": ["docker", "exec", NODE, "systemctl", "start", "kubelet"],
             },
+            "kill": ["docker", "exec", NODE, "ctr", "--namespace=k8s.io", "task", "kill", "--signal=SIGKILL"],
         }
         file = directory / "settings.json"
         write_private(file, json.dumps(settings).encode())

@@ -74,7 +74,8 @@ def _directory() -> Iterator[Path]:
         cgroups.remove(directory.name)
         kept = os.environ.get("KEEP_LOGS")
         if kept:
-            shutil.copytree(directory, kept, ignore=_not_logs, dirs_exist_ok=True)
+            with contextlib.suppress(OSError):
+                shutil.copytree(directory, kept, ignore=_not_logs, symlinks=True, dirs_exist_ok=True)
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)
 

@@ -65,4 +65,8 @@ class Containerd:
         self._ctr("images", "tag", full_name(old), full_name(new))
 
     def _ctr(self, *words: str | Path) -> str:
-        return run("ctr", f"--address={self.socket}", "--namespace=k8s.io", *words)
+        return run(*self.command(), *words)
+
+    def command(self) -> list[str]:
+        """How its command line is called for what Kubernetes runs."""
+        return ["ctr", f"--address={self.socket}", "--namespace=k8s.io"]

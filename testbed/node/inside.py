@@ -60,6 +60,7 @@ def _settings(directory: Path, plan: dict[str, Any], node: Node, switch: Switch)
             "image": plan["previous"]["image"],
         },
         "kubelet": {"stop": switch.command("off"), "start": switch.command("on")},
+        "kill": [*node.containerd.command(), "task", "kill", "--signal=SIGKILL"],
     }
     file = directory / "settings.json"
     write_private(file, json.dumps(settings, indent=2).encode())
@@ -79,7 +80,13 @@ def _test(settings: Path, arguments: list[str]) -> int:
     if os.environ.get("SHELL_ONLY"):
         return subprocess.run(["/bin/bash"], env=environment, check=False).returncode
     command = [sys.executable, "-m", "pytest", "tests/e2e", "-s", "-v", "--no-header", *arguments]
-    return subprocess.run(command, env=environment, cwd=REPOSITORY, check=False).returncode
+    code = subprocess.run(command, env=environment, cwd=REPOSITORY, check=False).returncode
+    if code:
+        print("events of the cluster, the last ones last:", flush=True)
+        words = ["kubectl", "get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"]
+        told = subprocess.run(words, env=environment, capture_output=True, text=True, check=False).stdout
+        print("\n".join(told.splitlines()[-40:]), flush=True)
+    return code
 
 
 if __name__ == "__main__":

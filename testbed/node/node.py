@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +37,21 @@ def running_node(directory: Path, images: Sequence[Path]) -> Iterator[Node]:
     options = Options(approver=False, address=ADDRESS, apiserver_flags=_FLAGS, data_dir=directory / "testbed")
     containerd = Containerd(directory / "containerd", cni)
     containerd.start()
-    with Testbed(options) as bed:
+    with _loading(containerd, images) as loaded, Testbed(options) as bed:
         bed.adopt(containerd.process)
         kubernetes = KubeNode(program, directory / "kubernetes", bed)
-        for archive in images:
-            containerd.load(archive)
+        loaded.result()
         kubernetes.start(containerd.socket, cgroups.make(directory.name))
         yield Node(bed, containerd, kubernetes)
+
+
+@contextlib.contextmanager
+def _loading(containerd: Containerd, images: Sequence[Path]) -> Iterator[Future[None]]:
+    """Bring images to the node, while the servers start."""
+
+    def load() -> None:
+        for archive in images:
+            containerd.load(archive)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        yield pool.submit(load)

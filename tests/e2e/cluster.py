@@ -58,8 +58,9 @@ class Cluster:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as values:
             json.dump(self.settings.values, values)
             values.flush()
-            words = ["upgrade", "--install", RELEASE, str(chart), f"--values={values.name}", "--wait"]
-            return self.helm(*words, "--timeout=3m", *options)
+            words = ["upgrade", "--install", RELEASE, str(chart), f"--values={values.name}"]
+            # Without --reset-values Helm takes the last release's where it is given none.
+            return self.helm(*words, "--reset-values", "--wait", "--timeout=3m", *options)
 
     def uninstall(self) -> None:
         """Uninstall the release, if it is there."""
@@ -75,10 +76,14 @@ class Cluster:
         found = self.kube.list("v1", "Pod", SYSTEM_NAMESPACE, labelSelector=selector)
         return [one for one in found if "deletionTimestamp" not in one["metadata"]]
 
-    def leader(self) -> str:
-        """The name of the pod that works, by the Lease; empty when nobody does."""
+    def holder(self) -> str:
+        """Who holds the Lease: a pod's name and what tells its processes apart; empty when nobody does."""
         lease = self.kube.get("coordination.k8s.io/v1", "Lease", RELEASE, SYSTEM_NAMESPACE)
-        holder = lease["spec"].get("holderIdentity") or ""
+        return lease["spec"].get("holderIdentity") or ""
+
+    def leader(self) -> str:
+        """The name of the pod that works; empty when none does."""
+        holder = self.holder()
         names = (one["metadata"]["name"] for one in self.replicas())
         return next((name for name in names if holder.startswith(name)), "")
 

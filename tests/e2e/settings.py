@@ -47,6 +47,7 @@ class Settings:
         values: of every install, such as the registry.
         image_megabytes: what the Dockerfile adds to its base, unpacked and gzipped, where that is known.
         previous, kubelet: None where there is none; their tests are then skipped.
+        kill: command that kills a container by SIGKILL when its ID is added; None likewise.
     """
 
     kubeconfig: Path
@@ -59,6 +60,7 @@ class Settings:
     image_megabytes: tuple[float, float] | None
     previous: Previous | None
     kubelet: Kubelet | None
+    kill: list[str] | None
 
 
 def load() -> Settings | None:
@@ -79,4 +81,5 @@ def load() -> Settings | None:
         image_megabytes=(size[0], size[1]) if size else None,
         previous=Previous(**told["previous"]) if told.get("previous") else None,
         kubelet=Kubelet(**told["kubelet"]) if told.get("kubelet") else None,
+        kill=told.get("kill"),
     )
