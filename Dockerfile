@@ -12,7 +12,7 @@ ARG SOURCE_DATE_EPOCH=0
 ENV PYTHONHASHSEED=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY locks/build.txt locks/runtime.txt locks/
-COPY wheel[s] wheels/
+COPY wheels wheels
 RUN python3 -m venv tools \
  && if ls wheels/*.whl >/dev/null 2>&1; then printf '[global]\nno-index = true\nfind-links = /build/wheels\n' > tools/pip.conf; fi \
  && tools/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: -r locks/build.txt \

@@ -2,15 +2,14 @@
 
 python tools/wheels.py [--python 3.13] [--arch amd64|arm64] [--output wheels]
 
-Python must be the one in the base image. Files that aren't in the hashed locks are refused by pip, and what
-the folder held before is removed.
+Python must be the one in the base image. Files that aren't in the hashed locks are refused by pip, and
+wheels that the folder held before are removed.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -31,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--arch", choices=sorted(ARCHITECTURES), default=here)
     parser.add_argument("--output", type=Path, default=ROOT / "wheels")
     options = parser.parse_args(arguments)
-    shutil.rmtree(options.output, ignore_errors=True)
+    for old in options.output.glob("*.whl"):
+        old.unlink()
     done = subprocess.run(command(options.python, options.arch, options.output), check=False)
     if done.returncode == 0:
         count = len(list(options.output.glob("*.whl")))

@@ -41,7 +41,8 @@ def signing_forbidden_text(key: IssuerKey) -> str:
     """What is wrong, and what to grant."""
     names = " or ".join(signer_names(key))
     return (
-        "the controller may not sign for this signer: apply config/rbac/certificate-signing-requests.yaml, "
+        "the controller may not sign for this signer: set certificateSigningRequests.enabled in the chart's "
+        "values, apply config/rbac/certificate-signing-requests.yaml, "
         f"or grant its ServiceAccount the verb sign on signers.certificates.k8s.io, resourceNames {names}"
     )
 

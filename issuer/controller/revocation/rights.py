@@ -20,7 +20,10 @@ REASON = "RevocationForbidden"
 # An answer is believed this long; a change of RBAC that we see ends that at once.
 _BELIEVED_SECONDS = 30.0
 _REMEMBERED = 4096
-_GRANT = "apply config/rbac/optional/revocation.yaml, or set spec.revocation.policy to Never"
+_GRANT = (
+    "set revocation.enabled in the chart's values or apply config/rbac/optional/revocation.yaml, or set "
+    "spec.revocation.policy to Never"
+)
 _NEEDED = (("update", "certificaterequests"), ("get", "certificates"))
 
 _Asked = tuple[str, str, str, str, str]

@@ -1,0 +1,111 @@
+"""The kustomize bases and GitOps layers apply cleanly, in turn, and what they hold becomes Ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
+from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, Install
+from testbed.delivered import Delivered
+from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_kubernetes_role, setup_pki
+from tests.integration.support import CERT_MANAGER, secret
+
+CONFIG = REPOSITORY / "config"
+OURS = "vault-issuer.io/v1alpha1"
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+    """A cluster with cert-manager and a Vault that signs lab.example.com, and nothing of ours."""
+    with Testbed(Options(approver=False, data_dir=tmp_path_factory.mktemp("gitops"))) as running:
+        setup_kubernetes_auth(running)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def layout(bed: Testbed) -> PkiLayout:
+    """Its PKI, as docs/install.md has it."""
+    found = setup_pki(bed.vault, domains=("lab.example.com",))
+    setup_kubernetes_role(bed.vault, found.policy, audience="vault://vault")
+    return found
+
+
+def apply(bed: Testbed, directory: Path) -> None:
+    """What Flux and Argo CD do with a folder: server-side, unknown fields refused."""
+    bed.kubectl("apply", "--server-side", "--validate=strict", "-k", str(directory))
+
+
+def overlay(bed: Testbed, base: Path, folder: Path) -> Path:
+    """The base with this testbed's Vault in its issuer: the one thing that users change."""
+    folder.mkdir()
+    up = Path(*[".."] * len(folder.resolve().parts[1:]))
+    patch = [{"op": "replace", "path": "/spec/vault/server", "value": bed.vault.addr}]
+    kustomization: dict[str, Any] = {
+        "resources": [str(up / base.relative_to("/"))],
+        "patches": [{"target": {"kind": "VaultClusterIssuer"}, "patch": yaml.safe_dump(patch)}],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
+    """Layer 00, and the controller as its Deployment says; applied twice, as GitOps does all the time."""
+    foundations = CONFIG / "gitops" / "00-foundations"
+    apply(bed, foundations)
+    apply(bed, foundations)
+    bed.kube.apply(secret("vault-ca", SYSTEM_NAMESPACE, **{"ca.crt": bed.vault.ca_file.read_text()}))
+    deployment = bed.kube.get("apps/v1", "Deployment", SERVICE_ACCOUNT, SYSTEM_NAMESPACE)
+    spec = deployment["spec"]["template"]["spec"]
+    install = Install(SYSTEM_NAMESPACE, spec["serviceAccountName"], spec["containers"][0]["args"])
+    with ControllerProcess(bed, install=install) as one:
+        yield one
+
+
+def test_the_layers_become_ready_one_after_the_other(
+    bed: Testbed, layout: PkiLayout, controller: ControllerProcess, tmp_path: Path
+) -> None:
+    layers = CONFIG / "gitops"
+    apply(bed, overlay(bed, layers / "01-issuers", tmp_path / "issuers"))
+    bed.kube.wait(OURS, "VaultClusterIssuer", "vault")
+    bed.kube.wait(OURS, "CertificateRequestPolicy", "lab")
+    apply(bed, layers / "02-tests")
+    for name in ("test", "canary"):
+        bed.kube.wait(CERT_MANAGER, "Certificate", name, "cert-test")
+        found = Delivered.from_secret(bed.kube.get("v1", "Secret", f"{name}-tls", "cert-test"))
+        found.verify(layout.root_pem, f"{name}.lab.example.com")
+
+
+def test_the_samples_become_ready(
+    bed: Testbed, layout: PkiLayout, controller: ControllerProcess, tmp_path: Path
+) -> None:
+    apply(bed, overlay(bed, CONFIG / "samples", tmp_path / "samples"))
+    bed.kube.wait(OURS, "VaultClusterIssuer", "vault")
+    bed.kube.wait(OURS, "CertificateRequestPolicy", "starter")
+    bed.kube.wait(CERT_MANAGER, "Certificate", "web", "default")
+    found = Delivered.from_secret(bed.kube.get("v1", "Secret", "web-tls", "default"))
+    found.verify(layout.root_pem, "web.lab.example.com")
+
+
+@pytest.mark.parametrize("base", ["crd", "rbac", "manager", "default", "rbac/optional", "gitops/argocd"])
+def test_every_base_applies_to_a_cluster_that_has_it(
+    bed: Testbed, controller: ControllerProcess, base: str, tmp_path: Path
+) -> None:
+    directory = CONFIG / base
+    if yaml.safe_load((directory / "kustomization.yaml").read_text())["kind"] == "Component":
+        up = Path(*[".."] * len(tmp_path.resolve().parts[1:]))
+        text = {
+            "resources": [str(up / (CONFIG / "default").relative_to("/"))],
+            "components": [str(up / directory.relative_to("/"))],
+        }
+        (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(text))
+        directory = tmp_path
+    # The last one names a Vault that isn't there.
+    dry = ["--dry-run=server"] if base == "gitops/argocd" else []
+    words = ["apply", "--server-side", "--force-conflicts", "--validate=strict", *dry]
+    bed.kubectl(*words, "-k", str(directory))

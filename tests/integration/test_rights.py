@@ -1,0 +1,293 @@
+"""Each rule of the chart's RBAC is needed: without that one rule something does not work that works with it.
+
+A rule that the table below lacks fails the test that counts them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
+from testbed.controller import RBAC as SHIPPED
+from testbed.controller import ControllerProcess
+from testbed.errors import TestbedError
+from testbed.kube import Object, load
+from testbed.samples import (
+    API_VERSION,
+    EVERYBODY,
+    certificate,
+    everything_policy,
+    kubernetes_auth,
+    use_binding,
+    vault_cluster_issuer,
+)
+from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_role, setup_token
+from tests.builders import csr_pem
+from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask_approved
+from tests.integration.support import (
+    CERT_MANAGER,
+    REQUEST,
+    cluster_issuer_with_token,
+    only_policies,
+    request,
+    secret,
+    token_auth,
+    wait_answer,
+)
+
+RBAC = "rbac.authorization.k8s.io/v1"
+REVOCATION = REPOSITORY / "config" / "rbac" / "optional" / "revocation.yaml"
+PATIENCE = 8.0
+"""Seconds for what works at once where the right is there; the test with every right shows that they do."""
+
+Rule = tuple[str, str]
+"""Name of the role, and the rule's resources and their group."""
+
+
+def shipped() -> dict[Rule, Object]:
+    """Every rule the controller has, by role and resources; for each the role."""
+    roles = [one for one in [*load(SHIPPED), *load(REVOCATION)] if one["kind"] in ("Role", "ClusterRole")]
+    found = {}
+    for role in roles:
+        for rule in role["rules"]:
+            key = role["metadata"]["name"], named(rule)
+            assert key not in found
+            found[key] = role
+    return found
+
+
+def named(rule: Object) -> str:
+    """What a rule is about: its resources, and the verbs where they alone tell it apart."""
+    about = "+".join(rule["resources"])
+    if rule["resources"] == ["leases"]:
+        about += f" {'+'.join(rule['verbs'])}"
+    return about
+
+
+@dataclass(slots=True)
+class Bench:
+    """A controller, and what a test does with it in a namespace of its own."""
+
+    bed: Testbed
+    layout: PkiLayout
+    namespace: str
+    controller: ControllerProcess
+    made: list[str] = field(default_factory=list)
+
+    def holds(self, *where: Any, until: str | Callable[[Object], bool]) -> bool:
+        """Whether it becomes so while the patience lasts."""
+        try:
+            self.bed.kube.wait(*where, until=until, timeout=PATIENCE)
+        except TestbedError:
+            return False
+        return True
+
+    def issuer(self, name: str, auth: dict[str, Any] | None = None, **own: Any) -> str:
+        """A cluster issuer of this test, with a token unless ``auth`` says otherwise; its name."""
+        name = f"{self.namespace}-{name}"
+        if auth is None:
+            token = setup_token(self.bed.vault, self.layout.policy)
+            made = cluster_issuer_with_token(self.bed, name, token)
+        else:
+            made = vault_cluster_issuer(self.bed, name, auth)
+        made["spec"].update(own)
+        self.bed.kube.apply(made)
+        self.made.append(name)
+        return name
+
+    def issuer_ready(self, name: str) -> bool:
+        return self.holds(API_VERSION, "VaultClusterIssuer", name, until="Ready")
+
+    def issued(self, name: str) -> bool:
+        return self.holds(CERT_MANAGER, REQUEST, name, self.namespace, until="Ready")
+
+
+Works = Callable[[Bench], bool]
+Start = Callable[..., Bench]
+
+
+def starts(bench: Bench) -> bool:
+    """It lists what it watches before it is ready."""
+    deadline = time.monotonic() + PATIENCE
+    while bench.controller.probe("readyz") != 200:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def leads(bench: Bench) -> bool:
+    """It takes the Lease, renews it, and works."""
+    return starts(bench) and bench.issuer_ready(bench.issuer("led"))
+
+
+def tells_issuers(bench: Bench) -> bool:
+    return bench.issuer_ready(bench.issuer("token"))
+
+
+def logs_in(bench: Bench) -> bool:
+    name = f"{bench.namespace}-login"
+    setup_kubernetes_role(bench.bed.vault, bench.layout.policy, audience=f"vault://{name}", role=name)
+    return bench.issuer_ready(bench.issuer("login", kubernetes_auth(name)))
+
+
+def issues(bench: Bench) -> bool:
+    name = bench.issuer("issues")
+    bench.issuer_ready(name)
+    request(bench.bed, "one", bench.namespace, name)
+    return bench.issued("one")
+
+
+def tells_policies(bench: Bench) -> bool:
+    name = f"{bench.namespace}-new"
+    bench.bed.kube.apply(everything_policy(name))
+    try:
+        return bench.holds(API_VERSION, "CertificateRequestPolicy", name, until="Ready")
+    finally:
+        bench.bed.kube.delete(API_VERSION, "CertificateRequestPolicy", name)
+
+
+def notices_a_binding(bench: Bench) -> bool:
+    """A request that nobody's policy applies to is looked at again when a binding comes."""
+    name = bench.issuer("bound")
+    bench.issuer_ready(name)
+    policy = everything_policy(f"{bench.namespace}-bound")
+    binding = use_binding(policy["metadata"]["name"], [EVERYBODY])
+    with only_policies(bench.bed, policy):
+        # cert-manager asks for it, which may not use the policy yet; an administrator may use every one.
+        bench.bed.kube.apply(certificate("web", bench.namespace, name, (f"web.{DOMAIN}",)))
+        wait_answer(bench.bed, "web-1", bench.namespace, "Pending")
+        time.sleep(6)  # what was answered is believed for five seconds
+        bench.bed.kube.apply(binding)
+        found = bench.issued("web-1")
+    for one in binding:
+        bench.bed.kube.delete(one["apiVersion"], one["kind"], one["metadata"]["name"])
+    return found
+
+
+def tells_events(bench: Bench) -> bool:
+    """Vault refuses a name for good, and that is a warning."""
+    name = bench.issuer("events")
+    bench.issuer_ready(name)
+    request(bench.bed, "refused", bench.namespace, name, csr=csr_pem("www.example.com"))
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        events = bench.bed.kube.list("events.k8s.io/v1", "Event", bench.namespace)
+        if any(one["regarding"]["name"] == "refused" and one["type"] == "Warning" for one in events):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def signs_csrs(bench: Bench) -> bool:
+    name = bench.issuer("csr")
+    bench.issuer_ready(name)
+    asked = f"{bench.namespace}-csr"
+    ask_approved(bench.bed, bench.bed.kube, asked, f"{CLUSTER}/{name}")
+    return bench.holds(CERTIFICATES, CSR, asked, until=lambda one: bool(one["status"].get("certificate")))
+
+
+def may_revoke(bench: Bench) -> bool:
+    """An issuer that revokes issues to a Certificate, whose Secret can be looked into."""
+    name = f"{bench.namespace}-revokes"
+    token = setup_token(bench.bed.vault, bench.layout.policy)
+    bench.bed.kube.apply(secret(f"{name}-token", SYSTEM_NAMESPACE, token=token))
+    bench.issuer("revokes", token_auth(f"{name}-token"), revocation={"policy": "OnReplace"})
+    bench.issuer_ready(name)
+    bench.bed.kube.apply(certificate("web", bench.namespace, name, (f"web.{DOMAIN}",)))
+    return bench.holds(CERT_MANAGER, "Certificate", "web", bench.namespace, until="Ready")
+
+
+WORK, LEASE = "vault-issuer", "vault-issuer-leader-election"
+SIGN, LOGIN = "vault-issuer-certificate-signing-requests", "vault-issuer-cluster-issuers"
+NEEDED: dict[Rule, Works] = {
+    (WORK, "certificaterequests"): starts,
+    (WORK, "certificaterequests/status"): issues,
+    (WORK, "vaultissuers+vaultclusterissuers"): starts,
+    (WORK, "vaultissuers/status+vaultclusterissuers/status"): tells_issuers,
+    (WORK, "certificaterequestpolicies"): starts,
+    (WORK, "certificaterequestpolicies/status"): tells_policies,
+    (WORK, "namespaces"): starts,
+    (WORK, "subjectaccessreviews"): issues,
+    (WORK, "roles+rolebindings+clusterroles+clusterrolebindings"): notices_a_binding,
+    (WORK, "events"): tells_events,
+    (LEASE, "leases create"): leads,
+    (LEASE, "leases get+update"): leads,
+    (LOGIN, "secrets"): tells_issuers,
+    (LOGIN, "serviceaccounts/token"): logs_in,
+    ("vault-issuer-approve", "signers"): issues,
+    (SIGN, "certificatesigningrequests"): signs_csrs,
+    (SIGN, "certificatesigningrequests/status"): signs_csrs,
+    (SIGN, "signers"): signs_csrs,
+    ("vault-issuer-revocation", "certificaterequests"): may_revoke,
+    ("vault-issuer-revocation", "certificates"): may_revoke,
+    ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
+}
+
+
+class Under(ControllerProcess):
+    """A controller under the chart's RBAC but for one rule, with the part for revocation or without."""
+
+    def __init__(self, bed: Testbed, without: Rule | None, *, revokes: bool) -> None:
+        super().__init__(bed, leader_elect=True)
+        self._without, self._revokes = without, revokes
+
+    def grant(self) -> None:
+        """All but that rule."""
+        super().grant()
+        kube = self._bed.kube
+        if self._revokes:
+            kube.apply(REVOCATION)
+        kube.delete("coordination.k8s.io/v1", "Lease", "vault-issuer", SYSTEM_NAMESPACE)
+        if self._without is not None:
+            role = shipped()[self._without]
+            rules = [one for one in role["rules"] if named(one) != self._without[1]]
+            assert len(rules) == len(role["rules"]) - 1
+            kube.apply({**role, "rules": rules})
+        time.sleep(1)  # the API server notices within moments
+
+
+@pytest.fixture
+def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
+    """Starts a controller without a rule; at the end all is as it was."""
+    benches: list[Bench] = []
+
+    def start(works: Works, without: Rule | None = None) -> Bench:
+        controller = Under(bed, without, revokes=works is may_revoke)
+        controller.start(wait=False)
+        benches.append(Bench(bed, layout, namespace, controller))
+        return benches[0]
+
+    yield start
+    for one in benches:
+        one.controller.kill()
+        for name in one.made:
+            bed.kube.delete(API_VERSION, "VaultClusterIssuer", name)
+    for item in load(REVOCATION):
+        bed.kube.delete(item["apiVersion"], item["kind"], item["metadata"]["name"])
+    bed.kube.apply(SHIPPED)
+
+
+def test_every_rule_is_in_the_table() -> None:
+    assert set(NEEDED) == set(shipped())
+
+
+@pytest.mark.parametrize("works", list(dict.fromkeys(NEEDED.values())))
+def test_with_every_rule_it_works(run: Start, works: Works) -> None:
+    bench = run(works)
+    assert starts(bench)
+    assert works(bench)
+
+
+@pytest.mark.parametrize("without", NEEDED, ids=" ".join)
+def test_without_the_rule_it_does_not_work(run: Start, without: Rule) -> None:
+    works = NEEDED[without]
+    bench = run(works, without)
+    if works not in (starts, leads):
+        assert starts(bench)
+    assert not works(bench)

@@ -1,0 +1,96 @@
+"""`crds` and `ready`, which the chart's hooks and test run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from issuer.api.crd import custom_resource_definitions
+from issuer.cli.main import app
+from tests.unit.kube.fake_api import FakeApi, echo, json, refuse, running
+
+ISSUER = "/apis/vault-issuer.io/v1alpha1/vaultclusterissuers/vault"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+
+
+def kubeconfig(api: FakeApi, folder: Path) -> str:
+    """A file that leads to the scripted API server."""
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": api.url}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
+def issuer(status: str) -> dict[str, object]:
+    condition = {"type": "Ready", "status": status, "reason": "LoginFailed", "message": "no such role"}
+    return {"metadata": {"name": "vault"}, "status": {"conditions": [condition]}}
+
+
+def test_without_apply_the_crds_are_printed() -> None:
+    done = CliRunner().invoke(app, ["crds"])
+    assert done.exit_code == 0
+    assert list(yaml.safe_load_all(done.stdout)) == list(custom_resource_definitions().values())
+
+
+async def test_apply_takes_fields_over_and_names_a_missing_right(tmp_path: Path) -> None:
+    from issuer.cli.crds import _apply
+    from issuer.kube.errors import Forbidden
+
+    async with running() as api:
+        names = [one["metadata"]["name"] for one in custom_resource_definitions().values()]
+        for name in names:
+            api.on("PATCH", CRDS + name, echo("2"))
+        await _apply(kubeconfig(api, tmp_path), None)
+        assert [call.query["force"] for call in api.calls] == ["true"] * 3
+        api.on("PATCH", CRDS + names[0], refuse(403, "Forbidden"))
+        with pytest.raises(Forbidden):
+            await _apply(kubeconfig(api, tmp_path), None)
+
+
+async def test_an_issuer_is_waited_for_and_the_reason_told(tmp_path: Path) -> None:
+    from issuer.cli.ready import _wait
+
+    async with running() as api:
+        api.on("GET", ISSUER, json({"metadata": {"name": "vault"}}), json(issuer("True")))
+        where = kubeconfig(api, tmp_path)
+        assert await _wait([], ["VaultClusterIssuer/vault"], 10, where, None) == {}
+        api.on("GET", ISSUER, json(issuer("False")))
+        assert await _wait([], ["VaultClusterIssuer/vault"], 0, where, None) == {
+            "VaultClusterIssuer/vault": "LoginFailed: no such role"
+        }
+        api.on("GET", ISSUER, refuse(404, "NotFound", "there is none"))
+        missing = await _wait([], ["VaultClusterIssuer/vault"], 0, where, None)
+        assert "there is none" in missing["VaultClusterIssuer/vault"]
+
+
+async def test_a_url_is_ready_when_it_answers_200() -> None:
+    from issuer.cli.ready import _wait
+
+    async with running() as api:
+        api.on("GET", "/readyz", json({}), json({}, status=503))
+        assert await _wait([f"{api.url}/readyz"], [], 0, None, None) == {}
+        assert await _wait([f"{api.url}/readyz"], [], 0, None, None) == {f"{api.url}/readyz": "answers 503"}
+        url = api.url
+    assert (await _wait([url], [], 0, None, None))[url].startswith("no answer: ")
+
+
+@pytest.mark.parametrize("name", ["vault", "VaultClusterIssuer/", "VaultClusterIssuer/a/b", "VaultIssuer/a"])
+def test_an_issuer_is_named_by_its_kind(name: str) -> None:
+    done = CliRunner().invoke(app, ["ready", "--issuer", name])
+    assert done.exit_code == 2
+    assert "VaultIssuer/NAMESPACE/NAME" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("words", [["crds", "--apply"], ["ready", "--issuer", "VaultClusterIssuer/vault"]])
+def test_without_a_cluster_it_is_bad_input(words: list[str]) -> None:
+    done = CliRunner().invoke(app, [*words, "--kubeconfig", "/no/such/file"])
+    assert done.exit_code == 2
+    assert "no cluster" in done.stderr
