@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from testbed.cache import cache_directory
 from testbed.errors import TestbedError
 from testbed.node.tools import run
 
@@ -16,7 +19,8 @@ ADDRESS = "10.80.0.1"  # of the node; nobody outside sees it
 PODS = "10.244.0.0/16"
 _HERE = Path(__file__).parent
 # Places that kubelet and CNI have built in; each becomes an empty directory of ours inside the namespace.
-_PLACES = ("/var/lib/kubelet", "/var/lib/cni", "/var/log", "/run")
+_OURS = ("/var/lib/kubelet", "/var/lib/cni")
+_PLACES = (*_OURS, "/var/log", "/run")
 # kubelet sets these for the whole machine. Files with the values it wants lie over them, so that it finds
 # them set and the machine keeps its own (pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables).
 _TUNABLES = {
@@ -31,9 +35,29 @@ _TUNABLES = {
 
 def enter(command: Sequence[str | Path]) -> int:
     """Run a command as the heart of new namespaces and return its exit code; it dies with this process."""
-    made = [place for place in _PLACES if not Path(place).is_dir()]
-    for place in made:  # a mount needs a directory to lie on
-        Path(place).mkdir(parents=True)
+    with _places():
+        return _enter(command)
+
+
+@contextlib.contextmanager
+def _places() -> Iterator[None]:
+    """Directories for mounts to lie on; those that are empty go with the last node of this machine."""
+    lock = cache_directory() / "locks" / "node-places.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        for place in _PLACES:
+            Path(place).mkdir(parents=True, exist_ok=True)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # another node runs, or one of them is somebody's
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for place in _OURS:
+                    Path(place).rmdir()
+
+
+def _enter(command: Sequence[str | Path]) -> int:
     launcher, init = _HERE.parent / "launch.py", _HERE / "init.py"
     words = [sys.executable, "-I", "-S", launcher, os.getpid(), _unshare(), "--mount", "--net", "--pid"]
     words += ["--fork", "--kill-child", "--mount-proc", sys.executable, "-I", "-S", init, *command]
@@ -44,9 +68,6 @@ def enter(command: Sequence[str | Path]) -> int:
         child.terminate()
         _wait(child)
         raise
-    finally:
-        for place in made:
-            Path(place).rmdir()
 
 
 def _unshare() -> str:

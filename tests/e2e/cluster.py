@@ -6,6 +6,7 @@ import contextlib
 import json
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,12 @@ class Cluster:
 
     def signed(self) -> int:
         """How many certificates the CA has signed for these tests so far."""
-        answer = self.vault.call("LIST", f"{self.layout.mount}/certs")
+        try:
+            answer = self.vault.call("LIST", f"{self.layout.mount}/certs")
+        except HTTPError as error:
+            if error.status == 404:  # Vault's answer when there is none
+                return 0
+            raise
         return len(answer["data"]["keys"])
 
     def issuer(self) -> Object:
@@ -114,7 +120,10 @@ class Cluster:
         }
 
     def furnish(self) -> None:
-        """The issuer and the policy, once their CRDs are there; waits until both are Ready."""
+        """The issuer and the policy, once their CRDs are there; waits until they are Ready and a replica works.
+
+        An uninstall takes the rights first, so a Lease may be left to a replica that is gone, and runs out.
+        """
         names = [f"*.{DOMAIN}", f"*.{NAMESPACE}.svc"]
         allowed = {
             "dnsNames": {"values": names},
@@ -123,6 +132,10 @@ class Cluster:
         self.kube.apply([policy(ISSUER, allowed), *use_binding(ISSUER, [EVERYBODY]), self.issuer()])
         self.kube.wait(API_VERSION, "VaultClusterIssuer", ISSUER, timeout=60)
         self.kube.wait(API_VERSION, "CertificateRequestPolicy", ISSUER, timeout=60)
+        deadline = time.monotonic() + 60
+        while not self.leader():
+            assert time.monotonic() < deadline, f"no replica leads; the Lease is {self.holder()!r}'s"
+            time.sleep(0.2)
 
 
 @contextlib.contextmanager
