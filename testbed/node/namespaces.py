@@ -51,10 +51,15 @@ def _places() -> Iterator[None]:
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):  # another node runs, or one of them is somebody's
+            with contextlib.suppress(BlockingIOError):  # another node runs
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                for place in _OURS:
-                    Path(place).rmdir()
+                _remove_empty()
+
+
+def _remove_empty() -> None:
+    for place in _OURS:
+        with contextlib.suppress(OSError):  # somebody else's
+            Path(place).rmdir()
 
 
 def _enter(command: Sequence[str | Path]) -> int:

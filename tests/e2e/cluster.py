@@ -120,7 +120,7 @@ class Cluster:
         }
 
     def furnish(self) -> None:
-        """The issuer and the policy, once their CRDs are there; waits until they are Ready and a replica works.
+        """The issuer and the policy, once their CRDs are there; waits for both and for a leader.
 
         An uninstall takes the rights first, so a Lease may be left to a replica that is gone, and runs out.
         """
