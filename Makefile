@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-chart test-integration test-differential conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests wheels image lock up down status build clean
+.PHONY: help setup demo test test-unit test-chart test-integration test-differential e2e kind conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests wheels image lock up down status build clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv with the locked packages (done by every other target)
 	@$(PYTHON) tools/bootstrap.py
@@ -28,6 +28,12 @@ test-integration: setup ## the tests on the real testbed alone
 
 test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
 	@$(BIN)/python tools/tiers.py differential
+
+e2e: setup ## the image and the chart on a real node without Docker (root, Debian 12): ARGS="-k upgrade"
+	@$(BIN)/python -m testbed.node $(ARGS)
+
+kind: setup ## the same tests on a kind cluster, where Docker and kind are: ARGS=...
+	@$(BIN)/python -m testbed.kind $(ARGS)
 
 conformance: setup ## cert-manager's suites from a checkout against your cluster: SUITE=folder ISSUER=name NAMESPACE=name
 	@$(BIN)/python tests/conformance/run.py --suite "$(SUITE)" --issuer "$(ISSUER)" --namespace "$(or $(NAMESPACE),conformance)"

@@ -134,6 +134,18 @@ APPROVER_POLICY = Build(
     minutes=4,
     crds=True,
 )
+# Shares most packages with kube-apiserver, too.
+KUBE_NODE = Build(
+    name="kube-node",
+    directory="kube-node",
+    module="k8s.io/kubernetes",
+    target=".",
+    program="kube-node",
+    download_mb=30,
+    disk_mb=1500,
+    minutes=2,
+    stamped=True,
+)
 # Helm's command, for the chart: the version of today, and the oldest major one that the chart is for.
 HELM = Build(
     name="helm",

@@ -61,12 +61,13 @@ class Controllers:
 
 
 class Webhook:
-    """The admission webhook, called by the API server at a loopback URL."""
+    """The admission webhook, called by the API server at a URL: on loopback, or at ``address``."""
 
-    def __init__(self, program: Path, directory: Path) -> None:
+    def __init__(self, program: Path, directory: Path, address: str = LOOPBACK) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._program = program
-        self._tls: ServerFiles = write_server(directory, "cert-manager-webhook")
+        self._address = address
+        self._tls: ServerFiles = write_server(directory, "cert-manager-webhook", [address])
         self.process = Process("cert-manager webhook", directory / "webhook.log")
         self.port = 0
 
@@ -111,7 +112,7 @@ class Webhook:
 
     def _configuration(self, kind: str, path: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
         client = {
-            "url": f"https://{LOOPBACK}:{self.port}/{path}",
+            "url": f"https://{self._address}:{self.port}/{path}",
             "caBundle": base64.b64encode(self._tls.ca_pem.encode()).decode(),
         }
         webhook = {

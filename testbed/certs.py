@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,6 +115,13 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
+def _general_name(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
 def _key_usage(*, authority: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not authority,
@@ -149,9 +157,10 @@ def _builder(
     )
 
 
-def write_server(directory: Path, name: str) -> ServerFiles:
+def write_server(directory: Path, name: str, also: Sequence[str] = ()) -> ServerFiles:
     """A new CA of its own and a server certificate for loopback (127.0.0.1, ::1, localhost) under it.
 
+    ``also`` are more DNS names and IP addresses.
     Writes ``NAME-ca.crt``, ``NAME.crt`` and ``NAME.key`` (mode 0600); the CA's key is thrown away.
     """
     ca_name, ca_key, key = f"testbed {name} CA", *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -161,14 +170,13 @@ def write_server(directory: Path, name: str) -> ServerFiles:
         .add_extension(_key_usage(authority=True), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
-    loopback = [x509.DNSName("localhost")]
-    addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
+    names = [_general_name(text) for text in ("localhost", "127.0.0.1", "::1", *also)]
     certificate = (
         _builder(f"testbed {name}", ca_name, key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([*loopback, *addresses]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
         )

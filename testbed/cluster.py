@@ -30,7 +30,7 @@ from testbed.controlplane import APIServer, Etcd, KubeControllers, write_kubecon
 from testbed.errors import TestbedError
 from testbed.kube import Kube, Object, load
 from testbed.openbao import OpenBao
-from testbed.processes import Process
+from testbed.processes import LOOPBACK, Process
 from testbed.servers import Servers, find_servers
 
 OBJECTS = Path(__file__).with_name("objects")
@@ -57,6 +57,7 @@ class Options:
         vault: run OpenBao.
         audit: write the API server's audit log (who called what), at ``bed.apiserver.audit_log``.
         apiserver_flags: more flags for kube-apiserver.
+        address: where the API server and OpenBao listen; loopback, or an address of a node that pods reach.
         data_dir: keep data and logs here; by default they are in a temporary directory that goes at the end.
     """
 
@@ -71,6 +72,7 @@ class Options:
     vault: bool = True
     audit: bool = False
     apiserver_flags: tuple[str, ...] = ()
+    address: str = LOOPBACK
     data_dir: Path | None = None
 
     @property
@@ -139,8 +141,10 @@ class Testbed:
             self.directory / "kube-apiserver",
             audit=options.audit,
             extra=options.apiserver_flags,
+            address=options.address,
         )
-        self._vault = OpenBao(self.servers.bao, self.directory / "openbao") if options.vault else None
+        vault = self.directory / "openbao"
+        self._vault = OpenBao(self.servers.bao, vault, options.address) if options.vault else None
         self.adopt(self.etcd.process)
         self.adopt(self.apiserver.process)
         jobs: list[Callable[[], None]] = [lambda: self._start_kubernetes(stack)]

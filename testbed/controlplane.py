@@ -23,6 +23,9 @@ from testbed.servers import Program
 
 ISSUER = "https://kubernetes.default.svc"
 SERVICE_RANGE = "10.96.0.0/16"
+# How pods reach the API server: by the Service `kubernetes`.
+SERVICE_ADDRESS = "10.96.0.1"
+SERVICE_NAMES = ("kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -78,21 +81,30 @@ class APIServer:
     """kube-apiserver with RBAC, ServiceAccount tokens and TLS of its own CA.
 
     Attributes:
-        server: ``https://127.0.0.1:PORT``; stays the same over ``stop`` and ``start``.
+        server: ``https://ADDRESS:PORT``, on loopback unless told otherwise; stays the same over ``stop`` and
+            ``start``.
         token: bearer token of ``admin`` in ``system:masters``.
         ca_file: PEM of the CA.
+        signing_key: file of the key that signs ServiceAccount tokens.
         audit_log: file with one JSON object a request, when asked for.
     """
 
     def __init__(
-        self, program: Program, directory: Path, *, audit: bool, extra: tuple[str, ...] = ()
+        self,
+        program: Program,
+        directory: Path,
+        *,
+        audit: bool,
+        extra: tuple[str, ...] = (),
+        address: str = LOOPBACK,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._program = program
         self._directory = directory
         self._extra = extra
-        self._tls = write_server(directory, "kube-apiserver")
-        self._signing = write_signing_key(directory)
+        self._address = address
+        self._tls = write_server(directory, "kube-apiserver", [address, SERVICE_ADDRESS, *SERVICE_NAMES])
+        self.signing_key, self._public_key = write_signing_key(directory)
         self.process = Process("kube-apiserver", directory / "kube-apiserver.log")
         self.ca_file = self._tls.ca
         self.audit_log = directory / "audit.log" if audit else None
@@ -109,7 +121,7 @@ class APIServer:
 
     def _first_launch(self, etcd: str) -> None:
         port = free_port()
-        self.server = f"https://{LOOPBACK}:{port}"
+        self.server = f"https://{self._address}:{port}"
         self._command = [self._program.path, *self._flags(etcd, port), *self._extra]
         self.restart()
 
@@ -135,22 +147,21 @@ class APIServer:
         self.process.stop(grace=0)
 
     def _flags(self, etcd: str, port: int) -> list[str]:
-        private, public = self._signing
         flags: dict[str, Any] = {
             "etcd-servers": etcd,
-            "bind-address": LOOPBACK,
-            "advertise-address": LOOPBACK,
+            "bind-address": self._address,
+            "advertise-address": self._address,
             "secure-port": port,
             "tls-cert-file": self._tls.cert,
             "tls-private-key-file": self._tls.key,
             "token-auth-file": self._directory / "tokens.csv",
             "authorization-mode": "RBAC",
             "service-account-issuer": ISSUER,
-            "service-account-key-file": public,
-            "service-account-signing-key-file": private,
+            "service-account-key-file": self._public_key,
+            "service-account-signing-key-file": self.signing_key,
             "service-cluster-ip-range": SERVICE_RANGE,
-            # There is no service network: the Service `kubernetes` needs no endpoints.
-            "endpoint-reconciler-type": "none",
+            # Without a node there is no service network, and the Service `kubernetes` needs no endpoints.
+            "endpoint-reconciler-type": "none" if self._address == LOOPBACK else "lease",
             "allow-privileged": "true",
             "v": 1,
         }

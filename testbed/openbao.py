@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from testbed.certs import ClientCA, write_server
 from testbed.errors import HTTPError, TestbedError
-from testbed.jsonhttp import JSONClient
 from testbed.processes import LOOPBACK, Process, free_port, retry_ports
 from testbed.servers import Program
+from testbed.vaultclient import VaultClient
 
 KEY_SHARES, KEY_THRESHOLD = 3, 2
 
 
-class OpenBao:
+class OpenBao(VaultClient):
     """The server and an administrator's calls to it.
 
     Attributes:
-        addr: ``https://127.0.0.1:PORT``; stays the same over ``stop`` and ``start``.
+        addr: ``https://ADDRESS:PORT``, on loopback unless told otherwise; stays the same over ``stop`` and
+            ``start``.
         mtls_addr: the same server at a listener that wants a client certificate of ``client_ca``.
         ca_file: PEM of the CA of its listener.
         token: the root token.
@@ -29,30 +29,18 @@ class OpenBao:
         audit_log: file with one JSON object for each request and each answer.
     """
 
-    def __init__(self, program: Program, directory: Path) -> None:
+    def __init__(self, program: Program, directory: Path, address: str = LOOPBACK) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self._tls = write_server(directory, "openbao", [address])
+        super().__init__("", "", self._tls.ca)
         self._program = program
         self._directory = directory
-        self._tls = write_server(directory, "openbao")
+        self._address = address
         self.process = Process("OpenBao", directory / "openbao.log")
-        self.ca_file = self._tls.ca
         self.client_ca = ClientCA("testbed client CA")
         self.audit_log = directory / "audit.log"
-        self.addr = ""
         self.mtls_addr = ""
-        self.token = ""
         self.unseal_keys: tuple[str, ...] = ()
-        self._http: JSONClient | None = None
-
-    @property
-    def ca_pem(self) -> str:
-        """PEM text of the CA of its listener."""
-        return self._tls.ca_pem
-
-    @property
-    def ca_bundle(self) -> str:
-        """The same in base64, as ``spec.vault.caBundle`` wants it."""
-        return base64.b64encode(self.ca_pem.encode()).decode()
 
     @property
     def log(self) -> Path:
@@ -73,8 +61,8 @@ class OpenBao:
     def _first_launch(self) -> None:
         port = free_port()
         mtls_port = free_port()
-        self.addr, self.mtls_addr = f"https://{LOOPBACK}:{port}", f"https://{LOOPBACK}:{mtls_port}"
-        self._http = JSONClient(self.addr, str(self.ca_file))
+        self.addr, self.mtls_addr = (f"https://{self._address}:{one}" for one in (port, mtls_port))
+        self._connect()
         config = self._directory / "openbao.json"
         config.write_text(json.dumps(self._configuration(port, mtls_port)))
         try:
@@ -92,7 +80,7 @@ class OpenBao:
         data = self._directory / "data"
         data.mkdir(exist_ok=True)
         listener = {
-            "address": f"{LOOPBACK}:{port}",
+            "address": f"{self._address}:{port}",
             "cluster_address": f"{LOOPBACK}:{cluster_port}",
             "tls_cert_file": str(self._tls.cert),
             "tls_key_file": str(self._tls.key),
@@ -101,7 +89,7 @@ class OpenBao:
         client_ca.write_text(self.client_ca.pem)
         mtls_listener = {
             **listener,
-            "address": f"{LOOPBACK}:{mtls_port}",
+            "address": f"{self._address}:{mtls_port}",
             "cluster_address": f"{LOOPBACK}:{free_port()}",
             "tls_client_ca_file": str(client_ca),
             "tls_require_and_verify_client_cert": True,
@@ -165,8 +153,7 @@ class OpenBao:
     def close(self) -> None:
         """End it for good."""
         self.process.stop(grace=0)
-        if self._http is not None:
-            self._http.close()
+        self.disconnect()
 
     def pause(self) -> None:
         """Freeze it: connections are taken and nothing is answered."""
@@ -175,39 +162,6 @@ class OpenBao:
     def resume(self) -> None:
         """Let it go on after ``pause``."""
         self.process.resume()
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        token: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
-        """One call of ``/v1/PATH`` as root, or with another ``token`` ("" for none).
-
-        Raises:
-            HTTPError: with ``status`` and, in ``body``, Vault's ``errors``.
-        """
-        if self._http is None:
-            raise TestbedError("OpenBao was not started")
-        chosen = self.token if token is None else token
-        auth = {"X-Vault-Token": chosen} if chosen else {}
-        answer = self._http.call(method, f"/v1/{path}", body, headers={**auth, **(headers or {})})
-        return answer if isinstance(answer, dict) else {}
-
-    def write(self, path: str, body: Mapping[str, Any], *, token: str | None = None) -> dict[str, Any]:
-        """POST; returns the answer's ``data`` (empty when there is none)."""
-        return self.call("POST", path, body, token=token).get("data") or {}
-
-    def read(self, path: str, *, token: str | None = None) -> dict[str, Any]:
-        """GET; returns the answer's ``data``."""
-        return self.call("GET", path, token=token).get("data") or {}
-
-    def delete(self, path: str) -> None:
-        """DELETE."""
-        self.call("DELETE", path)
 
     def audit(self) -> Iterator[dict[str, Any]]:
         """Every entry of the audit log so far (type ``request`` or ``response``)."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
-from testbed.openbao import OpenBao
+from testbed.kube import Kube
+from testbed.vaultclient import VaultClient
 
 YEAR_HOURS = 8760
 DOMAIN = "lab.example.test"
@@ -67,7 +68,7 @@ class KubernetesLogin:
 
 
 def setup_pki(
-    vault: OpenBao,
+    vault: VaultClient,
     *,
     root_mount: str = "pki",
     mount: str = "pki_int",
@@ -106,7 +107,7 @@ def setup_pki(
     )
 
 
-def mount_pki(vault: OpenBao, mount: str, hours: int) -> None:
+def mount_pki(vault: VaultClient, mount: str, hours: int) -> None:
     """Enable a PKI mount with its longest lifetime and the URLs that go into its certificates."""
     vault.call("POST", f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": f"{hours}h"}})
     base = f"{vault.addr}/v1/{mount}"
@@ -115,7 +116,7 @@ def mount_pki(vault: OpenBao, mount: str, hours: int) -> None:
 
 
 def sign_intermediate(
-    vault: OpenBao,
+    vault: VaultClient,
     root_mount: str,
     mount: str,
     name: str,
@@ -149,7 +150,7 @@ def sign_intermediate(
 
 
 def setup_role(
-    vault: OpenBao, mount: str, role: str, domains: Sequence[str] = (DOMAIN,), **options: Any
+    vault: VaultClient, mount: str, role: str, domains: Sequence[str] = (DOMAIN,), **options: Any
 ) -> None:
     """A role that signs names at and below ``domains``; ``options`` replace Vault's parameters."""
     defaults = {
@@ -166,7 +167,7 @@ def setup_role(
     vault.write(f"{mount}/roles/{role}", {**defaults, **options})
 
 
-def setup_policy(vault: OpenBao, mount: str, role: str, name: str | None = None) -> str:
+def setup_policy(vault: VaultClient, mount: str, role: str, name: str | None = None) -> str:
     """A policy that may sign with one role and revoke; returns its name (default ``MOUNT-ROLE``)."""
     chosen = name or f"{mount.replace('/', '-')}-{role}"
     paths = (f"{mount}/sign/{role}", f"{mount}/revoke")
@@ -175,14 +176,14 @@ def setup_policy(vault: OpenBao, mount: str, role: str, name: str | None = None)
     return chosen
 
 
-def setup_token(vault: OpenBao, policy: str, *, ttl: str = "1h", **options: Any) -> str:
+def setup_token(vault: VaultClient, policy: str, *, ttl: str = "1h", **options: Any) -> str:
     """A renewable orphan token with one policy."""
     body = {"policies": [policy], "ttl": ttl, "no_parent": True, **options}
     return str(vault.call("POST", "auth/token/create", body)["auth"]["client_token"])
 
 
 def setup_approle(
-    vault: OpenBao,
+    vault: VaultClient,
     policy: str,
     *,
     name: str = "vault-issuer",
@@ -200,7 +201,7 @@ def setup_approle(
 
 
 def setup_certificate_auth(
-    vault: OpenBao,
+    vault: VaultClient,
     policy: str,
     certificate_pem: str,
     *,
@@ -221,21 +222,29 @@ def setup_certificate_auth(
 
 def setup_kubernetes_auth(bed: Testbed, *, mount: str = "kubernetes") -> str:
     """Kubernetes auth that reviews tokens at the testbed's API server; returns the mount."""
-    _enable_auth(bed.vault, mount, "kubernetes")
-    namespace, name = REVIEWER
-    token = bed.service_account_token(namespace, name)
-    bed.kube.apply(_delegator(namespace, name))
-    config = {
-        "kubernetes_host": bed.server,
-        "kubernetes_ca_cert": bed.ca_file.read_text(),
-        "token_reviewer_jwt": token,
-    }
-    bed.vault.write(f"auth/{mount}/config", config)
+    review_tokens_at(bed.vault, bed.kube, bed.server, bed.ca_file.read_text(), mount=mount)
     return mount
 
 
+def review_tokens_at(
+    vault: VaultClient, kube: Kube, server: str, ca_pem: str, *, mount: str = "kubernetes"
+) -> None:
+    """Kubernetes auth (enabled if it isn't) that reviews tokens at an API server, by a token made there."""
+    _enable_auth(vault, mount, "kubernetes")
+    namespace, name = REVIEWER
+    account = {"name": name, "namespace": namespace}
+    kube.apply([{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}])
+    kube.apply(_delegator(namespace, name))
+    config = {
+        "kubernetes_host": server,
+        "kubernetes_ca_cert": ca_pem,
+        "token_reviewer_jwt": kube.service_account_token(namespace, name),
+    }
+    vault.write(f"auth/{mount}/config", config)
+
+
 def setup_kubernetes_role(
-    vault: OpenBao,
+    vault: VaultClient,
     policy: str,
     *,
     audience: str | None,
@@ -263,7 +272,7 @@ def setup_kubernetes_role(
     return KubernetesLogin(mount, role, namespace, service_account, audience)
 
 
-def _enable_auth(vault: OpenBao, mount: str, kind: str) -> None:
+def _enable_auth(vault: VaultClient, mount: str, kind: str) -> None:
     if f"{mount}/" not in vault.read("sys/auth"):
         vault.call("POST", f"sys/auth/{mount}", {"type": kind})
 

@@ -1,0 +1,88 @@
+"""``make e2e``: the chart and the image on a real node, of which nothing is left.
+
+``python -m testbed.node [PYTEST-ARGUMENTS]``; ``SHELL_ONLY=1`` gives a shell there instead of the tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from testbed.builds import CERT_MANAGER, HELM, KUBE_APISERVER, KUBE_NODE, build
+from testbed.cache import new_data_directory
+from testbed.errors import TestbedError
+from testbed.node import cgroups, requirements
+from testbed.node.images import pause_image, project_image
+from testbed.node.namespaces import enter
+from testbed.node.previous import previous_version
+from testbed.progress import Progress, spoken
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code of the tests; 0 when they are skipped, 1 with one message when the node did not start."""
+    reason = requirements.reason_not_to() or requirements.install()
+    if reason:
+        print(f"make e2e is skipped: {reason}.")
+        return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began = time.monotonic()
+    try:
+        with _directory() as directory:
+            return _run(directory, arguments, began)
+    except TestbedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        print(f"make e2e took {spoken(time.monotonic() - began)}", flush=True)
+
+
+def _run(directory: Path, arguments: list[str], began: float) -> int:
+    progress = Progress("make e2e")
+    for one in (KUBE_APISERVER, CERT_MANAGER, KUBE_NODE, HELM):
+        build(one)
+    previous = previous_version()
+    image, older = project_image(progress), project_image(progress, previous.commit)
+    plan = {
+        "images": [str(one) for one in (pause_image(progress), image.archive, older.archive)],
+        "image": image.name,
+        "imageMegabytes": [image.unpacked_mb, image.gzipped_mb],
+        "previous": {"commit": previous.commit, "image": older.name},
+        "arguments": arguments,
+    }
+    (directory / "plan.json").write_text(json.dumps(plan))
+    progress.say(f"servers and images are there ({spoken(time.monotonic() - began)})")
+    return enter([sys.executable, "-m", "testbed.node.inside", directory])
+
+
+@contextlib.contextmanager
+def _directory() -> Iterator[Path]:
+    """A data directory; what crashed runs left is removed first, what we leave afterwards."""
+    directory, lock = new_data_directory()
+    cgroups.sweep(directory.parent)
+    try:
+        yield directory
+    finally:
+        cgroups.remove(directory.name)
+        kept = os.environ.get("KEEP_LOGS")
+        if kept:
+            with contextlib.suppress(OSError):
+                shutil.copytree(directory, kept, ignore=_not_logs, symlinks=True, dirs_exist_ok=True)
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
+
+def _not_logs(folder: str, names: list[str]) -> list[str]:
+    return [one for one in names if not (one.endswith((".log", ".json")) or (Path(folder) / one).is_dir())]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
