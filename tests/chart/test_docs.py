@@ -33,7 +33,7 @@ def test_there_are_commands() -> None:
 @pytest.mark.parametrize("line", commands())
 def test_a_command_sets_values_that_there_are(line: str) -> None:
     _, _, release, chart, *options = shlex.split(line)
-    left_out = {"--create-namespace", "--reuse-values"}
+    left_out = {"--create-namespace", "--reset-then-reuse-values"}
     words = ["template", release, str(REPOSITORY / chart), *(one for one in options if one not in left_out)]
     assert "kind: Deployment" in run_helm([*words, f"--kube-version={KUBERNETES}"])
 

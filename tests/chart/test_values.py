@@ -122,7 +122,8 @@ def test_a_service_account_that_is_not_made_needs_a_name() -> None:
 
 def test_every_value_has_a_line_in_the_readme() -> None:
     text = (CHART / "README.md").read_text()
-    documented = set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
+    rows = re.findall(r"^\| `([\w.]+)` \| .* \| ?(.*) \|$", text, re.MULTILINE)
+    documented, told = {name for name, _ in rows}, {name for name, meaning in rows if meaning}
     parents = {".".join(path) for path in paths(DEFAULTS) if path}
 
     def leaves(tree: Any, path: str) -> set[str]:
@@ -132,6 +133,9 @@ def test_every_value_has_a_line_in_the_readme() -> None:
 
     assert leaves(DEFAULTS, "") <= documented
     assert documented <= leaves(DEFAULTS, "") | parents
+    for leaf in leaves(DEFAULTS, ""):
+        steps = leaf.split(".")
+        assert {".".join(steps[: count + 1]) for count in range(len(steps))} & told, f"{leaf} has no comment"
 
 
 def test_issuers_and_policies_are_made_with_who_may_use_them() -> None:
