@@ -18,7 +18,11 @@ done
 echo "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 # Services that packages bring are not started: the node has a containerd of its own.
-trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-[ -e /usr/sbin/policy-rc.d ] && trap - EXIT || { printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; }
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' > "$policy"
+  chmod +x "$policy"
+fi
 apt-get update --quiet=2
 apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}" >/dev/null

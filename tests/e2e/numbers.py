@@ -31,9 +31,9 @@ def report(found: dict[str, float], kubernetes: str) -> str:
     """The numbers as a table beside the last recorded ones."""
     history: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     last = history[-1]["numbers"] if history else {}
-    lines = [f"{'':<52}{'now':>8}{'recorded':>10}"]
+    lines = [f"{'':<58}{'now':>8}{'recorded':>10}"]
     for name, value in found.items():
-        lines.append(f"{UNITS[name]:<52}{value:>8.1f}{last.get(name, '-'):>10}")
+        lines.append(f"{UNITS[name]:<58}{value:>8.1f}{last.get(name, '-'):>10}")
     if os.environ.get("RECORD"):
         history.append({**machine(), "kubernetes": kubernetes, "numbers": found})
         RESULTS.write_text(json.dumps(history, indent=2) + "\n")
