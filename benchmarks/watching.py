@@ -85,11 +85,14 @@ class Watch:
                 raise Stalled(f"{seen} of {count} are done, and none more in {STALL_SECONDS:.0f} s")
 
     async def _follow(self, version: str) -> None:
-        async for event in self._api.watch(self._path, version, self._open.set):
-            if event["type"] in ("ADDED", "MODIFIED"):
-                self._note(event["object"])
-            elif event["type"] == "ERROR":
-                raise Stalled(f"the API server ended the benchmark's watch: {event['object']}")
+        """Note what comes. The API server ends a watch that is slow to read; it is begun again where it ended."""
+        while True:
+            async for event in self._api.watch(self._path, version, self._open.set):
+                if event["type"] == "ERROR":
+                    raise Stalled(f"the API server ended the benchmark's watch: {event['object']}")
+                if event["type"] in ("ADDED", "MODIFIED"):
+                    self._note(event["object"])
+                version = event["object"]["metadata"]["resourceVersion"]
 
     def _note(self, one: Object) -> None:
         name, at = one["metadata"]["name"], now()

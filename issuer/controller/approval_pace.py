@@ -20,6 +20,8 @@ REMEMBERED: Final = 1.0
 """Seconds for which the webhook believes an answer."""
 FEW: Final = 4
 """Writes under way while the answer may be old: fewer than the questions the webhook can ask in a second."""
+FEW_EACH: Final = 1
+"""The same where several replicas share the work: the webhook remembers an answer for each of them."""
 # Seconds from sending a write until the webhook has looked at it, at most, where the server is busy.
 _ON_ITS_WAY: Final = 0.2
 _APART: Final = 0.02
@@ -83,9 +85,10 @@ class ApprovalPace:
 
 
 class ApprovalPaces:
-    """The paces by kind of issuer."""
+    """The paces by kind of issuer; ``few`` as in ``ApprovalPace``."""
 
-    def __init__(self) -> None:
+    def __init__(self, few: int = FEW) -> None:
+        self._few = few
         self._paces: dict[str, ApprovalPace] = {}
 
     @asynccontextmanager
@@ -94,5 +97,11 @@ class ApprovalPaces:
         if kind is None:
             yield
             return
-        async with self._paces.setdefault(kind, ApprovalPace()).turn():
+        async with self._pace(kind).turn():
             yield
+
+    def _pace(self, kind: str) -> ApprovalPace:
+        found = self._paces.get(kind)
+        if found is None:
+            found = self._paces[kind] = ApprovalPace(few=self._few)
+        return found

@@ -12,6 +12,7 @@ from datetime import timedelta
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval import AccessCache, Approver
+from issuer.controller.approval_pace import FEW, FEW_EACH, ApprovalPaces
 from issuer.controller.authority import Authority
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.credentials import CredentialReader, Credentials
@@ -127,7 +128,8 @@ class Parts:
         self.revocation_rights = RevocationRights(client)
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
-        self.delivery = Delivery(client, self.metrics, written=authority.written)
+        paces = ApprovalPaces(FEW_EACH if options.shards > 1 else FEW)
+        self.delivery = Delivery(client, self.metrics, paces=paces, written=authority.written)
         self.turns = RequestTurns(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler(build_signer)
