@@ -85,7 +85,7 @@ class Watch:
                 raise Stalled(f"{seen} of {count} are done, and none more in {STALL_SECONDS:.0f} s")
 
     async def _follow(self, version: str) -> None:
-        """Note what comes. The API server ends a watch that is slow to read; it is begun again where it ended."""
+        """Note what comes. The API server ends a watch that is slow to read: go on where it ended."""
         while True:
             async for event in self._api.watch(self._path, version, self._open.set):
                 if event["type"] == "ERROR":
