@@ -21,7 +21,7 @@ PARALLEL = {
     "unit": ("-n", "auto", "--dist", "loadfile"),
     "replay": ("-n", "auto"),
     "chart": ("-n", "auto"),
-    "integration": ("-n", "2", "--dist", "loadfile"),
+    "integration": ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
 }
 
 

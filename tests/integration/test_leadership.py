@@ -26,6 +26,8 @@ ISSUER = "leadership"
 @pytest.fixture
 def replicas(bed: Testbed, layout: PkiLayout) -> Iterator[tuple[ControllerProcess, ControllerProcess]]:
     """Two replicas that compete for the Lease; the first one leads."""
+    # One that a killed controller left would have to run out.
+    bed.kube.delete("coordination.k8s.io/v1", "Lease", "vault-issuer", SYSTEM_NAMESPACE)
     cluster_issuer_with_token(bed, ISSUER, setup_token(bed.vault, layout.policy))
     with (
         ControllerProcess(bed, leader_elect=True) as first,

@@ -267,6 +267,7 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
     yield start
     for one in benches:
         one.controller.kill()
+        bed.kube.delete("coordination.k8s.io/v1", "Lease", "vault-issuer", SYSTEM_NAMESPACE)
         for name in one.made:
             bed.kube.delete(API_VERSION, "VaultClusterIssuer", name)
     for item in load(REVOCATION):
