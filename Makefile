@@ -15,7 +15,7 @@ demo: setup ## a real cluster and Vault on this machine, a certificate issued, r
 	@$(BIN)/python -m testbed.demo
 
 test: setup ## all tests, and how long each tier took
-	@$(BIN)/python tools/tiers.py unit replay chart integration
+	@$(BIN)/python tools/tiers.py unit replay chart integration rights
 
 test-unit: setup ## the unit tests alone
 	@$(BIN)/python tools/tiers.py unit
@@ -24,7 +24,7 @@ test-chart: setup ## the chart and config/ alone; builds Helm once
 	@$(BIN)/python tools/tiers.py chart
 
 test-integration: setup ## the tests on the real testbed alone
-	@$(BIN)/python tools/tiers.py integration
+	@$(BIN)/python tools/tiers.py integration rights
 
 test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
 	@$(BIN)/python tools/tiers.py differential

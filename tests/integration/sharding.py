@@ -12,13 +12,20 @@ from typing import Any
 
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
-from testbed.kube import Object
+from testbed.kube import Object, load
 from tests.integration.support import CERT_MANAGER, REQUEST, ready, request_object
 
 RIGHTS = REPOSITORY / "config" / "rbac" / "optional" / "sharding.yaml"
 SHARDS = 8
 CALL = 2
 """Seconds of --vault-timeout: Leases last 15 more."""
+
+
+def take_rights_back(bed: Testbed) -> None:
+    """Other tests look at what is granted by default."""
+    for item in load(RIGHTS):
+        meta = item["metadata"]
+        bed.kube.delete(item["apiVersion"], item["kind"], meta["name"], meta["namespace"])
 
 
 def replica(bed: Testbed, group: str, *args: str, shards: int = SHARDS) -> ControllerProcess:

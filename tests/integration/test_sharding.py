@@ -20,6 +20,7 @@ from tests.integration.sharding import (
     owned,
     replica,
     replicas,
+    take_rights_back,
     until,
     value,
     wait_all_issued,
@@ -35,6 +36,12 @@ from tests.integration.support import (
 )
 
 ISSUER = "shared"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _rights(bed: Testbed) -> Iterator[None]:
+    yield
+    take_rights_back(bed)
 
 
 @pytest.fixture

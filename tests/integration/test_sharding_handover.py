@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,6 +32,7 @@ from tests.integration.sharding import (
     options,
     owned,
     replica,
+    take_rights_back,
     wait_all_issued,
     wait_shared,
 )
@@ -44,6 +45,12 @@ from tests.integration.support import (
 )
 
 ISSUER = "handed"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _rights(bed: Testbed) -> Iterator[None]:
+    yield
+    take_rights_back(bed)
 
 
 @pytest.fixture
