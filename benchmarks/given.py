@@ -7,7 +7,7 @@ from typing import Any
 from testbed import certmanager
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.kube import Object
-from testbed.samples import GROUP, policy, vault_cluster_issuer, vault_spec
+from testbed.samples import GROUP, policy, secret, vault_cluster_issuer, vault_spec
 from testbed.vaultpki import DOMAIN, setup_approle, setup_token
 
 SIGN_PATH = "pki_int/sign/lab"
@@ -43,8 +43,8 @@ def our_issuer(bed: Testbed, name: str) -> list[Object]:
     """A VaultClusterIssuer that logs in with an AppRole of its own, and its Secret."""
     login = setup_approle(bed.vault, VAULT_POLICY, name=f"ours-{name}")
     auth = approle_auth(login.role_id, login.name)
-    secret = _secret(login.name, SYSTEM_NAMESPACE, secretId=login.secret_id)
-    return [secret, vault_cluster_issuer(bed, name, auth)]
+    login_secret = secret(login.name, SYSTEM_NAMESPACE, secretId=login.secret_id)
+    return [login_secret, vault_cluster_issuer(bed, name, auth)]
 
 
 def our_issuer_like(bed: Testbed, first: str, name: str, **spec: Any) -> Object:
@@ -70,7 +70,7 @@ def cert_manager_issuer(bed: Testbed, name: str, login: str) -> list[Object]:
         "metadata": {"name": name},
         "spec": {"vault": vault_spec(bed, auth)},
     }
-    return [_secret(f"peer-{name}", certmanager.NAMESPACE, **data), issuer]
+    return [secret(f"peer-{name}", certmanager.NAMESPACE, **data), issuer]
 
 
 def approle_auth(role_id: str, secret: str) -> dict[str, Any]:
@@ -120,12 +120,3 @@ def bare_loop_rights(account: str) -> list[Object]:
             "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": SYSTEM_NAMESPACE}],
         },
     ]
-
-
-def _secret(name: str, namespace: str, **data: str) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": namespace},
-        "stringData": data,
-    }

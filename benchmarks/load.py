@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from benchmarks.api import Api, Object
+from testbed import samples
 from testbed.vaultpki import DOMAIN
 from tests.builders import csr_with
 
@@ -86,19 +87,14 @@ def requests(
 
 def certificate(name: str, namespace: str, issuer: Mapping[str, str]) -> Object:
     """A Certificate of a web server, EC P-256, with a new key at each renewal."""
-    return {
-        "apiVersion": "cert-manager.io/v1",
-        "kind": "Certificate",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {
-            "secretName": f"{name}-tls",
-            "dnsNames": [f"{name}.{DOMAIN}"],
-            "duration": "24h",
-            "usages": ["digital signature", "key encipherment", "server auth"],
-            "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
-            "issuerRef": dict(issuer),
-        },
-    }
+    return samples.certificate(
+        name,
+        namespace,
+        issuer["name"],
+        [f"{name}.{DOMAIN}"],
+        usages=["digital signature", "key encipherment", "server auth"],
+        issuerRef=dict(issuer),
+    )
 
 
 async def create(api: Api, objects: Sequence[Object]) -> None:

@@ -53,6 +53,16 @@ def vault_issuer(
     }
 
 
+def secret(name: str, namespace: str, **data: str) -> dict[str, Any]:
+    """An Opaque Secret."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "stringData": data,
+    }
+
+
 def certificate(
     name: str,
     namespace: str,

@@ -141,8 +141,11 @@ class RequestStore(Store[RequestKey]):
 
     def refresh(self, request: Request) -> None:
         """A copy of the very object that is known was read or written directly; an older one is ignored."""
-        known, fresh = self._pending.get(request.key), _Kept.of(request)
-        if known is not None and known.uid == fresh.uid and not _older(fresh.version, known.version):
+        known = self._pending.get(request.key)
+        if known is None or known.uid != request.uid:
+            return
+        fresh = _Kept.of(request)
+        if not _older(fresh.version, known.version):
             self._pending[request.key] = fresh
 
     def key_of(self, obj: Json) -> RequestKey:

@@ -128,7 +128,7 @@ class Parts:
         self.revocation_rights = RevocationRights(client)
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
-        paces = ApprovalPaces(FEW_EACH if options.shards > 1 else FEW)
+        paces = ApprovalPaces(FEW_EACH if options.sharded else FEW)
         self.delivery = Delivery(client, self.metrics, paces=paces, written=authority.written)
         self.turns = RequestTurns(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()

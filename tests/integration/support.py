@@ -14,21 +14,12 @@ from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError
 from testbed.kube import Object
 from testbed.samples import API_VERSION, everything_policy, vault_cluster_issuer, vault_issuer
+from testbed.samples import secret as secret  # the tests have it from here
 from testbed.vaultpki import DOMAIN
 from tests.builders import csr_pem
 
 CERT_MANAGER = "cert-manager.io/v1"
 REQUEST = "CertificateRequest"
-
-
-def secret(name: str, namespace: str, **data: str) -> Object:
-    """An Opaque Secret."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": namespace},
-        "stringData": data,
-    }
 
 
 def token_auth(name: str, key: str = "token") -> dict[str, Any]:
