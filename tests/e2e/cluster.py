@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from issuer.api.group import GROUP
 from testbed.administrator import administrator, kubectl
 from testbed.chart import CHART, RELEASE, run_helm
 from testbed.cluster import SYSTEM_NAMESPACE
@@ -31,6 +32,7 @@ from tests.e2e.settings import Settings
 
 ISSUER = "e2e"
 NAMESPACE = "vault-issuer-e2e"  # of what users of the release have
+_CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -66,6 +68,19 @@ class Cluster:
     def uninstall(self) -> None:
         """Uninstall the release, if it is there."""
         self.helm("uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout=3m")
+
+    def crds(self) -> list[str]:
+        """The names of our CRDs that are there."""
+        return [one for one in names_of(self.kube.list(*_CRD)) if one.endswith(f".{GROUP}")]
+
+    def forget_crds(self) -> None:
+        """Delete our CRDs, and with them every issuer and policy; waits until they are gone."""
+        for name in self.crds():
+            self.kube.delete(*_CRD, name)
+        deadline = time.monotonic() + 60
+        while left := self.crds():
+            assert time.monotonic() < deadline, f"{', '.join(left)} would not go"
+            time.sleep(0.2)
 
     def kubectl(self, *arguments: str) -> str:
         """One command of kubectl's."""

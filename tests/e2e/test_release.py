@@ -152,15 +152,10 @@ def test_start_and_idle_replicas_cost_what_is_told(release: Cluster, measured: d
 def test_uninstall_leaves_crds_issuers_and_certificates(release: Cluster) -> None:
     release.uninstall()
     assert names_of(release.replicas()) == []
-    crds = [one for one in names_of(_crds(release)) if one.endswith(".vault-issuer.io")]
-    assert len(crds) == 3
+    assert len(release.crds()) == 3
     release.kube.get(API_VERSION, "VaultClusterIssuer", ISSUER)
     assert release.kube.get(API, "Certificate", WEB, NAMESPACE)
     assert _served(release).key_matches
-
-
-def _crds(release: Cluster) -> list[Object]:
-    return release.kube.list("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
 
 def _served(release: Cluster) -> Delivered:
