@@ -68,6 +68,7 @@ def _run(directory: Path, arguments: list[str]) -> int:
         vault.start()
         _start_cert_manager(servers, directory, kubeconfig, address, stack)
         settings = {
+            "disposable": True,
             "kubeconfig": str(kubeconfig),
             "vault": {"addr": vault.addr, "token": vault.token, "caFile": str(vault.ca_file)},
             "image": IMAGE,

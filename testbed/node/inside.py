@@ -62,6 +62,7 @@ def _settings(directory: Path, plan: dict[str, Any], node: Node, switch: Switch)
         previous = {"chart": str(source / "charts" / "vault-issuer"), "image": previous["image"]}
     vault = node.bed.vault
     settings = {
+        "disposable": True,
         "kubeconfig": str(node.bed.kubeconfig),
         "vault": {"addr": vault.addr, "token": vault.token, "caFile": str(vault.ca_file)},
         "image": plan["image"],
