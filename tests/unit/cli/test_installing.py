@@ -78,11 +78,9 @@ async def test_a_url_is_ready_when_it_answers_200() -> None:
 
     async with running() as api:
         api.on("GET", "/readyz", json({}), json({}, status=503))
-        assert await _wait(Wanted([f"{api.url}/readyz"], [], []), 0, None, None) == {}
-        assert await _wait(Wanted([f"{api.url}/readyz"], [], []), 0, None, None) == {
-            f"{api.url}/readyz": "answers 503"
-        }
-        url = api.url
+        url = f"{api.url}/readyz"
+        assert await _wait(Wanted([url], [], []), 0, None, None) == {}
+        assert await _wait(Wanted([url], [], []), 0, None, None) == {url: "answers 503"}
     assert (await _wait(Wanted([url], [], []), 0, None, None))[url].startswith("no answer: ")
 
 
