@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,6 +243,8 @@ NEEDED: dict[Rule, Works] = {
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
 }
 
+OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING}
+
 
 class Under(ControllerProcess):
     """A controller under the chart's RBAC but for one rule, with the optional parts that it needs."""
@@ -249,7 +252,7 @@ class Under(ControllerProcess):
     def __init__(self, bed: Testbed, without: Rule | None, works: Works) -> None:
         super().__init__(bed, ["--shards=2"] if works is shares else [], leader_elect=True)
         self._without = without
-        self._optional = {may_revoke: REVOCATION, shares: SHARDING}.get(works)
+        self._optional = OPTIONAL_PARTS.get(works)
 
     def grant(self) -> None:
         """All but that rule."""
