@@ -288,7 +288,8 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
         for name in one.made:
             bed.kube.delete(API_VERSION, "VaultClusterIssuer", name)
     for item in [*load(REVOCATION), *load(SHARDING)]:
-        bed.kube.delete(item["apiVersion"], item["kind"], item["metadata"]["name"])
+        meta = item["metadata"]
+        bed.kube.delete(item["apiVersion"], item["kind"], meta["name"], meta.get("namespace"))
     bed.kube.apply(SHIPPED)
 
 
