@@ -73,7 +73,8 @@ format: setup ## format the code and mend what ruff can
 crds: setup ## write the CRDs from the models
 	$(BIN)/python -m issuer.api.crd
 
-manifests: crds ## write config/rbac, config/manager and the made parts of the chart (builds Helm once)
+manifests: crds ## write config/rbac, manager and monitoring, the dashboard, and the made parts of the chart (builds Helm once)
+	$(BIN)/python -m tools.dashboard
 	$(BIN)/python -m tools.manifests
 
 wheels: setup ## gather the locked wheels for the image: PYTHON_VERSION=3.13 ARCH=amd64

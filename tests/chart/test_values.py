@@ -66,6 +66,7 @@ FREE = {
     "affinity",
     "annotations",
     "labels",
+    "alertLabels",
     "requests",
     "limits",
 }
@@ -107,6 +108,9 @@ def without(spec: Object, **more: Any) -> Object:
         ({"image": {"digest": "latest"}}, "digest"),
         ({"image": {"registry": "registry.example.com/"}}, "registry"),
         ({"metrics": {"port": 80}}, "port"),
+        ({"monitoring": {"rules": {"gap": "5"}}}, "gap"),
+        ({"monitoring": {"rules": {"disabled": ["VaultIssuerTypo"]}}}, "disabled"),
+        ({"monitoring": {"rules": {"failures": {"objective": 100}}}}, "objective"),
         ({"hooks": {"timeout": 0}}, "timeout"),
     ],
     ids=lambda one: one if isinstance(one, str) else None,
