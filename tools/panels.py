@@ -180,8 +180,8 @@ CONTROLLER = (
     Panel(
         "Trouble",
         {
-            "watch restarts": f"sum(vault_issuer_watch_restarts{{{OURS}}})",
-            "events dropped": f"sum(vault_issuer_events_dropped{{{OURS}}})",
+            "watch restarts": f"sum(vault_issuer_watch_restarts_total{{{OURS}}})",
+            "events dropped": f"sum(vault_issuer_events_dropped_total{{{OURS}}})",
             "errors, {{queue}}": f"sum by (queue) (vault_issuer_worker_errors_total{{{OURS}}})",
         },
     ),
