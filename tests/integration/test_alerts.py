@@ -199,8 +199,8 @@ def test_a_certificate_past_its_renewal_time_is_told_until_cert_manager_runs(
     watched: Watched, namespace: str
 ) -> None:
     watched.wait_quiet()
-    # Renewed 40 seconds after it was issued, as cert-manager allows.
-    short = certificate("short", namespace, ISSUER, [f"short.{DOMAIN}"], duration="1h", renewBefore="3560s")
+    # Renewed 25 seconds after it was issued, as cert-manager allows.
+    short = certificate("short", namespace, ISSUER, [f"short.{DOMAIN}"], duration="1h", renewBefore="3575s")
     watched.bed.kube.apply(short)
     watched.bed.kube.wait(CERT_MANAGER, "Certificate", "short", namespace)
     watched.bed.cert_manager.process.stop()

@@ -74,10 +74,12 @@ class Watched:
             self.bed.kube.apply(issuer)
         wait_ready(self.bed, name)
 
-    def wait_firing(self, name: str, **labels: str) -> dict[str, Any]:
+    def wait_firing(self, alert_name: str, /, **labels: str) -> dict[str, Any]:
         """Wait until the alert fires with these labels; the alert. Its annotations must be whole."""
-        self.prometheus.wait(f"{name} fires with {labels}", lambda: bool(self._found(name, labels)))
-        alert = self._found(name, labels)[0]
+        self.prometheus.wait(
+            f"{alert_name} fires with {labels}", lambda: bool(self._found(alert_name, labels))
+        )
+        alert = self._found(alert_name, labels)[0]
         for text in alert["annotations"].values():
             assert text, alert
             assert "{{" not in text, alert
