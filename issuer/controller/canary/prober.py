@@ -55,7 +55,7 @@ class Prober:
 
     async def _keep_probing(self, target: Target, pause: float) -> None:
         await asyncio.sleep(pause)
-        begun = False
+        begun = swept = False
         while True:
             if not self._leads():
                 await asyncio.sleep(_LOOK)
@@ -63,20 +63,21 @@ class Prober:
             began = time.monotonic()
             if not begun:
                 self._metrics.begin(target.issuer)
-                await self._sweep(target)
                 begun = True
+            swept = swept or await self._sweep(target)
             await self._probe(target)
             await asyncio.sleep(max(0.0, self._period - (time.monotonic() - began)))
 
-    async def _sweep(self, target: Target) -> None:
-        """What a process that was killed left behind goes first."""
+    async def _sweep(self, target: Target) -> bool:
+        """What a process that was killed left behind goes first; False when that has to be tried again."""
         try:
             swept = await sweep(self._client, target)
         except KubeError as error:
             log.warning("canary's leftovers not deleted", issuer=str(target.issuer), error=str(error))
-        else:
-            if swept:
-                log.info("canary's leftovers deleted", issuer=str(target.issuer), requests=swept)
+            return False
+        if swept:
+            log.info("canary's leftovers deleted", issuer=str(target.issuer), requests=swept)
+        return True
 
     async def _probe(self, target: Target) -> None:
         started, began = self._now(), time.monotonic()
