@@ -1,4 +1,4 @@
-"""Writes what is made from the chart: config/rbac, manager and monitoring, parts of its schema and README.
+"""Writes what is made from the chart: in config/, and parts of its schema and README.
 
 python -m tools.manifests [--check]
 
@@ -23,13 +23,16 @@ from tools import dashboard
 
 HEADER = "# Made from charts/vault-issuer by `make manifests`; change the chart, not this file.\n"
 # The chart's templates by the folder of config/ they go to; hooks and tests are Helm's own.
-FOLDERS = {"rbac": "rbac", "monitoring": "monitoring", "": "manager"}
+FOLDERS = {"rbac": "rbac", "monitoring": "monitoring", "": "manager", "canary": "canary"}
 OPTIONAL = {f"rbac/{name}.yaml": f"rbac/optional/{name}.yaml" for name in ("revocation", "sharding")}
+OPTIONAL["canary/rbac.yaml"] = "canary/prober/rbac.yaml"
+CANARY = {"enabled": True, "issuers": [{"name": "vault", "dnsName": "canary.lab.example.com"}]}
 VALUES: tuple[dict[str, Any], ...] = (
     {},
     {"revocation": {"enabled": True}},
     {"controller": {"shards": 16}},
     {"metrics": {"podMonitor": {"enabled": True}}, "monitoring": {"rules": {"enabled": True}}},
+    {"canary": CANARY},
 )
 _SOURCE = re.compile(r"^# Source: vault-issuer/templates/(?:(\w+)/)?([\w-]+\.yaml)$", re.MULTILINE)
 _HELMS_OWN = re.compile(r"^ *(helm\.sh/chart: |app\.kubernetes\.io/managed-by: Helm).*\n", re.MULTILINE)

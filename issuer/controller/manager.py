@@ -147,6 +147,7 @@ class Manager:
             if await self._synced(stop, *FIRST):
                 working += self._start_workers()
                 background += self._start_reflectors(*REQUESTS)
+                background += self._start_canaries()
                 if replica is None:
                     await stop.wait()
                 elif await self._synced(stop, CertificateRequest.kind):
@@ -192,6 +193,10 @@ class Manager:
             for kind in kinds
             if kind in self.parts.reflectors
         ]
+
+    def _start_canaries(self) -> list[asyncio.Task[None]]:
+        prober = self.parts.prober
+        return [] if prober is None else [asyncio.create_task(prober.run(), name="canaries")]
 
     async def _synced(self, stop: asyncio.Event, *kinds: str) -> bool:
         """Wait until these kinds are listed; False when told to stop before that."""
