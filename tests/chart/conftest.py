@@ -68,12 +68,14 @@ FULL: Object = {
         "egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}],
     },
     "metrics": {"service": {"annotations": {"a": "b"}}, "serviceMonitor": {"enabled": True}},
+    "tracing": {"endpoint": "http://collector.observability:4318"},
 }
 BARE: Object = {
     "replicas": 1,
     "crds": {"upgrade": False},
     "approval": {"enabled": False},
     "certificateSigningRequests": {"enabled": False},
+    "certificates": {"enabled": False},
     "clusterIssuers": {"enabled": False},
     "serviceAccount": {"create": False, "name": "there-already"},
     "podDisruptionBudget": {"enabled": False},

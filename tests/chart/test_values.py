@@ -107,6 +107,8 @@ def without(spec: Object, **more: Any) -> Object:
         ({"image": {"digest": "latest"}}, "digest"),
         ({"image": {"registry": "registry.example.com/"}}, "registry"),
         ({"metrics": {"port": 80}}, "port"),
+        ({"tracing": {"endpoint": "collector:4318"}}, "endpoint"),
+        ({"tracing": {"endpoint": "http://me:secret@collector:4318"}}, "endpoint"),
         ({"hooks": {"timeout": 0}}, "timeout"),
     ],
     ids=lambda one: one if isinstance(one, str) else None,
