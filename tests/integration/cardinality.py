@@ -49,7 +49,7 @@ class Seen:
 
 
 async def flood(bed: Testbed, layout: PkiLayout, requests: int, namespaces: int, certificates: int) -> Seen:
-    """Have so many requests of every outcome answered, and so many Certificates there; what was exposed then."""
+    """Have so many requests of every outcome answered beside so many Certificates; what was exposed then."""
     names = [f"cardinality-{number:03d}" for number in range(namespaces)]
     for name in names:
         bed.create_namespace(name)

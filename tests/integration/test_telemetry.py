@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import EVERYBODY, certificate, use_binding, vault_cluster_issuer
@@ -197,10 +195,10 @@ def test_certificates_are_counted_and_one_that_nobody_renews_is_seen(
 def test_a_requests_way_is_a_trace_at_the_collector_without_secrets(
     bed: Testbed, layout: PkiLayout, namespace: str
 ) -> None:
-    role_id, secret_id = setup_approle(bed.vault, layout.policy, name="traced")
-    bed.kube.apply(secret("traced-secret", SYSTEM_NAMESPACE, id=secret_id))
+    login = setup_approle(bed.vault, layout.policy, name="traced")
+    bed.kube.apply(secret("traced-secret", SYSTEM_NAMESPACE, id=login.secret_id))
     reference = {"name": "traced-secret", "key": "id"}
-    auth = {"appRole": {"path": "approle", "roleId": role_id, "secretRef": reference}}
+    auth = {"appRole": {"path": "approle", "roleId": login.role_id, "secretRef": reference}}
     with collector() as collected:
         with ControllerProcess(bed, [f"--tracing-endpoint={collected.url}"]) as controller:
             bed.kube.apply(vault_cluster_issuer(bed, "traced", auth))
@@ -212,7 +210,7 @@ def test_a_requests_way_is_a_trace_at_the_collector_without_secrets(
     (line,) = [one for one in controller.log.read_text().splitlines() if '"issued"' in one]
     assert json.loads(line)["trace_id"] in {one.trace for one in collected.named("request")}
     assert [one for one in collected.named("login") if not one.error]
-    for hidden in (secret_id.encode(), csr, base64.b64encode(csr), b"hvs.", b"BEGIN"):
+    for hidden in (login.secret_id.encode(), csr, base64.b64encode(csr), b"hvs.", b"BEGIN"):
         assert hidden not in collected.raw
     delete_issuer(bed, "traced")
 
