@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from issuer.cli.canary import read_roots
-from issuer.telemetry.address import AddressError, parse_address
+from issuer.telemetry.address import AddressError, parse_address, traces_url
 
 
 class LogFormat(StrEnum):
@@ -35,6 +35,13 @@ def _address(text: str) -> str:
     except AddressError as error:
         raise typer.BadParameter(str(error)) from error
     return text
+
+
+def _endpoint(text: str) -> str:
+    try:
+        return traces_url(text) if text else ""
+    except AddressError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _import_structlog() -> None:
@@ -139,6 +146,13 @@ def controller(
             help="Sign Kubernetes' CertificateSigningRequests too, where RBAC lets the controller watch them."
         ),
     ] = True,
+    watch_certificates: Annotated[
+        bool,
+        typer.Option(
+            help="Watch cert-manager's Certificates of our issuers, for metrics of their renewal, where RBAC "
+            "lets the controller."
+        ),
+    ] = True,
     revocation_wait: Annotated[
         float,
         typer.Option(
@@ -202,6 +216,14 @@ def controller(
             dir_okay=False,
         ),
     ] = None,
+    tracing_endpoint: Annotated[
+        str,
+        typer.Option(
+            help="Send OpenTelemetry traces there by OTLP over HTTP, such as http://collector:4318. Off by "
+            "default; needs the extra: pip install 'vault-issuer[tracing]'.",
+            callback=_endpoint,
+        ),
+    ] = "",
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
     ] = LogFormat.JSON,
@@ -259,6 +281,8 @@ def controller(
             metrics_address=metrics_address,
             name_policies=name_policies,
             certificate_signing_requests=certificate_signing_requests,
+            watch_certificates=watch_certificates,
+            tracing_endpoint=tracing_endpoint,
             revocation_wait=revocation_wait,
             issuer_ambient_credentials=issuer_ambient_credentials,
             cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,

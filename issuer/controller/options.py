@@ -67,6 +67,8 @@ class ControllerOptions:
     metrics_address: str = ":9402"
     name_policies: bool = True
     certificate_signing_requests: bool = True
+    watch_certificates: bool = True
+    tracing_endpoint: str = ""
     revocation_wait: float = 300.0
     issuer_ambient_credentials: bool = False
     cluster_issuer_ambient_credentials: bool = True

@@ -76,12 +76,14 @@ FULL: Object = {
         "rules": {"enabled": True, "labels": {"release": "prometheus"}, "alertLabels": {"team": "pki"}},
         "dashboard": {"enabled": True, "annotations": {"grafana_folder": "PKI"}},
     },
+    "tracing": {"endpoint": "http://collector.observability:4318"},
 }
 BARE: Object = {
     "replicas": 1,
     "crds": {"upgrade": False},
     "approval": {"enabled": False},
     "certificateSigningRequests": {"enabled": False},
+    "certificates": {"enabled": False},
     "clusterIssuers": {"enabled": False},
     "serviceAccount": {"create": False, "name": "there-already"},
     "podDisruptionBudget": {"enabled": False},

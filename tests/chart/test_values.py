@@ -111,6 +111,8 @@ def without(spec: Object, **more: Any) -> Object:
         ({"monitoring": {"rules": {"gap": "5"}}}, "gap"),
         ({"monitoring": {"rules": {"disabled": ["VaultIssuerTypo"]}}}, "disabled"),
         ({"monitoring": {"rules": {"failures": {"objective": 100}}}}, "objective"),
+        ({"tracing": {"endpoint": "collector:4318"}}, "endpoint"),
+        ({"tracing": {"endpoint": "http://me:secret@collector:4318"}}, "endpoint"),
         ({"hooks": {"timeout": 0}}, "timeout"),
     ],
     ids=lambda one: one if isinstance(one, str) else None,
