@@ -51,7 +51,7 @@ def test_alerts_ask_for_metrics_that_there_are() -> None:
 
 def test_no_panel_lies_on_another_or_beside_the_page() -> None:
     places = [one["gridPos"] for one in dashboard()["panels"]]
-    assert all(0 <= one["x"] and one["x"] + one["w"] <= COLUMNS for one in places)
+    assert all(one["x"] >= 0 and one["x"] + one["w"] <= COLUMNS for one in places)
     assert [pair for pair in combinations(places, 2) if overlap(*pair)] == []
 
 
