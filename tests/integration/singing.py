@@ -58,11 +58,11 @@ def requests(bed: Testbed, namespace: str, maker: str | None = None) -> list[str
     ]
 
 
-def wait_until(holds: Callable[[], object], what: str, seconds: float = 60.0) -> None:
-    """Look again and again."""
+def wait_until(holds: Callable[[], object], what: str | Callable[[], str], seconds: float = 60.0) -> None:
+    """Look again and again; ``what`` tells, or is asked in the end, why that was in vain."""
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, what if isinstance(what, str) else what()
         time.sleep(0.1)
 
 
@@ -92,12 +92,12 @@ class Sung:
 
     def wait_broken(self, stage: str) -> None:
         """Wait until that stage, and no other, is the broken one."""
-        wait_until(lambda: self.broken() == [stage], f"stage {stage} never broke, but {self.broken()}")
+        wait_until(lambda: self.broken() == [stage], lambda: f"{stage} never broke, but {self.told()[-3:]}")
 
     def wait_success(self) -> None:
         """Wait until two more runs went well: the first may have begun before."""
         wanted = self.successes() + 2
-        wait_until(lambda: self.successes() >= wanted, f"it never recovered: {self.broken()}")
+        wait_until(lambda: self.successes() >= wanted, lambda: f"it never recovered: {self.told()[-3:]}")
         assert self.broken() == []
 
     def told(self) -> list[dict[str, Any]]:

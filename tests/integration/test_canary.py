@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from testbed.certs import private_key_pem
 from testbed.cluster import Testbed
 from testbed.controller import RBAC, ControllerProcess
+from testbed.kube import load
 from testbed.samples import EVERYBODY, certificate, policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_policy, setup_role, setup_token
 from tests.builders import csr_pem
@@ -201,6 +202,19 @@ def without_right_to_approve(canary: Canary) -> Iterator[None]:
 
 
 @contextmanager
+def without_right_to_write_status(canary: Canary) -> Iterator[None]:
+    (role,) = [
+        one for one in load(RBAC) if (one["kind"], one["metadata"]["name"]) == ("ClusterRole", "vault-issuer")
+    ]
+    left = [rule for rule in role["rules"] if "certificaterequests/status" not in rule["resources"]]
+    canary.bed.kube.apply({**role, "rules": left})
+    try:
+        yield
+    finally:
+        canary.bed.kube.apply(role)
+
+
+@contextmanager
 def without_api_server(canary: Canary) -> Iterator[None]:
     canary.bed.stop_apiserver()
     try:
@@ -232,6 +246,7 @@ BREAKS: dict[str, tuple[Break, str, str]] = {
     "right-to-create": (without_right_to_create, "api", "create, get and delete"),
     "right-to-delete": (without_right_to_delete, "api", "grant delete"),
     "right-to-approve": (without_right_to_approve, "api", "approve"),
+    "right-to-write-status": (without_right_to_write_status, "api", "StatusWriteRefused"),
     "api-server-stopped": (without_api_server, "api", "API server"),
     "endpoint-of-another-ca": (other_certificate, "endpoint", "doesn't verify"),
 }

@@ -84,7 +84,7 @@ def test_the_layers_become_ready_one_after_the_other(
     controller.stop()
     controller.start()
     sung = Sung(controller, "vault")
-    wait_until(sung.successes, f"the canary never sang: {sung.told()}")
+    wait_until(sung.successes, lambda: f"the canary never sang: {sung.told()}")
 
 
 def test_the_samples_become_ready(
