@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
+from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.ca import TestCA, pem
+from tests.integration.sharding import replica, take_rights_back
 from tests.integration.singing import Sung, arguments, command, requests, rights, run, wait_until
 from tests.integration.support import CERT_MANAGER, REQUEST, cluster_issuer_with_token, delete_issuer
 
@@ -47,15 +48,12 @@ def test_only_the_leader_probes_and_the_next_one_goes_on(bed: Testbed, issuer: s
 
 
 def test_with_shards_one_replica_probes(bed: Testbed, issuer: str) -> None:
-    bed.kube.apply(REPOSITORY / "config" / "rbac" / "optional" / "sharding.yaml")
-    args = arguments(issuer, issuer, "--shards=4")
-    with (
-        ControllerProcess(bed, args, leader_elect=True) as first,
-        ControllerProcess(bed, args, leader_elect=True) as second,
-    ):
+    args = arguments(issuer, issuer)
+    with replica(bed, issuer, *args, shards=4) as first, replica(bed, issuer, *args, shards=4) as second:
         both = [Sung(first, issuer), Sung(second, issuer)]
         wait_until(lambda: sum(one.successes() for one in both) >= 3, "no canary sang")
         assert [one.value("runs_total", result="success") is None for one in both].count(True) == 1
+    take_rights_back(bed)
 
 
 def test_a_killed_processs_request_is_deleted_by_the_next(bed: Testbed, issuer: str) -> None:
