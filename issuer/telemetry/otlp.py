@@ -90,5 +90,6 @@ class _Sent:
         self._begins.__exit__(None, None, None)
 
     def tell(self, **attributes: Value) -> None:
-        """Add attributes."""
-        self._span.set_attributes({f"{_PREFIX}{key}": value for key, value in attributes.items()})
+        """Add attributes, unless it has ended."""
+        if self._span.is_recording():
+            self._span.set_attributes({f"{_PREFIX}{key}": value for key, value in attributes.items()})

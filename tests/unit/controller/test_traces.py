@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from issuer.kube.errors import Unavailable
 from issuer.signing.outcomes import Failed, Retry
 from issuer.signing.signer import SigningRequest
 from issuer.signing.vault import VaultSigner
@@ -87,7 +88,22 @@ async def test_an_attempt_without_an_answer_says_what_it_came_to(
     assert b"vault.example.test" not in collected.raw  # texts of errors are the log's
 
 
-async def test_a_denied_request_is_written_without_being_signed(
+async def test_a_certificate_that_was_written_late_is_told_in_the_attempt_that_wrote_it(
+    bench: Bench, traces: Traces, collected: Collected
+) -> None:
+    bench.with_ready_issuer().with_request(conditions=[]).signs()
+    bench.kube.expect("replace_status", Unavailable("no answer"))
+    await bench.reconcile()
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    await sent(traces)
+    first, second = collected.named("request")
+    assert collected.below(first) == ["decide", "sign", "verify", "write"]
+    assert collected.below(second) == ["write"]
+    assert [one.attributes.get("vault_issuer.outcome") for one in (first, second)] == [None, "issued"]
+
+
+async def test_a_failed_request_is_written_without_being_verified(
     bench: Bench, traces: Traces, collected: Collected
 ) -> None:
     bench.with_ready_issuer().with_request(conditions=[])

@@ -23,8 +23,9 @@ from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.policy.decision import Verdict
 from issuer.telemetry import catalogue
-from issuer.telemetry.catalogue import CATALOGUE, OTHER, Described, find, most_series
+from issuer.telemetry.catalogue import CATALOGUE, Described, find, most_series
 from issuer.telemetry.metrics import Metrics
+from issuer.telemetry.words import FAILURES, OTHER, PUT_OFFS
 from tests.builders import issuer_object
 from tests.unit.controller.bench import with_meta
 from tests.unit.controller.fakes import ScriptedKube
@@ -144,7 +145,7 @@ def test_every_reason_why_a_request_fails_is_listed() -> None:
         for word in words(call, *controller, *signing)
         if not word.startswith("Revocation")  # those are of revocations, not of requests
     }
-    assert found - set(catalogue.FAILURES) == set()
+    assert found - set(FAILURES) == set()
     assert "RefusedByVault" in found
 
 
@@ -152,7 +153,7 @@ def test_every_reason_why_an_attempt_is_put_off_is_listed() -> None:
     controller = [f"controller/{one.name}" for one in (ISSUER / "controller").glob("*.py")]
     found = {*words("PutOff", *controller), *words("Retry", "signing/vault.py", "signing/vault_outcomes.py")}
     issuer_wide = {"VaultSealed", "VaultUnreachable", "STSUnavailable"}
-    assert found - issuer_wide - set(catalogue.PUT_OFFS) == set()
+    assert found - issuer_wide - set(PUT_OFFS) == set()
     assert "LeaseNotHeld" in found
 
 
