@@ -31,7 +31,7 @@ from tests.integration.support import cluster_issuer_with_token, delete_issuer, 
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 ISSUER = "watched"
 SHOWN_DOMAIN = "lab.example.com"
-PERIOD, PERIODS = 2, 3
+PERIOD, PERIODS = 3, 3
 FLAGS = [
     "--issuer-check-period=2",
     "--vault-timeout=2",
