@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -54,7 +55,9 @@ def exposed(metrics: Metrics) -> dict[str, str]:
 
 def test_what_is_exposed_is_what_is_described() -> None:
     one = parts()
-    replica = Replica(ControllerOptions(shards=2), one.client, cast(LeaderElector, None))
+    replica = Replica(
+        ControllerOptions(shards=2), one.client, cast(LeaderElector, SimpleNamespace(lease=SimpleNamespace()))
+    )
     replica.attach(None, one.metrics)  # type: ignore[arg-type]
     assert exposed(one.metrics) == {entry.name: entry.kind for entry in CATALOGUE}
 
@@ -132,8 +135,9 @@ def words(made_by: str, *files: str) -> Iterator[str]:
                 and getattr(node.func, "id", getattr(node.func, "attr", "")) == made_by
             ):
                 for argument in node.args:
-                    if isinstance(argument, ast.Constant) and re.fullmatch(r"[A-Z]\w+", str(argument.value)):
-                        yield str(argument.value)
+                    word = argument.value if isinstance(argument, ast.Constant) else None
+                    if isinstance(word, str) and re.fullmatch(r"[A-Z]\w+", word):
+                        yield word
 
 
 def test_every_reason_why_a_request_fails_is_listed() -> None:
