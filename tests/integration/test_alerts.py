@@ -51,11 +51,13 @@ def watched(bed: Testbed, layout: PkiLayout, tmp_path_factory: pytest.TempPathFa
 
 
 def test_nothing_fires_while_all_is_well(watched: Watched, namespace: str) -> None:
-    succeeded = f"vault_issuer_canary_runs_total{{result='success', name='{ISSUER}'}} > 2"
-    watched.prometheus.wait("the canary goes through", lambda: bool(watched.prometheus.query(succeeded)))
+    watched.wait_sung(3)
     watched.bed.kube.apply(certificate("web", namespace, ISSUER, [f"web.{DOMAIN}"]))
     watched.bed.kube.wait(CERT_MANAGER, "Certificate", "web", namespace)
-    assert watched.prometheus.alerts() == []
+    # Until the first scrape nobody was at work.
+    told = 'count_over_time(ALERTS{alertname!="VaultIssuerAbsent"}[10m])'
+    assert watched.prometheus.query(told) == []
+    watched.wait_quiet()
 
 
 def stop_vault(watched: Watched) -> None:
@@ -184,7 +186,7 @@ def test_failures_are_told_until_the_role_signs_again(watched: Watched, namespac
 @pytest.mark.parametrize(("days", "alert"), [(80, 90), (20, 30), (3, 7)])
 def test_a_ca_that_ends_is_told_until_it_is_rotated(watched: Watched, days: int, alert: int) -> None:
     watched.wait_quiet()
-    vault, mount, name = watched.bed.vault, f"pki_ends_{days}", f"VaultIssuerCAExpiresIn{alert}Days"
+    vault, mount, name = watched.bed.vault, f"pki-ends-{days}", f"VaultIssuerCAExpiresIn{alert}Days"
     mount_pki(vault, mount, 10 * 8760)
     sign_intermediate(vault, watched.layout.root_mount, mount, "first", 24 * days)
     setup_role(vault, mount, "lab")
@@ -255,6 +257,7 @@ def test_that_nobody_is_at_work_is_told_until_a_controller_runs(watched: Watched
     watched.wait_firing("VaultIssuerAbsent")
     watched.follow("VaultIssuerAbsent", "Pods run and none leads")
     watched.controller.start()
+    watched.wait_sung(1)
     watched.wait_quiet()
 
 
