@@ -67,9 +67,9 @@ async def flood(bed: Testbed, layout: PkiLayout, requests: int, namespaces: int,
         bed.kube.apply(use_binding(POLICY, [EVERYBODY]))
         wait_ready(bed, ISSUER)
         wait_ready(bed, TENANT, names[0])
+        async with Api(bed.server, bed.ca_file, bed.token) as admin:
+            await _create(admin, load.CERTIFICATES, [_certificate(n, names) for n in range(certificates)])
         async with Api(bed.server, bed.ca_file, user) as api:
-            if certificates:
-                await _create(api, load.CERTIFICATES, [_certificate(n, names) for n in range(certificates)])
             await _create(api, load.REQUESTS, [_request(n, names) for n in range(requests)])
         seen = await _answered(controller, ghosts=len(range(GHOST, requests, 20)))
     delete_issuer(bed, ISSUER)
