@@ -90,7 +90,10 @@ class Metrics:
 
     def _counter(self, name: str) -> Counter:
         one = find(name)
-        return Counter(one.name, one.told, tuple(one.labels), registry=self.registry)
+        counter = Counter(one.name, one.told, tuple(one.labels), registry=self.registry)
+        for values in one.from_start:
+            counter.labels(*values)
+        return counter
 
     def _gauge(self, name: str) -> Gauge:
         one = find(name)

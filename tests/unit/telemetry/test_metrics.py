@@ -99,6 +99,19 @@ def test_the_series_of_an_idle_controller_are_fewer_than_its_arithmetic_says() -
     assert 0 < count <= most_series(0, 0)
 
 
+def test_counters_of_few_words_begin_at_0_so_that_the_first_event_is_an_increase() -> None:
+    registry = Metrics().registry
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"{OURS}{name}_total", labels)
+
+    assert value("requests", outcome="failed", reason="RefusedByVault") == 0
+    assert value("requests", outcome="issued", reason="RefusedByVault") is None
+    assert value("policy_decisions", verdict="Denied", policy="") == 0
+    assert value("worker_errors", queue="requests") == 0
+    assert value("certificate_differences", code="Expired", fatal="true") is None
+
+
 def test_arithmetic_counts_what_prometheus_client_makes() -> None:
     metrics = Metrics()
     for result in find(f"{OURS}sign_seconds").labels["result"]:
