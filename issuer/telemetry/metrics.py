@@ -32,13 +32,6 @@ class Metrics:
             {"version": __version__, "python": platform.python_version()}
         )
         self.answers = self._counter("vault_issuer_requests_total")
-        # From zero on, so that rates and alerts see the first one of each.
-        for outcome, reason in (
-            ("issued", "Issued"),
-            ("denied", "Denied"),
-            *(("failed", one) for one in FAILURES),
-        ):
-            self.answers.labels(outcome, reason)
         self.answer_seconds = self._histogram("vault_issuer_request_answer_seconds")
         self.attempts_put_off = self._counter("vault_issuer_request_attempts_put_off_total")
         self.decisions = self._counter("vault_issuer_policy_decisions_total")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from testbed.samples import (
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_role, setup_token
 from tests.builders import csr_pem
 from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask_approved
+from tests.integration.singing import Sung, arguments
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
@@ -40,8 +42,11 @@ from tests.integration.support import (
     wait_answer,
 )
 
+LEASES = ("coordination.k8s.io/v1", "Lease")
 RBAC = "rbac.authorization.k8s.io/v1"
-REVOCATION = REPOSITORY / "config" / "rbac" / "optional" / "revocation.yaml"
+OPTIONAL = REPOSITORY / "config" / "rbac" / "optional"
+REVOCATION, SHARDING = OPTIONAL / "revocation.yaml", OPTIONAL / "sharding.yaml"
+CANARY = REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"
 # Seconds for what works at once where the right is there, and where it is not.
 WITH, WITHOUT = 30.0, 4.0
 
@@ -51,7 +56,11 @@ Rule = tuple[str, str]
 
 def shipped() -> dict[Rule, Object]:
     """Every rule the controller has, by role and resources; for each the role."""
-    roles = [one for one in [*load(SHIPPED), *load(REVOCATION)] if one["kind"] in ("Role", "ClusterRole")]
+    roles = [
+        one
+        for one in [*load(SHIPPED), *load(REVOCATION), *load(SHARDING), *load(CANARY)]
+        if one["kind"] in ("Role", "ClusterRole")
+    ]
     found = {}
     for role in roles:
         for rule in role["rules"]:
@@ -125,6 +134,11 @@ def starts(bench: Bench) -> bool:
 def leads(bench: Bench) -> bool:
     """It takes the Lease, renews it, and works."""
     return starts(bench) and bench.issuer_ready(bench.issuer("led"))
+
+
+def shares(bench: Bench) -> bool:
+    """It takes its shards, and works."""
+    return leads(bench) and issues(bench)
 
 
 def tells_issuers(bench: Bench) -> bool:
@@ -217,6 +231,19 @@ def may_revoke(bench: Bench) -> bool:
     return bench.holds(CERT_MANAGER, "Certificate", "web", bench.namespace, until="Ready")
 
 
+def sings(bench: Bench) -> bool:
+    """The canary makes a request, and deletes it."""
+    cluster_issuer_with_token(bench.bed, SUNG, setup_token(bench.bed.vault, bench.layout.policy))
+    bench.made.append(SUNG)
+    bench.issuer_ready(SUNG)
+    deadline = time.monotonic() + bench.patience
+    while time.monotonic() < deadline:
+        if Sung(bench.controller, SUNG).successes():
+            return True
+        time.sleep(0.2)
+    return False
+
+
 WORK, LEASE = "vault-issuer", "vault-issuer-leader-election"
 SIGN, LOGIN = "vault-issuer-certificate-signing-requests", "vault-issuer-cluster-issuers"
 NEEDED: dict[Rule, Works] = {
@@ -239,26 +266,33 @@ NEEDED: dict[Rule, Works] = {
     (SIGN, "certificatesigningrequests/status"): signs_csrs,
     (SIGN, "signers"): signs_csrs,
     ("vault-issuer-certificates", "certificates"): counts_certificates,
+    ("vault-issuer-sharding", "leases get+list+create+update+delete"): shares,
+    ("vault-issuer-canary", "certificaterequests"): sings,
     ("vault-issuer-revocation", "certificaterequests"): may_revoke,
     ("vault-issuer-revocation", "certificates"): may_revoke,
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
 }
 
+OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING, sings: CANARY}
+SUNG = "sung-by-right"
+ARGUMENTS: dict[Works, list[str]] = {shares: ["--shards=2"], sings: arguments(SUNG, SYSTEM_NAMESPACE)}
+
 
 class Under(ControllerProcess):
-    """A controller under the chart's RBAC but for one rule, with the part for revocation or without."""
+    """A controller under the chart's RBAC but for one rule, with the optional parts that it needs."""
 
-    def __init__(self, bed: Testbed, without: Rule | None, *, revokes: bool) -> None:
-        super().__init__(bed, leader_elect=True)
-        self._without, self._revokes = without, revokes
+    def __init__(self, bed: Testbed, without: Rule | None, works: Works) -> None:
+        super().__init__(bed, ARGUMENTS.get(works, []), leader_elect=True)
+        self._without = without
+        self._optional = OPTIONAL_PARTS.get(works)
 
     def grant(self) -> None:
         """All but that rule."""
         super().grant()
         kube = self._bed.kube
-        if self._revokes:
-            kube.apply(REVOCATION)
-        kube.delete("coordination.k8s.io/v1", "Lease", "vault-issuer", SYSTEM_NAMESPACE)
+        if self._optional is not None:
+            kube.apply(self._optional)
+        kube.delete(*LEASES, "vault-issuer", SYSTEM_NAMESPACE)
         if self._without is not None:
             role = shipped()[self._without]
             rules = [one for one in role["rules"] if named(one) != self._without[1]]
@@ -273,7 +307,7 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
     benches: list[Bench] = []
 
     def start(works: Works, without: Rule | None = None) -> Bench:
-        controller = Under(bed, without, revokes=works is may_revoke)
+        controller = Under(bed, without, works)
         controller.start(wait=False)
         benches.append(Bench(bed, layout, namespace, controller, WITHOUT if without else WITH))
         return benches[0]
@@ -281,11 +315,13 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
     yield start
     for one in benches:
         one.controller.kill()
-        bed.kube.delete("coordination.k8s.io/v1", "Lease", "vault-issuer", SYSTEM_NAMESPACE)
+        for lease in bed.kube.list(*LEASES, SYSTEM_NAMESPACE):
+            bed.kube.delete(*LEASES, lease["metadata"]["name"], SYSTEM_NAMESPACE)
         for name in one.made:
             bed.kube.delete(API_VERSION, "VaultClusterIssuer", name)
-    for item in load(REVOCATION):
-        bed.kube.delete(item["apiVersion"], item["kind"], item["metadata"]["name"])
+    for item in [*load(REVOCATION), *load(SHARDING), *load(CANARY)]:
+        meta = item["metadata"]
+        bed.kube.delete(item["apiVersion"], item["kind"], meta["name"], meta.get("namespace"))
     bed.kube.apply(SHIPPED)
 
 
@@ -304,6 +340,6 @@ def test_with_every_rule_it_works(run: Start, works: Works) -> None:
 def test_without_the_rule_it_does_not_work(run: Start, without: Rule) -> None:
     works = NEEDED[without]
     bench = run(works, without)
-    if works not in (starts, leads):
+    if works not in (starts, leads, shares):
         assert starts(bench)
     assert not works(bench)
