@@ -6,6 +6,7 @@ Each case shows at once that what is broken is told, and that all other alerts k
 from __future__ import annotations
 
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from testbed.chart import CHART, render
+from testbed.chart import CHART, KUBERNETES, render, run_helm
 from testbed.cluster import REPOSITORY
 from testbed.prometheus import promtool
 from tests.chart.alert_cases import CASES, NAMES, NOTHING, Case, healthy
 from tests.chart.conftest import Object, of_kind
-from tests.unit.docs.pages import links
+from tests.unit.docs.pages import blocks, links
 
 PAGE = REPOSITORY / "docs" / "monitoring.md"
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
@@ -87,6 +88,15 @@ def test_the_page_has_a_row_for_each_alert_with_its_severity() -> None:
         wanted.setdefault(alert["alert"], set()).add(alert["labels"]["severity"])
     assert told == wanted
     assert [name for name, page, _ in rows if name != page] == []
+
+
+def test_the_command_of_the_page_prints_the_rules() -> None:
+    (line,) = [
+        one for block in blocks(PAGE, "console") for one in block.splitlines() if one.startswith("helm ")
+    ]
+    _, template, release, chart, *options = shlex.split(line)
+    words = [template, release, str(REPOSITORY / chart), *options, f"--kube-version={KUBERNETES}"]
+    assert yaml.safe_load(run_helm(words))["spec"]["groups"][0]["rules"] == rules()
 
 
 def test_the_runbooks_links_lead_somewhere() -> None:

@@ -33,7 +33,7 @@ from tests.integration.support import (
     wait_answer,
     wait_issued,
 )
-from tests.integration.watched import ISSUER, PERIOD, PERIODS, Watched, watching
+from tests.integration.watched import ISSUER, PERIOD, PERIODS, RUNBOOKS, Watched, headings, watching
 from tools.dashboard import FILE
 
 STALE = "VaultIssuerCanaryStale"
@@ -259,6 +259,13 @@ def test_that_nobody_is_at_work_is_told_until_a_controller_runs(watched: Watched
     watched.controller.start()
     watched.wait_sung(1)
     watched.wait_quiet()
+
+
+def test_every_other_command_of_the_runbooks_works(watched: Watched) -> None:
+    wanted = {(page.stem, heading) for page in RUNBOOKS.glob("*.md") for heading in headings(page.stem)}
+    assert watched.followed <= wanted
+    for alert, heading in sorted(wanted - watched.followed):
+        watched.follow(alert, heading)
 
 
 # What may be empty after such a run, and rightly so.

@@ -12,7 +12,7 @@ import subprocess
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class Watched:
     vault: Link
     api: Link
     folder: Path
+    followed: set[tuple[str, str]] = field(default_factory=set)
 
     def issuer(self, name: str, path: str, policy: str, **own: Any) -> None:
         """A Ready issuer beside the canary's."""
@@ -108,6 +109,7 @@ class Watched:
         """Run the console blocks below a heading of the alert's runbook; what they printed."""
         found = blocks(alert, heading, "console")
         assert found, f"{alert} has no commands below {heading!r}"
+        self.followed.add((alert, heading))
         return "\n".join(self.run(block, replaced) for block in found)
 
     def apply_shown(self, alert: str, heading: str) -> None:
@@ -181,6 +183,13 @@ def blocks(alert: str, heading: str, language: str) -> list[str]:
     assert match is not None, f"{alert} has no heading {heading!r}"
     section = text[match.start(1) : match.end(1)]
     return re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+
+
+def headings(alert: str) -> list[str]:
+    """The headings of a runbook that have commands below them."""
+    text = _masked((RUNBOOKS / f"{alert}.md").read_text())
+    found = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return [one for one in found if blocks(alert, one, "console")]
 
 
 def _masked(text: str) -> str:
