@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from issuer.telemetry.address import AddressError, parse_address
+from issuer.cli.canary import read_roots
+from issuer.telemetry.address import AddressError, parse_address, traces_url
 
 
 class LogFormat(StrEnum):
@@ -34,6 +35,13 @@ def _address(text: str) -> str:
     except AddressError as error:
         raise typer.BadParameter(str(error)) from error
     return text
+
+
+def _endpoint(text: str) -> str:
+    try:
+        return traces_url(text) if text else ""
+    except AddressError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _import_structlog() -> None:
@@ -138,6 +146,13 @@ def controller(
             help="Sign Kubernetes' CertificateSigningRequests too, where RBAC lets the controller watch them."
         ),
     ] = True,
+    watch_certificates: Annotated[
+        bool,
+        typer.Option(
+            help="Watch cert-manager's Certificates of our issuers, for metrics of their renewal, where RBAC "
+            "lets the controller."
+        ),
+    ] = True,
     revocation_wait: Annotated[
         float,
         typer.Option(
@@ -157,6 +172,58 @@ def controller(
     cluster_issuer_ambient_credentials: Annotated[
         bool, typer.Option(help="Let VaultClusterIssuers log in with the controller's own AWS identity.")
     ] = True,
+    canary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Ask this issuer for a certificate again and again, end to end, and tell by metrics which "
+            "stage breaks. Repeatable.",
+            metavar="KIND/[NAMESPACE/]NAME",
+        ),
+    ] = None,
+    canary_dns_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The name that canaries ask for; policy and Vault's role must allow it. With KIND/NAME= "
+            "before it, of that issuer's canary alone. Repeatable.",
+            metavar="[ISSUER=]NAME",
+        ),
+    ] = None,
+    canary_namespace: Annotated[
+        str | None,
+        typer.Option(
+            help="Namespace of the canaries' requests. Default: the controller's own. A VaultIssuer is asked "
+            "in its own."
+        ),
+    ] = None,
+    canary_period: Annotated[float, typer.Option(help="Seconds between two runs.", min=1, max=86400)] = 300.0,
+    canary_timeout: Annotated[
+        float, typer.Option(help="Seconds in which a canary's request must be answered.", min=1, max=3600)
+    ] = 30.0,
+    canary_duration: Annotated[str, typer.Option(help="The lifetime that canaries ask for.")] = "1h",
+    canary_endpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="host:port that serves the Secret of the canary's Certificate by TLS: dialled in each run, "
+            "and verified to the same CA. With KIND/NAME= before it where there are several. Repeatable.",
+            metavar="[ISSUER=]HOST:PORT",
+        ),
+    ] = None,
+    canary_ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="CAs (PEM) one of which must stand behind canaries' certificates. Default: the answer's CA.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    tracing_endpoint: Annotated[
+        str,
+        typer.Option(
+            help="Send OpenTelemetry traces there by OTLP over HTTP, such as http://collector:4318. Off by "
+            "default; needs the extra: pip install 'vault-issuer[tracing]'.",
+            callback=_endpoint,
+        ),
+    ] = "",
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
     ] = LogFormat.JSON,
@@ -173,10 +240,13 @@ def controller(
 
       vault-issuer controller --shards 16
 
+      vault-issuer controller --canary VaultClusterIssuer/vault --canary-dns-name canary.lab.example.com
+
       vault-issuer controller --kubeconfig ~/.kube/config --no-leader-elect --log-format console
     """
     # Imported here so that --help and completion stay quick.
     _import_structlog()
+    from issuer.controller.canary.target import BadTarget, CanaryOptions
     from issuer.controller.options import ControllerOptions, OptionsError, own_namespace
     from issuer.controller.run import run_controller
     from issuer.kube.errors import ConfigError
@@ -185,6 +255,15 @@ def controller(
     configure(log_format.value, log_level.value)
     own = namespace or own_namespace()
     try:
+        canaries = CanaryOptions(
+            issuers=canary or (),
+            namespace=canary_namespace or own,
+            dns_names=canary_dns_name or (),
+            endpoints=canary_endpoint or (),
+            duration=canary_duration,
+            timeout=canary_timeout,
+            roots_pem=read_roots(canary_ca_file),
+        )
         options = ControllerOptions(
             namespace=own,
             cluster_resource_namespace=cluster_resource_namespace or own,
@@ -202,12 +281,16 @@ def controller(
             metrics_address=metrics_address,
             name_policies=name_policies,
             certificate_signing_requests=certificate_signing_requests,
+            watch_certificates=watch_certificates,
+            tracing_endpoint=tracing_endpoint,
             revocation_wait=revocation_wait,
             issuer_ambient_credentials=issuer_ambient_credentials,
             cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
+            canaries=canaries.targets(),
+            canary_period=canary_period,
         )
         code = run_controller(options)
-    except (OptionsError, ConfigError, OSError) as error:
+    except (OptionsError, BadTarget, ConfigError, OSError) as error:
         typer.echo(f"vault-issuer controller can't start: {error}", err=True)
         code = 2
     raise typer.Exit(code)

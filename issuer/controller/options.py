@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from issuer.controller.canary.target import Target
 from issuer.kube.lease import LeaseTimes
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -44,6 +45,7 @@ class ControllerOptions:
 
     ``shutdown_grace`` must stay below the pod's terminationGracePeriodSeconds. ``lease_duration`` None is as
     long as ``vault_timeout`` needs. With two or more ``shards`` all replicas work at once.
+    Each of ``canaries`` is asked every ``canary_period`` seconds.
 
     Raises OptionsError.
     """
@@ -65,11 +67,16 @@ class ControllerOptions:
     metrics_address: str = ":9402"
     name_policies: bool = True
     certificate_signing_requests: bool = True
+    watch_certificates: bool = True
+    tracing_endpoint: str = ""
     revocation_wait: float = 300.0
     issuer_ambient_credentials: bool = False
     cluster_issuer_ambient_credentials: bool = True
+    canaries: tuple[Target, ...] = ()
+    canary_period: float = 300.0
 
     def __post_init__(self) -> None:
+        self._check_canaries()
         if self.shards > MOST_SHARDS:
             raise OptionsError(f"--shards {self.shards} is too many: {MOST_SHARDS} is the most")
         if self.sharded and not self.leader_elect:
@@ -84,6 +91,14 @@ class ControllerOptions:
                 f"--lease-duration {self.lease_duration:g} is too short for --vault-timeout "
                 f"{self.vault_timeout:g}: a signing call must end before its Lease does. "
                 f"Set --lease-duration to at least {least:g}{shorter}"
+            )
+
+    def _check_canaries(self) -> None:
+        longest = max((one.timeout for one in self.canaries), default=0.0)
+        if longest > self.canary_period:
+            raise OptionsError(
+                f"--canary-timeout {longest:g} is longer than --canary-period {self.canary_period:g}: a "
+                "run must end before the next begins"
             )
 
     @property

@@ -32,6 +32,7 @@ from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.rights import ApprovalRights, forbidden_text
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, Json, RequestStore
+from issuer.controller.story import Story
 from issuer.controller.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
@@ -39,6 +40,7 @@ from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing.outcomes import SigningError
 from issuer.telemetry.metrics import Metrics
+from issuer.telemetry.tracing import span
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import decode_request
 from issuer.x509.verify import Asked
@@ -96,9 +98,17 @@ class RequestReconciler:
             self.unprocessed.discard(key)
             self.told.pop(key, None)
             return
-        outcome = await self._decide(request)
+        with span("request", namespace=key.namespace, name=key.name, uid=request.uid) as trace:
+            await self._work_on(request, Story(self._store(key).seen(key), trace=trace))
+
+    async def _work_on(self, request: Request, story: Story) -> None:
+        key = request.key
+        outcome = await self._decide(request, story)
+        story.writes()
+        if story.trace.on:
+            story.trace.tell(came_to=type(outcome).__name__)
         try:
-            await self._report(request, outcome)
+            await self._report(request, outcome, story)
         except NotFound:
             self.queue.forget(key)
         except Conflict:
@@ -123,8 +133,9 @@ class RequestReconciler:
 
     # Deciding ---------------------------------------------------------------
 
-    async def _decide(self, request: Request) -> Outcome:
+    async def _decide(self, request: Request, story: Story) -> Outcome:
         if request.denied:
+            story.decided("denied by another approver")
             return Denied()
         held = self.delivery.held(request.key)
         if held is not None:
@@ -144,19 +155,28 @@ class RequestReconciler:
             asked = _asked(request)
         except BadSpec as error:
             return Failed(str(error), error.reason)
-        return await self._judge_and_sign(request, asked, entry)
+        return await self._judge_and_sign(request, asked, entry, story)
 
-    async def _judge_and_sign(self, request: Request, asked: Asked, entry: IssuerEntry) -> Outcome:
-        approval = await self._judge(request, asked, entry)
+    async def _judge_and_sign(
+        self, request: Request, asked: Asked, entry: IssuerEntry, story: Story
+    ) -> Outcome:
+        with story.judged(), span("decide"):
+            approval = await self._judge(request, asked, entry)
         if not isinstance(approval, Approval):
+            if isinstance(approval, (Denied, Failed)):
+                story.decided("denied by policy")
             return approval
+        if approval.policy is None:
+            story.decided("approved by another approver")
+        else:
+            story.decided("approved by policy", approval.policy)
         if approval.message is not None and not await self._may_approve(entry):
             return _not_ready(entry.key, entry)
         if not _signs(entry):
             return _not_ready(entry.key, entry)
         if self.guard is not None and self.guard.wanted(request, entry.spec):
             return Unguarded()
-        return await self.signing.run(request, asked, entry, approval.message)
+        return await self.signing.run(request, asked, entry, approval.message, story)
 
     async def _judge(self, request: Request, asked: Asked, entry: IssuerEntry) -> Approval | Outcome:
         if entry.spec is None:
@@ -199,17 +219,18 @@ class RequestReconciler:
 
     # Reporting --------------------------------------------------------------
 
-    async def _report(self, request: Request, outcome: Outcome) -> None:
+    async def _report(self, request: Request, outcome: Outcome, story: Story) -> None:
         match outcome:
             case Issued(held):
+                held.story.trace = story.trace  # where it was signed in an earlier attempt
                 await self._deliver(request, held)
             case Denied(message):
                 kind = request.issuer.kind if message else None
-                await self._answer(request, request.refused(self.now(), message), "Denied", kind)
-                self._record(request, "Denied", message)
+                await self._answer(request, request.refused(self.now(), message), kind)
+                self._ended(request, story, "denied", "Denied", message)
             case Failed(message, reason):
-                await self._answer(request, request.failed(self.now(), reason, message), "Failed")
-                self._record(request, "Failed", message)
+                await self._answer(request, request.failed(self.now(), reason, message))
+                self._ended(request, story, "failed", reason, message)
             case Unapproved():
                 self.queue.forget(request.key)
             case Unguarded():
@@ -244,15 +265,16 @@ class RequestReconciler:
                     await self._tell(request, message)
             case PutOff(reason, message, after, tell):
                 self.queue.retry(request.key, after)
-                self.metrics.attempts_put_off.labels(reason).inc()
+                self.metrics.put_off(reason)
                 if tell:
                     await self._tell(request, f"{reason}: {message}")
 
-    def _record(self, request: Request, reason: str, message: str | None) -> None:
+    def _ended(self, request: Request, story: Story, outcome: str, reason: str, message: str | None) -> None:
         """A final answer that is no certificate: one log line, and an event where it is our decision."""
-        log.info(reason.lower(), request=str(request.key), told=message or "by another approver")
+        self.metrics.answered(outcome, reason)
+        story.tell(outcome, reason, request, self.now(), told=message or "by another approver")
         if message is not None:
-            self.recorder.warning(request.object, reason, message)
+            self.recorder.warning(request.object, outcome.capitalize(), message)
 
     async def _deliver(self, request: Request, held: Held) -> None:
         try:
@@ -270,10 +292,6 @@ class RequestReconciler:
         self.queue.forget(request.key)
         if held.news:
             self.recorder.warning(request.object, "CertificateDiffers", held.news)
-        seconds = (self.now() - request.created).total_seconds()
-        self.metrics.answers.labels("issued", "Issued").inc()
-        self.metrics.answer_seconds.observe(max(seconds, 0.0))
-        log.info("issued", request=str(request.key), serial=held.serial, seconds=round(seconds, 3))
 
     def _write_refused(self, held: Held, error: KubeError) -> None:
         """Nothing more of its kind is signed through this issuer until what is signed can be written."""
@@ -305,20 +323,18 @@ class RequestReconciler:
             self._store(request.key).refresh(newest)
             self.queue.add(request.key)
 
-    async def _answer(
-        self, request: Request, answer: Json | None, reason: str, judged: str | None = None
-    ) -> None:
+    async def _answer(self, request: Request, answer: Json | None, judged: str | None = None) -> None:
         """Write a final status that is no certificate, where there is one.
 
         ``judged`` is the kind of the issuer where the answer is a denial of ours.
         """
         if answer is not None:
-            async with self.delivery.paces.turn(judged):
-                request = request.with_object(await self.client.replace_status(request.resource, answer))
+            with span("write"):
+                async with self.delivery.paces.turn(judged):
+                    request = request.with_object(await self.client.replace_status(request.resource, answer))
             self.written(request)
         self._store(request.key).mark_answered(request)
         self.queue.forget(request.key)
-        self.metrics.answers.labels(reason.lower(), reason).inc()
 
     async def _tell(self, request: Request, message: str) -> None:
         """Say on the request why it waits, unless it says so already."""
@@ -332,7 +348,7 @@ class RequestReconciler:
 
     def _wait(self, request: RequestKey, issuer: IssuerKey) -> None:
         self.queue.forget(request)
-        self.metrics.attempts_put_off.labels("IssuerNotReady").inc()
+        self.metrics.put_off("IssuerNotReady")
         self.registry.wait(issuer, request)
         entry = self._checked(issuer)
         if isinstance(entry, IssuerEntry) and _signs(entry):

@@ -56,6 +56,14 @@ FULL: Object = {
     "issuers": [{"name": "vault", "spec": ISSUER}, {"name": "vault", "namespace": "team-a", "spec": ISSUER}],
     "policies": [{"name": "web", "spec": POLICY, "users": USERS}],
     "starterPolicy": {"enabled": True, "dnsNames": ["*.lab.example.com"]},
+    "canary": {
+        "enabled": True,
+        "issuers": [
+            {"name": "vault", "dnsName": "canary.lab.example.com", "endpoint": "canary.pki.svc:8443"},
+            {"name": "vault", "namespace": "team-c", "dnsName": "canary.c.example.com"},
+        ],
+        "namespace": "canaries",
+    },
     "serviceAccount": {"annotations": {"example.com/role": "signer"}},
     "podLabels": {"tier": "infra"},
     "podAnnotations": {"example.com/scrape": "true"},
@@ -67,13 +75,23 @@ FULL: Object = {
         "metricsFrom": [{"namespaceSelector": {}}],
         "egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}],
     },
-    "metrics": {"service": {"annotations": {"a": "b"}}, "serviceMonitor": {"enabled": True}},
+    "metrics": {
+        "service": {"annotations": {"a": "b"}},
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "serviceMonitor": {"enabled": True},
+    },
+    "monitoring": {
+        "rules": {"enabled": True, "labels": {"release": "prometheus"}, "alertLabels": {"team": "pki"}},
+        "dashboard": {"enabled": True, "annotations": {"grafana_folder": "PKI"}},
+    },
+    "tracing": {"endpoint": "http://collector.observability:4318"},
 }
 BARE: Object = {
     "replicas": 1,
     "crds": {"upgrade": False},
     "approval": {"enabled": False},
     "certificateSigningRequests": {"enabled": False},
+    "certificates": {"enabled": False},
     "clusterIssuers": {"enabled": False},
     "serviceAccount": {"create": False, "name": "there-already"},
     "podDisruptionBudget": {"enabled": False},

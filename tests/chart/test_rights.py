@@ -38,10 +38,11 @@ def test_signers_are_our_own(rendered: list[Object]) -> None:
 
 
 def test_no_rule_writes_what_users_own(rendered: list[Object]) -> None:
-    """But for the finalizer of revocation and what hooks do, writes go to status, Leases and events."""
+    """But for the finalizer of revocation, the canary's requests and what hooks do, writes go to
+    status, Leases and events."""
     harmless = {"leases", "events", "subjectaccessreviews", "signers", "serviceaccounts/token"}
     for one in of_kind(rendered, "Role", "ClusterRole"):
-        if is_hook(one) or one["metadata"]["name"].endswith(("-revocation", "-use")):
+        if is_hook(one) or one["metadata"]["name"].endswith(("-revocation", "-canary", "-use")):
             continue
         for rule in one["rules"]:
             if set(rule["verbs"]) & {"create", "update", "patch", "delete"}:
@@ -57,6 +58,7 @@ def test_no_rule_writes_what_users_own(rendered: list[Object]) -> None:
             {"certificateSigningRequests": {"enabled": False}},
             "vault-issuer-certificate-signing-requests",
         ),
+        ({"certificates": {"enabled": False}}, "vault-issuer-certificates"),
         ({"clusterIssuers": {"enabled": False}}, "vault-issuer-cluster-issuers"),
         ({"crds": {"upgrade": False}}, "vault-issuer-crds"),
     ],

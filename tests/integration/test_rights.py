@@ -31,6 +31,7 @@ from testbed.samples import (
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_role, setup_token
 from tests.builders import csr_pem
 from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask_approved
+from tests.integration.singing import Sung, arguments
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
@@ -47,6 +48,7 @@ LEASES = ("coordination.k8s.io/v1", "Lease")
 RBAC = "rbac.authorization.k8s.io/v1"
 OPTIONAL = REPOSITORY / "config" / "rbac" / "optional"
 REVOCATION, SHARDING = OPTIONAL / "revocation.yaml", OPTIONAL / "sharding.yaml"
+CANARY = REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"
 # Seconds for what works at once where the right is there, and where it is not.
 WITH, WITHOUT = 30.0, 4.0
 
@@ -58,7 +60,7 @@ def shipped() -> dict[Rule, Object]:
     """Every rule the controller has, by role and resources; for each the role."""
     roles = [
         one
-        for one in [*load(SHIPPED), *load(REVOCATION), *load(SHARDING)]
+        for one in [*load(SHIPPED), *load(REVOCATION), *load(SHARDING), *load(CANARY)]
         if one["kind"] in ("Role", "ClusterRole")
     ]
     found = {}
@@ -207,6 +209,19 @@ def signs_csrs(bench: Bench) -> bool:
     return bench.holds(CERTIFICATES, CSR, asked, until=lambda one: bool(one["status"].get("certificate")))
 
 
+def counts_certificates(bench: Bench) -> bool:
+    name = bench.issuer("counted")
+    bench.issuer_ready(name)
+    bench.bed.kube.apply(certificate("web", bench.namespace, name, (f"web.{DOMAIN}",)))
+    wanted = f'vault_issuer_certificates{{kind="VaultClusterIssuer",name="{name}",namespace=""}} 1.0'
+    deadline = time.monotonic() + bench.patience
+    while time.monotonic() < deadline:
+        if wanted in bench.controller.metrics():
+            return True
+        time.sleep(0.2)
+    return False
+
+
 def may_revoke(bench: Bench) -> bool:
     """An issuer that revokes issues to a Certificate, whose Secret can be looked into."""
     name = f"{bench.namespace}-revokes"
@@ -216,6 +231,19 @@ def may_revoke(bench: Bench) -> bool:
     bench.issuer_ready(name)
     bench.bed.kube.apply(certificate("web", bench.namespace, name, (f"web.{DOMAIN}",)))
     return bench.holds(CERT_MANAGER, "Certificate", "web", bench.namespace, until="Ready")
+
+
+def sings(bench: Bench) -> bool:
+    """The canary makes a request, and deletes it."""
+    cluster_issuer_with_token(bench.bed, SUNG, setup_token(bench.bed.vault, bench.layout.policy))
+    bench.made.append(SUNG)
+    bench.issuer_ready(SUNG)
+    deadline = time.monotonic() + bench.patience
+    while time.monotonic() < deadline:
+        if Sung(bench.controller, SUNG).successes():
+            return True
+        time.sleep(0.2)
+    return False
 
 
 WORK, LEASE = "vault-issuer", "vault-issuer-leader-election"
@@ -239,7 +267,9 @@ NEEDED: dict[Rule, Works] = {
     (SIGN, "certificatesigningrequests"): signs_csrs,
     (SIGN, "certificatesigningrequests/status"): signs_csrs,
     (SIGN, "signers"): signs_csrs,
+    ("vault-issuer-certificates", "certificates"): counts_certificates,
     ("vault-issuer-sharding", "leases get+list+create+update+delete"): shares,
+    ("vault-issuer-canary", "certificaterequests"): sings,
     ("vault-issuer-revocation", "certificaterequests"): may_revoke,
     ("vault-issuer-revocation", "certificates"): may_revoke,
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
@@ -258,14 +288,16 @@ def refused(bench: Bench) -> bool:
     return False
 
 
-OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING}
+OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING, sings: CANARY}
+SUNG = "sung-by-right"
+ARGUMENTS: dict[Works, list[str]] = {shares: ["--shards=2"], sings: arguments(SUNG, SYSTEM_NAMESPACE)}
 
 
 class Under(ControllerProcess):
     """A controller under the chart's RBAC but for one rule, with the optional parts that it needs."""
 
     def __init__(self, bed: Testbed, without: Rule | None, works: Works) -> None:
-        super().__init__(bed, ["--shards=2"] if works is shares else [], leader_elect=True)
+        super().__init__(bed, ARGUMENTS.get(works, []), leader_elect=True)
         self._without = without
         self._optional = OPTIONAL_PARTS.get(works)
 
@@ -302,7 +334,7 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
             bed.kube.delete(*LEASES, lease["metadata"]["name"], SYSTEM_NAMESPACE)
         for name in one.made:
             bed.kube.delete(API_VERSION, "VaultClusterIssuer", name)
-    for item in [*load(REVOCATION), *load(SHARDING)]:
+    for item in [*load(REVOCATION), *load(SHARDING), *load(CANARY)]:
         meta = item["metadata"]
         bed.kube.delete(item["apiVersion"], item["kind"], meta["name"], meta.get("namespace"))
     bed.kube.apply(SHIPPED)
