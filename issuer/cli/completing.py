@@ -19,7 +19,7 @@ MOST: Final = 200
 _NO_FILES: Final = 4
 _DEFAULT: Final = 0
 """Cobra's ShellCompDirectiveNoFileComp and -Default (github.com/spf13/cobra, completions.go)."""
-_VARIABLE: Final = "_VAULT_ISSUER_COMPLETE"
+_VARIABLE: Final = "_VAULT_ISSUER_KUBECTL_COMPLETE"
 
 
 def complete_requests(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -46,8 +46,8 @@ async def _names(
 def answer_kubectl(app: typer.Typer, words: Sequence[str]) -> str:
     """What `kubectl_complete-vault_issuer` prints for the words behind the plugin's name.
 
-    One completion a line, with a tab before its help, and Cobra's directive on the last line. fish wants the same
-    lines, so Typer's answer to fish is asked for.
+    One completion a line, with a tab before its help, and Cobra's directive last. fish wants the same lines,
+    so Typer's answer to fish is asked for.
     Source: kubectl's pkg/cmd/plugin/plugin_completion.go.
     """
     *before, last = words or [""]

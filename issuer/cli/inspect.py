@@ -23,8 +23,8 @@ _Request = Annotated[
     str,
     typer.Argument(
         metavar="REQUEST",
-        help="NAME of a CertificateRequest, csr/NAME of a Kubernetes CertificateSigningRequest, or certificate/NAME "
-        "for the current request of a Certificate.",
+        help="NAME of a CertificateRequest, csr/NAME of a Kubernetes CertificateSigningRequest, or "
+        "certificate/NAME for the current request of a Certificate.",
         autocompletion=complete_requests,
     ),
 ]
@@ -45,8 +45,8 @@ def inspect(
 ) -> None:
     """Show a request taken apart: CSR, requester, decision, certificate and chain.
 
-    What the CSR asks for beyond the request's spec, and what of the certificate is other than asked for, is told;
-    each signature of the chain is verified. No Secret is read. What may not be read is named, and the rest shown.
+    What the CSR asks for beyond the request's spec, and what of the certificate is other than asked for, is
+    told; each signature of the chain is verified. No Secret is read. What may not be read is named.
 
     Exit codes: 0 shown; 1 shown, and the certificate or its chain is not as it must be; 2 bad input, no such
     request, or no cluster.
@@ -80,11 +80,11 @@ def explain(
 ) -> None:
     """Say why a request of the cluster is as it is, and what to do next.
 
-    It looks at the request, its issuer, the policies, and who works. For a request that is not in a cluster, or to
+    It looks at the request, its issuer, the policies, and who works. For one that is not in a cluster, or to
     try other policies, see `vault-issuer policy explain`.
 
-    Exit codes: 0 it has its certificate; 1 it waits, was denied, or failed; 2 bad input, no such request, or no
-    cluster.
+    Exit codes: 0 it has its certificate; 1 it waits, was denied, or failed; 2 bad input, no such request, or
+    no cluster.
 
     Examples:
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from issuer.explain.cluster import open_client
 from issuer.explain.errors import BadInput
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import BadRequest, Forbidden, KubeError, NotFound
+from issuer.kube.errors import BadRequest, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 
@@ -32,7 +32,7 @@ class Reader:
         """One object; None where it isn't there or may not be read. `what` completes "... not shown"."""
         try:
             return await self.client.get(resource, name, namespace)
-        except NotFound:
+        except (NotFound, Invalid):  # what names it is somebody's text, which may be no name at all
             return None
         except Forbidden:
             self.lack(what, "get", resource, namespace)
