@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -136,4 +137,5 @@ async def _explained(
     async with reading(kubeconfig, context) as reader:
         found = await gather(reader, target)
         known = await controllers(reader, None, datetime.now(UTC)) if needs_controllers(found) else None
+        found = replace(found, gaps=tuple(reader.gaps))
     return found, why(found, known)

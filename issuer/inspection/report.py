@@ -24,7 +24,7 @@ from issuer.x509.verify import Asked
 
 def report(case: Case, now: datetime) -> dict[str, Any]:
     """All that is known of it; `trouble` are the things that must not be."""
-    found = {
+    found: dict[str, Any] = {
         "request": head_json(case),
         "issuer": _issuer(case),
         "state": case.standing.to_json(),
