@@ -72,6 +72,14 @@ def find_source(kubeconfig: str | None = None, context: str | None = None) -> Ch
     return KubeConfigFile(path or "~/.kube/config", context)
 
 
+def find_namespace(kubeconfig: str | None = None, context: str | None = None) -> str:
+    """The namespace that commands are about where none is named: the source's, else `default`.
+
+    Raises ConfigError.
+    """
+    return find_source(kubeconfig, context).namespace() or "default"
+
+
 class InCluster:
     """The ServiceAccount files of a pod; `directory` and `environ` serve processes outside one."""
 
