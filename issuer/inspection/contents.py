@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cryptography import x509
@@ -116,7 +116,11 @@ def certificate_json(certificate: x509.Certificate, now: datetime) -> dict[str, 
 def validity_json(certificate: x509.Certificate, now: datetime) -> dict[str, Any]:
     """From when to when it is valid, and how much of that is left."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return {"notBefore": rfc3339(begin), "notAfter": rfc3339(end), "left": span_text(end - now)}
+    return {"notBefore": rfc3339(begin), "notAfter": rfc3339(end), "left": _left(end - now)}
+
+
+def _left(span: timedelta) -> str:
+    return f"{span.days} days" if span >= timedelta(days=2) else span_text(span)
 
 
 def extension_json(extension: Extension) -> dict[str, Any]:

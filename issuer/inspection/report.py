@@ -108,7 +108,7 @@ def _spec_differences(case: Case) -> list[str]:
 
 def _delivered(case: Case, now: datetime) -> dict[str, Any]:
     """The certificate, its chain, and what of them is other than asked for."""
-    nothing = {"certificate": None, "chain": None, "differences": []}
+    nothing: dict[str, Any] = {"certificate": None, "chain": None, "differences": []}
     status = case.request.object.get("status") or {}
     try:
         own, ca = read_status(status.get("certificate")), read_status(status.get("ca"))

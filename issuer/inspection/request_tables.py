@@ -29,7 +29,7 @@ _COLOURS: Final = {
 
 def show_report(case: Case, report: Json, to: Console) -> None:
     """All of a report."""
-    _head(case, to)
+    _head(case, to, told=True)
     _csr(report, to)
     _decision(case, report["decision"], to)
     _certificate(report["certificate"], to)
@@ -43,7 +43,7 @@ def show_report(case: Case, report: Json, to: Console) -> None:
 
 def show_why(case: Case, found: Why, to: Console) -> None:
     """Why a request is as it is, what the policies say, and what to do."""
-    _head(case, to)
+    _head(case, to, told=False)
     section(to, "Why")
     bullets(to, found.reasons)
     explanation = case.explanation
@@ -62,7 +62,8 @@ def show_gaps(gaps: Sequence[str], to: Console) -> None:
         bullets(to, gaps, style="yellow")
 
 
-def _head(case: Case, to: Console) -> None:
+def _head(case: Case, to: Console, *, told: bool) -> None:
+    """Which request it is and how far; `told`: with its own words for it."""
     head, standing = head_json(case), case.standing
     name = "/".join(filter(None, (head["namespace"], head["name"])))
     requester = head["requester"]
@@ -78,7 +79,7 @@ def _head(case: Case, to: Console) -> None:
             ("Issuer", issuer),
             ("Requester", f"{requester['username'] or 'not known'} (groups: {_groups(requester)})"),
             ("State", Text(state, style=f"bold {_COLOURS[standing.state]}")),
-            ("", standing.message),
+            ("", standing.message if told else ""),
         ],
     )
 
@@ -100,6 +101,7 @@ def _csr(report: Json, to: Console) -> None:
         ],
     )
     if csr["extensions"]:
+        to.print()
         rows(to, ("Extension of the CSR", "Critical", "Value"), map(_extension, csr["extensions"]))
     if report["specDifferences"]:
         section(to, "The CSR asks for other than the request's spec")
@@ -173,10 +175,8 @@ def _chain(chain: Json | None, to: Console) -> None:
 def _link(numbered: tuple[int, Json]) -> tuple[Cell, ...]:
     number, one = numbered
     left: Cell = Text("ENDED", style="red") if one["ended"] else one["left"]
-    signature: Cell = one["signature"]
-    if signature.startswith("NOT"):
-        signature = Text(signature, style="red")
-    return str(number), one["subject"] or one["serial"], one["notAfter"], left, signature
+    signature = Text(shown(one["signature"], 600), style="red" if one["signature"].startswith("NOT") else "")
+    return str(number), one["subject"] or "(no subject)", one["notAfter"], left, signature
 
 
 def _events(events: Sequence[Json], to: Console) -> None:
