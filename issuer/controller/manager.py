@@ -16,7 +16,7 @@ from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.delivery import Held
 from issuer.controller.issuer_reconciler import BuildSigner
 from issuer.controller.options import ControllerOptions
-from issuer.controller.sharding.marks import ENDING, SHARDS
+from issuer.controller.sharding.marks import ENDING, GROUP_LABEL, SHARDS
 from issuer.controller.sharding.replica import Replica
 from issuer.controller.sharding.work import RequestWork
 from issuer.controller.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Parts
@@ -260,6 +260,8 @@ class Manager:
 
 def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
     lease = Lease(client, options.namespace, options.lease_name, options.identity, options.lease_times)
+    # By which it is found, however it is named.
+    lease.labels = {GROUP_LABEL: options.lease_name}
     # Seen by replicas that share the work: they stop.
     lease.annotate = lambda old: {**old, SHARDS: ENDING} if SHARDS in old else old
     return LeaderElector(lease)
