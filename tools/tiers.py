@@ -2,7 +2,8 @@
 
 unit: no servers. replay: a recorded sample of the differential tier. chart: Helm and kustomize, no
 cluster. integration: the real testbed. rights: each rule of the RBAC taken away, on a testbed of its own.
-differential: the real approver-policy, which is built for it.
+docs: the pages' command blocks, typed as a reader does. differential: the real approver-policy, which is
+built for it.
 
 python tools/tiers.py unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -23,6 +24,7 @@ PARALLEL = {
     "replay": ("-n", "auto"),
     "chart": ("-n", "auto"),
     "integration": ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
+    "docs": ("-n", "2", "--dist", "loadfile"),
 }
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"

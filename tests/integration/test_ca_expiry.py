@@ -95,6 +95,7 @@ def test_refuse_fails_what_would_outlive_the_ca_before_anything_is_sent(scope: S
     before = len(signed_csrs(scope.bed, f"{SOON}/sign/lab"))
     scope.request("beyond", duration="48h")
     message = failure(scope, "beyond")
+    assert "CAExpiresTooSoon" in message
     assert ends(scope.bed, SOON).strftime("%Y-%m-%dT%H:%M:%SZ") in message
     assert "at most 29h" in message
     assert len(signed_csrs(scope.bed, f"{SOON}/sign/lab")) == before
@@ -132,7 +133,8 @@ def test_what_would_be_renewed_again_and_again_is_refused_once(cluster: Scope, m
         cluster.namespace,
         until=lambda found: "lastFailureTime" in (found.get("status") or {}),
     )
-    # cert-manager asks again after its backoff, which is a second here: it is the same request made anew, never one more.
+    # cert-manager asks again after its backoff, which is a second here: it is the same request made anew, never
+    # one more.
     (one,) = requests_of(cluster)
     assert "again and again: rotate the CA" in failure(cluster, one["metadata"]["name"])
 
