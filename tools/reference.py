@@ -172,7 +172,7 @@ def _help(text: str) -> str:
         lines = paragraph.strip("\n").splitlines()
         if lines and all(line.startswith("  ") for line in lines):
             examples += [line.strip() for line in lines]
-        elif paragraph.strip() and paragraph.strip() != "Examples:":
+        elif paragraph.strip() and paragraph.strip() not in ("Example:", "Examples:"):
             told.append(" ".join(paragraph.split()).replace("<", "&lt;"))
     shown = "```\n" + "\n".join(examples) + "\n```\n" if examples else ""
     return "\n\n".join(told) + "\n" + (f"\n{shown}" if shown else "")
