@@ -61,7 +61,7 @@ bench-quick: setup ## under 4 minutes: our speed beside cert-manager's own Vault
 
 docs: setup $(BIN)/.docs ## the documentation as a site in build/site; dead links and stale pages fail (its tools are installed)
 	@$(BIN)/python -m tools.reference --check
-	@$(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@$(BIN)/python -m tools.site
 
 $(BIN)/.docs: locks/docs.txt | setup

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -195,9 +196,8 @@ def _parameter(one: Any) -> str:
     told = " ".join(str(getattr(one, "help", None) or "").split()).replace("|", "\\|").replace("<", "&lt;")
     if getattr(one, "envvar", None):
         told += f" Also by the variable `{one.envvar}`."
-    choices = getattr(one.type, "choices", None)
-    if choices:
-        told += " One of " + ", ".join(_code(getattr(each, "value", each)) for each in choices) + "."
+    if isinstance(one.default, Enum):
+        told += " One of " + ", ".join(_code(each.value) for each in type(one.default)) + "."
     return f"| {name} | {default} | {told} |\n"
 
 

@@ -16,7 +16,7 @@ SITE = ROOT / "build" / "site"
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 """What a browser loads by itself, and the attribute that says from where."""
 LOADING = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "modulepreload", "manifest"}
-LEFT_OVER = re.compile(r"^ *(?:```|\|[- |:]+\|$|<!--)|\n *(?:[-*]|\d\.|#{1,6}) \S", re.MULTILINE)
+LEFT_OVER = re.compile(r"^ *(?:```|\|[- |:]+\|$|<!--)|(?<=\S)\n *(?:[-*]|\d\.|#{1,6}) \S", re.MULTILINE)
 
 
 class Page(HTMLParser):

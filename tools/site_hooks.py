@@ -16,9 +16,9 @@ def on_files(found: Files, config: Any) -> Files:
     pages = [source(one.src_uri) for one in found.documentation_pages()]
     linked = {one for page in pages for one in files((ROOT / page).read_text(encoding="utf-8"), page)}
     for path in sorted(linked):
-        name = place(path)
-        if name is not None:
-            found.append(File.generated(config, name, abs_src_path=str(ROOT / path)))
+        there = place(path)
+        if there is not None:
+            found.append(File.generated(config, there, abs_src_path=str(ROOT / path)))
     return found
 
 

@@ -115,7 +115,7 @@ def policy(bed: Testbed, folder: Path) -> None:
     (folder / "requests" / "other-organization.yaml").write_text(yaml.safe_dump(fine))
     (folder / "web.csr").write_bytes(csr_pem("x.team-a.lab.example.com"))
     bed.create_namespace("team-a")
-    bed.kube.apply(certificate("web", "team-a", "web.lab.example.com", duration=None))
+    bed.kube.apply(certificate("web", "team-a", "web.lab.example.com"))
     bed.kube.wait("cert-manager.io/v1", "CertificateRequest", "web-1", "team-a")
 
 

@@ -82,7 +82,7 @@ def test_a_mount_without_a_ca_says_so_and_signs_once_it_has_one(
 def test_an_http_address_of_a_listener_that_speaks_tls_is_told(bed: Testbed, layout: PkiLayout) -> None:
     plain = bed.vault.addr.replace("https:", "http:")
     token = setup_token(bed.vault, layout.policy)
-    cluster_issuer_with_token(bed, "plain", token, server=plain, caBundle=None)
+    cluster_issuer_with_token(bed, "plain", token, server=plain)
     assert plain in wait_reason(bed, "plain", "UnexpectedAnswer")
     cluster_issuer_with_token(bed, "plain", token)
     wait_ready(bed, "plain")
@@ -179,7 +179,7 @@ def test_an_api_server_that_makes_no_tokens_now_is_told_and_tried_again(
     bed: Testbed, layout: PkiLayout
 ) -> None:
     setup_kubernetes_role(bed.vault, layout.policy, audience="vault://tokenless", role="tokenless")
-    broken = {
+    broken: Object = {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "nobody-answers"},
