@@ -22,7 +22,6 @@ from tests.integration.support import (
     signed_csrs,
     wait_issued,
     wait_ready,
-    wait_reason,
 )
 
 BINDING = ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "vault-issuer-approve")
@@ -79,7 +78,7 @@ async def test_a_refused_status_write_keeps_the_certificate_and_signs_nothing_mo
         request(bed, "first", namespace, "refused")
         await until(lambda: "binding" in kept, "the right is taken away")
         try:
-            await asyncio.to_thread(wait_reason, bed, "refused", "StatusWriteRefused")
+            await asyncio.to_thread(wait_ready, bed, "refused", None, until="Ready=False")
             request(bed, "second", namespace, "refused")
             await asyncio.sleep(2)
             assert len(running.manager.parts.delivery) == 1, "the certificate is kept"
