@@ -14,6 +14,11 @@ from testbed.cluster import REPOSITORY
 from tests.docs.console import Block, difference
 
 
+def _own_environment() -> dict[str, str]:
+    """This process's, without what make tells the makes that it runs: they would say more than a reader's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+
 class Shell:
     """What one block sets (variables, files, the folder it goes to), the next one has.
 
@@ -34,7 +39,7 @@ class Shell:
         self._bash = subprocess.Popen(
             ["bash", "--norc", "--noprofile"],
             cwd=folder,
-            env={**os.environ, "HOME": str(folder), **env},
+            env={**_own_environment(), "HOME": str(folder), **env},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
