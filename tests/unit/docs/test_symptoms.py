@@ -14,6 +14,7 @@ from tests.unit.docs.collected import ROOT
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
 MAP: dict[str, dict[str, list[str]]] = yaml.safe_load((ROOT / "tests" / "docs" / "symptoms.yaml").read_text())
+OPENSHIFT = "pods are refused by unable to validate against any security context constraint"
 
 
 def plain(cell: str) -> str:
@@ -51,12 +52,17 @@ def test_every_reason_of_an_issuer_has_a_test() -> None:
     assert reasons() == list(MAP["issuer"])
 
 
+def test_every_symptom_of_an_installation_has_a_test() -> None:
+    assert cells("The installation hangs") == list(MAP["installation"])
+    assert [symptom for symptom, tests in MAP["installation"].items() if not tests] == [OPENSHIFT]
+
+
 def test_every_symptom_of_a_request_has_a_test() -> None:
     assert cells("A request stays without a certificate") == list(MAP["request"])
 
 
 def test_the_other_sections_have_one() -> None:
-    others = re.findall(r"^## (.*)$", PAGE.read_text(), re.MULTILINE)[2:]
+    others = re.findall(r"^## (.*)$", PAGE.read_text(), re.MULTILINE)[3:]
     assert others == list(MAP["sections"])
 
 
