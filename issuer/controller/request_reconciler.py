@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 import structlog
 
+from issuer.controller.answered import answer_to
 from issuer.controller.approval import Approval, Approver
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.csr_gate import CSRGate
@@ -38,6 +40,7 @@ from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing.outcomes import SigningError
+from issuer.statuspage.recent import Recent
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import decode_request
@@ -70,6 +73,7 @@ class RequestReconciler:
     metrics: Metrics
     guard: RevocationGuard | None = None
     written: Callable[[Request], None] = lambda _request: None
+    recent: Recent = field(default_factory=Recent)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     told: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
 
@@ -248,9 +252,11 @@ class RequestReconciler:
                 if tell:
                     await self._tell(request, f"{reason}: {message}")
 
-    def _record(self, request: Request, reason: str, message: str | None) -> None:
+    def _record(self, request: Request, reason: Literal["Denied", "Failed"], message: str | None) -> None:
         """A final answer that is no certificate: one log line, and an event where it is our decision."""
-        log.info(reason.lower(), request=str(request.key), told=message or "by another approver")
+        told = message or "by another approver"
+        log.info(reason.lower(), request=str(request.key), told=told)
+        self.recent.add(answer_to(request, "denied" if reason == "Denied" else "failed", told, self.now()))
         if message is not None:
             self.recorder.warning(request.object, reason, message)
 
@@ -274,6 +280,7 @@ class RequestReconciler:
         self.metrics.answers.labels("issued", "Issued").inc()
         self.metrics.answer_seconds.observe(max(seconds, 0.0))
         log.info("issued", request=str(request.key), serial=held.serial, seconds=round(seconds, 3))
+        self.recent.add(answer_to(request, "issued", held.news, self.now()))
 
     def _write_refused(self, held: Held, error: KubeError) -> None:
         """Nothing more of its kind is signed through this issuer until what is signed can be written."""

@@ -55,6 +55,7 @@ from issuer.kube.resources import (
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing.signer import Signer
 from issuer.signing.vault import VaultSigner
+from issuer.statuspage.recent import Recent
 from issuer.telemetry.metrics import Metrics
 
 # A broken issuer is looked at again after at most this many seconds.
@@ -129,6 +130,7 @@ class Parts:
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         paces = ApprovalPaces(FEW_EACH if options.sharded else FEW)
+        self.recent = Recent()
         self.delivery = Delivery(client, self.metrics, paces=paces, written=authority.written)
         self.turns = RequestTurns(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()
@@ -219,6 +221,7 @@ class Parts:
             metrics=self.metrics,
             guard=RevocationGuard(self.client, self.revocation_rights),
             written=self.authority.written,
+            recent=self.recent,
         )
 
     def _revocation_reconciler(self) -> RevocationReconciler:

@@ -67,16 +67,22 @@ class Replica:
         """Join it with what the shards are worked on in."""
         self._work, self._metrics = work, metrics
         metrics.watch("vault_issuer_shards", "Shards the work is divided into.", lambda: float(self._shards))
-        metrics.watch(
-            "vault_issuer_shards_owned",
-            "Shards this process works on.",
-            lambda: float(sum(one.phase is Phase.WORKING and one.held for one in self._mine.values())),
-        )
+        metrics.watch("vault_issuer_shards_owned", "Shards this process works on.", lambda: float(self.owned))
         metrics.watch(
             "vault_issuer_shard_members",
             "Live replicas that share the work, as this process sees them.",
-            lambda: float(len(self._members)),
+            lambda: float(self.members),
         )
+
+    @property
+    def owned(self) -> int:
+        """How many shards this process works on."""
+        return sum(one.phase is Phase.WORKING and one.held for one in self._mine.values())
+
+    @property
+    def members(self) -> int:
+        """How many live replicas share the work, as this process sees them."""
+        return len(self._members)
 
     # Authority ----------------------------------------------------------------
 
