@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from issuer.telemetry.address import AddressError, parse_address
+from issuer.telemetry.address import AddressError, parse_address, traces_url
 
 
 class LogFormat(StrEnum):
@@ -38,6 +38,13 @@ def _address(text: str) -> str:
 
 def _optional_address(text: str) -> str:
     return _address(text) if text else ""
+
+
+def _endpoint(text: str) -> str:
+    try:
+        return traces_url(text) if text else ""
+    except AddressError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _import_structlog() -> None:
@@ -156,6 +163,13 @@ def controller(
             help="Sign Kubernetes' CertificateSigningRequests too, where RBAC lets the controller watch them."
         ),
     ] = True,
+    watch_certificates: Annotated[
+        bool,
+        typer.Option(
+            help="Watch cert-manager's Certificates of our issuers, for metrics of their renewal, where RBAC "
+            "lets the controller."
+        ),
+    ] = True,
     revocation_wait: Annotated[
         float,
         typer.Option(
@@ -175,6 +189,14 @@ def controller(
     cluster_issuer_ambient_credentials: Annotated[
         bool, typer.Option(help="Let VaultClusterIssuers log in with the controller's own AWS identity.")
     ] = True,
+    tracing_endpoint: Annotated[
+        str,
+        typer.Option(
+            help="Send OpenTelemetry traces there by OTLP over HTTP, such as http://collector:4318. Off by "
+            "default; needs the extra: pip install 'vault-issuer[tracing]'.",
+            callback=_endpoint,
+        ),
+    ] = "",
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
     ] = LogFormat.JSON,
@@ -223,6 +245,8 @@ def controller(
             status_tls_key=status_tls_key,
             name_policies=name_policies,
             certificate_signing_requests=certificate_signing_requests,
+            watch_certificates=watch_certificates,
+            tracing_endpoint=tracing_endpoint,
             revocation_wait=revocation_wait,
             issuer_ambient_credentials=issuer_ambient_credentials,
             cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,

@@ -31,9 +31,14 @@ ACCESS_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """The request may be signed. ``message`` goes into our Approved condition; None when we set none."""
+    """The request may be signed.
+
+    ``message`` goes into our Approved condition; None when we set none. ``policy`` approved it; None where
+    another approver's word was enough.
+    """
 
     message: str | None
+    policy: str | None = None
 
 
 class AccessCache:
@@ -157,13 +162,15 @@ class Approver:
             return PutOff(retry.reason, retry.message)
         if decision.verdict is not Verdict.UNPROCESSED:
             self.reviews.forget(request)
-        self.metrics.decisions.labels(decision.verdict.value, decision.policy or "").inc()
+        # A policy that was deleted meanwhile must not leave a series behind.
+        policy = decision.policy if decision.policy and self.policies.get(decision.policy) else ""
+        self.metrics.decisions.labels(decision.verdict.value, policy).inc()
         return self._outcome(request, decision)
 
     def _outcome(self, request: Request, decision: Decision) -> Approval | Denied | Failed | Unprocessed:
         if decision.verdict is Verdict.APPROVED:
             told = f'Approved by CertificateRequestPolicy "{decision.policy}"'
-            return Approval(None if request.approved else told)
+            return Approval(None if request.approved else told, decision.policy)
         summary = decision.summary(names=self.names)
         if decision.verdict is Verdict.UNPROCESSED:
             return Unprocessed(summary)

@@ -17,15 +17,19 @@ from typing import Any
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from issuer.controller.answered import answer_to
 from issuer.controller.approval_pace import ApprovalPaces
 from issuer.controller.kinds import kind_of
 from issuer.controller.registry import SharedSigner
 from issuer.controller.request import IssuerKey, Request, RequestKey
+from issuer.controller.story import Story
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, NotFound
 from issuer.signing.outcomes import Retry, SigningError
 from issuer.signing.signer import Revoker
+from issuer.statuspage.recent import Recent
 from issuer.telemetry.metrics import Metrics
+from issuer.telemetry.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +43,8 @@ _REVOCATION_TRIES = 4
 class Held:
     """A certificate that was signed and verified and belongs into one request's status.
 
-    ``news`` says in what it is other than asked for, if that deserves an event.
+    ``news`` says in what it is other than asked for, if that deserves an event. ``story`` is that of the
+    attempt that signed it.
     """
 
     key: RequestKey
@@ -51,6 +56,8 @@ class Held:
     ca_pem: str
     serial: str
     message: str
+    not_after: datetime
+    story: Story
     approval: str | None = None
     news: str = ""
 
@@ -82,6 +89,8 @@ class Delivery:
         self._now = now or (lambda: datetime.now(UTC))
         self._written = written
         self._held: dict[RequestKey, Held] = {}
+        self.recent = Recent()
+        """The last answers, for the status page."""
 
     def __len__(self) -> int:
         return len(self._held)
@@ -126,11 +135,22 @@ class Delivery:
             raise Conflict(f"{held.key} kept changing", status=409)
         self._written(newest)
         await self._settle(held)
+        self._tell(newest, held)
         return True, newest
 
+    def _tell(self, request: Request, held: Held) -> None:
+        """A certificate was delivered: counted and told here, whoever tried."""
+        now = self._now()
+        self._metrics.answered("issued", "Issued")
+        self._metrics.answer_seconds.observe(max((now - request.created).total_seconds(), 0.0))
+        self._metrics.lifetimes.observe(max((held.not_after - now).total_seconds(), 0.0))
+        held.story.tell("issued", "Issued", request, now, serial=held.serial, not_after=held.not_after)
+        self.recent.add(answer_to(request, "issued", held.news, now))
+
     async def _write(self, request: Request, answer: dict[str, Any], held: Held) -> dict[str, Any]:
-        async with self.paces.turn(held.issuer.kind if held.approval else None):
-            return await self._client.replace_status(request.resource, answer)
+        with span("write"):
+            async with self.paces.turn(held.issuer.kind if held.approval else None):
+                return await self._client.replace_status(request.resource, answer)
 
     async def deliver_fresh(self, held: Held) -> tuple[bool, Request | None]:
         """``deliver`` to the request as the API server has it now."""

@@ -210,7 +210,8 @@ class IssuerReconciler:
     def _remember(self, key: IssuerKey, verdict: Verdict) -> None:
         self.metrics.issuer_ready.labels(*key).set(1 if verdict.ready else 0)
         if verdict.ca is not None:
-            self.metrics.ca_not_after.labels(*key).set(verdict.ca.not_after.timestamp())
+            ends = (life.ends for life in self.registry.entry(key).lives.values())
+            self.metrics.ca_not_after.labels(*key).set(min(ends, default=verdict.ca.not_after).timestamp())
         if verdict.ready:
             self.registry.mark_ready(key)
         else:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from issuer.api.issuers import RateLimit
@@ -182,9 +183,14 @@ class Limits:
             found = self._gates[issuer] = IssuerGate(
                 lambda: self._spec(issuer),
                 self._concurrent,
-                lambda reason, seconds: self._metrics.throttled.labels(*issuer, reason).inc(seconds),
+                partial(self._waited, issuer),
             )
         return found
+
+    def _waited(self, issuer: IssuerKey, reason: str, seconds: float) -> None:
+        entry = self._registry.find(issuer)
+        if entry is not None and entry.uid:  # the series of one that is gone are gone, too
+            self._metrics.throttled.labels(*issuer, reason).inc(seconds)
 
     def forget(self, issuer: IssuerKey) -> None:
         """The issuer is gone."""

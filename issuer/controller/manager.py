@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from issuer.controller import workers
+from issuer.controller import certificates, workers
 from issuer.controller.authority import Alone, Authority, OneLeader
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.delivery import Held
@@ -20,7 +20,7 @@ from issuer.controller.sharding.marks import ENDING, SHARDS
 from issuer.controller.sharding.replica import Replica
 from issuer.controller.sharding.work import RequestWork
 from issuer.controller.status_source import StatusSource
-from issuer.controller.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Parts, vault_signer
+from issuer.controller.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Parts
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError
@@ -46,7 +46,7 @@ class Manager:
         options: ControllerOptions,
         client: KubeClient,
         lease_client: KubeClient | None = None,
-        build_signer: BuildSigner = vault_signer,
+        build_signer: BuildSigner | None = None,
     ) -> None:
         self.options = options
         self.elector = _elector(options, lease_client or client) if options.leader_elect else None
@@ -164,6 +164,7 @@ class Manager:
             if await self._synced(stop, *FIRST):
                 working += self._start_workers()
                 background += self._start_reflectors(*REQUESTS)
+                background.append(asyncio.create_task(self._watch_certificates(), name="watch-Certificate"))
                 if replica is None:
                     await stop.wait()
                 elif await self._synced(stop, CertificateRequest.kind):
@@ -209,6 +210,13 @@ class Manager:
             for kind in kinds
             if kind in self.parts.reflectors
         ]
+
+    async def _watch_certificates(self) -> None:
+        """Behind the requests, as nothing waits for Certificates."""
+        reflector = self.parts.reflectors.get(certificates.KIND)
+        if reflector is not None:
+            await self.parts.reflectors[CertificateRequest.kind].synced.wait()
+            await reflector.run()
 
     async def _synced(self, stop: asyncio.Event, *kinds: str) -> bool:
         """Wait until these kinds are listed; False when told to stop before that."""

@@ -70,6 +70,8 @@ class ControllerOptions:
     status_tls_key: Path | None = None
     name_policies: bool = True
     certificate_signing_requests: bool = True
+    watch_certificates: bool = True
+    tracing_endpoint: str = ""
     revocation_wait: float = 300.0
     issuer_ambient_credentials: bool = False
     cluster_issuer_ambient_credentials: bool = True

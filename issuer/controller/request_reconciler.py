@@ -34,14 +34,15 @@ from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.rights import ApprovalRights, forbidden_text
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.stores import IssuerStore, Json, RequestStore
+from issuer.controller.story import Story
 from issuer.controller.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing.outcomes import SigningError
-from issuer.statuspage.recent import Recent
 from issuer.telemetry.metrics import Metrics
+from issuer.telemetry.tracing import span
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import decode_request
 from issuer.x509.verify import Asked
@@ -73,7 +74,6 @@ class RequestReconciler:
     metrics: Metrics
     guard: RevocationGuard | None = None
     written: Callable[[Request], None] = lambda _request: None
-    recent: Recent = field(default_factory=Recent)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     told: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
 
@@ -100,9 +100,17 @@ class RequestReconciler:
             self.unprocessed.discard(key)
             self.told.pop(key, None)
             return
-        outcome = await self._decide(request)
+        with span("request", namespace=key.namespace, name=key.name, uid=request.uid) as trace:
+            await self._work_on(request, Story(self._store(key).seen(key), trace=trace))
+
+    async def _work_on(self, request: Request, story: Story) -> None:
+        key = request.key
+        outcome = await self._decide(request, story)
+        story.writes()
+        if story.trace.on:
+            story.trace.tell(came_to=type(outcome).__name__)
         try:
-            await self._report(request, outcome)
+            await self._report(request, outcome, story)
         except NotFound:
             self.queue.forget(key)
         except Conflict:
@@ -127,8 +135,9 @@ class RequestReconciler:
 
     # Deciding ---------------------------------------------------------------
 
-    async def _decide(self, request: Request) -> Outcome:
+    async def _decide(self, request: Request, story: Story) -> Outcome:
         if request.denied:
+            story.decided("denied by another approver")
             return Denied()
         held = self.delivery.held(request.key)
         if held is not None:
@@ -148,19 +157,28 @@ class RequestReconciler:
             asked = _asked(request)
         except BadSpec as error:
             return Failed(str(error), error.reason)
-        return await self._judge_and_sign(request, asked, entry)
+        return await self._judge_and_sign(request, asked, entry, story)
 
-    async def _judge_and_sign(self, request: Request, asked: Asked, entry: IssuerEntry) -> Outcome:
-        approval = await self._judge(request, asked, entry)
+    async def _judge_and_sign(
+        self, request: Request, asked: Asked, entry: IssuerEntry, story: Story
+    ) -> Outcome:
+        with story.judged(), span("decide"):
+            approval = await self._judge(request, asked, entry)
         if not isinstance(approval, Approval):
+            if isinstance(approval, (Denied, Failed)):
+                story.decided("denied by policy")
             return approval
+        if approval.policy is None:
+            story.decided("approved by another approver")
+        else:
+            story.decided("approved by policy", approval.policy)
         if approval.message is not None and not await self._may_approve(entry):
             return _not_ready(entry.key, entry)
         if not _signs(entry):
             return _not_ready(entry.key, entry)
         if self.guard is not None and self.guard.wanted(request, entry.spec):
             return Unguarded()
-        return await self.signing.run(request, asked, entry, approval.message)
+        return await self.signing.run(request, asked, entry, approval.message, story)
 
     async def _judge(self, request: Request, asked: Asked, entry: IssuerEntry) -> Approval | Outcome:
         if entry.spec is None:
@@ -203,17 +221,17 @@ class RequestReconciler:
 
     # Reporting --------------------------------------------------------------
 
-    async def _report(self, request: Request, outcome: Outcome) -> None:
+    async def _report(self, request: Request, outcome: Outcome, story: Story) -> None:
         match outcome:
             case Issued(held):
                 await self._deliver(request, held)
             case Denied(message):
                 kind = request.issuer.kind if message else None
-                await self._answer(request, request.refused(self.now(), message), "Denied", kind)
-                self._record(request, "Denied", message)
+                await self._answer(request, request.refused(self.now(), message), kind)
+                self._ended(request, story, "denied", "Denied", message)
             case Failed(message, reason):
-                await self._answer(request, request.failed(self.now(), reason, message), "Failed")
-                self._record(request, "Failed", message)
+                await self._answer(request, request.failed(self.now(), reason, message))
+                self._ended(request, story, "failed", reason, message)
             case Unapproved():
                 self.queue.forget(request.key)
             case Unguarded():
@@ -248,17 +266,25 @@ class RequestReconciler:
                     await self._tell(request, message)
             case PutOff(reason, message, after, tell):
                 self.queue.retry(request.key, after)
-                self.metrics.attempts_put_off.labels(reason).inc()
+                self.metrics.put_off(reason)
                 if tell:
                     await self._tell(request, f"{reason}: {message}")
 
-    def _record(self, request: Request, reason: Literal["Denied", "Failed"], message: str | None) -> None:
+    def _ended(
+        self,
+        request: Request,
+        story: Story,
+        outcome: Literal["denied", "failed"],
+        reason: str,
+        message: str | None,
+    ) -> None:
         """A final answer that is no certificate: one log line, and an event where it is our decision."""
+        self.metrics.answered(outcome, reason)
         told = message or "by another approver"
-        log.info(reason.lower(), request=str(request.key), told=told)
-        self.recent.add(answer_to(request, "denied" if reason == "Denied" else "failed", told, self.now()))
+        story.tell(outcome, reason, request, self.now(), told=told)
+        self.delivery.recent.add(answer_to(request, outcome, told, self.now()))
         if message is not None:
-            self.recorder.warning(request.object, reason, message)
+            self.recorder.warning(request.object, outcome.capitalize(), message)
 
     async def _deliver(self, request: Request, held: Held) -> None:
         try:
@@ -276,11 +302,6 @@ class RequestReconciler:
         self.queue.forget(request.key)
         if held.news:
             self.recorder.warning(request.object, "CertificateDiffers", held.news)
-        seconds = (self.now() - request.created).total_seconds()
-        self.metrics.answers.labels("issued", "Issued").inc()
-        self.metrics.answer_seconds.observe(max(seconds, 0.0))
-        log.info("issued", request=str(request.key), serial=held.serial, seconds=round(seconds, 3))
-        self.recent.add(answer_to(request, "issued", held.news, self.now()))
 
     def _write_refused(self, held: Held, error: KubeError) -> None:
         """Nothing more of its kind is signed through this issuer until what is signed can be written."""
@@ -312,20 +333,18 @@ class RequestReconciler:
             self._store(request.key).refresh(newest)
             self.queue.add(request.key)
 
-    async def _answer(
-        self, request: Request, answer: Json | None, reason: str, judged: str | None = None
-    ) -> None:
+    async def _answer(self, request: Request, answer: Json | None, judged: str | None = None) -> None:
         """Write a final status that is no certificate, where there is one.
 
         ``judged`` is the kind of the issuer where the answer is a denial of ours.
         """
         if answer is not None:
-            async with self.delivery.paces.turn(judged):
-                request = request.with_object(await self.client.replace_status(request.resource, answer))
+            with span("write"):
+                async with self.delivery.paces.turn(judged):
+                    request = request.with_object(await self.client.replace_status(request.resource, answer))
             self.written(request)
         self._store(request.key).mark_answered(request)
         self.queue.forget(request.key)
-        self.metrics.answers.labels(reason.lower(), reason).inc()
 
     async def _tell(self, request: Request, message: str) -> None:
         """Say on the request why it waits, unless it says so already."""
@@ -339,7 +358,7 @@ class RequestReconciler:
 
     def _wait(self, request: RequestKey, issuer: IssuerKey) -> None:
         self.queue.forget(request)
-        self.metrics.attempts_put_off.labels("IssuerNotReady").inc()
+        self.metrics.put_off("IssuerNotReady")
         self.registry.wait(issuer, request)
         entry = self._checked(issuer)
         if isinstance(entry, IssuerEntry) and _signs(entry):

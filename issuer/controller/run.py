@@ -6,13 +6,17 @@ import asyncio
 import asyncio.sslproto
 import gc
 import signal
+from typing import TYPE_CHECKING
 
 import structlog
 
 from issuer import __version__
 from issuer.controller.manager import Manager
-from issuer.controller.options import ControllerOptions
+from issuer.controller.options import ControllerOptions, OptionsError
 from issuer.kube.client import connect
+
+if TYPE_CHECKING:
+    from issuer.telemetry.otlp import Traces  # an extra, which need not be installed
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +30,8 @@ _GC_THRESHOLDS = (10_000, 20, 20)
 def run_controller(options: ControllerOptions) -> int:
     """Run until SIGTERM or SIGINT; the exit code (1 when the leadership was lost).
 
-    Raises ConfigError or OSError when it can't start: no usable access to the
-    cluster, or its port is taken.
+    Raises ConfigError, OptionsError or OSError when it can't start: no usable
+    access to the cluster, no packages for traces, or its port is taken.
     """
     _tune()
     # The standard event loop on purpose: see docs/architecture.md, "asyncio's own event loop".
@@ -53,6 +57,7 @@ async def _main(options: ControllerOptions) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop, number)
     log.info("starting", version=__version__, identity=options.identity, workers=options.workers)
+    traces = None if not options.tracing_endpoint else _traces(options)
     kubeconfig = None if options.kubeconfig is None else str(options.kubeconfig)
     client = await connect(kubeconfig, connections=options.workers + options.issuer_workers + _WATCHES)
     lease_client = await connect(kubeconfig, connections=4 if options.sharded else 2)
@@ -61,6 +66,22 @@ async def _main(options: ControllerOptions) -> int:
     finally:
         await client.close()
         await lease_client.close()
+        if traces is not None:
+            await asyncio.to_thread(traces.close)
+
+
+def _traces(options: ControllerOptions) -> Traces:
+    """Send traces; raises OptionsError where the packages for that are missing."""
+    try:
+        from issuer.telemetry.otlp import Traces
+    except ImportError as error:
+        raise OptionsError(
+            f"--tracing-endpoint needs packages that are not installed ({error.name}): "
+            "pip install 'vault-issuer[tracing]'"
+        ) from error
+    traces = Traces(options.tracing_endpoint, options.identity)
+    traces.start()
+    return traces
 
 
 def _stop(stop: asyncio.Event, number: signal.Signals) -> None:

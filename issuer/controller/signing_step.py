@@ -19,10 +19,12 @@ from issuer.controller.modes import Mismatch, is_strict, path_length
 from issuer.controller.outcomes import Failed, Issued, Outcome, PutOff, Waiting
 from issuer.controller.registry import IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, Request, RequestKey
+from issuer.controller.story import Story
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing import outcomes as signing
 from issuer.signing.signer import SignedCertificate, SigningRequest
 from issuer.telemetry.metrics import Metrics
+from issuer.telemetry.tracing import span
 from issuer.x509.chain import Chain, build_chain, read_certificates
 from issuer.x509.errors import X509Error
 from issuer.x509.verify import Asked, Finding, verify
@@ -47,12 +49,19 @@ class _Work:
     strict: bool
     ca_expiry: Literal["Refuse", "Shorten"]
     approval: str | None
+    story: Story
 
 
 class _NotOurs(Exception):
     """The Lease is another's, or too little of it is left: nothing was sent."""
 
 
+_RESULTS = {
+    signing.Failed: "failed",
+    signing.Retry: "retry",
+    signing.IssuerBroken: "issuer_broken",
+    _NotOurs: "not_sent",
+}
 _PUT_OFF = PutOff("LeaseNotHeld", "the Lease does not last until Vault must have answered", tell=False)
 
 
@@ -72,12 +81,14 @@ class SigningStep:
     may_sign: Callable[[RequestKey], bool]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    async def run(self, request: Request, asked: Asked, entry: IssuerEntry, approval: str | None) -> Outcome:
+    async def run(
+        self, request: Request, asked: Asked, entry: IssuerEntry, approval: str | None, story: Story
+    ) -> Outcome:
         """Issued with the certificate held, or why there is none."""
         if entry.shared is None or entry.spec is None:
             raise AssertionError("a usable issuer has a signer and a spec")
         try:
-            work = self._plan(request, asked, entry, entry.spec, approval)
+            work = self._plan(request, asked, entry, entry.spec, approval, story)
         except (Mismatch, CAEndsTooSoon) as error:
             return Failed(str(error), error.reason)
         shared = entry.shared.borrow()
@@ -102,7 +113,13 @@ class SigningStep:
             await shared.give_back()
 
     def _plan(
-        self, request: Request, asked: Asked, entry: IssuerEntry, spec: IssuerSpec, approval: str | None
+        self,
+        request: Request,
+        asked: Asked,
+        entry: IssuerEntry,
+        spec: IssuerSpec,
+        approval: str | None,
+        story: Story,
     ) -> _Work:
         """What is sent, and by which rules its answer is judged. Raises Mismatch and CAEndsTooSoon."""
         asked = replace(asked, path_length=path_length(spec, asked))
@@ -117,7 +134,7 @@ class SigningStep:
             before_sending=partial(self._still_ours, request.key),
         )
         strict = is_strict(spec, is_ca=asked.is_ca)
-        return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval)
+        return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval, story)
 
     def _still_ours(self, key: RequestKey) -> None:
         if not self.may_sign(key):
@@ -137,20 +154,23 @@ class SigningStep:
         wanted.before_sending()  # a signer asks again, once it has logged in
         started, result = time.perf_counter(), "error"
         try:
-            with self.limits.gate(work.issuer).call(work.request.key):
+            with span("sign"), self.limits.gate(work.issuer).call(work.request.key):
                 signed = await shared.signer.sign(wanted)
             result = "signed"
             return signed
-        except signing.SigningError as error:
-            result = type(error).__name__.lower()
+        except (signing.SigningError, _NotOurs) as error:
+            result = _RESULTS.get(type(error), result)
             raise
         finally:
-            self.metrics.sign_seconds.labels(result).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            work.story.signing += seconds
+            self.metrics.sign_seconds.labels(result).observe(seconds)
 
     async def _accept(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> Outcome:
         """Verify what came back; hold it for delivery, or have it revoked."""
         try:
-            chain, findings = self._verified(signed, work)
+            with span("verify"):
+                chain, findings = self._verified(signed, work)
         except Exception as error:  # whatever goes wrong here: it was signed, and can't be delivered
             if not isinstance(error, X509Error):
                 log.exception("verification broke", request=str(work.request.key), serial=signed.serial)
@@ -182,9 +202,12 @@ class SigningStep:
             ca_pem=chain.ca_pem,
             serial=signed.serial,
             message=f"{message}. As the CA decided: {differences}" if differences else message,
+            not_after=chain.leaf.not_valid_after_utc,
+            story=work.story,
             approval=work.approval,
             news=differences if news else "",
         )
+        work.story.writes()
         self.delivery.hold(held)
         return Issued(held)
 

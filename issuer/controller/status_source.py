@@ -67,8 +67,8 @@ class StatusSource:
             held_back=parts.line.held_back,
             unwritten=len(parts.delivery),
             oldest=queue.oldest_age,
-            per_second=parts.recent.per_second(),
-            since_start=dict(parts.recent.totals),
+            per_second=parts.delivery.recent.per_second(),
+            since_start=dict(parts.delivery.recent.totals),
         )
 
     def issuers(self) -> Sequence[Issuer]:
@@ -131,7 +131,7 @@ class StatusSource:
 
     def answers(self, outcome: Outcome) -> Sequence[Answer]:
         """The last answers of this process."""
-        return self._parts.recent.last(outcome)
+        return self._parts.delivery.recent.last(outcome)
 
     async def expiring(self, now: datetime) -> Expiring | None:
         """Certificates are not watched."""

@@ -7,6 +7,7 @@ synchronous and come from the event loop's thread.
 from __future__ import annotations
 
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ class Store(ABC, Generic[K]):
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """An open request as the watch brought it: its JSON again as text, a quarter of the parsed object's size,
-    so that a backlog of thousands stays small."""
+    so that a backlog of thousands stays small. `seen` is when this process saw it first (`time.monotonic`).
+    """
 
     uid: str
     version: str
@@ -77,14 +79,22 @@ class _Kept:
     username: str
     reason: str
     text: bytes
+    seen: float
 
     @classmethod
-    def of(cls, request: Request) -> _Kept:
+    def of(cls, request: Request, seen: float) -> _Kept:
         version = str(request.object["metadata"].get("resourceVersion", ""))
         # Copied, as what orjson returns keeps the 8 KiB that it was written into.
         text = memoryview(orjson.dumps(request.object)).tobytes()
         return cls(
-            request.uid, version, request.news, _issuer(request), _username(request), _reason(request), text
+            request.uid,
+            version,
+            request.news,
+            _issuer(request),
+            _username(request),
+            _reason(request),
+            text,
+            seen,
         )
 
 
@@ -140,6 +150,11 @@ class RequestStore(Store[RequestKey]):
         found = self._pending.get(key)
         return None if found is None else self._read(orjson.loads(found.text))
 
+    def seen(self, key: RequestKey) -> float:
+        """When this process first saw the request (`time.monotonic`); now, where it isn't known."""
+        found = self._pending.get(key)
+        return time.monotonic() if found is None else found.seen
+
     def asked_of(self, key: RequestKey) -> tuple[IssuerKey | None, str] | None:
         """Which issuer the request names (None: none of ours) and who made it; None when it isn't known."""
         found = self._pending.get(key)
@@ -167,7 +182,7 @@ class RequestStore(Store[RequestKey]):
         known = self._pending.get(request.key)
         if known is None or known.uid != request.uid:
             return
-        fresh = _Kept.of(request)
+        fresh = _Kept.of(request, known.seen)
         if not _older(fresh.version, known.version):
             self._pending[request.key] = fresh
 
@@ -191,7 +206,8 @@ class RequestStore(Store[RequestKey]):
             return  # an event from before our answer
         self._answered.pop(key, None)
         known = self._pending.get(key)
-        self._pending[key] = _Kept.of(request)
+        first = known is None or known.uid != request.uid
+        self._pending[key] = _Kept.of(request, time.monotonic() if known is None or first else known.seen)
         # Its spec is frozen, so few things can be news; our own Pending must not end its backoff.
         if known is None or known.news != request.news:
             self._on_change(key)

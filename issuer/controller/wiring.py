@@ -7,14 +7,17 @@ from queues to reconcilers.
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
 from issuer.api.issuers import IssuerSpec
+from issuer.controller import certificates
 from issuer.controller.approval import AccessCache, Approver
 from issuer.controller.approval_pace import FEW, FEW_EACH, ApprovalPaces
 from issuer.controller.authority import Authority
 from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.certificates import CertificateStore
 from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.csr_gate import CSRGate
 from issuer.controller.delivery import Delivery
@@ -44,6 +47,7 @@ from issuer.kube.resources import (
     CERTIFICATE_REQUEST_POLICIES,
     CERTIFICATE_REQUESTS,
     CERTIFICATE_SIGNING_REQUESTS,
+    CERTIFICATES,
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     NAMESPACES,
@@ -53,10 +57,10 @@ from issuer.kube.resources import (
     VAULT_ISSUERS,
 )
 from issuer.kube.workqueue import WorkQueue
-from issuer.signing.signer import Signer
+from issuer.signing.signer import KeepsLogin, Signer
 from issuer.signing.vault import VaultSigner
-from issuer.statuspage.recent import Recent
-from issuer.telemetry.metrics import Metrics
+from issuer.telemetry.metrics import Metrics, Row
+from issuer.vault.tokens import LoggedIn, ignored
 
 # A broken issuer is looked at again after at most this many seconds.
 _ISSUER_BACKOFF = 15.0
@@ -77,8 +81,8 @@ REQUESTS = tuple(kind.kind for kind in KINDS)
 FIRST = (ISSUER_KIND, CLUSTER_ISSUER_KIND, POLICY_KIND, "Namespace")
 
 
-def vault_signer(spec: IssuerSpec, credentials: Credentials) -> Signer:
-    """The signer of an issuer with ``spec.vault``."""
+def vault_signer(spec: IssuerSpec, credentials: Credentials, logged_in: LoggedIn = ignored) -> Signer:
+    """The signer of an issuer with ``spec.vault``; ``logged_in`` hears of each login."""
     authority = spec.certificate_authority
     return VaultSigner(
         credentials.connection,
@@ -86,20 +90,21 @@ def vault_signer(spec: IssuerSpec, credentials: Credentials) -> Signer:
         spec.vault.path,
         None if authority is None else authority.path,
         revokes=spec.revocation.policy != "Never",
+        logged_in=logged_in,
     )
 
 
 class Parts:
     """Stores, queues, reconcilers and watches of one controller.
 
-    ``authority`` says what is this process's to do.
+    ``authority`` says what is this process's to do. ``build_signer`` None is ``vault_signer``.
     """
 
     def __init__(
         self,
         options: ControllerOptions,
         client: KubeClient,
-        build_signer: BuildSigner,
+        build_signer: BuildSigner | None,
         authority: Authority,
     ) -> None:
         self.options = options
@@ -127,14 +132,14 @@ class Parts:
             FairLine(of_revocations(self.revocations), REVOCATION_WORKERS), longest=_REVOCATION_BACKOFF
         )
         self.revocation_rights = RevocationRights(client)
+        self.certificates = CertificateStore()
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         paces = ApprovalPaces(FEW_EACH if options.sharded else FEW)
-        self.recent = Recent()
         self.delivery = Delivery(client, self.metrics, paces=paces, written=authority.written)
         self.turns = RequestTurns(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()
-        self.issuer_reconciler = self._issuer_reconciler(build_signer)
+        self.issuer_reconciler = self._issuer_reconciler(build_signer or self._vault_signer)
         self.request_reconciler = self._request_reconciler()
         self.revocation_reconciler = self._revocation_reconciler()
         self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue, authority.leads)
@@ -143,6 +148,9 @@ class Parts:
 
     def _place(self, key: RequestKey) -> Place[RequestKey]:
         return self.turns.place(key)
+
+    def _vault_signer(self, spec: IssuerSpec, credentials: Credentials) -> Signer:
+        return vault_signer(spec, credentials, self.metrics.logged_in)
 
     def _reflectors(self) -> dict[str, Reflector]:
         found = {
@@ -166,6 +174,15 @@ class Parts:
                 CERTIFICATE_SIGNING_REQUESTS,
                 self.stores[KubernetesCSR],
                 keep=lambda obj: KubernetesCSR(obj).is_ours,  # the server selects by whole signer names only
+                optional=True,
+            )
+        if self.options.watch_certificates:
+            found[certificates.KIND] = Reflector(
+                self.client,
+                CERTIFICATES,
+                self.certificates,
+                field_selector=certificates.SELECTOR,
+                keep=certificates.is_ours,
                 optional=True,
             )
         return found
@@ -221,7 +238,6 @@ class Parts:
             metrics=self.metrics,
             guard=RevocationGuard(self.client, self.revocation_rights),
             written=self.authority.written,
-            recent=self.recent,
         )
 
     def _revocation_reconciler(self) -> RevocationReconciler:
@@ -276,6 +292,8 @@ class Parts:
                 self._revocation_due(request)
 
     def _policy_changed(self, name: str) -> None:
+        if self.policies.get(name) is None:
+            self.metrics.forget_policy(name)
         self.policy_queue.add(name)
         self.unprocessed.wake_all()
         self._soon()
@@ -308,53 +326,48 @@ class Parts:
                 self.issuers.add(key)
 
     def _expose(self) -> None:
-        watch = self.metrics.watch
-        watch(
-            "vault_issuer_queue_depth", "Requests waiting for a worker.", lambda: float(self.requests.depth)
+        watch, table = self.metrics.watch, self.metrics.watch_table
+        watch("vault_issuer_queue_depth", lambda: float(self.requests.depth))
+        watch("vault_issuer_queue_oldest_seconds", lambda: self.requests.oldest_age)
+        watch("vault_issuer_queue_held_back", lambda: float(self.line.held_back))
+        watch("vault_issuer_requests_in_flight", lambda: float(self.requests.in_hand))
+        watch("vault_issuer_requests_open", lambda: float(sum(len(store) for store in self.stores.values())))
+        watch("vault_issuer_events_dropped_total", lambda: float(self.recorder.dropped))
+        watch("vault_issuer_certificates_held", lambda: float(len(self.delivery)))
+        table(
+            ("vault_issuer_watch_restarts_total",),
+            lambda: [((kind,), (float(one.restarts),)) for kind, one in self.reflectors.items()],
         )
-        watch(
-            "vault_issuer_queue_oldest_seconds",
-            "Seconds the oldest request has waited for a worker.",
-            lambda: self.requests.oldest_age,
-        )
-        watch(
-            "vault_issuer_queue_held_back",
-            "Requests of the queue that wait because of their issuer's limits, or because it doesn't answer.",
-            lambda: float(self.line.held_back),
-        )
-        watch(
-            "vault_issuer_requests_in_flight",
-            "Requests a worker is busy with.",
-            lambda: float(self.requests.in_hand),
-        )
-        watch(
-            "vault_issuer_requests_open",
-            "Requests without an answer.",
-            lambda: float(sum(len(store) for store in self.stores.values())),
-        )
-        watch(
-            "vault_issuer_events_dropped",
-            "Events that were over the budget or could not be written.",
-            lambda: float(self.recorder.dropped),
-        )
-        watch(
-            "vault_issuer_certificates_held",
-            "Certificates signed but not yet written to their request.",
-            lambda: float(len(self.delivery)),
-        )
-        watch(
-            "vault_issuer_watch_restarts",
-            "Times a watch had to start again.",
-            lambda: float(sum(one.restarts for one in self.reflectors.values())),
-        )
+        table(("vault_issuer_token_expiry_timestamp_seconds",), self._token_ends)
+        if self.options.watch_certificates:
+            table(certificates.TOTALS, self._certificate_totals)
+
+    def _token_ends(self) -> list[Row]:
+        found: list[Row] = []
+        for key in self._known_issuers():
+            entry = self.registry.find(key)
+            shared = None if entry is None else entry.shared
+            if shared is not None and isinstance(shared.signer, KeepsLogin):
+                left = shared.signer.login_ends_in()
+                found.append((tuple(key), (None if left is None else float(round(time.time() + left)),)))
+        return found
+
+    def _certificate_totals(self) -> list[Row]:
+        """Nothing while they may not be watched: zeros would say that all is well."""
+        if not self.reflectors[certificates.KIND].current:
+            return []
+        return self.certificates.totals(self._known_issuers(), time.time())
+
+    def _known_issuers(self) -> list[IssuerKey]:
+        return [key for store in self.issuer_stores.values() for key in store.known()]
 
     def late(self) -> list[str]:
         """What has not been listed yet.
 
-        RBAC is not waited for, as answers about it age by themselves; nor are CertificateSigningRequests, as
-        an administrator may withhold them from us.
+        RBAC is not waited for, as answers about it age by themselves; nor are CertificateSigningRequests and
+        Certificates, as an administrator may withhold them from us.
         """
-        unneeded = (*RBAC, KubernetesCSR.kind)
+        unneeded = (*RBAC, KubernetesCSR.kind, certificates.KIND)
         return [
             kind for kind, one in self.reflectors.items() if kind not in unneeded and not one.synced.is_set()
         ]

@@ -121,6 +121,11 @@ class Reflector:
         """Whether the server does the filtering, as far as is known."""
         return self._field_selector is not None and not self._selector_refused
 
+    @property
+    def current(self) -> bool:
+        """Whether what was handed on is kept up to date, as far as is known."""
+        return self.synced.is_set() and not self._withheld
+
     async def run(self) -> None:
         """List and watch until cancelled. No error ends it: it pauses, longer each time, and goes on."""
         while True:

@@ -66,6 +66,15 @@ class Signer(Protocol):
 
 
 @runtime_checkable
+class KeepsLogin(Protocol):
+    """A signer that logs in and keeps what that brought."""
+
+    def login_ends_in(self) -> float | None:
+        """Seconds until its login ends if nothing is done; None where there is none, or it never ends."""
+        ...
+
+
+@runtime_checkable
 class Revoker(Protocol):
     """A signer that can also take back what it signed."""
 

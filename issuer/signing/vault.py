@@ -15,6 +15,7 @@ from issuer.vault.errors import BadRequest, Forbidden, InvalidConnection, VaultE
 from issuer.vault.paths import PathError, SignPath
 from issuer.vault.pki import Pki, Signed
 from issuer.vault.session import VaultSession
+from issuer.vault.tokens import LoggedIn, ignored
 from issuer.vault.transport import connect
 from issuer.x509.certificates import is_authority, read_certificates
 from issuer.x509.errors import InvalidCertificate
@@ -27,9 +28,9 @@ class VaultSigner:
     CA certificates.
 
     `path` is `spec.vault.path`, `authority` is `spec.certificateAuthority.path`. With `revokes`, `check`
-    warns when Vault does not let it revoke. Raises IssuerBroken (InvalidPath, InvalidConnection) for what
-    can't be used; sends nothing. `method` may raise SigningErrors of its own (a missing Secret, say): they
-    pass through unchanged.
+    warns when Vault does not let it revoke. `logged_in` hears of each login. Raises IssuerBroken
+    (InvalidPath, InvalidConnection) for what can't be used; sends nothing. `method` may raise SigningErrors
+    of its own (a missing Secret, say): they pass through unchanged.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class VaultSigner:
         *,
         revokes: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        logged_in: LoggedIn = ignored,
     ) -> None:
         self._revokes = revokes
         try:
@@ -54,7 +56,7 @@ class VaultSigner:
         except InvalidConnection as error:
             raise IssuerBroken("InvalidConnection", f"{error}.") from error
         self._connection = connection
-        self._session = VaultSession(client, method, clock)
+        self._session = VaultSession(client, method, clock, logged_in)
         self._pki = Pki(client, self._path)
         self._authority = None if authority_path is None else Pki(client, authority_path)
 
@@ -62,6 +64,10 @@ class VaultSigner:
     def path(self) -> SignPath:
         """The PKI path it signs on, CA certificates aside."""
         return self._path
+
+    def login_ends_in(self) -> float | None:
+        """Seconds until the token ends if it is not renewed; None where there is none, or it never ends."""
+        return self._session.tokens.ends_in()
 
     async def check(self) -> Health:
         """Read the CA chains, log in, and prove the right to sign on each path. Raises Retry or

@@ -1,12 +1,13 @@
-"""Addresses to listen on, as options give them."""
+"""Addresses to listen on and to send to, as options give them."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 
 class AddressError(ValueError):
-    """A listen address that isn't ``host:port``."""
+    """An address that can't be used; the message has an example."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -25,3 +26,23 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def traces_url(text: str) -> str:
+    """Where a collector takes traces by OTLP over HTTP: ``/v1/traces`` at the end of what was given.
+
+    Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp
+    """
+    try:
+        url = urlsplit(text)
+        fits = url.scheme in ("http", "https") and bool(url.hostname) and not (url.query or url.fragment)
+        fits = fits and url.username is None and (url.port is None or url.port > 0)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise AddressError(
+            "this is not a collector's address; write for example http://collector:4318 (credentials go into "
+            "the environment: OTEL_EXPORTER_OTLP_HEADERS)"
+        )
+    base = text.rstrip("/")
+    return base if base.endswith("/v1/traces") else f"{base}/v1/traces"

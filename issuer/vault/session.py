@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from issuer.vault.auth import AuthMethod
 from issuer.vault.errors import Forbidden
-from issuer.vault.tokens import TokenSource
+from issuer.vault.tokens import LoggedIn, TokenSource, ignored
 from issuer.vault.transport import VaultClient
 
 T = TypeVar("T")
@@ -22,10 +22,14 @@ class VaultSession:
     """One client with one token source."""
 
     def __init__(
-        self, client: VaultClient, method: AuthMethod, clock: Callable[[], float] = time.monotonic
+        self,
+        client: VaultClient,
+        method: AuthMethod,
+        clock: Callable[[], float] = time.monotonic,
+        logged_in: LoggedIn = ignored,
     ) -> None:
         self.client = client
-        self.tokens = TokenSource(client, method, clock)
+        self.tokens = TokenSource(client, method, clock, logged_in)
         self._clock = clock
         self._believed: tuple[str, float] | None = None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from issuer.telemetry.tracing import span
 from issuer.vault.auth import AppRole, AuthMethod, Token, renew
 from issuer.vault.errors import BadRequest, Forbidden, LoginRefused, NotFound, Unreachable
 from issuer.vault.transport import VaultClient
@@ -30,6 +31,13 @@ _LOCKOUT_PAUSES = (60.0, 300.0, 900.0)
 
 log = structlog.get_logger(__name__)
 
+LoggedIn = Callable[[str, float], None]
+"""Hears of each login: `success`, `refused` (Vault said no) or `error`, and the seconds it took."""
+
+
+def ignored(_result: str, _seconds: float) -> None:
+    """Nobody wants to hear."""
+
 
 @dataclass(slots=True)
 class _Current:
@@ -45,11 +53,17 @@ class TokenSource:
     """Hands out one token for one login method, and keeps it good.
 
     `clock` counts seconds monotonically; the time at which a login was *sent* is what its TTL counts from.
+    `logged_in` hears of each login; renewals are none.
     """
 
     def __init__(
-        self, client: VaultClient, method: AuthMethod, clock: Callable[[], float] = time.monotonic
+        self,
+        client: VaultClient,
+        method: AuthMethod,
+        clock: Callable[[], float] = time.monotonic,
+        logged_in: LoggedIn = ignored,
     ) -> None:
+        self._logged_in = logged_in
         self._client = client
         self._method = method
         self._clock = clock
@@ -148,7 +162,7 @@ class TokenSource:
         if self._refused is not None and asked_at < self._refused[1]:
             raise self._refused[0]
         try:
-            token = await self._method.login(self._client)
+            token = await self._timed_login()
         except LoginRefused as error:
             if isinstance(self._method, AppRole):
                 pause = _LOCKOUT_PAUSES[min(self._refusals, len(_LOCKOUT_PAUSES) - 1)]
@@ -158,6 +172,19 @@ class TokenSource:
         self._keep(token, asked_at, token.ttl_seconds)
         log.info("vault login", method=self._method.name, ttl=token.ttl_seconds, renewable=token.renewable)
         return token.value
+
+    async def _timed_login(self) -> Token:
+        started, result = time.perf_counter(), "error"
+        with span("login", method=self._method.name):
+            try:
+                token = await self._method.login(self._client)
+                result = "success"
+            except LoginRefused:
+                result = "refused"
+                raise
+            finally:
+                self._logged_in(result, time.perf_counter() - started)
+        return token
 
     def _keep(self, token: Token, asked_at: float, first_ttl: float) -> None:
         if not token.ttl_seconds:

@@ -66,13 +66,12 @@ class Replica:
     def attach(self, work: Work, metrics: Metrics) -> None:
         """Join it with what the shards are worked on in."""
         self._work, self._metrics = work, metrics
-        metrics.watch("vault_issuer_shards", "Shards the work is divided into.", lambda: float(self._shards))
-        metrics.watch("vault_issuer_shards_owned", "Shards this process works on.", lambda: float(self.owned))
+        metrics.watch("vault_issuer_shards", lambda: float(self._shards))
         metrics.watch(
-            "vault_issuer_shard_members",
-            "Live replicas that share the work, as this process sees them.",
-            lambda: float(self.members),
+            "vault_issuer_shards_owned",
+            lambda: float(self.owned),
         )
+        metrics.watch("vault_issuer_shard_members", lambda: float(self.members))
 
     @property
     def owned(self) -> int:

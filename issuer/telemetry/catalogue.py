@@ -1,0 +1,435 @@
+"""Every metric of the controller: name, type, labels, meaning, and how many series it makes.
+
+docs/metrics.md is made from this, and ``Metrics`` makes nothing that isn't here. Names follow
+https://prometheus.io/docs/practices/naming/. A label's values are either the code's, and listed here, or they
+name an issuer or a policy: those are what the number of series grows with. Requests, certificates, requesters
+and the namespaces of either are never labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Final, Literal
+
+Kind = Literal["counter", "gauge", "histogram", "info"]
+Values = tuple[str, ...]
+
+DAY: Final = 86_400.0
+# Seconds from a request's creation to its answer: 10 ms to an hour, since an outage counts too.
+ANSWER_BUCKETS: Final = (
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    900.0,
+    3600.0,
+)
+CALL_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+LIFE_BUCKETS: Final = (
+    *(hours * 3600.0 for hours in (1, 2, 6, 12)),
+    *(days * DAY for days in (1, 3, 7, 14, 30, 60, 90, 180, 365, 730, 1825, 3650)),
+)
+
+OTHER: Final = "Other"
+"""Stands for any reason that isn't listed, so that no text from elsewhere becomes a series."""
+
+FAILURES: Final = (
+    "CAExpiresTooSoon",
+    "CAFlagsContradict",
+    "CARequestsNotAllowed",
+    "DeniedReference",
+    "ErrorParseDuration",
+    "InvalidAnnotation",
+    "InvalidDuration",
+    "InvalidRequest",
+    "InvalidSignerName",
+    "NoCertificateAuthority",
+    "NotAsAsked",
+    "PathLengthTooLong",
+    "PolicyDenied",
+    "RefusedByVault",
+    OTHER,
+)
+PUT_OFFS: Final = (
+    "IssuerNotReady",
+    "KubernetesUnavailable",
+    "LeaseNotHeld",
+    "PermissionDenied",
+    "RevocationForbidden",
+    "StatusWriteRefused",
+    "VaultRateLimited",
+    "VaultUnavailable",
+    OTHER,
+)
+DIFFERENCES: Final = (
+    "CADropped",
+    "CANotAsked",
+    "CAUsageNotAsked",
+    "ChainNotValid",
+    "EndsWithCA",
+    "Expired",
+    "LifeShorter",
+    "LifeTooLong",
+    "NameConstraints",
+    "NameDropped",
+    "NameNotAsked",
+    "NoRoomForCA",
+    "NotYetValid",
+    "OutlivesCA",
+    "PathLengthShorter",
+    "PathLengthTooLong",
+    "PublicKeyDiffers",
+    "SubjectAdded",
+    "SubjectDropped",
+    "SubjectReordered",
+    "TooShortToRenew",
+    "UsageAdded",
+    "UsageDropped",
+    "ValidityReversed",
+)
+WATCHED: Final = (
+    "Certificate",
+    "CertificateRequest",
+    "CertificateRequestPolicy",
+    "CertificateSigningRequest",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Namespace",
+    "Role",
+    "RoleBinding",
+    "VaultClusterIssuer",
+    "VaultIssuer",
+)
+YES_NO: Final = ("false", "true")
+# The three stand together for one issuer; its namespace is empty for a VaultClusterIssuer.
+ISSUER: Final[dict[str, Values]] = {"kind": (), "namespace": (), "name": ()}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One metric, by the name it has in ``/metrics``.
+
+    ``labels`` has each label's values, none where they name issuers or policies; ``per`` says of which there
+    is one series (or set of series) each, ``beside`` how many there are besides. ``children`` is the number
+    of combinations of the other labels, where that isn't their product. ``when`` names the option without
+    which it isn't there.
+    """
+
+    name: str
+    kind: Kind
+    told: str
+    section: str
+    labels: dict[str, Values] = field(default_factory=dict)
+    per: Literal["", "issuer", "policy"] = ""
+    beside: int = 0
+    children: int | None = None
+    buckets: tuple[float, ...] = ()
+    when: str = ""
+
+    @property
+    def each(self) -> int:
+        """Series of one combination of labels: a histogram has its buckets, ``+Inf``, sum and count."""
+        return len(self.buckets) + 3 if self.kind == "histogram" else 1
+
+    @property
+    def combinations(self) -> int:
+        """Combinations of the labels whose values are the code's."""
+        if self.children is not None:
+            return self.children
+        return prod(len(values) for values in self.labels.values() if values)
+
+    def most(self, issuers: int, policies: int) -> int:
+        """Series at most, with so many issuers and policies."""
+        grown = {"": 1, "issuer": issuers, "policy": policies}[self.per]
+        return self.each * (self.combinations * grown + self.beside)
+
+
+REQUESTS, VAULT, ISSUERS, CERTIFICATES = "Requests", "Vault", "Issuers", "Certificates"
+QUEUE, REPLICAS, CONTROLLER = "Queue", "Replicas", "The controller"
+
+CATALOGUE: Final = (
+    Described(
+        "vault_issuer_requests_total",
+        "counter",
+        "Requests answered, by outcome and reason.",
+        REQUESTS,
+        {"outcome": ("issued", "denied", "failed"), "reason": ("Issued", "Denied", *FAILURES)},
+        children=2 + len(FAILURES),
+    ),
+    Described(
+        "vault_issuer_request_answer_seconds",
+        "histogram",
+        "Seconds from a request's creation (which Kubernetes stamps in whole seconds) to its certificate.",
+        REQUESTS,
+        buckets=ANSWER_BUCKETS,
+    ),
+    Described(
+        "vault_issuer_request_attempts_put_off_total",
+        "counter",
+        "Attempts that ended without an answer, by reason; the request stays pending.",
+        REQUESTS,
+        {"reason": PUT_OFFS},
+    ),
+    Described(
+        "vault_issuer_requests_open",
+        "gauge",
+        "Requests without an answer.",
+        REQUESTS,
+    ),
+    Described(
+        "vault_issuer_requests_in_flight",
+        "gauge",
+        "Requests a worker is busy with.",
+        REQUESTS,
+    ),
+    Described(
+        "vault_issuer_policy_decisions_total",
+        "counter",
+        "Decisions by verdict, and the policy that approved (empty for the other verdicts, and for a policy "
+        "that was deleted meanwhile).",
+        REQUESTS,
+        {"verdict": ("Approved", "Denied", "Unprocessed"), "policy": ()},
+        per="policy",
+        beside=3,
+        children=1,
+    ),
+    Described(
+        "vault_issuer_sign_seconds",
+        "histogram",
+        "Seconds of one signing call, with a login where it needed one, by result.",
+        VAULT,
+        {"result": ("signed", "failed", "retry", "issuer_broken", "not_sent", "error")},
+        buckets=CALL_BUCKETS,
+    ),
+    Described(
+        "vault_issuer_login_seconds",
+        "histogram",
+        "Seconds of one login to Vault, by result: refused is a No of Vault's, error anything else.",
+        VAULT,
+        {"result": ("success", "refused", "error")},
+        buckets=CALL_BUCKETS,
+    ),
+    Described(
+        "vault_issuer_token_expiry_timestamp_seconds",
+        "gauge",
+        "When the issuer's Vault token ends if it is not renewed, in seconds since the epoch; absent without "
+        "a token, and for one that never ends.",
+        VAULT,
+        ISSUER,
+        per="issuer",
+    ),
+    Described(
+        "vault_issuer_throttled_seconds_total",
+        "counter",
+        "Seconds in which an issuer's requests waited, by reason: rate and concurrent are its limits, "
+        "vault is a 429 of Vault's, silent is no answer to the calls under way.",
+        VAULT,
+        {**ISSUER, "reason": ("rate", "concurrent", "vault", "silent")},
+        per="issuer",
+    ),
+    Described(
+        "vault_issuer_issuer_ready",
+        "gauge",
+        "1 while the issuer is Ready, 0 while it is not.",
+        ISSUERS,
+        ISSUER,
+        per="issuer",
+    ),
+    Described(
+        "vault_issuer_ca_not_after_timestamp_seconds",
+        "gauge",
+        "When the first certificate ends of the CA chains that the issuer signs with, in seconds since the "
+        "epoch.",
+        ISSUERS,
+        ISSUER,
+        per="issuer",
+    ),
+    Described(
+        "vault_issuer_certificate_lifetime_seconds",
+        "histogram",
+        "Seconds from now to notAfter of each certificate when it is delivered.",
+        CERTIFICATES,
+        buckets=LIFE_BUCKETS,
+    ),
+    Described(
+        "vault_issuer_certificates",
+        "gauge",
+        "Certificates of cert-manager by the issuer they name; those that name none that is there have empty "
+        "labels.",
+        CERTIFICATES,
+        ISSUER,
+        per="issuer",
+        beside=1,
+        when="--watch-certificates",
+    ),
+    Described(
+        "vault_issuer_certificates_not_ready",
+        "gauge",
+        "Of these, how many are not Ready.",
+        CERTIFICATES,
+        ISSUER,
+        per="issuer",
+        beside=1,
+        when="--watch-certificates",
+    ),
+    Described(
+        "vault_issuer_certificates_past_renewal",
+        "gauge",
+        "Of these, how many have a renewal time that is past.",
+        CERTIFICATES,
+        ISSUER,
+        per="issuer",
+        beside=1,
+        when="--watch-certificates",
+    ),
+    Described(
+        "vault_issuer_certificates_next_expiry_timestamp_seconds",
+        "gauge",
+        "When the first of these ends, in seconds since the epoch; past where one has ended.",
+        CERTIFICATES,
+        ISSUER,
+        per="issuer",
+        beside=1,
+        when="--watch-certificates",
+    ),
+    Described(
+        "vault_issuer_certificates_held",
+        "gauge",
+        "Certificates signed but not yet written to their request.",
+        CERTIFICATES,
+    ),
+    Described(
+        "vault_issuer_certificates_discarded_total",
+        "counter",
+        "Signed certificates that were not delivered, by cause and whether they were revoked.",
+        CERTIFICATES,
+        {"cause": ("deleted", "denied", "answered", "unverified", "stopped"), "revoked": YES_NO},
+    ),
+    Described(
+        "vault_issuer_certificate_differences_total",
+        "counter",
+        "Differences between a signed certificate and its request, by kind and whether they were fatal.",
+        CERTIFICATES,
+        {"code": DIFFERENCES, "fatal": YES_NO},
+    ),
+    Described(
+        "vault_issuer_revocations_total",
+        "counter",
+        "What became of certificates of deleted or replaced requests, where the issuer's spec.revocation "
+        "asks for it.",
+        CERTIFICATES,
+        {"result": ("revoked", "in_use", "not_replaced", "expired", "abandoned")},
+    ),
+    Described(
+        "vault_issuer_queue_depth",
+        "gauge",
+        "Requests waiting for a worker.",
+        QUEUE,
+    ),
+    Described(
+        "vault_issuer_queue_oldest_seconds",
+        "gauge",
+        "Seconds the oldest request has waited for a worker.",
+        QUEUE,
+    ),
+    Described(
+        "vault_issuer_queue_held_back",
+        "gauge",
+        "Requests of the queue that wait because of their issuer's limits, or because it doesn't answer.",
+        QUEUE,
+    ),
+    Described(
+        "vault_issuer_leader",
+        "gauge",
+        "1 while this process does what is done once: all work, or with --shards what can't be shared.",
+        REPLICAS,
+    ),
+    Described(
+        "vault_issuer_shards",
+        "gauge",
+        "Shards the work is divided into.",
+        REPLICAS,
+        when="--shards",
+    ),
+    Described(
+        "vault_issuer_shards_owned",
+        "gauge",
+        "Shards this process works on.",
+        REPLICAS,
+        when="--shards",
+    ),
+    Described(
+        "vault_issuer_shard_members",
+        "gauge",
+        "Live replicas that share the work, as this process sees them.",
+        REPLICAS,
+        when="--shards",
+    ),
+    Described(
+        "vault_issuer_shard_handovers_total",
+        "counter",
+        "Shards that came or went: taken (they were free), taken_over (their owner died), given, lost.",
+        REPLICAS,
+        {"how": ("taken", "taken_over", "given", "lost")},
+    ),
+    Described(
+        "vault_issuer_shard_handover_seconds",
+        "histogram",
+        "Seconds from the wish to give a shard to the end of what was in flight.",
+        REPLICAS,
+        buckets=CALL_BUCKETS,
+    ),
+    Described(
+        "vault_issuer_watch_restarts_total",
+        "counter",
+        "Lists and watches that ended with an error and began again, by what is watched.",
+        CONTROLLER,
+        {"resource": WATCHED},
+    ),
+    Described(
+        "vault_issuer_events_dropped_total",
+        "counter",
+        "Kubernetes events that were over the budget or could not be written.",
+        CONTROLLER,
+    ),
+    Described(
+        "vault_issuer_worker_errors_total",
+        "counter",
+        "Unexpected exceptions caught by a worker; the key is tried again.",
+        CONTROLLER,
+        {"queue": ("requests", "issuers", "policies", "revocations")},
+    ),
+    Described(
+        "vault_issuer_build_info",
+        "info",
+        "Always 1; its labels are the versions of vault-issuer and Python.",
+        CONTROLLER,
+        {"version": (), "python": ()},
+    ),
+)
+
+PROCESS_SERIES: Final = 15
+"""``process_*`` (6) and ``python_gc_*`` (3, for each of 3 generations), which prometheus-client adds."""
+
+
+def find(name: str) -> Described:
+    """The metric of that name. Raises KeyError."""
+    return _BY_NAME[name]
+
+
+def most_series(issuers: int, policies: int) -> int:
+    """Series of one process at most, whatever is asked of it."""
+    return PROCESS_SERIES + sum(one.most(issuers, policies) for one in CATALOGUE)
+
+
+_BY_NAME: Final = {one.name: one for one in CATALOGUE}
