@@ -1,4 +1,4 @@
-"""Writes what is made from the chart: config/rbac, config/manager, and parts of its schema and README.
+"""Writes what is made from the chart: config/rbac, config/manager, config/canary, parts of its schema and README.
 
 python -m tools.manifests [--check]
 
@@ -22,9 +22,16 @@ from testbed.cluster import REPOSITORY
 
 HEADER = "# Made from charts/vault-issuer by `make manifests`; change the chart, not this file.\n"
 # The chart's templates by the folder of config/ they go to; hooks and tests are Helm's own.
-FOLDERS = {"rbac": "rbac", "": "manager"}
+FOLDERS = {"rbac": "rbac", "": "manager", "canary": "canary"}
 OPTIONAL = {f"rbac/{name}.yaml": f"rbac/optional/{name}.yaml" for name in ("revocation", "sharding")}
-VALUES: tuple[dict[str, Any], ...] = ({}, {"revocation": {"enabled": True}}, {"controller": {"shards": 16}})
+OPTIONAL["canary/rbac.yaml"] = "canary/prober/rbac.yaml"
+CANARY = {"enabled": True, "issuers": [{"name": "vault", "dnsName": "canary.lab.example.com"}]}
+VALUES: tuple[dict[str, Any], ...] = (
+    {},
+    {"revocation": {"enabled": True}},
+    {"controller": {"shards": 16}},
+    {"canary": CANARY},
+)
 _SOURCE = re.compile(r"^# Source: vault-issuer/templates/(?:(\w+)/)?([\w-]+\.yaml)$", re.MULTILINE)
 _HELMS_OWN = re.compile(r"^ *(helm\.sh/chart: |app\.kubernetes\.io/managed-by: Helm).*\n", re.MULTILINE)
 _MARKS = ("<!-- values: begin -->", "<!-- values: end -->")

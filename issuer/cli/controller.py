@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from issuer.cli.canary import read_roots
 from issuer.telemetry.address import AddressError, parse_address, traces_url
 
 
@@ -197,6 +198,50 @@ def controller(
             callback=_endpoint,
         ),
     ] = "",
+    canary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Ask this issuer for a certificate again and again, end to end, and tell by metrics which "
+            "stage breaks. Repeatable.",
+            metavar="KIND/[NAMESPACE/]NAME",
+        ),
+    ] = None,
+    canary_dns_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The name that canaries ask for; policy and Vault's role must allow it. With KIND/NAME= "
+            "before it, of that issuer's canary alone. Repeatable.",
+            metavar="[ISSUER=]NAME",
+        ),
+    ] = None,
+    canary_namespace: Annotated[
+        str | None,
+        typer.Option(
+            help="Namespace of the canaries' requests. Default: the controller's own. A VaultIssuer is asked "
+            "in its own."
+        ),
+    ] = None,
+    canary_period: Annotated[float, typer.Option(help="Seconds between two runs.", min=1, max=86400)] = 300.0,
+    canary_timeout: Annotated[
+        float, typer.Option(help="Seconds in which a canary's request must be answered.", min=1, max=3600)
+    ] = 30.0,
+    canary_duration: Annotated[str, typer.Option(help="The lifetime that canaries ask for.")] = "1h",
+    canary_endpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="host:port that serves the Secret of the canary's Certificate by TLS: dialled in each run, "
+            "and verified to the same CA. With KIND/NAME= before it where there are several. Repeatable.",
+            metavar="[ISSUER=]HOST:PORT",
+        ),
+    ] = None,
+    canary_ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="CAs (PEM) one of which must stand behind canaries' certificates. Default: the answer's CA.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
     ] = LogFormat.JSON,
@@ -213,10 +258,13 @@ def controller(
 
       vault-issuer controller --shards 16
 
+      vault-issuer controller --canary VaultClusterIssuer/vault --canary-dns-name canary.lab.example.com
+
       vault-issuer controller --kubeconfig ~/.kube/config --no-leader-elect --log-format console
     """
     # Imported here so that --help and completion stay quick.
     _import_structlog()
+    from issuer.controller.canary.target import BadTarget, CanaryOptions
     from issuer.controller.options import ControllerOptions, OptionsError, own_namespace
     from issuer.controller.run import run_controller
     from issuer.kube.errors import ConfigError
@@ -225,6 +273,15 @@ def controller(
     configure(log_format.value, log_level.value)
     own = namespace or own_namespace()
     try:
+        canaries = CanaryOptions(
+            issuers=canary or (),
+            namespace=canary_namespace or own,
+            dns_names=canary_dns_name or (),
+            endpoints=canary_endpoint or (),
+            duration=canary_duration,
+            timeout=canary_timeout,
+            roots_pem=read_roots(canary_ca_file),
+        )
         options = ControllerOptions(
             namespace=own,
             cluster_resource_namespace=cluster_resource_namespace or own,
@@ -250,9 +307,11 @@ def controller(
             revocation_wait=revocation_wait,
             issuer_ambient_credentials=issuer_ambient_credentials,
             cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
+            canaries=canaries.targets(),
+            canary_period=canary_period,
         )
         code = run_controller(options)
-    except (OptionsError, ConfigError, OSError) as error:
+    except (OptionsError, BadTarget, ConfigError, OSError) as error:
         typer.echo(f"vault-issuer controller can't start: {error}", err=True)
         code = 2
     raise typer.Exit(code)

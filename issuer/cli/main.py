@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from issuer import __version__
-from issuer.cli import controller, crds, migrate, policy, ready, revocation
+from issuer.cli import canary, controller, crds, migrate, policy, ready, revocation
 
 app = typer.Typer(
     name="vault-issuer",
@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command("canary")(canary.canary)
 app.command("controller")(controller.controller)
 app.command("crds")(crds.crds)
 app.command("migrate")(migrate.migrate)

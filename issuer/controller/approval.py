@@ -27,6 +27,8 @@ from issuer.x509.request import CertificateSigningRequest
 
 # Answers of a SubjectAccessReview are believed this long; a change of RBAC that we see ends that at once.
 ACCESS_SECONDS = 5.0
+# How a request is told that others approved it in vain; the canary knows it by this.
+ALLOWED_BY_NONE = "approved by somebody else, but no policy allows it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ class Approver:
             return Unprocessed(summary)
         if request.approved:
             # Denied never stands beside Approved: cert-manager's webhook forbids it.
-            return Failed(f"approved by somebody else, but no policy allows it: {summary}", "PolicyDenied")
+            return Failed(f"{ALLOWED_BY_NONE}: {summary}", "PolicyDenied")
         return Denied(summary)
 
     async def decide(self, request: Request, csr: CertificateSigningRequest) -> Decision:

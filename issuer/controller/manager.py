@@ -165,6 +165,7 @@ class Manager:
                 working += self._start_workers()
                 background += self._start_reflectors(*REQUESTS)
                 background.append(asyncio.create_task(self._watch_certificates(), name="watch-Certificate"))
+                background += self._start_canaries()
                 if replica is None:
                     await stop.wait()
                 elif await self._synced(stop, CertificateRequest.kind):
@@ -217,6 +218,10 @@ class Manager:
         if reflector is not None:
             await self.parts.reflectors[CertificateRequest.kind].synced.wait()
             await reflector.run()
+
+    def _start_canaries(self) -> list[asyncio.Task[None]]:
+        prober = self.parts.prober
+        return [] if prober is None else [asyncio.create_task(prober.run(), name="canaries")]
 
     async def _synced(self, stop: asyncio.Event, *kinds: str) -> bool:
         """Wait until these kinds are listed; False when told to stop before that."""

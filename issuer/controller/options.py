@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from issuer.controller.canary.target import Target
 from issuer.kube.lease import LeaseTimes
 from issuer.telemetry.address import is_loopback, parse_address
 
@@ -46,6 +47,7 @@ class ControllerOptions:
     ``shutdown_grace`` must stay below the pod's terminationGracePeriodSeconds. ``lease_duration`` None is as
     long as ``vault_timeout`` needs. With two or more ``shards`` all replicas work at once.
     ``status_address`` is empty for no status page.
+    Each of ``canaries`` is asked every ``canary_period`` seconds.
 
     Raises OptionsError.
     """
@@ -75,8 +77,11 @@ class ControllerOptions:
     revocation_wait: float = 300.0
     issuer_ambient_credentials: bool = False
     cluster_issuer_ambient_credentials: bool = True
+    canaries: tuple[Target, ...] = ()
+    canary_period: float = 300.0
 
     def __post_init__(self) -> None:
+        self._check_canaries()
         if self.shards > MOST_SHARDS:
             raise OptionsError(f"--shards {self.shards} is too many: {MOST_SHARDS} is the most")
         if self.sharded and not self.leader_elect:
@@ -112,6 +117,14 @@ class ControllerOptions:
     def status_exposed(self) -> bool:
         """Whether others than this machine reach the status page: then it has TLS and a login."""
         return self.status_address != "" and not is_loopback(parse_address(self.status_address)[0])
+
+    def _check_canaries(self) -> None:
+        longest = max((one.timeout for one in self.canaries), default=0.0)
+        if longest > self.canary_period:
+            raise OptionsError(
+                f"--canary-timeout {longest:g} is longer than --canary-period {self.canary_period:g}: a "
+                "run must end before the next begins"
+            )
 
     @property
     def sharded(self) -> bool:

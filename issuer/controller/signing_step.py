@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable", "STSUnavailable"})
 # One that says when the issuer's next request may go.
 RATE_LIMITED = "VaultRateLimited"
+# How a request is told that its certificate was refused; the canary knows it by this.
+NOT_AS_ASKED = "the CA returned a certificate that is not what was asked for"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +186,7 @@ class SigningStep:
             )
             why = error if isinstance(error, X509Error) else "it can't be read; see the controller's log"
             return Failed(
-                f"the CA returned a certificate that is not what was asked for ({why}); "
+                f"{NOT_AS_ASKED} ({why}); "
                 f"it was not delivered (serial {signed.serial}). Check the Vault role",
                 "NotAsAsked",
             )

@@ -16,6 +16,8 @@ from issuer.controller import certificates
 from issuer.controller.approval import AccessCache, Approver
 from issuer.controller.approval_pace import FEW, FEW_EACH, ApprovalPaces
 from issuer.controller.authority import Authority
+from issuer.controller.canary.history import CanaryHistory, Stage
+from issuer.controller.canary.prober import Prober
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.certificates import CertificateStore
 from issuer.controller.credentials import CredentialReader, Credentials
@@ -59,6 +61,7 @@ from issuer.kube.resources import (
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing.signer import KeepsLogin, Signer
 from issuer.signing.vault import VaultSigner
+from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.metrics import Metrics, Row
 from issuer.vault.tokens import LoggedIn, ignored
 
@@ -144,6 +147,8 @@ class Parts:
         self.revocation_reconciler = self._revocation_reconciler()
         self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue, authority.leads)
         self.reconcile_request = authority.guarded(self.request_reconciler.reconcile)
+        self.canaries = CanaryHistory()
+        self.prober = self._prober() if options.canaries else None
         self._expose()
 
     def _place(self, key: RequestKey) -> Place[RequestKey]:
@@ -253,6 +258,12 @@ class Parts:
             may_work=self.authority.leads,
             wait=timedelta(seconds=self.options.revocation_wait),
         )
+
+    def _prober(self) -> Prober:
+        options = self.options
+        metrics = CanaryMetrics(self.metrics.registry, tuple(Stage), options.canary_period)
+        leads = self.authority.leads
+        return Prober(self.client, options.canaries, options.canary_period, self.canaries, metrics, leads)
 
     def close_queues(self) -> None:
         """Hand out no more work."""

@@ -61,6 +61,25 @@ annotations:
 {{- default .Release.Namespace .Values.controller.clusterResourceNamespace -}}
 {{- end -}}
 
+{{- define "vault-issuer.canaryNamespace" -}}
+{{- default .Release.Namespace .Values.canary.namespace -}}
+{{- end -}}
+
+{{/* The namespaces that canaries are asked in, as a JSON array. */}}
+{{- define "vault-issuer.canaryNamespaces" -}}
+{{- $found := list -}}
+{{- range .Values.canary.issuers -}}
+{{- $found = append $found (default (include "vault-issuer.canaryNamespace" $) .namespace) -}}
+{{- end -}}
+{{- uniq $found | toJson -}}
+{{- end -}}
+
+{{/* What belongs to one issuer's canary; takes (dict "root" . "issuer" (dict "name" "..." ...)). */}}
+{{- define "vault-issuer.canaryName" -}}
+{{- $own := ternary (printf "%s.%s" .issuer.namespace .issuer.name) .issuer.name (hasKey .issuer "namespace") -}}
+{{- printf "%s-canary-%s" (include "vault-issuer.fullname" .root) $own -}}
+{{- end -}}
+
 {{- define "vault-issuer.image" -}}
 {{- $image := .Values.image -}}
 {{- with $image.registry }}{{ . }}/{{ end -}}

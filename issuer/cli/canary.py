@@ -1,0 +1,202 @@
+"""``vault-issuer canary``: one run of the canary from a terminal, stage by stage."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from issuer.cli.policy import Output
+
+if TYPE_CHECKING:
+    from issuer.controller.canary.history import CanaryRun
+    from issuer.controller.canary.probe import Step
+    from issuer.controller.canary.target import Target
+
+BROKEN: Final = 1
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+
+
+def canary(
+    issuer: Annotated[
+        str,
+        typer.Argument(
+            help="VaultClusterIssuer/NAME or VaultIssuer/NAMESPACE/NAME.",
+            metavar="KIND/[NAMESPACE/]NAME",
+            show_default=False,
+        ),
+    ],
+    dns_name: Annotated[
+        str, typer.Option(help="The name to ask for; policy and Vault's role must allow it.")
+    ],
+    namespace: Annotated[
+        str,
+        typer.Option(
+            "--namespace",
+            "-n",
+            help="Where the request is made; a VaultIssuer is asked in its own namespace.",
+        ),
+    ] = "default",
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="Also dial this, which serves the canary Certificate's Secret by TLS, and verify it to the "
+            "same CA.",
+            metavar="HOST:PORT",
+        ),
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="CAs (PEM) one of which must stand behind the certificate. Default: the CA of the answer.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    duration: Annotated[str, typer.Option(help="The lifetime to ask for.")] = "1h",
+    timeout: Annotated[
+        float, typer.Option(help="Seconds in which the request must be answered.", min=1, max=3600)
+    ] = 30.0,
+    kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="A table for people, or JSON.")
+    ] = Output.TABLE,
+) -> None:
+    """Ask an issuer for a certificate, as the canary of the controller does, and say which stage breaks.
+
+    Makes a CertificateRequest with a key of its own in your name, waits for the answer, verifies the chain,
+    and deletes the request, also at Ctrl-C. That takes create, get and delete on certificaterequests in the
+    namespace, and the use of a policy; get on the issuer gives better reasons.
+
+    Stages: api, controller, policy, vault, chain, endpoint.
+
+    Exit codes: 0 all stages passed; 1 one broke, with what to do; 2 bad input, or no cluster.
+
+    Examples:
+
+      vault-issuer canary VaultClusterIssuer/vault --dns-name canary.lab.example.com
+
+      vault-issuer canary VaultIssuer/team-a/vault --dns-name canary.a.example.com --endpoint canary.a:8443
+
+      vault-issuer canary VaultClusterIssuer/vault --dns-name canary.lab.example.com -o json
+    """
+    # Imported here so that --help and completion stay quick.
+    from issuer.controller.canary.target import (
+        BadTarget,
+        Target,
+        parse_dns_name,
+        parse_endpoint,
+        parse_issuer,
+        parse_life,
+    )
+    from issuer.kube.errors import ConfigError
+
+    try:
+        key = parse_issuer(issuer)
+        target = Target(
+            issuer=key,
+            namespace=key.namespace or namespace,
+            dns_name=parse_dns_name(dns_name),
+            endpoint=None if endpoint is None else parse_endpoint(endpoint),
+            duration=parse_life(duration),
+            timeout=timeout,
+            roots_pem=read_roots(ca_file),
+        )
+    except (BadTarget, OSError) as error:
+        raise typer.BadParameter(str(error)) from error
+    try:
+        code = asyncio.run(_run(target, kubeconfig, context, output))
+    except ConfigError as error:
+        typer.echo(f"Error: no cluster: {error.message}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
+    except KeyboardInterrupt as error:
+        typer.echo("Interrupted.", err=True)
+        raise typer.Exit(INTERRUPTED) from error
+    raise typer.Exit(code)
+
+
+def read_roots(path: Path | None) -> str:
+    """The CAs of that file; empty without one. Raises BadTarget and OSError."""
+    from issuer.controller.canary.target import parse_roots
+
+    return "" if path is None else parse_roots(path.read_bytes(), str(path))
+
+
+async def _run(target: Target, kubeconfig: str | None, context: str | None, output: Output) -> int:
+    from issuer.controller.canary.probe import Heard, Probe
+    from issuer.controller.canary.request import CLI
+    from issuer.kube.client import connect
+
+    told = _Told(output)
+    client = await connect(kubeconfig, context)
+    try:
+        probe = Probe(client, target, CLI, Heard(told.step, told.waits))
+        run = await probe.run()
+    finally:
+        await client.close()
+    told.end(target, probe.request, run)
+    return 0 if run.ok else BROKEN
+
+
+class _Told:
+    """Tells each step when it is over: as a line of a table, or all of them as JSON at the end."""
+
+    def __init__(self, output: Output) -> None:
+        self._json = output is Output.JSON
+        self._steps: list[Step] = []
+
+    def step(self, step: Step) -> None:
+        """One stage passed, or broke."""
+        self._steps.append(step)
+        if not self._json:
+            from issuer.explain.text import shown
+
+            seconds = "" if step.seconds is None else f"{step.seconds:.2f} s"
+            verdict, colour = ("ok", typer.colors.GREEN) if step.ok else ("BROKE", typer.colors.RED)
+            styled = typer.style(f"{verdict:<5}", fg=colour)
+            typer.echo(f"{step.stage:<10}  {styled}  {seconds:>8}  {shown(step.told, 2000)}")
+
+    def waits(self, why: str) -> None:
+        """The request says why it waits."""
+        from issuer.explain.text import shown
+
+        typer.echo(f"waiting: {shown(why, 2000)}", err=True)
+
+    def end(self, target: Target, request: str, run: CanaryRun) -> None:
+        """All is over, and the request deleted."""
+        if self._json:
+            json.dump(self._as_json(target, request, run), sys.stdout, indent=2)
+            sys.stdout.write("\n")
+        elif run.stage is None:
+            typer.echo(f"\n{target.issuer} issues: all stages passed in {run.seconds:.2f} s.")
+        else:
+            typer.echo(f"\n{target.issuer}: stage {run.stage} broke after {run.seconds:.2f} s.")
+
+    def _as_json(self, target: Target, request: str, run: CanaryRun) -> dict[str, Any]:
+        from issuer.controller.conditions import rfc3339
+
+        return {
+            "issuer": "/".join(filter(None, target.issuer)),
+            "request": request,
+            "ok": run.ok,
+            "stage": run.stage,
+            "message": run.message,
+            "started": rfc3339(run.started),
+            "seconds": round(run.seconds, 3),
+            "notAfter": None if run.not_after is None else rfc3339(run.not_after),
+            "steps": [
+                {
+                    "stage": one.stage,
+                    "ok": one.ok,
+                    "seconds": None if one.seconds is None else round(one.seconds, 3),
+                    "told": one.told,
+                }
+                for one in self._steps
+            ],
+        }

@@ -1,0 +1,120 @@
+"""Why a canary's request has no certificate: the stage, and what to do. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from issuer.controller.approval import ALLOWED_BY_NONE
+from issuer.controller.canary.history import Stage
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.conditions import find, is_true
+from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
+from issuer.controller.signing_step import NOT_AS_ASKED
+from issuer.policy.decision import tells_unprocessed
+
+API_REASONS: Final = frozenset(
+    {
+        "ApprovalForbidden",
+        "KubernetesUnavailable",
+        "SecretForbidden",
+        "StatusWriteRefused",
+        "TokenRequestForbidden",
+        REVOCATION_FORBIDDEN,
+    }
+)
+"""Reasons of issuers and requests that are the API server's refusals, or its silence."""
+_POLICY_REASON: Final = "NoPolicy"
+# As the controller tells them: "VaultIssuer a/b is not Ready (VaultSealed): ...", "VaultRateLimited: ...".
+_REASON: Final = re.compile(r"(?:is not Ready \(|^)([A-Z][A-Za-z]+)\)?: ")
+
+
+class Broken(Exception):
+    """A run ends here: the stage that broke, and what happened and what to do in words."""
+
+    def __init__(self, stage: Stage, message: str) -> None:
+        super().__init__(message)
+        self.stage = stage
+        self.message = message
+
+
+def refusal(request: CertificateRequest) -> Broken | None:
+    """What a finished request says against a certificate, or None where there is one."""
+    ready = find(request.conditions, "Ready") or {}
+    told = str(ready.get("message", ""))
+    if request.denied or ready.get("reason") == "Denied":
+        return Broken(Stage.POLICY, _denied(request, told))
+    if ready.get("status") == "True":
+        return None
+    if told.startswith(NOT_AS_ASKED):
+        return Broken(Stage.CHAIN, told)
+    if told.startswith(ALLOWED_BY_NONE):
+        return Broken(Stage.POLICY, f"{told}. {_allow(request)}")
+    return Broken(Stage.VAULT, told or "the request failed without a reason; see the controller's log")
+
+
+def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, waited: float) -> Broken:
+    """Why a request still has no answer after ``waited`` seconds.
+
+    ``issuer`` is the object it names; None where there is none, or nobody may read it.
+    """
+    told = pending(request)
+    if tells_unprocessed(told):
+        return Broken(Stage.POLICY, f"{told}. {_allow(request)}")
+    found = find(((issuer or {}).get("status") or {}).get("conditions"), "Ready") or {}
+    reason, why = str(found.get("reason", "")), f"{request.issuer}: {found.get('message', '')}"
+    if told:
+        match = _REASON.search(told)
+        return Broken(_stage(match[1] if match else reason), told)
+    if found.get("status") == "False" and _stage(reason) is Stage.API:
+        return Broken(Stage.API, f"{why} ({reason})")
+    external = ((issuer or {}).get("spec") or {}).get("approval") == "External"
+    if external and not request.approved:
+        return Broken(
+            Stage.POLICY,
+            f"{request.issuer} has spec.approval External, and no approver has approved the request in "
+            f"{waited:g} seconds: see what that approver says to a request of {_requester(request)}",
+        )
+    return Broken(
+        Stage.CONTROLLER,
+        f"nobody answered in {waited:g} seconds: see whether vault-issuer's controller runs and leads, what "
+        "its log says, whether it may update certificaterequests/status, and whether the issuer's requests "
+        "are held back (vault_issuer_throttled_seconds_total)",
+    )
+
+
+def pending(request: CertificateRequest) -> str:
+    """Why an unfinished request says that it waits; empty where it says nothing."""
+    ready = find(request.conditions, "Ready") or {}
+    return str(ready.get("message", ""))
+
+
+def approval(request: CertificateRequest) -> str:
+    """What its approver said."""
+    approved = find(request.conditions, "Approved") or {}
+    return (
+        str(approved.get("message", "")) if is_true(request.conditions, "Approved") else "no approval needed"
+    )
+
+
+def _stage(reason: str) -> Stage:
+    if reason in API_REASONS:
+        return Stage.API
+    return Stage.POLICY if reason == _POLICY_REASON else Stage.VAULT
+
+
+def _denied(request: CertificateRequest, told: str) -> str:
+    denied = find(request.conditions, "Denied") or {}
+    return f"{denied.get('message') or told or 'the request was denied'}. {_allow(request)}"
+
+
+def _allow(request: CertificateRequest) -> str:
+    return (
+        "A CertificateRequestPolicy must allow what the canary asks for, from this issuer in namespace "
+        f"{request.key.namespace}, and {_requester(request)} must be bound to its use"
+    )
+
+
+def _requester(request: CertificateRequest) -> str:
+    return str(request.spec.get("username") or "the requester")

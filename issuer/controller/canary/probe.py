@@ -1,0 +1,285 @@
+"""One run: a request made, answered, verified, its endpoint looked at, and the request deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from issuer.api.group import ISSUER_KIND
+from issuer.controller.canary import endpoint, judging, verifying
+from issuer.controller.canary.history import CanaryRun, Stage
+from issuer.controller.canary.judging import Broken
+from issuer.controller.canary.request import CONTROLLER, LABEL, new_request
+from issuer.controller.canary.target import Target
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.conditions import bounded, find
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Forbidden, KubeError, NotFound, Unavailable
+from issuer.kube.resources import CERTIFICATE_REQUESTS, VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
+from issuer.x509.chain import Chain, read_certificates
+from issuer.x509.verify import Asked
+
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 1.0
+# Seconds for what is done beside the request: asking why it is late, and deleting it.
+_ASIDE: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage that was passed, or the one that broke; ``seconds`` None where it has no time of its own."""
+
+    stage: Stage
+    ok: bool
+    seconds: float | None
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Who hears how a run goes: of each step when it is over, of each new reason why the request waits."""
+
+    step: Callable[[Step], None] = lambda _step: None
+    waits: Callable[[str], None] = lambda _why: None
+
+
+class Probe:
+    """One run for one target; ``maker`` is the label's value on its request."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        target: Target,
+        maker: str,
+        heard: Heard | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._target = target
+        self._heard = heard or Heard()
+        self._now = now
+        self._object, self._asked = new_request(target, maker)
+        self._seen_until: datetime | None = None
+
+    @property
+    def request(self) -> str:
+        """Namespace and name of the request it makes."""
+        return f"{self._target.namespace}/{self._name}"
+
+    @property
+    def _name(self) -> str:
+        return str(self._object["metadata"]["name"])
+
+    async def run(self) -> CanaryRun:
+        """Go through all stages, up to the first that breaks; the request is deleted whatever happens."""
+        started, began = self._now(), time.monotonic()
+        stage, message = None, ""
+        try:
+            async with self._made():
+                chain = await self._certificate()
+                await self._endpoint(chain)
+                message = verifying.shown(chain)
+        except Broken as error:
+            stage, message = error.stage, bounded(error.message)
+        return CanaryRun(started, time.monotonic() - began, stage, message, self._seen_until)
+
+    # api ----------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _made(self) -> AsyncIterator[None]:
+        """The request exists inside, and goes in the end."""
+        await self._create()
+        try:
+            yield
+        except Broken as error:
+            problem = await self._delete()
+            if problem is not None:
+                raise Broken(error.stage, f"{error.message}. Besides, {problem}") from error
+            raise
+        except BaseException:
+            await self._delete()
+            raise
+        problem = await self._delete()
+        if problem is not None:
+            raise self._broke(Stage.API, None, problem)
+
+    async def _create(self) -> None:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._target.timeout):
+                await self._client.create(CERTIFICATE_REQUESTS, self._object)
+        except (Unavailable, TimeoutError) as error:
+            await self._delete()  # it may have been made all the same
+            raise self._broke(Stage.API, began, self._not_made(error)) from error
+        except KubeError as error:
+            raise self._broke(Stage.API, began, self._not_made(error)) from error
+        except BaseException:
+            await self._delete()
+            raise
+        self._passed(Stage.API, began, f"CertificateRequest {self.request} created")
+
+    def _not_made(self, error: KubeError | TimeoutError) -> str:
+        namespace = self._target.namespace
+        match error:
+            case TimeoutError():
+                return (
+                    f"the API server doesn't answer in {self._target.timeout:g} seconds: see whether it runs"
+                )
+            case Forbidden():
+                hint = (
+                    "grant that user create, get and delete on certificaterequests.cert-manager.io in "
+                    f"namespace {namespace} by a Role, as config/canary/prober does"
+                )
+            case NotFound():
+                hint = f"create the namespace {namespace}, or install cert-manager's CRDs"
+            case _:
+                hint = "see whether it runs and can be reached, and whether cert-manager's webhook runs"
+        return f"the API server doesn't take the canary's request: {error}. Then: {hint}"
+
+    async def _delete(self) -> str | None:
+        """None when the request is gone or going; else why not."""
+        try:
+            async with asyncio.timeout(_ASIDE):
+                await self._client.delete(CERTIFICATE_REQUESTS, self._name, self._target.namespace)
+        except NotFound:
+            return None
+        except (KubeError, TimeoutError) as error:
+            why = str(error) or f"no answer in {_ASIDE:g} seconds"
+            return (
+                f"the API server doesn't delete {self.request}: {why}. Then: grant delete on "
+                f"certificaterequests.cert-manager.io in namespace {self._target.namespace}"
+            )
+        return None
+
+    # controller, policy, vault, chain -------------------------------------------
+
+    async def _certificate(self) -> Chain:
+        began = time.monotonic()
+        try:
+            request = await self._answered(began)
+            refused = judging.refusal(request)
+        except Broken as error:
+            raise self._broke(error.stage, began, error.message) from error
+        self._passed(Stage.CONTROLLER, began, "the request is answered")
+        if refused is not None:
+            raise self._broke(refused.stage, None, refused.message)
+        ready = find(request.conditions, "Ready") or {}
+        self._passed(Stage.POLICY, None, judging.approval(request))
+        self._passed(Stage.VAULT, None, str(ready.get("message", "")))
+        return self._verified(request, self._asked)
+
+    async def _answered(self, began: float) -> CertificateRequest:
+        """The request once it is finished. Raises Broken when it isn't in time, or is gone."""
+        deadline, pause = began + self._target.timeout, _FIRST_PAUSE
+        request, told = CertificateRequest(self._object), ""
+        silence: str | None = None
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                request, silence = await self._read(left), None
+            except (NotFound, Forbidden) as error:
+                raise Broken(Stage.API, self._not_seen(error)) from error
+            except (KubeError, TimeoutError) as error:
+                silence = str(error) or "no answer"
+            if request.finished:
+                return request
+            if (why := judging.pending(request)) != told:
+                told = why
+                self._heard.waits(why)
+            await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        if silence is not None:
+            raise Broken(Stage.API, f"the API server doesn't answer: {silence}. See whether it runs")
+        raise judging.lateness(request, await self._issuer(), self._target.timeout)
+
+    def _not_seen(self, error: KubeError) -> str:
+        namespace = self._target.namespace
+        if isinstance(error, NotFound):
+            return (
+                f"somebody deleted {self.request} before it was answered: see what cleans up "
+                f"CertificateRequests in namespace {namespace}"
+            )
+        return (
+            f"the API server doesn't show the canary's request: {error}. Then: grant get on "
+            f"certificaterequests.cert-manager.io in namespace {namespace}"
+        )
+
+    async def _read(self, seconds: float) -> CertificateRequest:
+        async with asyncio.timeout(seconds):
+            found = await self._client.get(CERTIFICATE_REQUESTS, self._name, self._target.namespace)
+        return CertificateRequest(found)
+
+    async def _issuer(self) -> dict[str, Any] | None:
+        key = self._target.issuer
+        resource = VAULT_ISSUERS if key.kind == ISSUER_KIND else VAULT_CLUSTER_ISSUERS
+        try:
+            async with asyncio.timeout(_ASIDE):
+                return await self._client.get(resource, key.name, key.namespace or None)
+        except (KubeError, TimeoutError):
+            return None
+
+    def _verified(self, request: CertificateRequest, asked: Asked) -> Chain:
+        began = time.monotonic()
+        try:
+            chain = verifying.verified(request, asked, self._target.roots_pem, self._now())
+        except Broken as error:
+            raise self._broke(error.stage, began, error.message) from error
+        if self._target.endpoint is None:
+            self._seen_until = chain.leaf.not_valid_after_utc
+        self._passed(Stage.CHAIN, began, verifying.shown(chain))
+        return chain
+
+    # endpoint -------------------------------------------------------------------
+
+    async def _endpoint(self, chain: Chain) -> None:
+        """Dial the endpoint, if there is one, trusting the CA of the certificate just verified."""
+        where, name, began = self._target.endpoint, self._target.dns_name, time.monotonic()
+        if where is None:
+            return
+        roots = self._target.roots_pem
+        try:
+            served = await endpoint.look(where, name, read_certificates(roots) if roots else (chain.top,))
+        except endpoint.NotServed as error:
+            if error.served is not None:
+                self._seen_until = error.served.not_valid_after_utc
+            raise self._broke(error.stage, began, error.message) from error
+        self._seen_until = served.not_valid_after_utc
+        self._passed(Stage.ENDPOINT, began, endpoint.shown(where, served))
+
+    # telling --------------------------------------------------------------------
+
+    def _passed(self, stage: Stage, began: float | None, told: str) -> None:
+        seconds = None if began is None else time.monotonic() - began
+        self._heard.step(Step(stage, True, seconds, told))
+
+    def _broke(self, stage: Stage, began: float | None, message: str) -> Broken:
+        seconds = None if began is None else time.monotonic() - began
+        self._heard.step(Step(stage, False, seconds, bounded(message)))
+        return Broken(stage, message)
+
+
+async def sweep(client: KubeClient, target: Target) -> int:
+    """Delete what an earlier process's canary left behind of this target; how many there were.
+
+    Raises KubeError. Nobody else makes requests with this label and issuer: one replica leads.
+    """
+    selector, token, swept = f"{LABEL}={CONTROLLER}", "", 0
+    while True:
+        page = await client.list_page(
+            CERTIFICATE_REQUESTS, namespace=target.namespace, label_selector=selector, continue_token=token
+        )
+        for obj in page.items:
+            reference, meta = (obj.get("spec") or {}).get("issuerRef") or {}, obj["metadata"]
+            if (reference.get("kind"), reference.get("name")) != (target.issuer.kind, target.issuer.name):
+                continue
+            if meta.get("deletionTimestamp"):
+                continue  # its finalizer keeps it, and whoever set that is at work
+            await client.delete(CERTIFICATE_REQUESTS, meta["name"], target.namespace)
+            swept += 1
+        token = page.continue_token
+        if not token:
+            return swept

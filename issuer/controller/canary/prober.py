@@ -1,0 +1,106 @@
+"""Runs every canary on its period, in the replica that leads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from issuer.controller.canary.history import CanaryHistory, CanaryRun, Stage
+from issuer.controller.canary.probe import Probe, sweep
+from issuer.controller.canary.request import CONTROLLER
+from issuer.controller.canary.target import Target
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import KubeError
+from issuer.telemetry.canary_metrics import CanaryMetrics
+
+log = structlog.get_logger(__name__)
+
+_LOOK: Final = 1.0
+"""Seconds between two looks at whether this replica leads, while it doesn't."""
+
+
+class Prober:
+    """Probes each target every ``period`` seconds while ``leads`` says yes; ``now`` has a time zone."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        targets: Sequence[Target],
+        period: float,
+        history: CanaryHistory,
+        metrics: CanaryMetrics,
+        leads: Callable[[], bool],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._targets = tuple(targets)
+        self._period = period
+        self._history = history
+        self._metrics = metrics
+        self._leads = leads
+        self._now = now
+
+    async def run(self) -> None:
+        """Until cancelled; requests of runs under way are deleted then."""
+        async with asyncio.TaskGroup() as group:
+            for number, target in enumerate(self._targets):
+                # One after the other, so that many canaries don't sing at once.
+                pause = number * min(1.0, self._period / len(self._targets))
+                group.create_task(self._keep_probing(target, pause), name=f"canary-{number}")
+
+    async def _keep_probing(self, target: Target, pause: float) -> None:
+        await asyncio.sleep(pause)
+        begun = swept = False
+        while True:
+            if not self._leads():
+                await asyncio.sleep(_LOOK)
+                continue
+            began = time.monotonic()
+            if not begun:
+                self._metrics.begin(target.issuer)
+                begun = True
+            swept = swept or await self._sweep(target)
+            await self._probe(target)
+            await asyncio.sleep(max(0.0, self._period - (time.monotonic() - began)))
+
+    async def _sweep(self, target: Target) -> bool:
+        """What a process that was killed left behind goes first; False when that has to be tried again."""
+        try:
+            swept = await sweep(self._client, target)
+        except KubeError as error:
+            log.warning("canary's leftovers not deleted", issuer=str(target.issuer), error=str(error))
+            return False
+        if swept:
+            log.info("canary's leftovers deleted", issuer=str(target.issuer), requests=swept)
+        return True
+
+    async def _probe(self, target: Target) -> None:
+        started, began = self._now(), time.monotonic()
+        try:
+            run = await Probe(self._client, target, CONTROLLER, now=self._now).run()
+        except Exception as error:  # a defect must neither end the canary nor look like health
+            log.exception("canary broke by itself", issuer=str(target.issuer), error=repr(error))
+            told = "the canary itself broke: see the controller's log, and report it"
+            run = CanaryRun(started, time.monotonic() - began, Stage.CONTROLLER, told)
+        self._remember(target, run)
+
+    def _remember(self, target: Target, run: CanaryRun) -> None:
+        last = self._history.last(target.issuer)
+        self._history.add(target.issuer, run)
+        ended = run.started + timedelta(seconds=run.seconds)
+        self._metrics.record(target.issuer, ended, run.seconds, run.stage, run.not_after)
+        tell = (
+            log.warning if run.stage is not None else log.info if last is None or not last.ok else log.debug
+        )
+        tell(
+            "canary",
+            issuer=str(target.issuer),
+            broken=run.stage.value if run.stage is not None else None,
+            seconds=round(run.seconds, 3),
+            told=run.message,
+        )

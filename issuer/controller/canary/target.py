@@ -1,0 +1,175 @@
+"""Whom a canary asks, for what, and where its Certificate is served; read from options, without I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from issuer.api.duration import parse_duration
+from issuer.api.group import CLUSTER_ISSUER_KIND, ISSUER_KIND
+from issuer.controller.request import IssuerKey
+from issuer.x509.certificates import read_certificates
+from issuer.x509.errors import InvalidCertificate
+
+DURATION: Final = timedelta(hours=1)
+"""The lifetime that is asked for. Nothing uses the certificate, so short; issuers refuse less."""
+TIMEOUT: Final = 30.0
+"""Seconds in which a request must be answered."""
+
+_PARTS: Final = {CLUSTER_ISSUER_KIND: 2, ISSUER_KIND: 3}
+_DNS_NAME: Final = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9_]([-a-z0-9_]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z"
+)
+
+
+class BadTarget(ValueError):
+    """What was written can't be a canary; the message says what to write."""
+
+
+class Endpoint(NamedTuple):
+    """Where TLS is spoken with the canary Certificate's Secret."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One canary.
+
+    Args:
+        issuer: whom to ask.
+        namespace: where the request is made; of a VaultIssuer always its own.
+        dns_name: the one name asked for, and the one the endpoint must serve.
+        endpoint: dialled after the certificate is verified; None leaves that out.
+        duration: the lifetime asked for.
+        timeout: seconds in which the request must be answered.
+        roots_pem: CAs one of which must stand in the chain; empty trusts the CA of the answer.
+    """
+
+    issuer: IssuerKey
+    namespace: str
+    dns_name: str
+    endpoint: Endpoint | None = None
+    duration: timedelta = DURATION
+    timeout: float = TIMEOUT
+    roots_pem: str = ""
+
+
+def parse_issuer(text: str) -> IssuerKey:
+    """``VaultClusterIssuer/NAME`` or ``VaultIssuer/NAMESPACE/NAME``. Raises BadTarget."""
+    kind, *where = text.split("/")
+    if len(where) + 1 != _PARTS.get(kind) or not all(where):
+        raise BadTarget(f"{text!r} is neither {CLUSTER_ISSUER_KIND}/NAME nor {ISSUER_KIND}/NAMESPACE/NAME")
+    return IssuerKey(kind, "" if kind == CLUSTER_ISSUER_KIND else where[0], where[-1])
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """``host:port``, an IPv6 address in brackets. Raises BadTarget."""
+    host, colon, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not colon or not bare or (":" in bare and bare == host) or not port.isdecimal():
+        raise BadTarget(f"{text!r} is not host:port; write for example canary.example.com:443")
+    if not 0 < int(port) < 65536:
+        raise BadTarget(f"{text!r}: a port is a number from 1 to 65535")
+    return Endpoint(bare, int(port))
+
+
+def parse_dns_name(text: str) -> str:
+    """One DNS name in lower case, without a wildcard. Raises BadTarget."""
+    if not _DNS_NAME.match(text):
+        raise BadTarget(f"{text!r} is not a DNS name in lower case, such as canary.lab.example.com")
+    return text
+
+
+def parse_life(text: str) -> timedelta:
+    """A lifetime as in ``spec.duration``, such as ``1h``. Raises BadTarget."""
+    try:
+        life = parse_duration(text)
+    except ValueError as error:
+        raise BadTarget(f"duration: {error}") from error
+    if life < timedelta(minutes=1):
+        raise BadTarget(f"duration {text} is too short: ask for an hour, or what your policy allows")
+    return life
+
+
+def parse_roots(pem: str | bytes, name: str) -> str:
+    """The CAs of a file as text, after a look at them; ``name`` is the file's. Raises BadTarget."""
+    try:
+        read_certificates(pem)
+    except InvalidCertificate as error:
+        raise BadTarget(f"{name}: {error}") from error
+    return pem.decode("utf-8", "replace") if isinstance(pem, bytes) else pem
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryOptions:
+    """``vault-issuer controller``'s options about canaries, as they were written.
+
+    ``dns_names`` and ``endpoints`` are ``[ISSUER=]VALUE``: without an issuer, a name is for all of them that
+    have none of their own, and an endpoint for the only one.
+    """
+
+    issuers: Sequence[str] = ()
+    namespace: str = ""
+    dns_names: Sequence[str] = ()
+    endpoints: Sequence[str] = ()
+    duration: str = "1h"
+    timeout: float = TIMEOUT
+    roots_pem: str = ""
+
+    def targets(self) -> tuple[Target, ...]:
+        """One target for each issuer. Raises BadTarget."""
+        issuers = [parse_issuer(text) for text in self.issuers]
+        if len(set(issuers)) < len(issuers):
+            raise BadTarget("--canary names the same issuer twice")
+        names, name = _by_issuer("--canary-dns-name", self.dns_names, issuers)
+        endpoints, endpoint = _by_issuer("--canary-endpoint", self.endpoints, issuers)
+        if endpoint and len(issuers) > 1:
+            raise BadTarget(
+                f"--canary-endpoint {endpoint} could be any issuer's: write it as KIND/NAME={endpoint}"
+            )
+        return tuple(self._target(key, names.get(key, name), endpoints.get(key, endpoint)) for key in issuers)
+
+    def _target(self, issuer: IssuerKey, name: str, endpoint: str) -> Target:
+        if not name:
+            raise BadTarget(
+                f"--canary {'/'.join(filter(None, issuer))} needs a name to ask for: set --canary-dns-name"
+            )
+        return Target(
+            issuer,
+            issuer.namespace or self.namespace,
+            parse_dns_name(name),
+            parse_endpoint(endpoint) if endpoint else None,
+            parse_life(self.duration),
+            self.timeout,
+            self.roots_pem,
+        )
+
+
+def _by_issuer(
+    option: str, written: Sequence[str], issuers: Sequence[IssuerKey]
+) -> tuple[dict[IssuerKey, str], str]:
+    """The values by issuer, and the one without an issuer, "" if there is none."""
+    found: dict[IssuerKey, str] = {}
+    common = ""
+    for text in written:
+        issuer, equals, value = text.rpartition("=")
+        if not equals:
+            if common:
+                raise BadTarget(f"{option} is given twice without an issuer: write KIND/NAME={text}")
+            common = value
+            continue
+        key = parse_issuer(issuer)
+        if key not in issuers or key in found:
+            raise BadTarget(
+                f"{option} {text}: {'given twice' if key in found else 'no --canary names that issuer'}"
+            )
+        found[key] = value
+    return found, common

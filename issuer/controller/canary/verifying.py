@@ -1,0 +1,65 @@
+"""Whether what came back is a good certificate of the issuer's CA. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+
+from cryptography import x509
+
+from issuer.controller.canary.history import Stage
+from issuer.controller.canary.judging import Broken
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.x509.certificates import read_certificates
+from issuer.x509.chain import Chain, build_chain
+from issuer.x509.describe import subject_text, time_text
+from issuer.x509.errors import X509Error
+from issuer.x509.verify import Asked, verify
+
+
+def verified(request: CertificateRequest, asked: Asked, roots_pem: str, now: datetime) -> Chain:
+    """The chain from ``status.certificate`` to ``status.ca``, verified against what was asked.
+
+    With ``roots_pem`` one of these CAs must stand in it; without, its top must be the CA of the answer.
+    Raises Broken.
+    """
+    status = request.object.get("status") or {}
+    leaf, *above = _read(status, "certificate")
+    cas = _read(status, "ca")
+    try:
+        trusted = read_certificates(roots_pem) if roots_pem else cas
+        chain = build_chain(leaf, (*above, *cas, *trusted))
+        fatal = [one.message for one in verify(chain, asked, now, shorten=True) if one.fatal]
+    except X509Error as error:
+        raise _broken(str(error)) from error
+    if fatal:
+        raise _broken("; ".join(fatal))
+    if not set(chain.cas) & set(trusted):
+        expected = "a CA that the canary trusts" if roots_pem else "the CA in status.ca"
+        raise _broken(f"it leads to {subject_text(chain.top)[:200]}, which is not {expected}")
+    return chain
+
+
+def shown(chain: Chain) -> str:
+    """The chain in words, and when its certificate ends."""
+    links = " < ".join(subject_text(ca)[:200] for ca in chain.cas)
+    return f"signed by {links}; good until {time_text(chain.leaf.not_valid_after_utc)}"
+
+
+def _read(status: dict[str, object], field: str) -> tuple[x509.Certificate, ...]:
+    try:
+        pem = base64.b64decode(str(status.get(field) or ""), validate=True)
+        return read_certificates(pem)
+    except binascii.Error as error:
+        raise _broken(f"status.{field} is not base64") from error
+    except X509Error as error:
+        raise _broken(f"status.{field}: {error}") from error
+
+
+def _broken(why: str) -> Broken:
+    return Broken(
+        Stage.CHAIN,
+        f"the certificate that came back doesn't verify: {why}. Compare the CA in Vault with the one your "
+        "clients trust, and see whether anything but vault-issuer writes to CertificateRequests",
+    )
