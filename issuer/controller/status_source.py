@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from issuer import __version__
+from issuer.controller import certificates
+from issuer.controller.canary.history import CanaryRun as Run
 from issuer.controller.conditions import find, parse_time
+from issuer.controller.expiring import count_ends
 from issuer.controller.kinds import kind_of
 from issuer.controller.kubernetes_csr import KubernetesCSR
 from issuer.controller.options import ControllerOptions
@@ -17,10 +20,14 @@ from issuer.controller.sharding.replica import Replica as Sharing
 from issuer.controller.stores import Glance
 from issuer.controller.wiring import Parts
 from issuer.kube.election import LeaderElector
-from issuer.statuspage.model import Answer, Expiring, Issuer, Open, Outcome, Replica, Where, Work
+from issuer.statuspage.drawing import RUNS
+from issuer.statuspage.model import Answer, CanaryRun, Expiring, Issuer, Open, Outcome, Replica, Where, Work
 
 SLICE: Final = 1000
 """Open requests that are looked at in one go: about a millisecond."""
+
+COUNT_AGAIN: Final = timedelta(seconds=10)
+"""How old the count of Certificates may be."""
 
 _CSR: Final = f"{KubernetesCSR.kind} "
 
@@ -40,6 +47,8 @@ class StatusSource:
         self._parts = parts
         self._elector = elector
         self._sharing = sharing
+        self._expiring: Expiring | None = None
+        self._counted = datetime.min.replace(tzinfo=UTC)
 
     def replica(self) -> Replica:
         """This process, and who leads."""
@@ -95,6 +104,7 @@ class StatusSource:
             ca_begins=None if life is None else life.begins,
             ca_ends=_time(status.get("caNotAfter")),
             warnings=tuple(str(one) for one in status.get("warnings") or ()),
+            canary=tuple(_canary_run(one) for one in self._parts.canaries.runs(key)[-RUNS:]),
         )
 
     def slices(self) -> Iterator[Sequence[Open]]:
@@ -134,8 +144,17 @@ class StatusSource:
         return self._parts.delivery.recent.last(outcome)
 
     async def expiring(self, now: datetime) -> Expiring | None:
-        """Certificates are not watched."""
-        return None
+        """What ends when, counted every ten seconds; None while Certificates can't be watched."""
+        reflector = self._parts.reflectors.get(certificates.KIND)
+        if reflector is None or not reflector.current:
+            return None
+        if self._expiring is None or now - self._counted >= COUNT_AGAIN:
+            self._expiring, self._counted = await count_ends(self._parts.certificates.all(), now), now
+        return self._expiring
+
+
+def _canary_run(run: Run) -> CanaryRun:
+    return CanaryRun(run.started, str(run.stage or ""), run.seconds, run.message)
 
 
 def _key(request: str) -> RequestKey:
