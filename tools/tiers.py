@@ -2,7 +2,7 @@
 
 unit: no servers. replay: a recorded sample of the differential tier. chart: Helm and kustomize, no
 cluster. integration: the real testbed. rights: each rule of the RBAC taken away, on a testbed of its own.
-differential: the real approver-policy, which is built for it.
+differential: the real approver-policy, which is built for it. browser: the status page in Chromium.
 
 python tools/tiers.py unit integration [-- PYTEST-ARGUMENTS]
 """
