@@ -1,7 +1,7 @@
 """Takes the pictures of the status page in docs/img from a real run: `make screenshots`.
 
-A cluster with something of everything (`testbed.scene`), requests coming in for a minute, canaries that run, and
-a headless Chromium that looks at the page: in the light, in the dark, and on a telephone.
+A cluster with something of everything (`testbed.scene`), requests coming in for a minute, canaries that run,
+and a headless Chromium that looks at the page: in the light, in the dark, and on a telephone.
 """
 
 from __future__ import annotations

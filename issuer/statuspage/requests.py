@@ -30,6 +30,8 @@ _UNTOLD: Final = "Not told yet: it waits for another approver, or for its next a
 
 def requests(snapshot: Snapshot, query: Query) -> Html:
     """The requests that somebody looks for."""
+    if snapshot.replica.role == "stands by":
+        return tag("div", tag("p", "The replica that leads has them.", class_="nothing"), id="requests")
     listed = snapshot.listed[query]
     rows = [_request(one, snapshot.at) for one in listed.rows]
     heads = ("Request", "Issuer", "Asked by", "Since", "Told")

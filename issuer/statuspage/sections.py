@@ -24,6 +24,9 @@ MOST_ISSUERS: Final = 100
 
 def sections(snapshot: Snapshot) -> Sections:
     """What everybody sees alike."""
+    if snapshot.replica.role == "stands by":
+        empty = {name: tag("section", id=name, hidden=True) for name in ("now", "issuers", "expiring")}
+        return {**empty, "verdict": verdict(snapshot), "about": about(snapshot.replica)}
     return {
         "verdict": verdict(snapshot),
         "now": now(snapshot),

@@ -68,6 +68,12 @@ FULL: Object = {
         "egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}],
     },
     "metrics": {"service": {"annotations": {"a": "b"}}, "serviceMonitor": {"enabled": True}},
+    "statusPage": {
+        "enabled": True,
+        "address": ":9403",
+        "tls": {"secretName": "status-tls"},
+        "from": [{"namespaceSelector": {}}],
+    },
 }
 BARE: Object = {
     "replicas": 1,
@@ -85,6 +91,7 @@ ELSEWHERE: Object = {
     "controller": {"clusterResourceNamespace": "pki"},
     "revocation": {"enabled": True, "namespaces": ["team-a", "team-b"]},
     "clusterIssuers": {"serviceAccounts": []},
+    "statusPage": {"enabled": True},
 }
 EVERY = {"default": {}, "full": FULL, "bare": BARE, "elsewhere": ELSEWHERE}
 

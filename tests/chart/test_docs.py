@@ -14,7 +14,7 @@ from testbed.chart import CHART, KUBERNETES, render, run_helm
 from testbed.cluster import REPOSITORY
 from tests.unit.docs.pages import blocks
 
-PAGES = [REPOSITORY / "docs" / name for name in ("install.md", "upgrading.md", "gitops.md")]
+PAGES = [REPOSITORY / "docs" / name for name in ("install.md", "upgrading.md", "gitops.md", "status-page.md")]
 PAGES += [CHART / "README.md", REPOSITORY / "README.md"]
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 

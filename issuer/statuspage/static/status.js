@@ -12,6 +12,7 @@
   let watchdog = 0;
   let again = 0;
   let heard = "";
+  let skew = 0; // ms that the server's clock is ahead of ours
   let paused = false;
 
   // Replacing ------------------------------------------------------------------
@@ -80,7 +81,7 @@
   }
 
   function tellTimes() {
-    const now = Date.now();
+    const now = Date.now() + skew;
     for (const one of document.querySelectorAll("main time")) {
       const text = ago((now - Date.parse(one.dateTime)) / 1000);
       if (!one.title) one.title = one.textContent;
@@ -104,13 +105,16 @@
       const { at, parts } = JSON.parse(event.data);
       for (const [id, html] of Object.entries(parts)) replace(id, html);
       heard = at.slice(11, 19);
+      skew = Math.abs(Date.parse(at) - Date.now()) < 2000 ? 0 : Date.parse(at) - Date.now();
       tell(`Live, ${heard} UTC`, "on");
       tellTimes();
     };
     stream.onerror = () => {
-      tell(heard ? `Not live: as of ${heard} UTC, trying again` : "Not live: trying again", "off");
+      const refused = stream && stream.readyState === EventSource.CLOSED;
+      const since = heard ? ` since ${heard} UTC` : "";
       // A refusal (too many viewers, a login that ended) closes the stream for good.
-      if (stream && stream.readyState === EventSource.CLOSED) later();
+      tell(`Not live${since}: trying again${refused ? "; reload to see why" : ""}`, "off");
+      if (refused) later();
     };
     listen();
   }

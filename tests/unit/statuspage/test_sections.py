@@ -241,3 +241,11 @@ def test_an_element_leaves_out_what_is_none_or_false() -> None:
     assert (
         tag("a", "x", href=None, hidden=False, data_live=True, class_="b") == '<a data-live class="b">x</a>'
     )
+
+
+async def test_a_replica_that_stands_by_shows_no_empty_tables_as_if_there_were_nothing() -> None:
+    snapshot = await snapshot_of(Facts(me=Replica("0.1.0", "pod-2_b", "stands by", "pod-1_a"), known=[]))
+    parts = {**sections(snapshot), "requests": requests(snapshot, Query())}
+    assert set(parts) == {"verdict", "now", "issuers", "expiring", "about", "requests"}
+    assert "There is no issuer" not in "".join(parts.values())
+    assert parts["issuers"] == '<section id="issuers" hidden></section>'
