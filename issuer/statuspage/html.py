@@ -19,7 +19,7 @@ class Html(str):
 Part = str | Html | None
 
 
-def tag(name: str, *parts: Part, **attributes: str | int | float | bool | None) -> Html:
+def tag(name: str, /, *parts: Part, **attributes: str | int | float | bool | None) -> Html:
     """An element. ``class_`` is ``class``, underscores are dashes; None and False attributes are left out."""
     head = f"<{name}{''.join(_attribute(key, value) for key, value in attributes.items())}>"
     return Html(head) if name in _VOID else Html(f"{head}{join(*parts)}</{name}>")

@@ -161,7 +161,7 @@ async def test_closing_ends_every_stream() -> None:
     async with live_of(Facts(), every=3600) as live:
         changes = live.watch(Query(), heartbeat=3600)
         await anext(changes)
-        waits = asyncio.create_task(anext(changes, None))
+        waits = asyncio.ensure_future(anext(changes, None))
         await asyncio.sleep(0)
         await live.close()
         assert await waits is None
