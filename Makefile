@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-chart test-integration test-differential test-browser screenshots e2e kind conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests wheels image lock up down status build clean
+.PHONY: help setup demo test test-unit test-chart test-integration test-cardinality test-differential test-browser screenshots e2e kind conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test-chart: setup ## the chart and config/ alone; builds Helm once
 
 test-integration: setup ## the tests on the real testbed alone
 	@$(BIN)/python tools/tiers.py integration rights
+
+test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no series more for them
+	@$(BIN)/python tools/tiers.py cardinality
 
 test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
 	@$(BIN)/python tools/tiers.py differential
@@ -83,6 +86,9 @@ crds: setup ## write the CRDs from the models
 
 manifests: crds ## write config/rbac, config/manager and the made parts of the chart (builds Helm once)
 	$(BIN)/python -m tools.manifests
+
+metrics-page: setup ## write the tables of docs/metrics.md from the code
+	$(BIN)/python -m tools.metrics_page
 
 wheels: setup ## gather the locked wheels for the image: PYTHON_VERSION=3.13 ARCH=amd64
 	$(BIN)/python tools/wheels.py --python $(or $(PYTHON_VERSION),3.13) $(if $(ARCH),--arch $(ARCH))

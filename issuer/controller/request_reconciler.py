@@ -224,6 +224,7 @@ class RequestReconciler:
     async def _report(self, request: Request, outcome: Outcome, story: Story) -> None:
         match outcome:
             case Issued(held):
+                held.story.trace = story.trace  # where it was signed in an earlier attempt
                 await self._deliver(request, held)
             case Denied(message):
                 kind = request.issuer.kind if message else None

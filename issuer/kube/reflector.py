@@ -91,7 +91,8 @@ class Reflector:
         self._field_selector = field_selector
         self._keep = keep if keep is not None else _everything
         self._optional = optional
-        self._withheld = False
+        self._withheld = False  # and told
+        self._refused = False  # at the last try
         self._page_size = page_size
         self._read_timeout = read_timeout
         self._first_backoff = first_backoff
@@ -124,7 +125,7 @@ class Reflector:
     @property
     def current(self) -> bool:
         """Whether what was handed on is kept up to date, as far as is known."""
-        return self.synced.is_set() and not self._withheld
+        return self.synced.is_set() and not self._refused
 
     async def run(self) -> None:
         """List and watch until cancelled. No error ends it: it pauses, longer each time, and goes on."""
@@ -137,7 +138,7 @@ class Reflector:
                 brought = await self._watch()
                 if brought or time.monotonic() - began >= _SETTLED:
                     self._failures = self._expiries = 0
-                    self._withheld = False
+                    self._withheld = self._refused = False
                 else:
                     await self._pause(
                         None
@@ -185,6 +186,7 @@ class Reflector:
 
     async def _not_ours(self, error: KubeError) -> None:
         """An administrator's choice, which may change."""
+        self._refused = True
         if not self._withheld:
             self._withheld = True
             self._log.info("may not be watched, and is left alone", error=error.message)
@@ -235,6 +237,7 @@ class Reflector:
             field_selector=self._selector(),
         )
         self.last_contact = time.monotonic()
+        self._refused = False
         return page
 
     async def _watch(self) -> bool:
@@ -253,6 +256,7 @@ class Reflector:
                 self.last_contact = time.monotonic()
                 if not brought:
                     brought = True
+                    self._refused = False
                     self._failures = self._expiries = 0
                 version = obj["metadata"]["resourceVersion"]
                 if kind != "BOOKMARK":

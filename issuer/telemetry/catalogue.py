@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Final, Literal
 
+from issuer.telemetry.words import DIFFERENCES, FAILURES, PUT_OFFS, WATCHED, YES_NO
+
 Kind = Literal["counter", "gauge", "histogram", "info"]
 Values = tuple[str, ...]
 
@@ -40,77 +42,6 @@ LIFE_BUCKETS: Final = (
     *(days * DAY for days in (1, 3, 7, 14, 30, 60, 90, 180, 365, 730, 1825, 3650)),
 )
 
-OTHER: Final = "Other"
-"""Stands for any reason that isn't listed, so that no text from elsewhere becomes a series."""
-
-FAILURES: Final = (
-    "CAExpiresTooSoon",
-    "CAFlagsContradict",
-    "CARequestsNotAllowed",
-    "DeniedReference",
-    "ErrorParseDuration",
-    "InvalidAnnotation",
-    "InvalidDuration",
-    "InvalidRequest",
-    "InvalidSignerName",
-    "NoCertificateAuthority",
-    "NotAsAsked",
-    "PathLengthTooLong",
-    "PolicyDenied",
-    "RefusedByVault",
-    OTHER,
-)
-PUT_OFFS: Final = (
-    "IssuerNotReady",
-    "KubernetesUnavailable",
-    "LeaseNotHeld",
-    "PermissionDenied",
-    "RevocationForbidden",
-    "StatusWriteRefused",
-    "VaultRateLimited",
-    "VaultUnavailable",
-    OTHER,
-)
-DIFFERENCES: Final = (
-    "CADropped",
-    "CANotAsked",
-    "CAUsageNotAsked",
-    "ChainNotValid",
-    "EndsWithCA",
-    "Expired",
-    "LifeShorter",
-    "LifeTooLong",
-    "NameConstraints",
-    "NameDropped",
-    "NameNotAsked",
-    "NoRoomForCA",
-    "NotYetValid",
-    "OutlivesCA",
-    "PathLengthShorter",
-    "PathLengthTooLong",
-    "PublicKeyDiffers",
-    "SubjectAdded",
-    "SubjectDropped",
-    "SubjectReordered",
-    "TooShortToRenew",
-    "UsageAdded",
-    "UsageDropped",
-    "ValidityReversed",
-)
-WATCHED: Final = (
-    "Certificate",
-    "CertificateRequest",
-    "CertificateRequestPolicy",
-    "CertificateSigningRequest",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "Namespace",
-    "Role",
-    "RoleBinding",
-    "VaultClusterIssuer",
-    "VaultIssuer",
-)
-YES_NO: Final = ("false", "true")
 # The three stand together for one issuer; its namespace is empty for a VaultClusterIssuer.
 ISSUER: Final[dict[str, Values]] = {"kind": (), "namespace": (), "name": ()}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from functools import lru_cache
 from typing import Literal
 
 import orjson
@@ -40,10 +41,15 @@ def redact(text: str) -> str:
     return _SECRET_VALUES.sub(REDACTED, text)
 
 
+@lru_cache(maxsize=512)  # names are the code's, and the same in every line
+def _is_secret(name: str) -> bool:
+    return _SECRET_FIELDS.match(name) is not None
+
+
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """structlog processor: blank secret fields, and credentials inside any other text."""
     for name, value in event.items():
-        if _SECRET_FIELDS.match(name):
+        if _is_secret(name):
             event[name] = REDACTED
         elif isinstance(value, str):
             event[name] = redact(value)

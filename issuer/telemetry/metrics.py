@@ -12,7 +12,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from issuer import __version__
-from issuer.telemetry.catalogue import FAILURES, OTHER, PUT_OFFS, find
+from issuer.telemetry.catalogue import Described, find
+from issuer.telemetry.words import FAILURES, OTHER, PUT_OFFS
 
 Row = tuple[tuple[str, ...], Sequence[float | None]]
 """The values of the labels, and one value for each metric of a table; None where it has no series."""
@@ -102,12 +103,7 @@ class _Table(Collector):
 
     def describe(self) -> list[CounterMetricFamily | GaugeMetricFamily]:
         """The families without samples."""
-        return [
-            (CounterMetricFamily if one.kind == "counter" else GaugeMetricFamily)(
-                one.name, one.told, labels=tuple(one.labels)
-            )
-            for one in self._entries
-        ]
+        return [_family(one) for one in self._entries]
 
     def collect(self) -> list[CounterMetricFamily | GaugeMetricFamily]:
         """The families as they are now."""
@@ -117,3 +113,10 @@ class _Table(Collector):
                 if value is not None:
                     family.add_metric(labels, value)
         return families
+
+
+def _family(one: Described) -> CounterMetricFamily | GaugeMetricFamily:
+    labels = tuple(one.labels)
+    if one.kind == "counter":
+        return CounterMetricFamily(one.name, one.told, labels=labels)
+    return GaugeMetricFamily(one.name, one.told, labels=labels)

@@ -40,6 +40,7 @@ class Traces:
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         exporter = OTLPSpanExporter(endpoint=url, timeout=_SECONDS)
         self._provider.add_span_processor(BatchSpanProcessor(exporter, export_timeout_millis=_SECONDS * 1000))
+        self._closed = False
         self._tracer = self._provider.get_tracer("vault-issuer", __version__)
 
     def start(self) -> None:
@@ -48,8 +49,10 @@ class Traces:
 
     def close(self) -> None:
         """Collect no more, and send what is left; may block for seconds."""
-        collect(None)
-        self._provider.shutdown()
+        if not self._closed:
+            self._closed = True
+            collect(None)
+            self._provider.shutdown()
 
     def _begin(self, name: str, attributes: Mapping[str, Value]) -> Span:
         # Exceptions are not recorded: their texts and tracebacks are the log's, where secrets are taken out.
@@ -87,5 +90,6 @@ class _Sent:
         self._begins.__exit__(None, None, None)
 
     def tell(self, **attributes: Value) -> None:
-        """Add attributes."""
-        self._span.set_attributes({f"{_PREFIX}{key}": value for key, value in attributes.items()})
+        """Add attributes, unless it has ended."""
+        if self._span.is_recording():
+            self._span.set_attributes({f"{_PREFIX}{key}": value for key, value in attributes.items()})

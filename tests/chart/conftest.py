@@ -74,12 +74,14 @@ FULL: Object = {
         "tls": {"secretName": "status-tls"},
         "from": [{"namespaceSelector": {}}],
     },
+    "tracing": {"endpoint": "http://collector.observability:4318"},
 }
 BARE: Object = {
     "replicas": 1,
     "crds": {"upgrade": False},
     "approval": {"enabled": False},
     "certificateSigningRequests": {"enabled": False},
+    "certificates": {"enabled": False},
     "clusterIssuers": {"enabled": False},
     "serviceAccount": {"create": False, "name": "there-already"},
     "podDisruptionBudget": {"enabled": False},

@@ -64,6 +64,7 @@ def test_no_rule_writes_what_users_own(rendered: list[Object]) -> None:
             {"certificateSigningRequests": {"enabled": False}},
             "vault-issuer-certificate-signing-requests",
         ),
+        ({"certificates": {"enabled": False}}, "vault-issuer-certificates"),
         ({"clusterIssuers": {"enabled": False}}, "vault-issuer-cluster-issuers"),
         ({"crds": {"upgrade": False}}, "vault-issuer-crds"),
     ],

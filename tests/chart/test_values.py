@@ -110,6 +110,8 @@ def without(spec: Object, **more: Any) -> Object:
         ({"statusPage": {"enabled": True, "address": "127.0.0.1:80"}}, "address"),
         ({"statusPage": {"enabled": True, "address": "nowhere"}}, "address"),
         ({"statusPage": {"enabled": True, "address": ":9403"}}, "statusPage.tls.secretName"),
+        ({"tracing": {"endpoint": "collector:4318"}}, "endpoint"),
+        ({"tracing": {"endpoint": "http://me:secret@collector:4318"}}, "endpoint"),
         ({"hooks": {"timeout": 0}}, "timeout"),
     ],
     ids=lambda one: one if isinstance(one, str) else None,

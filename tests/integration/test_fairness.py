@@ -309,7 +309,7 @@ def test_a_storm_of_denials_stays_within_the_budget_and_another_namespace_is_sti
         create(bed, namespace, namespace, 600, refused)
         for number in range(600):
             wait_answer(bed, f"r{number}", namespace, "Denied", 120)
-        assert metric(one, "vault_issuer_events_dropped") > 0, "the queue was never full"
+        assert metric(one, "vault_issuer_events_dropped_total") > 0, "the queue was never full"
         request(bed, "single", other, namespace, csr=refused)
         assert len(events(bed, other, "single", "Denied")) == 1
         told = bed.kube.list("events.k8s.io/v1", "Event", namespace)

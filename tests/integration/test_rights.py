@@ -193,6 +193,19 @@ def signs_csrs(bench: Bench) -> bool:
     return bench.holds(CERTIFICATES, CSR, asked, until=lambda one: bool(one["status"].get("certificate")))
 
 
+def counts_certificates(bench: Bench) -> bool:
+    name = bench.issuer("counted")
+    bench.issuer_ready(name)
+    bench.bed.kube.apply(certificate("web", bench.namespace, name, (f"web.{DOMAIN}",)))
+    wanted = f'vault_issuer_certificates{{kind="VaultClusterIssuer",name="{name}",namespace=""}} 1.0'
+    deadline = time.monotonic() + bench.patience
+    while time.monotonic() < deadline:
+        if wanted in bench.controller.metrics():
+            return True
+        time.sleep(0.2)
+    return False
+
+
 def may_revoke(bench: Bench) -> bool:
     """An issuer that revokes issues to a Certificate, whose Secret can be looked into."""
     name = f"{bench.namespace}-revokes"
@@ -225,6 +238,7 @@ NEEDED: dict[Rule, Works] = {
     (SIGN, "certificatesigningrequests"): signs_csrs,
     (SIGN, "certificatesigningrequests/status"): signs_csrs,
     (SIGN, "signers"): signs_csrs,
+    ("vault-issuer-certificates", "certificates"): counts_certificates,
     ("vault-issuer-revocation", "certificaterequests"): may_revoke,
     ("vault-issuer-revocation", "certificates"): may_revoke,
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,

@@ -12,9 +12,10 @@ from issuer.controller.registry import SharedSigner
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.revocation.marks import FINALIZER
 from issuer.controller.revocation.store import RevocationStore
+from issuer.controller.story import Story
 from issuer.controller.turns import RequestTurns, of_checks, of_revocations
 from issuer.kube.line import FairLine
-from tests.builders import certificate_request, issuer_object, signing_request
+from tests.builders import NOW, certificate_request, issuer_object, signing_request
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 
 
@@ -73,7 +74,7 @@ def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, 
     request = bench.stores[CertificateRequest].get(key)
     assert request is not None
     shared = SharedSigner(bench.signer, ())
-    bench.delivery.hold(Held(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", ""))
+    bench.delivery.hold(Held(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", "", NOW, Story()))
     assert turns.place(key).gate is OPEN
     assert turns.place(key).owner == ("VaultClusterIssuer", "demo")
 

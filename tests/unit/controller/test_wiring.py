@@ -20,3 +20,11 @@ async def test_certificate_signing_requests_can_be_left_out_and_are_never_waited
     assert ("CertificateSigningRequest" in parts.reflectors) is wanted
     assert "CertificateRequest" in parts.late()
     assert "CertificateSigningRequest" not in parts.late()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_certificates_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
+    options = ControllerOptions(watch_certificates=wanted)
+    parts = Parts(options, cast(KubeClient, ScriptedKube()), None, Alone())
+    assert ("Certificate" in parts.reflectors) is wanted
+    assert "Certificate" not in parts.late()

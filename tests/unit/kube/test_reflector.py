@@ -332,3 +332,15 @@ async def test_an_optional_resource_that_is_withheld_is_told_once_and_asked_for_
         )
     assert [one["event"] for one in logs] == ["may not be watched, and is left alone"]
     assert run.reflector.restarts == 0
+    assert run.reflector.current
+
+
+async def test_what_may_no_longer_be_watched_is_not_current(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reflector_module, "_LONGEST_BACKOFF", 0.001)
+    run = start(optional=True)
+    assert not run.reflector.current
+    await run.until({"a": "1"}, listing("5", thing("a", "1")), refuse(403, "Forbidden"), stream(hang=True))
+    assert run.reflector.synced.is_set()
+    assert not run.reflector.current

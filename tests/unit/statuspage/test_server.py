@@ -227,11 +227,12 @@ async def test_a_stream_ends_by_itself_and_the_browser_begins_another(
 
 
 async def test_the_server_ends_at_once_though_streams_are_open() -> None:
-    async with serving() as url, aiohttp.ClientSession() as session:
-        got = await session.get(f"{url}/events")
-        await anext(events(got.content))
-    async for _ in events(got.content):
-        raise AssertionError("nothing comes any more")
+    async with aiohttp.ClientSession() as session:
+        async with serving() as url:
+            got = await session.get(f"{url}/events")
+            await anext(events(got.content))
+        async for _ in events(got.content):
+            raise AssertionError("nothing comes any more")
 
 
 # With a door --------------------------------------------------------------------

@@ -314,6 +314,24 @@ async def test_a_failed_login_is_tried_anew_by_the_next(vault: FakeVault, client
     assert await source.get() == "s.one"
 
 
+async def test_each_login_is_told_with_its_result_and_renewals_are_none(
+    vault: FakeVault, client: VaultClient, clock: Clock
+) -> None:
+    told: list[tuple[str, float]] = []
+    vault.tell(fake.APPROLE_LOGIN, fake.SEALED, fake.BAD_APPROLE, fake.login("s.one", ttl=100))
+    source = TokenSource(client, ROLE, clock, lambda *one: told.append(one))
+    for error in (Sealed, LoginRefused):
+        with pytest.raises(error):
+            await source.get()
+    clock.now += 3600
+    assert await source.get() == "s.one"
+    vault.tell(fake.RENEW, fake.login("s.one", ttl=100))
+    clock.now += 61
+    assert await source.get() == "s.one"
+    assert [result for result, _ in told] == ["error", "refused", "success"]
+    assert all(seconds > 0 for _, seconds in told)
+
+
 async def test_a_403_logs_in_anew_and_repeats_once(vault: FakeVault, client: VaultClient) -> None:
     vault.tell(fake.APPROLE_LOGIN, fake.login("s.one"), fake.login("s.two"))
     vault.tell("GET /v1/x", fake.BAD_TOKEN, (200, {"data": {}}))

@@ -1,0 +1,113 @@
+"""Certificates of our issuers are counted by issuer, and nothing is left of what is gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from issuer.controller.certificates import NO_ISSUER, CertificateStore, is_ours
+from issuer.controller.request import IssuerKey
+
+NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z
+CLUSTER = IssuerKey("VaultClusterIssuer", "", "demo")
+OWN = IssuerKey("VaultIssuer", "team-a", "own")
+
+
+def certificate(
+    name: str,
+    issuer: str = "demo",
+    kind: str = "VaultClusterIssuer",
+    *,
+    namespace: str = "team-a",
+    group: str = "vault-issuer.io",
+    ready: str | None = "True",
+    not_after: str | None = "2026-11-23T12:00:00Z",
+    renewal: str | None = "2026-11-23T04:00:00Z",
+) -> dict[str, Any]:
+    """A Certificate as cert-manager leaves it."""
+    status: dict[str, Any] = {"notAfter": not_after, "renewalTime": renewal}
+    if ready is not None:
+        status["conditions"] = [{"type": "Ready", "status": ready}]
+    return {
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"issuerRef": {"group": group, "kind": kind, "name": issuer}},
+        "status": {key: value for key, value in status.items() if value is not None},
+    }
+
+
+def counted(
+    store: CertificateStore, *issuers: IssuerKey, now: float = NOON
+) -> dict[IssuerKey, tuple[float | None, ...]]:
+    """Number, not Ready, past renewal, and the first end, by issuer."""
+    return {IssuerKey(*labels): tuple(values) for labels, values in store.totals(issuers, now)}
+
+
+def test_certificates_are_counted_by_the_issuer_they_name() -> None:
+    store = CertificateStore()
+    store.upsert(certificate("one"))
+    store.upsert(certificate("two", not_after="2026-11-22T18:00:00Z"))
+    store.upsert(certificate("three", "own", "VaultIssuer"))
+    assert counted(store, CLUSTER, OWN) == {
+        CLUSTER: (2, 0, 0, NOON + 6 * 3600),
+        OWN: (1, 0, 0, NOON + 24 * 3600),
+    }
+
+
+def test_an_issuer_without_certificates_has_zeros_and_no_end() -> None:
+    assert counted(CertificateStore(), CLUSTER) == {CLUSTER: (0, 0, 0, None)}
+
+
+def test_one_is_past_its_renewal_until_cert_manager_moves_the_time_on() -> None:
+    store = CertificateStore()
+    store.upsert(certificate("one"))
+    late = NOON + 17 * 3600
+    assert counted(store, CLUSTER, now=NOON)[CLUSTER][2] == 0
+    assert counted(store, CLUSTER, now=late)[CLUSTER][2] == 1
+    store.upsert(certificate("one", not_after="2026-11-24T05:00:00Z", renewal="2026-11-23T21:00:00Z"))
+    assert counted(store, CLUSTER, now=late)[CLUSTER][2] == 0
+
+
+@pytest.mark.parametrize("ready", ["False", "Unknown", None])
+def test_one_that_was_never_issued_is_not_ready_and_has_no_end(ready: str | None) -> None:
+    store = CertificateStore()
+    store.upsert(certificate("one", ready=ready, not_after=None, renewal=None))
+    assert counted(store, CLUSTER) == {CLUSTER: (1, 1, 0, None)}
+
+
+def test_issuers_that_are_not_there_share_one_row_however_many_are_named() -> None:
+    store = CertificateStore()
+    for number in range(100):
+        store.upsert(certificate(f"c{number}", f"ghost-{number}"))
+    found = counted(store, CLUSTER)
+    assert set(found) == {CLUSTER, NO_ISSUER}
+    assert found[NO_ISSUER][0] == 100
+
+
+def test_what_is_gone_is_not_counted_whether_deleted_or_missing_from_a_new_list() -> None:
+    store = CertificateStore()
+    for name in ("one", "two", "three"):
+        store.upsert(certificate(name))
+    store.remove(certificate("one"))
+    store.begin()
+    store.add(certificate("two"))
+    store.end()
+    assert counted(store, CLUSTER)[CLUSTER][0] == 1
+    assert [(one.namespace, one.name, one.issuer, one.ready) for one in store.all()] == [
+        ("team-a", "two", CLUSTER, True)
+    ]
+    assert store.known() == (("team-a", "two"),)
+
+
+@pytest.mark.parametrize(
+    ("more", "ours"),
+    [
+        ({}, True),
+        ({"kind": "VaultIssuer"}, True),
+        ({"kind": "Issuer"}, False),
+        ({"group": "cert-manager.io"}, False),
+    ],
+)
+def test_only_those_that_name_our_kinds_are_kept(more: dict[str, str], ours: bool) -> None:
+    assert is_ours(certificate("one", **more)) is ours  # type: ignore[arg-type]
+    assert not is_ours({"metadata": {}, "spec": {}})

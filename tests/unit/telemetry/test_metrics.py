@@ -1,0 +1,251 @@
+"""Every metric is described once and follows Prometheus' conventions; users can't make its labels grow."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from issuer.controller.authority import Alone
+from issuer.controller.delivery import Cause
+from issuer.controller.limits import Limits
+from issuer.controller.options import ControllerOptions
+from issuer.controller.registry import IssuerRegistry
+from issuer.controller.request import IssuerKey
+from issuer.controller.revocation.plan import Result
+from issuer.controller.sharding.replica import Replica
+from issuer.controller.wiring import Parts
+from issuer.kube.client import KubeClient
+from issuer.kube.election import LeaderElector
+from issuer.policy.decision import Verdict
+from issuer.telemetry import catalogue
+from issuer.telemetry.catalogue import CATALOGUE, Described, find, most_series
+from issuer.telemetry.metrics import Metrics
+from issuer.telemetry.words import FAILURES, OTHER, PUT_OFFS
+from tests.builders import issuer_object
+from tests.unit.controller.bench import with_meta
+from tests.unit.controller.fakes import ScriptedKube
+from tools.metrics_page import PAGE, filled, main, series
+
+ISSUER = Path(catalogue.__file__).parent.parent
+OURS = "vault_issuer_"
+
+
+def parts(**options: bool) -> Parts:
+    return Parts(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), None, Alone())  # type: ignore[arg-type]
+
+
+def exposed(metrics: Metrics) -> dict[str, str]:
+    """Name and type of each of our metrics, as /metrics has them."""
+    return {
+        f"{one.name}_total"
+        if one.type == "counter"
+        else f"{one.name}_info"
+        if one.type == "info"
+        else one.name: one.type
+        for one in metrics.registry.collect()
+        if one.name.startswith(OURS)
+    }
+
+
+def test_what_is_exposed_is_what_is_described() -> None:
+    one = parts()
+    replica = Replica(ControllerOptions(shards=2), one.client, cast(LeaderElector, None))
+    replica.attach(None, one.metrics)  # type: ignore[arg-type]
+    assert exposed(one.metrics) == {entry.name: entry.kind for entry in CATALOGUE}
+
+
+def test_what_is_switched_off_is_not_exposed() -> None:
+    missing = {entry.name for entry in CATALOGUE} - set(exposed(parts(watch_certificates=False).metrics))
+    assert missing == {entry.name for entry in CATALOGUE if entry.when}
+
+
+@pytest.mark.parametrize("one", CATALOGUE, ids=lambda one: one.name)
+def test_names_follow_the_conventions(one: Described) -> None:
+    assert re.fullmatch(r"vault_issuer_[a-z_]+", one.name)
+    assert one.name.endswith("_total") == (one.kind == "counter")
+    assert one.name.endswith("_info") == (one.kind == "info")
+    if one.kind == "histogram":
+        assert one.name.endswith("_seconds")
+        assert list(one.buckets) == sorted(set(one.buckets))
+    assert one.told.endswith(".")
+    assert not {"request", "certificate", "requester", "username", "le"} & set(one.labels)
+    assert bool(one.per) == any(
+        not values and label not in ("version", "python") for label, values in one.labels.items()
+    )
+
+
+def test_names_are_unique() -> None:
+    assert len({one.name for one in CATALOGUE}) == len(CATALOGUE)
+
+
+def test_nothing_has_a_created_series() -> None:
+    metrics = Metrics()
+    metrics.answered("issued", "Issued")
+    names = {sample.name for family in metrics.registry.collect() for sample in family.samples}
+    assert f"{OURS}requests_total" in names
+    assert not [name for name in names if name.endswith("_created")]
+
+
+def test_the_series_of_an_idle_controller_are_fewer_than_its_arithmetic_says() -> None:
+    count = sum(len(family.samples) for family in parts().metrics.registry.collect())
+    assert 0 < count <= most_series(0, 0)
+
+
+def test_arithmetic_counts_what_prometheus_client_makes() -> None:
+    metrics = Metrics()
+    for result in find(f"{OURS}sign_seconds").labels["result"]:
+        metrics.sign_seconds.labels(result).observe(1)
+    (family,) = [one for one in metrics.registry.collect() if one.name == f"{OURS}sign_seconds"]
+    assert len(family.samples) == find(f"{OURS}sign_seconds").most(0, 0)
+    assert series(find(f"{OURS}sign_seconds")) == "17 * 6"
+    assert series(find(f"{OURS}throttled_seconds_total")) == "4 * I"
+    assert series(find(f"{OURS}policy_decisions_total")) == "P + 3"
+
+
+# What the code can say --------------------------------------------------------------------------------------
+
+
+def test_the_words_of_labels_are_those_of_the_code() -> None:
+    def values(name: str, label: str) -> set[str]:
+        return set(find(f"{OURS}{name}").labels[label])
+
+    assert values("certificates_discarded_total", "cause") == {one.name.lower() for one in Cause}
+    assert values("revocations_total", "result") == {str(one) for one in Result} - {"nothing"}
+    assert values("policy_decisions_total", "verdict") == {str(one) for one in Verdict}
+    assert values("watch_restarts_total", "resource") == set(parts().reflectors)
+    assert values("certificate_differences_total", "code") == set(
+        words("_Difference", "x509/verify.py", "x509/constraints.py")
+    )
+
+
+def words(made_by: str, *files: str) -> Iterator[str]:
+    """The CamelCase words that are given to calls of this name."""
+    for file in files:
+        for node in ast.walk(ast.parse((ISSUER / file).read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", getattr(node.func, "attr", "")) == made_by
+            ):
+                for argument in node.args:
+                    if isinstance(argument, ast.Constant) and re.fullmatch(r"[A-Z]\w+", str(argument.value)):
+                        yield str(argument.value)
+
+
+def test_every_reason_why_a_request_fails_is_listed() -> None:
+    controller = [f"controller/{one.name}" for one in (ISSUER / "controller").glob("*.py")]
+    signing = [f"signing/{one.name}" for one in (ISSUER / "signing").glob("*.py")]
+    found = {
+        word
+        for call in ("Failed", "BadSpec", "Mismatch")
+        for word in words(call, *controller, *signing)
+        if not word.startswith("Revocation")  # those are of revocations, not of requests
+    }
+    assert found - set(FAILURES) == set()
+    assert "RefusedByVault" in found
+
+
+def test_every_reason_why_an_attempt_is_put_off_is_listed() -> None:
+    controller = [f"controller/{one.name}" for one in (ISSUER / "controller").glob("*.py")]
+    found = {*words("PutOff", *controller), *words("Retry", "signing/vault.py", "signing/vault_outcomes.py")}
+    issuer_wide = {"VaultSealed", "VaultUnreachable", "STSUnavailable"}
+    assert found - issuer_wide - set(PUT_OFFS) == set()
+    assert "LeaseNotHeld" in found
+
+
+def test_a_reason_from_elsewhere_is_counted_as_other() -> None:
+    metrics = Metrics()
+    for number in range(100):
+        metrics.answered("failed", f"Made{number}")
+        metrics.put_off(f"Made{number}")
+
+    def value(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"{OURS}{name}", labels)
+
+    assert value("requests_total", outcome="failed", reason=OTHER) == 100
+    assert value("request_attempts_put_off_total", reason=OTHER) == 100
+    assert value("requests_total", outcome="failed", reason="Made1") is None
+
+
+# What is gone -----------------------------------------------------------------------------------------------
+
+
+def labelled(metrics: Metrics, value: str) -> set[str]:
+    """The metrics with a series that has this label's value."""
+    return {
+        sample.name
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if value in sample.labels.values()
+    }
+
+
+async def test_an_issuer_that_is_gone_leaves_no_series_even_when_its_requests_waited_last() -> None:
+    metrics = Metrics()
+    registry = IssuerRegistry(lambda _key: None)
+    limits = Limits(registry, metrics, concurrent=1)
+    key = IssuerKey("VaultClusterIssuer", "", "demo")
+    registry.entry(key).uid = "uid-1"
+    gate = limits.gate(key)
+    gate.waited("concurrent", 1.5)
+    metrics.issuer_ready.labels(*key).set(1)
+    metrics.ca_not_after.labels(*key).set(1)
+    assert len(labelled(metrics, "demo")) == 3
+    await registry.forget(key)
+    metrics.forget_issuer(*key)
+    gate.waited("concurrent", 1.5)  # a lane that was closed until now
+    assert labelled(metrics, "demo") == set()
+
+
+async def test_gauges_of_issuers_are_of_those_that_are_there() -> None:
+    one = parts()
+    store = one.issuer_stores["VaultClusterIssuer"]
+    store.upsert(issuer_object())
+    one.reflectors["Certificate"].synced.set()
+    gauges = {
+        f"{OURS}certificates",
+        f"{OURS}certificates_not_ready",
+        f"{OURS}certificates_past_renewal",
+    }
+    assert labelled(one.metrics, "demo") == gauges
+    store.remove(issuer_object())
+    assert labelled(one.metrics, "demo") == set()
+    one.close_queues()
+
+
+async def test_certificates_that_may_not_be_watched_have_no_series_rather_than_zeros() -> None:
+    one = parts()
+    one.issuer_stores["VaultClusterIssuer"].upsert(issuer_object())
+    assert labelled(one.metrics, "demo") == set()
+    one.close_queues()
+
+
+async def test_a_policy_that_is_gone_leaves_no_series() -> None:
+    one = parts()
+    policy = with_meta({"metadata": {"name": "web"}, "spec": {"selector": {"issuerRef": {}}}})
+    one.policies.upsert(policy)
+    one.metrics.decisions.labels("Approved", "web").inc()
+    assert labelled(one.metrics, "web") == {f"{OURS}policy_decisions_total"}
+    one.policies.remove(policy)
+    assert labelled(one.metrics, "web") == set()
+    one.close_queues()
+
+
+# The page ---------------------------------------------------------------------------------------------------
+
+
+def test_the_page_is_made_from_the_catalogue() -> None:
+    assert main(["--check"]) == 0, "run `make metrics-page`"
+    text = PAGE.read_text()
+    assert [one.name for one in CATALOGUE if f"| `{one.name}` | {one.kind} |" not in text] == []
+
+
+def test_a_page_that_differs_is_noticed() -> None:
+    text = PAGE.read_text()
+    assert filled(text.replace("counter", "gauge")) == text
+    with pytest.raises(KeyError):
+        filled("<!-- made: nothing -->\n<!-- made: end -->")
