@@ -1,4 +1,4 @@
-"""Writes what is made from the chart: config/rbac, config/manager, config/canary, parts of its schema and README.
+"""Writes what is made from the chart: most of config/, and parts of its schema and README.
 
 python -m tools.manifests [--check]
 

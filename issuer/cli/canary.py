@@ -109,7 +109,8 @@ def canary(
             roots_pem=read_roots(ca_file),
         )
     except (BadTarget, OSError) as error:
-        raise typer.BadParameter(str(error)) from error
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
     try:
         code = asyncio.run(_run(target, kubeconfig, context, output))
     except ConfigError as error:

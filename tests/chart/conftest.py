@@ -56,6 +56,14 @@ FULL: Object = {
     "issuers": [{"name": "vault", "spec": ISSUER}, {"name": "vault", "namespace": "team-a", "spec": ISSUER}],
     "policies": [{"name": "web", "spec": POLICY, "users": USERS}],
     "starterPolicy": {"enabled": True, "dnsNames": ["*.lab.example.com"]},
+    "canary": {
+        "enabled": True,
+        "issuers": [
+            {"name": "vault", "dnsName": "canary.lab.example.com", "endpoint": "canary.pki.svc:8443"},
+            {"name": "vault", "namespace": "team-c", "dnsName": "canary.c.example.com"},
+        ],
+        "namespace": "canaries",
+    },
     "serviceAccount": {"annotations": {"example.com/role": "signer"}},
     "podLabels": {"tier": "infra"},
     "podAnnotations": {"example.com/scrape": "true"},

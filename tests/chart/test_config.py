@@ -49,7 +49,7 @@ def test_what_is_made_from_the_chart_is_up_to_date() -> None:
 
 
 def test_nothing_made_is_left_behind() -> None:
-    there = {path for folder in ("rbac", "manager") for path in (CONFIG / folder).rglob("*.yaml")}
+    there = {path for folder in ("rbac", "manager", "canary") for path in (CONFIG / folder).rglob("*.yaml")}
     assert there - set(made()) == {path for path in there if path.name == "kustomization.yaml"}
 
 

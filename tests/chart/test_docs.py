@@ -14,7 +14,8 @@ from testbed.chart import CHART, KUBERNETES, render, run_helm
 from testbed.cluster import REPOSITORY
 from tests.unit.docs.pages import blocks
 
-PAGES = [REPOSITORY / "docs" / name for name in ("install.md", "upgrading.md", "gitops.md", "status-page.md")]
+NAMES = ("install.md", "upgrading.md", "gitops.md", "canary.md", "status-page.md")
+PAGES = [REPOSITORY / "docs" / name for name in NAMES]
 PAGES += [CHART / "README.md", REPOSITORY / "README.md"]
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 

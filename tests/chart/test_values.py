@@ -101,6 +101,10 @@ def without(spec: Object, **more: Any) -> Object:
         ({"namespaceAccess": [{"namespace": "a", "serviceAccounts": []}]}, "serviceAccounts"),
         ({"namespaceAccess": [{"namespace": "a"}]}, "namespaceAccess"),
         ({"starterPolicy": {"enabled": True}}, "dnsNames"),
+        ({"canary": {"enabled": True}}, "issuers"),
+        ({"canary": {"issuers": [{"name": "vault"}]}}, "dnsName"),
+        ({"canary": {"issuers": [{"name": "vault", "dnsName": "*.example.com"}]}}, "dnsName"),
+        ({"canary": {"duration": "an hour"}}, "duration"),
         ({"replicas": -1}, "replicas"),
         ({"controller": {"logLevel": "loud"}}, "logLevel"),
         ({"controller": {"extraArgs": ["controller"]}}, "extraArgs"),
@@ -195,6 +199,9 @@ def test_the_notes_tell_the_next_step(tmp_path: Path) -> None:
     assert render({"issuers": [{"name": issuer["metadata"]["name"], "spec": issuer["spec"]}]})
     assert "starterPolicy.enabled=true" in first
     second = notes(FULL, tmp_path)
+    assert (
+        "vault-issuer canary VaultClusterIssuer/vault --dns-name canary.lab.example.com -n canaries" in second
+    )
     assert "helm test vault-issuer -n pki" in second
     assert "starterPolicy" not in second
     assert "every Secret of the cluster" in second

@@ -30,6 +30,7 @@ from testbed.vaultpki import (
     setup_kubernetes_role,
     setup_pki,
 )
+from tests.integration.singing import Sung, wait_until
 from tests.integration.support import CERT_MANAGER, REQUEST, request_object, wait_ready
 
 NAMESPACE = "pki-system"
@@ -92,10 +93,16 @@ def test_one_command_installs_issues_upgrades_and_leaves_what_was_issued(
     Delivered.from_secret(secret).verify(layout.root_pem, f"{name}.{DOMAIN}")
 
     values["controller"] = {"workers": 8}
+    values["canary"] = {"enabled": True, "issuers": [{"name": "vault", "dnsName": f"canary.{DOMAIN}"}]}
     values["policies"] = [{"name": "more", "spec": policy("more", {"dnsNames": {"values": ["*"]}})["spec"]}]
     helm(bed, which, tmp_path, "upgrade", RELEASE, str(CHART), "--no-hooks", values=values)
     assert "--workers=8" in deployed(bed).arguments
-    with ControllerProcess(bed, install=deployed(bed)):
+    with ControllerProcess(bed, install=deployed(bed)) as one:
+        wait_until(
+            lambda: Sung(one, "vault").successes(),
+            lambda: f"its canary never sang: {Sung(one, 'vault').told()}",
+        )
+        bed.kube.wait(CERT_MANAGER, "Certificate", f"{NAME}-canary-vault", NAMESPACE)
         bed.kube.apply(certificate(f"{name}-2", "shop", "vault", (f"{name}-2.{DOMAIN}",)))
         bed.kube.wait(CERT_MANAGER, "Certificate", f"{name}-2", "shop")
     assert wait_ready(bed, "vault")["metadata"]["uid"] == uid

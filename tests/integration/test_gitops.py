@@ -13,6 +13,7 @@ from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, Install
 from testbed.delivered import Delivered
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_kubernetes_role, setup_pki
+from tests.integration.singing import Sung, wait_until
 from tests.integration.support import CERT_MANAGER, secret
 
 CONFIG = REPOSITORY / "config"
@@ -79,6 +80,11 @@ def test_the_layers_become_ready_one_after_the_other(
         bed.kube.wait(CERT_MANAGER, "Certificate", name, "cert-test")
         found = Delivered.from_secret(bed.kube.get("v1", "Secret", f"{name}-tls", "cert-test"))
         found.verify(layout.root_pem, f"{name}.lab.example.com")
+    # Its prober asked before there was an issuer, and asks again in five minutes; or at once when it starts.
+    controller.stop()
+    controller.start()
+    sung = Sung(controller, "vault")
+    wait_until(sung.successes, lambda: f"the canary never sang: {sung.told()}")
 
 
 def test_the_samples_become_ready(
@@ -92,7 +98,9 @@ def test_the_samples_become_ready(
     found.verify(layout.root_pem, "web.lab.example.com")
 
 
-@pytest.mark.parametrize("base", ["crd", "rbac", "manager", "default", "rbac/optional", "gitops/argocd"])
+@pytest.mark.parametrize(
+    "base", ["crd", "rbac", "manager", "default", "rbac/optional", "canary", "canary/prober", "gitops/argocd"]
+)
 def test_every_base_applies_to_a_cluster_that_has_it(
     bed: Testbed, controller: ControllerProcess, base: str, tmp_path: Path
 ) -> None:

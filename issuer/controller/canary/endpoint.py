@@ -49,7 +49,7 @@ async def look(endpoint: Endpoint, dns_name: str, trusted: Sequence[x509.Certifi
         raise NotServed(f"{endpoint} serves a certificate that can't be read: {error}") from error
     except TimeoutError as error:
         raise NotServed(f"{endpoint} doesn't answer in {SECONDS:g} seconds: {_reach()}") from error
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise NotServed(f"the name of {endpoint} doesn't resolve: {_reach()}") from error
     except OSError as error:
         why = error.strerror or type(error).__name__

@@ -78,7 +78,7 @@ class Probe:
     async def run(self) -> CanaryRun:
         """Go through all stages, up to the first that breaks; the request is deleted whatever happens."""
         started, began = self._now(), time.monotonic()
-        stage, message = None, ""
+        stage: Stage | None = None
         try:
             async with self._made():
                 chain = await self._certificate()

@@ -65,11 +65,12 @@ class Prober:
                 self._metrics.begin(target.issuer)
                 begun = True
             swept = swept or await self._sweep(target)
-            await self._probe(target)
+            run = await self._probe(target)
+            swept = swept and run.ok  # a run that broke may have left its request behind
             await asyncio.sleep(max(0.0, self._period - (time.monotonic() - began)))
 
     async def _sweep(self, target: Target) -> bool:
-        """What a process that was killed left behind goes first; False when that has to be tried again."""
+        """What earlier runs and processes left behind goes; False when that has to be tried again."""
         try:
             swept = await sweep(self._client, target)
         except KubeError as error:
@@ -79,7 +80,7 @@ class Prober:
             log.info("canary's leftovers deleted", issuer=str(target.issuer), requests=swept)
         return True
 
-    async def _probe(self, target: Target) -> None:
+    async def _probe(self, target: Target) -> CanaryRun:
         started, began = self._now(), time.monotonic()
         try:
             run = await Probe(self._client, target, CONTROLLER, now=self._now).run()
@@ -88,6 +89,7 @@ class Prober:
             told = "the canary itself broke: see the controller's log, and report it"
             run = CanaryRun(started, time.monotonic() - began, Stage.CONTROLLER, told)
         self._remember(target, run)
+        return run
 
     def _remember(self, target: Target, run: CanaryRun) -> None:
         last = self._history.last(target.issuer)

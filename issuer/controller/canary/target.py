@@ -20,9 +20,8 @@ TIMEOUT: Final = 30.0
 """Seconds in which a request must be answered."""
 
 _PARTS: Final = {CLUSTER_ISSUER_KIND: 2, ISSUER_KIND: 3}
-_DNS_NAME: Final = re.compile(
-    r"(?=.{1,253}\Z)[a-z0-9_]([-a-z0-9_]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z"
-)
+_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_DNS_NAME: Final = re.compile(rf"(?=.{{1,253}}\Z)_?{_LABEL}(\.{_LABEL})*\Z")
 
 
 class BadTarget(ValueError):

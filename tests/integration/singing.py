@@ -1,0 +1,168 @@
+"""What tests of the canary share: its rights and requests, what it measured, its command, an endpoint."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from issuer.controller.canary.history import Stage
+from issuer.controller.canary.request import LABEL
+from testbed.cluster import REPOSITORY, Testbed
+from testbed.controller import ControllerProcess, vault_issuer
+from testbed.kube import Object, load
+from testbed.vaultpki import DOMAIN
+from tests.integration.support import CERT_MANAGER, REQUEST
+
+RIGHTS = REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"
+NAME = f"canary.{DOMAIN}"
+# So short that a test sees several runs; the issuer and Vault are given up sooner than a run.
+QUICK = ("--canary-period=2", "--canary-timeout=2", "--issuer-check-period=1", "--vault-timeout=1")
+
+
+def arguments(issuer: str, namespace: str, *more: str) -> list[str]:
+    """Of a controller with a canary for a cluster issuer."""
+    return [
+        f"--canary=VaultClusterIssuer/{issuer}",
+        f"--canary-namespace={namespace}",
+        f"--canary-dns-name={NAME}",
+        *QUICK,
+        *more,
+    ]
+
+
+def rights(namespace: str) -> list[Object]:
+    """What the prober needs, in that namespace."""
+    found = load(RIGHTS)
+    for one in found:
+        one["metadata"]["namespace"] = namespace
+    return found
+
+
+def requests(bed: Testbed, namespace: str, maker: str | None = None) -> list[str]:
+    """The canaries' requests that are there, of one maker or of all."""
+    return [
+        one["metadata"]["name"]
+        for one in bed.kube.list(CERT_MANAGER, REQUEST, namespace)
+        if (label := (one["metadata"].get("labels") or {}).get(LABEL)) and maker in (None, label)
+    ]
+
+
+def wait_until(holds: Callable[[], object], what: str | Callable[[], str], seconds: float = 60.0) -> None:
+    """Look again and again; ``what`` tells, or is asked in the end, why that was in vain."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what if isinstance(what, str) else what()
+        time.sleep(0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sung:
+    """What a controller's metrics say of one cluster issuer's canary."""
+
+    controller: ControllerProcess
+    issuer: str
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """One of the canary's series, None where it isn't there."""
+        wanted = {"kind": "VaultClusterIssuer", "namespace": "", "name": self.issuer, **labels}
+        for family in text_string_to_metric_families(self.controller.metrics()):
+            for sample in family.samples:
+                if sample.name == f"vault_issuer_canary_{name}" and sample.labels == wanted:
+                    return sample.value
+        return None
+
+    def broken(self) -> list[str]:
+        """The stages that broke the last run."""
+        return [one for one in Stage if self.value("failing", stage=one) == 1]
+
+    def successes(self) -> float:
+        """How many runs went well."""
+        return self.value("runs_total", result="success") or 0
+
+    def wait_broken(self, stage: str) -> None:
+        """Wait until that stage, and no other, is the broken one."""
+        wait_until(lambda: self.broken() == [stage], lambda: f"{stage} never broke, but {self.told()[-3:]}")
+
+    def wait_success(self) -> None:
+        """Wait until two more runs went well: the first may have begun before."""
+        wanted = self.successes() + 2
+        wait_until(lambda: self.successes() >= wanted, lambda: f"it never recovered: {self.told()[-3:]}")
+        assert self.broken() == []
+
+    def told(self) -> list[dict[str, Any]]:
+        """The canary's lines of the log."""
+        lines = [json.loads(one) for one in self.controller.log.read_text().splitlines() if one[:1] == "{"]
+        return [one for one in lines if one.get("event") == "canary" and self.issuer in one["issuer"]]
+
+
+def command(bed: Testbed, issuer: str, namespace: str, *more: str) -> list[str]:
+    """`vault-issuer canary` as an administrator of the cluster."""
+    return [
+        str(vault_issuer()),
+        "canary",
+        f"VaultClusterIssuer/{issuer}",
+        f"--namespace={namespace}",
+        f"--dns-name={NAME}",
+        f"--kubeconfig={bed.kubeconfig}",
+        *more,
+    ]
+
+
+def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+
+
+class TLSServer:
+    """An endpoint on loopback that serves what it was last given, as PEM."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._context: ssl.SSLContext | None = None
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """host:port."""
+        host, port = self._socket.getsockname()
+        return f"{host}:{port}"
+
+    def serve(self, chain: bytes, key: bytes) -> None:
+        """From now on, this."""
+        files = [self._directory / name for name in ("tls.crt", "tls.key")]
+        for file, content in zip(files, (chain, key), strict=True):
+            file.write_bytes(content)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*files)
+        self._context = context
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(10)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                connection.settimeout(5)
+                if self._context is not None:
+                    with self._context.wrap_socket(connection, server_side=True) as speaking:
+                        speaking.recv(1)
