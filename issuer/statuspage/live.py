@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -80,7 +80,7 @@ class Live:
         self._go()
         return await asyncio.shield(future)
 
-    async def watch(self, query: Query, heartbeat: float) -> AsyncIterator[Sections]:
+    async def watch(self, query: Query, heartbeat: float) -> AsyncGenerator[Sections, None]:
         """What has changed since the last time: all at first, and nothing after ``heartbeat`` quiet seconds.
 
         Ends when the server does. Raises Full.

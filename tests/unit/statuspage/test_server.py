@@ -57,10 +57,9 @@ async def serving(facts: Facts | None = None) -> AsyncIterator[str]:
 class Exposed:
     """The page with TLS and a door."""
 
-    def __init__(
-        self, url: str, page: StatusServer, reviewer: Reviewer, session: aiohttp.ClientSession
-    ) -> None:
-        self.url, self.page, self.reviewer, self.session = url, page, reviewer, session
+    url: str
+    reviewer: Reviewer
+    session: aiohttp.ClientSession
 
 
 @asynccontextmanager
