@@ -51,11 +51,15 @@ def count() -> str:
     base = most_series(0, 0)
     issuer, policy = most_series(1, 0) - base, most_series(0, 1) - base
     return (
-        f"```text\n{base} + {issuer} * I + {policy} * P\n```\n\n"
+        f"```text\n{base} + {_times(issuer)}I + {_times(policy)}P\n```\n\n"
         f"That is {most_series(1, 1)} with one issuer and one policy, and {most_series(50, 100)} with 50 "
         f"issuers and 100 policies ({PROCESS_SERIES} of them are prometheus-client's own `process_*` and "
         "`python_gc_*`).\n"
     )
+
+
+def _times(number: int) -> str:
+    return f"{number} * " if number > 1 else ""
 
 
 def series(one: Described) -> str:

@@ -9,6 +9,7 @@ and the namespaces of either are never labels.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import product
 from math import prod
 from typing import Final, Literal
 
@@ -42,6 +43,7 @@ LIFE_BUCKETS: Final = (
     *(days * DAY for days in (1, 3, 7, 14, 30, 60, 90, 180, 365, 730, 1825, 3650)),
 )
 
+_MANY: Final = 20
 # The three stand together for one issuer; its namespace is empty for a VaultClusterIssuer.
 ISSUER: Final[dict[str, Values]] = {"kind": (), "namespace": (), "name": ()}
 
@@ -52,8 +54,8 @@ class Described:
 
     ``labels`` has each label's values, none where they name issuers or policies; ``per`` says of which there
     is one series (or set of series) each, ``beside`` how many there are besides. ``children`` is the number
-    of combinations of the other labels, where that isn't their product. ``when`` names the option without
-    which it isn't there.
+    of combinations of the other labels, where that isn't their product. ``zero`` are values of labels to
+    begin with. ``when`` names the option without which it isn't there.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Described:
     per: Literal["", "issuer", "policy"] = ""
     beside: int = 0
     children: int | None = None
+    zero: tuple[Values, ...] = ()
     buckets: tuple[float, ...] = ()
     when: str = ""
 
@@ -78,6 +81,17 @@ class Described:
         if self.children is not None:
             return self.children
         return prod(len(values) for values in self.labels.values() if values)
+
+    @property
+    def from_start(self) -> tuple[Values, ...]:
+        """Label values of a counter whose series are there from the start, at 0.
+
+        What appears with its first event has no increase for Prometheus. Many combinations that hardly ever
+        occur are left out.
+        """
+        if self.zero or self.per or self.kind != "counter" or not self.labels or self.combinations > _MANY:
+            return self.zero
+        return tuple(product(*self.labels.values()))
 
     def most(self, issuers: int, policies: int) -> int:
         """Series at most, with so many issuers and policies."""
@@ -96,6 +110,7 @@ CATALOGUE: Final = (
         REQUESTS,
         {"outcome": ("issued", "denied", "failed"), "reason": ("Issued", "Denied", *FAILURES)},
         children=2 + len(FAILURES),
+        zero=(("issued", "Issued"), ("denied", "Denied"), *(("failed", reason) for reason in FAILURES)),
     ),
     Described(
         "vault_issuer_request_answer_seconds",
@@ -133,6 +148,7 @@ CATALOGUE: Final = (
         per="policy",
         beside=3,
         children=1,
+        zero=(("Denied", ""), ("Unprocessed", "")),
     ),
     Described(
         "vault_issuer_sign_seconds",

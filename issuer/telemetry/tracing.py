@@ -56,9 +56,9 @@ Begin = Callable[[str, Mapping[str, Value]], Span]
 _begin: Begin | None = None
 
 
-def span(name: str, **attributes: Value) -> Span:
+def span(step: str, /, **attributes: Value) -> Span:
     """A step of that name, within the one that the running task is in."""
-    return NOTHING if _begin is None else _begin(name, attributes)
+    return NOTHING if _begin is None else _begin(step, attributes)
 
 
 def collect(begin: Begin | None) -> None:

@@ -12,7 +12,7 @@ from benchmarks.api import Api, Object
 from issuer.telemetry.catalogue import CATALOGUE, most_series
 from testbed import certmanager
 from testbed.cluster import Testbed
-from testbed.controller import ControllerProcess
+from testbed.controller import ControllerProcess, grant_issuer_access
 from testbed.samples import EVERYBODY, use_binding
 from testbed.samples import policy as policy_object
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
@@ -55,6 +55,7 @@ async def flood(bed: Testbed, layout: PkiLayout, requests: int, namespaces: int,
         bed.create_namespace(name)
     token = setup_token(bed.vault, layout.policy, ttl="6h")
     cluster_issuer_with_token(bed, ISSUER, token)
+    grant_issuer_access(bed, names[0], secrets=[f"{TENANT}-token"])
     namespaced_issuer_with_token(bed, TENANT, names[0], token)
     user = bed.service_account_token(certmanager.NAMESPACE, certmanager.CONTROLLER_ACCOUNT)
     allowed = {
@@ -66,9 +67,9 @@ async def flood(bed: Testbed, layout: PkiLayout, requests: int, namespaces: int,
         bed.kube.apply(use_binding(POLICY, [EVERYBODY]))
         wait_ready(bed, ISSUER)
         wait_ready(bed, TENANT, names[0])
+        async with Api(bed.server, bed.ca_file, bed.token) as admin:
+            await _create(admin, load.CERTIFICATES, [_certificate(n, names) for n in range(certificates)])
         async with Api(bed.server, bed.ca_file, user) as api:
-            if certificates:
-                await _create(api, load.CERTIFICATES, [_certificate(n, names) for n in range(certificates)])
             await _create(api, load.REQUESTS, [_request(n, names) for n in range(requests)])
         seen = await _answered(controller, ghosts=len(range(GHOST, requests, 20)))
     delete_issuer(bed, ISSUER)

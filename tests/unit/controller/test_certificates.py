@@ -109,5 +109,5 @@ def test_what_is_gone_is_not_counted_whether_deleted_or_missing_from_a_new_list(
     ],
 )
 def test_only_those_that_name_our_kinds_are_kept(more: dict[str, str], ours: bool) -> None:
-    assert is_ours(certificate("one", **more)) is ours  # type: ignore[arg-type]
+    assert is_ours(certificate("one", **more)) is ours
     assert not is_ours({"metadata": {}, "spec": {}})
