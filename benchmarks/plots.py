@@ -82,7 +82,7 @@ def _curve(run: Results, curve: str, value: str, axes: Axes) -> None:
     positions = [int(size) for size in sizes]
     middles = [one.median for one in found]
     axes.errorbar(positions, middles, yerr=_errors(found), marker="o", color=OURS_COLOUR, capsize=2)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.06)  # no point on the edge
     axes.set_xticks(positions, _labels(positions))
 
 
@@ -107,7 +107,7 @@ def scaled(service: Service, settings: Mapping[str, Setting], path: Path) -> Non
             axes.plot(scaling.REPLICAS, rates, marker="o", label=title)
         axes.set_xscale("log", base=2)
         axes.set_xticks(scaling.REPLICAS, [str(one) for one in scaling.REPLICAS])
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.06)  # no point on the edge
         axes.set_xlabel("replicas")
         axes.set_ylabel("certificates a second, at most")
         axes.legend(frameon=False, fontsize=8)

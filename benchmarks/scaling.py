@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from issuer.controller.sharding.shard import RENEW
+
 REPLICAS = (1, 2, 4, 8, 16, 32, 64)
 CONTROLLER, APISERVER, ETCD, VAULT, WEBHOOK = "controller", "API server", "etcd", "Vault", "webhook"
 
@@ -52,7 +54,7 @@ class Setting:
     vault_cores: float
     webhook_cores: float
     shards: int = 64
-    renew_seconds: float = 5.0
+    renew_seconds: float = RENEW
 
 
 def largest_share(replicas: int, shards: int) -> float:

@@ -77,7 +77,7 @@ class Page:
     async def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression, which may be a promise."""
         found = await self.call(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True, userGesture=True
         )
         if "exceptionDetails" in found:
             raise TestbedError(f"{expression[:200]}: {found['exceptionDetails']}")

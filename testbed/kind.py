@@ -52,7 +52,10 @@ def _run(directory: Path, arguments: list[str]) -> int:
     servers = find_servers()
     source = directory / "previous"
     source.mkdir()
-    checkout(previous_version().commit, source)
+    previous = previous_version()
+    if previous is None:
+        raise TestbedError("the upgrade test needs the whole history: git fetch --unshallow")
+    checkout(previous.commit, source)
     kubeconfig = directory / "kubeconfig"
     with _cluster(kubeconfig), contextlib.ExitStack() as stack:
         for image, context in ((IMAGE, REPOSITORY), (PREVIOUS, source)):
@@ -65,6 +68,7 @@ def _run(directory: Path, arguments: list[str]) -> int:
         vault.start()
         _start_cert_manager(servers, directory, kubeconfig, address, stack)
         settings = {
+            "disposable": True,
             "kubeconfig": str(kubeconfig),
             "vault": {"addr": vault.addr, "token": vault.token, "caFile": str(vault.ca_file)},
             "image": IMAGE,

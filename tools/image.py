@@ -1,5 +1,7 @@
 """Builds the image with what this machine has: buildah, podman or docker. The wheels are gathered first.
 
+The image is for this machine's architecture: build on arm64 for arm64.
+
 python tools/image.py [--python-image IMAGE] [--tag NAME:TAG]
 """
 

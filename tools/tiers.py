@@ -13,6 +13,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +27,8 @@ PARALLEL = {
     "chart": ("-n", "auto"),
     "integration": ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
 }
+# These run while the tier named after them does, and are told when they end.
+BESIDE = {"rights": "integration"}
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
 PATHS = {
@@ -41,19 +45,52 @@ def main(arguments: list[str]) -> int:
     if "--" in arguments:
         split = arguments.index("--")
         tiers, extra = arguments[:split], arguments[split + 1 :]
-    took: list[tuple[str, float, str]] = []
-    code = 0
-    for tier in tiers:
+    beside = {tier: BESIDE[tier] for tier in tiers if BESIDE.get(tier) in tiers}
+    ran: list[Ran] = []
+    with ThreadPoolExecutor() as threads:
+        for tier in tiers:
+            if tier not in beside:
+                others = [
+                    threads.submit(run, one, extra, aside=True) for one, of in beside.items() if of == tier
+                ]
+                ran += [run(tier, extra), *(told(other.result()) for other in others)]
+    for one in ran:
+        print(f"{one.tier:>12}: {'FAILED' if one.code else 'passed'} in {one.seconds:.1f} s")
+    return next((one.code for one in ran if one.code), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a tier's pytest ended; ``output`` is what it printed, where that was not shown yet."""
+
+    tier: str
+    code: int
+    seconds: float
+    output: str | None
+
+
+def run(tier: str, extra: list[str], *, aside: bool = False) -> Ran:
+    """Run one tier; what it prints is kept when it runs aside."""
+    if not aside:
         print(f"== {tier} tests", flush=True)
-        started = time.monotonic()
-        where = PATHS.get(tier, (f"tests/{tier}",))
-        command = [sys.executable, "-m", "pytest", *where, *PARALLEL.get(tier, ()), *extra]
-        result = subprocess.run(command, cwd=ROOT, check=False)
-        took.append((tier, time.monotonic() - started, "passed" if result.returncode == 0 else "FAILED"))
-        code = code or result.returncode
-    for tier, seconds, how in took:
-        print(f"{tier:>12}: {how} in {seconds:.1f} s")
-    return code
+    where = PATHS.get(tier, (f"tests/{tier}",))
+    command = [sys.executable, "-m", "pytest", *where, *PARALLEL.get(tier, ()), *extra]
+    started = time.monotonic()
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE if aside else None,
+        stderr=subprocess.STDOUT if aside else None,
+    )
+    return Ran(tier, done.returncode, time.monotonic() - started, done.stdout)
+
+
+def told(ran: Ran) -> Ran:
+    """Show what a tier that ran aside has printed."""
+    print(f"== {ran.tier} tests, which ran beside\n{ran.output}", flush=True)
+    return ran
 
 
 if __name__ == "__main__":

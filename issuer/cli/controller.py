@@ -127,8 +127,8 @@ def controller(
         int,
         typer.Option(
             help="Divide the work into so many shards, which all replicas share, instead of one that leads "
-            "(0 or 1). The same for all; four to eight times the replicas. Needs "
-            "config/rbac/optional/sharding.yaml.",
+            "(0 or 1). The same for all; four to eight times the replicas. Needs the Role of the chart's "
+            "controller.shards (config/rbac/optional/sharding.yaml).",
             min=0,
             max=256,
         ),

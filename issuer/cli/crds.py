@@ -16,6 +16,12 @@ def crds(
     apply: Annotated[
         bool, typer.Option("--apply", help="Apply them to the cluster. Without this they are printed.")
     ] = False,
+    field_manager: Annotated[
+        str,
+        typer.Option(
+            help="Whose fields they become. The chart's hook says helm, as Helm 4 applies them too."
+        ),
+    ] = MANAGER,
     kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
 ) -> None:
@@ -40,7 +46,7 @@ def crds(
         typer.echo("---\n".join(text for name, text in rendered().items() if name != "kustomization.yaml"))
         return
     try:
-        asyncio.run(_apply(kubeconfig, context))
+        asyncio.run(_apply(field_manager, kubeconfig, context))
     except ConfigError as error:
         typer.echo(f"Error: no cluster: {error.message}", err=True)
         raise typer.Exit(NO_CLUSTER) from error
@@ -53,7 +59,7 @@ def crds(
         raise typer.Exit(FAILED) from error
 
 
-async def _apply(kubeconfig: str | None, context: str | None) -> None:
+async def _apply(manager: str, kubeconfig: str | None, context: str | None) -> None:
     from issuer.api.crd import custom_resource_definitions
     from issuer.kube.client import connect
     from issuer.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
@@ -61,7 +67,7 @@ async def _apply(kubeconfig: str | None, context: str | None) -> None:
     client = await connect(kubeconfig, context)
     try:
         for definition in custom_resource_definitions().values():
-            await client.apply(CUSTOM_RESOURCE_DEFINITIONS, definition, manager=MANAGER, force=True)
+            await client.apply(CUSTOM_RESOURCE_DEFINITIONS, definition, manager=manager, force=True)
             typer.echo(f"applied: {definition['metadata']['name']}")
     finally:
         await client.close()

@@ -1,10 +1,12 @@
-"""``vault-issuer ready``: waits until a controller and issuers are; what `helm test` runs."""
+"""``vault-issuer ready``: waits until a controller and its issuers are; what `helm test` runs."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +28,21 @@ def _issuer(text: str) -> str:
     return text
 
 
+def _lease(text: str) -> str:
+    if text.count("/") != 1 or not all(text.split("/")):
+        raise typer.BadParameter(f"{text!r} is not NAMESPACE/NAME")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is waited for, as the options name it."""
+
+    urls: list[str]
+    leases: list[str]
+    issuers: list[str]
+
+
 def ready(
     url: Annotated[
         list[str] | None, typer.Option(help="URL that answers 200, such as a controller's /readyz.")
@@ -38,13 +55,24 @@ def ready(
             metavar="KIND/[NAMESPACE/]NAME",
         ),
     ] = None,
+    lease: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Lease of the controller: its holder is a pod that is Ready.",
+            parser=_lease,
+            metavar="NAMESPACE/NAME",
+        ),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait.", min=0)] = 60.0,
     kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
 ) -> None:
-    """Wait until URLs answer 200 and issuers are Ready. Both options may be given several times.
+    """Wait until URLs answer 200, Leases are held by Ready pods, and issuers are Ready.
 
-    Looking at issuers takes get on them.
+    Options may be repeated. A standby's /readyz says only that it stands by: a Lease tells whether the
+    replica that works is well.
+
+    Looking at issuers takes get on them; at a Lease, get on it and on pods of its namespace.
 
     Exit codes: 0 all are; 1 some are not, with the reason; 2 bad input, or no cluster.
 
@@ -52,36 +80,41 @@ def ready(
 
       vault-issuer ready --issuer VaultClusterIssuer/vault
 
+      vault-issuer ready --lease vault-issuer-system/vault-issuer
+
       vault-issuer ready --url http://localhost:9402/readyz --issuer VaultIssuer/team-a/vault --timeout 120
     """
     # Imported here so that --help and completion stay quick.
     from issuer.kube.errors import ConfigError
 
-    if not url and not issuer:
-        raise typer.BadParameter("name something to wait for, with --url or --issuer")
+    if not (url or issuer or lease):
+        raise typer.BadParameter("name something to wait for, with --url, --lease or --issuer")
+    wanted = Wanted(url or [], lease or [], issuer or [])
     try:
-        missing = asyncio.run(_wait(url or [], issuer or [], timeout, kubeconfig, context))
+        missing = asyncio.run(_wait(wanted, timeout, kubeconfig, context))
     except ConfigError as error:
         typer.echo(f"Error: no cluster: {error.message}", err=True)
         raise typer.Exit(BAD_INPUT) from error
-    for name in (*(url or ()), *(issuer or ())):
+    for name in (*wanted.urls, *wanted.leases, *wanted.issuers):
         typer.echo(f"{name}: {missing.get(name, 'ready')}")
     raise typer.Exit(NOT_READY if missing else 0)
 
 
 async def _wait(
-    urls: list[str], issuers: list[str], timeout: float, kubeconfig: str | None, context: str | None
+    wanted: Wanted, timeout: float, kubeconfig: str | None, context: str | None
 ) -> dict[str, str]:
     """What isn't ready when the time is over, with the reason."""
     from issuer.kube.client import connect
 
-    client = await connect(kubeconfig, context) if issuers else None
+    asks_cluster = bool(wanted.leases or wanted.issuers)
+    client = await connect(kubeconfig, context) if asks_cluster else None
     deadline = time.monotonic() + timeout
     try:
         while True:
-            found = {one: await _url_trouble(one) for one in urls}
+            found = {one: await _url_trouble(one) for one in wanted.urls}
             if client is not None:
-                found |= {one: await _issuer_trouble(client, one) for one in issuers}
+                found |= {one: await _lease_trouble(client, one) for one in wanted.leases}
+                found |= {one: await _issuer_trouble(client, one) for one in wanted.issuers}
             missing = {name: why for name, why in found.items() if why is not None}
             if not missing or time.monotonic() >= deadline:
                 return missing
@@ -104,6 +137,24 @@ async def _url_trouble(url: str) -> str | None:
         return f"no answer: {error or type(error).__name__}"
 
 
+async def _lease_trouble(client: KubeClient, where: str) -> str | None:
+    """What is wrong with the replica that works: whoever holds the Lease, by name of its pod."""
+    from issuer.kube.errors import KubeError
+    from issuer.kube.resources import LEASES, PODS
+
+    namespace, name = where.split("/")
+    try:
+        spec = (await client.get(LEASES, name, namespace)).get("spec") or {}
+        holder = str(spec.get("holderIdentity") or "")
+        if not holder:
+            return "no replica holds it"
+        pod = await client.get(PODS, holder.rpartition("_")[0], namespace)
+    except KubeError as error:
+        return error.message
+    trouble = _not_ready((pod.get("status") or {}).get("conditions") or ())
+    return None if trouble is None else f"{holder} holds it and is not Ready: {trouble}"
+
+
 async def _issuer_trouble(client: KubeClient, name: str) -> str | None:
     from issuer.kube.errors import KubeError
     from issuer.kube.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
@@ -116,8 +167,11 @@ async def _issuer_trouble(client: KubeClient, name: str) -> str | None:
             found = await client.get(VAULT_CLUSTER_ISSUERS, where[0])
     except KubeError as error:
         return error.message
-    status = found.get("status") or {}
-    for condition in status.get("conditions") or ():
+    return _not_ready((found.get("status") or {}).get("conditions") or ())
+
+
+def _not_ready(conditions: Iterable[dict[str, Any]]) -> str | None:
+    for condition in conditions:
         if condition.get("type") == "Ready":
             if condition.get("status") == "True":
                 return None

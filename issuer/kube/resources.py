@@ -68,6 +68,7 @@ VAULT_ISSUERS: Final = Resource(own.GROUP, own.VERSION, "vaultissuers", namespac
 VAULT_CLUSTER_ISSUERS: Final = Resource(own.GROUP, own.VERSION, "vaultclusterissuers", namespaced=False)
 SECRETS: Final = Resource("", "v1", "secrets", namespaced=True)
 SERVICE_ACCOUNTS: Final = Resource("", "v1", "serviceaccounts", namespaced=True)
+PODS: Final = Resource("", "v1", "pods", namespaced=True)
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", namespaced=True)
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", namespaced=True)
 # Questions to the API server: created to be answered, never stored.

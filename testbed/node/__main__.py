@@ -20,13 +20,14 @@ from testbed.cache import new_data_directory
 from testbed.errors import TestbedError
 from testbed.node import cgroups, requirements
 from testbed.node.images import pause_image, project_image
+from testbed.node.inside import NO_NODE
 from testbed.node.namespaces import enter
 from testbed.node.previous import previous_version
 from testbed.progress import Progress, spoken
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code of the tests; 0 when they are skipped, 1 with one message when the node did not start."""
+    """Exit code of the tests; 0 when they are skipped, 1 with one message when an image can't be built."""
     reason = requirements.reason_not_to() or requirements.install()
     if reason:
         print(f"make e2e is skipped: {reason}.")
@@ -49,13 +50,19 @@ def _run(directory: Path, arguments: list[str], began: float) -> int:
     progress = Progress("make e2e")
     for one in (KUBE_APISERVER, CERT_MANAGER, KUBE_NODE, HELM):
         build(one)
+    try:
+        pause = pause_image(progress)
+    except TestbedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return NO_NODE
     previous = previous_version()
-    image, older = project_image(progress), project_image(progress, previous.commit)
+    image = project_image(progress)
+    older = project_image(progress, previous.commit) if previous else None
     plan = {
-        "images": [str(one) for one in (pause_image(progress), image.archive, older.archive)],
+        "images": [str(one) for one in (pause, image.archive, *([older.archive] if older else ()))],
         "image": image.name,
         "imageMegabytes": [image.unpacked_mb, image.gzipped_mb],
-        "previous": {"commit": previous.commit, "image": older.name},
+        "previous": {"commit": previous.commit, "image": older.name} if previous and older else None,
         "arguments": arguments,
     }
     (directory / "plan.json").write_text(json.dumps(plan))

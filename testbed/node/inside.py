@@ -5,6 +5,7 @@ Called by ``testbed.node`` as ``python -m testbed.node.inside DIRECTORY``; ``pla
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -23,14 +24,22 @@ from testbed.node.node import Node, running_node
 from testbed.node.switch import Switch
 from testbed.progress import spoken
 
+NO_NODE = 75
+"""Exit code: the machine made no node (EX_TEMPFAIL of sysexits.h), which says nothing about the product."""
+
 
 def main(arguments: list[str]) -> int:
-    """Exit code of the tests, 1 with one message when the node did not start."""
+    """Exit code of the tests, NO_NODE with one message when the node did not start."""
     directory = Path(arguments[0])
     plan = json.loads((directory / "plan.json").read_text())
     began = time.monotonic()
     try:
-        with running_node(directory, [Path(one) for one in plan["images"]]) as node:
+        with contextlib.ExitStack() as stack:
+            try:
+                node = stack.enter_context(running_node(directory, [Path(one) for one in plan["images"]]))
+            except TestbedError as error:
+                print(f"error: the node did not start: {error}", file=sys.stderr)
+                return NO_NODE
             node.containerd.tag(plan["image"], NEXT)
             print(f"the node is Ready ({spoken(time.monotonic() - began)})", flush=True)
             with Switch(directory / "kubelet", node.kubernetes) as switch:
@@ -45,20 +54,21 @@ def main(arguments: list[str]) -> int:
 
 def _settings(directory: Path, plan: dict[str, Any], node: Node, switch: Switch) -> Path:
     """Write what tests/e2e wants to know of a cluster (tests/e2e/settings.py)."""
-    source = directory / "previous"
-    source.mkdir()
-    checkout(plan["previous"]["commit"], source)
+    previous = plan["previous"]
+    if previous:
+        source = directory / "previous"
+        source.mkdir()
+        checkout(previous["commit"], source)
+        previous = {"chart": str(source / "charts" / "vault-issuer"), "image": previous["image"]}
     vault = node.bed.vault
     settings = {
+        "disposable": True,
         "kubeconfig": str(node.bed.kubeconfig),
         "vault": {"addr": vault.addr, "token": vault.token, "caFile": str(vault.ca_file)},
         "image": plan["image"],
         "nextImage": NEXT,
         "imageMegabytes": plan["imageMegabytes"],
-        "previous": {
-            "chart": str(source / "charts" / "vault-issuer"),
-            "image": plan["previous"]["image"],
-        },
+        "previous": previous,
         "kubelet": {"stop": switch.command("off"), "start": switch.command("on")},
         "kill": [*node.containerd.command(), "task", "kill", "--signal=SIGKILL"],
     }

@@ -58,6 +58,7 @@ class KubeNode:
         controllers = [
             f"--service-account-private-key-file={self._bed.apiserver.signing_key}",
             f"--root-ca-file={self._bed.ca_file}",
+            "--node-monitor-grace-period=24s",  # a stopped kubelet is noticed in half of Kubernetes' time
         ]
         alone = "--leader-elect=false"
         self._start(self._controllers, kubeconfig, alone, f"--bind-address={LOOPBACK}", *controllers)

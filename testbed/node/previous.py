@@ -20,13 +20,21 @@ class Version:
     commit: str
 
 
-def previous_version() -> Version:
-    """The newest tag ``v*`` that is an ancestor of HEAD and not HEAD; else what ``previous.json`` says."""
+def previous_version() -> Version | None:
+    """The newest tag ``v*`` that is an ancestor of HEAD and not HEAD; else what ``previous.json`` says.
+
+    None, and a line that says so, where the history was not fetched.
+    """
     words = ["git", "-C", str(REPOSITORY), "describe", "--tags", "--match=v*", "--abbrev=0", "HEAD~1"]
     tag = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
     if tag and _has_chart(tag):
         return Version(tag, tag)
     told = json.loads(FILE.read_text())
+    if not _has_chart(told["commit"]):
+        print(
+            f"{told['name']} ({told['commit']}) isn't in this clone: no upgrade from it is tried", flush=True
+        )
+        return None
     return Version(told["name"], told["commit"])
 
 

@@ -158,8 +158,8 @@ async def test_a_search_narrows_the_list_while_it_is_typed_and_survives_a_reload
     await page.until(f"{has('payments/waits-1')} && !({has('payments/waits-0')})")
     assert await page.evaluate("location.search") == "?state=waiting&q=waits-1"
     assert await page.evaluate("document.activeElement.id") == "q"
-    await page.evaluate("location.reload()")
-    await page.until(f"{LIVE} && {has('payments/waits-1')} && !({has('payments/waits-0')})")
+    await page.evaluate("window.same = true; location.reload(); 1")
+    await page.until(f"!window.same && {LIVE} && {has('payments/waits-1')} && !({has('payments/waits-0')})")
     assert await page.evaluate("document.querySelector('#q').value") == "waits-1"
 
 

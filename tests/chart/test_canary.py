@@ -35,14 +35,14 @@ def test_it_is_off_by_default() -> None:
 def test_the_arguments_are_the_canaries_that_the_values_name() -> None:
     deployment = the_deployment(render(FULL))
     (namespace,) = options(deployment, "canary-namespace")
-    (timeout,) = options(deployment, "canary-timeout")
+    (timeout,), (duration,) = (options(deployment, f"canary-{one}") for one in ("timeout", "duration"))
     read = CanaryOptions(
         options(deployment, "canary"),
         namespace,
         options(deployment, "canary-dns-name"),
         options(deployment, "canary-endpoint"),
-        *options(deployment, "canary-duration"),
-        timeout=float(timeout),
+        duration,
+        float(timeout),
     )
     cluster, own = read.targets()
     assert cluster.issuer == IssuerKey("VaultClusterIssuer", "", "vault")

@@ -33,8 +33,9 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize("line", commands())
 def test_a_command_sets_values_that_there_are(line: str) -> None:
-    _, _, release, chart, *options = shlex.split(line)
-    left_out = {"--create-namespace", "--reset-then-reuse-values"}
+    words = [one for one in shlex.split(line) if one != "--install"]
+    _, _, release, chart, *options = words
+    left_out = {"--create-namespace", "--reset-then-reuse-values", "--values", "values.yaml"}
     words = ["template", release, str(REPOSITORY / chart), *(one for one in options if one not in left_out)]
     assert "kind: Deployment" in run_helm([*words, f"--kube-version={KUBERNETES}"])
 

@@ -35,10 +35,22 @@ def test_service_accounts_hand_out_no_token_by_themselves(rendered: list[Object]
     assert all(one["automountServiceAccountToken"] is False for one in accounts)
 
 
-def test_the_pod_that_only_asks_for_readiness_has_no_token() -> None:
-    without = pod_specs(render())["Pod/vault-issuer-test"]
-    assert without["automountServiceAccountToken"] is False
-    assert pod_specs(render(FULL))["Pod/vault-issuer-test"]["automountServiceAccountToken"] is True
+def test_who_may_reach_the_metrics_is_joined_by_the_pod_of_helm_test() -> None:
+    rendered = render(FULL)
+    (peers,) = [rule["from"] for rule in of_kind(rendered, "NetworkPolicy")[0]["spec"]["ingress"]]
+    (test,) = [one for one in of_kind(rendered, "Pod") if one["metadata"]["name"].endswith("-test")]
+    wanted = [one["podSelector"]["matchLabels"] for one in peers if "podSelector" in one]
+    assert any(one.items() <= test["metadata"]["labels"].items() for one in wanted)
+    assert {"namespaceSelector": {}} in peers
+
+
+def test_users_and_groups_can_be_left_to_the_cluster() -> None:
+    nothing = {"runAsUser": None, "runAsGroup": None, "fsGroup": None}
+    for name, spec in pod_specs(render({"podSecurityContext": nothing})).items():
+        assert spec["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }, name
 
 
 def test_kubernetes_waits_longer_than_the_controller_takes_to_end(rendered: list[Object]) -> None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from issuer.api.group import GROUP
 from testbed.administrator import administrator, kubectl
 from testbed.chart import CHART, RELEASE, run_helm
 from testbed.cluster import SYSTEM_NAMESPACE
-from testbed.errors import HTTPError
+from testbed.errors import HTTPError, TestbedError
 from testbed.kube import Kube, Object
 from testbed.samples import API_VERSION, EVERYBODY, policy, use_binding
 from testbed.vaultclient import VaultClient
@@ -31,6 +32,7 @@ from tests.e2e.settings import Settings
 
 ISSUER = "e2e"
 NAMESPACE = "vault-issuer-e2e"  # of what users of the release have
+_CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -66,6 +68,10 @@ class Cluster:
     def uninstall(self) -> None:
         """Uninstall the release, if it is there."""
         self.helm("uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout=3m")
+
+    def crds(self) -> list[str]:
+        """The names of our CRDs that are there."""
+        return [one for one in names_of(self.kube.list(*_CRD)) if one.endswith(f".{GROUP}")]
 
     def kubectl(self, *arguments: str) -> str:
         """One command of kubectl's."""
@@ -158,11 +164,26 @@ def prepared(settings: Settings) -> Iterator[Cluster]:
         # Its ServiceAccount is the one that the chart makes and lets the controller use.
         login = setup_kubernetes_role(vault, layout.policy, audience=f"vault://{ISSUER}", mount=own)
         cluster = Cluster(settings, kube, vault, layout, login)
+        if not settings.disposable:
+            _refuse_what_is_in_use(cluster)
         for name in (SYSTEM_NAMESPACE, NAMESPACE):
             meta = {"name": name, "labels": RESTRICTED}
             kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
         stack.callback(_remove, cluster)
         yield cluster
+
+
+def _refuse_what_is_in_use(cluster: Cluster) -> None:
+    """These tests upgrade, break and uninstall the release, and bring the CRDs to an older version."""
+    there = [
+        *cluster.crds(),
+        *(["the release"] if RELEASE in cluster.helm("list", "--short").split() else []),
+    ]
+    if there:
+        raise TestbedError(
+            f"this cluster has {', '.join(there)} already, and the tests would take them away: "
+            'use another one, or say "disposable": true in the settings'
+        )
 
 
 def _remove(cluster: Cluster) -> None:

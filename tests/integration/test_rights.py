@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,8 +41,10 @@ from tests.integration.support import (
     wait_answer,
 )
 
+LEASES = ("coordination.k8s.io/v1", "Lease")
 RBAC = "rbac.authorization.k8s.io/v1"
-REVOCATION = REPOSITORY / "config" / "rbac" / "optional" / "revocation.yaml"
+OPTIONAL = REPOSITORY / "config" / "rbac" / "optional"
+REVOCATION, SHARDING = OPTIONAL / "revocation.yaml", OPTIONAL / "sharding.yaml"
 # Seconds for what works at once where the right is there, and where it is not.
 WITH, WITHOUT = 30.0, 4.0
 
@@ -51,7 +54,11 @@ Rule = tuple[str, str]
 
 def shipped() -> dict[Rule, Object]:
     """Every rule the controller has, by role and resources; for each the role."""
-    roles = [one for one in [*load(SHIPPED), *load(REVOCATION)] if one["kind"] in ("Role", "ClusterRole")]
+    roles = [
+        one
+        for one in [*load(SHIPPED), *load(REVOCATION), *load(SHARDING)]
+        if one["kind"] in ("Role", "ClusterRole")
+    ]
     found = {}
     for role in roles:
         for rule in role["rules"]:
@@ -125,6 +132,11 @@ def starts(bench: Bench) -> bool:
 def leads(bench: Bench) -> bool:
     """It takes the Lease, renews it, and works."""
     return starts(bench) and bench.issuer_ready(bench.issuer("led"))
+
+
+def shares(bench: Bench) -> bool:
+    """It takes its shards, and works."""
+    return leads(bench) and issues(bench)
 
 
 def tells_issuers(bench: Bench) -> bool:
@@ -238,27 +250,31 @@ NEEDED: dict[Rule, Works] = {
     (SIGN, "certificatesigningrequests"): signs_csrs,
     (SIGN, "certificatesigningrequests/status"): signs_csrs,
     (SIGN, "signers"): signs_csrs,
+    ("vault-issuer-sharding", "leases get+list+create+update+delete"): shares,
     ("vault-issuer-certificates", "certificates"): counts_certificates,
     ("vault-issuer-revocation", "certificaterequests"): may_revoke,
     ("vault-issuer-revocation", "certificates"): may_revoke,
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
 }
 
+OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING}
+
 
 class Under(ControllerProcess):
-    """A controller under the chart's RBAC but for one rule, with the part for revocation or without."""
+    """A controller under the chart's RBAC but for one rule, with the optional parts that it needs."""
 
-    def __init__(self, bed: Testbed, without: Rule | None, *, revokes: bool) -> None:
-        super().__init__(bed, leader_elect=True)
-        self._without, self._revokes = without, revokes
+    def __init__(self, bed: Testbed, without: Rule | None, works: Works) -> None:
+        super().__init__(bed, ["--shards=2"] if works is shares else [], leader_elect=True)
+        self._without = without
+        self._optional = OPTIONAL_PARTS.get(works)
 
     def grant(self) -> None:
         """All but that rule."""
         super().grant()
         kube = self._bed.kube
-        if self._revokes:
-            kube.apply(REVOCATION)
-        kube.delete("coordination.k8s.io/v1", "Lease", "vault-issuer", SYSTEM_NAMESPACE)
+        if self._optional is not None:
+            kube.apply(self._optional)
+        kube.delete(*LEASES, "vault-issuer", SYSTEM_NAMESPACE)
         if self._without is not None:
             role = shipped()[self._without]
             rules = [one for one in role["rules"] if named(one) != self._without[1]]
@@ -273,7 +289,7 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
     benches: list[Bench] = []
 
     def start(works: Works, without: Rule | None = None) -> Bench:
-        controller = Under(bed, without, revokes=works is may_revoke)
+        controller = Under(bed, without, works)
         controller.start(wait=False)
         benches.append(Bench(bed, layout, namespace, controller, WITHOUT if without else WITH))
         return benches[0]
@@ -281,10 +297,11 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
     yield start
     for one in benches:
         one.controller.kill()
-        bed.kube.delete("coordination.k8s.io/v1", "Lease", "vault-issuer", SYSTEM_NAMESPACE)
+        for lease in bed.kube.list(*LEASES, SYSTEM_NAMESPACE):
+            bed.kube.delete(*LEASES, lease["metadata"]["name"], SYSTEM_NAMESPACE)
         for name in one.made:
             bed.kube.delete(API_VERSION, "VaultClusterIssuer", name)
-    for item in load(REVOCATION):
+    for item in [*load(REVOCATION), *load(SHARDING)]:
         bed.kube.delete(item["apiVersion"], item["kind"], item["metadata"]["name"])
     bed.kube.apply(SHIPPED)
 
@@ -304,6 +321,6 @@ def test_with_every_rule_it_works(run: Start, works: Works) -> None:
 def test_without_the_rule_it_does_not_work(run: Start, without: Rule) -> None:
     works = NEEDED[without]
     bench = run(works, without)
-    if works not in (starts, leads):
+    if works not in (starts, leads, shares):
         assert starts(bench)
     assert not works(bench)

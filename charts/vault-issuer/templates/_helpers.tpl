@@ -109,9 +109,11 @@ true
 {{/* What every pod of ours is allowed: nothing (Pod Security "restricted", and a root file system that can't be written). */}}
 {{- define "vault-issuer.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
+{{- range $field, $id := .Values.podSecurityContext }}
+{{- if $id }}
+{{ $field }}: {{ int64 $id }}
+{{- end }}
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
@@ -135,7 +137,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 securityContext:
-  {{- include "vault-issuer.podSecurityContext" . | nindent 2 }}
+  {{- include "vault-issuer.podSecurityContext" .root | nindent 2 }}
 containers:
   - name: {{ .root.Chart.Name }}
     image: {{ include "vault-issuer.image" .root }}

@@ -286,5 +286,6 @@ def _spread(seconds: float) -> float:
 
 def _advice(error: KubeError) -> str:
     if error.status == 403:
-        return f"{error}: --shards needs the Role of config/rbac/optional/sharding.yaml"
+        role = "the Role of the chart's controller.shards (config/rbac/optional/sharding.yaml)"
+        return f"{error}: --shards needs {role}"
     return str(error)

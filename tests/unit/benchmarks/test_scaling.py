@@ -54,7 +54,7 @@ def test_the_api_server_pays_for_every_watch_and_for_the_leases() -> None:
 
 
 def test_one_replica_renews_one_lease() -> None:
-    assert capacities(SERVICE, Setting(2, 2, 2, 2), 1)[ETCD] == pytest.approx((2000 - 0.2 / 5) / 0.5)
+    assert capacities(SERVICE, Setting(2, 2, 2, 2), 1)[ETCD] == pytest.approx((2000 - 0.2 / 4) / 0.5)
 
 
 def test_vault_is_full_where_it_is_small() -> None:

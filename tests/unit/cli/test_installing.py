@@ -48,38 +48,66 @@ async def test_apply_takes_fields_over_and_names_a_missing_right(tmp_path: Path)
         names = [one["metadata"]["name"] for one in custom_resource_definitions().values()]
         for name in names:
             api.on("PATCH", CRDS + name, echo("2"))
-        await _apply(kubeconfig(api, tmp_path), None)
+        await _apply("helm", kubeconfig(api, tmp_path), None)
         assert [call.query["force"] for call in api.calls] == ["true"] * 3
+        assert {call.query["fieldManager"] for call in api.calls} == {"helm"}
         api.on("PATCH", CRDS + names[0], refuse(403, "Forbidden"))
         with pytest.raises(Forbidden):
-            await _apply(kubeconfig(api, tmp_path), None)
+            await _apply("helm", kubeconfig(api, tmp_path), None)
 
 
 async def test_an_issuer_is_waited_for_and_the_reason_told(tmp_path: Path) -> None:
-    from issuer.cli.ready import _wait
+    from issuer.cli.ready import Wanted, _wait
 
+    wanted = Wanted([], [], ["VaultClusterIssuer/vault"])
     async with running() as api:
         api.on("GET", ISSUER, json({"metadata": {"name": "vault"}}), json(issuer("True")))
         where = kubeconfig(api, tmp_path)
-        assert await _wait([], ["VaultClusterIssuer/vault"], 10, where, None) == {}
+        assert await _wait(wanted, 10, where, None) == {}
         api.on("GET", ISSUER, json(issuer("False")))
-        assert await _wait([], ["VaultClusterIssuer/vault"], 0, where, None) == {
+        assert await _wait(wanted, 0, where, None) == {
             "VaultClusterIssuer/vault": "LoginFailed: no such role"
         }
         api.on("GET", ISSUER, refuse(404, "NotFound", "there is none"))
-        missing = await _wait([], ["VaultClusterIssuer/vault"], 0, where, None)
+        missing = await _wait(wanted, 0, where, None)
         assert "there is none" in missing["VaultClusterIssuer/vault"]
 
 
 async def test_a_url_is_ready_when_it_answers_200() -> None:
-    from issuer.cli.ready import _wait
+    from issuer.cli.ready import Wanted, _wait
 
     async with running() as api:
         api.on("GET", "/readyz", json({}), json({}, status=503))
-        assert await _wait([f"{api.url}/readyz"], [], 0, None, None) == {}
-        assert await _wait([f"{api.url}/readyz"], [], 0, None, None) == {f"{api.url}/readyz": "answers 503"}
-        url = api.url
-    assert (await _wait([url], [], 0, None, None))[url].startswith("no answer: ")
+        url = f"{api.url}/readyz"
+        assert await _wait(Wanted([url], [], []), 0, None, None) == {}
+        assert await _wait(Wanted([url], [], []), 0, None, None) == {url: "answers 503"}
+    assert (await _wait(Wanted([url], [], []), 0, None, None))[url].startswith("no answer: ")
+
+
+async def test_a_lease_is_well_when_its_holder_is_a_ready_pod(tmp_path: Path) -> None:
+    from issuer.cli.ready import Wanted, _wait
+
+    wanted, name = Wanted([], ["pki/vault-issuer"], []), "pki/vault-issuer"
+    lease = "/apis/coordination.k8s.io/v1/namespaces/pki/leases/vault-issuer"
+    pod = "/api/v1/namespaces/pki/pods/issuer-7f_x-0"
+    async with running() as api:
+        where = kubeconfig(api, tmp_path)
+        api.on("GET", lease, json({"spec": {}}))
+        assert await _wait(wanted, 0, where, None) == {name: "no replica holds it"}
+        api.on("GET", lease, json({"spec": {"holderIdentity": "issuer-7f_x-0_9a"}}))
+        api.on("GET", pod, json(issuer("False")))
+        assert "is not Ready: LoginFailed" in (await _wait(wanted, 0, where, None))[name]
+        api.on("GET", lease, json({"spec": {"holderIdentity": "issuer-7f_x-0_9a"}}))
+        api.on("GET", pod, json(issuer("True")))
+        assert await _wait(wanted, 0, where, None) == {}
+        api.on("GET", lease, json({"spec": {"holderIdentity": "issuer-7f_x-0_9a"}}))
+        api.on("GET", pod, refuse(404, "NotFound", "there is no such pod"))
+        assert "no such pod" in (await _wait(wanted, 0, where, None))[name]
+
+
+@pytest.mark.parametrize("lease", ["vault-issuer", "a/b/c", "/b", "a/"])
+def test_a_lease_is_named_with_its_namespace(lease: str) -> None:
+    assert CliRunner().invoke(app, ["ready", "--lease", lease]).exit_code == 2
 
 
 @pytest.mark.parametrize("name", ["vault", "VaultClusterIssuer/", "VaultClusterIssuer/a/b", "VaultIssuer/a"])
