@@ -18,6 +18,7 @@ from typing import Any
 from testbed.chromium import chromium, find_chromium
 from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.controller import ControllerProcess, grant_issuer_access
+from testbed.kube import load
 from testbed.processes import free_port
 from testbed.samples import API_VERSION
 from testbed.scene import certificates, edge_certificates, prepare
@@ -34,8 +35,8 @@ SECONDS = 75
 """How long requests come in before the pictures are taken."""
 
 _SHOTS: dict[str, dict[str, Any]] = {
-    "light": {"size": (1180, 1180), "scheme": "light"},
-    "dark": {"size": (1180, 1180), "scheme": "dark"},
+    "light": {"size": (1180, 1560), "scheme": "light"},
+    "dark": {"size": (1180, 1560), "scheme": "dark"},
     "narrow": {"size": (390, 1500), "scheme": "light"},
 }
 
@@ -64,6 +65,7 @@ def _furnish(bed: Testbed) -> int:
     setup_kubernetes_auth(bed)
     prepare(bed, setup_pki(bed.vault))
     grant_issuer_access(bed, "edge", secrets=["edge-token"])
+    bed.kube.apply(load(REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"))
     port = free_port()
     arguments = [
         "--issuer-check-period=5",
@@ -71,7 +73,7 @@ def _furnish(bed: Testbed) -> int:
         *("--canary=VaultClusterIssuer/vault", f"--canary-dns-name=canary.{DOMAIN}"),
         *("--canary-period=3", "--canary-timeout=2", "--canary-duration=1h"),
     ]
-    controller = ControllerProcess(bed, arguments)
+    controller = ControllerProcess(bed, arguments, leader_elect=True)
     controller.start()
     bed.kube.wait(API_VERSION, "VaultClusterIssuer", "vault")
     bed.kube.apply([*certificates(CERTIFICATES), *edge_certificates()])
@@ -89,11 +91,11 @@ def _ask(bed: Testbed) -> None:
     began, count = time.monotonic(), 0
     with ThreadPoolExecutor(8) as pool:
         while (passed := time.monotonic() - began) < SECONDS:
-            wanted = round(6 + 4 * math.sin(passed / 5) + 2 * math.sin(passed / 1.7))
+            wanted = round(5 + 3 * math.sin(passed / 6) + math.sin(passed / 2))
             for _ in range(wanted):
                 count += 1
                 pool.submit(request, bed, f"job-{count:04}", "observability", "vault", csr=key_pem)
-            time.sleep(1)
+                time.sleep(1 / wanted)
 
 
 async def _shoot(program: str, folder: Path, url: str) -> dict[str, int]:

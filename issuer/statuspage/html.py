@@ -56,7 +56,7 @@ def span(length: timedelta) -> str:
     seconds = max(0, int(length.total_seconds()))
     days = seconds // 86400
     if days >= 2 * 365:
-        return f"{days // 365} years"
+        return f"{days / 365.25:.1f} years"
     for size, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         count = seconds // size
         if count >= 2 or (count == 1 and size == 1):

@@ -161,7 +161,10 @@ def _issuer(one: Issuer, snapshot: Snapshot) -> Html:
     waiting = snapshot.waiting_by_issuer.get(one.key, 0)
     return row(
         one.key,
-        ("Issuer", join(tag("b", one.name), tag("small", where), tag("code", f"{one.server} {one.path}"))),
+        (
+            "Issuer",
+            join(tag("b", one.name), tag("small", where), tag("code", one.path), tag("small", one.server)),
+        ),
         ("State", _state(one)),
         ("CA", _ca(one, snapshot.at)),
         ("Waiting", f"{waiting:,}"),
@@ -175,9 +178,16 @@ def _state(one: Issuer) -> Html:
     else:
         badge = _badge("good", "Ready") if one.ready else _badge("bad", f"not Ready: {one.reason}")
     message = tag("p", one.message) if one.message and not one.ready else None
-    return join(
-        badge, message, *(tag("p", drawing.dot("warn"), told, class_="warning") for told in one.warnings)
-    )
+    warnings = [tag("p", drawing.dot("warn"), told, class_="warning") for told in one.warnings]
+    return join(badge, message, _broken_canary(one), *warnings)
+
+
+def _broken_canary(one: Issuer) -> Html | None:
+    """What broke it and what to do, where there is room to read it."""
+    if not one.canary or one.canary[-1].well:
+        return None
+    last = one.canary[-1]
+    return tag("p", drawing.dot("bad"), tag("b", f"Canary, {last.stage}: "), last.message)
 
 
 def _badge(level: str, told: str) -> Html:
@@ -210,10 +220,8 @@ def _canary(one: Issuer, at: datetime) -> Html:
     if not one.canary:
         return tag("span", "none", class_="faint")
     last = one.canary[-1]
-    told: tuple[Part, ...] = (f"{last.seconds:.2f} s, ", moment(last.at, at))
-    if not last.well:
-        told = (tag("b", f"broke at {last.stage}: "), last.message, " ", moment(last.at, at))
-    return join(drawing.canary_strip(one.canary), tag("small", *told))
+    how: Part = f"{last.seconds:.2f} s" if last.well else tag("b", f"broke at {last.stage}", class_="bad")
+    return join(drawing.canary_strip(one.canary), tag("small", how, ", ", moment(last.at, at)))
 
 
 # What ends --------------------------------------------------------------------

@@ -151,7 +151,7 @@ def _open_row(source: Source, one: Open) -> Row:
 
 
 def _answered(source: Source, query: Query) -> Listed:
-    if query.state == "waiting" or query.state == "line":  # noqa: PLR1714 - mypy understands only this
+    if query.state == "waiting" or query.state == "line":
         raise AssertionError("open requests are scanned")
     answers = source.answers(query.state)
     found = [one for one in answers if query.matches(one.request, one.issuer, one.requester, one.message)]

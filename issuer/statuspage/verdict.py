@@ -15,6 +15,10 @@ Level = Literal["good", "warn", "bad", "quiet"]
 CA_BAD: Final = timedelta(days=7)
 CA_WARN: Final = timedelta(days=30)
 _NAMED = 3
+_THEIRS = {
+    True: "Its requests wait, and are issued once it is Ready again.",
+    False: "Their requests wait, and are issued once they are Ready again.",
+}
 
 
 class Finding(NamedTuple):
@@ -61,7 +65,7 @@ def _issuers(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "bad",
             f"{count(len(broken), 'issuer')} of {len(issuers)} {be} not Ready",
-            f"{_names(broken)}. Their requests wait, and are issued once the issuer is Ready again.",
+            f"{_names(broken)}. {_THEIRS[len(broken) == 1]}",
         )
     sick = [one for one in issuers if one.canary and not one.canary[-1].well]
     if sick:

@@ -221,7 +221,7 @@ async def test_certificates_that_are_not_watched_are_not_called_none() -> None:
         (timedelta(hours=47), "47 hours"),
         (timedelta(days=2), "2 days"),
         (timedelta(days=729), "729 days"),
-        (timedelta(days=3653), "10 years"),
+        (timedelta(days=3653), "10.0 years"),
         (timedelta(days=-1), "no time"),
     ],
 )
