@@ -35,8 +35,8 @@ SECONDS = 75
 """How long requests come in before the pictures are taken."""
 
 _SHOTS: dict[str, dict[str, Any]] = {
-    "light": {"size": (1180, 1560), "scheme": "light"},
-    "dark": {"size": (1180, 1560), "scheme": "dark"},
+    "light": {"size": (1080, 1600), "scheme": "light"},
+    "dark": {"size": (1080, 1600), "scheme": "dark"},
     "narrow": {"size": (390, 1500), "scheme": "light"},
 }
 

@@ -22,6 +22,7 @@ def document(parts: Sections, query: Query, at: datetime, user: str | None) -> H
             parts["verdict"],
             parts["now"],
             parts["issuers"],
+            parts["expiring"],
             tag(
                 "section",
                 tag("h2", "Requests", id="requests-title"),
@@ -30,7 +31,6 @@ def document(parts: Sections, query: Query, at: datetime, user: str | None) -> H
                 aria_labelledby="requests-title",
                 class_="asked",
             ),
-            parts["expiring"],
             id="main",
             tabindex="-1",
         ),

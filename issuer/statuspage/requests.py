@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
@@ -33,7 +34,9 @@ def requests(snapshot: Snapshot, query: Query) -> Html:
     if snapshot.replica.role == "stands by":
         return tag("div", tag("p", "The replica that leads has them.", class_="nothing"), id="requests")
     listed = snapshot.listed[query]
-    rows = [_request(one, snapshot.at) for one in listed.rows]
+    why = _why(snapshot) if query.state == "waiting" and not query.text and query.page == 1 else None
+    told_above = {one.reason for one in snapshot.why} if why is not None else set()
+    rows = [_request(one, snapshot.at, told_above) for one in listed.rows]
     heads = ("Request", "Issuer", "Asked by", "Since", "Told")
     body = (
         table(TABS[query.state], heads, rows, class_="requests")
@@ -43,7 +46,7 @@ def requests(snapshot: Snapshot, query: Query) -> Html:
     return tag(
         "div",
         _tabs(snapshot, query),
-        _why(snapshot) if query.state == "waiting" and not query.text and query.page == 1 else None,
+        why,
         body,
         _pager(query, listed),
         id="requests",
@@ -108,8 +111,9 @@ def _why(snapshot: Snapshot) -> Html | None:
     )
 
 
-def _request(one: Row, at: datetime) -> Html:
-    told = one.message or (_UNTOLD if one.state == "waiting" else one.state)
+def _request(one: Row, at: datetime, told_above: Set[str]) -> Html:
+    told = _brief(one.message) if one.message in told_above else one.message
+    told = told or (_UNTOLD if one.state == "waiting" else one.state)
     return row(
         f"{one.request} {one.at}",
         ("Request", tag("b", one.request)),
@@ -118,6 +122,12 @@ def _request(one: Row, at: datetime) -> Html:
         ("Since", moment(one.at, at)),
         ("Told", told),
     )
+
+
+def _brief(reason: str) -> str:
+    """Of a reason that stands above in full, what tells it from the others."""
+    head = reason.partition(": ")[0]
+    return reason if head == reason else f"{head}…"
 
 
 def _pager(query: Query, listed: Listed) -> Html | None:

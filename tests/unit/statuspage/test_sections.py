@@ -249,3 +249,14 @@ async def test_a_replica_that_stands_by_shows_no_empty_tables_as_if_there_were_n
     assert set(parts) == {"verdict", "now", "issuers", "expiring", "about", "requests"}
     assert "There is no issuer" not in "".join(parts.values())
     assert parts["issuers"] == '<section id="issuers" hidden></section>'
+
+
+async def test_a_reason_that_stands_above_in_full_is_told_in_brief_at_each_request() -> None:
+    reason = "VaultClusterIssuer vault is not Ready (Sealed): Vault is sealed: unseal it"
+    alone = "no policy applies: write one"
+    facts = Facts(open=[opened("a", reason=reason), opened("b", reason=reason), opened("c", reason=alone)])
+    html = requests(await snapshot_of(facts), Query())
+    assert html.count("unseal it") == 1
+    assert html.count("is not Ready (Sealed)…") == 2
+    searched = Query(text="team-a")
+    assert requests(await snapshot_of(facts, searched), searched).count("unseal it") == 2
