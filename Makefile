@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-chart test-integration test-cardinality test-docs test-differential e2e kind conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
+.PHONY: help setup demo test test-unit test-chart test-integration test-cardinality test-docs test-differential test-browser screenshots e2e kind conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,14 @@ test-docs: setup ## the command blocks of the pages alone, on the real testbed
 
 test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
 	@$(BIN)/python tools/tiers.py differential
+
+test-browser: setup ## the status page in a headless Chromium (installs Debian's, as root)
+	@tools/browser-packages.sh
+	@$(BIN)/python tools/tiers.py browser
+
+screenshots: setup ## the pictures of the status page in docs/img, from a real run
+	@tools/browser-packages.sh
+	@$(BIN)/python -m tools.screenshots
 
 e2e: setup ## the image and the chart on a real node without Docker (root, Debian 12): ARGS="-k upgrade"
 	@$(BIN)/python -m testbed.node $(ARGS)

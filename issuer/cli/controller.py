@@ -37,6 +37,10 @@ def _address(text: str) -> str:
     return text
 
 
+def _optional_address(text: str) -> str:
+    return _address(text) if text else ""
+
+
 def _endpoint(text: str) -> str:
     try:
         return traces_url(text) if text else ""
@@ -133,6 +137,20 @@ def controller(
         str,
         typer.Option(help="host:port of /healthz, /readyz and /metrics.", callback=_address),
     ] = ":9402",
+    status_address: Annotated[
+        str,
+        typer.Option(
+            help="host:port of the status page (docs/status-page.md); empty: none. Loopback needs no login.",
+            callback=_optional_address,
+        ),
+    ] = "",
+    status_tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            help="Certificate (PEM, with its chain) of the status page, where its address is not loopback.",
+        ),
+    ] = None,
+    status_tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
     name_policies: Annotated[
         bool,
         typer.Option(
@@ -279,6 +297,9 @@ def controller(
             lease_duration=lease_duration,
             shards=shards,
             metrics_address=metrics_address,
+            status_address=status_address,
+            status_tls_cert=status_tls_cert,
+            status_tls_key=status_tls_key,
             name_policies=name_policies,
             certificate_signing_requests=certificate_signing_requests,
             watch_certificates=watch_certificates,

@@ -16,6 +16,7 @@ from enum import Enum
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from issuer.controller.answered import answer_to
 from issuer.controller.kinds import kind_of
 from issuer.controller.registry import SharedSigner
 from issuer.controller.request import IssuerKey, Request, RequestKey
@@ -24,6 +25,7 @@ from issuer.controller.story import Story
 from issuer.kube.errors import Conflict, NotFound
 from issuer.signing.outcomes import Retry, SigningError
 from issuer.signing.signer import Revoker
+from issuer.statuspage.recent import Recent
 from issuer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -80,6 +82,8 @@ class Delivery:
         self._metrics = metrics
         self._now = now or (lambda: datetime.now(UTC))
         self._held: dict[RequestKey, Held] = {}
+        self.recent = Recent()
+        """The last answers, for the status page."""
 
     def __len__(self) -> int:
         return len(self._held)
@@ -134,6 +138,7 @@ class Delivery:
         self._metrics.answer_seconds.observe(max((now - request.created).total_seconds(), 0.0))
         self._metrics.lifetimes.observe(max((held.not_after - now).total_seconds(), 0.0))
         held.story.tell("issued", "Issued", request, now, serial=held.serial, not_after=held.not_after)
+        self.recent.add(answer_to(request, "issued", held.news, now))
 
     async def deliver_fresh(self, held: Held) -> tuple[bool, Request | None]:
         """``deliver`` to the request as the API server has it now."""

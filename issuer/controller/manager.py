@@ -19,11 +19,16 @@ from issuer.controller.options import ControllerOptions
 from issuer.controller.sharding.marks import ENDING, GROUP_LABEL, SHARDS
 from issuer.controller.sharding.replica import Replica
 from issuer.controller.sharding.work import RequestWork
+from issuer.controller.status_source import StatusSource
 from issuer.controller.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Parts
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import Lease
+from issuer.statuspage.door import ApiReviewer, Door
+from issuer.statuspage.live import Live
+from issuer.statuspage.server import StatusServer
+from issuer.statuspage.tls import Certificate
 from issuer.telemetry.health import HealthServer
 
 log = structlog.get_logger(__name__)
@@ -55,6 +60,9 @@ class Manager:
         self.health = HealthServer(self.parts.metrics.registry)
         self.health.live["loop"] = lambda: None
         self.health.ready["watches"] = self._watches_ready
+        self.page = (
+            _status_page(options, self.parts, self.elector, self.replica) if options.status_address else None
+        )
         self._working = False
 
     def _watches_ready(self) -> str | None:
@@ -67,6 +75,8 @@ class Manager:
         """Work until ``stop`` is set or the leadership is lost; the process's exit code."""
         await self.health.start(self.options.metrics_address)
         try:
+            if self.page is not None:
+                await self._start_page(self.page)
             if self.elector is None:
                 await self._lead(stop)
                 return 0
@@ -74,7 +84,14 @@ class Manager:
                 return await self._run_replica(self.replica, self.elector, stop)
             return await self._run_elected(self.elector, stop)
         finally:
+            if self.page is not None:
+                await self.page.close()
             await self.health.close()
+
+    async def _start_page(self, page: StatusServer) -> None:
+        certificate, key = self.options.status_tls_cert, self.options.status_tls_key
+        tls = None if certificate is None or key is None else Certificate(certificate, key)
+        await page.start(self.options.status_address, tls)
 
     async def _run_elected(self, elector: LeaderElector, stop: asyncio.Event) -> int:
         """Wait for the Lease, lead, and hand it over; losing it ends the process with 1.
@@ -265,6 +282,13 @@ def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
     # Seen by replicas that share the work: they stop.
     lease.annotate = lambda old: {**old, SHARDS: ENDING} if SHARDS in old else old
     return LeaderElector(lease)
+
+
+def _status_page(
+    options: ControllerOptions, parts: Parts, elector: LeaderElector | None, replica: Replica | None
+) -> StatusServer:
+    door = Door(ApiReviewer(parts.client)) if options.status_exposed else None
+    return StatusServer(Live(StatusSource(options, parts, elector, replica)), door)
 
 
 def _authority(options: ControllerOptions, elector: LeaderElector | None) -> Authority:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from issuer.controller.canary.target import Target
 from issuer.kube.lease import LeaseTimes
+from issuer.telemetry.address import is_loopback, parse_address
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE = "vault-issuer-system"
@@ -45,6 +46,7 @@ class ControllerOptions:
 
     ``shutdown_grace`` must stay below the pod's terminationGracePeriodSeconds. ``lease_duration`` None is as
     long as ``vault_timeout`` needs. With two or more ``shards`` all replicas work at once.
+    ``status_address`` is empty for no status page.
     Each of ``canaries`` is asked every ``canary_period`` seconds.
 
     Raises OptionsError.
@@ -65,6 +67,9 @@ class ControllerOptions:
     shards: int = 0
     identity: str = field(default_factory=own_identity)
     metrics_address: str = ":9402"
+    status_address: str = ""
+    status_tls_cert: Path | None = None
+    status_tls_key: Path | None = None
     name_policies: bool = True
     certificate_signing_requests: bool = True
     watch_certificates: bool = True
@@ -83,6 +88,7 @@ class ControllerOptions:
             raise OptionsError(
                 f"--shards {self.shards} divides the work by Leases: leave --no-leader-elect out, or --shards"
             )
+        self._check_status_page()
         least = LeaseTimes.outlasting(self.vault_timeout).duration
         if self.lease_duration is not None and self.lease_duration < least:
             fitting = self.lease_duration - (least - self.vault_timeout)
@@ -92,6 +98,25 @@ class ControllerOptions:
                 f"{self.vault_timeout:g}: a signing call must end before its Lease does. "
                 f"Set --lease-duration to at least {least:g}{shorter}"
             )
+
+    def _check_status_page(self) -> None:
+        """Elsewhere than on loopback the page needs a certificate, and only there does it use one."""
+        given = [self.status_tls_cert, self.status_tls_key]
+        if self.status_exposed and None in given:
+            raise OptionsError(
+                f"--status-address {self.status_address} is not loopback: give --status-tls-cert and "
+                "--status-tls-key too, or use an address such as 127.0.0.1:9403"
+            )
+        if not self.status_exposed and given != [None, None]:
+            raise OptionsError(
+                "--status-tls-cert and --status-tls-key are for a --status-address that is not loopback: "
+                "leave them out, or use an address such as :9403"
+            )
+
+    @property
+    def status_exposed(self) -> bool:
+        """Whether others than this machine reach the status page: then it has TLS and a login."""
+        return self.status_address != "" and not is_loopback(parse_address(self.status_address)[0])
 
     def _check_canaries(self) -> None:
         longest = max((one.timeout for one in self.canaries), default=0.0)

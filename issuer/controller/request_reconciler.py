@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 import structlog
 
+from issuer.controller.answered import answer_to
 from issuer.controller.approval import Approval, Approver
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.csr_gate import CSRGate
@@ -270,10 +272,19 @@ class RequestReconciler:
                 if tell:
                     await self._tell(request, f"{reason}: {message}")
 
-    def _ended(self, request: Request, story: Story, outcome: str, reason: str, message: str | None) -> None:
+    def _ended(
+        self,
+        request: Request,
+        story: Story,
+        outcome: Literal["denied", "failed"],
+        reason: str,
+        message: str | None,
+    ) -> None:
         """A final answer that is no certificate: one log line, and an event where it is our decision."""
         self.metrics.answered(outcome, reason)
-        story.tell(outcome, reason, request, self.now(), told=message or "by another approver")
+        told = message or "by another approver"
+        story.tell(outcome, reason, request, self.now(), told=told)
+        self.delivery.recent.add(answer_to(request, outcome, told, self.now()))
         if message is not None:
             self.recorder.warning(request.object, outcome.capitalize(), message)
 

@@ -11,11 +11,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
 from issuer.api.group import API_VERSION
+from issuer.controller.conditions import find
 from issuer.controller.request import BadSpec, IssuerKey, Request, RequestKey
 
 Json = dict[str, Any]
@@ -76,6 +77,7 @@ class _Kept:
     news: tuple[str | bool | None, ...]
     issuer: IssuerKey | None
     username: str
+    reason: str
     text: bytes
     seen: float
 
@@ -84,7 +86,16 @@ class _Kept:
         version = str(request.object["metadata"].get("resourceVersion", ""))
         # Copied, as what orjson returns keeps the 8 KiB that it was written into.
         text = memoryview(orjson.dumps(request.object)).tobytes()
-        return cls(request.uid, version, request.news, _issuer(request), _username(request), text, seen)
+        return cls(
+            request.uid,
+            version,
+            request.news,
+            _issuer(request),
+            _username(request),
+            _reason(request),
+            text,
+            seen,
+        )
 
 
 def _issuer(request: Request) -> IssuerKey | None:
@@ -96,6 +107,20 @@ def _issuer(request: Request) -> IssuerKey | None:
 
 def _username(request: Request) -> str:
     return sys.intern(str(request.spec.get("username") or ""))  # thousands of requests are of one requester
+
+
+def _reason(request: Request) -> str:
+    found = find(request.conditions, "Ready") or {}
+    return sys.intern(str(found.get("message") or ""))  # an outage tells thousands the same
+
+
+class Glance(NamedTuple):
+    """Of an open request what is known without parsing it; ``reason`` is why it waits, by its status."""
+
+    uid: str
+    issuer: IssuerKey | None
+    username: str
+    reason: str
 
 
 class RequestStore(Store[RequestKey]):
@@ -134,6 +159,11 @@ class RequestStore(Store[RequestKey]):
         """Which issuer the request names (None: none of ours) and who made it; None when it isn't known."""
         found = self._pending.get(key)
         return None if found is None else (found.issuer, found.username)
+
+    def glance(self, key: RequestKey) -> Glance | None:
+        """What is known of a request without parsing it; None when it isn't known."""
+        found = self._pending.get(key)
+        return None if found is None else Glance(found.uid, found.issuer, found.username, found.reason)
 
     def mark_answered(self, request: Request) -> None:
         """This process has written the final status of this very request.

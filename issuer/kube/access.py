@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
+from issuer.kube.identity import User
 from issuer.kube.resources import SELF_SUBJECT_ACCESS_REVIEWS, SUBJECT_ACCESS_REVIEWS, Resource
 from issuer.kube.wire import Object
 
@@ -42,6 +43,21 @@ async def may(
         "uid": uid,
         "extra": {key: list(values) for key, values in extra.items()},
         "resourceAttributes": _attributes(verb, group, resource, name, namespace),
+    }
+    return await _ask(client, SUBJECT_ACCESS_REVIEWS, "SubjectAccessReview", spec)
+
+
+async def may_reach(client: KubeClient, user: User, *, verb: str, path: str) -> bool:
+    """Whether `user` may do `verb` at a URL path, which a ClusterRole's `nonResourceURLs` grants.
+
+    The path needn't be one that the API server has.
+    """
+    spec: Object = {
+        "user": user.name,
+        "groups": list(user.groups),
+        "uid": user.uid,
+        "extra": {key: list(values) for key, values in user.extra},
+        "nonResourceAttributes": {"path": path, "verb": verb},
     }
     return await _ask(client, SUBJECT_ACCESS_REVIEWS, "SubjectAccessReview", spec)
 

@@ -13,7 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from issuer.kube.line import Fifo, Line
 
@@ -91,6 +91,12 @@ class WorkQueue(Generic[K]):
     def failures(self, key: K) -> int:
         """How often `key` was retried since it was last forgotten."""
         return self._failures.get(key, 0)
+
+    def where(self, key: K) -> Literal["line", "work"] | None:
+        """Whether `key` is being worked on, or waits to be handed out."""
+        if key in self._in_hand:
+            return "work"
+        return "line" if key in self._waiting_since else None
 
     def add(self, key: K) -> None:
         """Hand out `key` as soon as a worker is free; no effect when it waits already."""

@@ -84,6 +84,12 @@ FULL: Object = {
         "rules": {"enabled": True, "labels": {"release": "prometheus"}, "alertLabels": {"team": "pki"}},
         "dashboard": {"enabled": True, "annotations": {"grafana_folder": "PKI"}},
     },
+    "statusPage": {
+        "enabled": True,
+        "address": ":9403",
+        "tls": {"secretName": "status-tls"},
+        "from": [{"namespaceSelector": {}}],
+    },
     "tracing": {"endpoint": "http://collector.observability:4318"},
 }
 BARE: Object = {
@@ -103,6 +109,7 @@ ELSEWHERE: Object = {
     "controller": {"clusterResourceNamespace": "pki"},
     "revocation": {"enabled": True, "namespaces": ["team-a", "team-b"]},
     "clusterIssuers": {"serviceAccounts": []},
+    "statusPage": {"enabled": True},
 }
 EVERY = {"default": {}, "full": FULL, "bare": BARE, "elsewhere": ELSEWHERE}
 

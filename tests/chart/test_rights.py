@@ -40,7 +40,14 @@ def test_signers_are_our_own(rendered: list[Object]) -> None:
 def test_no_rule_writes_what_users_own(rendered: list[Object]) -> None:
     """But for the finalizer of revocation, the canary's requests and what hooks do, writes go to
     status, Leases and events."""
-    harmless = {"leases", "events", "subjectaccessreviews", "signers", "serviceaccounts/token"}
+    harmless = {
+        "leases",
+        "events",
+        "subjectaccessreviews",
+        "tokenreviews",
+        "signers",
+        "serviceaccounts/token",
+    }
     for one in of_kind(rendered, "Role", "ClusterRole"):
         if is_hook(one) or one["metadata"]["name"].endswith(("-revocation", "-canary", "-use")):
             continue

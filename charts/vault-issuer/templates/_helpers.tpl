@@ -99,6 +99,13 @@ subjects:
     namespace: {{ .root.Release.Namespace }}
 {{- end -}}
 
+{{/* Not empty where the status page listens elsewhere than on loopback: then it has TLS and a login. */}}
+{{- define "vault-issuer.statusExposed" -}}
+{{- if and .Values.statusPage.enabled (not (regexMatch "^(127[.][0-9.]+|localhost|\\[::1\\]):" .Values.statusPage.address)) -}}
+true
+{{- end -}}
+{{- end -}}
+
 {{/* What every pod of ours is allowed: nothing (Pod Security "restricted", and a root file system that can't be written). */}}
 {{- define "vault-issuer.podSecurityContext" -}}
 runAsNonRoot: true

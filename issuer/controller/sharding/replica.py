@@ -68,9 +68,19 @@ class Replica:
         metrics.watch("vault_issuer_shards", lambda: float(self._shards))
         metrics.watch(
             "vault_issuer_shards_owned",
-            lambda: float(sum(one.phase is Phase.WORKING and one.held for one in self._mine.values())),
+            lambda: float(self.owned),
         )
-        metrics.watch("vault_issuer_shard_members", lambda: float(len(self._members)))
+        metrics.watch("vault_issuer_shard_members", lambda: float(self.members))
+
+    @property
+    def owned(self) -> int:
+        """How many shards this process works on."""
+        return sum(one.phase is Phase.WORKING and one.held for one in self._mine.values())
+
+    @property
+    def members(self) -> int:
+        """How many live replicas share the work, as this process sees them."""
+        return len(self._members)
 
     # Authority ----------------------------------------------------------------
 

@@ -1,0 +1,29 @@
+"""The answer to a request as the status page remembers it, without I/O."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from issuer.controller.request import BadSpec, Request
+from issuer.statuspage.model import Answer, Outcome
+from issuer.statuspage.recent import shortened
+
+
+def answer_to(request: Request, outcome: Outcome, message: str, now: datetime) -> Answer:
+    """What became of it and why."""
+    return Answer(
+        at=now,
+        request=str(request.key),
+        issuer=_issuer(request),
+        requester=str(request.spec.get("username") or ""),
+        outcome=outcome,
+        message=shortened(message),
+        seconds=max(0.0, (now - request.created).total_seconds()),
+    )
+
+
+def _issuer(request: Request) -> str:
+    try:
+        return str(request.issuer)
+    except BadSpec:
+        return ""

@@ -1,0 +1,151 @@
+"""The page's parts a second at a time, made once for all who watch, and only while somebody does.
+
+A round takes one snapshot and makes the parts of every list that is looked at. The next one comes a second
+later, or later still where a round takes long, so that watching never costs more than a small share of the
+process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from issuer.statuspage.model import Query, Source
+from issuer.statuspage.requests import requests
+from issuer.statuspage.sections import Sections, sections
+from issuer.statuspage.snapshot import take
+
+log = structlog.get_logger(__name__)
+
+EVERY: Final = 1.0
+"""Seconds between two rounds."""
+
+SHARE: Final = 10
+"""A round that takes t seconds is followed by at least SHARE times t without one."""
+
+MOST_VIEWERS: Final = 32
+"""Who may watch at the same time."""
+
+MOST_LISTS: Final = 64
+"""Different lists of requests in one round."""
+
+
+class Full(Exception):
+    """As many watch as may."""
+
+
+class Live:
+    """``look`` answers once, ``watch`` goes on; both share the rounds."""
+
+    def __init__(
+        self,
+        source: Source,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+        every: float = EVERY,
+    ) -> None:
+        self._source = source
+        self._now = now
+        self._clock = clock
+        self._every = every
+        self._looking: dict[Query, asyncio.Future[Sections]] = {}
+        self._watching: dict[object, Query] = {}
+        self._latest: dict[Query, Sections] = {}
+        self._made = self._due = -float("inf")
+        self._turn = asyncio.Event()  # set, and replaced, at the end of each round
+        self._rounds: asyncio.Task[None] | None = None
+        self._closed = False
+        self.rounds = 0
+        """How many there have been."""
+
+    @property
+    def watching(self) -> int:
+        """How many watch."""
+        return len(self._watching)
+
+    async def look(self, query: Query) -> Sections:
+        """The parts as they are now, at most a second old. Raises Full."""
+        found = self._latest.get(query)
+        if found is not None and self._clock() < self._made + self._every:
+            return found
+        if self._closed or (query not in self._looking and len(self._looking) >= MOST_LISTS):
+            raise Full
+        future = self._looking.setdefault(query, asyncio.get_running_loop().create_future())
+        self._go()
+        return await asyncio.shield(future)
+
+    async def watch(self, query: Query, heartbeat: float) -> AsyncGenerator[Sections, None]:
+        """What has changed since the last time: all at first, and nothing after ``heartbeat`` quiet seconds.
+
+        Ends when the server does. Raises Full.
+        """
+        if self._closed or len(self._watching) >= MOST_VIEWERS:
+            raise Full
+        me = object()
+        self._watching[me] = query
+        sent: Sections = {}
+        try:
+            while not self._closed:
+                self._go()
+                turn = self._turn
+                latest = self._latest.get(query, sent)
+                news = {name: html for name, html in latest.items() if sent.get(name) != html}
+                if news:
+                    sent = latest
+                    yield news
+                    continue  # a round may have ended while this was sent
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(heartbeat):
+                        await turn.wait()
+                        continue
+                yield {}
+        finally:
+            del self._watching[me]
+
+    async def close(self) -> None:
+        """End all who watch."""
+        self._closed = True
+        self._turn.set()
+        if self._rounds is not None:
+            self._rounds.cancel()
+            await asyncio.gather(self._rounds, return_exceptions=True)
+        for future in self._looking.values():
+            future.cancel()
+
+    def _go(self) -> None:
+        if self._rounds is None or self._rounds.done():
+            self._rounds = asyncio.create_task(self._run(), name="status-page")
+
+    async def _run(self) -> None:
+        """Rounds, as long as anybody wants one."""
+        while self._looking or self._watching:
+            await asyncio.sleep(max(0.0, self._due - self._clock()))
+            began = self._clock()
+            looking, self._looking = self._looking, {}
+            try:
+                await self._round({*looking, *self._watching.values()})
+            except Exception as error:  # a defect of the page must not end it
+                log.exception("status page not made", error=repr(error))
+                for future in looking.values():
+                    if not future.done():
+                        future.set_exception(error)
+            for query, future in looking.items():
+                if not future.done():
+                    future.set_result(self._latest[query])
+            took = self._clock() - began
+            self._due = began + max(self._every, took * (SHARE + 1))
+            turn, self._turn = self._turn, asyncio.Event()
+            turn.set()
+
+    async def _round(self, queries: set[Query]) -> None:
+        snapshot = await take(self._source, queries, self._now())
+        alike = sections(snapshot)
+        self._latest = {query: {**alike, "requests": requests(snapshot, query)} for query in queries}
+        self._made = self._clock()
+        self.rounds += 1

@@ -1,0 +1,61 @@
+"""The last answers of each outcome, and how many certificates came each second of the last minute."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final
+
+from issuer.statuspage.model import Answer, Outcome
+
+KEPT: Final = 200
+"""Answers of each outcome that are remembered, so that a flood of one doesn't push the others out."""
+
+SECONDS: Final = 60
+_LONGEST: Final = 512  # characters of a message
+
+
+class Recent:
+    """Fed with every answer of this process; bounded, whatever comes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: dict[Outcome, deque[Answer]] = {
+            "issued": deque(maxlen=KEPT),
+            "denied": deque(maxlen=KEPT),
+            "failed": deque(maxlen=KEPT),
+        }
+        self._seconds = [0] * (SECONDS + 1)  # the last is the second that still runs
+        self._now = int(clock())
+        self.totals: Counter[str] = Counter()
+        """Answers by outcome since the start."""
+
+    def add(self, answer: Answer) -> None:
+        """A request was answered."""
+        self._last[answer.outcome].append(answer)
+        self.totals[answer.outcome] += 1
+        if answer.outcome == "issued":
+            self._turn()
+            self._seconds[-1] += 1
+
+    def last(self, outcome: Outcome) -> tuple[Answer, ...]:
+        """The last answers, the newest first."""
+        return tuple(reversed(self._last[outcome]))
+
+    def per_second(self) -> tuple[int, ...]:
+        """Certificates of each of the last 60 whole seconds, the newest last."""
+        self._turn()
+        return tuple(self._seconds[:-1])
+
+    def _turn(self) -> None:
+        now = int(self._clock())
+        passed = min(now - self._now, SECONDS + 1)
+        if passed > 0:
+            self._seconds = [*self._seconds[passed:], *([0] * passed)]
+            self._now = now
+
+
+def shortened(message: str) -> str:
+    """A message as it is kept."""
+    return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"

@@ -1,0 +1,152 @@
+"""The list of requests that somebody looks for, with its tabs and pages. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
+from issuer.statuspage.html import Html, count, moment, tag
+from issuer.statuspage.model import PAGE, Query, State
+from issuer.statuspage.snapshot import Listed, Row, Snapshot
+from issuer.statuspage.tables import row, table
+
+TABS: Final[dict[State, str]] = {
+    "waiting": "Waiting",
+    "line": "In line",
+    "issued": "Issued lately",
+    "denied": "Denied lately",
+    "failed": "Failed lately",
+}
+_NOTHING: Final[dict[State, str]] = {
+    "waiting": "Nothing waits.",
+    "line": "Nothing is in line.",
+    "issued": "Nothing was issued since this process began.",
+    "denied": "Nothing was denied since this process began.",
+    "failed": "Nothing failed since this process began.",
+}
+_UNTOLD: Final = "Not told yet: it waits for another approver, or for its next attempt"
+
+
+def requests(snapshot: Snapshot, query: Query) -> Html:
+    """The requests that somebody looks for."""
+    if snapshot.replica.role == "stands by":
+        return tag("div", tag("p", "The replica that leads has them.", class_="nothing"), id="requests")
+    listed = snapshot.listed[query]
+    why = _why(snapshot) if query.state == "waiting" and not query.text and query.page == 1 else None
+    told_above = {one.reason for one in snapshot.why} if why is not None else set()
+    rows = [_request(one, snapshot.at, told_above) for one in listed.rows]
+    heads = ("Request", "Issuer", "Asked by", "Since", "Told")
+    body = (
+        table(TABS[query.state], heads, rows, class_="requests")
+        if rows
+        else tag("p", _nothing(query, listed), class_="nothing")
+    )
+    return tag(
+        "div",
+        _tabs(snapshot, query),
+        why,
+        body,
+        _pager(query, listed),
+        id="requests",
+    )
+
+
+def _nothing(query: Query, listed: Listed) -> str:
+    if query.text and listed.of:
+        return f"None of {listed.of:,} matches “{query.text}”."
+    return _NOTHING[query.state] if not listed.total else "There is no such page."
+
+
+def _tabs(snapshot: Snapshot, query: Query) -> Html:
+    counts = {"waiting": snapshot.waiting, "line": snapshot.in_line}
+    return tag(
+        "nav",
+        tag("ul", *(_tab(state, counts.get(state), query) for state in TABS)),
+        class_="tabs",
+        aria_label="Requests",
+    )
+
+
+def _tab(state: State, number: int | None, query: Query) -> Html:
+    return tag(
+        "li",
+        tag(
+            "a",
+            TABS[state],
+            None if number is None else tag("span", f" {number:,}", class_="number"),
+            href=link(Query(state, query.text)),
+            data_live=True,
+            aria_current="true" if state == query.state else None,
+        ),
+    )
+
+
+def link(query: Query) -> str:
+    """The page's address for that list of requests."""
+    values: dict[str, str | int] = {"state": query.state}
+    if query.text:
+        values["q"] = query.text
+    if query.page > 1:
+        values["page"] = query.page
+    return f"?{urlencode(values)}"
+
+
+def _why(snapshot: Snapshot) -> Html | None:
+    """The reasons, where one and the same holds up several requests."""
+    if not any(one.count > 1 for one in snapshot.why):
+        return None
+    reasons = [
+        tag("li", tag("b", f"{one.count:,}"), tag("span", one.reason or _UNTOLD, tag("small", one.issuer)))
+        for one in snapshot.why
+    ]
+    more = tag("p", f"and {count(snapshot.other_reasons, 'other reason')}", class_="more")
+    return tag(
+        "div",
+        tag("h3", "Why they wait"),
+        tag("ol", *reasons),
+        more if snapshot.other_reasons else None,
+        class_="why",
+    )
+
+
+def _request(one: Row, at: datetime, told_above: Set[str]) -> Html:
+    told = _brief(one.message) if one.message in told_above else one.message
+    told = told or (_UNTOLD if one.state == "waiting" else one.state)
+    return row(
+        f"{one.request} {one.at}",
+        ("Request", tag("b", one.request)),
+        ("Issuer", one.issuer),
+        ("Asked by", one.requester),
+        ("Since", moment(one.at, at)),
+        ("Told", told),
+    )
+
+
+def _brief(reason: str) -> str:
+    """Of a reason that stands above in full, what tells it from the others."""
+    head = reason.partition(": ")[0]
+    return reason if head == reason else f"{head}…"
+
+
+def _pager(query: Query, listed: Listed) -> Html | None:
+    if listed.total <= PAGE and query.page == 1:
+        return None
+    first = (query.page - 1) * PAGE
+    last = first + len(listed.rows)
+    before = Query(query.state, query.text, query.page - 1) if query.page > 1 else None
+    after = Query(query.state, query.text, query.page + 1) if last < listed.total and listed.rows else None
+    place = f"{first + 1:,} to {last:,} of {listed.total:,}" if listed.rows else f"{listed.total:,} in all"
+    return tag(
+        "nav",
+        _step("Previous", before),
+        tag("span", place),
+        _step("Next", after),
+        class_="pager",
+        aria_label="Pages",
+    )
+
+
+def _step(name: str, query: Query | None) -> Html | None:
+    return None if query is None else tag("a", name, href=link(query), data_live=True)

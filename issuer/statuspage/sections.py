@@ -1,0 +1,267 @@
+"""The page's parts that are the same for everybody, each an element with an id: the browser replaces those
+that change. Pure.
+
+The list of requests depends on what somebody looks for, and is made in ``requests``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from issuer.statuspage import drawing
+from issuer.statuspage.html import Html, Part, count, join, moment, span, tag
+from issuer.statuspage.model import Ends, Expiring, Issuer, Replica
+from issuer.statuspage.snapshot import Snapshot
+from issuer.statuspage.tables import row, table
+from issuer.statuspage.verdict import ca_level, findings
+
+Sections = dict[str, Html]
+
+MOST_ISSUERS: Final = 100
+"""Rows of the issuers' table; those in trouble come first."""
+
+
+def sections(snapshot: Snapshot) -> Sections:
+    """What everybody sees alike."""
+    if snapshot.replica.role == "stands by":
+        empty = {name: tag("section", id=name, hidden=True) for name in ("now", "issuers", "expiring")}
+        return {**empty, "verdict": verdict(snapshot), "about": about(snapshot.replica)}
+    return {
+        "verdict": verdict(snapshot),
+        "now": now(snapshot),
+        "issuers": issuers(snapshot),
+        "expiring": expiring(snapshot.expiring, snapshot.at),
+        "about": about(snapshot.replica),
+    }
+
+
+def verdict(snapshot: Snapshot) -> Html:
+    """The sentence at the top. Its headline alone is read aloud when it changes."""
+    first, *others = findings(snapshot)
+    more = tag("ul", *(_other(one.level, one.headline, one.detail) for one in others)) if others else None
+    return tag(
+        "section",
+        tag("h1", drawing.dot(first.level), first.headline, id="headline", role="status"),
+        tag("p", first.detail),
+        more,
+        id="verdict",
+        class_=first.level,
+        aria_labelledby="headline",
+    )
+
+
+def _other(level: str, headline: str, detail: str) -> Html:
+    return tag("li", drawing.dot(level), tag("span", tag("b", headline), f": {detail}"))
+
+
+# Numbers ----------------------------------------------------------------------
+
+
+def now(snapshot: Snapshot) -> Html:
+    """The numbers of this moment."""
+    work = snapshot.work
+    last_minute = sum(work.per_second)
+    since = work.since_start
+    tiles = [
+        _tile(
+            "Certificates a second",
+            f"{last_minute / 60:.1f}",
+            drawing.sparkline(work.per_second, f"{last_minute:,} certificates in the last minute"),
+            f"{last_minute:,} in the last minute",
+        ),
+        _tile("Waiting", f"{snapshot.waiting:,}", None, f"of {count(work.open, 'open request')}"),
+        _tile("In line", f"{work.in_line:,}", None, _line(snapshot)),
+        _tile(
+            "Issued since the start",
+            f"{since.get('issued', 0):,}",
+            None,
+            f"{since.get('denied', 0):,} denied, {since.get('failed', 0):,} failed",
+        ),
+        _replica_tile(snapshot.replica),
+    ]
+    return tag(
+        "section",
+        tag("h2", "Now", id="now-title", class_="unseen"),
+        tag("dl", *tiles, class_="tiles"),
+        id="now",
+        aria_labelledby="now-title",
+    )
+
+
+def _tile(name: str, value: str, picture: Html | None, told: str) -> Html:
+    return tag(
+        "div",
+        tag("dt", name),
+        tag("dd", value, class_="value"),
+        None if picture is None else tag("dd", picture, class_="picture"),
+        tag("dd", told, class_="told"),
+    )
+
+
+def _line(snapshot: Snapshot) -> str:
+    work = snapshot.work
+    told = [f"{work.in_work:,} being worked on"]
+    if work.oldest >= 1:
+        told.append(f"the oldest for {work.oldest:.0f} s")
+    if work.held_back:
+        told.append(f"{work.held_back:,} held back by their issuer's limits")
+    if work.unwritten:
+        told.append(f"{work.unwritten:,} signed and to be written")
+    return ", ".join(told)
+
+
+def _replica_tile(replica: Replica) -> Html:
+    match replica.role:
+        case "shares":
+            told = f"of {replica.shards} shards; {count(replica.members, 'replica')}"
+            return _tile("Works on", str(replica.owned), None, told)
+        case "stands by":
+            return _tile("This replica", "stands by", None, "another one leads")
+        case "leads":
+            return _tile("This replica", "leads", None, "it does all the work")
+        case _:
+            return _tile("This replica", "works alone", None, "without an election")
+
+
+def about(replica: Replica) -> Html:
+    """Whose page this is."""
+    leader = f" Leader: {replica.leader}." if replica.leader and replica.role != "leads" else ""
+    return tag(
+        "p", f"vault-issuer {replica.version} on {replica.identity}.{leader} All times are UTC.", id="about"
+    )
+
+
+# Issuers ----------------------------------------------------------------------
+
+
+def issuers(snapshot: Snapshot) -> Html:
+    """Every issuer, those in trouble first."""
+    shown = snapshot.issuers[:MOST_ISSUERS]
+    left = len(snapshot.issuers) - len(shown)
+    rows = [_issuer(one, snapshot) for one in shown]
+    body: Html = (
+        table("Issuers", ("Issuer", "State", "CA", "Waiting", "Canary"), rows, class_="issuers")
+        if rows
+        else tag("p", "There is no issuer yet.", class_="nothing")
+    )
+    more = tag("p", f"{count(left, 'more issuer')}, all without trouble or not shown.", class_="more")
+    return tag(
+        "section",
+        tag("h2", "Issuers", id="issuers-title"),
+        body,
+        more if left > 0 else None,
+        id="issuers",
+        aria_labelledby="issuers-title",
+    )
+
+
+def _issuer(one: Issuer, snapshot: Snapshot) -> Html:
+    where = f"{one.kind}{f' in {one.namespace}' if one.namespace else ''}"
+    waiting = snapshot.waiting_by_issuer.get(one.key, 0)
+    return row(
+        one.key,
+        (
+            "Issuer",
+            join(tag("b", one.name), tag("small", where), tag("code", one.path), tag("small", one.server)),
+        ),
+        ("State", _state(one)),
+        ("CA", _ca(one, snapshot.at)),
+        ("Waiting", f"{waiting:,}"),
+        ("Canary", _canary(one, snapshot.at)),
+    )
+
+
+def _state(one: Issuer) -> Html:
+    if one.ready is None:
+        badge = _badge("quiet", "being checked")
+    else:
+        badge = _badge("good", "Ready") if one.ready else _badge("bad", f"not Ready: {one.reason}")
+    message = tag("p", one.message) if one.message and not one.ready else None
+    warnings = [tag("p", drawing.dot("warn"), told, class_="warning") for told in one.warnings]
+    return join(badge, message, _broken_canary(one), *warnings)
+
+
+def _broken_canary(one: Issuer) -> Html | None:
+    """What broke it and what to do, where there is room to read it."""
+    if not one.canary or one.canary[-1].well:
+        return None
+    last = one.canary[-1]
+    return tag("p", drawing.dot("bad"), tag("b", f"Canary, {last.stage}: "), last.message)
+
+
+def _badge(level: str, told: str) -> Html:
+    return tag("span", drawing.dot(level), told, class_=f"badge {level}")
+
+
+def _ca(one: Issuer, at: datetime) -> Html:
+    if one.ca_ends is None:
+        return tag("span", "not read yet", class_="faint")
+    left = one.ca_ends - at
+    level = ca_level(left)
+    ended = left.total_seconds() <= 0
+    told = "has ended" if ended else f"{span(left)} left"
+    picture = None
+    if one.ca_begins is not None and one.ca_ends > one.ca_begins:
+        picture = drawing.bar(left / (one.ca_ends - one.ca_begins), level, f"{told} of the CA's life")
+    return join(
+        tag("span", told, class_=f"left {level}"),
+        picture,
+        tag(
+            "small",
+            f"until {one.ca_ends:%Y-%m-%d}, {one.ca_subject}"
+            if one.ca_subject
+            else f"until {one.ca_ends:%Y-%m-%d}",
+        ),
+    )
+
+
+def _canary(one: Issuer, at: datetime) -> Html:
+    if not one.canary:
+        return tag("span", "none", class_="faint")
+    last = one.canary[-1]
+    how: Part = f"{last.seconds:.2f} s" if last.well else tag("b", f"broke at {last.stage}", class_="bad")
+    return join(drawing.canary_strip(one.canary), tag("small", how, ", ", moment(last.at, at)))
+
+
+# What ends --------------------------------------------------------------------
+
+
+def expiring(found: Expiring | None, at: datetime) -> Html:
+    """What ends in the next days, as a picture and as a table."""
+    title = tag("h2", "Certificates by when they end", id="expiring-title")
+    if found is None:
+        body = join(tag("p", "Certificates aren't watched by this process.", class_="nothing"))
+    elif not found.total:
+        body = join(tag("p", "There is no Certificate of our issuers yet.", class_="nothing"))
+    else:
+        body = _ends(found, at)
+    return tag("section", title, body, id="expiring", aria_labelledby="expiring-title")
+
+
+def _ends(found: Expiring, at: datetime) -> Html:
+    told = [count(found.total, "certificate") + " in all"]
+    if found.overdue:
+        told.append(f"{found.overdue:,} overdue for renewal")
+    if found.ended:
+        told.append(f"{found.ended:,} ended")
+    rows = [_end(one, at) for one in found.soonest]
+    listed = table("The next to end", ("Certificate", "Issuer", "Ends", "Renewal"), rows, class_="soonest")
+    return join(
+        tag("p", ", ".join(told), class_="told"),
+        tag("div", drawing.timeline(found, at), drawing.days(found), class_="chart"),
+        tag("details", tag("summary", f"The next {len(rows)} to end"), listed, id="soonest"),
+    )
+
+
+def _end(one: Ends, at: datetime) -> Html:
+    renewal: Part = moment(one.renews, at) if one.renews is not None else "not planned"
+    if one.late:
+        renewal = join(_badge("warn", "overdue"), " since ", renewal)
+    return row(
+        one.name,
+        ("Certificate", tag("b", one.name)),
+        ("Issuer", one.issuer),
+        ("Ends", moment(one.ends, at)),
+        ("Renewal", renewal),
+    )

@@ -1,0 +1,86 @@
+"""Browsers that have shown a token: a random cookie stands for the user, and the token is not kept."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from issuer.kube.identity import User
+
+COOKIE: Final = "__Host-vault-issuer-status"
+"""The prefix has browsers refuse it without Secure, with a Domain, or for part of the site."""
+
+LASTS: Final = 3600
+"""Seconds a session lasts at most."""
+
+MOST: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A user who logged in, until ``ends`` on the clock."""
+
+    user: User
+    ends: float
+
+
+class Sessions:
+    """In memory, a few, the oldest ended first; kept by their cookies' hashes, which are no login."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._clock = clock
+        self._wall = wall
+        self._kept: OrderedDict[bytes, Session] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def begin(self, user: User, token: str) -> tuple[str, int]:
+        """A cookie's value and the seconds it lasts: an hour, or as long as the token where that is less."""
+        cookie = secrets.token_urlsafe(32)
+        lasts = min(LASTS, _seconds_left(token, self._wall()))
+        self._kept[_hash(cookie)] = Session(user, self._clock() + lasts)
+        while len(self._kept) > MOST:
+            self._kept.popitem(last=False)
+        return cookie, lasts
+
+    def find(self, cookie: str) -> User | None:
+        """Whose cookie it is."""
+        key = _hash(cookie)
+        found = self._kept.get(key)
+        if found is None:
+            return None
+        if found.ends <= self._clock():
+            del self._kept[key]
+            return None
+        return found.user
+
+    def end(self, cookie: str) -> None:
+        """Log out."""
+        self._kept.pop(_hash(cookie), None)
+
+
+def _hash(cookie: str) -> bytes:
+    return hashlib.sha256(cookie.encode()).digest()
+
+
+def _seconds_left(token: str, now: float) -> int:
+    """How long a token that is a JWT says it lasts; the API server has verified it already."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return LASTS
+    try:
+        claims = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return max(1, int(claims["exp"] - now))
+    except (ValueError, KeyError, TypeError):
+        return LASTS

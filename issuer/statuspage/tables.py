@@ -1,0 +1,32 @@
+"""Tables. Roles are written out: a narrow screen lays cells out as blocks, and browsers then forget that it
+is a table. Pure."""
+
+from __future__ import annotations
+
+from issuer.statuspage.html import Html, Part, tag
+
+
+def table(caption: str, heads: tuple[str, ...], rows: list[Html], class_: str) -> Html:
+    """A table with a caption for those who don't see it."""
+    return tag(
+        "table",
+        tag("caption", caption, class_="unseen"),
+        tag(
+            "thead",
+            tag("tr", *(tag("th", one, scope="col", role="columnheader") for one in heads), role="row"),
+            role="rowgroup",
+        ),
+        tag("tbody", *rows, role="rowgroup"),
+        class_=class_,
+        role="table",
+    )
+
+
+def row(key: str, *cells: tuple[str, Part]) -> Html:
+    """A row of cells, each with its column's name; ``key`` tells rows apart when the browser renews them."""
+    return tag(
+        "tr",
+        *(tag("td", tag("div", value), data_label=label, role="cell") for label, value in cells),
+        data_key=key,
+        role="row",
+    )

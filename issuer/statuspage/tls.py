@@ -1,0 +1,57 @@
+"""The page's own certificate, read again when its files change: it is renewed like any other."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+LOOK: Final = 30.0
+"""Seconds between two looks at the files."""
+
+
+class Certificate:
+    """A certificate and key in files, PEM. Raises OSError when they can't be used at the start."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._files = certificate, key
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._seen = self._versions()
+        self._load()
+
+    async def keep_fresh(self, every: float = LOOK) -> None:
+        """Look again and again; what can't be used is told, and the old one goes on."""
+        while True:
+            await asyncio.sleep(every)
+            self.look()
+
+    def look(self) -> bool:
+        """Read the files if they have changed; whether they were, and could be used."""
+        try:
+            versions = self._versions()
+            if versions == self._seen:
+                return False
+            self._seen = versions
+            self._load()
+        except OSError as error:  # ssl.SSLError is one
+            log.warning("status page: the new certificate can't be used", error=str(error))
+            return False
+        log.info("status page: certificate read again")
+        return True
+
+    def _load(self) -> None:
+        certificate, key = self._files
+        try:
+            self.context.load_cert_chain(certificate, key)
+        except ssl.SSLError as error:
+            raise OSError(f"{certificate} and {key} are no certificate with its key: {error}") from error
+
+    def _versions(self) -> tuple[tuple[int, int], ...]:
+        found = (path.stat() for path in self._files)
+        return tuple((one.st_mtime_ns, one.st_ino) for one in found)

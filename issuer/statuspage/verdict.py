@@ -1,0 +1,135 @@
+"""What matters most, in a sentence: the first thing on the page, and often the only one read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Final, Literal, NamedTuple
+
+from issuer.statuspage.html import count, span
+from issuer.statuspage.model import Issuer
+from issuer.statuspage.snapshot import Snapshot
+
+Level = Literal["good", "warn", "bad", "quiet"]
+
+CA_BAD: Final = timedelta(days=7)
+CA_WARN: Final = timedelta(days=30)
+_NAMED = 3
+_THEIRS = {
+    True: "Its requests wait, and are issued once it is Ready again.",
+    False: "Their requests wait, and are issued once they are Ready again.",
+}
+
+
+class Finding(NamedTuple):
+    """One thing to know. ``headline`` has no number that changes all the time, as it is read aloud."""
+
+    level: Level
+    headline: str
+    detail: str
+
+
+def findings(snapshot: Snapshot) -> list[Finding]:
+    """All there is to know, the worst first; never empty."""
+    replica = snapshot.replica
+    if replica.role == "stands by":
+        return [_standing_by(replica.leader)]
+    found = [*_starting(replica.late), *_issuers(snapshot), *_certificates(snapshot), *_waiting(snapshot)]
+    if found:
+        order: list[Level] = ["bad", "warn", "good", "quiet"]
+        return sorted(found, key=lambda one: order.index(one.level))
+    return [Finding("good", "All is well", _all_well(snapshot))]
+
+
+def _standing_by(leader: str) -> Finding:
+    if not leader:
+        return Finding("quiet", "This replica stands by", "No replica leads yet.")
+    pod = leader.rpartition("_")[0] or leader
+    return Finding(
+        "quiet",
+        "This replica stands by",
+        f"{pod} leads and has the page with all of it (kubectl port-forward pod/{pod}).",
+    )
+
+
+def _starting(late: Sequence[str]) -> Iterator[Finding]:
+    if late:
+        yield Finding("warn", "Not everything has been listed yet", f"Still to come: {', '.join(late)}.")
+
+
+def _issuers(snapshot: Snapshot) -> Iterator[Finding]:
+    issuers = snapshot.issuers
+    broken = [one for one in issuers if one.ready is False]
+    if broken:
+        be = "is" if len(broken) == 1 else "are"
+        yield Finding(
+            "bad",
+            f"{count(len(broken), 'issuer')} of {len(issuers)} {be} not Ready",
+            f"{_names(broken)}. {_THEIRS[len(broken) == 1]}",
+        )
+    sick = [one for one in issuers if one.canary and not one.canary[-1].well]
+    if sick:
+        stages = ", ".join(sorted({one.canary[-1].stage for one in sick}))
+        yield Finding("bad", f"{_canaries(len(sick))} broke", f"{_names(sick)}, at the stage {stages}.")
+    yield from _ca_ends(snapshot)
+    warned = [one for one in issuers if one.warnings]
+    if warned:
+        yield Finding("warn", f"{count(len(warned), 'issuer')} with a warning", f"{_names(warned)}.")
+
+
+def _canaries(number: int) -> str:
+    return "A canary" if number == 1 else f"{number} canaries"
+
+
+def _ca_ends(snapshot: Snapshot) -> Iterator[Finding]:
+    ends = [(one.ca_ends - snapshot.at, one) for one in snapshot.issuers if one.ca_ends is not None]
+    soon = sorted((left, one.key) for left, one in ends if left < CA_WARN)
+    if soon:
+        left, key = soon[0]
+        level: Level = "bad" if left < CA_BAD else "warn"
+        if left <= timedelta():
+            yield Finding(level, "A CA has ended", f"{key}: nothing can be issued by it. Rotate it.")
+        else:
+            yield Finding(level, "A CA ends soon", f"{key}: in {span(left)}. Rotate it.")
+
+
+def _certificates(snapshot: Snapshot) -> Iterator[Finding]:
+    expiring = snapshot.expiring
+    if expiring is None:
+        return
+    if expiring.ended:
+        yield Finding(
+            "bad", "Certificates have ended without a renewal", f"{count(expiring.ended, 'certificate')}."
+        )
+    if expiring.overdue:
+        yield Finding(
+            "warn",
+            "Renewals are overdue",
+            f"{count(expiring.overdue, 'certificate')} past the time of renewal.",
+        )
+
+
+def _waiting(snapshot: Snapshot) -> Iterator[Finding]:
+    if snapshot.waiting:
+        yield Finding(
+            "warn", "Requests wait", f"{count(snapshot.waiting, 'request')}, each with its reason below."
+        )
+
+
+def _all_well(snapshot: Snapshot) -> str:
+    issuers = len(snapshot.issuers)
+    if not issuers:
+        return "There is no issuer yet, and nothing waits."
+    ready = "The issuer is Ready" if issuers == 1 else f"All {issuers} issuers are Ready"
+    return f"{ready}, and nothing waits."
+
+
+def _names(issuers: Sequence[Issuer]) -> str:
+    more = len(issuers) - _NAMED
+    named = ", ".join(one.key for one in issuers[:_NAMED])
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def ca_level(left: timedelta) -> Level:
+    """How good the time is that a CA has left."""
+    return "bad" if left < CA_BAD else "warn" if left < CA_WARN else "good"

@@ -1,0 +1,239 @@
+"""What the status page is told is what stores, queue and registry hold at that moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from issuer.controller.authority import Alone
+from issuer.controller.canary.history import CanaryRun, Stage
+from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.certificates import Certificate
+from issuer.controller.expiring import DAYS, SOONEST, STEP, count_ends
+from issuer.controller.kubernetes_csr import KubernetesCSR
+from issuer.controller.options import ControllerOptions, OptionsError
+from issuer.controller.request import IssuerKey
+from issuer.controller.status_source import StatusSource
+from issuer.controller.wiring import Parts
+from issuer.kube.client import KubeClient
+from issuer.statuspage.model import Query
+from issuer.statuspage.requests import requests
+from issuer.statuspage.sections import sections
+from issuer.statuspage.snapshot import take
+from tests.builders import NOW, certificate_request, condition, csr_pem, issuer_object, signing_request
+from tests.unit.controller.fakes import ScriptedKube
+
+VAULT = IssuerKey("VaultClusterIssuer", "", "demo")
+CSR = csr_pem("a.lab.example.test")
+DAY = 86400.0
+
+
+def parts_of(**options: Any) -> Parts:
+    return Parts(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), None, Alone())
+
+
+def source_of(parts: Parts) -> StatusSource:
+    return StatusSource(parts.options, parts, None, None)
+
+
+def waiting(name: str, message: str = "") -> dict[str, Any]:
+    conditions = [condition("Ready", "False", "Pending", message)] if message else None
+    return certificate_request(name, request=CSR, conditions=conditions, username="alice")
+
+
+async def test_a_request_waits_stands_in_line_or_is_worked_on() -> None:
+    parts = parts_of()
+    store = parts.stores[CertificateRequest]
+    for name in ("a", "b", "c"):
+        store.upsert(waiting(name, f"{name} waits"))  # each is news, and stands in line
+    worked_on = await parts.requests.get()
+    source = source_of(parts)
+
+    def where() -> dict[str, tuple[str, str]]:
+        return {one.request: (one.where, one.reason) for some in source.slices() for one in some}
+
+    assert where() == {
+        "team-a/a": ("work", "a waits"),
+        "team-a/b": ("line", "b waits"),
+        "team-a/c": ("line", "c waits"),
+    }
+    parts.requests.done(worked_on)
+    assert where()["team-a/a"] == ("waiting", "a waits")
+    assert source.created("team-a/a") == datetime(2026, 11, 22, 11, 59, 59, tzinfo=UTC)
+    assert source.created("team-a/none") is None
+    assert source.work().open == 3
+    assert source.work().in_line == 2
+
+
+async def test_why_a_csr_waits_is_known_though_its_status_cannot_say_so() -> None:
+    parts = parts_of()
+    obj = signing_request("one")
+    parts.stores[KubernetesCSR].upsert(obj)
+    key = await parts.requests.get()
+    parts.requests.done(key)
+    parts.request_reconciler.told[key] = (obj["metadata"]["uid"], "no policy applies")
+    source = source_of(parts)
+    ((found,),) = source.slices()
+    assert (found.request, found.where, found.reason) == (
+        "CertificateSigningRequest one",
+        "waiting",
+        "no policy applies",
+    )
+    assert source.created(found.request) is not None
+    parts.request_reconciler.told[key] = ("another-uid", "of one before it")
+    ((found,),) = source.slices()
+    assert found.reason == ""
+
+
+def issuer_with(status: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {**issuer_object(**more), "status": status}
+
+
+async def test_an_issuer_is_told_as_its_status_says() -> None:
+    parts = parts_of()
+    status = {
+        "conditions": [condition("Ready", "False", "Sealed", "Vault is sealed: unseal it")],
+        "caSubject": "CN=Lab",
+        "caNotAfter": "2031-11-22T12:00:00Z",
+        "warnings": ["two methods"],
+    }
+    server = "https://user:password@vault.example.test:8200/x?token=y"
+    parts.issuer_stores["VaultClusterIssuer"].upsert(issuer_with(status, server=server))
+    parts.canaries.add(VAULT, CanaryRun(NOW, 1.5, Stage.VAULT, "sealed"))
+    (found,) = source_of(parts).issuers()
+    assert (found.key, found.ready, found.reason) == ("VaultClusterIssuer demo", False, "Sealed")
+    assert (found.server, found.path) == ("vault.example.test:8200", "pki_int/sign/lab")
+    assert found.ca_ends == datetime(2031, 11, 22, 12, tzinfo=UTC)
+    assert found.warnings == ("two methods",)
+    assert [(one.stage, one.well) for one in found.canary] == [("vault", False)]
+
+
+async def test_an_issuer_that_is_new_or_odd_breaks_nothing() -> None:
+    parts = parts_of()
+    store = parts.issuer_stores["VaultClusterIssuer"]
+    store.upsert(issuer_object("new"))
+    store.upsert(issuer_with({"caNotAfter": "never"}, name="odd", server="https://[bad"))
+    found = {one.name: one for one in source_of(parts).issuers()}
+    assert found["new"].ready is None
+    assert found["odd"].server == ""
+    assert found["odd"].ca_ends is None
+
+
+def certificate(name: str, ends: float | None, renews: float | None = None) -> Certificate:
+    """One that ends, and is to be renewed, so many days from now."""
+    now = NOW.timestamp()
+    not_after = None if ends is None else now + ends * DAY
+    return Certificate(
+        "team-a", name, VAULT, not_after, None if renews is None else now + renews * DAY, ready=True
+    )
+
+
+async def test_certificates_are_counted_by_when_they_end_and_whether_their_renewal_is_overdue() -> None:
+    found = await count_ends(
+        [
+            certificate("soon", 0.3, renews=0.1),
+            certificate("late", 0.3, renews=-0.5),
+            certificate("just due", 3, renews=-60 / DAY),
+            certificate("gone", -1, renews=-10),
+            certificate("far", 400),
+            certificate("new", None),
+        ],
+        NOW,
+    )
+    assert found.begins == datetime(2026, 11, 22, tzinfo=UTC)
+    assert len(found.on_time) == len(found.late) == DAYS * 4
+    at = int((timedelta(hours=12) + timedelta(days=0.3)) / STEP)
+    assert (found.on_time[at], found.late[at]) == (1, 1)
+    assert sum(found.on_time) == 2
+    assert (found.ended, found.overdue, found.total) == (1, 2, 6)
+    assert [one.name for one in found.soonest][:3] == ["team-a/gone", "team-a/soon", "team-a/late"]
+    assert [one.late for one in found.soonest][:3] == [True, False, True]
+
+
+async def test_of_many_certificates_the_first_to_end_are_named_and_others_work_meanwhile() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    found = await count_ends((certificate(f"c{n}", 300 - n / 100) for n in range(20_000)), NOW)
+    task.cancel()
+    assert len(found.soonest) == SOONEST
+    assert found.soonest[0].name == "team-a/c19999"
+    assert turns >= 20
+
+
+async def test_certificates_that_are_not_watched_yet_are_not_counted_as_none() -> None:
+    assert await source_of(parts_of()).expiring(NOW) is None
+    assert await source_of(parts_of(watch_certificates=False)).expiring(NOW) is None
+
+
+async def test_twenty_thousand_open_requests_hold_up_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Others get the loop at least once a thousand requests; time and bytes of a look are printed."""
+    parts = parts_of()
+    store = parts.stores[CertificateRequest]
+    for number in range(20_000):
+        store.upsert(waiting(f"r{number}", f"policy {number % 7} does not apply"))
+    source, queries = source_of(parts), (Query(), Query(text="r1999"), Query("line"))
+    turns, longest, last = 0, 0.0, time.perf_counter()
+
+    async def other() -> None:
+        nonlocal turns, longest, last
+        while True:
+            now = time.perf_counter()
+            turns, longest, last = turns + 1, max(longest, now - last), now
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await asyncio.sleep(0)
+    began = time.perf_counter()
+    snapshot = await take(source, queries, NOW)
+    looked = time.perf_counter() - began
+    html = {**sections(snapshot), "requests": requests(snapshot, Query("line"))}
+    rendered = time.perf_counter() - began - looked
+    task.cancel()
+    size = sum(len(one.encode()) for one in html.values())
+    with capsys.disabled():
+        print(
+            f"\n  20,000 open requests, three lists: a look takes {looked * 1000:.0f} ms with at most "
+            f"{longest * 1000:.1f} ms between two turns of others, the page {rendered * 1000:.1f} ms and "
+            f"{size:,} bytes"
+        )
+    assert turns >= 20
+    assert snapshot.in_line == 20_000
+    assert snapshot.listed[Query("line")].total == 20_000
+    assert size < 100_000
+
+
+@pytest.mark.parametrize(
+    ("options", "about"),
+    [
+        ({"status_address": ":9403"}, "--status-tls-cert"),
+        ({"status_address": "10.0.0.1:9403", "status_tls_cert": Path("a")}, "--status-tls-key"),
+        (
+            {"status_address": "127.0.0.1:9403", "status_tls_cert": Path("a"), "status_tls_key": Path("b")},
+            "not loopback",
+        ),
+        ({"status_tls_key": Path("b")}, "--status-address"),
+    ],
+)
+def test_tls_and_an_address_that_wants_it_go_together(options: dict[str, Any], about: str) -> None:
+    with pytest.raises(OptionsError, match=about):
+        ControllerOptions(**options)
+
+
+def test_loopback_needs_no_tls_and_no_address_is_no_page() -> None:
+    assert not ControllerOptions(status_address="localhost:9403").status_exposed
+    assert not ControllerOptions().status_exposed
+    assert ControllerOptions(
+        status_address=":9403", status_tls_cert=Path("a"), status_tls_key=Path("b")
+    ).status_exposed

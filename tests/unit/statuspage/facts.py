@@ -1,0 +1,123 @@
+"""A source of the status page whose facts a test sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from issuer.statuspage.model import (
+    Answer,
+    CanaryRun,
+    Expiring,
+    Issuer,
+    Open,
+    Outcome,
+    Query,
+    Replica,
+    Where,
+    Work,
+)
+from issuer.statuspage.snapshot import Snapshot, take
+
+NOW = datetime(2026, 11, 25, 2, 0, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+CLUSTER = "VaultClusterIssuer vault"
+
+
+def issuer(name: str = "vault", **more: Any) -> Issuer:
+    """A Ready VaultClusterIssuer whose CA has five of ten years left."""
+    told: dict[str, Any] = {
+        "kind": "VaultClusterIssuer",
+        "namespace": "",
+        "name": name,
+        "ready": True,
+        "reason": "Ready",
+        "message": "logged in by kubernetes; pki_int/sign/lab is ready to sign",
+        "server": "vault.example.com:8200",
+        "path": "pki_int/sign/lab",
+        "ca_subject": "CN=Lab Intermediate",
+        "ca_begins": NOW - 1825 * DAY,
+        "ca_ends": NOW + 1825 * DAY,
+    }
+    return Issuer(**{**told, **more})
+
+
+def opened(
+    name: str, where: Where = "waiting", reason: str = "", of: str = CLUSTER, by: str = "alice"
+) -> Open:
+    """A request without an answer, in the namespace team-a."""
+    return Open(f"team-a/{name}", of, by, where, reason)
+
+
+def answer(name: str, outcome: Outcome = "issued", message: str = "", of: str = CLUSTER) -> Answer:
+    """An answered request."""
+    return Answer(NOW - timedelta(seconds=30), f"team-a/{name}", of, "alice", outcome, message, 0.1)
+
+
+def run(stage: str = "", ago: float = 60.0) -> CanaryRun:
+    """A canary's run."""
+    return CanaryRun(NOW - timedelta(seconds=ago), stage, 0.25, "look at Vault" if stage else "")
+
+
+def expiring(**more: Any) -> Expiring:
+    """Two certificates that end tomorrow."""
+    steps = 56
+    on_time = [0] * steps
+    on_time[5] = 2
+    told: dict[str, Any] = {
+        "begins": NOW.replace(hour=0),
+        "step": timedelta(hours=6),
+        "on_time": tuple(on_time),
+        "late": (0,) * steps,
+        "ended": 0,
+        "total": 2,
+        "overdue": 0,
+        "soonest": (),
+    }
+    return Expiring(**{**told, **more})
+
+
+@dataclass
+class Facts:
+    """What there is; ``looks`` counts how often the open requests were gone through."""
+
+    open: list[Open] = field(default_factory=list)
+    known: list[Issuer] = field(default_factory=lambda: [issuer()])
+    answered: list[Answer] = field(default_factory=list)
+    me: Replica = field(default_factory=lambda: Replica("0.1.0", "pod-1_ab", "leads", "pod-1_ab"))
+    numbers: Work | None = None
+    ends: Expiring | None = None
+    slice: int = 2
+    looks: int = 0
+
+    def replica(self) -> Replica:
+        return self.me
+
+    def work(self) -> Work:
+        if self.numbers is not None:
+            return self.numbers
+        return Work(open=len(self.open), per_second=(0,) * 60)
+
+    def issuers(self) -> Sequence[Issuer]:
+        return self.known
+
+    def slices(self) -> Iterator[Sequence[Open]]:
+        self.looks += 1
+        for first in range(0, len(self.open), self.slice):
+            yield self.open[first : first + self.slice]
+
+    def created(self, _request: str) -> datetime | None:
+        return NOW - timedelta(minutes=5)
+
+    def answers(self, outcome: Outcome) -> Sequence[Answer]:
+        return [one for one in self.answered if one.outcome == outcome]
+
+    async def expiring(self, _now: datetime) -> Expiring | None:
+        return self.ends
+
+
+async def snapshot_of(facts: Facts, *queries: Query) -> Snapshot:
+    """One look at them."""
+    return await take(facts, queries or (Query(),), NOW)
