@@ -275,6 +275,7 @@ NEEDED: dict[Rule, Works] = {
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
 }
 
+
 def refused(bench: Bench) -> bool:
     """Whether the log, a status or an event says that something is forbidden."""
     kube, deadline = bench.bed.kube, time.monotonic() + WITH
