@@ -50,7 +50,7 @@ def test_an_install_whose_hook_never_runs_says_so_and_upgrade_install_goes_on(
 ) -> None:
     with pytest.raises(ChartError, match="pre-install"):
         helm(bed, which, "install", "--timeout=3s")
-    with pytest.raises(ChartError, match="cannot re-?use a name that is still in use"):
+    with pytest.raises(ChartError, match=r"cannot re-?use a name that is still in use"):
         helm(bed, which, "install", "--timeout=3s")
     helm(bed, which, "upgrade", "--install", "--no-hooks")
     assert bed.kube.find("apps/v1", "Deployment", RELEASE, SYSTEM_NAMESPACE)
