@@ -22,6 +22,7 @@ from tests.unit.docs.pages import blocks
 DOCS = REPOSITORY / "docs"
 SAMPLES = REPOSITORY / "config" / "samples"
 POLICY = "CertificateRequestPolicy"
+SAMPLE = next(yaml.safe_load_all((SAMPLES / "policy.yaml").read_text()))["metadata"]["name"]
 
 
 def typed(shell: Shell, page: str) -> None:
@@ -40,17 +41,17 @@ def installed(bed: Testbed, layout: PkiLayout, terminal: MakeShell) -> Iterator[
         issuer["spec"]["vault"]["server"] = bed.vault.addr
         bed.kube.apply(issuer)
         bed.kube.wait(API_VERSION, "VaultClusterIssuer", "vault")
-        bed.kube.wait(API_VERSION, POLICY, "starter")
+        bed.kube.wait(API_VERSION, POLICY, SAMPLE)
         yield
 
 
-def only_starter(bed: Testbed, *, wanted: bool = True) -> None:
+def only_sample(bed: Testbed, *, wanted: bool = True) -> None:
     """Delete the other pages' policies; with ``wanted`` the one of install.md is there."""
     for one in bed.kube.list(API_VERSION, POLICY):
         bed.kube.delete(API_VERSION, POLICY, one["metadata"]["name"])
     if wanted:
         bed.kube.apply(SAMPLES / "policy.yaml")
-        bed.kube.wait(API_VERSION, POLICY, "starter")
+        bed.kube.wait(API_VERSION, POLICY, SAMPLE)
 
 
 def certificate(name: str, namespace: str, host: str, **spec: Any) -> dict[str, Any]:
@@ -76,12 +77,12 @@ def certificate(name: str, namespace: str, host: str, **spec: Any) -> dict[str, 
 
 def write_a_policy(bed: Testbed, folder: Path) -> None:
     """Nobody has a policy yet."""
-    only_starter(bed, wanted=False)
+    only_sample(bed, wanted=False)
 
 
 def waiting_request(bed: Testbed, folder: Path) -> None:
     """A Certificate that waits, as nobody may use the one policy there is."""
-    only_starter(bed, wanted=False)
+    only_sample(bed, wanted=False)
     spec = {
         "selector": {"issuerRef": {"group": "vault-issuer.io", "name": "vault"}},
         "allowed": {
@@ -100,7 +101,7 @@ def waiting_request(bed: Testbed, folder: Path) -> None:
 
 def policy(bed: Testbed, folder: Path) -> None:
     """The files that docs/policy.md speaks of, and the request that it asks the cluster about."""
-    only_starter(bed)
+    only_sample(bed)
     shown = blocks(DOCS / "policy.md", "yaml")
     (folder / "policies").mkdir()
     (folder / "requests").mkdir()
@@ -127,7 +128,7 @@ def migrate(bed: Testbed, folder: Path) -> None:
 
 def nothing(bed: Testbed, folder: Path) -> None:
     """Install.md is enough."""
-    only_starter(bed)
+    only_sample(bed)
 
 
 PREPARED: dict[str, Callable[[Testbed, Path], None]] = {
