@@ -5,6 +5,7 @@ A rule that the table below lacks fails the test that counts them.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ from tests.integration.support import (
     wait_answer,
 )
 
+EVENTS = ("events.k8s.io/v1", "Event")
 LEASES = ("coordination.k8s.io/v1", "Lease")
 RBAC = "rbac.authorization.k8s.io/v1"
 OPTIONAL = REPOSITORY / "config" / "rbac" / "optional"
@@ -243,6 +245,19 @@ NEEDED: dict[Rule, Works] = {
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
 }
 
+def refused(bench: Bench) -> bool:
+    """Whether the log, a status or an event says that something is forbidden."""
+    kube, deadline = bench.bed.kube, time.monotonic() + WITH
+    while time.monotonic() < deadline:
+        told = [bench.controller.log.read_text()]
+        for where in ((API_VERSION, "VaultClusterIssuer"), (CERT_MANAGER, REQUEST), EVENTS):
+            told += [text for one in kube.list(*where) if bench.namespace in (text := str(one))]
+        if re.search(r" is forbidden: User |Forbidden\b|may not sign", " ".join(told)):
+            return True
+        time.sleep(0.2)
+    return False
+
+
 OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING}
 
 
@@ -288,7 +303,8 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
         for name in one.made:
             bed.kube.delete(API_VERSION, "VaultClusterIssuer", name)
     for item in [*load(REVOCATION), *load(SHARDING)]:
-        bed.kube.delete(item["apiVersion"], item["kind"], item["metadata"]["name"])
+        meta = item["metadata"]
+        bed.kube.delete(item["apiVersion"], item["kind"], meta["name"], meta.get("namespace"))
     bed.kube.apply(SHIPPED)
 
 
@@ -310,3 +326,4 @@ def test_without_the_rule_it_does_not_work(run: Start, without: Rule) -> None:
     if works not in (starts, leads, shares):
         assert starts(bench)
     assert not works(bench)
+    assert refused(bench), "it did not work, but nothing says that a right is missing"
