@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -22,6 +23,15 @@ def on_files(found: Files, config: Any) -> Files:
     return found
 
 
-def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
     """The page's text as it is in the site."""
-    return rewritten(markdown, source(page.file.src_uri))
+    return rewritten(markdown, source(page.file.src_uri), dict(_titles(config.nav)))
+
+
+def _titles(nav: Any) -> Iterator[tuple[str, str]]:
+    for one in nav:
+        for title, below in one.items():
+            if isinstance(below, str):
+                yield below, title
+            else:
+                yield from _titles(below)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +22,7 @@ PAGES = {
 """Pages outside of docs/, and what they are called in the site."""
 
 _CODE = re.compile(r"^ *```.*?^ *```$|^<!--.*?-->\n?", re.MULTILINE | re.DOTALL)
+_TYPED = re.compile(r"^( *)```console\n(?!.*^ *\$ )", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^)\s]+)\)")
 
 
@@ -40,8 +41,13 @@ def source(page: str) -> str:
     return next((path for path, name in PAGES.items() if name == page), f"docs/{page}")
 
 
-def rewritten(markdown: str, path: str) -> str:
-    """A page's text with the site's links, and without comments; `path` is the page's in the repository."""
+def rewritten(markdown: str, path: str, titles: Mapping[str, str]) -> str:
+    """A page's text as it is in the site: its links, and no comments.
+
+    Args:
+        markdown: the text as it is in the repository, where `path` is the page's.
+        titles: pages of the site by what its contents call them, for links that name a file.
+    """
     start = posixpath.dirname(place(path) or "")
 
     def link(found: re.Match[str]) -> str:
@@ -52,6 +58,8 @@ def rewritten(markdown: str, path: str) -> str:
         there = place(_joined(path, name))
         if there is None:
             return label
+        if label == posixpath.basename(name) or label == name:
+            label = titles.get(there, label)
         return f"{mark}[{label}]({posixpath.relpath(there, start or '.')}{'#' if anchor else ''}{anchor})"
 
     return _outside_code(markdown, lambda text: _LINK.sub(link, text))
@@ -77,6 +85,7 @@ def _outside_code(markdown: str, change: Callable[[str], str], fenced: str | Non
     for found in _CODE.finditer(markdown):
         parts.append(change(markdown[at : found.start()]))
         if not found[0].startswith("<!--"):
-            parts.append(found[0] if fenced is None else fenced)
+            # Without a prompt all of a block is typed, and coloured as such.
+            parts.append(_TYPED.sub(r"\1```bash\n", found[0]) if fenced is None else fenced)
         at = found.end()
     return "".join([*parts, change(markdown[at:])])

@@ -12,6 +12,8 @@ from tools.site_links import files, place, rewritten
     ("page", "link", "becomes"),
     [
         ("docs/install.md", "[x](auth.md#token)", "[x](auth.md#token)"),
+        ("docs/install.md", "[auth.md](auth.md#token)", "[Log in](auth.md#token)"),
+        ("README.md", "[docs/auth.md](docs/auth.md)", "[Log in](auth.md)"),
         ("docs/install.md", "[x](../README.md#an-issuer)", "[x](index.md#an-issuer)"),
         ("docs/install.md", "[x](../charts/vault-issuer/README.md)", "[x](chart.md)"),
         (
@@ -32,12 +34,14 @@ from tools.site_links import files, place, rewritten
     ],
 )
 def test_a_link_leads_to_the_same_in_the_site(page: str, link: str, becomes: str) -> None:
-    assert rewritten(link, page) == becomes
+    assert rewritten(link, page, {"auth.md": "Log in"}) == becomes
 
 
 def test_code_stays_and_comments_go() -> None:
     text = "<!-- run by: x -->\n```console\n[x](../README.md) <!-- y -->\n```\n"
-    assert rewritten(text, "docs/install.md") == "```console\n[x](../README.md) <!-- y -->\n```\n"
+    assert rewritten(text, "docs/install.md", {}) == "```bash\n[x](../README.md) <!-- y -->\n```\n"
+    shown = "```console\n$ typed\nshown\n```\n"
+    assert rewritten(shown, "docs/install.md", {}) == shown
 
 
 def test_the_files_that_a_page_links_to_are_known() -> None:
