@@ -37,7 +37,9 @@ def test_service_accounts_hand_out_no_token_by_themselves(rendered: list[Object]
 
 def test_who_may_reach_the_metrics_is_joined_by_the_pod_of_helm_test() -> None:
     rendered = render(FULL)
-    (peers,) = [rule["from"] for rule in of_kind(rendered, "NetworkPolicy")[0]["spec"]["ingress"]]
+    (policy,) = of_kind(rendered, "NetworkPolicy")
+    metrics = {"port": "metrics", "protocol": "TCP"}
+    (peers,) = [rule["from"] for rule in policy["spec"]["ingress"] if rule["ports"] == [metrics]]
     (test,) = [one for one in of_kind(rendered, "Pod") if one["metadata"]["name"].endswith("-test")]
     wanted = [one["podSelector"]["matchLabels"] for one in peers if "podSelector" in one]
     assert any(one.items() <= test["metadata"]["labels"].items() for one in wanted)
@@ -147,7 +149,7 @@ def test_values_reach_the_pods() -> None:
     assert pod["priorityClassName"] == "system-cluster-critical"
     assert pod["terminationGracePeriodSeconds"] == 51
     assert pod["imagePullSecrets"] == [{"name": "pull"}]
-    assert pod["volumes"][0]["name"] == container["volumeMounts"][0]["name"] == "v"
+    assert pod["volumes"][-1]["name"] == container["volumeMounts"][-1]["name"] == "v"
     assert container["args"][-1] == "--workers=8"
     assert {"name": "HTTPS_PROXY", "value": "http://proxy.example.com"} in container["env"]
     assert spec["metadata"]["labels"] | {"tier": "infra", "team": "pki"} == spec["metadata"]["labels"]
