@@ -2,7 +2,7 @@
 
 unit: no servers. replay: a recorded sample of the differential tier. chart: Helm and kustomize, no
 cluster. integration: the real testbed. rights: each rule of the RBAC taken away, on a testbed of its own.
-docs: the pages' command blocks, typed as a reader does. browser: the status page in Chromium.
+docs: the pages' command blocks, typed as a reader does. browser: the status page and the docs in Chromium.
 cardinality: 20,000 requests in 500 namespaces. differential: the real approver-policy, which is built for it.
 
 python tools/tiers.py unit integration [-- PYTEST-ARGUMENTS]

@@ -28,6 +28,7 @@ RUN = (
     "migrate.md",
     "scaling.md",
     "rotate-the-ca.md",
+    "status-page.md",
 )
 """The pages with blocks that `tests/docs` runs, in the order in which they are run."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from testbed.cluster import REPOSITORY, Testbed
+from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout
@@ -126,6 +126,11 @@ def migrate(bed: Testbed, folder: Path) -> None:
     (folder / "manifests" / "all.yaml").write_text(blocks(DOCS / "migrate.md", "yaml")[0])
 
 
+def status_page(bed: Testbed, folder: Path) -> None:
+    """Who is to read the page."""
+    bed.service_account_token(SYSTEM_NAMESPACE, "status-reader")
+
+
 def nothing(bed: Testbed, folder: Path) -> None:
     """Install.md is enough."""
     only_sample(bed)
@@ -136,6 +141,7 @@ PREPARED: dict[str, Callable[[Testbed, Path], None]] = {
     "waiting-request.md": waiting_request,
     "policy.md": policy,
     "migrate.md": migrate,
+    "status-page.md": status_page,
 }
 ELSEWHERE = {"tutorial.md", "install.md", "auth.md"}  # have tests of their own, or run first
 

@@ -37,7 +37,7 @@ def _pages(below: Any) -> Iterator[str]:
                 yield from _pages(inner)
 
 
-GUIDES = [*nav()["Tutorial"], *nav()["How to"]]
+GUIDES = [*nav()["Tutorial"], *nav()["How to"], *nav()["Watch"]]
 BLOCKS = [
     pytest.param(block, id=block.where)
     for page in dict.fromkeys([*GUIDES, *RUN])
