@@ -87,24 +87,25 @@ class Live:
         """
         if self._closed or len(self._watching) >= MOST_VIEWERS:
             raise Full
-        me = object()
+        me, clock = object(), asyncio.get_running_loop().time
         self._watching[me] = query
         sent: Sections = {}
+        told = clock()
         try:
             while not self._closed:
                 self._go()
                 turn = self._turn
                 latest = self._latest.get(query, sent)
                 news = {name: html for name, html in latest.items() if sent.get(name) != html}
-                if news:
+                silent = told + heartbeat - clock()
+                if news or silent <= 0:
                     sent = latest
                     yield news
+                    told = clock()
                     continue  # a round may have ended while this was sent
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(heartbeat):
+                    async with asyncio.timeout(silent):
                         await turn.wait()
-                        continue
-                yield {}
         finally:
             del self._watching[me]
 
