@@ -24,6 +24,7 @@ COPY tools/sbom.py tools-sbom.py
 # The Kubernetes client's models and calls are most of its size and are never imported (tests/unit/kube/test_image.py).
 # Byte code that is never checked against its source makes a start quick on a file system that can't be written.
 RUN tools/bin/pip install --quiet --no-deps --no-build-isolation --no-index --no-compile --target /app . \
+ && rm /app/bin/kubectl* \
  && sed -i "1s|.*|#!$(readlink -f tools/bin/python3) -P|" /app/bin/vault-issuer \
  && python3 tools-sbom.py --packages /app --lock locks/runtime.txt --output /app/vault-issuer.cdx.json \
  && find /app/kubernetes/client/models /app/kubernetes/client/api /app/kubernetes/aio/client/models /app/kubernetes/aio/client/api \

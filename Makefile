@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-chart test-integration test-cardinality test-differential test-browser screenshots e2e kind conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build clean
+.PHONY: help setup demo test test-unit test-chart test-integration test-cardinality test-docs test-differential test-browser screenshots e2e kind conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ demo: setup ## a real cluster and Vault on this machine, a certificate issued, r
 	@$(BIN)/python -m testbed.demo
 
 test: setup ## all tests, and how long each tier took
-	@$(BIN)/python tools/tiers.py unit replay chart integration rights
+	@$(BIN)/python tools/tiers.py unit replay chart integration rights docs
 
 test-unit: setup ## the unit tests alone
 	@$(BIN)/python tools/tiers.py unit
@@ -28,6 +28,9 @@ test-integration: setup ## the tests on the real testbed alone
 
 test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no series more for them
 	@$(BIN)/python tools/tiers.py cardinality
+
+test-docs: setup ## the command blocks of the pages alone, on the real testbed
+	@$(BIN)/python tools/tiers.py docs
 
 test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
 	@$(BIN)/python tools/tiers.py differential
@@ -67,6 +70,18 @@ $(BIN)/.plots: locks/bench.txt | setup
 bench-quick: setup ## under 4 minutes: our speed beside cert-manager's own Vault issuer and a bare loop, as ratios
 	@$(BIN)/python -m benchmarks quick
 
+docs: setup $(BIN)/.docs ## the documentation as a site in build/site; dead links and stale pages fail (its tools are installed)
+	@$(BIN)/python -m tools.reference --check
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@$(BIN)/python -m tools.site
+
+$(BIN)/.docs: locks/docs.txt | setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/docs.txt
+	@touch $@
+
+reference: setup ## write the reference of custom resources and commands into docs/reference
+	@$(BIN)/python -m tools.reference
+
 check: lint types ## lint, layers and types
 
 lint: setup
@@ -84,7 +99,8 @@ format: setup ## format the code and mend what ruff can
 crds: setup ## write the CRDs from the models
 	$(BIN)/python -m issuer.api.crd
 
-manifests: crds ## write config/rbac, config/manager and the made parts of the chart (builds Helm once)
+manifests: crds ## write config/rbac, manager and monitoring, the dashboard, and the made parts of the chart (builds Helm once)
+	$(BIN)/python -m tools.dashboard
 	$(BIN)/python -m tools.manifests
 
 metrics-page: setup ## write the tables of docs/metrics.md from the code
@@ -110,6 +126,9 @@ down: ## stop it
 
 status: setup ## what runs, and how to reach it
 	@$(BIN)/python -m testbed status
+
+env: setup ## what a shell needs to reach it: eval "$$(make -s env)"
+	@$(BIN)/python -m testbed env
 
 clean: down ## remove what was made in this folder (the build cache stays)
 	rm -rf .venv .testbed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

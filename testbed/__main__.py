@@ -1,4 +1,4 @@
-"""``python -m testbed up|down|status|build``: what ``make up`` and its companions call."""
+"""``python -m testbed up|down|status|env|build``: what ``make up`` and its companions call."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("up", help="start one in the background; CONTROLLER=0 leaves the controller out")
     commands.add_parser("down", help="stop it and remove its data")
     commands.add_parser("status", help="say what runs and how to reach it; exit code 1 when nothing does")
+    commands.add_parser("env", help='print what a shell needs to reach it: eval "$(make -s env)"')
     commands.add_parser("build", help="build the servers that have no package, into the user's cache")
     serve = commands.add_parser("serve", help="what `up` starts: run in the foreground until SIGTERM")
     serve.add_argument("--no-controller", action="store_true")
@@ -40,9 +41,8 @@ def _run(options: argparse.Namespace) -> int:
             running.up(controller=os.environ.get("CONTROLLER", "1") not in ("0", "false", "no"))
         case "down":
             print("stopped" if running.down() else "no testbed runs here")
-        case "status":
-            print(running.summary())
-            return 0 if running.current() else 1
+        case "status" | "env":
+            return _tell(options.command)
         case "build":
             for one in BUILDS:
                 build(one)
@@ -51,6 +51,17 @@ def _run(options: argparse.Namespace) -> int:
                 print(program)
         case "serve":
             running.serve(options.state, controller=not options.no_controller)
+    return 0
+
+
+def _tell(command: str) -> int:
+    if command == "status":
+        print(running.summary())
+        return 0 if running.current() else 1
+    told = running.current()
+    if told is None:
+        raise TestbedError("no testbed runs here: `make up` starts one")
+    print(*running.exports(told), sep="\n")
     return 0
 
 

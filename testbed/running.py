@@ -37,7 +37,8 @@ from testbed.samples import (
 from testbed.servers import find_servers
 from testbed.vaultpki import setup_approle, setup_kubernetes_auth, setup_kubernetes_role, setup_pki
 
-STATE = REPOSITORY / ".testbed"
+# Where it keeps what it is; another folder lets a test run `make up` beside yours.
+STATE = Path(os.environ.get("VAULT_ISSUER_TESTBED") or REPOSITORY / ".testbed")
 ISSUER = "demo"
 POLICY = "lab-names"
 STOP_SECONDS = 30.0
@@ -249,17 +250,19 @@ def summary(state: Path = STATE) -> str:
     for name, one in details["processes"].items():
         lives = "running" if Path(f"/proc/{one['pid']}").exists() else "ENDED"
         lines.append(f"{name:<20} {lives:<8} {one['log']}")
+    return "\n".join([*lines, "", *exports(told, state), f"kubectl get vaultclusterissuer {ISSUER}"])
+
+
+def exports(told: dict[str, str], state: Path = STATE) -> list[str]:
+    """What a shell needs to reach it, as its commands; the token itself is not among them."""
     token = f"import json; print(json.load(open({str(state / 'current.json')!r}))['vaultToken'])"
-    lines += [
-        "",
+    return [
         f"export KUBECONFIG={shlex.quote(told['kubeconfig'])}",
         f"export VAULT_ADDR={told['vaultAddr']} VAULT_CACERT={shlex.quote(told['vaultCAFile'])}",
-        # The token itself is not shown: screens are shared and logs kept.
+        # Screens are shared and logs kept.
         f"export VAULT_TOKEN=$({shlex.quote(sys.executable)} -c {shlex.quote(token)})",
         f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH",
-        f"kubectl get vaultclusterissuer {ISSUER}",
     ]
-    return "\n".join(lines)
 
 
 def _say(began: float, text: str) -> None:

@@ -26,11 +26,12 @@ COMMON = [
 
 
 def main() -> int:
-    """Write runtime.txt, dev.txt, bench.txt, build.txt and go.txt."""
+    """Write runtime.txt, dev.txt, bench.txt, docs.txt, build.txt and go.txt."""
     project = ROOT / "pyproject.toml"
     compile_lock(project, "runtime.txt", "--extra", "tracing")  # the image's, which has an option for it
     compile_lock(project, "dev.txt", "--extra", "dev", "--extra", "tracing")
     compile_lock(project, "bench.txt", "--extra", "dev", "--extra", "tracing", "--extra", "bench")
+    compile_lock(project, "docs.txt", "--extra", "dev", "--extra", "tracing", "--extra", "docs")
     read = tomllib.loads(project.read_text(encoding="utf-8"))
     compile_list(read["build-system"]["requires"], "build.txt")
     compile_list(read["project"]["optional-dependencies"]["go"], "go.txt")

@@ -19,10 +19,11 @@ from issuer.api.crd import custom_resource_definitions
 from issuer.api.group import GROUP
 from testbed.chart import CHART, render_text
 from testbed.cluster import REPOSITORY
+from tools import dashboard
 
 HEADER = "# Made from charts/vault-issuer by `make manifests`; change the chart, not this file.\n"
 # The chart's templates by the folder of config/ they go to; hooks and tests are Helm's own.
-FOLDERS = {"rbac": "rbac", "": "manager", "canary": "canary"}
+FOLDERS = {"rbac": "rbac", "monitoring": "monitoring", "": "manager", "canary": "canary"}
 OPTIONAL = {f"rbac/{name}.yaml": f"rbac/optional/{name}.yaml" for name in ("revocation", "sharding")}
 OPTIONAL["canary/rbac.yaml"] = "canary/prober/rbac.yaml"
 CANARY = {"enabled": True, "issuers": [{"name": "vault", "dnsName": "canary.lab.example.com"}]}
@@ -30,6 +31,7 @@ VALUES: tuple[dict[str, Any], ...] = (
     {},
     {"revocation": {"enabled": True}},
     {"controller": {"shards": 16}},
+    {"metrics": {"podMonitor": {"enabled": True}}, "monitoring": {"rules": {"enabled": True}}},
     {"canary": CANARY},
 )
 _SOURCE = re.compile(r"^# Source: vault-issuer/templates/(?:(\w+)/)?([\w-]+\.yaml)$", re.MULTILINE)
@@ -61,6 +63,7 @@ def made() -> dict[Path, str]:
     """Every made file, as it should be."""
     config = {REPOSITORY / "config" / name: HEADER + text for name, text in manifests().items()}
     return config | {
+        dashboard.FILE: dashboard.text(),
         CHART / "values.schema.json": schema((CHART / "values.schema.json").read_text(encoding="utf-8")),
         CHART / "README.md": readme((CHART / "README.md").read_text(encoding="utf-8")),
     }

@@ -2,8 +2,8 @@
 
 unit: no servers. replay: a recorded sample of the differential tier. chart: Helm and kustomize, no
 cluster. integration: the real testbed. rights: each rule of the RBAC taken away, on a testbed of its own.
+docs: the pages' command blocks, typed as a reader does. browser: the status page in Chromium.
 cardinality: 20,000 requests in 500 namespaces. differential: the real approver-policy, which is built for it.
-browser: the status page in Chromium.
 
 python tools/tiers.py unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -26,6 +26,7 @@ PARALLEL = {
     "replay": ("-n", "auto"),
     "chart": ("-n", "auto"),
     "integration": ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
+    "docs": ("-n", "2", "--dist", "loadfile"),
 }
 # These run while the tier named after them does, and are told when they end.
 BESIDE = {"rights": "integration"}

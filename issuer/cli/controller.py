@@ -190,14 +190,6 @@ def controller(
     cluster_issuer_ambient_credentials: Annotated[
         bool, typer.Option(help="Let VaultClusterIssuers log in with the controller's own AWS identity.")
     ] = True,
-    tracing_endpoint: Annotated[
-        str,
-        typer.Option(
-            help="Send OpenTelemetry traces there by OTLP over HTTP, such as http://collector:4318. Off by "
-            "default; needs the extra: pip install 'vault-issuer[tracing]'.",
-            callback=_endpoint,
-        ),
-    ] = "",
     canary: Annotated[
         list[str] | None,
         typer.Option(
@@ -242,6 +234,14 @@ def controller(
             dir_okay=False,
         ),
     ] = None,
+    tracing_endpoint: Annotated[
+        str,
+        typer.Option(
+            help="Send OpenTelemetry traces there by OTLP over HTTP, such as http://collector:4318. Off by "
+            "default; needs the extra: pip install 'vault-issuer[tracing]'.",
+            callback=_endpoint,
+        ),
+    ] = "",
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines as JSON or for a terminal.")
     ] = LogFormat.JSON,

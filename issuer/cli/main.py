@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from issuer import __version__
-from issuer.cli import canary, controller, crds, migrate, policy, ready, revocation
+from issuer.cli import canary, controller, crds, inspect, migrate, policy, ready, revocation, status
 
 app = typer.Typer(
     name="vault-issuer",
@@ -19,8 +19,11 @@ app = typer.Typer(
 app.command("canary")(canary.canary)
 app.command("controller")(controller.controller)
 app.command("crds")(crds.crds)
+app.command("explain")(inspect.explain)
+app.command("inspect")(inspect.inspect)
 app.command("migrate")(migrate.migrate)
 app.command("ready")(ready.ready)
+app.command("status")(status.status)
 app.add_typer(policy.app)
 app.add_typer(revocation.app)
 

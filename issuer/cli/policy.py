@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from issuer.cli.told import bad_input_told
+from issuer.cli.told import bad_input_told, print_json
 
 if TYPE_CHECKING:
     from issuer.explain.asked import Asked
@@ -196,7 +194,7 @@ def judge_cases(
         outcomes = run_cases(file)
     total = counts(outcomes)
     if output is Output.JSON:
-        _print_json({"cases": [outcome.to_json() for outcome in outcomes], **total})
+        print_json({"cases": [outcome.to_json() for outcome in outcomes], **total})
     else:
         for outcome in outcomes:
             mark = "ok   " if outcome.passed else "ERROR" if outcome.error else "FAIL "
@@ -234,7 +232,7 @@ def lint_policies(
         report = lint_paths(paths)
     if output is Output.JSON:
         findings = [finding.to_json() for finding in report.findings]
-        _print_json({"policies": report.policies, "findings": findings})
+        print_json({"policies": report.policies, "findings": findings})
     else:
         for finding in report.findings:
             where = f"{finding.field}: " if finding.field else ""
@@ -283,9 +281,9 @@ def _show_json(explained: Sequence[Explanation]) -> None:
     for note in dict.fromkeys(notes):
         typer.echo(f"Note: {shown(note, 600)}", err=True)
     if len(explained) == 1:
-        _print_json(explained[0].decision.to_json())
+        print_json(explained[0].decision.to_json())
     else:
-        _print_json([{"request": one.asked.title, **one.decision.to_json()} for one in explained])
+        print_json([{"request": one.asked.title, **one.decision.to_json()} for one in explained])
 
 
 def _exit_code(explained: Sequence[Explanation]) -> int:
@@ -293,8 +291,3 @@ def _exit_code(explained: Sequence[Explanation]) -> int:
     if "Denied" in verdicts:
         return DENIED
     return UNPROCESSED if "Unprocessed" in verdicts else APPROVED
-
-
-def _print_json(value: Any) -> None:
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=True)
-    sys.stdout.write("\n")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from issuer.cli.policy import BAD_INPUT, Output, PolicyGroup
+from issuer.cli.told import print_json
 
 if TYPE_CHECKING:
     from issuer.controller.revocation.release import Guarded
@@ -87,8 +86,7 @@ def _show(found: list[Guarded], failed: dict[Guarded, str], *, done: bool, outpu
         for one in found:
             error = {"error": failed[one]} if one in failed else {}
             requests.append({**one.to_json(), "released": done and one not in failed, **error})
-        json.dump({"done": done, "requests": requests}, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json({"done": done, "requests": requests})
         return
     for one in found:
         notes = [

@@ -12,24 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from issuer.controller.answered import answer_to
-from issuer.controller.approval_pace import ApprovalPaces
 from issuer.controller.kinds import kind_of
 from issuer.controller.registry import SharedSigner
 from issuer.controller.request import IssuerKey, Request, RequestKey
+from issuer.controller.status_writer import StatusWriter
 from issuer.controller.story import Story
-from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, NotFound
 from issuer.signing.outcomes import Retry, SigningError
 from issuer.signing.signer import Revoker
 from issuer.statuspage.recent import Recent
 from issuer.telemetry.metrics import Metrics
-from issuer.telemetry.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -73,21 +70,17 @@ class Cause(Enum):
 
 
 class Delivery:
-    """Holds what is signed until it is written or discarded; ``written`` hears of each that is."""
+    """Holds what is signed until it is written or discarded."""
 
     def __init__(
         self,
-        client: KubeClient,
+        writer: StatusWriter,
         metrics: Metrics,
         now: Callable[[], datetime] | None = None,
-        paces: ApprovalPaces | None = None,
-        written: Callable[[Request], None] = lambda _request: None,
     ) -> None:
-        self._client = client
-        self.paces = ApprovalPaces() if paces is None else paces
+        self._writer = writer
         self._metrics = metrics
         self._now = now or (lambda: datetime.now(UTC))
-        self._written = written
         self._held: dict[RequestKey, Held] = {}
         self.recent = Recent()
         """The last answers, for the status page."""
@@ -122,18 +115,18 @@ class Delivery:
                 await self.discard(held, cause or Cause.DELETED)
                 return False, newest
             if newest.carries(held.certificate_pem):
-                break  # an earlier write succeeded although its answer was lost
+                self._writer.written(newest)  # an earlier write succeeded although its answer was lost
+                break
             answer = newest.issued(
                 self._now(), held.message, held.certificate_pem, held.ca_pem, held.approval
             )
             try:
-                newest = newest.with_object(await self._write(newest, answer, held))
+                newest = await self._writer.write(newest, answer, held.issuer.kind if held.approval else None)
                 break
             except (Conflict, NotFound):
                 newest = await self._fresh(held)
         else:
             raise Conflict(f"{held.key} kept changing", status=409)
-        self._written(newest)
         await self._settle(held)
         self._tell(newest, held)
         return True, newest
@@ -147,11 +140,6 @@ class Delivery:
         held.story.tell("issued", "Issued", request, now, serial=held.serial, not_after=held.not_after)
         self.recent.add(answer_to(request, "issued", held.news, now))
 
-    async def _write(self, request: Request, answer: dict[str, Any], held: Held) -> dict[str, Any]:
-        with span("write"):
-            async with self.paces.turn(held.issuer.kind if held.approval else None):
-                return await self._client.replace_status(request.resource, answer)
-
     async def deliver_fresh(self, held: Held) -> tuple[bool, Request | None]:
         """``deliver`` to the request as the API server has it now."""
         fresh = await self._fresh(held)
@@ -163,7 +151,7 @@ class Delivery:
     async def _fresh(self, held: Held) -> Request | None:
         kind, namespace = kind_of(held.key), held.key.namespace or None
         try:
-            return kind(await self._client.get(kind.resource, held.key.name, namespace))
+            return kind(await self._writer.client.get(kind.resource, held.key.name, namespace))
         except NotFound:
             return None
 

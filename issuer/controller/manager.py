@@ -16,7 +16,7 @@ from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.delivery import Held
 from issuer.controller.issuer_reconciler import BuildSigner
 from issuer.controller.options import ControllerOptions
-from issuer.controller.sharding.marks import ENDING, SHARDS
+from issuer.controller.sharding.marks import ENDING, GROUP_LABEL, SHARDS
 from issuer.controller.sharding.replica import Replica
 from issuer.controller.sharding.work import RequestWork
 from issuer.controller.status_source import StatusSource
@@ -164,8 +164,8 @@ class Manager:
             if await self._synced(stop, *FIRST):
                 working += self._start_workers()
                 background += self._start_reflectors(*REQUESTS)
-                background.append(asyncio.create_task(self._watch_certificates(), name="watch-Certificate"))
                 background += self._start_canaries()
+                background.append(asyncio.create_task(self._watch_certificates(), name="watch-Certificate"))
                 if replica is None:
                     await stop.wait()
                 elif await self._synced(stop, CertificateRequest.kind):
@@ -212,16 +212,16 @@ class Manager:
             if kind in self.parts.reflectors
         ]
 
+    def _start_canaries(self) -> list[asyncio.Task[None]]:
+        prober = self.parts.prober
+        return [] if prober is None else [asyncio.create_task(prober.run(), name="canaries")]
+
     async def _watch_certificates(self) -> None:
         """Behind the requests, as nothing waits for Certificates."""
         reflector = self.parts.reflectors.get(certificates.KIND)
         if reflector is not None:
             await self.parts.reflectors[CertificateRequest.kind].synced.wait()
             await reflector.run()
-
-    def _start_canaries(self) -> list[asyncio.Task[None]]:
-        prober = self.parts.prober
-        return [] if prober is None else [asyncio.create_task(prober.run(), name="canaries")]
 
     async def _synced(self, stop: asyncio.Event, *kinds: str) -> bool:
         """Wait until these kinds are listed; False when told to stop before that."""
@@ -277,6 +277,8 @@ class Manager:
 
 def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
     lease = Lease(client, options.namespace, options.lease_name, options.identity, options.lease_times)
+    # By which it is found, however it is named.
+    lease.labels = {GROUP_LABEL: options.lease_name}
     # Seen by replicas that share the work: they stop.
     lease.annotate = lambda old: {**old, SHARDS: ENDING} if SHARDS in old else old
     return LeaderElector(lease)

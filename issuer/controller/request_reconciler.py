@@ -33,6 +33,7 @@ from issuer.controller.revocation.guard import RevocationGuard
 from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.rights import ApprovalRights, forbidden_text
 from issuer.controller.signing_step import SigningStep
+from issuer.controller.status_writer import StatusWriter
 from issuer.controller.stores import IssuerStore, Json, RequestStore
 from issuer.controller.story import Story
 from issuer.controller.unprocessed import UnprocessedRequests
@@ -70,10 +71,10 @@ class RequestReconciler:
     unprocessed: UnprocessedRequests
     signing: SigningStep
     delivery: Delivery
+    writer: StatusWriter
     recorder: EventRecorder
     metrics: Metrics
     guard: RevocationGuard | None = None
-    written: Callable[[Request], None] = lambda _request: None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     told: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
 
@@ -340,10 +341,7 @@ class RequestReconciler:
         ``judged`` is the kind of the issuer where the answer is a denial of ours.
         """
         if answer is not None:
-            with span("write"):
-                async with self.delivery.paces.turn(judged):
-                    request = request.with_object(await self.client.replace_status(request.resource, answer))
-            self.written(request)
+            request = await self.writer.write(request, answer, judged)
         self._store(request.key).mark_answered(request)
         self.queue.forget(request.key)
 

@@ -38,6 +38,7 @@ from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.revocation.store import Both, RevocationStore
 from issuer.controller.rights import ApprovalRights, SigningRights
 from issuer.controller.signing_step import SigningStep
+from issuer.controller.status_writer import StatusWriter
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore, Signal
 from issuer.controller.turns import RequestTurns, of_checks, of_revocations
 from issuer.controller.unprocessed import UnprocessedRequests
@@ -139,7 +140,8 @@ class Parts:
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         paces = ApprovalPaces(FEW_EACH if options.sharded else FEW)
-        self.delivery = Delivery(client, self.metrics, paces=paces, written=authority.written)
+        self.writer = StatusWriter(client, paces, authority.written)
+        self.delivery = Delivery(self.writer, self.metrics)
         self.turns = RequestTurns(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler(build_signer or self._vault_signer)
@@ -239,10 +241,10 @@ class Parts:
                 self.authority.may_sign,
             ),
             delivery=self.delivery,
+            writer=self.writer,
             recorder=self.recorder,
             metrics=self.metrics,
             guard=RevocationGuard(self.client, self.revocation_rights),
-            written=self.authority.written,
         )
 
     def _revocation_reconciler(self) -> RevocationReconciler:

@@ -101,7 +101,7 @@ def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advi
     does = "selects" if violations else "would approve"
     yield Advice(
         f"The policy {name} {does} this request, but {_who(requester)} may not use it.{assumed}{unknown} "
-        f"To let it be used for requests in the namespace {explanation.asked.namespace}, kubectl apply:",
+        f"To let it be used for requests {_where(explanation)}, kubectl apply:",
         to_yaml(*documents),
     )
     if violations:
@@ -110,6 +110,12 @@ def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advi
 
 def _other_namespace(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
     namespace = explanation.asked.namespace
+    if not namespace:
+        yield Advice(
+            f"The policy {result.name} is for namespaces, and a CertificateSigningRequest for a cluster "
+            f"issuer has none: {shown(result.message)}. Take spec.selector.namespace out, or write another."
+        )
+        return
     selector = _selector(explanation, result.name, "namespace")
     labels = selector.get("matchLabels") or {}
     lacking = {k: v for k, v in labels.items() if explanation.labels.get(k) != v}
@@ -188,6 +194,11 @@ def _selector(explanation: Explanation, name: str, key: str) -> dict[str, Any]:
     selector = explanation.policies.specs.get(name, {}).get("selector")
     found = selector.get(key) if isinstance(selector, dict) else None
     return found if isinstance(found, dict) else {}
+
+
+def _where(explanation: Explanation) -> str:
+    namespace = explanation.asked.namespace
+    return f"in the namespace {namespace}" if namespace else "without a namespace"
 
 
 def _who(requester: Requester) -> str:

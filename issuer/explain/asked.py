@@ -64,8 +64,8 @@ class Asked:
 
     @property
     def title(self) -> str:
-        """Namespace and name."""
-        return f"{self.namespace}/{self.name}"
+        """Namespace and name; a CertificateSigningRequest for a cluster issuer has only a name."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
     def facts(self, requester: Requester) -> Facts:
         """What a policy judges."""

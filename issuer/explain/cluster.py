@@ -23,6 +23,10 @@ from issuer.kube.errors import ConfigError, Forbidden, KubeError, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES, NAMESPACES, Resource
 
 _SELF_SUBJECT_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", namespaced=False)
+RIGHTS: Final = (
+    f"Explaining takes list of {POLICY_PLURAL}.{GROUP}, get of namespaces and create of "
+    "subjectaccessreviews.authorization.k8s.io"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +44,19 @@ async def explain_all(requests: Sequence[Asked], options: ClusterOptions) -> lis
     """A decision for each request, by the cluster's policies. Raises BadInput."""
     async with open_client(options.kubeconfig, options.context) as client:
         try:
-            policies = await _policies(client)
-            return [await _explain(client, asked, policies, options) for asked in requests]
+            return await explain(client, requests, options)
         except Forbidden as error:
-            raise BadInput(
-                f"the cluster refuses: {error.message}. Explaining takes list of {POLICY_PLURAL}.{GROUP}, "
-                "get of namespaces and create of subjectaccessreviews.authorization.k8s.io"
-            ) from error
+            raise BadInput(f"the cluster refuses: {error.message}. {RIGHTS}") from error
         except KubeError as error:
             raise BadInput(f"the cluster can't be asked: {error.message}") from error
+
+
+async def explain(
+    client: KubeClient, requests: Sequence[Asked], options: ClusterOptions
+) -> list[Explanation]:
+    """``explain_all`` by a client at hand. Raises KubeError, and BadInput for a missing namespace."""
+    policies = await _policies(client)
+    return [await _explain(client, asked, policies, options) for asked in requests]
 
 
 @asynccontextmanager
@@ -111,6 +119,8 @@ async def _policies(client: KubeClient) -> PolicySet:
 
 
 async def _labels(client: KubeClient, namespace: str) -> Mapping[str, str]:
+    if not namespace:
+        return {}
     try:
         found = await client.get(NAMESPACES, namespace)
     except NotFound as error:

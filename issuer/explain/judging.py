@@ -81,8 +81,8 @@ def judge(
     *,
     offline: bool,
 ) -> Judging:
-    """The first step: everything but who may use what. `labels` are the namespace's."""
+    """The first step: everything but who may use what. `labels` are the namespace's, if there is one."""
     facts = asked.facts(requester)
-    all_labels = {NAME_LABEL: asked.namespace, **labels}
+    all_labels = {NAME_LABEL: asked.namespace, **labels} if asked.namespace else labels
     reviewed = review(policies.policies, policies.summaries(), facts, all_labels)
     return Judging(asked, requester, facts, all_labels, policies, reviewed, offline)

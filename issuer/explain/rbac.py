@@ -18,7 +18,9 @@ _MAX_SLUG: Final = 100
 
 
 def binding(policy: str, namespace: str, requester: Requester) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """A ClusterRole that lets `policy` be used, and the RoleBinding that gives it to `requester`.
+    """A ClusterRole that lets `policy` be used, and the binding that gives it to `requester`.
+
+    In a namespace that is a RoleBinding; where `namespace` is empty only a ClusterRoleBinding counts.
 
     The binding's name holds the requester's, so that applying it never replaces somebody else's subjects.
     """
@@ -36,10 +38,11 @@ def binding(policy: str, namespace: str, requester: Requester) -> tuple[Mapping[
             }
         ],
     }
+    where = {"namespace": namespace} if namespace else {}
     bound: Mapping[str, Any] = {
         "apiVersion": _RBAC_VERSION,
-        "kind": "RoleBinding",
-        "metadata": {"name": f"{role_name}:{_slug(requester)}", "namespace": namespace},
+        "kind": "RoleBinding" if namespace else "ClusterRoleBinding",
+        "metadata": {"name": f"{role_name}:{_slug(requester)}"} | where,
         "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": role_name},
         "subjects": [_subject(requester)],
     }

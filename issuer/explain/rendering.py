@@ -7,7 +7,7 @@ nor is read as markup.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from issuer.explain.advice import advise
+from issuer.explain.advice import Advice, advise
 from issuer.explain.judging import Explanation
 from issuer.explain.requested import DURATION, KEY, also_asked, requested
 from issuer.explain.text import shown
@@ -38,6 +38,12 @@ def console() -> Console:
 def show(explanation: Explanation, to: Console) -> None:
     """Print all of it."""
     to.print(_head(explanation))
+    show_decision(explanation, to)
+    show_advice(advise(explanation), to)
+
+
+def show_decision(explanation: Explanation, to: Console) -> None:
+    """Print what the policies say, one by one and field by field."""
     for note in (*explanation.policies.notes, *explanation.asked.notes):
         to.print(Padding(Text(f"Note: {shown(note, 600)}", style="dim"), (0, 0, 0, 0)))
     if explanation.decision.results:
@@ -45,7 +51,6 @@ def show(explanation: Explanation, to: Console) -> None:
         to.print(_policies(explanation))
     for result in explanation.decision.results:
         _show_fields(explanation, result, to)
-    _show_advice(explanation, to)
 
 
 def _head(explanation: Explanation) -> Table:
@@ -57,7 +62,7 @@ def _head(explanation: Explanation) -> Table:
     table.add_row("Request", Text(shown(f"{asked.title} ({asked.kind}, {asked.source})")))
     table.add_row("Issuer", Text(shown(issuer)))
     table.add_row("Requester", Text(_requester(explanation)))
-    table.add_row("Decision", Text(_verdict(explanation), style=f"bold {_COLOURS[decision.verdict]}"))
+    table.add_row("Decision", Text(verdict_text(explanation), style=f"bold {_COLOURS[decision.verdict]}"))
     return table
 
 
@@ -68,7 +73,8 @@ def _requester(explanation: Explanation) -> str:
     return shown(f"{requester.username or '(no name)'} (groups: {', '.join(requester.groups) or 'none'})")
 
 
-def _verdict(explanation: Explanation) -> str:
+def verdict_text(explanation: Explanation) -> str:
+    """The decision in a sentence."""
     decision = explanation.decision
     if decision.verdict is Verdict.APPROVED:
         return f"Approved by the policy {decision.policy}"
@@ -146,8 +152,8 @@ def _is_about(path: str, field: str) -> bool:
     return path == field or path.startswith((f"{field}.", f"{field}["))
 
 
-def _show_advice(explanation: Explanation, to: Console) -> None:
-    found = advise(explanation)
+def show_advice(found: Sequence[Advice], to: Console) -> None:
+    """Print what to do, if there is anything."""
     if not found:
         return
     to.print()

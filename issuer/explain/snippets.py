@@ -50,9 +50,10 @@ def starter_policy(asked: Asked, facts: Facts) -> dict[str, Any]:
                 "kind": asked.issuer.kind,
                 "name": asked.issuer.name,
             },
-            "namespace": {"matchNames": [asked.namespace]},
         }
     }
+    if asked.namespace:
+        spec["selector"]["namespace"] = {"matchNames": [asked.namespace]}
     wrapped = {"spec": spec}
     for field, found in requested(facts).items():
         _put(wrapped, field, found, {})

@@ -53,7 +53,15 @@ class AccessSource(Protocol):
         ...
 
 
-def find_source(kubeconfig: str | None = None, context: str | None = None) -> AccessSource:
+class ChosenSource(AccessSource, Protocol):
+    """A source that also says which namespace its user works in."""
+
+    def namespace(self) -> str:
+        """The namespace where none is named; "" if it has none. Raises ConfigError."""
+        ...
+
+
+def find_source(kubeconfig: str | None = None, context: str | None = None) -> ChosenSource:
     """The source: `kubeconfig`, else `$KUBECONFIG`, else the pod's own files, else `~/.kube/config`."""
     path = kubeconfig or os.environ.get("KUBECONFIG")
     if not path and os.environ.get("KUBERNETES_SERVICE_HOST"):
@@ -62,6 +70,14 @@ def find_source(kubeconfig: str | None = None, context: str | None = None) -> Ac
     from issuer.kube.kubeconfig import KubeConfigFile
 
     return KubeConfigFile(path or "~/.kube/config", context)
+
+
+def find_namespace(kubeconfig: str | None = None, context: str | None = None) -> str:
+    """The namespace that commands are about where none is named: the source's, else `default`.
+
+    Raises ConfigError.
+    """
+    return find_source(kubeconfig, context).namespace() or "default"
 
 
 class InCluster:
@@ -81,6 +97,12 @@ class InCluster:
             raise ConfigError(f"In-cluster configuration: {error.args[0]} is not set") from error
         except (OSError, ValueError) as error:
             raise ConfigError(f"In-cluster configuration in {self._directory}: {error}") from error
+
+    def namespace(self) -> str:
+        """The pod's own, where its file is there."""
+        with suppress(OSError, ValueError):
+            return (self._directory / "namespace").read_text(encoding="utf-8").strip()
+        return ""
 
     def _server(self) -> str:
         host, port = (self._environ[f"KUBERNETES_SERVICE_{name}"] for name in ("HOST", "PORT"))

@@ -10,7 +10,8 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-g
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -39,16 +40,33 @@ class KubeConfigFile:
         """Read the kubeconfig and run its exec plugin if it has one. Raises ConfigError."""
         configuration: Any = Configuration()
         module: Any = kube_config
+        with self._errors_told():
+            try:
+                loader = self._loader()
+                await loader.load_and_set(configuration)
+                return access_of(_settings(configuration), self._contexts, loader.good_for())
+            finally:
+                # Inline keys went through temporary files; the TLS context has them now.
+                module._cleanup_temp_files()
+
+    def namespace(self) -> str:
+        """The context's; "" where it names none. Raises ConfigError."""
+        with self._errors_told():
+            return str(self._loader().current_context["context"].get("namespace") or "")
+
+    def _loader(self) -> Any:
         if not _any_file(self._path):
-            raise ConfigError(
-                f"kubeconfig {self._path} is not there: give --kubeconfig, or run inside a cluster"
-            )
+            raise ConfigError("it is not there: give --kubeconfig, or run inside a cluster")
+        module: Any = kube_config
+        make: Any = _Loader
+        merged = module.KubeConfigMerger(self._path).config
+        return make(config_dict=merged, active_context=self._context, config_base_path=None)
+
+    @contextmanager
+    def _errors_told(self) -> Iterator[None]:
+        """Whatever is wrong with the file becomes a ConfigError that names it."""
         try:
-            merged = module.KubeConfigMerger(self._path).config
-            make: Any = _Loader
-            loader = make(config_dict=merged, active_context=self._context, config_base_path=None)
-            await loader.load_and_set(configuration)
-            access = access_of(_settings(configuration), self._contexts, loader.good_for())
+            yield
         except ConfigError as error:
             raise ConfigError(f"kubeconfig {self._path}: {error.message}") from error
         except yaml.YAMLError as error:
@@ -58,10 +76,6 @@ class KubeConfigFile:
             raise ConfigError(f"kubeconfig {self._path} has not the form of a kubeconfig") from error
         except (ConfigException, OSError, ValueError) as error:
             raise ConfigError(f"kubeconfig {self._path}: {error}") from error
-        finally:
-            # Inline keys went through temporary files; the TLS context has them now.
-            module._cleanup_temp_files()
-        return access
 
 
 class _Loader(kube_config.KubeConfigLoader):

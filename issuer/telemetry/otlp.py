@@ -79,7 +79,8 @@ class _Sent:
     def __enter__(self) -> _Sent:
         self._span = self._begins.__enter__()
         self.on = self._span.is_recording()
-        self.trace_id = trace.format_trace_id(self._span.get_span_context().trace_id)
+        if self.on:  # not left out by the sampler
+            self.trace_id = trace.format_trace_id(self._span.get_span_context().trace_id)
         return self
 
     def __exit__(

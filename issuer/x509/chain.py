@@ -82,7 +82,7 @@ def build_chain(leaf: x509.Certificate, pool: Iterable[x509.Certificate]) -> Cha
     if len(others) > MAX_CERTIFICATES:
         raise ChainError(f"there are more than {MAX_CERTIFICATES} certificates to build a chain from")
     issuer = information(leaf).issuer
-    signers = [one for one in others if _subject(one) == issuer and _signed_by(leaf, one)]
+    signers = [one for one in others if _subject(one) == issuer and signed_by(leaf, one)]
     if not signers:
         raise ChainError(_why_no_signer(leaf, others))
     problems: list[str] = []
@@ -170,7 +170,7 @@ class _Search:
 
 def _why_no_signer(leaf: x509.Certificate, pool: tuple[x509.Certificate, ...]) -> str:
     found = information(leaf)
-    if found.issuer == found.subject and _signed_by(leaf, leaf):
+    if found.issuer == found.subject and signed_by(leaf, leaf):
         return "the certificate is self-signed; no CA stands behind it"
     if any(_subject(one) == found.issuer for one in pool):
         return "the certificate's signature doesn't verify with any CA that has its issuer's name"
@@ -205,7 +205,8 @@ def _extension(certificate: x509.Certificate, kind: type[E]) -> E | None:
     return None
 
 
-def _signed_by(child: x509.Certificate, signer: x509.Certificate) -> bool:
+def signed_by(child: x509.Certificate, signer: x509.Certificate) -> bool:
+    """Whether `signer` has the name of `child`'s issuer, and its key made `child`'s signature."""
     try:
         child.verify_directly_issued_by(signer)
     except (InvalidSignature, *LIBRARY_ERRORS):
@@ -216,7 +217,7 @@ def _signed_by(child: x509.Certificate, signer: x509.Certificate) -> bool:
 @lru_cache(maxsize=256)
 def _ca_signed_by(child: x509.Certificate, signer: x509.Certificate) -> bool:
     # The same few CA links stand above every leaf; remembering them saves most of the chain's cost.
-    return _signed_by(child, signer)
+    return signed_by(child, signer)
 
 
 def is_self_issued(certificate: x509.Certificate) -> bool:

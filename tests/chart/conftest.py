@@ -75,7 +75,15 @@ FULL: Object = {
         "metricsFrom": [{"namespaceSelector": {}}],
         "egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}],
     },
-    "metrics": {"service": {"annotations": {"a": "b"}}, "serviceMonitor": {"enabled": True}},
+    "metrics": {
+        "service": {"annotations": {"a": "b"}},
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "serviceMonitor": {"enabled": True},
+    },
+    "monitoring": {
+        "rules": {"enabled": True, "labels": {"release": "prometheus"}, "alertLabels": {"team": "pki"}},
+        "dashboard": {"enabled": True, "annotations": {"grafana_folder": "PKI"}},
+    },
     "statusPage": {
         "enabled": True,
         "address": ":9403",

@@ -49,7 +49,11 @@ def test_what_is_made_from_the_chart_is_up_to_date() -> None:
 
 
 def test_nothing_made_is_left_behind() -> None:
-    there = {path for folder in ("rbac", "manager", "canary") for path in (CONFIG / folder).rglob("*.yaml")}
+    there = {
+        path
+        for folder in ("rbac", "manager", "canary", "monitoring")
+        for path in (CONFIG / folder).rglob("*.yaml")
+    }
     assert there - set(made()) == {path for path in there if path.name == "kustomization.yaml"}
 
 
@@ -61,15 +65,25 @@ def test_the_default_base_is_the_chart() -> None:
     assert ours == by_name(chart)
 
 
-def test_the_revocation_component_is_the_chart_with_revocation(tmp_path: Path) -> None:
+COMPONENTS: dict[str, Object] = {
+    "rbac/optional": {"revocation": {"enabled": True}},
+    "monitoring": {
+        "metrics": {"podMonitor": {"enabled": True}},
+        "monitoring": {"rules": {"enabled": True}, "dashboard": {"enabled": True}},
+    },
+}
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_component_is_the_chart_with_its_values(component: str, tmp_path: Path) -> None:
     overlay = tmp_path / "overlay"
     overlay.mkdir()
     text = {
         "resources": [relative(CONFIG / "default", overlay)],
-        "components": [relative(CONFIG / "rbac" / "optional", overlay)],
+        "components": [relative(CONFIG / component, overlay)],
     }
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(text))
-    chart = [one for one in render({"revocation": {"enabled": True}}) if not is_hook(one)]
+    chart = [one for one in render(COMPONENTS[component]) if not is_hook(one)]
     ours = by_name(kustomize(overlay))
     assert {key: ours[key] for key in by_name(chart)} == by_name(chart)
 

@@ -14,8 +14,8 @@ from testbed.chart import CHART, KUBERNETES, render, run_helm
 from testbed.cluster import REPOSITORY
 from tests.unit.docs.pages import blocks
 
-NAMES = ("install.md", "upgrading.md", "gitops.md", "canary.md", "status-page.md")
-PAGES = [REPOSITORY / "docs" / name for name in NAMES]
+SHOWING = ("install.md", "upgrading.md", "gitops.md", "canary.md", "monitoring.md", "status-page.md")
+PAGES = [REPOSITORY / "docs" / name for name in SHOWING]
 PAGES += [CHART / "README.md", REPOSITORY / "README.md"]
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 

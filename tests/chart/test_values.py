@@ -66,6 +66,7 @@ FREE = {
     "affinity",
     "annotations",
     "labels",
+    "alertLabels",
     "requests",
     "limits",
 }
@@ -111,6 +112,9 @@ def without(spec: Object, **more: Any) -> Object:
         ({"image": {"digest": "latest"}}, "digest"),
         ({"image": {"registry": "registry.example.com/"}}, "registry"),
         ({"metrics": {"port": 80}}, "port"),
+        ({"monitoring": {"rules": {"gap": "5"}}}, "gap"),
+        ({"monitoring": {"rules": {"disabled": ["VaultIssuerTypo"]}}}, "disabled"),
+        ({"monitoring": {"rules": {"failures": {"objective": 100}}}}, "objective"),
         ({"statusPage": {"enabled": True, "address": "127.0.0.1:80"}}, "address"),
         ({"statusPage": {"enabled": True, "address": "nowhere"}}, "address"),
         ({"statusPage": {"enabled": True, "address": ":9403"}}, "statusPage.tls.secretName"),

@@ -68,14 +68,16 @@ def wait_until(holds: Callable[[], object], what: str | Callable[[], str], secon
 
 @dataclass(frozen=True, slots=True)
 class Sung:
-    """What a controller's metrics say of one cluster issuer's canary."""
+    """What a controller's metrics say of one issuer's canary; without a namespace a cluster issuer's."""
 
     controller: ControllerProcess
     issuer: str
+    namespace: str = ""
 
     def value(self, name: str, **labels: str) -> float | None:
         """One of the canary's series, None where it isn't there."""
-        wanted = {"kind": "VaultClusterIssuer", "namespace": "", "name": self.issuer, **labels}
+        kind = "VaultIssuer" if self.namespace else "VaultClusterIssuer"
+        wanted = {"kind": kind, "namespace": self.namespace, "name": self.issuer, **labels}
         for family in text_string_to_metric_families(self.controller.metrics()):
             for sample in family.samples:
                 if sample.name == f"vault_issuer_canary_{name}" and sample.labels == wanted:

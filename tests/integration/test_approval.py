@@ -259,6 +259,7 @@ def test_somebody_elses_approval_changes_nothing_in_policy_mode(
     wait_answer(bed, "pushed", namespace, "Pending")
     bound_policy(bed, namespace, {"dnsNames": {"values": ["only.this"]}})
     found = wait_answer(bed, "pushed", namespace, "Failed")
+    assert "approved by somebody else" in ready(found)["message"]
     assert condition(found, "Denied") == {}
     assert len(signed_csrs(bed)) == before
 

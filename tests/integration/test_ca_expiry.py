@@ -95,6 +95,7 @@ def test_refuse_fails_what_would_outlive_the_ca_before_anything_is_sent(scope: S
     before = len(signed_csrs(scope.bed, f"{SOON}/sign/lab"))
     scope.request("beyond", duration="48h")
     message = failure(scope, "beyond")
+    assert "CAExpiresTooSoon" in message
     assert ends(scope.bed, SOON).strftime("%Y-%m-%dT%H:%M:%SZ") in message
     assert "at most 29h" in message
     assert len(signed_csrs(scope.bed, f"{SOON}/sign/lab")) == before

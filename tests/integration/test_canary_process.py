@@ -11,13 +11,19 @@ from pathlib import Path
 import pytest
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
-from testbed.controller import ControllerProcess
+from testbed.controller import ControllerProcess, grant_issuer_access, vault_issuer
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.ca import TestCA, pem
 from tests.integration.sharding import replica, take_rights_back
-from tests.integration.singing import Sung, arguments, command, requests, rights, run, wait_until
-from tests.integration.support import CERT_MANAGER, REQUEST, cluster_issuer_with_token, delete_issuer
+from tests.integration.singing import NAME, QUICK, Sung, arguments, command, requests, rights, run, wait_until
+from tests.integration.support import (
+    CERT_MANAGER,
+    REQUEST,
+    cluster_issuer_with_token,
+    delete_issuer,
+    namespaced_issuer_with_token,
+)
 
 PATIENT = ("--canary-period=600", "--canary-timeout=600")
 
@@ -45,6 +51,22 @@ def test_only_the_leader_probes_and_the_next_one_goes_on(bed: Testbed, issuer: s
         assert "vault_issuer_canary_period_seconds 2.0" in second.metrics()
         assert first.stop() == 0
         standing_by.wait_success()
+
+
+def test_a_namespaced_issuer_is_asked_in_its_own_namespace(
+    bed: Testbed, layout: PkiLayout, namespace: str
+) -> None:
+    bed.kube.apply(rights(namespace))
+    grant_issuer_access(bed, namespace, secrets=["own-token"])
+    namespaced_issuer_with_token(bed, "own", namespace, setup_token(bed.vault, layout.policy))
+    which = f"VaultIssuer/{namespace}/own"
+    with ControllerProcess(bed, [f"--canary={which}", f"--canary-dns-name={which}={NAME}", *QUICK]) as one:
+        Sung(one, "own", namespace).wait_success()
+        words = [str(vault_issuer()), "canary", which, f"--dns-name={NAME}", f"--kubeconfig={bed.kubeconfig}"]
+        done = run(words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"CertificateRequest {namespace}/canary-own-" in done.stdout
+    delete_issuer(bed, "own", namespace)
 
 
 def test_with_shards_one_replica_probes(bed: Testbed, issuer: str) -> None:

@@ -220,7 +220,7 @@ LEADER = "leader"
 def held_by(bed: Testbed, ready: str) -> None:
     """The Lease as a pod's replica holds it; no node runs the pod, so what kubelet would write is written."""
     meta = {"name": LEADER, "namespace": NAMESPACE}
-    spec = {"serviceAccountName": NAME, "containers": [{"name": "c", "image": "vault-issuer"}]}
+    spec = bed.kube.get("apps/v1", "Deployment", NAME, NAMESPACE)["spec"]["template"]["spec"]
     lease = {"name": NAME, "namespace": NAMESPACE}
     bed.kube.apply(
         [

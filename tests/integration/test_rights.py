@@ -5,6 +5,7 @@ A rule that the table below lacks fails the test that counts them.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from testbed.samples import (
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_role, setup_token
 from tests.builders import csr_pem
 from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask_approved
+from tests.integration.singing import Sung, arguments
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
@@ -41,10 +43,12 @@ from tests.integration.support import (
     wait_answer,
 )
 
+EVENTS = ("events.k8s.io/v1", "Event")
 LEASES = ("coordination.k8s.io/v1", "Lease")
 RBAC = "rbac.authorization.k8s.io/v1"
 OPTIONAL = REPOSITORY / "config" / "rbac" / "optional"
 REVOCATION, SHARDING = OPTIONAL / "revocation.yaml", OPTIONAL / "sharding.yaml"
+CANARY = REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"
 # Seconds for what works at once where the right is there, and where it is not.
 WITH, WITHOUT = 30.0, 4.0
 
@@ -56,7 +60,7 @@ def shipped() -> dict[Rule, Object]:
     """Every rule the controller has, by role and resources; for each the role."""
     roles = [
         one
-        for one in [*load(SHIPPED), *load(REVOCATION), *load(SHARDING)]
+        for one in [*load(SHIPPED), *load(REVOCATION), *load(SHARDING), *load(CANARY)]
         if one["kind"] in ("Role", "ClusterRole")
     ]
     found = {}
@@ -229,6 +233,19 @@ def may_revoke(bench: Bench) -> bool:
     return bench.holds(CERT_MANAGER, "Certificate", "web", bench.namespace, until="Ready")
 
 
+def sings(bench: Bench) -> bool:
+    """The canary makes a request, and deletes it."""
+    cluster_issuer_with_token(bench.bed, SUNG, setup_token(bench.bed.vault, bench.layout.policy))
+    bench.made.append(SUNG)
+    bench.issuer_ready(SUNG)
+    deadline = time.monotonic() + bench.patience
+    while time.monotonic() < deadline:
+        if Sung(bench.controller, SUNG).successes():
+            return True
+        time.sleep(0.2)
+    return False
+
+
 WORK, LEASE = "vault-issuer", "vault-issuer-leader-election"
 SIGN, LOGIN = "vault-issuer-certificate-signing-requests", "vault-issuer-cluster-issuers"
 NEEDED: dict[Rule, Works] = {
@@ -250,21 +267,38 @@ NEEDED: dict[Rule, Works] = {
     (SIGN, "certificatesigningrequests"): signs_csrs,
     (SIGN, "certificatesigningrequests/status"): signs_csrs,
     (SIGN, "signers"): signs_csrs,
-    ("vault-issuer-sharding", "leases get+list+create+update+delete"): shares,
     ("vault-issuer-certificates", "certificates"): counts_certificates,
+    ("vault-issuer-sharding", "leases get+list+create+update+delete"): shares,
+    ("vault-issuer-canary", "certificaterequests"): sings,
     ("vault-issuer-revocation", "certificaterequests"): may_revoke,
     ("vault-issuer-revocation", "certificates"): may_revoke,
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
 }
 
-OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING}
+
+def refused(bench: Bench) -> bool:
+    """Whether the log, a status or an event says that something is forbidden."""
+    kube, deadline = bench.bed.kube, time.monotonic() + WITH
+    while time.monotonic() < deadline:
+        told = [bench.controller.log.read_text()]
+        for where in ((API_VERSION, "VaultClusterIssuer"), (CERT_MANAGER, REQUEST), EVENTS):
+            told += [text for one in kube.list(*where) if bench.namespace in (text := str(one))]
+        if re.search(r" is forbidden: User |Forbidden\b|may not sign", " ".join(told)):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING, sings: CANARY}
+SUNG = "sung-by-right"
+ARGUMENTS: dict[Works, list[str]] = {shares: ["--shards=2"], sings: arguments(SUNG, SYSTEM_NAMESPACE)}
 
 
 class Under(ControllerProcess):
     """A controller under the chart's RBAC but for one rule, with the optional parts that it needs."""
 
     def __init__(self, bed: Testbed, without: Rule | None, works: Works) -> None:
-        super().__init__(bed, ["--shards=2"] if works is shares else [], leader_elect=True)
+        super().__init__(bed, ARGUMENTS.get(works, []), leader_elect=True)
         self._without = without
         self._optional = OPTIONAL_PARTS.get(works)
 
@@ -301,8 +335,9 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
             bed.kube.delete(*LEASES, lease["metadata"]["name"], SYSTEM_NAMESPACE)
         for name in one.made:
             bed.kube.delete(API_VERSION, "VaultClusterIssuer", name)
-    for item in [*load(REVOCATION), *load(SHARDING)]:
-        bed.kube.delete(item["apiVersion"], item["kind"], item["metadata"]["name"])
+    for item in [*load(REVOCATION), *load(SHARDING), *load(CANARY)]:
+        meta = item["metadata"]
+        bed.kube.delete(item["apiVersion"], item["kind"], meta["name"], meta.get("namespace"))
     bed.kube.apply(SHIPPED)
 
 
@@ -324,3 +359,4 @@ def test_without_the_rule_it_does_not_work(run: Start, without: Rule) -> None:
     if works not in (starts, leads, shares):
         assert starts(bench)
     assert not works(bench)
+    assert refused(bench), "it did not work, but nothing says that a right is missing"

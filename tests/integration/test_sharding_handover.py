@@ -22,6 +22,7 @@ from issuer.kube.errors import Unavailable
 from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
 from issuer.kube.wire import Object
 from testbed.cluster import Testbed
+from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.inprocess import Running, in_process, until
 from tests.integration.sharding import (
@@ -60,6 +61,15 @@ async def issuer(bed: Testbed, layout: PkiLayout) -> AsyncIterator[str]:
     bed.kube.apply(RIGHTS)
     yield ISSUER
     delete_issuer(bed, ISSUER)
+
+
+@asynccontextmanager
+async def ended(one: ControllerProcess) -> AsyncIterator[None]:
+    """However what is inside ends, that replica runs no longer behind it."""
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(one.stop)
 
 
 def one_a_shard(namespace: str) -> list[str]:
@@ -160,7 +170,10 @@ async def test_a_new_owner_whose_watch_is_behind_signs_nothing_again_as_it_reads
     before, revoked = Counter(signed_csrs(bed)), revocations(bed)
     show, join = asyncio.Event(), asyncio.Event()
     first = replica(bed, group, "--vault-timeout=10")
-    async with in_process(bed, with_watch_behind(show), joining_when(join), **options(group)) as second:
+    async with (
+        ended(first),
+        in_process(bed, with_watch_behind(show), joining_when(join), **options(group)) as second,
+    ):
         await asyncio.to_thread(first.start)
         await asyncio.to_thread(wait_shared, [first])
         await asyncio.to_thread(wait_ready, bed, issuer)
@@ -199,19 +212,19 @@ async def test_a_shard_is_given_only_when_what_was_signed_in_it_is_written(
     group = f"draining-{drains}".lower()
     before = Counter(signed_csrs(bed))
     other = replica(bed, group)
-    try:
-        async with signed_and_not_written(bed, namespace, group, lambda _client: None) as (first, write):
-            await asyncio.to_thread(other.start)
-            if drains:
-                await asyncio.sleep(5)
-                assert (shards_of(first), owned(other)) == (SHARDS // 2, 0), "half are to be given, none is"
-            else:
-                await until(lambda: issued(other) >= SHARDS // 2, "the other signs what it was given")
-            write.set()
-            await asyncio.to_thread(wait_all_issued, bed, namespace, SHARDS)
-            await until(lambda: owned(other) == SHARDS // 2, "the other has its share")
-    finally:
-        await asyncio.to_thread(other.stop)
+    async with (
+        ended(other),
+        signed_and_not_written(bed, namespace, group, lambda _client: None) as (first, write),
+    ):
+        await asyncio.to_thread(other.start)
+        if drains:
+            await asyncio.sleep(5)
+            assert (shards_of(first), owned(other)) == (SHARDS // 2, 0), "half are to be given, none is"
+        else:
+            await until(lambda: issued(other) >= SHARDS // 2, "the other signs what it was given")
+        write.set()
+        await asyncio.to_thread(wait_all_issued, bed, namespace, SHARDS)
+        await until(lambda: owned(other) == SHARDS // 2, "the other has its share")
     signed = Counter(signed_csrs(bed)) - before
     assert len(signed) == SHARDS
     assert sum(signed.values()) == SHARDS + (0 if drains else SHARDS // 2)
@@ -234,16 +247,16 @@ async def test_a_replica_that_lost_its_leases_and_lives_revokes_its_own_and_ends
 
     before, revoked = Counter(signed_csrs(bed)), revocations(bed)
     other = replica(bed, "losing")
-    try:
-        async with signed_and_not_written(bed, namespace, "losing", losing) as (first, write):
-            cut.set()
-            await asyncio.to_thread(other.start)
-            await asyncio.to_thread(wait_shared, [other])
-            await asyncio.to_thread(wait_all_issued, bed, namespace, SHARDS)
-            write.set()
-            assert await first.task == 1
-    finally:
-        await asyncio.to_thread(other.stop)
+    async with (
+        ended(other),
+        signed_and_not_written(bed, namespace, "losing", losing) as (first, write),
+    ):
+        cut.set()
+        await asyncio.to_thread(other.start)
+        await asyncio.to_thread(wait_shared, [other])
+        await asyncio.to_thread(wait_all_issued, bed, namespace, SHARDS)
+        write.set()
+        assert await first.task == 1
     signed = Counter(signed_csrs(bed)) - before
     assert set(signed.values()) == {2}
     assert len(signed) == SHARDS

@@ -383,5 +383,6 @@ def test_what_the_documentation_shows_works_as_it_is(
         bed.kube_as(shop, "build").create(manifest)
         bed.kubectl("certificate", "approve", "shop-web")
         leaf = wait_signed(bed, "shop-web")[0]
+        assert bed.kubectl("get", "csr", "shop-web", "-o", "jsonpath={.status.certificate}")
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc < timedelta(hours=25)
     issuer.delete()

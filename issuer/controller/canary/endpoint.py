@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -15,7 +16,7 @@ from issuer.controller.canary.history import Stage
 from issuer.controller.canary.judging import Broken
 from issuer.controller.canary.target import Endpoint
 from issuer.x509.certificates import read_certificates, write_certificates
-from issuer.x509.describe import subject_text, time_text
+from issuer.x509.describe import time_text
 from issuer.x509.errors import X509Error
 from issuer.x509.pem import write_pem
 
@@ -91,7 +92,7 @@ def _unverified(
         ""
         if served is None
         else (
-            f" It serves {subject_text(served)[:200] or 'a certificate without a subject'}, which ends at "
+            f" It serves a certificate signed by {_signer(served)}, which ends at "
             f"{time_text(served.not_valid_after_utc)}."
         )
     )
@@ -100,6 +101,13 @@ def _unverified(
         f"{seen} See whether it serves the canary Certificate's Secret, whole chain included, and reads it "
         "anew when it is renewed"
     )
+
+
+def _signer(certificate: x509.Certificate) -> str:
+    """The name of its issuer, on one line, without warnings about attribute lengths."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ascii(certificate.issuer.rfc4514_string())[1:-1][:200] or "nobody"
 
 
 def _reach() -> str:

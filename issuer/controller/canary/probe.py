@@ -26,6 +26,8 @@ from issuer.x509.verify import Asked
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
+# Seconds that each look at the request may take, even just before its time is over.
+_LOOK: Final = 2.0
 # Seconds for what is done beside the request: asking why it is late, and deleting it.
 _ASIDE: Final = 5.0
 
@@ -180,7 +182,7 @@ class Probe:
         silence: str | None = None
         while (left := deadline - time.monotonic()) > 0:
             try:
-                request, silence = await self._read(left), None
+                request, silence = await self._read(max(left, _LOOK)), None
             except (NotFound, Forbidden) as error:
                 raise Broken(Stage.API, self._not_seen(error)) from error
             except (KubeError, TimeoutError) as error:

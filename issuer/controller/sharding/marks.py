@@ -12,7 +12,7 @@ from issuer.api.group import GROUP
 from issuer.kube.wire import Object
 
 GROUP_LABEL: Final = f"{GROUP}/lease"
-"""On every Lease of the group: the main Lease's name."""
+"""On every Lease, also where one replica leads alone: the main Lease's name."""
 ROLE_LABEL: Final = f"{GROUP}/role"
 SHARDS: Final = f"{GROUP}/shards"
 """How many shards there are. A label on Leases of shards and members; an annotation on the main Lease."""

@@ -14,7 +14,7 @@ from issuer.controller.options import ControllerOptions
 from issuer.controller.request import Request, RequestKey
 from issuer.controller.sharding.assignment import assign, shard_of
 from issuer.controller.sharding.layout import Layout
-from issuer.controller.sharding.marks import GROUP_LABEL, MEMBER, SHARDS, labels, member_name, shard_name
+from issuer.controller.sharding.marks import MEMBER, SHARDS, labels, member_name, shard_name
 from issuer.controller.sharding.roster import Roster, View
 from issuer.controller.sharding.shard import RENEW, Phase, Shard
 from issuer.controller.sharding.work import Work
@@ -46,7 +46,6 @@ class Replica:
         self._shards = options.shards
         self._group = options.lease_name
         self.elector = elector
-        elector.lease.labels = {GROUP_LABEL: self._group}
         elector.lease.annotate = lambda old: {**old, SHARDS: str(self._shards)}
         self._roster = Roster(client, options.namespace, self._group, self._shards)
         self._layout = Layout(client, options.namespace, self._group, self._shards)

@@ -18,6 +18,7 @@ from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
 from issuer.controller.rights import ApprovalRights, SigningRights
 from issuer.controller.signing_step import SigningStep
+from issuer.controller.status_writer import StatusWriter
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
@@ -81,7 +82,8 @@ class Bench:
         self.recorder = SilentRecorder()
         self.leading = True
         client = cast(KubeClient, self.kube)
-        self.delivery = Delivery(client, self.metrics, lambda: NOW)
+        self.writer = StatusWriter(client)
+        self.delivery = Delivery(self.writer, self.metrics, lambda: NOW)
         self.policies = PolicyStore(lambda _name: None)
         self.policies.upsert(with_meta(everything_policy()))
         self.access = AllowedTo()
@@ -115,6 +117,7 @@ class Bench:
                 lambda: NOW,
             ),
             delivery=self.delivery,
+            writer=self.writer,
             recorder=cast(EventRecorder, self.recorder),
             metrics=self.metrics,
             now=lambda: NOW,

@@ -105,6 +105,7 @@ async def test_another_cas_certificate_is_refused_and_shown(serve: Serve, ca: Te
     assert found.served is not None
     assert found.served.not_valid_after_utc == now + HOUR
     assert "doesn't verify" in found.message
+    assert "signed by CN=Test Intermediate" in found.message
 
 
 async def test_another_name_is_refused(serve: Serve, ca: TestCA) -> None:

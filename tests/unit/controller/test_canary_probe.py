@@ -186,6 +186,22 @@ async def test_an_api_server_that_goes_silent_is_not_taken_for_a_silent_controll
     assert found.stage is Stage.API
 
 
+def slow(reply: Reply, seconds: float) -> Reply:
+    async def later(request: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return await reply(request)
+
+    return later
+
+
+async def test_an_api_server_that_is_slow_at_the_end_is_not_taken_for_a_silent_one(
+    api: FakeApi, client: KubeClient, target: Target
+) -> None:
+    api.on("GET", ISSUER, json(issuer_object()))
+    found, _ = await run(api, client, target, *(slow(answered(api), 0.4) for _ in range(3)))
+    assert found.stage is Stage.CONTROLLER
+
+
 async def test_a_request_that_somebody_deletes_is_told(
     api: FakeApi, client: KubeClient, target: Target
 ) -> None:

@@ -248,7 +248,7 @@ async def test_a_request_put_down_lets_those_behind_it_go_on(bench: Bench) -> No
 
 async def test_every_answer_that_is_written_is_told_with_its_version(bench: Bench) -> None:
     told: list[Request] = []
-    bench.delivery._written = bench.reconciler.written = told.append
+    bench.writer.written = told.append
     bench.with_ready_issuer().with_request().signs()
     bench.kube.expect("replace_status", written_as("7"))
     await bench.reconcile()

@@ -133,6 +133,18 @@ async def test_a_login_that_signing_waits_for_is_inside_of_it(traces: Traces, co
     assert b"s.one" not in collected.raw
 
 
+async def test_a_trace_that_the_sampler_leaves_out_is_named_nowhere(
+    collected: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    traces = Traces(traces_url(collected.url), "this-process")
+    traces.start()
+    with span("request") as one:
+        assert (one.on, one.trace_id) == (False, "")
+    await sent(traces)
+    assert collected.spans == []
+
+
 async def test_requests_side_by_side_do_not_mix(traces: Traces, collected: Collected) -> None:
     async def one(name: str) -> None:
         with span("request", name=name):

@@ -93,6 +93,16 @@ async def calls(api: FakeApi, number: int) -> None:
     await until(lambda: len(api.calls) >= number)
 
 
+async def looked(api: FakeApi, leader: Leader) -> None:
+    """Until it has acted on an answer that was asked for after now; it has not taken the Lease by then.
+
+    A call that has arrived is not yet an answer that was heard: a clock moved in between moves for it, too.
+    """
+    await calls(api, len(api.calls) + 2)
+    assert not leader.started.is_set()
+    assert not api.called("PUT")
+
+
 async def test_a_lease_that_is_not_there_is_created_and_renewed(api: FakeApi, leader: Leader) -> None:
     api.on("GET", LEASE, refuse(404, "NotFound"))
     api.on("POST", LEASES, echo("1"))
@@ -114,19 +124,23 @@ async def test_a_lease_that_is_not_there_is_created_and_renewed(api: FakeApi, le
 async def test_anothers_lease_is_taken_only_after_it_was_unchanged_here_for_its_duration(
     api: FakeApi, leader: Leader
 ) -> None:
-    api.on("GET", LEASE, json(lease("other")))
+    read = [lease("other")]
+
+    async def as_it_is(_: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response(read[0])
+
+    api.on("GET", LEASE, *[as_it_is] * 10_000)
     leader.start()
-    await calls(api, 1)
+    await until(lambda: leader.lease.holder == "other")
     leader.clock.now += 14
-    api.on("GET", LEASE, json(lease("other")), json(lease("other", "2", "later")))
-    await calls(api, 3)
+    await looked(api, leader)
     assert leader.lease.holder == "other"
+    read[0] = lease("other", "2", "later")
+    await until(lambda: leader.lease.seen.renewed == "later")
     leader.clock.now += 14
-    api.on("GET", LEASE, json(lease("other", "2", "later")))
-    await calls(api, 4)
-    leader.clock.now += 2
-    api.on("GET", LEASE, json(lease("other", "2", "later")))
+    await looked(api, leader)
     api.on("PUT", LEASE, echo("3"), never())
+    leader.clock.now += 2
     await soon(leader.started)
     taken = api.called("PUT")[0].body
     assert taken["spec"]["leaseTransitions"] == 4

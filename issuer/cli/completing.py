@@ -1,0 +1,65 @@
+"""Shell completion: names of requests, and kubectl's way of asking a plugin for completions."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import shlex
+from collections.abc import Sequence
+from contextlib import redirect_stdout, suppress
+from typing import Any, Final
+
+import typer
+
+SECONDS: Final = 3.0
+"""How long a cluster may take before nothing is completed: somebody waits at a prompt."""
+MOST: Final = 200
+
+_NO_FILES: Final = 4
+_DEFAULT: Final = 0
+"""Cobra's ShellCompDirectiveNoFileComp and -Default (github.com/spf13/cobra, completions.go)."""
+_VARIABLE: Final = "_VAULT_ISSUER_KUBECTL_COMPLETE"
+
+
+def complete_requests(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of the namespace's requests, or what follows `csr/` and `certificate/`."""
+    given = {name: ctx.params.get(name) for name in ("namespace", "kubeconfig", "context")}
+    try:
+        return asyncio.run(_names(incomplete, **given))
+    except Exception:  # noqa: BLE001 - whatever is wrong, a prompt is no place to say so
+        return []
+
+
+async def _names(
+    incomplete: str, namespace: str | None, kubeconfig: str | None, context: str | None
+) -> list[str]:
+    from issuer.explain.cluster import open_client
+    from issuer.inspection.target import names
+    from issuer.kube.credentials import find_namespace
+
+    where = namespace or find_namespace(kubeconfig, context)
+    async with asyncio.timeout(SECONDS), open_client(kubeconfig, context) as client:
+        return await names(client, incomplete, where, MOST)
+
+
+def answer_kubectl(app: typer.Typer, words: Sequence[str]) -> str:
+    """What `kubectl_complete-vault_issuer` prints for the words behind the plugin's name.
+
+    One completion a line, with a tab before its help, and Cobra's directive last. fish wants the same lines,
+    so Typer's answer to fish is asked for.
+    Source: kubectl's pkg/cmd/plugin/plugin_completion.go.
+    """
+    *before, last = words or [""]
+    line = shlex.join(["vault-issuer", *before]) + " " + (shlex.quote(last) if last else "")
+    os.environ |= {
+        _VARIABLE: "complete_fish",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "_TYPER_COMPLETE_ARGS": line,
+    }
+    told = io.StringIO()
+    run: Any = app
+    with redirect_stdout(told), suppress(SystemExit):
+        run(prog_name="vault-issuer", complete_var=_VARIABLE)
+    found = told.getvalue().strip()
+    return f"{found}\n:{_NO_FILES}\n" if found else f":{_DEFAULT}\n"

@@ -1,0 +1,141 @@
+"""``vault-issuer inspect`` and ``explain``: one request of the cluster, what it is and why it is so."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from issuer.cli.completing import complete_requests
+from issuer.cli.policy import Output
+from issuer.cli.told import bad_input_told, print_json
+
+if TYPE_CHECKING:
+    from issuer.inspection.case import Case
+
+TROUBLE = 1
+NOT_ISSUED = 1
+BAD_INPUT = 2
+
+_Request = Annotated[
+    str,
+    typer.Argument(
+        metavar="REQUEST",
+        help="NAME of a CertificateRequest, csr/NAME of a Kubernetes CertificateSigningRequest, or "
+        "certificate/NAME for the current request of a Certificate.",
+        autocompletion=complete_requests,
+    ),
+]
+_Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Namespace. Default: the kubeconfig's.")
+]
+_Kubeconfig = Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")]
+_Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
+_Format = Annotated[Output, typer.Option("--output", "-o", help="A table for people, or JSON.")]
+
+
+def inspect(
+    request: _Request,
+    namespace: _Namespace = None,
+    kubeconfig: _Kubeconfig = None,
+    context: _Context = None,
+    output: _Format = Output.TABLE,
+) -> None:
+    """Show a request taken apart: CSR, requester, decision, certificate and chain.
+
+    What the CSR asks for beyond the request's spec, and what of the certificate is other than asked for, is
+    told; each signature of the chain is verified. No Secret is read. What may not be read is named.
+
+    Exit codes: 0 shown; 1 shown, and the certificate or its chain is not as it must be; 2 bad input, no such
+    request, or no cluster.
+
+    Examples:
+
+      vault-issuer inspect web-1 -n team-a
+
+      vault-issuer inspect certificate/web -n team-a -o json
+
+      vault-issuer inspect csr/build-agent
+    """
+    with bad_input_told(BAD_INPUT):
+        found, report = asyncio.run(_inspected(request, namespace, kubeconfig, context))
+    if output is Output.JSON:
+        print_json(report)
+    else:
+        from issuer.explain.rendering import console
+        from issuer.inspection.request_tables import show_report
+
+        show_report(found, report, console())
+    raise typer.Exit(TROUBLE if report["trouble"] else 0)
+
+
+def explain(
+    request: _Request,
+    namespace: _Namespace = None,
+    kubeconfig: _Kubeconfig = None,
+    context: _Context = None,
+    output: _Format = Output.TABLE,
+) -> None:
+    """Say why a request of the cluster is as it is, and what to do next.
+
+    It looks at the request, its issuer, the policies, and who works. For one that is not in a cluster, or to
+    try other policies, see `vault-issuer policy explain`.
+
+    Exit codes: 0 it has its certificate; 1 it waits, was denied, or failed; 2 bad input, no such request, or
+    no cluster.
+
+    Examples:
+
+      vault-issuer explain web-1 -n team-a
+
+      vault-issuer explain certificate/web -n team-a
+    """
+    # Imported here so that --help and completion stay quick.
+    from issuer.inspection.standing import State
+
+    with bad_input_told(BAD_INPUT):
+        found, why = asyncio.run(_explained(request, namespace, kubeconfig, context))
+    if output is Output.JSON:
+        from issuer.inspection.report import why_json
+
+        print_json(why_json(found, why))
+    else:
+        from issuer.explain.rendering import console
+        from issuer.inspection.request_tables import show_why
+
+        show_why(found, why, console())
+    raise typer.Exit(0 if found.standing.state is State.ISSUED else NOT_ISSUED)
+
+
+async def _inspected(
+    name: str, namespace: str | None, kubeconfig: str | None, context: str | None
+) -> tuple[Case, dict[str, Any]]:
+    from issuer.inspection.case import gather
+    from issuer.inspection.reading import reading
+    from issuer.inspection.report import report
+    from issuer.inspection.target import chosen_target
+
+    target = chosen_target(name, namespace, kubeconfig, context)
+    async with reading(kubeconfig, context) as reader:
+        found = await gather(reader, target)
+    return found, report(found, datetime.now(UTC))
+
+
+async def _explained(
+    name: str, namespace: str | None, kubeconfig: str | None, context: str | None
+) -> tuple[Case, Any]:
+    from issuer.inspection.case import gather
+    from issuer.inspection.leases import controllers
+    from issuer.inspection.reading import reading
+    from issuer.inspection.target import chosen_target
+    from issuer.inspection.why import needs_controllers, why
+
+    target = chosen_target(name, namespace, kubeconfig, context)
+    async with reading(kubeconfig, context) as reader:
+        found = await gather(reader, target)
+        known = await controllers(reader, None, datetime.now(UTC)) if needs_controllers(found) else None
+        found = replace(found, gaps=tuple(reader.gaps))
+    return found, why(found, known)

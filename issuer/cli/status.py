@@ -1,0 +1,72 @@
+"""``vault-issuer status``: options in, text and exit code out."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from issuer.cli.policy import Output
+from issuer.cli.told import bad_input_told, print_json
+
+ATTENTION = 1
+BAD_INPUT = 2
+
+
+def status(
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace", "-n", help="Only this namespace's issuers and requests. Default: all namespaces."
+        ),
+    ] = None,
+    all_namespaces: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="All namespaces, which is the default.")
+    ] = False,
+    controller_namespace: Annotated[
+        str | None,
+        typer.Option(help="Where the controller is installed; for those who may not list Leases everywhere."),
+    ] = None,
+    kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="A table for people, or JSON.")
+    ] = Output.TABLE,
+) -> None:
+    """Show issuers, policies, requests by state, and which controllers work; and what needs attention.
+
+    What may not be read is named with the right that it takes, and the rest shown.
+
+    Exit codes: 0 all is well; 1 something needs attention, or could not be seen; 2 bad input, or no cluster.
+
+    Examples:
+
+      vault-issuer status
+
+      vault-issuer status -n team-a -o json
+    """
+    if namespace is not None and all_namespaces:
+        raise typer.BadParameter("--namespace and --all-namespaces exclude each other")
+    with bad_input_told(BAD_INPUT):
+        found = asyncio.run(_overview(namespace, controller_namespace, kubeconfig, context))
+    if output is Output.JSON:
+        print_json(found)
+    else:
+        # Imported here so that --help and completion stay quick.
+        from issuer.explain.rendering import console
+        from issuer.inspection.overview_tables import show_overview
+
+        show_overview(found, console())
+    raise typer.Exit(ATTENTION if found["attention"] else 0)
+
+
+async def _overview(
+    namespace: str | None, controller_namespace: str | None, kubeconfig: str | None, context: str | None
+) -> dict[str, Any]:
+    from issuer.inspection.overview import overview
+    from issuer.inspection.reading import reading
+
+    async with reading(kubeconfig, context) as reader:
+        return await overview(reader, namespace, controller_namespace, datetime.now(UTC))

@@ -1,0 +1,32 @@
+"""Writes what answers a request for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from issuer.controller.approval_pace import ApprovalPaces
+from issuer.controller.request import Json, Request
+from issuer.kube.client import KubeClient
+from issuer.telemetry.tracing import span
+
+
+@dataclass(slots=True, eq=False)
+class StatusWriter:
+    """One PUT an answer, paced where it approves or denies; ``written`` hears of each that is there."""
+
+    client: KubeClient
+    paces: ApprovalPaces = field(default_factory=ApprovalPaces)
+    written: Callable[[Request], None] = lambda _request: None
+
+    async def write(self, request: Request, answer: Json, judged: str | None) -> Request:
+        """The request as it is then.
+
+        ``judged`` is the kind of the issuer where the answer holds an approval or denial of ours. Raises
+        KubeError.
+        """
+        with span("write"):
+            async with self.paces.turn(judged):
+                request = request.with_object(await self.client.replace_status(request.resource, answer))
+        self.written(request)
+        return request

@@ -1,0 +1,88 @@
+"""A delivered certificate and what stands above it: each link, and what is other than was asked for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+
+from issuer.inspection.contents import validity_json
+from issuer.x509.certificates import is_authority
+from issuer.x509.chain import Chain, build_chain, signed_by
+from issuer.x509.describe import serial_hex, subject_text
+from issuer.x509.errors import ChainError
+from issuer.x509.verify import Asked, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The certificates of a status, leaf first, in their order; `chain` is None where `problem` says why."""
+
+    certificates: tuple[x509.Certificate, ...]
+    chain: Chain | None
+    problem: str = ""
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        """The certificate that was asked for."""
+        return self.certificates[0]
+
+
+def delivered(own: Sequence[x509.Certificate], ca: Sequence[x509.Certificate]) -> Delivered:
+    """What `status.certificate` (not empty) and `status.ca` hold."""
+    certificates = tuple(dict.fromkeys((*own, *ca)))
+    try:
+        return Delivered(certificates, build_chain(certificates[0], certificates[1:]))
+    except ChainError as error:
+        return Delivered(certificates, None, str(error))
+
+
+def chain_json(found: Delivered, now: datetime) -> dict[str, Any]:
+    """Each certificate with its end and its signer; `holds`: the chain does, and nothing in it has ended."""
+    links = [_link(one, found.certificates, now) for one in found.certificates]
+    ended = [link["subject"] or link["serial"] for link in links if link["ended"]]
+    return {
+        "holds": found.chain is not None and not ended,
+        "complete": found.chain is not None and found.chain.complete,
+        "problem": found.problem or (f"has ended: {', '.join(ended)}" if ended else ""),
+        "certificates": links,
+    }
+
+
+def _link(one: x509.Certificate, pool: Sequence[x509.Certificate], now: datetime) -> dict[str, Any]:
+    return {
+        "subject": subject_text(one),
+        "serial": serial_hex(one),
+        "isCA": is_authority(one),
+        **validity_json(one, now),
+        "ended": one.not_valid_after_utc <= now,
+        "signature": _signature(one, pool),
+    }
+
+
+def _signature(one: x509.Certificate, pool: Sequence[x509.Certificate]) -> str:
+    """Whose key made it, by trying: names alone prove nothing."""
+    if signed_by(one, one):
+        return "by itself, verified"
+    signer = next((other for other in pool if other is not one and signed_by(one, other)), None)
+    if signer is None:
+        return "NOT VERIFIED: no certificate at hand made it"
+    return f"by {subject_text(signer)}, verified"
+
+
+def differences(
+    found: Delivered, asked: Asked, issued_at: datetime, *, shorten: bool
+) -> list[dict[str, Any]]:
+    """What of a chain that holds is other than was asked for, as when it was issued; `fatal` must never be.
+
+    `shorten` says whether the issuer may cut a life off at its CA's end.
+    """
+    if found.chain is None:
+        return []
+    return [
+        {"code": one.code, "message": one.message, "fatal": one.fatal}
+        for one in verify(found.chain, asked, issued_at, shorten=shorten)
+    ]

@@ -1,0 +1,77 @@
+"""Who works: the controllers' Leases, by the label that all of them carry."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from issuer.controller.conditions import rfc3339
+from issuer.controller.sharding.marks import GROUP_LABEL, MEMBER, ROLE_LABEL, SHARD, SHARDS
+from issuer.inspection.reading import Reader
+from issuer.inspection.standing import text_of, time_of
+from issuer.kube.resources import LEASES
+from issuer.kube.wire import Object
+
+_CLOCKS: Final = timedelta(seconds=30)
+"""How far this machine's clock and the holder's may be apart."""
+
+
+async def controllers(reader: Reader, namespace: str | None, now: datetime) -> list[dict[str, Any]] | None:
+    """Each controller, by its main Lease: who leads, since when, and its shards; None where that is withheld.
+
+    `namespace` None looks in all of them.
+    """
+    known = len(reader.gaps)
+    found = await reader.all(LEASES, namespace, what="who works is", label_selector=GROUP_LABEL)
+    if len(reader.gaps) > known:
+        return None
+    groups: dict[tuple[str, str], list[Object]] = {}
+    for one in found:
+        meta = one["metadata"]
+        group = str((meta.get("labels") or {}).get(GROUP_LABEL) or "")
+        groups.setdefault((str(meta.get("namespace") or ""), group), []).append(one)
+    return [_controller(where, name, leases, now) for (where, name), leases in sorted(groups.items())]
+
+
+def _controller(namespace: str, name: str, leases: Sequence[Object], now: datetime) -> dict[str, Any]:
+    main: Object = next((one for one in leases if one["metadata"].get("name") == name), {})
+    spec = main.get("spec") or {}
+    shards = [one for one in leases if _role(one) == SHARD]
+    owned = Counter(_holder(one) for one in shards if _held(one, now))
+    members = {_holder(one) for one in leases if _role(one) == MEMBER and _held(one, now)}
+    annotations = (main.get("metadata") or {}).get("annotations") or {}
+    return {
+        "namespace": namespace,
+        "lease": name,
+        "leader": _holder(main),
+        "leads": _held(main, now),
+        "since": _time(spec, "acquireTime"),
+        "renewed": _time(spec, "renewTime"),
+        "shards": len(shards) if SHARDS in annotations else None,
+        "shardsFree": len(shards) - owned.total(),
+        "replicas": [{"identity": one, "shards": owned[one]} for one in sorted(members | set(owned))],
+    }
+
+
+def _role(lease: Object) -> str:
+    return str((lease["metadata"].get("labels") or {}).get(ROLE_LABEL) or "")
+
+
+def _holder(lease: Mapping[str, Any]) -> str:
+    return text_of(lease.get("spec") or {}, "holderIdentity")
+
+
+def _held(lease: Mapping[str, Any], now: datetime) -> bool:
+    """Whether its holder renewed it in time, as far as clocks can be compared."""
+    spec = lease.get("spec") or {}
+    renewed, seconds = time_of(spec.get("renewTime")), spec.get("leaseDurationSeconds")
+    if not _holder(lease) or renewed is None or not isinstance(seconds, int):
+        return False
+    return now <= renewed + timedelta(seconds=min(seconds, 3600)) + _CLOCKS
+
+
+def _time(spec: Mapping[str, Any], key: str) -> str | None:
+    found = time_of(spec.get(key))
+    return None if found is None else rfc3339(found)

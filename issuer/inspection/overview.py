@@ -1,0 +1,175 @@
+"""The whole at a glance: issuers, policies, requests, and who works on them."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from issuer.api.group import GROUP
+from issuer.controller.conditions import rfc3339
+from issuer.controller.kinds import KINDS
+from issuer.controller.kubernetes_csr import KubernetesCSR
+from issuer.controller.request import BadSpec, Request
+from issuer.controller.wiring import ISSUERS
+from issuer.inspection.leases import controllers
+from issuer.inspection.reading import Reader
+from issuer.inspection.standing import State, ready_json, standing, text_of, time_of
+from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
+from issuer.kube.wire import Object
+
+SHOWN: Final = 10
+"""How many of the oldest waiting requests are told."""
+LATE: Final = timedelta(minutes=2)
+"""How long a request may wait before it deserves a look."""
+_SOME_TIME: Final = "2 minutes"
+
+
+@dataclass(slots=True)
+class _Requests:
+    """The requests of one kind, counted page by page; `oldest` are the first that wait."""
+
+    counts: Counter[State] = field(default_factory=Counter)
+    late: int = 0
+    oldest: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, page: Iterable[Request], now: datetime) -> None:
+        """Count a page."""
+        waiting: list[dict[str, Any]] = []
+        for request in page:
+            found = standing(request)
+            self.counts[found.state] += 1
+            if found.state is State.WAITING:
+                self.late += found.since is not None and now - found.since > LATE
+                waiting.append(_waiting(request))
+        self.oldest = heapq.nsmallest(SHOWN, [*self.oldest, *waiting], key=lambda one: one["since"])
+
+
+async def overview(
+    reader: Reader, namespace: str | None, controller_namespace: str | None, now: datetime
+) -> dict[str, Any]:
+    """All of it as JSON, with what needs attention. Raises KubeError where the cluster can't be asked."""
+    policies = await reader.all(CERTIFICATE_REQUEST_POLICIES, what="policies are")
+    found: dict[str, Any] = {
+        "issuers": await _issuers(reader, namespace),
+        "policies": [_policy(one) for one in policies],
+        "requests": {},
+        "waiting": [],
+        "controllers": await controllers(reader, controller_namespace, now),
+    }
+    late = 0
+    for kind in KINDS:
+        requests = await _requests(reader, kind, namespace, now)
+        found["requests"][kind.kind] = {state.value: requests.counts[state] for state in State}
+        found["waiting"] += requests.oldest
+        late += requests.late
+    found["waiting"] = sorted(found["waiting"], key=lambda one: str(one["since"]))[:SHOWN]
+    found["attention"] = [*_attention(found, late, now), *reader.gaps]
+    found["notShown"] = list(reader.gaps)
+    return found
+
+
+async def _issuers(reader: Reader, namespace: str | None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for kind, resource in ISSUERS.items():
+        where = namespace if resource.namespaced else None
+        items = await reader.all(resource, where, what=f"{kind}s are")
+        found += [_issuer(kind, one) for one in items]
+    return found
+
+
+async def _requests(reader: Reader, kind: type[Request], namespace: str | None, now: datetime) -> _Requests:
+    """Our requests of that kind; Kubernetes' own have no namespace, so there the issuer's counts."""
+    found = _Requests()
+    selector = None if kind is KubernetesCSR else f"spec.issuerRef.group={GROUP}"
+    where = namespace if kind.resource.namespaced else None
+    pages = reader.pages(kind.resource, where, what=f"{kind.kind}s are", field_selector=selector)
+    async for items in pages:
+        ours = (request for request in map(kind, items) if request.is_ours)
+        found.add((request for request in ours if _is_in(request, namespace)), now)
+    return found
+
+
+def _is_in(request: Request, namespace: str | None) -> bool:
+    try:
+        return namespace is None or request.policy_namespace == namespace
+    except BadSpec:
+        return False
+
+
+def _waiting(request: Request) -> dict[str, Any]:
+    found = standing(request)
+    try:
+        issuer = str(request.issuer)
+    except BadSpec as error:
+        issuer = f"none: {error}"
+    return {
+        "kind": request.kind,
+        "namespace": request.key.namespace,
+        "name": request.key.name,
+        "issuer": issuer,
+        "since": "" if found.since is None else rfc3339(found.since),
+        "reason": found.reason,
+        "message": found.message,
+    }
+
+
+def _issuer(kind: str, obj: Object) -> dict[str, Any]:
+    status, vault = obj.get("status") or {}, (obj.get("spec") or {}).get("vault") or {}
+    return {
+        "kind": kind,
+        "namespace": str(obj["metadata"].get("namespace") or ""),
+        "name": str(obj["metadata"]["name"]),
+        **ready_json(obj),
+        "server": text_of(vault, "server"),
+        "path": text_of(vault, "path"),
+        "caSubject": text_of(status, "caSubject"),
+        "caNotAfter": text_of(status, "caNotAfter"),
+        "warnings": [str(one) for one in status.get("warnings") or ()],
+    }
+
+
+def _policy(obj: Object) -> dict[str, Any]:
+    return {"name": str(obj["metadata"]["name"]), **ready_json(obj)}
+
+
+def _attention(found: dict[str, Any], late: int, now: datetime) -> Iterator[str]:
+    for one in found["issuers"]:
+        name = f"{one['kind']} {'/'.join(filter(None, (one['namespace'], one['name'])))}"
+        if one["ready"] is not True:
+            yield _not_ready(name, one)
+        if ended(one["caNotAfter"], now):
+            yield f"{name}: its CA ended at {one['caNotAfter']}"
+        yield from (f"{name}: {warning}" for warning in one["warnings"])
+    for one in found["policies"]:
+        if one["ready"] is not True:
+            yield _not_ready(f"CertificateRequestPolicy {one['name']}", one)
+    if late:
+        are = "request has" if late == 1 else "requests have"
+        yield f"{late} {are} waited for more than {_SOME_TIME}"
+    yield from _work(found["controllers"])
+
+
+def _not_ready(name: str, one: dict[str, Any]) -> str:
+    return f"{name} is not Ready{' (' + one['reason'] + ')' if one['reason'] else ''}: {one['message']}"
+
+
+def _work(found: Sequence[dict[str, Any]] | None) -> Iterator[str]:
+    if found is not None and not found:
+        yield "no controller has a Lease: none runs, or one that was started with --no-leader-elect"
+    for one in found or ():
+        lease = f"{one['namespace']}/{one['lease']}"
+        if not one["leads"]:
+            last = f"; {one['leader']} renewed it last, at {one['renewed']}" if one["leader"] else ""
+            yield f"nobody holds the Lease {lease}, so no controller works under it{last}"
+        elif one["shards"] and one["shardsFree"]:
+            yield f"{one['shardsFree']} of {one['shards']} shards of {lease} are nobody's"
+
+
+def ended(text: str, now: datetime) -> bool:
+    """Whether a time of the overview has passed."""
+    found = time_of(text)
+    return found is not None and found <= now

@@ -1,0 +1,116 @@
+"""Reading a cluster as its user may: what is withheld is told, and the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from issuer.explain.cluster import open_client
+from issuer.explain.errors import BadInput
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import BadRequest, Forbidden, Invalid, KubeError, NotFound
+from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
+
+PAGE = 500
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads with `client`; `gaps` are the parts that it may not see, or that aren't there, in sentences.
+
+    Other errors than these are raised, as KubeError.
+    """
+
+    client: KubeClient
+    gaps: list[str] = field(default_factory=list)
+
+    async def get(
+        self, resource: Resource, name: str, namespace: str | None = None, *, what: str
+    ) -> Object | None:
+        """One object; None where it isn't there or may not be read. `what` completes "... not shown"."""
+        try:
+            return await self.client.get(resource, name, namespace)
+        except (NotFound, Invalid):  # what names it is somebody's text, which may be no name at all
+            return None
+        except Forbidden:
+            self.lack(what, "get", resource, namespace)
+            return None
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        what: str,
+        field_selector: str | None = None,
+        label_selector: str | None = None,
+    ) -> AsyncIterator[Sequence[Object]]:
+        """The objects of a list, page by page; a field selector that the server doesn't know is left out."""
+        token = ""
+        while True:
+            try:
+                page = await self.client.list_page(
+                    resource,
+                    namespace=namespace,
+                    limit=PAGE,
+                    continue_token=token,
+                    field_selector=field_selector,
+                    label_selector=label_selector,
+                )
+            except BadRequest:
+                if field_selector is None:
+                    raise
+                field_selector = None
+                continue
+            except Forbidden:
+                self.lack(what, "list", resource, namespace)
+                return
+            except NotFound:
+                self.note(f"{what} not shown: the cluster has no {_plural(resource)}")
+                return
+            yield page.items
+            token = page.continue_token
+            if not token:
+                return
+
+    async def all(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        what: str,
+        label_selector: str | None = None,
+    ) -> list[Object]:
+        """The objects of a list."""
+        found: list[Object] = []
+        async for items in self.pages(resource, namespace, what=what, label_selector=label_selector):
+            found += items
+        return found
+
+    def lack(self, what: str, verb: str, resource: Resource, namespace: str | None) -> None:
+        """Note a right that is missing."""
+        where = f" in the namespace {namespace}" if namespace else " in the whole cluster"
+        self.note(f"{what} not shown: that takes {verb} of {_plural(resource)}{where}")
+
+    def note(self, gap: str) -> None:
+        """Note once what is not seen."""
+        if gap not in self.gaps:
+            self.gaps.append(gap)
+
+
+def _plural(resource: Resource) -> str:
+    return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
+
+
+@asynccontextmanager
+async def reading(kubeconfig: str | None, context: str | None) -> AsyncIterator[Reader]:
+    """A reader as the user of the kubeconfig. What the cluster refuses or can't answer becomes BadInput."""
+    async with open_client(kubeconfig, context) as client:
+        try:
+            yield Reader(client)
+        except Forbidden as error:
+            raise BadInput(f"the cluster refuses: {error.message}") from error
+        except KubeError as error:
+            raise BadInput(f"the cluster can't be asked: {error.message}") from error

@@ -1,0 +1,202 @@
+"""`inspect` and `explain` for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from issuer.explain.rendering import show_advice, show_decision, verdict_text
+from issuer.explain.text import shown
+from issuer.inspection.case import Case
+from issuer.inspection.report import head_json
+from issuer.inspection.standing import State
+from issuer.inspection.tables import Cell, bullets, fields, listed, marked, rows, section
+from issuer.inspection.why import Why
+from issuer.policy.decision import Verdict
+
+Json = Mapping[str, Any]
+
+_COLOURS: Final = {
+    State.ISSUED: "green",
+    State.WAITING: "yellow",
+    State.DENIED: "red",
+    State.FAILED: "red",
+}
+
+
+def show_report(case: Case, report: Json, to: Console) -> None:
+    """All of a report."""
+    _head(case, to, told=True)
+    _csr(report, to)
+    _decision(case, report["decision"], to)
+    _certificate(report["certificate"], to)
+    _chain(report["chain"], to)
+    if report["differences"]:
+        section(to, "Other than asked for")
+        bullets(to, (f"{'FATAL: ' * one['fatal']}{one['message']}" for one in report["differences"]))
+    _events(report["events"], to)
+    show_gaps(report["notShown"], to)
+
+
+def show_why(case: Case, found: Why, to: Console) -> None:
+    """Why a request is as it is, what the policies say, and what to do."""
+    _head(case, to, told=False)
+    section(to, "Why")
+    bullets(to, found.reasons)
+    explanation = case.explanation
+    if explanation is not None and explanation.decision.verdict is not Verdict.APPROVED:
+        to.print()
+        to.print(Text(f"The policies now: {verdict_text(explanation)}", style="bold"))
+        show_decision(explanation, to)
+    show_advice(found.advice, to)
+    show_gaps(case.gaps, to)
+
+
+def show_gaps(gaps: Sequence[str], to: Console) -> None:
+    """What may not be seen."""
+    if gaps:
+        section(to, "Not shown")
+        bullets(to, gaps, style="yellow")
+
+
+def _head(case: Case, to: Console, *, told: bool) -> None:
+    """Which request it is and how far; `told`: with its own words for it."""
+    head, standing = head_json(case), case.standing
+    name = "/".join(filter(None, (head["namespace"], head["name"])))
+    requester = head["requester"]
+    issuer = case.spec_problem if case.issuer_key is None else str(case.issuer_key)
+    since = "" if standing.since is None else f" since {standing.to_json()['since']}"
+    state = shown(f"{standing.state.value}{_in_brackets(standing.reason, standing.state.value)}{since}")
+    fields(
+        to,
+        [
+            ("Request", f"{name} ({head['kind']})"),
+            ("Certificate", head["certificate"]),
+            ("Created", head["created"]),
+            ("Issuer", issuer),
+            ("Requester", f"{requester['username'] or 'not known'} (groups: {_groups(requester)})"),
+            ("State", Text(state, style=f"bold {_COLOURS[standing.state]}")),
+            ("", standing.message if told else ""),
+        ],
+    )
+
+
+def _csr(report: Json, to: Console) -> None:
+    csr, spec = report["csr"], report["spec"]
+    section(to, "Asked for")
+    if "problem" in csr:
+        fields(to, [("CSR", Text(shown(csr["problem"], 600), style="red"))])
+        return
+    fields(
+        to,
+        [
+            ("Subject", csr["subject"] or "(empty)"),
+            ("Names", listed(csr["names"]) or "(none)"),
+            ("Key", csr["key"]),
+            ("Unreadable", Text(shown(listed(csr["unreadable"]), 1200), style="red")),
+            *_spec(spec),
+        ],
+    )
+    if csr["extensions"]:
+        to.print()
+        rows(to, ("Extension of the CSR", "Critical", "Value"), map(_extension, csr["extensions"]))
+    if report["specDifferences"]:
+        section(to, "The CSR asks for other than the request's spec")
+        bullets(to, report["specDifferences"], style="red")
+
+
+def _spec(spec: Json) -> list[tuple[str, Cell]]:
+    if "problem" in spec:
+        return [("Spec", Text(shown(spec["problem"], 600), style="red"))]
+    return [
+        ("Duration", spec["duration"] or "(none named)"),
+        ("Usages", listed(spec["usages"]) or "(the default: digital signature, key encipherment)"),
+        ("CA", "yes" if spec["isCA"] else "no"),
+    ]
+
+
+def _extension(one: Json) -> tuple[str, str, str]:
+    return one["name"] or one["oid"], "critical" if one["critical"] else "", one["value"]
+
+
+def _decision(case: Case, decision: Json, to: Console) -> None:
+    section(to, "Decision")
+    if decision["decided"]:
+        by = "by policy" if decision["by"] == "policy" else f"by {decision['by']} ({decision['reason']})"
+        fields(to, [(decision["decided"], f"{by}: {decision['message']}"), ("at", decision["time"])])
+    else:
+        fields(to, [("Decided", "not yet")])
+    if case.explanation is not None:
+        fields(to, [("Policies now", verdict_text(case.explanation))])
+        show_decision(case.explanation, to)
+
+
+def _certificate(one: Json | None, to: Console) -> None:
+    section(to, "Certificate")
+    if one is None:
+        fields(to, [("", "none")])
+        return
+    if "problem" in one:
+        fields(to, [("", Text(shown(f"it can't be read: {one['problem']}", 600), style="red"))])
+        return
+    length = "" if one["pathLength"] is None else f", path length {one['pathLength']}"
+    fields(
+        to,
+        [
+            ("Serial", one["serial"]),
+            ("Subject", one["subject"] or "(empty)"),
+            ("Issuer", one["issuer"]),
+            ("Names", listed(one["names"]) or "(none)"),
+            ("Valid", f"{one['notBefore']} to {one['notAfter']}"),
+            ("Left", one["left"]),
+            ("Key", one["key"]),
+            ("Usages", listed([*one["keyUsages"], *one["extendedKeyUsages"]]) or "(none)"),
+            ("CA", f"yes{length}" if one["isCA"] else "no"),
+            ("Key id", one["subjectKeyId"]),
+            ("Issuer's key id", one["authorityKeyId"]),
+            ("SHA-256", one["sha256"]),
+        ],
+    )
+
+
+def _chain(chain: Json | None, to: Console) -> None:
+    if chain is None:
+        return
+    section(to, "Chain")
+    holds = marked(chain["holds"], "holds", "DOES NOT HOLD")
+    top = "" if chain["complete"] or chain["problem"] else ", to the topmost CA known, which is no root"
+    fields(to, [("", holds + Text(shown(top + _after_colon(chain["problem"]), 1200)))])
+    rows(to, ("", "Subject", "Ends", "Left", "Signed"), map(_link, enumerate(chain["certificates"])))
+
+
+def _link(numbered: tuple[int, Json]) -> tuple[Cell, ...]:
+    number, one = numbered
+    left: Cell = Text("ENDED", style="red") if one["ended"] else one["left"]
+    signature = Text(shown(one["signature"], 600), style="red" if one["signature"].startswith("NOT") else "")
+    return str(number), one["subject"] or "(no subject)", one["notAfter"], left, signature
+
+
+def _events(events: Sequence[Json], to: Console) -> None:
+    if not events:
+        return
+    section(to, "Events")
+    rows(
+        to,
+        ("Last", "Type", "Reason", "Times", "Message"),
+        ((one["time"], one["type"], one["reason"], str(one["count"]), one["message"]) for one in events),
+    )
+
+
+def _groups(requester: Json) -> str:
+    return listed(requester["groups"]) or "none"
+
+
+def _in_brackets(reason: str, said: str) -> str:
+    return f" ({reason})" if reason and reason != said else ""
+
+
+def _after_colon(text: str) -> str:
+    return f": {text}" if text else ""

@@ -1,0 +1,98 @@
+"""How far a request is, by its own status. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from issuer.controller.conditions import find, is_true, parse_time, rfc3339
+from issuer.controller.request import Request
+
+
+class State(StrEnum):
+    """What a request came to."""
+
+    ISSUED = "Issued"
+    WAITING = "Waiting"
+    DENIED = "Denied"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A request's state, why in its own words ("" where it says nothing), and since when."""
+
+    state: State
+    reason: str
+    message: str
+    since: datetime | None
+
+    def to_json(self) -> dict[str, Any]:
+        """For `-o json`."""
+        since = None if self.since is None else rfc3339(self.since)
+        return {"state": self.state.value, "reason": self.reason, "message": self.message, "since": since}
+
+
+def standing(request: Request) -> Standing:
+    """How far it is."""
+    state = _state(request)
+    if state is State.WAITING:
+        return _waiting(request)
+    # Kubernetes' own requests have no Ready condition, only one of the state's name, or none when issued.
+    told = find(request.conditions, "Ready") or find(request.conditions, state.value) or {}
+    since = time_of(told.get("lastTransitionTime"))
+    return Standing(state, text_of(told, "reason") or state.value, text_of(told, "message"), since)
+
+
+def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """An issuer's or policy's Ready condition; `ready` is None where nobody has looked at it as it is now."""
+    condition = find((obj.get("status") or {}).get("conditions"), "Ready")
+    if condition is None:
+        return {"ready": None, "reason": "", "message": "no controller has looked at it yet"}
+    generation, seen = obj["metadata"].get("generation"), condition.get("observedGeneration")
+    if isinstance(seen, int) and isinstance(generation, int) and seen < generation:
+        return {
+            "ready": None,
+            "reason": "",
+            "message": "it changed, and no controller has looked since",
+        }
+    return {
+        "ready": condition.get("status") == "True",
+        "reason": text_of(condition, "reason"),
+        "message": text_of(condition, "message"),
+    }
+
+
+def time_of(value: object) -> datetime | None:
+    """A Kubernetes time, or None for what is none."""
+    try:
+        found = parse_time(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
+
+
+def text_of(fields: Mapping[str, Any], key: str) -> str:
+    """A text field, or ""."""
+    found = fields.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _state(request: Request) -> State:
+    ready = find(request.conditions, "Ready") or {}
+    if request.denied or ready.get("reason") == "Denied":
+        return State.DENIED
+    if is_true(request.conditions, "Failed") or ready.get("reason") == "Failed":
+        return State.FAILED
+    return State.ISSUED if request.finished else State.WAITING
+
+
+def _waiting(request: Request) -> Standing:
+    since = time_of(request.object["metadata"].get("creationTimestamp"))
+    if request.only_others_approve and not request.approved:
+        return Standing(State.WAITING, "NotApproved", "nobody has approved it yet", since)
+    ready = find(request.conditions, "Ready") or {}
+    return Standing(State.WAITING, text_of(ready, "reason"), text_of(ready, "message"), since)

@@ -1,0 +1,197 @@
+"""The real Prometheus and promtool: Debian's package, taken apart into the cache where none is installed.
+
+Nothing is installed and nobody needs to be root: apt works in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from testbed.cache import cached
+from testbed.errors import TestbedError
+from testbed.processes import LOOPBACK, Process, free_port, retry_ports
+from testbed.progress import Progress
+
+PACKAGE = "prometheus"
+JOB = "vault-issuer"
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The two programs of the package."""
+
+    prometheus: Path
+    promtool: Path
+
+
+def find_prometheus() -> Programs:
+    """Those on PATH, or Debian's, fetched once (25 MB, and 10 MB of apt's lists).
+
+    Raises:
+        TestbedError: there are none, and this is no Debian or its archive can't be reached.
+    """
+    installed = shutil.which("prometheus"), shutil.which("promtool")
+    if installed[0] and installed[1]:
+        return Programs(Path(installed[0]), Path(installed[1]))
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise TestbedError("Prometheus was not found: put prometheus and promtool on PATH (no apt-get here)")
+    progress = Progress("Debian's Prometheus")
+    where = cached(
+        f"debian-prometheus-{_release()}-{platform.machine()}",
+        lambda directory: _fetch(directory, progress),
+        lambda: progress.say("another process fetches it; waiting for it"),
+    )
+    return Programs(where / "usr/bin/prometheus", where / "usr/bin/promtool")
+
+
+def _release() -> str:
+    """The system's name in lower case, such as ``debian-12``."""
+    found = dict(re.findall(r'^(\w+)="?([^"\n]*)', Path("/etc/os-release").read_text(), re.MULTILINE))
+    return f"{found.get('ID', 'linux')}-{found.get('VERSION_ID', 'unstable')}"
+
+
+def _fetch(directory: Path, progress: Progress) -> None:
+    """Download the package and take it apart, without its dependencies, which the programs run without."""
+    apt = directory / "apt"
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (apt / folder).mkdir(parents=True)
+    options = [
+        f"--option=Dir::State::Lists={apt / 'lists'}",
+        f"--option=Dir::Cache={apt / 'cache'}",
+        # Its own user for downloads couldn't write there.
+        *(["--option=APT::Sandbox::User=root"] if os.geteuid() == 0 else []),
+    ]
+    progress.stage("apt's lists")
+    _run(["apt-get", *options, "--quiet=2", "update"], apt)
+    progress.stage("the package")
+    _run(["apt-get", *options, "--quiet=2", "download", PACKAGE], apt)
+    (package,) = apt.glob("*.deb")
+    _run(["dpkg-deb", "--extract", str(package), str(directory)], apt)
+    shutil.rmtree(apt)
+    progress.finish("taken apart in the cache")
+
+
+def _run(command: Sequence[str], directory: Path) -> None:
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    if done.returncode:
+        told = (done.stderr.strip() or done.stdout.strip())[-800:]
+        raise TestbedError(f"`{command[0]} ... {command[-1]}` failed: {told}")
+
+
+def promtool(*arguments: str | Path) -> str:
+    """What promtool printed; TestbedError when it fails."""
+    command = [str(find_prometheus().promtool), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TestbedError(f"promtool {' '.join(command[1:3])} failed: {done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+class Prometheus:
+    """A Prometheus that scrapes and evaluates every second; use it as a context manager.
+
+    Args:
+        directory: an empty one for its data, configuration and log.
+        targets: ``host:port`` by instance name; they are asked for /metrics.
+        groups: rule groups, as in a PrometheusRule's ``spec.groups``.
+    """
+
+    def __init__(self, directory: Path, targets: Mapping[str, str], groups: Sequence[Mapping[str, Any]] = ()):
+        self._directory = directory
+        self._targets = dict(targets)
+        self._groups = list(groups)
+        self._port = 0
+        directory.mkdir(parents=True, exist_ok=True)
+        self.process = Process("Prometheus", directory / "prometheus.log")
+
+    def __enter__(self) -> Prometheus:
+        self._write()
+        retry_ports(self._launch)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stop()
+
+    def _write(self) -> None:
+        (self._directory / "rules.yaml").write_text(yaml.safe_dump({"groups": self._groups}))
+        config = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(self._directory / "rules.yaml")],
+            # As a monitor of the chart sets it.
+            "scrape_configs": [
+                {
+                    "job_name": JOB,
+                    "honor_labels": True,
+                    "static_configs": [
+                        {"targets": [target], "labels": {"instance": name}}
+                        for name, target in self._targets.items()
+                    ],
+                }
+            ],
+        }
+        (self._directory / "prometheus.yaml").write_text(yaml.safe_dump(config))
+
+    def _launch(self) -> None:
+        self._port = free_port()
+        self.process.start(
+            [
+                find_prometheus().prometheus,
+                f"--config.file={self._directory / 'prometheus.yaml'}",
+                f"--storage.tsdb.path={self._directory / 'data'}",
+                f"--web.listen-address={LOOPBACK}:{self._port}",
+                "--log.level=warn",
+            ]
+        )
+        self.process.wait_ready(self._ready)
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{self._port}/-/ready", timeout=5) as answer:
+                return int(answer.status) == 200
+        except OSError:
+            return False
+
+    def _get(self, path: str, **parameters: str) -> Any:
+        url = f"http://{LOOPBACK}:{self._port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return json.load(answer)["data"]
+        except OSError as error:
+            told = error.read().decode() if isinstance(error, urllib.request.HTTPError) else ""
+            raise TestbedError(f"Prometheus refused {parameters or path}: {error} {told}") from error
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """An instant query's samples: ``metric`` (labels) and ``value`` (time, text)."""
+        return list(self._get("query", query=expression)["result"])
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Every pending and firing alert: ``labels``, ``annotations``, ``state``, ``value``."""
+        return list(self._get("alerts")["alerts"])
+
+    def firing(self, name: str) -> list[dict[str, Any]]:
+        """The firing alerts of that name."""
+        return [
+            one for one in self.alerts() if one["labels"]["alertname"] == name and one["state"] == "firing"
+        ]
+
+    def wait(self, what: str, holds: Callable[[], bool], timeout: float = 90.0) -> None:
+        """Poll until it holds; TestbedError with the alerts of that moment otherwise."""
+        deadline = time.monotonic() + timeout
+        while not holds():
+            if time.monotonic() > deadline:
+                raise TestbedError(f"not within {timeout:.0f} s: {what}; alerts: {self.alerts()}")
+            time.sleep(0.3)

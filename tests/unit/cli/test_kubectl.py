@@ -1,0 +1,64 @@
+"""The plugin of kubectl: its name in what it prints, and how it completes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from issuer.cli.completing import answer_kubectl
+from issuer.cli.main import app
+
+PLUGIN = "from issuer.cli import kubectl; kubectl.plugin()"
+COMPLETE = "from issuer.cli import kubectl; kubectl.complete()"
+
+
+def run(code: str, *words: str) -> str:
+    """What an entry point prints."""
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_usage_names_the_plugin_as_kubectl_runs_it() -> None:
+    assert "kubectl vault-issuer inspect" in " ".join(run(PLUGIN, "inspect", "--help").split())
+
+
+def test_commands_are_completed_with_their_help_and_cobras_directive() -> None:
+    lines = run(COMPLETE, "ins").splitlines()
+    assert lines[-1] == ":4"
+    assert [line.partition("\t")[0] for line in lines[:-1]] == ["inspect"]
+    assert lines[0].partition("\t")[2].startswith("Show a request taken apart")
+
+
+def test_options_are_completed_and_what_has_no_completions_is_left_to_the_shell() -> None:
+    assert "--namespace" in run(COMPLETE, "status", "--name")
+    assert run(COMPLETE, "policy", "lint", "") == ":0\n"
+    assert "status" in run(COMPLETE, "")
+
+
+def test_names_are_not_completed_without_a_cluster_and_nothing_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    for name in ("_VAULT_ISSUER_KUBECTL_COMPLETE", "_TYPER_COMPLETE_FISH_ACTION", "_TYPER_COMPLETE_ARGS"):
+        monkeypatch.setenv(name, "")  # put back afterwards
+    assert answer_kubectl(app, ["inspect", "web"]) == ":0\n"
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", ["status", "inspect", "explain"])
+def test_without_a_cluster_the_exit_code_says_bad_input(command: str) -> None:
+    words = [command, *(["one"] if command != "status" else []), "--kubeconfig", "/no/such/file"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert "no cluster" in done.stderr
+
+
+def test_options_that_exclude_each_other_are_bad_input() -> None:
+    done = CliRunner().invoke(app, ["status", "-n", "team-a", "-A"])
+    assert done.exit_code == 2
+    assert "exclude each other" in " ".join(done.stderr.split())

@@ -1,0 +1,98 @@
+"""Which request a text names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from issuer.explain.errors import BadInput
+from issuer.inspection.target import Target, chosen_target, find_request, names, parse_target
+from tests.builders import certificate_request, signing_request
+from tests.unit.inspection.scene import CSR_ONE, ONE, REQUESTS, Scene
+from tests.unit.kube.fake_api import json, listing, refuse
+
+CERTIFICATE = "/apis/cert-manager.io/v1/namespaces/team-a/certificates/web"
+SIGNING_REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+
+
+def test_names_are_read_as_people_and_kubectl_write_them() -> None:
+    for text in ("one", "cr/one", "certificaterequest.cert-manager.io/one"):
+        assert parse_target(text, "team-a") == ONE
+    for text in ("csr/one", "certificatesigningrequest.certificates.k8s.io/one"):
+        assert parse_target(text, "team-a") == CSR_ONE
+    assert parse_target("certificate/web", "team-a") == Target("Certificate", "team-a", "web")
+
+
+@pytest.mark.parametrize("text", ["", "/", "csr/", "/one", "secret/one", "a/b/c"])
+def test_what_names_no_request_is_refused_with_the_forms_that_work(text: str) -> None:
+    with pytest.raises(BadInput, match="csr/NAME"):
+        parse_target(text, "team-a")
+
+
+def of_certificate(name: str, revision: str, uid: str = "uid-web") -> dict[str, Any]:
+    """A request of the Certificate web."""
+    obj = certificate_request(name)
+    obj["metadata"] |= {
+        "annotations": {"cert-manager.io/certificate-revision": revision},
+        "ownerReferences": [{"kind": "Certificate", "name": "web", "uid": uid}],
+    }
+    return obj
+
+
+async def test_the_current_request_of_a_certificate_has_the_highest_revision(scene: Scene) -> None:
+    scene.api.on("GET", CERTIFICATE, json({"metadata": {"name": "web", "uid": "uid-web"}}))
+    others = [certificate_request("other"), of_certificate("web-11", "11", uid="an earlier one")]
+    first = listing("1", of_certificate("web-9", "9"), *others, more="next")
+    scene.api.on("GET", REQUESTS, first, listing("1", of_certificate("web-10", "10")))
+    found = await find_request(scene.reader, Target("Certificate", "team-a", "web"))
+    assert found.key.name == "web-10"
+
+
+async def test_a_certificate_without_a_request_and_what_is_not_there_are_told(scene: Scene) -> None:
+    scene.api.on("GET", CERTIFICATE, json({"metadata": {"name": "web", "uid": "u"}}), refuse(404, "NotFound"))
+    scene.api.on("GET", REQUESTS, listing("1"))
+    web = Target("Certificate", "team-a", "web")
+    with pytest.raises(BadInput, match="kubectl describe certificate web -n team-a"):
+        await find_request(scene.reader, web)
+    with pytest.raises(BadInput, match="no Certificate web in the namespace team-a"):
+        await find_request(scene.reader, web)
+
+
+def test_the_namespace_is_the_kubeconfigs_where_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    config: dict[str, Any] = {
+        "clusters": [{"name": "c", "cluster": {"server": "https://example.test"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [
+            {"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "team-b"}},
+            {"name": "y", "context": {"cluster": "c", "user": "u"}},
+        ],
+        "current-context": "x",
+    }
+    path.write_text(yaml.safe_dump(config))
+    found = [chosen_target("one", *more).namespace for more in chosen(str(path))]
+    assert found == ["team-b", "default", "team-a"]
+    with pytest.raises(BadInput, match="no cluster"):
+        chosen_target("one", None, str(tmp_path / "none"), None)
+
+
+def chosen(path: str) -> list[tuple[str | None, str, str | None]]:
+    """Namespace, kubeconfig and context of three commands."""
+    return [(None, path, None), (None, path, "y"), ("team-a", path, None)]
+
+
+async def test_names_are_completed_by_what_is_there_and_ours(scene: Scene) -> None:
+    foreign = certificate_request("web-9", issuerRef={"group": "other.io", "kind": "X", "name": "y"})
+    page = listing("1", certificate_request("web-1"), certificate_request("api-1"), foreign)
+    scene.api.on("GET", REQUESTS, page, page)
+    scene.api.on(
+        "GET", SIGNING_REQUESTS, listing("1", signing_request("agent"), signing_request("x", signer="a/b"))
+    )
+    assert await names(scene.reader.client, "web", "team-a", 10) == ["web-1"]
+    assert await names(scene.reader.client, "c", "team-a", 10) == ["certificate/", "csr/"]
+    assert await names(scene.reader.client, "csr/", "team-a", 10) == ["csr/agent"]
+    assert await names(scene.reader.client, "secret/", "team-a", 10) == []
+    assert scene.api.calls[0].query["limit"] == "10"

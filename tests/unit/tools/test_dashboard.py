@@ -1,0 +1,70 @@
+"""The dashboard is what tools/panels.py says, in its place, and asks only for metrics that there are."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from issuer.telemetry.canary_metrics import CanaryMetrics
+from issuer.telemetry.catalogue import CATALOGUE
+from testbed.chart import CHART
+from tools.dashboard import COLUMNS, FILE, dashboard, text
+from tools.panels import ROWS
+
+
+def known() -> set[str]:
+    """The names of all series of ours."""
+    registry = CollectorRegistry()
+    CanaryMetrics(registry, ("api",), 300)
+    canary = {one.name + ("_total" if one.type == "counter" else "") for one in registry.collect()}
+    histograms = {f"{one.name}_{end}" for one in CATALOGUE for end in ("bucket", "count", "sum")}
+    return canary | histograms | {one.name for one in CATALOGUE}
+
+
+def asked(query: str) -> set[str]:
+    """The metrics of ours that a query reads."""
+    return set(re.findall(r"\bvault_issuer_\w+", query))
+
+
+QUERIES = [query for row in ROWS for panel in row.panels for query in panel.queries.values()]
+ALERTS = (CHART / "files" / "alerts.yaml").read_text()
+
+
+def test_the_file_is_up_to_date() -> None:
+    assert FILE.read_text() == text(), "run `make manifests`"
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_asks_for_metrics_that_there_are(query: str) -> None:
+    assert asked(query) | set(re.findall(r"\bprocess_\w+", query))
+    assert asked(query) <= known()
+
+
+def test_alerts_ask_for_metrics_that_there_are() -> None:
+    assert len(asked(ALERTS)) > 8
+    assert asked(ALERTS) <= known()
+
+
+def test_no_panel_lies_on_another_or_beside_the_page() -> None:
+    places = [one["gridPos"] for one in dashboard()["panels"]]
+    assert all(one["x"] >= 0 and one["x"] + one["w"] <= COLUMNS for one in places)
+    assert [pair for pair in combinations(places, 2) if overlap(*pair)] == []
+
+
+def overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two places have a cell in common."""
+    return all(
+        one[start] < other[start] + other[length] and other[start] < one[start] + one[length]
+        for start, length in (("x", "w"), ("y", "h"))
+    )
+
+
+def test_every_variable_that_a_query_uses_is_one() -> None:
+    names = {one["name"] for one in dashboard()["templating"]["list"]}
+    used = {name for query in QUERIES for name in re.findall(r"\$(\w+)", query)}
+    assert used - {"__rate_interval"} <= names
+    assert {"datasource", "namespace", "job"} <= names

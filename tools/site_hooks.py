@@ -1,0 +1,37 @@
+"""What mkdocs calls (`hooks` in mkdocs.yml): pages from outside of docs/, and links that hold in the site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+from tools.site_links import PAGES, ROOT, files, place, rewritten, source
+
+
+def on_files(found: Files, config: Any) -> Files:
+    """Add the pages from outside of docs/, and every file of the repository that a page links to."""
+    for path, name in PAGES.items():
+        found.append(File.generated(config, name, abs_src_path=str(ROOT / path)))
+    pages = [source(one.src_uri) for one in found.documentation_pages()]
+    linked = {one for page in pages for one in files((ROOT / page).read_text(encoding="utf-8"), page)}
+    for path in sorted(linked):
+        there = place(path)
+        if there is not None:
+            found.append(File.generated(config, there, abs_src_path=str(ROOT / path)))
+    return found
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
+    """The page's text as it is in the site."""
+    return rewritten(markdown, source(page.file.src_uri), dict(_titles(config.nav)))
+
+
+def _titles(nav: Any) -> Iterator[tuple[str, str]]:
+    for one in nav:
+        for title, below in one.items():
+            if isinstance(below, str):
+                yield below, title
+            else:
+                yield from _titles(below)
