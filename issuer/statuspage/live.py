@@ -146,7 +146,10 @@ class Live:
 
     async def _round(self, queries: set[Query]) -> None:
         snapshot = await take(self._source, queries, self._now())
-        alike = sections(snapshot)
-        self._latest = {query: {**alike, "requests": requests(snapshot, query)} for query in queries}
+        alike, latest = sections(snapshot), {}
+        for query in queries:
+            await asyncio.sleep(0)
+            latest[query] = {**alike, "requests": requests(snapshot, query)}
+        self._latest = latest
         self._made = self._clock()
         self.rounds += 1
