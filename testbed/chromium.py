@@ -84,12 +84,16 @@ class Page:
         return found["result"].get("value")
 
     async def until(self, expression: str, seconds: float = 30.0) -> Any:
-        """Wait until an expression holds; its value."""
-        value = None
+        """Wait until an expression holds; its value. While a page is loading it may fail."""
+        value: Any = None
         for _ in range(int(seconds * 20)):
-            value = await self.evaluate(expression)
-            if value:
-                return value
+            try:
+                value = await self.evaluate(expression)
+            except TestbedError as error:
+                value = str(error)
+            else:
+                if value:
+                    return value
             await asyncio.sleep(0.05)
         raise TestbedError(f"it did not become so: {expression[:300]} (it is {value!r})")
 

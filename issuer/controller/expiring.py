@@ -20,7 +20,7 @@ SOONEST: Final = 20
 GRACE: Final = 300.0
 """Seconds after the planned time until a renewal counts as overdue: it takes a moment."""
 
-_SLICE = 1000
+_SLICE = 500
 _STEPS = round(timedelta(days=DAYS) / STEP)
 
 

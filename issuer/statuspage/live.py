@@ -87,24 +87,25 @@ class Live:
         """
         if self._closed or len(self._watching) >= MOST_VIEWERS:
             raise Full
-        me = object()
+        me, clock = object(), asyncio.get_running_loop().time
         self._watching[me] = query
         sent: Sections = {}
+        told = clock()
         try:
             while not self._closed:
                 self._go()
                 turn = self._turn
                 latest = self._latest.get(query, sent)
                 news = {name: html for name, html in latest.items() if sent.get(name) != html}
-                if news:
+                silent = told + heartbeat - clock()
+                if news or silent <= 0:
                     sent = latest
                     yield news
+                    told = clock()
                     continue  # a round may have ended while this was sent
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(heartbeat):
+                    async with asyncio.timeout(silent):
                         await turn.wait()
-                        continue
-                yield {}
         finally:
             del self._watching[me]
 
@@ -145,7 +146,10 @@ class Live:
 
     async def _round(self, queries: set[Query]) -> None:
         snapshot = await take(self._source, queries, self._now())
-        alike = sections(snapshot)
-        self._latest = {query: {**alike, "requests": requests(snapshot, query)} for query in queries}
+        alike, latest = sections(snapshot), {}
+        for query in queries:
+            await asyncio.sleep(0)
+            latest[query] = {**alike, "requests": requests(snapshot, query)}
+        self._latest = latest
         self._made = self._clock()
         self.rounds += 1

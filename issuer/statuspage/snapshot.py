@@ -108,14 +108,12 @@ class _Finder:
 async def take(source: Source, queries: Collection[Query], now: datetime) -> Snapshot:
     """The facts at this moment, and what each query finds."""
     counts, finders = await _scan(source, [one for one in queries if one.state in ("waiting", "line")])
-    listed = {
-        query: Listed(
-            tuple(_open_row(source, one) for one in finder.found),
-            finder.total,
-            counts.waiting if query.state == "waiting" else counts.line,
-        )
-        for query, finder in finders.items()
-    }
+    listed = {}
+    for query, finder in finders.items():
+        await asyncio.sleep(0)  # each row is parsed
+        rows = tuple(_open_row(source, one) for one in finder.found)
+        of = counts.waiting if query.state == "waiting" else counts.line
+        listed[query] = Listed(rows, finder.total, of)
     listed |= {query: _answered(source, query) for query in queries if query not in listed}
     expiring = await source.expiring(now)
     return Snapshot(
