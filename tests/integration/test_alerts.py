@@ -51,7 +51,7 @@ def watched(bed: Testbed, layout: PkiLayout, tmp_path_factory: pytest.TempPathFa
 
 
 def test_nothing_fires_while_all_is_well(watched: Watched, namespace: str) -> None:
-    watched.wait_sung(3)
+    watched.wait_probed(3)
     watched.bed.kube.apply(certificate("web", namespace, ISSUER, [f"web.{DOMAIN}"]))
     watched.bed.kube.wait(CERT_MANAGER, "Certificate", "web", namespace)
     # Until the first scrape nobody was at work.
@@ -257,7 +257,7 @@ def test_that_nobody_is_at_work_is_told_until_a_controller_runs(watched: Watched
     watched.wait_firing("VaultIssuerAbsent")
     watched.follow("VaultIssuerAbsent", "Pods run and none leads")
     watched.controller.start()
-    watched.wait_sung(1)
+    watched.wait_probed(1)
     watched.wait_quiet()
 
 

@@ -25,9 +25,9 @@ from testbed.samples import EVERYBODY, certificate, policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_policy, setup_role, setup_token
 from tests.builders import csr_pem
 from tests.ca import TestCA
-from tests.integration.singing import (
+from tests.integration.probing import (
     NAME,
-    Sung,
+    Probed,
     TLSServer,
     arguments,
     command,
@@ -45,16 +45,16 @@ from tests.integration.support import (
     wait_ready,
 )
 
-ISSUER = "sung"  # of the Vault role, and of the namespace, too
+ISSUER = "probed"  # of the Vault role, and of the namespace, too
 STAGES = ["api", "controller", "policy", "vault", "chain", "endpoint"]
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """A controller whose canary sings, and the endpoint it dials."""
+    """A controller whose canary probes, and the endpoint it dials."""
 
     bed: Testbed
-    sung: Sung
+    probed: Probed
     server: TLSServer
     chain: bytes
     key: bytes
@@ -79,9 +79,9 @@ def canary(bed: Testbed, layout: PkiLayout, tmp_path_factory: pytest.TempPathFac
         bed.kube.wait(CERT_MANAGER, "Certificate", "canary", ISSUER)
         data = bed.kube.get("v1", "Secret", "canary-tls", ISSUER)["data"]
         chain, key = (base64.b64decode(data[name]) for name in ("tls.crt", "tls.key"))
-        found = Canary(bed, Sung(one, ISSUER), server, chain, key)
+        found = Canary(bed, Probed(one, ISSUER), server, chain, key)
         found.serve_secret()
-        found.sung.wait_success()
+        found.probed.wait_success()
         yield found
     server.close()
     bed.kube.delete(CERT_MANAGER, "Certificate", "canary", ISSUER)
@@ -89,16 +89,16 @@ def canary(bed: Testbed, layout: PkiLayout, tmp_path_factory: pytest.TempPathFac
 
 
 def test_a_good_run_goes_all_the_way_and_is_measured(canary: Canary) -> None:
-    sung, signed = canary.sung, len(signed_csrs(canary.bed, f"pki_int/sign/{ISSUER}"))
+    probed, signed = canary.probed, len(signed_csrs(canary.bed, f"pki_int/sign/{ISSUER}"))
     before = time.time()
-    sung.wait_success()
-    assert (sung.value("last_success_timestamp_seconds") or 0) >= before
-    assert sung.value("last_success_timestamp_seconds") == sung.value("last_run_timestamp_seconds")
-    assert 0 < (sung.value("last_duration_seconds") or 0) < 60
+    probed.wait_success()
+    assert (probed.value("last_success_timestamp_seconds") or 0) >= before
+    assert probed.value("last_success_timestamp_seconds") == probed.value("last_run_timestamp_seconds")
+    assert 0 < (probed.value("last_duration_seconds") or 0) < 60
     leaf = x509.load_pem_x509_certificate(canary.chain)
-    assert sung.value("not_after_timestamp_seconds") == leaf.not_valid_after_utc.timestamp()
-    assert [sung.value("failing", stage=stage) for stage in STAGES] == [0] * len(STAGES)
-    assert "vault_issuer_canary_period_seconds 2.0" in sung.controller.metrics()
+    assert probed.value("not_after_timestamp_seconds") == leaf.not_valid_after_utc.timestamp()
+    assert [probed.value("failing", stage=stage) for stage in STAGES] == [0] * len(STAGES)
+    assert "vault_issuer_canary_period_seconds 2.0" in probed.controller.metrics()
     assert len(signed_csrs(canary.bed, f"pki_int/sign/{ISSUER}")) >= signed + 2
     # Each is deleted when it was looked at: at most the one under way is there.
     assert len(requests(canary.bed, ISSUER)) <= 1
@@ -255,14 +255,14 @@ BREAKS: dict[str, tuple[Break, str, str]] = {
 @pytest.mark.parametrize("what", BREAKS)
 def test_a_stage_that_breaks_is_named_with_what_to_do_and_recovers(canary: Canary, what: str) -> None:
     breaking, stage, told = BREAKS[what]
-    success = canary.sung.value("last_success_timestamp_seconds")
+    success = canary.probed.value("last_success_timestamp_seconds")
     with breaking(canary):
-        canary.sung.wait_broken(stage)
-        assert any(told in one["told"] for one in canary.sung.told() if one["broken"] == stage)
-        assert (canary.sung.value("runs_total", result="failure") or 0) > 0
-        assert canary.sung.value("last_success_timestamp_seconds") != 0
-    canary.sung.wait_success()
-    assert (canary.sung.value("last_success_timestamp_seconds") or 0) > (success or 0)
+        canary.probed.wait_broken(stage)
+        assert any(told in one["told"] for one in canary.probed.told() if one["broken"] == stage)
+        assert (canary.probed.value("runs_total", result="failure") or 0) > 0
+        assert canary.probed.value("last_success_timestamp_seconds") != 0
+    canary.probed.wait_success()
+    assert (canary.probed.value("last_success_timestamp_seconds") or 0) > (success or 0)
     # What could not be deleted meanwhile is gone, too; one may be under way.
     assert len(requests(canary.bed, ISSUER)) <= 1
 
@@ -299,13 +299,14 @@ def test_the_command_says_which_stage_broke_and_what_to_do(canary: Canary) -> No
         done = run(command(canary.bed, ISSUER, ISSUER, f"--endpoint={canary.server.address}", "-o", "json"))
     assert (done.returncode, json.loads(done.stdout)["stage"]) == (1, "endpoint")
     assert requests(canary.bed, ISSUER, "cli") == []
-    canary.sung.wait_success()
+    canary.probed.wait_success()
 
 
 def test_ctrl_c_deletes_the_commands_request(canary: Canary) -> None:
     with sealed(canary):
+        # A shell's background job, which CI may be, ignores SIGINT, and so would its children.
         running = subprocess.Popen(
-            command(canary.bed, ISSUER, ISSUER, "--timeout=600"),
+            ["env", "--default-signal=INT", *command(canary.bed, ISSUER, ISSUER, "--timeout=600")],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -316,4 +317,4 @@ def test_ctrl_c_deletes_the_commands_request(canary: Canary) -> None:
         assert running.returncode == 130
         assert "Interrupted" in told
         assert requests(canary.bed, ISSUER, "cli") == []
-    canary.sung.wait_success()
+    canary.probed.wait_success()

@@ -15,8 +15,18 @@ from testbed.controller import ControllerProcess, grant_issuer_access, vault_iss
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.ca import TestCA, pem
+from tests.integration.probing import (
+    NAME,
+    QUICK,
+    Probed,
+    arguments,
+    command,
+    requests,
+    rights,
+    run,
+    wait_until,
+)
 from tests.integration.sharding import replica, take_rights_back
-from tests.integration.singing import NAME, QUICK, Sung, arguments, command, requests, rights, run, wait_until
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
@@ -44,7 +54,7 @@ def test_only_the_leader_probes_and_the_next_one_goes_on(bed: Testbed, issuer: s
         ControllerProcess(bed, args, leader_elect=True) as first,
         ControllerProcess(bed, args, leader_elect=True) as second,
     ):
-        leading, standing_by = Sung(first, issuer), Sung(second, issuer)
+        leading, standing_by = Probed(first, issuer), Probed(second, issuer)
         leading.wait_success()
         assert standing_by.value("last_success_timestamp_seconds") is None
         assert standing_by.value("runs_total", result="success") is None
@@ -61,7 +71,7 @@ def test_a_namespaced_issuer_is_asked_in_its_own_namespace(
     namespaced_issuer_with_token(bed, "own", namespace, setup_token(bed.vault, layout.policy))
     which = f"VaultIssuer/{namespace}/own"
     with ControllerProcess(bed, [f"--canary={which}", f"--canary-dns-name={which}={NAME}", *QUICK]) as one:
-        Sung(one, "own", namespace).wait_success()
+        Probed(one, "own", namespace).wait_success()
         words = [str(vault_issuer()), "canary", which, f"--dns-name={NAME}", f"--kubeconfig={bed.kubeconfig}"]
         done = run(words)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,7 +82,7 @@ def test_a_namespaced_issuer_is_asked_in_its_own_namespace(
 def test_with_shards_one_replica_probes(bed: Testbed, issuer: str) -> None:
     args = arguments(issuer, issuer)
     with replica(bed, issuer, *args, shards=4) as first, replica(bed, issuer, *args, shards=4) as second:
-        both = [Sung(first, issuer), Sung(second, issuer)]
+        both = [Probed(first, issuer), Probed(second, issuer)]
         wait_until(lambda: sum(one.successes() for one in both) >= 3, "no canary sang")
         assert [one.value("runs_total", result="success") is None for one in both].count(True) == 1
     take_rights_back(bed)
@@ -89,7 +99,7 @@ def test_a_killed_processs_request_is_deleted_by_the_next(bed: Testbed, issuer: 
     finally:
         bed.vault.unseal()
     with ControllerProcess(bed, arguments(issuer, issuer)) as one:
-        Sung(one, issuer).wait_success()
+        Probed(one, issuer).wait_success()
         assert left[0] not in requests(bed, issuer)
 
 

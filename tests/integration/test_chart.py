@@ -30,7 +30,7 @@ from testbed.vaultpki import (
     setup_kubernetes_role,
     setup_pki,
 )
-from tests.integration.singing import Sung, wait_until
+from tests.integration.probing import Probed, wait_until
 from tests.integration.support import CERT_MANAGER, REQUEST, request_object, wait_ready
 
 NAMESPACE = "pki-system"
@@ -99,8 +99,8 @@ def test_one_command_installs_issues_upgrades_and_leaves_what_was_issued(
     assert "--workers=8" in deployed(bed).arguments
     with ControllerProcess(bed, install=deployed(bed)) as one:
         wait_until(
-            lambda: Sung(one, "vault").successes(),
-            lambda: f"its canary never sang: {Sung(one, 'vault').told()}",
+            lambda: Probed(one, "vault").successes(),
+            lambda: f"its canary never sang: {Probed(one, 'vault').told()}",
         )
         bed.kube.wait(CERT_MANAGER, "Certificate", f"{NAME}-canary-vault", NAMESPACE)
         bed.kube.apply(certificate(f"{name}-2", "shop", "vault", (f"{name}-2.{DOMAIN}",)))

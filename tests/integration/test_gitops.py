@@ -13,7 +13,7 @@ from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, Install
 from testbed.delivered import Delivered
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_kubernetes_role, setup_pki
-from tests.integration.singing import Sung, wait_until
+from tests.integration.probing import Probed, wait_until
 from tests.integration.support import CERT_MANAGER, secret
 
 CONFIG = REPOSITORY / "config"
@@ -83,8 +83,8 @@ def test_the_layers_become_ready_one_after_the_other(
     # Its prober asked before there was an issuer, and asks again in five minutes; or at once when it starts.
     controller.stop()
     controller.start()
-    sung = Sung(controller, "vault")
-    wait_until(sung.successes, lambda: f"the canary never sang: {sung.told()}")
+    probed = Probed(controller, "vault")
+    wait_until(probed.successes, lambda: f"the canary had no success: {probed.told()}")
 
 
 def test_the_samples_become_ready(

@@ -30,8 +30,8 @@ from testbed.samples import (
 )
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_role, setup_token
 from tests.builders import csr_pem
+from tests.integration.probing import Probed, arguments
 from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask_approved
-from tests.integration.singing import Sung, arguments
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
@@ -233,14 +233,14 @@ def may_revoke(bench: Bench) -> bool:
     return bench.holds(CERT_MANAGER, "Certificate", "web", bench.namespace, until="Ready")
 
 
-def sings(bench: Bench) -> bool:
+def probes(bench: Bench) -> bool:
     """The canary makes a request, and deletes it."""
-    cluster_issuer_with_token(bench.bed, SUNG, setup_token(bench.bed.vault, bench.layout.policy))
-    bench.made.append(SUNG)
-    bench.issuer_ready(SUNG)
+    cluster_issuer_with_token(bench.bed, PROBED, setup_token(bench.bed.vault, bench.layout.policy))
+    bench.made.append(PROBED)
+    bench.issuer_ready(PROBED)
     deadline = time.monotonic() + bench.patience
     while time.monotonic() < deadline:
-        if Sung(bench.controller, SUNG).successes():
+        if Probed(bench.controller, PROBED).successes():
             return True
         time.sleep(0.2)
     return False
@@ -269,7 +269,7 @@ NEEDED: dict[Rule, Works] = {
     (SIGN, "signers"): signs_csrs,
     ("vault-issuer-certificates", "certificates"): counts_certificates,
     ("vault-issuer-sharding", "leases get+list+create+update+delete"): shares,
-    ("vault-issuer-canary", "certificaterequests"): sings,
+    ("vault-issuer-canary", "certificaterequests"): probes,
     ("vault-issuer-revocation", "certificaterequests"): may_revoke,
     ("vault-issuer-revocation", "certificates"): may_revoke,
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
@@ -289,9 +289,9 @@ def refused(bench: Bench) -> bool:
     return False
 
 
-OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING, sings: CANARY}
-SUNG = "sung-by-right"
-ARGUMENTS: dict[Works, list[str]] = {shares: ["--shards=2"], sings: arguments(SUNG, SYSTEM_NAMESPACE)}
+OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING, probes: CANARY}
+PROBED = "probed-by-right"
+ARGUMENTS: dict[Works, list[str]] = {shares: ["--shards=2"], probes: arguments(PROBED, SYSTEM_NAMESPACE)}
 
 
 class Under(ControllerProcess):

@@ -91,7 +91,7 @@ class Watched:
         """Wait until none of these alerts (of any, without names) fires."""
         self.prometheus.wait(f"{names or 'every alert'} ends", lambda: not self._firing(names))
 
-    def wait_sung(self, times: int) -> None:
+    def wait_probed(self, times: int) -> None:
         """Wait until the canary went through so many times since the controller started."""
         runs = f"vault_issuer_canary_runs_total{{result='success', name='{ISSUER}'}} >= {times}"
         self.prometheus.wait("the canary goes through", lambda: bool(self.prometheus.query(runs)))

@@ -67,7 +67,7 @@ def wait_until(holds: Callable[[], object], what: str | Callable[[], str], secon
 
 
 @dataclass(frozen=True, slots=True)
-class Sung:
+class Probed:
     """What a controller's metrics say of one issuer's canary; without a namespace a cluster issuer's."""
 
     controller: ControllerProcess
