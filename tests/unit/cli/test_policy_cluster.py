@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,13 @@ from issuer.explain.requester import Requester
 from issuer.policy.decision import Verdict
 from tests.builders import certificate_request, csr_pem
 from tests.unit.cli.conftest import Folder
-from tests.unit.kube.fake_api import FakeApi, json, listing, refuse, running
+from tests.unit.kube.fake_api import FakeApi, json, listing, refuse
 
 Build = Callable[..., dict[str, Any]]
 POLICIES = "/apis/vault-issuer.io/v1alpha1/certificaterequestpolicies"
 NAMESPACE = "/api/v1/namespaces/team-a"
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 MYSELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    async with running() as server:
-        yield server
 
 
 @pytest.fixture

@@ -15,17 +15,11 @@ from issuer.controller.revocation.marks import FINALIZER
 from issuer.controller.revocation.release import Guarded, NoCluster, cluster, find, release
 from issuer.kube.client import KubeClient
 from tests.builders import certificate_request
-from tests.unit.kube.fake_api import FakeApi, json, listing, refuse, running
+from tests.unit.kube.fake_api import FakeApi, json, listing, refuse
 
 ALL = "/apis/cert-manager.io/v1/certificaterequests"
 ONE = "/apis/cert-manager.io/v1/namespaces/team-a/certificaterequests/one"
 MARKED = Guarded("team-a", "one", "VaultClusterIssuer/demo", deleting=False, has_certificate=False)
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    async with running() as server:
-        yield server
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.metrics import Metrics
 from tests.builders import condition, issuer_object
 from tests.ca import TestCA, pem
-from tests.unit.kube.fake_api import FakeApi, Reply, client_of, json, listing, never, refuse, running, until
+from tests.unit.kube.fake_api import FakeApi, Reply, json, listing, never, refuse, until
 
 DEMO = IssuerKey("VaultClusterIssuer", "", "demo")
 ALL = "/apis/cert-manager.io/v1/namespaces/canaries/certificaterequests"
@@ -35,18 +35,6 @@ NAME = "canary.lab.example.test"
 @pytest.fixture(scope="module")
 def ca() -> TestCA:
     return TestCA.make(datetime.now(UTC))
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    async with running() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(api: FakeApi) -> AsyncIterator[KubeClient]:
-    async with client_of(api) as one:
-        yield one
 
 
 @pytest.fixture

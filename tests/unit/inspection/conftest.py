@@ -9,14 +9,7 @@ import pytest
 from issuer.inspection.reading import Reader
 from tests.ca import TestCA
 from tests.unit.inspection.scene import Scene
-from tests.unit.kube.fake_api import FakeApi, client_of, running
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    """Answers what it is told to."""
-    async with running() as server:
-        yield server
+from tests.unit.kube.fake_api import FakeApi, client_of
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from issuer.explain.documents import Document
@@ -13,7 +11,7 @@ from issuer.migrate.cluster import READS, read_cluster
 from issuer.migrate.options import Options
 from issuer.migrate.plan import Note, Plan, todo
 from issuer.migrate.planning import plan_of
-from tests.unit.kube.fake_api import FakeApi, client_of, listing, refuse, running
+from tests.unit.kube.fake_api import FakeApi, listing, refuse
 from tests.unit.migrate.conftest import Object, certificate, issuer
 
 OURS: Object = {**issuer(), "apiVersion": "vault-issuer.io/v1alpha1", "kind": "VaultIssuer"}
@@ -27,18 +25,6 @@ def plan(*objects: Object, namespace: str | None = None, more: tuple[Note, ...] 
 
 def told(one: Plan) -> str:
     return "\n".join(note.text for note in one.all_notes())
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    async with running() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(api: FakeApi) -> AsyncIterator[KubeClient]:
-    async with client_of(api) as one:
-        yield one
 
 
 def test_an_issuer_that_nothing_names_any_more_may_be_deleted() -> None:

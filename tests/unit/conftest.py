@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from issuer.kube.client import KubeClient
-
-from .fake_api import FakeApi, client_of, running
+from tests.unit.kube.fake_api import FakeApi, client_of, running
 
 
 @pytest.fixture
