@@ -122,7 +122,7 @@ def furnish(bed: Testbed, *, controller: bool) -> ControllerProcess | None:
     setup_kubernetes_auth(bed)
     login = setup_kubernetes_role(bed.vault, layout.policy, audience=f"vault://{ISSUER}")
     bed.kube.apply([lab_policy(POLICY), *use_binding(POLICY, [EVERYBODY])])
-    process = ControllerProcess(bed, log_format="console")
+    process = ControllerProcess(bed, log_format="console", leader_elect=True)  # so that `status` finds it
     process.grant()
     bed.kube.apply(vault_cluster_issuer(bed, ISSUER, kubernetes_auth(login.role, login.service_account)))
     if not controller:
@@ -250,7 +250,15 @@ def summary(state: Path = STATE) -> str:
     for name, one in details["processes"].items():
         lives = "running" if Path(f"/proc/{one['pid']}").exists() else "ENDED"
         lines.append(f"{name:<20} {lives:<8} {one['log']}")
-    return "\n".join([*lines, "", *exports(told, state), f"kubectl get vaultclusterissuer {ISSUER}"])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            *exports(told, state),
+            "",
+            f'now: eval "$(make -s env)" && kubectl get vaultclusterissuer {ISSUER}',
+        ]
+    )
 
 
 def exports(told: dict[str, str], state: Path = STATE) -> list[str]:

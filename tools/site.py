@@ -52,8 +52,11 @@ def main(arguments: Sequence[str]) -> int:
     found = [f"{page.relative_to(site)}: {one}" for page in pages for one in problems(page.read_text())]
     if not pages:
         found = [f"{site} holds no pages"]
-    print(*found, sep="\n", file=sys.stderr) if found else print(f"{len(pages)} pages: {site}/index.html")
-    return 1 if found else 0
+    if found:
+        print(*found, sep="\n", file=sys.stderr)
+        return 1
+    print(f"{len(pages)} pages in {site}. With its search: {Path(sys.executable).name} -m http.server -d {site}")
+    return 0
 
 
 def problems(html: str) -> Iterator[str]:

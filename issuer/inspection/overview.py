@@ -28,6 +28,9 @@ LATE: Final = timedelta(minutes=2)
 _SOME_TIME: Final = "2 minutes"
 
 
+NO_POLICY = "there is no CertificateRequestPolicy: no issuer with spec.approval Policy signs anything"
+
+
 @dataclass(slots=True)
 class _Requests:
     """The requests of one kind, counted page by page; `oldest` are the first that wait."""
@@ -67,7 +70,8 @@ async def overview(
         found["waiting"] += requests.oldest
         late += requests.late
     found["waiting"] = sorted(found["waiting"], key=lambda one: str(one["since"]))[:SHOWN]
-    found["attention"] = [*_attention(found, late, now), *reader.gaps]
+    nothing_allowed = [NO_POLICY] if found["issuers"] and not policies and not reader.gaps else []
+    found["attention"] = [*nothing_allowed, *_attention(found, late, now), *reader.gaps]
     found["notShown"] = list(reader.gaps)
     return found
 

@@ -74,7 +74,9 @@ async def find_request(reader: Reader, target: Target) -> Request:
         certificate = await client.get(CERTIFICATES, target.name, target.namespace)
     except NotFound as error:
         where = f" in the namespace {target.namespace} (see -n)" if target.namespace else ""
-        raise BadInput(f"there is no {target.kind} {shown(target.name)}{where}") from error
+        other = f"; for a Certificate's current request write certificate/{shown(target.name)}"
+        hint = other if target.kind == CertificateRequest.kind else ""
+        raise BadInput(f"there is no {target.kind} {shown(target.name)}{where}{hint}") from error
     return await _current(client, target, certificate)
 
 
