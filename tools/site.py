@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     if found:
         print(*found, sep="\n", file=sys.stderr)
         return 1
-    print(f"{len(pages)} pages in {site}. With its search: {Path(sys.executable).name} -m http.server -d {site}")
+    print(f"{len(pages)} pages in {site}; with their search: python3 -m http.server -d {site}")
     return 0
 
 
