@@ -52,13 +52,19 @@ def test_exactly_these_alerts_fire_when(case: Case, tmp_path: Path) -> None:
     asked = [
         {
             "expr": 'sum without (alertstate) (ALERTS{alertstate="firing"})',
-            "eval_time": f"{minute}m",
+            "eval_time": f"{minute * 60:.0f}s",
             "exp_samples": [{"labels": labels, "value": 1} for labels in firing],
         }
         for minute, firing in case.expected.items()
     ]
-    test = {"name": case.name, "interval": "1m", "input_series": given, "promql_expr_test": asked}
-    whole = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}
+    test = {
+        "name": case.name,
+        "interval": f"{case.scrape}s",
+        "input_series": given,
+        "promql_expr_test": asked,
+    }
+    evaluation = f"{case.evaluation}s"
+    whole = {"rule_files": ["rules.yaml"], "evaluation_interval": evaluation, "tests": [test]}
     (tmp_path / "rules.yaml").write_text(file())
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(whole))
     promtool("test", "rules", tmp_path / "tests.yaml")
