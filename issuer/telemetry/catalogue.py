@@ -141,13 +141,13 @@ CATALOGUE: Final = (
     Described(
         "vault_issuer_policy_decisions_total",
         "counter",
-        "Decisions by verdict, and the policy that approved (empty for the other verdicts, and for a policy "
-        "that was deleted meanwhile).",
+        "Decisions by verdict and policy: the one that approved, or each that refused, so that a denial "
+        "counts once for each of them (empty for Unprocessed, and for a policy that was deleted meanwhile).",
         REQUESTS,
         {"verdict": ("Approved", "Denied", "Unprocessed"), "policy": ()},
         per="policy",
         beside=3,
-        children=1,
+        children=2,
         zero=(("Denied", ""), ("Unprocessed", "")),
     ),
     Described(

@@ -126,7 +126,7 @@ def test_arithmetic_counts_what_prometheus_client_makes() -> None:
     assert len(family.samples) == find(f"{OURS}sign_seconds").most(0, 0)
     assert series(find(f"{OURS}sign_seconds")) == "17 * 6"
     assert series(find(f"{OURS}throttled_seconds_total")) == "4 * I"
-    assert series(find(f"{OURS}policy_decisions_total")) == "P + 3"
+    assert series(find(f"{OURS}policy_decisions_total")) == "2 * P + 3"
 
 
 def test_canaries_make_as_many_series_as_the_arithmetic_says_however_often_they_run() -> None:
@@ -264,7 +264,8 @@ async def test_a_policy_that_is_gone_leaves_no_series() -> None:
     one = parts()
     policy = with_meta({"metadata": {"name": "web"}, "spec": {"selector": {"issuerRef": {}}}})
     one.policies.upsert(policy)
-    one.metrics.decisions.labels("Approved", "web").inc()
+    for verdict in ("Approved", "Denied"):
+        one.metrics.decisions.labels(verdict, "web").inc()
     assert labelled(one.metrics, "web") == {f"{OURS}policy_decisions_total"}
     one.policies.remove(policy)
     assert labelled(one.metrics, "web") == set()
