@@ -291,7 +291,9 @@ async def test_only_this_canarys_leftovers_are_swept(
 ) -> None:
     going = left_behind("going", deletionTimestamp="2026-11-22T12:00:00Z")
     api.on("GET", ALL, listing("1", left_behind("a"), left_behind("b", "other"), going, more="next"))
-    api.on("GET", ALL, listing("1", left_behind("c")))
+    elsewhere = left_behind("elsewhere")
+    elsewhere["spec"]["issuerRef"]["group"] = "other.example.test"
+    api.on("GET", ALL, listing("1", left_behind("c"), elsewhere))
     for name in ("a", "c"):
         api.on("DELETE", f"{ALL}/{name}", json({}))
     assert await sweep(client, target) == 2
