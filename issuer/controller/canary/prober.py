@@ -55,7 +55,7 @@ class Prober:
         """Until cancelled; requests of runs under way are deleted then."""
         async with asyncio.TaskGroup() as group:
             for number, target in enumerate(self._targets):
-                # One after the other, so that many canaries don't sing at once.
+                # One after the other, so that many canaries don't ask at once.
                 pause = number * min(1.0, self._period / len(self._targets))
                 group.create_task(self._keep_probing(target, pause), name=f"canary-{number}")
 
