@@ -28,6 +28,8 @@ from testbed.progress import Progress
 
 PACKAGE = "prometheus"
 JOB = "vault-issuer"
+INTERVAL = 1
+"""Seconds between two scrapes, and between two evaluations of the rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,9 @@ class Prometheus:
     def _write(self) -> None:
         (self._directory / "rules.yaml").write_text(yaml.safe_dump({"groups": self._groups}))
         config = {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "global": dict.fromkeys(
+                ("scrape_interval", "scrape_timeout", "evaluation_interval"), f"{INTERVAL}s"
+            ),
             "rule_files": [str(self._directory / "rules.yaml")],
             # As a monitor of the chart sets it.
             "scrape_configs": [
@@ -175,7 +179,7 @@ class Prometheus:
             raise TestbedError(f"Prometheus refused {parameters or path}: {error} {told}") from error
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """An instant query's samples: ``metric`` (labels) and ``value`` (time, text)."""
+        """An instant query's samples: ``metric`` (labels), ``value`` (time, text) or ``values``."""
         return list(self._get("query", query=expression)["result"])
 
     def alerts(self) -> list[dict[str, Any]]:

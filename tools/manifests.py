@@ -1,4 +1,4 @@
-"""Writes what is made from the chart: most of config/, and parts of its schema and README.
+"""Writes what is made from the chart: most of config/, parts of its schema and README, and a table of alerts.
 
 python -m tools.manifests [--check]
 
@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from issuer.api.crd import custom_resource_definitions
 from issuer.api.group import GROUP
@@ -36,7 +38,7 @@ VALUES: tuple[dict[str, Any], ...] = (
 )
 _SOURCE = re.compile(r"^# Source: vault-issuer/templates/(?:(\w+)/)?([\w-]+\.yaml)$", re.MULTILINE)
 _HELMS_OWN = re.compile(r"^ *(helm\.sh/chart: |app\.kubernetes\.io/managed-by: Helm).*\n", re.MULTILINE)
-_MARKS = ("<!-- values: begin -->", "<!-- values: end -->")
+MONITORING = REPOSITORY / "docs" / "monitoring.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,8 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def made() -> dict[Path, str]:
     """Every made file, as it should be."""
-    config = {REPOSITORY / "config" / name: HEADER + text for name, text in manifests().items()}
-    return config | {
+    config = manifests()
+    rules = config["monitoring/prometheusrule.yaml"]
+    return {REPOSITORY / "config" / name: HEADER + text for name, text in config.items()} | {
+        MONITORING: alerts_page(MONITORING.read_text(encoding="utf-8"), rules),
         dashboard.FILE: dashboard.text(),
         CHART / "values.schema.json": schema((CHART / "values.schema.json").read_text(encoding="utf-8")),
         CHART / "README.md": readme((CHART / "README.md").read_text(encoding="utf-8")),
@@ -120,12 +124,31 @@ def _closed(spec: dict[str, Any]) -> dict[str, Any]:
 
 def readme(text: str) -> str:
     """The chart's README with a table of the values."""
-    before, after = text.split(_MARKS[0])[0], text.split(_MARKS[1])[1]
     rows = "".join(
         f"| `{name}` | {f'`{default}`' if default else ''} | {told} |\n" for name, default, told in values()
     )
-    table = f"| value | default | meaning |\n|---|---|---|\n{rows}"
-    return f"{before}{_MARKS[0]}\n{table}{_MARKS[1]}{after}"
+    return _between(text, "values", f"| value | default | meaning |\n|---|---|---|\n{rows}")
+
+
+def alerts_page(text: str, rules: str) -> str:
+    """docs/monitoring.md with a table of the alerts of a rendered PrometheusRule."""
+    told = dict(re.findall(r"^ *# (VaultIssuer\w+): (.*)$", rules, re.MULTILINE))
+    severities: dict[str, list[str]] = {}
+    for group in yaml.safe_load(rules)["spec"]["groups"]:
+        for rule in group["rules"]:
+            if "alert" in rule:
+                severities.setdefault(rule["alert"], []).append(rule["labels"]["severity"])
+    rows = "".join(
+        f"| [{name}](runbooks/{name}.md) | {', '.join(found)} | {told[name]} |\n"
+        for name, found in severities.items()
+    )
+    return _between(text, "alerts", f"| alert | severity | what it means |\n|---|---|---|\n{rows}")
+
+
+def _between(text: str, name: str, made: str) -> str:
+    """The text with what is made between its two marks of that name."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    return f"{text.split(begin)[0]}{begin}\n{made}{end}{text.split(end)[1]}"
 
 
 def values() -> Iterator[tuple[str, str, str]]:

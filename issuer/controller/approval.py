@@ -164,10 +164,16 @@ class Approver:
             return PutOff(retry.reason, retry.message)
         if decision.verdict is not Verdict.UNPROCESSED:
             self.reviews.forget(request)
-        # A policy that was deleted meanwhile must not leave a series behind.
-        policy = decision.policy if decision.policy and self.policies.get(decision.policy) else ""
-        self.metrics.decisions.labels(decision.verdict.value, policy).inc()
+        self._count(decision)
         return self._outcome(request, decision)
+
+    def _count(self, decision: Decision) -> None:
+        """A denial counts for each policy that refused. One deleted meanwhile must leave no series behind."""
+        deciding = [decision.policy or ""]
+        if decision.verdict is Verdict.DENIED:
+            deciding = [one.name for one in decision.results if one.applies]
+        for policy in {name if name and self.policies.get(name) else "" for name in deciding}:
+            self.metrics.decisions.labels(decision.verdict.value, policy).inc()
 
     def _outcome(self, request: Request, decision: Decision) -> Approval | Denied | Failed | Unprocessed:
         if decision.verdict is Verdict.APPROVED:

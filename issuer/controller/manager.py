@@ -214,7 +214,7 @@ class Manager:
 
     def _start_canaries(self) -> list[asyncio.Task[None]]:
         prober = self.parts.prober
-        return [] if prober is None else [asyncio.create_task(prober.run(), name="canaries")]
+        return [] if prober is None else [prober.start()]
 
     async def _watch_certificates(self) -> None:
         """Behind the requests, as nothing waits for Certificates."""

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-_ISSUER = ("kind", "namespace", "name")
-_RESULTS = ("success", "failure")
+from issuer.telemetry.catalogue import find
 
 Issuer = tuple[str, str, str]
 """Kind, namespace (empty for cluster issuers) and name."""
@@ -23,56 +22,27 @@ class CanaryMetrics:
 
     def __init__(self, registry: CollectorRegistry, stages: Sequence[str], period: float) -> None:
         self._stages = tuple(stages)
-        self._last_success = Gauge(
-            "vault_issuer_canary_last_success_timestamp_seconds",
-            "When the issuer's canary last went through all stages, in seconds since the epoch; 0 until it "
-            "has in this process.",
-            _ISSUER,
-            registry=registry,
-        )
-        self._last_run = Gauge(
-            "vault_issuer_canary_last_run_timestamp_seconds",
-            "When the issuer's canary last ended a run, however it went, in seconds since the epoch.",
-            _ISSUER,
-            registry=registry,
-        )
-        self._duration = Gauge(
-            "vault_issuer_canary_last_duration_seconds",
-            "Seconds that the last run of the issuer's canary took.",
-            _ISSUER,
-            registry=registry,
-        )
-        self._not_after = Gauge(
-            "vault_issuer_canary_not_after_timestamp_seconds",
-            "When the certificate ends that the canary's endpoint serves (without an endpoint: that of its "
-            "last good request), in seconds since the epoch.",
-            _ISSUER,
-            registry=registry,
-        )
-        self._failing = Gauge(
-            "vault_issuer_canary_failing",
-            "1 for the stage that broke the last run of the issuer's canary, 0 for the others.",
-            (*_ISSUER, "stage"),
-            registry=registry,
-        )
-        self._runs = Counter(
-            "vault_issuer_canary_runs",
-            "Runs of the issuer's canary, by result (success, failure).",
-            (*_ISSUER, "result"),
-            registry=registry,
-        )
-        Gauge(
-            "vault_issuer_canary_period_seconds",
-            "Seconds between two runs of an issuer's canary.",
-            registry=registry,
-        ).set(period)
+        self._registry = registry
+        self._last_success = self._gauge("vault_issuer_canary_last_success_timestamp_seconds")
+        self._last_run = self._gauge("vault_issuer_canary_last_run_timestamp_seconds")
+        self._duration = self._gauge("vault_issuer_canary_last_duration_seconds")
+        self._not_after = self._gauge("vault_issuer_canary_not_after_timestamp_seconds")
+        self._failing = self._gauge("vault_issuer_canary_failing")
+        runs = find("vault_issuer_canary_runs_total")
+        self._runs = Counter(runs.name, runs.told, tuple(runs.labels), registry=registry)
+        self._results = runs.labels["result"]
+        self._gauge("vault_issuer_canary_period_seconds").set(period)
+
+    def _gauge(self, name: str) -> Gauge:
+        one = find(name)
+        return Gauge(one.name, one.told, tuple(one.labels), registry=self._registry)
 
     def begin(self, issuer: Issuer) -> None:
         """This process is about to probe the issuer: its series begin, with no success and no failure."""
         self._last_success.labels(*issuer)
         for stage in self._stages:
             self._failing.labels(*issuer, stage)
-        for result in _RESULTS:
+        for result in self._results:
             self._runs.labels(*issuer, result)
 
     def record(

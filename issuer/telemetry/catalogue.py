@@ -1,9 +1,9 @@
 """Every metric of the controller: name, type, labels, meaning, and how many series it makes.
 
-docs/metrics.md is made from this, and ``Metrics`` makes nothing that isn't here. Names follow
-https://prometheus.io/docs/practices/naming/. A label's values are either the code's, and listed here, or they
-name an issuer or a policy: those are what the number of series grows with. Requests, certificates, requesters
-and the namespaces of either are never labels.
+docs/metrics.md is made from this, and ``Metrics`` and ``CanaryMetrics`` make nothing that isn't here. Names
+follow https://prometheus.io/docs/practices/naming/. A label's values are either the code's, and listed here,
+or they name an issuer or a policy: those are what the number of series grows with. Requests, certificates,
+requesters and the namespaces of either are never labels.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import product
 from math import prod
 from typing import Final, Literal
 
-from issuer.telemetry.words import DIFFERENCES, FAILURES, PUT_OFFS, WATCHED, YES_NO
+from issuer.telemetry.words import DIFFERENCES, FAILURES, PUT_OFFS, STAGES, WATCHED, YES_NO
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 Values = tuple[str, ...]
@@ -100,7 +100,7 @@ class Described:
 
 
 REQUESTS, VAULT, ISSUERS, CERTIFICATES = "Requests", "Vault", "Issuers", "Certificates"
-QUEUE, REPLICAS, CONTROLLER = "Queue", "Replicas", "The controller"
+QUEUE, REPLICAS, CANARY, CONTROLLER = "Queue", "Replicas", "Canary", "The controller"
 
 CATALOGUE: Final = (
     Described(
@@ -141,13 +141,13 @@ CATALOGUE: Final = (
     Described(
         "vault_issuer_policy_decisions_total",
         "counter",
-        "Decisions by verdict, and the policy that approved (empty for the other verdicts, and for a policy "
-        "that was deleted meanwhile).",
+        "Decisions by verdict and policy: the one that approved, or each that refused, so that a denial "
+        "counts once for each of them (empty for Unprocessed, and for a policy that was deleted meanwhile).",
         REQUESTS,
         {"verdict": ("Approved", "Denied", "Unprocessed"), "policy": ()},
         per="policy",
         beside=3,
-        children=1,
+        children=2,
         zero=(("Denied", ""), ("Unprocessed", "")),
     ),
     Described(
@@ -335,6 +335,69 @@ CATALOGUE: Final = (
         "Seconds from the wish to give a shard to the end of what was in flight.",
         REPLICAS,
         buckets=CALL_BUCKETS,
+    ),
+    Described(
+        "vault_issuer_canary_last_success_timestamp_seconds",
+        "gauge",
+        "When the issuer's canary last went through all stages, in seconds since the epoch; 0 until it "
+        "has in this process.",
+        CANARY,
+        ISSUER,
+        per="issuer",
+        when="--canary",
+    ),
+    Described(
+        "vault_issuer_canary_last_run_timestamp_seconds",
+        "gauge",
+        "When the issuer's canary last ended a run, however it went, in seconds since the epoch.",
+        CANARY,
+        ISSUER,
+        per="issuer",
+        when="--canary",
+    ),
+    Described(
+        "vault_issuer_canary_last_duration_seconds",
+        "gauge",
+        "Seconds that the last run of the issuer's canary took.",
+        CANARY,
+        ISSUER,
+        per="issuer",
+        when="--canary",
+    ),
+    Described(
+        "vault_issuer_canary_not_after_timestamp_seconds",
+        "gauge",
+        "When the certificate ends that the canary's endpoint serves (without an endpoint: that of its "
+        "last good request), in seconds since the epoch.",
+        CANARY,
+        ISSUER,
+        per="issuer",
+        when="--canary",
+    ),
+    Described(
+        "vault_issuer_canary_failing",
+        "gauge",
+        "1 for the stage that broke the last run of the issuer's canary, 0 for the others.",
+        CANARY,
+        {**ISSUER, "stage": STAGES},
+        per="issuer",
+        when="--canary",
+    ),
+    Described(
+        "vault_issuer_canary_runs_total",
+        "counter",
+        "Runs of the issuer's canary, by result.",
+        CANARY,
+        {**ISSUER, "result": ("success", "failure")},
+        per="issuer",
+        when="--canary",
+    ),
+    Described(
+        "vault_issuer_canary_period_seconds",
+        "gauge",
+        "Seconds between two runs of an issuer's canary.",
+        CANARY,
+        when="--canary",
     ),
     Described(
         "vault_issuer_watch_restarts_total",

@@ -75,3 +75,5 @@ WATCHED: Final = (
     "VaultIssuer",
 )
 YES_NO: Final = ("false", "true")
+# Where a canary's run can break.
+STAGES: Final = ("api", "controller", "policy", "vault", "chain", "endpoint")

@@ -138,12 +138,17 @@ UNHONOURED = 'kind="VaultIssuer",name="web",namespace="vault-issuer-system",expo
 
 @dataclass(frozen=True)
 class Case:
-    """What differs from all being well, and what fires at which minute."""
+    """What differs from all being well, and what fires at which minute.
+
+    There is a value each ``scrape`` seconds, and the rules are evaluated each ``evaluation`` seconds.
+    """
 
     name: str
     series: Mapping[str, str]
-    expected: Mapping[int, Firing]
+    expected: Mapping[float, Firing]
     missing: tuple[str, ...] = ()
+    scrape: int = MINUTE
+    evaluation: int = MINUTE
 
 
 CASES = (
@@ -179,7 +184,27 @@ CASES = (
             one(CANARY): then((11, "0+60"), (30, "600"), (20, str(41 * MINUTE))),
             failing("vault"): then((15, "0"), (26, "1"), (20, "0")),
         },
-        {19: NOTHING, 21: STALE["vault"], 40: STALE["vault"], 42: NOTHING},
+        {22: NOTHING, 23: STALE["vault"], 40: STALE["vault"], 42: NOTHING},
+    ),
+    Case(
+        "one run of the canary fails",
+        {
+            one(CANARY): then((1, "_"), (10, "0.1"), (20, "300.1"), (60, "900.2")),
+            failing("vault"): then((21, "0"), (10, "1"), (60, "0")),
+        },
+        {minute / 4: NOTHING for minute in range(40, 100)},
+        scrape=30,
+        evaluation=15,
+    ),
+    Case(
+        "two runs of the canary fail",
+        {
+            one(CANARY): then((1, "_"), (10, "0.1"), (30, "300.1"), (60, "1200.3")),
+            failing("vault"): then((21, "0"), (20, "1"), (60, "0")),
+        },
+        {17.5: NOTHING, 17.75: STALE["vault"], 20.25: STALE["vault"], 20.75: NOTHING},
+        scrape=30,
+        evaluation=15,
     ),
     Case(
         "the stage that breaks changes",
@@ -204,24 +229,24 @@ CASES = (
     Case(
         "the canary never went through",
         {failing("policy"): always(1)},
-        {9: NOTHING, 11: STALE["policy"]},
+        {12: NOTHING, 13: STALE["policy"]},
         missing=(one(CANARY),),
     ),
     Case(
         "a canary that just began has no success yet",
         {one("process_start_time_seconds", "a", ""): always(60 * MINUTE)},
-        {61: NOTHING, 69: NOTHING},
+        {61: NOTHING, 72: NOTHING},
         missing=(one(CANARY),),
     ),
     Case(
         "the canary isn't run any more",
         {one(CANARY): then((11, "0+60"), (60, "600"))},
-        {19: NOTHING, 21: STALE[""]},
+        {22: NOTHING, 23: STALE[""]},
     ),
     Case(
         "the canary was switched off",
         {one(CANARY): then((11, "0+60"), (60, "stale"))},
-        {21: NOTHING, 40: NOTHING},
+        {23: NOTHING, 40: NOTHING},
         missing=tuple(failing(stage) for stage in STAGES),
     ),
     Case(

@@ -19,7 +19,7 @@ from testbed.cluster import REPOSITORY
 from testbed.prometheus import promtool
 from tests.chart.alert_cases import CASES, NAMES, NOTHING, Case, healthy
 from tests.chart.conftest import Object, of_kind
-from tests.unit.docs.pages import blocks, links
+from tests.unit.docs.pages import blocks, documents, links
 
 PAGE = REPOSITORY / "docs" / "monitoring.md"
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
@@ -52,13 +52,19 @@ def test_exactly_these_alerts_fire_when(case: Case, tmp_path: Path) -> None:
     asked = [
         {
             "expr": 'sum without (alertstate) (ALERTS{alertstate="firing"})',
-            "eval_time": f"{minute}m",
+            "eval_time": f"{minute * 60:.0f}s",
             "exp_samples": [{"labels": labels, "value": 1} for labels in firing],
         }
         for minute, firing in case.expected.items()
     ]
-    test = {"name": case.name, "interval": "1m", "input_series": given, "promql_expr_test": asked}
-    whole = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}
+    test = {
+        "name": case.name,
+        "interval": f"{case.scrape}s",
+        "input_series": given,
+        "promql_expr_test": asked,
+    }
+    evaluation = f"{case.evaluation}s"
+    whole = {"rule_files": ["rules.yaml"], "evaluation_interval": evaluation, "tests": [test]}
     (tmp_path / "rules.yaml").write_text(file())
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(whole))
     promtool("test", "rules", tmp_path / "tests.yaml")
@@ -88,6 +94,21 @@ def test_the_page_has_a_row_for_each_alert_with_its_severity() -> None:
         wanted.setdefault(alert["alert"], set()).add(alert["labels"]["severity"])
     assert told == wanted
     assert [name for name, page, _ in rows if name != page] == []
+
+
+def site_pages() -> set[str]:
+    """Where the built site has its pages, as mkdocs names them by its nav."""
+    text = (REPOSITORY / "mkdocs.yml").read_text()
+    assert "\nuse_directory_urls: false" in text
+    return {f"{name}.html" for name in re.findall(r"^ +- [^:\n]+: ([\w/-]+)\.md$", text, re.MULTILINE)}
+
+
+def test_the_runbooks_address_that_the_page_shows_is_a_page_of_the_site() -> None:
+    (shown,) = [one["monitoring"]["rules"] for one in documents(PAGE) if "monitoring" in one]
+    base = "https://docs.example.com/vault-issuer/"
+    assert shown["runbookURL"].startswith(base)
+    for alert in alerts(runbookURL=shown["runbookURL"]):
+        assert alert["annotations"]["runbook_url"].removeprefix(base) in site_pages()
 
 
 def test_the_command_of_the_page_prints_the_rules() -> None:

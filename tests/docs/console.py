@@ -74,8 +74,12 @@ class Block:
 
 def console(page: Path) -> list[Block]:
     """The console blocks of a page, in their order."""
-    text = page.read_text(encoding="utf-8")
-    return [_block(page.name, text, found) for found in _BLOCK.finditer(text)]
+    return blocks(page.name, page.read_text(encoding="utf-8"))
+
+
+def blocks(page: str, text: str) -> list[Block]:
+    """The console blocks of a text; ``page`` is its name."""
+    return [_block(page, text, found) for found in _BLOCK.finditer(text)]
 
 
 def _block(page: str, text: str, found: re.Match[str]) -> Block:

@@ -83,7 +83,7 @@ def test_with_shards_one_replica_probes(bed: Testbed, issuer: str) -> None:
     args = arguments(issuer, issuer)
     with replica(bed, issuer, *args, shards=4) as first, replica(bed, issuer, *args, shards=4) as second:
         both = [Probed(first, issuer), Probed(second, issuer)]
-        wait_until(lambda: sum(one.successes() for one in both) >= 3, "no canary sang")
+        wait_until(lambda: sum(one.successes() for one in both) >= 3, "no canary had three successes")
         assert [one.value("runs_total", result="success") is None for one in both].count(True) == 1
     take_rights_back(bed)
 

@@ -100,7 +100,7 @@ def test_one_command_installs_issues_upgrades_and_leaves_what_was_issued(
     with ControllerProcess(bed, install=deployed(bed)) as one:
         wait_until(
             lambda: Probed(one, "vault").successes(),
-            lambda: f"its canary never sang: {Probed(one, 'vault').told()}",
+            lambda: f"its canary had no success: {Probed(one, 'vault').told()}",
         )
         bed.kube.wait(CERT_MANAGER, "Certificate", f"{NAME}-canary-vault", NAMESPACE)
         bed.kube.apply(certificate(f"{name}-2", "shop", "vault", (f"{name}-2.{DOMAIN}",)))

@@ -25,20 +25,22 @@ from testbed.kube import Object
 from testbed.processes import free_port
 from testbed.prometheus import Prometheus
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
+from tests.docs.console import blocks as console_blocks
 from tests.integration.link import Link
 from tests.integration.support import cluster_issuer_with_token, delete_issuer, wait_ready
 
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 ISSUER = "watched"
 SHOWN_DOMAIN = "lab.example.com"
-PERIOD, PERIODS = 3, 3
+PERIOD, PERIODS, RUN = 3, 3, 3
+"""Seconds between two runs of the canary, how many of these are waited, and seconds that a run may take."""
 FLAGS = [
     "--issuer-check-period=2",
     "--vault-timeout=2",
     f"--canary=VaultClusterIssuer/{ISSUER}",
     f"--canary-dns-name=canary.{DOMAIN}",
     f"--canary-period={PERIOD}",
-    "--canary-timeout=3",
+    f"--canary-timeout={RUN}",
 ]
 COMPRESSED = {
     "enabled": True,
@@ -107,20 +109,21 @@ class Watched:
 
     def follow(self, alert: str, heading: str, **replaced: str) -> str:
         """Run the console blocks below a heading of the alert's runbook; what they printed."""
-        found = blocks(alert, heading, "console")
+        found = commands(alert, heading)
         assert found, f"{alert} has no commands below {heading!r}"
         self.followed.add((alert, heading))
-        return "\n".join(self.run(block, replaced) for block in found)
+        return "\n".join(self.run(block, replaced, exit_code) for block, exit_code in found)
 
     def apply_shown(self, alert: str, heading: str) -> None:
         """Apply the objects that a runbook shows."""
         for block in blocks(alert, heading, "yaml"):
             self.bed.kube.apply(list(yaml.safe_load_all(block.replace(SHOWN_DOMAIN, DOMAIN))))
 
-    def run(self, block: str, replaced: Mapping[str, str]) -> str:
+    def run(self, block: str, replaced: Mapping[str, str], exit_code: int = 0) -> str:
         """Run a block as an administrator of the cluster and of Vault; `bao` stands for `vault`."""
         known = {
             "vaultclusterissuer/vault": f"vaultclusterissuer/{ISSUER}",
+            "VaultClusterIssuer/vault": f"VaultClusterIssuer/{ISSUER}",
             SHOWN_DOMAIN: DOMAIN,
             "-k config/": f"-k {REPOSITORY / 'config'}/",
         }
@@ -142,7 +145,7 @@ class Watched:
         done = subprocess.run(
             ["bash", "-c", script], cwd=self.folder, env=env, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == exit_code, f"{block}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
 
@@ -178,18 +181,27 @@ def rule_groups() -> list[Object]:
 
 def blocks(alert: str, heading: str, language: str) -> list[str]:
     """The fenced blocks of a language below a heading, up to the next heading of any level."""
+    return re.findall(rf"^```{language}\n(.*?)^```", _section(alert, heading), re.MULTILINE | re.DOTALL)
+
+
+def commands(alert: str, heading: str) -> list[tuple[str, int]]:
+    """The console blocks below a heading and the exit code of each, without those that can't run here."""
+    found = console_blocks(alert, _section(alert, heading))
+    return [("\n".join(step.script for step in one.steps), one.exit_code) for one in found if one.ours]
+
+
+def _section(alert: str, heading: str) -> str:
     text = (RUNBOOKS / f"{alert}.md").read_text()
     match = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", _masked(text), re.MULTILINE | re.DOTALL)
     assert match is not None, f"{alert} has no heading {heading!r}"
-    section = text[match.start(1) : match.end(1)]
-    return re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return text[match.start(1) : match.end(1)]
 
 
 def headings(alert: str) -> list[str]:
-    """The headings of a runbook that have commands below them."""
+    """The headings of a runbook that have commands below them which can run here."""
     text = _masked((RUNBOOKS / f"{alert}.md").read_text())
     found = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    return [one for one in found if blocks(alert, one, "console")]
+    return [one for one in found if commands(alert, one)]
 
 
 def _masked(text: str) -> str:

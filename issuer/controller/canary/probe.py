@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from issuer.api.group import ISSUER_KIND
+from issuer.api.group import GROUP, ISSUER_KIND
 from issuer.controller.canary import endpoint, judging, verifying
 from issuer.controller.canary.history import CanaryRun, Stage
 from issuer.controller.canary.judging import Broken
@@ -276,7 +276,8 @@ async def sweep(client: KubeClient, target: Target) -> int:
         )
         for obj in page.items:
             reference, meta = (obj.get("spec") or {}).get("issuerRef") or {}, obj["metadata"]
-            if (reference.get("kind"), reference.get("name")) != (target.issuer.kind, target.issuer.name):
+            named = tuple(reference.get(field) for field in ("group", "kind", "name"))
+            if named != (GROUP, target.issuer.kind, target.issuer.name):
                 continue
             if meta.get("deletionTimestamp"):
                 continue  # its finalizer keeps it, and whoever set that is at work

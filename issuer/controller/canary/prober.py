@@ -45,11 +45,17 @@ class Prober:
         self._leads = leads
         self._now = now
 
+    def start(self) -> asyncio.Task[None]:
+        """``run`` as a task; nobody awaits it, so it logs by itself when it ends by a defect."""
+        task = asyncio.create_task(self.run(), name="canaries")
+        task.add_done_callback(_tell_if_broken)
+        return task
+
     async def run(self) -> None:
         """Until cancelled; requests of runs under way are deleted then."""
         async with asyncio.TaskGroup() as group:
             for number, target in enumerate(self._targets):
-                # One after the other, so that many canaries don't sing at once.
+                # One after the other, so that many canaries don't ask at once.
                 pause = number * min(1.0, self._period / len(self._targets))
                 group.create_task(self._keep_probing(target, pause), name=f"canary-{number}")
 
@@ -75,6 +81,9 @@ class Prober:
             swept = await sweep(self._client, target)
         except KubeError as error:
             log.warning("canary's leftovers not deleted", issuer=str(target.issuer), error=str(error))
+            return False
+        except Exception as error:  # a defect must not end the canary
+            log.exception("canary's leftovers not deleted", issuer=str(target.issuer), error=repr(error))
             return False
         if swept:
             log.info("canary's leftovers deleted", issuer=str(target.issuer), requests=swept)
@@ -105,4 +114,12 @@ class Prober:
             broken=run.stage.value if run.stage is not None else None,
             seconds=round(run.seconds, 3),
             told=run.message,
+        )
+
+
+def _tell_if_broken(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error(
+            "the canaries ended by a defect and run no more: restart the controller, and report it",
+            exc_info=error,
         )

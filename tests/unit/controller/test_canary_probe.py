@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from issuer.controller.canary.history import CanaryHistory, CanaryRun, Stage
 from issuer.controller.canary.probe import Heard, Probe, Step, sweep
@@ -278,7 +279,9 @@ async def test_only_this_canarys_leftovers_are_swept(
 ) -> None:
     going = left_behind("going", deletionTimestamp="2026-11-22T12:00:00Z")
     api.on("GET", ALL, listing("1", left_behind("a"), left_behind("b", "other"), going, more="next"))
-    api.on("GET", ALL, listing("1", left_behind("c")))
+    elsewhere = left_behind("elsewhere")
+    elsewhere["spec"]["issuerRef"]["group"] = "other.example.test"
+    api.on("GET", ALL, listing("1", left_behind("c"), elsewhere))
     for name in ("a", "c"):
         api.on("DELETE", f"{ALL}/{name}", json({}))
     assert await sweep(client, target) == 2
@@ -307,6 +310,51 @@ async def test_who_does_not_lead_asks_nobody_and_tells_no_issuer(
     assert value(metrics, "vault_issuer_canary_runs_total", result="failure") == 1
     failing = {one: value(metrics, "vault_issuer_canary_failing", stage=one) for one in Stage}
     assert failing == {one: float(one is Stage.API) for one in Stage}
+
+
+def prober_of(
+    client: KubeClient, target: Target, history: CanaryHistory, leads: Callable[[], bool]
+) -> Prober:
+    told = CanaryMetrics(Metrics().registry, tuple(Stage), 60)
+    return Prober(client, [target], 60, history, told, leads)
+
+
+async def test_a_list_of_leftovers_that_cannot_be_read_does_not_end_the_canary(
+    api: FakeApi, client: KubeClient, target: Target
+) -> None:
+    history = CanaryHistory()
+    api.on("GET", ALL, listing("1", {"spec": {}}))  # no metadata: a defect of whoever made it
+    api.on("POST", ALL, refuse(403, "Forbidden"))
+    with capture_logs() as lines:
+        task = prober_of(client, target, history, lambda: True).start()
+        await until(lambda: history.last(DEMO) is not None)
+    assert not task.done()
+    assert [one["log_level"] for one in lines if one["event"] == "canary's leftovers not deleted"] == [
+        "error"
+    ]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_canaries_that_end_by_a_defect_say_so_at_once(client: KubeClient, target: Target) -> None:
+    def defect() -> bool:
+        raise RuntimeError("a defect")
+
+    with capture_logs() as lines:
+        task = prober_of(client, target, CanaryHistory(), defect).start()
+        await asyncio.wait([task])
+        await asyncio.sleep(0)  # its callbacks' turn
+    assert ["run no more" in one["event"] for one in lines] == [True]
+
+
+async def test_canaries_that_are_stopped_say_nothing(client: KubeClient, target: Target) -> None:
+    with capture_logs() as lines:
+        task = prober_of(client, target, CanaryHistory(), lambda: False).start()
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
+    assert lines == []
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:

@@ -53,6 +53,35 @@ async def test_a_denial_of_ours_is_one_write_with_its_reasons(bench: Bench) -> N
     assert bench.signer.signed == 0
 
 
+def decided(bench: Bench, verdict: str, policy: str) -> float | None:
+    labels = {"verdict": verdict, "policy": policy}
+    return bench.metrics.registry.get_sample_value("vault_issuer_policy_decisions_total", labels)
+
+
+async def test_a_denial_counts_for_each_policy_that_refused(bench: Bench) -> None:
+    for name in ("everything", "other", "unusable"):
+        bench.policies.upsert(with_meta(policy(name, {}), generation=2))
+    bench.access.refused.add("unusable")
+    bench.with_ready_issuer().with_request(conditions=[])
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert [decided(bench, "Denied", one) for one in ("everything", "other", "unusable", "")] == [
+        1,
+        1,
+        None,
+        0,
+    ]
+
+
+async def test_an_approval_counts_for_the_policy_that_approved_alone(bench: Bench) -> None:
+    bench.policies.upsert(with_meta(policy("other", {}), generation=2))
+    bench.with_ready_issuer().with_request(conditions=[]).signs()
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert decided(bench, "Approved", "everything") == 1
+    assert decided(bench, "Denied", "other") is None
+
+
 async def test_a_denial_beside_an_approval_is_a_failure_and_never_denied(bench: Bench) -> None:
     bench.policies.upsert(with_meta(policy("everything", {}), generation=2))
     bench.with_ready_issuer().with_request()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,10 @@ def _pages(below: Any) -> Iterator[str]:
 
 
 GUIDES = [*nav()["Tutorial"], *nav()["How to"], *nav()["Watch"]]
+RUNBOOKS = [page for page in nav()["Troubleshooting"] if page.startswith("runbooks/")]
 BLOCKS = [
     pytest.param(block, id=block.where)
-    for page in dict.fromkeys([*GUIDES, *RUN])
+    for page in dict.fromkeys([*GUIDES, *RUNBOOKS, *RUN])
     for block in console(DOCS / page)
 ]
 
@@ -64,6 +66,12 @@ def test_a_block_that_tests_docs_does_not_run_names_its_test_or_a_reason(block: 
         assert f"def {name}(" in (ROOT / file).read_text()
     elif block.not_run:
         assert len(block.not_run.split()) >= 3
+
+
+@pytest.mark.parametrize("page", RUNBOOKS)
+def test_commands_of_a_runbook_are_console_blocks_so_that_they_are_run_or_have_a_reason(page: str) -> None:
+    fences = re.findall(r"^ *```(.*)$", (DOCS / page).read_text(), re.MULTILINE)
+    assert set(fences[::2]) <= {"console", "yaml", "promql"}
 
 
 def test_a_block_is_what_is_typed_and_what_is_shown(tmp_path: Path) -> None:

@@ -19,8 +19,6 @@ BASE = {
     "auth": {"tokenSecretRef": {"name": "vault-login"}},
 }
 
-# These still name others in plain text.
-
 
 def broken(page: Path, target: str) -> str | None:
     """What is wrong with a relative link, or None."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from issuer.controller.authority import Alone
+from issuer.controller.canary.history import Stage
+from issuer.controller.canary.target import Target
 from issuer.controller.delivery import Cause
 from issuer.controller.limits import Limits
 from issuer.controller.options import ControllerOptions
@@ -24,6 +28,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.policy.decision import Verdict
 from issuer.telemetry import catalogue
+from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.catalogue import CATALOGUE, Described, find, most_series
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.words import FAILURES, OTHER, PUT_OFFS
@@ -34,10 +39,11 @@ from tools.metrics_page import PAGE, filled, main, series
 
 ISSUER = Path(catalogue.__file__).parent.parent
 OURS = "vault_issuer_"
+DEMO = IssuerKey("VaultClusterIssuer", "", "demo")
 
 
-def parts(**options: bool) -> Parts:
-    return Parts(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), None, Alone())  # type: ignore[arg-type]
+def parts(**options: Any) -> Parts:
+    return Parts(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), None, Alone())
 
 
 def exposed(metrics: Metrics) -> dict[str, str]:
@@ -54,7 +60,7 @@ def exposed(metrics: Metrics) -> dict[str, str]:
 
 
 def test_what_is_exposed_is_what_is_described() -> None:
-    one = parts()
+    one = parts(canaries=(Target(DEMO, "canaries", "canary.lab.example.test"),))
     replica = Replica(
         ControllerOptions(shards=2), one.client, cast(LeaderElector, SimpleNamespace(lease=SimpleNamespace()))
     )
@@ -120,7 +126,19 @@ def test_arithmetic_counts_what_prometheus_client_makes() -> None:
     assert len(family.samples) == find(f"{OURS}sign_seconds").most(0, 0)
     assert series(find(f"{OURS}sign_seconds")) == "17 * 6"
     assert series(find(f"{OURS}throttled_seconds_total")) == "4 * I"
-    assert series(find(f"{OURS}policy_decisions_total")) == "P + 3"
+    assert series(find(f"{OURS}policy_decisions_total")) == "2 * P + 3"
+
+
+def test_canaries_make_as_many_series_as_the_arithmetic_says_however_often_they_run() -> None:
+    registry = CollectorRegistry()
+    told = CanaryMetrics(registry, tuple(Stage), 60)
+    issuers = (DEMO, IssuerKey("VaultIssuer", "team", "web"))
+    for key in issuers:
+        told.begin(key)
+        for stage in (None, *Stage, None):
+            told.record(key, datetime.now(UTC), 1.0, stage, datetime.now(UTC))
+    made = sum(len(family.samples) for family in registry.collect())
+    assert made == sum(one.most(len(issuers), 0) for one in CATALOGUE if one.when == "--canary") == 1 + 2 * 12
 
 
 # What the code can say --------------------------------------------------------------------------------------
@@ -134,6 +152,7 @@ def test_the_words_of_labels_are_those_of_the_code() -> None:
     assert values("revocations_total", "result") == {str(one) for one in Result} - {"nothing"}
     assert values("policy_decisions_total", "verdict") == {str(one) for one in Verdict}
     assert values("watch_restarts_total", "resource") == set(parts().reflectors)
+    assert values("canary_failing", "stage") == {str(one) for one in Stage}
     assert values("certificate_differences_total", "code") == set(
         words("_Difference", "x509/verify.py", "x509/constraints.py")
     )
@@ -245,7 +264,8 @@ async def test_a_policy_that_is_gone_leaves_no_series() -> None:
     one = parts()
     policy = with_meta({"metadata": {"name": "web"}, "spec": {"selector": {"issuerRef": {}}}})
     one.policies.upsert(policy)
-    one.metrics.decisions.labels("Approved", "web").inc()
+    for verdict in ("Approved", "Denied"):
+        one.metrics.decisions.labels(verdict, "web").inc()
     assert labelled(one.metrics, "web") == {f"{OURS}policy_decisions_total"}
     one.policies.remove(policy)
     assert labelled(one.metrics, "web") == set()

@@ -7,9 +7,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.catalogue import CATALOGUE
 from testbed.chart import CHART
 from tools.dashboard import COLUMNS, FILE, dashboard, text
@@ -18,11 +16,8 @@ from tools.panels import ROWS
 
 def known() -> set[str]:
     """The names of all series of ours."""
-    registry = CollectorRegistry()
-    CanaryMetrics(registry, ("api",), 300)
-    canary = {one.name + ("_total" if one.type == "counter" else "") for one in registry.collect()}
     histograms = {f"{one.name}_{end}" for one in CATALOGUE for end in ("bucket", "count", "sum")}
-    return canary | histograms | {one.name for one in CATALOGUE}
+    return histograms | {one.name for one in CATALOGUE}
 
 
 def asked(query: str) -> set[str]:
