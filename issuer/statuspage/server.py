@@ -48,6 +48,9 @@ HEARTBEAT: Final = 15.0
 STREAM_LASTS: Final = 600.0
 """Seconds after which a stream ends, and the browser begins another."""
 
+UNSAID: Final = 30.0
+"""Seconds a stream goes on though the API server can't say whether it may."""
+
 _STALLED = 30.0  # seconds a browser may take for one message
 _LARGEST_FORM = 64 * 1024  # some identity providers' tokens are long
 _FORM = "application/x-www-form-urlencoded"
@@ -184,26 +187,48 @@ class StatusServer:
             stream = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
             await stream.prepare(request)
             ends = clock() + STREAM_LASTS
+            staying = _Staying(lambda: self._may_stay(request))
             with suppress(ConnectionError, TimeoutError):
                 await _send(stream, b"retry: 1000\n\n" + self._message(first or {}))
                 async for changed in changes:
-                    if clock() > ends or not await self._may_stay():
+                    if clock() > ends or not await staying.holds():
                         break
                     await _send(stream, self._message(changed))
         return stream
 
-    async def _may_stay(self) -> bool:
-        user = _user.get()
-        if self._door is None or user is None:
-            return True
-        try:
-            return await self._door.may_stay(user)
-        except Refused:
-            return False
+    async def _may_stay(self, request: web.Request) -> None:
+        """As if it came in again: the right, and the session or the token. Raises Refused."""
+        if self._door is not None:
+            await self._enter(self._door, request)
 
     def _message(self, changed: Mapping[str, str]) -> bytes:
         at = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         return b"data: " + orjson.dumps({"at": at, "parts": dict(changed)}) + b"\n\n"
+
+
+class _Staying:
+    """Whether who watches may go on watching: until a no, or until nobody could say for a while.
+
+    Too many questions at once (429) are no answer about this user.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[None]]) -> None:
+        self._ask = ask
+        self._unsaid_since: float | None = None
+
+    async def holds(self) -> bool:
+        """Ask, and what follows from it."""
+        now = asyncio.get_running_loop().time()
+        try:
+            await self._ask()
+        except Refused as refused:
+            if refused.status != 503:
+                return refused.status == 429
+            if self._unsaid_since is None:
+                self._unsaid_since = now
+            return now - self._unsaid_since < UNSAID
+        self._unsaid_since = None
+        return True
 
 
 async def _add_headers(_request: web.Request, answer: web.StreamResponse) -> None:
