@@ -152,7 +152,7 @@ class StatusServer:
             raise AssertionError("without a door there is no such path")
         if request.content_type != _FORM:
             raise web.HTTPUnsupportedMediaType
-        token = str((await request.post()).get("token", "")).strip()
+        token = str((await _form(request)).get("token", "")).strip()
         if not token:
             raise Refused(401, "There is no token in the form.")
         user = await self._door.enter(token)
@@ -245,9 +245,24 @@ def _from_elsewhere(request: web.Request) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is None:
         origin = request.headers.get("Origin", "null")
-        return origin != "null" and urlsplit(origin).netloc.casefold() != request.host.casefold()
+        return origin != "null" and _netloc(origin) != request.host.casefold()
     follows_a_link = request.method in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Mode") == "navigate"
     return site not in ("none", "same-origin") and not follows_a_link
+
+
+def _netloc(origin: str) -> str:
+    """Host and port; "" of what is no URL."""
+    try:
+        return urlsplit(origin).netloc.casefold()
+    except ValueError:
+        return ""
+
+
+async def _form(request: web.Request) -> Mapping[str, object]:
+    try:
+        return await request.post()
+    except (ValueError, LookupError) as error:  # its bytes, or an encoding that is none
+        raise Refused(400, "The form can't be read: it must be UTF-8.") from error
 
 
 def _check_host(request: web.Request) -> None:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -65,6 +66,7 @@ class Exposed:
     url: str
     reviewer: Reviewer
     session: aiohttp.ClientSession
+    context: ssl.SSLContext
 
 
 @asynccontextmanager
@@ -80,7 +82,7 @@ async def exposed(directory: Path) -> AsyncIterator[Exposed]:
     connector = aiohttp.TCPConnector(ssl=context)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
         try:
-            yield Exposed(f"https://127.0.0.1:{port}", reviewer, session)
+            yield Exposed(f"https://127.0.0.1:{port}", reviewer, session, context)
         finally:
             await page.close()
 
@@ -329,6 +331,39 @@ async def test_forms_of_other_kinds_and_sizes_are_refused(tmp_path: Path) -> Non
         async with one.session.post(f"{one.url}/login", json={"token": TOKEN}) as got:
             assert got.status == 415
         assert (await login(one, "x" * 100_000))[0] == 413
+
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nAuthorization: Bearer \xff", b"", 401),
+        (b"GET / HTTP/1.1\r\nCookie: " + COOKIE.encode() + b"=\xff", b"", 401),
+        (b"GET / HTTP/1.1\r\nOrigin: http://[x", b"", 403),
+        (b"GET / HTTP/1.1\r\nOrigin: \xff", b"", 403),
+        (b"GET /events HTTP/1.1\r\nAccept: \xff", b"", 401),
+        (b"GET /?q=%ff%ed%a0%80 HTTP/1.1\r\nAuthorization: Bearer " + TOKEN.encode(), b"", 200),
+        (b"POST /login HTTP/1.1\r\n" + FORM.encode(), b"token=\xff", 400),
+        (b"POST /login HTTP/1.1\r\n" + FORM.encode(), b"token=%ff", 401),
+        (b"POST /login HTTP/1.1\r\n" + FORM.encode() + b"; charset=nope", b"token=x", 400),
+        (b"POST /login HTTP/1.1\r\n" + FORM.encode() + b"; charset=a%00b", b"token=x", 400),
+        (b"POST /logout HTTP/1.1\r\nCookie: " + COOKIE.encode() + b"=\xff", b"", 401),
+    ],
+)
+async def test_odd_bytes_of_strangers_are_refused_and_break_nothing(
+    tmp_path: Path, head: bytes, body: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with exposed(tmp_path) as one:
+        url = urlsplit(one.url)
+        reader, writer = await asyncio.open_connection(url.hostname, url.port, ssl=one.context)
+        more = f"\r\nHost: {url.netloc}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head + more.encode() + body)
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_right_that_is_taken_away_ends_the_stream(
