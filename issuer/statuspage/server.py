@@ -17,6 +17,7 @@ from aiohttp import web
 
 from issuer.kube.identity import User
 from issuer.statuspage.door import Door, Refused, names_loopback
+from issuer.statuspage.listener import PATIENCE, Listener
 from issuer.statuspage.live import Full, Live
 from issuer.statuspage.model import Query
 from issuer.statuspage.page import document, login
@@ -52,6 +53,7 @@ UNSAID: Final = 30.0
 """Seconds a stream goes on though the API server can't say whether it may."""
 
 _STALLED = 30.0  # seconds a browser may take for one message
+_IDLE = 15.0  # seconds a connection is kept for its next request
 _LARGEST_FORM = 64 * 1024  # some identity providers' tokens are long
 _FORM = "application/x-www-form-urlencoded"
 _user: ContextVar[User | None] = ContextVar("user", default=None)
@@ -72,6 +74,7 @@ class StatusServer:
         static = files("issuer.statuspage") / "static"
         self._assets = {name: (static / name).read_bytes() for name in ASSETS}
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
         self._fresh: asyncio.Task[None] | None = None
 
     async def start(self, address: str, certificate: Certificate | None = None) -> None:
@@ -79,11 +82,17 @@ class StatusServer:
         host, port = parse_address(address)
         if not is_loopback(host) and (certificate is None or self._door is None):
             raise ValueError(f"{address} is not loopback: the page needs TLS and a login there")
-        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(
+            self._app(), access_log=None, shutdown_timeout=2.0, keepalive_timeout=_IDLE
+        )
         await self._runner.setup()
-        context = None if certificate is None else certificate.context
-        await web.TCPSite(self._runner, host, port, ssl_context=context).start()
-        if certificate is not None:
+        if certificate is None:
+            await web.TCPSite(self._runner, host, port).start()
+        else:
+            if self._runner.server is None:
+                raise AssertionError("a runner that is set up has a server")
+            self._listener = Listener(self._runner.server, certificate.context)
+            await self._listener.start(host, port)
             self._fresh = asyncio.create_task(certificate.keep_fresh(), name="status-page-tls")
         log.info("status page", address=address, login=self._door is not None)
 
@@ -93,6 +102,8 @@ class StatusServer:
         if self._fresh is not None:
             self._fresh.cancel()
             await asyncio.gather(self._fresh, return_exceptions=True)
+        if self._listener is not None:
+            await self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -113,6 +124,8 @@ class StatusServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The door, before anything is looked at."""
+        if self._listener is not None:
+            self._listener.asked(request.protocol)
         try:
             if _from_elsewhere(request):
                 raise Refused(403, "This was asked for by another site.")
@@ -260,7 +273,10 @@ def _netloc(origin: str) -> str:
 
 async def _form(request: web.Request) -> Mapping[str, object]:
     try:
-        return await request.post()
+        async with asyncio.timeout(PATIENCE):
+            return await request.post()
+    except TimeoutError as error:
+        raise Refused(408, "The form didn't come in time.") from error
     except (ValueError, LookupError) as error:  # its bytes, or an encoding that is none
         raise Refused(400, "The form can't be read: it must be UTF-8.") from error
 
