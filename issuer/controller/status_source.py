@@ -22,9 +22,7 @@ from issuer.controller.wiring import Parts
 from issuer.kube.election import LeaderElector
 from issuer.statuspage.drawing import RUNS
 from issuer.statuspage.model import Answer, CanaryRun, Expiring, Issuer, Open, Outcome, Replica, Where, Work
-
-SLICE: Final = 250
-"""Open requests that are looked at in one go, in about a millisecond."""
+from issuer.statuspage.snapshot import SLICE
 
 COUNT_AGAIN: Final = timedelta(seconds=10)
 """How old the count of Certificates may be."""

@@ -34,8 +34,11 @@ BELIEVED: Final = 30.0
 
 _REFUSED_FOR = 5.0  # seconds a refused token is not asked about again
 _REMEMBERED = 256
-_AT_ONCE = 4  # questions to the API server
-_A_SECOND, _BURST = 5.0, 20.0
+_AT_ONCE = 4  # questions to the API server, about strangers and about people it knows
+_A_SECOND = 5.0
+_STRANGERS, _KNOWN = 20.0, 64.0  # at first; of those it knows all who have a session may come back at once
+
+_NOBODY = "The API server doesn't know this token, or it has ended."
 
 
 class Refused(Exception):
@@ -79,6 +82,8 @@ class Budget:
     def __init__(self, rate: float, burst: float, clock: Callable[[], float]) -> None:
         self._rate, self._burst, self._clock = rate, burst, clock
         self._level, self._filled = burst, clock()
+        self.asking = asyncio.Semaphore(_AT_ONCE)
+        """Held while a question is asked."""
 
     def take(self) -> bool:
         """Whether there is one left."""
@@ -108,6 +113,11 @@ class Answers:
             return False, None
         return True, found[1]
 
+    def last(self, key: bytes) -> User | None:
+        """What the answer was, though it may be too old by now."""
+        found = self._kept.get(key)
+        return None if found is None else found[1]
+
     def keep(self, key: bytes, answer: User | None, seconds: float) -> None:
         """Remember it."""
         self._kept.pop(key, None)
@@ -117,24 +127,31 @@ class Answers:
 
 
 class Door:
-    """Lets in who has a token of somebody who may look."""
+    """Lets in who has a token of somebody who may look.
+
+    Questions about tokens that nobody has shown yet have a budget of their own, so that who invents tokens
+    can't keep out people whom the API server knows.
+    """
 
     def __init__(self, reviewer: Reviewer, clock: Callable[[], float] = time.monotonic) -> None:
         self._reviewer = reviewer
         self._tokens = Answers(clock)
         self._users = Answers(clock)
-        self._budget = Budget(_A_SECOND, _BURST, clock)
-        self._asking = asyncio.Semaphore(_AT_ONCE)
+        self._strangers = Budget(_A_SECOND, _STRANGERS, clock)
+        self._known = Budget(_A_SECOND, _KNOWN, clock)
 
     async def enter(self, token: str) -> User:
         """Whose token it is, if that user may look. Raises Refused."""
+        if not token.isascii():  # no bearer token is otherwise (RFC 6750, 2.1)
+            raise Refused(401, _NOBODY)
         key = hashlib.sha256(token.encode()).digest()
         known, user = self._tokens.find(key)
         if not known:
-            user = await self._ask(lambda: self._reviewer.user(token))
+            budget = self._strangers if self._tokens.last(key) is None else self._known
+            user = await self._ask(budget, lambda: self._reviewer.user(token))
             self._tokens.keep(key, user, _REFUSED_FOR if user is None else BELIEVED)
         if user is None:
-            raise Refused(401, "The API server doesn't know this token, or it has ended.")
+            raise Refused(401, _NOBODY)
         if not await self.may_stay(user):
             raise Refused(403, f"{user.name} may not see this page: bind a ClusterRole with get of {PATH}.")
         return user
@@ -144,15 +161,15 @@ class Door:
         key = hashlib.sha256(repr(user).encode()).digest()
         known, answer = self._users.find(key)
         if not known:
-            allowed = await self._ask(lambda: self._reviewer.may_look(user))
+            allowed = await self._ask(self._known, lambda: self._reviewer.may_look(user))
             answer = user if allowed else None
             self._users.keep(key, answer, BELIEVED if allowed else _REFUSED_FOR)
         return answer is not None
 
-    async def _ask(self, question: Callable[[], Awaitable[A]]) -> A:
-        if not self._budget.take():
+    async def _ask(self, budget: Budget, question: Callable[[], Awaitable[A]]) -> A:
+        if not budget.take():
             raise Refused(429, "Too many logins at once: try again in a moment.")
-        async with self._asking:
+        async with budget.asking:
             try:
                 return await question()
             except KubeError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -18,7 +18,7 @@ import structlog
 
 from issuer.statuspage.model import Query, Source
 from issuer.statuspage.requests import requests
-from issuer.statuspage.sections import Sections, sections
+from issuer.statuspage.sections import Sections, making
 from issuer.statuspage.snapshot import take
 
 log = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ class Live:
         found = self._latest.get(query)
         if found is not None and self._clock() < self._made + self._every:
             return found
-        if self._closed or (query not in self._looking and len(self._looking) >= MOST_LISTS):
+        if self._closed or self._too_many(query):
             raise Full
         future = self._looking.setdefault(query, asyncio.get_running_loop().create_future())
         self._go()
@@ -85,7 +85,7 @@ class Live:
 
         Ends when the server does. Raises Full.
         """
-        if self._closed or len(self._watching) >= MOST_VIEWERS:
+        if self._closed or len(self._watching) >= MOST_VIEWERS or self._too_many(query):
             raise Full
         me, clock = object(), asyncio.get_running_loop().time
         self._watching[me] = query
@@ -119,6 +119,11 @@ class Live:
         for future in self._looking.values():
             future.cancel()
 
+    def _too_many(self, query: Query) -> bool:
+        """Whether this would be one list too many, of those who look and those who watch."""
+        lists = {*self._looking, *self._watching.values()}
+        return query not in lists and len(lists) >= MOST_LISTS
+
     def _go(self) -> None:
         if self._rounds is None or self._rounds.done():
             self._rounds = asyncio.create_task(self._run(), name="status-page")
@@ -131,14 +136,17 @@ class Live:
             looking, self._looking = self._looking, {}
             try:
                 await self._round({*looking, *self._watching.values()})
+                for query, future in looking.items():
+                    if not future.done():
+                        future.set_result(self._latest[query])
             except Exception as error:  # a defect of the page must not end it
                 log.exception("status page not made", error=repr(error))
                 for future in looking.values():
                     if not future.done():
                         future.set_exception(error)
-            for query, future in looking.items():
-                if not future.done():
-                    future.set_result(self._latest[query])
+            finally:  # closing cancels a round, and nobody else knows who looks
+                for future in looking.values():
+                    future.cancel()
             took = self._clock() - began
             self._due = began + max(self._every, took * (SHARE + 1))
             turn, self._turn = self._turn, asyncio.Event()
@@ -146,10 +154,20 @@ class Live:
 
     async def _round(self, queries: set[Query]) -> None:
         snapshot = await take(self._source, queries, self._now())
-        alike, latest = sections(snapshot), {}
+        alike, latest = await _made(making(snapshot)), {}
         for query in queries:
             await asyncio.sleep(0)
             latest[query] = {**alike, "requests": requests(snapshot, query)}
         self._latest = latest
         self._made = self._clock()
         self.rounds += 1
+
+
+async def _made(steps: Generator[None, None, Sections]) -> Sections:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            made: Sections = end.value
+            return made
+        await asyncio.sleep(0)

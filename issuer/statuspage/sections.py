@@ -6,6 +6,7 @@ The list of requests depends on what somebody looks for, and is made in ``reques
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import datetime
 from typing import Final
 
@@ -24,16 +25,28 @@ MOST_ISSUERS: Final = 100
 
 def sections(snapshot: Snapshot) -> Sections:
     """What everybody sees alike."""
+    steps = making(snapshot)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            made: Sections = end.value
+            return made
+
+
+def making(snapshot: Snapshot) -> Generator[None, None, Sections]:
+    """The same, with a stop after each millisecond or so, where others may have their turn."""
     if snapshot.replica.role == "stands by":
         empty = {name: tag("section", id=name, hidden=True) for name in ("now", "issuers", "expiring")}
         return {**empty, "verdict": verdict(snapshot), "about": about(snapshot.replica)}
-    return {
-        "verdict": verdict(snapshot),
-        "now": now(snapshot),
-        "issuers": issuers(snapshot),
-        "expiring": expiring(snapshot.expiring, snapshot.at),
-        "about": about(snapshot.replica),
-    }
+    made = {"verdict": verdict(snapshot)}
+    yield
+    made["now"] = now(snapshot)
+    made["issuers"] = yield from _issuers(snapshot)
+    made["expiring"] = expiring(snapshot.expiring, snapshot.at)
+    yield
+    made["about"] = about(snapshot.replica)
+    return made
 
 
 def verdict(snapshot: Snapshot) -> Html:
@@ -135,11 +148,14 @@ def about(replica: Replica) -> Html:
 # Issuers ----------------------------------------------------------------------
 
 
-def issuers(snapshot: Snapshot) -> Html:
+def _issuers(snapshot: Snapshot) -> Generator[None, None, Html]:
     """Every issuer, those in trouble first."""
     shown = snapshot.issuers[:MOST_ISSUERS]
     left = len(snapshot.issuers) - len(shown)
-    rows = [_issuer(one, snapshot) for one in shown]
+    rows = []
+    for one in shown:
+        yield
+        rows.append(_issuer(one, snapshot))
     body: Html = (
         table("Issuers", ("Issuer", "State", "CA", "Waiting", "Canary"), rows, class_="issuers")
         if rows

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from issuer.kube.identity import User
 from issuer.statuspage.door import Door, Refused, names_loopback
+from issuer.statuspage.listener import PATIENCE, Listener
 from issuer.statuspage.live import Full, Live
 from issuer.statuspage.model import Query
 from issuer.statuspage.page import document, login
@@ -48,7 +49,11 @@ HEARTBEAT: Final = 15.0
 STREAM_LASTS: Final = 600.0
 """Seconds after which a stream ends, and the browser begins another."""
 
+UNSAID: Final = 30.0
+"""Seconds a stream goes on though the API server can't say whether it may."""
+
 _STALLED = 30.0  # seconds a browser may take for one message
+_IDLE = 15.0  # seconds a connection is kept for its next request
 _LARGEST_FORM = 64 * 1024  # some identity providers' tokens are long
 _FORM = "application/x-www-form-urlencoded"
 _user: ContextVar[User | None] = ContextVar("user", default=None)
@@ -69,6 +74,7 @@ class StatusServer:
         static = files("issuer.statuspage") / "static"
         self._assets = {name: (static / name).read_bytes() for name in ASSETS}
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
         self._fresh: asyncio.Task[None] | None = None
 
     async def start(self, address: str, certificate: Certificate | None = None) -> None:
@@ -76,11 +82,17 @@ class StatusServer:
         host, port = parse_address(address)
         if not is_loopback(host) and (certificate is None or self._door is None):
             raise ValueError(f"{address} is not loopback: the page needs TLS and a login there")
-        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(
+            self._app(), access_log=None, shutdown_timeout=2.0, keepalive_timeout=_IDLE
+        )
         await self._runner.setup()
-        context = None if certificate is None else certificate.context
-        await web.TCPSite(self._runner, host, port, ssl_context=context).start()
-        if certificate is not None:
+        if certificate is None:
+            await web.TCPSite(self._runner, host, port).start()
+        else:
+            if self._runner.server is None:
+                raise AssertionError("a runner that is set up has a server")
+            self._listener = Listener(self._runner.server, certificate.context)
+            await self._listener.start(host, port)
             self._fresh = asyncio.create_task(certificate.keep_fresh(), name="status-page-tls")
         log.info("status page", address=address, login=self._door is not None)
 
@@ -90,6 +102,8 @@ class StatusServer:
         if self._fresh is not None:
             self._fresh.cancel()
             await asyncio.gather(self._fresh, return_exceptions=True)
+        if self._listener is not None:
+            await self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -110,6 +124,8 @@ class StatusServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The door, before anything is looked at."""
+        if self._listener is not None:
+            self._listener.asked(request.protocol)
         try:
             if _from_elsewhere(request):
                 raise Refused(403, "This was asked for by another site.")
@@ -149,7 +165,7 @@ class StatusServer:
             raise AssertionError("without a door there is no such path")
         if request.content_type != _FORM:
             raise web.HTTPUnsupportedMediaType
-        token = str((await request.post()).get("token", "")).strip()
+        token = str((await _form(request)).get("token", "")).strip()
         if not token:
             raise Refused(401, "There is no token in the form.")
         user = await self._door.enter(token)
@@ -184,26 +200,48 @@ class StatusServer:
             stream = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
             await stream.prepare(request)
             ends = clock() + STREAM_LASTS
+            staying = _Staying(lambda: self._may_stay(request))
             with suppress(ConnectionError, TimeoutError):
                 await _send(stream, b"retry: 1000\n\n" + self._message(first or {}))
                 async for changed in changes:
-                    if clock() > ends or not await self._may_stay():
+                    if clock() > ends or not await staying.holds():
                         break
                     await _send(stream, self._message(changed))
         return stream
 
-    async def _may_stay(self) -> bool:
-        user = _user.get()
-        if self._door is None or user is None:
-            return True
-        try:
-            return await self._door.may_stay(user)
-        except Refused:
-            return False
+    async def _may_stay(self, request: web.Request) -> None:
+        """As if it came in again: the right, and the session or the token. Raises Refused."""
+        if self._door is not None:
+            await self._enter(self._door, request)
 
     def _message(self, changed: Mapping[str, str]) -> bytes:
         at = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         return b"data: " + orjson.dumps({"at": at, "parts": dict(changed)}) + b"\n\n"
+
+
+class _Staying:
+    """Whether who watches may go on watching: until a no, or until nobody could say for a while.
+
+    Too many questions at once (429) are no answer about this user.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[None]]) -> None:
+        self._ask = ask
+        self._unsaid_since: float | None = None
+
+    async def holds(self) -> bool:
+        """Ask, and what follows from it."""
+        now = asyncio.get_running_loop().time()
+        try:
+            await self._ask()
+        except Refused as refused:
+            if refused.status != 503:
+                return refused.status == 429
+            if self._unsaid_since is None:
+                self._unsaid_since = now
+            return now - self._unsaid_since < UNSAID
+        self._unsaid_since = None
+        return True
 
 
 async def _add_headers(_request: web.Request, answer: web.StreamResponse) -> None:
@@ -220,9 +258,27 @@ def _from_elsewhere(request: web.Request) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is None:
         origin = request.headers.get("Origin", "null")
-        return origin != "null" and urlsplit(origin).netloc.casefold() != request.host.casefold()
+        return origin != "null" and _netloc(origin) != request.host.casefold()
     follows_a_link = request.method in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Mode") == "navigate"
     return site not in ("none", "same-origin") and not follows_a_link
+
+
+def _netloc(origin: str) -> str:
+    """Host and port; "" of what is no URL."""
+    try:
+        return urlsplit(origin).netloc.casefold()
+    except ValueError:
+        return ""
+
+
+async def _form(request: web.Request) -> Mapping[str, object]:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await request.post()
+    except TimeoutError as error:
+        raise Refused(408, "The form didn't come in time.") from error
+    except (ValueError, LookupError) as error:  # its bytes, or an encoding that is none
+        raise Refused(400, "The form can't be read: it must be UTF-8.") from error
 
 
 def _check_host(request: web.Request) -> None:

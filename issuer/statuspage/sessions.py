@@ -71,7 +71,7 @@ class Sessions:
 
 
 def _hash(cookie: str) -> bytes:
-    return hashlib.sha256(cookie.encode()).digest()
+    return hashlib.sha256(cookie.encode(errors="surrogateescape")).digest()
 
 
 def _seconds_left(token: str, now: float) -> int:

@@ -209,3 +209,12 @@ def test_the_notes_tell_the_next_step(tmp_path: Path) -> None:
     assert "helm test vault-issuer -n pki" in second
     assert "starterPolicy" not in second
     assert "every Secret of the cluster" in second
+
+
+def test_the_notes_warn_of_a_status_page_that_everybody_reaches(tmp_path: Path) -> None:
+    told = "statusPage.from is empty"
+    exposed = {"enabled": True, "address": ":9403", "tls": {"secretName": "status-tls"}}
+    assert told in notes({"statusPage": exposed}, tmp_path)
+    assert told not in notes({"statusPage": {**exposed, "from": [{"podSelector": {}}]}}, tmp_path)
+    assert told not in notes({"statusPage": {"enabled": True}}, tmp_path)
+    assert told not in notes({"statusPage": {**exposed, "enabled": False}}, tmp_path)

@@ -5,6 +5,7 @@ How it looks and behaves in a browser is in tests/browser.
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 import time
@@ -105,8 +106,11 @@ def test_the_page_knows_issuers_requests_and_why_they_wait(bed: Testbed, namespa
         assert f"{namespace}/refused" in failed
         assert "www.example.com" in failed
         assert f"{namespace}/nowhere" in first_event(url)["requests"]
-        token = bed.kube.get("v1", "Secret", f"{issuer}-token", SYSTEM_NAMESPACE)
-        assert str(token["data"]["token"]) not in text
+        secret = bed.kube.get("v1", "Secret", f"{issuer}-token", SYSTEM_NAMESPACE)
+        token = base64.b64decode(secret["data"]["token"]).decode().strip()
+        assert token
+        for shown in (text, fetch(f"{url}/?state=issued")[1], failed):
+            assert token not in shown
 
 
 def test_a_replica_that_stands_by_says_who_leads(bed: Testbed) -> None:

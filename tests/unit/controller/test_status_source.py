@@ -18,13 +18,13 @@ from issuer.controller.expiring import DAYS, SOONEST, STEP, count_ends
 from issuer.controller.kubernetes_csr import KubernetesCSR
 from issuer.controller.options import ControllerOptions, OptionsError
 from issuer.controller.request import IssuerKey
-from issuer.controller.status_source import SLICE, StatusSource
+from issuer.controller.status_source import StatusSource
 from issuer.controller.wiring import Parts
 from issuer.kube.client import KubeClient
 from issuer.statuspage.model import Query
 from issuer.statuspage.requests import requests
 from issuer.statuspage.sections import sections
-from issuer.statuspage.snapshot import take
+from issuer.statuspage.snapshot import SLICE, take
 from tests.builders import NOW, certificate_request, condition, csr_pem, issuer_object, signing_request
 from tests.unit.controller.fakes import ScriptedKube
 

@@ -98,6 +98,30 @@ async def test_strangers_cannot_have_the_api_server_asked_without_end() -> None:
     assert await door.enter("good") == JANE
 
 
+async def test_invented_tokens_keep_out_nobody_whom_the_api_server_knows() -> None:
+    clock, reviewer = Clock(), Reviewer()
+    door = Door(reviewer, clock)
+    await door.enter("good")
+    clock.now += BELIEVED + 1
+    for number in range(100):
+        with pytest.raises(Refused):
+            await door.enter(f"guess {number}")
+    assert await door.may_stay(JANE)  # her session
+    assert await door.enter("good") == JANE  # her script
+    reviewer.users["new"] = User("joe")
+    with pytest.raises(Refused) as refused:
+        await door.enter("new")
+    assert refused.value.status == 429
+
+
+async def test_bytes_that_are_no_token_are_not_asked_about() -> None:
+    reviewer = Reviewer()
+    with pytest.raises(Refused) as refused:
+        await Door(reviewer).enter("\udcff")
+    assert refused.value.status == 401
+    assert reviewer.tokens_asked == 0
+
+
 async def test_an_api_server_that_cannot_answer_lets_nobody_in() -> None:
     reviewer = Reviewer()
     reviewer.broken = True
@@ -161,6 +185,7 @@ def test_a_session_is_known_by_its_cookie_until_it_ends() -> None:
     assert sessions.find(cookie) == JANE
     assert sessions.find(cookie + "x") is None
     assert sessions.find("") is None
+    assert sessions.find("\udcff") is None
     clock.now += LASTS
     assert sessions.find(cookie) is None
     assert len(sessions) == 0

@@ -100,6 +100,26 @@ async def test_there_are_only_so_many_lists_in_one_round() -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def test_lists_that_are_watched_count_as_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("issuer.statuspage.live.MOST_LISTS", 2)
+    async with (
+        live_of(Facts(), every=3600) as live,
+        aclosing(live.watch(Query(), 30)) as one,
+        aclosing(live.watch(Query("line"), 30)) as two,
+        aclosing(live.watch(Query("line"), 30)) as again,
+    ):
+        first = asyncio.ensure_future(anext(one))
+        await asyncio.sleep(0)
+        await anext(two)
+        await first
+        with pytest.raises(Full):
+            await live.look(Query("denied"))
+        with pytest.raises(Full):
+            await anext(live.watch(Query("denied"), 30))
+        assert await live.look(Query("line"))
+        assert await anext(again)
+
+
 class Slow(Facts):
     """Each look takes a tenth of a second."""
 
@@ -159,6 +179,27 @@ async def test_a_defect_is_told_to_who_looks_and_the_next_look_works() -> None:
             await live.look(Query())
         facts.broken = False
         assert set(await live.look(Query())) == ALL
+
+
+class Stuck(Facts):
+    """Never comes to an end of its requests."""
+
+    async def expiring(self, _now: object) -> None:
+        self.reached.set()
+        await asyncio.Event().wait()
+
+    reached: asyncio.Event
+
+
+async def test_closing_ends_who_looks_in_the_midst_of_a_round() -> None:
+    facts = Stuck()
+    facts.reached = asyncio.Event()
+    async with live_of(facts) as live:
+        waits = asyncio.ensure_future(live.look(Query()))
+        await facts.reached.wait()
+        await live.close()
+        await asyncio.wait({waits}, timeout=10)
+        assert waits.cancelled()
 
 
 async def test_closing_ends_every_stream() -> None:

@@ -12,7 +12,7 @@ from issuer.statuspage.html import span, tag
 from issuer.statuspage.model import PAGE, Ends, Query, Replica, Work
 from issuer.statuspage.page import document, login
 from issuer.statuspage.requests import requests
-from issuer.statuspage.sections import MOST_ISSUERS, issuers, sections
+from issuer.statuspage.sections import MOST_ISSUERS, making, sections
 from issuer.statuspage.verdict import findings
 from tests.unit.statuspage.facts import (
     DAY,
@@ -174,11 +174,17 @@ async def test_many_issuers_and_many_requests_are_cut_and_the_rest_counted() -> 
         slice=1000,
     )
     snapshot = await snapshot_of(facts)
-    assert "20 more issuers" in issuers(snapshot)
+    assert "20 more issuers" in sections(snapshot)["issuers"]
     html = requests(snapshot, Query())
     assert html.count("<tr") == PAGE + 1
     assert "1 to 50 of 20,000" in html
     assert len(html) + len(str(sections(snapshot))) < 200_000
+
+
+async def test_others_have_their_turn_between_two_issuers() -> None:
+    runs = tuple(run() for _ in range(24))
+    snapshot = await snapshot_of(Facts(known=[issuer(f"i{n}", canary=runs) for n in range(50)]))
+    assert len(list(making(snapshot))) > 50
 
 
 async def test_pages_lead_to_each_other_and_keep_the_search() -> None:

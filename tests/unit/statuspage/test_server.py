@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
+from issuer.kube.errors import Unavailable
 from issuer.kube.identity import User
 from issuer.statuspage import server as module
 from issuer.statuspage.door import Door
@@ -30,14 +32,18 @@ TOKEN = "jane-s-token"
 
 
 class Reviewer:
-    """Knows jane, who may look until a test says otherwise."""
+    """Knows jane, who may look until a test says otherwise; ``away`` as an API server may be."""
 
     allowed = True
+    known = True
+    away = False
 
     async def user(self, token: str) -> User | None:
-        return JANE if token == TOKEN else None
+        return JANE if self.known and token == TOKEN else None
 
     async def may_look(self, _user: User) -> bool:
+        if self.away:
+            raise Unavailable("POST subjectaccessreviews: connection refused")
         return self.allowed
 
 
@@ -60,6 +66,7 @@ class Exposed:
     url: str
     reviewer: Reviewer
     session: aiohttp.ClientSession
+    context: ssl.SSLContext
 
 
 @asynccontextmanager
@@ -75,7 +82,7 @@ async def exposed(directory: Path) -> AsyncIterator[Exposed]:
     connector = aiohttp.TCPConnector(ssl=context)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
         try:
-            yield Exposed(f"https://127.0.0.1:{port}", reviewer, session)
+            yield Exposed(f"https://127.0.0.1:{port}", reviewer, session, context)
         finally:
             await page.close()
 
@@ -251,7 +258,7 @@ async def test_without_a_token_there_is_nothing_but_the_form(tmp_path: Path) -> 
                 assert got.status == 401
                 assert got.headers["WWW-Authenticate"].startswith("Bearer")
                 assert "vault.example.com" not in text
-                assert ('type="password"' in text) is path.startswith("/?") or path in ("/", "/?state=denied")
+                assert ('type="password"' in text) is (path in ("/", "/?state=denied"))
         async with one.session.get(one.url + "/static/status.css") as got:
             assert got.status == 200
 
@@ -326,6 +333,39 @@ async def test_forms_of_other_kinds_and_sizes_are_refused(tmp_path: Path) -> Non
         assert (await login(one, "x" * 100_000))[0] == 413
 
 
+FORM = "Content-Type: application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nAuthorization: Bearer \xff", b"", 401),
+        (b"GET / HTTP/1.1\r\nCookie: " + COOKIE.encode() + b"=\xff", b"", 401),
+        (b"GET / HTTP/1.1\r\nOrigin: http://[x", b"", 403),
+        (b"GET / HTTP/1.1\r\nOrigin: \xff", b"", 403),
+        (b"GET /events HTTP/1.1\r\nAccept: \xff", b"", 401),
+        (b"GET /?q=%ff%ed%a0%80 HTTP/1.1\r\nAuthorization: Bearer " + TOKEN.encode(), b"", 200),
+        (b"POST /login HTTP/1.1\r\n" + FORM.encode(), b"token=\xff", 400),
+        (b"POST /login HTTP/1.1\r\n" + FORM.encode(), b"token=%ff", 401),
+        (b"POST /login HTTP/1.1\r\n" + FORM.encode() + b"; charset=nope", b"token=x", 400),
+        (b"POST /login HTTP/1.1\r\n" + FORM.encode() + b"; charset=a%00b", b"token=x", 400),
+        (b"POST /logout HTTP/1.1\r\nCookie: " + COOKIE.encode() + b"=\xff", b"", 401),
+    ],
+)
+async def test_odd_bytes_of_strangers_are_refused_and_break_nothing(
+    tmp_path: Path, head: bytes, body: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with exposed(tmp_path) as one:
+        url = urlsplit(one.url)
+        reader, writer = await asyncio.open_connection(url.hostname, url.port, ssl=one.context)
+        more = f"\r\nHost: {url.netloc}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head + more.encode() + body)
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert "Traceback" not in caplog.text
+
+
 async def test_a_right_that_is_taken_away_ends_the_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,6 +381,74 @@ async def test_a_right_that_is_taken_away_ends_the_stream(
                 pass
         async with one.session.get(one.url, headers=HTML) as got:
             assert got.status == 403
+
+
+async def logout(one: Exposed) -> None:
+    """Log out, as another tab does."""
+    async with one.session.post(f"{one.url}/logout", allow_redirects=False) as got:
+        assert got.status == 303
+
+
+async def test_logging_out_ends_the_streams_of_other_tabs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT", 0.1)
+    async with exposed(tmp_path) as one:
+        await login(one)
+        async with one.session.get(f"{one.url}/events") as got:
+            messages = events(got.content)
+            await anext(messages)
+            await logout(one)
+            async for _ in messages:
+                pass
+
+
+async def test_a_scripts_stream_ends_with_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT", 0.1)
+    monkeypatch.setattr("issuer.statuspage.door.BELIEVED", 0.0)
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    async with exposed(tmp_path) as one, one.session.get(f"{one.url}/events", headers=bearer) as got:
+        messages = events(got.content)
+        await anext(messages)
+        one.reviewer.known = False
+        async for _ in messages:
+            pass
+
+
+async def test_a_stream_goes_on_through_short_troubles_of_the_api_server_and_ends_with_long_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT", 0.05)
+    monkeypatch.setattr("issuer.statuspage.door.BELIEVED", 0.0)
+    monkeypatch.setattr("issuer.statuspage.door._A_SECOND", 1000.0)
+    async with exposed(tmp_path) as one:
+        await login(one)
+        async with one.session.get(f"{one.url}/events") as got:
+            messages = events(got.content)
+            await anext(messages)
+            one.reviewer.away = True
+            for _ in range(3):
+                await anext(messages)
+            monkeypatch.setattr(module, "UNSAID", 0.0)
+            async for _ in messages:
+                pass
+
+
+async def test_a_stream_goes_on_while_there_are_too_many_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT", 0.05)
+    monkeypatch.setattr("issuer.statuspage.door.BELIEVED", 0.0)
+    async with exposed(tmp_path) as one:
+        await login(one)
+        async with one.session.get(f"{one.url}/events") as got:
+            messages = events(got.content)
+            await anext(messages)
+            monkeypatch.setattr("issuer.statuspage.door.Budget.take", lambda _self: False)
+            async with one.session.get(one.url) as page:
+                assert page.status == 429
+            for _ in range(3):
+                await anext(messages)
 
 
 async def test_a_renewed_certificate_is_served_without_a_restart(tmp_path: Path) -> None:

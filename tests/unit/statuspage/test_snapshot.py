@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from issuer.statuspage.model import LONGEST_TEXT, PAGE, Query
-from issuer.statuspage.snapshot import REASONS
+from issuer.statuspage.snapshot import REASONS, SLICE
 from tests.unit.statuspage.facts import CLUSTER, Facts, answer, issuer, opened, run, snapshot_of
 
 
@@ -52,6 +52,23 @@ async def test_others_work_between_two_slices() -> None:
     await snapshot_of(facts)
     task.cancel()
     assert turns >= 10
+
+
+@pytest.mark.parametrize("lists", [1, 50])
+async def test_the_more_lists_the_more_often_others_work(lists: int) -> None:
+    facts = Facts(open=[opened(f"r{n}") for n in range(SLICE * 2)], slice=SLICE)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await snapshot_of(facts, *(Query(text=str(n)) for n in range(lists)))
+    task.cancel()
+    assert lists * 2 <= turns - lists <= lists * 2 + 10  # each list's rows are a turn, too
 
 
 async def test_each_query_gets_its_page_from_one_pass() -> None:

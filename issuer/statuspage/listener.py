@@ -1,0 +1,137 @@
+"""A TLS listener that strangers reach: so many connections at once, and none for long without a request."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+log = structlog.get_logger(__name__)
+
+MOST: Final = 256
+"""Connections at once; viewers and their browsers need a few each."""
+
+PATIENCE: Final = 10.0
+"""Seconds for the handshake, and again for the first request's headers."""
+
+_FAREWELL = 5.0  # seconds for the other side's end of TLS
+_BACKLOG = 128
+
+
+class Listener:
+    """Hands connections to an aiohttp server. One too many is closed before anything is spent on it."""
+
+    def __init__(self, server: web.Server, context: ssl.SSLContext) -> None:
+        self._server = server
+        self._context = context
+        self._open: dict[object, _Connection] = {}
+        self._sockets: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((one[0], one[4]) for one in found):
+            listening = socket.create_server(address, family=family, backlog=_BACKLOG)
+            listening.setblocking(False)
+            self._sockets.append(listening)
+            self._begin(self._accept(listening))
+
+    def asked(self, handler: object) -> None:
+        """The connection of that aiohttp handler has brought a request."""
+        found = self._open.get(handler)
+        if found is not None:
+            found.be_patient()
+
+    async def close(self) -> None:
+        """Listen no more; connections are the server's to end."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for one in self._sockets:
+            one.close()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                accepted, _ = await asyncio.get_running_loop().sock_accept(listening)
+            except OSError as error:  # such as too many open files
+                log.warning("status page: no connection accepted", error=str(error))
+                await asyncio.sleep(1.0)
+                continue
+            if len(self._open) >= MOST:
+                accepted.close()
+            else:
+                self._begin(self._serve(accepted))
+
+    async def _serve(self, accepted: socket.socket) -> None:
+        handler = self._server()
+        connection = _Connection(handler, lambda: self._open.pop(handler, None))
+        self._open[handler] = connection
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection,
+                accepted,
+                ssl=self._context,
+                ssl_handshake_timeout=PATIENCE,
+                ssl_shutdown_timeout=_FAREWELL,
+            )
+        except BaseException as error:
+            self._open.pop(handler, None)
+            accepted.close()
+            if not isinstance(error, OSError):
+                raise
+
+
+class _Connection(asyncio.Protocol):
+    """An aiohttp handler's, ended when no request comes."""
+
+    def __init__(self, handler: asyncio.Protocol, gone: Callable[[], object]) -> None:
+        self._handler = handler
+        self._gone = gone
+        self._waits: asyncio.TimerHandle | None = None
+
+    def be_patient(self) -> None:
+        """From now on it may take its time."""
+        if self._waits is not None:
+            self._waits.cancel()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is there, and its time runs."""
+        if not isinstance(transport, asyncio.Transport):
+            raise AssertionError("a stream has a transport that can be aborted")
+        self._waits = asyncio.get_running_loop().call_later(PATIENCE, transport.abort)
+        self._handler.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """The handler's."""
+        self._handler.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """The handler's."""
+        return self._handler.eof_received()
+
+    def pause_writing(self) -> None:
+        """The handler's."""
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The handler's."""
+        self._handler.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Its place is free."""
+        self.be_patient()
+        self._gone()
+        self._handler.connection_lost(exc)
