@@ -68,6 +68,7 @@ async def guarded(world: World, tmp_path: Path) -> AsyncIterator[Guarded]:
     yield Guarded(f"https://127.0.0.1:{port}", good, stranger)
     await page.close()
     await client.close()
+    await asyncio.sleep(0.5)  # TLS connections end a moment after they are closed, and before the loop does
 
 
 async def log_in(page: Page, token: str) -> None:
