@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-chart test-integration test-cardinality test-docs test-differential test-browser screenshots e2e kind conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
+.PHONY: help setup demo test test-unit test-chart test-integration test-cardinality test-status-page test-docs test-differential test-browser screenshots e2e kind conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test-integration: setup ## the tests on the real testbed alone
 
 test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no series more for them
 	@$(BIN)/python tools/tiers.py cardinality
+
+test-status-page: setup ## minutes: the status page while 20,000 requests wait, and what it costs then
+	@$(BIN)/python tools/tiers.py status-page
 
 test-docs: setup ## the command blocks of the pages alone, on the real testbed
 	@$(BIN)/python tools/tiers.py docs

@@ -4,6 +4,7 @@ unit: no servers. replay: a recorded sample of the differential tier. chart: Hel
 cluster. integration: the real testbed. rights: each rule of the RBAC taken away, on a testbed of its own.
 docs: the pages' command blocks, typed as a reader does. browser: the status page and the docs in Chromium.
 cardinality: 20,000 requests in 500 namespaces. differential: the real approver-policy, which is built for it.
+status-page: the status page while 20,000 requests wait.
 
 python tools/tiers.py unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -37,6 +38,7 @@ PATHS = {
     "rights": (RIGHTS,),
     # Not named test_*.py, so that it runs only when it is asked for.
     "cardinality": ("tests/integration/whole_cardinality.py",),
+    "status-page": ("tests/integration/whole_status_page.py",),
 }
 
 
