@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,17 +19,15 @@ from issuer.controller.options import ControllerOptions
 from issuer.controller.sharding.marks import ENDING, GROUP_LABEL, SHARDS
 from issuer.controller.sharding.replica import Replica
 from issuer.controller.sharding.work import RequestWork
-from issuer.controller.status_source import StatusSource
 from issuer.controller.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Parts
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import Lease
-from issuer.statuspage.door import ApiReviewer, Door
-from issuer.statuspage.live import Live
-from issuer.statuspage.server import StatusServer
-from issuer.statuspage.tls import Certificate
 from issuer.telemetry.health import HealthServer
+
+if TYPE_CHECKING:
+    from issuer.statuspage.server import StatusServer
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +87,8 @@ class Manager:
             await self.health.close()
 
     async def _start_page(self, page: StatusServer) -> None:
+        from issuer.statuspage.tls import Certificate
+
         certificate, key = self.options.status_tls_cert, self.options.status_tls_key
         tls = None if certificate is None or key is None else Certificate(certificate, key)
         await page.start(self.options.status_address, tls)
@@ -287,6 +287,12 @@ def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
 def _status_page(
     options: ControllerOptions, parts: Parts, elector: LeaderElector | None, replica: Replica | None
 ) -> StatusServer:
+    # Imported here, as a controller without the page starts sooner without it.
+    from issuer.controller.status_source import StatusSource
+    from issuer.statuspage.door import ApiReviewer, Door
+    from issuer.statuspage.live import Live
+    from issuer.statuspage.server import StatusServer
+
     door = Door(ApiReviewer(parts.client)) if options.status_exposed else None
     return StatusServer(Live(StatusSource(options, parts, elector, replica)), door)
 
