@@ -27,6 +27,7 @@ from issuer.statuspage.sections import sections
 from issuer.statuspage.snapshot import SLICE, take
 from tests.builders import NOW, certificate_request, condition, csr_pem, issuer_object, signing_request
 from tests.unit.controller.fakes import ScriptedKube
+from tests.unit.turns import counted_turns
 
 VAULT = IssuerKey("VaultClusterIssuer", "", "demo")
 CSR = csr_pem("a.lab.example.test")
@@ -156,20 +157,11 @@ async def test_certificates_are_counted_by_when_they_end_and_whether_their_renew
 
 
 async def test_of_many_certificates_the_first_to_end_are_named_and_others_work_meanwhile() -> None:
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(other())
-    found = await count_ends((certificate(f"c{n}", 300 - n / 100) for n in range(20_000)), NOW)
-    task.cancel()
+    async with counted_turns() as turns:
+        found = await count_ends((certificate(f"c{n}", 300 - n / 100) for n in range(20_000)), NOW)
     assert len(found.soonest) == SOONEST
     assert found.soonest[0].name == "team-a/c19999"
-    assert turns >= 20
+    assert turns.count >= 20
 
 
 async def test_certificates_that_are_not_watched_yet_are_not_counted_as_none() -> None:
@@ -184,31 +176,21 @@ async def test_twenty_thousand_open_requests_hold_up_nothing(capsys: pytest.Capt
     for number in range(20_000):
         store.upsert(waiting(f"r{number}", f"policy {number % 7} does not apply"))
     source, queries = source_of(parts), (Query(), Query(text="r1999"), Query("line"))
-    turns, longest, last = 0, 0.0, time.perf_counter()
-
-    async def other() -> None:
-        nonlocal turns, longest, last
-        while True:
-            now = time.perf_counter()
-            turns, longest, last = turns + 1, max(longest, now - last), now
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(other())
-    await asyncio.sleep(0)
-    began = time.perf_counter()
-    snapshot = await take(source, queries, NOW)
-    looked = time.perf_counter() - began
+    async with counted_turns() as turns:
+        await asyncio.sleep(0)
+        began = time.perf_counter()
+        snapshot = await take(source, queries, NOW)
+        looked = time.perf_counter() - began
     html = {**sections(snapshot), "requests": requests(snapshot, Query("line"))}
     rendered = time.perf_counter() - began - looked
-    task.cancel()
     size = sum(len(one.encode()) for one in html.values())
     with capsys.disabled():
         print(
             f"\n  20,000 open requests, three lists: a look takes {looked * 1000:.0f} ms with at most "
-            f"{longest * 1000:.1f} ms between two turns of others, the page {rendered * 1000:.1f} ms and "
-            f"{size:,} bytes"
+            f"{turns.longest * 1000:.1f} ms between two turns of others, the page {rendered * 1000:.1f} ms "
+            f"and {size:,} bytes"
         )
-    assert turns >= 20_000 // SLICE
+    assert turns.count >= 20_000 // SLICE
     assert snapshot.in_line == 20_000
     assert snapshot.listed[Query("line")].total == 20_000
     assert size < 100_000

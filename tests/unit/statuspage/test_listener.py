@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from issuer.statuspage import listener, server
-from tests.unit.statuspage.test_server import TOKEN, Exposed, exposed
+from tests.unit.statuspage.serving import TOKEN, Exposed, exposed
 
 
 async def connect(one: Exposed) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

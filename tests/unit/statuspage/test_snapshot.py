@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from issuer.statuspage.model import LONGEST_TEXT, PAGE, Query
 from issuer.statuspage.snapshot import REASONS, SLICE
 from tests.unit.statuspage.facts import CLUSTER, Facts, answer, issuer, opened, run, snapshot_of
+from tests.unit.turns import counted_turns
 
 
 async def test_open_requests_are_counted_by_what_they_do_by_issuer_and_by_reason() -> None:
@@ -40,35 +39,17 @@ async def test_of_many_reasons_the_most_frequent_are_named_and_the_others_counte
 
 async def test_others_work_between_two_slices() -> None:
     facts = Facts(open=[opened(f"r{n}") for n in range(10)], slice=1)
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(other())
-    await snapshot_of(facts)
-    task.cancel()
-    assert turns >= 10
+    async with counted_turns() as turns:
+        await snapshot_of(facts)
+    assert turns.count >= 10
 
 
 @pytest.mark.parametrize("lists", [1, 50])
 async def test_the_more_lists_the_more_often_others_work(lists: int) -> None:
     facts = Facts(open=[opened(f"r{n}") for n in range(SLICE * 2)], slice=SLICE)
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(other())
-    await snapshot_of(facts, *(Query(text=str(n)) for n in range(lists)))
-    task.cancel()
-    assert lists * 2 <= turns - lists <= lists * 2 + 10  # each list's rows are a turn, too
+    async with counted_turns() as turns:
+        await snapshot_of(facts, *(Query(text=str(n)) for n in range(lists)))
+    assert lists * 2 <= turns.count - lists <= lists * 2 + 10  # each list's rows are a turn, too
 
 
 async def test_each_query_gets_its_page_from_one_pass() -> None:
