@@ -13,12 +13,29 @@ from typing import Any
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object, load
-from tests.integration.support import CERT_MANAGER, REQUEST, ready, request_object
+from testbed.vaultpki import PkiLayout, setup_token
+from tests.integration.support import (
+    CERT_MANAGER,
+    REQUEST,
+    cluster_issuer_with_token,
+    delete_issuer,
+    ready,
+    request_object,
+)
 
 RIGHTS = REPOSITORY / "config" / "rbac" / "optional" / "sharding.yaml"
 SHARDS = 8
 CALL = 2
 """Seconds of --vault-timeout: Leases last 15 more."""
+
+
+@contextmanager
+def signing_issuer(bed: Testbed, layout: PkiLayout, name: str) -> Iterator[str]:
+    """An issuer that signs, and the right to share its work."""
+    cluster_issuer_with_token(bed, name, setup_token(bed.vault, layout.policy))
+    bed.kube.apply(RIGHTS)
+    yield name
+    delete_issuer(bed, name)
 
 
 def take_rights_back(bed: Testbed) -> None:

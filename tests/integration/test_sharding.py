@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.cluster import Testbed
-from testbed.vaultpki import PkiLayout, setup_token
+from testbed.vaultpki import PkiLayout
 from tests.integration.sharding import (
     CALL,
     SHARDS,
@@ -20,6 +20,7 @@ from tests.integration.sharding import (
     owned,
     replica,
     replicas,
+    signing_issuer,
     take_rights_back,
     until,
     value,
@@ -27,8 +28,6 @@ from tests.integration.sharding import (
     wait_shared,
 )
 from tests.integration.support import (
-    cluster_issuer_with_token,
-    delete_issuer,
     revocations,
     signed_csrs,
     wait_ready,
@@ -47,9 +46,8 @@ def _rights(bed: Testbed) -> Iterator[None]:
 @pytest.fixture
 def issuer(bed: Testbed, layout: PkiLayout) -> Iterator[str]:
     """An issuer that signs."""
-    cluster_issuer_with_token(bed, ISSUER, setup_token(bed.vault, layout.policy))
-    yield ISSUER
-    delete_issuer(bed, ISSUER)
+    with signing_issuer(bed, layout, ISSUER) as name:
+        yield name
 
 
 @pytest.fixture

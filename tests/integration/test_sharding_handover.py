@@ -23,23 +23,21 @@ from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
 from issuer.kube.wire import Object
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
-from testbed.vaultpki import PkiLayout, setup_token
+from testbed.vaultpki import PkiLayout
 from tests.integration.inprocess import Running, in_process, until
 from tests.integration.sharding import (
-    RIGHTS,
     SHARDS,
     create,
     issued,
     options,
     owned,
     replica,
+    signing_issuer,
     take_rights_back,
     wait_all_issued,
     wait_shared,
 )
 from tests.integration.support import (
-    cluster_issuer_with_token,
-    delete_issuer,
     revocations,
     signed_csrs,
     wait_ready,
@@ -57,10 +55,8 @@ def _rights(bed: Testbed) -> Iterator[None]:
 @pytest.fixture
 async def issuer(bed: Testbed, layout: PkiLayout) -> AsyncIterator[str]:
     """An issuer that signs."""
-    cluster_issuer_with_token(bed, ISSUER, setup_token(bed.vault, layout.policy))
-    bed.kube.apply(RIGHTS)
-    yield ISSUER
-    delete_issuer(bed, ISSUER)
+    with signing_issuer(bed, layout, ISSUER) as name:
+        yield name
 
 
 @asynccontextmanager
