@@ -20,7 +20,7 @@ from issuer.kube.answers import Answers
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.resources import NAMESPACES
-from issuer.policy.decision import Decision, Review, Verdict, review
+from issuer.policy.decision import Allowance, Decision, Review, Verdict, review
 from issuer.policy.facts import Facts, IssuerReference
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.request import CertificateSigningRequest
@@ -35,12 +35,13 @@ ALLOWED_BY_NONE = "approved by somebody else, but no policy allows it"
 class Approval:
     """The request may be signed.
 
-    ``message`` goes into our Approved condition; None when we set none. ``policy`` approved it; None where
-    another approver's word was enough.
+    `message` goes into our Approved condition; None when we set none. `policy` approved it, and allows the
+    CA what `allowance` says; both are None where another approver's word was enough.
     """
 
     message: str | None
     policy: str | None = None
+    allowance: Allowance | None = None
 
 
 class AccessCache:
@@ -178,7 +179,7 @@ class Approver:
     def _outcome(self, request: Request, decision: Decision) -> Approval | Denied | Failed | Unprocessed:
         if decision.verdict is Verdict.APPROVED:
             told = f'Approved by CertificateRequestPolicy "{decision.policy}"'
-            return Approval(None if request.approved else told, decision.policy)
+            return Approval(None if request.approved else told, decision.policy, decision.allowance)
         summary = decision.summary(names=self.names)
         if decision.verdict is Verdict.UNPROCESSED:
             return Unprocessed(summary)
@@ -242,4 +243,5 @@ def _facts(request: Request, csr: CertificateSigningRequest) -> Facts:
         duration=request.duration,
         usages=tuple(spec.get("usages") or ()),
         is_ca=request.is_ca,
+        shortens=request.policy_shortens,
     )

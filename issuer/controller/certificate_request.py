@@ -26,6 +26,7 @@ class CertificateRequest(Request):
     resource: ClassVar[Resource] = CERTIFICATE_REQUESTS
     only_others_approve: ClassVar[bool] = False
     tells_by_event: ClassVar[bool] = False
+    policy_shortens: ClassVar[bool] = False
 
     @property
     def finished(self) -> bool:

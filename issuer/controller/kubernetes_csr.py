@@ -16,6 +16,9 @@ from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, 
 from issuer.controller.conditions import bounded, is_true, rfc3339
 from issuer.controller.request import BadSpec, IssuerKey, Json, Request
 from issuer.kube.resources import CERTIFICATE_SIGNING_REQUESTS, Resource
+from issuer.x509.extensions import asked_constraints
+from issuer.x509.request import CertificateSigningRequest
+from issuer.x509.usages import CERT_SIGN, read_usages
 from issuer.x509.verify import DEFAULT_LIFE
 
 DURATION: Final = "experimental.cert-manager.io/request-duration"
@@ -31,14 +34,15 @@ _DOMAIN: Final = f"{ISSUER_PLURAL}.{GROUP}"
 class KubernetesCSR(Request):
     """Answered with ``status.certificate``, or once and for all with the condition Failed; else it is silent.
 
-    Its spec is frozen, its annotations are not: whoever may update it can change what it asks for until it is
-    answered.
+    Its spec is frozen, its annotations are not: whoever may update it can change them until it is answered,
+    after its approval, too. So an annotation only narrows what the spec asks for.
     """
 
     kind: ClassVar[str] = "CertificateSigningRequest"
     resource: ClassVar[Resource] = CERTIFICATE_SIGNING_REQUESTS
     only_others_approve: ClassVar[bool] = True
     tells_by_event: ClassVar[bool] = True
+    policy_shortens: ClassVar[bool] = True
 
     @property
     def signer_name(self) -> str:
@@ -86,18 +90,19 @@ class KubernetesCSR(Request):
 
     @property
     def duration(self) -> timedelta:
-        """The annotation's, else ``spec.expirationSeconds``, else 90 days; raises BadSpec."""
+        """`spec.expirationSeconds`, else 90 days, or the annotation's if that is less; raises BadSpec."""
+        seconds = self.spec.get("expirationSeconds")
+        frozen = DEFAULT_LIFE if seconds is None else timedelta(seconds=seconds)
         text = self._annotation(DURATION)
         if text is None:
-            seconds = self.spec.get("expirationSeconds")
-            return DEFAULT_LIFE if seconds is None else timedelta(seconds=seconds)
+            return frozen
         try:
             duration = parse_duration(text)
         except ValueError as error:
             raise BadSpec(f"annotation {DURATION}: {error}", "ErrorParseDuration") from error
         if duration < SHORTEST:
             raise BadSpec(f"annotation {DURATION}: {text} is less than 10 minutes", "InvalidDuration")
-        return duration
+        return min(duration, frozen)
 
     @property
     def is_ca(self) -> bool:
@@ -109,6 +114,26 @@ class KubernetesCSR(Request):
                 "InvalidAnnotation",
             )
         return text == "true"
+
+    def check(self, csr: CertificateSigningRequest) -> None:
+        """Raise BadSpec if the annotation asks for a CA and the frozen spec doesn't, in both its places."""
+        if not self.is_ca:
+            return
+        try:
+            constraints = asked_constraints(csr.extensions)
+        except ValueError as error:
+            raise BadSpec(f"spec.request: the basicConstraints can't be decoded: {error}") from error
+        missing = []
+        if constraints is None or not constraints.is_ca:
+            missing.append("basicConstraints CA:TRUE in the CSR of spec.request")
+        if CERT_SIGN not in read_usages(self.usages).key:
+            missing.append(f'"{CERT_SIGN}" in spec.usages')
+        if missing:
+            raise BadSpec(
+                f"annotation {IS_CA} asks for a CA, and the request lacks {' and '.join(missing)}: as an "
+                "annotation can be changed after the approval, it is not enough. Make a new request",
+                "CAFlagsContradict",
+            )
 
     def _annotation(self, name: str) -> str | None:
         found = (self.object["metadata"].get("annotations") or {}).get(name)

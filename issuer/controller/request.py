@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from issuer.controller.conditions import is_true, parse_time
 from issuer.kube.resources import Resource
+from issuer.x509.request import CertificateSigningRequest
 
 Json = dict[str, Any]
 
@@ -66,6 +67,8 @@ class Request(ABC):
     """Whether the approval is always somebody else's, whatever the issuer's ``spec.approval``."""
     tells_by_event: ClassVar[bool]
     """Whether its status has no place to say why it waits."""
+    policy_shortens: ClassVar[bool]
+    """Whether a policy's maxDuration cuts its lifetime, rather than deny it."""
 
     def with_object(self, obj: Json) -> Self:
         """Another copy of the same request."""
@@ -153,6 +156,10 @@ class Request(ABC):
     @abstractmethod
     def is_ca(self) -> bool:
         """Whether a CA certificate is asked for; raises BadSpec when that can't be read."""
+
+    def check(self, csr: CertificateSigningRequest) -> None:
+        """Raise BadSpec if the object asks for what its CSR, or what else can't be changed, doesn't."""
+        return
 
     # Answers ----------------------------------------------------------------
 

@@ -179,7 +179,7 @@ class RequestReconciler:
             return _not_ready(entry.key, entry)
         if self.guard is not None and self.guard.wanted(request, entry.spec):
             return Unguarded()
-        return await self.signing.run(request, asked, entry, approval.message, story)
+        return await self.signing.run(request, asked, entry, approval, story)
 
     async def _judge(self, request: Request, asked: Asked, entry: IssuerEntry) -> Approval | Outcome:
         if entry.spec is None:
@@ -378,4 +378,5 @@ def _asked(request: Request) -> Asked:
         decoded = decode_request(request.spec.get("request") or "")
     except InvalidRequest as error:
         raise BadSpec(f"spec.request: {error}") from error
+    request.check(decoded)
     return Asked(request=decoded, is_ca=request.is_ca, usages=request.usages, duration=request.duration)

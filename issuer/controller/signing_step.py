@@ -12,6 +12,7 @@ from typing import Literal
 import structlog
 
 from issuer.api.issuers import IssuerSpec
+from issuer.controller.approval import Approval
 from issuer.controller.ca_expiry import CAEndsTooSoon, CALife, fitting, shortened
 from issuer.controller.delivery import Cause, Delivery, Held
 from issuer.controller.limits import Limits
@@ -50,7 +51,7 @@ class _Work:
     ca: CALife | None
     strict: bool
     ca_expiry: Literal["Refuse", "Shorten"]
-    approval: str | None
+    approval: Approval
     story: Story
 
 
@@ -84,7 +85,7 @@ class SigningStep:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def run(
-        self, request: Request, asked: Asked, entry: IssuerEntry, approval: str | None, story: Story
+        self, request: Request, asked: Asked, entry: IssuerEntry, approval: Approval, story: Story
     ) -> Outcome:
         """Issued with the certificate held, or why there is none."""
         if entry.shared is None or entry.spec is None:
@@ -120,11 +121,13 @@ class SigningStep:
         asked: Asked,
         entry: IssuerEntry,
         spec: IssuerSpec,
-        approval: str | None,
+        approval: Approval,
         story: Story,
     ) -> _Work:
         """What is sent, and by which rules its answer is judged. Raises Mismatch and CAEndsTooSoon."""
         asked = replace(asked, path_length=path_length(spec, asked))
+        if approval.allowance is not None and request.policy_shortens:
+            asked = replace(asked, duration=approval.allowance.cut(asked.duration))
         now, ca = self.now(), entry.lives.get(asked.is_ca)
         entry.longest[asked.is_ca].note(asked.duration, now)
         wanted = SigningRequest(
@@ -206,7 +209,7 @@ class SigningStep:
             message=f"{message}. As the CA decided: {differences}" if differences else message,
             not_after=chain.leaf.not_valid_after_utc,
             story=work.story,
-            approval=work.approval,
+            approval=work.approval.message,
             news=differences if news else "",
         )
         work.story.writes()

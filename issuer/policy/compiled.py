@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from issuer.api.policy import AllowedText, AllowedTexts, PolicySpec, SpecError, TypedTexts, ValidationRule
@@ -82,6 +83,11 @@ class Constraints:
     algorithm: str | None = None
     min_size: int | None = None
     max_size: int | None = None
+
+    @property
+    def longest(self) -> timedelta | None:
+        """The longest life allowed, or None for any."""
+        return None if self.max_duration is None else timedelta(microseconds=self.max_duration[0] // 1_000)
 
 
 @dataclass(frozen=True, slots=True)

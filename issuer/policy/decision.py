@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -53,8 +54,22 @@ class PolicyResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the approving policy leaves to the CA: usages, by cert-manager's names, and the longest life."""
+
+    usages: frozenset[str]
+    longest: timedelta | None = None
+
+    def cut(self, duration: timedelta | None) -> timedelta | None:
+        """`duration`, or the longest life where that is less."""
+        if duration is None or self.longest is None:
+            return duration
+        return min(duration, self.longest)
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict, the policy that approved, and what each policy said, by name.
+    """The verdict, the policy that approved with its allowance, and what each policy said, by name.
 
     Policies that nobody needed to ask about, since another had approved, are left out of `results`.
     """
@@ -62,6 +77,7 @@ class Decision:
     verdict: Verdict
     policy: str | None
     results: tuple[PolicyResult, ...]
+    allowance: Allowance | None = None
 
     def summary(self, limit: int = 1024, *, names: bool = True) -> str:
         """The decision for a condition: at most `limit` characters, the same text for the same decision.
@@ -115,8 +131,8 @@ class Decision:
 class Review:
     """What the policies say, before anybody was asked who may use them.
 
-    `to_ask` names the selected policies. One is judged only when its use is
-    granted: judging takes time, and a requester without rights must not cost any.
+    `to_ask` names the selected policies, those that would cut the duration behind those that leave it. One is
+    judged only when its use is granted: judging takes time, and a requester without rights must not cost any.
     What was judged is kept, so a review can be decided again with other answers.
     """
 
@@ -134,7 +150,9 @@ class Review:
         """
         for name in self.to_ask:
             if may_use.get(name) and not self.judged(name):
-                return Decision(Verdict.APPROVED, name, self._results(may_use))
+                return Decision(
+                    Verdict.APPROVED, name, self._results(may_use), _allowance(self._selected[name])
+                )
         if any(name not in may_use for name in self.to_ask):
             return None
         usable = any(may_use[name] for name in self.to_ask)
@@ -183,7 +201,24 @@ def review(
             selected[policy.name] = policy
         else:
             aside.append(PolicyResult(policy.name, False, away.kind, away.message, ()))
-    return Review(tuple(selected), selected, tuple(aside), facts)
+    return Review(
+        tuple(sorted(selected, key=lambda name: _cut_off(selected[name], facts))),
+        selected,
+        tuple(aside),
+        facts,
+    )
+
+
+def _allowance(policy: Policy) -> Allowance:
+    return Allowance(frozenset(policy.usages or ()), policy.constraints.longest)
+
+
+def _cut_off(policy: Policy, facts: Facts) -> timedelta:
+    """How much of the duration the policy would take away."""
+    longest = policy.constraints.longest
+    if not facts.shortens or facts.duration is None or longest is None:
+        return timedelta()
+    return max(facts.duration - longest, timedelta())
 
 
 def _count(number: int) -> str:

@@ -169,7 +169,7 @@ def _usages(policy: Policy, facts: Facts) -> Iterator[Violation]:
 
 
 def _constraints(constraints: Constraints, facts: Facts) -> Iterator[Violation]:
-    yield from _durations(constraints, facts.duration)
+    yield from _durations(constraints, facts.duration, shortens=facts.shortens)
     path = "spec.constraints.privateKey"
     key = facts.csr.key
     if constraints.algorithm is None and constraints.min_size is None and constraints.max_size is None:
@@ -186,11 +186,14 @@ def _constraints(constraints: Constraints, facts: Facts) -> Iterator[Violation]:
         yield Violation(f"{path}.minSize", f"{size}: at least {constraints.min_size} are wanted")
 
 
-def _durations(constraints: Constraints, duration: timedelta | None) -> Iterator[Violation]:
+def _durations(
+    constraints: Constraints, duration: timedelta | None, *, shortens: bool
+) -> Iterator[Violation]:
     nanoseconds = None if duration is None else duration // _MICROSECOND * 1_000
     has = "the request names no duration" if duration is None else format_duration(duration)
     longest, shortest = constraints.max_duration, constraints.min_duration
-    if longest and (nanoseconds is None or nanoseconds > longest[0]):
+    too_long = nanoseconds is None or (longest is not None and nanoseconds > longest[0])
+    if longest and too_long and not shortens:
         yield Violation("spec.constraints.maxDuration", f"{has}: at most {longest[1]} is allowed")
     if shortest and (nanoseconds is None or nanoseconds < shortest[0]):
         yield Violation("spec.constraints.minDuration", f"{has}: at least {shortest[1]} is wanted")

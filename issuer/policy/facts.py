@@ -22,7 +22,8 @@ class Facts:
     """A CertificateRequest as a policy sees it.
 
     `username` and `groups` are the requester's, as cert-manager's webhook stamped them. `usages` are as in
-    spec.usages, possibly none; `duration` is None where the request names none.
+    spec.usages, possibly none; `duration` is None where the request names none. With `shortens`, a duration
+    beyond a policy's maxDuration is cut to that, rather than denied.
     """
 
     name: str
@@ -34,3 +35,4 @@ class Facts:
     duration: timedelta | None
     usages: tuple[str, ...]
     is_ca: bool
+    shortens: bool = False

@@ -44,6 +44,7 @@ KEYS: Final[Mapping[str, Key]] = {
 DEFAULT_USAGES: Final = ("digital signature", "key encipherment")
 ROLE_USAGES: Final = ("server auth", "client auth", "digital signature", "data encipherment")
 # Vault's sign-intermediate gives a CA these of the asked ones, unless the CSR's own bytes name usages.
+CA_ASKED: Final = (*DEFAULT_USAGES, "cert sign")
 CA_USAGES: Final = {"digital signature", "cert sign", "crl sign"}
 URI: Final = "spiffe://cluster.local/ns/sandbox/sa/foo"
 
@@ -59,7 +60,7 @@ class Case:
     usages: tuple[str, ...] = DEFAULT_USAGES
     life: timedelta = DEFAULT_DURATION
     annotations: Mapping[str, str] = field(default_factory=dict)
-    seconds: int | None = None
+    seconds: int | None = None  # beyond 90 days an annotation alone is not enough, as anybody may change it
 
     @property
     def is_ca(self) -> bool:
@@ -91,7 +92,7 @@ CASES: Final = (
     Case("common-name-and-ip", common_name="test-common-name-ip", names=IP),
     Case("ip-only", names=IP),
     Case("dns-name-and-ip", names=(*IP, *dns(*host("ip")))),
-    Case("ca", names=dns(*host("ca")), annotations={IS_CA: "true"}),
+    Case("ca", names=dns(*host("ca")), usages=CA_ASKED, annotations={IS_CA: "true"}),
     Case("email-only", names=tuple(map(x509.RFC822Name, ("alice@example.com", "bob@cert-manager.io")))),
     Case(
         "common-name-and-uri",
@@ -123,9 +124,10 @@ CASES: Final = (
     Case(
         "ca-long-lived",
         common_name="cert-manager-ca",
-        usages=(*DEFAULT_USAGES, "cert sign"),
+        usages=CA_ASKED,
         life=timedelta(hours=10_000),
         annotations={IS_CA: "true", DURATION: "10000h"},
+        seconds=10_000 * 3600,
     ),
     Case("long-label", names=dns(*host(LONGEST_LABEL))),
 )
@@ -164,7 +166,9 @@ def name_of(mode: str, one: Case) -> str:
 def request_pem(one: Case) -> bytes:
     """The CSR: without usages, as they are in the object."""
     attributes = [x509.NameAttribute(NameOID.COMMON_NAME, one.common_name)] if one.common_name else []
-    extensions = [x509.SubjectAlternativeName(one.names)] if one.names else []
+    extensions: list[x509.ExtensionType] = [x509.SubjectAlternativeName(one.names)] if one.names else []
+    if one.is_ca:
+        extensions.append(x509.BasicConstraints(ca=True, path_length=None))
     return csr_with(*extensions, subject=x509.Name(attributes), key=KEYS[one.key]())
 
 

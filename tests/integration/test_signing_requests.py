@@ -184,7 +184,7 @@ def test_a_denied_request_is_left_as_it_is(
         ("ErrorParseDuration", SIGNER, {DURATION: "90 days"}),
         ("InvalidDuration", SIGNER, {DURATION: "5m"}),
         ("InvalidAnnotation", SIGNER, {IS_CA: "yes"}),
-        ("spec.certificateAuthority", SIGNER, {IS_CA: "true"}),
+        ("CA:TRUE", SIGNER, {IS_CA: "true"}),
         ("InvalidSignerName", f"{NAMESPACED}/{ISSUER}", {}),
     ],
 )
@@ -205,13 +205,47 @@ def test_a_request_that_can_never_be_served_fails_with_the_reason(
     assert len(signed_csrs(bed)) == before
 
 
-def test_the_annotations_duration_goes_before_the_fields(
+def test_annotations_written_after_the_approval_only_narrow(
     bed: Testbed, namespace: str, team: Kube, controller: ControllerProcess
 ) -> None:
-    ask_approved(bed, team, namespace, SIGNER, annotations={DURATION: "2h"}, expirationSeconds=3600)
-    leaf = wait_signed(bed, namespace)[0]
-    lasts = leaf.not_valid_after_utc - leaf.not_valid_before_utc
-    assert timedelta(hours=2) <= lasts < timedelta(hours=2, minutes=2)
+    """And the policy's maxDuration cuts what is asked for without a number, or beyond it."""
+    asked: dict[str, dict[str, int]] = {
+        "longer": {"expirationSeconds": 600},
+        "shorter": {"expirationSeconds": 7200},
+        "silent": {},
+        "ca": {"expirationSeconds": 600},
+    }
+    late = {
+        "longer": {DURATION: "500h"},
+        "shorter": {DURATION: "15m"},
+        "silent": {DURATION: "500h"},
+        "ca": {IS_CA: "true"},
+    }
+    names = {which: f"{namespace[:40]}-{which}" for which in asked}
+    allowed = {**LAB, "isCA": True}
+    before = len(signed_csrs(bed))
+    with only_policies(bed, policy(namespace, allowed, constraints={"maxDuration": "24h"})):
+        for which, spec in asked.items():
+            ask_approved(bed, team, names[which], SIGNER, **spec)
+        for which, name in names.items():
+            wait_told(bed, name, "use")
+            bed.kube.patch(CERTIFICATES, CSR, name, {"metadata": {"annotations": late[which]}})
+        may(bed, f"use-{namespace}", account(namespace), use(namespace))
+        found = {which: wait_signed(bed, names[which])[0] for which in ("longer", "shorter", "silent")}
+        failed = wait_failed(bed, names["ca"])
+    lasts = {
+        which: round((leaf.not_valid_after_utc - leaf.not_valid_before_utc) / timedelta(minutes=1))
+        for which, leaf in found.items()
+    }
+    slack = 1  # minutes: Vault backdates by 30 seconds
+    assert lasts == {
+        "longer": pytest.approx(10, abs=slack),
+        "shorter": pytest.approx(15, abs=slack),
+        "silent": pytest.approx(24 * 60, abs=slack),
+    }
+    assert failed["reason"] == "CAFlagsContradict"
+    assert "CA:TRUE" in failed["message"]
+    assert len(signed_csrs(bed)) == before + 3
 
 
 def test_a_policys_denial_fails_the_request_naming_every_field(

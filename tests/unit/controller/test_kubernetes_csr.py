@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from issuer.controller.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
 from issuer.controller.request import BadSpec, IssuerKey, RequestKey
-from tests.builders import NOW, approved, condition, signing_request
+from issuer.x509.request import read_request
+from tests.builders import NOW, approved, condition, csr_with, signing_request
 
 CLUSTER = "vaultclusterissuers.vault-issuer.io"
 NAMESPACED = "vaultissuers.vault-issuer.io"
@@ -66,13 +68,13 @@ def test_signers_of_others_are_not_ours(signer: str) -> None:
     [
         ({}, timedelta(days=90)),
         ({"expirationSeconds": 3600}, timedelta(hours=1)),
-        ({"expirationSeconds": 3600, "annotations": {DURATION: "2h30m"}}, timedelta(hours=2.5)),
+        ({"expirationSeconds": 3600, "annotations": {DURATION: "2h30m"}}, timedelta(hours=1)),
+        ({"expirationSeconds": 7200, "annotations": {DURATION: "30m"}}, timedelta(minutes=30)),
         ({"annotations": {DURATION: "600s"}}, timedelta(minutes=10)),
+        ({"annotations": {DURATION: "10000h"}}, timedelta(days=90)),
     ],
 )
-def test_the_lifetime_is_the_annotations_the_fields_or_the_default(
-    more: dict[str, Any], lasts: timedelta
-) -> None:
+def test_the_annotation_only_shortens_the_lifetime(more: dict[str, Any], lasts: timedelta) -> None:
     assert csr(**more).duration == lasts
 
 
@@ -97,6 +99,39 @@ def test_a_lifetime_that_cannot_be_is_refused_with_cert_managers_reason(text: st
 )
 def test_only_the_annotation_asks_for_a_ca(annotations: dict[str, str], is_ca: bool) -> None:
     assert csr(annotations=annotations, isCA=True).is_ca is is_ca
+
+
+def ca_csr(*, ca: bool | None = True, path_length: int | None = None) -> bytes:
+    """A CSR with basicConstraints, or none."""
+    if ca is None:
+        return csr_with()
+    return csr_with(x509.BasicConstraints(ca=ca, path_length=path_length))
+
+
+@pytest.mark.parametrize(
+    ("request_pem", "usages", "lacks"),
+    [
+        (ca_csr(), ["cert sign"], ()),
+        (ca_csr(path_length=0), ["digital signature", "cert sign", "crl sign"], ()),
+        (ca_csr(), ["digital signature"], ('"cert sign" in spec.usages',)),
+        (ca_csr(ca=None), ["cert sign"], ("CA:TRUE",)),
+        (ca_csr(ca=False), ["cert sign"], ("CA:TRUE",)),
+        (ca_csr(ca=None), ["crl sign"], ("CA:TRUE", '"cert sign"')),
+    ],
+)
+def test_an_annotation_alone_makes_no_ca(
+    request_pem: bytes, usages: list[str], lacks: tuple[str, ...]
+) -> None:
+    found = csr(request=request_pem, usages=usages, annotations={IS_CA: "true"})
+    if not lacks:
+        found.check(read_request(request_pem))
+        return
+    with pytest.raises(BadSpec, match=IS_CA) as caught:
+        found.check(read_request(request_pem))
+    assert caught.value.reason == "CAFlagsContradict"
+    for text in lacks:
+        assert text in str(caught.value)
+    csr(request=request_pem, usages=usages).check(read_request(request_pem))  # no CA is asked for
 
 
 @pytest.mark.parametrize("text", ["yes", "True", "1", " true", ""])

@@ -180,17 +180,17 @@ async def test_one_deleted_between_signing_and_writing_has_its_certificate_revok
 
 async def test_a_lifetime_that_changed_is_judged_anew(bench: Bench) -> None:
     bench.policies.upsert(
-        with_meta(policy("everything", {}, constraints={"maxDuration": "1h"}), generation=2)
+        with_meta(policy("everything", {}, constraints={"minDuration": "1h"}), generation=2)
     )
     bench.policies.upsert(with_meta(policy("unusable", {})))
     bench.access.refused.update({"everything", "unusable"})
-    with_csr(bench.with_ready_issuer(), annotations={DURATION: "30m"})
+    with_csr(bench.with_ready_issuer(), annotations={DURATION: "48h"})
     await bench.reconcile(CSR)
     bench.access.refused.clear()
-    with_csr(bench, annotations={DURATION: "48h"})
+    with_csr(bench, annotations={DURATION: "30m"})
     bench.kube.accepts_status()
     await bench.reconcile(CSR)
-    assert "spec.constraints.maxDuration" in failed(bench)["message"]
+    assert "spec.constraints.minDuration" in failed(bench)["message"]
 
 
 async def test_policies_see_the_issuers_namespace(bench: Bench) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from issuer.policy import evaluation
 from issuer.policy.compiled import Policy
-from issuer.policy.decision import Decision, Review, Verdict, review
+from issuer.policy.decision import Allowance, Decision, Review, Verdict, review
 from tests.unit.policy.forge import csr, dns, facts, policy, sans
 
 REQUEST = facts(csr(sans(dns("web.lab.test"))))
@@ -165,3 +167,28 @@ def test_each_policy_has_time_of_its_own_and_no_more() -> None:
     first, second = (one.violations for one in decided(found, a=True, b=True).results)
     assert any("too long together" in one.message for one in first)
     assert first == second
+
+
+def test_a_duration_that_may_be_cut_is_cut_by_the_policy_that_cuts_least() -> None:
+    wanted = replace(REQUEST, duration=timedelta(hours=48), shortens=True)
+    limits = {"a": "1h", "b": "24h", "c": "2160h"}
+    made = [policy(name, **GOOD, constraints={"maxDuration": limit}) for name, limit in limits.items()]
+    found = review(made, {}, wanted, {})
+    assert found.to_ask == ("c", "b", "a")
+    lasts = {}
+    for name in limits:
+        decision = decided(found, **{other: other == name for other in limits})
+        assert decision.policy == name
+        assert decision.allowance is not None
+        lasts[name] = decision.allowance.cut(wanted.duration)
+    assert lasts == {"a": timedelta(hours=1), "b": timedelta(hours=24), "c": timedelta(hours=48)}
+    frozen = review(made, {}, replace(wanted, shortens=False), {})
+    assert decided(frozen, a=True, b=True, c=False).verdict is Verdict.DENIED
+    assert frozen.to_ask == ("a", "b", "c")
+
+
+def test_a_decision_hands_on_the_usages_that_its_policy_allows() -> None:
+    spec: dict[str, Any] = {"allowed": {**GOOD["allowed"], "usages": ["server auth", "signing"]}}
+    decision = decided(reviewed(a=spec), a=True)
+    assert decision.allowance == Allowance(frozenset({"server auth", "signing"}))
+    assert decided(reviewed(a=BAD), a=True).allowance is None
