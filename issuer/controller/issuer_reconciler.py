@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from cryptography import x509
 
 from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
-from issuer.controller.ca_expiry import CALife, warning
-from issuer.controller.conditions import bounded, find, rfc3339, says, with_condition
+from issuer.controller.ca_chains import CAFacts, ca_facts, ca_lives
+from issuer.controller.ca_expiry import warning
+from issuer.controller.conditions import find, rfc3339, says, with_condition
 from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.modes import guarded_paths
 from issuer.controller.policies import PolicyStore
@@ -32,10 +32,6 @@ from issuer.policy.facts import IssuerReference
 from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
 from issuer.signing.signer import Signer
 from issuer.telemetry.metrics import Metrics
-from issuer.x509.certificates import basic_constraints
-from issuer.x509.chain import first_end, read_certificates
-from issuer.x509.describe import serial_hex, subject_text
-from issuer.x509.errors import X509Error
 
 log = structlog.get_logger(__name__)
 
@@ -54,16 +50,6 @@ class Verdict:
     warnings: tuple[str, ...] = ()
     expiring: tuple[str, ...] = ()
     again_in: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CAFacts:
-    """What people want to know of the CA that signs; ``not_after`` is the first end in its chain."""
-
-    subject: str
-    serial: str
-    not_before: datetime
-    not_after: datetime
 
 
 @dataclass(slots=True, eq=False)
@@ -138,14 +124,15 @@ class IssuerReconciler:
         health = await signer.check()
         if entry.refused is not None:
             raise IssuerBroken("StatusWriteRefused", entry.refused)
-        ca = _ca_facts(_chain(health.ca_pem))
-        entry.lives = _lives(spec, ca, health.authority_pem)
+        now = self.now()
+        ca = ca_facts(health.ca_pem, spec.vault.path, now)
+        entry.lives, more = ca_lives(spec, ca, health.authority_pem, now)
         return Verdict(
             ready=True,
             reason="Ready",
             message=f"logged in by {spec.vault.auth.chosen()[0]}; {spec.vault.path} is ready to sign",
             ca=ca,
-            warnings=(*self._spec_warnings(key, spec), *health.warnings),
+            warnings=(*self._spec_warnings(key, spec), *health.warnings, *ca.warnings, *more),
             expiring=self._expiring(entry, spec),
             again_in=health.check_again_in,
         )
@@ -308,42 +295,3 @@ def _facts(status: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
             "caNotAfter": rfc3339(verdict.ca.not_after),
         }
     return fields
-
-
-def _ca_facts(certificates: tuple[x509.Certificate, ...]) -> CAFacts:
-    """Facts of a CA chain as Vault serves it, the signing CA first."""
-    signing = certificates[0]
-    return CAFacts(
-        bounded(subject_text(signing)),
-        serial_hex(signing),
-        signing.not_valid_before_utc,
-        first_end(certificates),
-    )
-
-
-def _lives(spec: IssuerSpec, ca: CAFacts, authority_pem: str | None) -> dict[bool, CALife]:
-    """The lives of the CAs that sign, by whether they sign CA certificates. Raises IssuerBroken."""
-    lives = {False: CALife(spec.vault.path, ca.not_before, ca.not_after)}
-    authority = spec.certificate_authority
-    if authority is not None and authority_pem is not None:
-        certificates = _chain(authority_pem)
-        signing = certificates[0]
-        constraints = basic_constraints(signing)
-        if constraints is not None and constraints.path_length == 0:
-            raise IssuerBroken(
-                "CASignsNoCAs",
-                f"the CA behind {authority.path} ({subject_text(signing)[:200]}) has a path length of 0, "
-                "so no CA may stand below it: name another issuer in spec.certificateAuthority.path",
-            )
-        facts = _ca_facts(certificates)
-        lives[True] = CALife(authority.path, facts.not_before, facts.not_after)
-    return lives
-
-
-def _chain(ca_pem: str) -> tuple[x509.Certificate, ...]:
-    try:
-        return read_certificates(ca_pem)
-    except X509Error as error:
-        raise IssuerBroken(
-            "InvalidCAChain", f"the CA chain that Vault serves can't be read: {error}"
-        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -26,7 +26,7 @@ from issuer.signing import outcomes as signing
 from issuer.signing.signer import SignedCertificate, SigningRequest
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
-from issuer.x509.chain import Chain, build_chain, read_certificates
+from issuer.x509.chain import Chain, candidate_chains, read_certificates
 from issuer.x509.errors import X509Error
 from issuer.x509.verify import Asked, Finding, verify
 
@@ -218,10 +218,9 @@ class SigningStep:
 
     def _verified(self, signed: SignedCertificate, work: _Work) -> tuple[Chain, tuple[Finding, ...]]:
         """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered."""
-        leaves = read_certificates(signed.leaf_pem)
-        chain = build_chain(leaves[0], read_certificates(signed.ca_pems) if signed.ca_pems.strip() else ())
-        shorten = work.ca_expiry == "Shorten"
-        findings = verify(chain, work.asked, self.now(), strict=work.strict, shorten=shorten)
+        leaf, now = read_certificates(signed.leaf_pem)[0], self.now()
+        cas = read_certificates(signed.ca_pems) if signed.ca_pems.strip() else ()
+        chain, findings = _preferred(candidate_chains(leaf, cas, now), work, now)
         for one in findings:
             self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
         fatal = [one.message for one in findings if one.fatal]
@@ -243,3 +242,22 @@ class SigningStep:
             self.registry.mark_broken(key, error.reason, error.message)
             self.issuer_queue.retry(key)
         return Waiting(key, f"{key} is not Ready ({error.reason}): {error.message}")
+
+
+def _preferred(chains: Sequence[Chain], work: _Work, now: datetime) -> tuple[Chain, tuple[Finding, ...]]:
+    """The first chain in which nothing is fatal, else the first: the CAs of one way up may allow the
+    certificate (name constraints, path length) where those of another don't."""
+    judged = (_judged(chain, work, now) for chain in chains)
+    first = next(judged)
+    if not _is_fatal(first[1]):
+        return first
+    return next((one for one in judged if not _is_fatal(one[1])), first)
+
+
+def _judged(chain: Chain, work: _Work, now: datetime) -> tuple[Chain, tuple[Finding, ...]]:
+    shorten = work.ca_expiry == "Shorten"
+    return chain, verify(chain, work.asked, now, strict=work.strict, shorten=shorten)
+
+
+def _is_fatal(findings: Sequence[Finding]) -> bool:
+    return any(one.fatal for one in findings)

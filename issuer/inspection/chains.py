@@ -31,11 +31,11 @@ class Delivered:
         return self.certificates[0]
 
 
-def delivered(own: Sequence[x509.Certificate], ca: Sequence[x509.Certificate]) -> Delivered:
+def delivered(own: Sequence[x509.Certificate], ca: Sequence[x509.Certificate], now: datetime) -> Delivered:
     """What `status.certificate` (not empty) and `status.ca` hold."""
     certificates = tuple(dict.fromkeys((*own, *ca)))
     try:
-        return Delivered(certificates, build_chain(certificates[0], certificates[1:]))
+        return Delivered(certificates, build_chain(certificates[0], certificates[1:], now))
     except ChainError as error:
         return Delivered(certificates, None, str(error))
 

@@ -116,7 +116,7 @@ def _delivered(case: Case, now: datetime) -> dict[str, Any]:
         return {**nothing, "certificate": {"problem": str(error)}}
     if not own:
         return nothing
-    found = delivered(own, ca)
+    found = delivered(own, ca, now)
     return {
         "certificate": certificate_json(found.leaf, now),
         "chain": chain_json(found, now),

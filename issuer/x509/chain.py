@@ -1,14 +1,15 @@
 """From a leaf and a heap of certificates to a checked chain (RFC 5280 section 6, without time and policies).
 
 Every link is checked: names as raw bytes, signature, the CA flag, the right to sign certificates, path
-length. Time is `verify`'s matter, as this module has no clock.
+length. Where there are several ways up (cross-signing), `ways_up` alone chooses, by the time it is given:
+what a leaf is delivered with is what the status of its issuer tells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, TypeVar
 
@@ -19,6 +20,7 @@ from issuer.x509.certificates import (
     MAX_CERTIFICATES,
     basic_constraints,
     information,
+    public_key,
     read_certificates,
     write_certificates,
 )
@@ -27,8 +29,10 @@ from issuer.x509.errors import LIBRARY_ERRORS, ChainError
 
 E = TypeVar("E", bound=x509.ExtensionType)
 
-__all__ = ["Chain", "build_chain", "read_certificates"]
+__all__ = ["Chain", "authority", "build_chain", "candidate_chains", "read_certificates"]
 
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far notBefore may lie ahead."""
 MAX_CAS: Final = 10
 """Most CAs in one chain."""
 _MAX_LINKS: Final = 400
@@ -69,50 +73,141 @@ class Chain:
         return min(ca.not_valid_after_utc for ca in self.cas)
 
 
-def build_chain(leaf: x509.Certificate, pool: Iterable[x509.Certificate]) -> Chain:
-    """The best chain from `leaf` up through `pool`, in whatever order that is; what doesn't belong is left
-    out.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The CAs above a leaf, bottom up, each link checked. `complete`: it ends in a root. `begins` is when the
+    last of its CAs does, `ends` when the first of them does."""
 
-    A complete chain is better than one without its root, then one that ends later, then a shorter one. A
-    chain ends early only where no certificate at hand signed its top; a signer that mustn't sign (no CA, path
-    length) breaks it. Raises ChainError when no valid chain is left. Certificates must come from
-    `read_certificates`.
+    cas: tuple[x509.Certificate, ...]
+    complete: bool
+    begins: datetime
+    ends: datetime
+
+    @classmethod
+    def of(cls, cas: tuple[x509.Certificate, ...]) -> Way:
+        """The way of these CAs."""
+        begins = max(ca.not_valid_before_utc for ca in cas)
+        ends = min(ca.not_valid_after_utc for ca in cas)
+        return cls(cas, _is_self_signed(cas[-1]), begins, ends)
+
+    @property
+    def top(self) -> x509.Certificate:
+        """The root, or the topmost CA known."""
+        return self.cas[-1]
+
+    def is_current(self, now: datetime) -> bool:
+        """Return True if no CA of it has ended, and all have begun."""
+        return self.begins <= now + CLOCK_SKEW and now < self.ends
+
+    def below(self, leaf: x509.Certificate) -> Chain:
+        """The chain that it makes with `leaf`."""
+        return Chain(leaf, self.cas[:-1] if self.complete else self.cas, self.top, self.complete)
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A CA that signs: the ways up from it that certificates get, the preferred one first."""
+
+    ways: tuple[Way, ...]
+
+    @property
+    def not_after(self) -> datetime:
+        """The latest end that a certificate of it can have: on the way that lasts longest."""
+        return max(way.ends for way in self.ways)
+
+    @property
+    def roots(self) -> tuple[x509.Certificate, ...]:
+        """The roots that its ways end in, the preferred one first; none where no root is known."""
+        return tuple(dict.fromkeys(way.top for way in self.ways if way.complete))
+
+    def is_current(self, now: datetime) -> bool:
+        """Return True if there is a way up without a CA that has ended or not begun."""
+        return any(way.is_current(now) for way in self.ways)
+
+
+def build_chain(leaf: x509.Certificate, pool: Iterable[x509.Certificate], now: datetime) -> Chain:
+    """The preferred chain from `leaf` up through `pool` at `now`: see `candidate_chains`."""
+    return candidate_chains(leaf, pool, now)[0]
+
+
+def candidate_chains(
+    leaf: x509.Certificate, pool: Iterable[x509.Certificate], now: datetime
+) -> tuple[Chain, ...]:
+    """The chains from `leaf` up through `pool`, at least one, the preferred one first.
+
+    Preferred as by `ways_up`, those that last as long as `leaf` before those that don't. What doesn't belong
+    to a chain is left out. A chain ends early only where no certificate at hand signed its top; a signer that
+    mustn't sign (no CA, path length) breaks it. Raises ChainError when no valid chain is left. Certificates
+    must come from `read_certificates`.
     """
-    others = tuple(certificate for certificate in dict.fromkeys(pool) if certificate != leaf)
-    if len(others) > MAX_CERTIFICATES:
-        raise ChainError(f"there are more than {MAX_CERTIFICATES} certificates to build a chain from")
+    others = _pool(one for one in pool if one != leaf)
     issuer = information(leaf).issuer
-    signers = [one for one in others if _subject(one) == issuer and signed_by(leaf, one)]
+    signed: dict[bytes, bool] = {}  # the same CA may be there twice, cross-signed: one signature is enough
+    signers = []
+    for one in others:
+        if _subject(one) == issuer:
+            key = public_key(one)
+            if key not in signed:
+                signed[key] = signed_by(leaf, one)
+            if signed[key]:
+                signers.append(one)
     if not signers:
         raise ChainError(_why_no_signer(leaf, others))
+    ways = ways_up(signers, others, now, until=leaf.not_valid_after_utc)
+    return tuple(way.below(leaf) for way in ways)
+
+
+def authority(cas: Sequence[x509.Certificate], now: datetime) -> Authority:
+    """The CA `cas[0]` with the ways up through `cas` that a leaf of it gets at `now`.
+
+    Raises ChainError where none of its certificates would have a chain.
+    """
+    first, others = cas[0], _pool(cas)
+    name, key = _subject(first), public_key(first)
+    signers = [one for one in others if _subject(one) == name and public_key(one) == key]
+    return Authority(ways_up(signers, others, now, until=now))
+
+
+def ways_up(
+    signers: Sequence[x509.Certificate],
+    pool: tuple[x509.Certificate, ...],
+    now: datetime,
+    until: datetime,
+) -> tuple[Way, ...]:
+    """The ways up from `signers`, certificates of one CA, through `pool`, the preferred one first.
+
+    A way through a CA that has ended or not begun is not taken while there is another, nor one without its
+    root while there is one with it. Of these, the ways that last `until` then come before those that don't,
+    each in the order of `pool`: it is the operator's (Vault's `manual_chain`). Of ways that all end sooner,
+    the one that ends last comes first. Raises ChainError where there is none.
+    """
     problems: list[str] = []
-    chains: list[Chain] = []
+    ways: list[Way] = []
     for signer in signers:
-        above = _above(signer, others)
+        above = _above(signer, pool)
         problems += above.problems
-        chains += [_chain(leaf, path) for path in above.paths]
-    if not chains:
+        ways += above.ways
+    if not ways:
         raise ChainError("; ".join(dict.fromkeys(problems)) or "no chain was found")
-    return max(chains, key=lambda chain: (chain.complete, chain.not_after, -len(chain.cas)))
+    ways = [way for way in ways if way.is_current(now)] or ways
+    ways = [way for way in ways if way.complete] or ways
+    lasting = [way for way in ways if until <= way.ends]
+    ending = sorted((way for way in ways if way.ends < until), key=lambda way: way.ends, reverse=True)
+    return (*lasting, *ending)
 
 
-def first_end(cas: Sequence[x509.Certificate]) -> datetime:
-    """When the first CA ends of the best chain above and with `cas[0]`; what doesn't belong to it is left
-    out."""
-    own = cas[0].not_valid_after_utc
-    if _is_self_signed(cas[0]):
-        return own
-    try:
-        return min(own, build_chain(cas[0], cas[1:]).not_after)
-    except ChainError:
-        return own  # the CAs above it aren't known here
+def _pool(certificates: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    found = tuple(dict.fromkeys(certificates))
+    if len(found) > MAX_CERTIFICATES:
+        raise ChainError(f"there are more than {MAX_CERTIFICATES} certificates to build a chain from")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Above:
-    """The ways up from the CA that signed a leaf, bottom up, and why other ways ended."""
+    """The ways up from the CA that signed a leaf, in the pool's order, and why other ways ended."""
 
-    paths: tuple[tuple[x509.Certificate, ...], ...]
+    ways: tuple[Way, ...]
     problems: tuple[str, ...]
 
 
@@ -123,7 +218,8 @@ def _above(signer: x509.Certificate, pool: tuple[x509.Certificate, ...]) -> _Abo
     problem = _unfit(signer, ())
     if problem:
         return _Above((), (f"{_shown(signer)} {problem}",))
-    return _Above(tuple(search.paths((signer,))), tuple(search.problems))
+    ways = tuple(map(Way.of, search.paths((signer,))))
+    return _Above(ways, tuple(search.problems))
 
 
 @dataclass(slots=True)
@@ -175,11 +271,6 @@ def _why_no_signer(leaf: x509.Certificate, pool: tuple[x509.Certificate, ...]) -
     if any(_subject(one) == found.issuer for one in pool):
         return "the certificate's signature doesn't verify with any CA that has its issuer's name"
     return "no certificate at hand has the name of the issuer; the CA's own certificate is missing"
-
-
-def _chain(leaf: x509.Certificate, path: tuple[x509.Certificate, ...]) -> Chain:
-    complete = _is_self_signed(path[-1])
-    return Chain(leaf, path[:-1] if complete else path, path[-1], complete)
 
 
 def _unfit(signer: x509.Certificate, below: tuple[x509.Certificate, ...]) -> str | None:

@@ -18,15 +18,13 @@ from typing import Final
 from cryptography import x509
 
 from issuer.x509.certificates import alternative_names, basic_constraints, names, public_key, usages
-from issuer.x509.chain import Chain, is_self_issued
+from issuer.x509.chain import CLOCK_SKEW, Chain, is_self_issued
 from issuer.x509.constraints import violations
 from issuer.x509.describe import span_text, subject_text, time_text
 from issuer.x509.names import quiet_subject, unasked
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import CERT_SIGN, CRL_SIGN, read_usages, usage_name
 
-CLOCK_SKEW: Final = timedelta(minutes=5)
-"""How far notBefore may lie ahead, and how much shorter than asked a life may be unmentioned."""
 LONGER_LIFE: Final = timedelta(hours=1)
 """How much longer than asked a life may be: CAs backdate, and round up."""
 BEFORE_CA: Final = timedelta(minutes=5)
@@ -229,7 +227,7 @@ def _constraints(chain: Chain) -> Iterator[_Difference]:
 def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
     for ca in chain.cas:
         begin, end = ca.not_valid_before_utc, ca.not_valid_after_utc
-        if not begin - CLOCK_SKEW <= now < end:
+        if not begin <= now + CLOCK_SKEW or end <= now:  # not from begin: that may be in year 1
             message = f"the CA {subject_text(ca)[:200]} is valid {_life_text(ca)}, and it is {time_text(now)}"
             yield _Difference("ChainNotValid", message, True)
 

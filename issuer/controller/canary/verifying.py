@@ -12,7 +12,7 @@ from issuer.controller.canary.history import Stage
 from issuer.controller.canary.judging import Broken
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.x509.certificates import read_certificates
-from issuer.x509.chain import Chain, build_chain
+from issuer.x509.chain import Chain, candidate_chains
 from issuer.x509.describe import subject_text, time_text
 from issuer.x509.errors import X509Error
 from issuer.x509.verify import Asked, verify
@@ -29,7 +29,9 @@ def verified(request: CertificateRequest, asked: Asked, roots_pem: str, now: dat
     cas = _read(status, "ca")
     try:
         trusted = read_certificates(roots_pem) if roots_pem else cas
-        chain = build_chain(leaf, (*above, *cas, *trusted))
+        chains = candidate_chains(leaf, (*above, *cas, *trusted), now)
+        # Of a cross-signed CA the canary may trust the other root than the one that came back.
+        chain = next((one for one in chains if set(one.cas) & set(trusted)), chains[0])
         fatal = [one.message for one in verify(chain, asked, now, shorten=True) if one.fatal]
     except X509Error as error:
         raise _broken(str(error)) from error

@@ -49,7 +49,7 @@ def found(
     template = make.Template(subject=of or x509.Name([]), sans=() if name is None else [name])
     (leaf,) = read_certificates(make.pem(bound.sign(template)))
     pool = read_certificates(make.pem(bound.certificate, top.certificate))
-    return list(violations(build_chain(leaf, pool)))
+    return list(violations(build_chain(leaf, pool, make.NOW)))
 
 
 CASES: list[tuple[x509.GeneralName, x509.GeneralName, x509.GeneralName]] = [
@@ -133,7 +133,7 @@ def test_constraints_of_every_ca_hold_and_for_the_cas_between(make: Make) -> Non
     template = make.Template(subject=subject(ORGANIZATION_NAME="Lab"), sans=[DNS("a.lab.test")])
     (leaf,) = read_certificates(make.pem(inner.sign(template)))
     pool = read_certificates(make.pem(inner.certificate, outer.certificate, top.certificate))
-    told = list(violations(build_chain(leaf, pool)))
+    told = list(violations(build_chain(leaf, pool, make.NOW)))
     assert [text for text in told if "CN=Inner may not sign DNS a.lab.test" in text]
     assert [text for text in told if "CN=Outer may not sign DNS a.lab.test" in text]
     assert [text for text in told if "CN=Outer may not sign directoryName" in text]

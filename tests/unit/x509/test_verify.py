@@ -49,7 +49,7 @@ class Case:
         csr = csr or self.make.request()
         key = csr.public_key() if same_key else self.make.key().public_key()
         leaf = self.inter.sign(template or self.make.Template(), key)
-        chain = build_chain(leaf, [self.inter.certificate, self.root.certificate])
+        chain = build_chain(leaf, [self.inter.certificate, self.root.certificate], self.make.NOW + late)
         asked = Asked(read_request(self.make.pem(csr)), is_ca, usages, duration, path_length)
         found = verify(chain, asked, self.make.NOW + late, strict=strict, shorten=shorten)
         return {finding.code: finding for finding in found}

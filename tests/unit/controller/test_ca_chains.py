@@ -1,0 +1,89 @@
+"""What is told of a CA with several ways up, and that a request gets one that holds."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+
+from issuer.controller.ca_chains import ca_facts
+from issuer.signing.outcomes import IssuerBroken
+from tests.builders import NOW
+from tests.ca import TestCA
+from tests.unit.controller.bench import Bench
+from tests.unit.x509.conftest import CA, Authority, new_key, pem, root
+
+DAY = timedelta(days=1)
+PATH = "pki_int/sign/lab"
+
+
+def of(days: int, *, begins: int = -1, **more: object) -> Authority:
+    """A root that ends so many days after NOW."""
+    return root(f"Root {days}", template=CA.but(begin=NOW + begins * DAY, end=NOW + days * DAY, **more))
+
+
+def crossed(*roots: Authority) -> tuple[x509.Certificate, ...]:
+    """An intermediate of 2,000 days, certified by each of the roots."""
+    key, template = new_key(), CA.but(begin=NOW - DAY, end=NOW + 2000 * DAY)
+    return tuple(one.authority("Int", key=key, template=template).certificate for one in roots)
+
+
+def served(*certificates: x509.Certificate) -> str:
+    return pem(*certificates).decode()
+
+
+def test_two_current_roots_are_told_with_what_ca_crt_holds() -> None:
+    old, new = of(30), of(900)
+    by_old, by_new = crossed(old, new)
+    facts = ca_facts(served(by_old, old.certificate, by_new, new.certificate), PATH, NOW)
+    assert facts.not_after == NOW + 900 * DAY
+    (text,) = facts.warnings
+    assert "ca.crt holds CN=Root 30 (until 2026-" in text
+    assert "gets CN=Root 900 (until 20" in text
+    assert "manual_chain" in text
+    # One root that signed twice is one root, and one that has ended is none.
+    twice = crossed(new, new)
+    assert ca_facts(served(*twice, new.certificate), PATH, NOW).warnings == ()
+    later = ca_facts(served(by_old, old.certificate, by_new, new.certificate), PATH, NOW + 31 * DAY)
+    assert later.warnings == ()
+    assert later.not_after == NOW + 900 * DAY
+
+
+def test_a_ca_none_of_whose_certificates_could_be_delivered_is_told_ahead() -> None:
+    coming = of(900, begins=5)
+    (inter,) = crossed(coming)
+    with pytest.raises(IssuerBroken, match=r"begins at .*compare the clocks") as error:
+        ca_facts(served(inter, coming.certificate), PATH, NOW)
+    assert error.value.reason == "InvalidCAChain"
+    narrow = of(900, path_length=0)
+    (inter,) = crossed(narrow)
+    with pytest.raises(IssuerBroken, match=r"would have a valid chain: .*allows 0 CAs below it"):
+        ca_facts(served(inter, narrow.certificate), PATH, NOW)
+    # One that has ended is told by caExpiry, with the way out.
+    ended = of(-1, begins=-900)
+    (inter,) = crossed(ended)
+    assert ca_facts(served(inter, ended.certificate), PATH, NOW).not_after == NOW - DAY
+
+
+@pytest.mark.parametrize("bound_first", [True, False])
+async def test_a_way_whose_cas_may_not_sign_the_name_is_left_for_another(
+    bench: Bench, ca: TestCA, bound_first: bool
+) -> None:
+    bound = root("Bound", template=CA.but(extra=[x509.NameConstraints([x509.DNSName("else.test")], None)]))
+    name = "Test Intermediate"
+    by_bound = bound.authority(name, key=ca.key, template=CA.but(end=NOW + 900 * DAY)).certificate
+    ways = [served(by_bound, bound.certificate), served(ca.intermediate, ca.root)]
+    bench.with_ready_issuer().with_request()
+    bench.signer.signs.append(
+        lambda request: dataclasses.replace(
+            ca.sign(request.csr_pem), ca_pems="".join(ways if bound_first else reversed(ways))
+        )
+    )
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Issued", bench.ready
+    delivered = base64.b64decode(bench.kube.written[-1]["status"]["ca"])
+    assert delivered == pem(ca.root)
