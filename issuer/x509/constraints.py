@@ -30,7 +30,8 @@ def violations(chain: Chain) -> Iterator[str]:
         constraints = _constraints(ca)
         if constraints is not None:
             for certificate in below:
-                for problem in _problems(constraints, certificate):
+                names = _names(certificate, is_leaf=certificate is chain.leaf)
+                for problem in _problems(constraints, names):
                     yield f"the CA {subject_text(ca)[:200]} may not sign {problem}"
         if not is_self_issued(ca):
             below.append(ca)
@@ -43,9 +44,9 @@ def _constraints(ca: x509.Certificate) -> x509.NameConstraints | None:
     return None
 
 
-def _problems(constraints: x509.NameConstraints, certificate: x509.Certificate) -> Iterator[str]:
+def _problems(constraints: x509.NameConstraints, names: list[Name]) -> Iterator[str]:
     permitted, excluded = constraints.permitted_subtrees or (), constraints.excluded_subtrees or ()
-    for name in _names(certificate):
+    for name in names:
         allowed = [_covers(one, name, wide=False) for one in permitted if _is_about(one, name)]
         forbidden = [_covers(one, name, wide=True) for one in excluded if _is_about(one, name)]
         if None in allowed or None in forbidden:
@@ -56,16 +57,20 @@ def _problems(constraints: x509.NameConstraints, certificate: x509.Certificate) 
             yield f"{name}: it is inside an excluded subtree"
 
 
-def _names(certificate: x509.Certificate) -> list[Name]:
-    """All that constraints are about: alternative names, the subject, and the mail and host names in it."""
+def _names(certificate: x509.Certificate, *, is_leaf: bool) -> list[Name]:
+    """All that constraints are about: alternative names, the subject, and the mail names in it.
+
+    Of a leaf without another host name also the common name, if it looks like one: clients take it for the
+    host. Nobody connects to a CA, so an intermediate may be called what it likes.
+    """
     subject = quiet_subject(certificate)
     found = set(alternative_names(certificate))
     hosts = any(name.kind is NameKind.DNS for name in found)
     for name in subject_names(subject):
         if name.kind is NameKind.EMAIL:
             found.add(name)
-        elif not hosts and _HOST.fullmatch(str(dns(str(name.value)).value)):
-            found.add(dns(str(name.value)))  # where there is no other, clients take it for the host
+        elif is_leaf and not hosts and _HOST.fullmatch(str(dns(str(name.value)).value)):
+            found.add(dns(str(name.value)))
     if list(subject):
         found.add(Name(NameKind.DIRECTORY, subject.public_bytes()))
     return sorted(found, key=str)

@@ -137,3 +137,19 @@ def test_constraints_of_every_ca_hold_and_for_the_cas_between(make: Make) -> Non
     assert [text for text in told if "CN=Inner may not sign DNS a.lab.test" in text]
     assert [text for text in told if "CN=Outer may not sign DNS a.lab.test" in text]
     assert [text for text in told if "CN=Outer may not sign directoryName" in text]
+
+
+def test_a_ca_that_is_named_like_a_host_is_no_host(make: Make) -> None:
+    top = make.root()
+    bound = x509.NameConstraints([DNS("corp.test")], [DNS("else.test")])
+    outer = top.authority("Outer", extra=[bound])
+    inner = outer.authority("pki.acme.example")
+    pool = read_certificates(make.pem(inner.certificate, outer.certificate, top.certificate))
+    for sans, subject_of, forbidden in (
+        ([DNS("a.corp.test")], x509.Name([]), False),
+        ([], subject(COMMON_NAME="a.corp.test"), False),
+        ([], subject(COMMON_NAME="a.else.test"), True),
+        ([], subject(COMMON_NAME="pki.acme.example"), True),  # of a leaf it still counts
+    ):
+        (leaf,) = read_certificates(make.pem(inner.sign(make.Template(subject=subject_of, sans=sans))))
+        assert bool(list(violations(build_chain(leaf, pool, make.NOW)))) is forbidden
