@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-chart test-integration test-cardinality test-status-page test-docs test-differential test-browser screenshots e2e kind conformance bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
+.PHONY: help setup demo test test-unit test-chart test-integration test-cardinality test-status-page test-docs test-differential test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,9 +51,6 @@ e2e: setup ## the image and the chart on a real node without Docker (root, Debia
 
 kind: setup ## the same tests on a kind cluster, where Docker and kind are: ARGS=...
 	@$(BIN)/python -m testbed.kind $(ARGS)
-
-conformance: setup ## cert-manager's suites from a checkout against your cluster: SUITE=folder ISSUER=name NAMESPACE=name
-	@$(BIN)/python tests/conformance/run.py --suite "$(SUITE)" --issuer "$(ISSUER)" --namespace "$(or $(NAMESPACE),conformance)"
 
 bench: setup ## an hour or two: every peer and scenario, kept in benchmarks/results and shown in docs/performance.md
 	@$(BIN)/python -m benchmarks full --record

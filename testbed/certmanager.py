@@ -38,13 +38,16 @@ class Controllers:
         self._program = program
         self.process = Process("cert-manager", directory / "cert-manager.log")
 
-    def start(self, kubeconfig: Path, names: Sequence[str], minimum_backoff: str) -> None:
+    def start(
+        self, kubeconfig: Path, names: Sequence[str], minimum_backoff: str, *, extra_protocols: str = ""
+    ) -> None:
         """Start the named controllers and wait until they run.
 
         Args:
             kubeconfig: of the controllers' ServiceAccount.
             names: as in ``CONTROLLERS``.
             minimum_backoff: Go duration a Certificate waits after a failed request (cert-manager: ``1h``).
+            extra_protocols: cert-manager's `gatewayAPI.extraProtocols`, separated by commas.
         """
         self.process.start(
             [
@@ -55,6 +58,7 @@ class Controllers:
                 f"--minimum-backoff={minimum_backoff}",
                 f"--cluster-resource-namespace={NAMESPACE}",
                 f"--enable-gateway-api={str(SHIM_CONTROLLERS[1] in names).lower()}",
+                f"--gateway-api-extra-protocols={extra_protocols}",
             ]
         )
         self.process.wait_ready(lambda: "started:" in self.process.output())

@@ -21,6 +21,7 @@ from tests.integration.support import CERT_MANAGER
 
 KIND = "VaultClusterIssuer"
 PREFIX = "cert-manager.io"
+EXTRA_PROTOCOL = "example.com/mutual-tls"
 CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "gateways.gateway.networking.k8s.io")
 
 
@@ -33,7 +34,7 @@ def controllers(bed: Testbed, layout: PkiLayout) -> Iterator[None]:
     shim = Controllers(bed.servers.cert_manager.path, bed.directory / "shim")
     bed.adopt(shim.process)
     account = bed.service_account_kubeconfig(certmanager.NAMESPACE, certmanager.CONTROLLER_ACCOUNT)
-    shim.start(account, SHIM_CONTROLLERS, "1s")
+    shim.start(account, SHIM_CONTROLLERS, "1s", extra_protocols=EXTRA_PROTOCOL)
     with ControllerProcess(bed):
         setup_features(bed, layout)
         yield
@@ -41,7 +42,7 @@ def controllers(bed: Testbed, layout: PkiLayout) -> Iterator[None]:
         for one in bed.kube.list(api, kind):
             bed.kube.delete(api, kind, one["metadata"]["name"], one["metadata"]["namespace"])
     shim.process.stop()
-    bed.kube.delete(*CRD)
+    bed.kube.remove(*CRD)
     sweep(bed)
 
 
@@ -66,21 +67,25 @@ def ingress(name: str, namespace: str, names: list[str], given: dict[str, str]) 
     }
 
 
-def gateway(name: str, namespace: str, host_name: str, given: dict[str, str]) -> Object:
-    """A Gateway with one HTTPS listener, whose Secret is `NAME-tls`."""
-    reference = {"group": "", "kind": "Secret", "name": f"{name}-tls"}
-    listener = {
-        "name": "https",
+def listener(name: str, host_name: str, secret_name: str, protocol: str = "HTTPS") -> Object:
+    """A listener of a Gateway that ends TLS with that Secret."""
+    reference = {"group": "", "kind": "Secret", "name": secret_name}
+    return {
+        "name": name,
         "hostname": host_name,
         "port": 443,
-        "protocol": "HTTPS",
+        "protocol": protocol,
         "tls": {"mode": "Terminate", "certificateRefs": [reference]},
     }
+
+
+def gateway(name: str, namespace: str, given: dict[str, str], *listeners: Object) -> Object:
+    """A Gateway with annotations and listeners."""
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "Gateway",
         "metadata": {"name": name, "namespace": namespace, "annotations": given},
-        "spec": {"gatewayClassName": "none", "listeners": [listener]},
+        "spec": {"gatewayClassName": "none", "listeners": list(listeners)},
     }
 
 
@@ -130,8 +135,33 @@ def test_annotations_of_a_gateway_reach_the_certificate(
     bed: Testbed, layout: PkiLayout, namespace: str, mode: str
 ) -> None:
     given = naming(mode, common_name=host("gateway")[0], duration="999h", renew_before="111h")
-    bed.kube.create(gateway("gate", namespace, host("gateway")[0], given))
+    bed.kube.create(gateway("gate", namespace, given, listener("https", host("gateway")[0], "gate-tls")))
     spec = delivered(bed, layout, "gate", namespace, mode)
     assert (spec["commonName"], spec["dnsNames"]) == (host("gateway")[0], host("gateway"))
     assert parse_duration(spec["duration"]) == parse_duration("999h")
     assert parse_duration(spec["renewBefore"]) == parse_duration("111h")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gateway_listener_of_an_extra_protocol_gets_its_certificate(
+    bed: Testbed, layout: PkiLayout, namespace: str, mode: str
+) -> None:
+    (name,) = host("protocol")
+    bed.kube.create(
+        gateway("extra", namespace, naming(mode), listener("own", name, "extra-tls", EXTRA_PROTOCOL))
+    )
+    assert delivered(bed, layout, "extra", namespace, mode)["dnsNames"] == [name]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gateway_listener_that_an_annotation_ignores_gets_none(
+    bed: Testbed, layout: PkiLayout, namespace: str, mode: str
+) -> None:
+    given = naming(mode, ignore_tls_listeners="elsewhere")
+    elsewhere = listener("elsewhere", host("ignored")[0], "elsewhere-tls")
+    bed.kube.create(
+        gateway("some", namespace, given, elsewhere, listener("https", host("some")[0], "some-tls"))
+    )
+    assert delivered(bed, layout, "some", namespace, mode)["dnsNames"] == host("some")
+    made = [one["metadata"]["name"] for one in bed.kube.list(CERT_MANAGER, "Certificate", namespace)]
+    assert made == ["some-tls"]

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -81,6 +82,7 @@ func runControllers(ctx context.Context, args []string) error {
 	only := flags.String("controllers", "", "comma-separated names; empty means all")
 	backoff := flags.Duration("minimum-backoff", time.Hour, "wait after a failed request before a new one")
 	gateways := flags.Bool("enable-gateway-api", false, "look for the Gateway API's kinds; gateway-shim needs it")
+	protocols := flags.String("gateway-api-extra-protocols", "", "comma-separated protocols of listeners that have TLS, beside HTTPS and TLS")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -90,6 +92,7 @@ func runControllers(ctx context.Context, args []string) error {
 		KubernetesAPIBurst: 50,
 		ConfigOptions:      controller.ConfigOptions{EnableGatewayAPI: *gateways},
 		IssuerOptions:      controller.IssuerOptions{ClusterResourceNamespace: *namespace},
+		IngressShimOptions: controller.IngressShimOptions{GatewayAPIExtraProtocols: sets.New(strings.FieldsFunc(*protocols, isComma)...)},
 		CertificateOptions: controller.CertificateOptions{
 			CopiedAnnotationPrefixes:                 []string{"*", "-kubectl.kubernetes.io/", "-fluxcd.io/", "-argocd.argoproj.io/"},
 			CertificateRequestMinimumBackoffDuration: *backoff,
@@ -105,6 +108,8 @@ func runControllers(ctx context.Context, args []string) error {
 	}
 	return startAll(ctx, factory, names)
 }
+
+func isComma(r rune) bool { return r == ',' }
 
 func chosen(only string) ([]string, error) {
 	known := controller.Known()
