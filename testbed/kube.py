@@ -21,6 +21,7 @@ Object = dict[str, Any]
 Objects = list[Object]  # the class below has a method named list
 POLL_SECONDS = 0.1
 DISCOVERY_SECONDS = 15.0
+REMOVAL_SECONDS = 60.0
 
 
 class Kube:
@@ -103,6 +104,14 @@ class Kube:
                 return False
             raise
         return True
+
+    def remove(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> None:
+        """Delete an object and wait until it is gone: a CRD goes only after the last object of its kind."""
+        deadline = time.monotonic() + REMOVAL_SECONDS
+        while self.delete(api_version, kind, name, namespace):
+            if time.monotonic() > deadline:
+                raise TestbedError(f"{kind} {name} is still there {REMOVAL_SECONDS:.0f} s after its deletion")
+            time.sleep(POLL_SECONDS)
 
     def wait(
         self,

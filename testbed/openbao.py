@@ -134,15 +134,21 @@ class OpenBao(VaultClient):
         self.call("PUT", "sys/seal")
 
     def unseal(self) -> None:
-        """Unseal it and wait until it serves requests."""
+        """Unseal it and wait until it is active: until then it refuses what it would have to write."""
         for key in self.unseal_keys[:KEY_THRESHOLD]:
             self.call("PUT", "sys/unseal", {"key": key}, token="")
         self.process.wait_ready(self._active)
 
     def _active(self) -> bool:
+        """Return True if it is the active node and knows its tokens.
+
+        Reads alone prove nothing: since 2.5 OpenBao answers them as a standby, too, which any node is between
+        its unsealing and its election. `sys/health` answers 429 then.
+        """
         try:
+            self.call("GET", "sys/health", token="")
             self.call("GET", "auth/token/lookup-self")
-        except HTTPError:
+        except (TestbedError, HTTPError):
             return False
         return True
 
@@ -160,8 +166,10 @@ class OpenBao(VaultClient):
         self.process.pause()
 
     def resume(self) -> None:
-        """Let it go on after ``pause``."""
+        """Let it go on after ``pause``, and wait until it serves as before."""
         self.process.resume()
+        if self.process.running:
+            self.process.wait_ready(lambda: self._answers() and (self.sealed or self._active()))
 
     def audit(self) -> Iterator[dict[str, Any]]:
         """Every entry of the audit log so far (type ``request`` or ``response``)."""

@@ -182,12 +182,29 @@ def webhook_validation_withdrawn(bed: Testbed) -> Iterator[None]:
     """While inside, cert-manager's webhook does not validate, as on a cluster without it."""
     kind = "ValidatingWebhookConfiguration"
     bed.kube.delete("admissionregistration.k8s.io/v1", kind, "cert-manager-webhook")
-    time.sleep(1)  # the API server notices within moments
+    _wait_webhook(bed, validates=False)
     try:
         yield
     finally:
         bed.kube.apply(bed.webhook.configurations())
-        time.sleep(1)
+        _wait_webhook(bed, validates=True)
+
+
+def _wait_webhook(bed: Testbed, *, validates: bool) -> None:
+    """Wait until the API server asks the webhook about a request without a CSR, or doesn't any more."""
+    path = bed.kube.path(CERT_MANAGER, REQUEST, None, "default", dryRun="All")
+    without_csr = request_object("validated", "default", "nobody", csr=b"no CSR")
+    for _ in range(600):
+        try:
+            bed.kube.http.call("POST", path, without_csr)
+        except HTTPError:
+            refused = True
+        else:
+            refused = False
+        if refused is validates:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"cert-manager's webhook is {'not' if validates else 'still'} asked after 30 s")
 
 
 def set_condition(bed: Testbed, name: str, namespace: str, kind: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from testbed.kube import Kube, Object
 from testbed.samples import API_VERSION, policy, use_binding, vault_cluster_issuer
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.builders import csr_pem
+from tests.integration.authorized import Access, wait_authorized
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
@@ -205,7 +205,9 @@ def test_without_the_right_to_approve_nothing_is_signed(bed: Testbed, namespace:
     binding = bed.kube.get(group, kind, "vault-issuer-approve")
     bed.kube.delete(group, kind, "vault-issuer-approve")
     try:
-        time.sleep(2)  # no check of the issuer is waited for: the right is asked for before each signing
+        signers = "vaultclusterissuers.vault-issuer.io/*"
+        wait_authorized(bed, refused=[Access("approve", "cert-manager.io", "signers", signers)])
+        # No check of the issuer is waited for: the right is asked for before each signing.
         for number in range(10):
             ask(team, f"early-{number}", namespace)
         ask(team, "unapprovable", namespace)

@@ -12,6 +12,7 @@ from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from testbed.cluster import Testbed
 from testbed.vaultpki import PkiLayout, setup_token
+from tests.integration.authorized import Access, wait_authorized
 from tests.integration.inprocess import controller_with_fault, in_process, until
 from tests.integration.support import (
     CERT_MANAGER,
@@ -24,6 +25,7 @@ from tests.integration.support import (
     wait_ready,
 )
 
+APPROVE = Access("approve", "cert-manager.io", "signers", "vaultclusterissuers.vault-issuer.io/*")
 BINDING = ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "vault-issuer-approve")
 
 
@@ -69,6 +71,7 @@ async def test_a_refused_status_write_keeps_the_certificate_and_signs_nothing_mo
             binding["metadata"].pop(field, None)
         kept["binding"] = binding
         bed.kube.delete(*BINDING)
+        wait_authorized(bed, refused=[APPROVE])
         time.sleep(2)  # the webhook believes an answer for a second
 
     before = len(signed_csrs(bed))

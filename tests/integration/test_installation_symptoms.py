@@ -33,7 +33,7 @@ def bare(bed: Testbed) -> Iterator[None]:
     for which in (HELM, HELM_3):
         helm(bed, which, "uninstall", "--no-hooks", "--ignore-not-found")
     for crd in load(CHART / "crds"):
-        bed.kube.delete(*CRD, crd["metadata"]["name"])
+        bed.kube.remove(*CRD, crd["metadata"]["name"])
 
 
 def helm(bed: Testbed, which: Build, command: str, *words: str) -> str:

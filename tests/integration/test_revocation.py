@@ -19,6 +19,7 @@ from testbed.kube import Object
 from testbed.samples import EVERYBODY, certificate, everything_policy, use_binding
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_pki, setup_token
 from tests.builders import csr_pem
+from tests.integration.authorized import Access, wait_authorized
 from tests.integration.inprocess import controller_with_fault, until
 from tests.integration.renewal import renew
 from tests.integration.revoking import (
@@ -338,7 +339,7 @@ def test_secrets_can_be_granted_namespace_by_namespace(
     name = issuer(bed, layout, "piecemeal", "OnReplace")
     bed.kube.delete(RBAC, "ClusterRoleBinding", "vault-issuer-revocation-secrets")
     try:
-        time.sleep(1)  # the API server notices within moments
+        wait_authorized(bed, refused=[Access("get", "", "secrets", namespace=namespace)])
         bed.kube.apply(certificate("web", namespace, name, (f"web.{DOMAIN}",)))
         waiting = wait_answer(bed, "web-1", namespace, "Pending")
         assert "RevocationForbidden" in ready(waiting)["message"]

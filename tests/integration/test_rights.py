@@ -30,6 +30,7 @@ from testbed.samples import (
 )
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_role, setup_token
 from tests.builders import csr_pem
+from tests.integration.authorized import accesses, covers, wait_authorized
 from tests.integration.probing import Probed, arguments
 from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask_approved
 from tests.integration.support import (
@@ -314,7 +315,24 @@ class Under(ControllerProcess):
             rules = [one for one in role["rules"] if named(one) != self._without[1]]
             assert len(rules) == len(role["rules"]) - 1
             kube.apply({**role, "rules": rules})
-        time.sleep(1)  # the API server notices within moments
+        self._wait_known()
+
+    def _wait_known(self) -> None:
+        """Wait until the API server allows what is granted now and no other rule that is shipped."""
+        optional = [one["metadata"]["name"] for one in load(self._optional)] if self._optional else []
+        always = [one["metadata"]["name"] for one in load(SHIPPED)]
+        rules = {
+            key: (rule, role["metadata"].get("namespace", ""))
+            for key, role in shipped().items()
+            for rule in role["rules"]
+            if named(rule) == key[1]
+        }
+        granted = [
+            found for key, found in rules.items() if key[0] in (*always, *optional) and key != self._without
+        ]
+        asked = {access for rule, namespace in rules.values() for access in accesses(rule, namespace)}
+        allowed = {one for one in asked if any(covers(*rule, one) for rule in granted)}
+        wait_authorized(self._bed, allowed=allowed, refused=asked - allowed)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from testbed.controller import ControllerProcess
 from testbed.kube import Kube, Object
 from testbed.samples import policy
 from testbed.vaultpki import PkiLayout, setup_approle
+from tests.integration.authorized import Access, wait_authorized
 from tests.integration.inprocess import controller_with_fault
 from tests.integration.scope import Scope
 from tests.integration.signing_requests import (
@@ -384,6 +385,9 @@ class Ungranted(ControllerProcess):
         """All but that."""
         super().grant()
         self._bed.kube.delete(f"{RBAC}/v1", "ClusterRoleBinding", OURS)
+        wait_authorized(
+            self._bed, refused=[Access("list", "certificates.k8s.io", "certificatesigningrequests")]
+        )
 
 
 def test_a_cluster_without_the_grant_works_for_certificaterequests_and_notices_it_later(
