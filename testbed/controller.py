@@ -18,6 +18,7 @@ from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.errors import TestbedError
 from testbed.kube import load
 from testbed.processes import LOOPBACK, Process, free_port, retry_ports
+from testbed.unexpected import LOGS
 
 SERVICE_ACCOUNT = "vault-issuer"
 # Both are made from the chart (`make manifests`; a test compares), so that no testbed has to build Helm.
@@ -81,6 +82,7 @@ class ControllerProcess:
         self.metrics_port = 0
         self.process = Process("controller", bed.directory / f"controller-{next(_numbers)}.log")
         bed.adopt(self.process)
+        LOGS.add(self.process.log)
 
     @property
     def log(self) -> Path:

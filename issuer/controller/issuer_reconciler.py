@@ -15,6 +15,7 @@ from issuer.controller.ca_chains import CAFacts, ca_facts, ca_lives
 from issuer.controller.ca_expiry import warning
 from issuer.controller.conditions import find, rfc3339, says, with_condition
 from issuer.controller.credentials import CredentialReader, Credentials
+from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.controller.modes import guarded_paths
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import Identity, IssuerEntry, IssuerRegistry, SharedSigner
@@ -73,6 +74,7 @@ class IssuerReconciler:
     revocation_rights: RevocationRights
     recorder: EventRecorder
     metrics: Metrics
+    defects: Defects
     period: float
     tells: Callable[[], bool] = lambda: True
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -107,6 +109,8 @@ class IssuerReconciler:
                 return Verdict(False, error.reason, error.message)
             warnings, expiring = self._spec_warnings(key, entry.spec), self._expiring(entry, entry.spec)
             return Verdict(False, error.reason, error.message, warnings=warnings, expiring=expiring)
+        except Exception as error:  # noqa: BLE001 - told on the issuer, and tried again with backoff
+            return Verdict(False, INTERNAL_ERROR, self.defects.note("issuers", key, error))
 
     async def _check(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
         entry = self.registry.entry(key)
@@ -116,7 +120,7 @@ class IssuerReconciler:
             entry.reason, entry.message = "Pending", "it is being checked"
             entry.spec, entry.refused = None, None
             entry.lives.clear()
-        entry.spec = spec = IssuerSpec.parse(obj["spec"])
+        entry.spec = spec = IssuerSpec.parse(obj.get("spec") or {})
         await self._check_approval(key, entry, spec)
         await self._check_revocation(key, spec)
         self._check_guard(key, spec)

@@ -180,28 +180,28 @@ class Manager:
         parts, options = self.parts, self.options
         return [
             *workers.start(
-                "policies", 1, parts.policy_queue, parts.policy_reconciler.reconcile, parts.metrics
+                "policies", 1, parts.policy_queue, parts.policy_reconciler.reconcile, parts.defects
             ),
             *workers.start(
                 "issuers",
                 options.issuer_workers,
                 parts.issuers,
                 parts.issuer_reconciler.reconcile,
-                parts.metrics,
+                parts.defects,
             ),
             *workers.start(
                 "requests",
                 options.workers,
                 parts.requests,
                 parts.reconcile_request,
-                parts.metrics,
+                parts.defects,
             ),
             *workers.start(
                 "revocations",
                 REVOCATION_WORKERS,
                 parts.revocation_queue,
                 parts.revocation_reconciler.reconcile,
-                parts.metrics,
+                parts.defects,
             ),
         ]
 

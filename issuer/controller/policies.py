@@ -11,6 +11,7 @@ import structlog
 
 from issuer.api.group import API_VERSION, POLICY_KIND
 from issuer.controller.conditions import bounded, says, with_condition
+from issuer.controller.defects import INTERNAL_ERROR
 from issuer.controller.stores import Json, Store
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
@@ -26,12 +27,15 @@ log = structlog.get_logger(__name__)
 class PolicyStore(Store[str]):
     """Every CertificateRequestPolicy: compiled, or the reason why it can't be.
 
-    ``on_change`` hears of new, deleted and newly specified policies.
+    ``on_change`` hears of new, deleted and newly specified policies. ``on_defect`` hears of an error that
+    nobody expected while one was compiled, and returns what to tell; such a policy allows nothing.
     """
 
-    def __init__(self, on_change: Callable[[str], None]) -> None:
+    def __init__(self, on_change: Callable[[str], None], on_defect: Callable[[str, Exception], str]) -> None:
         super().__init__()
         self._on_change = on_change
+        self._on_defect = on_defect
+        self._broke: set[str] = set()
         self._objects: dict[str, Json] = {}
         self._compiled: dict[str, Policy] = {}
         self._invalid: dict[str, str] = {}
@@ -58,6 +62,12 @@ class PolicyStore(Store[str]):
     def problem(self, name: str) -> str | None:
         """Why this policy is not evaluated, or None when it is."""
         return self._invalid.get(name)
+
+    def reason(self, name: str) -> str:
+        """The reason of the policy's Ready condition."""
+        if name in self._broke:
+            return INTERNAL_ERROR
+        return "Invalid" if name in self._invalid else "Ready"
 
     def guard(self, issuer: IssuerReference) -> bool:
         """Whether any policy that can be evaluated selects this issuer."""
@@ -86,11 +96,15 @@ class PolicyStore(Store[str]):
             return
         self._compiled.pop(name, None)
         self._invalid.pop(name, None)
+        self._broke.discard(name)
         self.version += 1
         try:
             self._compiled[name] = compile_policy(name, obj.get("spec") or {})
         except PolicyInvalid as error:
             self._invalid[name] = str(error)
+        except Exception as error:  # noqa: BLE001 - told on the policy, which allows nothing
+            self._invalid[name] = self._on_defect(name, error)
+            self._broke.add(name)
         self._on_change(name)
 
     def refresh(self, obj: Json) -> None:
@@ -104,6 +118,7 @@ class PolicyStore(Store[str]):
         """A policy is gone."""
         for kept in (self._objects, self._compiled, self._invalid):
             kept.pop(key, None)
+        self._broke.discard(key)
         self.version += 1
         self._on_change(key)
 
@@ -112,7 +127,7 @@ def _selects(name: str, obj: Json, issuer: IssuerReference) -> bool:
     """Whether an invalid policy's selector names the issuer; True when not even that can be read."""
     try:
         return guards(compile_policy(name, {"selector": (obj.get("spec") or {}).get("selector")}), issuer)
-    except PolicyInvalid:
+    except Exception:  # noqa: BLE001 - PolicyInvalid, or an error that was told where the whole policy met it
         return True
 
 
@@ -145,7 +160,7 @@ class PolicyReconciler:
             status.get("conditions"),
             "Ready",
             problem is None,
-            "Ready" if problem is None else "Invalid",
+            self.store.reason(name),
             "the policy is evaluated"
             if problem is None
             else bounded(f"the policy is not evaluated: {problem}"),

@@ -36,6 +36,10 @@ class References:
             ) from error
         if not text:
             raise self._no_value(reference.name, reference.key or default_key, where, "is empty")
+        if not text.isprintable():
+            raise self._no_value(
+                reference.name, reference.key or default_key, where, "is not one line of text"
+            )
         return text
 
     async def value(self, reference: SecretKeySelector, default_key: str | None, where: str) -> bytes:

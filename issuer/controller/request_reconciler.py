@@ -13,6 +13,7 @@ from issuer.controller.answered import answer_to
 from issuer.controller.approval import Approval, Approver
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.csr_gate import CSRGate
+from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.controller.delivery import Delivery, Held
 from issuer.controller.kinds import kind_of
 from issuer.controller.modes import signs_whatever_is_asked
@@ -74,6 +75,7 @@ class RequestReconciler:
     writer: StatusWriter
     recorder: EventRecorder
     metrics: Metrics
+    defects: Defects
     guard: RevocationGuard | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     told: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
@@ -106,7 +108,7 @@ class RequestReconciler:
 
     async def _work_on(self, request: Request, story: Story) -> None:
         key = request.key
-        outcome = await self._decide(request, story)
+        outcome = await self._decided(request, story)
         story.writes()
         if story.trace.on:
             story.trace.tell(came_to=type(outcome).__name__)
@@ -135,6 +137,13 @@ class RequestReconciler:
         return True
 
     # Deciding ---------------------------------------------------------------
+
+    async def _decided(self, request: Request, story: Story) -> Outcome:
+        """How the attempt ends; an error that nobody expected puts it off, with that as the reason."""
+        try:
+            return await self._decide(request, story)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the requester is told, and it is tried again
+            return PutOff(INTERNAL_ERROR, self.defects.note("requests", request.key, error))
 
     async def _decide(self, request: Request, story: Story) -> Outcome:
         if request.denied:

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Literal
 
-import structlog
-
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval import Approval
 from issuer.controller.ca_expiry import CAEndsTooSoon, CALife, fitting, shortened
+from issuer.controller.defects import Defects
 from issuer.controller.delivery import Cause, Delivery, Held
 from issuer.controller.limits import Limits
 from issuer.controller.modes import Mismatch, is_strict, path_length
@@ -29,8 +28,6 @@ from issuer.telemetry.tracing import span
 from issuer.x509.chain import Chain, candidate_chains, read_certificates
 from issuer.x509.errors import X509Error
 from issuer.x509.verify import Asked, Finding, verify
-
-log = structlog.get_logger(__name__)
 
 # Reasons of a Retry that concern every request of the issuer, not only the one that met it.
 ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable", "STSUnavailable"})
@@ -82,6 +79,7 @@ class SigningStep:
     metrics: Metrics
     limits: Limits
     may_sign: Callable[[RequestKey], bool]
+    defects: Defects
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def run(
@@ -176,9 +174,9 @@ class SigningStep:
         try:
             with span("verify"):
                 chain, findings = self._verified(signed, work)
-        except Exception as error:  # whatever goes wrong here: it was signed, and can't be delivered
+        except Exception as error:  # noqa: BLE001 - it was signed, and can't be delivered
             if not isinstance(error, X509Error):
-                log.exception("verification broke", request=str(work.request.key), serial=signed.serial)
+                self.defects.note("requests", work.request.key, error)
             await self.delivery.revoke(
                 shared,
                 signed.leaf_pem,

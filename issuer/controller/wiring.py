@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
+from functools import partial
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
 from issuer.api.issuers import IssuerSpec
@@ -22,6 +23,7 @@ from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.certificates import CertificateStore
 from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.csr_gate import CSRGate
+from issuer.controller.defects import Defects
 from issuer.controller.delivery import Delivery
 from issuer.controller.issuer_reconciler import BuildSigner, IssuerReconciler
 from issuer.controller.kinds import KINDS
@@ -115,6 +117,7 @@ class Parts:
         self.client = client
         self.authority = authority
         self.metrics = Metrics()
+        self.defects = Defects(self.metrics)
         self.line: FairLine[RequestKey] = FairLine(self._place, options.workers)
         self.requests: WorkQueue[RequestKey] = WorkQueue(self.line, longest=_REQUEST_BACKOFF)
         self.stores = {kind: RequestStore(kind, self._offer) for kind in KINDS}
@@ -126,7 +129,7 @@ class Parts:
         self.limits = Limits(self.registry, self.metrics, options.issuer_concurrency)
         self.unprocessed = UnprocessedRequests(self._offer)
         self.policy_queue: WorkQueue[str] = WorkQueue(longest=_ISSUER_BACKOFF)
-        self.policies = PolicyStore(self._policy_changed)
+        self.policies = PolicyStore(self._policy_changed, partial(self.defects.note, "policies"))
         self.namespaces = NamespaceStore(self._namespace_changed)
         self.access = AccessCache(client)
         self.rights = ApprovalRights(client)
@@ -209,6 +212,7 @@ class Parts:
             revocation_rights=self.revocation_rights,
             recorder=self.recorder,
             metrics=self.metrics,
+            defects=self.defects,
             period=options.issuer_check_period,
             tells=self.authority.leads,
         )
@@ -239,11 +243,13 @@ class Parts:
                 self.metrics,
                 self.limits,
                 self.authority.may_sign,
+                self.defects,
             ),
             delivery=self.delivery,
             writer=self.writer,
             recorder=self.recorder,
             metrics=self.metrics,
+            defects=self.defects,
             guard=RevocationGuard(self.client, self.revocation_rights),
         )
 
@@ -257,6 +263,7 @@ class Parts:
             queue=self.revocation_queue,
             recorder=self.recorder,
             metrics=self.metrics,
+            defects=self.defects,
             may_work=self.authority.leads,
             wait=timedelta(seconds=self.options.revocation_wait),
         )
@@ -265,7 +272,15 @@ class Parts:
         options = self.options
         metrics = CanaryMetrics(self.metrics.registry, tuple(Stage), options.canary_period)
         leads = self.authority.leads
-        return Prober(self.client, options.canaries, options.canary_period, self.canaries, metrics, leads)
+        return Prober(
+            self.client,
+            options.canaries,
+            options.canary_period,
+            self.canaries,
+            metrics,
+            leads,
+            self.defects,
+        )
 
     def close_queues(self) -> None:
         """Hand out no more work."""

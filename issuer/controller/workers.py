@@ -6,18 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TypeVar
 
-import structlog
-
+from issuer.controller.defects import Defects
 from issuer.kube.workqueue import QueueClosed, WorkQueue
-from issuer.telemetry.metrics import Metrics
-
-log = structlog.get_logger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 
 
 async def work(
-    name: str, queue: WorkQueue[K], reconcile: Callable[[K], Awaitable[None]], metrics: Metrics
+    name: str, queue: WorkQueue[K], reconcile: Callable[[K], Awaitable[None]], defects: Defects
 ) -> None:
     """Reconcile keys one after the other until the queue is closed."""
     while True:
@@ -27,9 +23,8 @@ async def work(
             return
         try:
             await reconcile(key)
-        except Exception as error:  # a defect met by one key must not stop the others
-            log.exception("unexpected error", queue=name, key=str(key), error=repr(error))
-            metrics.worker_errors.labels(name).inc()
+        except Exception as error:  # noqa: BLE001 - a defect met by one key must not stop the others
+            defects.note(name, key, error)
             queue.retry(key)
         finally:
             queue.done(key)
@@ -40,10 +35,10 @@ def start(
     count: int,
     queue: WorkQueue[K],
     reconcile: Callable[[K], Awaitable[None]],
-    metrics: Metrics,
+    defects: Defects,
 ) -> list[asyncio.Task[None]]:
     """Start ``count`` workers as tasks."""
     return [
-        asyncio.create_task(work(name, queue, reconcile, metrics), name=f"{name}-{number}")
+        asyncio.create_task(work(name, queue, reconcile, defects), name=f"{name}-{number}")
         for number in range(count)
     ]

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from issuer.signing.outcomes import Failed
 from issuer.signing.signer import SigningRequest
 from issuer.vault.paths import Mode
+from issuer.x509.errors import LIBRARY_ERRORS
 from issuer.x509.usages import read_usages
 
 _KEY_USAGES: Final = {
@@ -72,7 +73,13 @@ def _names(request: SigningRequest) -> dict[str, Any]:
         csr = x509.load_pem_x509_csr(request.csr_pem.encode())
         common_names = csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         sans = _alternative_names(csr)
-    except ValueError as error:
+    except x509.UnsupportedGeneralNameType as error:
+        raise Failed(
+            "InvalidRequest",
+            "The certificate request holds a subject alternative name that Vault's sign path takes no "
+            "parameter for (x400Address or ediPartyName): leave it out.",
+        ) from error
+    except LIBRARY_ERRORS as error:
         raise Failed(
             "InvalidRequest", "The certificate request can't be read, so nothing was signed."
         ) from error
@@ -81,9 +88,11 @@ def _names(request: SigningRequest) -> dict[str, Any]:
     if any("," in name for name in dns):
         # Vault would split it into two names that nobody asked for.
         raise Failed("InvalidRequest", "The certificate request holds a DNS name with a comma in it.")
+    if any(not isinstance(name.value, str) for name in common_names):
+        raise Failed("InvalidRequest", "The certificate request's common name is not text.")
     return {
         # The last one, as Go's x509 reads a subject with several.
-        "common_name": str(common_names[-1].value) if common_names else "",
+        "common_name": common_names[-1].value if common_names else "",
         "alt_names": ",".join(dns),
         "ip_sans": ",".join(str(ip) for ip in sans.get_values_for_type(x509.IPAddress)),
         "uri_sans": uris if any("," in uri for uri in uris) else ",".join(uris),

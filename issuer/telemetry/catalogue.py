@@ -415,9 +415,9 @@ CATALOGUE: Final = (
     Described(
         "vault_issuer_worker_errors_total",
         "counter",
-        "Unexpected exceptions caught by a worker; the key is tried again.",
+        "Unexpected exceptions caught by a worker; what met one is tried again, and says InternalError.",
         CONTROLLER,
-        {"queue": ("requests", "issuers", "policies", "revocations")},
+        {"queue": ("requests", "issuers", "policies", "revocations", "canaries")},
     ),
     Described(
         "vault_issuer_build_info",

@@ -25,6 +25,7 @@ FAILURES: Final = (
     OTHER,
 )
 PUT_OFFS: Final = (
+    "InternalError",
     "IssuerNotReady",
     "KubernetesUnavailable",
     "LeaseNotHeld",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from yarl import URL
 
 from issuer.vault.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.errors import InvalidConnection
+from issuer.vault.hosts import BadHost, ascii_host
 
 # The public roots of a whole operating system are about 250 KiB.
 MAX_CA_BUNDLE_BYTES = 1024 * 1024
@@ -36,28 +39,35 @@ class Connection:
 
     def url(self) -> URL:
         """The server's base URL; raises InvalidConnection unless plain http(s)://host[:port][/path]."""
+        text = self.server.strip().rstrip("/")
+        if not text.isprintable() or " " in text:
+            raise InvalidConnection(f"{_ADDRESS}, without spaces and control characters")
         try:
-            url = URL(self.server.strip().rstrip("/"))
+            url = URL(text)
         except (ValueError, TypeError) as error:
-            raise InvalidConnection(_ADDRESS) from error
-        if url.scheme not in ("https", "http") or not url.host:
+            raise InvalidConnection(f"{_ADDRESS}; its host or port can't be read") from error
+        if url.scheme not in ("https", "http") or not url.raw_host:
             raise InvalidConnection(_ADDRESS)
-        if url.user or url.password or url.query_string or url.fragment:
+        if "@" in _authority(text) or url.query_string or url.fragment:
             raise InvalidConnection(f"{_ADDRESS}, without user, password, query or fragment")
+        if url.port == 0:
+            raise InvalidConnection(f"{_ADDRESS}; a port is a number from 1 to 65535")
+        _ascii(url.raw_host, "server: the host")
         if self.namespace is not None and not self.namespace.isprintable():
             raise InvalidConnection("The Vault namespace holds characters that can't be sent")
         return url
+
+    @property
+    def tls_name(self) -> str | None:
+        """`server_name` as TLS sends it, in A-labels. Raises InvalidConnection."""
+        return None if self.server_name is None else _ascii(self.server_name, "serverName")
 
     def tls(self) -> ssl.SSLContext | None:
         """A verifying TLS context, or None for http. Raises InvalidConnection where the CA bundle or the
         client certificate can't be used."""
         if self.url().scheme == "http":
             return None
-        context = (
-            ssl.create_default_context(cadata=self._trusted())
-            if self.ca_pem
-            else ssl.create_default_context()
-        )
+        context = self._context()
         # As Go's verifier, which cert-manager's users wrote their bundles for: any certificate in the bundle
         # is an anchor, also an intermediate, and RFC 5280's formalities (which Python 3.13 added) aren't
         # asked of old CAs. Signatures, dates and names are always verified.
@@ -70,13 +80,24 @@ class Connection:
                 raise InvalidConnection(f"The client certificate for Vault can't be used: {error}") from error
         return context
 
+    def _context(self) -> ssl.SSLContext:
+        """A verifying context that trusts the bundle, or the system's store."""
+        if not self.ca_pem:
+            return ssl.create_default_context()
+        try:
+            return ssl.create_default_context(cadata=self._trusted())
+        except ssl.SSLError as error:
+            raise InvalidConnection(
+                "The CA bundle for Vault holds a certificate that TLS can't use"
+            ) from error
+
     def _trusted(self) -> bytes:
         pem = self.ca_pem or b""
         if len(pem) > MAX_CA_BUNDLE_BYTES:
             raise InvalidConnection(f"The CA bundle for Vault is larger than {MAX_CA_BUNDLE_BYTES} bytes")
         try:
             certificates = x509.load_pem_x509_certificates(pem)
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise InvalidConnection(
                 "The CA bundle for Vault holds no readable PEM certificates; correct caBundle or the Secret "
                 "of "
@@ -84,6 +105,18 @@ class Connection:
             ) from error
         # DER, because Python refuses PEM text with comments that aren't ASCII.
         return b"".join(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+
+
+def _authority(url: str) -> str:
+    """What stands between the slashes of a URL; yarl drops an empty user from it."""
+    return re.split("[/?#]", url.partition("//")[2], maxsplit=1)[0]
+
+
+def _ascii(host: str, where: str) -> str:
+    try:
+        return ascii_host(host)
+    except BadHost as error:
+        raise InvalidConnection(f"{where} {error}") from error
 
 
 _ADDRESS = "The Vault address must look like https://vault.example.com:8200"

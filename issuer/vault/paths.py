@@ -122,7 +122,7 @@ def _segments(path: str) -> list[str]:
     if not parts:
         raise PathError(f"The Vault path is empty: it must be {_FORMS}")
     for part in parts:
-        if part in (".", "..") or not _SEGMENT.fullmatch(part):
+        if part in (".", "..") or not _SEGMENT.fullmatch(part) or not part.isprintable():
             raise PathError(f'"{_shown(path)}" holds a part that can\'t be in a Vault path: "{_shown(part)}"')
     return parts
 

@@ -22,7 +22,8 @@ from hvac.adapters import Adapter
 from yarl import URL
 
 from issuer.vault.connection import Connection
-from issuer.vault.errors import UnexpectedAnswer, Unreachable
+from issuer.vault.errors import InvalidConnection, UnexpectedAnswer, Unreachable
+from issuer.vault.hosts import shown
 from issuer.vault.translate import Answer, error_from_answer, error_from_exception
 
 # A signed certificate with its chain is about 5 KiB; a mount's whole ca_chain may hold dozens of CAs.
@@ -41,11 +42,13 @@ class Sender:
     proxies: None = None
 
     def __init__(self, connection: Connection, peer: str = "Vault", *, direct: bool = False) -> None:
-        """`peer` is who answers, for messages; `direct` means never through a proxy."""
+        """`peer` is who answers, for messages; `direct` means never through a proxy. Raises
+        InvalidConnection."""
         self._connection = connection
         self._peer = peer
         self._base = connection.url()
         self._tls = connection.tls()
+        self._tls_name = connection.tls_name
         # Read once: aiohttp's trust_env looks them up at each call, which costs more than the call itself.
         self._proxy = None if direct else proxy_for(self._base)
         self._session: aiohttp.ClientSession | None = None
@@ -64,6 +67,8 @@ class Sender:
                 answer = await self._send_once(method, url, headers, body, where)
             except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
                 raise error_from_exception(where, error, self._peer) from error
+            except UnicodeError as error:  # of the resolver or TLS, over a name that `hosts` let through
+                raise InvalidConnection(f"The host name of {self._peer} can't be looked up") from error
             if not 300 <= answer.status < 400:
                 return answer
             url = self._follow(method, url, answer, where)
@@ -81,7 +86,7 @@ class Sender:
             data=body,
             allow_redirects=False,
             proxy=self._proxy,
-            server_hostname=self._connection.server_name if url.scheme == "https" else None,
+            server_hostname=self._tls_name if url.scheme == "https" else None,
         ) as response:
             content = bytearray()
             async for chunk in response.content.iter_any():
@@ -100,10 +105,11 @@ class Sender:
             target = url.join(URL(answer.headers.get("Location", "")))
         except ValueError as error:
             raise UnexpectedAnswer(f"{where} was redirected to no valid URL", status=answer.status) from error
-        if not kept or target == url or target.scheme != "https" or target.host != url.host:
+        if not kept or target == url or target.scheme != "https" or target.raw_host != url.raw_host:
+            elsewhere = shown(f"{target.scheme}://{target.raw_host}")
             raise UnexpectedAnswer(
-                f"{where} was redirected to {target.scheme}://{target.host}, which is not followed: set the "
-                "issuer's vault.server to the address that answers itself",
+                f"{where} was redirected to {elsewhere}, which is not followed: set the issuer's "
+                " vault.server to the address that answers itself",
                 status=answer.status,
             )
         return target
@@ -214,12 +220,17 @@ def proxy_for(url: URL) -> URL | None:
     """The proxy that HTTP(S)_PROXY and NO_PROXY (names, suffixes, addresses, networks) ask for, if any."""
     proxies = urllib.request.getproxies_environment()
     proxy = proxies.get(url.scheme)
-    host = url.host or ""
+    host = url.raw_host or ""
     if not proxy or urllib.request.proxy_bypass(f"{host}:{url.port}"):
         return None
     if urllib.request.proxy_bypass(host) or _in_networks(host, proxies.get("no", "")):
         return None
-    return URL(proxy if "://" in proxy else f"http://{proxy}")
+    try:
+        return URL(proxy if "://" in proxy else f"http://{proxy}")
+    except ValueError as error:
+        raise InvalidConnection(
+            f"The controller's {url.scheme.upper()}_PROXY is not a proxy's URL, such as http://proxy:3128"
+        ) from error
 
 
 def _in_networks(host: str, no_proxy: str) -> bool:

@@ -32,10 +32,15 @@ async def in_process(
     bed: Testbed,
     prepare: Callable[[KubeClient], None] = lambda _client: None,
     prepare_leases: Callable[[KubeClient], None] = lambda _client: None,
+    *,
+    expects_errors: bool = False,
     **options: Any,
 ) -> AsyncIterator[Running]:
     """Run a controller as it ships, under its RBAC; ``prepare`` may replace methods of its client first, and
-    ``prepare_leases`` of the one for Leases."""
+    ``prepare_leases`` of the one for Leases.
+
+    An error that nobody expected fails the test at the end, unless it ``expects_errors``.
+    """
     bed.kube.apply(RBAC)
     kubeconfig = str(bed.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT))
     client, lease_client = await connect(kubeconfig), await connect(kubeconfig)
@@ -59,6 +64,13 @@ async def in_process(
             await task
         await client.close()
         await lease_client.close()
+    assert expects_errors or not unexpected(manager), "it met an error that nobody expected: see its log"
+
+
+def unexpected(manager: Manager) -> list[object]:
+    """The workers of a controller that met one, as its metric counts them."""
+    (found,) = manager.parts.metrics.worker_errors.collect()
+    return [sample for sample in found.samples if sample.name.endswith("_total") and sample.value]
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from issuer.controller.canary.history import CanaryHistory, CanaryRun, Stage
 from issuer.controller.canary.probe import Probe, sweep
 from issuer.controller.canary.request import CONTROLLER
 from issuer.controller.canary.target import Target
+from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.telemetry.canary_metrics import CanaryMetrics
@@ -35,6 +36,7 @@ class Prober:
         history: CanaryHistory,
         metrics: CanaryMetrics,
         leads: Callable[[], bool],
+        defects: Defects,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client = client
@@ -43,6 +45,7 @@ class Prober:
         self._history = history
         self._metrics = metrics
         self._leads = leads
+        self._defects = defects
         self._now = now
 
     def start(self) -> asyncio.Task[None]:
@@ -82,8 +85,8 @@ class Prober:
         except KubeError as error:
             log.warning("canary's leftovers not deleted", issuer=str(target.issuer), error=str(error))
             return False
-        except Exception as error:  # a defect must not end the canary
-            log.exception("canary's leftovers not deleted", issuer=str(target.issuer), error=repr(error))
+        except Exception as error:  # noqa: BLE001 - a defect must not end the canary
+            self._defects.note("canaries", target.issuer, error)
             return False
         if swept:
             log.info("canary's leftovers deleted", issuer=str(target.issuer), requests=swept)
@@ -93,10 +96,9 @@ class Prober:
         started, began = self._now(), time.monotonic()
         try:
             run = await Probe(self._client, target, CONTROLLER, now=self._now).run()
-        except Exception as error:  # a defect must neither end the canary nor look like health
-            log.exception("canary broke by itself", issuer=str(target.issuer), error=repr(error))
-            told = "the canary itself broke: see the controller's log, and report it"
-            run = CanaryRun(started, time.monotonic() - began, Stage.CONTROLLER, told)
+        except Exception as error:  # noqa: BLE001 - a defect must neither end the canary nor look like health
+            told = self._defects.note("canaries", target.issuer, error)
+            run = CanaryRun(started, time.monotonic() - began, Stage.CONTROLLER, f"{INTERNAL_ERROR}: {told}")
         self._remember(target, run)
         return run
 

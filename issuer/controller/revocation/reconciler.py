@@ -12,6 +12,7 @@ import structlog
 from issuer.api.issuers import Revocation, SpecError
 from issuer.api.model import parse_model
 from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.controller.registry import IssuerEntry, IssuerRegistry
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.revocation.marks import guarded, without_guard
@@ -62,6 +63,7 @@ class RevocationReconciler:
     queue: WorkQueue[RequestKey]
     recorder: EventRecorder
     metrics: Metrics
+    defects: Defects
     may_work: Callable[[], bool]
     wait: timedelta
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -124,7 +126,14 @@ class RevocationReconciler:
                 step = decide(attempt.facts, self.now())
         except CantTell as error:
             return self._failed(attempt, error.reason, error.message, final=error.final)
+        except KubeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as any trouble: tried again, and let go in time
+            return self._broke(attempt, error)
         return step
+
+    def _broke(self, attempt: _Attempt, error: Exception) -> Step:
+        return self._failed(attempt, INTERNAL_ERROR, self.defects.note("revocations", attempt.key, error))
 
     async def _look(self, attempt: _Attempt, what: Look) -> Facts:
         reader, facts = EvidenceReader(self.client), attempt.facts
@@ -165,6 +174,8 @@ class RevocationReconciler:
             return self._failed(attempt, "NotInTime", "Vault did not answer in time")
         except SigningError as error:
             return self._failed(attempt, error.reason, error.message, final=isinstance(error, Failed))
+        except Exception as error:  # noqa: BLE001 - as any trouble: tried again, and let go in time
+            return self._broke(attempt, error)
         self._revoked[attempt.key] = attempt.record.uid
         self.metrics.revocations.labels(Result.REVOKED).inc()
         serial = attempt.evidence.serial if attempt.evidence is not None else ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval import AccessCache, Approver
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.csr_gate import CSRGate
+from issuer.controller.defects import Defects
 from issuer.controller.delivery import Delivery
 from issuer.controller.kinds import KINDS
 from issuer.controller.limits import Limits
@@ -73,6 +75,7 @@ class Bench:
         self.kube = ScriptedKube()
         self.signer = ScriptedSigner()
         self.metrics = Metrics()
+        self.defects = Defects(self.metrics)
         self.queue: WorkQueue[RequestKey] = WorkQueue()
         self.issuer_queue: WorkQueue[IssuerKey] = WorkQueue()
         self.stores = {kind: RequestStore(kind, lambda _key: None) for kind in KINDS}
@@ -84,7 +87,7 @@ class Bench:
         client = cast(KubeClient, self.kube)
         self.writer = StatusWriter(client)
         self.delivery = Delivery(self.writer, self.metrics, lambda: NOW)
-        self.policies = PolicyStore(lambda _name: None)
+        self.policies = PolicyStore(lambda _name: None, partial(self.defects.note, "policies"))
         self.policies.upsert(with_meta(everything_policy()))
         self.access = AllowedTo()
         self.rights = Rights()
@@ -114,12 +117,14 @@ class Bench:
                 self.metrics,
                 self.limits,
                 lambda _key: self.leading,
+                self.defects,
                 lambda: NOW,
             ),
             delivery=self.delivery,
             writer=self.writer,
             recorder=cast(EventRecorder, self.recorder),
             metrics=self.metrics,
+            defects=self.defects,
             now=lambda: NOW,
         )
 

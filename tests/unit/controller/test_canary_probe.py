@@ -19,6 +19,7 @@ from issuer.controller.canary.prober import Prober
 from issuer.controller.canary.request import CONTROLLER, LABEL
 from issuer.controller.canary.target import Target
 from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.defects import Defects
 from issuer.controller.request import IssuerKey
 from issuer.kube.client import KubeClient
 from issuer.telemetry.canary_metrics import CanaryMetrics
@@ -293,7 +294,7 @@ async def test_who_does_not_lead_asks_nobody_and_tells_no_issuer(
 ) -> None:
     metrics, history, leads = Metrics(), CanaryHistory(), False
     told = CanaryMetrics(metrics.registry, tuple(Stage), 60)
-    prober = Prober(client, [target], 60, history, told, lambda: leads)
+    prober = Prober(client, [target], 60, history, told, lambda: leads, Defects(metrics))
     task = asyncio.create_task(prober.run())
     await asyncio.sleep(0.05)
     assert not api.calls
@@ -315,8 +316,9 @@ async def test_who_does_not_lead_asks_nobody_and_tells_no_issuer(
 def prober_of(
     client: KubeClient, target: Target, history: CanaryHistory, leads: Callable[[], bool]
 ) -> Prober:
-    told = CanaryMetrics(Metrics().registry, tuple(Stage), 60)
-    return Prober(client, [target], 60, history, told, leads)
+    metrics = Metrics()
+    told = CanaryMetrics(metrics.registry, tuple(Stage), 60)
+    return Prober(client, [target], 60, history, told, leads, Defects(metrics))
 
 
 async def test_a_list_of_leftovers_that_cannot_be_read_does_not_end_the_canary(
@@ -329,9 +331,7 @@ async def test_a_list_of_leftovers_that_cannot_be_read_does_not_end_the_canary(
         task = prober_of(client, target, history, lambda: True).start()
         await until(lambda: history.last(DEMO) is not None)
     assert not task.done()
-    assert [one["log_level"] for one in lines if one["event"] == "canary's leftovers not deleted"] == [
-        "error"
-    ]
+    assert [one["queue"] for one in lines if one["event"] == "unexpected error"] == ["canaries"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from issuer.api.issuers import IssuerSpec
+from issuer.controller.defects import Defects
 from issuer.controller.registry import IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.revocation.marks import FINALIZER, SECRET_ANNOTATION
@@ -65,6 +66,7 @@ class Desk:
             queue=self.queue,
             recorder=cast(EventRecorder, self.recorder),
             metrics=self.metrics,
+            defects=Defects(self.metrics),
             may_work=lambda: True,
             wait=WAIT,
             now=lambda: self.time,
@@ -201,6 +203,20 @@ async def test_passing_trouble_is_retried_until_the_wait_is_over(desk: Desk, err
     assert (kind, reason) == ("Warning", "RevocationAbandoned")
     assert error.reason in message
     assert desk.count("abandoned") == 1
+
+
+async def test_an_unexpected_error_does_not_keep_a_deleted_request_for_ever(desk: Desk) -> None:
+    desk.looks(None)
+    desk.signer.revokes.append(RuntimeError("odd"))
+    await desk.reconcile()
+    assert desk.queue.delayed == 1
+    desk.time += WAIT
+    desk.looks(None)
+    desk.kube.expect("replace", accepted)
+    await desk.reconcile()
+    [(_, reason, message)] = desk.recorder.events
+    assert reason == "RevocationAbandoned"
+    assert "InternalError" in message
 
 
 async def test_a_refusal_for_good_is_abandoned_at_once(desk: Desk) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.defects import Defects
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore, Signal
 from issuer.controller.unprocessed import UnprocessedRequests
+from issuer.telemetry.metrics import Metrics
 from tests.builders import certificate_request, condition, issuer_object
 from tests.unit.controller.fakes import Json, ScriptedSigner
 
@@ -100,7 +104,7 @@ def test_a_signal_is_silent_about_the_first_list_and_loud_about_the_next() -> No
 
 def test_an_invalid_policy_is_known_with_its_reason_and_never_evaluated() -> None:
     told: list[str] = []
-    store = PolicyStore(told.append)
+    store = PolicyStore(told.append, partial(Defects(Metrics()).note, "policies"))
     store.upsert(policy(allowed={"dnsNames": {"validations": [{"rule": "self.nonsense("}]}}))
     assert store.policies == []
     assert "spec.allowed.dnsNames.validations" in (store.problem("web") or "")

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
 
 from issuer.signing.outcomes import Failed, IssuerBroken, Retry, SigningError
 from issuer.signing.signer import Revoker, Signer, SigningRequest
@@ -17,7 +19,7 @@ from issuer.vault import errors
 from issuer.vault.auth import AppRole, AuthMethod, Kubernetes, StaticToken
 from issuer.vault.connection import Connection
 from issuer.vault.paths import SignPath
-from tests.builders import csr_pem
+from tests.builders import csr_pem, csr_with
 from tests.ca import TestCA, pem
 from tests.unit.vault import fake
 from tests.unit.vault.fake import FakeVault, fake_vault
@@ -198,6 +200,16 @@ async def test_a_ca_is_revoked_at_the_mount_that_signed_it(vault: FakeVault, sta
 async def test_a_dns_name_that_vault_would_split_fails(vault: FakeVault, stack: AsyncExitStack) -> None:
     request = SigningRequest(csr_pem("a.test,b.test").decode(), None, frozenset(), False)
     with pytest.raises(Failed, match="comma"):
+        await made(vault, stack).sign(request)
+
+
+@pytest.mark.parametrize("tag", [0xA3, 0xA5], ids=["x400Address", "ediPartyName"])
+async def test_a_name_that_no_parameter_can_hold_fails(
+    vault: FakeVault, stack: AsyncExitStack, tag: int
+) -> None:
+    names = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes([0x30, 2, tag, 0]))
+    request = SigningRequest(csr_with(names).decode(), None, frozenset(), False)
+    with pytest.raises(Failed, match="x400Address or ediPartyName"):
         await made(vault, stack).sign(request)
 
 

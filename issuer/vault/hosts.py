@@ -1,0 +1,74 @@
+"""Host names that can be looked up and shown in TLS, judged before anything is sent.
+
+What DNS can't hold (an empty label, one over 63 octets, a name over 253) is refused by Python only inside
+`getaddrinfo` and `ssl`, as a UnicodeError, and there for some names alone. Sources: RFC 1035 section 2.3.4,
+RFC 5891 (IDNA). Underscores are no host's by RFC 952, but names inside clusters have them, and Go takes them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+from yarl import URL
+
+MAX_HOST_CHARS: Final = 253
+MAX_LABEL_CHARS: Final = 63
+_LABEL: Final = re.compile(r"[A-Za-z0-9_-]+")
+_SHOWN: Final = 80
+
+
+class BadHost(ValueError):
+    """Text that is no host's name; the message completes "the host ...", and shows it."""
+
+
+def ascii_host(host: str) -> str:
+    """`host` as it is looked up: an IP address (IPv6 without brackets), or a name in A-labels.
+
+    One trailing dot stays, as it makes a name absolute. Raises BadHost.
+    """
+    if not host:
+        raise BadHost("is missing")
+    if _is_address(host):
+        return host
+    name = host if host.isascii() else _a_labels(host)
+    labels = name.removesuffix(".").split(".")
+    if not all(labels):
+        raise BadHost(
+            f'"{shown(host)}" has an empty label: two dots follow each other, or it begins with one'
+        )
+    if len(name.removesuffix(".")) > MAX_HOST_CHARS:
+        raise BadHost(f'"{shown(host)}" is longer than the {MAX_HOST_CHARS} characters that DNS can hold')
+    for label in labels:
+        if len(label) > MAX_LABEL_CHARS:
+            raise BadHost(
+                f'"{shown(host)}" has a label longer than the {MAX_LABEL_CHARS} characters that DNS can hold'
+            )
+        if not _LABEL.fullmatch(label):
+            raise BadHost(
+                f'"{shown(host)}" has the label "{shown(label)}": labels are letters, digits and hyphens'
+            )
+    return name
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _a_labels(host: str) -> str:
+    try:
+        name = URL.build(scheme="https", host=host).raw_host
+    except ValueError as error:  # a UnicodeError is one, too
+        raise BadHost(f'"{shown(host)}" is no internationalized domain name') from error
+    return name or ""
+
+
+def shown(text: str) -> str:
+    """Somebody else's text, fit for a message: bounded, one line, nothing invisible."""
+    cut = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return "".join(char if char.isprintable() else "?" for char in cut)

@@ -1,0 +1,31 @@
+"""What holds in every test: no controller on the testbed meets an error that nobody expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from testbed.unexpected import LOGS
+
+SHOWN = 2_000  # characters of a line: a traceback with its paths
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_unexpected_at_the_end() -> Iterator[None]:
+    """What the controllers that outlived the last test logged."""
+    yield
+    _none_of(LOGS.news())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_unexpected(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test in which a controller logged an unexpected error; `unexpected_errors` says it may."""
+    yield
+    found = LOGS.news()
+    if request.node.get_closest_marker("unexpected_errors") is None:
+        _none_of(found)
+
+
+def _none_of(lines: list[str]) -> None:
+    assert not lines, "a controller met an unexpected error:\n" + "\n".join(one[:SHOWN] for one in lines)
