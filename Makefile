@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-chart test-integration test-cardinality test-status-page test-docs test-differential test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
+.PHONY: help setup demo test test-all test-unit test-chart test-integration test-pythons test-loaded test-cardinality test-status-page test-docs test-differential test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,32 +15,43 @@ demo: setup ## a real cluster and Vault on this machine, a certificate issued, r
 	@$(BIN)/python -m testbed.demo
 
 test: setup ## all tests, and how long each tier took
-	@$(BIN)/python tools/tiers.py unit replay chart integration rights docs
+	@$(BIN)/python -m tools.tiers unit replay chart integration rights docs
+
+test-all: setup ## what CI tests: all tests, those in Chromium, on a node and on other Pythons beside the long ones
+	@tools/browser-packages.sh
+	@$(BIN)/python -m testbed build --all > /dev/null
+	@$(BIN)/python -m tools.tiers unit replay chart integration rights docs browser e2e pythons
 
 test-unit: setup ## the unit tests alone
-	@$(BIN)/python tools/tiers.py unit
+	@$(BIN)/python -m tools.tiers unit
 
 test-chart: setup ## the chart and config/ alone; builds Helm once
-	@$(BIN)/python tools/tiers.py chart
+	@$(BIN)/python -m tools.tiers chart
 
 test-integration: setup ## the tests on the real testbed alone
-	@$(BIN)/python tools/tiers.py integration rights
+	@$(BIN)/python -m tools.tiers integration rights
+
+test-pythons: setup ## the unit tests on every Python of this machine from the oldest that is promised on
+	@$(BIN)/python -m tools.tiers unit pythons
+
+test-loaded: setup ## a tier beside busy loops, its files shuffled: TIER=integration SEED=1234 ARGS="-k canary"
+	@SEED=$(SEED) $(BIN)/python -m tools.loaded $(or $(TIER),unit) $(ARGS)
 
 test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no series more for them
-	@$(BIN)/python tools/tiers.py cardinality
+	@$(BIN)/python -m tools.tiers cardinality
 
 test-status-page: setup ## minutes: the status page while 20,000 requests wait, and what it costs then
-	@$(BIN)/python tools/tiers.py status-page
+	@$(BIN)/python -m tools.tiers status-page
 
 test-docs: setup ## the command blocks of the pages alone, on the real testbed
-	@$(BIN)/python tools/tiers.py docs
+	@$(BIN)/python -m tools.tiers docs
 
 test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
-	@$(BIN)/python tools/tiers.py differential
+	@$(BIN)/python -m tools.tiers differential
 
 test-browser: setup ## the status page in a headless Chromium (installs Debian's, as root)
 	@tools/browser-packages.sh
-	@$(BIN)/python tools/tiers.py browser
+	@$(BIN)/python -m tools.tiers browser
 
 screenshots: setup ## the pictures of the status page in docs/img, from a real run
 	@tools/browser-packages.sh
@@ -115,8 +126,8 @@ image: wheels ## build the image with buildah, podman or docker: PYTHON_IMAGE=..
 lock: setup ## renew locks/ from pyproject.toml
 	$(BIN)/python tools/lock.py
 
-build: setup ## build the testbed's servers into the cache
-	@$(BIN)/python -m testbed build
+build: setup ## build the testbed's servers into the cache; ALL=1 for those of every test
+	@$(BIN)/python -m testbed build $(if $(ALL),--all)
 
 up: setup ## keep a testbed running; CONTROLLER=0 leaves the controller out
 	@$(BIN)/python -m testbed up

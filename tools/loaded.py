@@ -1,0 +1,67 @@
+"""Runs a tier of tests on a machine that has too much to do, its files in another order each time.
+
+Tests that wait for a time instead of a condition, or for what another file left behind, fail here first. The
+seed is printed; SEED=1234 gives the same order again. The busy loops end with the tests, or by themselves
+after an hour. TIMES=0 makes none, where the machine has enough to do.
+
+SEED=1234 python -m tools.loaded unit [-- PYTEST-ARGUMENTS]
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from tools.tiers import PARALLEL, PATHS, ROOT, finished
+
+TIMES = int(os.environ.get("TIMES", "5"))
+"""Busy loops for each processor: with the tests themselves it has six times as much to do as it can."""
+LONGEST = 3600
+"""Seconds after which a busy loop ends by itself."""
+_LOOP = f"import time\nend = time.monotonic() + {LONGEST}\nwhile time.monotonic() < end: pass"
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code of the tier's tests."""
+    tier, *extra = [one for one in arguments if one != "--"]
+    seed = int(os.environ.get("SEED") or random.randrange(10_000))  # noqa: S311  # an order of files
+    files = test_files(tier)
+    random.Random(seed).shuffle(files)  # noqa: S311
+    parallel = PARALLEL.get(tier, ())
+    if "loadfile" in parallel:
+        parallel = (*(one for one in parallel if one != "--no-loadscope-reorder"), "--no-loadscope-reorder")
+    loops = TIMES * len(os.sched_getaffinity(0))
+    print(f"== {tier} tests beside {loops} busy loops, files in the order of SEED={seed}", flush=True)
+    with busy(loops):
+        ran = finished(tier, [sys.executable, "-m", "pytest", *files, *parallel, *extra])
+    print(f"{ran}, SEED={seed}")
+    return ran.code
+
+
+def test_files(tier: str) -> list[str]:
+    """The files of a tier that pytest collects, sorted."""
+    given = PATHS.get(tier, (f"tests/{tier}",))
+    ignored = {one.removeprefix("--ignore=") for one in given if one.startswith("--ignore=")}
+    found: list[str] = []
+    for path in (ROOT / one for one in given if not one.startswith("--")):
+        files = path.rglob("test_*.py") if path.is_dir() else [path]
+        found += sorted(str(file.relative_to(ROOT)) for file in files)
+    return [one for one in found if one not in ignored]
+
+
+@contextmanager
+def busy(loops: int) -> Iterator[None]:
+    """Have so many processes do nothing but use a processor."""
+    with ExitStack() as stack:
+        for _ in range(loops):
+            process = stack.enter_context(subprocess.Popen([sys.executable, "-I", "-S", "-c", _LOOP]))
+            stack.callback(process.kill)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""Runs the unit tests on every Python of this machine that is promised, the one of `.venv` apart.
+
+What is judged must not hang on the patch level of an interpreter: Debian 12 has 3.11.2. Each Python gets the
+locked packages in `build/pythons/VERSION`, which uv makes in seconds. A Python that can't have them is named
+with the reason.
+
+python -m tools.pythons [-- PYTEST-ARGUMENTS]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.bootstrap import LOCK, OLDEST, fingerprint
+from tools.tiers import PARALLEL, ROOT, finished
+
+VENVS = ROOT / "build" / "pythons"
+UV = Path(sys.executable).with_name("uv")
+_ASK = """
+import importlib.util, json, platform, sys
+needed = ("ctypes", "sqlite3", "ssl", "venv", "zlib")
+missing = [name for name in needed if importlib.util.find_spec(name) is None]
+print(json.dumps([list(sys.version_info[:3]), platform.python_version(), sys.implementation.name, missing]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Python:
+    """An interpreter: its path, version (3, 11, 2) as numbers and in words, and what its build lacks."""
+
+    path: Path
+    numbers: tuple[int, ...]
+    version: str
+    missing: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"Python {self.version} ({self.path})"
+
+
+def main(arguments: list[str]) -> int:
+    """0 when the unit tests pass on every Python that can run them, else the first failing exit code."""
+    extra = [one for one in arguments if one != "--"]
+    pythons = promised(interpreters())
+    least = ".".join(map(str, OLDEST))
+    print(f"Pythons from {least} on: {', '.join(map(str, pythons)) or 'none'}", flush=True)
+    code = 0
+    for python in pythons:
+        if python.version == sys.version.split()[0]:
+            print(f"{python}: the one of .venv, where `make test-unit` runs", flush=True)
+            continue
+        reason = unfit(python) or furnish(python)
+        if reason:
+            print(f"{python} is left out: {reason}", flush=True)
+            continue
+        words = [str(VENVS / python.version / "bin" / "python"), "-m", "pytest", "tests/unit", "-q"]
+        ran = finished(f"unit {python.version}", [*words, *PARALLEL["unit"], *extra])
+        print(ran, flush=True)
+        code = code or ran.code
+    return code
+
+
+def interpreters() -> Iterator[Python]:
+    """Every CPython on PATH, where Debian puts them, and of pyenv, but no shim that stands for another."""
+    places = [Path(one) for one in os.environ.get("PATH", "").split(os.pathsep) if one]
+    places += [Path("/usr/bin"), Path("/usr/local/bin"), *pyenv()]
+    seen: set[Path] = set()
+    for place in places:
+        for path in sorted(place.glob("python3*")):
+            real = path.resolve()
+            if not re.fullmatch(r"python3(\.\d+)?", path.name) or real in seen or place.name == "shims":
+                continue
+            seen.add(real)
+            found = asked(path)
+            if found is not None and VENVS not in path.parents and ROOT / ".venv" not in path.parents:
+                yield found
+
+
+def pyenv() -> list[Path]:
+    """The folders with pyenv's interpreters."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return sorted(root.glob("versions/*/bin"))
+
+
+def asked(path: Path) -> Python | None:
+    """What an interpreter says of itself; None for what isn't CPython or doesn't start."""
+    try:
+        done = subprocess.run(
+            [path, "-I", "-c", _ASK], capture_output=True, text=True, check=True, timeout=60
+        )
+        numbers, version, implementation, missing = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return Python(path, tuple(numbers), version, tuple(missing)) if implementation == "cpython" else None
+
+
+def promised(found: Iterator[Python]) -> list[Python]:
+    """One of each version that `requires-python` allows, the oldest first."""
+    by_version: dict[str, Python] = {}
+    for python in found:
+        if python.numbers >= OLDEST:
+            by_version.setdefault(python.version, python)
+    return sorted(by_version.values(), key=lambda one: (one.numbers, one.version))
+
+
+def unfit(python: Python) -> str:
+    """Why its build can't run the tests, or nothing."""
+    return f"it was built without {', '.join(python.missing)}" if python.missing else ""
+
+
+def furnish(python: Python) -> str:
+    """Give it the locked packages and the project; the reason when that fails, else nothing."""
+    venv = VENVS / python.version
+    stamp = venv / ".locked"
+    wanted = fingerprint(f"{python.version} {venv}")
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return ""
+    inside = ["--quiet", "--python", str(venv / "bin" / "python")]
+    for words in (
+        ["venv", "--quiet", "--clear", "--python", str(python.path), str(venv)],
+        ["pip", "install", *inside, "--only-binary", ":all:", "--require-hashes", "-r", str(LOCK)],
+        ["pip", "install", *inside, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
+    ):
+        done = subprocess.run([UV, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            told = " ".join(done.stderr.split())
+            return f"the locked packages can't be installed for it: {told[-600:]}"
+    stamp.write_text(wanted, encoding="utf-8")
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
