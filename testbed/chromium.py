@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 
 from testbed.errors import TestbedError
-from testbed.processes import Process
+from testbed.processes import PATIENCE, Process
 
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _KEYS = {
@@ -83,7 +83,7 @@ class Page:
             raise TestbedError(f"{expression[:200]}: {found['exceptionDetails']}")
         return found["result"].get("value")
 
-    async def until(self, expression: str, seconds: float = 30.0) -> Any:
+    async def until(self, expression: str, seconds: float = PATIENCE) -> Any:
         """Wait until an expression holds; its value. While a page is loading it may fail."""
         value: Any = None
         for _ in range(int(seconds * 20)):

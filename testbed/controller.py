@@ -17,7 +17,7 @@ from issuer.kube.credentials import SERVICE_ACCOUNT_VARIABLE
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.errors import TestbedError
 from testbed.kube import load
-from testbed.processes import LOOPBACK, Process, free_port, retry_ports
+from testbed.processes import LOOPBACK, PATIENCE, Process, free_port, retry_ports
 from testbed.unexpected import LOGS
 
 SERVICE_ACCOUNT = "vault-issuer"
@@ -136,7 +136,7 @@ class ControllerProcess:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, timeout: float = 30.0) -> None:
+    def wait_ready(self, timeout: float = PATIENCE) -> None:
         """Wait until /readyz answers 200; TestbedError with the end of its log otherwise."""
         self.process.wait_ready(lambda: self.probe("readyz") == 200, timeout)
 
@@ -162,7 +162,7 @@ class ControllerProcess:
     def _url(self, path: str) -> str:
         return f"http://{LOOPBACK}:{self.metrics_port}/{path}"
 
-    def stop(self, timeout: float = 30.0) -> int | None:
+    def stop(self, timeout: float = PATIENCE) -> int | None:
         """SIGTERM, and SIGKILL after ``timeout``; returns the exit code (0 when it ended gracefully)."""
         self.usage()
         return self.process.stop(timeout)

@@ -16,12 +16,11 @@ import yaml
 
 from testbed.errors import HTTPError, TestbedError
 from testbed.jsonhttp import JSONClient
+from testbed.processes import PATIENCE
 
 Object = dict[str, Any]
 Objects = list[Object]  # the class below has a method named list
 POLL_SECONDS = 0.1
-DISCOVERY_SECONDS = 15.0
-REMOVAL_SECONDS = 60.0
 
 
 class Kube:
@@ -107,10 +106,10 @@ class Kube:
 
     def remove(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> None:
         """Delete an object and wait until it is gone: a CRD goes only after the last object of its kind."""
-        deadline = time.monotonic() + REMOVAL_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while self.delete(api_version, kind, name, namespace):
             if time.monotonic() > deadline:
-                raise TestbedError(f"{kind} {name} is still there {REMOVAL_SECONDS:.0f} s after its deletion")
+                raise TestbedError(f"{kind} {name} is still there {PATIENCE:.0f} s after its deletion")
             time.sleep(POLL_SECONDS)
 
     def wait(
@@ -121,7 +120,7 @@ class Kube:
         namespace: str | None = None,
         *,
         until: str | Callable[[Object], bool] = "Ready",
-        timeout: float = 30.0,
+        timeout: float = PATIENCE,
     ) -> Object:
         """Wait until a condition holds (``"Ready"``, ``"Ready=False"``) or a function of the object says so.
 
@@ -175,7 +174,7 @@ class Kube:
         return self.path(item["apiVersion"], item["kind"], name, namespace, subresource, **query)
 
     def _resource(self, api_version: str, kind: str) -> tuple[str, bool]:
-        deadline = time.monotonic() + DISCOVERY_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while (api_version, kind) not in self._resources:
             self._discover(api_version)
             if (api_version, kind) not in self._resources:

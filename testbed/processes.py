@@ -23,6 +23,9 @@ LOOPBACK = "127.0.0.1"
 # is stopped and started again.
 PORTS = range(20_000, 32_000)
 LOG_TAIL_LINES = 15
+PATIENCE = 120.0
+"""Seconds that a condition is waited for: a guard against hanging, not a limit of what is tested. A machine
+with six times too much to do needs a minute for what usually takes some seconds."""
 PORT_ATTEMPTS = 5
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _TAKEN_WORDS = ("address already in use", "bind: permission denied")
@@ -166,7 +169,7 @@ class Process:
             file.seek(self._log_start)
             return file.read().decode(errors="replace")
 
-    def wait_ready(self, ready: Callable[[], bool], timeout: float = 60.0) -> None:
+    def wait_ready(self, ready: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """Poll ``ready`` until it is true.
 
         Raises:

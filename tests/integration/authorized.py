@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import SERVICE_ACCOUNT
 from testbed.kube import Object
+from testbed.processes import PATIENCE
 
 REVIEW = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
@@ -52,7 +53,7 @@ def covers(rule: Object, namespace: str, access: Access) -> bool:
 
 
 def wait_authorized(
-    bed: Testbed, *, allowed: Iterable[Access] = (), refused: Iterable[Access] = (), seconds: float = 60.0
+    bed: Testbed, *, allowed: Iterable[Access] = (), refused: Iterable[Access] = (), seconds: float = PATIENCE
 ) -> None:
     """Wait until our controller's ServiceAccount may do all that is `allowed` and nothing that is `refused`.
 

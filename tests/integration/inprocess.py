@@ -15,7 +15,7 @@ from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import RBAC, SERVICE_ACCOUNT
-from testbed.processes import free_port
+from testbed.processes import PATIENCE, free_port
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ async def controller_with_fault(bed: Testbed, fault: Callable[[Object], None]) -
     assert happened, "the fault was never reached"
 
 
-async def until(holds: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+async def until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
     """Wait in the event loop until something holds."""
     for _ in range(int(seconds * 20)):
         if holds():

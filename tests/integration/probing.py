@@ -21,6 +21,7 @@ from issuer.controller.canary.request import LABEL
 from testbed.cluster import REPOSITORY, Testbed
 from testbed.controller import ControllerProcess, vault_issuer
 from testbed.kube import Object, load
+from testbed.processes import PATIENCE
 from testbed.vaultpki import DOMAIN
 from tests.integration.support import CERT_MANAGER, REQUEST
 
@@ -58,7 +59,7 @@ def requests(bed: Testbed, namespace: str, maker: str | None = None) -> list[str
     ]
 
 
-def wait_until(holds: Callable[[], object], what: str | Callable[[], str], seconds: float = 60.0) -> None:
+def wait_until(holds: Callable[[], object], what: str | Callable[[], str], seconds: float = PATIENCE) -> None:
     """Look again and again; ``what`` tells, or is asked in the end, why that was in vain."""
     deadline = time.monotonic() + seconds
     while not holds():

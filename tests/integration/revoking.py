@@ -13,6 +13,7 @@ from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.delivered import Delivered
 from testbed.kube import Object
+from testbed.processes import PATIENCE
 from testbed.samples import certificate, vault_cluster_issuer
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
 from tests.integration.scope import certificates_of
@@ -82,7 +83,7 @@ def in_crl(bed: Testbed, found: x509.Certificate) -> bool:
     return listed.get_revoked_certificate_by_serial_number(found.serial_number) is not None
 
 
-def wait_until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -90,7 +91,7 @@ def wait_until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> N
         time.sleep(0.2)
 
 
-def wait_gone(bed: Testbed, name: str, namespace: str, seconds: float = 60.0) -> None:
+def wait_gone(bed: Testbed, name: str, namespace: str, seconds: float = PATIENCE) -> None:
     """Wait until a request is gone."""
     wait_until(
         lambda: bed.kube.find(CERT_MANAGER, REQUEST, name, namespace) is None, f"{name} is gone", seconds

@@ -13,6 +13,7 @@ from typing import Any
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object, load
+from testbed.processes import PATIENCE
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.support import (
     CERT_MANAGER,
@@ -77,14 +78,14 @@ def issued(controller: ControllerProcess) -> int:
     return int(value(controller, 'vault_issuer_requests_total{outcome="issued",reason="Issued"}'))
 
 
-def wait_shared(running: Sequence[ControllerProcess], shards: int = SHARDS, seconds: float = 60) -> None:
+def wait_shared(running: Sequence[ControllerProcess], shards: int = SHARDS) -> None:
     """Wait until each has its share of all shards."""
     least, more = divmod(shards, len(running))
     wanted = sorted([least + 1] * more + [least] * (len(running) - more))
-    until(lambda: sorted(map(owned, running)) == wanted, f"{wanted} shards", seconds)
+    until(lambda: sorted(map(owned, running)) == wanted, f"{wanted} shards")
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -106,7 +107,7 @@ def answers(bed: Testbed, namespace: str) -> Counter[str]:
     )
 
 
-def wait_all_issued(bed: Testbed, namespace: str, count: int, seconds: float = 90) -> None:
+def wait_all_issued(bed: Testbed, namespace: str, count: int, seconds: float = PATIENCE) -> None:
     """Wait until so many requests are issued, and none is anything else."""
     deadline = time.monotonic() + seconds
     while (found := answers(bed, namespace)) != {"Issued": count}:

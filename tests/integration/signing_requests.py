@@ -11,6 +11,7 @@ from cryptography import x509
 from testbed.cluster import Testbed
 from testbed.errors import HTTPError
 from testbed.kube import Kube, Object
+from testbed.processes import PATIENCE
 from testbed.vaultpki import DOMAIN
 from tests.builders import csr_pem
 from tests.integration.support import condition
@@ -71,7 +72,7 @@ def ask_approved(bed: Testbed, who: Kube, name: str, signer: str, **more: Any) -
     decide(bed, name)
 
 
-def wait_signed(bed: Testbed, name: str, timeout: float = 30.0) -> list[x509.Certificate]:
+def wait_signed(bed: Testbed, name: str, timeout: float = PATIENCE) -> list[x509.Certificate]:
     """Wait for the certificate; leaf and intermediates."""
     found = bed.kube.wait(
         CERTIFICATES, CSR, name, until=lambda obj: bool(obj["status"].get("certificate")), timeout=timeout
@@ -94,7 +95,7 @@ def events(bed: Testbed, name: str) -> list[Object]:
 
 def wait_told(bed: Testbed, name: str, *words: str) -> Object:
     """Wait for a Warning event on the request with these words in it; the event."""
-    for _ in range(300):
+    for _ in range(1200):
         for event in events(bed, name):
             if event["type"] == "Warning" and all(word in event["note"] for word in words):
                 return event

@@ -13,6 +13,7 @@ from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError
 from testbed.kube import Object
+from testbed.processes import PATIENCE
 from testbed.samples import API_VERSION, everything_policy, vault_cluster_issuer, vault_issuer
 from testbed.samples import secret as secret  # the tests have it from here
 from testbed.vaultpki import DOMAIN
@@ -104,12 +105,12 @@ def at_once(do: Callable[[str], object], names: Sequence[str]) -> None:
         list(pool.map(do, names))
 
 
-def wait_issued(bed: Testbed, name: str, namespace: str, timeout: float = 30.0) -> Object:
+def wait_issued(bed: Testbed, name: str, namespace: str, timeout: float = PATIENCE) -> Object:
     """Wait until a request is issued; the request."""
     return bed.kube.wait(CERT_MANAGER, REQUEST, name, namespace, timeout=timeout)
 
 
-def wait_answer(bed: Testbed, name: str, namespace: str, reason: str, timeout: float = 30.0) -> Object:
+def wait_answer(bed: Testbed, name: str, namespace: str, reason: str, timeout: float = PATIENCE) -> Object:
     """Wait until the request's Ready condition has that reason; the request."""
     return bed.kube.wait(
         CERT_MANAGER,
@@ -134,7 +135,7 @@ def condition(obj: Object, kind: str) -> dict[str, Any]:
 
 def events(bed: Testbed, namespace: str, name: str, reason: str) -> list[Object]:
     """The events of that reason on an object; looked for again and again, as they are written behind it."""
-    for _ in range(300):
+    for _ in range(1200):
         found = [
             one
             for one in bed.kube.list("events.k8s.io/v1", "Event", namespace)
@@ -234,7 +235,7 @@ def set_condition(bed: Testbed, name: str, namespace: str, kind: str) -> None:
 
 def wait_in_flight(controller: ControllerProcess, count: int) -> None:
     """Wait until that many requests are in the workers' hands."""
-    for _ in range(200):
+    for _ in range(1200):
         if f"vault_issuer_requests_in_flight {float(count)}" in controller.metrics():
             return
         time.sleep(0.1)

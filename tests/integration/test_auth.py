@@ -153,7 +153,7 @@ def test_a_new_token_in_the_secret_is_used_without_a_restart(scope: Scope, layou
     scope.works()
     assert used_last(scope, layout).endswith("-first")
     scope.store(token=second)
-    for _ in range(100):
+    for _ in range(1200):
         if used_last(scope, layout).endswith("-second"):
             break
         time.sleep(0.1)

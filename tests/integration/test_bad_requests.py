@@ -16,6 +16,7 @@ from tests.builders import csr_pem
 from tests.integration.support import (
     cluster_issuer_with_token,
     delete_issuer,
+    events,
     ready,
     request,
     signed_csrs,
@@ -100,16 +101,7 @@ def test_a_kind_we_do_not_have_is_failed_and_the_kinds_named(bed: Testbed, names
 def test_a_failed_request_leaves_an_event(bed: Testbed, namespace: str) -> None:
     request(bed, "eventful", namespace, ISSUER, csr=csr_pem("www.example.com"))
     wait_answer(bed, "eventful", namespace, "Failed")
-
-    def events() -> list[dict[str, object]]:
-        found = bed.kube.list("events.k8s.io/v1", "Event", namespace)
-        return [one for one in found if one["regarding"]["name"] == "eventful" and one["reason"] == "Failed"]
-
-    for _ in range(50):
-        if events():
-            break
-        bed.kube.version()
-    assert len(events()) == 1
+    assert len(events(bed, namespace, "eventful", "Failed")) == 1
 
 
 def test_good_requests_are_served_beside_bad_ones(bed: Testbed, namespace: str) -> None:

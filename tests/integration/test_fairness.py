@@ -289,7 +289,7 @@ def test_no_more_calls_are_open_than_the_limit_or_the_flag_says(
         wait_ready(bed, namespace)
         create(bed, namespace, namespace, 60)
         for number in range(60):
-            wait_issued(bed, f"r{number}", namespace, 60)
+            wait_issued(bed, f"r{number}", namespace)
         assert slow.most == most
     delete_issuer(bed, namespace)
 

@@ -91,7 +91,7 @@ def gateway(name: str, namespace: str, given: dict[str, str], *listeners: Object
 
 def delivered(bed: Testbed, layout: PkiLayout, name: str, namespace: str, mode: str) -> dict[str, Any]:
     """The spec of the Certificate that cert-manager made, once its Secret holds what it asks for."""
-    made = bed.kube.wait(CERT_MANAGER, "Certificate", f"{name}-tls", namespace, timeout=60.0)
+    made = bed.kube.wait(CERT_MANAGER, "Certificate", f"{name}-tls", namespace)
     held = bed.kube.get("v1", "Secret", f"{name}-tls", namespace)
     assert_as_asked(made, held, layout, mode)
     return dict(made["spec"])

@@ -76,7 +76,7 @@ def issued(bed: Testbed, layout: PkiLayout) -> Iterator[Find]:
 
 def wait(bed: Testbed, name: str, until: Callable[[Object], bool]) -> Object:
     """Wait for something of a Certificate."""
-    return bed.kube.wait(CERT_MANAGER, "Certificate", name, NAMESPACE, until=until, timeout=60.0)
+    return bed.kube.wait(CERT_MANAGER, "Certificate", name, NAMESPACE, until=until)
 
 
 def settled(found: Object) -> bool:

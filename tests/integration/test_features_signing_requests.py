@@ -188,7 +188,7 @@ def test_signing_request(
 ) -> None:
     """Key, names, subject, usages, life, CA flag and chain, each as asked; approved, not failed."""
     name = name_of(mode, one)
-    leaf, *above = wait_signed(bed, name, timeout=60.0)
+    leaf, *above = wait_signed(bed, name)
     csr = asked[name]
     assert leaf.public_key() == csr.public_key()
     assert leaf.subject == csr.subject

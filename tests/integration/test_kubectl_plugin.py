@@ -40,7 +40,7 @@ def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
     with ControllerProcess(bed, ["--issuer-check-period=2"], leader_elect=True) as one:
         cluster_issuer_with_token(bed, ISSUER, setup_token(bed.vault, layout.policy))
         # Another test's leader may have been killed, and its Lease has to run out first.
-        bed.kube.wait(API_VERSION, "VaultClusterIssuer", ISSUER, timeout=90)
+        bed.kube.wait(API_VERSION, "VaultClusterIssuer", ISSUER)
         yield one
         delete_issuer(bed, ISSUER)
 

@@ -10,6 +10,7 @@ import pytest
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
+from testbed.processes import PATIENCE
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.support import (
     cluster_issuer_with_token,
@@ -45,7 +46,7 @@ def leads(controller: ControllerProcess) -> bool:
     return "vault_issuer_leader 1.0" in controller.metrics()
 
 
-def wait_leads(controller: ControllerProcess, seconds: float = 60.0) -> None:
+def wait_leads(controller: ControllerProcess, seconds: float = PATIENCE) -> None:
     """Wait until the process leads."""
     deadline = time.monotonic() + seconds
     while not leads(controller):

@@ -61,7 +61,7 @@ def test_requests_wait_out_a_vault_that_is(bed: Testbed, issuer: str, namespace:
     finally:
         end(bed)
     for number in range(COUNT):
-        wait_issued(bed, f"r{number}", namespace, 60)
+        wait_issued(bed, f"r{number}", namespace)
 
 
 def test_waiting_requests_are_written_to_only_when_their_message_changes(

@@ -359,7 +359,7 @@ def test_secrets_can_be_granted_namespace_by_namespace(
                 ],
             }
         )
-        bed.kube.wait(CERT_MANAGER, "Certificate", "web", namespace, timeout=90)
+        bed.kube.wait(CERT_MANAGER, "Certificate", "web", namespace)
     finally:
         bed.kube.apply(RIGHTS)
 

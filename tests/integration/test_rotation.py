@@ -14,6 +14,7 @@ import pytest
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object
+from testbed.processes import PATIENCE
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout
 from tests.integration.aws import AWSStandIn
@@ -81,7 +82,7 @@ def answered(request: Object) -> bool:
     return issued(request) or "failureTime" in (request.get("status") or {})
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
     """Wait until something holds."""
     for _ in range(int(seconds * 5)):
         if holds():

@@ -183,7 +183,7 @@ async def test_a_new_owner_whose_watch_is_behind_signs_nothing_again_as_it_reads
         assert await asyncio.to_thread(first.stop) == 0
         assert pending(second) == SHARDS, "the second has not seen the answers"
         join.set()
-        await until(lambda: shards_of(second) == SHARDS, "the second has all shards", 60)
+        await until(lambda: shards_of(second) == SHARDS, "the second has all shards")
         await until(lambda: pending(second) == 0, "the second has looked at all of them")
         show.set()
         await asyncio.to_thread(create, bed, namespace, issuer, ["after"])

@@ -401,7 +401,7 @@ def test_a_cluster_without_the_grant_works_for_certificaterequests_and_notices_i
             wait_issued(bed, "beside", namespace)
             assert not bed.kube.get(CERTIFICATES, CSR, namespace)["status"].get("certificate")
             bed.kube.apply(OUR_RBAC)
-            wait_signed(bed, namespace, timeout=60)
+            wait_signed(bed, namespace)
             log = ungranted.log.read_text()
         assert log.count("may not be watched") == 1
     finally:

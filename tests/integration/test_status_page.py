@@ -54,7 +54,7 @@ def fetch(url: str, token: str = "", context: ssl.SSLContext | None = None) -> t
 def until(look: Callable[[], tuple[int, str]], holds: Callable[[int, str], bool]) -> str:
     """Look again and again until it holds; the text."""
     status, text = 0, ""
-    for _ in range(300):
+    for _ in range(1200):
         status, text = look()
         if holds(status, text):
             return text

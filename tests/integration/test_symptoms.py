@@ -101,7 +101,7 @@ def test_trouble_of_vaults_own_is_waited_out(bed: Testbed, layout: PkiLayout, na
         assert "VaultUnavailable" in ready(wait_answer(bed, "patient", namespace, "Pending"))["message"]
         wait_reason(bed, "troubled", "VaultUnavailable")
         vault.answer = None
-        wait_issued(bed, "patient", namespace, 60)
+        wait_issued(bed, "patient", namespace)
         delete_issuer(bed, "troubled")
 
 
@@ -136,7 +136,7 @@ def test_a_quota_of_vaults_is_told_and_waited_for(bed: Testbed, layout: PkiLayou
     finally:
         bed.vault.delete("sys/quotas/rate-limit/tight")
     for number in range(4):
-        wait_issued(bed, f"held-{number}", namespace, 90)
+        wait_issued(bed, f"held-{number}", namespace)
     delete_issuer(bed, "quota")
 
 
@@ -250,7 +250,7 @@ def _in_force(bed: Testbed, namespace: str) -> None:
     request(bed, "probe", namespace, "nobody")
     patch = json.dumps({"status": {"certificate": "YQ=="}})
     words = ["certificaterequest", "probe", f"-n={namespace}", "--subresource=status", "--type=merge"]
-    for _ in range(300):
+    for _ in range(1200):
         try:
             bed.kubectl("patch", *words, f"-p={patch}", "--dry-run=server")
         except TestbedError as error:

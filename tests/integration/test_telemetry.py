@@ -72,7 +72,7 @@ def of_issuer(metric: str, issuer: str) -> str:
 
 def becomes(read: Callable[[], Any], wanted: Any) -> None:
     """Wait until that is read."""
-    for _ in range(300):
+    for _ in range(1200):
         if (found := read()) == wanted:
             return
         time.sleep(0.1)

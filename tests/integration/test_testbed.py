@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.errors import HTTPError, TestbedError
 from testbed.kube import Kube, Object
+from testbed.processes import PATIENCE
 from testbed.running import current, down, furnish, up
 from testbed.vaultpki import PkiLayout, setup_approle, setup_kubernetes_role, setup_policy, setup_token
 from tests.unit.docs.pages import documents
@@ -59,7 +60,7 @@ def alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-def gone(pids: list[int], seconds: float = 10.0) -> bool:
+def gone(pids: list[int], seconds: float = PATIENCE) -> bool:
     """Whether all processes end within some seconds."""
     deadline = time.monotonic() + seconds
     while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
