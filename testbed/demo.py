@@ -147,7 +147,7 @@ def prepare_vault(story: Story, bed: Testbed) -> PkiLayout:
     with story.step(
         "OpenBao has a root CA, an intermediate CA, a role and a policy that may only sign"
     ) as step:
-        layout = setup_pki(bed.vault, role_options={"key_usage": ["DigitalSignature", "KeyEncipherment"]})
+        layout = setup_pki(bed.vault, role_options={"server_flag": True, "client_flag": True})
         step.note(f"vault.path is {layout.sign_path}; policy {layout.policy}")
     with story.step("OpenBao trusts one ServiceAccount, with a token made for this issuer alone") as step:
         setup_kubernetes_auth(bed)

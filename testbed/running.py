@@ -35,7 +35,13 @@ from testbed.samples import (
     vault_cluster_issuer,
 )
 from testbed.servers import find_servers
-from testbed.vaultpki import setup_approle, setup_kubernetes_auth, setup_kubernetes_role, setup_pki
+from testbed.vaultpki import (
+    FOR_SERVERS,
+    setup_approle,
+    setup_kubernetes_auth,
+    setup_kubernetes_role,
+    setup_pki,
+)
 
 # Where it keeps what it is; another folder lets a test run `make up` beside yours.
 STATE = Path(os.environ.get("VAULT_ISSUER_TESTBED") or REPOSITORY / ".testbed")
@@ -117,7 +123,7 @@ def serve(state: Path = STATE, *, controller: bool = True) -> None:
 def furnish(bed: Testbed, *, controller: bool) -> ControllerProcess | None:
     """CRDs, PKI, logins, a policy, rights and the demo issuer, and (if wanted) the controller, all Ready."""
     bed.install_crds()
-    layout = setup_pki(bed.vault)
+    layout = setup_pki(bed.vault, role_options=FOR_SERVERS)
     setup_approle(bed.vault, layout.policy)
     setup_kubernetes_auth(bed)
     login = setup_kubernetes_role(bed.vault, layout.policy, audience=f"vault://{ISSUER}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.kube import Kube
@@ -65,6 +65,10 @@ class KubernetesLogin:
     def mount_path(self) -> str:
         """What goes into ``spec.vault.auth.kubernetes.mountPath``."""
         return f"/v1/auth/{self.mount}"
+
+
+FOR_SERVERS: Final[Mapping[str, Any]] = {"server_flag": True}
+"""For a role whose certificates ask for "server auth"."""
 
 
 def setup_pki(
@@ -152,7 +156,7 @@ def sign_intermediate(
 def setup_role(
     vault: VaultClient, mount: str, role: str, domains: Sequence[str] = (DOMAIN,), **options: Any
 ) -> None:
-    """A role that signs names at and below ``domains``; ``options`` replace Vault's parameters."""
+    """A role that signs names at and below `domains` and adds no usage; `options` replace its parameters."""
     defaults = {
         "allowed_domains": list(domains),
         "allow_subdomains": True,
@@ -163,6 +167,10 @@ def setup_role(
         "max_ttl": "720h",
         "require_cn": False,
         "generate_lease": False,
+        "key_usage": ["DigitalSignature", "KeyEncipherment"],
+        "server_flag": False,
+        "client_flag": False,
+        "ext_key_usage": [],
     }
     vault.write(f"{mount}/roles/{role}", {**defaults, **options})
 

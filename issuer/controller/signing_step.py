@@ -22,7 +22,7 @@ from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.controller.story import Story
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing import outcomes as signing
-from issuer.signing.signer import SignedCertificate, SigningRequest
+from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
 from issuer.x509.chain import Chain, candidate_chains, read_certificates
@@ -50,6 +50,14 @@ class _Work:
     ca_expiry: Literal["Refuse", "Shorten"]
     approval: Approval
     story: Story
+
+
+class _NotAsAsked(X509Error):
+    """What came back differs from what was asked, as these fatal findings say."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("; ".join(one.message for one in findings))
+        self.codes = frozenset(one.code for one in findings)
 
 
 class _NotOurs(Exception):
@@ -186,13 +194,14 @@ class SigningStep:
                 is_ca=work.asked.is_ca,
             )
             why = error if isinstance(error, X509Error) else "it can't be read; see the controller's log"
+            advice = _advice(shared.signer, error.codes if isinstance(error, _NotAsAsked) else frozenset())
             return Failed(
-                f"{NOT_AS_ASKED} ({why}); "
-                f"it was not delivered (serial {signed.serial}). Check the Vault role",
+                f"{NOT_AS_ASKED} ({why}); it was not delivered (serial {signed.serial}). {advice}",
                 "NotAsAsked",
             )
         differences = "; ".join(one.message for one in findings)
-        codes = frozenset(one.code for one in findings)
+        unexpected = [one for one in findings if not one.expected]
+        codes = frozenset(one.code for one in unexpected)
         news = self.registry.entry(work.issuer).is_news(codes, self.now())
         message = f"signed by {work.issuer}, serial {signed.serial}"
         held = Held(
@@ -208,7 +217,7 @@ class SigningStep:
             not_after=chain.leaf.not_valid_after_utc,
             story=work.story,
             approval=work.approval.message,
-            news=differences if news else "",
+            news="; ".join(one.message for one in unexpected) if news else "",
         )
         work.story.writes()
         self.delivery.hold(held)
@@ -221,9 +230,9 @@ class SigningStep:
         chain, findings = _preferred(candidate_chains(leaf, cas, now), work, now)
         for one in findings:
             self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
-        fatal = [one.message for one in findings if one.fatal]
+        fatal = [one for one in findings if one.fatal]
         if fatal:
-            raise X509Error("; ".join(fatal))
+            raise _NotAsAsked(fatal)
         return chain, findings
 
     def _passing_trouble(self, key: IssuerKey, error: signing.Retry) -> Outcome:
@@ -253,9 +262,14 @@ def _preferred(chains: Sequence[Chain], work: _Work, now: datetime) -> tuple[Cha
 
 
 def _judged(chain: Chain, work: _Work, now: datetime) -> tuple[Chain, tuple[Finding, ...]]:
-    shorten = work.ca_expiry == "Shorten"
-    return chain, verify(chain, work.asked, now, strict=work.strict, shorten=shorten)
+    allowance, shorten = work.approval.allowance, work.ca_expiry == "Shorten"
+    allowed = None if allowance is None else allowance.usages
+    return chain, verify(chain, work.asked, now, allowed=allowed, strict=work.strict, shorten=shorten)
 
 
 def _is_fatal(findings: Sequence[Finding]) -> bool:
     return any(one.fatal for one in findings)
+
+
+def _advice(signer: Signer, codes: frozenset[str]) -> str:
+    return signer.advice(codes) if isinstance(signer, Advisor) else "Check what signs for the issuer"

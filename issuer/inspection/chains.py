@@ -14,6 +14,7 @@ from issuer.x509.certificates import is_authority
 from issuer.x509.chain import Chain, build_chain, signed_by
 from issuer.x509.describe import serial_hex, subject_text
 from issuer.x509.errors import ChainError
+from issuer.x509.usages import EVERY_USAGE
 from issuer.x509.verify import Asked, verify
 
 
@@ -78,11 +79,12 @@ def differences(
 ) -> list[dict[str, Any]]:
     """What of a chain that holds is other than was asked for, as when it was issued; `fatal` must never be.
 
-    `shorten` says whether the issuer may cut a life off at its CA's end.
+    `shorten` says whether the issuer may cut a life off at its CA's end. Usages count as allowed wherever a
+    policy can allow them: which one approved isn't known any more.
     """
     if found.chain is None:
         return []
     return [
         {"code": one.code, "message": one.message, "fatal": one.fatal}
-        for one in verify(found.chain, asked, issued_at, shorten=shorten)
+        for one in verify(found.chain, asked, issued_at, allowed=EVERY_USAGE, shorten=shorten)
     ]

@@ -75,6 +75,15 @@ class KeepsLogin(Protocol):
 
 
 @runtime_checkable
+class Advisor(Protocol):
+    """A signer that knows what to change at its backend when certificates come out wrong."""
+
+    def advice(self, codes: frozenset[str]) -> str:
+        """What to look at, for differences of these codes (`x509.verify.Finding`): sentences."""
+        ...
+
+
+@runtime_checkable
 class Revoker(Protocol):
     """A signer that can also take back what it signed."""
 

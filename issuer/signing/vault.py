@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from issuer.signing.outcomes import Failed, IssuerBroken, Retry
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
+from issuer.signing.vault_advice import advice
 from issuer.signing.vault_outcomes import Outcome, outcome
 from issuer.signing.vault_parameters import parameters
 from issuer.vault.auth import AuthMethod, StaticToken
@@ -109,6 +110,10 @@ class VaultSigner:
             raise outcome(error, pki.path, self._connection) from error
         cas = "".join(f"{ca.strip()}\n" for ca in signed.chain_pem)
         return SignedCertificate(f"{signed.leaf_pem.strip()}\n", cas, signed.serial.lower())
+
+    def advice(self, codes: frozenset[str]) -> str:
+        """Which of the Vault role's fields make differences of these codes."""
+        return advice(codes)
 
     async def revoke(self, certificate_pem: str, *, is_ca: bool | None = None) -> None:
         """Revoke one certificate by its PEM, at the mount that signed it. Raises Retry, Failed or

@@ -59,7 +59,9 @@ DIFFERENCES: Final = (
     "SubjectReordered",
     "TooShortToRenew",
     "UsageAdded",
+    "UsageBeyondPolicy",
     "UsageDropped",
+    "UsageNotAsked",
     "ValidityReversed",
 )
 WATCHED: Final = (

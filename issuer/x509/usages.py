@@ -7,7 +7,7 @@ and .12.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cryptography import x509
@@ -57,6 +57,14 @@ _EXTENDED: Final[dict[str, str]] = {
     "microsoft sgc": "1.3.6.1.4.1.311.10.3.3",
     "netscape sgc": "2.16.840.1.113730.4.1",
 }
+SERVER_AND_CLIENT: Final = frozenset({_EXTENDED["server auth"], _EXTENDED["client auth"]})
+"""The extended usages that TLS needs, by OID."""
+ONLY_ON_REQUEST: Final = frozenset(
+    _EXTENDED[name] for name in ("any", "code signing", "timestamping", "ocsp signing")
+)
+"""Extended usages, by OID, that make more of a certificate than an endpoint's: nobody gets them unasked."""
+EVERY_USAGE: Final = frozenset({*_KEY_USAGES, *_EXTENDED})
+"""All that a policy can name."""
 # The first name of an OID counts: "email protection" before "s/mime".
 _EXTENDED_NAMES: Final = {oid: name for name, oid in reversed(_EXTENDED.items())}
 
@@ -72,11 +80,17 @@ class Usages:
 
 def read_usages(names: Iterable[str], *, is_ca: bool = False) -> Usages:
     """What usage names ask for: without any the default, and for a CA also cert sign, as in cert-manager."""
-    asked = frozenset(names) or DEFAULT_USAGES
+    found = named_usages(frozenset(names) or DEFAULT_USAGES)
+    return replace(found, key=found.key | {CERT_SIGN}) if is_ca else found
+
+
+def named_usages(names: Iterable[str]) -> Usages:
+    """What usage names stand for, and no more."""
+    asked = frozenset(names)
     key = {_KEY_USAGES[name] for name in asked if name in _KEY_USAGES}
     extended = {_EXTENDED[name] for name in asked if name in _EXTENDED}
     unknown = {name for name in asked if name not in _KEY_USAGES and name not in _EXTENDED}
-    return Usages(frozenset(key | {CERT_SIGN} if is_ca else key), frozenset(extended), frozenset(unknown))
+    return Usages(frozenset(key), frozenset(extended), frozenset(unknown))
 
 
 def certificate_usages(extensions: x509.Extensions) -> Usages:

@@ -1,9 +1,10 @@
 """Is the certificate that came back the one that was asked for?
 
 Some answers must never be delivered: another key, a name or a CA right nobody asked for, times that make no
-sense, a chain that doesn't hold now or by its CAs' name constraints. Others a CA's role may rightly decide
-(usages, subject additions, a shorter life); these are told, and fatal only when `strict`. A life that ends
-with the CA's is a matter of its own: fatal unless `shorten`, and then not by `strict` either.
+sense, a chain that doesn't hold now or by its CAs' name constraints, extended usages beyond what was asked
+for and the approving policy allows. Others a CA's role may rightly decide (other usages, subject additions,
+a shorter life); these are told, and fatal only when `strict`. A life that ends with the CA's is a matter of
+its own: fatal unless `shorten`, and then not by `strict` either.
 """
 
 from __future__ import annotations
@@ -23,7 +24,15 @@ from issuer.x509.constraints import violations
 from issuer.x509.describe import span_text, subject_text, time_text
 from issuer.x509.names import quiet_subject, unasked
 from issuer.x509.request import CertificateSigningRequest
-from issuer.x509.usages import CERT_SIGN, CRL_SIGN, read_usages, usage_name
+from issuer.x509.usages import (
+    CERT_SIGN,
+    CRL_SIGN,
+    ONLY_ON_REQUEST,
+    SERVER_AND_CLIENT,
+    named_usages,
+    read_usages,
+    usage_name,
+)
 
 LONGER_LIFE: Final = timedelta(hours=1)
 """How much longer than asked a life may be: CAs backdate, and round up."""
@@ -51,11 +60,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference. `code` is a CamelCase word for metrics and events, `message` is for people."""
+    """One difference. `code` is a CamelCase word for metrics and events, `message` is for people. `expected`:
+    the approving policy allows it, so that it is no news."""
 
     code: str
     message: str
     fatal: bool
+    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +76,24 @@ class _Difference:
     code: str
     message: str
     fatal: bool | None = None
+    expected: bool = False
 
 
 def verify(
-    chain: Chain, asked: Asked, now: datetime, *, strict: bool = False, shorten: bool = False
+    chain: Chain,
+    asked: Asked,
+    now: datetime,
+    *,
+    allowed: frozenset[str] | None = None,
+    strict: bool = False,
+    shorten: bool = False,
 ) -> tuple[Finding, ...]:
     """What of `chain` differs from `asked` at `now` (with time zone). Empty if nothing does.
 
-    `shorten` allows a life cut off by the CA's own end. The links of the chain were checked when it was
-    built. Sources: RFC 5280 section 6.1.3; cert-manager's `CertificateRequest` fields.
+    `allowed` are the usages, by cert-manager's names, that the approving policy allows; None where no policy
+    approved, and then what was asked for is the measure. `shorten` allows a life cut off by the CA's own end.
+    The links of the chain were checked when it was built. Sources: RFC 5280 section 6.1.3; cert-manager's
+    `CertificateRequest` fields.
     """
     differences = (
         *_key(chain, asked),
@@ -83,10 +103,13 @@ def verify(
         *_life(chain, asked.duration, now, shorten),
         *_chain_times(chain, now),
         *_constraints(chain),
-        *_usages(chain, asked),
+        *_usages(chain, asked, allowed),
         *_subject(chain, asked),
     )
-    return tuple(Finding(d.code, d.message, strict if d.fatal is None else d.fatal) for d in differences)
+    return tuple(
+        Finding(one.code, one.message, strict if one.fatal is None else one.fatal, one.expected)
+        for one in differences
+    )
 
 
 def _key(chain: Chain, asked: Asked) -> Iterator[_Difference]:
@@ -232,15 +255,29 @@ def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
             yield _Difference("ChainNotValid", message, True)
 
 
-def _usages(chain: Chain, asked: Asked) -> Iterator[_Difference]:
+def _usages(chain: Chain, asked: Asked, allowed: frozenset[str] | None) -> Iterator[_Difference]:
     wanted = read_usages(asked.usages, is_ca=asked.is_ca)
     given = usages(chain.leaf)
     missing = (wanted.key - given.key) | (wanted.extended - given.extended) | wanted.unknown
-    added = (given.key - wanted.key) | (given.extended - wanted.extended)
     if missing:
         yield _Difference("UsageDropped", f"usages are missing: {_list(map(usage_name, missing))}")
-    if added:
-        yield _Difference("UsageAdded", f"usages were added: {_list(map(usage_name, added))}")
+    measure = wanted if allowed is None else named_usages(allowed)
+    added = given.extended - wanted.extended
+    unasked = added & ONLY_ON_REQUEST
+    # A policy that says nothing of extended usages leaves the usual ones to the CA.
+    beyond = added - unasked - (measure.extended or SERVER_AND_CLIENT)
+    if unasked:
+        message = f"the certificate has usages that must be asked for: {_list(map(usage_name, unasked))}"
+        yield _Difference("UsageNotAsked", message, True)
+    if beyond:
+        whose = "weren't asked for" if allowed is None else "weren't asked for, and the policy doesn't allow"
+        message = f"the certificate has extended usages that {whose}: {_list(map(usage_name, beyond))}"
+        yield _Difference("UsageBeyondPolicy", message, True)
+    told = (given.key - wanted.key) | (added - unasked - beyond)
+    if told:
+        expected = told <= (measure.key | measure.extended)
+        message = f"usages were added: {_list(map(usage_name, told))}"
+        yield _Difference("UsageAdded", message, expected=expected)
 
 
 def _subject(chain: Chain, asked: Asked) -> Iterator[_Difference]:

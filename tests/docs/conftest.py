@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
-from testbed.vaultpki import REVIEWER, PkiLayout, setup_kubernetes_auth, setup_pki
+from testbed.vaultpki import FOR_SERVERS, REVIEWER, PkiLayout, setup_kubernetes_auth, setup_pki
 from tests.docs.shell import Shell
 
 DOMAIN = "lab.example.com"
@@ -29,7 +29,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
 @pytest.fixture(scope="module")
 def layout(bed: Testbed) -> PkiLayout:
     """The CAs that the pages take for granted: the mounts `pki` and `pki_int`."""
-    return setup_pki(bed.vault, domains=(DOMAIN,))
+    return setup_pki(bed.vault, domains=(DOMAIN,), role_options=FOR_SERVERS)
 
 
 @pytest.fixture(scope="module")

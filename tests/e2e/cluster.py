@@ -22,6 +22,7 @@ from testbed.samples import API_VERSION, EVERYBODY, policy, use_binding
 from testbed.vaultclient import VaultClient
 from testbed.vaultpki import (
     DOMAIN,
+    FOR_SERVERS,
     KubernetesLogin,
     PkiLayout,
     review_tokens_at,
@@ -159,6 +160,7 @@ def prepared(settings: Settings) -> Iterator[Cluster]:
             mount=own,
             role=own,
             domains=(DOMAIN, f"{NAMESPACE}.svc"),
+            role_options=FOR_SERVERS,
         )
         review_tokens_at(vault, kube, server, pem, mount=own)
         # Its ServiceAccount is the one that the chart makes and lets the controller use.

@@ -50,6 +50,7 @@ ROLE: Final[dict[str, Any]] = {
     "key_usage": ["DigitalSignature", "KeyEncipherment"],
     "server_flag": False,
     "client_flag": False,
+    "ext_key_usage": [],
     "max_ttl": "9000h",
 }
 """A role that lets every feature through; docs/features.md shows the same."""

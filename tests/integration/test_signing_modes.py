@@ -20,12 +20,14 @@ from testbed.vaultpki import DOMAIN, PkiLayout, setup_role, setup_token
 from tests.builders import csr_pem, csr_with
 from tests.integration.diverting import DivertingVault
 from tests.integration.scope import Scope, certificates_of, sweep
+from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask, decide, wait_failed
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
     events,
     only_policies,
     ready,
+    revocations,
     set_condition,
     signed_csrs,
     wait_answer,
@@ -373,3 +375,55 @@ def test_what_a_role_decides_is_told_and_with_strict_it_is_fatal(scope: Scope, t
     found = wait_answer(scope.bed, "refused", scope.namespace, "Failed")
     assert "O=Dropped" in ready(found)["message"]
     assert "certificate" not in found["status"]
+
+
+def test_usages_that_a_role_adds_beyond_the_policy_are_not_delivered(
+    bed: Testbed, cluster: Scope, token: str
+) -> None:
+    """By CertificateRequests and a CertificateSigningRequest; what the policy allows is no news."""
+    roles: dict[str, dict[str, Any]] = {
+        "adds-rights": {"ext_key_usage": ["OCSPSigning", "CodeSigning", "Any"]},
+        "adds-mail": {"email_protection_flag": True, "ext_key_usage_oids": ["1.3.6.1.5.5.7.3.17"]},
+        "adds-clients": {"server_flag": True, "client_flag": True},
+        "adds-servers": {"server_flag": True, "key_usage": ["DigitalSignature", "KeyAgreement"]},
+    }
+    issuers = {name: Scope(bed, f"{cluster.name}-{name}", cluster.namespace) for name in roles}
+    for name, options in roles.items():
+        setup_role(bed.vault, "pki_int", name, **options)
+        issuers[name].apply_with_token(token, path=f"pki_int/sign/{name}")
+    for scope in issuers.values():
+        scope.wait_ready()
+    narrow = open_policy()
+    usages = ["digital signature", "key encipherment", "key agreement", "server auth"]
+    narrow["spec"]["allowed"]["usages"] = usages
+    csr = f"csr-{cluster.name}"
+    before = revocations(bed)
+    _without_policies(bed, [narrow])
+    try:
+        for name, scope in issuers.items():
+            scope.request(name)
+        ask(bed.kube, csr, f"{CLUSTER}/{issuers['adds-clients'].name}")
+        decide(bed, csr)
+        told = {
+            name: ready(wait_answer(bed, name, cluster.namespace, "Failed"))["message"]
+            for name in ("adds-rights", "adds-mail", "adds-clients")
+        }
+        failed = wait_failed(bed, csr)
+        issued = wait_issued(bed, "adds-servers", cluster.namespace)
+    finally:
+        _without_policies(bed, [open_policy()])
+        bed.kube.delete(CERTIFICATES, CSR, csr)
+    for word in ("any", "code signing", "ocsp signing"):
+        assert word in told["adds-rights"]
+    assert "email protection" in told["adds-mail"]
+    assert "1.3.6.1.5.5.7.3.17" in told["adds-mail"]
+    for message in (told["adds-clients"], failed["message"]):
+        for word in ("client auth", "server_flag", "client_flag", "ext_key_usage"):
+            assert word in message
+    assert failed["reason"] == "NotAsAsked"
+    assert revocations(bed) == before + 4
+    assert "usages were added: key agreement, server auth" in ready(issued)["message"]
+    differs = bed.kube.list("events.k8s.io/v1", "Event", cluster.namespace)
+    about = {one["regarding"]["name"] for one in differs if one["reason"] == "CertificateDiffers"}
+    assert about <= {"adds-servers"}  # of the key encipherment that the role leaves out
+    assert not any("server auth" in one["note"] for one in differs if one["reason"] == "CertificateDiffers")

@@ -15,6 +15,7 @@ from issuer.x509.certificates import read_certificates
 from issuer.x509.chain import Chain, candidate_chains
 from issuer.x509.describe import subject_text, time_text
 from issuer.x509.errors import X509Error
+from issuer.x509.usages import EVERY_USAGE
 from issuer.x509.verify import Asked, verify
 
 
@@ -32,7 +33,9 @@ def verified(request: CertificateRequest, asked: Asked, roots_pem: str, now: dat
         chains = candidate_chains(leaf, (*above, *cas, *trusted), now)
         # Of a cross-signed CA the canary may trust the other root than the one that came back.
         chain = next((one for one in chains if set(one.cas) & set(trusted)), chains[0])
-        fatal = [one.message for one in verify(chain, asked, now, shorten=True) if one.fatal]
+        # Which policy approved isn't known here; the controller has held the usages against it.
+        found = verify(chain, asked, now, allowed=EVERY_USAGE, shorten=True)
+        fatal = [one.message for one in found if one.fatal]
     except X509Error as error:
         raise _broken(str(error)) from error
     if fatal:

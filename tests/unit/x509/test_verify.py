@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from issuer.x509.chain import build_chain
 from issuer.x509.describe import fingerprint, serial_hex, subject_text
@@ -45,13 +47,15 @@ class Case:
         late: timedelta = timedelta(),
         path_length: int = 0,
         shorten: bool = False,
+        allowed: frozenset[str] | None = None,
     ) -> dict[str, Finding]:
         csr = csr or self.make.request()
         key = csr.public_key() if same_key else self.make.key().public_key()
         leaf = self.inter.sign(template or self.make.Template(), key)
         chain = build_chain(leaf, [self.inter.certificate, self.root.certificate], self.make.NOW + late)
         asked = Asked(read_request(self.make.pem(csr)), is_ca, usages, duration, path_length)
-        found = verify(chain, asked, self.make.NOW + late, strict=strict, shorten=shorten)
+        now = self.make.NOW + late
+        found = verify(chain, asked, now, allowed=allowed, strict=strict, shorten=shorten)
         return {finding.code: finding for finding in found}
 
 
@@ -271,15 +275,110 @@ def test_another_order_or_grouping_of_the_subject_is_told_and_fatal_when_strict(
     assert case.check(case.make.Template(subject=together), csr=asked, strict=True) == {}
 
 
+KEY_NAMES = ("digital signature", "key encipherment")
+EXTENDED = {
+    "server auth": SERVER_AUTH,
+    "client auth": CLIENT_AUTH,
+    "any": "2.5.29.37.0",
+    "code signing": "1.3.6.1.5.5.7.3.3",
+    "email protection": "1.3.6.1.5.5.7.3.4",
+    "timestamping": "1.3.6.1.5.5.7.3.8",
+    "ocsp signing": "1.3.6.1.5.5.7.3.9",
+    "1.3.6.1.5.5.7.3.17": "1.3.6.1.5.5.7.3.17",  # a usage that cert-manager has no name for
+}
+ONLY_ASKED = ["any", "code signing", "ocsp signing", "timestamping"]
+
+
+def with_usages(
+    case: Case, given: list[str], asked: list[str], allowed: list[str] | None, *, strict: bool = False
+) -> Any:
+    """What is found on a certificate with these extended usages."""
+    template = case.make.Template(extended=[EXTENDED[name] for name in given])
+    names = None if allowed is None else frozenset((*KEY_NAMES, *allowed))
+    return case.check(template, usages=frozenset((*KEY_NAMES, *asked)), allowed=names, strict=strict)
+
+
 def test_other_usages_are_told(case: Case) -> None:
-    template = case.make.Template(extended=[SERVER_AUTH, CLIENT_AUTH])
-    asked = frozenset({"digital signature", "key encipherment", "server auth", "code signing"})
-    found = case.check(template, usages=asked)
+    asked = ["server auth", "code signing"]
+    found = with_usages(case, ["server auth", "client auth"], asked, [*asked, "client auth"])
     assert found["UsageDropped"].message == "usages are missing: code signing"
     assert found["UsageAdded"].message == "usages were added: client auth"
-    assert not any(finding.fatal for finding in found.values())
-    exact = frozenset({"signing", "key encipherment", "server auth", "client auth"})
-    assert case.check(template, usages=exact) == {}
+    assert not found["UsageAdded"].fatal
+    exact = with_usages(case, ["server auth", "client auth"], ["server auth", "client auth"], [])
+    assert exact == {}
+    assert with_usages(case, ["client auth"], [], ["client auth"], strict=True)["UsageAdded"].fatal
+
+
+@pytest.mark.parametrize("usage", ONLY_ASKED)
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_rights_of_others_than_endpoints_must_be_asked_for(case: Case, usage: str, strict: bool) -> None:
+    for allowed in (None, [], [usage], list(EXTENDED)):
+        finding = with_usages(case, ["server auth", usage], ["server auth"], allowed, strict=strict)[
+            "UsageNotAsked"
+        ]
+        assert finding.fatal
+        assert usage in finding.message
+    assert with_usages(case, [usage], [usage], [usage], strict=strict) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "allowed", "fatal"),
+    [
+        # A policy that names extended usages is the measure.
+        (["server auth", "client auth"], ["server auth"], ["server auth"], True),
+        (["client auth"], [], ["server auth"], True),
+        (["email protection"], [], ["server auth"], True),
+        (["1.3.6.1.5.5.7.3.17"], [], ["server auth", "client auth"], True),
+        (["client auth"], ["server auth"], ["server auth", "client auth"], False),
+        # One that names none leaves those of TLS to the role, and nothing else.
+        (["server auth", "client auth"], [], [], False),
+        (["email protection"], [], [], True),
+        (["1.3.6.1.5.5.7.3.17"], [], [], True),
+        # Where no policy approved, the request is the measure.
+        (["server auth", "client auth"], [], None, False),
+        (["server auth", "client auth"], ["client auth"], None, True),
+        (["email protection"], [], None, True),
+    ],
+)
+def test_extended_usages_beyond_the_policy_are_fatal(
+    case: Case, given: list[str], asked: list[str], allowed: list[str] | None, fatal: bool
+) -> None:
+    found = with_usages(case, given, asked, allowed)
+    if fatal:
+        assert found["UsageBeyondPolicy"].fatal
+    else:
+        assert "UsageBeyondPolicy" not in found
+        assert not found["UsageAdded"].fatal
+
+
+def test_a_usage_that_the_policy_allows_is_no_news(case: Case) -> None:
+    assert with_usages(case, ["client auth"], [], ["client auth"])["UsageAdded"].expected
+    assert not with_usages(case, ["client auth"], [], [])["UsageAdded"].expected
+    assert not with_usages(case, ["client auth"], [], None)["UsageAdded"].expected
+    template = case.make.Template(usages=["digital_signature", "key_encipherment", "key_agreement"])
+    for allowed, expected in ((KEY_NAMES, False), ((*KEY_NAMES, "key agreement"), True), (None, False)):
+        names = None if allowed is None else frozenset(allowed)
+        finding = case.check(template, usages=frozenset(KEY_NAMES), allowed=names)["UsageAdded"]
+        assert (finding.expected, finding.fatal) == (expected, False)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    given=st.lists(st.sampled_from(list(EXTENDED)), unique=True, max_size=4),
+    asked=st.lists(st.sampled_from(list(EXTENDED)[:-1]), unique=True, max_size=3),
+    allowed=st.none() | st.lists(st.sampled_from(list(EXTENDED)[:-1]), unique=True, max_size=4),
+)
+def test_what_passes_was_asked_for_allowed_or_is_for_tls_where_nothing_is_said(
+    case: Case, given: list[str], asked: list[str], allowed: list[str] | None
+) -> None:
+    found = with_usages(case, given, asked, allowed)
+    measure = set(asked if allowed is None else allowed)
+    fine = {
+        name
+        for name in given
+        if name in asked or (name not in ONLY_ASKED and name in (measure or {"server auth", "client auth"}))
+    }
+    assert any(one.fatal for one in found.values()) == (fine != set(given))
 
 
 def test_subject_changes_are_told(case: Case) -> None:

@@ -1,0 +1,24 @@
+"""What to change in a Vault role whose certificates differ from what was asked for. Pure.
+
+Source: https://developer.hashicorp.com/vault/api-docs/secret/pki#create-update-role
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_USAGES: Final = (
+    "server_flag, client_flag, code_signing_flag, email_protection_flag, ext_key_usage and ext_key_usage_oids"
+)
+_ADVICE: Final = {
+    "UsageBeyondPolicy": f"Set {_USAGES} of the Vault role so that it adds nothing, or name the usage in the "
+    "policy's spec.allowed.usages",
+    "UsageNotAsked": f"Set {_USAGES} of the Vault role so that it adds nothing, or ask for the usage",
+    "CAUsageNotAsked": "Take CertSign and CRLSign out of the Vault role's key_usage",
+}
+_OTHERWISE: Final = "Check the Vault role"
+
+
+def advice(codes: frozenset[str]) -> str:
+    """Sentences for differences of these codes, without the last full stop."""
+    return ". ".join(text for code, text in _ADVICE.items() if code in codes) or _OTHERWISE
