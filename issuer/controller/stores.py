@@ -270,22 +270,31 @@ class IssuerStore(Store[IssuerKey]):
         return obj
 
 
+class _Namespace(NamedTuple):
+    """What is kept of one; by its uid one made again while the watch was away is told from the old one."""
+
+    uid: str
+    labels: dict[str, str]
+    terminating: bool
+
+
 class NamespaceStore(Store[str]):
     """The labels of every namespace, and which are being deleted; ``on_change`` hears when that changes."""
 
     def __init__(self, on_change: Callable[[str], None]) -> None:
         super().__init__()
         self._on_change = on_change
-        self._labels: dict[str, dict[str, str]] = {}
-        self._terminating: set[str] = set()
+        self._known: dict[str, _Namespace] = {}
 
     def terminating(self, namespace: str) -> bool:
         """Whether the namespace is being deleted."""
-        return namespace in self._terminating
+        known = self._known.get(namespace)
+        return known is not None and known.terminating
 
     def labels(self, namespace: str) -> dict[str, str] | None:
         """The namespace's labels, or None while it is not known."""
-        return self._labels.get(namespace)
+        known = self._known.get(namespace)
+        return None if known is None else known.labels
 
     def key_of(self, obj: Json) -> str:
         """The name."""
@@ -293,22 +302,21 @@ class NamespaceStore(Store[str]):
 
     def known(self) -> Iterable[str]:
         """Every namespace."""
-        return tuple(self._labels)
+        return tuple(self._known)
 
     def upsert(self, obj: Json) -> None:
         """A namespace appeared or changed."""
-        name, labels = self.key_of(obj), dict(obj["metadata"].get("labels") or {})
-        ends = bool(obj["metadata"].get("deletionTimestamp"))
-        if self._labels.get(name) != labels or ends != self.terminating(name):
-            self._labels[name] = labels
-            if ends:
-                self._terminating.add(name)
+        name, meta = self.key_of(obj), obj["metadata"]
+        now = _Namespace(
+            str(meta.get("uid", "")), dict(meta.get("labels") or {}), bool(meta.get("deletionTimestamp"))
+        )
+        if self._known.get(name) != now:
+            self._known[name] = now
             self._on_change(name)
 
     def drop(self, key: str) -> None:
         """A namespace is gone."""
-        self._labels.pop(key, None)
-        self._terminating.discard(key)
+        self._known.pop(key, None)
 
 
 class Signal(Store[str]):

@@ -89,6 +89,21 @@ def test_only_a_change_of_labels_is_news_of_a_namespace() -> None:
     assert store.labels("b") is None
 
 
+def test_a_namespace_made_again_while_the_watch_was_away_is_not_being_deleted() -> None:
+    told: list[str] = []
+    store = NamespaceStore(told.append)
+    old = {"name": "a", "uid": "1", "labels": {"team": "x"}}
+    store.upsert({"metadata": old})
+    store.upsert({"metadata": {**old, "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    assert store.terminating("a")
+    store.begin()
+    store.add({"metadata": {**old, "uid": "2"}})
+    store.end()
+    assert not store.terminating("a")
+    store.upsert({"metadata": {**old, "uid": "3"}})
+    assert told == ["a"] * 4
+
+
 def test_a_signal_is_silent_about_the_first_list_and_loud_about_the_next() -> None:
     told: list[int] = []
     signal = Signal(lambda: told.append(1))
