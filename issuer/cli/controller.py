@@ -92,7 +92,13 @@ def controller(
         ),
     ] = 8,
     issuer_workers: Annotated[
-        int, typer.Option(help="Issuers checked at once; half of them at most at one Vault.", min=1, max=256)
+        int,
+        typer.Option(
+            help="Cluster issuers checked at once; namespaced issuers too, a quarter of them at most of one "
+            "namespace. Those whose server answers slowly have as many workers of their own.",
+            min=1,
+            max=256,
+        ),
     ] = 16,
     issuer_check_period: Annotated[
         float, typer.Option(help="Seconds between two checks of a healthy issuer.", min=1)

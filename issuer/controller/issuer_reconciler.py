@@ -13,6 +13,7 @@ from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.controller.ca_chains import CAFacts, ca_facts, ca_lives
 from issuer.controller.ca_expiry import warning
+from issuer.controller.checks import CheckTurns, TookLong
 from issuer.controller.conditions import find, rfc3339, says, with_condition
 from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.defects import INTERNAL_ERROR, Defects
@@ -67,6 +68,7 @@ class IssuerReconciler:
     resources: dict[str, Resource]
     registry: IssuerRegistry
     queue: WorkQueue[IssuerKey]
+    turns: CheckTurns
     credentials: CredentialReader
     build_signer: BuildSigner
     policies: PolicyStore
@@ -87,7 +89,11 @@ class IssuerReconciler:
             await self.registry.forget(key)
             self.metrics.forget_issuer(*key)
             return
-        verdict = await self._verdict(key, obj)
+        try:
+            verdict = await self._verdict(key, obj)
+        except TookLong:
+            self.queue.add(key)
+            return
         current = self.stores[key.kind].get(key)
         if current is None or not _same_version(current, obj):
             self.queue.add(key)  # it changed meanwhile: this verdict is about another issuer
@@ -100,7 +106,9 @@ class IssuerReconciler:
 
     async def _verdict(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
         try:
-            return await self._check(key, obj)
+            return await self.turns.bounded(key, self._check(key, obj))
+        except TookLong:
+            raise
         except SpecError as error:
             return Verdict(False, "InvalidSpec", str(error))
         except SigningError as error:

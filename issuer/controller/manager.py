@@ -13,6 +13,7 @@ import structlog
 from issuer.controller import certificates, workers
 from issuer.controller.authority import Alone, Authority, OneLeader
 from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.checks import Part
 from issuer.controller.delivery import Held
 from issuer.controller.issuer_reconciler import BuildSigner
 from issuer.controller.options import ControllerOptions
@@ -184,7 +185,7 @@ class Manager:
             ),
             *workers.start(
                 "issuers",
-                options.issuer_workers,
+                options.issuer_workers * len(Part),
                 parts.issuers,
                 parts.issuer_reconciler.reconcile,
                 parts.defects,

@@ -1,4 +1,4 @@
-"""Whose turn a key has: its place in its queue's line (``issuer.kube.line``)."""
+"""Whose turn a request or a revocation has: its place in its queue's line (`issuer.kube.line`)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.stores import IssuerStore, RequestStore
 from issuer.kube.line import Place
+from issuer.kube.parts import PartedLine
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,16 +53,17 @@ def _owner(issuer: IssuerKey) -> tuple[str, str]:
     return "Namespace", issuer.namespace
 
 
-def of_checks(issuers: Mapping[str, IssuerStore]) -> Callable[[IssuerKey], Place[IssuerKey]]:
-    """Checks of issuers: Vault servers take turns, so that a dead one holds a part of the workers only."""
+def parted(place_of: Callable[[RequestKey], Place[RequestKey]], workers: int) -> PartedLine[RequestKey]:
+    """Return a line where requests of cluster issuers and all others leave each other a quarter of `workers`,
+    however many of them hang."""
 
-    def place(key: IssuerKey) -> Place[IssuerKey]:
-        obj = issuers[key.kind].get(key)
-        # What is gone or can't be read costs no call to Vault.
-        server = "" if obj is None else str((obj["spec"].get("vault") or {}).get("server", ""))
-        return Place(server, OPEN, key)
+    def is_cluster_issuers(key: RequestKey) -> bool:
+        owner = place_of(key).owner
+        return isinstance(owner, tuple) and owner[0] == CLUSTER_ISSUER_KIND
 
-    return place
+    return PartedLine(
+        place_of, is_cluster_issuers, dict.fromkeys((True, False), max(1, workers - workers // 4))
+    )
 
 
 def of_revocations(store: RevocationStore) -> Callable[[RequestKey], Place[RequestKey]]:

@@ -21,6 +21,7 @@ from issuer.controller.canary.history import CanaryHistory, Stage
 from issuer.controller.canary.prober import Prober
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.certificates import CertificateStore
+from issuer.controller.checks import CALLS, CheckTurns
 from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.csr_gate import CSRGate
 from issuer.controller.defects import Defects
@@ -42,11 +43,11 @@ from issuer.controller.rights import ApprovalRights, SigningRights
 from issuer.controller.signing_step import SigningStep
 from issuer.controller.status_writer import StatusWriter
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore, Signal
-from issuer.controller.turns import RequestTurns, of_checks, of_revocations
+from issuer.controller.turns import RequestTurns, of_revocations, parted
 from issuer.controller.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
-from issuer.kube.line import FairLine, Place
+from issuer.kube.line import Place
 from issuer.kube.reflector import Reflector
 from issuer.kube.resources import (
     CERTIFICATE_REQUEST_POLICIES,
@@ -118,13 +119,14 @@ class Parts:
         self.authority = authority
         self.metrics = Metrics()
         self.defects = Defects(self.metrics)
-        self.line: FairLine[RequestKey] = FairLine(self._place, options.workers)
+        self.line = parted(self._place, options.workers)
         self.requests: WorkQueue[RequestKey] = WorkQueue(self.line, longest=_REQUEST_BACKOFF)
         self.stores = {kind: RequestStore(kind, self._offer) for kind in KINDS}
         self.issuer_stores = {kind: IssuerStore(kind, self._issuer_changed) for kind in ISSUERS}
-        self.issuers: WorkQueue[IssuerKey] = WorkQueue(
-            FairLine(of_checks(self.issuer_stores), options.issuer_workers), longest=_ISSUER_BACKOFF
+        self.checks = CheckTurns(
+            self.issuer_stores, options.issuer_workers, longest=CALLS * options.vault_timeout
         )
+        self.issuers: WorkQueue[IssuerKey] = WorkQueue(self.checks.line, longest=_ISSUER_BACKOFF)
         self.registry = IssuerRegistry(self._offer)
         self.limits = Limits(self.registry, self.metrics, options.issuer_concurrency)
         self.unprocessed = UnprocessedRequests(self._offer)
@@ -136,7 +138,7 @@ class Parts:
         self.signing_rights = SigningRights(client)
         self.revocations = RevocationStore(self._revocation_due)
         self.revocation_queue: WorkQueue[RequestKey] = WorkQueue(
-            FairLine(of_revocations(self.revocations), REVOCATION_WORKERS), longest=_REVOCATION_BACKOFF
+            parted(of_revocations(self.revocations), REVOCATION_WORKERS), longest=_REVOCATION_BACKOFF
         )
         self.revocation_rights = RevocationRights(client)
         self.certificates = CertificateStore()
@@ -205,6 +207,7 @@ class Parts:
             resources=ISSUERS,
             registry=self.registry,
             queue=self.issuers,
+            turns=self.checks,
             credentials=CredentialReader(self.client, options),
             build_signer=build_signer,
             policies=self.policies,

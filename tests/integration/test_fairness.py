@@ -1,10 +1,12 @@
 """Nobody waits for what is not theirs: another namespace's backlog, another issuer's dead Vault, a limit.
 
-Two of these run once more with their mechanism switched off (``unfair``), to show that they would notice.
+Some of these run once more with their mechanism switched off (``unfair``), to show that they would notice.
 """
 
 from __future__ import annotations
 
+import itertools
+import socket
 import sys
 import threading
 import time
@@ -17,19 +19,21 @@ from typing import Any
 import pytest
 
 from testbed.cluster import Testbed
-from testbed.controller import ControllerProcess
+from testbed.controller import ControllerProcess, grant_issuer_access
 from testbed.kube import Object
 from testbed.openbao import OpenBao
 from testbed.samples import API_VERSION, EVERYBODY, lab_policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_pki, setup_token
 from tests.builders import csr_pem
 from tests.integration.forwarding import Answer, ForwardingVault
+from tests.integration.probing import wait_until
 from tests.integration.support import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,
     delete_issuer,
     events,
+    namespaced_issuer_with_token,
     only_policies,
     ready,
     request,
@@ -187,7 +191,7 @@ def test_a_frozen_vault_holds_up_no_check_of_another_vaults_issuer(
     bed: Testbed, layout: PkiLayout, dying: OpenBao, namespace: str, without: str | None
 ) -> None:
     token = setup_token(dying, setup_pki(dying).policy)
-    dead = [f"{namespace}-{number}" for number in range(10)]
+    dead = [f"{namespace}-{number}" for number in range(20)]
     dying.pause()
     with controller(bed, without, ["--vault-timeout=300", "--issuer-workers=4"]):
         for name in dead:
@@ -204,6 +208,59 @@ def test_a_frozen_vault_holds_up_no_check_of_another_vaults_issuer(
             wait_ready(bed, name)
     for name in (namespace, *dead):
         delete_issuer(bed, name)
+
+
+@contextmanager
+def silent_server() -> Iterator[tuple[str, list[socket.socket]]]:
+    """A port that takes every connection and says nothing: its address, and the connections so far."""
+    taken: list[socket.socket] = []
+
+    def take(hole: socket.socket) -> None:
+        while True:
+            try:
+                taken.append(hole.accept()[0])
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as hole:
+        threading.Thread(target=take, args=(hole,), daemon=True).start()
+        yield f"https://127.0.0.1:{hole.getsockname()[1]}", taken
+        hole.shutdown(socket.SHUT_RDWR)
+    for one in taken:
+        one.close()
+
+
+@pytest.mark.parametrize("without", [None, "limits"], ids=["limited", "without-limits"])
+def test_dead_issuers_of_some_namespaces_hold_up_no_check_of_others(
+    bed: Testbed, layout: PkiLayout, namespace: str, other: str, without: str | None
+) -> None:
+    tenants = [bed.create_namespace(f"{namespace[:45]}-dead-{number}") for number in range(2)]
+    token = setup_token(bed.vault, layout.policy)
+    # Long enough that no check of a dead one ends by itself while we look.
+    args = ["--vault-timeout=300", "--issuer-workers=4"]
+    with silent_server() as (silent, taken), controller(bed, without, args):
+        for tenant in (*tenants, other):
+            grant_issuer_access(
+                bed, tenant, secrets=[f"d{n}-token" for n in range(10)] + [f"{namespace}-token"]
+            )
+        for tenant, number in itertools.product(tenants, range(10)):
+            server = f"{silent}/{number}"  # a spelling of its own for each
+            namespaced_issuer_with_token(bed, f"d{number}", tenant, "hvs.none", server=server)
+        # In turns a namespace has one check under way, quick or slow; without, every worker has one.
+        wait_until(lambda: len(taken) >= (16 if without else 4), lambda: f"{len(taken)} checks began")
+        namespaced_issuer_with_token(bed, namespace, other, token)
+        cluster_issuer_with_token(bed, namespace, token)
+        if without is None:
+            wait_ready(bed, namespace)
+            wait_ready(bed, namespace, other)
+        else:
+            time.sleep(5)
+            assert not ready(bed.kube.get(API_VERSION, "VaultClusterIssuer", namespace))
+        assert not any(ready(found) for found in bed.kube.list(API_VERSION, "VaultIssuer", tenants[0]))
+    for tenant in tenants:
+        bed.kube.http.call("DELETE", bed.kube.path(API_VERSION, "VaultIssuer", None, tenant))
+    delete_issuer(bed, namespace)
+    delete_issuer(bed, namespace, other)
 
 
 # spec.rateLimit ----------------------------------------------------------------

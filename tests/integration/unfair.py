@@ -1,35 +1,42 @@
 """``vault-issuer`` with a part of its fairness switched off, to show that a test notices.
 
 ``WITHOUT=turns``: the requests of an issuer are one flow, whatever their namespace. ``WITHOUT=limits``: an
-issuer may have every worker, whether or not it answers.
+issuer may have every worker, whether or not it answers, and a check that takes long is not broken off.
 """
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 
 from issuer.cli.main import main
-from issuer.controller import wiring
+from issuer.controller import checks, turns
 from issuer.controller.limits import OPEN
 from issuer.controller.request import RequestKey
-from issuer.kube.line import FairLine, Place
+from issuer.kube.line import Place
+from issuer.kube.parts import PartedLine
 
 PlaceOf = Callable[[RequestKey], Place[RequestKey]]
+PartOf = Callable[[RequestKey], Hashable]
 
 
-def without_turns(place_of: PlaceOf, most: int) -> FairLine[RequestKey]:
+def without_turns(place_of: PlaceOf, part_of: PartOf, most: Mapping[Hashable, int]) -> PartedLine[RequestKey]:
     """One flow for all namespaces."""
-    return FairLine(lambda key: replace(place_of(key), flow="all"), most)
+    return PartedLine(lambda key: replace(place_of(key), flow="all"), part_of, most)
 
 
-def without_limits(place_of: PlaceOf, _most: int) -> FairLine[RequestKey]:
+def without_limits(
+    place_of: PlaceOf, part_of: PartOf, most: Mapping[Hashable, int]
+) -> PartedLine[RequestKey]:
     """No gate is ever closed, and no worker is kept for others."""
-    return FairLine(lambda key: replace(place_of(key), gate=OPEN), 1_000_000)
+    setattr(checks, "QUICK", math.inf)  # noqa: B010
+    return PartedLine(lambda key: replace(place_of(key), gate=OPEN), part_of, dict.fromkeys(most, 1_000_000))
 
 
 if __name__ == "__main__":
     off = {"turns": without_turns, "limits": without_limits}[os.environ["WITHOUT"]]
-    setattr(wiring, "FairLine", off)  # noqa: B010
+    for module in (checks, turns):
+        setattr(module, "PartedLine", off)  # noqa: B010
     main()

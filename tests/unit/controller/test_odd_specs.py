@@ -14,6 +14,7 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from issuer.controller.checks import CheckTurns
 from issuer.controller.credentials import CredentialReader
 from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict
@@ -125,6 +126,7 @@ async def checked(spec: Json, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Verd
         resources=ISSUERS,
         registry=registry,
         queue=WorkQueue(),
+        turns=CheckTurns(stores, workers=1, longest=60),
         credentials=CredentialReader(client, ControllerOptions(vault_timeout=5)),
         build_signer=vault_signer,
         policies=PolicyStore(lambda _name: None, lambda _name, _error: ""),

@@ -1,4 +1,4 @@
-"""Whose turn a request, a check and a revocation has."""
+"""Whose turn a request and a revocation has."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from issuer.controller.delivery import Held
 from issuer.controller.kubernetes_csr import KubernetesCSR
 from issuer.controller.limits import OPEN
 from issuer.controller.registry import SharedSigner
-from issuer.controller.request import IssuerKey, RequestKey
+from issuer.controller.request import RequestKey
 from issuer.controller.revocation.marks import FINALIZER
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.story import Story
-from issuer.controller.turns import RequestTurns, of_checks, of_revocations
-from issuer.kube.line import FairLine
+from issuer.controller.turns import RequestTurns, of_revocations, parted
 from tests.builders import NOW, certificate_request, issuer_object, signing_request
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 
@@ -79,31 +78,6 @@ def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, 
     assert turns.place(key).owner == ("VaultClusterIssuer", "demo")
 
 
-def test_checks_of_a_dead_vaults_issuers_leave_workers_for_others(bench: Bench) -> None:
-    store = bench.issuers["VaultClusterIssuer"]
-    line = FairLine(of_checks(bench.issuers), most=8)
-    for number in range(100):
-        store.upsert(issuer_object(f"dead-{number}", server="https://dead.example.test:8200"))
-        line.add(IssuerKey("VaultClusterIssuer", "", f"dead-{number}"))
-    hanging = []
-    while (key := line.take()) is not None:
-        hanging.append(key)
-    assert len(hanging) == 4
-    store.upsert(issuer_object("live", server="https://live.example.test:8200"))
-    live = IssuerKey("VaultClusterIssuer", "", "live")
-    line.add(live)
-    assert line.take() == live
-
-
-def test_an_issuer_that_is_gone_or_unreadable_has_a_place_too(bench: Bench) -> None:
-    obj = issuer_object("odd")
-    del obj["spec"]["vault"]
-    bench.issuers["VaultClusterIssuer"].upsert(obj)
-    place = of_checks(bench.issuers)
-    owners = [place(IssuerKey("VaultClusterIssuer", "", name)).owner for name in ("odd", "gone")]
-    assert owners == ["", ""]
-
-
 def test_revocations_take_turns_by_issuer(bench: Bench) -> None:
     store = RevocationStore(lambda _key: None)
     for name, issuer in (("a", "one"), ("b", "two")):
@@ -113,3 +87,20 @@ def test_revocations_take_turns_by_issuer(bench: Bench) -> None:
     place = of_revocations(store)
     owners = [place(RequestKey("team-a", name)).owner for name in ("a", "b", "gone")]
     assert owners == [("VaultClusterIssuer", "one"), ("VaultClusterIssuer", "two"), None]
+
+
+def test_hanging_requests_of_namespaces_leave_workers_for_cluster_issuers(
+    bench: Bench, turns: RequestTurns
+) -> None:
+    line = parted(turns.place, 64)
+    for number in range(20):
+        bench.issuers["VaultIssuer"].upsert(issuer_object("dead", f"team-{number}"))
+        for request in range(20):
+            line.add(add(bench, f"r{request}", f"team-{number}", "dead", "VaultIssuer"))
+    hanging = 0
+    while line.take() is not None:
+        hanging += 1
+    assert 40 <= hanging <= 48
+    key = add(bench, "r1", "team-a", "demo")
+    line.add(key)
+    assert line.take() == key

@@ -1,0 +1,34 @@
+"""Which server an issuer's backend is at, whatever kind of backend it has."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+_LONGEST: Final = 2048
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def server_of(spec: Mapping[str, Any]) -> str:
+    """Return `host:port` of the server that an issuer's `spec` names, one spelling for each; empty where none
+    can be read. For telling servers apart only: nothing is dialled by it."""
+    vault = spec.get("vault")
+    text = vault.get("server") if isinstance(vault, dict) else None
+    try:
+        url = urlsplit(str(text or "")[:_LONGEST].strip())
+        host, port = (url.hostname or "").rstrip("."), url.port or _PORTS.get(url.scheme, 0)
+    except ValueError:
+        return ""
+    return f"{_address(host)}:{port}" if host else ""
+
+
+def _address(host: str) -> str:
+    """An IP address in its usual form, an IPv4-mapped one as IPv4; a name as it is."""
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return str(mapped or found)
