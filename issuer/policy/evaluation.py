@@ -153,7 +153,8 @@ def _defect(defect: Defect) -> Violation:
         path = f"{_ALTERNATIVE_NAMES}.{kind}" if kind else _ALTERNATIVE_NAMES
     else:
         path = _path(defect.place)
-    return Violation(path, f"the {part} {defect.problem}")
+    named = "" if defect.text is None else f" {shown(defect.text)}"
+    return Violation(path, f"the {part}{named} {defect.problem}")
 
 
 def _is_ca(policy: Policy, facts: Facts) -> Iterator[Violation]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _REPEAT: Final = re.compile(r"\{([0-9]{1,4})(,?)([0-9]{0,4})\}")
-_CLASS: Final = re.compile(r"\[\^?\]?(?:[^\]\\\[]|\\.|\[:\^?[a-z]+:\]|\[)*+\]?", re.DOTALL)
+_NAMED_CLASS: Final = re.compile(r"\[:\^?[a-z]{1,20}:\]")
 _ESCAPE: Final = re.compile(r"\\(?:[pP](?:\{[^}]*\}|.)|.)?", re.DOTALL)
 # UTF-8 makes about ten instructions of "any character", and thousands of a Unicode class such as \pL.
 _ANY: Final = 10
@@ -70,8 +70,7 @@ def _plain(pattern: str, position: int) -> tuple[Weight, int]:
     """The weight of what stands at `position`, and where the next thing stands."""
     char = pattern[position]
     if char == "[":
-        found = _CLASS.match(pattern, position)
-        text = found[0] if found else char
+        text = pattern[position : _class_end(pattern, position)]
         wide = _ANY if text.startswith("[^") or not text.isascii() or "\\" in text else 0
         size = 4 + wide + len(text) // 2 + _UNICODE * text.lower().count("\\p")
         return Weight(size, 1), position + len(text)
@@ -80,3 +79,19 @@ def _plain(pattern: str, position: int) -> tuple[Weight, int]:
         text = escape[0] if escape else char
         return Weight(_UNICODE if text[1:2] in {"p", "P"} else _ANY, 1), position + len(text)
     return Weight(_ANY if char == "." or not char.isascii() else 1, 1), position + 1
+
+
+def _class_end(pattern: str, position: int) -> int:
+    """Where the character class that starts at `position` ends; the pattern's end if it is never closed."""
+    position += 2 if pattern.startswith("^", position + 1) else 1
+    position += pattern.startswith("]", position)  # a bracket in front is a member
+    while position < len(pattern):
+        if pattern[position] == "]":
+            return position + 1
+        if pattern[position] == "\\":
+            position += 2
+        elif named := _NAMED_CLASS.match(pattern, position):
+            position = named.end()
+        else:
+            position += 1
+    return len(pattern)

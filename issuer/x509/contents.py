@@ -2,14 +2,13 @@
 
 `names` brings names into a form in which the same names compare equal; here nothing is changed and nothing is
 left out: two common names are two, a name that can't be read is a `Defect`, and so is text that different
-readers would read differently (control characters, Teletex and UCS-2 strings). Sources: RFC 5280 sections
-4.1.2.4, 4.2.1.6 and appendix A; X.690.
+readers would read differently (Teletex and UCS-2 strings, and what `syntax` refuses). Sources: RFC 5280
+sections 4.1.2.4, 4.2.1.6 and appendix A; X.690.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,22 +22,18 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from issuer.x509 import names
 from issuer.x509.der import OID, SEQUENCE, SET, Extension, Item, items, only, read_oid
+from issuer.x509.syntax.common_names import common_name_problem, is_host
+from issuer.x509.syntax.hosts import host_problem
+from issuer.x509.syntax.mail import mail_problem
+from issuer.x509.syntax.text import text_problem
+from issuer.x509.syntax.uris import uri_problem
 
 COMMON_NAME: Final = "2.5.4.3"
+EMAIL_ADDRESS: Final = "1.2.840.113549.1.9.1"
 
 _MAPPED: Final = bytes(10) + b"\xff\xff"
-_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
-_PRINTABLE: Final = re.compile(rb"[A-Za-z0-9 '()+,\-./:=?*&]*+")
-_NUMERIC: Final = re.compile(rb"[0-9 ]*+")
-_HOST: Final = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+\.?")
-_PCHAR: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})"
-_URI: Final = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*+:"
-    r"(?://(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*+@)?"
-    r"(?:\[[0-9A-Fa-f:.]++\]|(?:[A-Za-z0-9_~!$&'()*+,;=-]++(?:\.[A-Za-z0-9_~!$&'()*+,;=-]++)*+)?)"
-    r"(?::[0-9]*+)?(?=[/?#]|\Z)|(?!//))"
-    rf"{_PCHAR}*+(?:\?(?:{_PCHAR}|\?)*+)?(?:#(?:{_PCHAR}|\?)*+)?"
-)
+_PRINTABLE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?*&"
+_NUMERIC: Final = b"0123456789 "
 _CURVES: Final = frozenset({"secp224r1", "secp256r1", "secp384r1", "secp521r1"})
 
 
@@ -55,6 +50,8 @@ class Part(StrEnum):
     SUBJECT = "subject"
 
 
+Check = Callable[[str], str | None]
+"""What is wrong with a text, in words that complete "it ...", or None."""
 Place = tuple[Part, str]
 """A part, and for subject attributes and otherNames the dotted OID of the type (otherwise "")."""
 
@@ -69,10 +66,14 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """Something that can't be read, or not by everybody in the same way. `problem` completes "it ..."."""
+    """Something that can't be read, or not by everybody in the same way. No policy can allow it.
+
+    `problem` completes "it ..."; `text` is the value, where it can be decoded at all.
+    """
 
     place: Place
     problem: str
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,8 @@ class _Reader:
             self.defects.append(Defect((Part.SUBJECT, ""), f"can't be decoded: {error}"))
             return
         for oid, value in attributes:
-            read = _common_name if oid == COMMON_NAME else _attribute
-            self._add((Part.ATTRIBUTE, oid), read, value)
+            read, check = _ATTRIBUTES.get(oid, (_attribute, None))
+            self._add((Part.ATTRIBUTE, oid), read, check, value)
 
     def alternative_names(self, der: bytes) -> None:
         try:
@@ -146,8 +147,8 @@ class _Reader:
             if item.tag == 0xA0:
                 self._other_name(item)
             elif item.tag in _READERS:
-                part, read = _READERS[item.tag]
-                self._add((part, ""), read, item)
+                part, read, check = _READERS[item.tag]
+                self._add((part, ""), read, check, item)
             else:
                 self.defects.append(Defect((Part.UNTYPED, _KINDS.get(item.tag, "")), _unknown(item.tag)))
 
@@ -161,18 +162,19 @@ class _Reader:
         except ValueError as error:
             self.defects.append(Defect((Part.OTHER, ""), f"can't be decoded: {error}"))
             return
-        self._add((Part.OTHER, oid), _other_value, inner)
+        self._add((Part.OTHER, oid), _other_value, _account_problem if oid in _ACCOUNTS else None, inner)
 
-    def _add(self, place: Place, read: Callable[[Item], Value], item: Item) -> None:
+    def _add(self, place: Place, read: Callable[[Item], Value], check: Check | None, item: Item) -> None:
         try:
             value = read(item)
         except ValueError as error:
             self.defects.append(Defect(place, str(error)))
             return
-        if _CONTROLS.search(value.text):
-            self.defects.append(Defect(place, "has control characters in it, such as NUL or a line end"))
-            return
-        self.values.setdefault(place, []).append(value)
+        problem = text_problem(value.text) or (check(value.text) if check else None)
+        if problem:
+            self.defects.append(Defect(place, problem, value.text))
+        else:
+            self.values.setdefault(place, []).append(value)
 
 
 def _attributes(relative_name: Item) -> Iterable[tuple[str, Item]]:
@@ -192,9 +194,9 @@ def _string(item: Item) -> str:
         return _decode(item.content, "utf-8", "UTF-8")
     if item.tag == 0x16:
         return _decode(item.content, "ascii", "ASCII")
-    if item.tag == 0x13 and _PRINTABLE.fullmatch(item.content):
+    if item.tag == 0x13 and not item.content.translate(None, _PRINTABLE):
         return item.content.decode("ascii")
-    if item.tag == 0x12 and _NUMERIC.fullmatch(item.content):
+    if item.tag == 0x12 and not item.content.translate(None, _NUMERIC):
         return item.content.decode("ascii")
     if item.tag in {0x12, 0x13}:
         raise ValueError("has characters that its string type doesn't have; use UTF8String")
@@ -216,7 +218,7 @@ def _attribute(item: Item) -> Value:
 def _common_name(item: Item) -> Value:
     """CAs take a common name that looks like a host for one."""
     text = _string(item)
-    return Value(text, _canonical(names.dns(text)) if _HOST.fullmatch(text) else text)
+    return Value(text, _canonical(names.dns(text)) if is_host(text) else text)
 
 
 def _other_value(item: Item) -> Value:
@@ -237,9 +239,12 @@ def _email(item: Item) -> Value:
 
 def _uri(item: Item) -> Value:
     text = _name(item)
-    if not _URI.fullmatch(text):
-        raise ValueError("is not a URI by RFC 3986 (scheme, characters, percent-encoding, host)")
     return Value(text, _canonical(names.uri(text)))
+
+
+def _account_problem(text: str) -> str | None:
+    """Of an account's name, software takes what is before the first @, or before the last."""
+    return "has more than one @ in it" if text.count("@") > 1 else None
 
 
 def _ip(item: Item) -> Value:
@@ -268,12 +273,18 @@ def _unknown(tag: int) -> str:
     return f"is a {kind}, which no policy can allow" if kind else f"has the unknown tag {tag:#04x}"
 
 
-_READERS: Final[dict[int, tuple[Part, Callable[[Item], Value]]]] = {
-    0x81: (Part.EMAIL, _email),
-    0x82: (Part.DNS, _dns),
-    0x86: (Part.URI, _uri),
-    0x87: (Part.IP, _ip),
+_READERS: Final[dict[int, tuple[Part, Callable[[Item], Value], Check | None]]] = {
+    0x81: (Part.EMAIL, _email, mail_problem),
+    0x82: (Part.DNS, _dns, host_problem),
+    0x86: (Part.URI, _uri, uri_problem),
+    0x87: (Part.IP, _ip, None),
 }
+_ATTRIBUTES: Final[dict[str, tuple[Callable[[Item], Value], Check]]] = {
+    COMMON_NAME: (_common_name, common_name_problem),
+    EMAIL_ADDRESS: (_attribute, mail_problem),
+}
+# A user principal name, and an e-mail address beyond ASCII (RFC 9598).
+_ACCOUNTS: Final = frozenset({"1.3.6.1.4.1.311.20.2.3", "1.3.6.1.5.5.7.8.9"})
 _KINDS: Final = {0xA3: "x400Address", 0xA4: "directoryName", 0xA5: "ediPartyName", 0x88: "registeredID"}
 _OTHER_STRINGS: Final = frozenset({0x0C, 0x13, 0x14, 0x16})
 _TYPES: Final = {

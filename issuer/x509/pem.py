@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from dataclasses import dataclass
 from typing import Final
 
-# Possessive repeats keep the search linear, whatever comes in.
-_BLOCK: Final = re.compile(
-    rb"^-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*+\r?\n"
-    rb"([A-Za-z0-9+/=\r\n \t]*+)"
-    rb"^-----END \1-----[ \t]*+(?:\r?\n|\Z)",
-    re.MULTILINE,
-)
 _BOUNDARY: Final = b"-----"
+_LABEL: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 "
+_MAX_LABEL: Final = 64
+_BODY: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n \t"
 _DAMAGED: Final = "a PEM block is damaged (BEGIN or END without its partner, or stray characters)"
 _WHITESPACE: Final = b" \t\r\n"
 
@@ -36,17 +31,12 @@ def read_blocks(data: bytes, limit: int) -> Blocks:
     """
     found: list[tuple[str, bytes]] = []
     position = 0
-    for match in _BLOCK.finditer(data):
-        if _BOUNDARY in data[position : match.start()]:
-            raise ValueError(_DAMAGED)
+    while (start := data.find(_BOUNDARY, position)) >= 0:
+        label, body, position = _block(data, start)
         if len(found) == limit:
             raise ValueError(f"there are more than {limit} PEM blocks")
-        found.append((match[1].decode("ascii"), _decode(match[2])))
-        position = match.end()
-    rest = data[position:]
-    if _BOUNDARY in rest:
-        raise ValueError(_DAMAGED)
-    return Blocks(tuple(found), trailing=bool(rest.strip(_WHITESPACE)))
+        found.append((label, _decode(body)))
+    return Blocks(tuple(found), trailing=bool(data[position:].strip(_WHITESPACE)))
 
 
 def write_pem(label: str, der: bytes) -> str:
@@ -54,6 +44,37 @@ def write_pem(label: str, der: bytes) -> str:
     text = base64.b64encode(der).decode("ascii")
     lines = [text[i : i + 64] for i in range(0, len(text), 64)]
     return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
+
+
+def _block(data: bytes, start: int) -> tuple[str, bytes, int]:
+    """The label and text of the block that begins at `start`, and where what follows it starts.
+
+    By hand, since each octet is looked at once then, whatever comes in. Raises ValueError.
+    """
+    label, after = _boundary(data, start, b"BEGIN ")
+    end = data.find(_BOUNDARY, after)
+    if data[after - 1 : after] != b"\n" or end < 0 or data[after:end].translate(None, _BODY):
+        raise ValueError(_DAMAGED)
+    again, following = _boundary(data, end, b"END ")
+    if again != label:
+        raise ValueError(_DAMAGED)
+    return label.decode("ascii"), data[after:end], following
+
+
+def _boundary(data: bytes, start: int, word: bytes) -> tuple[bytes, int]:
+    """The label of the boundary line at `start`, and where the next line starts. Raises ValueError."""
+    first = start + len(_BOUNDARY) + len(word)
+    end = data.find(_BOUNDARY, first, first + _MAX_LABEL + len(_BOUNDARY))
+    label = data[first:end] if end >= 0 else b""
+    at_line_start = start == 0 or data[start - 1 : start] == b"\n"
+    if not (at_line_start and data.startswith(_BOUNDARY + word, start) and label):
+        raise ValueError(_DAMAGED)
+    line = end + len(_BOUNDARY)
+    newline = data.find(b"\n", line)
+    rest = data[line:] if newline < 0 else data[line:newline].removesuffix(b"\r")
+    if label.translate(None, _LABEL) or rest.strip(b" \t"):
+        raise ValueError(_DAMAGED)
+    return label, len(data) if newline < 0 else newline + 1
 
 
 def _decode(body: bytes) -> bytes:

@@ -167,7 +167,9 @@ def checkout(commit: str, directory: Path) -> None:
             "as the upgrade from the previous version starts from it"
         )
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as files:
-        files.extractall(directory, filter="data")
+        # As an attribute: the argument came with Python 3.11.4, and Debian 12 has 3.11.2.
+        files.extraction_filter = getattr(tarfile, "data_filter", None)
+        files.extractall(directory)  # noqa: S202 - an archive of this repository
 
 
 def _copy_context(target: Path) -> None:

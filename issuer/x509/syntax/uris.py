@@ -1,0 +1,141 @@
+"""URIs (RFC 3986), narrowed to those of which every reader sees the same host and the same path.
+
+Sources beside it: RFC 5280 section 4.2.1.6 (an authority names a host); the URL standard of browsers
+(https://url.spec.whatwg.org), which reads `https:/a` and `https:///a` as `https://a`.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Address
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from issuer.x509.syntax.hosts import is_address, label_problem
+from issuer.x509.syntax.text import text_problem
+
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_OCTETS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_IPV6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
+_PORT: Final = re.compile(r"[0-9]{0,5}")
+_ALPHANUMERIC: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_USER: Final = frozenset(_ALPHANUMERIC + "-._~!$&'()*+,;=:")
+_PATH: Final = _USER | {"@", "/"}
+_QUERY: Final = _PATH | {"?"}
+_NEED_HOST: Final = frozenset({"http", "https", "ws", "wss", "ftp", "spiffe"})
+_MOST_ENCODINGS: Final = 4
+_LARGEST_PORT: Final = 65_535
+# What NFKC makes a dot or a slash of.
+_FOLDED: Final = str.maketrans(
+    {
+        "\u2024": ".",
+        "\u2025": "..",
+        "\ufe52": ".",
+        "\uff0e": ".",
+        "\uff0f": "/",
+        "\uff3c": "\\",
+        "\ufe68": "\\",
+    }
+)
+
+
+def uri_problem(text: str) -> str | None:
+    """What keeps `text` from being a URI that everybody takes apart in the same way."""
+    scheme, colon, rest = text.partition(":")
+    if not colon or not _SCHEME.fullmatch(scheme):
+        return "is not a URI: it has no scheme"
+    rest, _, fragment = rest.partition("#")
+    rest, _, query = rest.partition("?")
+    authority, path = _split(rest)
+    user, _, place = (authority or "").rpartition("@")
+    for part, allowed in ((user, _USER), (path, _PATH), (query, _QUERY), (fragment, _QUERY)):
+        if problem := _characters_problem(part, allowed):
+            return problem
+    if (authority or scheme.lower() in _NEED_HOST) and (problem := _place_problem(place)):
+        return problem
+    return _encoding_problem(path, path=True) or _encoding_problem(f"{user}{query}{fragment}", path=False)
+
+
+def _split(rest: str) -> tuple[str | None, str]:
+    """Authority and path of what is between scheme and query; None where there is no authority."""
+    if not rest.startswith("//"):
+        return None, rest
+    authority, slash, path = rest[2:].partition("/")
+    return authority, slash + path
+
+
+def _characters_problem(part: str, allowed: frozenset[str]) -> str | None:
+    bad = next((char for char in _ESCAPE.sub("", part) if char not in allowed), None)
+    if bad is None:
+        return None
+    if bad == "%":
+        return "is not a URI: a % in it isn't followed by two hexadecimal digits"
+    return f"is not a URI: it has {bad!a} in a place where that is not allowed"
+
+
+def _place_problem(place: str) -> str | None:
+    """What is wrong with a host and port, both of them as they stand behind the user."""
+    if place.startswith("["):
+        inside, closed, port = place[1:].partition("]")
+        host_wrong = None if closed and _is_ipv6(inside) else "a host that is no IPv6 address"
+        colon, port = port[:1], port[1:]
+        if colon not in {"", ":"}:
+            return "is not a URI: something stands between its host and its port"
+    else:
+        host, _, port = place.partition(":")
+        host_wrong = _host_problem(host)
+    if host_wrong:
+        return f"has {host_wrong}"
+    if not _PORT.fullmatch(port) or int(port or "0") > _LARGEST_PORT:
+        return "is not a URI: its port is no number up to 65535"
+    return None
+
+
+def _host_problem(host: str) -> str | None:
+    """What is wrong with a host, in words that complete "it has ..."."""
+    if not host:
+        return "no host"
+    if problem := label_problem(host):
+        return f"a host that {problem}"
+    if is_address(host) and not (_OCTETS.fullmatch(host) and all(map(_is_octet, host.split(".")))):
+        return "a host that is an IP address in an unusual spelling"
+    return None
+
+
+def _is_octet(text: str) -> bool:
+    return str(int(text)) == text and int(text) < 256
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return bool(_IPV6.fullmatch(text)) and IPv6Address(text) is not None
+    except ValueError:
+        return False
+
+
+def _encoding_problem(part: str, *, path: bool) -> str | None:
+    """What percent-encoding hides in `part`, however often it is undone; a path has no `.` or `..` in it."""
+    for _ in range(_MOST_ENCODINGS):
+        if path and _has_dot_segment(part):
+            return "has . or .. as a segment of its path, written out or encoded"
+        if problem := text_problem(part):
+            return f"{problem}, percent-encoded"
+        if "%" not in part:
+            return None
+        try:
+            # %u002e is how old servers of Microsoft and Java write a character.
+            plain = re.sub("%[uU]00([0-9A-Fa-f]{2})", r"%\1", part)
+            decoded = unquote_to_bytes(plain).decode()
+        except UnicodeDecodeError:
+            return "has percent-encoded octets that are not UTF-8"
+        if decoded == part:
+            return None
+        part = decoded
+    return f"is percent-encoded more than {_MOST_ENCODINGS - 1} times over"
+
+
+def _has_dot_segment(path: str) -> bool:
+    """Return True if `.` or `..` is a segment, also where `\\` is a slash and `;` begins parameters."""
+    segments = path.translate(_FOLDED).replace("\\", "/").split("/")
+    return any(segment.partition(";")[0] in {".", ".."} for segment in segments)
