@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from issuer.api.group import GROUP, POLICY_PLURAL
+from issuer.controller.conditions import bounded
 from issuer.controller.outcomes import Denied, Failed, PutOff, Unapproved, Unprocessed
 from issuer.controller.policies import PolicyStore
 from issuer.controller.references import kubernetes_retry
@@ -21,12 +22,15 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.resources import NAMESPACES
 from issuer.policy.decision import Allowance, Decision, Review, Verdict, review
+from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import Facts, IssuerReference
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.request import CertificateSigningRequest
 
 # Answers of a SubjectAccessReview are believed this long; a change of RBAC that we see ends that at once.
 ACCESS_SECONDS = 5.0
+# Why a request is denied that no policy is asked about.
+INVALID_NAME = "InvalidName"
 # How a request is told that others approved it in vain; the canary knows it by this.
 ALLOWED_BY_NONE = "approved by somebody else, but no policy allows it"
 
@@ -153,11 +157,12 @@ class Approver:
 
         ``guarded``: Vault signs whatever is asked there, so another approver's word is never enough.
         """
-        if mode == "External":
-            if not request.approved:
-                return Unapproved()
-            if not guarded and not self.policies.may_guard(_reference(request)):
-                return Approval(None)
+        if mode == "External" and not request.approved:
+            return Unapproved()
+        if csr.contents.defects:
+            return self._invalid(request, csr)
+        if mode == "External" and not guarded and not self.policies.may_guard(_reference(request)):
+            return Approval(None)
         try:
             decision = await self.decide(request, csr)
         except KubeError as error:
@@ -167,6 +172,15 @@ class Approver:
             self.reviews.forget(request)
         self._count(decision)
         return self._outcome(request, decision)
+
+    def _invalid(self, request: Request, csr: CertificateSigningRequest) -> Denied | Failed:
+        """What no policy could allow ends the request at once, also where none is asked."""
+        self.metrics.decisions.labels(Verdict.DENIED.value, "").inc()
+        told = "; ".join(one.message for one in defect_violations(csr.contents))
+        message = bounded(f"{INVALID_NAME}: {told}. No policy can allow that: change the request")
+        if request.approved:
+            return Failed(message, INVALID_NAME)
+        return Denied(message, INVALID_NAME)
 
     def _count(self, decision: Decision) -> None:
         """A denial counts for each policy that refused. One deleted meanwhile must leave no series behind."""

@@ -21,9 +21,13 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """It is denied: final. ``message`` is our policies' reason; None when another approver denied it."""
+    """It is denied: final. ``message`` is our reason; None when another approver denied it.
+
+    ``reason`` is one CamelCase word for logs and metrics, where it is another than the policies'.
+    """
 
     message: str | None = None
+    reason: str = "Denied"
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,10 +236,10 @@ class RequestReconciler:
             case Issued(held):
                 held.story.trace = story.trace  # where it was signed in an earlier attempt
                 await self._deliver(request, held)
-            case Denied(message):
+            case Denied(message, reason):
                 kind = request.issuer.kind if message else None
                 await self._answer(request, request.refused(self.now(), message), kind)
-                self._ended(request, story, "denied", "Denied", message)
+                self._ended(request, story, "denied", reason, message)
             case Failed(message, reason):
                 await self._answer(request, request.failed(self.now(), reason, message))
                 self._ended(request, story, "failed", reason, message)

@@ -10,8 +10,10 @@ from issuer.api.duration import format_duration
 from issuer.api.group import API_VERSION, POLICY_KIND
 from issuer.explain.asked import Asked
 from issuer.explain.requested import ALLOWED, IS_CA, USAGES, requested
+from issuer.policy.compiled import PATHS
 from issuer.policy.evaluation import Violation
 from issuer.policy.facts import Facts
+from issuer.policy.name_patterns import NamePatterns
 from issuer.policy.wildcard import Patterns
 
 _SINGLE: Final = frozenset({f"{ALLOWED}.commonName", f"{ALLOWED}.subject.serialNumber"})
@@ -103,7 +105,9 @@ def _is_taken(field: str, spec: Mapping[str, Any]) -> bool:
 
 
 def _new(field: str, wanted: tuple[str, ...], spec: Mapping[str, Any]) -> tuple[str, ...]:
-    patterns = Patterns.parse(_present(field, spec))
+    place = next((place for place, path in PATHS.items() if path == field), None)
+    texts = _present(field, spec)
+    patterns = Patterns.parse(texts) if place is None else NamePatterns.parse(place, texts)
     return tuple(text for text in wanted if not patterns.match(text))
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from cryptography import x509
 
 from issuer.controller.conditions import rfc3339
+from issuer.policy.evaluation import defect_violations
 from issuer.policy.extensions import extension_violations
 from issuer.policy.facts import Facts
 from issuer.x509.certificates import (
@@ -73,7 +74,7 @@ def request_json(csr: CertificateSigningRequest) -> dict[str, Any]:
         "names": names,
         "key": key_text(csr.key),
         "extensions": [extension_json(one) for one in csr.extensions],
-        "unreadable": [f"the {one.place[0].value} {one.problem}" for one in csr.contents.defects],
+        "unreadable": [one.message for one in defect_violations(csr.contents)],
     }
 
 

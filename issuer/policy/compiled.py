@@ -10,6 +10,7 @@ from typing import Any, Final
 from issuer.api.policy import AllowedText, AllowedTexts, PolicySpec, SpecError, TypedTexts, ValidationRule
 from issuer.policy import problems as find
 from issuer.policy.expressions import Program, RuleError, compile_rule
+from issuer.policy.name_patterns import NamePatterns
 from issuer.policy.problems import PolicyInvalid, Problem
 from issuer.policy.wildcard import Pattern, Patterns
 from issuer.x509.contents import COMMON_NAME, Part, Place
@@ -68,7 +69,7 @@ class Allowed:
     """What one place may hold. `patterns` is None where only rules decide; `single` fields say `value`."""
 
     path: str
-    patterns: Patterns | None
+    patterns: NamePatterns | None
     required: bool
     rules: tuple[Rule, ...]
     single: bool
@@ -178,7 +179,7 @@ def _all_allowed(spec: PolicySpec, found: list[Problem]) -> Iterator[tuple[Place
     for place, entry in given:
         if entry is not None:
             path = PATHS[place]
-            yield place, _allowed(entry, path, path, found)
+            yield place, _allowed(entry, place, (path, path), found)
     yield from _typed(body.other_names, Part.OTHER, "spec.allowed.otherNames", found)
     if subject is not None:
         path = "spec.allowed.subject.otherAttributes"
@@ -193,11 +194,15 @@ def _typed(
         where = f"{path}[{index}]"
         found.extend(find.oid(entry.oid, f"{where}.oid", named=part is Part.ATTRIBUTE, seen=seen))
         seen.add(entry.oid)
-        yield (part, entry.oid), _allowed(entry, f"{path}[{entry.oid}]", where, found)
+        place = (part, entry.oid)
+        yield place, _allowed(entry, place, (f"{path}[{entry.oid}]", where), found)
 
 
-def _allowed(entry: AllowedText | AllowedTexts, path: str, where: str, found: list[Problem]) -> Allowed:
-    """`path` is where violations are reported, `where` problems of the policy itself."""
+def _allowed(
+    entry: AllowedText | AllowedTexts, place: Place, paths: tuple[str, str], found: list[Problem]
+) -> Allowed:
+    """What `place` may hold; `paths` are where violations are reported, and problems of the policy itself."""
+    path, where = paths
     single = isinstance(entry, AllowedText)
     texts = (
         (None if entry.value is None else (entry.value,)) if isinstance(entry, AllowedText) else entry.values
@@ -206,9 +211,8 @@ def _allowed(entry: AllowedText | AllowedTexts, path: str, where: str, found: li
         field = "value" if single else "values"
         found.append(Problem(f"{where}.{field}", f"{field} or validations is needed where required is true"))
     rules = tuple(_rules(entry.validations, f"{where}.validations", found))
-    return Allowed(
-        path, None if texts is None else Patterns.parse(texts), bool(entry.required), rules, single
-    )
+    patterns = None if texts is None else NamePatterns.parse(place, texts)
+    return Allowed(path, patterns, bool(entry.required), rules, single)
 
 
 def _rules(given: Iterable[ValidationRule], path: str, found: list[Problem]) -> Iterator[Rule]:

@@ -91,6 +91,55 @@ DIFFERENCES: Final = (
         _ATTACKS,
     ),
     Difference(
+        "uri-hosts",
+        "A URI's host must be one for everybody: a host name or an address in its usual spelling, never "
+        "empty for http, https, ws, wss, ftp and spiffe, since browsers read https:///a as https://a.",
+        _ATTACKS,
+    ),
+    Difference(
+        "uri-dot-segments",
+        "A URI with . or .. as a segment of its path is denied, also percent-encoded, over and over, or "
+        "behind a backslash, and so are encoded control characters: what normalizes it sees another path.",
+        _ATTACKS,
+    ),
+    Difference(
+        "host-names",
+        "A DNS name is a host name: labels of 1 to 63 letters, digits and hyphens, 253 characters in all, no "
+        "IP address, and `*` alone in front of two labels or more. There a wildcard matches any text, and "
+        "bank.com,x.lab.test is two names to whoever splits lists.",
+        _ATTACKS,
+    ),
+    Difference(
+        "underscores",
+        "A host name with an underscore needs a pattern that has one, such as `_acme-challenge.*`: service "
+        "records have them, hosts don't.",
+        _ATTACKS,
+    ),
+    Difference(
+        "mail-addresses",
+        "An e-mail address has one @, none in quotes, and a host name behind it; mailboxes in quotes hold "
+        "spaces and dots at most. Readers disagree where root@bank.com@lab.test ends.",
+        _ATTACKS,
+    ),
+    Difference(
+        "account-names",
+        "A user principal name or an e-mail address beyond ASCII (otherNames) with two @ is denied.",
+        _ATTACKS,
+    ),
+    Difference(
+        "common-names-as-names",
+        "A common name that reads as a host, a URI or an e-mail address must be a proper one, and so must "
+        "what a pattern for hosts or addresses (`*.lab.test`, `*@lab.test`) matches. Text stays text: Lab "
+        "Shop CA, system:node:web-1.",
+        _ATTACKS,
+    ),
+    Difference(
+        "invisible-characters",
+        "Characters that nobody sees (Unicode's categories Cf, Zl and Zp, and blank letters) are denied in "
+        "every name and attribute; there a wildcard matches them.",
+        _ATTACKS,
+    ),
+    Difference(
         "empty-names",
         "An empty list of alternative names, and an empty DNS name, e-mail address or URI, break RFC 5280 "
         "and are denied; the peer approves the first, and the others where a wildcard matches them.",

@@ -15,6 +15,7 @@ from issuer.policy.compiled import PATHS, Allowed, Constraints, Policy
 from issuer.policy.expressions import POLICY_LIMIT, Variables
 from issuer.policy.extensions import extension_violations
 from issuer.policy.facts import Facts
+from issuer.policy.name_patterns import NO_UNDERSCORE, needs_underscore
 from issuer.policy.shown import shown, shown_list
 from issuer.policy.violation import Violation
 from issuer.x509.contents import COMMON_NAME, Contents, Defect, Part, Place, Value
@@ -47,7 +48,7 @@ class Shared:
     def of(cls, facts: Facts) -> Shared:
         """Prepared once for each request."""
         variables = Variables(facts.name, facts.namespace, facts.username, facts.groups)
-        defects = (_defect(defect) for defect in facts.csr.contents.defects[:MAX_REPORTED])
+        defects = defect_violations(facts.csr.contents)
         return cls(variables, (*defects, *extension_violations(facts)))
 
 
@@ -92,7 +93,8 @@ def _judge(
         return missing
     if allowed is None or (allowed.patterns is None and not allowed.rules):
         return (*missing, Violation(_path(place), f"{_texts(values)}: no allowed value"))
-    return [*missing, *_unmatched(allowed, values, variables), *_failed_rules(allowed, values, variables)]
+    unmatched = _unmatched(allowed, place, values, variables)
+    return [*missing, *unmatched, *_failed_rules(allowed, values, variables)]
 
 
 def _missing(allowed: Allowed | None, place: Place, contents: Contents) -> tuple[Violation, ...]:
@@ -101,19 +103,27 @@ def _missing(allowed: Allowed | None, place: Place, contents: Contents) -> tuple
     return (Violation(f"{allowed.path}.required", "is required, and the request has none"),)
 
 
-def _unmatched(allowed: Allowed, values: tuple[Value, ...], variables: Variables) -> Iterator[Violation]:
+def _unmatched(
+    allowed: Allowed, place: Place, values: tuple[Value, ...], variables: Variables
+) -> Iterator[Violation]:
     patterns = allowed.patterns
-    if patterns is None:
-        return
     path = f"{allowed.path}.{'value' if allowed.single else 'values'}"
+    if patterns is None:  # rules alone decide, and none of them is a pattern
+        bad = [value for value in values if needs_underscore(place, value.text)]
+        if bad:
+            yield Violation(path, f"{_texts(bad)} {NO_UNDERSCORE}")
+        return
     cost = patterns.cost * len(values)
     if cost > variables.left:
         yield Violation(path, f"{len(values)} values are too many for these patterns to judge in time")
         return
     variables.left -= cost
-    bad = [value for value in values if not patterns.match(value.text)]
-    if bad:
-        yield Violation(path, f"{_texts(bad)}: allowed is {shown_list(patterns.texts)}")
+    refused = [(value, why) for value in values if (why := patterns.refusal(value.text)) is not None]
+    plain = [value for value, why in refused if not why]
+    if plain:
+        yield Violation(path, f"{_texts(plain)}: allowed is {shown_list(patterns.texts)}")
+    for value, why in [one for one in refused if one[1]][:MAX_REPORTED]:
+        yield Violation(path, f"{shown(value.text)} {why}: allowed is {shown_list(patterns.texts)}")
 
 
 def _failed_rules(allowed: Allowed, values: tuple[Value, ...], variables: Variables) -> Iterator[Violation]:
@@ -142,6 +152,11 @@ def _path(place: Place) -> str:
 
 def _texts(values: Sequence[Value]) -> str:
     return shown_list([value.text for value in values])
+
+
+def defect_violations(contents: Contents) -> tuple[Violation, ...]:
+    """What no policy can allow of the names and the subject, whatever it says: the first few."""
+    return tuple(map(_defect, contents.defects[:MAX_REPORTED]))
 
 
 def _defect(defect: Defect) -> Violation:

@@ -39,6 +39,14 @@ about five times what is then measured."""
 
 _CACHED: Final = 1024
 _VARIABLES: Final = frozenset({"self", "cr.name", "cr.namespace", "cr.username", "cr.groups"})
+_EMPTY: Final = {
+    "cr.name": "cr.name is empty",
+    "cr.namespace": (
+        "cr.namespace is empty: the request, a CertificateSigningRequest for a cluster issuer, is in no "
+        "namespace. Give such requests a policy whose rules do without it"
+    ),
+    "cr.username": "cr.username is empty: cert-manager's webhook has not stamped the request",
+}
 _USUAL: Final = 256
 _LENGTHS: Final = (32, 64, 128, _USUAL, 512, 1024, MAX_VALUE_BYTES)
 _ACCOUNT: Final = "system:serviceaccount:"
@@ -60,6 +68,8 @@ class Variables:
     groups: tuple[str, ...]
     left: int = POLICY_LIMIT
     values: dict[str, Any] = field(init=False)
+    empty: frozenset[str] = field(init=False)
+    """Variables that have no value: a rule such as `self.endsWith(cr.namespace)` would hold for any text."""
     beyond: frozenset[str] = field(init=False)
     """Variables that are longer than rules are prepared for."""
 
@@ -71,6 +81,7 @@ class Variables:
             "cr.username": self.username,
             "cr.groups": list(self.groups),
         }
+        self.empty = frozenset(name for name in _EMPTY if not self.values[name])
         sizes = [len(group.encode()) for group in self.groups]
         long = {
             "cr.name": len(self.name.encode()) > MAX_NAME_BYTES,
@@ -100,6 +111,8 @@ class Program:
         length = len(value.encode())
         if length > MAX_VALUE_BYTES:
             return f"is not asked about values longer than {MAX_VALUE_BYTES} bytes"
+        if empty := self._uses & variables.empty:
+            return f"is not asked, since {_EMPTY[min(empty)]}"
         if too_long := self._uses & variables.beyond:
             return f"is not asked, since {min(too_long)} is longer than rules may see"
         cost = next(cost for cost, most in zip(self.costs, _LENGTHS, strict=True) if length <= most)

@@ -13,7 +13,7 @@ from itertools import product
 from math import prod
 from typing import Final, Literal
 
-from issuer.telemetry.words import DIFFERENCES, FAILURES, PUT_OFFS, STAGES, WATCHED, YES_NO
+from issuer.telemetry.words import DENIALS, DIFFERENCES, FAILURES, PUT_OFFS, STAGES, WATCHED, YES_NO
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 Values = tuple[str, ...]
@@ -108,9 +108,16 @@ CATALOGUE: Final = (
         "counter",
         "Requests answered, by outcome and reason.",
         REQUESTS,
-        {"outcome": ("issued", "denied", "failed"), "reason": ("Issued", "Denied", *FAILURES)},
-        children=2 + len(FAILURES),
-        zero=(("issued", "Issued"), ("denied", "Denied"), *(("failed", reason) for reason in FAILURES)),
+        {
+            "outcome": ("issued", "denied", "failed"),
+            "reason": ("Issued", *dict.fromkeys((*DENIALS, *FAILURES))),
+        },
+        children=1 + len(DENIALS) + len(FAILURES),
+        zero=(
+            ("issued", "Issued"),
+            *(("denied", reason) for reason in DENIALS),
+            *(("failed", reason) for reason in FAILURES),
+        ),
     ),
     Described(
         "vault_issuer_request_answer_seconds",

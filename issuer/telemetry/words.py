@@ -7,6 +7,7 @@ from typing import Final
 OTHER: Final = "Other"
 """Stands for any reason that isn't listed, so that no text from elsewhere becomes a series."""
 
+DENIALS: Final = ("Denied", "InvalidName")
 FAILURES: Final = (
     "CAExpiresTooSoon",
     "CAFlagsContradict",
@@ -15,6 +16,7 @@ FAILURES: Final = (
     "ErrorParseDuration",
     "InvalidAnnotation",
     "InvalidDuration",
+    "InvalidName",
     "InvalidRequest",
     "InvalidSignerName",
     "NoCertificateAuthority",

@@ -56,6 +56,19 @@ async def test_nothing_is_done_or_said_before_it_is_approved(bench: Bench, appro
     assert (bench.kube.written, bench.recorder.events, bench.access.asked) == ([], [], 0)
 
 
+async def test_a_rule_with_a_namespace_is_not_asked_for_a_cluster_issuer(bench: Bench) -> None:
+    rule = {"rule": "self.endsWith(cr.namespace + '.lab.example.test')"}
+    open_rule = policy("everything", {"dnsNames": {"validations": [rule]}, "usages": ["client auth"]})
+    bench.policies.upsert(with_meta(open_rule, generation=2))
+    with_csr(bench.with_ready_issuer())
+    bench.kube.accepts_status()
+    await bench.reconcile(CSR)
+    assert failed(bench)["reason"] == "PolicyDenied"
+    assert "spec.allowed.dnsNames.validations[0]" in failed(bench)["message"]
+    assert "is not asked, since cr.namespace is empty" in failed(bench)["message"]
+    assert bench.signer.signed == 0
+
+
 async def test_a_denial_by_policy_is_the_condition_failed(bench: Bench) -> None:
     bench.policies.upsert(with_meta(policy("everything", {}), generation=2))
     with_csr(bench.with_ready_issuer())

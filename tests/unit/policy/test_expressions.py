@@ -60,6 +60,27 @@ def test_rules_of_the_peer_run(rule: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "variable"),
+    [
+        ("self.endsWith(cr.namespace)", "namespace"),
+        ("self.startsWith('spiffe://td/ns/' + cr.namespace)", "namespace"),
+        ("cr.namespace == '' || self.contains(cr.namespace)", "namespace"),
+        ("true || self == cr.namespace", "namespace"),
+        ("['x'].exists(x, self.startsWith(cr.namespace))", "namespace"),
+        ("self.matches('^web' + cr.namespace)", "namespace"),
+        ("self.endsWith(cr.username)", "username"),
+        ("self.startsWith(cr.name)", "name"),
+    ],
+)
+def test_a_rule_is_not_asked_with_a_variable_that_is_empty(rule: str, variable: str) -> None:
+    answer = check(rule, **{variable: ""})
+    assert isinstance(answer, str)
+    assert answer.startswith(f"is not asked, since cr.{variable} is empty")
+    assert check("self.startsWith('web.')", **{variable: ""}) is True, "others are"
+    assert check("cr.groups.all(g, g != self)", groups=()) is True, "a requester may be in no group"
+
+
+@pytest.mark.parametrize(
     ("rule", "says"),
     [
         ("self.nothing()", "undeclared reference"),
