@@ -9,13 +9,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
 from issuer.signing.outcomes import Failed
 from issuer.signing.signer import SigningRequest
 from issuer.vault.paths import Mode
-from issuer.x509.errors import LIBRARY_ERRORS
+from issuer.x509.contents import COMMON_NAME, Contents, Part, Place
+from issuer.x509.request import request_contents
 from issuer.x509.usages import read_usages
 
 _KEY_USAGES: Final = {
@@ -70,38 +68,25 @@ def _names(request: SigningRequest) -> dict[str, Any]:
     """The parameters cert-manager fills from the CSR, for roles that don't take their names from the CSR
     itself."""
     try:
-        csr = x509.load_pem_x509_csr(request.csr_pem.encode())
-        common_names = csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        sans = _alternative_names(csr)
-    except x509.UnsupportedGeneralNameType as error:
-        raise Failed(
-            "InvalidRequest",
-            "The certificate request holds a subject alternative name that Vault's sign path takes no "
-            "parameter for (x400Address or ediPartyName): leave it out.",
-        ) from error
-    except LIBRARY_ERRORS as error:
+        contents = request_contents(request.csr_pem)
+    except ValueError as error:
         raise Failed(
             "InvalidRequest", "The certificate request can't be read, so nothing was signed."
         ) from error
-    dns = sans.get_values_for_type(x509.DNSName)
-    uris = sans.get_values_for_type(x509.UniformResourceIdentifier)
-    if any("," in name for name in dns):
-        # Vault would split it into two names that nobody asked for.
-        raise Failed("InvalidRequest", "The certificate request holds a DNS name with a comma in it.")
-    if any(not isinstance(name.value, str) for name in common_names):
-        raise Failed("InvalidRequest", "The certificate request's common name is not text.")
+    if contents.defects:
+        # Such as a comma in a DNS name: Vault would split it into two that nobody asked for.
+        raise Failed("InvalidName", f"The certificate request has a name that {contents.defects[0].problem}.")
+    dns, uris = _texts(contents, (Part.DNS, "")), _texts(contents, (Part.URI, ""))
+    common_names = _texts(contents, (Part.ATTRIBUTE, COMMON_NAME))
     return {
         # The last one, as Go's x509 reads a subject with several.
-        "common_name": common_names[-1].value if common_names else "",
+        "common_name": common_names[-1] if common_names else "",
         "alt_names": ",".join(dns),
-        "ip_sans": ",".join(str(ip) for ip in sans.get_values_for_type(x509.IPAddress)),
+        "ip_sans": ",".join(_texts(contents, (Part.IP, ""))),
         "uri_sans": uris if any("," in uri for uri in uris) else ",".join(uris),
         "exclude_cn_from_sans": "true",
     }
 
 
-def _alternative_names(csr: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName:
-    try:
-        return csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return x509.SubjectAlternativeName([])
+def _texts(contents: Contents, place: Place) -> list[str]:
+    return [value.text for value in contents.values.get(place, ())]

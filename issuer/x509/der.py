@@ -13,6 +13,8 @@ SEQUENCE: Final = 0x30
 SET: Final = 0x31
 OID: Final = 0x06
 BOOLEAN: Final = 0x01
+INTEGER: Final = 0x02
+NULL: Final = b"\x05\x00"
 OCTET_STRING: Final = 0x04
 EXTENSION_REQUEST: Final = "1.2.840.113549.1.9.14"
 
@@ -58,6 +60,22 @@ def only(data: bytes, tag: int) -> Item:
     if len(found) != 1 or found[0].tag != tag:
         raise ValueError(f"expected one element with tag {tag:#04x}")
     return found[0]
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """An element in DER."""
+    length = len(content)
+    if length < 0x80:
+        return bytes([tag, length]) + content
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(octets)]) + octets + content
+
+
+def truth(content: bytes) -> bool:
+    """A BOOLEAN's content. Raises ValueError for octets that some read as true and some don't read at all."""
+    if content not in {b"\x00", b"\xff"}:
+        raise ValueError("a boolean is neither 00 nor FF")
+    return content == b"\xff"
 
 
 @lru_cache(maxsize=512)  # the same few stand in every request and certificate
@@ -148,7 +166,8 @@ def _extension(item: Item) -> Extension:
     tags = [part.tag for part in parts]
     if item.tag != SEQUENCE or tags not in ([OID, OCTET_STRING], [OID, BOOLEAN, OCTET_STRING]):
         raise ValueError("an extension is malformed")
-    critical = len(parts) == 3 and parts[1].content != b"\x00"
+    # FALSE is the default, which DER leaves out; written out it says the same.
+    critical = len(parts) == 3 and truth(parts[1].content)
     return Extension(read_oid(parts[0].content), critical, parts[-1].content)
 
 

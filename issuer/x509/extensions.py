@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from issuer.x509.der import BOOLEAN, OID, SEQUENCE, Extension, items, only, read_oid
+from issuer.x509.der import BOOLEAN, INTEGER, OID, SEQUENCE, Extension, items, only, read_oid, truth
 from issuer.x509.usages import KEY_USAGE_BITS
 
 BASIC_CONSTRAINTS: Final = "2.5.29.19"
 KEY_USAGE: Final = "2.5.29.15"
 EXTENDED_KEY_USAGE: Final = "2.5.29.37"
 
-_INTEGER: Final = 0x02
 _BIT_STRING: Final = 0x03
 
 
@@ -34,13 +33,13 @@ def asked_constraints(extensions: Iterable[Extension]) -> BasicConstraints | Non
 def read_basic_constraints(value: bytes) -> BasicConstraints:
     """The value of a basicConstraints extension (section 4.2.1.9)."""
     parts = items(only(value, SEQUENCE).content)
-    is_ca = bool(parts) and parts[0].tag == BOOLEAN
-    if is_ca and parts[0].content != b"\xff":
-        raise ValueError("cA is not in DER's form")
-    rest = parts[1:] if is_ca else parts
+    named = bool(parts) and parts[0].tag == BOOLEAN
+    # FALSE is the default, which DER leaves out; written out it says the same.
+    is_ca = named and truth(parts[0].content)
+    rest = parts[1:] if named else parts
     if not rest:
         return BasicConstraints(is_ca, None)
-    if not (is_ca and len(rest) == 1 and rest[0].tag == _INTEGER and rest[0].content):
+    if not (is_ca and len(rest) == 1 and rest[0].tag == INTEGER and rest[0].content):
         raise ValueError("there is more in it than cA and a path length")
     if len(rest[0].content) > 8:
         raise ValueError("the path length is larger than any chain")

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PSS, PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.x509.contents import Contents, Key, read_contents, read_key
-from issuer.x509.der import Extension, request_information
+from issuer.x509.der import SEQUENCE, Extension, items, only, request_information
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
+from issuer.x509.lenient import strict_form
 from issuer.x509.names import (
     SUBJECT_ALTERNATIVE_NAME,
     Name,
@@ -66,10 +70,11 @@ def decode_request(field: str) -> CertificateSigningRequest:
 
 def read_request(pem: bytes) -> CertificateSigningRequest:
     """The one request in `pem`, its signature verified. Raises InvalidRequest saying which step failed."""
-    request = _parse(_only_block(pem))
-    _check_signature(request)
+    der = _only_block(pem)
+    request, signed = _parse(der)
+    _check_signature(request, signed)
     try:
-        information = request_information(request.tbs_certrequest_bytes)
+        information = request_information(signed)
         value = next((e.value for e in information.extensions if e.oid == SUBJECT_ALTERNATIVE_NAME), None)
         sans = read_general_names(value) if value is not None else frozenset()
     except ValueError as error:
@@ -81,7 +86,7 @@ def read_request(pem: bytes) -> CertificateSigningRequest:
         raise InvalidRequest("the subject of the certificate request can't be read") from error
     public_key, key = _public_key(request)
     return CertificateSigningRequest(
-        pem=write_pem("CERTIFICATE REQUEST", request.public_bytes(Encoding.DER)),
+        pem=write_pem("CERTIFICATE REQUEST", der),
         public_key=public_key,
         subject=subject,
         names=names,
@@ -91,6 +96,16 @@ def read_request(pem: bytes) -> CertificateSigningRequest:
         key=key,
         contents=read_contents(information.subject, information.extensions),
     )
+
+
+def request_contents(pem: str) -> Contents:
+    """What a request says that `read_request` has read before; its signature is not verified again.
+
+    Raises ValueError.
+    """
+    signed, *_ = items(only(_only_block(pem.encode()), SEQUENCE).content)
+    information = request_information(signed.whole)
+    return read_contents(information.subject, information.extensions)
 
 
 def _only_block(pem: bytes) -> bytes:
@@ -116,22 +131,50 @@ def _only_block(pem: bytes) -> bytes:
     return der
 
 
-def _parse(der: bytes) -> x509.CertificateSigningRequest:
+def _parse(der: bytes) -> tuple[x509.CertificateSigningRequest, bytes]:
+    """The request for the library's eyes, and the bytes of `der` that are signed."""
     try:
-        return x509.load_der_x509_csr(der)
+        request = x509.load_der_x509_csr(der)
+    except LIBRARY_ERRORS:
+        pass
+    else:
+        return request, request.tbs_certrequest_bytes
+    try:
+        strict, signed = strict_form(der)
+        return x509.load_der_x509_csr(strict), signed
     except LIBRARY_ERRORS as error:
         raise InvalidRequest("the certificate request can't be parsed as PKCS #10") from error
 
 
-def _check_signature(request: x509.CertificateSigningRequest) -> None:
+def _check_signature(request: x509.CertificateSigningRequest, signed: bytes) -> None:
     try:
-        valid = request.is_signature_valid
+        valid = (
+            request.is_signature_valid if request.tbs_certrequest_bytes == signed else _holds(request, signed)
+        )
     except LIBRARY_ERRORS as error:
         raise InvalidRequest(
             "the certificate request's key or signature algorithm is not supported"
         ) from error
     if not valid:
         raise InvalidRequest("the certificate request's signature doesn't verify with its own public key")
+
+
+def _holds(request: x509.CertificateSigningRequest, signed: bytes) -> bool:
+    """Return True if the request's signature is one of these bytes; raises what the library does."""
+    key, parameters = request.public_key(), request.signature_algorithm_parameters
+    algorithm = request.signature_hash_algorithm
+    try:
+        if isinstance(key, rsa.RSAPublicKey) and isinstance(parameters, PKCS1v15 | PSS) and algorithm:
+            key.verify(request.signature, signed, parameters, algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(parameters, ec.ECDSA):
+            key.verify(request.signature, signed, parameters)
+        elif isinstance(key, ed25519.Ed25519PublicKey) and parameters is None:
+            key.verify(request.signature, signed)
+        else:
+            raise UnsupportedAlgorithm("such keys and signatures are read in DER alone")
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _public_key(request: x509.CertificateSigningRequest) -> tuple[bytes, Key]:

@@ -199,7 +199,7 @@ async def test_a_ca_is_revoked_at_the_mount_that_signed_it(vault: FakeVault, sta
 
 async def test_a_dns_name_that_vault_would_split_fails(vault: FakeVault, stack: AsyncExitStack) -> None:
     request = SigningRequest(csr_pem("a.test,b.test").decode(), None, frozenset(), False)
-    with pytest.raises(Failed, match="comma"):
+    with pytest.raises(Failed, match=r"InvalidName: .* has ',' in it"):
         await made(vault, stack).sign(request)
 
 
