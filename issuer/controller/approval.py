@@ -104,8 +104,8 @@ class AccessCache:
 class Reviews:
     """Keeps what was judged of a request, so that looking again at it costs nothing while no policy changes.
 
-    A request's spec is frozen, so its uid, its news, the policies and its namespace's labels are all that
-    matters.
+    A request's spec is frozen, so its uid, its news, the policies, its namespace's labels and whether Vault
+    holds it against anything are all that matters.
     """
 
     def __init__(self, policies: PolicyStore, most: int = 2_000) -> None:
@@ -115,7 +115,7 @@ class Reviews:
 
     def of(self, request: Request, facts: Facts, labels: Mapping[str, str]) -> Review:
         """The review of this request by the policies as they are now."""
-        judged = (self._policies.version, labels, request.news)
+        judged = (self._policies.version, labels, request.news, facts.guarded)
         kept = self._kept.get(request.uid)
         if kept is not None and kept[0] == judged:
             return kept[1]
@@ -164,7 +164,7 @@ class Approver:
         if mode == "External" and not guarded and not self.policies.may_guard(_reference(request)):
             return Approval(None)
         try:
-            decision = await self.decide(request, csr)
+            decision = await self.decide(request, csr, guarded=guarded)
         except KubeError as error:
             retry = kubernetes_retry(error, "ask who may use the policies")
             return PutOff(retry.reason, retry.message)
@@ -202,9 +202,11 @@ class Approver:
             return Failed(f"{ALLOWED_BY_NONE}: {summary}", "PolicyDenied")
         return Denied(summary)
 
-    async def decide(self, request: Request, csr: CertificateSigningRequest) -> Decision:
+    async def decide(
+        self, request: Request, csr: CertificateSigningRequest, *, guarded: bool = False
+    ) -> Decision:
         """The policies' decision, with RBAC; raises KubeError when the API server can't say who may what."""
-        facts = _facts(request, csr)
+        facts = _facts(request, csr, guarded=guarded)
         labels = await self._labels(request.policy_namespace)
         one = self.reviews.of(request, facts, labels)
         answers: dict[str, bool] = {}
@@ -245,7 +247,7 @@ def _reference(request: Request) -> IssuerReference:
     return IssuerReference(issuer.name, issuer.kind, GROUP)
 
 
-def _facts(request: Request, csr: CertificateSigningRequest) -> Facts:
+def _facts(request: Request, csr: CertificateSigningRequest, *, guarded: bool) -> Facts:
     spec = request.spec
     return Facts(
         name=request.key.name,
@@ -258,4 +260,5 @@ def _facts(request: Request, csr: CertificateSigningRequest) -> Facts:
         usages=tuple(spec.get("usages") or ()),
         is_ca=request.is_ca,
         shortens=request.policy_shortens,
+        guarded=guarded,
     )

@@ -48,7 +48,10 @@ class RequestOptions:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request to judge. `requester` is who makes it, known or assumed; `notes` say what was assumed."""
+    """One request to judge. `requester` is who makes it, known or assumed; `notes` say what was assumed.
+
+    `guarded` is as in `Facts`; offline nobody knows the issuer's path.
+    """
 
     source: str
     kind: str
@@ -61,6 +64,7 @@ class Asked:
     is_ca: bool
     requester: Requester
     notes: tuple[str, ...] = ()
+    guarded: bool = False
 
     @property
     def title(self) -> str:
@@ -79,6 +83,7 @@ class Asked:
             duration=self.duration,
             usages=self.usages,
             is_ca=self.is_ca,
+            guarded=self.guarded,
         )
 
 

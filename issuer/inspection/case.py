@@ -11,6 +11,7 @@ from typing import Any, Final
 from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.controller.conditions import rfc3339
+from issuer.controller.modes import signs_whatever_is_asked
 from issuer.controller.request import BadSpec, IssuerKey, Request
 from issuer.controller.wiring import ISSUERS
 from issuer.explain.asked import Asked
@@ -71,7 +72,7 @@ async def gather(reader: Reader, target: Target) -> Case:
     readable = len(reader.gaps) == known
     explanation = None
     if csr is not None and key is not None and now_at.state is not State.ISSUED:
-        explanation = await _explained(reader, request, csr, key)
+        explanation = await _explained(reader, request, csr, key, _issuer_spec(issuer))
     return Case(
         request=request,
         standing=now_at,
@@ -100,8 +101,10 @@ def requester_of(request: Request) -> Requester:
     )
 
 
-def asked_of(request: Request, csr: CertificateSigningRequest, key: IssuerKey) -> Asked:
-    """The request as `policy explain` judges one. Raises BadSpec."""
+def asked_of(
+    request: Request, csr: CertificateSigningRequest, key: IssuerKey, spec: IssuerSpec | None
+) -> Asked:
+    """The request as `policy explain` judges one, for an issuer of this spec. Raises BadSpec."""
     return Asked(
         source="as it is in the cluster",
         kind=request.kind,
@@ -113,6 +116,7 @@ def asked_of(request: Request, csr: CertificateSigningRequest, key: IssuerKey) -
         usages=tuple(request.spec.get("usages") or ()),
         is_ca=request.is_ca,
         requester=requester_of(request),
+        guarded=spec is not None and signs_whatever_is_asked(spec, is_ca=request.is_ca),
     )
 
 
@@ -149,10 +153,14 @@ def _issuer_spec(issuer: Object | None) -> IssuerSpec | None:
 
 
 async def _explained(
-    reader: Reader, request: Request, csr: CertificateSigningRequest, key: IssuerKey
+    reader: Reader,
+    request: Request,
+    csr: CertificateSigningRequest,
+    key: IssuerKey,
+    spec: IssuerSpec | None,
 ) -> Explanation | None:
     try:
-        (found,) = await explain(reader.client, [asked_of(request, csr, key)], ClusterOptions())
+        (found,) = await explain(reader.client, [asked_of(request, csr, key, spec)], ClusterOptions())
     except Forbidden:
         reader.note(f"what the policies say now is not shown. {RIGHTS}")
         return None

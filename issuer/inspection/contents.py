@@ -24,7 +24,7 @@ from issuer.x509.certificates import (
     read_certificates,
     usages,
 )
-from issuer.x509.contents import Key, Part, read_key
+from issuer.x509.contents import Part
 from issuer.x509.der import SEQUENCE, Extension, items, only
 from issuer.x509.describe import fingerprint, serial_hex, span_text, subject_text
 from issuer.x509.errors import InvalidCertificate
@@ -37,6 +37,7 @@ from issuer.x509.extensions import (
     read_extended_key_usage,
     read_key_usage,
 )
+from issuer.x509.keys import Key, read_key
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME, read_general_names
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import usage_name

@@ -103,7 +103,9 @@ def _spec(case: Case) -> dict[str, Any]:
 def _spec_differences(case: Case) -> list[str]:
     if case.csr is None or case.issuer_key is None:
         return []
-    return spec_differences(asked_of(case.request, case.csr, case.issuer_key).facts(case.requester))
+    return spec_differences(
+        asked_of(case.request, case.csr, case.issuer_key, case.issuer_spec).facts(case.requester)
+    )
 
 
 def _delivered(case: Case, now: datetime) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from issuer.policy.facts import Facts
 from issuer.policy.name_patterns import NO_UNDERSCORE, needs_underscore
 from issuer.policy.shown import shown, shown_list
 from issuer.policy.violation import Violation
+from issuer.policy.weak_keys import weak_key
 from issuer.x509.contents import COMMON_NAME, Contents, Defect, Part, Place, Value
 
 __all__ = ["Shared", "Violation", "violations"]
@@ -185,6 +186,8 @@ def _usages(policy: Policy, facts: Facts) -> Iterator[Violation]:
 
 
 def _constraints(constraints: Constraints, facts: Facts) -> Iterator[Violation]:
+    if facts.guarded:
+        yield from weak_key(facts.csr.key, constraints.min_size)
     yield from _durations(constraints, facts.duration, shortens=facts.shortens)
     path = "spec.constraints.privateKey"
     key = facts.csr.key

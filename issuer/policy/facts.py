@@ -23,7 +23,8 @@ class Facts:
 
     `username` and `groups` are the requester's, as cert-manager's webhook stamped them. `usages` are as in
     spec.usages, possibly none; `duration` is None where the request names none. With `shortens`, a duration
-    beyond a policy's maxDuration is cut to that, rather than denied.
+    beyond a policy's maxDuration is cut to that, rather than denied. `guarded` requests are held against
+    policies alone: the CA signs whatever is asked, weak keys too.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Facts:
     usages: tuple[str, ...]
     is_ca: bool
     shortens: bool = False
+    guarded: bool = False

@@ -16,8 +16,6 @@ from types import MappingProxyType
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from issuer.x509 import names
@@ -34,7 +32,6 @@ EMAIL_ADDRESS: Final = "1.2.840.113549.1.9.1"
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 _PRINTABLE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?*&"
 _NUMERIC: Final = b"0123456789 "
-_CURVES: Final = frozenset({"secp224r1", "secp256r1", "secp384r1", "secp521r1"})
 
 
 class Part(StrEnum):
@@ -77,31 +74,11 @@ class Defect:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A public key's algorithm as cert-manager calls it and its size in bits (-1: it has only one).
-
-    Other algorithms than RSA, ECDSA on a NIST curve and Ed25519 have the empty name.
-    """
-
-    algorithm: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
 class Contents:
     """Every value by its place, in the order of the bytes, and every defect."""
 
     values: Mapping[Place, tuple[Value, ...]]
     defects: tuple[Defect, ...]
-
-
-def read_key(key: CertificatePublicKeyTypes) -> Key:
-    """What kind of key it is."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return Key("RSA", key.key_size)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return Key("ECDSA" if key.curve.name in _CURVES else "", key.curve.key_size)
-    return Key("Ed25519" if isinstance(key, ed25519.Ed25519PublicKey) else "", -1)
 
 
 def read_contents(subject: bytes, extensions: Iterable[Extension]) -> Contents:

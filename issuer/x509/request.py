@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PSS, PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from issuer.x509.contents import Contents, Key, read_contents, read_key
+from issuer.x509.contents import Contents, read_contents
 from issuer.x509.der import SEQUENCE, Extension, items, only, request_information
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
+from issuer.x509.keys import Key, read_key
 from issuer.x509.lenient import strict_form
 from issuer.x509.names import (
     SUBJECT_ALTERNATIVE_NAME,
