@@ -247,7 +247,7 @@ def _canonical(name: names.Name) -> str:
 
 def _unknown(tag: int) -> str:
     kind = _KINDS.get(tag)
-    return f"is a {kind}, which no policy can allow" if kind else f"has the unknown tag {tag:#04x}"
+    return f"is of the kind {kind}, which no policy can allow" if kind else f"has the unknown tag {tag:#04x}"
 
 
 _READERS: Final[dict[int, tuple[Part, Callable[[Item], Value], Check | None]]] = {

@@ -19,6 +19,7 @@ from tests.integration.support import (
     REQUEST,
     only_policies,
     ready,
+    set_condition,
     signed_csrs,
     wait_issued,
     webhook_validation_withdrawn,
@@ -174,6 +175,8 @@ def test_csrs_of_printers_and_certmonger_are_signed_by_both_paths(
         issuer.wait_ready()
         for name, pem in ODD.items():
             issuer.request(f"{name}-{path}", csr=pem)
+            if issuer is by_role:
+                set_condition(bed, f"{name}-{path}", namespace, "Approved")
         for name in ODD:
             (leaf, *_) = certificates_of(wait_issued(bed, f"{name}-{path}", namespace))
             sans_of = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

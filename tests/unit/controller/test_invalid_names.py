@@ -14,8 +14,14 @@ from tests.unit.policy.forge import CN, attribute, csr, dns, sans, subject, tlv
 TWO_IN_ONE = csr(sans(dns("a.lab.example.test"), dns("bank.com,x.lab.example.test")))
 ODD = {
     "a list": (TWO_IN_ONE, "InvalidName: the DNS name \"bank.com,x.lab.example.test\" has ',' in it;"),
-    "an x400Address": (csr(sans(tlv(0xA3))), "InvalidName: the subject alternative name is a x400Address"),
-    "an ediPartyName": (csr(sans(tlv(0xA5))), "InvalidName: the subject alternative name is a ediPartyName"),
+    "an x400Address": (
+        csr(sans(tlv(0xA3))),
+        "InvalidName: the subject alternative name is of the kind x400Address",
+    ),
+    "an ediPartyName": (
+        csr(sans(tlv(0xA5))),
+        "InvalidName: the subject alternative name is of the kind ediPartyName",
+    ),
     "a common name": (csr(name=subject(attribute(CN, "a..test"))), 'the subject attribute "a..test" has'),
     "a hidden character": (csr(name=subject(attribute(CN, "a\u200bb"))), 'attribute "a\\u200bb" has the inv'),
 }
