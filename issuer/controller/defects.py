@@ -7,21 +7,19 @@ tries again with backoff, so that whoever looks at the object sees why nothing h
 from __future__ import annotations
 
 import traceback
-from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final
 
 import structlog
 
 from issuer.telemetry.metrics import Metrics
+from issuer.telemetry.repeats import Repeats
 
 log = structlog.get_logger(__name__)
 
 INTERNAL_ERROR: Final = "InternalError"
 """The reason on the object that met an unexpected error."""
 
-_REMEMBERED: Final = 256
-"""Places in the code whose errors are counted apart; the one that was quiet longest is forgotten."""
 _SHOWN: Final = 300
 """Characters of an error's own text in a log line: it may repeat what somebody else wrote."""
 
@@ -35,7 +33,7 @@ class Defects:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._times: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._repeats = Repeats()
 
     def note(self, worker: str, key: Hashable, error: Exception) -> str:
         """Count and log `error`, met by `worker` at the object `key`; return the message for the object.
@@ -44,8 +42,8 @@ class Defects:
         """
         self._metrics.worker_errors.labels(worker).inc()
         where = _place(error)
-        times = self._count((worker, where))
-        if times & (times - 1) == 0:  # a power of two
+        times = self._repeats.count((worker, where))
+        if times is not None:
             log.error(
                 "unexpected error",
                 queue=worker,
@@ -59,13 +57,6 @@ class Defects:
             f"the controller met an error that it does not expect ({where}), and tries again by itself. "
             'Please report it, with the first line "unexpected error" of its log'
         )
-
-    def _count(self, which: tuple[str, str]) -> int:
-        times = self._times[which] = self._times.get(which, 0) + 1
-        self._times.move_to_end(which)
-        if len(self._times) > _REMEMBERED:
-            self._times.popitem(last=False)
-        return times
 
 
 def _place(error: Exception) -> str:

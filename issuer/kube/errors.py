@@ -51,6 +51,10 @@ class Forbidden(KubeError):
     """403: known, but not allowed; the message names the verb and the resource that RBAC lacks."""
 
 
+class NamespaceTerminating(Forbidden):
+    """403: the namespace is being deleted, and nothing new can be made in it."""
+
+
 class NotFound(KubeError):
     """404: the object, or the whole resource (its CRD), is not there."""
 
@@ -128,6 +132,8 @@ def _kind(code: int, reason: str, details: Mapping[str, Any]) -> type[KubeError]
         return Expired
     if code >= 500:
         return Unavailable
+    if code == 403 and _has_cause(details, "NamespaceTerminating"):
+        return NamespaceTerminating
     return _BY_STATUS.get(code, KubeError)
 
 

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Conflict, KubeError, NotFound, printable
+from issuer.kube.errors import Conflict, KubeError, NamespaceTerminating, NotFound, printable
 from issuer.kube.resources import EVENTS
 from issuer.kube.wire import Object
 
@@ -253,6 +253,10 @@ class EventRecorder:
         series.written = self._clock()
         try:
             await self._write(series, first)
+        except (NamespaceTerminating, NotFound) as error:
+            # Nothing is wrong: the namespace goes (by a 404 it is gone), and what the event tells of with it.
+            self.dropped += 1
+            _log.debug("event not written", reason=series.body["reason"], error=error.message)
         except KubeError as error:
             self.dropped += 1
             _log.warning("event not written", reason=series.body["reason"], error=error.message)

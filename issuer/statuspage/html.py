@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from html import escape
 
-from issuer.telemetry.logs import redact
+from issuer.telemetry.redaction import redact
 
 _VOID = frozenset({"br", "input", "link", "meta"})
 

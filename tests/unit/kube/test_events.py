@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventBudget, EventRecorder
 
-from .fake_api import FakeApi, echo, refuse, thing, until
+from .fake_api import FakeApi, echo, json, refuse, thing, until
 
 EVENTS = "/apis/events.k8s.io/v1/namespaces/ns/events"
 
@@ -203,6 +204,22 @@ async def test_a_refused_event_is_dropped_and_the_next_is_written(
     recorder.warning(thing("a", "1"), "X", "x")
     recorder.warning(thing("b", "1"), "X", "x")
     await written(recorder, 1, dropped=1)
+
+
+@pytest.mark.usefixtures("writing")
+async def test_an_event_in_a_namespace_that_goes_is_no_warning(api: FakeApi, recorder: EventRecorder) -> None:
+    gone, full = refuse(404, "NotFound"), refuse(403, "Forbidden")
+    # As kube-apiserver 1.36 answers a creation (k8s.io/apiserver, plugin/namespace/lifecycle).
+    cause = {"reason": "NamespaceTerminating", "message": "namespace ns is being terminated", "field": "x"}
+    terminating = json(
+        {"kind": "Status", "code": 403, "reason": "Forbidden", "details": {"causes": [cause]}}, 403
+    )
+    api.on("POST", EVENTS, terminating, gone, full)
+    with capture_logs() as lines:
+        for name in "abc":
+            recorder.warning(thing(name, "1"), "X", "x")
+        await written(recorder, 0, dropped=3)
+    assert [one["log_level"] for one in lines] == ["debug", "debug", "warning"]
 
 
 @pytest.mark.parametrize("obj", [{}, {"metadata": None}, {"metadata": {"name": 3}}])
