@@ -50,8 +50,9 @@ class Options:
         own_issuer: also run cert-manager's own Vault issuer, for comparison.
         approver_policy: run the real approver-policy (``bed.approver_policy``) with its webhook;
             cert-manager's approver then doesn't run. It is built when it is asked for the first time.
-        kube_controllers: run Kubernetes' namespace controller and garbage collector: deleted namespaces then
-            go, and so does what a deleted owner leaves. It is built when it is asked for the first time.
+        kube_controllers: run Kubernetes' namespace controller, garbage collector and aggregation of
+            ClusterRoles: deleted namespaces then go, so does what a deleted owner leaves, and ``view``,
+            ``edit`` and ``admin`` have rules. It is built when it is asked for the first time.
         controllers: run exactly these of cert-manager's controllers instead.
         minimum_backoff: Go duration a Certificate waits after a failed request (cert-manager: ``1h``).
         vault: run OpenBao.

@@ -173,7 +173,7 @@ class APIServer:
 
 
 class KubeControllers:
-    """Kubernetes' own namespace controller and garbage collector, as the administrator."""
+    """Kubernetes' own namespace controller, garbage collector and role aggregation, as the administrator."""
 
     def __init__(self, program: Program, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)

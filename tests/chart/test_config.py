@@ -51,7 +51,7 @@ def test_what_is_made_from_the_chart_is_up_to_date() -> None:
 def test_nothing_made_is_left_behind() -> None:
     there = {
         path
-        for folder in ("rbac", "manager", "canary", "monitoring")
+        for folder in ("rbac", "admission", "manager", "canary", "monitoring")
         for path in (CONFIG / folder).rglob("*.yaml")
     }
     assert there - set(made()) == {path for path in there if path.name == "kustomization.yaml"}
@@ -66,6 +66,7 @@ def test_the_default_base_is_the_chart() -> None:
 
 
 COMPONENTS: dict[str, Object] = {
+    "admission": {"admissionPolicy": {"enabled": True}},
     "rbac/optional": {"revocation": {"enabled": True}},
     "monitoring": {
         "metrics": {"podMonitor": {"enabled": True}},

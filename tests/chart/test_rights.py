@@ -7,6 +7,7 @@ import pytest
 from testbed.chart import is_hook, render
 from tests.chart.conftest import FULL, Object, of_kind, rules
 
+AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 OUR_SIGNERS = ["vaultissuers.vault-issuer.io/*", "vaultclusterissuers.vault-issuer.io/*"]
 
 
@@ -51,6 +52,8 @@ def test_no_rule_writes_what_users_own(rendered: list[Object]) -> None:
     for one in of_kind(rendered, "Role", "ClusterRole"):
         if is_hook(one) or one["metadata"]["name"].endswith(("-revocation", "-canary", "-use")):
             continue
+        if any(label.startswith(AGGREGATE) for label in one["metadata"]["labels"]):
+            continue  # people's rights, which nobody of ours is bound to
         for rule in one["rules"]:
             if set(rule["verbs"]) & {"create", "update", "patch", "delete"}:
                 wrote = set(rule["resources"]) - harmless
@@ -68,6 +71,10 @@ def test_no_rule_writes_what_users_own(rendered: list[Object]) -> None:
         ({"certificates": {"enabled": False}}, "vault-issuer-certificates"),
         ({"clusterIssuers": {"enabled": False}}, "vault-issuer-cluster-issuers"),
         ({"crds": {"upgrade": False}}, "vault-issuer-crds"),
+        ({"people": {"enabled": False}}, "vault-issuer-view"),
+        ({"people": {"enabled": False}}, "vault-issuer-cluster-view"),
+        ({"people": {"enabled": False}}, "vault-issuer-edit"),
+        ({"people": {"issuers": "none"}}, "vault-issuer-edit"),
     ],
 )
 def test_what_is_switched_off_has_no_rights(values: Object, gone: str) -> None:
@@ -143,3 +150,36 @@ def test_hooks_have_accounts_of_their_own_and_only_what_they_do() -> None:
     assert release["verbs"] == ["get", "list", "update"]
     test = granted("vault-issuer-test")
     assert [(one["resources"], one["verbs"]) for one in test] == [(["leases"], ["get"]), (["pods"], ["get"])]
+
+
+def test_peoples_rights_are_added_to_kubernetes_own_roles_and_bound_to_nobody() -> None:
+    def added(values: Object) -> dict[str, set[str]]:
+        return {
+            one["metadata"]["name"]: {
+                label.removeprefix(AGGREGATE)
+                for label in one["metadata"]["labels"]
+                if label.startswith(AGGREGATE)
+            }
+            for one in of_kind(render(values), "ClusterRole")
+            if one["metadata"]["name"].endswith(("-view", "-edit"))
+        }
+
+    assert added({}) == {
+        "vault-issuer-view": {"view", "edit", "admin", "cluster-reader"},
+        "vault-issuer-cluster-view": {"cluster-reader"},
+        "vault-issuer-edit": {"edit", "admin"},
+    }
+    assert added({"people": {"issuers": "admin"}})["vault-issuer-edit"] == {"admin"}
+    bound = {one["roleRef"]["name"] for one in of_kind(render(FULL), "ClusterRoleBinding", "RoleBinding")}
+    assert not bound & set(added({}))
+
+
+def test_the_admission_policy_names_the_controllers_own_account() -> None:
+    values = {"admissionPolicy": {"enabled": True}, "serviceAccount": {"create": False, "name": "signer"}}
+    (policy,) = of_kind(render(values), "ValidatingAdmissionPolicy")
+    (condition,) = policy["spec"]["matchConditions"]
+    assert '"system:serviceaccount:vault-issuer-system:signer"' in condition["expression"]
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    (binding,) = of_kind(render(values), "ValidatingAdmissionPolicyBinding")
+    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+    assert not of_kind(render(), "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")

@@ -12,6 +12,7 @@ from testbed.cluster import Options, Testbed
 from testbed.samples import EVERYBODY, everything_policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_pki
 from tests.integration.scope import Scope
+from tests.integration.support import ADMISSION
 
 pytest.register_assert_rewrite("tests.integration.as_asked")  # its asserts tell what they compared
 
@@ -22,10 +23,12 @@ _numbers = count(1)
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """The cluster with cert-manager, its webhook, our CRDs, and a policy that lets everybody have everything.
 
-    Our controller approves; cert-manager's approver has no right to. Logs are in pytest's directory.
+    Our controller approves; cert-manager's approver has no right to. The chart's optional admission policy is
+    on, so that every test shows that it lets through what it should. Logs are in pytest's directory.
     """
     with Testbed(Options(approver=False, data_dir=tmp_path_factory.mktemp("testbed"))) as running:
         running.install_crds()
+        running.kube.apply(ADMISSION)
         running.kube.apply([everything_policy(), *use_binding("everything", [EVERYBODY])])
         yield running
 

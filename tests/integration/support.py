@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from testbed.cluster import SYSTEM_NAMESPACE, Testbed
+from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError
 from testbed.kube import Object
@@ -21,6 +21,8 @@ from tests.builders import csr_pem
 
 CERT_MANAGER = "cert-manager.io/v1"
 REQUEST = "CertificateRequest"
+ADMISSION = REPOSITORY / "config" / "admission"
+"""What holds the controller's account to requests of our own groups; optional in the chart."""
 
 
 def token_auth(name: str, key: str = "token") -> dict[str, Any]:

@@ -39,6 +39,7 @@ from tests.integration.revoking import (
     wait_until,
 )
 from tests.integration.support import (
+    ADMISSION,
     CERT_MANAGER,
     REQUEST,
     only_policies,
@@ -66,6 +67,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
         running.install_crds()
         running.kube.apply([everything_policy(), *use_binding("everything", [EVERYBODY])])
         running.kube.apply(RIGHTS)
+        running.kube.apply(ADMISSION)
         yield running
 
 

@@ -57,6 +57,11 @@ annotations:
 {{- end -}}
 {{- end -}}
 
+{{/* The API groups of our issuers, as a CEL list. */}}
+{{- define "vault-issuer.groups" -}}
+{{- list "vault-issuer.io" | toJson -}}
+{{- end -}}
+
 {{- define "vault-issuer.clusterResourceNamespace" -}}
 {{- default .Release.Namespace .Values.controller.clusterResourceNamespace -}}
 {{- end -}}

@@ -1,5 +1,6 @@
-// Command kube-controllers runs two of kube-controller-manager's controllers:
-// the one that finishes the deletion of namespaces, and the garbage collector.
+// Command kube-controllers runs three of kube-controller-manager's controllers:
+// the one that finishes the deletion of namespaces, the garbage collector, and
+// the one that adds labelled ClusterRoles to view, edit and admin.
 // The whole of kube-controller-manager pulls in volume and cloud code that a
 // test cluster without nodes has no use for.
 package main
@@ -24,6 +25,7 @@ import (
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/controller-manager/pkg/informerfactory"
+	"k8s.io/kubernetes/pkg/controller/clusterroleaggregation"
 	"k8s.io/kubernetes/pkg/controller/garbagecollector"
 	"k8s.io/kubernetes/pkg/controller/namespace"
 )
@@ -33,6 +35,7 @@ import (
 const (
 	namespaceWorkers  = 10
 	namespaceResync   = 5 * time.Minute
+	roleWorkers       = 5
 	collectorWorkers  = 20
 	collectorResync   = 5 * time.Second
 	collectorDeadline = 30 * time.Second
@@ -79,13 +82,16 @@ func run(ctx context.Context, kubeconfig string) error {
 	if err != nil {
 		return err
 	}
+	roles := clusterroleaggregation.NewClusterRoleAggregation(typed.Rbac().V1().ClusterRoles(), client.RbacV1())
+
 	typed.Start(ctx.Done())
 	untyped.Start(ctx.Done())
 	close(started)
 	go collector.Run(ctx, collectorWorkers, collectorDeadline)
 	go collector.Sync(ctx, discovery.ServerResourcesInterface(client.Discovery()), collectorResync)
 	typed.WaitForCacheSync(ctx.Done())
-	fmt.Println("started: namespace, garbagecollector")
+	go roles.Run(ctx, roleWorkers)
+	fmt.Println("started: namespace, garbagecollector, clusterrole-aggregation")
 	namespaces.Run(ctx, namespaceWorkers)
 	return nil
 }
