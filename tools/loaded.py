@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tools.tiers import PARALLEL, PATHS, ROOT, finished
+from tools.tiers import PARALLEL, finished, test_files
 
 TIMES = int(os.environ.get("TIMES", "5"))
 """Busy loops for each processor: with the tests themselves it has six times as much to do as it can."""
@@ -40,17 +40,6 @@ def main(arguments: list[str]) -> int:
         ran = finished(tier, [sys.executable, "-m", "pytest", *files, *parallel, *extra])
     print(f"{ran}, SEED={seed}")
     return ran.code
-
-
-def test_files(tier: str) -> list[str]:
-    """The files of a tier that pytest collects, sorted."""
-    given = PATHS.get(tier, (f"tests/{tier}",))
-    ignored = {one.removeprefix("--ignore=") for one in given if one.startswith("--ignore=")}
-    found: list[str] = []
-    for path in (ROOT / one for one in given if not one.startswith("--")):
-        files = path.rglob("test_*.py") if path.is_dir() else [path]
-        found += sorted(str(file.relative_to(ROOT)) for file in files)
-    return [one for one in found if one not in ignored]
 
 
 @contextmanager

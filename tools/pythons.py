@@ -23,6 +23,8 @@ from tools.tiers import PARALLEL, ROOT, finished
 
 VENVS = ROOT / "build" / "pythons"
 UV = Path(sys.executable).with_name("uv")
+NICE = 10
+"""Whoever waits for a server beside this comes first."""
 _ASK = """
 import importlib.util, json, platform, sys
 needed = ("ctypes", "sqlite3", "ssl", "venv", "zlib")
@@ -47,6 +49,7 @@ class Python:
 def main(arguments: list[str]) -> int:
     """0 when the unit tests pass on every Python that can run them, else the first failing exit code."""
     extra = [one for one in arguments if one != "--"]
+    os.nice(NICE)
     pythons = promised(interpreters())
     least = ".".join(map(str, OLDEST))
     print(f"Pythons from {least} on: {', '.join(map(str, pythons)) or 'none'}", flush=True)

@@ -88,7 +88,7 @@ async def test_a_refused_status_write_keeps_the_certificate_and_signs_nothing_mo
             assert len(signed_csrs(bed)) == before + 1, "nothing more is signed"
         finally:
             bed.kube.apply(kept["binding"])
-        await asyncio.to_thread(wait_issued, bed, "first", namespace, 60)
-        await asyncio.to_thread(wait_issued, bed, "second", namespace, 60)
+        await asyncio.to_thread(wait_issued, bed, "first", namespace)
+        await asyncio.to_thread(wait_issued, bed, "second", namespace)
     assert len(signed_csrs(bed)) == before + 2
     delete_issuer(bed, "refused")

@@ -120,7 +120,7 @@ async def test_a_signed_certificate_waits_for_an_api_server_that_went_away(
         await until(lambda: held.held(RequestKey(namespace, "late")) is not None, "it is signed and held")
         await asyncio.sleep(1)
         await asyncio.to_thread(bed.start_apiserver)
-        await asyncio.to_thread(wait_issued, bed, "late", namespace, 60)
+        await asyncio.to_thread(wait_issued, bed, "late", namespace)
     assert len(signed_csrs(bed)) == before + 1
     delete_issuer(bed, "patient")
 

@@ -97,7 +97,7 @@ def test_an_outage_in_the_middle_of_a_burst_loses_nothing(bed: Testbed, issuer: 
         request(bed, name, namespace, issuer)
     bed.vault.start()
     for name in names:
-        wait_issued(bed, name, namespace, 60)
+        wait_issued(bed, name, namespace)
     signed = Counter(signed_csrs(bed)) - before
     # One in flight when Vault was killed may have been signed with its answer lost: it is signed again.
     assert len(signed) == len(names)

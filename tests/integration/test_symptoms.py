@@ -274,6 +274,6 @@ def test_a_status_that_the_api_server_refuses_stops_signing_and_is_written_later
         assert "StatusWriteRefused" in message
         assert len(signed_csrs(bed)) == before + 1
     for name in ("first", "second"):
-        wait_issued(bed, name, namespace, 90)
+        wait_issued(bed, name, namespace)
     assert len(signed_csrs(bed)) == before + 2
     delete_issuer(bed, "refused")

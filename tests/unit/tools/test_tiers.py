@@ -67,11 +67,13 @@ def test_every_tier_beside_another_has_a_command() -> None:
             assert tiers.command(tier)[0] == sys.executable
 
 
-def test_every_test_file_of_a_tier_is_run_under_load_and_no_other() -> None:
-    files = loaded.test_files("integration")
-    assert "tests/integration/test_outages.py" in files
-    assert loaded.test_files("rights") == [tiers.RIGHTS]
-    assert tiers.RIGHTS not in files
+def test_every_integration_test_file_is_run_once_the_longest_first() -> None:
+    files = tiers.test_files("integration")
+    there = {f"tests/integration/{one.name}" for one in (tiers.ROOT / "tests/integration").glob("test_*.py")}
+    assert sorted(files) == sorted(there - {tiers.RIGHTS})
+    assert files[: len(tiers.LONGEST)] == [f"tests/integration/test_{name}.py" for name in tiers.LONGEST]
+    assert tiers.command("integration")[3 : 3 + len(files)] == files
+    assert tiers.test_files("rights") == [tiers.RIGHTS]
 
 
 def test_a_seed_gives_the_same_order_again(
