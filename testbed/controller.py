@@ -24,6 +24,8 @@ SERVICE_ACCOUNT = "vault-issuer"
 # Both are made from the chart (`make manifests`; a test compares), so that no testbed has to build Helm.
 RBAC = REPOSITORY / "config" / "rbac"
 DEPLOYMENT = REPOSITORY / "config" / "manager" / "deployment.yaml"
+LOOPBACK_SERVERS = ("127.0.0.0/8",)
+"""--allowed-servers of a testbed: VaultIssuers may use servers on loopback only where that is listed."""
 _numbers = itertools.count(1)  # of log files
 
 
@@ -56,6 +58,7 @@ class ControllerProcess:
         command: run this instead of ``vault-issuer`` (such as a wrapper that injects faults).
         env: more environment variables.
         install: another installation's namespace, ServiceAccount and arguments; nothing is applied then.
+        allowed_servers: what VaultIssuers may use; empty is what ships, which keeps them off loopback.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class ControllerProcess:
         command: Sequence[str | Path] | None = None,
         env: dict[str, str] | None = None,
         install: Install | None = None,
+        allowed_servers: Sequence[str] = LOOPBACK_SERVERS,
     ) -> None:
         self._bed = bed
         self._args = tuple(args)
@@ -77,6 +81,7 @@ class ControllerProcess:
         self._wanted_port = metrics_port
         self._command = tuple(command) if command else (vault_issuer(),)
         self._install = install
+        self._allowed_servers = tuple(allowed_servers)
         self._env = {"PYTHONUNBUFFERED": "1", **(env or {})}
         self._last = Usage(0.0, 0.0)
         self.metrics_port = 0
@@ -129,6 +134,7 @@ class ControllerProcess:
                 f"--metrics-address={LOOPBACK}:{self.metrics_port}",
                 f"--log-format={self._log_format}",
                 "--leader-elect" if self._leader_elect else "--no-leader-elect",
+                *(f"--allowed-servers={one}" for one in self._allowed_servers),
                 *self._args,
             ],
             {**pod, **self._env},

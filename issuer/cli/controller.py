@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from issuer.cli.canary import read_roots
 from issuer.telemetry.address import AddressError, parse_address, traces_url
+
+if TYPE_CHECKING:
+    from issuer.vault.servers.allowed import AllowedServers
 
 
 class LogFormat(StrEnum):
@@ -46,6 +50,16 @@ def _endpoint(text: str) -> str:
         return traces_url(text) if text else ""
     except AddressError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def _servers(entries: Sequence[str]) -> AllowedServers:
+    from issuer.controller.options import OptionsError
+    from issuer.vault.servers.allowed import AllowedServers, BadEntry
+
+    try:
+        return AllowedServers.parse(entries)
+    except BadEntry as error:
+        raise OptionsError(f"--allowed-servers: {error}") from error
 
 
 def _import_structlog() -> None:
@@ -196,6 +210,15 @@ def controller(
     cluster_issuer_ambient_credentials: Annotated[
         bool, typer.Option(help="Let VaultClusterIssuers log in with the controller's own AWS identity.")
     ] = True,
+    allowed_servers: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Servers that VaultIssuers may use: host[:port], *.suffix[:port], an address or a network "
+            "(10.0.0.0/8), IPv6 with a port in brackets. Repeatable, or with commas. Without any: every host "
+            "but loopback, link-local, multicast and cloud metadata addresses.",
+            metavar="SERVER",
+        ),
+    ] = None,
     canary: Annotated[
         list[str] | None,
         typer.Option(
@@ -313,6 +336,7 @@ def controller(
             revocation_wait=revocation_wait,
             issuer_ambient_credentials=issuer_ambient_credentials,
             cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
+            allowed_servers=_servers(allowed_servers or ()),
             canaries=canaries.targets(),
             canary_period=canary_period,
         )

@@ -21,6 +21,9 @@ from issuer.signing.outcomes import IssuerBroken
 from issuer.vault.auth import AuthMethod
 from issuer.vault.client_certificate import ClientCertificate
 from issuer.vault.connection import Connection
+from issuer.vault.errors import InvalidConnection, ServerNotAllowed
+from issuer.vault.servers.allowed import Reach
+from issuer.vault.transport import check_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +50,31 @@ class CredentialReader:
         """Read what the spec refers to.
 
         Raises IssuerBroken (SecretNotFound, SecretKeyNotFound, InvalidClientCertificate,
-        ...) with what to fix, or Retry when the API server can't answer now.
+        ...) with what to fix, or Retry when the API server can't answer now. Nothing is read for a server
+        that the issuer may not use (ServerNotAllowed).
         """
         options = self._options
+        reach = Reach(options.allowed_servers, restricted=bool(key.namespace))
+        await self._check_server(spec.vault, reach)
         references = References(self._client, key.namespace or options.cluster_resource_namespace)
         allowed = (
             options.issuer_ambient_credentials
             if key.namespace
             else options.cluster_issuer_ambient_credentials
         )
-        connection = await self._connection(references, spec.vault)
+        connection = await self._connection(references, spec.vault, reach)
         method = await Logins(references, key, spec.vault, allowed, options.vault_timeout).method()
         return Credentials(connection, method, tuple(sorted(references.versions.items())))
 
-    async def _connection(self, references: References, vault: VaultSpec) -> Connection:
+    async def _check_server(self, vault: VaultSpec, reach: Reach) -> None:
+        try:
+            await check_server(Connection(vault.server, timeout=self._options.vault_timeout, reach=reach))
+        except ServerNotAllowed as error:
+            raise IssuerBroken("ServerNotAllowed", f"spec.vault.server: {error}.") from error
+        except InvalidConnection as error:
+            raise IssuerBroken("InvalidConnection", f"{error}.") from error
+
+    async def _connection(self, references: References, vault: VaultSpec, reach: Reach) -> Connection:
         ca_pem = vault.ca_bundle
         if ca_pem is None and vault.ca_bundle_secret_ref is not None:
             where = "spec.vault.caBundleSecretRef"
@@ -75,6 +89,7 @@ class CredentialReader:
             namespace=vault.namespace or None,
             client_certificate=await self._client_certificate(references, vault),
             timeout=self._options.vault_timeout,
+            reach=reach,
         )
 
     async def _client_certificate(self, references: References, vault: VaultSpec) -> ClientCertificate | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from issuer.controller.canary.target import Target
 from issuer.kube.lease import LeaseTimes
 from issuer.telemetry.address import is_loopback, parse_address
+from issuer.vault.servers.allowed import AllowedServers
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE = "vault-issuer-system"
@@ -77,6 +78,7 @@ class ControllerOptions:
     revocation_wait: float = 300.0
     issuer_ambient_credentials: bool = False
     cluster_issuer_ambient_credentials: bool = True
+    allowed_servers: AllowedServers = field(default_factory=AllowedServers)
     canaries: tuple[Target, ...] = ()
     canary_period: float = 300.0
 

@@ -64,6 +64,8 @@ def _broken_login(error: errors.VaultError, connection: Connection) -> IssuerBro
     match error:
         case errors.LoginRefused():
             return IssuerBroken("LoginFailed", f"{error}.")
+        case errors.ServerNotAllowed():
+            return IssuerBroken("ServerNotAllowed", f"{error}.")
         case errors.UntrustedTLS():
             return IssuerBroken(
                 "TLSVerificationFailed",

@@ -14,6 +14,7 @@ from yarl import URL
 from issuer.vault.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.errors import InvalidConnection
 from issuer.vault.hosts import BadHost, ascii_host
+from issuer.vault.servers.allowed import Reach
 
 # The public roots of a whole operating system are about 250 KiB.
 MAX_CA_BUNDLE_BYTES = 1024 * 1024
@@ -27,7 +28,7 @@ class Connection:
     `ca_pem` alone is trusted when given, otherwise the system's store; `server_name` is the name the server's
     certificate must hold (and SNI) where it isn't the host of `server`; `namespace` is Vault Enterprise's or
     OpenBao's; `client_certificate` is shown to a server that asks for one; `timeout` is for a whole call, in
-    seconds.
+    seconds; `reach` says which servers may be dialled for it.
     """
 
     server: str
@@ -36,6 +37,7 @@ class Connection:
     namespace: str | None = None
     client_certificate: ClientCertificate | None = field(default=None, repr=False)
     timeout: float = DEFAULT_TIMEOUT_SECONDS
+    reach: Reach = field(default_factory=Reach)
 
     def url(self) -> URL:
         """The server's base URL; raises InvalidConnection unless plain http(s)://host[:port][/path]."""

@@ -29,6 +29,10 @@ class InvalidConnection(VaultError):
     """The server address or CA bundle can't be used; nothing was sent."""
 
 
+class ServerNotAllowed(VaultError):
+    """The operator does not let this issuer use the server; nothing was sent."""
+
+
 class Unreachable(VaultError):
     """No answer: refused, unknown host, timed out, or the connection broke.
 

@@ -110,6 +110,7 @@ class Pki:
             raise _narrowed(error) from error.__cause__
         if _BEGIN not in pem:
             raise CANotReady(f"The PKI engine at {self.path.mount} has no CA certificate")
+        adapter.show(str(pem))
         return str(pem)
 
     async def revoke(self, token: str, certificate: str) -> None:

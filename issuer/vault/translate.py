@@ -18,11 +18,13 @@ from issuer.vault.errors import (
     RateLimited,
     Sealed,
     ServerError,
+    ServerNotAllowed,
     UnexpectedAnswer,
     Unreachable,
     UntrustedTLS,
     VaultError,
 )
+from issuer.vault.peers import AddressRefused
 
 _MAX_MESSAGES = 3
 _MAX_MESSAGE_CHARS = 300
@@ -30,6 +32,19 @@ _MAX_MESSAGE_CHARS = 300
 _SECRET = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*")
 # How Vault prints a list with one error; its text is all that a reader wants.
 _LIST_OF_ONE = re.compile(r"^1 error occurred:\s*\* ")
+# What Vault says before it has shown a CA chain, up to where it would quote something.
+_VAULTS_WORDS = re.compile(
+    r"(1 error occurred:\s*\* )?("
+    r"(error: )?vault is (sealed|in standby mode)|local node not active but active cluster node not found|"
+    r"permission denied|missing client token|no handler for route|unsupported (path|operation)|"
+    r"namespace not found|internal error|unknown role: |"
+    r"((could not fetch the CA certificate|error fetching CA certificate)( \(was one set\?\))?(: )?)?"
+    r"(unable to find PKI issuer for reference: |no default issuer currently configured|"
+    r"unable to fetch corresponding key)|"
+    r"could not fetch the CA certificate|error fetching CA certificate)",
+    re.IGNORECASE,
+)
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}")
 _MAX_RETRY_AFTER_SECONDS = 300.0
 # Alerts that a server sends about the certificate it was shown, or wasn't (RFC 8446, section 6.2).
 _CLIENT_ALERT = re.compile(
@@ -40,19 +55,31 @@ _CLIENT_ALERT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer: `body` is bounded by the transport and stays out of repr."""
+    """One HTTP answer: `body` is bounded by the transport and stays out of repr.
+
+    `server` names who sent it, where that is known; `shown` is False where that may be anybody (see `peers`).
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    server: str = ""
+    shown: bool = True
 
 
 def error_from_answer(where: str, answer: Answer) -> VaultError:
-    """The error for an answer of status 400 or more. `where` is the method and path of the call."""
+    """The error for an answer of status 400 or more. `where` is the method and path of the call.
+
+    Of an answer of who may be anybody, status and media type are told, and of the body what Vault itself is
+    known to say: some server of a network must not be read by naming it in an issuer.
+    """
     raw = _vault_messages(answer.body)
-    messages = tuple(cleaned(message) for message in (raw or ())[:_MAX_MESSAGES])
     status = answer.status
     said = f"Vault answered {status} to {where}"
+    if not answer.shown:
+        raw = _known(raw)
+        said = f"The server answered {status} ({_media_type(answer)}) to {where}"
+    messages = tuple(cleaned(message) for message in (raw or ())[:_MAX_MESSAGES])
     if status == 429:
         after = _retry_after(answer.headers.get("Retry-After", ""))
         return RateLimited(said, status=status, messages=messages, retry_after=after)
@@ -66,7 +93,9 @@ def error_from_answer(where: str, answer: Answer) -> VaultError:
         question = "is this Vault's address?"
         if b"HTTP request to an HTTPS server" in answer.body:
             question = "it speaks TLS, and the address begins with http://. Write https://"
-        return UnexpectedAnswer(f"{said}, but not in Vault's form: {question}", status=status)
+        if answer.shown:
+            said += f", but not in Vault's form ({_media_type(answer)})"
+        return UnexpectedAnswer(f"{said}: {question}", status=status)
     if status == 403:
         by_policy = any(_LIST_OF_ONE.match(message) and "permission denied" in message for message in raw)
         return Forbidden(said, status=status, messages=messages, by_policy=by_policy)
@@ -76,11 +105,11 @@ def error_from_answer(where: str, answer: Answer) -> VaultError:
 
 def error_from_exception(where: str, error: Exception, peer: str = "Vault") -> VaultError:
     """The error for an exception of aiohttp, asyncio or ssl while sending to or reading from `peer`."""
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefused):
+        return ServerNotAllowed(str(error.os_error))
     tls = _tls_cause(error)
-    if tls is not None and _about_our_certificate(tls):
-        return ClientCertificateRefused(f"{peer}'s listener ended TLS in {where}: {_tls_reason(tls)}")
     if tls is not None:
-        return UntrustedTLS(f"TLS to {peer} failed in {where}: {_tls_reason(tls)}")
+        return _tls_error(where, tls, peer)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return Unreachable(f"{peer} could not be reached in time for {where}", sent=False)
     if isinstance(error, TimeoutError):
@@ -94,6 +123,30 @@ def error_from_exception(where: str, error: Exception, peer: str = "Vault") -> V
     if isinstance(error, aiohttp.ClientResponseError):
         return UnexpectedAnswer(f"The answer to {where} is not HTTP: is this {peer}'s address and scheme?")
     return Unreachable(f"The connection to {peer} broke during {where}", sent=True)
+
+
+def _tls_error(where: str, tls: ssl.SSLError, peer: str) -> VaultError:
+    if _about_our_certificate(tls):
+        return ClientCertificateRefused(f"{peer}'s listener ended TLS in {where}: {_tls_reason(tls)}")
+    return UntrustedTLS(f"TLS to {peer} failed in {where}: {_tls_reason(tls)}")
+
+
+def terse_error(where: str, error: Exception, peer: str = "Vault") -> VaultError:
+    """As `error_from_exception`, in the same words for all that is no HTTP or TLS server with a certificate.
+
+    Who may name any host and port must not learn by it what listens there.
+    """
+    found = error_from_exception(where, error, peer)
+    tls = _tls_cause(error)
+    certificate = isinstance(tls, ssl.SSLCertVerificationError) or (tls and _about_our_certificate(tls))
+    if (
+        certificate
+        or isinstance(found, ServerNotAllowed)
+        or isinstance(error, aiohttp.ClientConnectorDNSError)
+    ):
+        return found
+    sent = found.sent if isinstance(found, Unreachable) else tls is None
+    return Unreachable(f"No HTTP answer came from {peer} for {where}", sent=sent)
 
 
 def _tls_cause(error: BaseException) -> ssl.SSLError | None:
@@ -134,6 +187,20 @@ def _vault_messages(body: bytes) -> list[str] | None:
     if not isinstance(errors, list):
         return None
     return [message for message in errors if isinstance(message, str)]
+
+
+def _known(raw: list[str] | None) -> list[str] | None:
+    """What Vault is known to say, as far as its words are always the same; None where nothing of it is."""
+    if raw is None:
+        return None
+    found = [match.group() for message in raw if (match := _VAULTS_WORDS.match(message)) is not None]
+    return found if found or not raw else None
+
+
+def _media_type(answer: Answer) -> str:
+    """The media type of an answer, in the letters that one has."""
+    found = _MEDIA_TYPE.match(answer.headers.get("Content-Type", ""))
+    return found.group().lower() if found else "no media type"
 
 
 def _says_sealed(raw: list[str] | None) -> bool:

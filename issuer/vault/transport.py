@@ -18,13 +18,24 @@ from typing import Any
 
 import aiohttp
 import orjson
+import structlog
 from hvac.adapters import Adapter
 from yarl import URL
 
 from issuer.vault.connection import Connection
-from issuer.vault.errors import InvalidConnection, UnexpectedAnswer, Unreachable
+from issuer.vault.errors import (
+    InvalidConnection,
+    ServerNotAllowed,
+    UnexpectedAnswer,
+    Unreachable,
+    VaultError,
+)
 from issuer.vault.hosts import shown
-from issuer.vault.translate import Answer, error_from_answer, error_from_exception
+from issuer.vault.peers import Peers, Response, not_allowed
+from issuer.vault.servers.lookup import refusal
+from issuer.vault.translate import Answer, error_from_answer, error_from_exception, terse_error
+
+log = structlog.get_logger(__name__)
 
 # A signed certificate with its chain is about 5 KiB; a mount's whole ca_chain may hold dozens of CAs.
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -51,6 +62,7 @@ class Sender:
         self._tls_name = connection.tls_name
         # Read once: aiohttp's trust_env looks them up at each call, which costs more than the call itself.
         self._proxy = None if direct else proxy_for(self._base)
+        self._peers = Peers(connection.reach, self._base, proxied=self._proxy is not None)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -58,15 +70,16 @@ class Sender:
         """Send one request and read its whole answer; never repeats it. `path` is absolute and already
         escaped.
 
-        Raises Unreachable, UntrustedTLS or UnexpectedAnswer; HTTP errors are answers.
+        Raises ServerNotAllowed, Unreachable, UntrustedTLS or UnexpectedAnswer; HTTP errors are answers.
         """
         where = f"{method} {path}"
         url = URL(f"{str(self._base).rstrip('/')}/{path.lstrip('/')}", encoded=True)
+        self._peers.check(url)
         for _ in range(_MAX_REDIRECTS + 1):
             try:
                 answer = await self._send_once(method, url, headers, body, where)
             except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-                raise error_from_exception(where, error, self._peer) from error
+                raise self._failed(url, where, error) from error
             except UnicodeError as error:  # of the resolver or TLS, over a name that `hosts` let through
                 raise InvalidConnection(f"The host name of {self._peer} can't be looked up") from error
             if not 300 <= answer.status < 400:
@@ -96,23 +109,54 @@ class Sender:
                         f"The answer to {where} is larger than {MAX_ANSWER_BYTES} bytes",
                         status=response.status,
                     )
-            return Answer(response.status, response.headers, bytes(content))
+            server = self._peers.of(url, response.peer) if isinstance(response, Response) else ""
+            shown = self._peers.has_shown(server)
+            return Answer(response.status, response.headers, bytes(content), server, shown)
+
+    def _failed(self, url: URL, where: str, error: Exception) -> VaultError:
+        found = error_from_exception(where, error, self._peer)
+        if isinstance(found, ServerNotAllowed):
+            return not_allowed(url.raw_host or "", url.port or 0, str(found))
+        if not self._peers.terse:
+            return found
+        log.debug("no answer", server=str(url.origin()), why=str(found))
+        return terse_error(where, error, self._peer)
+
+    def show(self, answer: Answer, pem: str) -> None:
+        """Take who sent `answer` for Vault if `pem`, which was read from it, holds a CA chain."""
+        self._peers.show(answer.server, pem)
 
     def _follow(self, method: str, url: URL, answer: Answer, where: str) -> URL:
-        """Where a redirect may lead: the same host over TLS (a standby's 307), so that no token leaves it."""
+        """Where a redirect leads that may be followed: a standby's, to the same path of the same host by TLS.
+
+        So no token leaves the host, and nothing is asked for but what was. Another port of the host may be
+        another server: it must be on the operator's list.
+        """
         kept = answer.status in (307, 308) or (method == "GET" and answer.status in (301, 302))
         try:
             target = url.join(URL(answer.headers.get("Location", "")))
         except ValueError as error:
             raise UnexpectedAnswer(f"{where} was redirected to no valid URL", status=answer.status) from error
-        if not kept or target == url or target.scheme != "https" or target.raw_host != url.raw_host:
-            elsewhere = shown(f"{target.scheme}://{target.raw_host}")
-            raise UnexpectedAnswer(
-                f"{where} was redirected to {elsewhere}, which is not followed: set the issuer's "
-                " vault.server to the address that answers itself",
-                status=answer.status,
-            )
-        return target
+        port = target.port or 0
+        same = target.scheme == "https" and target.raw_host == url.raw_host and _asked(target) == _asked(url)
+        ours = port == url.port or self._peers.may_redirect_to(port)
+        if not (kept and same and ours) or (target.scheme, port) == (url.scheme, url.port):
+            raise UnexpectedAnswer(self._not_followed(where, target, answer), status=answer.status)
+        # Of the answer nothing but scheme and port is taken.
+        return url.with_scheme("https").with_port(target.port)
+
+    def _not_followed(self, where: str, target: URL, answer: Answer) -> str:
+        # Where some server of a network redirects to isn't for a namespace to read.
+        if self._peers.restricted:
+            said = f"{where} was redirected ({answer.status})"
+        else:
+            elsewhere = shown(f"{target.scheme}://{target.raw_host}:{target.port}")
+            said = f"{where} was redirected to {elsewhere}"
+        return (
+            f"{said}, which is not followed: set the issuer's vault.server to the address that answers "
+            "itself. Only the same path of the same host is followed, by https, and another port if it is "
+            "listed in --allowed-servers"
+        )
 
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -120,7 +164,10 @@ class Sender:
         if self._session is None:
             total = self._connection.timeout
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._tls or True),
+                connector=aiohttp.TCPConnector(
+                    limit=_CONNECTIONS, ssl=self._tls or True, socket_factory=self._peers.socket_factory()
+                ),
+                response_class=Response,
                 timeout=aiohttp.ClientTimeout(
                     total=total, sock_connect=min(total, _CONNECT_TIMEOUT_SECONDS), sock_read=total
                 ),
@@ -144,6 +191,7 @@ class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
 
     def __init__(self, sender: Sender, *, token: str | None, namespace: str | None) -> None:
         super().__init__(base_uri="", token=token, session=sender, namespace=namespace)
+        self._last: Answer | None = None
 
     async def request(
         self,
@@ -167,6 +215,7 @@ class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
         path = "/" + "/".join(part for part in url.split("/") if part)
         verb = method.upper()
         answer = await self.session.send(verb, path, self._headers(headers, body is not None), body)
+        self._last = answer
         where = f"{verb} {path}"
         if answer.status >= 400:
             raise error_from_answer(where, answer)
@@ -181,6 +230,14 @@ class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
         if self.namespace:
             headers["X-Vault-Namespace"] = self.namespace
         return headers
+
+    def show(self, pem: str) -> None:
+        """Take who answered this adapter's last call for Vault if `pem`, read from it, holds a CA chain.
+
+        For an issuer of a namespace, what a server says is told only then (`translate`).
+        """
+        if self._last is not None:
+            self.session.show(self._last, pem)
 
     async def login(self, url: str, use_token: bool = True, **kwargs: Any) -> Any:
         """Post a login and hand its answer back; `use_token` is not obeyed: the adapter keeps no token."""
@@ -214,6 +271,26 @@ class VaultClient:
 def connect(connection: Connection) -> VaultClient:
     """A client for `connection`; raises InvalidConnection. Nothing is sent before the first call."""
     return VaultClient(connection)
+
+
+async def check_server(connection: Connection) -> None:
+    """Raise ServerNotAllowed where the connection's server may not be used, before anything is sent to it.
+
+    Raises InvalidConnection, too. A name that can't be looked up now passes: dialling it fails.
+    """
+    url, reach = connection.url(), connection.reach
+    host, port = url.raw_host or "", url.port or 0
+    if reach.restricted:
+        proxied = proxy_for(url) is not None
+        problem = await refusal(reach.allowed, host, port, proxied=proxied, timeout=connection.timeout)
+        if problem is not None:
+            raise not_allowed(host, port, problem)
+
+
+def _asked(url: URL) -> tuple[str, str]:
+    """Path and query as they are compared: with the same escaping, whoever wrote them."""
+    again = URL(str(url))
+    return again.raw_path, again.raw_query_string
 
 
 def proxy_for(url: URL) -> URL | None:

@@ -49,6 +49,9 @@ FULL: Object = {
     },
     "revocation": {"enabled": True},
     "clusterIssuers": {"secrets": ["vault-ca"], "serviceAccounts": ["vault-login", "other-login"]},
+    "namespacedIssuers": {
+        "allowedServers": ["vault.example.com:8200", "*.example.com", "10.0.0.0/8", "[fd00::/8]:8200"]
+    },
     "namespaceAccess": [
         {"namespace": "team-a", "secrets": ["vault-ca"], "serviceAccounts": ["vault-login"]},
         {"namespace": "team-b", "serviceAccounts": ["vault-login"]},

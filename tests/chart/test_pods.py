@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from issuer.cli.main import app
+from issuer.vault.servers.allowed import AllowedServers
 from testbed.chart import render
 from tests.chart.conftest import BARE, FULL, Object, of_kind, pod_specs, the_deployment
 
@@ -66,6 +67,17 @@ def test_the_command_takes_every_argument_of_every_pod(rendered: list[Object]) -
         (container,) = spec["containers"]
         assert "command" not in container  # the image's entry point, without a shell
         parse(list(container["args"]))
+
+
+def test_servers_that_vault_issuers_may_use_reach_the_controller() -> None:
+    def servers(values: Object) -> list[str]:
+        (container,) = the_deployment(render(values))["spec"]["template"]["spec"]["containers"]
+        return [one.partition("=")[2] for one in container["args"] if one.startswith("--allowed-servers=")]
+
+    wanted = FULL["namespacedIssuers"]["allowedServers"]
+    assert servers(FULL) == wanted
+    assert AllowedServers.parse(servers(FULL))
+    assert servers({}) == []
 
 
 def test_an_argument_that_the_command_lacks_would_be_noticed() -> None:

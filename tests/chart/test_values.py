@@ -99,6 +99,8 @@ def without(spec: Object, **more: Any) -> Object:
             {"policies": [{"name": "a", "spec": POLICY, "users": [{"kind": "ServiceAccount", "name": "a"}]}]},
             "namespace",
         ),
+        ({"namespacedIssuers": {"allowedServers": ["https://vault.example.com"]}}, "allowedServers"),
+        ({"namespacedIssuers": {"allowedServers": [""]}}, "allowedServers"),
         ({"namespaceAccess": [{"namespace": "a", "serviceAccounts": []}]}, "serviceAccounts"),
         ({"namespaceAccess": [{"namespace": "a"}]}, "namespaceAccess"),
         ({"starterPolicy": {"enabled": True}}, "dnsNames"),

@@ -13,8 +13,9 @@ from issuer.controller.options import ControllerOptions
 from issuer.kube.client import KubeClient, connect
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
+from issuer.vault.servers.allowed import AllowedServers
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
-from testbed.controller import RBAC, SERVICE_ACCOUNT
+from testbed.controller import LOOPBACK_SERVERS, RBAC, SERVICE_ACCOUNT
 from testbed.processes import PATIENCE, free_port
 
 
@@ -46,7 +47,8 @@ async def in_process(
     client, lease_client = await connect(kubeconfig), await connect(kubeconfig)
     prepare(client)
     prepare_leases(lease_client)
-    options = {"leader_elect": False, "issuer_check_period": 2, **options}
+    allowed = AllowedServers.parse(LOOPBACK_SERVERS)
+    options = {"leader_elect": False, "issuer_check_period": 2, "allowed_servers": allowed, **options}
     wanted = ControllerOptions(
         namespace=SYSTEM_NAMESPACE,
         cluster_resource_namespace=SYSTEM_NAMESPACE,

@@ -6,7 +6,7 @@ import base64
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,11 +43,13 @@ class Call:
 
 @dataclass(slots=True)
 class Recorder:
-    """A running recorder at ``address``; ``calls`` is what it was sent so far."""
+    """A running recorder at ``address``; ``calls`` is what it was sent so far; ``unlisted`` is where it
+    redirects to, if it does."""
 
     address: str
     ca_bundle: str
     calls: list[Call] = field(default_factory=list)
+    unlisted: Recorder | None = None
 
     @property
     def tokens(self) -> set[str]:
@@ -77,9 +79,15 @@ def answer(path: str, ca_pem: str) -> tuple[int, object]:
     return 400, {"errors": ['"csr" is empty, or not to the taste of a recorder']}
 
 
+Answer = Callable[[str, str], tuple[int, object]]
+
+
 @contextmanager
-def recording(directory: Path, ca_pem: str) -> Iterator[Recorder]:
-    """Run a recorder on loopback; ``ca_pem`` is the CA chain that it says it signs with."""
+def recording(directory: Path, ca_pem: str, answer: Answer = answer) -> Iterator[Recorder]:
+    """Run a recorder on loopback; ``ca_pem`` is the CA chain that it says it signs with.
+
+    ``answer`` says what it answers to a path; a status from 300 to 399 with where it redirects to.
+    """
     files = write_server(directory, "recorder")
 
     class Handler(BaseHTTPRequestHandler):
@@ -92,6 +100,8 @@ def recording(directory: Path, ca_pem: str) -> Iterator[Recorder]:
             content = found.encode() if isinstance(found, str) else json.dumps(found).encode()
             self.send_response(status)
             self.send_header("Content-Type", "text/plain" if isinstance(found, str) else "application/json")
+            if 300 <= status < 400:
+                self.send_header("Location", str(found))
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -30,6 +30,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
 from issuer.telemetry.metrics import Metrics
+from issuer.vault.servers.allowed import AllowedServers
 from tests.builders import csr_pem
 from tests.unit.controller.bench import Rights
 from tests.unit.controller.fakes import SilentRecorder
@@ -113,6 +114,9 @@ def _no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "https://127.0.0.1:1")
 
 
+EVERYWHERE = AllowedServers.parse(["0.0.0.0/0", "::/0", "127.0.0.0/8", "::1"])
+
+
 async def checked(spec: Json, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Verdict, Defects]:
     """What one check says of an issuer with that spec."""
     metrics = Metrics()
@@ -127,7 +131,7 @@ async def checked(spec: Json, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Verd
         registry=registry,
         queue=WorkQueue(),
         turns=CheckTurns(stores, workers=1, longest=60),
-        credentials=CredentialReader(client, ControllerOptions(vault_timeout=5)),
+        credentials=CredentialReader(client, ControllerOptions(vault_timeout=5, allowed_servers=EVERYWHERE)),
         build_signer=vault_signer,
         policies=PolicyStore(lambda _name: None, lambda _name, _error: ""),
         approval_rights=cast(ApprovalRights, Rights()),

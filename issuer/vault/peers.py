@@ -1,0 +1,122 @@
+"""Who may be dialled for one connection, and who of those has shown that it is Vault."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiohttp
+from cryptography import x509
+from yarl import URL
+
+from issuer.vault.errors import ServerNotAllowed
+from issuer.vault.servers.addresses import literal
+from issuer.vault.servers.allowed import NO_HOST, Reach
+
+_MAX_PEERS: Final = 64
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,65536}-----END CERTIFICATE-----")
+_MAX_CERTIFICATES: Final = 16
+
+AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]  # as getaddrinfo gives them
+
+
+class AddressRefused(OSError):
+    """An address that this connection may not dial; the text says why."""
+
+
+class Response(aiohttp.ClientResponse):
+    """An answer that knows from which address it came, as `host port`; "" where that isn't known."""
+
+    peer: str = ""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        """Note the address while the connection is ours: a short answer gives it back at once."""
+        transport = connection.transport
+        name = None if transport is None else transport.get_extra_info("peername")
+        self.peer = f"{name[0]} {name[1]}" if name else ""
+        return await super().start(connection)
+
+
+class Peers:
+    """The servers of one session: `base` is the issuer's address, `proxied` says that a proxy dials it."""
+
+    def __init__(self, reach: Reach, base: URL, *, proxied: bool) -> None:
+        self._reach = reach
+        self._host = base.raw_host or ""
+        self._proxied = proxied
+        self._shown: set[str] = set()
+
+    def check(self, url: URL) -> None:
+        """Raise ServerNotAllowed for a host that may not be used, as far as its name tells."""
+        if self._reach.restricted:
+            host, port = url.raw_host or "", url.port or 0
+            problem = self._reach.allowed.refusal_of_name(host, port, proxied=self._proxied)
+            if problem is not None:
+                raise not_allowed(host, port, problem)
+
+    def socket_factory(self) -> Callable[[AddressInfo], socket.socket] | None:
+        """What opens the sockets: it is given the very address that is dialled, at each connect."""
+        return self._socket if self._reach.restricted and not self._proxied else None
+
+    def _socket(self, info: AddressInfo) -> socket.socket:
+        family, kind, protocol, _, where = info
+        address = literal(str(where[0]))
+        problem = NO_HOST if address is None else self._reach.allowed.refusal(self._host, where[1], address)
+        if problem is not None:
+            raise AddressRefused(problem)
+        return socket.socket(family, kind, protocol)
+
+    def may_redirect_to(self, port: int) -> bool:
+        """Return True if the operator's list names the host with that port."""
+        return self._reach.allowed.lists(self._host, port)
+
+    @property
+    def terse(self) -> bool:
+        """Return True where how a dial failed is not told: it would tell of a network that isn't theirs."""
+        return self._reach.restricted and not self._reach.allowed
+
+    @property
+    def restricted(self) -> bool:
+        """Return True for an issuer of a namespace."""
+        return self._reach.restricted
+
+    def of(self, url: URL, peer: str) -> str:
+        """Name the server that answered, for `show` and `has_shown`; "" where it can't be told from others.
+
+        Whom a name leads to is its DNS server's to say, at each connect anew. So a name stands for a server
+        only where the operator listed it; otherwise the address does, which a proxy doesn't tell.
+        """
+        host, port = url.raw_host or "", url.port or 0
+        if self._reach.allowed.names_host(host, port) or (self._proxied and literal(host) is not None):
+            return f"{host} {port}"
+        return "" if self._proxied else peer
+
+    def show(self, server: str, pem: str) -> None:
+        """Remember a server that answered with a CA chain: what else it says is Vault's."""
+        if self._reach.restricted and server and len(self._shown) < _MAX_PEERS and _holds_certificate(pem):
+            self._shown.add(server)
+
+    def has_shown(self, server: str) -> bool:
+        """Return True if the words of that server may be told: it is Vault, or who wrote its address may
+        know what it says."""
+        return not self._reach.restricted or server in self._shown
+
+
+def not_allowed(host: str, port: int, why: str) -> ServerNotAllowed:
+    """The error for a server that an issuer of a namespace may not use."""
+    shown = f"[{host}]" if ":" in host else host
+    return ServerNotAllowed(f"The server {shown}:{port} is not used: {why}")
+
+
+def _holds_certificate(pem: str) -> bool:
+    for number, found in enumerate(_PEM.finditer(pem)):
+        if number >= _MAX_CERTIFICATES:
+            break
+        try:
+            x509.load_pem_x509_certificate(found.group().encode())
+        except ValueError:
+            continue
+        return True
+    return False
