@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.ca_expiry import CALife
 from issuer.controller.conditions import bounded, rfc3339
 from issuer.signing.outcomes import IssuerBroken
+from issuer.x509.bundle import Bundle, read_bundle, some
 from issuer.x509.certificates import basic_constraints
-from issuer.x509.chain import Authority, Way, authority, read_certificates
+from issuer.x509.chain import Authority, Way, authority
 from issuer.x509.describe import serial_hex, subject_text
 from issuer.x509.errors import ChainError, X509Error
 
@@ -34,13 +33,14 @@ def ca_facts(ca_pem: str, path: str, now: datetime) -> CAFacts:
 
     Raises IssuerBroken where no certificate of it could be delivered.
     """
-    certificates = _chain(ca_pem)
-    signing = certificates[0]
+    bundle = _chain(ca_pem)
+    signing = bundle.certificates[0]
     try:
-        found = authority(certificates, now)
+        found = authority(bundle.certificates, now)
     except ChainError as error:
         raise IssuerBroken(
-            "InvalidCAChain", f"no certificate signed at {path} would have a valid chain: {error}"
+            "InvalidCAChain",
+            f"no certificate signed at {path} would have a valid chain: {bundle.explains(error)}",
         ) from error
     coming = [way for way in found.ways if now < way.ends]
     if coming and not found.is_current(now):
@@ -51,10 +51,10 @@ def ca_facts(ca_pem: str, path: str, now: datetime) -> CAFacts:
         )
     return CAFacts(
         bounded(subject_text(signing)),
-        serial_hex(signing),
+        bounded(serial_hex(signing)),
         signing.not_valid_before_utc,
         found.not_after,
-        _roots_warning(found, path),
+        (*_roots_warning(found, path), *_left_out(bundle, path)),
     )
 
 
@@ -72,6 +72,12 @@ def _roots_warning(found: Authority, path: str) -> tuple[str, ...]:
     )
 
 
+def _left_out(bundle: Bundle, path: str) -> tuple[str, ...]:
+    if not bundle.left_out:
+        return ()
+    return (f"left out of the chain of the CA behind {path}: {some(bundle.left_out)}",)
+
+
 def _by_root(found: Authority) -> list[Way]:
     """One way for each root, the preferred one: the first."""
     return list({way.top: way for way in reversed(found.ways) if way.complete}.values())[::-1]
@@ -86,7 +92,8 @@ def ca_lives(
     above = spec.certificate_authority
     if above is None or authority_pem is None:
         return lives, ()
-    signing = _chain(authority_pem)[0]
+    signing = _chain(authority_pem).certificates[0]
+    facts = ca_facts(authority_pem, above.path, now)
     constraints = basic_constraints(signing)
     if constraints is not None and constraints.path_length == 0:
         raise IssuerBroken(
@@ -94,14 +101,13 @@ def ca_lives(
             f"the CA behind {above.path} ({subject_text(signing)[:200]}) has a path length of 0, "
             "so no CA may stand below it: name another issuer in spec.certificateAuthority.path",
         )
-    facts = ca_facts(authority_pem, above.path, now)
     lives[True] = CALife(above.path, facts.not_before, facts.not_after)
     return lives, tuple(text for text in facts.warnings if text not in ca.warnings)
 
 
-def _chain(ca_pem: str) -> tuple[x509.Certificate, ...]:
+def _chain(ca_pem: str) -> Bundle:
     try:
-        return read_certificates(ca_pem)
+        return read_bundle(ca_pem, needed=1)
     except X509Error as error:
         raise IssuerBroken(
             "InvalidCAChain", f"the CA chain that Vault serves can't be read: {error}"

@@ -25,8 +25,9 @@ from issuer.signing import outcomes as signing
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
-from issuer.x509.chain import Chain, candidate_chains, read_certificates
-from issuer.x509.errors import X509Error
+from issuer.x509.bundle import Bundle, read_bundle, read_leaf
+from issuer.x509.chain import Chain, candidate_chains
+from issuer.x509.errors import ChainError, X509Error
 from issuer.x509.verify import Asked, Finding, verify
 
 # Reasons of a Retry that concern every request of the issuer, not only the one that met it.
@@ -225,9 +226,8 @@ class SigningStep:
 
     def _verified(self, signed: SignedCertificate, work: _Work) -> tuple[Chain, tuple[Finding, ...]]:
         """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered."""
-        leaf, now = read_certificates(signed.leaf_pem)[0], self.now()
-        cas = read_certificates(signed.ca_pems) if signed.ca_pems.strip() else ()
-        chain, findings = _preferred(candidate_chains(leaf, cas, now), work, now)
+        now = self.now()
+        chain, findings = _preferred(_chains(signed, now), work, now)
         for one in findings:
             self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
         fatal = [one for one in findings if one.fatal]
@@ -249,6 +249,15 @@ class SigningStep:
             self.registry.mark_broken(key, error.reason, error.message)
             self.issuer_queue.retry(key)
         return Waiting(key, f"{key} is not Ready ({error.reason}): {error.message}")
+
+
+def _chains(signed: SignedCertificate, now: datetime) -> tuple[Chain, ...]:
+    leaf = read_leaf(signed.leaf_pem)
+    cas = read_bundle(signed.ca_pems) if signed.ca_pems.strip() else Bundle(())
+    try:
+        return candidate_chains(leaf, cas.certificates, now)
+    except ChainError as error:
+        raise ChainError(cas.explains(error)) from error
 
 
 def _preferred(chains: Sequence[Chain], work: _Work, now: datetime) -> tuple[Chain, tuple[Finding, ...]]:

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cryptography import x509
-
 from issuer.inspection.contents import validity_json
-from issuer.x509.certificates import is_authority
-from issuer.x509.chain import Chain, build_chain, signed_by
+from issuer.x509.certificates import Certificate, is_authority
+from issuer.x509.chain import Chain, build_chain, is_root, signed_by
 from issuer.x509.describe import serial_hex, subject_text
 from issuer.x509.errors import ChainError
 from issuer.x509.usages import EVERY_USAGE
@@ -22,17 +20,17 @@ from issuer.x509.verify import Asked, verify
 class Delivered:
     """The certificates of a status, leaf first, in their order; `chain` is None where `problem` says why."""
 
-    certificates: tuple[x509.Certificate, ...]
+    certificates: tuple[Certificate, ...]
     chain: Chain | None
     problem: str = ""
 
     @property
-    def leaf(self) -> x509.Certificate:
+    def leaf(self) -> Certificate:
         """The certificate that was asked for."""
         return self.certificates[0]
 
 
-def delivered(own: Sequence[x509.Certificate], ca: Sequence[x509.Certificate], now: datetime) -> Delivered:
+def delivered(own: Sequence[Certificate], ca: Sequence[Certificate], now: datetime) -> Delivered:
     """What `status.certificate` (not empty) and `status.ca` hold."""
     certificates = tuple(dict.fromkeys((*own, *ca)))
     try:
@@ -53,7 +51,7 @@ def chain_json(found: Delivered, now: datetime) -> dict[str, Any]:
     }
 
 
-def _link(one: x509.Certificate, pool: Sequence[x509.Certificate], now: datetime) -> dict[str, Any]:
+def _link(one: Certificate, pool: Sequence[Certificate], now: datetime) -> dict[str, Any]:
     return {
         "subject": subject_text(one),
         "serial": serial_hex(one),
@@ -64,10 +62,12 @@ def _link(one: x509.Certificate, pool: Sequence[x509.Certificate], now: datetime
     }
 
 
-def _signature(one: x509.Certificate, pool: Sequence[x509.Certificate]) -> str:
+def _signature(one: Certificate, pool: Sequence[Certificate]) -> str:
     """Whose key made it, by trying: names alone prove nothing."""
     if signed_by(one, one):
         return "by itself, verified"
+    if is_root(one):
+        return "by itself, by an algorithm that proves nothing any more"
     signer = next((other for other in pool if other is not one and signed_by(one, other)), None)
     if signer is None:
         return "NOT VERIFIED: no certificate at hand made it"

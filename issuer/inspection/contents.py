@@ -10,28 +10,31 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cryptography import x509
-
 from issuer.controller.conditions import rfc3339
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.extensions import extension_violations
 from issuer.policy.facts import Facts
+from issuer.x509.bundle import Bundle, read_bundle
 from issuer.x509.certificates import (
     MAX_BUNDLE_BYTES,
+    Certificate,
     alternative_names,
     basic_constraints,
+    decoded,
     information,
-    read_certificates,
     usages,
 )
 from issuer.x509.contents import Part
 from issuer.x509.der import SEQUENCE, Extension, items, only
-from issuer.x509.describe import fingerprint, serial_hex, span_text, subject_text
+from issuer.x509.describe import fingerprint, issuer_text, serial_hex, span_text, subject_text
 from issuer.x509.errors import InvalidCertificate
 from issuer.x509.extensions import (
+    AUTHORITY_KEY_IDENTIFIER,
     BASIC_CONSTRAINTS,
     EXTENDED_KEY_USAGE,
     KEY_USAGE,
+    NAME_CONSTRAINTS,
+    SUBJECT_KEY_IDENTIFIER,
     asked_constraints,
     read_basic_constraints,
     read_extended_key_usage,
@@ -42,8 +45,6 @@ from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME, read_general_names
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import usage_name
 
-SUBJECT_KEY_IDENTIFIER: Final = "2.5.29.14"
-AUTHORITY_KEY_IDENTIFIER: Final = "2.5.29.35"
 _MOST_HEX: Final = 64
 _NAMES: Final = {
     BASIC_CONSTRAINTS: "basicConstraints",
@@ -53,7 +54,7 @@ _NAMES: Final = {
     SUBJECT_KEY_IDENTIFIER: "subjectKeyIdentifier",
     AUTHORITY_KEY_IDENTIFIER: "authorityKeyIdentifier",
     "2.5.29.18": "issuerAltName",
-    "2.5.29.30": "nameConstraints",
+    NAME_CONSTRAINTS: "nameConstraints",
     "2.5.29.31": "cRLDistributionPoints",
     "2.5.29.32": "certificatePolicies",
     "1.3.6.1.5.5.7.1.1": "authorityInfoAccess",
@@ -93,16 +94,16 @@ def spec_differences(facts: Facts) -> list[str]:
     return found
 
 
-def certificate_json(certificate: x509.Certificate, now: datetime) -> dict[str, Any]:
+def certificate_json(certificate: Certificate, now: datetime) -> dict[str, Any]:
     """A certificate; `left` is its remaining life at `now`, negative once it has ended."""
     constraints, rights = basic_constraints(certificate), usages(certificate)
     extensions = information(certificate).extensions
     return {
         "subject": subject_text(certificate),
-        "issuer": ascii(_issuer(certificate))[1:-1],
+        "issuer": issuer_text(certificate),
         "serial": serial_hex(certificate),
         "names": sorted(str(name) for name in alternative_names(certificate)),
-        "key": key_text(read_key(certificate.public_key())),
+        "key": _key(certificate),
         **validity_json(certificate, now),
         "isCA": constraints is not None and constraints.ca,
         "pathLength": None if constraints is None else constraints.path_length,
@@ -115,7 +116,12 @@ def certificate_json(certificate: x509.Certificate, now: datetime) -> dict[str, 
     }
 
 
-def validity_json(certificate: x509.Certificate, now: datetime) -> dict[str, Any]:
+def _key(certificate: Certificate) -> str:
+    known = decoded(certificate)
+    return "" if known is None else key_text(read_key(known.public_key()))
+
+
+def validity_json(certificate: Certificate, now: datetime) -> dict[str, Any]:
     """From when to when it is valid, and how much of that is left."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return {"notBefore": rfc3339(begin), "notAfter": rfc3339(end), "left": _left(end - now)}
@@ -145,7 +151,7 @@ def key_text(key: Key) -> str:
     return f"{key.algorithm or 'another kind of key'}{f' {key.size}' if key.size > 0 else ''}"
 
 
-def read_status(field: object) -> tuple[x509.Certificate, ...]:
+def read_status(field: object, read: Callable[[bytes], Bundle] = read_bundle) -> tuple[Certificate, ...]:
     """The certificates in a status field (base64 of PEM), none in an empty one. Raises InvalidCertificate."""
     if not field:
         return ()
@@ -155,11 +161,7 @@ def read_status(field: object) -> tuple[x509.Certificate, ...]:
         pem = base64.b64decode(field, validate=True)
     except ValueError as error:
         raise InvalidCertificate("it is not base64") from error
-    return read_certificates(pem)
-
-
-def _issuer(certificate: x509.Certificate) -> str:
-    return certificate.issuer.rfc4514_string()
+    return read(pem).certificates
 
 
 def _identifier(extensions: Iterable[Extension], oid: str) -> str:

@@ -18,6 +18,7 @@ from issuer.inspection.chains import Delivered, chain_json, delivered, differenc
 from issuer.inspection.contents import certificate_json, read_status, request_json, spec_differences
 from issuer.inspection.standing import ready_json, text_of
 from issuer.inspection.why import Why
+from issuer.x509.bundle import read_delivered
 from issuer.x509.errors import InvalidCertificate
 from issuer.x509.verify import Asked
 
@@ -113,7 +114,8 @@ def _delivered(case: Case, now: datetime) -> dict[str, Any]:
     nothing: dict[str, Any] = {"certificate": None, "chain": None, "differences": []}
     status = case.request.object.get("status") or {}
     try:
-        own, ca = read_status(status.get("certificate")), read_status(status.get("ca"))
+        own = read_status(status.get("certificate"), read_delivered)
+        ca = read_status(status.get("ca"))
     except InvalidCertificate as error:
         return {**nothing, "certificate": {"problem": str(error)}}
     if not own:

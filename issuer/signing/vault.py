@@ -18,7 +18,8 @@ from issuer.vault.pki import Pki, Signed
 from issuer.vault.session import VaultSession
 from issuer.vault.tokens import LoggedIn, ignored
 from issuer.vault.transport import connect
-from issuer.x509.certificates import is_authority, read_certificates
+from issuer.x509.bundle import read_leaf, some
+from issuer.x509.certificates import is_authority
 from issuer.x509.errors import InvalidCertificate
 
 _ENDING_SECONDS = 24 * 3600.0
@@ -190,6 +191,8 @@ class VaultSigner:
         warnings = []
         if self._connection.url().scheme == "http":
             warnings.append("Vault is addressed by http: tokens travel unencrypted. Use https.")
+        if left_out := self._connection.left_out():
+            warnings.append(f"Left out of the CA bundle for Vault: {some(left_out)}.")
         tokens = self._session.tokens
         ends_in, token = tokens.ends_in(), tokens.token
         static = isinstance(tokens.method, StaticToken) and token is not None and not token.renewable
@@ -203,6 +206,6 @@ class VaultSigner:
 def _says_ca(certificate_pem: str) -> bool:
     """Whether the certificate is a CA's; no, where it can't be read."""
     try:
-        return is_authority(read_certificates(certificate_pem)[0])
+        return is_authority(read_leaf(certificate_pem))
     except InvalidCertificate:
         return False

@@ -8,7 +8,6 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -19,6 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from issuer.vault.errors import VaultError
+from issuer.x509.bundle import certificate_blocks, certificate_der
+from issuer.x509.certificates import MAX_CERTIFICATES, Certificate, decode_leaf, public_key
+from issuer.x509.errors import InvalidCertificate
+from issuer.x509.pem import write_pem
 
 _MAX_PEM_BYTES = 256 * 1024
 # Linux 6.3's flag for memory that can't be made executable; some systems allow no other.
@@ -46,12 +49,12 @@ class ClientCertificate:
         if max(len(certificate), len(key)) > _MAX_PEM_BYTES:
             raise BadClientCertificate(f"it is larger than {_MAX_PEM_BYTES} bytes")
         chain = _read_chain(certificate)
+        leaf = _read_leaf(chain[0])
         key_pem, public = _read_key(key)
-        leaf = chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if leaf != public:
+        if public_key(leaf) != public:
             raise BadClientCertificate("the private key does not belong to the (first) certificate")
-        pem = b"".join(one.public_bytes(Encoding.PEM) for one in chain)
-        return cls(pem, key_pem, chain[0].not_valid_after_utc)
+        pem = "".join(write_pem("CERTIFICATE", der) for der in chain)
+        return cls(pem.encode(), key_pem, leaf.not_valid_after_utc)
 
     def load_into(self, context: ssl.SSLContext) -> None:
         """Have `context` present this certificate.
@@ -73,13 +76,23 @@ class ClientCertificate:
             os.close(descriptor)
 
 
-def _read_chain(pem: bytes) -> list[x509.Certificate]:
+def _read_chain(pem: bytes) -> list[bytes]:
+    """The certificates of a PEM text that may hold the key, too, as DER; the first is the client's own."""
     try:
-        chain = x509.load_pem_x509_certificates(pem)
-        chain[0].public_key()  # read only when asked for
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise BadClientCertificate("the certificate is not readable PEM") from error
+        blocks = certificate_blocks(pem, _MAX_PEM_BYTES, MAX_CERTIFICATES)
+        chain = [certificate_der(block) for block in blocks if block.label.endswith("CERTIFICATE")]
+    except InvalidCertificate as error:
+        raise BadClientCertificate(f"the certificate is not readable PEM: {error}") from error
+    if not chain:
+        raise BadClientCertificate("the certificate is not readable PEM")
     return chain
+
+
+def _read_leaf(der: bytes) -> Certificate:
+    try:
+        return decode_leaf(der)
+    except InvalidCertificate as error:
+        raise BadClientCertificate(f"the (first) certificate can't be read: {error}") from error
 
 
 def _read_key(pem: bytes) -> tuple[bytes, bytes]:

@@ -6,18 +6,15 @@ import re
 import ssl
 from dataclasses import dataclass, field
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
 from yarl import URL
 
 from issuer.vault.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.errors import InvalidConnection
 from issuer.vault.hosts import BadHost, ascii_host
 from issuer.vault.servers.allowed import Reach
+from issuer.vault.trust import Trusted, read_trusted
+from issuer.x509.errors import InvalidCertificate
 
-# The public roots of a whole operating system are about 250 KiB.
-MAX_CA_BUNDLE_BYTES = 1024 * 1024
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
 
@@ -86,27 +83,22 @@ class Connection:
         """A verifying context that trusts the bundle, or the system's store."""
         if not self.ca_pem:
             return ssl.create_default_context()
-        try:
-            return ssl.create_default_context(cadata=self._trusted())
-        except ssl.SSLError as error:
-            raise InvalidConnection(
-                "The CA bundle for Vault holds a certificate that TLS can't use"
-            ) from error
-
-    def _trusted(self) -> bytes:
-        pem = self.ca_pem or b""
-        if len(pem) > MAX_CA_BUNDLE_BYTES:
-            raise InvalidConnection(f"The CA bundle for Vault is larger than {MAX_CA_BUNDLE_BYTES} bytes")
-        try:
-            certificates = x509.load_pem_x509_certificates(pem)
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise InvalidConnection(
-                "The CA bundle for Vault holds no readable PEM certificates; correct caBundle or the Secret "
-                "of "
-                "caBundleSecretRef"
-            ) from error
         # DER, because Python refuses PEM text with comments that aren't ASCII.
-        return b"".join(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+        return ssl.create_default_context(cadata=self._trusted(self.ca_pem).der)
+
+    def left_out(self) -> tuple[str, ...]:
+        """What of the CA bundle can't be used, in sentences. Raises InvalidConnection as `tls`."""
+        return self._trusted(self.ca_pem).left_out if self.ca_pem else ()
+
+    @staticmethod
+    def _trusted(pem: bytes) -> Trusted:
+        try:
+            return read_trusted(pem)
+        except InvalidCertificate as error:
+            raise InvalidConnection(
+                f"The CA bundle for Vault holds no certificate that can be used: {error}; correct caBundle "
+                "or the Secret of caBundleSecretRef"
+            ) from error
 
 
 def _authority(url: str) -> str:

@@ -1,19 +1,37 @@
-"""Reading certificates from PEM, all at once and bounded, so that later looks into them don't fail."""
+"""Reading certificates, all at once and bounded, so that later looks into them don't fail.
+
+`decode` reads CAs, also those that the library doesn't; what it can't read of these is told where it is
+judged. `decode_leaf` is strict.
+"""
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from issuer.x509.der import CertificateInformation, certificate_information
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidCertificate
+from issuer.x509.extensions import (
+    BASIC_CONSTRAINTS,
+    EXTENDED_KEY_USAGE,
+    KEY_USAGE,
+    read_basic_constraints,
+    read_extended_key_usage,
+    read_key_usage,
+)
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME, Name, quiet_subject, read_general_names, subject_names
 from issuer.x509.pem import read_blocks, write_pem
+from issuer.x509.raw import RawCertificate, read_raw, without_issuer
 from issuer.x509.usages import Usages, certificate_usages
+
+Certificate = x509.Certificate | RawCertificate
+"""A certificate as the library decodes it, or read from its bytes."""
 
 MAX_CERTIFICATES: Final = 64
 """Most certificates in one bundle; a CA's chain has two or three, a trust bundle of our own some ten."""
@@ -51,61 +69,129 @@ def _read_bundle(pem: str | bytes) -> tuple[x509.Certificate, ...]:
     return tuple(_read(label, der, number) for number, (label, der) in enumerate(found, start=1))
 
 
-def write_certificates(certificates: tuple[x509.Certificate, ...]) -> str:
+def write_certificates(certificates: tuple[Certificate, ...]) -> str:
     """The certificates as PEM, one behind the other."""
     return "".join(map(_write, certificates))
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _write(certificate: x509.Certificate) -> str:
+def _write(certificate: Certificate) -> str:
     return write_pem("CERTIFICATE", certificate.public_bytes(Encoding.DER))
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def information(certificate: x509.Certificate) -> CertificateInformation:
+def information(certificate: Certificate) -> CertificateInformation:
     """Its parts as they stand in the bytes."""
     return certificate_information(certificate.tbs_certificate_bytes)
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def public_key(certificate: x509.Certificate) -> bytes:
-    """The public key as DER SubjectPublicKeyInfo."""
-    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+def public_key(certificate: Certificate) -> bytes:
+    """The public key as DER SubjectPublicKeyInfo; of a CA whose key the library doesn't know, as it is."""
+    known = decoded(certificate)
+    if known is not None:
+        return known.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    raw = public_key_info(certificate)
+    try:
+        return load_der_public_key(raw).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except LIBRARY_ERRORS:
+        return raw
+
+
+def public_key_info(certificate: Certificate) -> bytes:
+    """The SubjectPublicKeyInfo of a certificate."""
+    return certificate.public_key_info if isinstance(certificate, RawCertificate) else public_key(certificate)
+
+
+def decoded(certificate: Certificate) -> x509.Certificate | None:
+    """What the library decodes of a certificate; of one with an odd issuer's name everything else."""
+    return certificate.view if isinstance(certificate, RawCertificate) else certificate
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def usages(certificate: x509.Certificate) -> Usages:
-    """Key usages and extended key usages."""
-    return certificate_usages(certificate.extensions)
+def usages(certificate: Certificate) -> Usages:
+    """Key usages and extended key usages. Raises ValueError for those of a CA that can't be read."""
+    known = decoded(certificate)
+    if known is not None:
+        return certificate_usages(known.extensions)
+    key, extended = extension(certificate, KEY_USAGE), extension(certificate, EXTENDED_KEY_USAGE)
+    return Usages(
+        frozenset() if key is None else read_key_usage(key),
+        frozenset() if extended is None else read_extended_key_usage(extended),
+    )
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def basic_constraints(certificate: x509.Certificate) -> x509.BasicConstraints | None:
-    """The basicConstraints extension, or None."""
-    for extension in certificate.extensions:
-        if isinstance(extension.value, x509.BasicConstraints):
-            return extension.value
+def basic_constraints(certificate: Certificate) -> x509.BasicConstraints | None:
+    """The basicConstraints extension, or None. Raises ValueError for one of a CA that can't be read."""
+    known = decoded(certificate)
+    if known is None:
+        value = extension(certificate, BASIC_CONSTRAINTS)
+        if value is None:
+            return None
+        found = read_basic_constraints(value)
+        return x509.BasicConstraints(found.is_ca, found.path_length)
+    for one in known.extensions:
+        if isinstance(one.value, x509.BasicConstraints):
+            return one.value
     return None
 
 
-def is_authority(certificate: x509.Certificate) -> bool:
+def is_authority(certificate: Certificate) -> bool:
     """Whether it is a CA's, by basicConstraints."""
-    found = basic_constraints(certificate)
+    try:
+        found = basic_constraints(certificate)
+    except ValueError:
+        return False
     return found is not None and found.ca
 
 
+def extension(certificate: Certificate, oid: str) -> bytes | None:
+    """The value of that extension, or None."""
+    return next((one.value for one in information(certificate).extensions if one.oid == oid), None)
+
+
 @lru_cache(maxsize=_REMEMBERED)
-def alternative_names(certificate: x509.Certificate) -> frozenset[Name]:
-    """The subject alternative names."""
-    extensions = information(certificate).extensions
-    value = next((e.value for e in extensions if e.oid == SUBJECT_ALTERNATIVE_NAME), None)
+def alternative_names(certificate: Certificate) -> frozenset[Name]:
+    """The subject alternative names. Raises ValueError for those of a CA that can't be read."""
+    value = extension(certificate, SUBJECT_ALTERNATIVE_NAME)
     return read_general_names(value) if value is not None else frozenset()
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def names(certificate: x509.Certificate) -> frozenset[Name]:
-    """All names: alternative ones and those inside the subject."""
-    return alternative_names(certificate) | subject_names(quiet_subject(certificate))
+def names(certificate: Certificate) -> frozenset[Name]:
+    """All names of a leaf: alternative ones and those inside the subject."""
+    return alternative_names(certificate) | subject_names(leaf_subject(certificate))
+
+
+def leaf_subject(certificate: Certificate) -> x509.Name:
+    """The subject of a leaf. Raises InvalidCertificate for a CA that the library doesn't decode."""
+    known = decoded(certificate)
+    if known is None:
+        raise InvalidCertificate("its subject is not decoded")
+    return quiet_subject(known)
+
+
+def decode(der: bytes) -> Certificate:
+    """A CA's certificate. Raises InvalidCertificate, naming the field that can't be read."""
+    try:
+        return _decode(der)
+    except LIBRARY_ERRORS:
+        return _raw(der)
+
+
+def decode_leaf(der: bytes) -> Certificate:
+    """A certificate of which all but its issuer's name is decoded strictly: that name is the CA's.
+
+    Raises InvalidCertificate, naming the field that can't be read.
+    """
+    try:
+        return _decode(der)
+    except LIBRARY_ERRORS as error:
+        try:
+            return read_raw(der, _decode(without_issuer(der)))
+        except LIBRARY_ERRORS:
+            raise InvalidCertificate(_reason(error)) from error
 
 
 def _read(label: str, der: bytes, number: int) -> x509.Certificate:
@@ -114,7 +200,12 @@ def _read(label: str, der: bytes, number: int) -> x509.Certificate:
     try:
         return _decode(der)
     except LIBRARY_ERRORS as error:
-        raise InvalidCertificate(f"certificate {number} can't be parsed") from error
+        raise InvalidCertificate(f"certificate {number} can't be parsed: {_reason(error)}") from error
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _raw(der: bytes) -> RawCertificate:
+    return read_raw(der)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -125,13 +216,44 @@ def _decode(der: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(der)
         _decode_all(certificate)
         if certificate.serial_number <= 0:
-            raise ValueError("the serial number is not positive")
+            raise InvalidCertificate("its serial number is not positive")
     return certificate
 
 
 def _decode_all(certificate: x509.Certificate) -> None:
     """Touch what the library decodes late, so that what can't be decoded shows here and nowhere else."""
-    usages(certificate)
-    names(certificate)
-    public_key(certificate)
-    _ = (certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    for what, read in _LATE.items():
+        try:
+            read(certificate)
+        except InvalidCertificate:
+            raise
+        except LIBRARY_ERRORS as error:
+            raise InvalidCertificate(f"its {what} can't be read: {_reason(error)}") from error
+
+
+_LATE: Final[dict[str, Callable[[x509.Certificate], object]]] = {
+    "extensions": usages,
+    "subject or alternative names": names,
+    "public key": public_key,
+    "issuer's name": lambda certificate: certificate.issuer,
+    "validity": lambda certificate: (certificate.not_valid_before_utc, certificate.not_valid_after_utc),
+}
+_KIND: Final = re.compile(r"kind: (\w+)")
+_PLACE: Final = re.compile(r'"(?:\w+::)?(\w+)"')
+_KINDS: Final = {
+    "EncodedDefault": "a default value is written out",
+    "InvalidSetOrdering": "a set is out of order",
+    "InvalidValue": "a value is not valid",
+    "ExtraData": "there is more than belongs there",
+    "ShortData": "it is cut off",
+}
+
+
+def _reason(error: Exception) -> str:
+    """What the library found, in words: its own tell of its source code."""
+    text = str(error)
+    kind = _KIND.search(text)
+    if isinstance(error, InvalidCertificate) or kind is None:
+        return ascii(text[:200])[1:-1]
+    place = ", ".join(_PLACE.findall(text))
+    return _KINDS.get(kind[1], kind[1]) + (f" ({place})" if place else "")

@@ -11,23 +11,34 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.x509.certificates import (
     MAX_CERTIFICATES,
+    Certificate,
     basic_constraints,
+    extension,
     information,
     public_key,
+    public_key_info,
     read_certificates,
     write_certificates,
 )
 from issuer.x509.describe import subject_text
 from issuer.x509.errors import LIBRARY_ERRORS, ChainError
-
-E = TypeVar("E", bound=x509.ExtensionType)
+from issuer.x509.extensions import (
+    AUTHORITY_KEY_IDENTIFIER,
+    KEY_USAGE,
+    SUBJECT_KEY_IDENTIFIER,
+    may_be_self_signed,
+    may_sign_certificates,
+)
+from issuer.x509.raw import RawCertificate
+from issuer.x509.signatures import is_made_by, read_signature
 
 __all__ = ["Chain", "authority", "build_chain", "candidate_chains", "read_certificates"]
 
@@ -47,13 +58,13 @@ class Chain:
     as the topmost CA known is no root.
     """
 
-    leaf: x509.Certificate
-    intermediates: tuple[x509.Certificate, ...]
-    top: x509.Certificate
+    leaf: Certificate
+    intermediates: tuple[Certificate, ...]
+    top: Certificate
     complete: bool
 
     @property
-    def cas(self) -> tuple[x509.Certificate, ...]:
+    def cas(self) -> tuple[Certificate, ...]:
         """All CAs, bottom up."""
         return (*self.intermediates, self.top) if self.complete else self.intermediates
 
@@ -75,23 +86,26 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The CAs above a leaf, bottom up, each link checked. `complete`: it ends in a root. `begins` is when the
-    last of its CAs does, `ends` when the first of them does."""
+    """The CAs above a leaf, bottom up, each link checked. `complete`: it ends in a root. `proven`: that is
+    signed by its own key for certain. `begins` is when the last of its CAs does, `ends` when the first of
+    them does."""
 
-    cas: tuple[x509.Certificate, ...]
+    cas: tuple[Certificate, ...]
     complete: bool
+    proven: bool
     begins: datetime
     ends: datetime
 
     @classmethod
-    def of(cls, cas: tuple[x509.Certificate, ...]) -> Way:
+    def of(cls, cas: tuple[Certificate, ...]) -> Way:
         """The way of these CAs."""
         begins = max(ca.not_valid_before_utc for ca in cas)
         ends = min(ca.not_valid_after_utc for ca in cas)
-        return cls(cas, _is_self_signed(cas[-1]), begins, ends)
+        complete = is_root(cas[-1])
+        return cls(cas, complete, complete and _is_proven(cas[-1]), begins, ends)
 
     @property
-    def top(self) -> x509.Certificate:
+    def top(self) -> Certificate:
         """The root, or the topmost CA known."""
         return self.cas[-1]
 
@@ -99,7 +113,7 @@ class Way:
         """Return True if no CA of it has ended, and all have begun."""
         return self.begins <= now + CLOCK_SKEW and now < self.ends
 
-    def below(self, leaf: x509.Certificate) -> Chain:
+    def below(self, leaf: Certificate) -> Chain:
         """The chain that it makes with `leaf`."""
         return Chain(leaf, self.cas[:-1] if self.complete else self.cas, self.top, self.complete)
 
@@ -116,7 +130,7 @@ class Authority:
         return max(way.ends for way in self.ways)
 
     @property
-    def roots(self) -> tuple[x509.Certificate, ...]:
+    def roots(self) -> tuple[Certificate, ...]:
         """The roots that its ways end in, the preferred one first; none where no root is known."""
         return tuple(dict.fromkeys(way.top for way in self.ways if way.complete))
 
@@ -125,14 +139,12 @@ class Authority:
         return any(way.is_current(now) for way in self.ways)
 
 
-def build_chain(leaf: x509.Certificate, pool: Iterable[x509.Certificate], now: datetime) -> Chain:
+def build_chain(leaf: Certificate, pool: Iterable[Certificate], now: datetime) -> Chain:
     """The preferred chain from `leaf` up through `pool` at `now`: see `candidate_chains`."""
     return candidate_chains(leaf, pool, now)[0]
 
 
-def candidate_chains(
-    leaf: x509.Certificate, pool: Iterable[x509.Certificate], now: datetime
-) -> tuple[Chain, ...]:
+def candidate_chains(leaf: Certificate, pool: Iterable[Certificate], now: datetime) -> tuple[Chain, ...]:
     """The chains from `leaf` up through `pool`, at least one, the preferred one first.
 
     Preferred as by `ways_up`, those that last as long as `leaf` before those that don't. What doesn't belong
@@ -157,7 +169,7 @@ def candidate_chains(
     return tuple(way.below(leaf) for way in ways)
 
 
-def authority(cas: Sequence[x509.Certificate], now: datetime) -> Authority:
+def authority(cas: Sequence[Certificate], now: datetime) -> Authority:
     """The CA `cas[0]` with the ways up through `cas` that a leaf of it gets at `now`.
 
     Raises ChainError where none of its certificates would have a chain.
@@ -169,8 +181,8 @@ def authority(cas: Sequence[x509.Certificate], now: datetime) -> Authority:
 
 
 def ways_up(
-    signers: Sequence[x509.Certificate],
-    pool: tuple[x509.Certificate, ...],
+    signers: Sequence[Certificate],
+    pool: tuple[Certificate, ...],
     now: datetime,
     until: datetime,
 ) -> tuple[Way, ...]:
@@ -190,13 +202,13 @@ def ways_up(
     if not ways:
         raise ChainError("; ".join(dict.fromkeys(problems)) or "no chain was found")
     ways = [way for way in ways if way.is_current(now)] or ways
-    ways = [way for way in ways if way.complete] or ways
+    ways = [way for way in ways if way.proven] or [way for way in ways if way.complete] or ways
     lasting = [way for way in ways if until <= way.ends]
     ending = sorted((way for way in ways if way.ends < until), key=lambda way: way.ends, reverse=True)
     return (*lasting, *ending)
 
 
-def _pool(certificates: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+def _pool(certificates: Iterable[Certificate]) -> tuple[Certificate, ...]:
     found = tuple(dict.fromkeys(certificates))
     if len(found) > MAX_CERTIFICATES:
         raise ChainError(f"there are more than {MAX_CERTIFICATES} certificates to build a chain from")
@@ -213,7 +225,7 @@ class _Above:
 
 # The same CAs stand above every leaf of an issuer, so what is above its signer is found once.
 @lru_cache(maxsize=64)
-def _above(signer: x509.Certificate, pool: tuple[x509.Certificate, ...]) -> _Above:
+def _above(signer: Certificate, pool: tuple[Certificate, ...]) -> _Above:
     search = _Search.of(pool)
     problem = _unfit(signer, ())
     if problem:
@@ -226,21 +238,21 @@ def _above(signer: x509.Certificate, pool: tuple[x509.Certificate, ...]) -> _Abo
 class _Search:
     """One walk up from a CA. `links` counts what was tried, `problems` says why branches ended."""
 
-    by_subject: dict[bytes, list[x509.Certificate]]
+    by_subject: dict[bytes, list[Certificate]]
     problems: list[str] = field(default_factory=list)
     links: int = 0
 
     @classmethod
-    def of(cls, pool: Iterable[x509.Certificate]) -> _Search:
-        by_subject: dict[bytes, list[x509.Certificate]] = {}
+    def of(cls, pool: Iterable[Certificate]) -> _Search:
+        by_subject: dict[bytes, list[Certificate]] = {}
         for certificate in pool:
             by_subject.setdefault(_subject(certificate), []).append(certificate)
         return cls(by_subject)
 
-    def paths(self, below: tuple[x509.Certificate, ...]) -> Iterator[tuple[x509.Certificate, ...]]:
+    def paths(self, below: tuple[Certificate, ...]) -> Iterator[tuple[Certificate, ...]]:
         """The ways up from the last of `below`, each with `below` at its bottom."""
         child = below[-1]
-        if _is_self_signed(child):
+        if is_root(child):
             yield below
             return
         named = self.by_subject.get(information(child).issuer, [])
@@ -255,7 +267,7 @@ class _Search:
             else:
                 yield from self.paths((*below, signer))
 
-    def _signed(self, child: x509.Certificate, signer: x509.Certificate) -> bool:
+    def _signed(self, child: Certificate, signer: Certificate) -> bool:
         self.links += 1
         if self.links > _MAX_LINKS:
             raise ChainError(
@@ -264,7 +276,7 @@ class _Search:
         return _ca_signed_by(child, signer)
 
 
-def _why_no_signer(leaf: x509.Certificate, pool: tuple[x509.Certificate, ...]) -> str:
+def _why_no_signer(leaf: Certificate, pool: tuple[Certificate, ...]) -> str:
     found = information(leaf)
     if found.issuer == found.subject and signed_by(leaf, leaf):
         return "the certificate is self-signed; no CA stands behind it"
@@ -273,13 +285,18 @@ def _why_no_signer(leaf: x509.Certificate, pool: tuple[x509.Certificate, ...]) -
     return "no certificate at hand has the name of the issuer; the CA's own certificate is missing"
 
 
-def _unfit(signer: x509.Certificate, below: tuple[x509.Certificate, ...]) -> str | None:
+def _unfit(signer: Certificate, below: tuple[Certificate, ...]) -> str | None:
     """Why `signer` mustn't stand above `below`, or None (RFC 5280 sections 4.2.1.3 and 4.2.1.9)."""
-    constraints = basic_constraints(signer)
+    try:
+        constraints, usage = basic_constraints(signer), extension(signer, KEY_USAGE)
+        may_sign = usage is None or may_sign_certificates(usage)
+    except ValueError as error:
+        return f"signed the certificate below it, but its CA rights can't be read: {error}"
+    if constraints is None and _is_old_root(signer):
+        return None
     if constraints is None or not constraints.ca:
         return "signed the certificate below it, but is not a CA (basicConstraints)"
-    usage = _extension(signer, x509.KeyUsage)
-    if usage is not None and not usage.key_cert_sign:
+    if not may_sign:
         return "is a CA whose key usage doesn't allow signing certificates"
     counted = sum(1 for ca in below if not is_self_issued(ca))
     if constraints.path_length is not None and counted > constraints.path_length:
@@ -289,15 +306,23 @@ def _unfit(signer: x509.Certificate, below: tuple[x509.Certificate, ...]) -> str
     return None
 
 
-def _extension(certificate: x509.Certificate, kind: type[E]) -> E | None:
-    for extension in certificate.extensions:
-        if isinstance(extension.value, kind):
-            return extension.value
-    return None
+def _is_old_root(certificate: Certificate) -> bool:
+    """Whether it is a root of version 1 or 2, which has no extensions to say that it is a CA.
+
+    Go and OpenSSL take such a root, and no intermediate (RFC 5280 section 6.1.4 (k)).
+    """
+    old = (
+        certificate.version < 3
+        if isinstance(certificate, RawCertificate)
+        else certificate.version is x509.Version.v1
+    )
+    return old and not information(certificate).extensions and is_root(certificate)
 
 
-def signed_by(child: x509.Certificate, signer: x509.Certificate) -> bool:
+def signed_by(child: Certificate, signer: Certificate) -> bool:
     """Whether `signer` has the name of `child`'s issuer, and its key made `child`'s signature."""
+    if isinstance(child, RawCertificate) or isinstance(signer, RawCertificate):
+        return information(child).issuer == _subject(signer) and _is_made_by(child, signer) is True
     try:
         child.verify_directly_issued_by(signer)
     except (InvalidSignature, *LIBRARY_ERRORS):
@@ -305,25 +330,63 @@ def signed_by(child: x509.Certificate, signer: x509.Certificate) -> bool:
     return True
 
 
+def _is_made_by(child: Certificate, signer: Certificate, *, old: bool = False) -> bool | None:
+    try:
+        signature = read_signature(child.public_bytes(Encoding.DER))
+    except ValueError:
+        return False
+    return is_made_by(signature, public_key_info(signer), old=old)
+
+
 @lru_cache(maxsize=256)
-def _ca_signed_by(child: x509.Certificate, signer: x509.Certificate) -> bool:
+def _ca_signed_by(child: Certificate, signer: Certificate) -> bool:
     # The same few CA links stand above every leaf; remembering them saves most of the chain's cost.
     return signed_by(child, signer)
 
 
-def is_self_issued(certificate: x509.Certificate) -> bool:
+def is_self_issued(certificate: Certificate) -> bool:
     """Whether issuer and subject are the same name (RFC 5280 section 6.1): such ones aren't counted."""
     found = information(certificate)
     return found.issuer == found.subject
 
 
-def _is_self_signed(certificate: x509.Certificate) -> bool:
-    return is_self_issued(certificate) and _ca_signed_by(certificate, certificate)
+def is_root(certificate: Certificate) -> bool:
+    """Whether it is a root: its own key made its signature.
+
+    Of an algorithm that can't be verified any more, the names and key identifiers decide: a root is trusted
+    for where it came from, not for that signature, and `ways_up` takes none of these before one that is.
+    """
+    if not is_self_issued(certificate):
+        return False
+    if _ca_signed_by(certificate, certificate):
+        return True
+    made = _self_signature(certificate)
+    return made is True or (made is None and not _names_another_key(certificate))
 
 
-def _subject(certificate: x509.Certificate) -> bytes:
+def _is_proven(root: Certificate) -> bool:
+    """Whether a root's signature could be verified."""
+    return _ca_signed_by(root, root) or _self_signature(root) is True
+
+
+@lru_cache(maxsize=256)
+def _self_signature(certificate: Certificate) -> bool | None:
+    return _is_made_by(certificate, certificate, old=True)
+
+
+def _names_another_key(certificate: Certificate) -> bool:
+    """Whether its key identifiers say that another key signed it, or can't be read."""
+    try:
+        return not may_be_self_signed(
+            extension(certificate, SUBJECT_KEY_IDENTIFIER), extension(certificate, AUTHORITY_KEY_IDENTIFIER)
+        )
+    except ValueError:
+        return True
+
+
+def _subject(certificate: Certificate) -> bytes:
     return information(certificate).subject
 
 
-def _shown(certificate: x509.Certificate) -> str:
+def _shown(certificate: Certificate) -> str:
     return f"the certificate of {subject_text(certificate)[:200] or 'no subject'}"

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from issuer.x509.certificates import Certificate, decoded, information
+from issuer.x509.name_text import name_text
 from issuer.x509.names import quiet_subject
 
 
-def serial_hex(certificate: x509.Certificate) -> str:
+def serial_hex(certificate: Certificate) -> str:
     """The serial number in Vault's form: lower-case hex octets between colons, for example "1f:0a:c3"."""
-    serial = certificate.serial_number
-    return serial.to_bytes(max(1, (serial.bit_length() + 7) // 8), "big").hex(":")
+    serial = abs(certificate.serial_number)
+    sign = "-" if certificate.serial_number < 0 else ""
+    return sign + serial.to_bytes(max(1, (serial.bit_length() + 7) // 8), "big").hex(":")
 
 
-def fingerprint(certificate: x509.Certificate) -> str:
+def fingerprint(certificate: Certificate) -> str:
     """SHA-256 over the DER, 64 lower-case hex digits."""
     return certificate.fingerprint(SHA256()).hex()
 
 
 def time_text(moment: datetime) -> str:
     """A moment as Kubernetes writes it: RFC 3339, UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def span_text(span: timedelta) -> str:
@@ -36,6 +38,14 @@ def span_text(span: timedelta) -> str:
     return f"{sign}{minutes}m{left}s" if minutes else f"{sign}{left}s"
 
 
-def subject_text(certificate: x509.Certificate) -> str:
+def subject_text(certificate: Certificate) -> str:
     """The subject as RFC 4514 text, its non-ASCII and control characters escaped."""
-    return ascii(quiet_subject(certificate).rfc4514_string())[1:-1]
+    known = decoded(certificate)
+    if known is None:
+        return ascii(name_text(information(certificate).subject))[1:-1]
+    return ascii(quiet_subject(known).rfc4514_string())[1:-1]
+
+
+def issuer_text(certificate: Certificate) -> str:
+    """The issuer's name as RFC 4514 text, its non-ASCII and control characters escaped."""
+    return ascii(name_text(information(certificate).issuer))[1:-1]

@@ -6,14 +6,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from issuer.x509.der import BOOLEAN, INTEGER, OID, SEQUENCE, Extension, items, only, read_oid, truth
+from issuer.x509.der import (
+    BOOLEAN,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    Extension,
+    items,
+    only,
+    read_oid,
+    truth,
+)
 from issuer.x509.usages import KEY_USAGE_BITS
 
 BASIC_CONSTRAINTS: Final = "2.5.29.19"
 KEY_USAGE: Final = "2.5.29.15"
 EXTENDED_KEY_USAGE: Final = "2.5.29.37"
+SUBJECT_KEY_IDENTIFIER: Final = "2.5.29.14"
+AUTHORITY_KEY_IDENTIFIER: Final = "2.5.29.35"
+NAME_CONSTRAINTS: Final = "2.5.29.30"
 
 _BIT_STRING: Final = 0x03
+_KEY_ID: Final = 0x80
+_KEY_CERT_SIGN: Final = 0x04
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,20 @@ def read_key_usage(value: bytes) -> frozenset[str]:
     if any(index >= len(KEY_USAGE_BITS) for index in bits):
         raise ValueError("it has bits that stand for nothing")
     return frozenset(KEY_USAGE_BITS[index] for index in bits)
+
+
+def may_sign_certificates(key_usage: bytes) -> bool:
+    """Whether a CA's keyUsage has the bit for signing certificates, whatever else is in it."""
+    content = only(key_usage, _BIT_STRING).content
+    return len(content) > 1 and bool(content[1] & _KEY_CERT_SIGN)
+
+
+def may_be_self_signed(subject_key: bytes | None, authority_key: bytes | None) -> bool:
+    """Whether these values of the key identifiers (sections 4.2.1.1 and 4.2.1.2) can be one key's."""
+    if authority_key is None:
+        return True
+    named = [item.content for item in items(only(authority_key, SEQUENCE).content) if item.tag == _KEY_ID]
+    return not named or (subject_key is not None and only(subject_key, OCTET_STRING).content == named[0])
 
 
 def read_extended_key_usage(value: bytes) -> frozenset[str]:

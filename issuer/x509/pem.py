@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _BOUNDARY: Final = b"-----"
 _LABEL: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 "
@@ -13,6 +13,18 @@ _MAX_LABEL: Final = 64
 _BODY: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n \t"
 _DAMAGED: Final = "a PEM block is damaged (BEGIN or END without its partner, or stray characters)"
 _WHITESPACE: Final = b" \t\r\n"
+_LINE: Final = re.compile(rb"-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----")
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_JOINED: Final = b"----------BEGIN "
+_SEPARATED: Final = b"-----\n-----BEGIN "
+
+
+class Block(NamedTuple):
+    """A PEM block: what it says it is, its bytes, or why they can't be read."""
+
+    label: str
+    der: bytes
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,42 @@ def read_blocks(data: bytes, limit: int) -> Blocks:
             raise ValueError(f"there are more than {limit} PEM blocks")
         found.append((label, _decode(body)))
     return Blocks(tuple(found), trailing=bool(data[position:].strip(_WHITESPACE)))
+
+
+def scan_blocks(data: bytes, limit: int) -> tuple[Block, ...]:
+    """The blocks of a PEM text made by hand, at most `limit`: one that is damaged doesn't end the search.
+
+    Private keys are told by their label alone. Raises ValueError for too many. The caller bounds the length.
+    """
+    found: list[Block] = []
+    label, body = "", list[bytes]()
+    # A file without a line end at its end, and another behind it.
+    for line in data.removeprefix(_BYTE_ORDER_MARK).replace(_JOINED, _SEPARATED).splitlines():
+        match = _LINE.fullmatch(line.strip(_WHITESPACE))
+        if match is None:
+            if label:
+                body.append(line)
+            continue
+        if len(found) == limit:
+            raise ValueError(f"there are more than {limit} PEM blocks")
+        word, name = match[1], match[2].decode("ascii")
+        if label and (word == b"BEGIN" or name != label):
+            found.append(Block(label, b"", "its PEM block has no END line"))
+        elif word == b"END":
+            found.append(_block(name, body) if label else Block(name, b"", "its PEM block has no BEGIN line"))
+        label, body = name if word == b"BEGIN" else "", []
+    if label:
+        found.append(Block(label, b"", "its PEM block has no END line"))
+    return tuple(found)
+
+
+def _block(label: str, body: list[bytes]) -> Block:
+    if label.endswith("PRIVATE KEY"):
+        return Block(label, b"")
+    try:
+        return Block(label, _decode(b"".join(body)))
+    except ValueError as error:
+        return Block(label, b"", str(error))
 
 
 def write_pem(label: str, der: bytes) -> str:

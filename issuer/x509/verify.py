@@ -18,11 +18,19 @@ from typing import Final
 
 from cryptography import x509
 
-from issuer.x509.certificates import alternative_names, basic_constraints, names, public_key, usages
+from issuer.x509.certificates import (
+    Certificate,
+    alternative_names,
+    basic_constraints,
+    leaf_subject,
+    names,
+    public_key,
+    usages,
+)
 from issuer.x509.chain import CLOCK_SKEW, Chain, is_self_issued
 from issuer.x509.constraints import violations
 from issuer.x509.describe import span_text, subject_text, time_text
-from issuer.x509.names import quiet_subject, unasked
+from issuer.x509.names import unasked
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import (
     CERT_SIGN,
@@ -179,7 +187,7 @@ def _room_above(chain: Chain) -> Iterator[_Difference]:
             below += 1
 
 
-def _validity(leaf: x509.Certificate, now: datetime) -> Iterator[_Difference]:
+def _validity(leaf: Certificate, now: datetime) -> Iterator[_Difference]:
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if end < begin:
         yield _Difference(
@@ -204,7 +212,7 @@ def _validity(leaf: x509.Certificate, now: datetime) -> Iterator[_Difference]:
         yield _Difference("TooShortToRenew", message, True)
 
 
-def _life_text(certificate: x509.Certificate) -> str:
+def _life_text(certificate: Certificate) -> str:
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return f"from {time_text(begin)} to {time_text(end)}"
 
@@ -281,13 +289,13 @@ def _usages(chain: Chain, asked: Asked, allowed: frozenset[str] | None) -> Itera
 
 
 def _subject(chain: Chain, asked: Asked) -> Iterator[_Difference]:
-    wanted, given = _attributes(asked.request.subject), _attributes(quiet_subject(chain.leaf))
+    wanted, given = _attributes(asked.request.subject), _attributes(leaf_subject(chain.leaf))
     if added := given - wanted:
         yield _Difference("SubjectAdded", f"subject attributes were added: {_list(added)}")
     if dropped := wanted - given:
         yield _Difference("SubjectDropped", f"subject attributes are missing: {_list(dropped)}")
     if wanted == given and _relative_names(asked.request.subject) != _relative_names(
-        quiet_subject(chain.leaf)
+        leaf_subject(chain.leaf)
     ):
         yield _Difference("SubjectReordered", "the subject's attributes are in another order or grouping")
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.controller.canary.history import Stage
 from issuer.controller.canary.judging import Broken
 from issuer.controller.canary.target import Endpoint
-from issuer.x509.certificates import read_certificates, write_certificates
-from issuer.x509.describe import time_text
+from issuer.vault.trust import readable
+from issuer.x509.certificates import Certificate, decode_leaf
+from issuer.x509.describe import issuer_text, time_text
 from issuer.x509.errors import X509Error
-from issuer.x509.pem import write_pem
 
 SECONDS: Final = 10.0
 """How long an endpoint may take to be connected to and to finish the handshake."""
@@ -27,12 +26,12 @@ SECONDS: Final = 10.0
 class NotServed(Broken):
     """The endpoint doesn't serve what it should; ``served`` is what it does, where that was seen."""
 
-    def __init__(self, message: str, served: x509.Certificate | None = None) -> None:
+    def __init__(self, message: str, served: Certificate | None = None) -> None:
         super().__init__(Stage.ENDPOINT, message)
         self.served = served
 
 
-async def look(endpoint: Endpoint, dns_name: str, trusted: Sequence[x509.Certificate]) -> x509.Certificate:
+async def look(endpoint: Endpoint, dns_name: str, trusted: Sequence[Certificate]) -> Certificate:
     """The certificate served for ``dns_name``, verified to one of ``trusted``. Raises NotServed."""
     try:
         return await _handshake(endpoint, dns_name, _strict(trusted))
@@ -57,7 +56,7 @@ async def look(endpoint: Endpoint, dns_name: str, trusted: Sequence[x509.Certifi
         raise NotServed(f"{endpoint} can't be connected to ({why}): {_reach()}") from error
 
 
-async def _handshake(endpoint: Endpoint, dns_name: str, context: ssl.SSLContext) -> x509.Certificate:
+async def _handshake(endpoint: Endpoint, dns_name: str, context: ssl.SSLContext) -> Certificate:
     async with asyncio.timeout(SECONDS):
         _, writer = await asyncio.open_connection(
             endpoint.host, endpoint.port, ssl=context, server_hostname=dns_name
@@ -66,12 +65,13 @@ async def _handshake(endpoint: Endpoint, dns_name: str, context: ssl.SSLContext)
         der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     finally:
         writer.transport.abort()  # nothing was sent, and its goodbye isn't waited for
-    return read_certificates(write_pem("CERTIFICATE", der))[0]
+    return decode_leaf(der)
 
 
-def _strict(trusted: Sequence[x509.Certificate]) -> ssl.SSLContext:
+def _strict(trusted: Sequence[Certificate]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=write_certificates(tuple(trusted)))
+    if usable := readable(one.public_bytes(Encoding.DER) for one in trusted):
+        context.load_verify_locations(cadata=usable)
     # Where the CA's own root isn't known here, its topmost known CA is what there is to trust.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
@@ -86,7 +86,7 @@ def _blind() -> ssl.SSLContext:
 
 
 def _unverified(
-    endpoint: Endpoint, dns_name: str, error: ssl.SSLCertVerificationError, served: x509.Certificate | None
+    endpoint: Endpoint, dns_name: str, error: ssl.SSLCertVerificationError, served: Certificate | None
 ) -> str:
     seen = (
         ""
@@ -103,18 +103,16 @@ def _unverified(
     )
 
 
-def _signer(certificate: x509.Certificate) -> str:
-    """The name of its issuer, on one line, without warnings about attribute lengths."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ascii(certificate.issuer.rfc4514_string())[1:-1][:200] or "nobody"
+def _signer(served: Certificate) -> str:
+    """The name of its issuer, on one line."""
+    return issuer_text(served)[:200] or "nobody"
 
 
 def _reach() -> str:
     return "see whether it runs, and whether network policies let the canary reach it"
 
 
-def shown(endpoint: Endpoint, served: x509.Certificate) -> str:
+def shown(endpoint: Endpoint, served: Certificate) -> str:
     """What an endpoint serves, in words."""
     return (
         f"{endpoint} serves a certificate of the same CA, good until {time_text(served.not_valid_after_utc)}"

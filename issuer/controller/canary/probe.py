@@ -21,7 +21,8 @@ from issuer.controller.conditions import bounded, find
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound, Unavailable
 from issuer.kube.resources import CERTIFICATE_REQUESTS, VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
-from issuer.x509.chain import Chain, read_certificates
+from issuer.x509.bundle import read_bundle
+from issuer.x509.chain import Chain
 from issuer.x509.verify import Asked
 
 _FIRST_PAUSE: Final = 0.05
@@ -244,7 +245,9 @@ class Probe:
             return
         roots = self._target.roots_pem
         try:
-            served = await endpoint.look(where, name, read_certificates(roots) if roots else (chain.top,))
+            served = await endpoint.look(
+                where, name, read_bundle(roots).certificates if roots else (chain.top,)
+            )
         except endpoint.NotServed as error:
             if error.served is not None:
                 self._seen_until = error.served.not_valid_after_utc

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from issuer.api.duration import parse_duration
 from issuer.api.group import CLUSTER_ISSUER_KIND, ISSUER_KIND
 from issuer.controller.request import IssuerKey
-from issuer.x509.certificates import read_certificates
+from issuer.x509.bundle import read_bundle
 from issuer.x509.errors import InvalidCertificate
 
 DURATION: Final = timedelta(hours=1)
@@ -101,7 +101,7 @@ def parse_life(text: str) -> timedelta:
 def parse_roots(pem: str | bytes, name: str) -> str:
     """The CAs of a file as text, after a look at them; ``name`` is the file's. Raises BadTarget."""
     try:
-        read_certificates(pem)
+        read_bundle(pem)
     except InvalidCertificate as error:
         raise BadTarget(f"{name}: {error}") from error
     return pem.decode("utf-8", "replace") if isinstance(pem, bytes) else pem

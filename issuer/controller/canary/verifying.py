@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from datetime import datetime
-
-from cryptography import x509
 
 from issuer.controller.canary.history import Stage
 from issuer.controller.canary.judging import Broken
 from issuer.controller.certificate_request import CertificateRequest
-from issuer.x509.certificates import read_certificates
+from issuer.x509.bundle import Bundle, read_bundle, read_delivered
+from issuer.x509.certificates import Certificate
 from issuer.x509.chain import Chain, candidate_chains
 from issuer.x509.describe import subject_text, time_text
 from issuer.x509.errors import X509Error
@@ -26,10 +26,10 @@ def verified(request: CertificateRequest, asked: Asked, roots_pem: str, now: dat
     Raises Broken.
     """
     status = request.object.get("status") or {}
-    leaf, *above = _read(status, "certificate")
-    cas = _read(status, "ca")
+    leaf, *above = _read(status, "certificate", read_delivered)
+    cas = _read(status, "ca", read_bundle)
     try:
-        trusted = read_certificates(roots_pem) if roots_pem else cas
+        trusted = read_bundle(roots_pem).certificates if roots_pem else cas
         chains = candidate_chains(leaf, (*above, *cas, *trusted), now)
         # Of a cross-signed CA the canary may trust the other root than the one that came back.
         chain = next((one for one in chains if set(one.cas) & set(trusted)), chains[0])
@@ -52,10 +52,10 @@ def shown(chain: Chain) -> str:
     return f"signed by {links}; good until {time_text(chain.leaf.not_valid_after_utc)}"
 
 
-def _read(status: dict[str, object], field: str) -> tuple[x509.Certificate, ...]:
+def _read(status: dict[str, object], field: str, read: Callable[[bytes], Bundle]) -> tuple[Certificate, ...]:
     try:
         pem = base64.b64decode(str(status.get(field) or ""), validate=True)
-        return read_certificates(pem)
+        return read(pem).certificates
     except binascii.Error as error:
         raise _broken(f"status.{field} is not base64") from error
     except X509Error as error:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from cryptography import x509
-
 from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.conditions import is_true
 from issuer.controller.request import RequestKey
@@ -18,7 +16,8 @@ from issuer.controller.revocation.store import Record
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUESTS, CERTIFICATES, SECRETS
-from issuer.x509.certificates import public_key, read_certificates, write_certificates
+from issuer.x509.bundle import read_leaf
+from issuer.x509.certificates import Certificate, public_key, write_certificates
 from issuer.x509.describe import serial_hex
 from issuer.x509.errors import X509Error
 from issuer.x509.request import decode_request
@@ -137,7 +136,7 @@ async def secret_name(client: KubeClient, namespace: str, certificate: str) -> s
     return str((found.get("spec") or {}).get("secretName") or "")
 
 
-def _own_certificate(request: CertificateRequest) -> x509.Certificate:
+def _own_certificate(request: CertificateRequest) -> Certificate:
     """The request's certificate, if it is for the request's own key.
 
     Whoever may write to status could put somebody else's certificate there and have it revoked: it must at
@@ -145,7 +144,7 @@ def _own_certificate(request: CertificateRequest) -> x509.Certificate:
     """
     try:
         raw = base64.b64decode(request.object["status"]["certificate"], validate=True)
-        leaf = read_certificates(raw)[0]
+        leaf = read_leaf(raw)
         asked = decode_request(request.spec.get("request") or "")
     except (KeyError, TypeError, binascii.Error, X509Error) as error:
         message = "the request's certificate can't be read"
@@ -160,7 +159,7 @@ def serial_of(request: CertificateRequest) -> str:
     """The serial of the certificate in its status, for telling; "unknown" when that can't be read."""
     try:
         raw = base64.b64decode(request.object["status"]["certificate"], validate=True)
-        return serial_hex(read_certificates(raw)[0])
+        return serial_hex(read_leaf(raw))
     except (KeyError, TypeError, binascii.Error, X509Error):
         return "unknown"
 
@@ -170,10 +169,10 @@ def _held_leaf(secret: dict[str, Any], name: str) -> Leaf | None:
     if not text:
         return None
     try:
-        return _leaf(read_certificates(base64.b64decode(text, validate=True))[0])
+        return _leaf(read_leaf(base64.b64decode(text, validate=True)))
     except (binascii.Error, X509Error) as error:
         raise CantTell("SecretUnreadable", f"tls.crt of the Secret {name} can't be read") from error
 
 
-def _leaf(certificate: x509.Certificate) -> Leaf:
+def _leaf(certificate: Certificate) -> Leaf:
     return Leaf(certificate.serial_number, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
