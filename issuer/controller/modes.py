@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from issuer.api.issuers import IssuerSpec
 from issuer.vault.paths import Mode, PathError, SignPath
-from issuer.x509.extensions import asked_constraints
+from issuer.x509.extensions import NAME_CONSTRAINTS, asked_constraints
 from issuer.x509.usages import CERT_SIGN, read_usages
 from issuer.x509.verify import Asked
 
@@ -44,8 +44,9 @@ def path_length(spec: IssuerSpec, asked: Asked) -> int:
     """How many CAs may stand below the asked one: what the CSR says, else the issuer's bound; 0 for a leaf.
 
     Raises Mismatch for what can't be served: CA flags that contradict each other, no place for CA
-    certificates, or more below than allowed.
+    certificates, more below than allowed, or name constraints.
     """
+    _check_name_constraints(asked)
     try:
         constraints = asked_constraints(asked.request.extensions)
     except ValueError as error:
@@ -74,6 +75,15 @@ def path_length(spec: IssuerSpec, asked: Asked) -> int:
             "PathLengthTooLong",
         )
     return wanted
+
+
+def _check_name_constraints(asked: Asked) -> None:
+    if any(one.oid == NAME_CONSTRAINTS for one in asked.request.extensions):
+        raise Mismatch(
+            "the CSR asks for name constraints, which are not issued (of a leaf they say nothing, RFC 5280 "
+            "section 4.2.1.10): take spec.nameConstraints out of the Certificate",
+            "NameConstraintsNotIssued",
+        )
 
 
 def _is_verbatim(spec: IssuerSpec) -> bool:

@@ -39,7 +39,8 @@ DIFFERENCES: Final = (
     Difference(
         "csr-other-extensions",
         "Any other extension in the CSR is approved there and copied by sign-verbatim: certificate policies, "
-        "name constraints, OCSP no-check, another key's identifier. No field of a policy can allow one.",
+        "name constraints, OCSP no-check, another key's identifier. No field of a policy can allow one; in a "
+        "leaf, name constraints say nothing, and for a CA this version issues none.",
         _ATTACKS,
     ),
     Difference(

@@ -19,6 +19,8 @@ from issuer.x509.extensions import (
     BASIC_CONSTRAINTS,
     EXTENDED_KEY_USAGE,
     KEY_USAGE,
+    NAME_CONSTRAINTS,
+    SUBJECT_KEY_IDENTIFIER,
     read_basic_constraints,
     read_extended_key_usage,
     read_key_usage,
@@ -26,7 +28,6 @@ from issuer.x509.extensions import (
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME
 from issuer.x509.usages import read_usages, usage_name
 
-SUBJECT_KEY_IDENTIFIER: Final = "2.5.29.14"
 MICROSOFT_EXTENSIONS: Final = "1.3.6.1.4.1.311.2.1.14"
 """Microsoft's attribute for requested extensions; some CAs honour it beside the standard one."""
 
@@ -103,9 +104,18 @@ def _subject_key_identifier(extension: Extension, facts: Facts) -> Iterator[Viol
         )
 
 
+def _name_constraints(_extension: Extension, facts: Facts) -> Iterator[Violation]:
+    why = "this version issues none" if facts.is_ca else "only a CA may have them (RFC 5280 section 4.2.1.10)"
+    yield Violation(
+        f"spec.allowed.extensions[{NAME_CONSTRAINTS}]",
+        f"the CSR asks for name constraints, and {why}; take spec.nameConstraints out of the Certificate",
+    )
+
+
 _KNOWN: Final[dict[str, Callable[[Extension, Facts], Iterator[Violation]]]] = {
     BASIC_CONSTRAINTS: _basic_constraints,
     KEY_USAGE: _key_usage,
+    NAME_CONSTRAINTS: _name_constraints,
     EXTENDED_KEY_USAGE: _extended_key_usage,
     SUBJECT_KEY_IDENTIFIER: _subject_key_identifier,
 }

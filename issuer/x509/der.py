@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
 OID: Final = 0x06
-INTEGER: Final = 0x02
 BOOLEAN: Final = 0x01
 INTEGER: Final = 0x02
 NULL: Final = b"\x05\x00"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -71,14 +72,14 @@ def scan_blocks(data: bytes, limit: int) -> tuple[Block, ...]:
         if label and (word == b"BEGIN" or name != label):
             found.append(Block(label, b"", "its PEM block has no END line"))
         elif word == b"END":
-            found.append(_block(name, body) if label else Block(name, b"", "its PEM block has no BEGIN line"))
+            found.append(_scanned(name, body) if label else Block(name, b"", "its PEM block has no BEGIN line"))
         label, body = name if word == b"BEGIN" else "", []
     if label:
         found.append(Block(label, b"", "its PEM block has no END line"))
     return tuple(found)
 
 
-def _block(label: str, body: list[bytes]) -> Block:
+def _scanned(label: str, body: list[bytes]) -> Block:
     if label.endswith("PRIVATE KEY"):
         return Block(label, b"")
     try:

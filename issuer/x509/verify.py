@@ -22,6 +22,8 @@ from issuer.x509.certificates import (
     Certificate,
     alternative_names,
     basic_constraints,
+    extension,
+    is_authority,
     leaf_subject,
     names,
     public_key,
@@ -30,6 +32,7 @@ from issuer.x509.certificates import (
 from issuer.x509.chain import CLOCK_SKEW, Chain, is_self_issued
 from issuer.x509.constraints import violations
 from issuer.x509.describe import span_text, subject_text, time_text
+from issuer.x509.extensions import NAME_CONSTRAINTS
 from issuer.x509.names import unasked
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import (
@@ -250,6 +253,9 @@ def _ended_by_ca(
 
 
 def _constraints(chain: Chain) -> Iterator[_Difference]:
+    if not is_authority(chain.leaf) and extension(chain.leaf, NAME_CONSTRAINTS) is not None:
+        message = "the certificate has name constraints, which only a CA may have"
+        yield _Difference("NameConstraintsInLeaf", message, True)
     found = tuple(islice(violations(chain), _SHOWN))
     if found:
         yield _Difference("NameConstraints", "; ".join(found), True)

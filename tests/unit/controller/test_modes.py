@@ -104,3 +104,12 @@ def test_verbatim_is_verified_strictly_unless_told_otherwise() -> None:
     assert not is_strict(spec(VERBATIM, **AUTHORITY), is_ca=True)
     assert not is_strict(spec(), is_ca=False)
     assert is_strict(spec(verification="Strict", **AUTHORITY), is_ca=True)
+
+
+@pytest.mark.parametrize("is_ca", [False, True])
+def test_name_constraints_are_refused_before_anything_is_sent(is_ca: bool) -> None:
+    """Also where no policy is asked, and where a role would leave them out."""
+    wanted = asked(x509.NameConstraints([x509.DNSName("lab.example")], None), is_ca=is_ca)
+    with pytest.raises(Mismatch, match=r"take spec\.nameConstraints out") as caught:
+        path_length(spec(**AUTHORITY), wanted)
+    assert caught.value.reason == "NameConstraintsNotIssued"

@@ -91,6 +91,10 @@ ATTACKS = [
     # Marks the certificate as never to be checked for revocation; unknown to Vault, so copied.
     Attack("an extension unknown to policies", "spec.allowed.extensions[1.3.6.1.5.5.7.48.1.5]", LAB,
            csr(sans(WEB), extension("1.3.6.1.5.5.7.48.1.5", b"\x05\x00")), csr(sans(WEB))),
+    # A leaf with name constraints: clients differ in what they make of it; Vault's sign-verbatim copies them.
+    Attack("name constraints", "spec.allowed.extensions[2.5.29.30]", LAB,
+           csr(sans(WEB), extension("2.5.29.30", sequence(tlv(0xA0, sequence(tlv(0x82, b"lab.example")))))),
+           csr(sans(WEB))),
     # A certificate that poses with the key identifier of the CA: chain builders pick candidates by it.
     Attack("another key's identifier", f"spec.allowed.extensions[{SKI}]", LAB,
            csr(sans(WEB), extension(SKI, tlv(0x04, bytes(20)))), csr(sans(WEB))),

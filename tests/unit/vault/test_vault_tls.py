@@ -17,8 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from issuer.vault.connection import Connection
-from issuer.vault.errors import UntrustedTLS
+from issuer.vault.errors import InvalidConnection, UntrustedTLS
 from issuer.vault.transport import VaultClient
+from issuer.x509.pem import write_pem
+from tests import odd_certificates as odd
 
 
 def certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
@@ -90,3 +92,28 @@ async def test_another_ca_or_the_systems_store_is_not_enough(served: tuple[str, 
     for bundle in (other, None):
         with pytest.raises(UntrustedTLS, match=r"self.signed|local issuer"):
             await get(Connection(url, ca_pem=bundle))
+
+
+async def test_one_odd_certificate_in_the_bundle_does_not_keep_the_right_one_out(
+    served: tuple[str, bytes],
+) -> None:
+    url, pem = served
+    key = odd.new_key()
+    secret = odd.key_pem(key)
+    bundles = [odd.pem(odd.chain(name)[0]) for name in (*odd.ODD, "serial 0")]  # and one of them twice
+    bundles += [secret, write_pem("CERTIFICATE", b"\x30\x00"), write_pem("TRUSTED CERTIFICATE", b"x")]
+    for before, after in (
+        (bundles, []),
+        ([], bundles),
+        (["# Müller -----\r\n"], ["-----END NOTHING-----\n"]),
+    ):
+        connection = Connection(url, ca_pem="".join(before).encode("latin-1") + pem + "".join(after).encode())
+        assert await get(connection) == {"data": {}}
+        told = "; ".join(connection.left_out())
+        if bundles in (before, after):
+            assert "a private key doesn't belong here" in told
+            assert "OpenSSL can't read it" in told or "its structure can't be read" in told
+        assert secret.splitlines()[1] not in told + repr(connection)
+    with pytest.raises(InvalidConnection, match="certificate 1: a private key doesn't belong here") as caught:
+        Connection(url, ca_pem=secret.encode()).tls()
+    assert secret.splitlines()[1] not in str(caught.value)

@@ -233,6 +233,13 @@ def test_a_life_cut_off_so_short_that_it_would_be_renewed_at_once_is_fatal(case:
     assert ending(case, 30 * minute).check(asked, duration=30 * minute) == {}
 
 
+def test_name_constraints_in_a_leaf_are_fatal(case: Case) -> None:
+    """Vault's sign-verbatim copies them; RFC 5280 allows them in CAs alone."""
+    bound = case.make.Template(extra=[x509.NameConstraints([DNS("web.example")], None)])
+    assert case.check(bound)["NameConstraintsInLeaf"].fatal
+    assert "NameConstraintsInLeaf" not in case.check(case.make.CA.but(extra=bound.extra), is_ca=True)
+
+
 def test_a_name_outside_the_chains_name_constraints_is_fatal(case: Case) -> None:
     constraints = x509.NameConstraints([DNS("lab.example")], None)
     bound = Case(case.make, case.root.authority("Bound", extra=[constraints]), case.root)
