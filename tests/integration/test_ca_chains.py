@@ -131,7 +131,7 @@ def test_no_way_leads_through_a_ca_that_does_not_hold_now(
     bed: Testbed, cluster: Scope, crossed: dict[str, str]
 ) -> None:
     """A root that Vault names first and that is not valid yet, or no more, is left for the one that is."""
-    for number, (begin, end) in enumerate((("20400101", "20480101"), ("20200101", "20210101"))):
+    for number, (begin, end) in enumerate((("20400101", "20600101"), ("20200101", "20210101"))):
         mount = f"ways{number}"
         mount_pki(bed.vault, mount, 4000 * DAY)
         (key, good_key), good_name = (odd.new_key(), odd.new_key()), odd.plain_name("Good Root")
