@@ -84,7 +84,11 @@ class Connection:
         if not self.ca_pem:
             return ssl.create_default_context()
         # DER, because Python refuses PEM text with comments that aren't ASCII.
-        return ssl.create_default_context(cadata=self._trusted(self.ca_pem).der)
+        bundle = self._trusted(self.ca_pem).der
+        try:
+            return ssl.create_default_context(cadata=bundle)
+        except ssl.SSLError as error:
+            raise InvalidConnection("The CA bundle for Vault as a whole is refused by TLS") from error
 
     def left_out(self) -> tuple[str, ...]:
         """What of the CA bundle can't be used, in sentences. Raises InvalidConnection as `tls`."""

@@ -52,8 +52,12 @@ def _checked(der: bytes) -> bytes:
 
 
 def _problem(der: bytes) -> str | None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
+        # Twice: what is invalid beyond its syntax shows only when it is compared with one of the same name,
+        # and would then keep that one out.
+        context.load_verify_locations(cadata=der)
+        context.load_verify_locations(cadata=der)
     except ssl.SSLError as error:
         return f"OpenSSL can't read it ({(error.reason or 'no reason given').replace('_', ' ').lower()})"
     except ValueError:
