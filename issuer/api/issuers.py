@@ -31,6 +31,7 @@ READY: Final = "Ready"
 LONGEST_DELAY: Final = timedelta(hours=87_600)
 _LONGEST_DELAY: Final = "87600h"
 MAX_WARNINGS: Final = 16
+MAX_SERIAL: Final = 128
 MAX_MESSAGE: Final = 4096
 
 _DURATION: Final = "^([0-9]+([.][0-9]+)?(ns|us|ms|s|m|h))+$"
@@ -245,11 +246,13 @@ class IssuerStatus(ApiModel):
     )
     ca_serial: OptionalText = Field(
         default=None,
-        max_length=128,
+        max_length=MAX_SERIAL,
         description="Serial number of that CA's certificate, in Vault's form aa:bb:cc.",
     )
     ca_not_after: Timestamp | None = Field(
-        default=None, description="When the first CA of the chain ends. Certificates can't be valid longer."
+        default=None,
+        description="When the first CA of the chain ends, of several chains the one that lasts longest. "
+        "Certificates can't be valid longer.",
     )
     warnings: TextList = Field(
         default=(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import MAX_SERIAL, IssuerSpec
 from issuer.controller.ca_expiry import CALife
 from issuer.controller.conditions import bounded, rfc3339
 from issuer.signing.outcomes import IssuerBroken
@@ -51,7 +51,7 @@ def ca_facts(ca_pem: str, path: str, now: datetime) -> CAFacts:
         )
     return CAFacts(
         bounded(subject_text(signing)),
-        bounded(serial_hex(signing)),
+        bounded(serial_hex(signing), MAX_SERIAL),
         signing.not_valid_before_utc,
         found.not_after,
         (*_roots_warning(found, path), *_left_out(bundle, path)),

@@ -55,6 +55,7 @@ class VaultSigner:
             raise IssuerBroken("InvalidPath", f"{error}.") from error
         try:
             client = connect(connection)
+            self._left_out = some(connection.left_out())
         except InvalidConnection as error:
             raise IssuerBroken("InvalidConnection", f"{error}.") from error
         self._connection = connection
@@ -191,8 +192,8 @@ class VaultSigner:
         warnings = []
         if self._connection.url().scheme == "http":
             warnings.append("Vault is addressed by http: tokens travel unencrypted. Use https.")
-        if left_out := self._connection.left_out():
-            warnings.append(f"Left out of the CA bundle for Vault: {some(left_out)}.")
+        if self._left_out:
+            warnings.append(f"Left out of the CA bundle for Vault: {self._left_out}.")
         tokens = self._session.tokens
         ends_in, token = tokens.ends_in(), tokens.token
         static = isinstance(tokens.method, StaticToken) and token is not None and not token.renewable

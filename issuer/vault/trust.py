@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -13,7 +14,10 @@ from issuer.x509.errors import InvalidCertificate
 
 MAX_CA_BUNDLE_BYTES: Final = 1024 * 1024
 """Longest bundle: the public roots of a whole operating system are about 250 KiB."""
-_MAX_CERTIFICATES: Final = 2000
+_MAX_CERTIFICATES: Final = 500
+"""Some 150 are public. Nothing else is done while they are read."""
+_MAX_PROBLEMS: Final = 50
+"""Each takes about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +28,23 @@ class Trusted:
     left_out: tuple[str, ...]
 
 
-@lru_cache(maxsize=64)  # read once for the connection, once for each status
+@lru_cache(maxsize=2)  # for the connection, and right after it for what is told of it; a bundle may be large
 def read_trusted(pem: bytes) -> Trusted:
-    """The certificates of a CA bundle that OpenSSL reads. Raises InvalidCertificate where it reads none."""
-    found: list[bytes] = []
-    problems: list[str] = []
-    for number, block in enumerate(certificate_blocks(pem, MAX_CA_BUNDLE_BYTES, _MAX_CERTIFICATES), start=1):
+    """The certificates of a CA bundle that OpenSSL reads.
+
+    Raises InvalidCertificate where it reads none, or too many are unreadable.
+    """
+    reader, found, problems = _Reader(), list[bytes](), list[str]()
+    blocks = certificate_blocks(pem, MAX_CA_BUNDLE_BYTES, _MAX_CERTIFICATES)
+    for number, block in enumerate(blocks, start=1):
         try:
-            found.append(_checked(certificate_der(block)))
+            found.append(reader.read(certificate_der(block)))
         except InvalidCertificate as error:
             problems.append(f"{which(block, number)}: {error}")
+            if len(problems) > _MAX_PROBLEMS:
+                raise InvalidCertificate(
+                    f"more than {_MAX_PROBLEMS} of it can't be read: {some(problems)}"
+                ) from error
     if not found:
         raise InvalidCertificate(some(problems) or "no certificate is in the PEM text")
     return Trusted(b"".join(found), tuple(problems))
@@ -41,25 +52,30 @@ def read_trusted(pem: bytes) -> Trusted:
 
 def readable(certificates: Iterable[bytes]) -> bytes:
     """Those of the certificates (DER) that OpenSSL reads, one behind the other."""
-    return b"".join(one for one in certificates if _problem(one) is None)
+    reader, found = _Reader(), list[bytes]()
+    for one in certificates:
+        with suppress(InvalidCertificate):
+            found.append(reader.read(one))
+    return b"".join(found)
 
 
-def _checked(der: bytes) -> bytes:
-    problem = _problem(der)
-    if problem is not None:
-        raise InvalidCertificate(problem)
-    return der
+class _Reader:
+    """Gives certificates to OpenSSL, to see whether it takes them."""
 
+    def __init__(self) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-def _problem(der: bytes) -> str | None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        # Twice: what is invalid beyond its syntax shows only when it is compared with one of the same name,
-        # and would then keep that one out.
-        context.load_verify_locations(cadata=der)
-        context.load_verify_locations(cadata=der)
-    except ssl.SSLError as error:
-        return f"OpenSSL can't read it ({(error.reason or 'no reason given').replace('_', ' ').lower()})"
-    except ValueError:
-        return "OpenSSL can't read it"
-    return None
+    def read(self, der: bytes) -> bytes:
+        """Return the certificate. Raises InvalidCertificate."""
+        try:
+            # Twice: what is invalid beyond its syntax shows only when it is compared with one of the same
+            # name, and would then keep that one out.
+            self._context.load_verify_locations(cadata=der)
+            self._context.load_verify_locations(cadata=der)
+        except ssl.SSLError as error:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the other one may hold it now
+            reason = (error.reason or "no reason given").replace("_", " ").lower()
+            raise InvalidCertificate(f"OpenSSL can't read it ({reason})") from error
+        except ValueError as error:
+            raise InvalidCertificate("OpenSSL can't read it") from error
+        return der
