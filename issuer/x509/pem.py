@@ -72,7 +72,8 @@ def scan_blocks(data: bytes, limit: int) -> tuple[Block, ...]:
         if label and (word == b"BEGIN" or name != label):
             found.append(Block(label, b"", "its PEM block has no END line"))
         elif word == b"END":
-            found.append(_scanned(name, body) if label else Block(name, b"", "its PEM block has no BEGIN line"))
+            alone = Block(name, b"", "its PEM block has no BEGIN line")
+            found.append(_scanned(name, body) if label else alone)
         label, body = name if word == b"BEGIN" else "", []
     if label:
         found.append(Block(label, b"", "its PEM block has no END line"))

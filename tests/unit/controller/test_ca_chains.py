@@ -11,6 +11,7 @@ from cryptography import x509
 
 from issuer.controller.ca_chains import ca_facts
 from issuer.signing.outcomes import IssuerBroken
+from issuer.x509.pem import write_pem
 from tests.builders import NOW
 from tests.ca import TestCA
 from tests.unit.controller.bench import Bench
@@ -66,6 +67,20 @@ def test_a_ca_none_of_whose_certificates_could_be_delivered_is_told_ahead() -> N
     ended = of(-1, begins=-900)
     (inter,) = crossed(ended)
     assert ca_facts(served(inter, ended.certificate), PATH, NOW).not_after == NOW - DAY
+
+
+def test_a_ca_that_nobody_can_read_is_left_out_and_told_unless_it_signs() -> None:
+    top = of(900)
+    (inter,) = crossed(top)
+    unreadable = write_pem("CERTIFICATE", b"\x30\x03\x02\x01\x00")
+    (text,) = ca_facts(served(inter) + unreadable + served(top.certificate), PATH, NOW).warnings
+    assert text.startswith(f"left out of the chain of the CA behind {PATH}: certificate 2 (SHA-256 ")
+    assert "can't be read" in text
+    with pytest.raises(
+        IssuerBroken, match=r"can't be read: certificate 1 \(SHA-256 .*can't be read"
+    ) as error:
+        ca_facts(unreadable + served(inter, top.certificate), PATH, NOW)
+    assert error.value.reason == "InvalidCAChain"
 
 
 @pytest.mark.parametrize("bound_first", [True, False])

@@ -26,6 +26,7 @@ from issuer.vault.errors import ClientCertificateRefused, LoginRefused, Untruste
 from issuer.vault.translate import error_from_exception
 from issuer.vault.transport import VaultClient
 from testbed.certs import ClientCA, ClientPair, PrivateKey, write_server
+from tests import odd_certificates as odd
 from tests.unit.vault import fake
 
 TRUSTED = ClientCA("client CA")
@@ -195,3 +196,13 @@ def test_intermediates_come_along_and_old_key_forms_are_read() -> None:
     found = ClientCertificate.parse((PAIR.certificate + TRUSTED.pem).encode(), b"# comment\n" + old)
     assert found.chain_pem.count(b"BEGIN CERTIFICATE") == 2
     found.load_into(ssl.create_default_context())
+
+
+@pytest.mark.parametrize("shape", ["serial 0", "critical FALSE", "unsorted relative name"])
+def test_an_odd_ca_behind_the_certificate_goes_along(shape: str) -> None:
+    _, inter, leaf, key = odd.chain(shape, as_root=False)
+    found = ClientCertificate.parse(odd.pem(leaf, inter).encode(), odd.key_pem(key).encode())
+    assert found.chain_pem.decode() == odd.pem(leaf, inter)
+    found.load_into(ssl.create_default_context())
+    with pytest.raises(BadClientCertificate, match="certificate can't be read"):
+        ClientCertificate.parse(odd.pem(inter).encode(), odd.key_pem(key).encode())

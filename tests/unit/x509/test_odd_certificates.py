@@ -9,16 +9,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from issuer.x509.bundle import read_bundle, read_delivered, read_leaf
 from issuer.x509.certificates import Certificate, basic_constraints, is_authority, public_key, usages
-from issuer.x509.chain import authority, build_chain
+from issuer.x509.chain import authority, build_chain, is_root, signed_by
 from issuer.x509.constraints import violations
 from issuer.x509.describe import fingerprint, serial_hex, subject_text, time_text
 from issuer.x509.errors import ChainError, InvalidCertificate
+from issuer.x509.raw import read_raw
 from tests import odd_certificates as odd
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -103,6 +108,43 @@ def test_names_are_told_however_they_are_encoded() -> None:
         "unsorted relative name": "CN=Old Root+OU=A" if "CN" < "OU" else "",
         "empty relative name": "O=Old Corp",
     }
+
+
+@pytest.mark.parametrize("algorithm", ["pss", "ed25519", "p384"])
+def test_an_odd_root_may_sign_by_any_usual_algorithm(algorithm: str) -> None:
+    """What the library does for others is done for those it doesn't decode."""
+    key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+    if algorithm == "pss":
+        key = rsa.generate_private_key(65537, 2048)
+    else:
+        key = (
+            ed25519.Ed25519PrivateKey.generate()
+            if algorithm == "ed25519"
+            else ec.generate_private_key(ec.SECP384R1())
+        )
+    named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Root")])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(named)
+        .issuer_name(named)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=9))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    )
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        made = builder.sign(key, None)
+    else:
+        pss = padding.PSS(padding.MGF1(hashes.SHA384()), 48) if isinstance(key, rsa.RSAPrivateKey) else None
+        made = builder.sign(key, hashes.SHA384(), rsa_padding=pss)
+    root = read_raw(made.public_bytes(Encoding.DER))
+    assert is_root(root)
+    assert signed_by(root, root)
+    assert signed_by(made, root)
+    damaged = bytearray(root.der)
+    damaged[-1] ^= 1
+    assert not is_root(read_raw(bytes(damaged)))
 
 
 @pytest.mark.parametrize("shape", ["SHA-1", "MD5", "MD2", "ECDSA with SHA-1"])
