@@ -16,13 +16,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tools.tiers import PARALLEL, finished, test_files
+from tools.tiers import PARALLEL, ended_with_us, finished, test_files
 
 TIMES = int(os.environ.get("TIMES", "5"))
 """Busy loops for each processor: with the tests themselves it has six times as much to do as it can."""
 LONGEST = 3600
-"""Seconds after which a busy loop ends by itself."""
-_LOOP = f"import time\nend = time.monotonic() + {LONGEST}\nwhile time.monotonic() < end: pass"
+"""Seconds after which a busy loop ends by itself; it does as well when whoever started it has ended."""
+_LOOP = (
+    f"import os, time\nparent, end = os.getppid(), time.monotonic() + {LONGEST}\n"
+    "while time.monotonic() < end and os.getppid() == parent: pass"
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +39,7 @@ def main(arguments: list[str]) -> int:
         parallel = (*(one for one in parallel if one != "--no-loadscope-reorder"), "--no-loadscope-reorder")
     loops = TIMES * len(os.sched_getaffinity(0))
     print(f"== {tier} tests beside {loops} busy loops, files in the order of SEED={seed}", flush=True)
-    with busy(loops):
+    with busy(loops), ended_with_us():
         ran = finished(tier, [sys.executable, "-m", "pytest", *files, *parallel, *extra])
     print(f"{ran}, SEED={seed}")
     return ran.code

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bootstrap import LOCK, OLDEST, fingerprint
-from tools.tiers import PARALLEL, ROOT, finished
+from tools.tiers import PARALLEL, ROOT, ended_with_us, finished
 
 VENVS = ROOT / "build" / "pythons"
 UV = Path(sys.executable).with_name("uv")
@@ -47,6 +47,12 @@ class Python:
 
 
 def main(arguments: list[str]) -> int:
+    """The exit code of `run`; what runs ends with us."""
+    with ended_with_us():
+        return run(arguments)
+
+
+def run(arguments: list[str]) -> int:
     """0 when the unit tests pass on every Python that can run them, else the first failing exit code."""
     extra = [one for one in arguments if one != "--"]
     os.nice(NICE)

@@ -13,12 +13,15 @@ python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -59,6 +62,7 @@ LONGEST = (
     "burst",
 )
 COMMANDS = {"e2e": ("-m", "testbed.node"), "pythons": ("-m", "tools.pythons")}
+_running: set[subprocess.Popen[str]] = set()
 # Exit codes of commands that have said why this machine can't run them.
 SKIPPED = {"e2e": 75}
 
@@ -72,10 +76,11 @@ def main(arguments: list[str]) -> int:
     lines = {tier: _asked(BESIDE.get(tier, ()), tiers) for tier in tiers}
     aside = {one for of in lines.values() for line in of for one in line}
     ran: list[Ran] = []
-    with ThreadPoolExecutor() as threads:
+    stopped = threading.Event()
+    with ThreadPoolExecutor() as threads, ended_with_us(stopped):
         for tier in tiers:
             if tier not in aside:
-                others = [threads.submit(_in_turn, line, extra) for line in lines[tier]]
+                others = [threads.submit(_in_turn, line, extra, stopped) for line in lines[tier]]
                 ran += [run(tier, extra), *(shown(one) for other in others for one in other.result())]
     for one in ran:
         print(one)
@@ -88,8 +93,35 @@ def _asked(lines: Iterable[Sequence[str]], tiers: Sequence[str]) -> list[list[st
     return [line for line in chosen if line]
 
 
-def _in_turn(tiers: Iterable[str], extra: list[str]) -> list[Ran]:
-    return [run(tier, extra, aside=True) for tier in tiers]
+def _in_turn(tiers: Iterable[str], extra: list[str], stopped: threading.Event) -> list[Ran]:
+    return [run(tier, extra, aside=True) for tier in tiers if not stopped.is_set()]
+
+
+@contextmanager
+def ended_with_us(stopped: threading.Event | None = None) -> Iterator[None]:
+    """When we are interrupted or told to end, end what runs, and set `stopped` so that no more begins."""
+
+    def told(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    except BaseException:
+        if stopped is not None:
+            stopped.set()
+        for process in list(_running):
+            _end(process)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Tell a tier's processes to end; those with servers stop them. SIGINT a background job may not hear."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +181,23 @@ def finished(tier: str, words: Sequence[str], output: IO[str] | None = None) -> 
     """Run a command to its end; its output goes to a file, if there is one."""
     started = time.monotonic()
     process = subprocess.Popen(
-        words, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT if output else None, text=True
+        words,
+        cwd=ROOT,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        text=True,
+        process_group=0,
     )
-    # Unlike Popen.wait this tells what this one process and its descendants used.
-    _, status, usage = os.wait4(process.pid, 0)
+    _running.add(process)
+    try:
+        # Unlike Popen.wait this tells what this one process and its descendants used.
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        _end(process)
+        process.wait()
+        raise
+    finally:
+        _running.discard(process)
     process.returncode = os.waitstatus_to_exitcode(status)
     code = 0 if process.returncode == SKIPPED.get(tier) else process.returncode
     return Ran(tier, code, time.monotonic() - started, usage.ru_utime + usage.ru_stime)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,26 @@ def test_a_failure_beside_fails_the_whole_and_a_skip_does_not(
     told = capfd.readouterr().out
     assert "rights: FAILED" in told
     assert "e2e: passed" in told
+
+
+STOPPABLE = """
+import signal, sys
+from tools import tiers
+waits = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+tiers.command = lambda tier: [sys.executable, "-c", waits, f"{sys.argv[1]}/{tier}"]
+tiers.main(["integration", "rights", "docs"])
+"""
+
+
+def test_who_ends_the_tiers_ends_what_runs_and_nothing_begins_after_it(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", STOPPABLE, str(tmp_path)]
+    with subprocess.Popen(words, cwd=tiers.ROOT, stderr=subprocess.PIPE, text=True) as running:
+        while {one.name for one in tmp_path.iterdir()} != {"integration", "rights"}:
+            assert running.poll() is None
+            time.sleep(0.02)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait() == 128 + signal.SIGTERM
+    assert {one.name for one in tmp_path.iterdir()} == {"integration", "rights"}
 
 
 def test_what_a_tiers_servers_used_is_counted(programs: dict[str, str]) -> None:
