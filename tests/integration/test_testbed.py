@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,19 @@ def test_sealed_openbao_refuses_and_unsealed_takes_a_write_at_once(bed: Testbed,
     bed.vault.pause()
     bed.vault.resume()
     a_write_is_taken(bed)
+
+
+def test_what_is_removed_is_gone(bed: Testbed, namespace: str) -> None:
+    where = ("v1", "ConfigMap", "held", namespace)
+    held = {"name": "held", "namespace": namespace, "finalizers": ["example.com/held"]}
+    bed.kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": held})
+    with ThreadPoolExecutor() as threads:
+        removing = threads.submit(bed.kube.remove, *where)
+        bed.kube.wait(*where, until=lambda one: "deletionTimestamp" in one["metadata"])
+        assert not removing.done()
+        bed.kube.patch("v1", "ConfigMap", "held", {"metadata": {"finalizers": None}}, namespace)
+        removing.result()
+    assert bed.kube.find(*where) is None
 
 
 def test_servers_keep_address_and_data_over_a_restart(bed: Testbed, layout: PkiLayout) -> None:
