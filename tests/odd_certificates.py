@@ -274,6 +274,23 @@ ODD: Final[dict[str, Odd]] = {
     "key identifier that is no DER": Odd(_more(extension("2.5.29.14", b"xx"))),
     "authority key identifier that is no DER": Odd(_more(extension("2.5.29.35", b"xx"))),
     "extended key usage that is no DER": Odd(_more(extension("2.5.29.37", b"xx"))),
+    "TLS feature that nobody knows": Odd(_more(extension("1.3.6.1.5.5.7.1.24", tlv(0x30, integer(300))))),
+    "octets behind basicConstraints": Odd(
+        _with(extensions=(extension("2.5.29.19", tlv(0x30, TRUE) + b"\xff", TRUE), CERT_SIGN))
+    ),
+    "an element behind keyUsage": Odd(
+        _with(extensions=(CA, extension("2.5.29.15", tlv(3, b"\x01\x06") + tlv(5), TRUE)))
+    ),
+    "an element behind the alternative names": Odd(
+        _more(extension("2.5.29.17", tlv(0x30, tlv(0x82, b"x.example")) + tlv(5)))
+    ),
+    "an element behind the extended key usages": Odd(
+        _more(extension("2.5.29.37", tlv(0x30, oid("1.3.6.1.5.5.7.3.1")) + tlv(5)))
+    ),
+    "an element behind the key identifier": Odd(_more(extension("2.5.29.14", tlv(4, b"1") + tlv(5)))),
+    "NUL in a name": Odd(_named(name([attribute(ORGANIZATION, UTF8, b"a\x00b")]))),
+    "EDI party name": Odd(_more(extension("2.5.29.17", tlv(0x30, tlv(0xA5, tlv(0xA1, tlv(UTF8, b"x"))))))),
+    "a negative number of policies": Odd(_more(extension("2.5.29.36", tlv(0x30, tlv(0x80, b"\xff"))))),
     "extension twice": Odd(_more(extension("2.5.29.14", tlv(4, b"1")), extension("2.5.29.14", tlv(4, b"2")))),
     "no extensions in the list": Odd(lambda shape: shape.but(extensions=())),
     "no keyUsage": Odd(_with(extensions=(CA,))),

@@ -241,6 +241,7 @@ class IssuerReconciler:
             log.warning("issuer status not written", issuer=str(key), error=str(error))
             return False
         self.stores[key.kind].refresh(written)
+        _log_warnings(key, obj, verdict)
         if changed:
             log.info(
                 "issuer", issuer=str(key), ready=verdict.ready, reason=verdict.reason, told=verdict.message
@@ -250,6 +251,14 @@ class IssuerReconciler:
         for text in _news(obj, verdict):
             self.recorder.warning(new, "CAExpiresSoon", text)
         return True
+
+
+def _log_warnings(key: IssuerKey, obj: dict[str, Any], verdict: Verdict) -> None:
+    """The warnings that the status didn't hold yet."""
+    old = (obj.get("status") or {}).get("warnings") or ()
+    for text in verdict.warnings:
+        if text not in old:
+            log.warning("issuer warning", issuer=str(key), told=text)
 
 
 def _reference(key: IssuerKey) -> IssuerReference:

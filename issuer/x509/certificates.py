@@ -15,7 +15,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from issuer.x509.der import CertificateInformation, certificate_information
+from issuer.x509.der import SEQUENCE, CertificateInformation, certificate_information, leading
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidCertificate
 from issuer.x509.extensions import (
     BASIC_CONSTRAINTS,
@@ -129,7 +129,8 @@ def basic_constraints(certificate: Certificate) -> x509.BasicConstraints | None:
         value = extension(certificate, BASIC_CONSTRAINTS)
         if value is None:
             return None
-        found = read_basic_constraints(value)
+        # Go and OpenSSL look at the first element alone.
+        found = read_basic_constraints(leading(value, SEQUENCE).whole)
         return x509.BasicConstraints(found.is_ca, found.path_length)
     for one in known.extensions:
         if isinstance(one.value, x509.BasicConstraints):

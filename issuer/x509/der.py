@@ -78,6 +78,14 @@ def truth(content: bytes) -> bool:
     return content == b"\xff"
 
 
+def leading(data: bytes, tag: int) -> Item:
+    """The element of the given tag that `data` begins with, whatever stands behind it. Raises ValueError."""
+    start, length = _header(data, 0)
+    if data[0] != tag or start + length > len(data):
+        raise ValueError(f"expected an element with tag {tag:#04x}")
+    return Item(tag, data[start : start + length], data[: start + length])
+
+
 @lru_cache(maxsize=512)  # the same few stand in every request and certificate
 def read_oid(content: bytes) -> str:
     """An object identifier's content in dotted form. Raises ValueError."""

@@ -8,6 +8,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 LIBRARY_ERRORS: Final = (
     ValueError,
     TypeError,
+    LookupError,
+    ArithmeticError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,

@@ -14,6 +14,7 @@ from issuer.x509.der import (
     SEQUENCE,
     Extension,
     items,
+    leading,
     only,
     read_oid,
     truth,
@@ -80,7 +81,7 @@ def read_key_usage(value: bytes) -> frozenset[str]:
 
 def may_sign_certificates(key_usage: bytes) -> bool:
     """Whether a CA's keyUsage has the bit for signing certificates, whatever else is in it."""
-    content = only(key_usage, _BIT_STRING).content
+    content = leading(key_usage, _BIT_STRING).content
     return len(content) > 1 and bool(content[1] & _KEY_CERT_SIGN)
 
 

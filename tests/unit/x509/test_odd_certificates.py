@@ -343,3 +343,40 @@ def test_no_octet_that_is_changed_raises_anything_else(data: st.DataObject) -> N
         authority(bundle.certificates, NOW)
     except (InvalidCertificate, ChainError):
         pass
+
+
+OIDS = [f"2.5.29.{number}" for number in range(14, 60)] + [
+    "1.3.6.1.5.5.7.1.1",
+    "1.3.6.1.5.5.7.1.11",
+    "1.3.6.1.5.5.7.1.24",
+    "1.3.6.1.5.5.7.48.1.5",
+    "1.3.6.1.4.1.11129.2.4.2",
+    "1.3.6.1.4.1.11129.2.4.3",
+    "1.3.6.1.4.1.311.21.7",
+    "1.3.36.8.3.3",
+]
+TAGS = [1, 2, 3, 4, 5, 6, 0x0C, 0x16, 0x18, 0x30, 0x31, *range(0x80, 0x89), *range(0xA0, 0xA9)]
+ELEMENT = st.recursive(
+    st.builds(odd.tlv, st.sampled_from(TAGS), st.binary(max_size=5)),
+    lambda inner: st.builds(
+        lambda tag, some: odd.tlv(tag, *some), st.sampled_from(TAGS), st.lists(inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(OIDS), ELEMENT | st.binary(max_size=9), st.sampled_from([b"", odd.TRUE, odd.FALSE]))
+def test_no_extension_raises_anything_else(which: str, value: bytes, critical: bytes) -> None:
+    key = CHAIN[3]
+    extensions = (*([odd.CA] if which != "2.5.29.19" else []), odd.extension(which, value, critical))
+    shape = odd.Shape(subject=odd.plain_name("Root"), extensions=extensions)
+    root = odd.certificate(shape, key, key)
+    below = odd.Shape(subject=odd.plain_name("x"), issuer=shape.subject, extensions=extensions)
+    leaf = odd.certificate(below, odd.new_key(), key)
+    try:
+        bundle = read_bundle(odd.pem(root), needed=1)
+        list(violations(build_chain(read_leaf(odd.pem(leaf)), bundle.certificates, NOW)))
+        authority(bundle.certificates, NOW)
+    except (InvalidCertificate, ChainError):
+        pass
