@@ -56,7 +56,8 @@ class CredentialReader:
         options = self._options
         reach = Reach(options.allowed_servers, restricted=bool(key.namespace))
         await self._check_server(spec.vault, reach)
-        references = References(self._client, key.namespace or options.cluster_resource_namespace)
+        home = key.namespace or options.cluster_resource_namespace
+        references = References(self._client, home, restricted=bool(key.namespace))
         allowed = (
             options.issuer_ambient_credentials
             if key.namespace

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,7 +21,7 @@ from issuer.api.vault import (
     VaultSpec,
 )
 from issuer.controller.conditions import rfc3339
-from issuer.controller.references import References
+from issuer.controller.references import NO_KEY_PAIRS, References
 from issuer.controller.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.vault.ambient import AmbientCredentials
@@ -30,6 +31,8 @@ from issuer.vault.client_certificate import BadClientCertificate, ClientCertific
 from issuer.vault.sts import TokenService
 
 AUTH = "spec.vault.auth"
+# However it is written: Vault compares whole texts, but who reads a role may not.
+_ISSUERS = re.compile(r"\s*vault:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,9 @@ class Logins:
         reference = auth.service_account_ref
         if reference is None:
             raise AssertionError("the API takes no Kubernetes login without secretRef or serviceAccountRef")
-        audiences = token_audiences(self.key, reference, self.vault.server)
         where = f"{where}.serviceAccountRef"
+        self._check_audiences(reference, where)
+        audiences = token_audiences(self.key, reference, self.vault.server)
         return Kubernetes(
             auth.role,
             lambda: self.references.service_account_token(reference.name, audiences, where),
@@ -115,23 +119,34 @@ class Logins:
         reference, role_arn = auth.service_account_ref, auth.iam_role_arn
         if reference is None or role_arn is None:
             raise AssertionError("the API takes no serviceAccountRef without iamRoleArn")
+        where = f"{AUTH}.aws.serviceAccountRef"
+        self._check_audiences(reference, where)
         audiences = [STS_AUDIENCE, *reference.audiences]
 
         async def credentials() -> AWSCredentials:
             service = TokenService.of(region, os.environ, self.timeout)
-            where = f"{AUTH}.aws.serviceAccountRef"
             token = await self.references.service_account_token(reference.name, audiences, where)
             return await service.assume_role(role_arn, token)
 
         return credentials
+
+    def _check_audiences(self, reference: ServiceAccountRef, where: str) -> None:
+        """An issuer of a namespace has no business with tokens that another issuer's Vault role is for."""
+        foreign = foreign_audience(self.key, reference.audiences) if self.key.namespace else None
+        if foreign is not None:
+            raise IssuerBroken(
+                "AudienceRefused",
+                f"{where}.audiences: {foreign!r} is another issuer's. Take it out: this issuer's tokens have "
+                f"{own_audience(self.key)} by themselves, which its Vault role can be bound to",
+            )
 
 
 async def client_certificate(
     references: References, certificate: SecretKeySelector, key: SecretKeySelector, where: str
 ) -> ClientCertificate:
     """A certificate and its key from Secrets, in date and matching. Raises IssuerBroken or Retry."""
-    chain = await references.value(certificate, DEFAULT_CERTIFICATE_KEY, where)
-    private = await references.value(key, DEFAULT_PRIVATE_KEY_KEY, where)
+    chain = await references.value(certificate, DEFAULT_CERTIFICATE_KEY, where, NO_KEY_PAIRS)
+    private = await references.value(key, DEFAULT_PRIVATE_KEY_KEY, where, NO_KEY_PAIRS)
     which = f"Secret {references.namespace}/{certificate.name}"
     if key.name != certificate.name:
         which += f" with the key in {references.namespace}/{key.name}"
@@ -150,12 +165,20 @@ async def client_certificate(
 def token_audiences(key: IssuerKey, reference: ServiceAccountRef, server: str) -> list[str]:
     """Audiences of a ServiceAccount token for Vault, by cert-manager's rule.
 
-    The configured ones, then ``vault://<namespace>/<issuer>`` (or
-    ``vault://<issuer>`` for a cluster issuer), which no other issuer gets, then
-    the server's address.
+    The configured ones, then the issuer's own, then the server's address.
     """
-    own = f"vault://{key.namespace}/{key.name}" if key.namespace else f"vault://{key.name}"
-    return [*reference.audiences, own, server]
+    return [*reference.audiences, own_audience(key), server]
+
+
+def own_audience(key: IssuerKey) -> str:
+    """`vault://<namespace>/<issuer>`, or `vault://<issuer>` for a cluster issuer."""
+    return f"vault://{key.namespace}/{key.name}" if key.namespace else f"vault://{key.name}"
+
+
+def foreign_audience(key: IssuerKey, audiences: Iterable[str]) -> str | None:
+    """The first audience that is in the form of an issuer's own, and is not this issuer's."""
+    own = own_audience(key)
+    return next((one for one in audiences if one != own and _ISSUERS.match(one)), None)
 
 
 def _not_allowed(key: IssuerKey) -> str:

@@ -15,19 +15,39 @@ from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
 
 # Life of a ServiceAccount token made for one login; the API server's minimum.
 TOKEN_SECONDS = 600
+# Types of Secrets whose content is for somebody else than Vault.
+# https://kubernetes.io/docs/concepts/configuration/secret/#secret-types
+NO_CREDENTIALS = frozenset(
+    {
+        "kubernetes.io/tls",
+        "kubernetes.io/service-account-token",
+        "kubernetes.io/dockerconfigjson",
+        "kubernetes.io/dockercfg",
+        "kubernetes.io/ssh-auth",
+        "bootstrap.kubernetes.io/token",
+        "helm.sh/",
+    }
+)
+# A client certificate's key signs, and is never sent.
+NO_KEY_PAIRS = NO_CREDENTIALS - {"kubernetes.io/tls"}
 
 
 @dataclass(slots=True)
 class References:
-    """One reading of one issuer's references. `versions` collects the resourceVersion of each Secret read."""
+    """One reading of one issuer's references. `versions` collects the resourceVersion of each Secret read.
+
+    With `restricted`, an issuer of a namespace, what is read goes to a server that somebody else may have
+    chosen than who made the Secret: some are no credentials for it, and tokens are no good for this cluster.
+    """
 
     client: KubeClient
     namespace: str
+    restricted: bool = False
     versions: dict[str, str] = field(default_factory=dict)
 
     async def text(self, reference: SecretKeySelector, default_key: str | None, where: str) -> str:
         """One line of ASCII, such as a token. `where` is the field's path, for messages."""
-        raw = await self.value(reference, default_key, where)
+        raw = await self.value(reference, default_key, where, NO_CREDENTIALS)
         try:
             text = raw.decode("ascii").strip()
         except UnicodeDecodeError as error:
@@ -42,17 +62,31 @@ class References:
             )
         return text
 
-    async def value(self, reference: SecretKeySelector, default_key: str | None, where: str) -> bytes:
-        """One entry of a Secret.
+    async def value(
+        self,
+        reference: SecretKeySelector,
+        default_key: str | None,
+        where: str,
+        refused: frozenset[str] = frozenset(),
+    ) -> bytes:
+        """One entry of a Secret, unless the issuer is `restricted` and the Secret's type is `refused`.
 
-        Raises IssuerBroken (SecretNotFound, SecretKeyNotFound, SecretForbidden, InvalidSpec) with what to
-        fix, or Retry.
+        Raises IssuerBroken (SecretNotFound, SecretKeyNotFound, SecretForbidden, SecretTypeNotAllowed,
+        InvalidSpec) with what to fix, or Retry.
         """
         key = reference.key or default_key
         if not key:
             raise IssuerBroken("InvalidSpec", f"{where}.key is missing: name the key inside the Secret")
         secret = await self._secret(reference.name, where)
         self.versions[reference.name] = secret["metadata"]["resourceVersion"]
+        kind = str(secret.get("type", ""))
+        if self.restricted and _is_of(kind, refused):
+            raise IssuerBroken(
+                "SecretTypeNotAllowed",
+                f"{where}: Secret {self.namespace}/{reference.name} is of type {kind}, which holds what is "
+                "for others than Vault. Put Vault's credential into a Secret of type Opaque, or ask an "
+                "administrator for a VaultClusterIssuer",
+            )
         encoded = (secret.get("data") or {}).get(key)
         if encoded is None:
             raise self._no_value(reference.name, key, where, "is missing")
@@ -85,9 +119,11 @@ class References:
         )
 
     async def service_account_token(self, name: str, audiences: list[str], where: str) -> str:
-        """A new token of ten minutes for a ServiceAccount.
+        """A new token of ten minutes for a ServiceAccount; of a `restricted` issuer one that is no good for
+        the API server itself.
 
-        Raises IssuerBroken (ServiceAccountNotFound, TokenRequestForbidden, InvalidSpec), or Retry.
+        Raises IssuerBroken (ServiceAccountNotFound, TokenRequestForbidden, AudienceRefused, InvalidSpec), or
+        Retry.
         """
         which = f"ServiceAccount {self.namespace}/{name}"
         try:
@@ -106,7 +142,27 @@ class References:
             raise IssuerBroken("InvalidSpec", f"{where}: {error}") from error
         except KubeError as error:
             raise kubernetes_retry(error, f"create a token for {which}") from error
+        if self.restricted:
+            await self._check_token(token.value, which, audiences, where)
         return token.value
+
+    async def _check_token(self, token: str, which: str, audiences: list[str], where: str) -> None:
+        """Show the token to the API server: whoever it is sent to must not be let in with it."""
+        try:
+            taken = await self.client.takes_token(token)
+        except KubeError as error:
+            raise kubernetes_retry(error, f"see whether it takes the token of {which}") from error
+        if taken:
+            raise IssuerBroken(
+                "AudienceRefused",
+                f"{where}: the API server itself takes a token for {', '.join(audiences)}, so whoever is "
+                f"sent it could act as {which}. It was not sent. Take the API server's audience out of "
+                "serviceAccountRef.audiences, and see that server is Vault's address",
+            )
+
+
+def _is_of(kind: str, refused: frozenset[str]) -> bool:
+    return kind in refused or (f"{kind.partition('/')[0]}/") in refused
 
 
 def kubernetes_retry(error: KubeError, doing: str) -> Retry:

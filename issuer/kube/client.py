@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlencode
 
@@ -20,8 +20,17 @@ import structlog
 from yarl import URL
 
 from issuer.kube.credentials import Access, AccessSource, find_source
-from issuer.kube.errors import AnswerTooLarge, ConfigError, KubeError, Unauthorized, Unavailable, from_status
-from issuer.kube.resources import SERVICE_ACCOUNTS, Resource
+from issuer.kube.errors import (
+    AnswerTooLarge,
+    ConfigError,
+    Forbidden,
+    KubeError,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+    from_status,
+)
+from issuer.kube.resources import SELF_SUBJECT_REVIEWS, SERVICE_ACCOUNTS, Resource
 from issuer.kube.wire import Object, keepalive_socket, lines, read_body, read_error, read_event, unreachable
 
 MAX_OBJECT: Final = 16 << 20
@@ -37,6 +46,10 @@ _RELOAD_GAP: Final = (
     5.0  # seconds between two loads of refused credentials: an exec plugin is a process each time
 )
 _JSON: Final = "application/json"
+_SELF_SUBJECT_REVIEW: Final[Object] = {
+    "apiVersion": SELF_SUBJECT_REVIEWS.api_version,
+    "kind": "SelfSubjectReview",
+}
 _log = structlog.get_logger(__name__)
 
 
@@ -217,6 +230,29 @@ class KubeClient:
             raise KubeError(f"TokenRequest for {namespace}/{service_account} answered without a token")
         return ServiceAccountToken(status["token"], str(status.get("expirationTimestamp", "")))
 
+    async def takes_token(self, token: str) -> bool:
+        """Return True if this API server takes `token` for somebody's, and so would let its bearer in.
+
+        The token is the only credential that is sent. Raises KubeError where the server doesn't say.
+        Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
+        """
+        access = await self._current()
+        bearer = replace(access, authorization=f"Bearer {token}", tls=access.anonymous_tls)
+        path, body = SELF_SUBJECT_REVIEWS.path(), orjson.dumps(_SELF_SUBJECT_REVIEW)
+        try:
+            response = await self._request(bearer, "POST", path, body, self._timeout, _JSON)
+            try:
+                error = None if response.status < 300 else await read_error(response, _what("POST", path))
+            finally:
+                response.release()
+        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
+            raise unreachable(_what("POST", path), failed) from failed
+        if error is None or isinstance(error, (Forbidden, NotFound)):
+            return True  # who is asked about a right, or about a path, is known already
+        if isinstance(error, Unauthorized):
+            return False
+        raise error
+
     async def watch(
         self,
         resource: Resource,
@@ -303,17 +339,7 @@ class KubeClient:
     ) -> aiohttp.ClientResponse:
         access = await self._current()
         for attempt in (1, 2):
-            response = await self._session.request(
-                method,
-                URL(access.server + url, encoded=True),
-                data=data,
-                headers=_headers(access, data, content_type),
-                timeout=limits,
-                allow_redirects=False,
-                ssl=access.tls if access.tls is not None else True,
-                server_hostname=access.tls_server_name,
-                proxy=access.proxy,
-            )
+            response = await self._request(access, method, url, data, limits, content_type)
             if response.status < 300:
                 return response
             try:
@@ -327,6 +353,27 @@ class KubeClient:
                 raise error
             access = renewed
         raise AssertionError("unreachable")
+
+    async def _request(
+        self,
+        access: Access,
+        method: str,
+        url: str,
+        data: bytes | None,
+        limits: aiohttp.ClientTimeout,
+        content_type: str,
+    ) -> aiohttp.ClientResponse:
+        return await self._session.request(
+            method,
+            URL(access.server + url, encoded=True),
+            data=data,
+            headers=_headers(access, data, content_type),
+            timeout=limits,
+            allow_redirects=False,
+            ssl=access.tls if access.tls is not None else True,
+            server_hostname=access.tls_server_name,
+            proxy=access.proxy,
+        )
 
     async def _current(self) -> Access:
         """The access, loaded again when it is due. While that fails the old one is used: it may be good."""

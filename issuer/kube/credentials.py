@@ -43,6 +43,8 @@ class Access:
     proxy: str | None = field(default=None, repr=False)
     good_for: float | None = None
     """Seconds after which it wants loading again; None: only when refused."""
+    anonymous_tls: ssl.SSLContext | None = field(default=None, repr=False)
+    """As `tls`, without a client certificate."""
 
 
 class AccessSource(Protocol):
@@ -127,11 +129,15 @@ class Fixed:
 
 
 class Contexts:
-    """Keeps the TLS context while its material is the same: a new context means new connections."""
+    """Keeps the TLS context while its material is the same: a new context means new connections.
+
+    `anonymous` is the same without the client certificate.
+    """
 
     def __init__(self) -> None:
         self._digest = b""
         self._context: ssl.SSLContext | None = None
+        self.anonymous: ssl.SSLContext | None = None
 
     def get(self, ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
         """The context for these PEM files; raises OSError and ssl.SSLError."""
@@ -140,14 +146,20 @@ class Contexts:
             digest.update(Path(path).read_bytes() if path else b"\0")
             digest.update(b"\0")
         if self._context is None or digest.digest() != self._digest:
-            context = ssl.create_default_context(cafile=ca)
-            # Python 3.13 adds RFC 5280 form checks that many clusters' CAs fail and no other Kubernetes
-            # client makes.
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            context = _verifying(ca)
+            self.anonymous = context
             if certificate:
+                self.anonymous = _verifying(ca)
                 context.load_cert_chain(certificate, keyfile=key)
             self._context, self._digest = context, digest.digest()
         return self._context
+
+
+def _verifying(ca: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca)
+    # Python 3.13 adds RFC 5280 form checks that many clusters' CAs fail and no other Kubernetes client makes.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +191,7 @@ def access_of(settings: Settings, contexts: Contexts, good_for: float | None) ->
         server=server,
         authorization=settings.authorization,
         tls=tls,
+        anonymous_tls=None if tls is None else contexts.anonymous,
         tls_server_name=settings.tls_server_name,
         proxy=settings.proxy or _environment_proxy(url.scheme, url.hostname),
         good_for=good_for,

@@ -297,3 +297,26 @@ async def test_an_event_over_the_bound_is_dropped(
     api.on("GET", ISSUERS, stream(b"x" * 60, b"x" * 60 + end))
     with pytest.raises(errors.AnswerTooLarge, match="larger than 100 bytes"):
         await collect(client)
+
+
+REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+@pytest.mark.parametrize(("status", "taken"), [(201, True), (403, True), (404, True), (401, False)])
+async def test_a_token_is_taken_unless_the_server_says_401(
+    api: FakeApi, client: KubeClient, status: int, taken: bool
+) -> None:
+    api.on("POST", REVIEWS, json({"kind": "Status"}, status))
+    assert await client.takes_token("shown") is taken
+    (call,) = api.calls
+    assert call.headers["Authorization"] == "Bearer shown", "with no other credential, and once"
+    assert call.body["kind"] == "SelfSubjectReview"
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+async def test_an_answer_that_says_nothing_of_the_token_is_an_error(
+    api: FakeApi, client: KubeClient, status: int
+) -> None:
+    api.on("POST", REVIEWS, json({"kind": "Status"}, status))
+    with pytest.raises(errors.KubeError):
+        await client.takes_token("shown")
