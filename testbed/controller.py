@@ -23,6 +23,7 @@ from testbed.unexpected import LOGS
 SERVICE_ACCOUNT = "vault-issuer"
 # Both are made from the chart (`make manifests`; a test compares), so that no testbed has to build Helm.
 RBAC = REPOSITORY / "config" / "rbac"
+ALL_SECRETS = RBAC / "optional" / "cluster-issuer-secrets.yaml"
 DEPLOYMENT = REPOSITORY / "config" / "manager" / "deployment.yaml"
 LOOPBACK_SERVERS = ("127.0.0.0/8",)
 """--allowed-servers of a testbed: VaultIssuers may use servers on loopback only where that is listed."""
@@ -121,8 +122,10 @@ class ControllerProcess:
         retry_ports(lambda: self._launch(pod, chosen, wait))
 
     def grant(self) -> None:
-        """Apply ``config/rbac``: the ServiceAccounts and what they may do."""
+        """Apply ``config/rbac``: the ServiceAccounts and what they may do; and every Secret of the namespace,
+        as tests name many."""
         self._bed.kube.apply(RBAC)
+        self._bed.kube.apply(ALL_SECRETS)
 
     def _launch(self, pod: dict[str, str], install: Install, wait: bool) -> None:
         self.metrics_port = self._wanted_port or free_port()

@@ -33,12 +33,16 @@ FOLDERS = {
     "": "manager",
     "canary": "canary",
 }
-OPTIONAL = {f"rbac/{name}.yaml": f"rbac/optional/{name}.yaml" for name in ("revocation", "sharding")}
+OPTIONAL = {
+    f"rbac/{name}.yaml": f"rbac/optional/{name}.yaml"
+    for name in ("cluster-issuer-secrets", "revocation", "sharding")
+}
 OPTIONAL["canary/rbac.yaml"] = "canary/prober/rbac.yaml"
 CANARY = {"enabled": True, "issuers": [{"name": "vault", "dnsName": "canary.lab.example.com"}]}
 VALUES: tuple[dict[str, Any], ...] = (
     {},
-    {"revocation": {"enabled": True}},
+    {"revocation": {"enabled": True, "allNamespaces": True}},
+    {"clusterIssuers": {"allSecrets": True}},
     {"controller": {"shards": 16}},
     {"metrics": {"podMonitor": {"enabled": True}}, "monitoring": {"rules": {"enabled": True}}},
     {"canary": CANARY},

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,14 +24,13 @@ from issuer.controller.references import NO_KEY_PAIRS, References
 from issuer.controller.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.vault.ambient import AmbientCredentials
+from issuer.vault.audiences import foreign_audience, own_audience
 from issuer.vault.auth import AppRole, AuthMethod, CertificateLogin, Kubernetes, StaticToken
 from issuer.vault.aws import STS_AUDIENCE, AWSCredentials, AWSIdentity, region_of
 from issuer.vault.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.sts import TokenService
 
 AUTH = "spec.vault.auth"
-# However it is written: Vault compares whole texts, but who reads a role may not.
-_ISSUERS = re.compile(r"\s*vault:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +130,13 @@ class Logins:
 
     def _check_audiences(self, reference: ServiceAccountRef, where: str) -> None:
         """An issuer of a namespace has no business with tokens that another issuer's Vault role is for."""
-        foreign = foreign_audience(self.key, reference.audiences) if self.key.namespace else None
+        namespace, name = self.key.namespace, self.key.name
+        foreign = foreign_audience(namespace, name, reference.audiences) if namespace else None
         if foreign is not None:
             raise IssuerBroken(
                 "AudienceRefused",
                 f"{where}.audiences: {foreign!r} is another issuer's. Take it out: this issuer's tokens have "
-                f"{own_audience(self.key)} by themselves, which its Vault role can be bound to",
+                f"{own_audience(namespace, name)} by themselves, which its Vault role can be bound to",
             )
 
 
@@ -167,18 +166,7 @@ def token_audiences(key: IssuerKey, reference: ServiceAccountRef, server: str) -
 
     The configured ones, then the issuer's own, then the server's address.
     """
-    return [*reference.audiences, own_audience(key), server]
-
-
-def own_audience(key: IssuerKey) -> str:
-    """`vault://<namespace>/<issuer>`, or `vault://<issuer>` for a cluster issuer."""
-    return f"vault://{key.namespace}/{key.name}" if key.namespace else f"vault://{key.name}"
-
-
-def foreign_audience(key: IssuerKey, audiences: Iterable[str]) -> str | None:
-    """The first audience that is in the form of an issuer's own, and is not this issuer's."""
-    own = own_audience(key)
-    return next((one for one in audiences if one != own and _ISSUERS.match(one)), None)
+    return [*reference.audiences, own_audience(key.namespace, key.name), server]
 
 
 def _not_allowed(key: IssuerKey) -> str:

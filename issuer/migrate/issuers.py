@@ -17,6 +17,7 @@ from issuer.explain.documents import Document
 from issuer.migrate.inventory import CERT_MANAGER_GROUP, Inventory, Ref, inner, namespace_of
 from issuer.migrate.metadata import new_metadata
 from issuer.migrate.plan import Action, Note, Object, Step, failure, info, loss
+from issuer.migrate.tenants import tenant_notes
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection
 from issuer.vault.paths import Mode, PathError, SignPath, auth_mount
@@ -110,7 +111,8 @@ def _carry(document: Document, ref: Ref, kinds: list[str]) -> tuple[Carried | No
     manifest = {"apiVersion": API_VERSION, "kind": ref.new_kind, "metadata": metadata, "spec": spec}
     verbatim = SignPath.parse(parsed.vault.path).mode is Mode.VERBATIM
     one = Carried(ref, parsed, manifest, verbatim, document.source)
-    return one, (*notes, *_differences(parsed, verbatim), *more)
+    own = (*_differences(parsed, verbatim), *tenant_notes(ref, parsed.vault))
+    return one, (*notes, *own, *more)
 
 
 def _unreadable(document: Document, kinds: list[str]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from issuer.migrate.policies import Policies, carry_policies
 from issuer.migrate.references import certificate_steps, ingress_steps, signing_request_steps
 from issuer.migrate.roles import role_steps
 from issuer.migrate.starter import NONE, starter_steps
+from issuer.migrate.tenants import servers_note
 
 
 def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ()) -> Plan:
@@ -90,6 +91,7 @@ def _notes(
             "issuer names in Pods (csi-driver volumes), in Helm values and in the settings of other programs "
             "(istio-csr) are not seen here"
         )
+    yield from servers_note((one.ref, one.spec.vault) for one in issuers.carried.values())
     if any(step.old.startswith(NONE) for step in steps):
         yield info(
             "others who make CertificateRequests themselves (csi-driver, istio-csr, people) need the use "

@@ -27,7 +27,7 @@ from issuer.vault.errors import (
     VaultError,
 )
 from issuer.vault.paths import auth_mount
-from issuer.vault.transport import VaultClient, connect
+from issuer.vault.transport import VaultClient
 
 _MAX_CREDENTIAL_CHARS = 64 * 1024
 # A header can hold nothing else; Vault's tokens and JWTs are plain printable ASCII.
@@ -179,7 +179,7 @@ class CertificateLogin:
         """Log in (auth/<mount>/login) on a connection that shows the certificate."""
         if self.own is None:
             return await self._login(client)
-        once = connect(replace(client.connection, client_certificate=self.own))
+        once = client.beside(replace(client.connection, client_certificate=self.own))
         try:
             token = await self._login(once)
         finally:

@@ -40,13 +40,16 @@ class Response(aiohttp.ClientResponse):
 
 
 class Peers:
-    """The servers of one session: `base` is the issuer's address, `proxied` says that a proxy dials it."""
+    """The servers of one session: `base` is the issuer's address, `proxied` says that a proxy dials it.
 
-    def __init__(self, reach: Reach, base: URL, *, proxied: bool) -> None:
+    `shown` has those that are Vault; another session to the same address may share it.
+    """
+
+    def __init__(self, reach: Reach, base: URL, *, proxied: bool, shown: set[str] | None = None) -> None:
         self._reach = reach
         self._host = base.raw_host or ""
         self._proxied = proxied
-        self._shown: set[str] = set()
+        self.shown = set() if shown is None else shown
 
     def check(self, url: URL) -> None:
         """Raise ServerNotAllowed for a host that may not be used, as far as its name tells."""
@@ -95,13 +98,13 @@ class Peers:
 
     def show(self, server: str, pem: str) -> None:
         """Remember a server that answered with a CA chain: what else it says is Vault's."""
-        if self._reach.restricted and server and len(self._shown) < _MAX_PEERS and _holds_certificate(pem):
-            self._shown.add(server)
+        if self._reach.restricted and server and len(self.shown) < _MAX_PEERS and _holds_certificate(pem):
+            self.shown.add(server)
 
     def has_shown(self, server: str) -> bool:
         """Return True if the words of that server may be told: it is Vault, or who wrote its address may
         know what it says."""
-        return not self._reach.restricted or server in self._shown
+        return not self._reach.restricted or server in self.shown
 
 
 def not_allowed(host: str, port: int, why: str) -> ServerNotAllowed:

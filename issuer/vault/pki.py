@@ -107,7 +107,10 @@ class Pki:
                 f"No PKI engine is mounted at {self.path.mount}", status=error.status, messages=error.messages
             ) from error
         except (BadRequest, ServerError) as error:
-            raise _narrowed(error) from error.__cause__
+            narrowed = _narrowed(error)
+            if type(narrowed) is BadRequest:  # nothing was asked that a PKI engine refuses so
+                narrowed = UnexpectedAnswer(error.message, status=error.status, messages=error.messages)
+            raise narrowed from error.__cause__
         if _BEGIN not in pem:
             raise CANotReady(f"The PKI engine at {self.path.mount} has no CA certificate")
         adapter.show(str(pem))

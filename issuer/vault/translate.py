@@ -38,6 +38,7 @@ _VAULTS_WORDS = re.compile(
     r"(error: )?vault is (sealed|in standby mode)|local node not active but active cluster node not found|"
     r"permission denied|missing client token|no handler for route|unsupported (path|operation)|"
     r"namespace not found|internal error|unknown role: |"
+    r"cannot satisfy request, as TTL would result in notAfter|could not load backend configuration|"
     r"((could not fetch the CA certificate|error fetching CA certificate)( \(was one set\?\))?(: )?)?"
     r"(unable to find PKI issuer for reference: |no default issuer currently configured|"
     r"unable to fetch corresponding key)|"
@@ -73,12 +74,10 @@ def error_from_answer(where: str, answer: Answer) -> VaultError:
     Of an answer of who may be anybody, status and media type are told, and of the body what Vault itself is
     known to say: some server of a network must not be read by naming it in an issuer.
     """
-    raw = _vault_messages(answer.body)
-    status = answer.status
+    status, raw = answer.status, _vault_messages(answer.body)
     said = f"Vault answered {status} to {where}"
     if not answer.shown:
-        raw = _known(raw)
-        said = f"The server answered {status} ({_media_type(answer)}) to {where}"
+        said, raw = _of_anybody(where, answer, raw)
     messages = tuple(cleaned(message) for message in (raw or ())[:_MAX_MESSAGES])
     if status == 429:
         after = _retry_after(answer.headers.get("Retry-After", ""))
@@ -189,12 +188,13 @@ def _vault_messages(body: bytes) -> list[str] | None:
     return [message for message in errors if isinstance(message, str)]
 
 
-def _known(raw: list[str] | None) -> list[str] | None:
-    """What Vault is known to say, as far as its words are always the same; None where nothing of it is."""
-    if raw is None:
-        return None
-    found = [match.group() for message in raw if (match := _VAULTS_WORDS.match(message)) is not None]
-    return found if found or not raw else None
+def _of_anybody(where: str, answer: Answer, raw: list[str] | None) -> tuple[str, list[str] | None]:
+    """What is told of an answer of who may be anybody: Vault's words as far as they are always the same."""
+    said = f"The server answered {answer.status} ({_media_type(answer)}) to {where}"
+    if not raw:
+        return said, raw
+    known = [match.group() for message in raw if (match := _VAULTS_WORDS.match(message)) is not None]
+    return (said if known else f"{said} (its words are told once it has shown a CA chain)"), known
 
 
 def _media_type(answer: Answer) -> str:

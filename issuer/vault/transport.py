@@ -52,9 +52,16 @@ class Sender:
     cert: None = None
     proxies: None = None
 
-    def __init__(self, connection: Connection, peer: str = "Vault", *, direct: bool = False) -> None:
-        """`peer` is who answers, for messages; `direct` means never through a proxy. Raises
-        InvalidConnection."""
+    def __init__(
+        self,
+        connection: Connection,
+        peer: str = "Vault",
+        *,
+        direct: bool = False,
+        shown: set[str] | None = None,
+    ) -> None:
+        """`peer` is who answers, for messages; `direct` means never through a proxy. `shown` is another
+        sender's to the same server. Raises InvalidConnection."""
         self._connection = connection
         self._peer = peer
         self._base = connection.url()
@@ -62,7 +69,7 @@ class Sender:
         self._tls_name = connection.tls_name
         # Read once: aiohttp's trust_env looks them up at each call, which costs more than the call itself.
         self._proxy = None if direct else proxy_for(self._base)
-        self._peers = Peers(connection.reach, self._base, proxied=self._proxy is not None)
+        self._peers = Peers(connection.reach, self._base, proxied=self._proxy is not None, shown=shown)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -121,6 +128,11 @@ class Sender:
             return found
         log.debug("no answer", server=str(url.origin()), why=str(found))
         return terse_error(where, error, self._peer)
+
+    @property
+    def shown(self) -> set[str]:
+        """The servers that have shown a CA chain."""
+        return self._peers.shown
 
     def show(self, answer: Answer, pem: str) -> None:
         """Take who sent `answer` for Vault if `pem`, which was read from it, holds a CA chain."""
@@ -254,10 +266,14 @@ class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
 class VaultClient:
     """One connection to one Vault. Adapters for any token share its session."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, shown: set[str] | None = None) -> None:
         """Raises InvalidConnection for an address or CA bundle that can't be used; sends nothing."""
         self.connection = connection
-        self._sender = Sender(connection)
+        self._sender = Sender(connection, shown=shown)
+
+    def beside(self, connection: Connection) -> VaultClient:
+        """Another client for the same server, which believes what this one has seen of it."""
+        return VaultClient(connection, self._sender.shown)
 
     def adapter(self, token: str | None = None) -> AsyncAdapter:
         """An adapter for hvac's API classes that sends `token`, or none."""

@@ -47,7 +47,7 @@ FULL: Object = {
         "extraVolumes": [{"name": "v", "emptyDir": {}}],
         "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}],
     },
-    "revocation": {"enabled": True},
+    "revocation": {"enabled": True, "allNamespaces": True},
     "clusterIssuers": {"secrets": ["vault-ca"], "serviceAccounts": ["vault-login", "other-login"]},
     "namespacedIssuers": {
         "allowedServers": ["vault.example.com:8200", "*.example.com", "10.0.0.0/8", "[fd00::/8]:8200"]
@@ -114,7 +114,7 @@ ELSEWHERE: Object = {
     "fullnameOverride": "signer",
     "controller": {"clusterResourceNamespace": "pki"},
     "revocation": {"enabled": True, "namespaces": ["team-a", "team-b"]},
-    "clusterIssuers": {"serviceAccounts": []},
+    "clusterIssuers": {"secrets": [], "serviceAccounts": []},
     "statusPage": {"enabled": True},
 }
 EVERY = {"default": {}, "full": FULL, "bare": BARE, "elsewhere": ELSEWHERE}

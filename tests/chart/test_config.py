@@ -67,7 +67,7 @@ def test_the_default_base_is_the_chart() -> None:
 
 COMPONENTS: dict[str, Object] = {
     "admission": {"admissionPolicy": {"enabled": True}},
-    "rbac/optional": {"revocation": {"enabled": True}},
+    "rbac/optional": {"revocation": {"enabled": True, "allNamespaces": True}},
     "monitoring": {
         "metrics": {"podMonitor": {"enabled": True}},
         "monitoring": {"rules": {"enabled": True}, "dashboard": {"enabled": True}},
@@ -109,8 +109,9 @@ def test_every_base_builds_and_takes_in_every_file_beside_it(base: Path) -> None
     if kustomization["kind"] == "Kustomization":
         assert kustomize(directory)
     listed = set(kustomization["resources"])
-    # Applied where Argo CD is, not with the layers; and for replicas that share the work, by itself.
-    alone = {"application.yaml", "argocd-cm.yaml", "sharding.yaml"}
+    # Applied where Argo CD is, not with the layers; and, by themselves, for replicas that share the work, and
+    # where Secrets are not named.
+    alone = {"application.yaml", "argocd-cm.yaml", "sharding.yaml", "cluster-issuer-secrets.yaml"}
     assert {path.name for path in directory.glob("*.yaml")} - {"kustomization.yaml"} - alone <= listed
 
 

@@ -150,7 +150,7 @@ def test_a_single_replica_is_not_kept_from_being_drained() -> None:
     ],
 )
 def test_one_image_for_every_pod(image: Object, wanted: str) -> None:
-    objects = render({"image": image, "revocation": {"enabled": True}})
+    objects = render({"image": image, "revocation": {"enabled": True, "allNamespaces": True}})
     found = {spec["containers"][0]["image"] for spec in pod_specs(objects).values()}
     assert found == {wanted}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.chart import is_hook, render
-from tests.chart.conftest import FULL, Object, of_kind, rules
+from testbed.chart import ChartError, is_hook, render
+from tests.chart.conftest import FULL, ISSUER, Object, of_kind, rules
 
 AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 OUR_SIGNERS = ["vaultissuers.vault-issuer.io/*", "vaultclusterissuers.vault-issuer.io/*"]
@@ -95,9 +95,60 @@ def test_revocation_is_off_and_can_be_had_namespace_by_namespace() -> None:
         }
 
     assert bindings({}) == set()
-    assert bindings({"revocation": {"enabled": True}}) == {("ClusterRoleBinding", None)}
+    assert bindings({"revocation": {"enabled": True, "allNamespaces": True}}) == {
+        ("ClusterRoleBinding", None)
+    }
+    for undecided in ({"enabled": True}, {"enabled": True, "namespaces": ["a"], "allNamespaces": True}):
+        with pytest.raises(ChartError, match=r"revocation\.allNamespaces"):
+            render({"revocation": undecided})
     some = {"enabled": True, "namespaces": ["team-a", "team-b"]}
     assert bindings({"revocation": some}) == {("RoleBinding", "team-a"), ("RoleBinding", "team-b")}
+
+
+def secrets_of_cluster_issuers(values: Object) -> dict[str, list[str] | None]:
+    """Which Secrets each Role of the release's namespace lets be read; None: all of them."""
+    return {
+        one["metadata"]["name"]: rule.get("resourceNames")
+        for one in of_kind(render(values), "Role")
+        for rule in one["rules"]
+        if rule["resources"] == ["secrets"] and one["metadata"]["namespace"] == "vault-issuer-system"
+    }
+
+
+def test_cluster_issuers_use_secrets_that_are_named() -> None:
+    name = "vault-issuer-cluster-issuers"
+    usual = ["vault-ca", "vault-client", "vault-login", "vault-login-tls"]
+    assert secrets_of_cluster_issuers({}) == {name: usual}
+    every = {
+        "tokenSecretRef": {"name": "token"},
+        "appRole": {"path": "", "roleId": "x", "secretRef": {"name": "app-role", "key": "id"}},
+        "clientCertificate": {"secretName": "certificate"},
+        "kubernetes": {"role": "x", "secretRef": {"name": "jwt"}},
+    }
+    vault = {
+        **ISSUER["vault"],
+        "auth": every,
+        "caBundleSecretRef": {"name": "ca"},
+        "clientCertSecretRef": {"name": "client"},
+        "clientKeySecretRef": {"name": "client-key"},
+    }
+    issuers = [
+        {"name": "a", "spec": {"vault": vault}},
+        {"name": "b", "spec": ISSUER},
+        {
+            "name": "c",
+            "namespace": "team-a",
+            "spec": {"vault": {**vault, "caBundleSecretRef": {"name": "not"}}},
+        },
+    ]
+    named = ["app-role", "ca", "certificate", "client", "client-key", "jwt", "listed", "token"]
+    assert secrets_of_cluster_issuers({"issuers": issuers, "clusterIssuers": {"secrets": ["listed"]}}) == {
+        name: named
+    }
+    assert secrets_of_cluster_issuers({"clusterIssuers": {"secrets": []}}) == {}
+    assert secrets_of_cluster_issuers({"clusterIssuers": {"secrets": [], "allSecrets": True}}) == {
+        "vault-issuer-cluster-issuer-secrets": None
+    }
 
 
 def test_a_namespace_grants_what_it_names_and_no_more() -> None:
@@ -133,7 +184,7 @@ def test_every_binding_is_to_a_service_account_of_ours_or_of_the_policys_users(
 
 def test_hooks_have_accounts_of_their_own_and_only_what_they_do() -> None:
     def granted(name: str) -> list[Object]:
-        objects = render({"revocation": {"enabled": True}})
+        objects = render({"revocation": {"enabled": True, "allNamespaces": True}})
         return [
             rule
             for one in of_kind(objects, "ClusterRole", "Role")

@@ -15,7 +15,7 @@ from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.vault.servers.allowed import AllowedServers
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
-from testbed.controller import LOOPBACK_SERVERS, RBAC, SERVICE_ACCOUNT
+from testbed.controller import ALL_SECRETS, LOOPBACK_SERVERS, RBAC, SERVICE_ACCOUNT
 from testbed.processes import PATIENCE, free_port
 
 
@@ -43,6 +43,7 @@ async def in_process(
     An error that nobody expected fails the test at the end, unless it ``expects_errors``.
     """
     bed.kube.apply(RBAC)
+    bed.kube.apply(ALL_SECRETS)
     kubeconfig = str(bed.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT))
     client, lease_client = await connect(kubeconfig), await connect(kubeconfig)
     prepare(client)

@@ -119,7 +119,9 @@ def test_one_command_installs_issues_upgrades_and_leaves_what_was_issued(
 def pods() -> dict[str, Object]:
     """The spec of every pod that the chart makes, hooks and test included."""
     found = {}
-    for one in render({"revocation": {"enabled": True}}, release=RELEASE, namespace=NAMESPACE):
+    for one in render(
+        {"revocation": {"enabled": True, "allNamespaces": True}}, release=RELEASE, namespace=NAMESPACE
+    ):
         if one["kind"] in ("Deployment", "Job"):
             found[f"{one['kind']} {one['metadata']['name']}"] = one["spec"]["template"]["spec"]
         elif one["kind"] == "Pod":
@@ -274,6 +276,6 @@ def test_the_hook_of_an_uninstall_takes_the_finalizers_off(bed: Testbed) -> None
     marked = request_object("marked", "shop", "vault")
     marked["metadata"]["finalizers"] = [FINALIZER]
     bed.kube.create(marked)
-    done = Hook(bed, "release", {"revocation": {"enabled": True}}).run()
+    done = Hook(bed, "release", {"revocation": {"enabled": True, "allNamespaces": True}}).run()
     assert done.returncode == 0, done.stderr
     assert not bed.kube.get(CERT_MANAGER, REQUEST, "marked", "shop")["metadata"].get("finalizers")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,23 @@ import pytest
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess, grant_issuer_access
+from testbed.errors import HTTPError
+from testbed.kube import Kube
+from testbed.samples import vault_issuer
 from testbed.vaultpki import PkiLayout, setup_approle, setup_kubernetes_role, setup_token
 from tests.integration.recorder import OWN_TOKEN, Recorder, recording
 from tests.integration.scope import Scope, sweep
-from tests.integration.support import CERT_MANAGER, REQUEST, ready, request, secret, signed_csrs, token_auth
+from tests.integration.support import (
+    CERT_MANAGER,
+    REQUEST,
+    ready,
+    request,
+    secret,
+    signed_csrs,
+    token_auth,
+    wait_ready,
+    wait_reason,
+)
 
 SHARED = "shared"
 ROBOT = "robot"
@@ -209,6 +225,62 @@ def test_a_namespaced_issuer_serves_no_request_of_another_namespace(
 def elsewhere(recorder: Recorder) -> dict[str, str]:
     """Fields of ``spec.vault`` that name the other server."""
     return {"server": recorder.address, "caBundle": recorder.ca_bundle}
+
+
+FOR_OTHERS = {
+    "tls": ("kubernetes.io/tls", {"tls.crt": "a", "tls.key": "correct horse"}),
+    "docker": ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": '{"auths": {}}'}),
+    "helm": ("helm.sh/release.v1", {"release": "correct horse"}),
+}
+
+
+def test_secrets_and_tokens_for_others_are_not_sent_to_a_tenants_server(
+    bed: Testbed, recorder: Recorder, namespace: str
+) -> None:
+    names = [f"for-{one}" for one in (*FOR_OTHERS, "account")]
+    grant_issuer_access(bed, namespace, secrets=[*names, "ca"], service_accounts=[ROBOT])
+    for name, (kind, data) in FOR_OTHERS.items():
+        bed.kube.apply({**secret(f"for-{name}", namespace, **data), "type": kind})
+    account = secret("for-account", namespace, token="hvs.static")
+    account["metadata"]["annotations"] = {"kubernetes.io/service-account.name": ROBOT}
+    bed.kube.apply({**account, "type": "kubernetes.io/service-account-token"})
+
+    def issuer(name: str, auth: dict[str, Any]) -> None:
+        made = vault_issuer(bed, name, namespace, auth)
+        made["spec"]["vault"] |= elsewhere(recorder)
+        bed.kube.apply(made)
+
+    for name, (_, data) in FOR_OTHERS.items():
+        reference = {"name": f"for-{name}", "key": list(data)[-1]}
+        issuer(f"by-{name}", {"appRole": {"path": "", "roleId": "x", "secretRef": reference}})
+    issuer("by-account", {"kubernetes": {"role": "x", "secretRef": {"name": "for-account"}}})
+    api_server = token_claims(bed.service_account_token(namespace, ROBOT))["aud"][0]
+    for name, audience in (("api", api_server), ("other", "vault://prod/prod")):
+        account_ref = {"name": ROBOT, "audiences": ["https://fine.test", audience]}
+        issuer(name, {"kubernetes": {"role": "x", "serviceAccountRef": account_ref}})
+    for name in (*FOR_OTHERS, "account"):
+        assert f"{namespace}/for-{name}" in wait_reason(bed, f"by-{name}", "SecretTypeNotAllowed", namespace)
+    assert f"act as ServiceAccount {namespace}/{ROBOT}" in wait_reason(
+        bed, "api", "AudienceRefused", namespace
+    )
+    assert "vault://prod/prod" in wait_reason(bed, "other", "AudienceRefused", namespace)
+    assert not [call for call in recorder.calls if call.path.endswith("/login") or call.tokens]
+    assert not any(recorder.was_sent(text) for text in ("correct horse", "eyJ"))
+
+    # What nobody else trusts is sent, and a CA bundle may be in a Secret of any type.
+    account_ref = {"name": ROBOT, "audiences": ["https://fine.test", f"vault://{namespace}/fine"]}
+    issuer("fine", {"kubernetes": {"role": "x", "serviceAccountRef": account_ref}})
+    wait_ready(bed, "fine", namespace)
+    sent = next(json.loads(call.body)["jwt"] for call in recorder.calls if call.path.endswith("/login"))
+    assert set(token_claims(sent)["aud"]) >= {"https://fine.test", f"vault://{namespace}/fine"}
+    with closing(Kube(bed.server, bed.ca_file, sent)) as thief, pytest.raises(HTTPError) as caught:
+        thief.list("v1", "Secret", namespace)
+    assert caught.value.status == 401
+
+
+def token_claims(token: str) -> dict[str, Any]:
+    """The claims of a JWT."""
+    return dict(json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "==")))
 
 
 @pytest.mark.parametrize("method", ["token", "appRole"])

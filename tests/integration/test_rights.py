@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
+from testbed.controller import ALL_SECRETS, ControllerProcess
 from testbed.controller import RBAC as SHIPPED
-from testbed.controller import ControllerProcess
 from testbed.errors import TestbedError
 from testbed.kube import Object, load
 from testbed.samples import (
@@ -49,6 +49,7 @@ LEASES = ("coordination.k8s.io/v1", "Lease")
 RBAC = "rbac.authorization.k8s.io/v1"
 OPTIONAL = REPOSITORY / "config" / "rbac" / "optional"
 REVOCATION, SHARDING = OPTIONAL / "revocation.yaml", OPTIONAL / "sharding.yaml"
+SECRETS = "vault-issuer-cluster-issuer-secrets"
 CANARY = REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"
 # Seconds for what works at once where the right is there, and where it is not.
 WITH, WITHOUT = 30.0, 4.0
@@ -61,7 +62,7 @@ def shipped() -> dict[Rule, Object]:
     """Every rule the controller has, by role and resources; for each the role."""
     roles = [
         one
-        for one in [*load(SHIPPED), *load(REVOCATION), *load(SHARDING), *load(CANARY)]
+        for one in [*load(SHIPPED), *load(ALL_SECRETS), *load(REVOCATION), *load(SHARDING), *load(CANARY)]
         if one["kind"] in ("Role", "ClusterRole")
     ]
     found = {}
@@ -146,6 +147,13 @@ def shares(bench: Bench) -> bool:
 
 def tells_issuers(bench: Bench) -> bool:
     return bench.issuer_ready(bench.issuer("token"))
+
+
+def reads_what_is_named(bench: Bench) -> bool:
+    """A token in the Secret that the docs, and the chart's values, name."""
+    token = setup_token(bench.bed.vault, bench.layout.policy)
+    bench.bed.kube.apply(secret("vault-login", SYSTEM_NAMESPACE, token=token))
+    return bench.issuer_ready(bench.issuer("named", token_auth("vault-login")))
 
 
 def logs_in(bench: Bench) -> bool:
@@ -262,7 +270,8 @@ NEEDED: dict[Rule, Works] = {
     (WORK, "events"): tells_events,
     (LEASE, "leases create"): leads,
     (LEASE, "leases get+update"): leads,
-    (LOGIN, "secrets"): tells_issuers,
+    (LOGIN, "secrets"): reads_what_is_named,
+    (SECRETS, "secrets"): tells_issuers,
     (LOGIN, "serviceaccounts/token"): logs_in,
     ("vault-issuer-approve", "signers"): issues,
     (SIGN, "certificatesigningrequests"): signs_csrs,
@@ -302,6 +311,7 @@ class Under(ControllerProcess):
         super().__init__(bed, ARGUMENTS.get(works, []), leader_elect=True)
         self._without = without
         self._optional = OPTIONAL_PARTS.get(works)
+        self._by_name = works is reads_what_is_named
 
     def grant(self) -> None:
         """All but that rule."""
@@ -309,6 +319,8 @@ class Under(ControllerProcess):
         kube = self._bed.kube
         if self._optional is not None:
             kube.apply(self._optional)
+        if self._by_name:
+            kube.delete(RBAC, "RoleBinding", SECRETS, SYSTEM_NAMESPACE)
         kube.delete(*LEASES, "vault-issuer", SYSTEM_NAMESPACE)
         if self._without is not None:
             role = shipped()[self._without]
@@ -357,6 +369,7 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
         meta = item["metadata"]
         bed.kube.delete(item["apiVersion"], item["kind"], meta["name"], meta.get("namespace"))
     bed.kube.apply(SHIPPED)
+    bed.kube.apply(ALL_SECRETS)
 
 
 def test_every_rule_is_in_the_table() -> None:

@@ -66,6 +66,22 @@ annotations:
 {{- default .Release.Namespace .Values.controller.clusterResourceNamespace -}}
 {{- end -}}
 
+{{/* The Secrets that VaultClusterIssuers may use, as a JSON array: clusterIssuers.secrets, and what those in issuers name. */}}
+{{- define "vault-issuer.clusterIssuerSecrets" -}}
+{{- $found := .Values.clusterIssuers.secrets -}}
+{{- range .Values.issuers -}}
+{{- if not (hasKey . "namespace") -}}
+{{- $vault := .spec.vault -}}
+{{- $auth := $vault.auth -}}
+{{- range (list $auth.tokenSecretRef (($auth.appRole).secretRef) (($auth.kubernetes).secretRef) $vault.caBundleSecretRef $vault.clientCertSecretRef $vault.clientKeySecretRef ((.spec.trustedCA).secretRef)) -}}
+{{- with (.).name }}{{ $found = append $found . }}{{ end -}}
+{{- end -}}
+{{- with ($auth.clientCertificate).secretName }}{{ $found = append $found . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $found | uniq | sortAlpha | toJson -}}
+{{- end -}}
+
 {{- define "vault-issuer.canaryNamespace" -}}
 {{- default .Release.Namespace .Values.canary.namespace -}}
 {{- end -}}

@@ -108,6 +108,8 @@ async def test_inline_keys_leave_no_files_behind(
     first, second = await source.load(), await source.load()
     assert first.authorization is None
     assert first.tls is second.tls
+    assert first.anonymous_tls is not None, "for a call that must not show the certificate"
+    assert first.anonymous_tls is second.anonymous_tls is not first.tls
     assert list(scratch.iterdir()) == []
 
 

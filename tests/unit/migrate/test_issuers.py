@@ -30,7 +30,6 @@ def rules(migrated: Any, name: str) -> dict[str, list[str]]:
     [
         ({"tokenSecretRef": {"name": "t", "key": "token"}}, {"secrets": ["t"]}),
         (APP_ROLE, {"secrets": ["approle"]}),
-        ({"kubernetes": {"role": "r", "secretRef": {"name": "sa", "key": "token"}}}, {"secrets": ["sa"]}),
         (KUBERNETES, {"serviceaccounts/token": ["login"]}),
         (CLIENT_CERTIFICATE, {"secrets": ["login-tls"]}),
         (AWS, {"serviceaccounts/token": ["login"]}),
@@ -50,6 +49,42 @@ def test_an_issuer_moves_with_the_least_rights_that_its_login_needs(
     IssuerSpec.parse(new["spec"], strict=True)
     assert rules(done, "vault-issuer-access-vault") == needs
     assert done.made("Role", "vault-issuer-access-vault")["metadata"]["namespace"] == "team-a"
+
+
+@pytest.mark.parametrize(
+    ("vault", "told"),
+    [
+        ({"server": "http://127.0.0.1:8200"}, "VaultIssuers may use 127.0.0.1:8200 only where it is listed"),
+        ({"server": "https://localhost:8200"}, "VaultIssuers may use localhost:8200 only"),
+        (
+            {"auth": {"kubernetes": {"role": "r", "secretRef": {"name": "sa", "key": "token"}}}},
+            "kubernetes.io/service-account-token is no credential",
+        ),
+        (
+            {"auth": {"kubernetes": {"role": "r", "serviceAccountRef": {
+                "name": "login", "audiences": ["vault://team-a/vault", "vault://prod/vault"]}}}},
+            "vault://prod/vault is another issuer's",
+        ),
+        (
+            {"auth": {"kubernetes": {"role": "r", "serviceAccountRef": {
+                "name": "login", "audiences": ["https://kubernetes.default.svc"]}}}},
+            "looks like the API server's",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_namespaces_issuer_may_not_do_any_more_is_told_before_it_moves(
+    migrate: Migrate, vault: Object, told: str
+) -> None:
+    done = migrate(issuer(**vault))
+    assert done.code == 3
+    assert told in done.notes("to do")
+    assert told not in migrate(issuer(namespace="", **vault)).notes()
+
+
+def test_the_servers_of_the_namespaces_issuers_are_named_for_the_list(migrate: Migrate) -> None:
+    notes = migrate(issuer(server="https://[fd00::1]:8200"), issuer(namespace="")).notes("note")
+    assert "the VaultIssuers use [fd00::1]:8200: list these" in notes
+    assert "the VaultIssuers use" not in migrate(issuer(namespace="")).notes()
 
 
 def test_secrets_of_tls_are_granted_too(migrate: Migrate) -> None:
