@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -13,7 +14,7 @@ from pydantic import Field, PlainSerializer
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, ISSUER_KIND
 from issuer.api.model import ApiModel, OptionalDuration, OptionalText, Rule, SpecError, TextList, parse_model
-from issuer.api.vault import VaultSpec
+from issuer.api.vault import SecretKeySelector, VaultSpec
 
 __all__ = [
     "CertificateAuthority",
@@ -23,6 +24,7 @@ __all__ = [
     "RateLimit",
     "Revocation",
     "SpecError",
+    "TrustedCA",
     "VaultClusterIssuer",
     "VaultIssuer",
 ]
@@ -33,9 +35,14 @@ _LONGEST_DELAY: Final = "87600h"
 MAX_WARNINGS: Final = 16
 MAX_SERIAL: Final = 128
 MAX_MESSAGE: Final = 4096
+MAX_FINGERPRINTS: Final = 16
 
+_FINGERPRINT: Final = "^([0-9a-fA-F]{64}|[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){31})$"
 _DURATION: Final = "^([0-9]+([.][0-9]+)?(ns|us|ms|s|m|h))+$"
 _SIGN_INTERMEDIATE: Final = "^([^/?#%[:space:]]+/)+(root|issuer/[^/?#%[:space:]]+)/sign-intermediate$"
+
+
+Fingerprint = Annotated[str, Field(max_length=95)]
 
 
 def _write_time(value: datetime) -> str:
@@ -46,6 +53,10 @@ def _write_time(value: datetime) -> str:
 Timestamp = Annotated[
     datetime, Field(strict=False), PlainSerializer(_write_time, when_used="json-unless-none")
 ]
+
+
+def _is_fingerprint(text: str) -> bool:
+    return re.fullmatch(_FINGERPRINT.strip("^$"), text) is not None
 
 
 def _is_sign_intermediate(path: str) -> bool:
@@ -126,6 +137,46 @@ class CertificateAuthority(ApiModel):
     )
 
 
+class TrustedCA(ApiModel):
+    """The root or intermediate that every certificate must lead to."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="(has(self.sha256) && size(self.sha256) > 0) != has(self.secretRef)",
+            holds=lambda trusted: bool(trusted.sha256) != (trusted.secret_ref is not None),
+            message="give exactly one of sha256 and secretRef",
+        ),
+        Rule(
+            cel=f"!has(self.sha256) || self.sha256.all(one, one.matches('{_FINGERPRINT}'))",
+            holds=lambda trusted: all(map(_is_fingerprint, trusted.sha256)),
+            message="sha256 must be 64 hex digits each, with a colon behind every second one or none",
+            field="sha256",
+        ),
+        Rule(
+            cel="!has(self.secretRef) || size(self.secretRef.name) > 0",
+            holds=lambda trusted: trusted.secret_ref is None or bool(trusted.secret_ref.name),
+            message="secretRef.name must name the Secret that holds the CA certificates",
+            field="secretRef",
+        ),
+    )
+    sha256: Annotated[tuple[Fingerprint, ...], Field(strict=False)] = Field(
+        default=(),
+        max_length=MAX_FINGERPRINTS,
+        description=(
+            "SHA-256 of CA certificates (their DER), in hex with or without colons, as by "
+            '"openssl x509 -noout -fingerprint -sha256". One of them must stand in the chain.'
+        ),
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    secret_ref: SecretKeySelector | None = Field(
+        default=None,
+        description=(
+            "Secret entry with CA certificates in PEM, one of which must stand in the chain; the default "
+            'key is "ca.crt".'
+        ),
+    )
+
+
 class RateLimit(ApiModel):
     """Bounds what this issuer asks of Vault."""
 
@@ -194,6 +245,14 @@ class IssuerSpec(ApiModel):
         description=(
             "What happens when the CA ends before the certificate would: Refuse fails the request, "
             "Shorten issues it until the CA's end."
+        ),
+    )
+    trusted_ca: TrustedCA | None = Field(
+        default=None,
+        alias="trustedCA",
+        description=(
+            "A root or intermediate that must stand in the chain of every certificate, as an anchor that "
+            "doesn't come from Vault. Without it the CAs of Vault's mount are trusted."
         ),
     )
     rate_limit: RateLimit | None = Field(

@@ -8,11 +8,13 @@ from datetime import datetime
 from issuer.api.issuers import MAX_SERIAL, IssuerSpec
 from issuer.controller.ca_expiry import CALife
 from issuer.controller.conditions import bounded, rfc3339
+from issuer.controller.trust import trusted_ways
 from issuer.signing.outcomes import IssuerBroken
+from issuer.x509.anchors import Anchors
 from issuer.x509.bundle import Bundle, read_bundle, some
 from issuer.x509.certificates import basic_constraints
 from issuer.x509.chain import Authority, Way, authority
-from issuer.x509.describe import serial_hex, subject_text
+from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.errors import ChainError, X509Error
 
 
@@ -26,12 +28,13 @@ class CAFacts:
     not_before: datetime
     not_after: datetime
     warnings: tuple[str, ...] = ()
+    sha256: str = ""
 
 
-def ca_facts(ca_pem: str, path: str, now: datetime) -> CAFacts:
+def ca_facts(ca_pem: str, path: str, now: datetime, anchors: Anchors | None = None) -> CAFacts:
     """Facts of the CA behind that path, by the chain that Vault serves, the signing CA first.
 
-    Raises IssuerBroken where no certificate of it could be delivered.
+    Raises IssuerBroken where no certificate of it could be delivered, `anchors` included.
     """
     bundle = _chain(ca_pem)
     signing = bundle.certificates[0]
@@ -42,6 +45,7 @@ def ca_facts(ca_pem: str, path: str, now: datetime) -> CAFacts:
             "InvalidCAChain",
             f"no certificate signed at {path} would have a valid chain: {bundle.explains(error)}",
         ) from error
+    found = trusted_ways(found, anchors, path)
     coming = [way for way in found.ways if now < way.ends]
     if coming and not found.is_current(now):
         raise IssuerBroken(
@@ -55,6 +59,7 @@ def ca_facts(ca_pem: str, path: str, now: datetime) -> CAFacts:
         signing.not_valid_before_utc,
         found.not_after,
         (*_roots_warning(found, path), *_left_out(bundle, path)),
+        fingerprint(signing),
     )
 
 
@@ -84,16 +89,20 @@ def _by_root(found: Authority) -> list[Way]:
 
 
 def ca_lives(
-    spec: IssuerSpec, ca: CAFacts, authority_pem: str | None, now: datetime
+    spec: IssuerSpec,
+    ca: CAFacts,
+    authority_pem: str | None,
+    now: datetime,
+    anchors: Anchors | None = None,
 ) -> tuple[dict[bool, CALife], tuple[str, ...]]:
     """The lives of the CAs that sign, by whether they sign CA certificates, and what is to be said of the
     latter. Raises IssuerBroken."""
-    lives = {False: CALife(spec.vault.path, ca.not_before, ca.not_after)}
+    lives = {False: CALife(spec.vault.path, ca.not_before, ca.not_after, ca.sha256)}
     above = spec.certificate_authority
     if above is None or authority_pem is None:
         return lives, ()
     signing = _chain(authority_pem).certificates[0]
-    facts = ca_facts(authority_pem, above.path, now)
+    facts = ca_facts(authority_pem, above.path, now, anchors)
     constraints = basic_constraints(signing)
     if constraints is not None and constraints.path_length == 0:
         raise IssuerBroken(
@@ -101,7 +110,7 @@ def ca_lives(
             f"the CA behind {above.path} ({subject_text(signing)[:200]}) has a path length of 0, "
             "so no CA may stand below it: name another issuer in spec.certificateAuthority.path",
         )
-    lives[True] = CALife(above.path, facts.not_before, facts.not_after)
+    lives[True] = CALife(above.path, facts.not_before, facts.not_after, facts.sha256)
     return lives, tuple(text for text in facts.warnings if text not in ca.warnings)
 
 

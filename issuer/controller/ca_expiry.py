@@ -33,11 +33,13 @@ class CAEndsTooSoon(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CALife:
-    """When the CA behind a path was made, and when the first certificate of its chain ends."""
+    """When the CA behind a path was made, and when the first certificate of its chain ends. `signer` is the
+    SHA-256 of its own certificate, empty where it isn't known."""
 
     path: str
     begins: datetime
     ends: datetime
+    signer: str = ""
 
 
 @dataclass(slots=True)

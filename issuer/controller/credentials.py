@@ -16,6 +16,7 @@ from issuer.controller.logins import Logins, client_certificate
 from issuer.controller.options import ControllerOptions
 from issuer.controller.references import References
 from issuer.controller.request import IssuerKey
+from issuer.controller.trust import read_anchors
 from issuer.kube.client import KubeClient
 from issuer.signing.outcomes import IssuerBroken
 from issuer.vault.auth import AuthMethod
@@ -24,6 +25,7 @@ from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection, ServerNotAllowed
 from issuer.vault.servers.allowed import Reach
 from issuer.vault.transport import check_server
+from issuer.x509.anchors import Anchors
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,13 @@ class Credentials:
     """Everything needed to reach Vault as an issuer.
 
     ``versions`` holds ``(name, resourceVersion)`` of each Secret read: when one
-    changes, the token it bought is no longer used.
+    changes, the token it bought is no longer used. `anchors` are `spec.trustedCA`'s.
     """
 
     connection: Connection
     method: AuthMethod
     versions: tuple[tuple[str, str], ...]
+    anchors: Anchors | None = None
 
 
 class CredentialReader:
@@ -65,7 +68,8 @@ class CredentialReader:
         )
         connection = await self._connection(references, spec.vault, reach)
         method = await Logins(references, key, spec.vault, allowed, options.vault_timeout).method()
-        return Credentials(connection, method, tuple(sorted(references.versions.items())))
+        anchors = await read_anchors(references, spec)
+        return Credentials(connection, method, tuple(sorted(references.versions.items())), anchors)
 
     async def _check_server(self, vault: VaultSpec, reach: Reach) -> None:
         try:

@@ -185,6 +185,10 @@ class Delivery:
             **({} if refused is None else {"not_revoked_because": refused}),
         )
 
+    def left_behind(self, key: RequestKey, serial: str) -> None:
+        """Log the serial of a certificate that was signed and may never be written or revoked."""
+        log.warning("certificate left behind", request=str(key), serial=serial)
+
     async def _settle(self, held: Held) -> None:
         if self._held.get(held.key) is held:
             del self._held[held.key]
@@ -194,7 +198,7 @@ class Delivery:
         """Nothing can be written any more: log every serial, then revoke what can be revoked in time."""
         left = self.all_held()
         for held in left:
-            log.warning("certificate left behind", request=str(held.key), serial=held.serial)
+            self.left_behind(held.key, held.serial)
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(self.discard(held, Cause.STOPPED) for held in left))

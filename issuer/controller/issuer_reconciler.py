@@ -128,17 +128,23 @@ class IssuerReconciler:
             entry.reason, entry.message = "Pending", "it is being checked"
             entry.spec, entry.refused = None, None
             entry.lives.clear()
+            entry.seen.clear()
+            entry.stranger = None
         entry.spec = spec = IssuerSpec.parse(obj.get("spec") or {})
         await self._check_approval(key, entry, spec)
         await self._check_revocation(key, spec)
         self._check_guard(key, spec)
-        signer = await self._signer(key, uid, generation, spec)
-        health = await signer.check()
+        shared = await self._signer(key, uid, generation, spec)
+        health = await shared.signer.check()
         if entry.refused is not None:
             raise IssuerBroken("StatusWriteRefused", entry.refused)
+        stranger, entry.stranger = entry.stranger, None
+        if stranger is not None:
+            raise stranger  # the next check lets one request try again
         now = self.now()
-        ca = ca_facts(health.ca_pem, spec.vault.path, now)
-        entry.lives, more = ca_lives(spec, ca, health.authority_pem, now)
+        ca = ca_facts(health.ca_pem, spec.vault.path, now, shared.anchors)
+        lives, more = ca_lives(spec, ca, health.authority_pem, now, shared.anchors)
+        entry.found_lives(lives)
         return Verdict(
             ready=True,
             reason="Ready",
@@ -186,10 +192,13 @@ class IssuerReconciler:
     def _expiring(self, entry: IssuerEntry, spec: IssuerSpec) -> tuple[str, ...]:
         """The CAs that soon end before their certificates would."""
         now = self.now()
-        found = (warning(ca, spec.ca_expiry, entry.longest[is_ca], now) for is_ca, ca in entry.lives.items())
+        found = (
+            warning(ca, spec.ca_expiry, entry.longest[is_ca], now)
+            for is_ca, ca in entry.current_lives.items()
+        )
         return tuple(text for text in found if text is not None)
 
-    async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> Signer:
+    async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> SharedSigner:
         """The signer of exactly this issuer, spec and Secrets; a new one when any of them changed."""
         credentials = await self.credentials.read(key, spec)
         current = self.stores[key.kind].get(key)
@@ -202,14 +211,14 @@ class IssuerReconciler:
         identity: Identity = (uid, generation, credentials.versions)
         shared = self.registry.entry(key).shared
         if shared is None or shared.identity != identity:
-            shared = SharedSigner(self.build_signer(spec, credentials), identity)
+            shared = SharedSigner(self.build_signer(spec, credentials), identity, credentials.anchors)
             await self.registry.use_signer(key, shared)
-        return shared.signer
+        return shared
 
     def _remember(self, key: IssuerKey, verdict: Verdict) -> None:
         self.metrics.issuer_ready.labels(*key).set(1 if verdict.ready else 0)
         if verdict.ca is not None:
-            ends = (life.ends for life in self.registry.entry(key).lives.values())
+            ends = (life.ends for life in self.registry.entry(key).current_lives.values())
             self.metrics.ca_not_after.labels(*key).set(min(ends, default=verdict.ca.not_after).timestamp())
         if verdict.ready:
             self.registry.mark_ready(key)

@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.ca_expiry import CALife, LongestAsked
 from issuer.controller.request import IssuerKey, RequestKey
+from issuer.signing.outcomes import SigningError
 from issuer.signing.signer import Signer
+from issuer.x509.anchors import Anchors
 
 Identity = tuple[object, ...]
 """What a signer's token belongs to: issuer UID, generation, and the version of each Secret read."""
@@ -25,10 +27,12 @@ class SharedSigner:
 
     An issuer that changes gets a new signer at once, while requests under way
     (and certificates still to be delivered) keep the one they began with.
+    `anchors` are the CAs that its certificates must lead to, None for any.
     """
 
     signer: Signer
     identity: Identity
+    anchors: Anchors | None = None
     _users: int = 0
     _retired: bool = False
     _closed: bool = False
@@ -65,9 +69,11 @@ class IssuerEntry:
     ``may_approve`` is False where we may not set Approved or Denied for its
     requests but would have to. ``refused`` says which status write with a signed
     certificate the API server refused: until it goes through, nothing is signed.
-    ``lives`` are those of the CAs that sign, and ``longest`` what was asked of them,
+    ``lives`` are those of the CAs that sign, as the check found them, ``seen`` of others that
+    certificates came back from (a role may name its CA itself), and ``longest`` what was asked of them,
     by whether a CA certificate is asked for. ``told`` says when which kinds of
-    differences of its certificates had their last event.
+    differences of its certificates had their last event. `stranger` tells of a certificate
+    from a CA that is none of the issuer's, until a check has said it.
     """
 
     key: IssuerKey
@@ -82,10 +88,12 @@ class IssuerEntry:
     may_approve: bool = True
     refused: str | None = None
     lives: dict[bool, CALife] = field(default_factory=dict)
+    seen: dict[bool, CALife] = field(default_factory=dict)
     longest: dict[bool, LongestAsked] = field(
         default_factory=lambda: {False: LongestAsked(), True: LongestAsked()}
     )
     told: dict[frozenset[str], datetime] = field(default_factory=dict)
+    stranger: SigningError | None = None
     waiting: dict[RequestKey, None] = field(default_factory=dict)
 
     def is_news(self, differences: frozenset[str], now: datetime) -> bool:
@@ -95,6 +103,27 @@ class IssuerEntry:
             return False
         self.told[differences] = now
         return True
+
+    def found_lives(self, lives: dict[bool, CALife]) -> None:
+        """The check found these; what was seen beside a CA that another has replaced is out of date."""
+        for is_ca, life in lives.items():
+            before = self.lives.get(is_ca)
+            if before is None or before.signer != life.signer:
+                self.seen.pop(is_ca, None)
+        self.lives = lives
+
+    def saw_life(self, life: CALife, *, is_ca: bool) -> None:
+        """A certificate came back from this CA."""
+        known = self.lives.get(is_ca)
+        if known is not None and known.signer == life.signer:
+            self.seen.pop(is_ca, None)
+        else:
+            self.seen[is_ca] = life
+
+    @property
+    def current_lives(self) -> dict[bool, CALife]:
+        """The lives of the CAs that sign, as far as is known, by whether CA certificates are signed."""
+        return {**self.lives, **self.seen}
 
     @property
     def external(self) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal
 
@@ -20,13 +21,16 @@ from issuer.controller.outcomes import Failed, Issued, Outcome, PutOff, Waiting
 from issuer.controller.registry import IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.controller.story import Story
+from issuer.controller.trust import StrangeCA, check_own, trusted_chains
 from issuer.kube.workqueue import WorkQueue
 from issuer.signing import outcomes as signing
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
 from issuer.x509.bundle import Bundle, read_bundle, read_leaf
+from issuer.x509.certificates import Certificate
 from issuer.x509.chain import Chain, candidate_chains
+from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError, X509Error
 from issuer.x509.verify import Asked, Finding, verify
 
@@ -34,6 +38,8 @@ from issuer.x509.verify import Asked, Finding, verify
 ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable", "STSUnavailable"})
 # One that says when the issuer's next request may go.
 RATE_LIMITED = "VaultRateLimited"
+# Findings that tell of a CA that ends sooner than was known.
+CA_END = frozenset({"EndsWithCA", "OutlivesCA", "TooShortToRenew"})
 # How a request is told that its certificate was refused; the canary knows it by this.
 NOT_AS_ASKED = "the CA returned a certificate that is not what was asked for"
 
@@ -67,6 +73,7 @@ class _NotOurs(Exception):
 
 _RESULTS = {
     signing.Failed: "failed",
+    signing.EndsWithCA: "failed",
     signing.Retry: "retry",
     signing.IssuerBroken: "issuer_broken",
     _NotOurs: "not_sent",
@@ -104,8 +111,9 @@ class SigningStep:
         shared = entry.shared.borrow()
         try:
             signed = await self._call(shared, work)
+            outcome = await self._accept(shared, signed, work)
             self.registry.trust(entry.key)
-            return await self._accept(shared, signed, work)
+            return outcome
         except _NotOurs:
             return _PUT_OFF
         except CAEndsTooSoon as error:
@@ -116,6 +124,7 @@ class SigningStep:
             return Failed(f"{error.reason}: {error.message}", error.reason)
         except signing.IssuerBroken as error:
             entry.suspect = True
+            entry.stranger = error if isinstance(error, StrangeCA) else None
             return self._issuer_trouble(entry.key, error)
         except signing.Retry as error:
             return self._passing_trouble(entry.key, error)
@@ -135,11 +144,11 @@ class SigningStep:
         asked = replace(asked, path_length=path_length(spec, asked))
         if approval.allowance is not None and request.policy_shortens:
             asked = replace(asked, duration=approval.allowance.cut(asked.duration))
-        now, ca = self.now(), entry.lives.get(asked.is_ca)
+        now, ca = self.now(), entry.current_lives.get(asked.is_ca)
         entry.longest[asked.is_ca].note(asked.duration, now)
         wanted = SigningRequest(
             csr_pem=asked.request.pem,
-            duration=fitting(asked.duration, ca, spec.ca_expiry, now),
+            duration=_fitting(asked, entry, spec, now),
             usages=asked.usages,
             is_ca=asked.is_ca,
             path_length=asked.path_length,
@@ -156,10 +165,11 @@ class SigningStep:
         try:
             return await self._timed(shared, work, work.wanted)
         except signing.Failed as error:
-            if error.reason != "CAExpiresTooSoon" or work.ca is None or work.ca_expiry == "Refuse":
+            ca = _sooner(work, error)
+            if error.reason != "CAExpiresTooSoon" or ca is None or work.ca_expiry == "Refuse":
                 raise
             # Nothing was signed. The role names another CA, or it was replaced since it was looked at.
-            left = shortened(work.ca, work.ca_expiry, self.now())
+            left = shortened(ca, work.ca_expiry, self.now())
             return await self._timed(shared, work, replace(work.wanted, duration=left))
 
     async def _timed(self, shared: SharedSigner, work: _Work, wanted: SigningRequest) -> SignedCertificate:
@@ -179,21 +189,20 @@ class SigningStep:
             self.metrics.sign_seconds.labels(result).observe(seconds)
 
     async def _accept(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> Outcome:
-        """Verify what came back; hold it for delivery, or have it revoked."""
+        """Verify what came back; hold it for delivery, or have it revoked. Raises IssuerBroken and Retry."""
         try:
             with span("verify"):
-                chain, findings = self._verified(signed, work)
+                chain, findings = await self._verified(shared, signed, work)
+        except signing.SigningError:
+            await self._discard(shared, signed, work)
+            raise
+        except asyncio.CancelledError:
+            self.delivery.left_behind(work.request.key, signed.serial)
+            raise
         except Exception as error:  # noqa: BLE001 - it was signed, and can't be delivered
             if not isinstance(error, X509Error):
                 self.defects.note("requests", work.request.key, error)
-            await self.delivery.revoke(
-                shared,
-                signed.leaf_pem,
-                signed.serial,
-                work.request.key,
-                Cause.UNVERIFIED,
-                is_ca=work.asked.is_ca,
-            )
+            await self._discard(shared, signed, work)
             why = error if isinstance(error, X509Error) else "it can't be read; see the controller's log"
             advice = _advice(shared.signer, error.codes if isinstance(error, _NotAsAsked) else frozenset())
             return Failed(
@@ -224,16 +233,42 @@ class SigningStep:
         self.delivery.hold(held)
         return Issued(held)
 
-    def _verified(self, signed: SignedCertificate, work: _Work) -> tuple[Chain, tuple[Finding, ...]]:
-        """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered."""
+    async def _discard(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> None:
+        """Revoke what was signed and can't be delivered."""
+        await self.delivery.revoke(
+            shared,
+            signed.leaf_pem,
+            signed.serial,
+            work.request.key,
+            Cause.UNVERIFIED,
+            is_ca=work.asked.is_ca,
+        )
+
+    async def _verified(
+        self, shared: SharedSigner, signed: SignedCertificate, work: _Work
+    ) -> tuple[Chain, tuple[Finding, ...]]:
+        """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered, and
+        IssuerBroken or Retry when it is none that the issuer trusts, or that can't be said now."""
         now = self.now()
-        chain, findings = _preferred(_chains(signed, now), work, now)
+        chains = trusted_chains(_chains(signed, now), shared.anchors)
+        chain, findings = _preferred(chains, work, now)
         for one in findings:
             self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
         fatal = [one for one in findings if one.fatal]
+        if fatal and not {one.code for one in fatal} <= CA_END:
+            raise _NotAsAsked(fatal)
+        await check_own(shared.signer, chain, is_ca=work.asked.is_ca)
+        self._saw(chain.cas[0], max(one.not_after for one in chains), work)
         if fatal:
             raise _NotAsAsked(fatal)
         return chain, findings
+
+    def _saw(self, signer: Certificate, ends: datetime, work: _Work) -> None:
+        """Remember when the CA that signed this ends, for the next requests and for the warning."""
+        entry = self.registry.find(work.issuer)
+        if entry is not None and work.ca is not None:
+            life = CALife(work.ca.path, signer.not_valid_before_utc, ends, fingerprint(signer))
+            entry.saw_life(life, is_ca=work.asked.is_ca)
 
     def _passing_trouble(self, key: IssuerKey, error: signing.Retry) -> Outcome:
         """This request comes back by itself; where others would meet the same, they wait, too."""
@@ -258,6 +293,26 @@ def _chains(signed: SignedCertificate, now: datetime) -> tuple[Chain, ...]:
         return candidate_chains(leaf, cas.certificates, now)
     except ChainError as error:
         raise ChainError(cas.explains(error)) from error
+
+
+def _fitting(asked: Asked, entry: IssuerEntry, spec: IssuerSpec, now: datetime) -> timedelta:
+    """The life to ask for. What was seen in answers may be out of date: it shortens, but never refuses."""
+    known, seen = entry.lives.get(asked.is_ca), entry.seen.get(asked.is_ca)
+    if seen is None:
+        return fitting(asked.duration, known, spec.ca_expiry, now)
+    try:
+        return fitting(asked.duration, seen, spec.ca_expiry, now)
+    except CAEndsTooSoon:
+        return fitting(asked.duration, None, spec.ca_expiry, now)
+
+
+def _sooner(work: _Work, error: signing.Failed) -> CALife | None:
+    """The life of the CA that the backend refused for, if it said so, else of the one that is known."""
+    ends = error.ca_ends if isinstance(error, signing.EndsWithCA) else None
+    if ends is None:
+        return work.ca
+    path, begins = (str(work.issuer), ends) if work.ca is None else (work.ca.path, work.ca.begins)
+    return CALife(path, begins, ends)
 
 
 def _preferred(chains: Sequence[Chain], work: _Work, now: datetime) -> tuple[Chain, tuple[Finding, ...]]:

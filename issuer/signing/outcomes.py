@@ -6,6 +6,8 @@ wrong, where, and what to do next. Neither holds secrets.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class SigningError(Exception):
     """Base of the three outcomes; raise one of them, never this."""
@@ -37,6 +39,14 @@ class Failed(SigningError):
 
     Raised by `sign` and `revoke` only. The request is failed for good.
     """
+
+
+class EndsWithCA(Failed):
+    """The CA ends before the asked certificate would; `ca_ends` is when, where the backend said so."""
+
+    def __init__(self, reason: str, message: str, ca_ends: datetime | None) -> None:
+        super().__init__(reason, message)
+        self.ca_ends = ca_ends
 
 
 class IssuerBroken(SigningError):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
+
+from issuer.x509.certificates import Certificate
 
 
 def _go_ahead() -> None:
@@ -71,6 +73,19 @@ class KeepsLogin(Protocol):
 
     def login_ends_in(self) -> float | None:
         """Seconds until its login ends if nothing is done; None where there is none, or it never ends."""
+        ...
+
+
+@runtime_checkable
+class KnowsItsCAs(Protocol):
+    """A signer that can tell its own CAs from others'."""
+
+    async def knows(self, cas: Sequence[Certificate], *, is_ca: bool) -> bool:
+        """Return True if all of these CAs are the backend's own where such certificates are signed.
+
+        Asks the backend again before it says no, so that a CA made meanwhile is known. Raises Retry or
+        IssuerBroken.
+        """
         ...
 
 

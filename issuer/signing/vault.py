@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from issuer.signing.outcomes import Failed, IssuerBroken, Retry
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
 from issuer.signing.vault_advice import advice
+from issuer.signing.vault_issuers import MountIssuers
 from issuer.signing.vault_outcomes import Outcome, outcome
 from issuer.signing.vault_parameters import parameters
 from issuer.vault.auth import AuthMethod, StaticToken
@@ -19,7 +20,7 @@ from issuer.vault.session import VaultSession
 from issuer.vault.tokens import LoggedIn, ignored
 from issuer.vault.transport import connect
 from issuer.x509.bundle import read_leaf, some
-from issuer.x509.certificates import is_authority
+from issuer.x509.certificates import Certificate, is_authority
 from issuer.x509.errors import InvalidCertificate
 
 _ENDING_SECONDS = 24 * 3600.0
@@ -62,6 +63,7 @@ class VaultSigner:
         self._session = VaultSession(client, method, clock, logged_in)
         self._pki = Pki(client, self._path)
         self._authority = None if authority_path is None else Pki(client, authority_path)
+        self._cas = {pki: MountIssuers(pki, clock) for pki in (self._pki, self._authority) if pki is not None}
 
     @property
     def path(self) -> SignPath:
@@ -77,13 +79,14 @@ class VaultSigner:
         IssuerBroken."""
         ca_pem = await self._check(self._pki)
         authority_pem = None if self._authority is None else await self._check(self._authority)
-        warnings = (*self._warnings(), *await self._revocation_warnings())
+        unlisted = dict.fromkeys(one.warning for one in self._cas.values() if one.warning is not None)
+        warnings = (*self._warnings(), *await self._revocation_warnings(), *unlisted)
         return Health(ca_pem, warnings, self._session.tokens.renew_in(), authority_pem)
 
     async def _check(self, pki: Pki) -> str:
         try:
             # In this order: the chain proves a PKI engine before the probe writes to its path.
-            ca_pem = await pki.ca_chain()
+            ca_pem = await self._cas[pki].read()
             await self._session.call(pki.probe)
         except VaultError as error:
             raise outcome(error, pki.path, self._connection) from error
@@ -112,6 +115,14 @@ class VaultSigner:
             raise outcome(error, pki.path, self._connection) from error
         cas = "".join(f"{ca.strip()}\n" for ca in signed.chain_pem)
         return SignedCertificate(f"{signed.leaf_pem.strip()}\n", cas, signed.serial.lower())
+
+    async def knows(self, cas: Sequence[Certificate], *, is_ca: bool) -> bool:
+        """Return True if all of these CAs are issuers of the mount that signs. Raises Retry, IssuerBroken."""
+        pki = self._authority if is_ca and self._authority is not None else self._pki
+        try:
+            return await self._cas[pki].hold(cas)
+        except VaultError as error:
+            raise outcome(error, pki.path, self._connection) from error
 
     def advice(self, codes: frozenset[str]) -> str:
         """Which of the Vault role's fields make differences of these codes."""

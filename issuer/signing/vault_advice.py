@@ -14,6 +14,8 @@ _ADVICE: Final = {
     "UsageBeyondPolicy": f"Set {_USAGES} of the Vault role so that it adds nothing, or name the usage in the "
     "policy's spec.allowed.usages",
     "UsageNotAsked": f"Set {_USAGES} of the Vault role so that it adds nothing, or ask for the usage",
+    "UnknownCA": "Look at who answers at vault.server, and see that LIST on MOUNT/issuers and GET on "
+    "MOUNT/issuer/*/json get through to Vault",
     "CAUsageNotAsked": "Take CertSign and CRLSign out of the Vault role's key_usage",
 }
 _OTHERWISE: Final = "Check the Vault role"

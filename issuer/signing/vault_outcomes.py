@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from issuer.signing.outcomes import Failed, IssuerBroken, Retry
+from issuer.signing.outcomes import EndsWithCA, Failed, IssuerBroken, Retry
 from issuer.vault import errors
 from issuer.vault.connection import Connection
 from issuer.vault.paths import SignPath
@@ -46,10 +46,11 @@ def _transient(error: errors.VaultError, connection: Connection) -> Retry | None
 def _refused_request(error: errors.VaultError, path: SignPath) -> Failed | None:
     match error:
         case errors.CAExpiresTooSoon():
-            return Failed(
+            return EndsWithCA(
                 "CAExpiresTooSoon",
                 f'The CA behind "{path}" ends before the asked certificate would. Ask for a shorter '
                 f"duration, or rotate the CA. {error}.",
+                error.ca_ends,
             )
         case errors.BadRequest():
             return Failed(

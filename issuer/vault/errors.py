@@ -7,6 +7,12 @@ Source: https://developer.hashicorp.com/vault/api-docs#http-status-codes, and th
 
 from __future__ import annotations
 
+import contextlib
+import re
+from datetime import datetime
+
+_CA_ENDS = re.compile(r"expiration of the CA certificate at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
+
 
 class VaultError(Exception):
     """A call to Vault failed.
@@ -113,6 +119,16 @@ class BadRequest(VaultError):
 
 class CAExpiresTooSoon(BadRequest):
     """The asked lifetime ends after the CA's own certificate."""
+
+    @property
+    def ca_ends(self) -> datetime | None:
+        """When the CA ends, as Vault says in its message (builtin/logical/pki/ca_util.go); else None."""
+        for message in self.messages:
+            found = _CA_ENDS.search(message)
+            if found is not None:
+                with contextlib.suppress(ValueError):
+                    return datetime.fromisoformat(f"{found[1]}+00:00")
+        return None
 
 
 class CANotReady(VaultError):

@@ -32,6 +32,7 @@ __all__ = ["PathError", "Pki", "SignPath", "Signed"]
 
 _MAX_CHAIN = 16
 _BEGIN = "-----BEGIN CERTIFICATE-----"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Vault tells these apart by text only. Every pattern is matched from the start: other messages quote names
 # out of the CSR, and a requester must not be able to make Vault say that the whole issuer is broken.
 _MEANINGS: tuple[tuple[re.Pattern[str], type[VaultError]], ...] = (
@@ -116,6 +117,32 @@ class Pki:
         adapter.show(str(pem))
         return str(pem)
 
+    async def issuers(self) -> dict[str, str]:
+        """The IDs of the mount's issuers with their serial numbers (`aa:bb:...`; empty where none is told).
+
+        Read without a token: on a PKI mount this needs none. Raises VaultError; UnexpectedAnswer also beyond
+        the transport's size, which holds some thousands of issuers.
+        Source: https://developer.hashicorp.com/vault/api-docs/secret/pki#list-issuers
+        """
+        # As GET, which Vault takes for LIST: proxies and firewalls know no LIST.
+        answer = await self._client.adapter().get(f"/v1/{self.path.mount}/issuers?list=true")
+        data = answer.get("data") if isinstance(answer, dict) else None
+        keys = data.get("keys") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(keys, list):
+            raise UnexpectedAnswer("Vault's answer about the mount's issuers names none")
+        about = data.get("key_info")
+        about = about if isinstance(about, dict) else {}
+        return {key: _serial(about.get(key)) for key in keys if isinstance(key, str) and _ID.fullmatch(key)}
+
+    async def issuer_certificate(self, issuer: str) -> str:
+        """The certificate, as PEM, of the issuer with that ID. Read without a token. Raises VaultError."""
+        answer = await self._client.adapter().get(f"/v1/{self.path.mount}/issuer/{issuer}/json")
+        data = answer.get("data") if isinstance(answer, dict) else None
+        found = data.get("certificate") if isinstance(data, dict) else None
+        if not isinstance(found, str) or _BEGIN not in found:
+            raise UnexpectedAnswer("Vault's answer about the issuer holds no certificate")
+        return found
+
     async def revoke(self, token: str, certificate: str) -> None:
         """Revoke by PEM (works for certificates that the role doesn't store, too) or by serial number."""
         try:
@@ -185,6 +212,11 @@ def _signed(answer: Any, where: str) -> Signed:
     if not isinstance(chain, list) or len(chain) > _MAX_CHAIN:
         raise UnexpectedAnswer(f"Vault's answer to {where} holds no readable CA chain")
     return Signed(leaf, tuple(ca for ca in chain if isinstance(ca, str) and _BEGIN in ca), serial)
+
+
+def _serial(about: Any) -> str:
+    serial = about.get("serial_number") if isinstance(about, dict) else None
+    return serial.lower() if isinstance(serial, str) else ""
 
 
 def _chain_of(answer: Any) -> str:

@@ -34,7 +34,7 @@ from tests.integration.support import (
     wait_answer,
 )
 
-SOON, NOW_OR_NEVER, PINNED = "pki_soon", "pki_now", "pki_pinned"
+SOON, NOW_OR_NEVER, PINNED, NAMED = "pki_soon", "pki_now", "pki_pinned", "pki_named"
 STRICT_SHORTEN = {"caExpiry": "Shorten", "verification": "Strict"}
 EXACT = ["digital signature", "key encipherment"]
 HOUR = timedelta(hours=1)
@@ -42,8 +42,9 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture(scope="module", autouse=True)
 def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
-    """A controller, and three CAs: 30 hours, one hour, and 30 hours behind a role that the mount hides."""
-    for mount, hours in ((SOON, (30,)), (NOW_OR_NEVER, (1,)), (PINNED, (30, 8000))):
+    """A controller, and CAs: 30 hours, one hour, and twice 30 hours behind a role whose mount has another
+    default; one of these cuts lives off."""
+    for mount, hours in ((SOON, (30,)), (NOW_OR_NEVER, (1,)), (PINNED, (30, 8000)), (NAMED, (30, 7000))):
         mount_pki(bed.vault, mount, 8000)
         for number in hours:
             sign_intermediate(bed.vault, layout.root_mount, mount, f"ends-in-{number}", number)
@@ -148,6 +149,37 @@ def test_vaults_own_truncation_is_held_to_the_same_rule(scope: Scope) -> None:
     applied(scope, PINNED, STRICT_SHORTEN)
     leaf = certificates_of(scope.issue("cut", duration="48h", usages=EXACT))[0]
     assert leaf.not_valid_after_utc < datetime.now(UTC) + 31 * HOUR
+
+
+def test_the_end_of_a_ca_that_the_role_names_is_known(scope: Scope) -> None:
+    """From Vault's refusal, and from then on by the certificates that come back from it."""
+    applied(scope, NAMED)
+    scope.request("beyond", duration="48h")
+    pem = scope.bed.vault.read(f"{NAMED}/issuer/ends-in-30")["certificate"]
+    named = x509.load_pem_x509_certificate(pem.encode())
+    end = named.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
+    message = failure(scope, "beyond")
+    assert "CAExpiresTooSoon" in message
+    assert end in message
+    applied(scope, NAMED, STRICT_SHORTEN)
+    path = f"{NAMED}/sign/lab"
+    for name in ("first", "next"):
+        calls = len(scope.bed.vault.audited(path))
+        leaf, above = certificates_of(scope.issue(name, duration="48h"))
+        assert above == named
+        left = above.not_valid_after_utc - leaf.not_valid_after_utc
+        assert timedelta() < left < timedelta(minutes=10)
+        if name == "next":
+            new = scope.bed.vault.audited(path)[calls:]
+            refused = [one for one in new if one.get("error") and "TTL" in str(one["error"])]
+            assert refused == [], "it was asked for what fits at once"
+    scope.bed.kube.wait(
+        API_VERSION,
+        scope.kind,
+        scope.name,
+        None if scope.cluster else scope.namespace,
+        until=lambda one: any(end in text for text in one["status"].get("warnings") or ()),
+    )
 
 
 def warned(scope: Scope, of: str) -> Any:

@@ -62,6 +62,20 @@ CONTRADICTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "an unknown approval": ("spec.approval", {"approval": "Nobody"}),
     "an unknown verification": ("spec.verification", {"verification": "None"}),
     "an unknown rule for the CA's end": ("spec.caExpiry", {"caExpiry": "Ignore"}),
+    "no trusted CA": ("spec.trustedCA", {"trustedCA": {}}),
+    "a trusted CA twice": (
+        "spec.trustedCA",
+        {"trustedCA": {"sha256": ["ab" * 32], "secretRef": REFERENCE}},
+    ),
+    "a short fingerprint": ("spec.trustedCA.sha256", {"trustedCA": {"sha256": ["ab" * 31]}}),
+    "a fingerprint with some colons": (
+        "spec.trustedCA.sha256",
+        {"trustedCA": {"sha256": [f"ab:{'ab' * 31}"]}},
+    ),
+    "a trusted CA in no Secret": (
+        "spec.trustedCA.secretRef",
+        {"trustedCA": {"secretRef": {"name": ""}}},
+    ),
     "two CA bundles": ("caBundleSecretRef", {"vault": {"caBundleSecretRef": REFERENCE}}),
     "a client certificate without key": (
         "clientKeySecretRef",

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from issuer.signing.outcomes import Failed, IssuerBroken, Retry, SigningError
+from issuer.signing.outcomes import EndsWithCA, Failed, IssuerBroken, Retry, SigningError
 from issuer.signing.signer import Revoker, Signer, SigningRequest
 from issuer.signing.vault import VaultSigner
 from issuer.signing.vault_outcomes import outcome
@@ -220,7 +220,7 @@ SIGN_OUTCOMES: list[tuple[fake.Reply, type[SigningError], str]] = [
     ((502, "<html>"), Retry, "VaultUnavailable"),
     (fake.NAME_NOT_ALLOWED, Failed, "RefusedByVault"),
     (fake.WRONG_KEY_TYPE, Failed, "RefusedByVault"),
-    (fake.CA_ENDS_FIRST, Failed, "CAExpiresTooSoon"),
+    (fake.CA_ENDS_FIRST, EndsWithCA, "CAExpiresTooSoon"),
     (fake.UNKNOWN_ROLE, IssuerBroken, "RoleNotFound"),
     (fake.NO_ROUTE, IssuerBroken, "PathNotFound"),
     (fake.NO_ISSUER, IssuerBroken, "IssuerNotFound"),
@@ -241,7 +241,9 @@ async def test_each_answer_to_a_sign_has_its_outcome(
     assert (type(caught.value), caught.value.reason) == (kind, reason)
 
 
-@pytest.mark.parametrize(("answer", "kind", "reason"), [one for one in SIGN_OUTCOMES if one[1] is not Failed])
+@pytest.mark.parametrize(
+    ("answer", "kind", "reason"), [one for one in SIGN_OUTCOMES if not issubclass(one[1], Failed)]
+)
 async def test_a_check_ends_in_retry_or_issuer_broken(
     vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply, kind: type[SigningError], reason: str
 ) -> None:
@@ -397,3 +399,10 @@ def test_a_rate_limit_says_when_to_come_back() -> None:
     mapped = outcome(error, SignPath.parse("pki/sign/web"), Connection("https://v"))
     assert isinstance(mapped, Retry)
     assert mapped.after == 7.0
+
+
+async def test_when_the_ca_ends_is_taken_from_vaults_refusal(vault: FakeVault, stack: AsyncExitStack) -> None:
+    vault.tell(fake.SIGN, fake.CA_ENDS_FIRST)
+    with pytest.raises(EndsWithCA) as caught:
+        await made(vault, stack).sign(asked())
+    assert caught.value.ca_ends == datetime(2026, 11, 24, 10, 22, 38, tzinfo=UTC)

@@ -51,6 +51,8 @@ UNKNOWN_SERIAL = (400, {"errors": ["certificate with serial aa:bb not found."]})
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
 SIGN = "POST /v1/pki/sign/web"
 CHAIN = "GET /v1/pki/ca_chain"
+ISSUERS = "/issuers?list=true"
+"""The end of the call that lists a mount's issuers: none, until a test tells some."""
 APPROLE_LOGIN = "POST /v1/auth/approle/login"
 RENEW = "POST /v1/auth/token/renew-self"
 LOOKUP = "GET /v1/auth/token/lookup-self"
@@ -121,6 +123,8 @@ class FakeVault:
         )
         self.calls.append(call)
         replies = self._replies.get(call.what)
+        if not replies and call.what.endswith(ISSUERS):
+            replies = [(200, {"data": {"keys": []}})]
         if not replies:
             self.untold.append(call.what)
             return web.Response(status=418, text="the fake wasn't told of this call")

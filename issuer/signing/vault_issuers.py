@@ -1,0 +1,128 @@
+"""The CAs of one PKI mount, so that an answer by another CA is noticed.
+
+Vault lists a mount's issuers and shows each one's certificate without a token. What is listed is read at each
+check; a certificate only when an answer has a CA that isn't known yet, since a mount may have hundreds, of
+which one signs. The list names serial numbers, so that few are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from itertools import islice
+from typing import Final
+
+from issuer.vault.errors import BadRequest, Forbidden, NotFound, ServerError, UnexpectedAnswer
+from issuer.vault.pki import Pki
+from issuer.x509.bundle import read_bundle
+from issuer.x509.certificates import Certificate
+from issuer.x509.describe import fingerprint, serial_hex
+from issuer.x509.errors import InvalidCertificate
+
+MAX_READ: Final = 100
+"""Most issuers whose certificate is read for one answer, and that are remembered."""
+PAUSE_SECONDS: Final = 1.0
+"""Between two readings of the list for answers with unknown CAs; all that came meanwhile share one."""
+
+
+class MountIssuers:
+    """What is known of a mount's CAs: those of its CA chain, and those that were looked up."""
+
+    def __init__(
+        self,
+        pki: Pki,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._pki = pki
+        self._clock = clock
+        self._sleep = sleep
+        self._served: frozenset[str] = frozenset()
+        self._listed: Mapping[str, str] = {}
+        self._found: dict[str, str] = {}
+        self._unlisted: str | None = None
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def read(self) -> str:
+        """Read the CA chain and the list of issuers; the chain as PEM. Raises VaultError."""
+        self._read_at = self._clock()
+        chain = await self._pki.ca_chain()
+        self._served = _fingerprints(chain)
+        try:
+            self._listed, self._unlisted = await self._pki.issuers(), None
+        except (BadRequest, Forbidden, NotFound, UnexpectedAnswer) as error:
+            self._listed, self._unlisted = {}, str(error)
+        except ServerError as error:
+            if error.status != HTTPStatus.NOT_IMPLEMENTED:  # a proxy's answer, and no passing trouble
+                raise
+            self._listed, self._unlisted = {}, str(error)
+        self._found = {one: what for one, what in self._found.items() if one in self._listed}
+        return chain
+
+    @property
+    def warning(self) -> str | None:
+        """What to say where the mount's issuers can't be listed."""
+        mount = self._pki.path.mount
+        unnamed = sum(not serial for serial in self._listed.values())
+        if self._unlisted is None and unnamed <= MAX_READ:
+            return None
+        if self._unlisted is None:
+            return (
+                f'"{mount}" has {unnamed} issuers whose serial numbers Vault does not tell: {MAX_READ} of '
+                "them are known, and a certificate by another one is refused"
+            )
+        return (
+            f'The issuers of "{mount}" can\'t be listed, so only the CAs of its CA chain are known, and a '
+            f'certificate by another one is refused: let LIST on "{mount}/issuers" and GET on '
+            f'"{mount}/issuer/*/json" through, which need no token. {self._unlisted}.'
+        )
+
+    async def hold(self, cas: Sequence[Certificate]) -> bool:
+        """Return True if the mount has all of these CAs. Raises VaultError.
+
+        For an unknown one the list is read once more, unless that was done since this call began.
+        """
+        if self._knows(cas):
+            return True
+        asked = self._clock()
+        async with self._reading:
+            if self._read_at < asked and not self._knows(cas):
+                await self._sleep(max(0.0, self._read_at + PAUSE_SECONDS - self._clock()))
+                await self.read()
+            if not self._knows(cas):
+                await self._look_up(cas)
+            return self._knows(cas)
+
+    def _knows(self, cas: Sequence[Certificate]) -> bool:
+        known = {*self._served, *self._found.values()}
+        return all(fingerprint(ca) in known for ca in cas)
+
+    async def _look_up(self, cas: Sequence[Certificate]) -> None:
+        serials = {serial_hex(ca) for ca in cas if not self._knows((ca,))}
+        for issuer in tuple(islice(self._to_read(serials), MAX_READ)):
+            try:
+                pem = await self._pki.issuer_certificate(issuer)
+                self._found[issuer] = fingerprint(read_bundle(pem).certificates[0])
+            except (BadRequest, Forbidden, NotFound, UnexpectedAnswer, InvalidCertificate):
+                self._found[issuer] = ""  # not to be had, or no certificate: it knows nothing of this CA
+        while len(self._found) > 2 * MAX_READ:
+            del self._found[next(iter(self._found))]
+
+    def _to_read(self, serials: set[str]) -> Iterator[str]:
+        """The issuers with these serial numbers, and those of which the list names none."""
+        unnamed = 0
+        for issuer, serial in self._listed.items():
+            unnamed += not serial
+            wanted = serial in serials if serial else unnamed <= MAX_READ
+            if wanted and issuer not in self._found:
+                yield issuer
+
+
+def _fingerprints(pem: str) -> frozenset[str]:
+    try:
+        return frozenset(map(fingerprint, read_bundle(pem).certificates))
+    except InvalidCertificate:
+        return frozenset()  # told by whoever judges the chain

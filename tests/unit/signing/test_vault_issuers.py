@@ -1,0 +1,177 @@
+"""Which CAs are a mount's own, with as few questions as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+from cryptography import x509
+
+from issuer.signing.vault_issuers import MAX_READ, PAUSE_SECONDS, MountIssuers
+from issuer.vault.errors import Forbidden, NotFound, ServerError, UnexpectedAnswer, VaultError
+from issuer.vault.paths import SignPath
+from issuer.vault.pki import Pki
+from issuer.x509.describe import serial_hex
+from tests.ca import TestCA, pem
+
+CERTIFICATES = [TestCA.make().root for _ in range(4)]
+PEMS = [pem(one) for one in CERTIFICATES]
+STRANGER = TestCA.make().root
+
+
+class Mount:
+    """A mount's issuers by number; `calls` are what was asked."""
+
+    def __init__(self, default: int = 0, others: Sequence[int] = ()) -> None:
+        self.path = SignPath.parse("pki/sign/web")
+        self.default, self.listed = default, {f"id-{n}": n for n in (default, *others)}
+        self.calls: list[str] = []
+        self.named = True
+        self.refuses: VaultError | None = None
+
+    async def ca_chain(self) -> str:
+        self.calls.append("chain")
+        return PEMS[self.default]
+
+    async def issuers(self) -> dict[str, str]:
+        self.calls.append("list")
+        await asyncio.sleep(0)
+        if self.refuses is not None:
+            raise self.refuses
+        return {one: serial_hex(CERTIFICATES[n]) if self.named else "" for one, n in self.listed.items()}
+
+    async def issuer_certificate(self, issuer: str) -> str:
+        self.calls.append(issuer)
+        if issuer not in self.listed:
+            raise NotFound("gone", status=404)
+        return PEMS[self.listed[issuer]]
+
+
+class Clock:
+    """A time that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def made(mount: Mount, clock: Clock) -> MountIssuers:
+    return MountIssuers(cast("Pki", mount), clock, clock.sleep)
+
+
+def held(*numbers: int) -> list[x509.Certificate]:
+    return [CERTIFICATES[number] for number in numbers]
+
+
+async def test_the_chain_of_the_check_needs_no_question() -> None:
+    mount = Mount()
+    known = made(mount, Clock())
+    assert await known.read() == PEMS[0]
+    assert await known.hold(held(0))
+    assert mount.calls == ["chain", "list"]
+    assert known.warning is None
+
+
+async def test_another_issuer_of_the_mount_is_read_once_by_its_serial() -> None:
+    mount = Mount(0, (1, 2, 3))
+    known = made(mount, Clock())
+    await known.read()
+    for _ in range(3):
+        assert await known.hold(held(2, 0))
+    assert mount.calls == ["chain", "list", "chain", "list", "id-2"]
+    # What was looked up is believed until the list leaves it out.
+    del mount.listed["id-2"]
+    await known.read()
+    assert not await known.hold(held(2))
+
+
+async def test_a_ca_made_since_the_check_is_known() -> None:
+    mount = Mount()
+    known = made(mount, Clock())
+    await known.read()
+    mount.default, mount.listed["id-1"] = 1, 1
+    assert await known.hold(held(1))
+
+
+async def test_a_stranger_with_a_known_serial_is_no_issuer() -> None:
+    mount = Mount(0, (1,))
+    known = made(mount, Clock())
+    await known.read()
+    mount.listed["forged"] = 1
+    mount.named = True
+    twin = serial_hex(STRANGER)
+    known_serials = {"id-0": serial_hex(CERTIFICATES[0]), "id-1": twin}
+
+    async def issuers() -> dict[str, str]:
+        return known_serials
+
+    mount.issuers = issuers  # type: ignore[method-assign]
+    assert not await known.hold([STRANGER])
+    assert mount.calls[-1] == "id-1", "it was looked at, and is another"
+    assert not await known.hold([CERTIFICATES[0], STRANGER]), "each CA of the chain counts"
+
+
+async def test_a_thousand_bad_answers_are_few_readings() -> None:
+    mount, clock = Mount(0, (1, 2)), Clock()
+    known = made(mount, clock)
+    await known.read()
+    answers = await asyncio.gather(*(known.hold([STRANGER]) for _ in range(1_000)))
+    assert not any(answers)
+    assert mount.calls.count("list") <= 3
+    assert all(0 <= seconds <= PAUSE_SECONDS for seconds in clock.slept)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Forbidden("no", status=403),
+        NotFound("no", status=404),
+        UnexpectedAnswer("too large"),
+        ServerError("no", status=501),
+    ],
+)
+async def test_a_list_that_may_not_be_read_leaves_the_chain_and_is_told(refusal: VaultError) -> None:
+    mount = Mount(0, (1,))
+    mount.refuses = refusal
+    known = made(mount, Clock())
+    await known.read()
+    assert known.warning is not None
+    assert "pki/issuers" in known.warning
+    assert await known.hold(held(0))
+    assert not await known.hold(held(1))
+    mount.refuses = None
+    await known.read()
+    assert known.warning is None
+
+
+async def test_a_vault_that_cannot_answer_now_is_no_verdict() -> None:
+    mount = Mount()
+    known = made(mount, Clock())
+    await known.read()
+    mount.refuses = ServerError("busy", status=503)
+    with pytest.raises(ServerError):
+        await known.hold([STRANGER])
+
+
+async def test_a_list_without_serials_is_read_up_to_a_bound_that_is_told() -> None:
+    mount = Mount(0, range(1, MAX_READ + 50))
+    mount.listed = {one: number % len(PEMS) for one, number in mount.listed.items()}
+    mount.named = False
+    known = made(mount, Clock())
+    await known.read()
+    assert known.warning is not None
+    assert str(MAX_READ) in known.warning
+    assert await known.hold(held(3))
+    for _ in range(3):
+        assert not await known.hold([STRANGER])
+    assert sum(one.startswith("id-") for one in mount.calls) == MAX_READ
