@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-unit test-chart test-integration test-pythons test-loaded test-cardinality test-status-page test-docs test-differential test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
+.PHONY: help setup demo test test-all test-unit test-chart test-integration test-pythons test-loaded test-cardinality test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test-docs: setup ## the command blocks of the pages alone, on the real testbed
 
 test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
 	@$(BIN)/python -m tools.tiers differential
+
+test-readers: setup ## what is approved reads the same in Go, Node, Java and OpenSSL, as far as they are here
+	@$(BIN)/python -m tools.tiers readers
 
 test-browser: setup ## the status page in a headless Chromium (installs Debian's, as root)
 	@tools/browser-packages.sh

@@ -5,7 +5,7 @@ differential tier. chart: Helm and kustomize, no cluster. integration: the real 
 the RBAC taken away, on a testbed of its own. docs: the pages' command blocks, typed as a reader does.
 browser: the status page and the docs in Chromium. e2e: image and chart on a real node. cardinality: 20,000
 requests in 500 namespaces. differential: the real approver-policy, which is built for it. status-page: the
-status page while 20,000 requests wait.
+status page while 20,000 requests wait. readers: approved names, read by Go, Node, Java and OpenSSL.
 
 python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 """

@@ -45,6 +45,11 @@ def label_problem(name: str) -> str | None:
     return None
 
 
+def ends_in_number(name: str) -> bool:
+    """Return True if browsers take `name` for an IPv4 address, or refuse it as a bad one."""
+    return bool(_NUMBER.fullmatch(name.rpartition(".")[2]))
+
+
 def is_address(name: str) -> bool:
     """Return True if some software reads `name` as an IPv4 address: two to four numbers, as for inet_aton(3).
 

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from issuer.x509.syntax.hosts import is_address, label_problem
+from issuer.x509.syntax.hosts import ends_in_number, is_address, label_problem
 from issuer.x509.syntax.text import text_problem
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -23,7 +23,9 @@ _ALPHANUMERIC: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 _USER: Final = frozenset(_ALPHANUMERIC + "-._~!$&'()*+,;=:")
 _PATH: Final = _USER | {"@", "/"}
 _QUERY: Final = _PATH | {"?"}
-_NEED_HOST: Final = frozenset({"http", "https", "ws", "wss", "ftp", "spiffe"})
+# Browsers have rules of their own for these, and take a host that ends in a number for an address.
+_SPECIAL: Final = frozenset({"http", "https", "ws", "wss", "ftp", "file"})
+_NEED_HOST: Final = (_SPECIAL - {"file"}) | {"spiffe"}
 _MOST_ENCODINGS: Final = 4
 _LARGEST_PORT: Final = 65_535
 # What NFKC makes a dot or a slash of.
@@ -52,9 +54,17 @@ def uri_problem(text: str) -> str | None:
     for part, allowed in ((user, _USER), (path, _PATH), (query, _QUERY), (fragment, _QUERY)):
         if problem := _characters_problem(part, allowed):
             return problem
-    if (authority or scheme.lower() in _NEED_HOST) and (problem := _place_problem(place)):
+    if problem := _authority_problem(scheme.lower(), user, place, path):
         return problem
     return _encoding_problem(path, path=True) or _encoding_problem(f"{user}{query}{fragment}", path=False)
+
+
+def _authority_problem(scheme: str, user: str, place: str, path: str) -> str | None:
+    if scheme == "file" and (user or ":" in place or not path.startswith("/")):
+        return "is a file's URI with more, or less, than a host and an absolute path"
+    if user or place or scheme in _NEED_HOST:
+        return _place_problem(place, special=scheme in _SPECIAL)
+    return None if path else "has neither a host nor a path"
 
 
 def _split(rest: str) -> tuple[str | None, str]:
@@ -74,7 +84,7 @@ def _characters_problem(part: str, allowed: frozenset[str]) -> str | None:
     return f"is not a URI: it has {bad!a} in a place where that is not allowed"
 
 
-def _place_problem(place: str) -> str | None:
+def _place_problem(place: str, *, special: bool) -> str | None:
     """What is wrong with a host and port, both of them as they stand behind the user."""
     if place.startswith("["):
         inside, closed, port = place[1:].partition("]")
@@ -84,7 +94,7 @@ def _place_problem(place: str) -> str | None:
             return "is not a URI: something stands between its host and its port"
     else:
         host, _, port = place.partition(":")
-        host_wrong = _host_problem(host)
+        host_wrong = _host_problem(host, special=special)
     if host_wrong:
         return f"has {host_wrong}"
     if not _PORT.fullmatch(port) or int(port or "0") > _LARGEST_PORT:
@@ -92,13 +102,14 @@ def _place_problem(place: str) -> str | None:
     return None
 
 
-def _host_problem(host: str) -> str | None:
+def _host_problem(host: str, *, special: bool) -> str | None:
     """What is wrong with a host, in words that complete "it has ..."."""
     if not host:
         return "no host"
     if problem := label_problem(host):
         return f"a host that {problem}"
-    if is_address(host) and not (_OCTETS.fullmatch(host) and all(map(_is_octet, host.split(".")))):
+    numbers = is_address(host) or (special and ends_in_number(host))
+    if numbers and not (_OCTETS.fullmatch(host) and all(map(_is_octet, host.split(".")))):
         return "a host that is an IP address in an unusual spelling"
     return None
 

@@ -148,7 +148,7 @@ GOOD_URIS = [
     ),
     *(
         "https://a/%20",
-        "file:///x",
+        *("file:///x", "file:/x", "file://h/x", "ldap:///c=x"),
         "https://a.test/a.b/.well-known/x",
         "https://a.test?x=../..",
         "tag:a,2:b",
@@ -223,6 +223,8 @@ BAD_URIS = [
         "https://a.test:99999/",
     ),
     *(
+        *("http://443/", "https://10.0.0a.1/", "http://u:@443/", "file://u@h/x", "file://h:80/x", "file:x"),
+        *("file:,//a", "ldap://", "x://?q", "x:", "x:#f", "x:?q", "x://@", "x://:80/a"),
         "https://a.test:8o/",
         "https://bank.com,x.a.test/",
         "https://*.a.test/",
