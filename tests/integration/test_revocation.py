@@ -113,6 +113,23 @@ def test_a_request_collected_while_its_secret_holds_the_certificate_is_not_revok
     wait_until(lambda: len(events(bed, namespace, "NotRevoked")) == 2, "it is told for both")
 
 
+def test_a_forged_status_has_nobody_elses_certificate_revoked(
+    bed: Testbed, layout: PkiLayout, running: ControllerProcess, namespace: str
+) -> None:
+    name = issuer(bed, layout, "forged", "OnDelete")
+    victim = issue(bed, "victim", namespace, name)
+    issue(bed, "forger", namespace, name)
+    found = bed.kube.get(CERT_MANAGER, REQUEST, "forger", namespace)
+    found["status"]["certificate"] = bed.kube.get(CERT_MANAGER, REQUEST, "victim", namespace)["status"][
+        "certificate"
+    ]
+    found["status"]["failureTime"] = "2000-01-01T00:00:00Z"
+    bed.kube.replace(found, "status")
+    delete(bed, "forger", namespace)
+    wait_gone(bed, "forger", namespace)
+    assert revoked_at(bed, victim) == 0
+
+
 def test_a_request_pruned_before_its_successor_is_answered_is_revoked_only_after_it(
     bed: Testbed, layout: PkiLayout, namespace: str, running: ControllerProcess
 ) -> None:
