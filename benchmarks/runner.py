@@ -126,6 +126,7 @@ async def prepared(plan: Plan, systems: Mapping[str, System], run: Run | None = 
     options = Options(
         webhook=plan.webhook,
         approver=False,
+        vault_in_memory=False,
         approver_policy=any(one.uses_approver_policy for one in systems.values()),
     )
     with Testbed(options) as bed:

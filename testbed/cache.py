@@ -60,13 +60,25 @@ def cached(name: str, fill: Callable[[Path], None], waiting: Callable[[], None] 
     return target
 
 
-def new_data_directory() -> tuple[Path, int]:
-    """A private temporary directory and the descriptor of its lock, held as long as this process lives.
+def memory_directory(megabytes: int) -> Path | None:
+    """The file system in memory, if there is one with so much room: a write there waits for no disk."""
+    memory = Path("/dev/shm")  # noqa: S108  # only as the parent of private directories
+    try:
+        free = shutil.disk_usage(memory).free // 2**20
+    except OSError:
+        return None
+    return memory if free >= megabytes and os.access(memory, os.W_OK) else None
 
-    Directories whose owner died without cleaning up (SIGKILL, power) are removed first.
+
+def new_data_directory(parent: Path | None = None) -> tuple[Path, int]:
+    """A private directory in `parent` (where temporary ones are), and the descriptor of its lock.
+
+    The lock is held as long as this process lives. Directories whose owner died without cleaning up (SIGKILL,
+    power) are removed first.
     """
-    sweep_data_directories()
-    directory = Path(tempfile.mkdtemp(prefix=DATA_PREFIX))
+    parent = parent or Path(tempfile.gettempdir())
+    sweep_data_directories(parent)
+    directory = Path(tempfile.mkdtemp(prefix=DATA_PREFIX, dir=parent))
     # Locked before it gets its name, so that another sweep never sees it unlocked.
     early = directory / "lock.new"
     descriptor = os.open(early, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -75,9 +87,9 @@ def new_data_directory() -> tuple[Path, int]:
     return directory, descriptor
 
 
-def sweep_data_directories() -> None:
-    """Remove testbed directories of this user that no living process holds."""
-    for directory in Path(tempfile.gettempdir()).glob(f"{DATA_PREFIX}*"):
+def sweep_data_directories(parent: Path) -> None:
+    """Remove testbed directories of this user in `parent` that no living process holds."""
+    for directory in parent.glob(f"{DATA_PREFIX}*"):
         with contextlib.suppress(OSError):
             if directory.is_symlink() or directory.stat().st_uid != os.getuid():
                 continue

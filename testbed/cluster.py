@@ -56,6 +56,7 @@ class Options:
         controllers: run exactly these of cert-manager's controllers instead.
         minimum_backoff: Go duration a Certificate waits after a failed request (cert-manager: ``1h``).
         vault: run OpenBao.
+        vault_in_memory: keep its data in memory, where there is room; on the disk a write waits for the disk.
         audit: write the API server's audit log (who called what), at ``bed.apiserver.audit_log``.
         apiserver_flags: more flags for kube-apiserver.
         address: where the API server and OpenBao listen; loopback, or an address of a node that pods reach.
@@ -71,6 +72,7 @@ class Options:
     controllers: tuple[str, ...] | None = None
     minimum_backoff: str = "1s"
     vault: bool = True
+    vault_in_memory: bool = True
     audit: bool = False
     apiserver_flags: tuple[str, ...] = ()
     address: str = LOOPBACK
@@ -145,7 +147,11 @@ class Testbed:
             address=options.address,
         )
         vault = self.directory / "openbao"
-        self._vault = OpenBao(self.servers.bao, vault, options.address) if options.vault else None
+        self._vault = (
+            OpenBao(self.servers.bao, vault, options.address, in_memory=options.vault_in_memory)
+            if options.vault
+            else None
+        )
         self.adopt(self.etcd.process)
         self.adopt(self.apiserver.process)
         jobs: list[Callable[[], None]] = [lambda: self._start_kubernetes(stack)]

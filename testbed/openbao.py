@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from testbed.cache import memory_directory, new_data_directory
 from testbed.certs import ClientCA, write_server
 from testbed.errors import HTTPError, TestbedError
 from testbed.processes import LOOPBACK, Process, free_port, retry_ports
@@ -14,6 +17,8 @@ from testbed.servers import Program
 from testbed.vaultclient import VaultClient
 
 KEY_SHARES, KEY_THRESHOLD = 3, 2
+MEMORY_MB = 512
+"""Room that memory must have for the data of an OpenBao; tests use some ten of it."""
 
 
 class OpenBao(VaultClient):
@@ -29,13 +34,18 @@ class OpenBao(VaultClient):
         audit_log: file with one JSON object for each request and each answer.
     """
 
-    def __init__(self, program: Program, directory: Path, address: str = LOOPBACK) -> None:
+    def __init__(
+        self, program: Program, directory: Path, address: str = LOOPBACK, *, in_memory: bool = True
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._tls = write_server(directory, "openbao", [address])
         super().__init__("", "", self._tls.ca)
         self._program = program
         self._directory = directory
         self._address = address
+        self._in_memory = in_memory
+        self._data: Path | None = None
+        self._data_lock: int | None = None
         self.process = Process("OpenBao", directory / "openbao.log")
         self.client_ca = ClientCA("testbed client CA")
         self.audit_log = directory / "audit.log"
@@ -77,8 +87,6 @@ class OpenBao(VaultClient):
 
     def _configuration(self, port: int, mtls_port: int) -> dict[str, Any]:
         cluster_port = free_port()
-        data = self._directory / "data"
-        data.mkdir(exist_ok=True)
         listener = {
             "address": f"{self._address}:{port}",
             "cluster_address": f"{LOOPBACK}:{cluster_port}",
@@ -99,13 +107,33 @@ class OpenBao(VaultClient):
         return {
             "listener": [{"tcp": listener}, {"tcp": mtls_listener}],
             # The only storage of OpenBao 2.7 that needs no server of its own and survives a restart.
-            "storage": {"raft": {"path": str(data), "node_id": "testbed", "performance_multiplier": "1"}},
+            "storage": {
+                "raft": {
+                    "path": str(self._data_directory()),
+                    "node_id": "testbed",
+                    "performance_multiplier": "1",
+                }
+            },
             "audit": [{"file": {"file": audit}}],
             "api_addr": self.addr,
             "cluster_addr": f"https://{LOOPBACK}:{cluster_port}",
             "log_level": "info",
             "ui": False,
         }
+
+    def _data_directory(self) -> Path:
+        """Where it keeps its data: in memory, if it may and can.
+
+        Raft waits for the disk at each write: beside an image being built a write took more than 30 s.
+        """
+        if self._data is None:
+            memory = memory_directory(MEMORY_MB) if self._in_memory else None
+            if memory is not None:
+                self._data, self._data_lock = new_data_directory(memory)
+            else:
+                self._data = self._directory / "data"
+                self._data.mkdir(exist_ok=True)
+        return self._data
 
     def _answers(self) -> bool:
         try:
@@ -160,6 +188,10 @@ class OpenBao(VaultClient):
         """End it for good."""
         self.process.stop(grace=0)
         self.disconnect()
+        if self._data is not None and self._data_lock is not None:
+            shutil.rmtree(self._data, ignore_errors=True)
+            os.close(self._data_lock)
+            self._data_lock = None
 
     def pause(self) -> None:
         """Freeze it: connections are taken and nothing is answered."""

@@ -20,9 +20,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from testbed.cache import memory_directory
 from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.errors import HTTPError, TestbedError
 from testbed.kube import Kube, Object
+from testbed.openbao import MEMORY_MB, OpenBao
 from testbed.processes import PATIENCE
 from testbed.running import current, down, furnish, up
 from testbed.vaultpki import PkiLayout, setup_approle, setup_kubernetes_role, setup_policy, setup_token
@@ -211,6 +213,24 @@ def test_sealed_openbao_refuses_and_unsealed_takes_a_write_at_once(bed: Testbed,
     bed.vault.pause()
     bed.vault.resume()
     a_write_is_taken(bed)
+
+
+def test_vaults_data_is_in_memory_where_there_is_room_and_goes_with_it(bed: Testbed, tmp_path: Path) -> None:
+    memory = memory_directory(MEMORY_MB)
+    if memory is None:
+        pytest.skip("there is no file system in memory with room for it")
+    vault = OpenBao(bed.servers.bao, tmp_path / "bao")
+    try:
+        vault.start()
+        config = json.loads((tmp_path / "bao" / "openbao.json").read_text())
+        data = Path(config["storage"]["raft"]["path"])
+        assert memory in data.parents
+        vault.stop()
+        vault.start()
+        assert (data / "vault.db").is_file()
+    finally:
+        vault.close()
+    assert not data.exists()
 
 
 def test_what_is_removed_is_gone(bed: Testbed, namespace: str) -> None:
