@@ -26,6 +26,7 @@ from issuer.vault.errors import (
 )
 from issuer.vault.translate import Answer, error_from_answer, error_from_exception
 from issuer.vault.transport import MAX_ANSWER_BYTES, VaultClient, proxy_for
+from tests.ca import TestCA
 from tests.unit.vault import fake
 from tests.unit.vault.fake import FakeVault, client_of, fake_vault
 
@@ -238,6 +239,17 @@ def test_tls_is_always_verified() -> None:
     context = Connection("https://vault:8200").tls()
     assert context is not None
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+def test_connections_that_trust_the_same_share_a_tls_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    ca, other = (TestCA.make().ca_pems.encode() for _ in range(2))
+    first = Connection("https://one:8200", ca_pem=ca).tls()
+    assert Connection("https://two:8200", ca_pem=ca, server_name="x").tls() is first
+    assert Connection("https://one:8200", ca_pem=other).tls() is not first
+    system = Connection("https://one:8200").tls()
+    assert Connection("https://two:8200").tls() is system is not first
+    monkeypatch.setattr("issuer.vault.connection._system_store", lambda: (1.0, 2.0))
+    assert Connection("https://one:8200").tls() is not system, "the store has changed"
 
 
 def test_the_ca_bundle_is_not_in_the_repr() -> None:
