@@ -36,11 +36,20 @@ from issuer.kube.wire import Object, keepalive_socket, lines, read_body, read_er
 MAX_OBJECT: Final = 16 << 20
 """Bytes of one object's answer. etcd takes 1.5 MiB by default; the rest is room for other settings."""
 
-MAX_PAGE: Final = 64 << 20
-"""Bytes of a page of a list: 500 objects of 128 KiB. When it is passed, a reflector asks for less."""
+MAX_PAGE: Final = 16 << 20
+"""Bytes of a page of a list: ten of the largest objects. When it is passed, a reflector asks for less."""
+
+MAX_WHOLE: Final = 64 << 20
+"""Bytes of a list in one piece."""
 
 MAX_LINE: Final = MAX_OBJECT
-"""Bytes of one event on a watch."""
+"""Bytes of one event on a watch. One that is larger is skipped."""
+
+TOO_LARGE: Final = "TOO_LARGE"
+"""The type that `watch` gives an event that it has skipped; its object is empty."""
+
+INITIAL_END: Final = "k8s.io/initial-events-end"
+"""The annotation of the bookmark behind the last of the initial events."""
 
 _RELOAD_GAP: Final = (
     5.0  # seconds between two loads of refused credentials: an exec plugin is a process each time
@@ -60,6 +69,8 @@ class Page:
     items: Sequence[Object] = field(repr=False)
     resource_version: str
     continue_token: str = ""
+    size: int = 0
+    """Bytes of the whole answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +160,11 @@ class KubeClient:
         query = _query(fieldSelector=field_selector, labelSelector=label_selector, limit=str(limit or ""))
         if continue_token:
             query["continue"] = continue_token
-        answer = await self._call("GET", _url(resource.path(namespace), query), bound=MAX_PAGE)
+        url, bound = _url(resource.path(namespace), query), MAX_PAGE if limit else MAX_WHOLE
+        answer, size = await self._sized_call("GET", url, bound=bound)
         metadata = answer.get("metadata") or {}
         items = answer.get("items") or []
-        return Page(items, str(metadata.get("resourceVersion", "")), metadata.get("continue") or "")
+        return Page(items, str(metadata.get("resourceVersion", "")), metadata.get("continue") or "", size)
 
     async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
         """Create `body`, in `namespace` or its own. Raises AlreadyExists, Invalid, ..."""
@@ -257,7 +269,7 @@ class KubeClient:
         self,
         resource: Resource,
         *,
-        resource_version: str,
+        resource_version: str | None,
         namespace: str | None = None,
         field_selector: str | None = None,
         label_selector: str | None = None,
@@ -265,6 +277,10 @@ class KubeClient:
         read_timeout: float = 90.0,
     ) -> AsyncGenerator[tuple[str, Object], None]:
         """Events after `resource_version` as (type, object), with bookmarks, until the server ends the watch.
+
+        None begins with an ADDED event for each object there is, up to a bookmark with the annotation
+        `INITIAL_END` (a streaming list; Kubernetes 1.34, or the feature gate WatchList). A server that
+        can't do that raises Invalid.
 
         `timeout_seconds` is what the server is asked for. Silence of `read_timeout` seconds raises
         Unavailable: the server sends a bookmark about once a minute, so the connection is dead. An ERROR
@@ -274,14 +290,20 @@ class KubeClient:
         query |= {
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "resourceVersion": resource_version,
             "timeoutSeconds": str(timeout_seconds),
         }
+        if resource_version is None:
+            query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+        else:
+            query["resourceVersion"] = resource_version
         path = resource.path(namespace)
         limits = aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=read_timeout)
         what = f"WATCH {path}"
         async with self._response("GET", _url(path, query), None, limits) as response:
-            async for line in lines(response.content, MAX_LINE, what):
+            async for line in lines(response.content, MAX_LINE):
+                if line is None:
+                    yield TOO_LARGE, {}
+                    continue
                 kind, value = read_event(line, what)
                 if kind == "ERROR":
                     code = value.get("code")
@@ -297,6 +319,19 @@ class KubeClient:
         bound: int = MAX_OBJECT,
         content_type: str = _JSON,
     ) -> Object:
+        answer, _ = await self._sized_call(method, url, body, bound=bound, content_type=content_type)
+        return answer
+
+    async def _sized_call(
+        self,
+        method: str,
+        url: str,
+        body: Object | None = None,
+        *,
+        bound: int,
+        content_type: str = _JSON,
+    ) -> tuple[Object, int]:
+        """The answer, and its bytes."""
         data = orjson.dumps(body) if body is not None else None
         async with self._response(method, url, data, self._timeout, content_type) as response:
             content = await read_body(response, bound)
@@ -309,7 +344,7 @@ class KubeClient:
             raise KubeError(f"{what}: the answer is not JSON; is this a Kubernetes API server?") from error
         if not isinstance(answer, dict):
             raise KubeError(f"{what}: the answer is not an object")
-        return answer
+        return answer, len(content)
 
     @asynccontextmanager
     async def _response(

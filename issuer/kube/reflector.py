@@ -1,7 +1,8 @@
-"""Keeps a handler in step with a resource: a paged list, then a watch, resumed while the server allows.
+"""Keeps a handler in step with a resource: a list, then a watch, resumed while the server allows.
 
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes and
-client-go's reflector. The list is handed on page by page and never held whole.
+client-go's reflector. The list is a stream of objects where the server has such, and else comes in pages that
+are small while objects are large; it is never held whole.
 """
 
 from __future__ import annotations
@@ -10,19 +11,32 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final, Protocol
 
 import structlog
 
-from issuer.kube.client import KubeClient, Page
-from issuer.kube.errors import AnswerTooLarge, BadRequest, Expired, Forbidden, KubeError, NotFound
+from issuer.kube.client import INITIAL_END, MAX_LINE, TOO_LARGE, KubeClient, Page
+from issuer.kube.errors import (
+    AnswerTooLarge,
+    BadRequest,
+    Expired,
+    Forbidden,
+    Invalid,
+    KubeError,
+    NotFound,
+    Unavailable,
+)
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 
 PAGE: Final = 200
-"""Objects asked for in a page."""
+"""Objects asked for in a page at most."""
+
+_FIRST_PAGE: Final = 10  # MAX_PAGE has room for that many of the largest objects
+_SMALL_PAGE: Final = 1 << 20  # bytes; after such a page twice as many objects are asked for
+_LARGE_PAGE: Final = 4 << 20  # bytes; after such a page half as many: parsed it takes three times the memory
 
 WATCH_SECONDS: Final = (45, 75)
 """How long a watch is asked to last: a range, so that watches that began together do not end together.
@@ -64,7 +78,8 @@ class Handler(Protocol):
 class Reflector:
     """Runs one list-and-watch. `keep` is asked for each object, whatever the server filters.
 
-    An `optional` resource may be withheld from us: that is no fault, told once, and asked for again.
+    `streamed` asks for a streaming list; a server that has none is asked for pages. An `optional` resource
+    may be withheld from us: that is no fault, told once, and asked for again.
 
     Objects come without `metadata.managedFields`, which nobody here reads; a PUT without them leaves them as
     they are.
@@ -80,6 +95,7 @@ class Reflector:
         field_selector: str | None = None,
         keep: Callable[[Object], bool] | None = None,
         optional: bool = False,
+        streamed: bool = False,
         page_size: int = PAGE,
         read_timeout: float = READ_TIMEOUT,
         first_backoff: float = _FIRST_BACKOFF,
@@ -93,6 +109,8 @@ class Reflector:
         self._optional = optional
         self._withheld = False  # and told
         self._refused = False  # at the last try
+        self._streamed = streamed
+        self._broke_off = False  # the last streaming list
         self._page_size = page_size
         self._read_timeout = read_timeout
         self._first_backoff = first_backoff
@@ -107,6 +125,8 @@ class Reflector:
         """Lists and watches that ended with an error."""
         self.relists = 0
         """Full lists after the first."""
+        self.too_large = 0
+        """Events that were skipped because of their size."""
         self.handler_errors = 0
         """Exceptions the handler raised; each concerned one object and was logged."""
         self.last_contact = 0.0
@@ -176,9 +196,6 @@ class Reflector:
                 error=error.message,
             )
             return
-        if isinstance(error, AnswerTooLarge):
-            self._page_size = max(1, self._page_size // 4)
-            self._version = ""
         self._log.warning(
             "list or watch failed", error=error.message, status=error.status, failures=self._failures
         )
@@ -199,34 +216,81 @@ class Reflector:
         await asyncio.sleep(max(delay, min(at_least or 0.0, _LONGEST_ASKED)))
 
     async def _list(self) -> None:
-        """Hand on a whole list; one whose continue token expires half-way starts again."""
-        for _ in range(_PAGED_TRIES):
-            try:
-                self._version = await self._list_paged(self._page_size)
-                break
-            except Expired:
-                self._log.info("list expired between pages, starting again")
-        else:
-            # Pages take longer than the server keeps history. One piece can't expire; its size is bounded as
-            # ever.
-            self._version = await self._list_paged(0)
+        """Hand on a whole list."""
+        version = await self._list_streamed() if self._streamed and not self._broke_off else None
+        self._version = await self._list_in_pages() if version is None else version
+        self._broke_off = False
         if self.synced.is_set():
             self.relists += 1
         self.synced.set()
 
+    async def _list_streamed(self) -> str | None:
+        """Hand on a list as a stream of its objects, each parsed alone; the version it is of.
+
+        None where the server has no such list. Changes made meanwhile may come before its end.
+        """
+        self._handler.begin()
+        try:
+            async with aclosing(self._events(None)) as events:
+                async for kind, obj in events:
+                    self.last_contact = time.monotonic()
+                    self._refused = False
+                    if kind == "BOOKMARK":
+                        if INITIAL_END in (obj["metadata"].get("annotations") or {}):
+                            self._handler.end()
+                            return str(obj["metadata"]["resourceVersion"])
+                    elif kind in ("ADDED", "MODIFIED") and self._kept(obj):
+                        self._call(self._handler.add, obj)
+                    else:
+                        self._event(kind, obj)
+        except Unavailable:
+            self._broke_off = True  # whatever that server has, pages may go through
+            raise
+        except (BadRequest, Invalid) as error:
+            if isinstance(error, BadRequest) and self.server_side_filter:
+                raise  # it may be the selector
+            self._streamed = False
+            self._log.info("server has no streaming lists, asking for pages", error=error.message)
+            return None
+        self._broke_off = True
+        raise Unavailable(f"WATCH {self._resource.plural}: it ended before the list was complete")
+
+    async def _list_in_pages(self) -> str:
+        """Hand on a list in pages; one whose continue token expires half-way starts again."""
+        for _ in range(_PAGED_TRIES):
+            try:
+                return await self._list_paged(min(_FIRST_PAGE, self._page_size))
+            except Expired:
+                self._log.info("list expired between pages, starting again")
+        # Pages take longer than the server keeps history. One piece can't expire; its size is bounded.
+        return await self._list_paged(0)
+
     async def _list_paged(self, limit: int) -> str:
         self._handler.begin()
-        page = await self._page(limit, "")
-        version = page.resource_version
+        version, token = "", ""
         while True:
+            try:
+                page = await self._page(limit, token)
+            except AnswerTooLarge:
+                if limit == 1:
+                    raise
+                limit = max(1, (limit or self._page_size) // 2)
+                continue
+            version = version or page.resource_version
             for obj in page.items:
                 if self._kept(obj):
                     self._call(self._handler.add, obj)
             if not page.continue_token:
                 break
-            page = await self._page(limit, page.continue_token)
+            token, limit = page.continue_token, self._next_limit(limit, page.size)
         self._handler.end()
         return version
+
+    def _next_limit(self, limit: int, size: int) -> int:
+        """How many objects to ask for after a page of `size` bytes."""
+        if size > _LARGE_PAGE:
+            return max(1, limit // 2)
+        return min(self._page_size, limit * 2) if size < _SMALL_PAGE else limit
 
     async def _page(self, limit: int, token: str) -> Page:
         page = await self._client.list_page(
@@ -243,17 +307,12 @@ class Reflector:
     async def _watch(self) -> bool:
         """One watch, to its end; whether it brought anything."""
         brought = False
-        events = self._client.watch(
-            self._resource,
-            resource_version=self._version,
-            namespace=self._namespace,
-            field_selector=self._selector(),
-            timeout_seconds=random.randint(*WATCH_SECONDS),  # noqa: S311 - spreads load, hides nothing
-            read_timeout=self._read_timeout,
-        )
-        async with aclosing(events):
+        async with aclosing(self._events(self._version)) as events:
             async for kind, obj in events:
                 self.last_contact = time.monotonic()
+                if kind == TOO_LARGE:
+                    self._event(kind, obj)
+                    continue
                 if not brought:
                     brought = True
                     self._refused = False
@@ -264,8 +323,21 @@ class Reflector:
                 self._version = version
         return brought
 
+    def _events(self, version: str | None) -> AsyncGenerator[tuple[str, Object], None]:
+        return self._client.watch(
+            self._resource,
+            resource_version=version,
+            namespace=self._namespace,
+            field_selector=self._selector(),
+            timeout_seconds=random.randint(*WATCH_SECONDS),  # noqa: S311 - spreads load, hides nothing
+            read_timeout=self._read_timeout,
+        )
+
     def _event(self, kind: str, obj: Object) -> None:
-        if kind == "DELETED":
+        if kind == TOO_LARGE:
+            self.too_large += 1
+            self._log.error("an object is too large and was skipped", bound=MAX_LINE)
+        elif kind == "DELETED":
             self._call(self._handler.remove, obj)
         elif kind in ("ADDED", "MODIFIED"):
             # What is not kept any more is removed; the handler knows whether it ever had it.

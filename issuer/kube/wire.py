@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from issuer.kube.errors import AnswerTooLarge, KubeError, Unavailable, from_status
+from issuer.kube.errors import KubeError, Unavailable, from_status
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON."""
@@ -29,22 +29,23 @@ def read_event(line: bytes, what: str) -> tuple[str, Object]:
     return kind, value
 
 
-async def lines(stream: aiohttp.StreamReader, bound: int, what: str) -> AsyncIterator[bytes]:
-    """The stream's lines, whatever its pieces; a line over `bound` bytes raises AnswerTooLarge."""
-    rest = bytearray()
+async def lines(stream: aiohttp.StreamReader, bound: int) -> AsyncIterator[bytes | None]:
+    """The stream's lines, whatever its pieces; None for each line over `bound` bytes, which is not kept."""
+    rest, skipping = bytearray(), False
     async for piece in stream.iter_any():
         first, *others = piece.split(b"\n")
-        rest += first
+        if not skipping:
+            rest += first
         if len(rest) > bound:
-            raise AnswerTooLarge(f"{what}: an event is larger than {bound} bytes")
+            rest, skipping = bytearray(), True
         if not others:
             continue
-        if rest:
-            yield bytes(rest)
-        rest = bytearray(others.pop())
+        if rest or skipping:
+            yield None if skipping else bytes(rest)
+        rest, skipping = bytearray(others.pop()), False
         for line in others:
             if line:
-                yield line
+                yield line if len(line) <= bound else None
 
 
 async def read_body(response: aiohttp.ClientResponse, bound: int) -> bytes | None:
