@@ -13,8 +13,8 @@ from typing import ClassVar
 from issuer.api.duration import parse_duration
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
 from issuer.controller import status
-from issuer.controller.conditions import find
-from issuer.controller.request import BadSpec, IssuerKey, Json, Request
+from issuer.controller.conditions import bounded, find
+from issuer.controller.request import MAX_NAME, BadSpec, IssuerKey, Json, Request
 from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
 
 
@@ -26,6 +26,8 @@ class CertificateRequest(Request):
     resource: ClassVar[Resource] = CERTIFICATE_REQUESTS
     only_others_approve: ClassVar[bool] = False
     tells_by_event: ClassVar[bool] = False
+    kept_annotations: ClassVar[tuple[str, ...]] = ()
+    status_takes_metadata: ClassVar[bool] = False
     policy_shortens: ClassVar[bool] = False
 
     @property
@@ -46,12 +48,14 @@ class CertificateRequest(Request):
         """The issuer it names; raises BadSpec when the kind is none of ours."""
         reference = self.spec["issuerRef"]
         kind = reference.get("kind") or ""
+        if len(reference["name"]) > MAX_NAME:
+            raise BadSpec(f"spec.issuerRef.name is longer than the {MAX_NAME} characters of a name")
         if kind == CLUSTER_ISSUER_KIND:
             return IssuerKey(kind, "", reference["name"])
         if kind == ISSUER_KIND:
             return IssuerKey(kind, self.key.namespace, reference["name"])
         raise BadSpec(
-            f"spec.issuerRef.kind {kind!r} is not a kind of group {GROUP}: "
+            f"spec.issuerRef.kind {bounded(kind, 80)!r} is not a kind of group {GROUP}: "
             f"use {ISSUER_KIND} or {CLUSTER_ISSUER_KIND}"
         )
 

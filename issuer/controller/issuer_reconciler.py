@@ -130,6 +130,9 @@ class IssuerReconciler:
             entry.lives.clear()
             entry.seen.clear()
             entry.stranger = None
+        problem = self.stores[key.kind].problem(key)
+        if problem is not None:
+            raise SpecError(problem)
         entry.spec = spec = IssuerSpec.parse(obj.get("spec") or {})
         await self._check_approval(key, entry, spec)
         await self._check_revocation(key, spec)

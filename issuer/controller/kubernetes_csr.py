@@ -42,6 +42,8 @@ class KubernetesCSR(Request):
     resource: ClassVar[Resource] = CERTIFICATE_SIGNING_REQUESTS
     only_others_approve: ClassVar[bool] = True
     tells_by_event: ClassVar[bool] = True
+    kept_annotations: ClassVar[tuple[str, ...]] = (DURATION, IS_CA)
+    status_takes_metadata: ClassVar[bool] = True
     policy_shortens: ClassVar[bool] = True
 
     @property

@@ -12,6 +12,7 @@ import structlog
 from issuer.api.group import API_VERSION, POLICY_KIND
 from issuer.controller.conditions import bounded, says, with_condition
 from issuer.controller.defects import INTERNAL_ERROR
+from issuer.controller.kept import slim
 from issuer.controller.stores import Json, Store
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
@@ -89,7 +90,7 @@ class PolicyStore(Store[str]):
 
     def upsert(self, obj: Json) -> None:
         """A policy appeared or changed."""
-        obj["apiVersion"], obj["kind"] = API_VERSION, POLICY_KIND
+        obj = _kept(obj)
         name, old = self.key_of(obj), self._objects.get(self.key_of(obj))
         self._objects[name] = obj
         if old is not None and _version(old) == _version(obj):
@@ -112,7 +113,7 @@ class PolicyStore(Store[str]):
         name = self.key_of(obj)
         known = self._objects.get(name)
         if known is not None and _version(known) == _version(obj):
-            self._objects[name] = obj
+            self._objects[name] = _kept(obj)
 
     def drop(self, key: str) -> None:
         """A policy is gone."""
@@ -129,6 +130,11 @@ def _selects(name: str, obj: Json, issuer: IssuerReference) -> bool:
         return guards(compile_policy(name, {"selector": (obj.get("spec") or {}).get("selector")}), issuer)
     except Exception:  # noqa: BLE001 - PolicyInvalid, or an error that was told where the whole policy met it
         return True
+
+
+def _kept(obj: Json) -> Json:
+    """What is read of a policy. Items of a list come without their type."""
+    return {**slim(obj), "apiVersion": API_VERSION, "kind": POLICY_KIND}
 
 
 def _version(obj: Json) -> tuple[Any, Any]:

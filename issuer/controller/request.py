@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from issuer.controller.conditions import is_true, parse_time
 from issuer.kube.resources import Resource
@@ -43,6 +43,10 @@ class IssuerKey(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
+MAX_NAME: Final = 253
+"""Characters of an object's name (RFC 1123 subdomain)."""
+
+
 class BadSpec(ValueError):
     """The request can never be served; the message says why, ``reason`` in one CamelCase word."""
 
@@ -67,6 +71,10 @@ class Request(ABC):
     """Whether the approval is always somebody else's, whatever the issuer's ``spec.approval``."""
     tells_by_event: ClassVar[bool]
     """Whether its status has no place to say why it waits."""
+    kept_annotations: ClassVar[tuple[str, ...]]
+    """The annotations that are read of one that is open."""
+    status_takes_metadata: ClassVar[bool]
+    """Whether a PUT to its status subresource replaces labels, annotations and finalizers, too."""
     policy_shortens: ClassVar[bool]
     """Whether a policy's maxDuration cuts its lifetime, rather than deny it."""
 

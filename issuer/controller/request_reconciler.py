@@ -28,6 +28,7 @@ from issuer.controller.outcomes import (
     Unprocessed,
     Waiting,
 )
+from issuer.controller.reading import RequestReader
 from issuer.controller.registry import IssuerEntry, IssuerRegistry
 from issuer.controller.request import BadSpec, IssuerKey, Request, RequestKey
 from issuer.controller.revocation.guard import RevocationGuard
@@ -79,6 +80,10 @@ class RequestReconciler:
     guard: RevocationGuard | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     told: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
+    reader: RequestReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = RequestReader(self.client, self.stores)
 
     async def reconcile(self, key: RequestKey) -> None:
         """Bring the request one step further, or leave it waiting with the reason told."""
@@ -92,12 +97,16 @@ class RequestReconciler:
         return self.stores[kind_of(key)]
 
     async def _attempt(self, key: RequestKey) -> None:
-        request = self._store(key).get(key)
-        held = self.delivery.held(key)
-        if held is not None and (request is None or request.uid != held.uid):
-            if not await self._settle_held(held):
-                return
-            request = self._store(key).get(key)
+        try:
+            request = await self.reader.get(key)
+            held = self.delivery.held(key)
+            if held is not None and (request is None or request.uid != held.uid):
+                await self._settle_held(held)
+                request = await self.reader.get(key)
+        except KubeError as error:
+            log.warning("request not read", request=str(key), error=str(error))
+            self.queue.retry(key)
+            return
         if request is None or request.deleted:
             self.queue.forget(key)
             self.unprocessed.discard(key)
@@ -122,19 +131,13 @@ class RequestReconciler:
             log.warning("status not written", request=str(key), error=str(error))
             self.queue.retry(key)
 
-    async def _settle_held(self, held: Held) -> bool:
+    async def _settle_held(self, held: Held) -> None:
         """The watch no longer shows the request as open: it was deleted, or our write arrived after all.
 
-        False when the API server can't say: it is tried again later.
+        Raises KubeError when the API server can't say: it is tried again later.
         """
-        try:
-            await self.delivery.deliver_fresh(held)
-        except KubeError as error:
-            log.warning("request not read", request=str(held.key), error=str(error))
-            self.queue.retry(held.key)
-            return False
+        await self.delivery.deliver_fresh(held)
         self._writes_work(held)
-        return True
 
     # Deciding ---------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from issuer.controller.approval_pace import ApprovalPaces
 from issuer.controller.request import Json, Request
 from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict
 from issuer.telemetry.tracing import span
 
 
@@ -27,6 +28,15 @@ class StatusWriter:
         """
         with span("write"):
             async with self.paces.turn(judged):
-                request = request.with_object(await self.client.replace_status(request.resource, answer))
+                request = request.with_object(await self._put(request, answer))
         self.written(request)
         return request
+
+    async def _put(self, request: Request, answer: Json) -> Json:
+        if request.status_takes_metadata:
+            # certificates.k8s.io replaces metadata with what is sent, and not all of it is kept here.
+            current = await self.client.get(request.resource, request.key.name, request.key.namespace or None)
+            if current["metadata"]["resourceVersion"] != answer["metadata"]["resourceVersion"]:
+                raise Conflict(f"{request.key} changed since it was read", status=409)
+            answer = {**current, "status": answer["status"]}
+        return await self.client.replace_status(request.resource, answer)

@@ -1,23 +1,21 @@
 """What the watches bring, kept as little as the work needs.
 
-All classes are handlers of ``issuer.kube.reflector.Reflector``: its calls are
+All classes are handlers of `issuer.kube.reflector.Reflector`: its calls are
 synchronous and come from the event loop's thread.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
 from issuer.api.group import API_VERSION
-from issuer.controller.conditions import find
-from issuer.controller.request import BadSpec, IssuerKey, Request, RequestKey
+from issuer.controller.kept import Kept, KeptIssuers, KeptRequests
+from issuer.controller.request import IssuerKey, Request, RequestKey
 
 Json = dict[str, Any]
 K = TypeVar("K", bound=Hashable)
@@ -66,54 +64,6 @@ class Store(ABC, Generic[K]):
         """The object of that key is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """An open request as the watch brought it: its JSON again as text, a quarter of the parsed object's size,
-    so that a backlog of thousands stays small. `seen` is when this process saw it first (`time.monotonic`).
-    """
-
-    uid: str
-    version: str
-    news: tuple[str | bool | None, ...]
-    issuer: IssuerKey | None
-    username: str
-    reason: str
-    text: bytes
-    seen: float
-
-    @classmethod
-    def of(cls, request: Request, seen: float) -> _Kept:
-        version = str(request.object["metadata"].get("resourceVersion", ""))
-        # Copied, as what orjson returns keeps the 8 KiB that it was written into.
-        text = memoryview(orjson.dumps(request.object)).tobytes()
-        return cls(
-            request.uid,
-            version,
-            request.news,
-            _issuer(request),
-            _username(request),
-            _reason(request),
-            text,
-            seen,
-        )
-
-
-def _issuer(request: Request) -> IssuerKey | None:
-    try:
-        return request.issuer
-    except BadSpec:
-        return None
-
-
-def _username(request: Request) -> str:
-    return sys.intern(str(request.spec.get("username") or ""))  # thousands of requests are of one requester
-
-
-def _reason(request: Request) -> str:
-    found = find(request.conditions, "Ready") or {}
-    return sys.intern(str(found.get("message") or ""))  # an outage tells thousands the same
-
-
 class Glance(NamedTuple):
     """Of an open request what is known without parsing it; ``reason`` is why it waits, by its status."""
 
@@ -135,7 +85,7 @@ class RequestStore(Store[RequestKey]):
         super().__init__()
         self._read = read
         self._on_change = on_change
-        self._pending: dict[RequestKey, _Kept] = {}
+        self._pending = KeptRequests()
         self._answered: dict[RequestKey, str] = {}
 
     def __len__(self) -> int:
@@ -146,9 +96,24 @@ class RequestStore(Store[RequestKey]):
         return tuple(self._pending)
 
     def get(self, key: RequestKey) -> Request | None:
-        """The request if it is known and unfinished: a copy of the caller's own."""
+        """The request if it is known, unfinished and kept here: a copy of the caller's own."""
         found = self._pending.get(key)
-        return None if found is None else self._read(orjson.loads(found.text))
+        return None if found is None or found.text is None else self._read(orjson.loads(found.text))
+
+    def to_be_read(self, key: RequestKey) -> str | None:
+        """The uid of a request that is known and unfinished, but too large to be kept; else None."""
+        found = self._pending.get(key)
+        return None if found is None or found.text is not None else found.uid
+
+    @property
+    def size(self) -> int:
+        """Bytes that are kept of all requests."""
+        return self._pending.size
+
+    @property
+    def without_text(self) -> int:
+        """How many are known, but not kept: each attempt reads them."""
+        return self._pending.without_text
 
     def seen(self, key: RequestKey) -> float:
         """When this process first saw the request (`time.monotonic`); now, where it isn't known."""
@@ -174,7 +139,7 @@ class RequestStore(Store[RequestKey]):
         key = request.key
         known = self._pending.get(key)
         if known is not None and known.uid == request.uid:
-            del self._pending[key]
+            self._pending.pop(key)
             self._answered[key] = request.uid
 
     def refresh(self, request: Request) -> None:
@@ -182,9 +147,9 @@ class RequestStore(Store[RequestKey]):
         known = self._pending.get(request.key)
         if known is None or known.uid != request.uid:
             return
-        fresh = _Kept.of(request, known.seen)
+        fresh = Kept.of(request, known.seen)
         if not _older(fresh.version, known.version):
-            self._pending[request.key] = fresh
+            self._pending.put(request.key, fresh)
 
     def key_of(self, obj: Json) -> RequestKey:
         """Namespace and name."""
@@ -207,20 +172,21 @@ class RequestStore(Store[RequestKey]):
         self._answered.pop(key, None)
         known = self._pending.get(key)
         first = known is None or known.uid != request.uid
-        self._pending[key] = _Kept.of(request, time.monotonic() if known is None or first else known.seen)
+        kept = Kept.of(request, time.monotonic() if known is None or first else known.seen)
+        self._pending.put(key, kept)
         # Its spec is frozen, so few things can be news; our own Pending must not end its backoff.
-        if known is None or known.news != request.news:
+        if known is None or known.news != kept.news:
             self._on_change(key)
 
     def drop(self, key: RequestKey) -> None:
         """A request is gone or finished; whoever holds a certificate for it has to know."""
-        answered, pending = self._answered.pop(key, None), self._pending.pop(key, None)
+        answered, pending = self._answered.pop(key, None), self._pending.pop(key)
         if answered is not None or pending is not None:
             self._on_change(key)
 
 
 class IssuerStore(Store[IssuerKey]):
-    """All issuers of one kind, whole.
+    """All issuers of one kind: spec, status, and the metadata that is read.
 
     ``on_change`` hears of new, deleted and newly specified issuers; a write of
     our own to their status is no change.
@@ -230,7 +196,7 @@ class IssuerStore(Store[IssuerKey]):
         super().__init__()
         self._kind = kind
         self._on_change = on_change
-        self._objects: dict[IssuerKey, Json] = {}
+        self._objects = KeptIssuers()
 
     def get(self, key: IssuerKey) -> Json | None:
         """The issuer as last seen, or None."""
@@ -248,7 +214,7 @@ class IssuerStore(Store[IssuerKey]):
     def upsert(self, obj: Json) -> None:
         """An issuer appeared or changed."""
         key, old = self.key_of(obj), self._objects.get(self.key_of(obj))
-        self._objects[key] = self._typed(obj)
+        self._keep(key, obj)
         if old is None or _version(old) != _version(obj):
             self._on_change(key)
 
@@ -257,17 +223,20 @@ class IssuerStore(Store[IssuerKey]):
         key = self.key_of(obj)
         known = self._objects.get(key)
         if known is not None and _version(known) == _version(obj):
-            self._objects[key] = self._typed(obj)
+            self._keep(key, obj)
+
+    def problem(self, key: IssuerKey) -> str | None:
+        """Why the issuer can't be worked with, or None."""
+        return self._objects.problem(key)
 
     def drop(self, key: IssuerKey) -> None:
         """An issuer is gone."""
-        self._objects.pop(key, None)
+        self._objects.pop(key)
         self._on_change(key)
 
-    def _typed(self, obj: Json) -> Json:
+    def _keep(self, key: IssuerKey, obj: Json) -> None:
         """Items of a list come without their type."""
-        obj["apiVersion"], obj["kind"] = API_VERSION, self._kind
-        return obj
+        self._objects.put(key, {**obj, "apiVersion": API_VERSION, "kind": self._kind})
 
 
 class _Namespace(NamedTuple):

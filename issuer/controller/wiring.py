@@ -166,19 +166,22 @@ class Parts:
 
     def _reflectors(self) -> dict[str, Reflector]:
         found = {
-            kind: Reflector(self.client, resource, self.issuer_stores[kind])
+            kind: Reflector(self.client, resource, self.issuer_stores[kind], streamed=True)
             for kind, resource in ISSUERS.items()
         }
-        found[POLICY_KIND] = Reflector(self.client, CERTIFICATE_REQUEST_POLICIES, self.policies)
-        found["Namespace"] = Reflector(self.client, NAMESPACES, self.namespaces)
+        found[POLICY_KIND] = Reflector(
+            self.client, CERTIFICATE_REQUEST_POLICIES, self.policies, streamed=True
+        )
+        found["Namespace"] = Reflector(self.client, NAMESPACES, self.namespaces, streamed=True)
         for kind, resource in RBAC.items():
-            found[kind] = Reflector(self.client, resource, Signal(self._rbac_changed))
+            found[kind] = Reflector(self.client, resource, Signal(self._rbac_changed), streamed=True)
         found[CertificateRequest.kind] = Reflector(
             self.client,
             CERTIFICATE_REQUESTS,
             Both(self.stores[CertificateRequest], self.revocations),
             field_selector=f"spec.issuerRef.group={GROUP}",
             keep=lambda obj: CertificateRequest(obj).is_ours,
+            streamed=True,
         )
         if self.options.certificate_signing_requests:
             found[KubernetesCSR.kind] = Reflector(
@@ -187,6 +190,7 @@ class Parts:
                 self.stores[KubernetesCSR],
                 keep=lambda obj: KubernetesCSR(obj).is_ours,  # the server selects by whole signer names only
                 optional=True,
+                streamed=True,
             )
         if self.options.watch_certificates:
             found[certificates.KIND] = Reflector(
@@ -196,6 +200,7 @@ class Parts:
                 field_selector=certificates.SELECTOR,
                 keep=certificates.is_ours,
                 optional=True,
+                streamed=True,
             )
         return found
 
@@ -363,6 +368,14 @@ class Parts:
         watch("vault_issuer_queue_held_back", lambda: float(self.line.held_back))
         watch("vault_issuer_requests_in_flight", lambda: float(self.requests.in_hand))
         watch("vault_issuer_requests_open", lambda: float(sum(len(store) for store in self.stores.values())))
+        watch(
+            "vault_issuer_requests_open_bytes",
+            lambda: float(sum(each.size for each in self.stores.values())),
+        )
+        watch(
+            "vault_issuer_requests_open_unkept",
+            lambda: float(sum(one.without_text for one in self.stores.values())),
+        )
         watch("vault_issuer_events_dropped_total", lambda: float(self.recorder.dropped))
         watch("vault_issuer_certificates_held", lambda: float(len(self.delivery)))
         table(

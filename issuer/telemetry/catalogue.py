@@ -140,6 +140,19 @@ CATALOGUE: Final = (
         REQUESTS,
     ),
     Described(
+        "vault_issuer_requests_open_bytes",
+        "gauge",
+        "Bytes that are kept of requests without an answer; at most 128 MiB of each kind.",
+        REQUESTS,
+    ),
+    Described(
+        "vault_issuer_requests_open_unkept",
+        "gauge",
+        "Requests without an answer that are too large to be kept, or over their namespace's part: each "
+        "attempt reads them again.",
+        REQUESTS,
+    ),
+    Described(
         "vault_issuer_requests_in_flight",
         "gauge",
         "Requests a worker is busy with.",

@@ -34,7 +34,9 @@ from issuer.x509.pem import read_blocks, write_pem
 MAX_REQUEST_BYTES: Final = 64 * 1024
 """Longest PEM. A 16384-bit RSA request takes about 6 KB, 250 long names about 30 KB more."""
 
-_MAX_FIELD: Final = MAX_REQUEST_BYTES * 4 // 3 + 4
+MAX_FIELD: Final = MAX_REQUEST_BYTES * 4 // 3 + 4
+"""Characters of `spec.request`: that PEM in base64."""
+
 _LABELS: Final = frozenset({"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"})
 
 
@@ -60,7 +62,7 @@ class CertificateSigningRequest:
 
 def decode_request(field: str) -> CertificateSigningRequest:
     """The request in `spec.request` as JSON holds it: base64 of PEM. Raises InvalidRequest."""
-    if len(field) > _MAX_FIELD:
+    if len(field) > MAX_FIELD:
         raise _too_large()
     try:
         pem = base64.b64decode(field, validate=True)

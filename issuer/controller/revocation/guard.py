@@ -12,6 +12,7 @@ from issuer.controller.revocation.marks import CERTIFICATE_ANNOTATION, annotatio
 from issuer.controller.revocation.reader import secret_name
 from issuer.controller.revocation.rights import REASON, RevocationRights
 from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict
 from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.signing.outcomes import Retry
 
@@ -42,16 +43,28 @@ class RevocationGuard:
         Raises KubeError (Conflict: it changed meanwhile) or Retry (RevocationForbidden: the Secret could not
         be looked at later).
         """
-        certificate = annotation(request.object, CERTIFICATE_ANNOTATION)
+        # The whole object is replaced: what is known of it here is a part.
+        current = await self._current(request)
+        certificate = annotation(current.object, CERTIFICATE_ANNOTATION)
         secret = await secret_name(self.client, request.key.namespace, certificate)
         if secret:
             problem = await self.rights.secret_problem(request.key.namespace, secret)
             if problem is not None:
                 raise Retry(REASON, problem)
-        marked, wanted = request, with_guard(request, secret)
-        if wanted["metadata"] != request.object["metadata"]:
+        marked, wanted = current, with_guard(current, secret)
+        if wanted["metadata"] != current.object["metadata"]:
             marked = request.with_object(await self.client.replace(CERTIFICATE_REQUESTS, wanted))
         self._marked[request.uid] = None
         if len(self._marked) > _MOST_MARKED:
             self._marked.popitem(last=False)
         return marked
+
+    async def _current(self, request: Request) -> Request:
+        """The very request, as it was judged. Raises Conflict where it is another by now."""
+        found = request.with_object(
+            await self.client.get(CERTIFICATE_REQUESTS, request.key.name, request.key.namespace)
+        )
+        judged = request.object["metadata"].get("resourceVersion")
+        if found.uid != request.uid or found.object["metadata"].get("resourceVersion") != judged:
+            raise Conflict(f"{request.key} changed since it was judged", status=409)
+        return found

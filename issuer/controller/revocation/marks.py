@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from issuer.api.group import GROUP
-from issuer.controller.request import Request
+from issuer.controller.request import MAX_NAME, Request
 
 FINALIZER: Final = f"{GROUP}/revocation"
 SECRET_ANNOTATION: Final = f"{GROUP}/revocation-secret"
@@ -18,8 +18,9 @@ Json = dict[str, Any]
 
 
 def annotation(obj: Json, name: str) -> str:
-    """An annotation's value, empty when it isn't there."""
-    return str((obj["metadata"].get("annotations") or {}).get(name) or "")
+    """The name or number in an annotation; empty when it isn't there, or too long to be either."""
+    value = str((obj["metadata"].get("annotations") or {}).get(name) or "")
+    return value if len(value) <= MAX_NAME else ""
 
 
 def guarded(obj: Json) -> bool:

@@ -144,7 +144,7 @@ class RequestWork:
         """Bring what is known of the request up to date; whether an attempt at it makes sense."""
         kind = kind_of(key)
         store = self.stores[kind]
-        known = store.get(key)
+        known = store.glance(key)
         if known is None or self.is_held(key):
             return True  # there is nothing to sign
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
+
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.revocation.guard import RevocationGuard
 from issuer.controller.revocation.marks import FINALIZER, SECRET_ANNOTATION
@@ -41,12 +43,18 @@ def marked(sent: Json) -> Json:
     return {**sent, "metadata": {**sent["metadata"], "resourceVersion": "2"}}
 
 
-def metadata(bench: Bench, **more: Any) -> None:
-    """Change the request's metadata in the store."""
+def metadata(bench: Bench, **more: Any) -> Json:
+    """Change the request's metadata in the store; the object as the API server has it then."""
     known = bench.store.get(KEY)
     assert known is not None
     known.object["metadata"].update(more)
     bench.store.refresh(known)
+    return {**known.object, "metadata": {**known.object["metadata"], "labels": {"team": "x"}}}
+
+
+def read(bench: Bench, current: Json) -> None:
+    """The next call reads the whole request."""
+    bench.kube.expect("get", current)
 
 
 def certificate(secret: str = "web-tls") -> Json:
@@ -56,7 +64,7 @@ def certificate(secret: str = "web-tls") -> Json:
 async def test_the_finalizer_goes_on_before_signing_and_the_next_attempt_signs(bench: Bench) -> None:
     revoking(bench)
     bench.with_request()
-    metadata(bench, **NAMED)
+    read(bench, metadata(bench, **NAMED))
     bench.kube.expect("get", certificate())
     bench.kube.expect("replace", marked)
     await bench.reconcile()
@@ -64,6 +72,7 @@ async def test_the_finalizer_goes_on_before_signing_and_the_next_attempt_signs(b
     assert written["finalizers"] == [FINALIZER]
     assert written["annotations"][SECRET_ANNOTATION] == "web-tls"
     assert written["resourceVersion"] == "1"
+    assert written["labels"] == {"team": "x"}, "what isn't kept here is not taken away"
     assert bench.queue.depth == 1
 
     bench.signs().kube.accepts_status()
@@ -84,6 +93,7 @@ async def test_never_mode_takes_one_write(bench: Bench) -> None:
 async def test_a_request_without_a_certificate_gets_the_finalizer_alone(bench: Bench) -> None:
     revoking(bench)
     bench.with_request()
+    read(bench, metadata(bench))
     bench.kube.expect("replace", marked)
     await bench.reconcile()
     assert SECRET_ANNOTATION not in bench.kube.replaced[-1]["metadata"]["annotations"]
@@ -92,7 +102,7 @@ async def test_a_request_without_a_certificate_gets_the_finalizer_alone(bench: B
 async def test_a_certificate_that_is_gone_is_no_obstacle(bench: Bench) -> None:
     revoking(bench)
     bench.with_request()
-    metadata(bench, **NAMED)
+    read(bench, metadata(bench, **NAMED))
     bench.kube.expect("get", NotFound("gone", status=404))
     bench.kube.expect("replace", marked)
     await bench.reconcile()
@@ -103,7 +113,7 @@ async def test_nothing_is_signed_when_the_secret_could_not_be_looked_at_later(be
     rights = revoking(bench)
     rights.problem = "may not read the Secret web-tls"
     bench.with_request()
-    metadata(bench, **NAMED)
+    read(bench, metadata(bench, **NAMED))
     bench.kube.expect("get", certificate())
     bench.kube.accepts_status()
     await bench.reconcile()
@@ -116,7 +126,7 @@ async def test_a_mark_that_somebody_else_made_is_made_again(bench: Bench) -> Non
     revoking(bench)
     bench.with_request()
     tampered = {**NAMED["annotations"], SECRET_ANNOTATION: "nothing"}
-    metadata(bench, annotations=tampered, finalizers=[FINALIZER, "other/one"])
+    read(bench, metadata(bench, annotations=tampered, finalizers=[FINALIZER, "other/one"]))
     bench.kube.expect("get", certificate())
     bench.kube.expect("replace", marked)
     await bench.reconcile()
@@ -130,14 +140,16 @@ async def test_after_a_restart_a_good_mark_is_checked_and_not_written_again(benc
     rights = revoking(bench)
     rights.problem = "may not read the Secret web-tls"
     bench.with_request()
-    metadata(
+    current = metadata(
         bench, annotations={**NAMED["annotations"], SECRET_ANNOTATION: "web-tls"}, finalizers=[FINALIZER]
     )
+    read(bench, current)
     bench.kube.expect("get", certificate())
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.signer.signed == 0, "the right to read the Secret is asked for all the same"
     rights.problem = None
+    read(bench, current)
     bench.kube.expect("get", certificate())
     await bench.reconcile()
     assert not bench.kube.replaced
@@ -149,6 +161,7 @@ async def test_after_a_restart_a_good_mark_is_checked_and_not_written_again(benc
 async def test_a_refused_mark_is_told_and_the_issuer_stays_ready(bench: Bench) -> None:
     revoking(bench)
     bench.with_request()
+    read(bench, metadata(bench))
     bench.kube.expect("replace", Forbidden("an admission rule says no", status=403))
     bench.kube.accepts_status()
     await bench.reconcile()
@@ -159,10 +172,21 @@ async def test_a_refused_mark_is_told_and_the_issuer_stays_ready(bench: Bench) -
 async def test_a_request_that_changed_meanwhile_is_decided_anew(bench: Bench) -> None:
     revoking(bench)
     bench.with_request()
+    read(bench, metadata(bench))
     bench.kube.expect("replace", Conflict("changed", status=409))
     await bench.reconcile()
     assert bench.signer.signed == 0
     assert bench.queue.delayed == 1
+
+
+@pytest.mark.parametrize("changed", [{"resourceVersion": "7"}, {"uid": "another"}])
+async def test_a_request_that_is_another_by_now_is_not_marked(bench: Bench, changed: Json) -> None:
+    revoking(bench)
+    bench.with_request()
+    current = metadata(bench)
+    read(bench, {**current, "metadata": {**current["metadata"], **changed}})
+    await bench.reconcile()
+    assert (bench.signer.signed, bench.kube.replaced, bench.queue.delayed) == (0, [], 1)
 
 
 async def test_what_is_being_deleted_is_not_signed(bench: Bench) -> None:

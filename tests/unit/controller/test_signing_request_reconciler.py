@@ -26,6 +26,17 @@ def with_csr(bench: Bench, **more: Any) -> Bench:
     return bench
 
 
+def read(bench: Bench, key: RequestKey = CSR) -> None:
+    """The next call reads the whole request, before its status is written."""
+
+    def current(_sent: Json) -> Json:
+        known = bench.stores[KubernetesCSR].get(key)
+        assert known is not None
+        return {**known.object, "metadata": {**known.object["metadata"], "labels": {"team": "x"}}}
+
+    bench.kube.expect("get", current)
+
+
 def failed(bench: Bench) -> Json:
     [written] = bench.kube.written
     return next(one for one in written["status"]["conditions"] if one["type"] == "Failed")
@@ -37,9 +48,11 @@ def told(bench: Bench) -> list[str]:
 
 async def test_the_certificate_is_one_write_and_the_approval_is_not_ours(bench: Bench) -> None:
     with_csr(bench.with_ready_issuer().signs())
+    read(bench)
     bench.kube.accepts_status()
     await bench.reconcile(CSR)
     [written] = bench.kube.written
+    assert written["metadata"]["labels"] == {"team": "x"}, "what isn't kept here is not taken away"
     assert set(written["status"]) == {"conditions", "certificate"}
     assert written["status"]["conditions"] == [approved()]
     assert base64.b64decode(written["status"]["certificate"]).count(b"BEGIN CERTIFICATE") == 2
@@ -72,6 +85,7 @@ async def test_a_rule_with_a_namespace_is_not_asked_for_a_cluster_issuer(bench: 
 async def test_a_denial_by_policy_is_the_condition_failed(bench: Bench) -> None:
     bench.policies.upsert(with_meta(policy("everything", {}), generation=2))
     with_csr(bench.with_ready_issuer())
+    read(bench)
     bench.kube.accepts_status()
     await bench.reconcile(CSR)
     assert (failed(bench)["status"], failed(bench)["reason"]) == ("True", "PolicyDenied")
@@ -116,6 +130,7 @@ async def test_a_namespaced_issuer_is_only_for_who_may_reference_it(bench: Bench
 
     bench.kube.expect("create", refuse)
     bench.kube.expect("create", refuse)
+    read(bench)
     bench.kube.accepts_status()
     await bench.reconcile(CSR)
     assert failed(bench)["reason"] == "DeniedReference"
@@ -151,6 +166,7 @@ async def test_without_the_right_to_sign_nothing_is_judged_or_signed(bench: Benc
 
 async def test_a_refused_write_holds_back_other_csrs_but_no_certificaterequests(bench: Bench) -> None:
     with_csr(bench.with_ready_issuer().signs())
+    read(bench)
     bench.kube.expect("replace_status", Forbidden("a webhook says no", status=403))
     await bench.reconcile(CSR)
     assert len(bench.delivery) == 1
@@ -163,9 +179,11 @@ async def test_a_refused_write_holds_back_other_csrs_but_no_certificaterequests(
     bench.kube.accepts_status()
     await bench.reconcile(KEY)
     assert bench.signer.signed == 2
+    read(bench)
     bench.kube.accepts_status()
     await bench.reconcile(CSR)
     bench.signs()
+    read(bench, RequestKey("", "two"))
     bench.kube.accepts_status()
     await bench.reconcile(RequestKey("", "two"))
     assert bench.signer.signed == 3
@@ -174,7 +192,9 @@ async def test_a_refused_write_holds_back_other_csrs_but_no_certificaterequests(
 async def test_a_conflict_is_read_again_and_the_same_certificate_is_delivered(bench: Bench) -> None:
     with_csr(bench.with_ready_issuer().signs())
     newer = signing_request(conditions=[approved()], annotations={"note": "by another"})
+    read(bench)
     bench.kube.expect("replace_status", Conflict("changed", status=409))
+    bench.kube.expect("get", newer)
     bench.kube.expect("get", newer)
     bench.kube.accepts_status()
     await bench.reconcile(CSR)
@@ -185,6 +205,7 @@ async def test_a_conflict_is_read_again_and_the_same_certificate_is_delivered(be
 async def test_one_deleted_between_signing_and_writing_has_its_certificate_revoked(bench: Bench) -> None:
     with_csr(bench.with_ready_issuer().signs())
     bench.signer.revokes.append(None)
+    read(bench)
     bench.kube.expect("replace_status", NotFound("gone", status=404))
     bench.kube.expect("get", NotFound("gone", status=404))
     await bench.reconcile(CSR)
@@ -201,6 +222,7 @@ async def test_a_lifetime_that_changed_is_judged_anew(bench: Bench) -> None:
     await bench.reconcile(CSR)
     bench.access.refused.clear()
     with_csr(bench, annotations={DURATION: "30m"})
+    read(bench)
     bench.kube.accepts_status()
     await bench.reconcile(CSR)
     assert "spec.constraints.minDuration" in failed(bench)["message"]
