@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 from issuer.api.group import CLUSTER_ISSUER_KIND
 from issuer.api.server import server_of
 from issuer.controller.limits import OPEN
+from issuer.controller.lookups import NAMESPACE
 from issuer.controller.request import IssuerKey
 from issuer.controller.stores import IssuerStore
 from issuer.kube.line import Closed, Gate, Place
@@ -133,6 +134,7 @@ class CheckTurns:
         patient = self.line.part(key) in (Part.SLOW_CLUSTER, Part.SLOW_NAMESPACED)
         standing, began = self._standing(key), self._clock()
         seconds = self._longest if patient else QUICK
+        namespace = NAMESPACE.set(key.namespace)
         try:
             async with asyncio.timeout(seconds) as limit:
                 return await check
@@ -147,6 +149,7 @@ class CheckTurns:
             self._remember(standing)
             raise TookLong from error
         finally:
+            NAMESPACE.reset(namespace)
             if patient and self._clock() - began < QUICK:
                 self._slow.pop(standing, None)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from issuer import __version__
+from issuer.controller.lookups import ControllerLoop
 from issuer.controller.manager import Manager
 from issuer.controller.options import ControllerOptions, OptionsError
 from issuer.kube.client import connect
@@ -35,7 +36,7 @@ def run_controller(options: ControllerOptions) -> int:
     """
     _tune()
     # The standard event loop on purpose: see docs/architecture.md, "asyncio's own event loop".
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=ControllerLoop) as runner:
         return runner.run(_main(options))
 
 
