@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 from issuer.api.group import CLUSTER_ISSUER_KIND
@@ -61,9 +61,8 @@ def parted(place_of: Callable[[RequestKey], Place[RequestKey]], workers: int) ->
         owner = place_of(key).owner
         return isinstance(owner, tuple) and owner[0] == CLUSTER_ISSUER_KIND
 
-    return PartedLine(
-        place_of, is_cluster_issuers, dict.fromkeys((True, False), max(1, workers - workers // 4))
-    )
+    most: dict[Hashable, int] = dict.fromkeys((True, False), workers)
+    return PartedLine(place_of, is_cluster_issuers, most, left=workers // 4)
 
 
 def of_revocations(store: RevocationStore) -> Callable[[RequestKey], Place[RequestKey]]:

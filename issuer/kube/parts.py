@@ -12,10 +12,11 @@ K = TypeVar("K", bound=Hashable)
 
 
 class PartedLine(Generic[K]):
-    """One `FairLine` for each part of the keys, with the most keys of that part that are in hand at once.
+    """One `FairLine` for each part of the keys; `most` names the parts, with the bound that each line has.
 
-    `most` names the parts; `part_of` says which one a key belongs to now. A key whose part has changed while
-    it stood in the line goes to the end of its new one instead of being handed out. Parts take turns.
+    `left` of these are left by each part to the others. `part_of` says which one a key belongs to now: a key
+    whose part has changed while it stood in the line goes to the end of its new one instead of being handed
+    out. Parts take turns.
     """
 
     def __init__(
@@ -23,10 +24,12 @@ class PartedLine(Generic[K]):
         place_of: Callable[[K], Place[K]],
         part_of: Callable[[K], Hashable],
         most: Mapping[Hashable, int],
+        left: int = 0,
     ) -> None:
         self._part_of = part_of
         self._lines = {part: FairLine(place_of, count) for part, count in most.items()}
         self._turns = deque(self._lines)
+        self._room = {part: max(1, count - left) for part, count in most.items()}
         self._in_hand: dict[K, Hashable] = {}
 
     def __len__(self) -> int:
@@ -63,11 +66,14 @@ class PartedLine(Generic[K]):
             key = self._take_from(part)
             if key is not None:
                 self._in_hand[key] = part
+                self._room[part] -= 1
                 return key
         return None
 
     def _take_from(self, part: Hashable) -> K | None:
         line = self._lines[part]
+        if self._room[part] <= 0:
+            return None
         while (key := line.take()) is not None:
             now = self._part_of(key)
             if now == part:
@@ -78,7 +84,9 @@ class PartedLine(Generic[K]):
 
     def done(self, key: K) -> None:
         """The key is no longer in hand."""
-        self._lines[self._in_hand.pop(key)].done(key)
+        part = self._in_hand.pop(key)
+        self._room[part] += 1
+        self._lines[part].done(key)
 
     def clear(self) -> None:
         """Forget all keys that are not in hand."""

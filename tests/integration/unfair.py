@@ -22,13 +22,15 @@ PlaceOf = Callable[[RequestKey], Place[RequestKey]]
 PartOf = Callable[[RequestKey], Hashable]
 
 
-def without_turns(place_of: PlaceOf, part_of: PartOf, most: Mapping[Hashable, int]) -> PartedLine[RequestKey]:
+def without_turns(
+    place_of: PlaceOf, part_of: PartOf, most: Mapping[Hashable, int], left: int = 0
+) -> PartedLine[RequestKey]:
     """One flow for all namespaces."""
-    return PartedLine(lambda key: replace(place_of(key), flow="all"), part_of, most)
+    return PartedLine(lambda key: replace(place_of(key), flow="all"), part_of, most, left)
 
 
 def without_limits(
-    place_of: PlaceOf, part_of: PartOf, most: Mapping[Hashable, int]
+    place_of: PlaceOf, part_of: PartOf, most: Mapping[Hashable, int], left: int = 0
 ) -> PartedLine[RequestKey]:
     """No gate is ever closed, and no worker is kept for others."""
     setattr(checks, "QUICK", math.inf)  # noqa: B010
