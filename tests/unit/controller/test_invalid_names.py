@@ -78,7 +78,9 @@ async def test_nothing_is_said_before_the_other_approver(bench: Bench) -> None:
 
 async def test_a_kubernetes_csr_has_the_reason_in_its_condition(bench: Bench) -> None:
     bench.with_ready_issuer()
-    bench.stores[KubernetesCSR].upsert(signing_request(request=TWO_IN_ONE, conditions=[approved()]))
+    obj = signing_request(request=TWO_IN_ONE, conditions=[approved()])
+    bench.stores[KubernetesCSR].upsert(obj)
+    bench.kube.expect("get", obj)
     bench.kube.accepts_status()
     await bench.reconcile(RequestKey("", "one"))
     [written] = bench.kube.written
@@ -89,7 +91,9 @@ async def test_a_kubernetes_csr_has_the_reason_in_its_condition(bench: Bench) ->
 
 async def test_many_bad_names_make_a_bounded_message(bench: Bench) -> None:
     names = [dns(f"a..{number}.{'x' * 200}.test") for number in range(500)]
-    bench.with_ready_issuer().with_request(request=csr(sans(*names)), conditions=[])
+    request = csr(sans(*names))
+    bench.with_ready_issuer().with_request(request=request, conditions=[])
+    bench.kube.expect("get", certificate_request(request=request, conditions=[]))  # too large to be kept
     bench.kube.accepts_status()
     await bench.reconcile()
     assert len(bench.ready["message"]) <= 1100

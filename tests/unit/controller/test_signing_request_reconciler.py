@@ -74,6 +74,7 @@ async def test_a_rule_with_a_namespace_is_not_asked_for_a_cluster_issuer(bench: 
     open_rule = policy("everything", {"dnsNames": {"validations": [rule]}, "usages": ["client auth"]})
     bench.policies.upsert(with_meta(open_rule, generation=2))
     with_csr(bench.with_ready_issuer())
+    read(bench)
     bench.kube.accepts_status()
     await bench.reconcile(CSR)
     assert failed(bench)["reason"] == "PolicyDenied"
