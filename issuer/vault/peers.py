@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import aiohttp
-from cryptography import x509
 from yarl import URL
 
 from issuer.vault.errors import ServerNotAllowed
 from issuer.vault.servers.addresses import literal
 from issuer.vault.servers.allowed import NO_HOST, Reach
+from issuer.x509.bundle import certificate_blocks, certificate_der
+from issuer.x509.certificates import decode
+from issuer.x509.errors import InvalidCertificate
 
 _MAX_PEERS: Final = 64
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,65536}-----END CERTIFICATE-----")
 _MAX_CERTIFICATES: Final = 16
+_MAX_PEM: Final = 66_000
 
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]  # as getaddrinfo gives them
 
@@ -117,9 +121,7 @@ def _holds_certificate(pem: str) -> bool:
     for number, found in enumerate(_PEM.finditer(pem)):
         if number >= _MAX_CERTIFICATES:
             break
-        try:
-            x509.load_pem_x509_certificate(found.group().encode())
-        except ValueError:
-            continue
-        return True
+        with suppress(InvalidCertificate):
+            decode(certificate_der(certificate_blocks(found.group(), _MAX_PEM, 1)[0]))
+            return True
     return False

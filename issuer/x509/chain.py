@@ -150,7 +150,7 @@ def candidate_chains(leaf: Certificate, pool: Iterable[Certificate], now: dateti
     Preferred as by `ways_up`, those that last as long as `leaf` before those that don't. What doesn't belong
     to a chain is left out. A chain ends early only where no certificate at hand signed its top; a signer that
     mustn't sign (no CA, path length) breaks it. Raises ChainError when no valid chain is left. Certificates
-    must come from `read_certificates`.
+    must come from `bundle` or `certificates`.
     """
     others = _pool(one for one in pool if one != leaf)
     issuer = information(leaf).issuer

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
@@ -23,9 +24,11 @@ from issuer.vault.errors import (
     VaultError,
 )
 from issuer.vault.paths import SignPath
+from issuer.vault.peers import Peers
 from issuer.vault.pki import Pki
 from issuer.vault.servers.allowed import AllowedServers, Reach
 from issuer.vault.transport import VaultClient, check_server
+from tests import odd_certificates as odd
 from tests.ca import TestCA
 from tests.unit.vault import fake
 from tests.unit.vault.fake import FakeVault, fake_vault
@@ -378,3 +381,12 @@ async def test_where_a_server_redirects_to_is_not_told_to_a_namespace(vault: Fak
     assert "307" in str(error)
     assert "inner-name" not in str(error)
     assert "inner-name" in str(await redirected(vault, restricted=False))
+
+
+@pytest.mark.parametrize("shape", ["serial 0", "unsorted relative name", "version 2 with extensions"])
+def test_a_server_that_shows_an_odd_ca_is_vault_too(shape: str) -> None:
+    reach = Reach(AllowedServers.parse(("127.0.0.1",)), True)
+    peers = Peers(reach, URL("https://127.0.0.1:8200"), proxied=False)
+    peers.show("127.0.0.1 8200", odd.pem(odd.chain(shape)[0]))
+    peers.show("127.0.0.1 8201", odd.pem(b"\x30\x00"))
+    assert peers.shown == {"127.0.0.1 8200"}
