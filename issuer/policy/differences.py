@@ -153,6 +153,12 @@ DIFFERENCES: Final = (
         "test_evaluation.py::test_a_key_of_another_kind_satisfies_no_constraint",
     ),
     Difference(
+        "weak-keys",
+        "Where no role of Vault's looks at keys (`sign-verbatim`, CA certificates), weak ones are denied "
+        "unless a privateKey.minSize allows the size; there a key needs only what a constraint says.",
+        "test_weak_keys.py::test_weak_keys_are_denied_where_policy_is_the_only_guard",
+    ),
+    Difference(
         "expensive-rules",
         "A rule that could take longer than 100 ms for 256 bytes is refused as it is read, and one that "
         "could for the value at hand denies; the peer stops such a rule while it runs, and denies.",

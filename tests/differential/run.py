@@ -1,7 +1,8 @@
 """Has the peer judge generated groups, and keeps a few of its answers for those who don't have it.
 
-``python -m tests.differential.run`` writes the sample anew that the unit tests replay; needed when
-approver-policy in ``testbed/go`` or what is generated has changed.
+`python -m tests.differential.run` writes the sample anew that the unit tests replay, and its answers to what
+is different on purpose; needed when approver-policy in `testbed/go`, a difference or what is generated has
+changed.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from cryptography.x509 import load_pem_x509_csr
 from testbed.cluster import Options, Testbed
 from tests.differential.cases import Case, Group, cases, generate
 from tests.differential.compare import disagreements
+from tests.differential.examples import Example, example_cases
 from tests.differential.mistakes import seeded
 from tests.differential.peer import Answer, Peer
 
 SAMPLE: Final = Path(__file__).resolve().parents[1] / "replay" / "peer_sample.json"
+DIFFERENCES: Final = SAMPLE.with_name("differences.json")
 SAMPLE_SIZE: Final = 300
 FULL: Final = 550
 """Groups that make well over 2,000 cases."""
@@ -126,6 +129,33 @@ def save(asked: Asked, path: Path = SAMPLE) -> int:
     return len(chosen)
 
 
+def save_differences(examples: Sequence[tuple[Example, Case]], answers: Mapping[str, Answer]) -> int:
+    """Write what the peer answers to each deliberate difference, and we instead; how many."""
+    lines = [
+        json.dumps(
+            {
+                "difference": example.difference,
+                "policies": case.policies,
+                "request": case.request,
+                "peer": answers[case.name].verdict,
+                "ours": example.ours,
+            },
+            separators=(",", ":"),
+            ensure_ascii=False,
+        )
+        for example, case in examples
+    ]
+    body = ",\n".join(lines)
+    DIFFERENCES.write_text(f"[\n{body}\n]\n", encoding="utf-8")
+    return len(lines)
+
+
+def load_differences() -> list[dict[str, Any]]:
+    """What ``save_differences`` wrote."""
+    found: list[dict[str, Any]] = json.loads(DIFFERENCES.read_text(encoding="utf-8"))
+    return found
+
+
 def _entry(case: Case, answer: Answer) -> dict[str, Any]:
     fields = None if answer.fields is None else {name: sorted(one) for name, one in answer.fields.items()}
     spec = dict(case.request["spec"])
@@ -173,13 +203,15 @@ def _as_pem(der: str) -> str:
 
 def main() -> int:
     """Ask and save; refuses to save where we and the peer disagree, as that wants looking at first."""
+    examples = example_cases()
     with Testbed(Options(**OPTIONS)) as bed:
-        asked = ask(bed, generate(FULL, 1))
+        asked = ask(bed, generate(FULL, 1), [case for _, case in examples])
     wrong = list(disagreements(asked.cases, asked.answers))
     for one in wrong[:10]:
         print(one, file=sys.stderr)
     if wrong:
         return 1
+    save_differences(examples, asked.answers)
     print(
         f"{len(asked.cases)} cases asked: {dict(asked.counts())}; {save(asked)} of them kept in {SAMPLE.name}"
     )

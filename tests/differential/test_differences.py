@@ -9,8 +9,9 @@ from tests.differential.cases import Case
 from tests.differential.examples import Example, example_cases, our_answer
 from tests.differential.run import Asked
 
-# Shown in test_validity.py (no request comes to a policy that neither side takes) and test_functions.py.
-ELSEWHERE = {"plugins", "function-edges"}
+# Shown in test_validity.py (no request comes to a policy that neither side takes), test_functions.py, and by
+# the unit tests: the peer knows nothing of an issuer's path.
+ELSEWHERE = {"plugins", "function-edges", "weak-keys"}
 EXAMPLES = example_cases()
 
 
