@@ -333,6 +333,8 @@ class Under(ControllerProcess):
         """Wait until the API server allows what is granted now and no other rule that is shipped."""
         optional = [one["metadata"]["name"] for one in load(self._optional)] if self._optional else []
         always = [one["metadata"]["name"] for one in load(SHIPPED)]
+        if not self._by_name:
+            optional.append(SECRETS)
         rules = {
             key: (rule, role["metadata"].get("namespace", ""))
             for key, role in shipped().items()
