@@ -24,19 +24,19 @@ def tenant_notes(ref: Ref, vault: VaultSpec) -> Iterator[Note]:
     host, port = url.raw_host or "", url.port or 0
     # Files and plans are judged without a look-up: `proxied` judges a name as it is written.
     if _NOBODYS.refusal_of_name(host, port, proxied=True) is not None:
-        yield todo(
-            f"spec.vault.server: VaultIssuers may use {host}:{port} only where it is listed: add it to "
-            "--allowed-servers (chart: namespacedIssuers.allowedServers)"
+        yield info(
+            f"spec.vault.server: VaultIssuers may use {host}:{port} only where it is listed: see that it is "
+            "in --allowed-servers (chart: namespacedIssuers.allowedServers)"
         )
     method, _ = vault.auth.chosen()
     kubernetes, aws = vault.auth.kubernetes, vault.auth.aws
     if method == "kubernetes" and kubernetes is not None:
         yield from _audiences(ref, kubernetes.service_account_ref)
         if kubernetes.secret_ref is not None:
-            yield todo(
-                "spec.vault.auth.kubernetes.secretRef: a Secret of type kubernetes.io/service-account-token "
-                "is no credential for a VaultIssuer. Set serviceAccountRef instead, or make it a "
-                "VaultClusterIssuer"
+            yield info(
+                "spec.vault.auth.kubernetes.secretRef: if the Secret is of type "
+                "kubernetes.io/service-account-token, it is no credential for a VaultIssuer. Set "
+                "serviceAccountRef instead then, or make it a VaultClusterIssuer"
             )
     elif method == "aws" and aws is not None:
         yield from _audiences(ref, aws.service_account_ref)
