@@ -17,8 +17,8 @@ from issuer.telemetry.repeats import Repeats
 
 log = structlog.get_logger(__name__)
 
-_ABOUT_CODE: Final = (DeprecationWarning, PendingDeprecationWarning, ImportWarning)
-"""Categories that tell a library's users of its future; the log has them at level debug."""
+_ABOUT_CODE: Final = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+"""Categories about code rather than input, which Python itself keeps quiet; told at level debug."""
 _SHOWN: Final = 300
 """Characters of a warning's text; it may repeat what somebody else wrote."""
 

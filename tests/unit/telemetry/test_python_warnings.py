@@ -31,9 +31,10 @@ def test_a_thousand_of_a_place_are_ten_bounded_lines() -> None:
     assert "__warningregistry__" not in globals() or len(globals()["__warningregistry__"]) < 10
 
 
-def test_warnings_about_code_are_for_developers() -> None:
+@pytest.mark.parametrize("category", [DeprecationWarning, ResourceWarning])
+def test_warnings_about_code_are_for_developers(category: type[Warning]) -> None:
     with capture_logs() as lines:
-        warnings.warn("goes in 4.0", DeprecationWarning, stacklevel=1)
+        warnings.warn("goes in 4.0", category, stacklevel=1)
     assert [one["log_level"] for one in lines] == ["debug"]
 
 
