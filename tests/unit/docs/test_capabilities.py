@@ -1,0 +1,45 @@
+"""docs/capabilities.md: each capability names what shows it, and each thing named is there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.unit.docs.collected import ROOT
+
+FOLDERS = {"I": "tests/integration/test_", "U": "tests/unit/", "E": "tests/e2e/test_"}
+TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TABLE = (ROOT / "docs" / "capabilities.md").read_text().partition("## Not there yet")[0]
+# `\|` is a bar inside a cell.
+ROWS = [re.split(r"(?<!\\)\|", line)[1:3] for line in TABLE.splitlines() if line.startswith("| ")][1:]
+
+
+def references(cell: str) -> list[tuple[str, str]]:
+    """Each thing that a cell names in backticks, after the folder of the letter before it."""
+    found, folder = [], ""
+    for letter, name in re.findall(r"\b([IUE]): (?=`)|`([^`]+)`", cell):
+        if letter:
+            folder = FOLDERS[letter]
+        else:
+            found.append((folder, name.replace("…", "*")))
+    return found
+
+
+def exists(folder: str, name: str) -> bool:
+    """Return True for a target of the Makefile, and for a file or folder below `folder` or the root."""
+    if name.startswith("make "):
+        return name.removeprefix("make ") in TARGETS
+    forms = [f"{folder}{name}", f"{folder}{name}.py", name, f"{name}.py"]
+    return any(True for form in forms for _ in ROOT.glob(form))
+
+
+def test_there_are_capabilities() -> None:
+    assert len(ROWS) > 80
+
+
+@pytest.mark.parametrize(("capability", "shown_by"), ROWS, ids=[row[0].strip()[:60] for row in ROWS])
+def test_each_capability_is_shown_by_what_is_there(capability: str, shown_by: str) -> None:
+    named = references(shown_by)
+    assert named, f"nothing shows: {capability}"
+    assert [one for one in named if not exists(*one)] == []
