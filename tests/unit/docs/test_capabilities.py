@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.unit.docs.collected import ROOT
+from tests.unit.docs.pages import PAGES, prose
 
 FOLDERS = {"I": "tests/integration/test_", "U": "tests/unit/", "E": "tests/e2e/test_"}
 TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -43,3 +45,9 @@ def test_each_capability_is_shown_by_what_is_there(capability: str, shown_by: st
     named = references(shown_by)
     assert named, f"nothing shows: {capability}"
     assert [one for one in named if not exists(*one)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_that_a_page_names_is_there(page: Path) -> None:
+    named = re.findall(r"`(tests/[\w/…-]+(?:\.\w+)?)", prose(page))
+    assert [one for one in named if not exists("", one.replace("…", "*"))] == []
