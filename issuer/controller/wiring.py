@@ -7,13 +7,12 @@ from queues to reconcilers.
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import timedelta
 from functools import partial
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
 from issuer.api.issuers import IssuerSpec
-from issuer.controller import certificates
+from issuer.controller import certificates, gauges
 from issuer.controller.approval import AccessCache, Approver
 from issuer.controller.approval_pace import FEW, FEW_EACH, ApprovalPaces
 from issuer.controller.authority import Authority
@@ -63,10 +62,10 @@ from issuer.kube.resources import (
     VAULT_ISSUERS,
 )
 from issuer.kube.workqueue import WorkQueue
-from issuer.signing.signer import KeepsLogin, Signer
+from issuer.signing.signer import Signer
 from issuer.signing.vault import VaultSigner
 from issuer.telemetry.canary_metrics import CanaryMetrics
-from issuer.telemetry.metrics import Metrics, Row
+from issuer.telemetry.metrics import Metrics
 from issuer.vault.tokens import LoggedIn, ignored
 
 # A broken issuer is looked at again after at most this many seconds.
@@ -156,7 +155,7 @@ class Parts:
         self.reconcile_request = authority.guarded(self.request_reconciler.reconcile)
         self.canaries = CanaryHistory()
         self.prober = self._prober() if options.canaries else None
-        self._expose()
+        gauges.expose(self)
 
     def _place(self, key: RequestKey) -> Place[RequestKey]:
         return self.turns.place(key)
@@ -360,50 +359,6 @@ class Parts:
         for store in self.issuer_stores.values():
             for key in store.known():
                 self.issuers.add(key)
-
-    def _expose(self) -> None:
-        watch, table = self.metrics.watch, self.metrics.watch_table
-        watch("vault_issuer_queue_depth", lambda: float(self.requests.depth))
-        watch("vault_issuer_queue_oldest_seconds", lambda: self.requests.oldest_age)
-        watch("vault_issuer_queue_held_back", lambda: float(self.line.held_back))
-        watch("vault_issuer_requests_in_flight", lambda: float(self.requests.in_hand))
-        watch("vault_issuer_requests_open", lambda: float(sum(len(store) for store in self.stores.values())))
-        watch(
-            "vault_issuer_requests_open_bytes",
-            lambda: float(sum(each.size for each in self.stores.values())),
-        )
-        watch(
-            "vault_issuer_requests_open_unkept",
-            lambda: float(sum(one.without_text for one in self.stores.values())),
-        )
-        watch("vault_issuer_events_dropped_total", lambda: float(self.recorder.dropped))
-        watch("vault_issuer_certificates_held", lambda: float(len(self.delivery)))
-        table(
-            ("vault_issuer_watch_restarts_total",),
-            lambda: [((kind,), (float(one.restarts),)) for kind, one in self.reflectors.items()],
-        )
-        table(("vault_issuer_token_expiry_timestamp_seconds",), self._token_ends)
-        if self.options.watch_certificates:
-            table(certificates.TOTALS, self._certificate_totals)
-
-    def _token_ends(self) -> list[Row]:
-        found: list[Row] = []
-        for key in self._known_issuers():
-            entry = self.registry.find(key)
-            shared = None if entry is None else entry.shared
-            if shared is not None and isinstance(shared.signer, KeepsLogin):
-                left = shared.signer.login_ends_in()
-                found.append((tuple(key), (None if left is None else float(round(time.time() + left)),)))
-        return found
-
-    def _certificate_totals(self) -> list[Row]:
-        """Nothing while they may not be watched: zeros would say that all is well."""
-        if not self.reflectors[certificates.KIND].current:
-            return []
-        return self.certificates.totals(self._known_issuers(), time.time())
-
-    def _known_issuers(self) -> list[IssuerKey]:
-        return [key for store in self.issuer_stores.values() for key in store.known()]
 
     def late(self) -> list[str]:
         """What has not been listed yet.

@@ -12,6 +12,7 @@ Modules, from the bottom up:
 
 - `errors`, `resources`: what can go wrong, and where objects live.
 - `credentials`: kubeconfig, in-cluster files and exec plugins, turned into something a request can use.
+- `session`: the pool of connections, and which credentials go with a call.
 - `client`: get, list, watch, create, replace, delete.
 - `reflector`: keeps a handler in step with a resource, over list and watch.
 - `workqueue`: keys waiting to be reconciled.

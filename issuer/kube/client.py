@@ -6,32 +6,26 @@ once more when the server says 401. Source: https://kubernetes.io/docs/reference
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode
 
 import aiohttp
 import orjson
-import structlog
-from yarl import URL
 
-from issuer.kube.credentials import Access, AccessSource, find_source
+from issuer.kube.credentials import AccessSource, find_source
 from issuer.kube.errors import (
     AnswerTooLarge,
-    ConfigError,
     Forbidden,
     KubeError,
     NotFound,
     Unauthorized,
-    Unavailable,
     from_status,
 )
 from issuer.kube.resources import SELF_SUBJECT_REVIEWS, SERVICE_ACCOUNTS, Resource
-from issuer.kube.wire import Object, keepalive_socket, lines, read_body, read_error, read_event, unreachable
+from issuer.kube.session import JSON, ApiSession, what
+from issuer.kube.wire import Object, lines, read_body, read_event
 
 MAX_OBJECT: Final = 16 << 20
 """Bytes of one object's answer. etcd takes 1.5 MiB by default; the rest is room for other settings."""
@@ -51,15 +45,10 @@ TOO_LARGE: Final = "TOO_LARGE"
 INITIAL_END: Final = "k8s.io/initial-events-end"
 """The annotation of the bookmark behind the last of the initial events."""
 
-_RELOAD_GAP: Final = (
-    5.0  # seconds between two loads of refused credentials: an exec plugin is a process each time
-)
-_JSON: Final = "application/json"
 _SELF_SUBJECT_REVIEW: Final[Object] = {
     "apiVersion": SELF_SUBJECT_REVIEWS.api_version,
     "kind": "SelfSubjectReview",
 }
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +80,8 @@ async def connect(
 class KubeClient:
     """Talks to one API server over one pool of connections. Made by `connect` or `open`; close it."""
 
-    def __init__(
-        self, source: AccessSource, access: Access, session: aiohttp.ClientSession, timeout: float
-    ) -> None:
-        self._source = source
-        self._access = access
-        self._loaded = time.monotonic()
-        self._last_refusal = -_RELOAD_GAP
-        self._loading = asyncio.Lock()
+    def __init__(self, session: ApiSession) -> None:
         self._session = session
-        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(10.0, timeout))
 
     @classmethod
     async def open(
@@ -113,23 +94,14 @@ class KubeClient:
     ) -> KubeClient:
         """Load the credentials and make the pool; nothing is sent yet. `timeout` is for a call, in s."""
         access = await source.load()
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=connections, keepalive_timeout=75, socket_factory=keepalive_socket
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # Compressed lists cost both sides more CPU than a cluster's network does, and could hide their
-            # size.
-            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": user_agent},
-            auto_decompress=False,
-            read_bufsize=1 << 18,
+        return cls(
+            ApiSession(source, access, timeout=timeout, connections=connections, user_agent=user_agent)
         )
-        return cls(source, access, session, timeout)
 
     @property
     def server(self) -> str:
         """The API server's base URL."""
-        return self._access.server
+        return self._session.server
 
     async def close(self) -> None:
         """Close all connections; running watches end with Unavailable."""
@@ -248,17 +220,8 @@ class KubeClient:
         The token is the only credential that is sent. Raises KubeError where the server doesn't say.
         Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
         """
-        access = await self._current()
-        bearer = replace(access, authorization=f"Bearer {token}", tls=access.anonymous_tls)
-        path, body = SELF_SUBJECT_REVIEWS.path(), orjson.dumps(_SELF_SUBJECT_REVIEW)
-        try:
-            response = await self._request(bearer, "POST", path, body, self._timeout, _JSON)
-            try:
-                error = None if response.status < 300 else await read_error(response, _what("POST", path))
-            finally:
-                response.release()
-        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
-            raise unreachable(_what("POST", path), failed) from failed
+        body = orjson.dumps(_SELF_SUBJECT_REVIEW)
+        error = await self._session.refusal_of(token, "POST", SELF_SUBJECT_REVIEWS.path(), body)
         if error is None or isinstance(error, (Forbidden, NotFound)):
             return True  # who is asked about a right, or about a path, is known already
         if isinstance(error, Unauthorized):
@@ -298,16 +261,16 @@ class KubeClient:
             query["resourceVersion"] = resource_version
         path = resource.path(namespace)
         limits = aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=read_timeout)
-        what = f"WATCH {path}"
-        async with self._response("GET", _url(path, query), None, limits) as response:
+        name = f"WATCH {path}"
+        async with self._session.response("GET", _url(path, query), None, limits) as response:
             async for line in lines(response.content, MAX_LINE):
                 if line is None:
                     yield TOO_LARGE, {}
                     continue
-                kind, value = read_event(line, what)
+                kind, value = read_event(line, name)
                 if kind == "ERROR":
                     code = value.get("code")
-                    raise from_status(code if isinstance(code, int) else 500, value, what=what)
+                    raise from_status(code if isinstance(code, int) else 500, value, what=name)
                 yield kind, value
 
     async def _call(
@@ -317,7 +280,7 @@ class KubeClient:
         body: Object | None = None,
         *,
         bound: int = MAX_OBJECT,
-        content_type: str = _JSON,
+        content_type: str = JSON,
     ) -> Object:
         answer, _ = await self._sized_call(method, url, body, bound=bound, content_type=content_type)
         return answer
@@ -329,123 +292,22 @@ class KubeClient:
         body: Object | None = None,
         *,
         bound: int,
-        content_type: str = _JSON,
+        content_type: str = JSON,
     ) -> tuple[Object, int]:
         """The answer, and its bytes."""
         data = orjson.dumps(body) if body is not None else None
-        async with self._response(method, url, data, self._timeout, content_type) as response:
+        async with self._session.response(method, url, data, self._session.timeout, content_type) as response:
             content = await read_body(response, bound)
-        what = _what(method, url)
+        name = what(method, url)
         if content is None:
-            raise AnswerTooLarge(f"{what}: the answer is larger than {bound} bytes")
+            raise AnswerTooLarge(f"{name}: the answer is larger than {bound} bytes")
         try:
             answer = orjson.loads(content)
         except orjson.JSONDecodeError as error:
-            raise KubeError(f"{what}: the answer is not JSON; is this a Kubernetes API server?") from error
+            raise KubeError(f"{name}: the answer is not JSON; is this a Kubernetes API server?") from error
         if not isinstance(answer, dict):
-            raise KubeError(f"{what}: the answer is not an object")
+            raise KubeError(f"{name}: the answer is not an object")
         return answer, len(content)
-
-    @asynccontextmanager
-    async def _response(
-        self,
-        method: str,
-        url: str,
-        data: bytes | None,
-        limits: aiohttp.ClientTimeout,
-        content_type: str = _JSON,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A 2xx answer, or a KubeError. Errors of the connection while it is read are translated here too."""
-        try:
-            response = await self._send(method, url, data, limits, content_type)
-            try:
-                yield response
-            finally:
-                response.release()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise unreachable(_what(method, url), error) from error
-        except RuntimeError as error:
-            if not self._session.closed:
-                raise
-            raise Unavailable(f"{_what(method, url)}: this client is closed") from error
-
-    async def _send(
-        self, method: str, url: str, data: bytes | None, limits: aiohttp.ClientTimeout, content_type: str
-    ) -> aiohttp.ClientResponse:
-        access = await self._current()
-        for attempt in (1, 2):
-            response = await self._request(access, method, url, data, limits, content_type)
-            if response.status < 300:
-                return response
-            try:
-                error = await read_error(response, _what(method, url))
-            finally:
-                response.release()
-            if attempt == 2 or not isinstance(error, Unauthorized):
-                raise error
-            renewed = await self._renewed(access)
-            if renewed is access:
-                raise error
-            access = renewed
-        raise AssertionError("unreachable")
-
-    async def _request(
-        self,
-        access: Access,
-        method: str,
-        url: str,
-        data: bytes | None,
-        limits: aiohttp.ClientTimeout,
-        content_type: str,
-    ) -> aiohttp.ClientResponse:
-        return await self._session.request(
-            method,
-            URL(access.server + url, encoded=True),
-            data=data,
-            headers=_headers(access, data, content_type),
-            timeout=limits,
-            allow_redirects=False,
-            ssl=access.tls if access.tls is not None else True,
-            server_hostname=access.tls_server_name,
-            proxy=access.proxy,
-        )
-
-    async def _current(self) -> Access:
-        """The access, loaded again when it is due. While that fails the old one is used: it may be good."""
-        access = self._access
-        if access.good_for is None or time.monotonic() - self._loaded < access.good_for:
-            return access
-        async with self._loading:
-            if self._access is access and time.monotonic() - self._loaded >= access.good_for:
-                try:
-                    self._access = await self._source.load()
-                except ConfigError as error:
-                    _log.warning("credentials not reloaded", error=error.message)
-                self._loaded = time.monotonic()
-        return self._access
-
-    async def _renewed(self, refused: Access) -> Access:
-        """The access to try after `refused` got a 401; `refused` itself when nothing better is there."""
-        async with self._loading:
-            if self._access is not refused or time.monotonic() - self._last_refusal < _RELOAD_GAP:
-                return self._access
-            self._last_refusal = self._loaded = time.monotonic()
-            try:
-                loaded = await self._source.load()
-            except ConfigError as error:
-                _log.warning("credentials not reloaded", error=error.message)
-                return refused
-            if (loaded.authorization, loaded.tls) == (refused.authorization, refused.tls):
-                return refused
-            self._access = loaded
-            return loaded
-
-
-def _headers(access: Access, data: bytes | None, content_type: str) -> dict[str, str]:
-    headers = {"Content-Type": content_type} if data is not None else {}
-    if access.authorization is not None:
-        headers["Authorization"] = access.authorization
-    return headers
 
 
 def _own_path(resource: Resource, body: Object, subresource: str | None = None) -> str:
@@ -463,7 +325,3 @@ def _query(**values: str | None) -> dict[str, str]:
 
 def _url(path: str, query: dict[str, str]) -> str:
     return f"{path}?{urlencode(query)}" if query else path
-
-
-def _what(method: str, url: str) -> str:
-    return f"{method} {url.partition('?')[0]}"
