@@ -12,7 +12,13 @@ from collections.abc import Iterator
 from itertools import chain as joined
 from typing import Final, NamedTuple
 
-from issuer.x509.certificates import Certificate, alternative_names, extension, information
+from issuer.x509.certificates import (
+    Certificate,
+    alternative_names,
+    extension,
+    information,
+    is_authority,
+)
 from issuer.x509.chain import Chain, is_self_issued
 from issuer.x509.der import SEQUENCE, Item, items, only, read_oid
 from issuer.x509.describe import subject_text
@@ -56,7 +62,7 @@ def _forbidden(value: bytes, below: list[Certificate], leaf: Certificate) -> Ite
         return
     for certificate in below:
         try:
-            names = _names(certificate, is_leaf=certificate is leaf)
+            names = _names(certificate, is_leaf=certificate is leaf and not is_authority(leaf))
         except ValueError as error:
             yield f"{subject_text(certificate)[:200]}, whose names can't be read ({error})"
         else:
@@ -96,7 +102,7 @@ def _names(certificate: Certificate, *, is_leaf: bool) -> list[Name]:
     """All that constraints are about: alternative names, the subject, and the mail names in it.
 
     Of a leaf without another host name also the common name, if it looks like one: clients take it for the
-    host. Nobody connects to a CA, so an intermediate may be called what it likes.
+    host. Nobody connects to a CA, so one may be called what it likes, the one that is asked for, too.
     """
     subject = information(certificate).subject
     found = set(alternative_names(certificate))

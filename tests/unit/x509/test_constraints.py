@@ -153,3 +153,6 @@ def test_a_ca_that_is_named_like_a_host_is_no_host(make: Make) -> None:
     ):
         (leaf,) = read_certificates(make.pem(inner.sign(make.Template(subject=subject_of, sans=sans))))
         assert bool(list(violations(build_chain(leaf, pool, make.NOW)))) is forbidden
+    # One that is asked for by a Certificate with isCA is an intermediate, too.
+    (asked,) = read_certificates(make.pem(inner.authority("shop.acme.example").certificate))
+    assert not list(violations(build_chain(asked, pool, make.NOW)))
