@@ -43,24 +43,33 @@ class MountIssuers:
         self._listed: Mapping[str, str] = {}
         self._found: dict[str, str] = {}
         self._unlisted: str | None = None
+        # When the last reading began, and when the one began of which the answer is known.
+        self._asked_at = float("-inf")
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
     async def read(self) -> str:
         """Read the CA chain and the list of issuers; the chain as PEM. Raises VaultError."""
-        self._read_at = self._clock()
+        began = self._asked_at = self._clock()
         chain = await self._pki.ca_chain()
-        self._served = _fingerprints(chain)
+        listed, unlisted = await self._list()
+        if began >= self._read_at:  # else a later reading was faster
+            self._read_at, self._served = began, _fingerprints(chain)
+            self._listed, self._unlisted = listed, unlisted
+            # One that could not be read is tried again: a proxy may let it through by now.
+            self._found = {one: what for one, what in self._found.items() if what and one in listed}
+        return chain
+
+    async def _list(self) -> tuple[Mapping[str, str], str | None]:
+        """The mount's issuers, or why they can't be had. Raises VaultError for passing trouble."""
         try:
-            self._listed, self._unlisted = await self._pki.issuers(), None
+            return await self._pki.issuers(), None
         except (BadRequest, Forbidden, NotFound, UnexpectedAnswer) as error:
-            self._listed, self._unlisted = {}, str(error)
+            return {}, str(error)
         except ServerError as error:
             if error.status != HTTPStatus.NOT_IMPLEMENTED:  # a proxy's answer, and no passing trouble
                 raise
-            self._listed, self._unlisted = {}, str(error)
-        self._found = {one: what for one, what in self._found.items() if one in self._listed}
-        return chain
+            return {}, str(error)
 
     @property
     def warning(self) -> str | None:
@@ -90,7 +99,7 @@ class MountIssuers:
         asked = self._clock()
         async with self._reading:
             if self._read_at < asked and not self._knows(cas):
-                await self._sleep(max(0.0, self._read_at + PAUSE_SECONDS - self._clock()))
+                await self._sleep(max(0.0, self._asked_at + PAUSE_SECONDS - self._clock()))
                 await self.read()
             if not self._knows(cas):
                 await self._look_up(cas)

@@ -30,6 +30,8 @@ class Mount:
         self.calls: list[str] = []
         self.named = True
         self.refuses: VaultError | None = None
+        self.hidden: set[str] = set()
+        self.waits: list[asyncio.Event] = []
 
     async def ca_chain(self) -> str:
         self.calls.append("chain")
@@ -37,14 +39,17 @@ class Mount:
 
     async def issuers(self) -> dict[str, str]:
         self.calls.append("list")
+        found = {one: serial_hex(CERTIFICATES[n]) if self.named else "" for one, n in self.listed.items()}
         await asyncio.sleep(0)
         if self.refuses is not None:
             raise self.refuses
-        return {one: serial_hex(CERTIFICATES[n]) if self.named else "" for one, n in self.listed.items()}
+        if self.waits:
+            await self.waits.pop(0).wait()
+        return found
 
     async def issuer_certificate(self, issuer: str) -> str:
         self.calls.append(issuer)
-        if issuer not in self.listed:
+        if issuer not in self.listed or issuer in self.hidden:
             raise NotFound("gone", status=404)
         return PEMS[self.listed[issuer]]
 
@@ -101,6 +106,37 @@ async def test_a_ca_made_since_the_check_is_known() -> None:
     await known.read()
     mount.default, mount.listed["id-1"] = 1, 1
     assert await known.hold(held(1))
+
+
+async def test_an_issuer_that_could_not_be_read_is_asked_for_again() -> None:
+    mount = Mount(0, (1,))
+    mount.hidden = {"id-1"}  # by a proxy, until somebody does as the message says
+    known = made(mount, Clock())
+    await known.read()
+    assert not await known.hold(held(1))
+    mount.hidden.clear()
+    assert await known.hold(held(1))
+
+
+async def test_a_reading_that_is_under_way_is_not_taken_for_its_answer() -> None:
+    mount = Mount()
+    known = made(mount, Clock())
+    first, second = asyncio.Event(), asyncio.Event()
+    mount.waits = [first, second]
+    early = asyncio.ensure_future(known.hold([STRANGER]))
+    await asyncio.sleep(0)
+    mount.listed["id-1"] = 1  # a CA is made while the first answer is on its way
+    late = asyncio.ensure_future(known.hold(held(1)))
+    check = asyncio.ensure_future(known.read())
+    await asyncio.sleep(0)
+    mount.default = 2
+    first.set()
+    assert not await early
+    assert await late
+    second.set()
+    await check
+    assert await known.hold(held(2)), "an older answer does not undo a newer one"
+    assert mount.calls.count("list") == 3
 
 
 async def test_a_stranger_with_a_known_serial_is_no_issuer() -> None:
