@@ -39,7 +39,7 @@ def ca_facts(ca_pem: str, path: str, now: datetime, anchors: Anchors | None = No
     bundle = _chain(ca_pem)
     signing = bundle.certificates[0]
     try:
-        found = authority(bundle.certificates, now)
+        found = authority(bundle.certificates, now, anchors)
     except ChainError as error:
         raise IssuerBroken(
             "InvalidCAChain",

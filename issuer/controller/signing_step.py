@@ -27,6 +27,7 @@ from issuer.signing import outcomes as signing
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
+from issuer.x509.anchors import Anchors
 from issuer.x509.bundle import Bundle, read_bundle, read_leaf
 from issuer.x509.certificates import Certificate
 from issuer.x509.chain import Chain, candidate_chains
@@ -250,7 +251,7 @@ class SigningStep:
         """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered, and
         IssuerBroken or Retry when it is none that the issuer trusts, or that can't be said now."""
         now = self.now()
-        chains = trusted_chains(_chains(signed, now), shared.anchors)
+        chains = trusted_chains(_chains(signed, now, shared.anchors), shared.anchors)
         chain, findings = _preferred(chains, work, now)
         for one in findings:
             self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
@@ -286,11 +287,11 @@ class SigningStep:
         return Waiting(key, f"{key} is not Ready ({error.reason}): {error.message}")
 
 
-def _chains(signed: SignedCertificate, now: datetime) -> tuple[Chain, ...]:
+def _chains(signed: SignedCertificate, now: datetime, anchors: Anchors | None) -> tuple[Chain, ...]:
     leaf = read_leaf(signed.leaf_pem)
     cas = read_bundle(signed.ca_pems) if signed.ca_pems.strip() else Bundle(())
     try:
-        return candidate_chains(leaf, cas.certificates, now)
+        return candidate_chains(leaf, cas.certificates, now, anchors)
     except ChainError as error:
         raise ChainError(cas.explains(error)) from error
 

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from issuer.x509.anchors import Anchors
 from issuer.x509.certificates import (
     MAX_CERTIFICATES,
     Certificate,
@@ -144,7 +145,9 @@ def build_chain(leaf: Certificate, pool: Iterable[Certificate], now: datetime) -
     return candidate_chains(leaf, pool, now)[0]
 
 
-def candidate_chains(leaf: Certificate, pool: Iterable[Certificate], now: datetime) -> tuple[Chain, ...]:
+def candidate_chains(
+    leaf: Certificate, pool: Iterable[Certificate], now: datetime, anchors: Anchors | None = None
+) -> tuple[Chain, ...]:
     """The chains from `leaf` up through `pool`, at least one, the preferred one first.
 
     Preferred as by `ways_up`, those that last as long as `leaf` before those that don't. What doesn't belong
@@ -165,11 +168,11 @@ def candidate_chains(leaf: Certificate, pool: Iterable[Certificate], now: dateti
                 signers.append(one)
     if not signers:
         raise ChainError(_why_no_signer(leaf, others))
-    ways = ways_up(signers, others, now, until=leaf.not_valid_after_utc)
+    ways = ways_up(signers, others, now, until=leaf.not_valid_after_utc, anchors=anchors)
     return tuple(way.below(leaf) for way in ways)
 
 
-def authority(cas: Sequence[Certificate], now: datetime) -> Authority:
+def authority(cas: Sequence[Certificate], now: datetime, anchors: Anchors | None = None) -> Authority:
     """The CA `cas[0]` with the ways up through `cas` that a leaf of it gets at `now`.
 
     Raises ChainError where none of its certificates would have a chain.
@@ -177,7 +180,7 @@ def authority(cas: Sequence[Certificate], now: datetime) -> Authority:
     first, others = cas[0], _pool(cas)
     name, key = _subject(first), public_key(first)
     signers = [one for one in others if _subject(one) == name and public_key(one) == key]
-    return Authority(ways_up(signers, others, now, until=now))
+    return Authority(ways_up(signers, others, now, until=now, anchors=anchors))
 
 
 def ways_up(
@@ -185,13 +188,15 @@ def ways_up(
     pool: tuple[Certificate, ...],
     now: datetime,
     until: datetime,
+    anchors: Anchors | None = None,
 ) -> tuple[Way, ...]:
     """The ways up from `signers`, certificates of one CA, through `pool`, the preferred one first.
 
-    A way through a CA that has ended or not begun is not taken while there is another, nor one without its
-    root while there is one with it. Of these, the ways that last `until` then come before those that don't,
-    each in the order of `pool`: it is the operator's (Vault's `manual_chain`). Of ways that all end sooner,
-    the one that ends last comes first. Raises ChainError where there is none.
+    A way through a CA that has ended or not begun is not taken while there is another, nor one without any of
+    `anchors` while one has them, nor one without its root while there is one with it. Of these, the ways that
+    last `until` then come before those that don't, each in the order of `pool`: it is the operator's (Vault's
+    `manual_chain`). Of ways that all end sooner, the one that ends last comes first. Raises ChainError where
+    there is none.
     """
     problems: list[str] = []
     ways: list[Way] = []
@@ -202,6 +207,8 @@ def ways_up(
     if not ways:
         raise ChainError("; ".join(dict.fromkeys(problems)) or "no chain was found")
     ways = [way for way in ways if way.is_current(now)] or ways
+    if anchors is not None:
+        ways = [way for way in ways if anchors.hold(way.cas)] or ways
     ways = [way for way in ways if way.proven] or [way for way in ways if way.complete] or ways
     lasting = [way for way in ways if until <= way.ends]
     ending = sorted((way for way in ways if way.ends < until), key=lambda way: way.ends, reverse=True)

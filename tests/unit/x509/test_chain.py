@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from issuer.x509.chain import authority, build_chain, read_certificates
+from issuer.x509.anchors import Anchors
+from issuer.x509.chain import authority, build_chain, candidate_chains, read_certificates
+from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError
 
 if TYPE_CHECKING:
@@ -149,6 +151,22 @@ def test_a_leaf_gets_the_first_way_that_lasts_as_long_as_it(make: Make) -> None:
     found = authority(pool, make.NOW)
     assert found.not_after == make.NOW + 300 * make.DAY
     assert found.roots == (by.old, by.new)
+
+
+def test_a_way_with_an_anchor_is_taken_before_one_with_a_root(make: Make) -> None:
+    # The old root is not at hand, so its way ends below it; the new one came with its root.
+    key, shared = make.key(), make.key()
+    old = make.root("Old").authority("Int", key=shared).certificate
+    new = make.root("New", key=key)
+    inter = new.authority("Int", key=shared)
+    leaf, pool = inter.sign(make.Template()), [inter.certificate, new.certificate, old]
+    assert build_chain(leaf, pool, make.NOW).top == new.certificate
+    trusted = Anchors.from_hex([fingerprint(old)])
+    assert candidate_chains(leaf, pool, make.NOW, trusted)[0].cas == (old,)
+    assert authority(pool, make.NOW, trusted).ways[0].cas == (old,)
+    # With none at all, what is there is told by whoever asked for an anchor.
+    none = Anchors.from_hex(["00" * 32])
+    assert candidate_chains(leaf, pool, make.NOW, none)[0].top == new.certificate
 
 
 def test_with_no_current_way_the_chain_is_still_told(make: Make) -> None:
