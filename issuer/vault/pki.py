@@ -30,7 +30,6 @@ from issuer.vault.transport import VaultClient
 
 __all__ = ["PathError", "Pki", "SignPath", "Signed"]
 
-_MAX_CHAIN = 16
 _BEGIN = "-----BEGIN CERTIFICATE-----"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Vault tells these apart by text only. Every pattern is matched from the start: other messages quote names
@@ -209,7 +208,7 @@ def _signed(answer: Any, where: str) -> Signed:
     chain = data.get("ca_chain") or [data.get("issuing_ca")]
     if not isinstance(leaf, str) or _BEGIN not in leaf or not isinstance(serial, str):
         raise UnexpectedAnswer(f"Vault's answer to {where} holds no certificate in PEM")
-    if not isinstance(chain, list) or len(chain) > _MAX_CHAIN:
+    if not isinstance(chain, list):
         raise UnexpectedAnswer(f"Vault's answer to {where} holds no readable CA chain")
     return Signed(leaf, tuple(ca for ca in chain if isinstance(ca, str) and _BEGIN in ca), serial)
 

@@ -129,7 +129,7 @@ async def test_a_name_in_the_csr_that_quotes_an_issuers_error_is_only_refused(
         {"data": {"certificate": "no pem", "serial_number": "aa"}},
         {"data": {"certificate": fake.CERTIFICATE}},
         {"data": {"certificate": fake.CERTIFICATE, "serial_number": "aa", "ca_chain": "text"}},
-        {"data": {"certificate": fake.CERTIFICATE, "serial_number": "aa", "ca_chain": ["x"] * 17}},
+        {"data": {"certificate": fake.CERTIFICATE, "serial_number": "aa", "ca_chain": {"x": 1}}},
     ],
 )
 async def test_a_signature_without_its_fields_is_unexpected(
@@ -144,6 +144,17 @@ async def test_the_issuing_ca_stands_in_for_a_missing_chain(vault: FakeVault, cl
     data = {"certificate": fake.CERTIFICATE, "serial_number": "aa", "issuing_ca": fake.CERTIFICATE}
     vault.tell(fake.SIGN, (200, {"data": data}))
     assert (await pki(client).sign("t", "CSR", {})).chain_pem == (fake.CERTIFICATE,)
+
+
+async def test_a_chain_that_the_check_takes_is_taken_from_a_signature(
+    vault: FakeVault, client: VaultClient
+) -> None:
+    chain = [fake.CERTIFICATE] * 40  # an issuer that many others have cross-signed
+    vault.tell(
+        fake.SIGN,
+        (200, {"data": {"certificate": fake.CERTIFICATE, "serial_number": "aa", "ca_chain": chain}}),
+    )
+    assert len((await pki(client).sign("t", "CSR", {})).chain_pem) == len(chain)
 
 
 async def test_a_probe_sends_an_empty_csr_and_is_content_with_its_refusal(
