@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from issuer.api.duration import format_duration
 from issuer.controller.conditions import rfc3339
+from issuer.x509.raw import EARLIEST
 from issuer.x509.verify import BEFORE_CA, DEFAULT_LIFE, SHORTEST_LIFE
 
 Mode = Literal["Refuse", "Shorten"]
@@ -100,13 +101,19 @@ def warning(ca: CALife, mode: Mode, longest: LongestAsked, now: datetime) -> str
     life = ca.ends - ca.begins
     usual = min(DEFAULT_LIFE, life / 2)
     measure = max(usual, longest.duration)
-    if now < ca.ends - measure - min(_LEAD, life / 6):
+    begins = _before(ca.ends, measure)
+    if now < _before(begins, min(_LEAD, life / 6)):
         return None
     happens = "refused" if mode == "Refuse" else "shortened"
     return (
-        f"the CA behind {ca.path} ends at {rfc3339(ca.ends)}: from {rfc3339(ca.ends - measure)} on, "
+        f"the CA behind {ca.path} ends at {rfc3339(ca.ends)}: from {rfc3339(begins)} on, "
         f"certificates of {_text(measure)} are {happens} (spec.caExpiry {mode}). Rotate it"
     )
+
+
+def _before(moment: datetime, span: timedelta) -> datetime:
+    """The moment less the span, or the earliest that Python can say: a CA may have ended in the year 1."""
+    return moment - min(span, moment - EARLIEST)
 
 
 def _text(duration: timedelta) -> str:

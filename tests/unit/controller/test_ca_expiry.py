@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from issuer.controller.ca_expiry import LATELY, CAEndsTooSoon, CALife, LongestAsked, Mode, fitting, warning
+from issuer.x509.raw import EARLIEST
 from tests.builders import NOW
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -69,6 +70,15 @@ def test_a_ca_is_warned_of_before_it_ends_too_soon(
     longest.note(asked, NOW)
     assert warning(ca(ahead + HOUR, life), "Refuse", longest, NOW) is None
     assert warning(ca(ahead - HOUR, life), "Refuse", longest, NOW) is not None
+
+
+def test_a_ca_that_ended_in_the_year_1_is_told_of() -> None:
+    longest = LongestAsked()
+    longest.note(90 * DAY, NOW)
+    for ended in (EARLIEST, EARLIEST + 5 * DAY):
+        text = warning(CALife("pki/sign/web", EARLIEST, ended), "Refuse", longest, NOW)
+        assert text is not None
+        assert "from 0001-01-01T00:00:00Z on" in text
 
 
 def test_the_warning_does_not_change_with_time() -> None:
