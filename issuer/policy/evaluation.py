@@ -187,7 +187,7 @@ def _usages(policy: Policy, facts: Facts) -> Iterator[Violation]:
 
 def _constraints(constraints: Constraints, facts: Facts) -> Iterator[Violation]:
     if facts.guarded:
-        yield from weak_key(facts.csr.key, constraints.min_size)
+        yield from weak_key(facts.csr.key, constraints.algorithm, constraints.min_size)
     yield from _durations(constraints, facts.duration, shortens=facts.shortens)
     path = "spec.constraints.privateKey"
     key = facts.csr.key
