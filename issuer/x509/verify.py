@@ -274,7 +274,10 @@ def _usages(chain: Chain, asked: Asked, allowed: frozenset[str] | None) -> Itera
     given = usages(chain.leaf)
     missing = (wanted.key - given.key) | (wanted.extended - given.extended) | wanted.unknown
     if missing:
-        yield _Difference("UsageDropped", f"usages are missing: {_list(map(usage_name, missing))}")
+        message = f"usages are missing: {_list(map(usage_name, missing))}"
+        if wanted.extended and not given.extended:
+            message += " (without any extended usage, most software takes it to be good for all)"
+        yield _Difference("UsageDropped", message)
     measure = wanted if allowed is None else named_usages(allowed)
     added = given.extended - wanted.extended
     unasked = added & ONLY_ON_REQUEST

@@ -311,6 +311,7 @@ def test_other_usages_are_told(case: Case) -> None:
     assert found["UsageDropped"].message == "usages are missing: code signing"
     assert found["UsageAdded"].message == "usages were added: client auth"
     assert not found["UsageAdded"].fatal
+    assert "takes it to be good for all" in with_usages(case, [], asked, asked)["UsageDropped"].message
     exact = with_usages(case, ["server auth", "client auth"], ["server auth", "client auth"], [])
     assert exact == {}
     assert with_usages(case, ["client auth"], [], ["client auth"], strict=True)["UsageAdded"].fatal
