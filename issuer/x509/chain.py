@@ -299,8 +299,11 @@ def _unfit(signer: Certificate, below: tuple[Certificate, ...]) -> str | None:
         may_sign = usage is None or may_sign_certificates(usage)
     except ValueError as error:
         return f"signed the certificate below it, but its CA rights can't be read: {error}"
-    if constraints is None and _is_old_root(signer):
-        return None
+    if _is_old(signer):
+        if not is_root(signer):
+            return "signed the certificate below it, but is not a CA: only roots may be of version 1 or 2"
+        if not information(signer).extensions:
+            return None
     if constraints is None or not constraints.ca:
         return "signed the certificate below it, but is not a CA (basicConstraints)"
     if not may_sign:
@@ -313,17 +316,14 @@ def _unfit(signer: Certificate, below: tuple[Certificate, ...]) -> str | None:
     return None
 
 
-def _is_old_root(certificate: Certificate) -> bool:
-    """Whether it is a root of version 1 or 2, which has no extensions to say that it is a CA.
+def _is_old(certificate: Certificate) -> bool:
+    """Whether it is of version 1 or 2, which has no extensions to say that it is a CA.
 
-    Go and OpenSSL take such a root, and no intermediate (RFC 5280 section 6.1.4 (k)).
+    Go and OpenSSL take such a root, and no intermediate (RFC 5280 section 6.1.4 (k)); Go not even with them.
     """
-    old = (
-        certificate.version < 3
-        if isinstance(certificate, RawCertificate)
-        else certificate.version is x509.Version.v1
-    )
-    return old and not information(certificate).extensions and is_root(certificate)
+    if isinstance(certificate, RawCertificate):
+        return certificate.version < 3
+    return certificate.version is x509.Version.v1
 
 
 def signed_by(child: Certificate, signer: Certificate) -> bool:

@@ -179,7 +179,8 @@ def test_a_forged_root_never_goes_before_the_one_whose_signature_holds() -> None
 
 
 def test_an_old_root_may_have_no_extensions_and_an_intermediate_may_not() -> None:
-    for shape in ("version 1", "explicit default version"):
+    old = ("version 1", "explicit default version")
+    for shape in (*old, "version 1 with extensions", "version 2 with extensions"):
         root, inter, leaf, _ = odd.chain(shape, as_root=False)
         with pytest.raises(ChainError, match=r"CN=Intermediate signed .* is not a CA"):
             build_chain(read_leaf(odd.pem(leaf)), read_bundle(odd.pem(inter, root)).certificates, NOW)
