@@ -19,6 +19,7 @@ from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.controller.modes import guarded_paths
 from issuer.controller.policies import PolicyStore
+from issuer.controller.references import kubernetes_retry
 from issuer.controller.registry import Identity, IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.request import IssuerKey
 from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
@@ -130,10 +131,7 @@ class IssuerReconciler:
             entry.lives.clear()
             entry.seen.clear()
             entry.stranger = None
-        problem = self.stores[key.kind].problem(key)
-        if problem is not None:
-            raise SpecError(problem)
-        entry.spec = spec = IssuerSpec.parse(obj.get("spec") or {})
+        entry.spec = spec = IssuerSpec.parse(await self._spec(key, obj))
         await self._check_approval(key, entry, spec)
         await self._check_revocation(key, spec)
         self._check_guard(key, spec)
@@ -157,6 +155,20 @@ class IssuerReconciler:
             expiring=self._expiring(entry, spec),
             again_in=health.check_again_in,
         )
+
+    async def _spec(self, key: IssuerKey, obj: dict[str, Any]) -> dict[str, Any]:
+        """The spec, which is read again where there was no room for it and now is. Raises SpecError."""
+        store = self.stores[key.kind]
+        if store.fits_now(key):
+            try:
+                store.refresh(await self.client.get(self.resources[key.kind], key.name, key.namespace))
+            except KubeError as error:
+                raise kubernetes_retry(error, "read it again, now that there is room for it") from error
+            obj = store.get(key) or obj
+        problem = store.problem(key)
+        if problem is not None:
+            raise SpecError(problem)
+        return obj.get("spec") or {}
 
     async def _check_approval(self, key: IssuerKey, entry: IssuerEntry, spec: IssuerSpec) -> None:
         """In Policy mode we set Approved and Denied: be sure that we may before anything is signed."""

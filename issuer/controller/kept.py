@@ -56,6 +56,9 @@ _MAX_ANNOTATION: Final = 256
 _MAX_SHOWN: Final = 1024
 """Characters of a requester's name and of why a request waits."""
 
+_MAX_CONDITION: Final = 4 << 10
+"""Bytes of JSON of the condition of an issuer that isn't kept; ours has less."""
+
 
 def slim(obj: Json, annotations: Iterable[str] = ()) -> Json:
     """Return a copy with the metadata that is read, these annotations (cut where they can mean nothing), and
@@ -155,13 +158,16 @@ class Budget:
 
     def take(self, namespace: str, size: int) -> bool:
         """Use so many bytes more; False, and nothing is used, where that is over the budget."""
-        mine = self._used.get(namespace, 0) + size
-        if mine > self._each or self.used + size > self._most:
+        if not self.has_room(namespace, size):
             return False
         if size:
-            self._used[namespace] = mine
+            self._used[namespace] = self._used.get(namespace, 0) + size
             self.used += size
         return True
+
+    def has_room(self, namespace: str, size: int) -> bool:
+        """Whether so many bytes more could be used."""
+        return self._used.get(namespace, 0) + size <= self._each and self.used + size <= self._most
 
     def give_back(self, namespace: str, size: int) -> None:
         """So many bytes are free again."""
@@ -217,14 +223,15 @@ class KeptRequests:
 
 
 class KeptIssuers:
-    """The issuers of one kind. Of one that is too large, or over its namespace's part, only the name is kept,
-    and why. Cluster issuers are their administrator's, and have no part."""
+    """The issuers of one kind. Of one that is too large, or over its namespace's part, only the name and the
+    `Ready` condition are kept, and why. Cluster issuers are their administrator's, and have no part."""
 
     def __init__(self) -> None:
         self._budget = Budget(MAX_ISSUERS, sys.maxsize)
         self._found: dict[IssuerKey, Json] = {}
         self._sizes: dict[IssuerKey, int] = {}
         self._problems: dict[IssuerKey, str] = {}
+        self._over: dict[IssuerKey, int] = {}
 
     def __iter__(self) -> Iterator[IssuerKey]:
         return iter(self._found)
@@ -237,6 +244,11 @@ class KeptIssuers:
         """Why it can't be worked with, or None."""
         return self._problems.get(key)
 
+    def fits_now(self, key: IssuerKey) -> bool:
+        """Whether it was over its namespace's part, and no longer is: it has to be read again."""
+        size = self._over.get(key)
+        return size is not None and self._budget.has_room(key.namespace, size)
+
     def put(self, key: IssuerKey, obj: Json) -> None:
         """Keep it, in the place of what was kept before."""
         self.pop(key)
@@ -244,7 +256,8 @@ class KeptIssuers:
         problem = self._take(key, len(orjson.dumps(kept)))
         if problem is not None:
             self._problems[key] = problem
-            kept = {**kept, "spec": {}, "status": {}}
+            # What its status says already is not to be written each time.
+            kept = {**kept, "spec": {}, "status": _ready(kept)}
         self._found[key] = kept
 
     def _take(self, key: IssuerKey, size: int) -> str | None:
@@ -257,6 +270,7 @@ class KeptIssuers:
             return None
         counted = max(size, LEAST_ISSUER)
         if not self._budget.take(key.namespace, counted):
+            self._over[key] = counted
             return (
                 f"the issuers of namespace {key.namespace} are more than {MAX_ISSUERS // LEAST_ISSUER}, or "
                 f"have more than {MAX_ISSUERS} bytes of JSON together: delete those that nobody needs"
@@ -268,4 +282,12 @@ class KeptIssuers:
         """Keep nothing of it any more."""
         self._found.pop(key, None)
         self._problems.pop(key, None)
+        self._over.pop(key, None)
         self._budget.give_back(key.namespace, self._sizes.pop(key, 0))
+
+
+def _ready(issuer: Json) -> Json:
+    """A status with the issuer's `Ready` condition alone, if it has one of usual size."""
+    condition = find((issuer.get("status") or {}).get("conditions"), "Ready")
+    usual = condition is not None and len(orjson.dumps(condition)) <= _MAX_CONDITION
+    return {"conditions": [condition]} if usual else {}

@@ -229,6 +229,10 @@ class IssuerStore(Store[IssuerKey]):
         """Why the issuer can't be worked with, or None."""
         return self._objects.problem(key)
 
+    def fits_now(self, key: IssuerKey) -> bool:
+        """Whether there is room again for an issuer that had to be left out: read it, and `refresh`."""
+        return self._objects.fits_now(key)
+
     def drop(self, key: IssuerKey) -> None:
         """An issuer is gone."""
         self._objects.pop(key)

@@ -141,18 +141,21 @@ class FairLine(Generic[K]):
     """Round-robin over owners, their lanes, and each lane's flows, past lanes whose gate is closed.
 
     So between two keys of a flow that may go, every other flow of the lane has one turn at most. An owner has
-    at most as many keys in hand as are left for others of `most` (Choudhury and Hahne's dynamic threshold,
-    IEEE/ACM ToN 6(2), 1998): with n owners that never answer, 1/(n+1) of `most` stays free for the rest.
+    at most `share` times as many keys in hand as are left for others of `most` (Choudhury and Hahne's dynamic
+    threshold, IEEE/ACM ToN 6(2), 1998): with n owners that never answer, 1/(1 + n * share) of `most` stays
+    free for the rest.
     """
 
     def __init__(
         self,
         place_of: Callable[[K], Place[K]],
         most: int,
+        share: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._place_of = place_of
         self._most = most
+        self._share = share
         self._clock = clock
         self._owners: dict[Hashable, _Owner[K]] = {}
         self._turns: deque[_Owner[K]] = deque()  # those with lanes in `turns`
@@ -200,7 +203,7 @@ class FairLine(Generic[K]):
         """The next key that may go."""
         for _ in range(len(self._turns)):
             owner = self._turns.popleft()
-            if owner.in_hand >= self._most - len(self._in_hand):
+            if owner.in_hand >= self._share * (self._most - len(self._in_hand)):
                 self._turns.append(owner)
                 continue
             lane = self._open_lane(owner)

@@ -12,11 +12,12 @@ K = TypeVar("K", bound=Hashable)
 
 
 class PartedLine(Generic[K]):
-    """One `FairLine` for each part of the keys; `most` names the parts, with the bound that each line has.
+    """One `FairLine` for each part of the keys; `most` names the parts, and how many keys they share.
 
-    `left` of these are left by each part to the others. `part_of` says which one a key belongs to now: a key
-    whose part has changed while it stood in the line goes to the end of its new one instead of being handed
-    out. Parts take turns.
+    `left` of these are left by each part to the others; one owner alone still has half of `most`, and what
+    other owners of its part find free is of the part's own. `part_of` says which part a key belongs to now: a
+    key whose part has changed while it stood in the line goes to the end of its new one instead of being
+    handed out. Parts take turns.
     """
 
     def __init__(
@@ -27,9 +28,8 @@ class PartedLine(Generic[K]):
         left: int = 0,
     ) -> None:
         self._part_of = part_of
-        self._lines = {part: FairLine(place_of, count) for part, count in most.items()}
+        self._lines = {part: _line(place_of, count, left) for part, count in most.items()}
         self._turns = deque(self._lines)
-        self._room = {part: max(1, count - left) for part, count in most.items()}
         self._in_hand: dict[K, Hashable] = {}
 
     def __len__(self) -> int:
@@ -66,14 +66,11 @@ class PartedLine(Generic[K]):
             key = self._take_from(part)
             if key is not None:
                 self._in_hand[key] = part
-                self._room[part] -= 1
                 return key
         return None
 
     def _take_from(self, part: Hashable) -> K | None:
         line = self._lines[part]
-        if self._room[part] <= 0:
-            return None
         while (key := line.take()) is not None:
             now = self._part_of(key)
             if now == part:
@@ -84,11 +81,15 @@ class PartedLine(Generic[K]):
 
     def done(self, key: K) -> None:
         """The key is no longer in hand."""
-        part = self._in_hand.pop(key)
-        self._room[part] += 1
-        self._lines[part].done(key)
+        self._lines[self._in_hand.pop(key)].done(key)
 
     def clear(self) -> None:
         """Forget all keys that are not in hand."""
         for line in self._lines.values():
             line.clear()
+
+
+def _line(place_of: Callable[[K], Place[K]], count: int, left: int) -> FairLine[K]:
+    """The line of a part that leaves `left` of `count`, and in which one owner has half of `count`."""
+    room = max(1, count - left)
+    return FairLine(place_of, room, count / (2 * room - count) if 2 * room > count else 1.0)

@@ -34,7 +34,8 @@ _LONGEST_NAME: Final = 128
 _SECRET_VALUES: Final = re.compile(
     r"\bhv[sbr]\.[A-Za-z0-9_-]{10,}"
     r"|\b[sbr]\.[A-Za-z0-9]{24,}\b"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
+    # A token that was cut, too; and what must follow would be looked for from each "eyJ" to the end.
+    r"|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import orjson
@@ -10,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from issuer.api.issuers import SpecError
 from issuer.controller import kept as module
 from issuer.controller.certificate_request import CertificateRequest
+from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict, _with_verdict
 from issuer.controller.kept import (
     LEAST_ISSUER,
     MAX_ISSUER,
@@ -29,6 +33,7 @@ from issuer.controller.reading import RequestReader
 from issuer.controller.request import BadSpec, IssuerKey, RequestKey
 from issuer.controller.revocation.marks import CERTIFICATE_ANNOTATION, FINALIZER, annotation
 from issuer.controller.stores import IssuerStore, RequestStore
+from issuer.controller.wiring import ISSUERS
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound, Unavailable
 from issuer.x509.errors import InvalidRequest
@@ -261,3 +266,40 @@ def test_the_issuers_of_a_namespace_are_bounded_and_those_of_others_are_not_thei
     store.pop(IssuerKey("VaultIssuer", "team-a", "i0"))
     store.put(over, issuer_object(over.name, "team-a"))
     assert store.problem(over) is None
+
+
+def test_an_issuer_without_room_is_told_so_once_and_read_again_when_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_ISSUERS", LEAST_ISSUER)
+    store = IssuerStore("VaultIssuer", lambda _key: None)
+    first, over = (IssuerKey("VaultIssuer", "team-a", name) for name in ("first", "over"))
+    written = issuer_object("over", "team-a")
+    store.upsert(issuer_object("first", "team-a"))
+    store.upsert(written)
+    problem = store.problem(over)
+    assert problem is not None
+
+    async def read(*_: object) -> Json:
+        reads.append(1)
+        return written
+
+    reads: list[int] = []
+    reconciler = cast(
+        Any, SimpleNamespace(stores={over.kind: store}, resources=ISSUERS, client=SimpleNamespace(get=read))
+    )
+
+    async def spec() -> Json:
+        return await IssuerReconciler._spec(reconciler, over, cast(Json, store.get(over)))
+
+    verdict, now = Verdict(False, "InvalidSpec", problem), datetime.now(UTC)
+    written = cast(Json, _with_verdict(cast(Json, store.get(over)), verdict, now))
+    written["spec"] = issuer_object("over", "team-a")["spec"]
+    store.refresh(written)
+    assert _with_verdict(cast(Json, store.get(over)), verdict, now) is None, "told, and not told again"
+    with pytest.raises(SpecError, match="delete those that nobody needs"):
+        asyncio.run(spec())
+    assert not reads
+    store.drop(first)
+    assert asyncio.run(spec()) == written["spec"]
+    assert (store.problem(over), len(reads)) == (None, 1)

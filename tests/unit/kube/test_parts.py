@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,17 @@ def test_one_owner_has_half_of_all_and_all_owners_leave_the_others_share() -> No
     assert len(take_all(line)) == 2, "six of eight in all"
     line.add(("b", "x", 0))
     assert take_all(line) == [("b", "x", 0)]
+
+
+@pytest.mark.parametrize("hung", range(1, 11))
+def test_another_owner_of_the_same_part_finds_room_beside_many_that_hang(hung: int) -> None:
+    line: PartedLine[Key] = parted(most=64, left=16)
+    for number in range(64):
+        for owner in range(hung):
+            line.add(("a", f"o{owner}", number))
+    assert len(take_all(line)) >= 32
+    line.add(("a", "other", 0))
+    assert take_all(line) == [("a", "other", 0)]
 
 
 def test_what_is_done_makes_room_in_its_own_part() -> None:

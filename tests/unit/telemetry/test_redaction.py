@@ -99,3 +99,10 @@ def test_a_credential_across_the_cut_is_not_left_in_part() -> None:
         for before in range(at - 60, at):
             assert "CAESIJ7x" not in redact("x" * (before - 1) + " " + TOKEN)[: at + 100].replace(TOKEN, "")
     assert redact(f"token {TOKEN}") == f"token {REDACTED}"
+
+
+@pytest.mark.parametrize("text", ["eyJhbGciOiJSUzI1NiIsI…", "eyJhbGciOiJSUzI1NiIs.eyJpc3MiOiJrd"])
+def test_a_token_that_was_cut_is_taken_out_and_its_rest_is_not_looked_for(text: str) -> None:
+    # From each "eyJ" to the end of the text it would be: seconds, for 32 KB of them.
+    assert "eyJ" not in redact(f"refused: {text}")
+    assert "eyJ" not in redact("eyJ-" * 8192)
