@@ -11,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
+from issuer.vault import answers
 from issuer.vault.errors import ServerNotAllowed
 from issuer.vault.servers.addresses import literal
 from issuer.vault.servers.allowed import NO_HOST, Reach
@@ -40,6 +41,7 @@ class Response(aiohttp.ClientResponse):
         transport = connection.transport
         name = None if transport is None else transport.get_extra_info("peername")
         self.peer = f"{name[0]} {name[1]}" if name else ""
+        answers.begin(connection)
         return await super().start(connection)
 
 

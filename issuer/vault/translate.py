@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import orjson
 
+from issuer.vault.answers import TooMuch
 from issuer.vault.errors import (
     BadRequest,
     ClientCertificateRefused,
@@ -119,6 +120,12 @@ def error_from_exception(where: str, error: Exception, peer: str = "Vault") -> V
         return Unreachable(f"{peer} refused the connection or has no route ({where})", sent=False)
     if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
         return Unreachable(f"The proxy to {peer} failed ({where})", sent=False)
+    return _broken_answer(where, error, peer)
+
+
+def _broken_answer(where: str, error: Exception, peer: str) -> VaultError:
+    if isinstance(error, TooMuch):
+        return UnexpectedAnswer(f"More came for {where} than an answer of {peer}'s has: is this its address?")
     if isinstance(error, aiohttp.ClientResponseError):
         return UnexpectedAnswer(f"The answer to {where} is not HTTP: is this {peer}'s address and scheme?")
     return Unreachable(f"The connection to {peer} broke during {where}", sent=True)

@@ -22,6 +22,7 @@ import structlog
 from hvac.adapters import Adapter
 from yarl import URL
 
+from issuer.vault.answers import MAX_ANSWER_BYTES, BoundedConnector
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
     InvalidConnection,
@@ -37,8 +38,6 @@ from issuer.vault.translate import Answer, error_from_answer, error_from_excepti
 
 log = structlog.get_logger(__name__)
 
-# A signed certificate with its chain is about 5 KiB; a mount's whole ca_chain may hold dozens of CAs.
-MAX_ANSWER_BYTES = 1024 * 1024
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _CONNECTIONS = 64
 _MAX_REDIRECTS = 2
@@ -176,7 +175,7 @@ class Sender:
         if self._session is None:
             total = self._connection.timeout
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=BoundedConnector(
                     limit=_CONNECTIONS, ssl=self._tls or True, socket_factory=self._peers.socket_factory()
                 ),
                 response_class=Response,
