@@ -226,6 +226,7 @@ class IssuerReconciler:
         identity: Identity = (uid, generation, credentials.versions)
         shared = self.registry.entry(key).shared
         if shared is None or shared.identity != identity:
+            self.registry.use_tls(key, credentials.connection.tls_use())
             shared = SharedSigner(self.build_signer(spec, credentials), identity, credentials.anchors)
             await self.registry.use_signer(key, shared)
         return shared

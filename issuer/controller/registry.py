@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.ca_expiry import CALife, LongestAsked
 from issuer.controller.request import IssuerKey, RequestKey
-from issuer.signing.outcomes import SigningError
+from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.signer import Signer
+from issuer.vault.connection import TLSUse
 from issuer.x509.anchors import Anchors
 
 Identity = tuple[object, ...]
 """What a signer's token belongs to: issuer UID, generation, and the version of each Secret read."""
 
+
+MAX_TLS: Final = 32 << 20
+"""Bytes that one namespace's issuers may take for what their TLS trusts and shows: some 40 times the system's
+CAs beside a client certificate, or 1,000 times a small bundle."""
 
 # A role gives every certificate the same differences, and an event each would leave no room for others.
 TELL_AGAIN = timedelta(hours=1)
@@ -148,6 +154,7 @@ class IssuerRegistry:
         self._entries: dict[IssuerKey, IssuerEntry] = {}
         self._waits_for: dict[RequestKey, IssuerKey] = {}
         self._goes_first: dict[RequestKey, IssuerKey] = {}
+        self._tls: dict[str, dict[IssuerKey, TLSUse]] = {}
 
     def entry(self, key: IssuerKey) -> IssuerEntry:
         """The entry of that issuer, made empty and not ready when there was none."""
@@ -236,12 +243,39 @@ class IssuerRegistry:
     async def forget(self, key: IssuerKey) -> None:
         """The issuer is gone: drop its signer; whoever waits looks again and says so."""
         entry = self._entries.pop(key, None)
+        self._forget_tls(key)
         if entry is None:
             return
         for request in list(entry.waiting):
             self._wake_one(entry, request)
         if entry.shared is not None:
             await entry.shared.retire()
+
+    def use_tls(self, key: IssuerKey, use: TLSUse) -> None:
+        """The issuer is about to be connected so. Raises IssuerBroken where its namespace has no room for it.
+
+        What several use the same of counts once.
+        """
+        if not key.namespace:
+            return
+        uses = self._tls.setdefault(key.namespace, {})
+        sizes = {one.what: one.size for other, one in uses.items() if other != key} | {use.what: use.size}
+        if sum(sizes.values()) > MAX_TLS:
+            raise IssuerBroken(
+                "InvalidConnection",
+                f"the issuers of namespace {key.namespace} would take more than {MAX_TLS >> 20} MiB of "
+                "memory for the CAs and client certificates of their TLS. What several have the same counts "
+                "once: let them share these, or give those with a client certificate a small caBundle, as "
+                "without one each has all of the system's CAs",
+            )
+        uses[key] = use
+
+    def _forget_tls(self, key: IssuerKey) -> None:
+        uses = self._tls.get(key.namespace)
+        if uses is not None:
+            uses.pop(key, None)
+            if not uses:
+                del self._tls[key.namespace]
 
     async def use_signer(self, key: IssuerKey, shared: SharedSigner) -> None:
         """Replace the issuer's signer."""

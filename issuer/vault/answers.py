@@ -64,7 +64,8 @@ class BoundedConnector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._factory = partial[ResponseHandler](BoundedHandler, loop=self._loop)
+        handler: type[ResponseHandler] = BoundedHandler
+        self._factory = partial(handler, loop=self._loop)
 
 
 def begin(connection: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import ssl
 from dataclasses import dataclass, field
@@ -55,6 +56,10 @@ class ClientCertificate:
             raise BadClientCertificate("the private key does not belong to the (first) certificate")
         pem = "".join(write_pem("CERTIFICATE", der) for der in chain)
         return cls(pem.encode(), key_pem, leaf.not_valid_after_utc)
+
+    def digest(self) -> bytes:
+        """One for each certificate and key."""
+        return hashlib.sha256(self.key_pem + self.chain_pem).digest()
 
     def load_into(self, context: ssl.SSLContext) -> None:
         """Have `context` present this certificate.

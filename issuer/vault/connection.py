@@ -7,6 +7,7 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 from weakref import WeakValueDictionary
 
 from yarl import URL
@@ -19,6 +20,17 @@ from issuer.vault.trust import Trusted, read_trusted
 from issuer.x509.errors import InvalidCertificate
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
+_CONTEXT_BYTES = 32 * 1024
+_STORE_BYTES = 832 * 1024
+"""The system's store, as OpenSSL keeps it: four times its PEM text."""
+
+
+@dataclass(frozen=True, slots=True)
+class TLSUse:
+    """What a TLS context is for, and roughly how many bytes of memory it takes."""
+
+    what: object = field(repr=False)
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +80,28 @@ class Connection:
         """A verifying TLS context, or None for http. Raises InvalidConnection where the CA bundle or the
         client certificate can't be used.
 
-        Connections that trust the same and show no certificate share one: with every public root it has
-        0.8 MB and takes 60 ms to make, and anybody can have hundreds of issuers.
+        Connections that trust and show the same share one: with every public root it has 0.8 MB and takes
+        60 ms to make, and anybody can have hundreds of issuers.
         """
         if self.url().scheme == "http":
             return None
-        if self.client_certificate is not None:
-            return self._made()
-        trusted = _system_store() if not self.ca_pem else hashlib.sha256(self.ca_pem).digest()
-        context = _shared.get(trusted)
+        use = self.tls_use()
+        context = _shared.get(use.what)
         if context is None:
-            context = _shared[trusted] = self._made()
+            context = _shared[use.what] = self._made()
         return context
+
+    def tls_use(self) -> TLSUse:
+        """What of TLS the connection shares with those that use the same, and what it takes."""
+        if self.url().scheme == "http":
+            return TLSUse(None, 0)
+        trusted = hashlib.sha256(self.ca_pem).digest() if self.ca_pem else _system_store()
+        size = 4 * len(self.ca_pem or b"")
+        if self.client_certificate is None:
+            # The system's store is there for everybody.
+            return TLSUse((trusted, None), _CONTEXT_BYTES + size if self.ca_pem else 0)
+        own = _CONTEXT_BYTES + (size if self.ca_pem else _STORE_BYTES)
+        return TLSUse((trusted, self.client_certificate.digest()), own)
 
     def _made(self) -> ssl.SSLContext:
         context = self._context()
@@ -133,7 +155,7 @@ def _ascii(host: str, where: str) -> str:
         raise InvalidConnection(f"{where} {error}") from error
 
 
-_shared: WeakValueDictionary[object, ssl.SSLContext] = WeakValueDictionary()
+_shared: Final[WeakValueDictionary[object, ssl.SSLContext]] = WeakValueDictionary()
 
 
 def _system_store() -> tuple[float, ...]:

@@ -153,6 +153,30 @@ def test_every_key_type_loads_and_leaves_nothing_behind(
     assert "PRIVATE" not in repr(CertificateLogin("x", found))
 
 
+def test_connections_that_show_and_trust_the_same_share_a_context_and_its_size_is_told() -> None:
+    ca = ClientCA("clients")
+    one, two = parsed(ca.issue("one")), parsed(ca.issue("two"))
+    first = Connection("https://a:8200", client_certificate=one)
+    context = first.tls()
+    assert Connection("https://b:8200", client_certificate=one).tls() is context
+    assert Connection("https://a:8200", client_certificate=two).tls() is not context
+    assert Connection("https://a:8200").tls() is not context
+    bundle = ca.pem.encode()
+    assert Connection("https://a:8200", client_certificate=one, ca_pem=bundle).tls() is not context
+    sizes = [
+        Connection(f"{scheme}://a:8200", client_certificate=shown, ca_pem=ca_pem).tls_use().size
+        for scheme, shown, ca_pem in (
+            ("http", one, bundle),
+            ("https", None, None),
+            ("https", None, bundle),
+            ("https", one, bundle),
+            ("https", one, None),
+        )
+    ]
+    assert sizes[:2] == [0, 0]
+    assert sizes[2] == sizes[3] < 100_000 < 800_000 < sizes[4]
+
+
 def test_no_descriptor_stays_open() -> None:
     before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
     for _ in range(3):

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from issuer.vault.answers import MAX_ANSWER_BYTES
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
     BadRequest,
@@ -25,7 +26,7 @@ from issuer.vault.errors import (
     VaultError,
 )
 from issuer.vault.translate import Answer, error_from_answer, error_from_exception
-from issuer.vault.transport import MAX_ANSWER_BYTES, VaultClient, proxy_for
+from issuer.vault.transport import VaultClient, proxy_for
 from tests.ca import TestCA
 from tests.unit.vault import fake
 from tests.unit.vault.fake import FakeVault, client_of, fake_vault
