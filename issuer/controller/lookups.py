@@ -80,7 +80,11 @@ async def _in_thread(call: Callable[[], Any], ended: Callable[[], None]) -> Any:
         except RuntimeError:
             return  # the loop has ended, and nobody waits
 
-    threading.Thread(target=work, name="lookup", daemon=True).start()
+    try:
+        threading.Thread(target=work, name="lookup", daemon=True).start()
+    except RuntimeError as error:  # the system gives no more threads
+        ended()
+        raise OSError("no thread is left to look a host name up") from error
     return await outcome
 
 

@@ -29,6 +29,7 @@ from issuer.vault.peers import AddressRefused
 
 _MAX_MESSAGES = 3
 _MAX_MESSAGE_CHARS = 300
+_MAX_READ_CHARS = 8192  # a whole answer of 1 MiB would take a second
 # Vault's tokens (hvs., hvb., hvr., the old s., b., r.) and JSON Web Tokens.
 _SECRET = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*")
 # How Vault prints a list with one error; its text is all that a reader wants.
@@ -216,7 +217,7 @@ def _says_sealed(raw: list[str] | None) -> bool:
 
 def cleaned(message: str) -> str:
     """Somebody else's words, fit to be shown: one printable line, bounded, with tokens taken out."""
-    text = " ".join(_LIST_OF_ONE.sub("", message).split())
+    text = " ".join(_LIST_OF_ONE.sub("", message[:_MAX_READ_CHARS]).split())
     text = "".join(char for char in text if char.isprintable())
     text = _SECRET.sub("[redacted]", text)
     return text if len(text) <= _MAX_MESSAGE_CHARS else text[: _MAX_MESSAGE_CHARS - 1] + "…"

@@ -100,3 +100,21 @@ def test_checks_look_names_up_for_their_namespace() -> None:
         return [await turns.bounded(key, check()), NAMESPACE.get()]
 
     assert run(main()) == ["team-a", ""]
+
+
+def test_a_lookup_that_gets_no_thread_fails_and_leaves_its_turn(
+    servers: NameServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", refuse)
+            # One task holds the namespace's turns alive, as a check that waits would.
+            waiting = [asyncio.create_task(look_up(f"no-thread-{n}", "team-a")) for n in range(2 * EACH)]
+            found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(one) for one in found} == {OSError}
+        assert await look_up("vault.example.test", "team-a") == FOUND
+
+    run(main())

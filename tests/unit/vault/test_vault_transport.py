@@ -25,7 +25,7 @@ from issuer.vault.errors import (
     UntrustedTLS,
     VaultError,
 )
-from issuer.vault.translate import Answer, error_from_answer, error_from_exception
+from issuer.vault.translate import Answer, cleaned, error_from_answer, error_from_exception
 from issuer.vault.transport import VaultClient, proxy_for
 from tests.ca import TestCA
 from tests.unit.vault import fake
@@ -126,6 +126,10 @@ def test_messages_are_bounded_and_hold_no_tokens() -> None:
     assert "eyJ" not in str(error)
     assert len(error.messages) == 3
     assert max(map(len, error.messages)) <= 300
+
+
+def test_of_a_message_only_its_beginning_is_read() -> None:
+    assert cleaned(" " * 9000 + "late") == ""
 
 
 async def test_an_answer_too_large_is_refused(vault: FakeVault) -> None:
