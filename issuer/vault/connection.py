@@ -92,8 +92,11 @@ class Connection:
         return context
 
     def tls_use(self) -> TLSUse:
-        """What of TLS the connection shares with those that use the same, and what it takes."""
-        if self.url().scheme == "http":
+        """What of TLS the connection shares with those that use the same, and what it takes.
+
+        Judges nothing: what can't be used is refused when it is.
+        """
+        if self.server.strip().lower().startswith("http://"):
             return TLSUse(None, 0)
         trusted = hashlib.sha256(self.ca_pem).digest() if self.ca_pem else _system_store()
         size = 4 * len(self.ca_pem or b"")
