@@ -12,7 +12,7 @@ from issuer.controller.trust import trusted_ways
 from issuer.signing.outcomes import IssuerBroken
 from issuer.x509.anchors import Anchors
 from issuer.x509.bundle import Bundle, read_bundle, some
-from issuer.x509.certificates import basic_constraints
+from issuer.x509.certificates import Certificate, basic_constraints
 from issuer.x509.chain import Authority, Way, authority
 from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.errors import ChainError, X509Error
@@ -20,8 +20,8 @@ from issuer.x509.errors import ChainError, X509Error
 
 @dataclass(frozen=True, slots=True)
 class CAFacts:
-    """What people want to know of the CA that signs. `not_after` is the latest end that its chain allows a
-    certificate; `warnings` are sentences for the status."""
+    """What people want to know of the CA that signs. `not_after` is the latest end that its chain
+    and Vault allow a certificate; `warnings` are sentences for the status."""
 
     subject: str
     serial: str
@@ -57,9 +57,23 @@ def ca_facts(ca_pem: str, path: str, now: datetime, anchors: Anchors | None = No
         bounded(subject_text(signing)),
         bounded(serial_hex(signing), MAX_SERIAL),
         signing.not_valid_before_utc,
-        found.not_after,
-        (*_roots_warning(found, path), *_left_out(bundle, path)),
+        min(found.not_after, signing.not_valid_after_utc),  # Vault looks at the one that it signs by
+        (*_sooner_warning(signing, found, path), *_roots_warning(found, path), *_left_out(bundle, path)),
         fingerprint(signing),
+    )
+
+
+def _sooner_warning(signing: Certificate, found: Authority, path: str) -> tuple[str, ...]:
+    """What to do where Vault signs by a certificate of the CA that ends before another of the same key."""
+    end = signing.not_valid_after_utc
+    if found.not_after <= end:
+        return ()
+    return (
+        (
+            f"the CA behind {path} signs by a certificate that ends at {rfc3339(end)}, and Vault has another "
+            f"of the same key whose chain lasts until {rfc3339(found.not_after)}: make that one the issuer "
+            "(the default of the mount, or the role's issuer_ref)"
+        ),
     )
 
 

@@ -53,6 +53,22 @@ def test_two_current_roots_are_told_with_what_ca_crt_holds() -> None:
     assert later.not_after == NOW + 900 * DAY
 
 
+def test_the_certificate_that_vault_signs_by_bounds_the_others_of_its_key() -> None:
+    # Whatever chain a leaf would get: beyond that end Vault refuses to sign.
+    top, key = of(900), new_key()
+    first, renewed = (
+        top.authority("Int", key=key, template=CA.but(begin=NOW - DAY, end=NOW + days * DAY)).certificate
+        for days in (10, 400)
+    )
+    facts = ca_facts(served(first, renewed, top.certificate), PATH, NOW)
+    assert facts.not_after == NOW + 10 * DAY
+    (text,) = facts.warnings
+    assert "signs by a certificate that ends at 2026-" in text
+    assert "make that one the issuer" in text
+    turned = ca_facts(served(renewed, first, top.certificate), PATH, NOW)
+    assert (turned.not_after, turned.warnings) == (NOW + 400 * DAY, ())
+
+
 def test_a_ca_none_of_whose_certificates_could_be_delivered_is_told_ahead() -> None:
     coming = of(900, begins=5)
     (inter,) = crossed(coming)
