@@ -104,6 +104,12 @@ DIFFERENCES: Final = (
         _ATTACKS,
     ),
     Difference(
+        "uri-patterns",
+        "A star in the host of a URI pattern stands for a part of the host: https://*.lab.test/* allows no "
+        "https://bank.test/.lab.test/x, as it does there. A last star that nothing follows is any text.",
+        _ATTACKS,
+    ),
+    Difference(
         "host-names",
         "A DNS name is a host name: labels of 1 to 63 letters, digits and hyphens, 253 characters in all, no "
         "IP address, and `*` alone in front of two labels or more. There a wildcard matches any text, and "

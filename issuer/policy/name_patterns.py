@@ -3,7 +3,7 @@
 A star stands for any text, but a pattern such as `*.shop.example.com` means host names, and one such as
 `*@example.com` e-mail addresses. Where the place itself doesn't say which (a common name), the pattern does:
 what it matches must then be such a name. An underscore, which is for service records and not for hosts, must
-be meant: the pattern that matches has one of its own.
+be meant: the pattern that matches has one of its own. A star in a URI's host stays in the host.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from issuer.policy.uri_patterns import UriPattern
 from issuer.policy.wildcard import Patterns
 from issuer.x509.contents import COMMON_NAME, Part, Place
 from issuer.x509.syntax.common_names import is_host
@@ -20,6 +21,9 @@ from issuer.x509.syntax.mail import mail_problem
 
 _COMMON_NAME: Final[Place] = (Part.ATTRIBUTE, COMMON_NAME)
 _DNS: Final[Place] = (Part.DNS, "")
+_URI: Final[Place] = (Part.URI, "")
+_URI_COST: Final = 4_000
+"""Nanoseconds to take a URI apart and match its parts."""
 NO_UNDERSCORE: Final = "has an underscore, and no pattern that has one allows it"
 
 
@@ -32,6 +36,7 @@ class NamePatterns:
     _text: Patterns
     _hosts: Patterns
     _mail: Patterns
+    _uris: tuple[UriPattern, ...]
     _underscored: Patterns
 
     @classmethod
@@ -39,7 +44,8 @@ class NamePatterns:
         """The patterns that `texts` are at this place."""
         hosts = [text for text in texts if place == _COMMON_NAME and _means_hosts(text)]
         mail = [text for text in texts if place == _COMMON_NAME and _means_mail(text)]
-        others = [text for text in texts if text not in {*hosts, *mail}]
+        uris = {text: found for text in texts if place == _URI and (found := UriPattern.parse(text))}
+        others = [text for text in texts if text not in {*hosts, *mail, *uris}]
         underscored = [text for text in texts if "_" in text]
         return cls(
             tuple(texts),
@@ -47,13 +53,15 @@ class NamePatterns:
             Patterns.parse(others),
             Patterns.parse(hosts),
             Patterns.parse(mail),
+            tuple(uris.values()),
             Patterns.parse(underscored),
         )
 
     @property
     def cost(self) -> int:
         """About the nanoseconds, rounded up, that matching a short text takes."""
-        return sum(one.cost for one in (self._text, self._hosts, self._mail, self._underscored))
+        texts = sum(one.cost for one in (self._text, self._hosts, self._mail, self._underscored))
+        return texts + _URI_COST * len(self._uris)
 
     def match(self, text: str) -> bool:
         """Return True if one of them allows `text`."""
@@ -64,7 +72,7 @@ class NamePatterns:
         if needs_underscore(self.place, text) and not self._underscored.match(text):
             matches = self._text.match(text) or self._hosts.match(text)
             return NO_UNDERSCORE if matches else ""
-        if self._text.match(text):
+        if self._text.match(text) or any(uri.matches(text) for uri in self._uris):
             return None
         if self._hosts.match(text):
             problem = host_problem(text)

@@ -98,6 +98,8 @@ def examples() -> list[Example]:
                 "Denied"),
         Example("uri-dot-segments", {"uris": {"values": ["spiffe://td/ns/shop/*"]}},
                 csr(sans(tlv(0x86, b"spiffe://td/ns/shop/../admin"))), "Approved", "Denied"),
+        Example("uri-patterns", {"uris": {"values": ["https://*.lab.test/*"]}},
+                csr(sans(tlv(0x86, b"https://bank.test/.lab.test/x"))), "Approved", "Denied"),
         Example("host-names", LAB, csr(sans(dns("bank.test,x.lab.test"))), "Approved", "Denied"),
         Example("host-names", {"dnsNames": EVERYTHING}, csr(sans(dns("*.test"))), "Approved", "Denied"),
         Example("underscores", LAB, csr(sans(dns("_dmarc.lab.test"))), "Approved", "Denied"),

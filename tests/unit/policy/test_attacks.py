@@ -185,6 +185,10 @@ ATTACKS = [
     Attack("an underscore where rules alone decide", "spec.allowed.dnsNames.values",
            {"dnsNames": {"validations": [{"rule": "self.endsWith('.lab.test')"}]}},
            csr(sans(dns("_dmarc.lab.test"))), csr(sans(dns("dmarc.lab.test")))),
+    Attack("a path that ends as the pattern's host does", "spec.allowed.uris.values",
+           {"uris": {"values": ["https://*.lab.test/*"]}},
+           csr(sans(tlv(0x86, b"https://bank.test/.lab.test/x"))),
+           csr(sans(tlv(0x86, b"https://a.lab.test/x")))),
     # A SPIFFE ID's reader that normalizes the path sees another service's identity.
     *(Attack(f"dot segments: {path}", "spec.allowed.uris", {"uris": {"values": ["spiffe://td/ns/shop/*"]}},
              csr(sans(tlv(0x86, b"spiffe://td/ns/shop/" + path.encode()))),

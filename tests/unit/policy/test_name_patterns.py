@@ -61,3 +61,36 @@ def test_underscores_are_meant_in_host_names_alone() -> None:
     assert NamePatterns.parse(DNS, ["a_b"]).match("a_b")
     assert NamePatterns.parse(ORG, ["*"]).match("a_b.c")
     assert NamePatterns.parse(ORG, ["*.lab.test"]).match("Ann, x.lab.test")
+
+
+URI = (Part.URI, "")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "allowed"),
+    [
+        ("https://*.lab.test/*", "https://a.lab.test/x?y#z", True),
+        ("https://*.lab.test/*", "https://a.b.lab.test/", True),
+        ("https://*.lab.test/*", "https://bank.test/.lab.test/x", False),
+        ("https://*.lab.test/*", "https://bank.test?.lab.test/x", False),
+        ("https://*.lab.test/*", "https://bank.test#.lab.test/x", False),
+        ("https://*.lab.test", "https://bank.test/.lab.test", False),
+        ("https://*.lab.test", "https://a.lab.test", True),
+        ("https://*.lab.test*", "https://a.lab.test:8443/x", True),
+        ("https://*.lab.test*", "https://bank.test/.lab.test/x", False),
+        ("https://lab.test*/x", "https://lab.test@bank.test/x", False),
+        ("https://*@lab.test/", "https://ann@lab.test/", True),
+        ("*://lab.test/*", "https://lab.test/x", True),
+        ("*://*.lab.test/x", "https://bank.test/://a.lab.test/x", False),
+        ("*://*.lab.test/x", "urn:x://a.lab.test/x", False),
+        ("spiffe://*/ns/shop/*", "spiffe://td/ns/shop/sa/web", True),
+        ("spiffe://*/ns/shop/*", "spiffe://bank/x/ns/shop/sa/web", False),
+        ("spiffe://td/ns/*/sa/web", "spiffe://td/ns/a/b/sa/web", True),
+        ("spiffe://*", "spiffe://td/ns/shop/sa/web", True),
+        ("spiffe://td*", "spiffe://td/ns/shop/sa/web", True),
+        ("urn:uuid:*", "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66", True),
+        ("*", "https://ann@lab.test/x", True),
+    ],
+)
+def test_a_star_in_a_uris_host_stays_in_the_host(pattern: str, text: str, allowed: bool) -> None:
+    assert NamePatterns.parse(URI, [pattern]).match(text) is allowed
