@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def bill_of_materials(found: Iterable[Distribution], hashes: dict[str, list[str]]) -> dict[str, Any]:
     """The document for these distributions; ``hashes`` are sha256 by normalised name."""
-    every = {_normal(one.metadata["Name"]): one for one in found}
+    every = {_normal(_stated(one, "Name") or ""): one for one in found}
     if ROOT not in every:
         raise ValueError(f"{ROOT} is not among the packages: {', '.join(sorted(every)) or 'none'}")
     components = {name: _component(name, one, hashes.get(name, [])) for name, one in sorted(every.items())}
@@ -76,9 +76,9 @@ def _component(name: str, one: Distribution, hashes: list[str]) -> dict[str, Any
         "version": one.version,
         "purl": _purl(name, one),
     }
-    if summary := one.metadata["Summary"]:
+    if summary := _stated(one, "Summary"):
         component["description"] = summary
-    licence = one.metadata["License-Expression"]
+    licence = _stated(one, "License-Expression")
     if licence:
         component["licenses"] = [{"expression": licence}]
     elif named := _licence_name(one):
@@ -89,13 +89,19 @@ def _component(name: str, one: Distribution, hashes: list[str]) -> dict[str, Any
     return component
 
 
+def _stated(one: Distribution, name: str) -> str | None:
+    """The first value of a field of its metadata. By subscript, an absent one warns since Python 3.12."""
+    found = one.metadata.get_all(name)
+    return str(found[0]) if found else None
+
+
 def _licence_name(one: Distribution) -> str | None:
     classified = [
         value.rpartition(" :: ")[2]
         for value in one.metadata.get_all("Classifier") or ()
         if value.startswith("License ::")
     ]
-    stated = one.metadata["License"]
+    stated = _stated(one, "License")
     short = stated if stated and "\n" not in stated and len(stated) <= 80 else None
     return short or ", ".join(classified) or None
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from issuer.api.group import POLICY_PLURAL
-from issuer.kube.client import KubeClient, Page
+from issuer.kube.client import KubeClient
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from testbed.cluster import Testbed
@@ -35,15 +36,18 @@ async def test_a_slow_list_of_policies_decides_nothing_early(
     gate, asked = asyncio.Event(), asyncio.Event()
 
     def prepare(client: KubeClient) -> None:
-        list_page = client.list_page
+        watch = client.watch
 
-        async def slowly(resource: Resource, **more: Any) -> Page:
-            if resource.plural == POLICY_PLURAL:
+        async def slowly(
+            resource: Resource, *, resource_version: str | None, **more: Any
+        ) -> AsyncGenerator[tuple[str, Object], None]:
+            if resource.plural == POLICY_PLURAL and resource_version is None:  # a streaming list
                 asked.set()
                 await gate.wait()
-            return await list_page(resource, **more)
+            async for event in watch(resource, resource_version=resource_version, **more):
+                yield event
 
-        client.list_page = slowly  # type: ignore[method-assign]
+        client.watch = slowly  # type: ignore[method-assign]
 
     before = len(signed_csrs(bed))
     cluster_issuer_with_token(bed, "early", setup_token(bed.vault, layout.policy))
