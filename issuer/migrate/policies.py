@@ -20,6 +20,7 @@ from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import guards
 from issuer.policy.wildcard import Pattern
+from issuer.x509.usages import SERVER_AND_CLIENT, named_usages, usage_name
 
 _KINDS = {"Issuer": ISSUER_KIND, "ClusterIssuer": CLUSTER_ISSUER_KIND}
 
@@ -104,7 +105,20 @@ def _carry(document: Document) -> tuple[Object | None, tuple[Note, ...]]:
     metadata, more = new_metadata(document)
     metadata.pop("namespace", None)
     manifest = {"apiVersion": API_VERSION, "kind": POLICY_KIND, "metadata": metadata, "spec": new_spec}
-    return manifest, (*notes, *(info(line) for line in met(spec)), *more)
+    told = (*_usages_of_roles(inner(spec, "allowed").get("usages")), *map(info, met(spec)))
+    return manifest, (*notes, *told, *more)
+
+
+def _usages_of_roles(usages: Any) -> Iterator[Note]:
+    """What a Vault role adds unless it says otherwise, and such a policy then refuses."""
+    allowed = named_usages(usages or ()).extended
+    missing = sorted(map(usage_name, SERVER_AND_CLIENT - allowed))
+    if allowed and missing:
+        yield info(
+            f"spec.allowed.usages: names extended usages without {' and '.join(missing)}. Vault roles add "
+            "server auth and client auth unless told otherwise, and a certificate with one that the policy "
+            "doesn't name is refused: set server_flag and client_flag of the roles, or name it here"
+        )
 
 
 def _rewritten(spec: Mapping[str, Any]) -> tuple[Object, tuple[Note, ...]]:

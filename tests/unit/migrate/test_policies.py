@@ -140,6 +140,24 @@ def test_a_second_run_changes_no_role_again(migrate: Migrate) -> None:
     assert migrate(issuer(), peer_policy(), first, binding()).plan["change"] == []
 
 
+@pytest.mark.parametrize(
+    ("usages", "told"),
+    [
+        (["digital signature", "server auth"], "without client auth"),
+        (["email protection"], "without client auth and server auth"),
+        (["server auth", "client auth"], None),
+        (["digital signature"], None),
+    ],
+)
+def test_usages_that_vault_roles_add_beyond_a_policy_are_told(
+    migrate: Migrate, usages: list[str], told: str | None
+) -> None:
+    allowed = {"dnsNames": {"values": ["*.lab.example"]}, "usages": usages}
+    notes = migrate(issuer(), peer_policy(allowed=allowed)).notes("note")
+    assert ("server_flag" in notes) is (told is not None)
+    assert (told or "") in notes
+
+
 def test_a_policy_that_nobody_may_use_is_told(migrate: Migrate) -> None:
     done = migrate(issuer(), peer_policy(), role(use_rule("web")))
     assert done.code == 3
