@@ -10,12 +10,14 @@ Contract of this room:
 
 Modules, from the bottom up:
 
-- `errors`, `resources`: what can go wrong, and where objects live.
-- `credentials`: kubeconfig, in-cluster files and exec plugins, turned into something a request can use.
+- `errors`, `resources`, `wire`: what can go wrong, where objects live, and answers read within bounds.
+- `credentials`, `kubeconfig`, `exec_plugin`: kubeconfig, in-cluster files and exec plugins, turned into
+  something a request can use.
 - `session`: the pool of connections, and which credentials go with a call.
 - `client`: get, list, watch, create, replace, delete.
+- `access`, `identity`, `answers`: who may do what, whose token it is, and answers believed for seconds.
 - `reflector`: keeps a handler in step with a resource, over list and watch.
-- `workqueue`: keys waiting to be reconciled.
+- `line`, `parts`, `workqueue`: keys waiting to be reconciled, whose turn it is, and who never waits for whom.
 - `lease`, `election`: who holds what among replicas, and who leads.
 - `events`: what people see in `kubectl describe`, within a budget.
 
