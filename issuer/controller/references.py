@@ -106,12 +106,17 @@ class References:
             raise IssuerBroken(
                 "SecretForbidden",
                 f"{where}: the controller may not read Secret {self.namespace}/{name}; "
-                "grant its ServiceAccount the verb get on it",
+                f"grant its ServiceAccount the verb get on it ({self._chart_value('secrets')})",
             ) from error
         except Invalid as error:  # a name that no Secret can have
             raise IssuerBroken("InvalidSpec", f"{where}.name: {error}") from error
         except KubeError as error:
             raise kubernetes_retry(error, f"read Secret {self.namespace}/{name}") from error
+
+    def _chart_value(self, field: str) -> str:
+        """Where the chart grants it."""
+        where = f"namespaceAccess, its {field}" if self.restricted else f"clusterIssuers.{field}"
+        return f"chart: {where}"
 
     def _no_value(self, name: str, key: str | None, where: str, what: str) -> SigningError:
         return IssuerBroken(
@@ -136,7 +141,8 @@ class References:
             raise IssuerBroken(
                 "TokenRequestForbidden",
                 f"{where}: the controller may not create tokens for {which}; grant its ServiceAccount "
-                "the verb create on serviceaccounts/token by a Role that names it, and check that it exists",
+                "the verb create on serviceaccounts/token by a Role that names it "
+                f"({self._chart_value('serviceAccounts')}), and check that it exists",
             ) from error
         except Invalid as error:  # a name that no ServiceAccount can have, or audiences the server refuses
             raise IssuerBroken("InvalidSpec", f"{where}: {error}") from error

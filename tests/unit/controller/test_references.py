@@ -15,7 +15,7 @@ from issuer.controller.options import ControllerOptions
 from issuer.controller.references import NO_KEY_PAIRS, References
 from issuer.controller.request import IssuerKey
 from issuer.kube.client import KubeClient, ServiceAccountToken
-from issuer.kube.errors import KubeError, Unavailable
+from issuer.kube.errors import Forbidden, KubeError, Unavailable
 from issuer.signing.outcomes import IssuerBroken, Retry
 from issuer.vault.auth import Kubernetes
 from issuer.vault.servers.allowed import AllowedServers
@@ -104,6 +104,24 @@ async def test_tokens_of_cluster_issuers_are_not_shown() -> None:
     kube = Kube(taken=True)
     assert await references(kube, restricted=False).service_account_token("robot", ["a"], "w") == "jwt"
     assert kube.shown == []
+
+
+@pytest.mark.parametrize(
+    ("restricted", "value"), [(True, "chart: namespaceAccess, its"), (False, "chart: clusterIssuers.")]
+)
+async def test_a_missing_grant_names_the_charts_value(restricted: bool, value: str) -> None:
+    class Closed(Kube):
+        async def get(self, *_: Any) -> dict[str, Any]:
+            raise Forbidden("no")
+
+        async def request_token(self, *_: Any) -> ServiceAccountToken:
+            raise Forbidden("no")
+
+    found = references(Closed(), restricted=restricted)
+    with pytest.raises(IssuerBroken, match=f"{value} ?secrets"):
+        await found.text(REFERENCE, None, "where")
+    with pytest.raises(IssuerBroken, match=f"{value} ?serviceAccounts"):
+        await found.service_account_token("robot", ["a"], "where")
 
 
 def spec(method: str, *audiences: str) -> IssuerSpec:
