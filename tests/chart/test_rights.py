@@ -145,10 +145,22 @@ def test_cluster_issuers_use_secrets_that_are_named() -> None:
     assert secrets_of_cluster_issuers({"issuers": issuers, "clusterIssuers": {"secrets": ["listed"]}}) == {
         name: named
     }
-    assert secrets_of_cluster_issuers({"clusterIssuers": {"secrets": []}}) == {}
+    none: list[str] | None
+    for none in ([], None):  # Helm's null takes a default away
+        assert secrets_of_cluster_issuers({"clusterIssuers": {"secrets": none}}) == {}
     assert secrets_of_cluster_issuers({"clusterIssuers": {"secrets": [], "allSecrets": True}}) == {
         "vault-issuer-cluster-issuer-secrets": None
     }
+
+
+def test_no_secret_and_no_token_is_granted_where_nothing_is_named() -> None:
+    nothing = {"clusterIssuers": {"secrets": None, "serviceAccounts": None}}
+    (role,) = [
+        one
+        for one in of_kind(render(nothing), "Role")
+        if one["metadata"]["name"] == "vault-issuer-cluster-issuers"
+    ]
+    assert role["rules"] == []
 
 
 def test_a_namespace_grants_what_it_names_and_no_more() -> None:

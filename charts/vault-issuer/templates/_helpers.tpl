@@ -68,7 +68,7 @@ annotations:
 
 {{/* The Secrets that VaultClusterIssuers may use, as a JSON array: clusterIssuers.secrets, and what those in issuers name. */}}
 {{- define "vault-issuer.clusterIssuerSecrets" -}}
-{{- $found := .Values.clusterIssuers.secrets -}}
+{{- $found := .Values.clusterIssuers.secrets | default list -}}
 {{- range .Values.issuers -}}
 {{- if not (hasKey . "namespace") -}}
 {{- $vault := .spec.vault -}}
