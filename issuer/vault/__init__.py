@@ -4,7 +4,8 @@ hvac's API classes build the paths and bodies; `transport.AsyncAdapter` sends th
 leaves this room as a `errors.VaultError`; no aiohttp, ssl or hvac exception does. Mock at
 `client.adapter(...)`, not below. Modules, from the bottom up:
 
-- `errors`, `paths`, `hosts`, `audiences`: what can go wrong, and what can be written in an issuer.
+- `errors`, `answers`, `paths`, `hosts`, `audiences`: what can go wrong, how much a server may send around an
+  answer, and what can be written in an issuer.
 - `servers`: which servers issuers of namespaces may use. `peers`: who is dialled, and who is Vault.
 - `trust`, `client_certificate`, `connection`: a CA bundle, our certificate, and where Vault is.
 - `translate`, `transport`: answers and exceptions translated, and the client that sends.
