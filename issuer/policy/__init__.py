@@ -7,7 +7,7 @@ these, from the bottom up:
 
 - `shown`, `violation`, `problems`: what is said of requests and of policies.
 - `facts`: what is known of a request.
-- `wildcard`, `name_patterns`: patterns, and what a star stands for in a name.
+- `wildcard`, `name_patterns`, `uri_patterns`: patterns, and what a star stands for in a name.
 - `syntax`, `regex`, `cost`, `expressions`: rules in CEL, bounded before they run.
 - `extensions`, `weak_keys`: what is held against a CSR whatever the policy allows.
 """

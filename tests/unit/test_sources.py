@@ -1,4 +1,4 @@
-"""What the sources must not use, as the oldest Python that is promised has it otherwise; and their maps."""
+"""What the sources must not use, since the oldest Python that is promised reads or has it otherwise."""
 
 from __future__ import annotations
 
@@ -66,13 +66,3 @@ def test_archives_are_not_unpacked_by_an_argument_of_a_later_patch_level() -> No
         and node.func.attr in {"extract", "extractall", "unpack_archive"}
         and any(word.arg == "filter" for word in node.keywords)
     ] == []
-
-
-@pytest.mark.parametrize("package", ["controller", "kube", "policy", "signing", "telemetry", "vault", "x509"])
-def test_a_package_says_what_each_of_its_modules_is_for(package: str) -> None:
-    folder = ROOT / "issuer" / package
-    told = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
-    there = {path.stem for path in folder.glob("*.py")} | {
-        path.parent.name for path in folder.glob("*/__init__.py")
-    }
-    assert sorted(name for name in there - {"__init__"} if f"`{name}`" not in told) == []
