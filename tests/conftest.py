@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from testbed.unexpected import LOGS
+
+# No test has a limit in time: hypothesis has 200 ms for an example, which a loaded machine does not keep.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 SHOWN = 2_000  # characters of a line: a traceback with its paths
 

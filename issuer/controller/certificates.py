@@ -14,7 +14,7 @@ from typing import Final
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
 from issuer.controller.conditions import is_true, parse_time
-from issuer.controller.request import IssuerKey
+from issuer.controller.request import MAX_NAME, IssuerKey
 from issuer.controller.stores import Json, Store
 from issuer.telemetry.metrics import Row
 
@@ -29,6 +29,9 @@ TOTALS: Final = (
     "vault_issuer_certificates_next_expiry_timestamp_seconds",
 )
 """The metrics that ``CertificateStore.totals`` has the values of, in its order."""
+
+_SPARE: Final = 100
+"""Issuers that are remembered although nobody may name them any more."""
 
 NO_ISSUER: Final = IssuerKey("", "", "")
 
@@ -102,10 +105,15 @@ class CertificateStore(Store[Name]):
             _seconds(status.get("renewalTime")),
             is_true(status.get("conditions"), "Ready"),
         )
+        if len(self._issuers) > 2 * len(self._found) + _SPARE:
+            self._forget_unnamed()
 
     def end(self) -> None:
         """The list is complete; issuers that nobody names any more are forgotten."""
         super().end()
+        self._forget_unnamed()
+
+    def _forget_unnamed(self) -> None:
         self._issuers = {one.issuer: one.issuer for one in self._found.values()}
 
     def drop(self, key: Name) -> None:
@@ -116,7 +124,9 @@ class CertificateStore(Store[Name]):
 def is_ours(obj: Json) -> bool:
     """Whether a Certificate names an issuer of our kinds."""
     reference = obj["spec"].get("issuerRef") or {}
-    return reference.get("group") == GROUP and reference.get("kind") in (ISSUER_KIND, CLUSTER_ISSUER_KIND)
+    ours = reference.get("group") == GROUP and reference.get("kind") in (ISSUER_KIND, CLUSTER_ISSUER_KIND)
+    # cert-manager bounds no name, and what is longer names nothing.
+    return ours and len(reference.get("name") or "") <= MAX_NAME
 
 
 def issuer_of(obj: Json) -> IssuerKey:

@@ -44,7 +44,10 @@ MAX_ISSUER: Final = 512 << 10
 """Bytes of JSON of an issuer: a caBundle of every public root is 300 KB in base64."""
 
 MAX_ISSUERS: Final = 16 << 20
-"""Bytes of JSON of all issuers of one namespace."""
+"""Bytes of all issuers of one namespace: of their JSON, and `_VALUE` for each value in it."""
+
+_VALUE: Final = 56
+"""Bytes that a parsed value has beside its text: a list of many short ones has 14 times its JSON."""
 
 LEAST_ISSUER: Final = 16 << 10
 """Bytes that an issuer counts for at least: its connections and metrics take more than its spec. So a
@@ -253,14 +256,15 @@ class KeptIssuers:
         """Keep it, in the place of what was kept before."""
         self.pop(key)
         kept = slim(obj)
-        problem = self._take(key, len(orjson.dumps(kept)))
+        problem = self._take(key, orjson.dumps(kept))
         if problem is not None:
             self._problems[key] = problem
             # What its status says already is not to be written each time.
             kept = {**kept, "spec": {}, "status": _ready(kept)}
         self._found[key] = kept
 
-    def _take(self, key: IssuerKey, size: int) -> str | None:
+    def _take(self, key: IssuerKey, text: bytes) -> str | None:
+        size = len(text)
         if size > MAX_ISSUER:
             return (
                 f"the issuer has {size} bytes of JSON, and at most {MAX_ISSUER} are read: shorten its spec; "
@@ -268,12 +272,12 @@ class KeptIssuers:
             )
         if not key.namespace:
             return None
-        counted = max(size, LEAST_ISSUER)
+        counted = max(size + _VALUE * text.count(b","), LEAST_ISSUER)
         if not self._budget.take(key.namespace, counted):
             self._over[key] = counted
             return (
                 f"the issuers of namespace {key.namespace} are more than {MAX_ISSUERS // LEAST_ISSUER}, or "
-                f"have more than {MAX_ISSUERS} bytes of JSON together: delete those that nobody needs"
+                f"take more than {MAX_ISSUERS} bytes of memory together: delete those that nobody needs"
             )
         self._sizes[key] = counted
         return None

@@ -111,3 +111,13 @@ def test_what_is_gone_is_not_counted_whether_deleted_or_missing_from_a_new_list(
 def test_only_those_that_name_our_kinds_are_kept(more: dict[str, str], ours: bool) -> None:
     assert is_ours(certificate("one", **more)) is ours
     assert not is_ours({"metadata": {}, "spec": {}})
+
+
+def test_names_of_issuers_take_no_memory_beyond_names_that_can_be() -> None:
+    assert is_ours(certificate("one", "x" * 253))
+    assert not is_ours(certificate("one", "x" * 254))
+    store = CertificateStore()
+    for number in range(1000):
+        store.upsert(certificate("one", f"issuer-{number}"))
+    assert len(store._issuers) <= 102, "those that nobody names any more are forgotten"
+    assert counted(store, CLUSTER)[NO_ISSUER][0] == 1

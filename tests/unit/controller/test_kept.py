@@ -251,6 +251,16 @@ def test_an_issuer_that_is_too_large_is_known_with_its_reason() -> None:
     assert store.get(key) is None
 
 
+def test_many_short_values_of_an_issuer_count_for_the_memory_that_they_take() -> None:
+    store = KeptIssuers()
+    obj = issuer_object("one", "team-a")
+    obj["spec"]["vault"]["auth"] = {"kubernetes": {"serviceAccountRef": {"audiences": ["ab"] * 100_000}}}
+    keys = [IssuerKey("VaultIssuer", "team-a", f"i{number}") for number in range(4)]
+    for key in keys:
+        store.put(key, obj)
+    assert [store.problem(key) is None for key in keys] == [True, True, False, False]
+
+
 def test_the_issuers_of_a_namespace_are_bounded_and_those_of_others_are_not_theirs() -> None:
     store = KeptIssuers()
     most = MAX_ISSUERS // LEAST_ISSUER
