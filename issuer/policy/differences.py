@@ -130,7 +130,8 @@ DIFFERENCES: Final = (
     ),
     Difference(
         "account-names",
-        "A user principal name or an e-mail address beyond ASCII (otherNames) with two @ is denied.",
+        "A user principal name, an e-mail address beyond ASCII or a Jabber ID (otherNames) with two @ is "
+        "denied, and so is a Jabber ID with a / or a service's name (SRVName) that is none.",
         _ATTACKS,
     ),
     Difference(

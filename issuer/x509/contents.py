@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from issuer.x509 import names
 from issuer.x509.der import OID, SEQUENCE, SET, Extension, Item, items, only, read_oid
+from issuer.x509.syntax.accounts import OTHER_NAMES
 from issuer.x509.syntax.common_names import common_name_problem, is_host
 from issuer.x509.syntax.hosts import host_problem
 from issuer.x509.syntax.mail import mail_problem
@@ -139,7 +140,7 @@ class _Reader:
         except ValueError as error:
             self.defects.append(Defect((Part.OTHER, ""), f"can't be decoded: {error}"))
             return
-        self._add((Part.OTHER, oid), _other_value, _account_problem if oid in _ACCOUNTS else None, inner)
+        self._add((Part.OTHER, oid), _other_value, OTHER_NAMES.get(oid), inner)
 
     def _add(self, place: Place, read: Callable[[Item], Value], check: Check | None, item: Item) -> None:
         try:
@@ -219,11 +220,6 @@ def _uri(item: Item) -> Value:
     return Value(text, _canonical(names.uri(text)))
 
 
-def _account_problem(text: str) -> str | None:
-    """Of an account's name, software takes what is before the first @, or before the last."""
-    return "has more than one @ in it" if text.count("@") > 1 else None
-
-
 def _ip(item: Item) -> Value:
     packed = item.content
     if len(packed) not in {4, 16}:
@@ -260,8 +256,6 @@ _ATTRIBUTES: Final[dict[str, tuple[Callable[[Item], Value], Check]]] = {
     COMMON_NAME: (_common_name, common_name_problem),
     EMAIL_ADDRESS: (_attribute, mail_problem),
 }
-# A user principal name, and an e-mail address beyond ASCII (RFC 9598).
-_ACCOUNTS: Final = frozenset({"1.3.6.1.4.1.311.20.2.3", "1.3.6.1.5.5.7.8.9"})
 _KINDS: Final = {0xA3: "x400Address", 0xA4: "directoryName", 0xA5: "ediPartyName", 0x88: "registeredID"}
 _OTHER_STRINGS: Final = frozenset({0x0C, 0x13, 0x14, 0x16})
 _TYPES: Final = {

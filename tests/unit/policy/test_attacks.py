@@ -215,6 +215,15 @@ ATTACKS = [
            {"subject": {"otherAttributes": [{"oid": "1.2.840.113549.1.9.1", "values": ["*@lab.test"]}]}},
            csr(name=subject(attribute("1.2.840.113549.1.9.1", tlv(0x16, b"root@bank.test@lab.test")))),
            csr(name=subject(attribute("1.2.840.113549.1.9.1", tlv(0x16, b"ann@lab.test"))))),
+    *(Attack(f"the otherName {text}", f"spec.allowed.otherNames[{oid}]",
+             {"otherNames": [{"oid": oid, "values": [pattern]}]},
+             csr(sans(other_name(oid, utf8(text)))), csr(sans(other_name(oid, utf8(twin)))))
+      for oid, pattern, text, twin in (
+          ("1.3.6.1.5.5.7.8.5", "*@lab.test", "root@bank.test/x@lab.test", "root@lab.test"),
+          ("1.3.6.1.5.5.7.8.5", "*@lab.test", "bank.test/x@lab.test", "ann@lab.test"),
+          ("1.3.6.1.5.5.7.8.7", "*.lab.test", "_imap.bank.test,x.lab.test", "_imap.lab.test"),
+          ("1.3.6.1.5.5.7.8.9", "*@lab.test", "r\u00e9@bank.test@lab.test", "r\u00e9@lab.test"),
+      )),
     Attack("a user principal name with two @", f"spec.allowed.otherNames[{UPN}]",
            {"otherNames": [{"oid": UPN, "values": ["*@corp.test"]}]},
            csr(sans(other_name(UPN, utf8("admin@bank.test@corp.test")))),
