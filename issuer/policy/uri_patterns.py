@@ -17,7 +17,7 @@ _END: Final = re.compile(r"[/?#]")
 
 @dataclass(frozen=True, slots=True)
 class UriPattern:
-    """A pattern with a star in its authority, taken apart as a URI is."""
+    """A pattern with a star in its scheme or authority, taken apart as a URI is."""
 
     _scheme: Pattern
     _authority: Pattern
@@ -27,9 +27,10 @@ class UriPattern:
 
     @classmethod
     def parse(cls, text: str) -> UriPattern | None:
-        """The pattern that `text` is; None where its authority has no star, or is one star that ends it."""
+        """The pattern that `text` is; None where neither scheme nor authority has a star, or the authority
+        is one star that ends it."""
         found = _taken_apart(text)
-        if found is None or "*" not in found[1] or found[1:] == ("*", ""):
+        if found is None or "*" not in found[0] + found[1] or found[1:] == ("*", ""):
             return None
         scheme, authority, rest = found
         open_end = not rest and authority.endswith("*")

@@ -81,6 +81,8 @@ URI = (Part.URI, "")
         ("https://lab.test*/x", "https://lab.test@bank.test/x", False),
         ("https://*@lab.test/", "https://ann@lab.test/", True),
         ("*://lab.test/*", "https://lab.test/x", True),
+        ("*://lab.test/*", "https://bank.test/://lab.test/x", False),
+        ("http*://lab.test/x", "https://bank.test/://lab.test/x", False),
         ("*://*.lab.test/x", "https://bank.test/://a.lab.test/x", False),
         ("*://*.lab.test/x", "urn:x://a.lab.test/x", False),
         ("spiffe://*/ns/shop/*", "spiffe://td/ns/shop/sa/web", True),
