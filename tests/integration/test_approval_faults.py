@@ -12,6 +12,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from testbed.cluster import Testbed
+from testbed.processes import PATIENCE
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.authorized import Access, wait_authorized
 from tests.integration.inprocess import controller_with_fault, in_process, until
@@ -53,12 +54,14 @@ async def test_a_slow_list_of_policies_decides_nothing_early(
     cluster_issuer_with_token(bed, "early", setup_token(bed.vault, layout.policy))
     request(bed, "early", namespace, "early")
     async with in_process(bed, prepare) as running:
-        await asyncio.wait_for(asked.wait(), 20)
+        await asyncio.wait_for(asked.wait(), PATIENCE)
+        late = ["CertificateRequestPolicy", "CertificateRequest"]
+        await until(lambda: running.manager.parts.late() == late, "all else is listed")
         await asyncio.sleep(2)
         found = bed.kube.get(CERT_MANAGER, REQUEST, "early", namespace)
         assert "status" not in found or not found["status"].get("conditions")
         assert len(signed_csrs(bed)) == before
-        assert running.manager.parts.late() == ["CertificateRequestPolicy", "CertificateRequest"]
+        assert running.manager.parts.late() == late
         gate.set()
         await asyncio.to_thread(wait_issued, bed, "early", namespace)
     delete_issuer(bed, "early")
