@@ -18,6 +18,7 @@ from testbed.samples import policy as policy_object
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
 from tests.integration.support import (
     cluster_issuer_with_token,
+    delete_all,
     delete_issuer,
     namespaced_issuer_with_token,
     only_policies,
@@ -170,5 +171,4 @@ def clear(bed: Testbed, namespaces: int) -> None:
     """Take the requests and Certificates away, so that no other test meets them."""
     for number in range(namespaces):
         for kind in ("Certificate", "CertificateRequest"):
-            path = bed.kube.path("cert-manager.io/v1", kind, None, f"cardinality-{number:03d}")
-            bed.kube.http.call("DELETE", path)
+            delete_all(bed, "cert-manager.io/v1", kind, f"cardinality-{number:03d}")

@@ -107,6 +107,13 @@ def at_once(do: Callable[[str], object], names: Sequence[str]) -> None:
         list(pool.map(do, names))
 
 
+def delete_all(bed: Testbed, api_version: str, kind: str, namespace: str) -> None:
+    """Delete all of a kind, one by one: a busy API server takes longer for a collection than its client
+    waits."""
+    names = [one["metadata"]["name"] for one in bed.kube.list(api_version, kind, namespace)]
+    at_once(lambda name: bed.kube.delete(api_version, kind, name, namespace), names)
+
+
 def wait_issued(bed: Testbed, name: str, namespace: str, timeout: float = PATIENCE) -> Object:
     """Wait until a request is issued; the request."""
     return bed.kube.wait(CERT_MANAGER, REQUEST, name, namespace, timeout=timeout)
