@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from issuer import __version__
+from issuer.controller.checks import Part
 from issuer.controller.lookups import ControllerLoop
 from issuer.controller.manager import Manager
 from issuer.controller.options import ControllerOptions, OptionsError
@@ -66,7 +67,8 @@ async def _main(options: ControllerOptions) -> int:
         )
     traces = None if not options.tracing_endpoint else _traces(options)
     kubeconfig = None if options.kubeconfig is None else str(options.kubeconfig)
-    client = await connect(kubeconfig, connections=options.workers + options.issuer_workers + _WATCHES)
+    workers = options.workers + options.issuer_workers * len(Part)
+    client = await connect(kubeconfig, connections=workers + _WATCHES)
     lease_client = await connect(kubeconfig, connections=4 if options.sharded else 2)
     try:
         return await Manager(options, client, lease_client).run(stop)

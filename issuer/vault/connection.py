@@ -113,6 +113,8 @@ class Connection:
         # asked of old CAs. Signatures, dates and names are always verified.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        # As Go's, too: a server that asks for one handshake after the other would keep this process busy.
+        context.options |= ssl.OP_NO_RENEGOTIATION
         if self.client_certificate is not None:
             try:
                 self.client_certificate.load_into(context)

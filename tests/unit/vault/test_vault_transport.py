@@ -244,6 +244,7 @@ def test_tls_is_always_verified() -> None:
     context = Connection("https://vault:8200").tls()
     assert context is not None
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.options & ssl.OP_NO_RENEGOTIATION
 
 
 def test_connections_that_trust_the_same_share_a_tls_context(monkeypatch: pytest.MonkeyPatch) -> None:
