@@ -14,7 +14,7 @@ from issuer.explain.requester import Requester
 from issuer.explain.snippets import starter_policy, to_allow
 from issuer.explain.text import shown, to_yaml
 from issuer.policy.decision import PolicyResult, Verdict
-from issuer.policy.evaluation import Violation
+from issuer.policy.evaluation import Violation, defect_violations
 
 _FIRST: Final = 3
 """Policies of one kind that are gone into; people with fifty policies know which one they mean."""
@@ -33,11 +33,28 @@ def advise(explanation: Explanation) -> tuple[Advice, ...]:
     decision = explanation.decision
     if decision.verdict is Verdict.APPROVED:
         return ()
+    return (*_invalid_names(explanation), *_about_policies(explanation))
+
+
+def _invalid_names(explanation: Explanation) -> Iterator[Advice]:
+    """What comes before all policies, and where there are none."""
+    found = defect_violations(explanation.facts.csr.contents)
+    if found:
+        problems = shown("; ".join(one.message for one in found), 1000)
+        yield Advice(
+            f"Change the request first: {problems}. No policy can allow that; the controller refuses it as "
+            "InvalidName, whoever approves and whatever policies say."
+        )
+
+
+def _about_policies(explanation: Explanation) -> Iterator[Advice]:
+    decision = explanation.decision
     if not decision.results:
-        return (_no_policy(explanation),)
-    if decision.verdict is Verdict.DENIED:
-        return tuple(_all_deny(explanation))
-    return tuple(_nothing_applies(explanation))
+        yield _no_policy(explanation)
+    elif decision.verdict is Verdict.DENIED:
+        yield from _all_deny(explanation)
+    else:
+        yield from _nothing_applies(explanation)
 
 
 def _no_policy(explanation: Explanation) -> Advice:
@@ -162,7 +179,8 @@ def _to_change(
     explanation: Explanation, name: str, violations: Sequence[Violation], what: str
 ) -> Iterator[Advice]:
     spec = explanation.policies.specs.get(name, {})
-    part, rest = to_allow(violations, explanation.facts, spec)
+    told = defect_violations(explanation.facts.csr.contents)
+    part, rest = to_allow([one for one in violations if one not in told], explanation.facts, spec)
     if part:
         yield Advice(
             f"{what}: it asks for what is not allowed. Take it out of the request or, if it is right to ask "

@@ -133,6 +133,19 @@ def test_the_snippet_keeps_what_is_allowed_and_adds_only_what_is_not(
     assert added == ["*.lab.example", "www.other.example"]
 
 
+@pytest.mark.parametrize("policies", [True, False], ids=["a policy", "no policy"])
+def test_a_name_that_no_policy_can_allow_is_told_once_and_first(
+    folder: Folder, certificate: Build, policy: Build, policies: bool
+) -> None:
+    request = folder.write("r.yaml", certificate(dnsNames=["a.b.test", "x..y.test"]))
+    given = ("--policies", folder.write("p.yaml", policy()), "--allow-use", "*") if policies else ()
+    result = folder.run("explain", "-f", request, *given)
+    advice = " ".join(result.text.partition("What to do")[2].split())
+    assert advice.startswith('- Change the request first: the DNS name "x..y.test" has an empty label')
+    assert advice.count("x..y.test") == 1
+    assert "InvalidName" in advice
+
+
 def test_a_pattern_that_others_need_is_not_replaced(
     folder: Folder, certificate: Build, policy: Build
 ) -> None:
