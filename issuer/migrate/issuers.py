@@ -135,6 +135,10 @@ def _unusable(spec: IssuerSpec) -> Iterator[str]:
         Connection(vault.server, namespace=vault.namespace).url()
     except InvalidConnection as error:
         yield f"spec.vault.server: {error}"
+    try:
+        _ = Connection(vault.server, server_name=vault.server_name or None).tls_name
+    except InvalidConnection as error:
+        yield f"spec.vault.{error}"
     method, _ = vault.auth.chosen()
     chosen = {
         "appRole": vault.auth.app_role,

@@ -150,6 +150,7 @@ def test_an_unknown_field_is_left_out_and_told(migrate: Migrate) -> None:
         ({"path": "pki/root/sign-intermediate"}, "spec.certificateAuthority.path"),
         ({"path": "v1/pki/sign/lab"}, "spec.vault.path"),
         ({"server": "vault.example.com"}, "spec.vault.server"),
+        ({"serverName": "a..b"}, "spec.vault.serverName"),
         ({"caBundle": "not base64!"}, "spec.vault.caBundle"),
         ({"auth": {}}, "spec.vault.auth"),
         ({"auth": {"kubernetes": {"role": "r"}}}, "spec.vault.auth.kubernetes"),
