@@ -6,7 +6,6 @@ Some of these run once more with their mechanism switched off (``unfair``), to s
 from __future__ import annotations
 
 import itertools
-import socket
 import sys
 import threading
 import time
@@ -214,44 +213,26 @@ def test_a_frozen_vault_holds_up_no_check_of_another_vaults_issuer(
         delete_issuer(bed, name)
 
 
-@contextmanager
-def silent_server() -> Iterator[tuple[str, list[socket.socket]]]:
-    """A port that takes every connection and says nothing: its address, and the connections so far."""
-    taken: list[socket.socket] = []
-
-    def take(hole: socket.socket) -> None:
-        while True:
-            try:
-                taken.append(hole.accept()[0])
-            except OSError:
-                return
-
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as hole:
-        threading.Thread(target=take, args=(hole,), daemon=True).start()
-        yield f"https://127.0.0.1:{hole.getsockname()[1]}", taken
-        hole.shutdown(socket.SHUT_RDWR)
-    for one in taken:
-        one.close()
-
-
 @pytest.mark.parametrize("without", [None, "limits"], ids=["limited", "without-limits"])
 def test_dead_issuers_of_some_namespaces_hold_up_no_check_of_others(
-    bed: Testbed, layout: PkiLayout, namespace: str, other: str, without: str | None
+    bed: Testbed, layout: PkiLayout, dying: DyingVault, namespace: str, other: str, without: str | None
 ) -> None:
     tenants = [bed.create_namespace(f"{namespace}-dead-{number}") for number in range(2)]
     token = setup_token(bed.vault, layout.policy)
     # Long enough that no check of a dead one ends by itself while we look.
     args = ["--vault-timeout=300", "--issuer-workers=4"]
-    with silent_server() as (silent, taken), controller(bed, without, args):
+    dying.pause()
+    with controller(bed, without, args):
         for tenant in (*tenants, other):
             grant_issuer_access(
                 bed, tenant, secrets=[f"d{n}-token" for n in range(10)] + [f"{namespace}-token"]
             )
         for tenant, number in itertools.product(tenants, range(10)):
-            server = f"{silent}/{number}"  # a spelling of its own for each
-            namespaced_issuer_with_token(bed, f"d{number}", tenant, "hvs.none", server=server)
+            there = {"server": f"{dying.addr}/{number}", "caBundle": dying.ca_bundle}  # spelled as no other
+            namespaced_issuer_with_token(bed, f"d{number}", tenant, "hvs.none", **there)
         # In turns a namespace has one check under way, quick or slow; without, every worker has one.
-        wait_until(lambda: len(taken) >= (16 if without else 4), lambda: f"{len(taken)} checks began")
+        began = dying.unanswered
+        wait_until(lambda: len(began) >= (16 if without else 4), lambda: f"{len(began)} checks began")
         namespaced_issuer_with_token(bed, namespace, other, token)
         cluster_issuer_with_token(bed, namespace, token)
         if without is None:
