@@ -62,6 +62,9 @@ LONGEST = (
     "canary_process",
     "burst",
 )
+# What failed of these, while other tiers took the processors, is run once more when all have ended. What
+# fails alone, too, fails the run; that something passed only then is said.
+AGAIN = ("integration", "rights", "docs", "browser")
 COMMANDS = {"e2e": ("-m", "testbed.node"), "pythons": ("-m", "tools.pythons")}
 _running: set[subprocess.Popen[str]] = set()
 # Exit codes of commands that have said why this machine can't run them.
@@ -83,6 +86,7 @@ def main(arguments: list[str]) -> int:
             if tier not in aside:
                 others = [threads.submit(_in_turn, line, extra, stopped) for line in lines[tier]]
                 ran += [run(tier, extra), *(shown(one) for other in others for one in other.result())]
+        ran = [again(one) for one in ran]
     for one in ran:
         print(one)
     return next((one.code for one in ran if one.code), 0)
@@ -132,6 +136,7 @@ class Ran:
     Attributes:
         seconds, cpu_seconds: its time, and what it and all its servers used of the processors.
         output: what it printed, where that was not shown yet.
+        repeated: whether its failed tests were run once more.
     """
 
     tier: str
@@ -139,9 +144,12 @@ class Ran:
     seconds: float
     cpu_seconds: float
     output: str | None = None
+    repeated: bool = False
 
     def __str__(self) -> str:
         ended = "FAILED" if self.code else "passed"
+        if self.repeated:
+            ended += ", with tests run once more and alone,"
         return f"{self.tier:>12}: {ended} in {self.seconds:.0f} s ({self.cpu_seconds:.0f} s of a CPU)"
 
 
@@ -151,7 +159,9 @@ def command(tier: str) -> list[str]:
         return [sys.executable, *COMMANDS[tier]]
     # Of a folder pytest would collect the files in the order of their names.
     where = test_files(tier) if tier == "integration" else PATHS.get(tier, (f"tests/{tier}",))
-    return [sys.executable, "-m", "pytest", *where, *PARALLEL.get(tier, ())]
+    # Each tier remembers by itself what failed: they run at the same time.
+    cache = f"cache_dir=.pytest_cache/{tier}"
+    return [sys.executable, "-m", "pytest", *where, *PARALLEL.get(tier, ()), "-o", cache]
 
 
 def test_files(tier: str) -> list[str]:
@@ -176,6 +186,17 @@ def run(tier: str, extra: Sequence[str] = (), *, aside: bool = False) -> Ran:
         ran = finished(tier, [*command(tier), *extra], kept)
         kept.seek(0)
         return Ran(ran.tier, ran.code, ran.seconds, ran.cpu_seconds, kept.read())
+
+
+def again(ran: Ran) -> Ran:
+    """Run the failed tests of a tier once more, alone: how they end counts."""
+    if ran.code != 1 or ran.tier not in AGAIN:  # 1: pytest ran, and tests failed
+        return ran
+    print(f"== {ran.tier} tests that failed, once more and alone", flush=True)
+    failed = ("--last-failed", "--last-failed-no-failures=none", "-n", "0")
+    second = finished(ran.tier, [*command(ran.tier), *failed])
+    seconds, cpu_seconds = ran.seconds + second.seconds, ran.cpu_seconds + second.cpu_seconds
+    return Ran(ran.tier, second.code, seconds, cpu_seconds, repeated=True)
 
 
 def finished(tier: str, words: Sequence[str], output: IO[str] | None = None) -> Ran:

@@ -57,6 +57,21 @@ def test_a_failure_beside_fails_the_whole_and_a_skip_does_not(
     assert "e2e: passed" in told
 
 
+def test_what_failed_beside_others_is_run_once_more_and_told(
+    programs: dict[str, str], capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    mark = str(tmp_path / "ran")
+    once = (
+        f"import pathlib, sys; there = pathlib.Path({mark!r}); "
+        "code = not there.exists(); there.touch(); sys.exit(code)"
+    )
+    programs |= {"integration": once, "rights": "raise SystemExit(1)"}
+    assert tiers.main(["integration"]) == 0
+    assert "integration: passed, with tests run once more and alone," in capfd.readouterr().out
+    assert tiers.main(["rights"]) == 1, "what fails alone, too, fails the run"
+    assert "rights: FAILED, with tests run once more" in capfd.readouterr().out
+
+
 STOPPABLE = """
 import signal, sys
 from tools import tiers
