@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from issuer.explain.errors import BadInput
 from issuer.explain.fields import Fields
+from issuer.x509.der import element
 from issuer.x509.usages import read_usages
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -105,7 +106,7 @@ def _names(spec: Fields) -> Iterator[x509.GeneralName]:
         yield x509.IPAddress(ipaddress.ip_address(text))
     for other in spec.objects("otherNames"):
         value = other.text("utf8Value").encode()
-        yield x509.OtherName(ObjectIdentifier(other.text("oid")), _der(_UTF8_STRING, value))
+        yield x509.OtherName(ObjectIdentifier(other.text("oid")), element(_UTF8_STRING, value))
 
 
 def _other_extensions(spec: Fields) -> Iterator[tuple[x509.ExtensionType, bool]]:
@@ -137,15 +138,7 @@ def _key_usage(names: frozenset[str]) -> bytes:
     value = sum(1 << (15 - bit) for bit in bits).to_bytes(2, "big")
     content = value if bits[-1] > 7 else value[:1]
     unused = len(content) * 8 - 1 - bits[-1]
-    return _der(0x03, bytes([unused]) + content)
-
-
-def _der(tag: int, content: bytes) -> bytes:
-    length = len(content)
-    if length < 0x80:
-        return bytes([tag, length]) + content
-    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(size)]) + size + content
+    return element(0x03, bytes([unused]) + content)
 
 
 def _key_kind(spec: Fields) -> tuple[str, int]:

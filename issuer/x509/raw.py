@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from issuer.x509.der import INTEGER, SEQUENCE, Item, certificate_information, items, only
+from issuer.x509.der import INTEGER, SEQUENCE, Item, certificate_information, element, items, only
 from issuer.x509.errors import InvalidCertificate
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
@@ -112,9 +112,9 @@ def without_issuer(der: bytes) -> bytes:
     if len(parts) <= index:
         raise ValueError("a certificate lacks parts")
     changed = [part.whole for part in parts]
-    changed[index] = _element(SEQUENCE, b"")
-    signed = _element(SEQUENCE, b"".join(changed))
-    return _element(SEQUENCE, signed + b"".join(part.whole for part in rest))
+    changed[index] = element(SEQUENCE, b"")
+    signed = element(SEQUENCE, b"".join(changed))
+    return element(SEQUENCE, signed + b"".join(part.whole for part in rest))
 
 
 @contextmanager
@@ -158,11 +158,3 @@ def _time(item: Item) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:
         return EARLIEST if moment.year == 1 else LATEST
-
-
-def _element(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 0x80:
-        return bytes([tag, size]) + content
-    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(octets)]) + octets + content

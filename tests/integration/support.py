@@ -219,19 +219,23 @@ def _wait_webhook(bed: Testbed, *, validates: bool) -> None:
 
 def set_condition(bed: Testbed, name: str, namespace: str, kind: str) -> None:
     """Approve or deny a request, as the administrator; tried again when somebody else writes."""
-    for _ in range(10):
+    one = {
+        "type": kind,
+        "status": "True",
+        "reason": "Test",
+        "message": "set by a test",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    write_status(
+        bed, name, namespace, lambda status: {**status, "conditions": [*status.get("conditions", []), one]}
+    )
+
+
+def write_status(bed: Testbed, name: str, namespace: str, change: Callable[[Object], Object]) -> None:
+    """Write what `change` makes of a request's status; tried again when somebody else writes."""
+    for _ in range(20):
         found = bed.kube.get(CERT_MANAGER, REQUEST, name, namespace)
-        status = found.setdefault("status", {})
-        status["conditions"] = [
-            *status.get("conditions", []),
-            {
-                "type": kind,
-                "status": "True",
-                "reason": "Test",
-                "message": "set by a test",
-                "lastTransitionTime": "2026-01-01T00:00:00Z",
-            },
-        ]
+        found["status"] = change(found.get("status", {}))
         try:
             bed.kube.replace(found, "status")
         except HTTPError as error:

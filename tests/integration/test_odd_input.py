@@ -15,7 +15,6 @@ from issuer.kube.resources import SECRETS, Resource
 from issuer.kube.wire import Object as Json
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess, grant_issuer_access
-from testbed.errors import HTTPError
 from testbed.kube import Object
 from testbed.samples import API_VERSION, secret, vault_issuer
 from testbed.vaultpki import PkiLayout, setup_token
@@ -37,6 +36,7 @@ from tests.integration.support import (
     wait_issued,
     wait_ready,
     wait_reason,
+    write_status,
 )
 
 GOOD, LATE = "odd-good", "odd-late"
@@ -142,17 +142,7 @@ async def test_an_unexpected_error_is_told_on_the_object_and_passes(
 
 def forge(bed: Testbed, name: str, namespace: str, **status: Any) -> None:
     """Write a request's status as somebody who may."""
-    for _ in range(20):
-        found = bed.kube.get(CERT_MANAGER, REQUEST, name, namespace)
-        found["status"] = {**found.get("status", {}), **status}
-        try:
-            bed.kube.replace(found, "status")
-        except HTTPError as error:
-            if error.status != 409:
-                raise
-        else:
-            return
-    raise AssertionError(f"{namespace}/{name} kept changing")
+    write_status(bed, name, namespace, lambda before: {**before, **status})
 
 
 def one_condition(kind: str, status: str, reason: str) -> Object:
