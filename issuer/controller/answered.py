@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from issuer.controller.request import BadSpec, Request
+from issuer.requests.request import BadSpec, Request
 from issuer.statuspage.model import Answer, Outcome
 from issuer.statuspage.recent import shortened
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from issuer.api.group import GROUP, POLICY_PLURAL
-from issuer.controller.conditions import bounded
 from issuer.controller.outcomes import Denied, Failed, PutOff, Unapproved, Unprocessed
 from issuer.controller.policies import PolicyStore
 from issuer.controller.references import kubernetes_retry
-from issuer.controller.request import Request
 from issuer.controller.stores import NamespaceStore
 from issuer.kube.access import may
 from issuer.kube.answers import Answers
@@ -24,6 +22,8 @@ from issuer.kube.resources import NAMESPACES
 from issuer.policy.decision import Allowance, Decision, Review, Verdict, review
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import Facts, IssuerReference
+from issuer.requests.conditions import bounded
+from issuer.requests.request import Request
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.request import CertificateSigningRequest
 

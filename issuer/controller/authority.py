@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from issuer.controller.request import Request, RequestKey
 from issuer.kube.lease import Lease
+from issuer.requests.request import Request, RequestKey
 
 Reconcile = Callable[[RequestKey], Awaitable[None]]
 

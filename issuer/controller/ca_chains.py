@@ -7,8 +7,8 @@ from datetime import datetime
 
 from issuer.api.issuers import MAX_SERIAL, IssuerSpec
 from issuer.controller.ca_expiry import CALife
-from issuer.controller.conditions import bounded, rfc3339
 from issuer.controller.trust import trusted_ways
+from issuer.requests.conditions import bounded, rfc3339
 from issuer.signing.outcomes import IssuerBroken
 from issuer.x509.anchors import Anchors
 from issuer.x509.bundle import Bundle, read_bundle, some

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from issuer.api.duration import format_duration
-from issuer.controller.conditions import rfc3339
+from issuer.requests.conditions import rfc3339
 from issuer.x509.raw import EARLIEST
 from issuer.x509.verify import BEFORE_CA, DEFAULT_LIFE, SHORTEST_LIFE
 

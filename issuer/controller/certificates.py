@@ -13,9 +13,9 @@ from math import inf
 from typing import Final
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
-from issuer.controller.conditions import is_true, parse_time
-from issuer.controller.request import MAX_NAME, IssuerKey
 from issuer.controller.stores import Json, Store
+from issuer.requests.conditions import is_true, parse_time
+from issuer.requests.request import MAX_NAME, IssuerKey
 from issuer.telemetry.metrics import Row
 
 KIND: Final = "Certificate"

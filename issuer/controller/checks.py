@@ -20,10 +20,10 @@ from issuer.api.group import CLUSTER_ISSUER_KIND
 from issuer.api.server import server_of
 from issuer.controller.limits import OPEN
 from issuer.controller.lookups import NAMESPACE
-from issuer.controller.request import IssuerKey
 from issuer.controller.stores import IssuerStore
 from issuer.kube.line import Closed, Gate, Place
 from issuer.kube.parts import PartedLine
+from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import Retry
 
 T = TypeVar("T")

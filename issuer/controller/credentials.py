@@ -15,9 +15,9 @@ from issuer.api.vault import DEFAULT_CA_KEY, VaultSpec
 from issuer.controller.logins import Logins, client_certificate
 from issuer.controller.options import ControllerOptions
 from issuer.controller.references import References
-from issuer.controller.request import IssuerKey
 from issuer.controller.trust import read_anchors
 from issuer.kube.client import KubeClient
+from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.vault.auth import AuthMethod
 from issuer.vault.client_certificate import ClientCertificate

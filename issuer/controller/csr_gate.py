@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 from issuer.api.group import GROUP
 from issuer.controller.delivery import Held
-from issuer.controller.kubernetes_csr import KubernetesCSR
 from issuer.controller.outcomes import Failed, PutOff, Unprocessed
 from issuer.controller.references import kubernetes_retry
-from issuer.controller.request import IssuerKey, Request
 from issuer.controller.rights import SigningRights, signing_forbidden_text
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import IssuerKey, Request
 from issuer.signing.outcomes import SigningError
 
 

@@ -17,12 +17,12 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from issuer.controller.answered import answer_to
-from issuer.controller.kinds import kind_of
 from issuer.controller.registry import SharedSigner
-from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.controller.status_writer import StatusWriter
 from issuer.controller.story import Story
 from issuer.kube.errors import Conflict, NotFound
+from issuer.requests.kinds import kind_of
+from issuer.requests.request import IssuerKey, Request, RequestKey
 from issuer.signing.outcomes import Retry, SigningError
 from issuer.signing.signer import Revoker
 from issuer.statuspage.recent import Recent

@@ -14,9 +14,9 @@ from typing import Any, Final, Self
 
 import orjson
 
-from issuer.controller.conditions import find
-from issuer.controller.request import BadSpec, IssuerKey, Request, RequestKey
 from issuer.controller.revocation.marks import FINALIZER
+from issuer.requests.conditions import find
+from issuer.requests.request import BadSpec, IssuerKey, Request, RequestKey
 from issuer.x509.request import MAX_FIELD
 
 Json = dict[str, Any]

@@ -15,8 +15,8 @@ from typing import Final
 
 from issuer.api.issuers import RateLimit
 from issuer.controller.registry import IssuerRegistry
-from issuer.controller.request import IssuerKey, RequestKey
 from issuer.kube.line import Closed
+from issuer.requests.request import IssuerKey, RequestKey
 from issuer.telemetry.metrics import Metrics
 
 Clock = Callable[[], float]

@@ -19,9 +19,9 @@ from issuer.api.vault import (
     ServiceAccountRef,
     VaultSpec,
 )
-from issuer.controller.conditions import rfc3339
 from issuer.controller.references import NO_KEY_PAIRS, References
-from issuer.controller.request import IssuerKey
+from issuer.requests.conditions import rfc3339
+from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.vault.ambient import AmbientCredentials
 from issuer.vault.audiences import foreign_audience, own_audience

@@ -12,7 +12,6 @@ import structlog
 
 from issuer.controller import certificates, workers
 from issuer.controller.authority import Alone, Authority, OneLeader
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.checks import Part
 from issuer.controller.delivery import Held
 from issuer.controller.issuer_reconciler import BuildSigner
@@ -25,6 +24,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import Lease
+from issuer.requests.certificate_request import CertificateRequest
 from issuer.telemetry.health import HealthServer
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from issuer.controller.delivery import Held
-from issuer.controller.request import IssuerKey
+from issuer.requests.request import IssuerKey
 
 
 @dataclass(frozen=True, slots=True)

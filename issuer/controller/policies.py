@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 
 from issuer.api.group import API_VERSION, POLICY_KIND
-from issuer.controller.conditions import bounded, says, with_condition
 from issuer.controller.defects import INTERNAL_ERROR
 from issuer.controller.kept import slim
 from issuer.controller.stores import Json, Store
@@ -21,6 +20,7 @@ from issuer.kube.workqueue import WorkQueue
 from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import guards
+from issuer.requests.conditions import bounded, says, with_condition
 
 log = structlog.get_logger(__name__)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from issuer.controller.kept import slim_request
-from issuer.controller.kinds import kind_of
-from issuer.controller.request import Request, RequestKey
 from issuer.controller.stores import RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound
+from issuer.requests.kinds import kind_of
+from issuer.requests.request import Request, RequestKey
 
 _AT_ONCE: Final = 4  # an object has 1.5 MB at most, and thrice that while it is parsed
 

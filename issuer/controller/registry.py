@@ -9,7 +9,7 @@ from typing import Final
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.ca_expiry import CALife, LongestAsked
-from issuer.controller.request import IssuerKey, RequestKey
+from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.signer import Signer
 from issuer.vault.connection import TLSUse

@@ -11,11 +11,9 @@ import structlog
 
 from issuer.controller.answered import answer_to
 from issuer.controller.approval import Approval, Approver
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.csr_gate import CSRGate
 from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.controller.delivery import Delivery, Held
-from issuer.controller.kinds import kind_of
 from issuer.controller.modes import signs_whatever_is_asked
 from issuer.controller.outcomes import (
     Denied,
@@ -30,7 +28,6 @@ from issuer.controller.outcomes import (
 )
 from issuer.controller.reading import RequestReader
 from issuer.controller.registry import IssuerEntry, IssuerRegistry
-from issuer.controller.request import BadSpec, IssuerKey, Request, RequestKey
 from issuer.controller.revocation.guard import RevocationGuard
 from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.rights import ApprovalRights, forbidden_text
@@ -43,6 +40,9 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.kinds import kind_of
+from issuer.requests.request import BadSpec, IssuerKey, Request, RequestKey
 from issuer.signing.outcomes import SigningError
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span

@@ -19,10 +19,10 @@ from issuer.controller.limits import Limits
 from issuer.controller.modes import Mismatch, is_strict, path_length
 from issuer.controller.outcomes import Failed, Issued, Outcome, PutOff, Waiting
 from issuer.controller.registry import IssuerEntry, IssuerRegistry, SharedSigner
-from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.controller.story import Story
 from issuer.controller.trust import StrangeCA, check_own, trusted_chains
 from issuer.kube.workqueue import WorkQueue
+from issuer.requests.request import IssuerKey, Request, RequestKey
 from issuer.signing import outcomes as signing
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
 from issuer.telemetry.metrics import Metrics

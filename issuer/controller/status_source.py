@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 from issuer import __version__
 from issuer.controller import certificates
 from issuer.controller.canary.history import CanaryRun as Run
-from issuer.controller.conditions import find, parse_time
 from issuer.controller.expiring import count_ends
-from issuer.controller.kinds import kind_of
-from issuer.controller.kubernetes_csr import KubernetesCSR
 from issuer.controller.options import ControllerOptions
-from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.sharding.replica import Replica as Sharing
 from issuer.controller.stores import Glance
 from issuer.controller.wiring import Parts
 from issuer.kube.election import LeaderElector
+from issuer.requests.conditions import find, parse_time
+from issuer.requests.kinds import kind_of
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import IssuerKey, RequestKey
 from issuer.statuspage.drawing import RUNS
 from issuer.statuspage.model import Answer, CanaryRun, Expiring, Issuer, Open, Outcome, Replica, Where, Work
 from issuer.statuspage.snapshot import SLICE

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from issuer.controller.approval_pace import ApprovalPaces
-from issuer.controller.request import Json, Request
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict
+from issuer.requests.request import Json, Request
 from issuer.telemetry.tracing import span
 
 

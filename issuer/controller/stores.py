@@ -15,7 +15,7 @@ import orjson
 
 from issuer.api.group import API_VERSION
 from issuer.controller.kept import Kept, KeptIssuers, KeptRequests
-from issuer.controller.request import IssuerKey, Request, RequestKey
+from issuer.requests.request import IssuerKey, Request, RequestKey
 
 Json = dict[str, Any]
 K = TypeVar("K", bound=Hashable)

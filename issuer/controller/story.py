@@ -15,8 +15,8 @@ from datetime import datetime
 
 import structlog
 
-from issuer.controller.conditions import bounded, rfc3339
-from issuer.controller.request import BadSpec, Request
+from issuer.requests.conditions import bounded, rfc3339
+from issuer.requests.request import BadSpec, Request
 from issuer.telemetry.tracing import NOTHING, Span
 
 log = structlog.get_logger(__name__)

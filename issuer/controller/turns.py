@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from issuer.api.group import CLUSTER_ISSUER_KIND
 from issuer.controller.delivery import Delivery
-from issuer.controller.kinds import kind_of
 from issuer.controller.limits import OPEN, Limits
-from issuer.controller.request import IssuerKey, Request, RequestKey
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.stores import IssuerStore, RequestStore
 from issuer.kube.line import Place
 from issuer.kube.parts import PartedLine
+from issuer.requests.kinds import kind_of
+from issuer.requests.request import IssuerKey, Request, RequestKey
 
 
 @dataclass(frozen=True, slots=True, eq=False)

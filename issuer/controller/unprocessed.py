@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from issuer.controller.request import RequestKey
+from issuer.requests.request import RequestKey
 
 
 class UnprocessedRequests:

@@ -18,7 +18,6 @@ from issuer.controller.approval_pace import FEW, FEW_EACH, ApprovalPaces
 from issuer.controller.authority import Authority
 from issuer.controller.canary.history import CanaryHistory, Stage
 from issuer.controller.canary.prober import Prober
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.certificates import CertificateStore
 from issuer.controller.checks import CALLS, CheckTurns
 from issuer.controller.credentials import CredentialReader, Credentials
@@ -26,13 +25,10 @@ from issuer.controller.csr_gate import CSRGate
 from issuer.controller.defects import Defects
 from issuer.controller.delivery import Delivery
 from issuer.controller.issuer_reconciler import BuildSigner, IssuerReconciler
-from issuer.controller.kinds import KINDS
-from issuer.controller.kubernetes_csr import KubernetesCSR
 from issuer.controller.limits import Limits
 from issuer.controller.options import ControllerOptions
 from issuer.controller.policies import PolicyReconciler, PolicyStore
 from issuer.controller.registry import IssuerRegistry
-from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
 from issuer.controller.revocation.guard import RevocationGuard
 from issuer.controller.revocation.reconciler import RevocationReconciler
@@ -62,6 +58,10 @@ from issuer.kube.resources import (
     VAULT_ISSUERS,
 )
 from issuer.kube.workqueue import WorkQueue
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.kinds import KINDS
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.signer import Signer
 from issuer.signing.vault import VaultSigner
 from issuer.telemetry.canary_metrics import CanaryMetrics

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from issuer.controller.conditions import rfc3339
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.extensions import extension_violations
 from issuer.policy.facts import Facts
+from issuer.requests.conditions import rfc3339
 from issuer.x509.bundle import Bundle, read_bundle
 from issuer.x509.certificates import (
     MAX_BUNDLE_BYTES,

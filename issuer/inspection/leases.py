@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from issuer.controller.conditions import rfc3339
 from issuer.controller.sharding.marks import GROUP_LABEL, MEMBER, ROLE_LABEL, SHARD, SHARDS
 from issuer.inspection.reading import Reader
 from issuer.inspection.standing import text_of, time_of
 from issuer.kube.resources import LEASES
 from issuer.kube.wire import Object
+from issuer.requests.conditions import rfc3339
 
 _CLOCKS: Final = timedelta(seconds=30)
 """How far this machine's clock and the holder's may be apart."""

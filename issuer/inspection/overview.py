@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from issuer.api.group import GROUP
-from issuer.controller.conditions import rfc3339
-from issuer.controller.kinds import KINDS
-from issuer.controller.kubernetes_csr import KubernetesCSR
-from issuer.controller.request import BadSpec, Request
 from issuer.controller.wiring import ISSUERS
 from issuer.inspection.leases import controllers
 from issuer.inspection.reading import Reader
 from issuer.inspection.standing import State, ready_json, standing, text_of, time_of
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.kube.wire import Object
+from issuer.requests.conditions import rfc3339
+from issuer.requests.kinds import KINDS
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import BadSpec, Request
 
 SHOWN: Final = 10
 """How many of the oldest waiting requests are told."""

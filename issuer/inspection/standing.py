@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from issuer.controller.conditions import find, is_true, parse_time, rfc3339
-from issuer.controller.request import Request
+from issuer.requests.conditions import find, is_true, parse_time, rfc3339
+from issuer.requests.request import Request
 
 
 class State(StrEnum):

@@ -6,10 +6,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.controller.certificate_request import CertificateRequest
-from issuer.controller.kinds import KINDS
-from issuer.controller.kubernetes_csr import KubernetesCSR
-from issuer.controller.request import Request
 from issuer.explain.errors import BadInput
 from issuer.explain.text import shown
 from issuer.inspection.reading import Reader
@@ -17,6 +13,10 @@ from issuer.kube.client import KubeClient
 from issuer.kube.credentials import find_namespace
 from issuer.kube.errors import ConfigError, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUESTS, CERTIFICATES, Resource
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.kinds import KINDS
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import Request
 
 CERTIFICATE: Final = "Certificate"
 CERTIFICATE_NAME: Final = "cert-manager.io/certificate-name"

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.controller.conditions import find
-from issuer.controller.status import APPROVAL_REASON
 from issuer.explain.advice import Advice, advise
 from issuer.explain.text import shown
 from issuer.inspection.case import Case
 from issuer.inspection.standing import State, ready_json, text_of
 from issuer.policy.decision import Verdict
+from issuer.requests.conditions import find
+from issuer.requests.status import APPROVAL_REASON
 
 Controllers = Sequence[Mapping[str, Any]] | None
 """As `leases` finds them; None where they may not be seen."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from issuer.controller.conditions import parse_time
+from issuer.requests.conditions import parse_time
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.delivered import Delivered

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from issuer.controller.request import RequestKey
 from issuer.kube.wire import Object
+from issuer.requests.request import RequestKey
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_token

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.certificate_request import CertificateRequest
-from issuer.controller.request import RequestKey
 from issuer.controller.sharding.assignment import shard_of
 from issuer.controller.sharding.shard import Phase, Shard
 from issuer.kube.client import KubeClient, Page
 from issuer.kube.errors import Unavailable
 from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
 from issuer.kube.wire import Object
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.request import RequestKey
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout

@@ -14,9 +14,9 @@ from dataclasses import replace
 from issuer.cli.main import main
 from issuer.controller import checks, turns
 from issuer.controller.limits import OPEN
-from issuer.controller.request import RequestKey
 from issuer.kube.line import Place
 from issuer.kube.parts import PartedLine
+from issuer.requests.request import RequestKey
 
 PlaceOf = Callable[[RequestKey], Place[RequestKey]]
 PartOf = Callable[[RequestKey], Hashable]

@@ -16,11 +16,11 @@ from issuer.controller.canary.history import CanaryRun, Stage
 from issuer.controller.canary.judging import Broken
 from issuer.controller.canary.request import CONTROLLER, LABEL, new_request
 from issuer.controller.canary.target import Target
-from issuer.controller.certificate_request import CertificateRequest
-from issuer.controller.conditions import bounded, find
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound, Unavailable
 from issuer.kube.resources import CERTIFICATE_REQUESTS, VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.conditions import bounded, find
 from issuer.x509.bundle import read_bundle
 from issuer.x509.chain import Chain
 from issuer.x509.verify import Asked

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from issuer.controller.canary.history import Stage
 from issuer.controller.canary.judging import Broken
-from issuer.controller.certificate_request import CertificateRequest
+from issuer.requests.certificate_request import CertificateRequest
 from issuer.x509.bundle import Bundle, read_bundle, read_delivered
 from issuer.x509.certificates import Certificate
 from issuer.x509.chain import Chain, candidate_chains

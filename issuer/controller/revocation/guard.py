@@ -6,14 +6,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.certificate_request import CertificateRequest
-from issuer.controller.request import Request
 from issuer.controller.revocation.marks import CERTIFICATE_ANNOTATION, annotation, guarded, with_guard
 from issuer.controller.revocation.reader import secret_name
 from issuer.controller.revocation.rights import REASON, RevocationRights
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict
 from issuer.kube.resources import CERTIFICATE_REQUESTS
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.request import Request
 from issuer.signing.outcomes import Retry
 
 # Requests marked and not signed yet are few; one forgotten is only marked again.

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from issuer.controller.certificate_request import CertificateRequest
-from issuer.controller.conditions import is_true
-from issuer.controller.request import RequestKey
 from issuer.controller.revocation.plan import Found, Leaf
 from issuer.controller.revocation.store import Record
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUESTS, CERTIFICATES, SECRETS
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.conditions import is_true
+from issuer.requests.request import RequestKey
 from issuer.x509.bundle import read_leaf
 from issuer.x509.certificates import Certificate, public_key, write_certificates
 from issuer.x509.describe import serial_hex

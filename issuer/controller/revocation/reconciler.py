@@ -11,10 +11,8 @@ import structlog
 
 from issuer.api.issuers import Revocation, SpecError
 from issuer.api.model import parse_model
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.controller.registry import IssuerEntry, IssuerRegistry
-from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.revocation.marks import guarded, without_guard
 from issuer.controller.revocation.plan import Facts, Keep, LetGo, Look, Policy, Result, Revoke, Step, decide
 from issuer.controller.revocation.reader import CantTell, Evidence, EvidenceReader, Issuing, serial_of
@@ -25,6 +23,8 @@ from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.kube.workqueue import WorkQueue
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.outcomes import Failed, Retry, SigningError
 from issuer.signing.signer import Revoker
 from issuer.telemetry.metrics import Metrics

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.revocation.marks import guarded, without_guard
 from issuer.kube.client import KubeClient, connect
 from issuer.kube.errors import ConfigError, Conflict, Forbidden, KubeError, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUESTS
+from issuer.requests.certificate_request import CertificateRequest
 
 _CONFLICTS: Final = 5
 _RIGHTS: Final = (

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 
 from issuer.controller.references import kubernetes_retry
-from issuer.controller.request import IssuerKey
 from issuer.kube.access import may_i
 from issuer.kube.answers import Answers
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
+from issuer.requests.request import IssuerKey
 
 REASON = "RevocationForbidden"
 

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from issuer.controller.certificate_request import CertificateRequest
-from issuer.controller.conditions import find, parse_time
-from issuer.controller.request import BadSpec, IssuerKey, RequestKey
 from issuer.controller.revocation.marks import (
     CERTIFICATE_ANNOTATION,
     REVISION_ANNOTATION,
@@ -17,6 +14,9 @@ from issuer.controller.revocation.marks import (
     guarded,
 )
 from issuer.controller.stores import Json, Store
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.conditions import find, parse_time
+from issuer.requests.request import BadSpec, IssuerKey, RequestKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from issuer.controller.request import RequestKey
+from issuer.requests.request import RequestKey
 
 
 def shard_of(key: RequestKey, shards: int) -> int:

@@ -11,7 +11,6 @@ import structlog
 
 from issuer.controller.authority import Reconcile
 from issuer.controller.options import ControllerOptions
-from issuer.controller.request import Request, RequestKey
 from issuer.controller.sharding.assignment import assign, shard_of
 from issuer.controller.sharding.layout import Layout
 from issuer.controller.sharding.marks import MEMBER, SHARDS, labels, member_name, shard_name
@@ -23,6 +22,7 @@ from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.lease import Lease
 from issuer.kube.resources import LEASES
+from issuer.requests.request import Request, RequestKey
 from issuer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)

@@ -12,12 +12,12 @@ from typing import Final
 
 import structlog
 
-from issuer.controller.kinds import kind_of
-from issuer.controller.request import Request, RequestKey
 from issuer.controller.sharding.marks import WRITTEN, as_written, written
 from issuer.controller.sharding.work import Work
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import Lease
+from issuer.requests.kinds import kind_of
+from issuer.requests.request import Request, RequestKey
 from issuer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)

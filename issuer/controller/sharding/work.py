@@ -10,9 +10,7 @@ from typing import Protocol
 import structlog
 
 from issuer.controller.delivery import Delivery
-from issuer.controller.kinds import kind_of
 from issuer.controller.registry import IssuerRegistry
-from issuer.controller.request import Request, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
 from issuer.controller.stores import RequestStore
 from issuer.controller.unprocessed import UnprocessedRequests
@@ -20,6 +18,8 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.reflector import Reflector
 from issuer.kube.workqueue import WorkQueue
+from issuer.requests.kinds import kind_of
+from issuer.requests.request import Request, RequestKey
 
 log = structlog.get_logger(__name__)
 

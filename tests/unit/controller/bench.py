@@ -8,15 +8,12 @@ from typing import Any, cast
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval import AccessCache, Approver
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.csr_gate import CSRGate
 from issuer.controller.defects import Defects
 from issuer.controller.delivery import Delivery
-from issuer.controller.kinds import KINDS
 from issuer.controller.limits import Limits
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry, SharedSigner
-from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.request_reconciler import RequestReconciler
 from issuer.controller.rights import ApprovalRights, SigningRights
 from issuer.controller.signing_step import SigningStep
@@ -26,6 +23,9 @@ from issuer.controller.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.kinds import KINDS
+from issuer.requests.request import IssuerKey, RequestKey
 from issuer.telemetry.metrics import Metrics
 from testbed.samples import everything_policy
 from tests.builders import NOW, approved, certificate_request, issuer_object

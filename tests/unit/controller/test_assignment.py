@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.controller.request import RequestKey
 from issuer.controller.sharding.assignment import assign, shard_of
+from issuer.requests.request import RequestKey
 
 NAMES = st.sets(st.text("abcdef0123456789-_", min_size=1, max_size=12), min_size=1, max_size=20)
 SHARDS = st.integers(2, 128)

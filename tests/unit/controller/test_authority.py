@@ -9,13 +9,13 @@ import pytest
 
 from issuer.controller.authority import OneLeader
 from issuer.controller.options import ControllerOptions, OptionsError
-from issuer.controller.request import RequestKey
 from issuer.controller.sharding.shard import Phase, Shard
 from issuer.controller.sharding.work import Work
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Unavailable
 from issuer.kube.lease import Lease
 from issuer.kube.resources import Resource
+from issuer.requests.request import RequestKey
 from issuer.telemetry.metrics import Metrics
 from tests.ca import TestCA
 from tests.unit.controller.bench import KEY, Bench

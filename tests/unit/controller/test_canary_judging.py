@@ -9,10 +9,10 @@ import pytest
 from issuer.controller.approval import ALLOWED_BY_NONE
 from issuer.controller.canary.history import Stage
 from issuer.controller.canary.judging import API_REASONS, lateness, refusal
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.signing_step import NOT_AS_ASKED
 from issuer.policy.decision import review
 from issuer.policy.facts import Facts, IssuerReference
+from issuer.requests.certificate_request import CertificateRequest
 from issuer.x509.request import decode_request
 from tests.builders import approved, certificate_request, condition, issuer_object
 

@@ -18,10 +18,10 @@ from issuer.controller.canary.probe import Heard, Probe, Step, sweep
 from issuer.controller.canary.prober import Prober
 from issuer.controller.canary.request import CONTROLLER, LABEL
 from issuer.controller.canary.target import Target
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.defects import Defects
-from issuer.controller.request import IssuerKey
 from issuer.kube.client import KubeClient
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.request import IssuerKey
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.metrics import Metrics
 from tests.builders import condition, issuer_object

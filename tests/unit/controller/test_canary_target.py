@@ -19,7 +19,7 @@ from issuer.controller.canary.target import (
     parse_roots,
 )
 from issuer.controller.options import ControllerOptions, OptionsError
-from issuer.controller.request import IssuerKey
+from issuer.requests.request import IssuerKey
 
 VAULT = "VaultClusterIssuer/vault"
 NAME = "canary.lab.example.test"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from issuer.controller.certificates import NO_ISSUER, CertificateStore, is_ours
-from issuer.controller.request import IssuerKey
+from issuer.requests.request import IssuerKey
 
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z
 CLUSTER = IssuerKey("VaultClusterIssuer", "", "demo")

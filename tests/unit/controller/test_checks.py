@@ -10,9 +10,9 @@ import pytest
 from issuer.controller import checks
 from issuer.controller.checks import CheckTurns, Part, TookLong
 from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict
-from issuer.controller.request import IssuerKey
 from issuer.kube.line import Place
 from issuer.kube.workqueue import WorkQueue
+from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import Retry
 from tests.builders import issuer_object
 from tests.unit.controller.bench import Bench

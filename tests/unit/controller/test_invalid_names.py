@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.kubernetes_csr import KubernetesCSR
-from issuer.controller.request import RequestKey
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import RequestKey
 from tests.builders import approved, certificate_request, issuer_object, signing_request
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 from tests.unit.policy.forge import CN, attribute, csr, dns, sans, subject, tlv

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from issuer.api.issuers import SpecError
 from issuer.controller import kept as module
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict, _with_verdict
 from issuer.controller.kept import (
     LEAST_ISSUER,
@@ -27,15 +26,16 @@ from issuer.controller.kept import (
     slim,
     slim_request,
 )
-from issuer.controller.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
 from issuer.controller.policies import PolicyStore
 from issuer.controller.reading import RequestReader
-from issuer.controller.request import BadSpec, IssuerKey, RequestKey
 from issuer.controller.revocation.marks import CERTIFICATE_ANNOTATION, FINALIZER, annotation
 from issuer.controller.stores import IssuerStore, RequestStore
 from issuer.controller.wiring import ISSUERS
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound, Unavailable
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
+from issuer.requests.request import BadSpec, IssuerKey, RequestKey
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import MAX_FIELD, decode_request
 from tests.builders import certificate_request, issuer_object, signing_request

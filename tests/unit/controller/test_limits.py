@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from issuer.api.issuers import RateLimit
 from issuer.controller.limits import LONGEST_PAUSE, SILENT_AFTER, IssuerGate
-from issuer.controller.request import IssuerKey, RequestKey
 from issuer.kube.line import Closed
+from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.outcomes import Retry
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 

@@ -9,8 +9,8 @@ import pytest
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.credentials import CredentialReader
 from issuer.controller.options import ControllerOptions
-from issuer.controller.request import IssuerKey
 from issuer.kube.client import KubeClient
+from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.vault.aws import AWSIdentity
 

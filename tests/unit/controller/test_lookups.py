@@ -12,7 +12,7 @@ import pytest
 
 from issuer.controller.checks import CheckTurns
 from issuer.controller.lookups import EACH, NAMESPACE, ControllerLoop
-from issuer.controller.request import IssuerKey
+from issuer.requests.request import IssuerKey
 
 SILENT, FOUND = "silent.example.test", [("found",)]
 

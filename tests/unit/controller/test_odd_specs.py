@@ -21,7 +21,6 @@ from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict
 from issuer.controller.options import ControllerOptions
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry
-from issuer.controller.request import IssuerKey
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.rights import ApprovalRights
 from issuer.controller.stores import IssuerStore
@@ -29,6 +28,7 @@ from issuer.controller.wiring import ISSUERS, vault_signer
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
+from issuer.requests.request import IssuerKey
 from issuer.telemetry.metrics import Metrics
 from issuer.vault.servers.allowed import AllowedServers
 from tests.builders import csr_pem

@@ -13,9 +13,9 @@ from issuer.api.vault import SecretKeySelector
 from issuer.controller.credentials import CredentialReader
 from issuer.controller.options import ControllerOptions
 from issuer.controller.references import NO_KEY_PAIRS, References
-from issuer.controller.request import IssuerKey
 from issuer.kube.client import KubeClient, ServiceAccountToken
 from issuer.kube.errors import Forbidden, KubeError, Unavailable
+from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken, Retry
 from issuer.vault.auth import Kubernetes
 from issuer.vault.servers.allowed import AllowedServers

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from issuer.controller.registry import MAX_TLS, IssuerRegistry
-from issuer.controller.request import IssuerKey
+from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.vault.connection import TLSUse
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.registry import IssuerEntry
-from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.stores import RequestStore
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.outcomes import Failed, IssuerBroken, Retry
 from tests.builders import NOW, approved, certificate_request, condition, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench

@@ -12,7 +12,6 @@ import pytest
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.defects import Defects
 from issuer.controller.registry import IssuerRegistry, SharedSigner
-from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.revocation.marks import FINALIZER, SECRET_ANNOTATION
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
@@ -21,6 +20,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
+from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.outcomes import Failed, Retry
 from issuer.telemetry.metrics import Metrics
 from tests.builders import NOW, certificate_request, condition, csr_pem, issuer_object

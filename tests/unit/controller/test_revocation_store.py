@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.certificate_request import CertificateRequest
-from issuer.controller.request import RequestKey
 from issuer.controller.revocation.marks import FINALIZER, SECRET_ANNOTATION, guarded, without_guard
 from issuer.controller.revocation.store import Both, RevocationStore
 from issuer.controller.stores import RequestStore
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.request import RequestKey
 from tests.builders import NOW, certificate_request, condition
 from tests.unit.controller.bench import CLUSTER_ISSUER
 

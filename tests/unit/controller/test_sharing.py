@@ -9,11 +9,9 @@ from typing import cast
 import pytest
 
 from issuer.controller.authority import Alone
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict
 from issuer.controller.options import ControllerOptions
 from issuer.controller.policies import PolicyReconciler
-from issuer.controller.request import Request, RequestKey
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.sharding.layout import Layout
 from issuer.controller.sharding.marks import MEMBER, SHARD, SHARDS, labels, shard_name, written
@@ -25,6 +23,8 @@ from issuer.kube.errors import Conflict, NotFound
 from issuer.kube.reflector import Reflector
 from issuer.kube.resources import Resource
 from issuer.kube.workqueue import WorkQueue
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.request import Request, RequestKey
 from tests.builders import NOW, certificate_request, condition, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
 from tests.unit.controller.fakes import Json, ScriptedKube

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.kubernetes_csr import DURATION, KubernetesCSR
-from issuer.controller.request import IssuerKey, RequestKey
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
+from issuer.requests.kubernetes_csr import DURATION, KubernetesCSR
+from issuer.requests.request import IssuerKey, RequestKey
 from testbed.samples import policy
 from tests.builders import approved, issuer_object, signing_request
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench, with_meta

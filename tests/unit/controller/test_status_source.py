@@ -12,15 +12,15 @@ import pytest
 
 from issuer.controller.authority import Alone
 from issuer.controller.canary.history import CanaryRun, Stage
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.certificates import Certificate
 from issuer.controller.expiring import DAYS, SOONEST, STEP, count_ends
-from issuer.controller.kubernetes_csr import KubernetesCSR
 from issuer.controller.options import ControllerOptions, OptionsError
-from issuer.controller.request import IssuerKey
 from issuer.controller.status_source import StatusSource
 from issuer.controller.wiring import Parts
 from issuer.kube.client import KubeClient
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import IssuerKey
 from issuer.statuspage.model import Query
 from issuer.statuspage.requests import requests
 from issuer.statuspage.sections import sections

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.defects import Defects
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry, SharedSigner
-from issuer.controller.request import IssuerKey, RequestKey
 from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore, Signal
 from issuer.controller.unprocessed import UnprocessedRequests
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.request import IssuerKey, RequestKey
 from issuer.telemetry.metrics import Metrics
 from tests.builders import certificate_request, condition, issuer_object
 from tests.unit.controller.fakes import Json, ScriptedSigner

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.controller.certificate_request import CertificateRequest
 from issuer.controller.delivery import Held
-from issuer.controller.kubernetes_csr import KubernetesCSR
 from issuer.controller.limits import OPEN
 from issuer.controller.registry import SharedSigner
-from issuer.controller.request import RequestKey
 from issuer.controller.revocation.marks import FINALIZER
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.story import Story
 from issuer.controller.turns import RequestTurns, of_revocations, parted
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import RequestKey
 from tests.builders import NOW, certificate_request, issuer_object, signing_request
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 

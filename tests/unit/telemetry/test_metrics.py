@@ -20,13 +20,13 @@ from issuer.controller.delivery import Cause
 from issuer.controller.limits import Limits
 from issuer.controller.options import ControllerOptions
 from issuer.controller.registry import IssuerRegistry
-from issuer.controller.request import IssuerKey
 from issuer.controller.revocation.plan import Result
 from issuer.controller.sharding.replica import Replica
 from issuer.controller.wiring import Parts
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.policy.decision import Verdict
+from issuer.requests.request import IssuerKey
 from issuer.telemetry import catalogue
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.catalogue import CATALOGUE, Described, find, most_series

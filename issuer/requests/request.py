@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
-from issuer.controller.conditions import is_true, parse_time
 from issuer.kube.resources import Resource
+from issuer.requests.conditions import is_true, parse_time
 from issuer.x509.request import CertificateSigningRequest
 
 Json = dict[str, Any]

@@ -11,8 +11,8 @@ import base64
 from datetime import datetime
 from typing import Any
 
-from issuer.controller.conditions import rfc3339, says, with_condition
-from issuer.controller.request import Request
+from issuer.requests.conditions import rfc3339, says, with_condition
+from issuer.requests.request import Request
 
 Json = dict[str, Any]
 

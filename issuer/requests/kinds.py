@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from issuer.controller.certificate_request import CertificateRequest
-from issuer.controller.kubernetes_csr import KubernetesCSR
-from issuer.controller.request import Request, RequestKey
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import Request, RequestKey
 
 KINDS: tuple[type[Request], ...] = (CertificateRequest, KubernetesCSR)
 

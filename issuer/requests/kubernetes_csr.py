@@ -13,9 +13,9 @@ from typing import ClassVar, Final
 
 from issuer.api.duration import parse_duration
 from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_KIND, ISSUER_PLURAL
-from issuer.controller.conditions import bounded, is_true, rfc3339
-from issuer.controller.request import BadSpec, IssuerKey, Json, Request
 from issuer.kube.resources import CERTIFICATE_SIGNING_REQUESTS, Resource
+from issuer.requests.conditions import bounded, is_true, rfc3339
+from issuer.requests.request import BadSpec, IssuerKey, Json, Request
 from issuer.x509.extensions import asked_constraints
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import CERT_SIGN, read_usages

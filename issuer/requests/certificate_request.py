@@ -12,10 +12,10 @@ from typing import ClassVar
 
 from issuer.api.duration import parse_duration
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
-from issuer.controller import status
-from issuer.controller.conditions import bounded, find
-from issuer.controller.request import MAX_NAME, BadSpec, IssuerKey, Json, Request
 from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
+from issuer.requests import status
+from issuer.requests.conditions import bounded, find
+from issuer.requests.request import MAX_NAME, BadSpec, IssuerKey, Json, Request
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,9 @@
+"""Requests for certificates as the API server sends them: what they ask for, and the statuses that answer them.
+
+Pure: no I/O, no clock. Two kinds are read behind one interface, `request.Request`: cert-manager's
+CertificateRequest and Kubernetes' CertificateSigningRequest.
+
+Bottom-up: `conditions` (reading and setting conditions), `status` (one function an answer), `request` (the
+interface and its keys), `certificate_request` and `kubernetes_csr` (the two kinds), `kinds` (class by key).
+Signing, policies and controllers are unknown here.
+"""
