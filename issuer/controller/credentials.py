@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from issuer.api.issuers import IssuerSpec
 from issuer.api.vault import DEFAULT_CA_KEY, VaultSpec
 from issuer.controller.logins import Logins, client_certificate
-from issuer.controller.options import ControllerOptions
 from issuer.controller.references import References
 from issuer.controller.trust import read_anchors
 from issuer.kube.client import KubeClient
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.settings import BackendSettings
 from issuer.vault.auth import AuthMethod
 from issuer.vault.client_certificate import ClientCertificate
 from issuer.vault.connection import Connection
@@ -45,9 +45,9 @@ class Credentials:
 class CredentialReader:
     """Resolves the references of issuers through the API server."""
 
-    def __init__(self, client: KubeClient, options: ControllerOptions) -> None:
+    def __init__(self, client: KubeClient, settings: BackendSettings) -> None:
         self._client = client
-        self._options = options
+        self._settings = settings
 
     async def read(self, key: IssuerKey, spec: IssuerSpec) -> Credentials:
         """Read what the spec refers to.
@@ -56,24 +56,19 @@ class CredentialReader:
         ...) with what to fix, or Retry when the API server can't answer now. Nothing is read for a server
         that the issuer may not use (ServerNotAllowed).
         """
-        options = self._options
-        reach = Reach(options.allowed_servers, restricted=bool(key.namespace))
+        settings = self._settings
+        reach = Reach(settings.allowed_servers, restricted=bool(key.namespace))
         await self._check_server(spec.vault, reach)
-        home = key.namespace or options.cluster_resource_namespace
-        references = References(self._client, home, restricted=bool(key.namespace))
-        allowed = (
-            options.issuer_ambient_credentials
-            if key.namespace
-            else options.cluster_issuer_ambient_credentials
-        )
+        references = References(self._client, settings.home(key.namespace), restricted=bool(key.namespace))
+        ambient = settings.ambient_credentials(key.namespace)
         connection = await self._connection(references, spec.vault, reach)
-        method = await Logins(references, key, spec.vault, allowed, options.vault_timeout).method()
+        method = await Logins(references, key, spec.vault, ambient, settings.timeout).method()
         anchors = await read_anchors(references, spec)
         return Credentials(connection, method, tuple(sorted(references.versions.items())), anchors)
 
     async def _check_server(self, vault: VaultSpec, reach: Reach) -> None:
         try:
-            await check_server(Connection(vault.server, timeout=self._options.vault_timeout, reach=reach))
+            await check_server(Connection(vault.server, timeout=self._settings.timeout, reach=reach))
         except ServerNotAllowed as error:
             raise IssuerBroken("ServerNotAllowed", f"spec.vault.server: {error}.") from error
         except InvalidConnection as error:
@@ -93,7 +88,7 @@ class CredentialReader:
             server_name=vault.server_name or None,
             namespace=vault.namespace or None,
             client_certificate=await self._client_certificate(references, vault),
-            timeout=self._options.vault_timeout,
+            timeout=self._settings.timeout,
             reach=reach,
         )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from issuer.controller.canary.target import Target
 from issuer.kube.lease import LeaseTimes
+from issuer.signing.settings import BackendSettings
 from issuer.telemetry.address import is_loopback, parse_address
 from issuer.vault.servers.allowed import AllowedServers
 
@@ -100,6 +101,17 @@ class ControllerOptions:
                 f"{self.vault_timeout:g}: a signing call must end before its Lease does. "
                 f"Set --lease-duration to at least {least:g}{shorter}"
             )
+
+    @property
+    def backend_settings(self) -> BackendSettings:
+        """The settings that backends obey."""
+        return BackendSettings(
+            cluster_resource_namespace=self.cluster_resource_namespace,
+            timeout=self.vault_timeout,
+            allowed_servers=self.allowed_servers,
+            issuer_ambient_credentials=self.issuer_ambient_credentials,
+            cluster_issuer_ambient_credentials=self.cluster_issuer_ambient_credentials,
+        )
 
     def _check_status_page(self) -> None:
         """Elsewhere than on loopback the page needs a certificate, and only there does it use one."""

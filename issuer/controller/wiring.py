@@ -212,7 +212,7 @@ class Parts:
             registry=self.registry,
             queue=self.issuers,
             turns=self.checks,
-            credentials=CredentialReader(self.client, options),
+            credentials=CredentialReader(self.client, options.backend_settings),
             build_signer=build_signer,
             policies=self.policies,
             approval_rights=self.rights,

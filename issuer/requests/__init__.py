@@ -1,4 +1,4 @@
-"""Requests for certificates as the API server sends them: what they ask for, and the statuses that answer them.
+"""Requests for certificates as the API server sends them, and the statuses that answer them.
 
 Pure: no I/O, no clock. Two kinds are read behind one interface, `request.Request`: cert-manager's
 CertificateRequest and Kubernetes' CertificateSigningRequest.

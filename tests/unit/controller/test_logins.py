@@ -8,10 +8,11 @@ import pytest
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.credentials import CredentialReader
-from issuer.controller.options import ControllerOptions
+from issuer.controller.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.settings import BackendSettings
 from issuer.vault.aws import AWSIdentity
 
 NAMESPACED = IssuerKey("VaultIssuer", "team", "vault")
@@ -24,10 +25,10 @@ def spec(**aws: Any) -> IssuerSpec:
     return IssuerSpec.parse({"vault": vault})
 
 
-def reader(options: ControllerOptions | None = None) -> CredentialReader:
+def reader(options: BackendSettings | None = None) -> CredentialReader:
     """One that asks no API server: what is read here refers to nothing."""
     client: KubeClient = None  # type: ignore[assignment]
-    return CredentialReader(client, options or ControllerOptions())
+    return CredentialReader(client, options or BackendSettings(DEFAULT_NAMESPACE))
 
 
 async def test_by_default_cluster_issuers_alone_use_the_controllers_own_aws_identity() -> None:
@@ -40,7 +41,9 @@ async def test_by_default_cluster_issuers_alone_use_the_controllers_own_aws_iden
 
 
 async def test_flags_say_who_uses_the_controllers_own_aws_identity() -> None:
-    options = ControllerOptions(issuer_ambient_credentials=True, cluster_issuer_ambient_credentials=False)
+    options = BackendSettings(
+        DEFAULT_NAMESPACE, issuer_ambient_credentials=True, cluster_issuer_ambient_credentials=False
+    )
     assert isinstance((await reader(options).read(NAMESPACED, spec())).method, AWSIdentity)
     with pytest.raises(IssuerBroken, match="--cluster-issuer-ambient-credentials"):
         await reader(options).read(CLUSTER, spec())

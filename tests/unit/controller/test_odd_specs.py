@@ -18,7 +18,6 @@ from issuer.controller.checks import CheckTurns
 from issuer.controller.credentials import CredentialReader
 from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict
-from issuer.controller.options import ControllerOptions
 from issuer.controller.policies import PolicyStore
 from issuer.controller.registry import IssuerRegistry
 from issuer.controller.revocation.rights import RevocationRights
@@ -29,6 +28,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
 from issuer.requests.request import IssuerKey
+from issuer.signing.settings import BackendSettings
 from issuer.telemetry.metrics import Metrics
 from issuer.vault.servers.allowed import AllowedServers
 from tests.builders import csr_pem
@@ -131,7 +131,9 @@ async def checked(spec: Json, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Verd
         registry=registry,
         queue=WorkQueue(),
         turns=CheckTurns(stores, workers=1, longest=60),
-        credentials=CredentialReader(client, ControllerOptions(vault_timeout=5, allowed_servers=EVERYWHERE)),
+        credentials=CredentialReader(
+            client, BackendSettings("vault-issuer-system", timeout=5, allowed_servers=EVERYWHERE)
+        ),
         build_signer=vault_signer,
         policies=PolicyStore(lambda _name: None, lambda _name, _error: ""),
         approval_rights=cast(ApprovalRights, Rights()),

@@ -11,12 +11,13 @@ import pytest
 from issuer.api.issuers import IssuerSpec
 from issuer.api.vault import SecretKeySelector
 from issuer.controller.credentials import CredentialReader
-from issuer.controller.options import ControllerOptions
+from issuer.controller.options import DEFAULT_NAMESPACE
 from issuer.controller.references import NO_KEY_PAIRS, References
 from issuer.kube.client import KubeClient, ServiceAccountToken
 from issuer.kube.errors import Forbidden, KubeError, Unavailable
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken, Retry
+from issuer.signing.settings import BackendSettings
 from issuer.vault.auth import Kubernetes
 from issuer.vault.servers.allowed import AllowedServers
 from tests.unit.controller.test_logins import CLUSTER, NAMESPACED
@@ -133,7 +134,7 @@ def spec(method: str, *audiences: str) -> IssuerSpec:
 
 
 def reader(kube: Kube) -> CredentialReader:
-    return CredentialReader(cast(KubeClient, kube), ControllerOptions())
+    return CredentialReader(cast(KubeClient, kube), BackendSettings(DEFAULT_NAMESPACE))
 
 
 @pytest.mark.parametrize("method", ["kubernetes", "aws"])
@@ -166,7 +167,7 @@ async def test_own_and_other_audiences_are_taken() -> None:
 
 
 async def test_nothing_is_read_for_a_server_that_is_not_allowed() -> None:
-    options = ControllerOptions(allowed_servers=AllowedServers.parse(["vault.example.com"]))
+    options = BackendSettings(DEFAULT_NAMESPACE, allowed_servers=AllowedServers.parse(["vault.example.com"]))
     nobody = CredentialReader(cast(KubeClient, None), options)
     with pytest.raises(IssuerBroken, match=r"spec\.vault\.server") as caught:
         await nobody.read(IssuerKey("VaultIssuer", "team", "vault"), spec("kubernetes"))
