@@ -12,7 +12,6 @@ from typing import Any
 from issuer.api.group import GROUP, POLICY_PLURAL
 from issuer.controller.outcomes import Denied, Failed, PutOff, Unapproved, Unprocessed
 from issuer.controller.policies import PolicyStore
-from issuer.controller.references import kubernetes_retry
 from issuer.controller.stores import NamespaceStore
 from issuer.kube.access import may
 from issuer.kube.answers import Answers
@@ -24,6 +23,7 @@ from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import Facts, IssuerReference
 from issuer.requests.conditions import bounded
 from issuer.requests.request import Request
+from issuer.signing.secrets import kubernetes_retry
 from issuer.telemetry.metrics import Metrics
 from issuer.x509.request import CertificateSigningRequest
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from issuer.api.issuers import MAX_SERIAL, IssuerSpec
 from issuer.controller.ca_expiry import CALife
-from issuer.controller.trust import trusted_ways
 from issuer.requests.conditions import bounded, rfc3339
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.trusted_cas import trusted_ways
 from issuer.x509.anchors import Anchors
 from issuer.x509.bundle import Bundle, read_bundle, some
 from issuer.x509.certificates import Certificate, basic_constraints

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from issuer.api.group import GROUP
 from issuer.controller.delivery import Held
 from issuer.controller.outcomes import Failed, PutOff, Unprocessed
-from issuer.controller.references import kubernetes_retry
 from issuer.controller.rights import SigningRights, signing_forbidden_text
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
@@ -19,6 +18,7 @@ from issuer.kube.errors import KubeError
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import IssuerKey, Request
 from issuer.signing.outcomes import SigningError
+from issuer.signing.secrets import kubernetes_retry
 
 
 @dataclass(slots=True, eq=False)

@@ -14,11 +14,8 @@ from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.controller.ca_chains import CAFacts, ca_facts, ca_lives
 from issuer.controller.ca_expiry import warning
 from issuer.controller.checks import CheckTurns, TookLong
-from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.defects import INTERNAL_ERROR, Defects
-from issuer.controller.modes import guarded_paths
 from issuer.controller.policies import PolicyStore
-from issuer.controller.references import kubernetes_retry
 from issuer.controller.registry import Identity, IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.revocation.rights import RevocationRights
@@ -33,7 +30,10 @@ from issuer.policy.facts import IssuerReference
 from issuer.requests.conditions import find, rfc3339, says, with_condition
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
+from issuer.signing.secrets import kubernetes_retry
 from issuer.signing.signer import Signer
+from issuer.signing.vault.credentials import CredentialReader, Credentials
+from issuer.signing.vault.profile import guarded_paths
 from issuer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,6 @@ from issuer.controller.approval import Approval, Approver
 from issuer.controller.csr_gate import CSRGate
 from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.controller.delivery import Delivery, Held
-from issuer.controller.modes import signs_whatever_is_asked
 from issuer.controller.outcomes import (
     Denied,
     Failed,
@@ -44,6 +43,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import BadSpec, IssuerKey, Request, RequestKey
 from issuer.signing.outcomes import SigningError
+from issuer.signing.vault.profile import signs_whatever_is_asked
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
 from issuer.x509.errors import InvalidRequest

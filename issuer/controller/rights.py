@@ -14,12 +14,12 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_PLURAL
-from issuer.controller.references import kubernetes_retry
 from issuer.kube.access import may_i
 from issuer.kube.answers import Answers
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.requests.request import IssuerKey
+from issuer.signing.secrets import kubernetes_retry
 
 
 def signer_names(key: IssuerKey) -> tuple[str, str]:

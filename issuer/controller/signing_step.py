@@ -16,15 +16,15 @@ from issuer.controller.ca_expiry import CAEndsTooSoon, CALife, fitting, shortene
 from issuer.controller.defects import Defects
 from issuer.controller.delivery import Cause, Delivery, Held
 from issuer.controller.limits import Limits
-from issuer.controller.modes import Mismatch, is_strict, path_length
 from issuer.controller.outcomes import Failed, Issued, Outcome, PutOff, Waiting
 from issuer.controller.registry import IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.story import Story
-from issuer.controller.trust import StrangeCA, check_own, trusted_chains
 from issuer.kube.workqueue import WorkQueue
 from issuer.requests.request import IssuerKey, Request, RequestKey
 from issuer.signing import outcomes as signing
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
+from issuer.signing.trusted_cas import StrangeCA, check_own, trusted_chains
+from issuer.signing.vault.profile import Mismatch, is_strict, path_length
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
 from issuer.x509.anchors import Anchors

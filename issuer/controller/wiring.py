@@ -20,7 +20,6 @@ from issuer.controller.canary.history import CanaryHistory, Stage
 from issuer.controller.canary.prober import Prober
 from issuer.controller.certificates import CertificateStore
 from issuer.controller.checks import CALLS, CheckTurns
-from issuer.controller.credentials import CredentialReader, Credentials
 from issuer.controller.csr_gate import CSRGate
 from issuer.controller.defects import Defects
 from issuer.controller.delivery import Delivery
@@ -63,7 +62,8 @@ from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.signer import Signer
-from issuer.signing.vault import VaultSigner
+from issuer.signing.vault.credentials import CredentialReader, Credentials
+from issuer.signing.vault.signer import VaultSigner
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.metrics import Metrics
 from issuer.vault.tokens import LoggedIn, ignored

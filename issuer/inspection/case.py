@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
-from issuer.controller.modes import signs_whatever_is_asked
 from issuer.controller.wiring import ISSUERS
 from issuer.explain.asked import Asked
 from issuer.explain.cluster import RIGHTS, ClusterOptions, explain
@@ -25,6 +24,7 @@ from issuer.kube.wire import Object
 from issuer.policy.facts import IssuerReference
 from issuer.requests.conditions import rfc3339
 from issuer.requests.request import BadSpec, IssuerKey, Request
+from issuer.signing.vault.profile import signs_whatever_is_asked
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import CertificateSigningRequest, decode_request
 

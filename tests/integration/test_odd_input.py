@@ -131,7 +131,7 @@ async def test_an_unexpected_error_is_told_on_the_object_and_passes(
         await until(lambda: issuer_says("InternalError"), "the issuer says that it met a defect")
         request(bed, "one", namespace, GOOD)
         await until(lambda: "InternalError" in told(), "the request says why it waits")
-        assert "RuntimeError in issuer.controller.references" in told()
+        assert "RuntimeError in issuer.signing.secrets" in told()
         assert token not in told()
         broken = False
         await until(lambda: issuer_says("Ready"), "the issuer is Ready again", 40)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from issuer.controller.references import kubernetes_retry
 from issuer.kube.access import may_i
 from issuer.kube.answers import Answers
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.requests.request import IssuerKey
+from issuer.signing.secrets import kubernetes_retry
 
 REASON = "RevocationForbidden"
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from issuer.controller.policies import PolicyStore
 from issuer.signing.outcomes import SigningError
 from issuer.signing.signer import SigningRequest
-from issuer.signing.vault import VaultSigner
+from issuer.signing.vault.signer import VaultSigner
 from issuer.vault.auth import AppRole
 from issuer.vault.connection import Connection
 from tests.builders import certificate_request, csr_pem

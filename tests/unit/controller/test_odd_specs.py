@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issuer.controller.checks import CheckTurns
-from issuer.controller.credentials import CredentialReader
 from issuer.controller.defects import INTERNAL_ERROR, Defects
 from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict
 from issuer.controller.policies import PolicyStore
@@ -29,6 +28,7 @@ from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue
 from issuer.requests.request import IssuerKey
 from issuer.signing.settings import BackendSettings
+from issuer.signing.vault.credentials import CredentialReader
 from issuer.telemetry.metrics import Metrics
 from issuer.vault.servers.allowed import AllowedServers
 from tests.builders import csr_pem

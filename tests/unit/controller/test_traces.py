@@ -11,7 +11,7 @@ import pytest
 from issuer.kube.errors import Unavailable
 from issuer.signing.outcomes import Failed, Retry
 from issuer.signing.signer import SigningRequest
-from issuer.signing.vault import VaultSigner
+from issuer.signing.vault.signer import VaultSigner
 from issuer.telemetry.address import traces_url
 from issuer.telemetry.otlp import Traces
 from issuer.telemetry.tracing import NOTHING, span

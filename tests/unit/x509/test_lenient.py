@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.signing.signer import SigningRequest
-from issuer.signing.vault_parameters import parameters
+from issuer.signing.vault.parameters import parameters
 from issuer.vault.paths import Mode
 from issuer.x509.contents import Part
 from issuer.x509.errors import InvalidRequest

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from issuer.api.issuers import IssuerSpec
 from issuer.api.vault import DEFAULT_CA_KEY, VaultSpec
-from issuer.controller.logins import Logins, client_certificate
-from issuer.controller.references import References
-from issuer.controller.trust import read_anchors
 from issuer.kube.client import KubeClient
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.secrets import References
 from issuer.signing.settings import BackendSettings
+from issuer.signing.trusted_cas import read_anchors
+from issuer.signing.vault.logins import Logins, client_certificate
 from issuer.vault.auth import AuthMethod
 from issuer.vault.client_certificate import ClientCertificate
 from issuer.vault.connection import Connection

@@ -19,10 +19,10 @@ from issuer.api.vault import (
     ServiceAccountRef,
     VaultSpec,
 )
-from issuer.controller.references import NO_KEY_PAIRS, References
 from issuer.requests.conditions import rfc3339
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.secrets import NO_KEY_PAIRS, References
 from issuer.vault.ambient import AmbientCredentials
 from issuer.vault.audiences import foreign_audience, own_audience
 from issuer.vault.auth import AppRole, AuthMethod, CertificateLogin, Kubernetes, StaticToken

@@ -7,8 +7,8 @@ from typing import Final
 
 from issuer.api.issuers import IssuerSpec
 from issuer.api.vault import DEFAULT_CA_KEY
-from issuer.controller.references import References
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.secrets import References
 from issuer.signing.signer import Advisor, KnowsItsCAs, Signer
 from issuer.x509.anchors import Anchors, shown_cas
 from issuer.x509.chain import Authority, Chain

@@ -13,8 +13,8 @@ from cryptography.x509.oid import ExtensionOID
 
 from issuer.signing.outcomes import EndsWithCA, Failed, IssuerBroken, Retry, SigningError
 from issuer.signing.signer import Revoker, Signer, SigningRequest
-from issuer.signing.vault import VaultSigner
-from issuer.signing.vault_outcomes import outcome
+from issuer.signing.vault.errors import outcome
+from issuer.signing.vault.signer import VaultSigner
 from issuer.vault import errors
 from issuer.vault.auth import AppRole, AuthMethod, Kubernetes, StaticToken
 from issuer.vault.connection import Connection

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 from issuer.signing.outcomes import Failed, IssuerBroken, Retry
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
-from issuer.signing.vault_advice import advice
-from issuer.signing.vault_issuers import MountIssuers
-from issuer.signing.vault_outcomes import Outcome, outcome
-from issuer.signing.vault_parameters import parameters
+from issuer.signing.vault.advice import advice
+from issuer.signing.vault.errors import Outcome, outcome
+from issuer.signing.vault.mount_issuers import MountIssuers
+from issuer.signing.vault.parameters import parameters
 from issuer.vault.auth import AuthMethod, StaticToken
 from issuer.vault.connection import Connection
 from issuer.vault.errors import BadRequest, Forbidden, InvalidConnection, VaultError

@@ -8,7 +8,13 @@ import pytest
 from cryptography import x509
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.modes import Mismatch, guarded_paths, is_strict, path_length, signs_whatever_is_asked
+from issuer.signing.vault.profile import (
+    Mismatch,
+    guarded_paths,
+    is_strict,
+    path_length,
+    signs_whatever_is_asked,
+)
 from issuer.x509.request import read_request
 from issuer.x509.verify import Asked
 from tests.builders import csr_with, issuer_object

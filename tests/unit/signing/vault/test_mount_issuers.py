@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from cryptography import x509
 
-from issuer.signing.vault_issuers import MAX_READ, PAUSE_SECONDS, MountIssuers
+from issuer.signing.vault.mount_issuers import MAX_READ, PAUSE_SECONDS, MountIssuers
 from issuer.vault.errors import Forbidden, NotFound, ServerError, UnexpectedAnswer, VaultError
 from issuer.vault.paths import SignPath
 from issuer.vault.pki import Pki

@@ -10,17 +10,17 @@ import pytest
 
 from issuer.api.issuers import IssuerSpec
 from issuer.api.vault import SecretKeySelector
-from issuer.controller.credentials import CredentialReader
 from issuer.controller.options import DEFAULT_NAMESPACE
-from issuer.controller.references import NO_KEY_PAIRS, References
 from issuer.kube.client import KubeClient, ServiceAccountToken
 from issuer.kube.errors import Forbidden, KubeError, Unavailable
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken, Retry
+from issuer.signing.secrets import NO_KEY_PAIRS, References
 from issuer.signing.settings import BackendSettings
+from issuer.signing.vault.credentials import CredentialReader
 from issuer.vault.auth import Kubernetes
 from issuer.vault.servers.allowed import AllowedServers
-from tests.unit.controller.test_logins import CLUSTER, NAMESPACED
+from tests.unit.signing.vault.test_logins import CLUSTER, NAMESPACED
 
 REFERENCE = SecretKeySelector(name="s", key="k")
 FOR_OTHERS = [

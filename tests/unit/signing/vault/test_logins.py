@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.credentials import CredentialReader
 from issuer.controller.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.settings import BackendSettings
+from issuer.signing.vault.credentials import CredentialReader
 from issuer.vault.aws import AWSIdentity
 
 NAMESPACED = IssuerKey("VaultIssuer", "team", "vault")
