@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from issuer.controller.sharding.shard import RENEW
+from issuer.controller.leadership.shard import RENEW
 
 REPLICAS = (1, 2, 4, 8, 16, 32, 64)
 CONTROLLER, APISERVER, ETCD, VAULT, WEBHOOK = "controller", "API server", "etcd", "Vault", "webhook"

@@ -53,7 +53,7 @@ def _endpoint(text: str) -> str:
 
 
 def _servers(entries: Sequence[str]) -> AllowedServers:
-    from issuer.controller.options import OptionsError
+    from issuer.controller.process.options import OptionsError
     from issuer.vault.servers.allowed import AllowedServers, BadEntry
 
     try:
@@ -294,8 +294,8 @@ def controller(
     # Imported here so that --help and completion stay quick.
     _import_structlog()
     from issuer.controller.canary.target import BadTarget, CanaryOptions
-    from issuer.controller.options import ControllerOptions, OptionsError, own_namespace
-    from issuer.controller.run import run_controller
+    from issuer.controller.process.options import ControllerOptions, OptionsError, own_namespace
+    from issuer.controller.process.run import run_controller
     from issuer.kube.errors import ConfigError
     from issuer.telemetry.logs import configure
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
-from issuer.controller.wiring import ISSUERS
+from issuer.controller.process.wiring import ISSUERS
 from issuer.explain.asked import Asked
 from issuer.explain.cluster import RIGHTS, ClusterOptions, explain
 from issuer.explain.judging import Explanation

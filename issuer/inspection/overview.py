@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from issuer.api.group import GROUP
-from issuer.controller.wiring import ISSUERS
+from issuer.controller.process.wiring import ISSUERS
 from issuer.inspection.leases import controllers
 from issuer.inspection.reading import Reader
 from issuer.inspection.standing import State, ready_json, standing, text_of, time_of

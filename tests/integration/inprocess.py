@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from issuer.controller.manager import Manager
-from issuer.controller.options import ControllerOptions
+from issuer.controller.process.manager import Manager
+from issuer.controller.process.options import ControllerOptions
 from issuer.kube.client import KubeClient, connect
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object

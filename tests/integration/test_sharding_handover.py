@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.sharding.assignment import shard_of
-from issuer.controller.sharding.shard import Phase, Shard
+from issuer.controller.leadership.assignment import shard_of
+from issuer.controller.leadership.shard import Phase, Shard
 from issuer.kube.client import KubeClient, Page
 from issuer.kube.errors import Unavailable
 from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource

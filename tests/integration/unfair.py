@@ -12,8 +12,9 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 
 from issuer.cli.main import main
-from issuer.controller import checks, turns
-from issuer.controller.limits import OPEN
+from issuer.controller.scheduling import checks
+from issuer.controller.scheduling import flows as turns
+from issuer.controller.scheduling.limits import OPEN
 from issuer.kube.line import Place
 from issuer.kube.parts import PartedLine
 from issuer.requests.request import RequestKey

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from issuer.controller.approval import ALLOWED_BY_NONE
+from issuer.controller.approval.approver import ALLOWED_BY_NONE
 from issuer.controller.canary.history import Stage
+from issuer.controller.issuance.signing_step import NOT_AS_ASKED
 from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
-from issuer.controller.signing_step import NOT_AS_ASKED
 from issuer.policy.decision import tells_unprocessed
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import find, is_true

@@ -14,7 +14,7 @@ from issuer.controller.canary.history import CanaryHistory, CanaryRun, Stage
 from issuer.controller.canary.probe import Probe, sweep
 from issuer.controller.canary.request import CONTROLLER
 from issuer.controller.canary.target import Target
-from issuer.controller.defects import INTERNAL_ERROR, Defects
+from issuer.controller.state.defects import INTERNAL_ERROR, Defects
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.telemetry.canary_metrics import CanaryMetrics

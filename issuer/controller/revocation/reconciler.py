@@ -11,13 +11,13 @@ import structlog
 
 from issuer.api.issuers import Revocation, SpecError
 from issuer.api.model import parse_model
-from issuer.controller.defects import INTERNAL_ERROR, Defects
-from issuer.controller.registry import IssuerEntry, IssuerRegistry
 from issuer.controller.revocation.marks import guarded, without_guard
 from issuer.controller.revocation.plan import Facts, Keep, LetGo, Look, Policy, Result, Revoke, Step, decide
 from issuer.controller.revocation.reader import CantTell, Evidence, EvidenceReader, Issuing, serial_of
 from issuer.controller.revocation.store import Record, RevocationStore
-from issuer.controller.stores import IssuerStore, NamespaceStore
+from issuer.controller.state.defects import INTERNAL_ERROR, Defects
+from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
+from issuer.controller.state.stores import IssuerStore, NamespaceStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder

@@ -13,7 +13,7 @@ from issuer.controller.revocation.marks import (
     annotation,
     guarded,
 )
-from issuer.controller.stores import Json, Store
+from issuer.controller.state.stores import Json, Store
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import find, parse_time
 from issuer.requests.request import BadSpec, IssuerKey, RequestKey

@@ -7,19 +7,19 @@ from functools import partial
 from typing import Any, cast
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.approval import AccessCache, Approver
-from issuer.controller.csr_gate import CSRGate
-from issuer.controller.defects import Defects
-from issuer.controller.delivery import Delivery
-from issuer.controller.limits import Limits
-from issuer.controller.policies import PolicyStore
-from issuer.controller.registry import IssuerRegistry, SharedSigner
-from issuer.controller.request_reconciler import RequestReconciler
-from issuer.controller.rights import ApprovalRights, SigningRights
-from issuer.controller.signing_step import SigningStep
-from issuer.controller.status_writer import StatusWriter
-from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore
-from issuer.controller.unprocessed import UnprocessedRequests
+from issuer.controller.access.permissions import ApprovalRights, SigningRights
+from issuer.controller.approval.approver import AccessCache, Approver
+from issuer.controller.approval.csr_permissions import CSRGate
+from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.issuance.delivery import Delivery
+from issuer.controller.issuance.reconciler import RequestReconciler
+from issuer.controller.issuance.signing_step import SigningStep
+from issuer.controller.issuance.status_writer import StatusWriter
+from issuer.controller.scheduling.limits import Limits
+from issuer.controller.state.defects import Defects
+from issuer.controller.state.issuers import IssuerRegistry, SharedSigner
+from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from issuer.controller.approval import AccessCache
+from issuer.controller.approval.approver import AccessCache
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Unavailable
 from issuer.kube.resources import Resource

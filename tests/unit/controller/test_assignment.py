@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.controller.sharding.assignment import assign, shard_of
+from issuer.controller.leadership.assignment import assign, shard_of
 from issuer.requests.request import RequestKey
 
 NAMES = st.sets(st.text("abcdef0123456789-_", min_size=1, max_size=12), min_size=1, max_size=20)

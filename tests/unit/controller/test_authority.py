@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from issuer.controller.authority import OneLeader
-from issuer.controller.options import ControllerOptions, OptionsError
-from issuer.controller.sharding.shard import Phase, Shard
-from issuer.controller.sharding.work import Work
+from issuer.controller.leadership.ownership import OneLeader
+from issuer.controller.leadership.shard import Phase, Shard
+from issuer.controller.leadership.work import Work
+from issuer.controller.process.options import ControllerOptions, OptionsError
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Unavailable
 from issuer.kube.lease import Lease

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
-from issuer.controller.ca_chains import ca_facts
+from issuer.controller.issuers.ca_chains import ca_facts
 from issuer.signing.outcomes import IssuerBroken
 from issuer.x509.pem import write_pem
 from tests.builders import NOW

@@ -7,7 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from issuer.controller.ca_expiry import LATELY, CAEndsTooSoon, CALife, LongestAsked, Mode, fitting, warning
+from issuer.controller.state.ca_expiry import (
+    LATELY,
+    CAEndsTooSoon,
+    CALife,
+    LongestAsked,
+    Mode,
+    fitting,
+    warning,
+)
 from issuer.x509.raw import EARLIEST
 from tests.builders import NOW
 

@@ -18,7 +18,7 @@ from issuer.controller.canary.probe import Heard, Probe, Step, sweep
 from issuer.controller.canary.prober import Prober
 from issuer.controller.canary.request import CONTROLLER, LABEL
 from issuer.controller.canary.target import Target
-from issuer.controller.defects import Defects
+from issuer.controller.state.defects import Defects
 from issuer.kube.client import KubeClient
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import IssuerKey

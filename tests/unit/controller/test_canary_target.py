@@ -18,7 +18,7 @@ from issuer.controller.canary.target import (
     parse_life,
     parse_roots,
 )
-from issuer.controller.options import ControllerOptions, OptionsError
+from issuer.controller.process.options import ControllerOptions, OptionsError
 from issuer.requests.request import IssuerKey
 
 VAULT = "VaultClusterIssuer/vault"

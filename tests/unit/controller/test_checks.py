@@ -7,9 +7,9 @@ import gc
 
 import pytest
 
-from issuer.controller import checks
-from issuer.controller.checks import CheckTurns, Part, TookLong
-from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict
+from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
+from issuer.controller.scheduling import checks
+from issuer.controller.scheduling.checks import CheckTurns, Part, TookLong
 from issuer.kube.line import Place
 from issuer.kube.workqueue import WorkQueue
 from issuer.requests.request import IssuerKey

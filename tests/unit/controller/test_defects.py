@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from issuer.controller import policies, workers
-from issuer.controller.defects import Defects
-from issuer.controller.policies import PolicyStore
+from issuer.controller.approval import policies
+from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.scheduling import workers
+from issuer.controller.state.defects import Defects
 from issuer.kube.workqueue import WorkQueue
 from issuer.telemetry.metrics import Metrics
 from tests.unit.controller.bench import KEY, Bench
@@ -38,7 +39,7 @@ def test_the_message_names_the_place_and_nothing_of_the_input() -> None:
     with pytest.raises(KeyError) as caught:
         policies._version({"metadata": {"secret-name": 3}})
     told = defects.note("policies", "p", caught.value)
-    assert "KeyError in issuer.controller.policies, line" in told
+    assert "KeyError in issuer.controller.approval.policies, line" in told
     assert "uid" not in told
 
 

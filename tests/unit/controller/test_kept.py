@@ -13,9 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer.api.issuers import SpecError
-from issuer.controller import kept as module
-from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict, _with_verdict
-from issuer.controller.kept import (
+from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.issuance.reading import RequestReader
+from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict, _with_verdict
+from issuer.controller.process.wiring import ISSUERS
+from issuer.controller.revocation.marks import CERTIFICATE_ANNOTATION, FINALIZER, annotation
+from issuer.controller.state import kept as module
+from issuer.controller.state.kept import (
     LEAST_ISSUER,
     MAX_ISSUER,
     MAX_ISSUERS,
@@ -26,11 +30,7 @@ from issuer.controller.kept import (
     slim,
     slim_request,
 )
-from issuer.controller.policies import PolicyStore
-from issuer.controller.reading import RequestReader
-from issuer.controller.revocation.marks import CERTIFICATE_ANNOTATION, FINALIZER, annotation
-from issuer.controller.stores import IssuerStore, RequestStore
-from issuer.controller.wiring import ISSUERS
+from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound, Unavailable
 from issuer.requests.certificate_request import CertificateRequest

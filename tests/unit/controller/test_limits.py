@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer.api.issuers import RateLimit
-from issuer.controller.limits import LONGEST_PAUSE, SILENT_AFTER, IssuerGate
+from issuer.controller.scheduling.limits import LONGEST_PAUSE, SILENT_AFTER, IssuerGate
 from issuer.kube.line import Closed
 from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.outcomes import Retry

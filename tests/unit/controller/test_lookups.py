@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.checks import CheckTurns
-from issuer.controller.lookups import EACH, NAMESPACE, ControllerLoop
+from issuer.controller.scheduling.checks import CheckTurns
+from issuer.controller.scheduling.lookups import EACH, NAMESPACE, ControllerLoop
 from issuer.requests.request import IssuerKey
 
 SILENT, FOUND = "silent.example.test", [("found",)]

@@ -12,7 +12,7 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.controller.policies import PolicyStore
+from issuer.controller.approval.policies import PolicyStore
 from issuer.signing.outcomes import SigningError
 from issuer.signing.signer import SigningRequest
 from issuer.signing.vault.signer import VaultSigner

@@ -14,15 +14,15 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.controller.checks import CheckTurns
-from issuer.controller.defects import INTERNAL_ERROR, Defects
-from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict
-from issuer.controller.policies import PolicyStore
-from issuer.controller.registry import IssuerRegistry
+from issuer.controller.access.permissions import ApprovalRights
+from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
+from issuer.controller.process.wiring import ISSUERS, vault_signer
 from issuer.controller.revocation.rights import RevocationRights
-from issuer.controller.rights import ApprovalRights
-from issuer.controller.stores import IssuerStore
-from issuer.controller.wiring import ISSUERS, vault_signer
+from issuer.controller.scheduling.checks import CheckTurns
+from issuer.controller.state.defects import INTERNAL_ERROR, Defects
+from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.stores import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.workqueue import WorkQueue

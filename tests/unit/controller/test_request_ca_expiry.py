@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.ca_expiry import CALife
+from issuer.controller.state.ca_expiry import CALife
 from issuer.signing.outcomes import Failed
 from tests.builders import NOW, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.registry import IssuerEntry
-from issuer.controller.stores import RequestStore
+from issuer.controller.state.issuers import IssuerEntry
+from issuer.controller.state.stores import RequestStore
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import IssuerKey, RequestKey

@@ -10,12 +10,12 @@ from typing import Any, cast
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.defects import Defects
-from issuer.controller.registry import IssuerRegistry, SharedSigner
 from issuer.controller.revocation.marks import FINALIZER, SECRET_ANNOTATION
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
-from issuer.controller.stores import IssuerStore, NamespaceStore
+from issuer.controller.state.defects import Defects
+from issuer.controller.state.issuers import IssuerRegistry, SharedSigner
+from issuer.controller.state.stores import IssuerStore, NamespaceStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.kube.events import EventRecorder

@@ -9,7 +9,7 @@ import pytest
 
 from issuer.controller.revocation.marks import FINALIZER, SECRET_ANNOTATION, guarded, without_guard
 from issuer.controller.revocation.store import Both, RevocationStore
-from issuer.controller.stores import RequestStore
+from issuer.controller.state.stores import RequestStore
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import RequestKey
 from tests.builders import NOW, certificate_request, condition

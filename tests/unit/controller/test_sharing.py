@@ -8,16 +8,16 @@ from typing import cast
 
 import pytest
 
-from issuer.controller.authority import Alone
-from issuer.controller.issuer_reconciler import IssuerReconciler, Verdict
-from issuer.controller.options import ControllerOptions
-from issuer.controller.policies import PolicyReconciler
+from issuer.controller.approval.policies import PolicyReconciler
+from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
+from issuer.controller.leadership.layout import Layout
+from issuer.controller.leadership.marks import MEMBER, SHARD, SHARDS, labels, shard_name, written
+from issuer.controller.leadership.ownership import Alone
+from issuer.controller.leadership.roster import Roster
+from issuer.controller.leadership.work import RequestWork
+from issuer.controller.process.options import ControllerOptions
+from issuer.controller.process.wiring import Parts, vault_signer
 from issuer.controller.revocation.store import RevocationStore
-from issuer.controller.sharding.layout import Layout
-from issuer.controller.sharding.marks import MEMBER, SHARD, SHARDS, labels, shard_name, written
-from issuer.controller.sharding.roster import Roster
-from issuer.controller.sharding.work import RequestWork
-from issuer.controller.wiring import Parts, vault_signer
 from issuer.kube.client import KubeClient, Page
 from issuer.kube.errors import Conflict, NotFound
 from issuer.kube.reflector import Reflector

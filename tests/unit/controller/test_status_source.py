@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import pytest
 
-from issuer.controller.authority import Alone
 from issuer.controller.canary.history import CanaryRun, Stage
-from issuer.controller.certificates import Certificate
-from issuer.controller.expiring import DAYS, SOONEST, STEP, count_ends
-from issuer.controller.options import ControllerOptions, OptionsError
-from issuer.controller.status_source import StatusSource
-from issuer.controller.wiring import Parts
+from issuer.controller.leadership.ownership import Alone
+from issuer.controller.process.options import ControllerOptions, OptionsError
+from issuer.controller.process.statuspage_expiring import DAYS, SOONEST, STEP, count_ends
+from issuer.controller.process.statuspage_source import StatusSource
+from issuer.controller.process.wiring import Parts
+from issuer.controller.state.certificates import Certificate
 from issuer.kube.client import KubeClient
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.kubernetes_csr import KubernetesCSR

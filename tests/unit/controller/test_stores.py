@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from issuer.controller.defects import Defects
-from issuer.controller.policies import PolicyStore
-from issuer.controller.registry import IssuerRegistry, SharedSigner
-from issuer.controller.stores import IssuerStore, NamespaceStore, RequestStore, Signal
-from issuer.controller.unprocessed import UnprocessedRequests
+from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.state.defects import Defects
+from issuer.controller.state.issuers import IssuerRegistry, SharedSigner
+from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore, Signal
+from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import IssuerKey, RequestKey
 from issuer.telemetry.metrics import Metrics

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.controller.delivery import Held
-from issuer.controller.limits import OPEN
-from issuer.controller.registry import SharedSigner
+from issuer.controller.issuance.delivery import Held
 from issuer.controller.revocation.marks import FINALIZER
 from issuer.controller.revocation.store import RevocationStore
-from issuer.controller.story import Story
-from issuer.controller.turns import RequestTurns, of_revocations, parted
+from issuer.controller.scheduling.flows import RequestTurns, of_revocations, parted
+from issuer.controller.scheduling.limits import OPEN
+from issuer.controller.state.audit import Story
+from issuer.controller.state.issuers import SharedSigner
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey

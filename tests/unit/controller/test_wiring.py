@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
-from issuer.controller.authority import Alone
-from issuer.controller.options import ControllerOptions
-from issuer.controller.wiring import Parts, vault_signer
+from issuer.controller.leadership.ownership import Alone
+from issuer.controller.process.options import ControllerOptions
+from issuer.controller.process.wiring import Parts, vault_signer
 from issuer.kube.client import KubeClient
 from tests.unit.controller.fakes import ScriptedKube
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuer.controller.limits import OPEN
+from issuer.controller.scheduling.limits import OPEN
 from issuer.kube.line import Place
 from issuer.kube.parts import PartedLine
 

@@ -10,7 +10,7 @@ import pytest
 
 from issuer.api.issuers import IssuerSpec
 from issuer.api.vault import SecretKeySelector
-from issuer.controller.options import DEFAULT_NAMESPACE
+from issuer.controller.process.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient, ServiceAccountToken
 from issuer.kube.errors import Forbidden, KubeError, Unavailable
 from issuer.requests.request import IssuerKey

@@ -13,16 +13,16 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry
 
-from issuer.controller.authority import Alone
 from issuer.controller.canary.history import Stage
 from issuer.controller.canary.target import Target
-from issuer.controller.delivery import Cause
-from issuer.controller.limits import Limits
-from issuer.controller.options import ControllerOptions
-from issuer.controller.registry import IssuerRegistry
+from issuer.controller.issuance.delivery import Cause
+from issuer.controller.leadership.ownership import Alone
+from issuer.controller.leadership.replica import Replica
+from issuer.controller.process.options import ControllerOptions
+from issuer.controller.process.wiring import Parts
 from issuer.controller.revocation.plan import Result
-from issuer.controller.sharding.replica import Replica
-from issuer.controller.wiring import Parts
+from issuer.controller.scheduling.limits import Limits
+from issuer.controller.state.issuers import IssuerRegistry
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.policy.decision import Verdict

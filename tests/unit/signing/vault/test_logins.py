@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.options import DEFAULT_NAMESPACE
+from issuer.controller.process.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken

@@ -1,0 +1,1 @@
+"""Permissions of this controller itself, asked of the API server: to approve and to sign."""

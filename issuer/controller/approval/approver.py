@@ -1,0 +1,264 @@
+"""Whether a request may be signed: the policies, who may use them, and the issuer's approval mode."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from issuer.api.group import GROUP, POLICY_PLURAL
+from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.state.outcomes import Denied, Failed, PutOff, Unapproved, Unprocessed
+from issuer.controller.state.stores import NamespaceStore
+from issuer.kube.access import may
+from issuer.kube.answers import Answers
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import KubeError, NotFound
+from issuer.kube.resources import NAMESPACES
+from issuer.policy.decision import Allowance, Decision, Review, Verdict, review
+from issuer.policy.evaluation import defect_violations
+from issuer.policy.facts import Facts, IssuerReference
+from issuer.requests.conditions import bounded
+from issuer.requests.request import Request
+from issuer.signing.secrets import kubernetes_retry
+from issuer.telemetry.metrics import Metrics
+from issuer.x509.request import CertificateSigningRequest
+
+# Answers of a SubjectAccessReview are believed this long; a change of RBAC that we see ends that at once.
+ACCESS_SECONDS = 5.0
+# Why a request is denied that no policy is asked about.
+INVALID_NAME = "InvalidName"
+# How a request is told that others approved it in vain; the canary knows it by this.
+ALLOWED_BY_NONE = "approved by somebody else, but no policy allows it"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The request may be signed.
+
+    `message` goes into our Approved condition; None when we set none. `policy` approved it, and allows the
+    CA what `allowance` says; both are None where another approver's word was enough.
+    """
+
+    message: str | None
+    policy: str | None = None
+    allowance: Allowance | None = None
+
+
+class AccessCache:
+    """Asks whether a requester may ``use`` a policy, and remembers the answer for seconds.
+
+    The key holds every input of the review; many who ask the same share one call.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        seconds: float = ACCESS_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._answers: Answers[tuple[Any, ...]] = Answers(seconds, clock)
+
+    def clear(self) -> None:
+        """RBAC changed: ask again."""
+        self._answers.clear()
+
+    async def may_use(self, policy: str, namespace: str, spec: Mapping[str, Any]) -> bool:
+        """Whether the requester stamped into ``spec`` may use the policy in that namespace.
+
+        Raises KubeError when the API server can't say.
+        """
+        extra = {name: tuple(values) for name, values in (spec.get("extra") or {}).items()}
+        groups = tuple(spec.get("groups") or ())
+        user, uid = spec.get("username") or "", spec.get("uid") or ""
+        key = (policy, namespace, user, uid, groups, tuple(sorted(extra.items())))
+        return await self._answers.get(key, lambda: self._ask(policy, namespace, user, uid, groups, extra))
+
+    async def _ask(
+        self,
+        policy: str,
+        namespace: str,
+        user: str,
+        uid: str,
+        groups: tuple[str, ...],
+        extra: dict[str, tuple[str, ...]],
+    ) -> bool:
+        return await may(
+            self._client,
+            user=user,
+            groups=groups,
+            uid=uid,
+            extra=extra,
+            verb="use",
+            group=GROUP,
+            resource=POLICY_PLURAL,
+            name=policy,
+            namespace=namespace,
+        )
+
+
+class Reviews:
+    """Keeps what was judged of a request, so that looking again at it costs nothing while no policy changes.
+
+    A request's spec is frozen, so its uid, its news, the policies, its namespace's labels and whether Vault
+    holds it against anything are all that matters.
+    """
+
+    def __init__(self, policies: PolicyStore, most: int = 2_000) -> None:
+        self._policies = policies
+        self._most = most
+        self._kept: OrderedDict[str, tuple[tuple[object, ...], Review]] = OrderedDict()
+
+    def of(self, request: Request, facts: Facts, labels: Mapping[str, str]) -> Review:
+        """The review of this request by the policies as they are now."""
+        judged = (self._policies.version, labels, request.news, facts.guarded)
+        kept = self._kept.get(request.uid)
+        if kept is not None and kept[0] == judged:
+            return kept[1]
+        made = review(self._policies.policies, self._policies.invalid, facts, labels)
+        self._kept[request.uid] = (judged, made)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return made
+
+    def forget(self, request: Request) -> None:
+        """The request is decided."""
+        self._kept.pop(request.uid, None)
+
+
+@dataclass(slots=True, eq=False)
+class Approver:
+    """Decides requests by the issuer's approval mode.
+
+    ``names`` is False where tenants should not read the names of policies in
+    the reason why a request waits.
+    """
+
+    client: KubeClient
+    policies: PolicyStore
+    namespaces: NamespaceStore
+    access: AccessCache
+    metrics: Metrics
+    names: bool = True
+    judging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reviews: Reviews = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reviews = Reviews(self.policies)
+
+    async def judge(
+        self, request: Request, csr: CertificateSigningRequest, mode: str, *, guarded: bool = False
+    ) -> Approval | Unapproved | Denied | Failed | Unprocessed | PutOff:
+        """What becomes of the request under ``Policy`` or ``External`` approval.
+
+        ``guarded``: Vault signs whatever is asked there, so another approver's word is never enough.
+        """
+        if mode == "External" and not request.approved:
+            return Unapproved()
+        if csr.contents.defects:
+            return self._invalid(request, csr)
+        if mode == "External" and not guarded and not self.policies.may_guard(_reference(request)):
+            return Approval(None)
+        try:
+            decision = await self.decide(request, csr, guarded=guarded)
+        except KubeError as error:
+            retry = kubernetes_retry(error, "ask who may use the policies")
+            return PutOff(retry.reason, retry.message)
+        if decision.verdict is not Verdict.UNPROCESSED:
+            self.reviews.forget(request)
+        self._count(decision)
+        return self._outcome(request, decision)
+
+    def _invalid(self, request: Request, csr: CertificateSigningRequest) -> Denied | Failed:
+        """What no policy could allow ends the request at once, also where none is asked."""
+        self.metrics.decisions.labels(Verdict.DENIED.value, "").inc()
+        told = "; ".join(one.message for one in defect_violations(csr.contents))
+        message = bounded(f"{INVALID_NAME}: {told}. No policy can allow that: change the request")
+        if request.approved:
+            return Failed(message, INVALID_NAME)
+        return Denied(message, INVALID_NAME)
+
+    def _count(self, decision: Decision) -> None:
+        """A denial counts for each policy that refused. One deleted meanwhile must leave no series behind."""
+        deciding = [decision.policy or ""]
+        if decision.verdict is Verdict.DENIED:
+            deciding = [one.name for one in decision.results if one.applies]
+        for policy in {name if name and self.policies.get(name) else "" for name in deciding}:
+            self.metrics.decisions.labels(decision.verdict.value, policy).inc()
+
+    def _outcome(self, request: Request, decision: Decision) -> Approval | Denied | Failed | Unprocessed:
+        if decision.verdict is Verdict.APPROVED:
+            told = f'Approved by CertificateRequestPolicy "{decision.policy}"'
+            return Approval(None if request.approved else told, decision.policy, decision.allowance)
+        summary = decision.summary(names=self.names)
+        if decision.verdict is Verdict.UNPROCESSED:
+            return Unprocessed(summary)
+        if request.approved:
+            # Denied never stands beside Approved: cert-manager's webhook forbids it.
+            return Failed(f"{ALLOWED_BY_NONE}: {summary}", "PolicyDenied")
+        return Denied(summary)
+
+    async def decide(
+        self, request: Request, csr: CertificateSigningRequest, *, guarded: bool = False
+    ) -> Decision:
+        """The policies' decision, with RBAC; raises KubeError when the API server can't say who may what."""
+        facts = _facts(request, csr, guarded=guarded)
+        labels = await self._labels(request.policy_namespace)
+        one = self.reviews.of(request, facts, labels)
+        answers: dict[str, bool] = {}
+        decision = await self._settled(one, answers)
+        for name in one.to_ask:
+            if decision is not None:
+                break
+            answers[name] = await self.access.may_use(name, request.policy_namespace, request.spec)
+            decision = await self._settled(one, answers)
+        if decision is None:
+            raise AssertionError("every policy was asked for and nothing is decided")
+        return decision
+
+    async def _settled(self, one: Review, answers: Mapping[str, bool]) -> Decision | None:
+        """Judge one policy at most, one request at a time, and let the event loop go round after it.
+
+        However long rules take, the Lease and other requests get their turn.
+        """
+        async with self.judging:
+            decision = one.decide(answers)
+            await asyncio.sleep(0)
+            return decision
+
+    async def _labels(self, namespace: str) -> Mapping[str, str]:
+        known = self.namespaces.labels(namespace) if namespace else {}
+        if known is not None:
+            return known
+        try:
+            # A request can be seen before its namespace, as they come by different watches.
+            found = await self.client.get(NAMESPACES, namespace)
+        except NotFound:
+            return {}
+        return found["metadata"].get("labels") or {}
+
+
+def _reference(request: Request) -> IssuerReference:
+    issuer = request.issuer
+    return IssuerReference(issuer.name, issuer.kind, GROUP)
+
+
+def _facts(request: Request, csr: CertificateSigningRequest, *, guarded: bool) -> Facts:
+    spec = request.spec
+    return Facts(
+        name=request.key.name,
+        namespace=request.policy_namespace,
+        username=spec.get("username") or "",
+        groups=tuple(spec.get("groups") or ()),
+        issuer=_reference(request),
+        csr=csr,
+        duration=request.duration,
+        usages=tuple(spec.get("usages") or ()),
+        is_ca=request.is_ca,
+        shortens=request.policy_shortens,
+        guarded=guarded,
+    )

@@ -1,0 +1,88 @@
+"""What stands between a CertificateSigningRequest and its signature, beside the policies.
+
+Who may name a namespace's issuer, whether we may write the answer, and whether an answer of ours is being
+refused. CertificateRequests pass: for them, other parts of the controller ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from issuer.api.group import GROUP
+from issuer.controller.access.permissions import SigningRights, signing_forbidden_text
+from issuer.controller.issuance.delivery import Held
+from issuer.controller.state.outcomes import Failed, PutOff, Unprocessed
+from issuer.kube.access import may
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import KubeError
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import IssuerKey, Request
+from issuer.signing.outcomes import SigningError
+from issuer.signing.secrets import kubernetes_retry
+
+
+@dataclass(slots=True, eq=False)
+class CSRGate:
+    """Asks the API server what it would itself ask; ``rights`` are our own."""
+
+    client: KubeClient
+    rights: SigningRights
+    _refused: dict[IssuerKey, str] = field(default_factory=dict)
+
+    async def reference(self, request: Request) -> Failed | PutOff | None:
+        """None where the requester may name this issuer; raises BadSpec when none is named.
+
+        A VaultIssuer belongs to its namespace: the requester needs ``reference`` on ``signers`` there. The
+        answer is never an old one, as a refusal is final.
+        """
+        if not isinstance(request, KubernetesCSR) or not request.issuer.namespace:
+            return None
+        try:
+            for name in (request.issuer.name, "*"):  # to RBAC "*" is a name, which cert-manager asks for too
+                if await self._may_reference(request, name):
+                    return None
+        except KubeError as error:
+            retry = kubernetes_retry(error, "ask who may reference the signer")
+            return PutOff(retry.reason, retry.message)
+        return Failed(
+            f"the requester may not use {request.issuer}: it needs the verb reference on signers.{GROUP}, "
+            f"resourceNames {request.issuer.name}, in the namespace {request.issuer.namespace}",
+            "DeniedReference",
+        )
+
+    async def _may_reference(self, request: KubernetesCSR, name: str) -> bool:
+        spec = request.spec
+        return await may(
+            self.client,
+            user=spec.get("username") or "",
+            groups=spec.get("groups") or (),
+            uid=spec.get("uid") or "",
+            extra=spec.get("extra") or {},
+            verb="reference",
+            group=GROUP,
+            resource="signers",
+            name=name,
+            namespace=request.issuer.namespace,
+        )
+
+    async def writing(self, request: Request) -> Unprocessed | PutOff | None:
+        """None where an answer can be written; it is asked before anything is judged or signed."""
+        if not isinstance(request, KubernetesCSR):
+            return None
+        refused = self._refused.get(request.issuer)
+        if refused is not None:
+            return PutOff("StatusWriteRefused", refused)
+        try:
+            if await self.rights.may_sign(request.issuer):
+                return None
+        except SigningError as error:
+            return PutOff(error.reason, error.message)
+        return Unprocessed(f"SigningForbidden: {signing_forbidden_text(request.issuer)}")
+
+    def refused(self, held: Held, why: str) -> None:
+        """A certificate can't be written: no more are signed for this signer. The issuer itself goes on."""
+        self._refused[held.issuer] = why
+
+    def accepted(self, held: Held) -> None:
+        """What was refused went through, or nobody wants it any more."""
+        self._refused.pop(held.issuer, None)

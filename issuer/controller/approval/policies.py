@@ -1,0 +1,189 @@
+"""The policies of the cluster, compiled once each, and their Ready condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from issuer.api.group import API_VERSION, POLICY_KIND
+from issuer.controller.state.defects import INTERNAL_ERROR
+from issuer.controller.state.kept import slim
+from issuer.controller.state.stores import Json, Store
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict, KubeError, NotFound
+from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
+from issuer.kube.workqueue import WorkQueue
+from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
+from issuer.policy.facts import IssuerReference
+from issuer.policy.selection import guards
+from issuer.requests.conditions import bounded, says, with_condition
+
+log = structlog.get_logger(__name__)
+
+
+class PolicyStore(Store[str]):
+    """Every CertificateRequestPolicy: compiled, or the reason why it can't be.
+
+    ``on_change`` hears of new, deleted and newly specified policies. ``on_defect`` hears of an error that
+    nobody expected while one was compiled, and returns what to tell; such a policy allows nothing.
+    """
+
+    def __init__(self, on_change: Callable[[str], None], on_defect: Callable[[str, Exception], str]) -> None:
+        super().__init__()
+        self._on_change = on_change
+        self._on_defect = on_defect
+        self._broke: set[str] = set()
+        self._objects: dict[str, Json] = {}
+        self._compiled: dict[str, Policy] = {}
+        self._invalid: dict[str, str] = {}
+        self.version = 0
+        """Grows whenever any policy's spec changes."""
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    @property
+    def policies(self) -> list[Policy]:
+        """Those that can be evaluated, by name."""
+        return [self._compiled[name] for name in sorted(self._compiled)]
+
+    @property
+    def invalid(self) -> dict[str, str]:
+        """Those that can't, each with its reason."""
+        return self._invalid
+
+    def get(self, name: str) -> Json | None:
+        """The policy as last seen."""
+        return self._objects.get(name)
+
+    def problem(self, name: str) -> str | None:
+        """Why this policy is not evaluated, or None when it is."""
+        return self._invalid.get(name)
+
+    def reason(self, name: str) -> str:
+        """The reason of the policy's Ready condition."""
+        if name in self._broke:
+            return INTERNAL_ERROR
+        return "Invalid" if name in self._invalid else "Ready"
+
+    def guard(self, issuer: IssuerReference) -> bool:
+        """Whether any policy that can be evaluated selects this issuer."""
+        return any(guards(policy, issuer) for policy in self._compiled.values())
+
+    def may_guard(self, issuer: IssuerReference) -> bool:
+        """Whether any policy selects this issuer, or would if it were valid: a mistake opens nothing."""
+        return self.guard(issuer) or any(
+            _selects(name, self._objects[name], issuer) for name in self._invalid
+        )
+
+    def key_of(self, obj: Json) -> str:
+        """The name."""
+        return str(obj["metadata"]["name"])
+
+    def known(self) -> Iterable[str]:
+        """Every policy."""
+        return tuple(self._objects)
+
+    def upsert(self, obj: Json) -> None:
+        """A policy appeared or changed."""
+        obj = _kept(obj)
+        name, old = self.key_of(obj), self._objects.get(self.key_of(obj))
+        self._objects[name] = obj
+        if old is not None and _version(old) == _version(obj):
+            return
+        self._compiled.pop(name, None)
+        self._invalid.pop(name, None)
+        self._broke.discard(name)
+        self.version += 1
+        try:
+            self._compiled[name] = compile_policy(name, obj.get("spec") or {})
+        except PolicyInvalid as error:
+            self._invalid[name] = str(error)
+        except Exception as error:  # noqa: BLE001 - told on the policy, which allows nothing
+            self._invalid[name] = self._on_defect(name, error)
+            self._broke.add(name)
+        self._on_change(name)
+
+    def refresh(self, obj: Json) -> None:
+        """A newer copy of the very object that is known was written by us."""
+        name = self.key_of(obj)
+        known = self._objects.get(name)
+        if known is not None and _version(known) == _version(obj):
+            self._objects[name] = _kept(obj)
+
+    def drop(self, key: str) -> None:
+        """A policy is gone."""
+        for kept in (self._objects, self._compiled, self._invalid):
+            kept.pop(key, None)
+        self._broke.discard(key)
+        self.version += 1
+        self._on_change(key)
+
+
+def _selects(name: str, obj: Json, issuer: IssuerReference) -> bool:
+    """Whether an invalid policy's selector names the issuer; True when not even that can be read."""
+    try:
+        return guards(compile_policy(name, {"selector": (obj.get("spec") or {}).get("selector")}), issuer)
+    except Exception:  # noqa: BLE001 - PolicyInvalid, or an error that was told where the whole policy met it
+        return True
+
+
+def _kept(obj: Json) -> Json:
+    """What is read of a policy. Items of a list come without their type."""
+    return {**slim(obj), "apiVersion": API_VERSION, "kind": POLICY_KIND}
+
+
+def _version(obj: Json) -> tuple[Any, Any]:
+    return obj["metadata"]["uid"], obj["metadata"]["generation"]
+
+
+@dataclass(slots=True, eq=False)
+class PolicyReconciler:
+    """Writes each policy's Ready condition: whether it can be evaluated, and if not, why.
+
+    ``tells`` says whether this is the process that writes it.
+    """
+
+    client: KubeClient
+    store: PolicyStore
+    queue: WorkQueue[str]
+    tells: Callable[[], bool] = lambda: True
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def reconcile(self, name: str) -> None:
+        """Write the condition of one policy if it says something new."""
+        self.queue.forget(name)
+        obj = self.store.get(name)
+        if obj is None or not self.tells():
+            return
+        problem = self.store.problem(name)
+        status = obj.get("status") or {}
+        conditions = with_condition(
+            status.get("conditions"),
+            "Ready",
+            problem is None,
+            self.store.reason(name),
+            "the policy is evaluated"
+            if problem is None
+            else bounded(f"the policy is not evaluated: {problem}"),
+            self.now(),
+            obj["metadata"]["generation"],
+        )
+        wanted = next(one for one in conditions if one["type"] == "Ready")
+        if says(status.get("conditions"), wanted):
+            return
+        answer = {**obj, "status": {**status, "conditions": conditions}}
+        try:
+            written = await self.client.replace_status(CERTIFICATE_REQUEST_POLICIES, answer)
+        except NotFound:
+            return
+        except (Conflict, KubeError) as error:
+            log.info("policy status not written yet", policy=name, error=str(error))
+            self.queue.retry(name)
+            return
+        self.store.refresh(written)
+        log.info("policy", policy=name, ready=problem is None, told=wanted["message"])

@@ -1,0 +1,40 @@
+"""The request that an attempt works on: as it is kept, or read again where it is too large to be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from issuer.controller.state.kept import slim_request
+from issuer.controller.state.stores import RequestStore
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import NotFound
+from issuer.requests.kinds import kind_of
+from issuer.requests.request import Request, RequestKey
+
+_AT_ONCE: Final = 4  # an object has 1.5 MB at most, and thrice that while it is parsed
+
+
+@dataclass(slots=True, eq=False)
+class RequestReader:
+    """Hands out open requests; few of the large ones are read at once."""
+
+    client: KubeClient
+    stores: Mapping[type[Request], RequestStore]
+    _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    async def get(self, key: RequestKey) -> Request | None:
+        """The request if it is known and still open. Raises KubeError where it has to be read and can't."""
+        kind = kind_of(key)
+        uid = self.stores[kind].to_be_read(key)
+        if uid is None:
+            return self.stores[kind].get(key)
+        async with self._turn:
+            try:
+                found = await self.client.get(kind.resource, key.name, key.namespace or None)
+            except NotFound:
+                return None
+            request = slim_request(kind(found))
+        return None if request.uid != uid or request.finished else request

@@ -1,0 +1,394 @@
+"""Answers requests: decide, sign, verify, write; one status write a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+import structlog
+
+from issuer.controller.access.permissions import ApprovalRights, forbidden_text
+from issuer.controller.approval.approver import Approval, Approver
+from issuer.controller.approval.csr_permissions import CSRGate
+from issuer.controller.issuance.answer_log import answer_to
+from issuer.controller.issuance.delivery import Delivery, Held
+from issuer.controller.issuance.reading import RequestReader
+from issuer.controller.issuance.signing_step import SigningStep
+from issuer.controller.issuance.status_writer import StatusWriter
+from issuer.controller.revocation.guard import RevocationGuard
+from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
+from issuer.controller.state.audit import Story
+from issuer.controller.state.defects import INTERNAL_ERROR, Defects
+from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
+from issuer.controller.state.outcomes import (
+    Denied,
+    Failed,
+    Issued,
+    Outcome,
+    PutOff,
+    Unapproved,
+    Unguarded,
+    Unprocessed,
+    Waiting,
+)
+from issuer.controller.state.stores import IssuerStore, Json, RequestStore
+from issuer.controller.state.unprocessed import UnprocessedRequests
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
+from issuer.kube.events import EventRecorder
+from issuer.kube.workqueue import WorkQueue
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.kinds import kind_of
+from issuer.requests.request import BadSpec, IssuerKey, Request, RequestKey
+from issuer.signing.outcomes import SigningError
+from issuer.signing.vault.profile import signs_whatever_is_asked
+from issuer.telemetry.metrics import Metrics
+from issuer.telemetry.tracing import span
+from issuer.x509.errors import InvalidRequest
+from issuer.x509.request import decode_request
+from issuer.x509.verify import Asked
+
+log = structlog.get_logger(__name__)
+
+# Seconds after which a request that no policy applies to is looked at without news: RBAC may be hidden from
+# our watches, and other authorizers than RBAC can't be watched at all.
+UNPROCESSED_AGAIN = 120.0
+
+
+@dataclass(slots=True, eq=False)
+class RequestReconciler:
+    """Handles one request at a time, by key; many run at once, never two for one key."""
+
+    client: KubeClient
+    stores: Mapping[type[Request], RequestStore]
+    issuers: dict[str, IssuerStore]
+    registry: IssuerRegistry
+    queue: WorkQueue[RequestKey]
+    issuer_queue: WorkQueue[IssuerKey]
+    approver: Approver
+    rights: ApprovalRights
+    csr_gate: CSRGate
+    unprocessed: UnprocessedRequests
+    signing: SigningStep
+    delivery: Delivery
+    writer: StatusWriter
+    recorder: EventRecorder
+    metrics: Metrics
+    defects: Defects
+    guard: RevocationGuard | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    told: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
+    reader: RequestReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = RequestReader(self.client, self.stores)
+
+    async def reconcile(self, key: RequestKey) -> None:
+        """Bring the request one step further, or leave it waiting with the reason told."""
+        self.registry.leave(key)
+        try:
+            await self._attempt(key)
+        finally:
+            self.registry.settled(key)
+
+    def _store(self, key: RequestKey) -> RequestStore:
+        return self.stores[kind_of(key)]
+
+    async def _attempt(self, key: RequestKey) -> None:
+        try:
+            request = await self.reader.get(key)
+            held = self.delivery.held(key)
+            if held is not None and (request is None or request.uid != held.uid):
+                await self._settle_held(held)
+                request = await self.reader.get(key)
+        except KubeError as error:
+            log.warning("request not read", request=str(key), error=str(error))
+            self.queue.retry(key)
+            return
+        if request is None or request.deleted:
+            self.queue.forget(key)
+            self.unprocessed.discard(key)
+            self.told.pop(key, None)
+            return
+        with span("request", namespace=key.namespace, name=key.name, uid=request.uid) as trace:
+            await self._work_on(request, Story(self._store(key).seen(key), trace=trace))
+
+    async def _work_on(self, request: Request, story: Story) -> None:
+        key = request.key
+        outcome = await self._decided(request, story)
+        story.writes()
+        if story.trace.on:
+            story.trace.tell(came_to=type(outcome).__name__)
+        try:
+            await self._report(request, outcome, story)
+        except NotFound:
+            self.queue.forget(key)
+        except Conflict:
+            self.queue.retry(key)  # a newer copy is on its way to the store
+        except KubeError as error:
+            log.warning("status not written", request=str(key), error=str(error))
+            self.queue.retry(key)
+
+    async def _settle_held(self, held: Held) -> None:
+        """The watch no longer shows the request as open: it was deleted, or our write arrived after all.
+
+        Raises KubeError when the API server can't say: it is tried again later.
+        """
+        await self.delivery.deliver_fresh(held)
+        self._writes_work(held)
+
+    # Deciding ---------------------------------------------------------------
+
+    async def _decided(self, request: Request, story: Story) -> Outcome:
+        """How the attempt ends; an error that nobody expected puts it off, with that as the reason."""
+        try:
+            return await self._decide(request, story)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the requester is told, and it is tried again
+            return PutOff(INTERNAL_ERROR, self.defects.note("requests", request.key, error))
+
+    async def _decide(self, request: Request, story: Story) -> Outcome:
+        if request.denied:
+            story.decided("denied by another approver")
+            return Denied()
+        held = self.delivery.held(request.key)
+        if held is not None:
+            return Issued(held)
+        if request.only_others_approve and not request.approved:
+            return Unapproved()
+        try:
+            key = request.issuer
+            refusal = await self.csr_gate.reference(request)
+            if refusal is not None:
+                return refusal
+            entry = self._checked(key)
+            if isinstance(entry, Waiting):
+                return entry
+            if entry.external and not request.approved:
+                return Unapproved()
+            asked = _asked(request)
+        except BadSpec as error:
+            return Failed(str(error), error.reason)
+        return await self._judge_and_sign(request, asked, entry, story)
+
+    async def _judge_and_sign(
+        self, request: Request, asked: Asked, entry: IssuerEntry, story: Story
+    ) -> Outcome:
+        with story.judged(), span("decide"):
+            approval = await self._judge(request, asked, entry)
+        if not isinstance(approval, Approval):
+            if isinstance(approval, (Denied, Failed)):
+                story.decided("denied by policy")
+            return approval
+        if approval.policy is None:
+            story.decided("approved by another approver")
+        else:
+            story.decided("approved by policy", approval.policy)
+        if approval.message is not None and not await self._may_approve(entry):
+            return _not_ready(entry.key, entry)
+        if not _signs(entry):
+            return _not_ready(entry.key, entry)
+        if self.guard is not None and self.guard.wanted(request, entry.spec):
+            return Unguarded()
+        return await self.signing.run(request, asked, entry, approval, story)
+
+    async def _judge(self, request: Request, asked: Asked, entry: IssuerEntry) -> Approval | Outcome:
+        if entry.spec is None:
+            raise AssertionError("a checked issuer has a spec")
+        # Before it is judged, so that a policy that changes meanwhile finds it and has it judged again.
+        self.unprocessed.add(request.key, request.policy_namespace)
+        guarded = signs_whatever_is_asked(entry.spec, is_ca=asked.is_ca)
+        approval = await self.csr_gate.writing(request) or await self.approver.judge(
+            request, asked.request, entry.spec.approval, guarded=guarded
+        )
+        if not isinstance(approval, Unprocessed):
+            self.unprocessed.discard(request.key)
+        return approval
+
+    async def _may_approve(self, entry: IssuerEntry) -> bool:
+        """Whether the approval we are about to sign under can be written; the issuer is told if not."""
+        try:
+            entry.may_approve = await self.rights.may_approve(entry.key)
+        except SigningError as error:
+            self.registry.mark_broken(entry.key, error.reason, error.message)
+        else:
+            if entry.may_approve:
+                return True
+            self.registry.mark_broken(entry.key, "ApprovalForbidden", forbidden_text(entry.key))
+        self.issuer_queue.retry(entry.key)
+        return False
+
+    def _checked(self, key: IssuerKey) -> IssuerEntry | Waiting:
+        """The issuer's entry if it was checked as it stands now and may decide; it need not be Ready."""
+        obj = self.issuers[key.kind].get(key)
+        if obj is None:
+            return Waiting(key, f"there is no {key}; create it, or name the right one in a new request")
+        entry = self.registry.entry(key)
+        meta = obj["metadata"]
+        if not entry.describes(meta["uid"], meta["generation"]):
+            return Waiting(key, f"{key} is new or has changed and is being checked", tell=False)
+        if entry.spec is None or not entry.may_approve:
+            return _not_ready(key, entry)
+        return entry
+
+    # Reporting --------------------------------------------------------------
+
+    async def _report(self, request: Request, outcome: Outcome, story: Story) -> None:
+        match outcome:
+            case Issued(held):
+                held.story.trace = story.trace  # where it was signed in an earlier attempt
+                await self._deliver(request, held)
+            case Denied(message, reason):
+                kind = request.issuer.kind if message else None
+                await self._answer(request, request.refused(self.now(), message), kind)
+                self._ended(request, story, "denied", reason, message)
+            case Failed(message, reason):
+                await self._answer(request, request.failed(self.now(), reason, message))
+                self._ended(request, story, "failed", reason, message)
+            case Unapproved():
+                self.queue.forget(request.key)
+            case Unguarded():
+                await self._put_guard_on(request)
+            case Unprocessed() | Waiting() | PutOff():
+                await self._put_off(request, outcome)
+
+    async def _put_guard_on(self, request: Request) -> None:
+        """The write before signing; then the next attempt signs."""
+        if self.guard is None:
+            raise AssertionError("a request is found unguarded by its guard")
+        try:
+            self._store(request.key).refresh(await self.guard.put_on(request))
+        except SigningError as error:
+            await self._put_off(request, PutOff(error.reason, error.message))
+        except (Forbidden, Invalid) as error:
+            # Not the issuer's: admission rules of one namespace can refuse this, too.
+            await self._put_off(request, PutOff(REVOCATION_FORBIDDEN, str(error)))
+        else:
+            self.queue.add(request.key)
+
+    async def _put_off(self, request: Request, outcome: Unprocessed | Waiting | PutOff) -> None:
+        """Arrange for the next look, then say why there is none yet."""
+        match outcome:
+            case Unprocessed(message):
+                self.queue.forget(request.key)
+                self.queue.add_after(request.key, UNPROCESSED_AGAIN)
+                await self._tell(request, message)
+            case Waiting(key, message, tell):
+                self._wait(request.key, key)
+                if tell:
+                    await self._tell(request, message)
+            case PutOff(reason, message, after, tell):
+                self.queue.retry(request.key, after)
+                self.metrics.put_off(reason)
+                if tell:
+                    await self._tell(request, f"{reason}: {message}")
+
+    def _ended(
+        self,
+        request: Request,
+        story: Story,
+        outcome: Literal["denied", "failed"],
+        reason: str,
+        message: str | None,
+    ) -> None:
+        """A final answer that is no certificate: one log line, and an event where it is our decision."""
+        self.metrics.answered(outcome, reason)
+        told = message or "by another approver"
+        story.tell(outcome, reason, request, self.now(), told=told)
+        self.delivery.recent.add(answer_to(request, outcome, told, self.now()))
+        if message is not None:
+            self.recorder.warning(request.object, outcome.capitalize(), message)
+
+    async def _deliver(self, request: Request, held: Held) -> None:
+        try:
+            delivered, newest = await self.delivery.deliver(request, held)
+        except (Forbidden, Invalid) as error:
+            self._write_refused(held, error)
+            # A status without our approval can still be written: it says why there is no certificate yet.
+            await self._tell(request, "its certificate is signed, and the API server refuses its status")
+            return
+        self._writes_work(held)
+        if not delivered:
+            self._look_again(request, newest)
+            return
+        self._store(request.key).mark_answered(request)
+        self.queue.forget(request.key)
+        if held.news:
+            self.recorder.warning(request.object, "CertificateDiffers", held.news)
+
+    def _write_refused(self, held: Held, error: KubeError) -> None:
+        """Nothing more of its kind is signed through this issuer until what is signed can be written."""
+        why = f"the API server refuses the status of {held.key}, whose certificate is signed: {error}"
+        log.error("status write refused", request=str(held.key), serial=held.serial, error=str(error))
+        if kind_of(held.key) is CertificateRequest:
+            self.registry.entry(held.issuer).refused = why
+            self.registry.mark_broken(held.issuer, "StatusWriteRefused", why)
+            self.issuer_queue.retry(held.issuer)
+        else:
+            self.csr_gate.refused(held, why)
+        self.queue.retry(held.key)
+
+    def _writes_work(self, held: Held) -> None:
+        if kind_of(held.key) is not CertificateRequest:
+            self.csr_gate.accepted(held)
+            return
+        entry = self.registry.find(held.issuer)
+        if entry is not None and entry.refused is not None:
+            entry.refused = None
+            self.issuer_queue.add(held.issuer)
+
+    def _look_again(self, request: Request, newest: Request | None) -> None:
+        """A certificate was discarded: go on from the newest copy, never from the one that was signed for."""
+        if newest is None or newest.finished or newest.deleted:
+            self._store(request.key).mark_answered(newest or request)
+            self.queue.forget(request.key)
+        else:
+            self._store(request.key).refresh(newest)
+            self.queue.add(request.key)
+
+    async def _answer(self, request: Request, answer: Json | None, judged: str | None = None) -> None:
+        """Write a final status that is no certificate, where there is one.
+
+        ``judged`` is the kind of the issuer where the answer is a denial of ours.
+        """
+        if answer is not None:
+            request = await self.writer.write(request, answer, judged)
+        self._store(request.key).mark_answered(request)
+        self.queue.forget(request.key)
+
+    async def _tell(self, request: Request, message: str) -> None:
+        """Say on the request why it waits, unless it says so already."""
+        answer = request.pending(self.now(), message)
+        if answer is not None:
+            written = await self.client.replace_status(request.resource, answer)
+            self._store(request.key).refresh(request.with_object(written))
+        elif request.tells_by_event and self.told.get(request.key) != (request.uid, message):
+            self.told[request.key] = request.uid, message
+            self.recorder.warning(request.object, "Pending", message)
+
+    def _wait(self, request: RequestKey, issuer: IssuerKey) -> None:
+        self.queue.forget(request)
+        self.metrics.put_off("IssuerNotReady")
+        self.registry.wait(issuer, request)
+        entry = self._checked(issuer)
+        if isinstance(entry, IssuerEntry) and _signs(entry):
+            self.registry.wake_all(issuer)  # it became Ready since it was looked at
+
+
+def _signs(entry: IssuerEntry) -> bool:
+    return entry.ready and entry.shared is not None
+
+
+def _not_ready(key: IssuerKey, entry: IssuerEntry) -> Waiting:
+    return Waiting(key, f"{key} is not Ready ({entry.reason}): {entry.message}")
+
+
+def _asked(request: Request) -> Asked:
+    """What the request asks for; raises BadSpec, naming the field."""
+    try:
+        decoded = decode_request(request.spec.get("request") or "")
+    except InvalidRequest as error:
+        raise BadSpec(f"spec.request: {error}") from error
+    request.check(decoded)
+    return Asked(request=decoded, is_ca=request.is_ca, usages=request.usages, duration=request.duration)

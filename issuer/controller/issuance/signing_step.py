@@ -1,0 +1,340 @@
+"""From an approved request and a Ready issuer to a certificate that is verified and held."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Literal
+
+from issuer.api.issuers import IssuerSpec
+from issuer.controller.approval.approver import Approval
+from issuer.controller.issuance.delivery import Cause, Delivery, Held
+from issuer.controller.scheduling.limits import Limits
+from issuer.controller.state.audit import Story
+from issuer.controller.state.ca_expiry import CAEndsTooSoon, CALife, fitting, shortened
+from issuer.controller.state.defects import Defects
+from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
+from issuer.controller.state.outcomes import Failed, Issued, Outcome, PutOff, Waiting
+from issuer.kube.workqueue import WorkQueue
+from issuer.requests.request import IssuerKey, Request, RequestKey
+from issuer.signing import outcomes as signing
+from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
+from issuer.signing.trusted_cas import StrangeCA, check_own, trusted_chains
+from issuer.signing.vault.profile import Mismatch, is_strict, path_length
+from issuer.telemetry.metrics import Metrics
+from issuer.telemetry.tracing import span
+from issuer.x509.anchors import Anchors
+from issuer.x509.bundle import Bundle, read_bundle, read_leaf
+from issuer.x509.certificates import Certificate
+from issuer.x509.chain import Chain, candidate_chains
+from issuer.x509.describe import fingerprint
+from issuer.x509.errors import ChainError, X509Error
+from issuer.x509.verify import Asked, Finding, verify
+
+# Reasons of a Retry that concern every request of the issuer, not only the one that met it.
+ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable", "STSUnavailable"})
+# One that says when the issuer's next request may go.
+RATE_LIMITED = "VaultRateLimited"
+# Findings that tell of a CA that ends sooner than was known.
+CA_END = frozenset({"EndsWithCA", "OutlivesCA", "TooShortToRenew"})
+# How a request is told that its certificate was refused; the canary knows it by this.
+NOT_AS_ASKED = "the CA returned a certificate that is not what was asked for"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """One request on its way to the CA and back: what was asked, what is sent, how the answer is judged."""
+
+    request: Request
+    asked: Asked
+    issuer: IssuerKey
+    wanted: SigningRequest
+    ca: CALife | None
+    strict: bool
+    ca_expiry: Literal["Refuse", "Shorten"]
+    approval: Approval
+    story: Story
+
+
+class _NotAsAsked(X509Error):
+    """What came back differs from what was asked, as these fatal findings say."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("; ".join(one.message for one in findings))
+        self.codes = frozenset(one.code for one in findings)
+
+
+class _NotOurs(Exception):
+    """The Lease is another's, or too little of it is left: nothing was sent."""
+
+
+_RESULTS = {
+    signing.Failed: "failed",
+    signing.EndsWithCA: "failed",
+    signing.Retry: "retry",
+    signing.IssuerBroken: "issuer_broken",
+    _NotOurs: "not_sent",
+}
+_PUT_OFF = PutOff("LeaseNotHeld", "the Lease does not last until Vault must have answered", tell=False)
+
+
+@dataclass(slots=True, eq=False)
+class SigningStep:
+    """Signs one request through its issuer, once, and tells the issuer what was learnt of it.
+
+    ``may_sign`` says whether this process has the Lease for the request, for as long as a signing call may
+    take; it is asked just before each call.
+    """
+
+    registry: IssuerRegistry
+    issuer_queue: WorkQueue[IssuerKey]
+    delivery: Delivery
+    metrics: Metrics
+    limits: Limits
+    may_sign: Callable[[RequestKey], bool]
+    defects: Defects
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def run(
+        self, request: Request, asked: Asked, entry: IssuerEntry, approval: Approval, story: Story
+    ) -> Outcome:
+        """Issued with the certificate held, or why there is none."""
+        if entry.shared is None or entry.spec is None:
+            raise AssertionError("a usable issuer has a signer and a spec")
+        try:
+            work = self._plan(request, asked, entry, entry.spec, approval, story)
+        except (Mismatch, CAEndsTooSoon) as error:
+            return Failed(str(error), error.reason)
+        shared = entry.shared.borrow()
+        try:
+            signed = await self._call(shared, work)
+            outcome = await self._accept(shared, signed, work)
+            self.registry.trust(entry.key)
+            return outcome
+        except _NotOurs:
+            return _PUT_OFF
+        except CAEndsTooSoon as error:
+            self.registry.trust(entry.key)
+            return Failed(str(error), error.reason)
+        except signing.Failed as error:
+            self.registry.trust(entry.key)  # the CA answered, and it was about this request
+            return Failed(f"{error.reason}: {error.message}", error.reason)
+        except signing.IssuerBroken as error:
+            entry.suspect = True
+            entry.stranger = error if isinstance(error, StrangeCA) else None
+            return self._issuer_trouble(entry.key, error)
+        except signing.Retry as error:
+            return self._passing_trouble(entry.key, error)
+        finally:
+            await shared.give_back()
+
+    def _plan(
+        self,
+        request: Request,
+        asked: Asked,
+        entry: IssuerEntry,
+        spec: IssuerSpec,
+        approval: Approval,
+        story: Story,
+    ) -> _Work:
+        """What is sent, and by which rules its answer is judged. Raises Mismatch and CAEndsTooSoon."""
+        asked = replace(asked, path_length=path_length(spec, asked))
+        if approval.allowance is not None and request.policy_shortens:
+            asked = replace(asked, duration=approval.allowance.cut(asked.duration))
+        now, ca = self.now(), entry.current_lives.get(asked.is_ca)
+        entry.longest[asked.is_ca].note(asked.duration, now)
+        wanted = SigningRequest(
+            csr_pem=asked.request.pem,
+            duration=_fitting(asked, entry, spec, now),
+            usages=asked.usages,
+            is_ca=asked.is_ca,
+            path_length=asked.path_length,
+            before_sending=partial(self._still_ours, request.key),
+        )
+        strict = is_strict(spec, is_ca=asked.is_ca)
+        return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval, story)
+
+    def _still_ours(self, key: RequestKey) -> None:
+        if not self.may_sign(key):
+            raise _NotOurs
+
+    async def _call(self, shared: SharedSigner, work: _Work) -> SignedCertificate:
+        try:
+            return await self._timed(shared, work, work.wanted)
+        except signing.Failed as error:
+            ca = _sooner(work, error)
+            if error.reason != "CAExpiresTooSoon" or ca is None or work.ca_expiry == "Refuse":
+                raise
+            # Nothing was signed. The role names another CA, or it was replaced since it was looked at.
+            left = shortened(ca, work.ca_expiry, self.now())
+            return await self._timed(shared, work, replace(work.wanted, duration=left))
+
+    async def _timed(self, shared: SharedSigner, work: _Work, wanted: SigningRequest) -> SignedCertificate:
+        wanted.before_sending()  # a signer asks again, once it has logged in
+        started, result = time.perf_counter(), "error"
+        try:
+            with span("sign"), self.limits.gate(work.issuer).call(work.request.key):
+                signed = await shared.signer.sign(wanted)
+            result = "signed"
+            return signed
+        except (signing.SigningError, _NotOurs) as error:
+            result = _RESULTS.get(type(error), result)
+            raise
+        finally:
+            seconds = time.perf_counter() - started
+            work.story.signing += seconds
+            self.metrics.sign_seconds.labels(result).observe(seconds)
+
+    async def _accept(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> Outcome:
+        """Verify what came back; hold it for delivery, or have it revoked. Raises IssuerBroken and Retry."""
+        try:
+            with span("verify"):
+                chain, findings = await self._verified(shared, signed, work)
+        except signing.SigningError:
+            await self._discard(shared, signed, work)
+            raise
+        except asyncio.CancelledError:
+            self.delivery.left_behind(work.request.key, signed.serial)
+            raise
+        except Exception as error:  # noqa: BLE001 - it was signed, and can't be delivered
+            if not isinstance(error, X509Error):
+                self.defects.note("requests", work.request.key, error)
+            await self._discard(shared, signed, work)
+            why = error if isinstance(error, X509Error) else "it can't be read; see the controller's log"
+            advice = _advice(shared.signer, error.codes if isinstance(error, _NotAsAsked) else frozenset())
+            return Failed(
+                f"{NOT_AS_ASKED} ({why}); it was not delivered (serial {signed.serial}). {advice}",
+                "NotAsAsked",
+            )
+        differences = "; ".join(one.message for one in findings)
+        unexpected = [one for one in findings if not one.expected]
+        codes = frozenset(one.code for one in unexpected)
+        news = self.registry.entry(work.issuer).is_news(codes, self.now())
+        message = f"signed by {work.issuer}, serial {signed.serial}"
+        held = Held(
+            key=work.request.key,
+            uid=work.request.uid,
+            issuer=work.issuer,
+            shared=shared,
+            leaf_pem=signed.leaf_pem,
+            certificate_pem=chain.certificate_pem,
+            ca_pem=chain.ca_pem,
+            serial=signed.serial,
+            message=f"{message}. As the CA decided: {differences}" if differences else message,
+            not_after=chain.leaf.not_valid_after_utc,
+            story=work.story,
+            approval=work.approval.message,
+            news="; ".join(one.message for one in unexpected) if news else "",
+        )
+        work.story.writes()
+        self.delivery.hold(held)
+        return Issued(held)
+
+    async def _discard(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> None:
+        """Revoke what was signed and can't be delivered."""
+        await self.delivery.revoke(
+            shared,
+            signed.leaf_pem,
+            signed.serial,
+            work.request.key,
+            Cause.UNVERIFIED,
+            is_ca=work.asked.is_ca,
+        )
+
+    async def _verified(
+        self, shared: SharedSigner, signed: SignedCertificate, work: _Work
+    ) -> tuple[Chain, tuple[Finding, ...]]:
+        """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered, and
+        IssuerBroken or Retry when it is none that the issuer trusts, or that can't be said now."""
+        now = self.now()
+        chains = trusted_chains(_chains(signed, now, shared.anchors), shared.anchors)
+        chain, findings = _preferred(chains, work, now)
+        for one in findings:
+            self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
+        fatal = [one for one in findings if one.fatal]
+        if fatal and not {one.code for one in fatal} <= CA_END:
+            raise _NotAsAsked(fatal)
+        await check_own(shared.signer, chain, is_ca=work.asked.is_ca)
+        self._saw(chain.cas[0], max(one.not_after for one in chains), work)
+        if fatal:
+            raise _NotAsAsked(fatal)
+        return chain, findings
+
+    def _saw(self, signer: Certificate, ends: datetime, work: _Work) -> None:
+        """Remember when the CA that signed this ends, for the next requests and for the warning."""
+        entry = self.registry.find(work.issuer)
+        if entry is not None and work.ca is not None:
+            life = CALife(work.ca.path, signer.not_valid_before_utc, ends, fingerprint(signer))
+            entry.saw_life(life, is_ca=work.asked.is_ca)
+
+    def _passing_trouble(self, key: IssuerKey, error: signing.Retry) -> Outcome:
+        """This request comes back by itself; where others would meet the same, they wait, too."""
+        if error.reason in ISSUER_WIDE:
+            return self._issuer_trouble(key, error)
+        if error.reason == RATE_LIMITED:
+            self.limits.gate(key).pause(error.after)
+        return PutOff(error.reason, error.message, error.after)
+
+    def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:
+        """The whole issuer can't sign: tell it, and have it checked soon."""
+        if self.registry.entry(key).ready:  # the first of many in flight to find out
+            self.registry.mark_broken(key, error.reason, error.message)
+            self.issuer_queue.retry(key)
+        return Waiting(key, f"{key} is not Ready ({error.reason}): {error.message}")
+
+
+def _chains(signed: SignedCertificate, now: datetime, anchors: Anchors | None) -> tuple[Chain, ...]:
+    leaf = read_leaf(signed.leaf_pem)
+    cas = read_bundle(signed.ca_pems) if signed.ca_pems.strip() else Bundle(())
+    try:
+        return candidate_chains(leaf, cas.certificates, now, anchors)
+    except ChainError as error:
+        raise ChainError(cas.explains(error)) from error
+
+
+def _fitting(asked: Asked, entry: IssuerEntry, spec: IssuerSpec, now: datetime) -> timedelta:
+    """The life to ask for. What was seen in answers may be out of date: it shortens, but never refuses."""
+    known, seen = entry.lives.get(asked.is_ca), entry.seen.get(asked.is_ca)
+    if seen is None:
+        return fitting(asked.duration, known, spec.ca_expiry, now)
+    try:
+        return fitting(asked.duration, seen, spec.ca_expiry, now)
+    except CAEndsTooSoon:
+        return fitting(asked.duration, None, spec.ca_expiry, now)
+
+
+def _sooner(work: _Work, error: signing.Failed) -> CALife | None:
+    """The life of the CA that the backend refused for, if it said so, else of the one that is known."""
+    ends = error.ca_ends if isinstance(error, signing.EndsWithCA) else None
+    if ends is None:
+        return work.ca
+    path, begins = (str(work.issuer), ends) if work.ca is None else (work.ca.path, work.ca.begins)
+    return CALife(path, begins, ends)
+
+
+def _preferred(chains: Sequence[Chain], work: _Work, now: datetime) -> tuple[Chain, tuple[Finding, ...]]:
+    """The first chain in which nothing is fatal, else the first: the CAs of one way up may allow the
+    certificate (name constraints, path length) where those of another don't."""
+    judged = (_judged(chain, work, now) for chain in chains)
+    first = next(judged)
+    if not _is_fatal(first[1]):
+        return first
+    return next((one for one in judged if not _is_fatal(one[1])), first)
+
+
+def _judged(chain: Chain, work: _Work, now: datetime) -> tuple[Chain, tuple[Finding, ...]]:
+    allowance, shorten = work.approval.allowance, work.ca_expiry == "Shorten"
+    allowed = None if allowance is None else allowance.usages
+    return chain, verify(chain, work.asked, now, allowed=allowed, strict=work.strict, shorten=shorten)
+
+
+def _is_fatal(findings: Sequence[Finding]) -> bool:
+    return any(one.fatal for one in findings)
+
+
+def _advice(signer: Signer, codes: frozenset[str]) -> str:
+    return signer.advice(codes) if isinstance(signer, Advisor) else "Check what signs for the issuer"

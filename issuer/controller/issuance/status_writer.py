@@ -1,0 +1,42 @@
+"""Writes what answers a request for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from issuer.controller.issuance.approval_pace import ApprovalPaces
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict
+from issuer.requests.request import Json, Request
+from issuer.telemetry.tracing import span
+
+
+@dataclass(slots=True, eq=False)
+class StatusWriter:
+    """One PUT an answer, paced where it approves or denies; ``written`` hears of each that is there."""
+
+    client: KubeClient
+    paces: ApprovalPaces = field(default_factory=ApprovalPaces)
+    written: Callable[[Request], None] = lambda _request: None
+
+    async def write(self, request: Request, answer: Json, judged: str | None) -> Request:
+        """The request as it is then.
+
+        ``judged`` is the kind of the issuer where the answer holds an approval or denial of ours. Raises
+        KubeError.
+        """
+        with span("write"):
+            async with self.paces.turn(judged):
+                request = request.with_object(await self._put(request, answer))
+        self.written(request)
+        return request
+
+    async def _put(self, request: Request, answer: Json) -> Json:
+        if request.status_takes_metadata:
+            # certificates.k8s.io replaces metadata with what is sent, and not all of it is kept here.
+            current = await self.client.get(request.resource, request.key.name, request.key.namespace or None)
+            if current["metadata"]["resourceVersion"] != answer["metadata"]["resourceVersion"]:
+                raise Conflict(f"{request.key} changed since it was read", status=409)
+            answer = {**current, "status": answer["status"]}
+        return await self.client.replace_status(request.resource, answer)

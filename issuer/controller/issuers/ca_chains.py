@@ -1,0 +1,137 @@
+"""What an issuer's status tells of the CAs that sign: by the chains that Vault serves of them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from issuer.api.issuers import MAX_SERIAL, IssuerSpec
+from issuer.controller.state.ca_expiry import CALife
+from issuer.requests.conditions import bounded, rfc3339
+from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.trusted_cas import trusted_ways
+from issuer.x509.anchors import Anchors
+from issuer.x509.bundle import Bundle, read_bundle, some
+from issuer.x509.certificates import Certificate, basic_constraints
+from issuer.x509.chain import Authority, Way, authority
+from issuer.x509.describe import fingerprint, serial_hex, subject_text
+from issuer.x509.errors import ChainError, X509Error
+
+
+@dataclass(frozen=True, slots=True)
+class CAFacts:
+    """What people want to know of the CA that signs. `not_after` is the latest end that its chain
+    and Vault allow a certificate; `warnings` are sentences for the status."""
+
+    subject: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    warnings: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+def ca_facts(ca_pem: str, path: str, now: datetime, anchors: Anchors | None = None) -> CAFacts:
+    """Facts of the CA behind that path, by the chain that Vault serves, the signing CA first.
+
+    Raises IssuerBroken where no certificate of it could be delivered, `anchors` included.
+    """
+    bundle = _chain(ca_pem)
+    signing = bundle.certificates[0]
+    try:
+        found = authority(bundle.certificates, now, anchors)
+    except ChainError as error:
+        raise IssuerBroken(
+            "InvalidCAChain",
+            f"no certificate signed at {path} would have a valid chain: {bundle.explains(error)}",
+        ) from error
+    found = trusted_ways(found, anchors, path)
+    coming = [way for way in found.ways if now < way.ends]
+    if coming and not found.is_current(now):
+        raise IssuerBroken(
+            "InvalidCAChain",
+            f"the chain of the CA behind {path} begins at {rfc3339(coming[0].begins)}, and it is "
+            f"{rfc3339(now)}: compare the clocks, or sign with the former CA until then",
+        )
+    return CAFacts(
+        bounded(subject_text(signing)),
+        bounded(serial_hex(signing), MAX_SERIAL),
+        signing.not_valid_before_utc,
+        min(found.not_after, signing.not_valid_after_utc),  # Vault looks at the one that it signs by
+        (*_sooner_warning(signing, found, path), *_roots_warning(found, path), *_left_out(bundle, path)),
+        fingerprint(signing),
+    )
+
+
+def _sooner_warning(signing: Certificate, found: Authority, path: str) -> tuple[str, ...]:
+    """What to do where Vault signs by a certificate of the CA that ends before another of the same key."""
+    end = signing.not_valid_after_utc
+    if found.not_after <= end:
+        return ()
+    return (
+        (
+            f"the CA behind {path} signs by a certificate that ends at {rfc3339(end)}, and Vault has another "
+            f"of the same key whose chain lasts until {rfc3339(found.not_after)}: make that one the issuer "
+            "(the default of the mount, or the role's issuer_ref)"
+        ),
+    )
+
+
+def _roots_warning(found: Authority, path: str) -> tuple[str, ...]:
+    """What `ca.crt` holds, and why, where the CA stands below several roots."""
+    if len(found.roots) < 2:
+        return ()
+    first, *others = (f"{subject_text(way.top)[:200]} (until {rfc3339(way.ends)})" for way in _by_root(found))
+    return (
+        (
+            f"the CA behind {path} stands below {len(found.roots)} roots: ca.crt holds {first}, as Vault "
+            "names it first in the CA chain; a certificate that would end later, or that these CAs may not "
+            f"sign, gets {' or '.join(others)}. To choose, set manual_chain of the issuer in Vault"
+        ),
+    )
+
+
+def _left_out(bundle: Bundle, path: str) -> tuple[str, ...]:
+    if not bundle.left_out:
+        return ()
+    return (f"left out of the chain of the CA behind {path}: {some(bundle.left_out)}",)
+
+
+def _by_root(found: Authority) -> list[Way]:
+    """One way for each root, the preferred one: the first."""
+    return list({way.top: way for way in reversed(found.ways) if way.complete}.values())[::-1]
+
+
+def ca_lives(
+    spec: IssuerSpec,
+    ca: CAFacts,
+    authority_pem: str | None,
+    now: datetime,
+    anchors: Anchors | None = None,
+) -> tuple[dict[bool, CALife], tuple[str, ...]]:
+    """The lives of the CAs that sign, by whether they sign CA certificates, and what is to be said of the
+    latter. Raises IssuerBroken."""
+    lives = {False: CALife(spec.vault.path, ca.not_before, ca.not_after, ca.sha256)}
+    above = spec.certificate_authority
+    if above is None or authority_pem is None:
+        return lives, ()
+    signing = _chain(authority_pem).certificates[0]
+    facts = ca_facts(authority_pem, above.path, now, anchors)
+    constraints = basic_constraints(signing)
+    if constraints is not None and constraints.path_length == 0:
+        raise IssuerBroken(
+            "CASignsNoCAs",
+            f"the CA behind {above.path} ({subject_text(signing)[:200]}) has a path length of 0, "
+            "so no CA may stand below it: name another issuer in spec.certificateAuthority.path",
+        )
+    lives[True] = CALife(above.path, facts.not_before, facts.not_after, facts.sha256)
+    return lives, tuple(text for text in facts.warnings if text not in ca.warnings)
+
+
+def _chain(ca_pem: str) -> Bundle:
+    try:
+        return read_bundle(ca_pem, needed=1)
+    except X509Error as error:
+        raise IssuerBroken(
+            "InvalidCAChain", f"the CA chain that Vault serves can't be read: {error}"
+        ) from error

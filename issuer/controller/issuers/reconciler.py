@@ -1,0 +1,343 @@
+"""Keeps each issuer's state true: credentials, login, CA chain, and its Ready condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from issuer.api.group import GROUP
+from issuer.api.issuers import IssuerSpec, SpecError
+from issuer.controller.access.permissions import ApprovalRights, forbidden_text
+from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.issuers.ca_chains import CAFacts, ca_facts, ca_lives
+from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
+from issuer.controller.revocation.rights import RevocationRights
+from issuer.controller.scheduling.checks import CheckTurns, TookLong
+from issuer.controller.state.ca_expiry import warning
+from issuer.controller.state.defects import INTERNAL_ERROR, Defects
+from issuer.controller.state.issuers import Identity, IssuerEntry, IssuerRegistry, SharedSigner
+from issuer.controller.state.stores import IssuerStore
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict, KubeError, NotFound
+from issuer.kube.events import EventRecorder
+from issuer.kube.resources import Resource
+from issuer.kube.workqueue import WorkQueue
+from issuer.policy.facts import IssuerReference
+from issuer.requests.conditions import find, rfc3339, says, with_condition
+from issuer.requests.request import IssuerKey
+from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
+from issuer.signing.secrets import kubernetes_retry
+from issuer.signing.signer import Signer
+from issuer.signing.vault.credentials import CredentialReader, Credentials
+from issuer.signing.vault.profile import guarded_paths
+from issuer.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+BuildSigner = Callable[[IssuerSpec, Credentials], Signer]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check of an issuer found; ``again_in`` is seconds until the next, ``expiring`` are warnings
+    that are worth an event, too."""
+
+    ready: bool
+    reason: str
+    message: str
+    ca: CAFacts | None = None
+    warnings: tuple[str, ...] = ()
+    expiring: tuple[str, ...] = ()
+    again_in: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class IssuerReconciler:
+    """Checks one issuer at a time, by key, and writes what it found.
+
+    ``period`` is the longest time in seconds between two checks of a healthy
+    issuer; a broken one is checked with the queue's backoff. ``tells`` says whether
+    this is the process that writes status and events.
+    """
+
+    client: KubeClient
+    stores: dict[str, IssuerStore]
+    resources: dict[str, Resource]
+    registry: IssuerRegistry
+    queue: WorkQueue[IssuerKey]
+    turns: CheckTurns
+    credentials: CredentialReader
+    build_signer: BuildSigner
+    policies: PolicyStore
+    approval_rights: ApprovalRights
+    revocation_rights: RevocationRights
+    recorder: EventRecorder
+    metrics: Metrics
+    defects: Defects
+    period: float
+    tells: Callable[[], bool] = lambda: True
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def reconcile(self, key: IssuerKey) -> None:
+        """Check the issuer of that key and plan its next check."""
+        obj = self.stores[key.kind].get(key)
+        if obj is None:
+            self.queue.forget(key)
+            await self.registry.forget(key)
+            self.metrics.forget_issuer(*key)
+            return
+        try:
+            verdict = await self._verdict(key, obj)
+        except TookLong:
+            self.queue.add(key)
+            return
+        current = self.stores[key.kind].get(key)
+        if current is None or not _same_version(current, obj):
+            self.queue.add(key)  # it changed meanwhile: this verdict is about another issuer
+            return
+        self._remember(key, verdict)
+        if not await self._write(key, current, verdict):
+            self.queue.retry(key)
+            return
+        self._plan(key, verdict)
+
+    async def _verdict(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
+        try:
+            return await self.turns.bounded(key, self._check(key, obj))
+        except TookLong:
+            raise
+        except SpecError as error:
+            return Verdict(False, "InvalidSpec", str(error))
+        except SigningError as error:
+            entry = self.registry.entry(key)
+            if entry.spec is None:
+                return Verdict(False, error.reason, error.message)
+            warnings, expiring = self._spec_warnings(key, entry.spec), self._expiring(entry, entry.spec)
+            return Verdict(False, error.reason, error.message, warnings=warnings, expiring=expiring)
+        except Exception as error:  # noqa: BLE001 - told on the issuer, and tried again with backoff
+            return Verdict(False, INTERNAL_ERROR, self.defects.note("issuers", key, error))
+
+    async def _check(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
+        entry = self.registry.entry(key)
+        uid, generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
+        if not entry.describes(uid, generation):
+            entry.ready, entry.uid, entry.generation = False, uid, generation
+            entry.reason, entry.message = "Pending", "it is being checked"
+            entry.spec, entry.refused = None, None
+            entry.lives.clear()
+            entry.seen.clear()
+            entry.stranger = None
+        entry.spec = spec = IssuerSpec.parse(await self._spec(key, obj))
+        await self._check_approval(key, entry, spec)
+        await self._check_revocation(key, spec)
+        self._check_guard(key, spec)
+        shared = await self._signer(key, uid, generation, spec)
+        health = await shared.signer.check()
+        if entry.refused is not None:
+            raise IssuerBroken("StatusWriteRefused", entry.refused)
+        stranger, entry.stranger = entry.stranger, None
+        if stranger is not None:
+            raise stranger  # the next check lets one request try again
+        now = self.now()
+        ca = ca_facts(health.ca_pem, spec.vault.path, now, shared.anchors)
+        lives, more = ca_lives(spec, ca, health.authority_pem, now, shared.anchors)
+        entry.found_lives(lives)
+        return Verdict(
+            ready=True,
+            reason="Ready",
+            message=f"logged in by {spec.vault.auth.chosen()[0]}; {spec.vault.path} is ready to sign",
+            ca=ca,
+            warnings=(*self._spec_warnings(key, spec), *health.warnings, *ca.warnings, *more),
+            expiring=self._expiring(entry, spec),
+            again_in=health.check_again_in,
+        )
+
+    async def _spec(self, key: IssuerKey, obj: dict[str, Any]) -> dict[str, Any]:
+        """The spec, which is read again where there was no room for it and now is. Raises SpecError."""
+        store = self.stores[key.kind]
+        if store.fits_now(key):
+            try:
+                store.refresh(await self.client.get(self.resources[key.kind], key.name, key.namespace))
+            except KubeError as error:
+                raise kubernetes_retry(error, "read it again, now that there is room for it") from error
+            obj = store.get(key) or obj
+        problem = store.problem(key)
+        if problem is not None:
+            raise SpecError(problem)
+        return obj.get("spec") or {}
+
+    async def _check_approval(self, key: IssuerKey, entry: IssuerEntry, spec: IssuerSpec) -> None:
+        """In Policy mode we set Approved and Denied: be sure that we may before anything is signed."""
+        entry.may_approve = spec.approval != "Policy" or await self.approval_rights.may_approve(key)
+        if not entry.may_approve:
+            raise IssuerBroken("ApprovalForbidden", forbidden_text(key))
+
+    async def _check_revocation(self, key: IssuerKey, spec: IssuerSpec) -> None:
+        """A mode that revokes needs rights of its own: be sure of them before anything is signed."""
+        if spec.revocation.policy != "Never":
+            problem = await self.revocation_rights.issuer_problem(key)
+            if problem is not None:
+                raise IssuerBroken(REVOCATION_FORBIDDEN, problem)
+
+    def _check_guard(self, key: IssuerKey, spec: IssuerSpec) -> None:
+        """Where Vault signs whatever is asked, a policy must say what may be."""
+        guarded = guarded_paths(spec)
+        if guarded and not self.policies.guard(_reference(key)):
+            raise IssuerBroken(
+                "NoPolicy",
+                f"{guarded[0]} signs whatever is asked, and no CertificateRequestPolicy selects this "
+                "issuer: write one whose selector names it",
+            )
+
+    def _spec_warnings(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
+        """What deserves a look, whether or not the issuer is Ready."""
+        found = []
+        if spec.approval == "External" and not self.policies.may_guard(_reference(key)):
+            found.append("no CertificateRequestPolicy selects this issuer: another approver's word is enough")
+        chosen, ignored = spec.vault.auth.chosen()
+        if ignored:
+            ignored_text = ", ".join(ignored)
+            found.append(f"spec.vault.auth sets several methods: {chosen} is used, {ignored_text} ignored")
+        return tuple(found)
+
+    def _expiring(self, entry: IssuerEntry, spec: IssuerSpec) -> tuple[str, ...]:
+        """The CAs that soon end before their certificates would."""
+        now = self.now()
+        found = (
+            warning(ca, spec.ca_expiry, entry.longest[is_ca], now)
+            for is_ca, ca in entry.current_lives.items()
+        )
+        return tuple(text for text in found if text is not None)
+
+    async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> SharedSigner:
+        """The signer of exactly this issuer, spec and Secrets; a new one when any of them changed."""
+        credentials = await self.credentials.read(key, spec)
+        current = self.stores[key.kind].get(key)
+        if current is None or (current["metadata"]["uid"], current["metadata"]["generation"]) != (
+            uid,
+            generation,
+        ):
+            # What was just read may belong to the new spec: never send it where the old one points.
+            raise Retry("Changed", "the issuer changed while it was being checked")
+        identity: Identity = (uid, generation, credentials.versions)
+        shared = self.registry.entry(key).shared
+        if shared is None or shared.identity != identity:
+            self.registry.use_tls(key, credentials.connection.tls_use())
+            shared = SharedSigner(self.build_signer(spec, credentials), identity, credentials.anchors)
+            await self.registry.use_signer(key, shared)
+        return shared
+
+    def _remember(self, key: IssuerKey, verdict: Verdict) -> None:
+        self.metrics.issuer_ready.labels(*key).set(1 if verdict.ready else 0)
+        if verdict.ca is not None:
+            ends = (life.ends for life in self.registry.entry(key).current_lives.values())
+            self.metrics.ca_not_after.labels(*key).set(min(ends, default=verdict.ca.not_after).timestamp())
+        if verdict.ready:
+            self.registry.mark_ready(key)
+        else:
+            self.registry.mark_broken(key, verdict.reason, verdict.message)
+
+    def _plan(self, key: IssuerKey, verdict: Verdict) -> None:
+        if not verdict.ready:
+            self.queue.retry(key)
+            return
+        if not self.registry.entry(key).suspect:
+            self.queue.forget(key)
+        again = self.period if verdict.again_in is None else min(self.period, verdict.again_in)
+        self.queue.add_after(key, max(again, 0.5))
+
+    async def _write(self, key: IssuerKey, obj: dict[str, Any], verdict: Verdict) -> bool:
+        """Write the status if it would say something new; False when it should be tried again."""
+        new = _with_verdict(obj, verdict, self.now()) if self.tells() else None
+        if new is None:
+            return True
+        changed = _transition(obj, verdict)
+        try:
+            written = await self.client.replace_status(self.resources[key.kind], new)
+        except NotFound:
+            return True
+        except Conflict:
+            return False
+        except KubeError as error:
+            log.warning("issuer status not written", issuer=str(key), error=str(error))
+            return False
+        self.stores[key.kind].refresh(written)
+        _log_warnings(key, obj, verdict)
+        if changed:
+            log.info(
+                "issuer", issuer=str(key), ready=verdict.ready, reason=verdict.reason, told=verdict.message
+            )
+            record = self.recorder.normal if verdict.ready else self.recorder.warning
+            record(new, verdict.reason, verdict.message)
+        for text in _news(obj, verdict):
+            self.recorder.warning(new, "CAExpiresSoon", text)
+        return True
+
+
+def _log_warnings(key: IssuerKey, obj: dict[str, Any], verdict: Verdict) -> None:
+    """The warnings that the status didn't hold yet."""
+    old = (obj.get("status") or {}).get("warnings") or ()
+    for text in verdict.warnings:
+        if text not in old:
+            log.warning("issuer warning", issuer=str(key), told=text)
+
+
+def _reference(key: IssuerKey) -> IssuerReference:
+    return IssuerReference(key.name, key.kind, GROUP)
+
+
+def _same_version(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(one["metadata"][name] == other["metadata"][name] for name in ("uid", "generation"))
+
+
+def _transition(obj: dict[str, Any], verdict: Verdict) -> bool:
+    old = find((obj.get("status") or {}).get("conditions"), "Ready")
+    return old is None or (old.get("status") == "True", old.get("reason")) != (verdict.ready, verdict.reason)
+
+
+def _news(obj: dict[str, Any], verdict: Verdict) -> list[str]:
+    """The warnings about a CA's end that the status didn't hold yet, in whatever words."""
+    old = (obj.get("status") or {}).get("warnings") or ()
+    return [
+        text
+        for text in verdict.expiring
+        if not any(known.startswith(text.partition(": ")[0]) for known in old)
+    ]
+
+
+def _with_verdict(obj: dict[str, Any], verdict: Verdict, now: datetime) -> dict[str, Any] | None:
+    status = obj.get("status") or {}
+    conditions = with_condition(
+        status.get("conditions"),
+        "Ready",
+        verdict.ready,
+        verdict.reason,
+        verdict.message,
+        now,
+        obj["metadata"]["generation"],
+    )
+    wanted = next(one for one in conditions if one["type"] == "Ready")
+    fields = _facts(status, verdict)
+    if says(status.get("conditions"), wanted) and all(status.get(k) == v for k, v in fields.items()):
+        return None
+    kept = {**status, **fields, "conditions": conditions}
+    return {**obj, "status": {name: value for name, value in kept.items() if value is not None}}
+
+
+def _facts(status: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
+    """The fields beside the conditions; None where there is nothing to say.
+
+    What was known of the CA stays while the issuer is broken: that is when somebody reads it.
+    """
+    fields: dict[str, Any] = {"warnings": [*verdict.warnings, *verdict.expiring] or None}
+    if verdict.ca is not None:
+        fields |= {
+            "caSubject": verdict.ca.subject,
+            "caSerial": verdict.ca.serial,
+            "caNotAfter": rfc3339(verdict.ca.not_after),
+        }
+    return fields

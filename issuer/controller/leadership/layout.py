@@ -1,0 +1,84 @@
+"""Which Leases of shards there are: the leader makes them, and removes those of another number of shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from issuer.controller.leadership.marks import unowned
+from issuer.controller.leadership.roster import View
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import AlreadyExists, Conflict, NotFound
+from issuer.kube.lease import steady_clock
+from issuer.kube.resources import LEASES
+from issuer.kube.wire import Object
+
+log = structlog.get_logger(__name__)
+
+_TELL_AGAIN: Final = 60.0
+
+
+class Layout:
+    """Keeps two ways of dividing the work from being in force at once.
+
+    Replicas never make a shard's Lease, they only take one that is there. So one that is removed can't be
+    taken by a replica that has seen it before, and a shard of the new number can only be taken when all
+    Leases of the old one are gone.
+    """
+
+    def __init__(self, client: KubeClient, namespace: str, group: str, shards: int) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._group = group
+        self._shards = shards
+        self._told = -_TELL_AGAIN
+
+    async def tend(self, view: View, leads: Callable[[], bool]) -> bool:
+        """Bring the Leases into line with our number of shards; whether anything was changed.
+
+        ``leads`` is asked before each write. Raises KubeError.
+        """
+        for lease in view.dead:
+            await self._remove(lease)
+        if view.foreign:
+            return await self._clear(view)
+        missing = sorted(set(range(self._shards)) - view.there)
+        for number in missing:
+            if not leads():
+                return False
+            try:
+                await self._client.create(LEASES, unowned(self._namespace, self._group, number, self._shards))
+            except AlreadyExists:
+                continue
+        if missing:
+            log.info("shards made", shards=self._shards, made=len(missing))
+        return bool(missing)
+
+    async def _clear(self, view: View) -> bool:
+        """Replicas with another number of shards work until the last of them has ended."""
+        if view.others or view.foreign_held:
+            now = steady_clock()
+            if now - self._told >= _TELL_AGAIN:
+                self._told = now
+                log.warning(
+                    "replicas with another --shards are at work; this one waits for their end",
+                    replicas=sorted(view.others),
+                    shards=self._shards,
+                )
+            return False
+        for lease in view.foreign:
+            await self._remove(lease)
+        return True
+
+    async def _remove(self, lease: Object) -> None:
+        """Only as it was seen: one that somebody took or renewed meanwhile stays."""
+        meta = lease["metadata"]
+        try:
+            await self._client.delete(
+                LEASES, meta["name"], self._namespace, uid=meta["uid"], version=meta["resourceVersion"]
+            )
+        except (NotFound, Conflict):
+            return
+        log.info("lease removed", lease=meta["name"])

@@ -1,0 +1,114 @@
+"""The Leases of the group as they were just read: who lives, what is free, and what is in the way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from issuer.controller.leadership.marks import (
+    GROUP_LABEL,
+    ROLE_LABEL,
+    SHARDS,
+    shard_name,
+    works_in_shards,
+)
+from issuer.kube.client import KubeClient
+from issuer.kube.lease import Observation, steady_clock
+from issuer.kube.resources import LEASES
+from issuer.kube.wire import Object
+
+
+@dataclass(slots=True)
+class View:
+    """One look. Members are named by identity, Leases are whole objects.
+
+    ``others`` are live members that count with another number of shards; ``foreign`` are Leases of shards of
+    another number.
+    """
+
+    shared: bool = False
+    """Whether the main Lease says that replicas share the work."""
+    members: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
+    dead: list[Object] = field(default_factory=list)
+    free: set[int] = field(default_factory=set)
+    holders: dict[int, str] = field(default_factory=dict)
+    foreign: list[Object] = field(default_factory=list)
+    foreign_held: bool = False
+
+    @property
+    def there(self) -> set[int]:
+        """The shards that have a Lease."""
+        return self.free | set(self.holders)
+
+
+class Roster:
+    """Reads the Leases of one group, and remembers when each was seen to change."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        namespace: str,
+        group: str,
+        shards: int,
+        clock: Callable[[], float] = steady_clock,
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._group = group
+        self._shards = shards
+        self._clock = clock
+        self._numbers = {shard_name(group, number): number for number in range(shards)}
+        self._seen: dict[str, Observation] = {}
+
+    def observation(self, name: str) -> Observation:
+        """When that Lease was seen to change."""
+        return self._seen.setdefault(name, Observation())
+
+    async def read(self) -> View:
+        """All Leases of the group; raises KubeError."""
+        found = [one async for one in self._list()]
+        now = self._clock()
+        names = {one["metadata"]["name"] for one in found}
+        self._seen = {name: seen for name, seen in self._seen.items() if name in names}
+        view = View()
+        for one in found:
+            seen = self.observation(one["metadata"]["name"])
+            seen.note(one, now)
+            self._sort(view, one, ended=seen.ended(now))
+        return view
+
+    async def _list(self) -> AsyncIterator[Object]:
+        token = ""
+        while True:
+            page = await self._client.list_page(
+                LEASES,
+                namespace=self._namespace,
+                continue_token=token,
+                label_selector=f"{GROUP_LABEL}={self._group}",
+            )
+            for one in page.items:
+                yield one
+            token = page.continue_token
+            if not token:
+                return
+
+    def _sort(self, view: View, lease: Object, *, ended: bool) -> None:
+        name, labels = lease["metadata"]["name"], lease["metadata"].get("labels") or {}
+        holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
+        same = labels.get(SHARDS) == str(self._shards)
+        match labels.get(ROLE_LABEL):
+            case "member" if ended:
+                view.dead.append(lease)
+            case "member":
+                (view.members if same else view.others).add(holder)
+            case "shard" if same and name in self._numbers:
+                if ended:
+                    view.free.add(self._numbers[name])
+                else:
+                    view.holders[self._numbers[name]] = holder
+            case "shard":
+                view.foreign.append(lease)
+                view.foreign_held = view.foreign_held or not ended
+            case None if name == self._group:
+                view.shared = works_in_shards(lease)

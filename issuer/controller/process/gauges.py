@@ -1,0 +1,63 @@
+"""What the metrics read from the controller when Prometheus asks: nothing is counted here."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from issuer.controller.state import certificates
+from issuer.requests.request import IssuerKey
+from issuer.signing.signer import KeepsLogin
+from issuer.telemetry.metrics import Row
+
+if TYPE_CHECKING:
+    from issuer.controller.process.wiring import Parts
+
+
+def expose(parts: Parts) -> None:
+    """Have the metrics read the gauges from `parts` whenever Prometheus asks."""
+    watch, table = parts.metrics.watch, parts.metrics.watch_table
+    watch("vault_issuer_queue_depth", lambda: float(parts.requests.depth))
+    watch("vault_issuer_queue_oldest_seconds", lambda: parts.requests.oldest_age)
+    watch("vault_issuer_queue_held_back", lambda: float(parts.line.held_back))
+    watch("vault_issuer_requests_in_flight", lambda: float(parts.requests.in_hand))
+    watch("vault_issuer_requests_open", lambda: float(sum(len(store) for store in parts.stores.values())))
+    watch(
+        "vault_issuer_requests_open_bytes",
+        lambda: float(sum(each.size for each in parts.stores.values())),
+    )
+    watch(
+        "vault_issuer_requests_open_unkept",
+        lambda: float(sum(one.without_text for one in parts.stores.values())),
+    )
+    watch("vault_issuer_events_dropped_total", lambda: float(parts.recorder.dropped))
+    watch("vault_issuer_certificates_held", lambda: float(len(parts.delivery)))
+    table(
+        ("vault_issuer_watch_restarts_total",),
+        lambda: [((kind,), (float(one.restarts),)) for kind, one in parts.reflectors.items()],
+    )
+    table(("vault_issuer_token_expiry_timestamp_seconds",), lambda: _token_ends(parts))
+    if parts.options.watch_certificates:
+        table(certificates.TOTALS, lambda: _certificate_totals(parts))
+
+
+def _token_ends(parts: Parts) -> list[Row]:
+    found: list[Row] = []
+    for key in _known_issuers(parts):
+        entry = parts.registry.find(key)
+        shared = None if entry is None else entry.shared
+        if shared is not None and isinstance(shared.signer, KeepsLogin):
+            left = shared.signer.login_ends_in()
+            found.append((tuple(key), (None if left is None else float(round(time.time() + left)),)))
+    return found
+
+
+def _certificate_totals(parts: Parts) -> list[Row]:
+    """Nothing while they may not be watched: zeros would say that all is well."""
+    if not parts.reflectors[certificates.KIND].current:
+        return []
+    return parts.certificates.totals(_known_issuers(parts), time.time())
+
+
+def _known_issuers(parts: Parts) -> list[IssuerKey]:
+    return [key for store in parts.issuer_stores.values() for key in store.known()]

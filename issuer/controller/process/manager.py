@@ -1,0 +1,332 @@
+"""Runs the controller: leadership, watches, workers, and their orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from issuer.controller.issuance.delivery import Held
+from issuer.controller.issuers.reconciler import BuildSigner
+from issuer.controller.leadership.marks import ENDING, GROUP_LABEL, SHARDS
+from issuer.controller.leadership.ownership import Alone, Authority, OneLeader
+from issuer.controller.leadership.replica import Replica
+from issuer.controller.leadership.work import RequestWork
+from issuer.controller.process.options import ControllerOptions
+from issuer.controller.process.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Parts
+from issuer.controller.scheduling import workers
+from issuer.controller.scheduling.checks import Part
+from issuer.controller.state import certificates
+from issuer.kube.client import KubeClient
+from issuer.kube.election import LeaderElector
+from issuer.kube.errors import KubeError
+from issuer.kube.lease import Lease
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.telemetry.health import HealthServer
+
+if TYPE_CHECKING:
+    from issuer.statuspage.server import StatusServer
+
+log = structlog.get_logger(__name__)
+
+
+class Manager:
+    """One controller process.
+
+    ``lease_client`` has connections of its own, so that the Lease is renewed
+    however busy the others are.
+    """
+
+    def __init__(
+        self,
+        options: ControllerOptions,
+        client: KubeClient,
+        lease_client: KubeClient | None = None,
+        build_signer: BuildSigner | None = None,
+    ) -> None:
+        self.options = options
+        self.elector = _elector(options, lease_client or client) if options.leader_elect else None
+        self.replica: Replica | None = None
+        if self.elector is not None and options.sharded:
+            self.replica = Replica(options, lease_client or client, self.elector)
+        self.authority = self.replica or _authority(options, self.elector)
+        self.parts = Parts(options, client, build_signer, self.authority)
+        if self.replica is not None:
+            self.replica.attach(_request_work(self.parts), self.parts.metrics)
+        self.health = HealthServer(self.parts.metrics.registry)
+        self.health.live["loop"] = lambda: None
+        self.health.ready["watches"] = self._watches_ready
+        self.page = (
+            _status_page(options, self.parts, self.elector, self.replica) if options.status_address else None
+        )
+        self._working = False
+
+    def _watches_ready(self) -> str | None:
+        if not self._working:
+            return None  # standing by is being ready to take over
+        late = self.parts.late()
+        return f"not listed yet: {', '.join(late)}" if late else None
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Work until ``stop`` is set or the leadership is lost; the process's exit code."""
+        await self.health.start(self.options.metrics_address)
+        try:
+            if self.page is not None:
+                await self._start_page(self.page)
+            if self.elector is None:
+                await self._lead(stop)
+                return 0
+            if self.replica is not None:
+                return await self._run_replica(self.replica, self.elector, stop)
+            return await self._run_elected(self.elector, stop)
+        finally:
+            if self.page is not None:
+                await self.page.close()
+            await self.health.close()
+
+    async def _start_page(self, page: StatusServer) -> None:
+        from issuer.statuspage.tls import Certificate
+
+        certificate, key = self.options.status_tls_cert, self.options.status_tls_key
+        tls = None if certificate is None or key is None else Certificate(certificate, key)
+        await page.start(self.options.status_address, tls)
+
+    async def _run_elected(self, elector: LeaderElector, stop: asyncio.Event) -> int:
+        """Wait for the Lease, lead, and hand it over; losing it ends the process with 1.
+
+        A process that lost the Lease starts afresh rather than trust what it knew.
+        """
+        started, halt = asyncio.Event(), asyncio.Event()
+        lost = False
+
+        async def on_started() -> None:
+            started.set()
+
+        async def on_stopped() -> None:
+            nonlocal lost
+            lost = not stop.is_set()
+            halt.set()
+
+        election = asyncio.create_task(elector.run(on_started, on_stopped), name="election")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        leading = asyncio.create_task(started.wait(), name="lead")
+        try:
+            await asyncio.wait({stopping, leading, election}, return_when=asyncio.FIRST_COMPLETED)
+            if started.is_set():
+                stopping.add_done_callback(lambda _task: halt.set())
+                if await _sharing_ended(elector.lease, halt):
+                    await self._lead(halt)
+            return 1 if lost else 0
+        finally:
+            stopping.cancel()
+            leading.cancel()
+            await elector.release()
+            await election
+
+    async def _run_replica(self, replica: Replica, elector: LeaderElector, stop: asyncio.Event) -> int:
+        """Work beside other replicas, and compete for what only one does; losing any Lease ends the process
+        with 1."""
+
+        async def on_started() -> None:
+            self.parts.metrics.leader.set(1)
+            self.parts.lead()
+            replica.look()
+
+        async def on_stopped() -> None:
+            self.parts.metrics.leader.set(0)
+            if not stop.is_set():
+                replica.lose()
+
+        election = asyncio.create_task(elector.run(on_started, on_stopped), name="election")
+        try:
+            return 0 if await self._work(stop, replica) else 1
+        finally:
+            await replica.end()
+            await elector.release()
+            await election
+
+    async def _lead(self, stop: asyncio.Event) -> None:
+        """Do all the work until ``stop`` is set, then finish what is in flight."""
+        self.parts.metrics.leader.set(1)
+        log.info("leading", identity=self.options.identity)
+        await self._work(stop)
+        self.parts.metrics.leader.set(0)
+
+    async def _work(self, stop: asyncio.Event, replica: Replica | None = None) -> bool:
+        """Run watches and workers until ``stop`` is set; False when a replica lost a Lease before that."""
+        self._working = kept = True
+        background = [asyncio.create_task(self.parts.recorder.run(), name="events")]
+        working: list[asyncio.Task[None]] = []
+        try:
+            background += self._start_reflectors(*FIRST, *RBAC)
+            if await self._synced(stop, *FIRST):
+                working += self._start_workers()
+                background += self._start_reflectors(*REQUESTS)
+                background += self._start_canaries()
+                background.append(asyncio.create_task(self._watch_certificates(), name="watch-Certificate"))
+                if replica is None:
+                    await stop.wait()
+                elif await self._synced(stop, CertificateRequest.kind):
+                    kept = await replica.run(stop)
+        finally:
+            spent = 0.0 if replica is None else replica.spent
+            await self._finish(working, background, max(0.0, self.options.shutdown_grace - spent))
+            self._working = False
+        return kept
+
+    def _start_workers(self) -> list[asyncio.Task[None]]:
+        parts, options = self.parts, self.options
+        return [
+            *workers.start(
+                "policies", 1, parts.policy_queue, parts.policy_reconciler.reconcile, parts.defects
+            ),
+            *workers.start(
+                "issuers",
+                options.issuer_workers * len(Part),
+                parts.issuers,
+                parts.issuer_reconciler.reconcile,
+                parts.defects,
+            ),
+            *workers.start(
+                "requests",
+                options.workers,
+                parts.requests,
+                parts.reconcile_request,
+                parts.defects,
+            ),
+            *workers.start(
+                "revocations",
+                REVOCATION_WORKERS,
+                parts.revocation_queue,
+                parts.revocation_reconciler.reconcile,
+                parts.defects,
+            ),
+        ]
+
+    def _start_reflectors(self, *kinds: str) -> list[asyncio.Task[None]]:
+        return [
+            asyncio.create_task(self.parts.reflectors[kind].run(), name=f"watch-{kind}")
+            for kind in kinds
+            if kind in self.parts.reflectors
+        ]
+
+    def _start_canaries(self) -> list[asyncio.Task[None]]:
+        prober = self.parts.prober
+        return [] if prober is None else [prober.start()]
+
+    async def _watch_certificates(self) -> None:
+        """Behind the requests, as nothing waits for Certificates."""
+        reflector = self.parts.reflectors.get(certificates.KIND)
+        if reflector is not None:
+            await self.parts.reflectors[CertificateRequest.kind].synced.wait()
+            await reflector.run()
+
+    async def _synced(self, stop: asyncio.Event, *kinds: str) -> bool:
+        """Wait until these kinds are listed; False when told to stop before that."""
+        waits = asyncio.gather(*(self.parts.reflectors[kind].synced.wait() for kind in kinds))
+        stopping = asyncio.create_task(stop.wait())
+        both: set[asyncio.Future[Any]] = {waits, stopping}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        synced = waits.done()
+        for task in (waits, stopping):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        return synced
+
+    async def _finish(
+        self, working: list[asyncio.Task[None]], background: list[asyncio.Task[None]], grace: float
+    ) -> None:
+        """Take no new work, finish what is in flight, deliver or discard what is held."""
+        deadline = time.monotonic() + grace
+        self.parts.close_queues()
+        log.info("stopping", in_flight=self.parts.requests.in_hand, held=len(self.parts.delivery))
+        if working:
+            _done, late = await asyncio.wait(working, timeout=grace)
+            for task in late:
+                task.cancel()
+            if late:
+                log.error("work cut off at the end of the grace period", workers=len(late))
+                await asyncio.gather(*late, return_exceptions=True)
+        await self._flush_held(lambda: deadline - time.monotonic())
+        await self.parts.recorder.flush()
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await self.parts.registry.close()
+        log.info("stopped")
+
+    async def _flush_held(self, left: Callable[[], float]) -> None:
+        """Write what is signed while there is time, and discard the rest."""
+        while left() > 1 and (ours := self._held_by_us()):
+            for held in ours:
+                try:
+                    await self.parts.delivery.deliver_fresh(held)
+                except KubeError as error:
+                    log.warning("certificate not written yet", request=str(held.key), error=str(error))
+            if len(self.parts.delivery):
+                await asyncio.sleep(0.5)
+        await self.parts.delivery.close()
+
+    def _held_by_us(self) -> list[Held]:
+        """The certificates that wait to be written under a Lease that we still have."""
+        return [held for held in self.parts.delivery.all_held() if self.authority.holds(held.key)]
+
+
+def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
+    lease = Lease(client, options.namespace, options.lease_name, options.identity, options.lease_times)
+    # By which it is found, however it is named.
+    lease.labels = {GROUP_LABEL: options.lease_name}
+    # Seen by replicas that share the work: they stop.
+    lease.annotate = lambda old: {**old, SHARDS: ENDING} if SHARDS in old else old
+    return LeaderElector(lease)
+
+
+def _status_page(
+    options: ControllerOptions, parts: Parts, elector: LeaderElector | None, replica: Replica | None
+) -> StatusServer:
+    # Imported here, as a controller without the page starts sooner without it.
+    from issuer.controller.process.statuspage_source import StatusSource
+    from issuer.statuspage.door import ApiReviewer, Door
+    from issuer.statuspage.live import Live
+    from issuer.statuspage.server import StatusServer
+
+    door = Door(ApiReviewer(parts.client)) if options.status_exposed else None
+    return StatusServer(Live(StatusSource(options, parts, elector, replica)), door)
+
+
+def _authority(options: ControllerOptions, elector: LeaderElector | None) -> Authority:
+    return Alone() if elector is None else OneLeader(elector.lease, options.vault_timeout)
+
+
+def _request_work(parts: Parts) -> RequestWork:
+    return RequestWork(
+        client=parts.client,
+        stores=parts.stores,
+        reflectors=parts.reflectors,
+        queue=parts.requests,
+        reconciler=parts.request_reconciler,
+        registry=parts.registry,
+        unprocessed=parts.unprocessed,
+        delivery=parts.delivery,
+    )
+
+
+async def _sharing_ended(lease: Lease, stop: asyncio.Event) -> bool:
+    """Wait for replicas that shared the work until now (``--shards``); False when told to stop before.
+
+    They see within seconds that a single leader has begun, and can't renew for longer than their Leases last.
+    """
+    if SHARDS in lease.found:
+        seconds = 2 * lease.times.duration
+        log.warning("replicas with --shards were at work: waiting until all have ended", seconds=seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await stop.wait()
+    if not stop.is_set():
+        lease.annotate = lambda old: {name: value for name, value in old.items() if name != SHARDS}
+    return not stop.is_set()

@@ -1,0 +1,179 @@
+"""What the status page shows, taken from the controller's parts as they are at that moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from issuer import __version__
+from issuer.controller.canary.history import CanaryRun as Run
+from issuer.controller.leadership.replica import Replica as Sharing
+from issuer.controller.process.options import ControllerOptions
+from issuer.controller.process.statuspage_expiring import count_ends
+from issuer.controller.process.wiring import Parts
+from issuer.controller.state import certificates
+from issuer.controller.state.stores import Glance
+from issuer.kube.election import LeaderElector
+from issuer.requests.conditions import find, parse_time
+from issuer.requests.kinds import kind_of
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import IssuerKey, RequestKey
+from issuer.statuspage.drawing import RUNS
+from issuer.statuspage.model import Answer, CanaryRun, Expiring, Issuer, Open, Outcome, Replica, Where, Work
+from issuer.statuspage.snapshot import SLICE
+
+COUNT_AGAIN: Final = timedelta(seconds=10)
+"""How old the count of Certificates may be."""
+
+_CSR: Final = f"{KubernetesCSR.kind} "
+
+
+class StatusSource:
+    """An ``issuer.statuspage.model.Source``. ``elector`` is None without an election, ``sharing`` without
+    ``--shards``."""
+
+    def __init__(
+        self,
+        options: ControllerOptions,
+        parts: Parts,
+        elector: LeaderElector | None,
+        sharing: Sharing | None,
+    ) -> None:
+        self._options = options
+        self._parts = parts
+        self._elector = elector
+        self._sharing = sharing
+        self._expiring: Expiring | None = None
+        self._counted = datetime.min.replace(tzinfo=UTC)
+
+    def replica(self) -> Replica:
+        """This process, and who leads."""
+        identity, late = self._options.identity, tuple(self._parts.late())
+        if self._elector is None:
+            return Replica(__version__, identity, "alone", late=late)
+        leader, sharing = self._elector.lease.holder, self._sharing
+        if sharing is not None:
+            shards = self._options.shards
+            return Replica(
+                __version__, identity, "shares", leader, shards, sharing.owned, sharing.members, late
+            )
+        if self._elector.is_leader:
+            return Replica(__version__, identity, "leads", leader, late=late)
+        return Replica(__version__, identity, "stands by", leader)
+
+    def work(self) -> Work:
+        """The numbers."""
+        parts, queue = self._parts, self._parts.requests
+        return Work(
+            open=sum(len(store) for store in parts.stores.values()),
+            in_line=queue.depth,
+            in_work=queue.in_hand,
+            later=queue.delayed,
+            held_back=parts.line.held_back,
+            unwritten=len(parts.delivery),
+            oldest=queue.oldest_age,
+            per_second=parts.delivery.recent.per_second(),
+            since_start=dict(parts.delivery.recent.totals),
+        )
+
+    def issuers(self) -> Sequence[Issuer]:
+        """Every issuer as its status says, which all replicas see."""
+        stores = self._parts.issuer_stores.values()
+        return [self._issuer(key, store.get(key) or {}) for store in stores for key in store.known()]
+
+    def _issuer(self, key: IssuerKey, obj: dict[str, Any]) -> Issuer:
+        spec, status = obj.get("spec") or {}, obj.get("status") or {}
+        vault = spec.get("vault") or {}
+        ready = find(status.get("conditions"), "Ready") or {}
+        entry = self._parts.registry.find(key)
+        life = None if entry is None else entry.current_lives.get(False)
+        return Issuer(
+            kind=key.kind,
+            namespace=key.namespace,
+            name=key.name,
+            ready={"True": True, "False": False}.get(ready.get("status", "")),
+            reason=str(ready.get("reason", "")),
+            message=str(ready.get("message", "")),
+            server=_host(str(vault.get("server", ""))),
+            path=str(vault.get("path", "")),
+            ca_subject=str(status.get("caSubject") or ""),
+            ca_begins=None if life is None else life.begins,
+            ca_ends=_time(status.get("caNotAfter")),
+            warnings=tuple(str(one) for one in status.get("warnings") or ()),
+            canary=tuple(_canary_run(one) for one in self._parts.canaries.runs(key)[-RUNS:]),
+        )
+
+    def slices(self) -> Iterator[Sequence[Open]]:
+        """Every open request once, some at a time."""
+        for store in self._parts.stores.values():
+            keys = store.pending()
+            for first in range(0, len(keys), SLICE):
+                found = ((key, store.glance(key)) for key in keys[first : first + SLICE])
+                yield [self._open(key, glance) for key, glance in found if glance is not None]
+
+    def _open(self, key: RequestKey, glance: Glance) -> Open:
+        reason = glance.reason or self._told(key, glance.uid)
+        issuer = "" if glance.issuer is None else str(glance.issuer)
+        return Open(str(key), issuer, glance.username, self._where(key, reason), reason)
+
+    def _where(self, key: RequestKey, reason: str) -> Where:
+        place = self._parts.requests.where(key)
+        if place is not None:
+            return place
+        # Another replica's request has no place in our queue: only its status tells whether it waits.
+        others = not self._parts.authority.takes(key)
+        return "line" if others and not reason else "waiting"
+
+    def _told(self, key: RequestKey, uid: str) -> str:
+        """Why a request waits whose status has no place for it."""
+        told = self._parts.request_reconciler.told.get(key)
+        return told[1] if told is not None and told[0] == uid else ""
+
+    def created(self, request: str) -> datetime | None:
+        """When an open request was made."""
+        key = _key(request)
+        found = self._parts.stores[kind_of(key)].get(key)
+        return None if found is None else found.created
+
+    def answers(self, outcome: Outcome) -> Sequence[Answer]:
+        """The last answers of this process."""
+        return self._parts.delivery.recent.last(outcome)
+
+    async def expiring(self, now: datetime) -> Expiring | None:
+        """What ends when, counted every ten seconds; None while Certificates can't be watched."""
+        reflector = self._parts.reflectors.get(certificates.KIND)
+        if reflector is None or not reflector.current:
+            return None
+        if self._expiring is None or now - self._counted >= COUNT_AGAIN:
+            self._expiring, self._counted = await count_ends(self._parts.certificates.all(), now), now
+        return self._expiring
+
+
+def _canary_run(run: Run) -> CanaryRun:
+    return CanaryRun(run.started, str(run.stage or ""), run.seconds, run.message)
+
+
+def _key(request: str) -> RequestKey:
+    if request.startswith(_CSR):
+        return RequestKey("", request.removeprefix(_CSR))
+    namespace, _, name = request.partition("/")
+    return RequestKey(namespace, name)
+
+
+def _host(server: str) -> str:
+    """Host and port of a URL, without whatever else somebody wrote into it."""
+    try:
+        found = urlsplit(server)
+        host = found.hostname or ""
+        return f"{host}:{found.port}" if found.port else host
+    except ValueError:
+        return ""
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return parse_time(str(text)) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,168 @@
+"""Which issuers are checked next, so that none waits for another tenant's dead server.
+
+Checks of cluster issuers and of namespaced ones have workers of their own, and so have those that take long.
+A namespace has at most a quarter of the workers for all its issuers. A check that has not ended quickly is
+broken off and begun again among those that may take long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeVar
+from weakref import WeakValueDictionary
+
+from issuer.api.group import CLUSTER_ISSUER_KIND
+from issuer.api.server import server_of
+from issuer.controller.scheduling.limits import OPEN
+from issuer.controller.scheduling.lookups import NAMESPACE
+from issuer.controller.state.stores import IssuerStore
+from issuer.kube.line import Closed, Gate, Place
+from issuer.kube.parts import PartedLine
+from issuer.requests.request import IssuerKey
+from issuer.signing.outcomes import Retry
+
+T = TypeVar("T")
+
+QUICK: Final = 3.0
+"""Seconds within which a check of a sound issuer ends: login, chain and probe together are some 50 ms."""
+
+EACH: Final = 4
+"""A namespace has one worker of so many at most, and one at least: four that hold all of theirs, for `QUICK`
+seconds each time a server is not known to be slow, hold up other namespaces and no cluster issuer."""
+
+CALLS: Final = 4
+"""Calls' timeouts after which a check is given up whose server answers every call, but each just in time."""
+
+_MOST_SLOW: Final = 10_000  # servers that are remembered; one forgotten is found slow again
+
+
+class Part(Enum):
+    """Which of the workers check an issuer."""
+
+    CLUSTER = "cluster issuers"
+    NAMESPACED = "issuers of namespaces"
+    SLOW_CLUSTER = "cluster issuers whose server answers slowly"
+    SLOW_NAMESPACED = "issuers of namespaces whose server answers slowly"
+
+
+class TookLong(Exception):
+    """A check did not end quickly: its next turn is among those that may take long."""
+
+
+class CheckGate:
+    """At most so many checks of one namespace at once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._in_hand = 0
+
+    def closed(self) -> Closed | None:
+        """Why no further check may begin now."""
+        return Closed("concurrent") if self._in_hand >= self._most else None
+
+    def passed(self, key: IssuerKey) -> None:
+        """A check begins."""
+        self._in_hand += 1
+
+    def done(self, key: IssuerKey) -> None:
+        """It ended."""
+        self._in_hand -= 1
+
+    def waited(self, reason: str, seconds: float) -> None:
+        """Not measured."""
+
+
+@dataclass(slots=True, eq=False)
+class _Gates:
+    """The gate of each namespace, for as long as anything stands before it or has passed it."""
+
+    most: int
+    found: WeakValueDictionary[tuple[Part, str], CheckGate]
+
+    def of(self, part: Part, namespace: str) -> CheckGate:
+        gate = self.found.get((part, namespace))
+        if gate is None:
+            gate = self.found[part, namespace] = CheckGate(self.most)
+        return gate
+
+
+class CheckTurns:
+    """The order of checks. Each part has `workers`; `longest` is how long the slowest check may take, in
+    seconds."""
+
+    def __init__(
+        self,
+        issuers: Mapping[str, IssuerStore],
+        workers: int,
+        longest: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuers = issuers
+        self._longest = longest
+        self._clock = clock
+        self._gates = _Gates(max(1, workers // EACH), WeakValueDictionary())
+        self._slow: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self.line: PartedLine[IssuerKey] = PartedLine(self.place, self.part, dict.fromkeys(Part, workers))
+
+    def place(self, key: IssuerKey) -> Place[IssuerKey]:
+        """Where a check stands. Cluster issuers at one server share its turns; a namespace has its own turns
+        for all of its issuers, and within them its servers take turns."""
+        server = self._server(key)
+        if key.kind == CLUSTER_ISSUER_KIND:
+            return Place(server, OPEN, key)
+        gate: Gate[IssuerKey] = self._gates.of(self.part(key), key.namespace)
+        return Place(key.namespace, gate, server)
+
+    def part(self, key: IssuerKey) -> Part:
+        """Which workers check it, by what is known of its server now."""
+        slow = self._standing(key) in self._slow
+        if key.kind == CLUSTER_ISSUER_KIND:
+            return Part.SLOW_CLUSTER if slow else Part.CLUSTER
+        return Part.SLOW_NAMESPACED if slow else Part.NAMESPACED
+
+    async def bounded(self, key: IssuerKey, check: Awaitable[T]) -> T:
+        """What the check comes to.
+
+        Raises TookLong where it has to be begun again among the slow ones, and Retry where it
+        took too long even there.
+        """
+        patient = self.line.part(key) in (Part.SLOW_CLUSTER, Part.SLOW_NAMESPACED)
+        standing, began = self._standing(key), self._clock()
+        seconds = self._longest if patient else QUICK
+        namespace = NAMESPACE.set(key.namespace)
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await check
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            if patient:
+                raise Retry(
+                    "VaultUnreachable",
+                    f"The check did not end in {seconds:g} seconds: {self._server(key)} answers too slowly",
+                ) from error
+            self._remember(standing)
+            raise TookLong from error
+        finally:
+            NAMESPACE.reset(namespace)
+            if patient and self._clock() - began < QUICK:
+                self._slow.pop(standing, None)
+
+    def _remember(self, standing: tuple[str, str]) -> None:
+        self._slow[standing] = None
+        self._slow.move_to_end(standing)
+        if len(self._slow) > _MOST_SLOW:
+            self._slow.popitem(last=False)
+
+    def _standing(self, key: IssuerKey) -> tuple[str, str]:
+        return key.namespace, self._server(key)
+
+    def _server(self, key: IssuerKey) -> str:
+        obj = self._issuers[key.kind].get(key)
+        # What is gone or can't be read costs no call to a server.
+        return "" if obj is None else server_of(obj.get("spec") or {})

@@ -1,0 +1,206 @@
+"""How much of the controller, and of Vault, one issuer may have at a time.
+
+An issuer's gate is asked before each of its requests is handed out (``issuer.kube.line``), so a request that
+has to wait costs no worker and no write.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from issuer.api.issuers import RateLimit
+from issuer.controller.state.issuers import IssuerRegistry
+from issuer.kube.line import Closed
+from issuer.requests.request import IssuerKey, RequestKey
+from issuer.telemetry.metrics import Metrics
+
+Clock = Callable[[], float]
+
+SILENT_AFTER: Final = 2.0
+"""Seconds without any answer after which an issuer with signing calls under way gets no further requests."""
+
+LONGEST_PAUSE: Final = 60.0
+"""Seconds Vault's Retry-After holds back a whole issuer at most."""
+
+_PAUSE: Final = 1.0  # where Vault's 429 does not say for how long
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Tokens of a rate limit: so many a second, and at most ``burst`` of them.
+
+    A token is set aside for each request that is handed out and spent when its signing call begins, so Vault
+    sees in any t seconds at most ``burst`` and t times the rate. Those set aside still fill the bucket.
+    """
+
+    level: float | None = None
+    filled: float = 0.0
+    aside: set[RequestKey] = field(default_factory=set)
+
+    def fill(self, limit: RateLimit, now: float) -> float:
+        """The level now."""
+        rate, burst = _rate(limit)
+        before = burst if self.level is None else self.level
+        self.level = min(burst, before + (now - self.filled) * rate)
+        self.filled = now
+        return self.level
+
+    def wait(self, limit: RateLimit, now: float) -> Closed | None:
+        """None while there is a token that is nobody's."""
+        rate, burst = _rate(limit)
+        missing = len(self.aside) + 1 - self.fill(limit, now)
+        if missing <= 0:
+            return None
+        # Where all that fit are set aside, time brings no more.
+        return Closed("rate", missing / rate if len(self.aside) + 1 <= burst else None)
+
+    def spend(self, key: RequestKey, limit: RateLimit, now: float) -> None:
+        """A signing call begins; one that none was set aside for leaves a debt."""
+        self.level = self.fill(limit, now) - 1
+        self.aside.discard(key)
+
+
+def _rate(limit: RateLimit) -> tuple[int, int]:
+    rate = limit.per_second or 1
+    return rate, limit.burst or rate
+
+
+class IssuerGate:
+    """Lets requests of one issuer go, or says why none may.
+
+    ``limit`` is its ``spec.rateLimit`` as it is now; ``concurrent`` holds where that says nothing. ``told``
+    hears how long requests stood before it, and why.
+    """
+
+    def __init__(
+        self,
+        limit: Callable[[], RateLimit | None],
+        concurrent: int,
+        told: Callable[[str, float], None],
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._limit = limit
+        self._concurrent = concurrent
+        self._told = told
+        self._clock = clock
+        self._bucket = Bucket()
+        self._in_hand = 0
+        self._calls = 0
+        self._heard = 0.0  # when the last signing call ended, or the first of those under way began
+        self._paused_until = 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of it is in hand."""
+        return not self._in_hand
+
+    def closed(self) -> Closed | None:
+        """Why no further request may go now."""
+        now, limit = self._clock(), self._limit()
+        most = (limit and limit.concurrent) or self._concurrent
+        if self._in_hand >= most:
+            return Closed("concurrent")
+        if self._calls and now - self._heard > SILENT_AFTER:
+            return Closed("silent")
+        if now < self._paused_until:
+            return Closed("vault", self._paused_until - now)
+        if limit is None or limit.per_second is None:
+            return None
+        return self._bucket.wait(limit, now)
+
+    def passed(self, key: RequestKey) -> None:
+        """A request goes."""
+        self._in_hand += 1
+        limit = self._limit()
+        if limit is not None and limit.per_second is not None:
+            self._bucket.aside.add(key)
+
+    def done(self, key: RequestKey) -> None:
+        """It is no longer worked on; a token it did not need is free again."""
+        self._in_hand -= 1
+        self._bucket.aside.discard(key)
+
+    def waited(self, reason: str, seconds: float) -> None:
+        """Requests stood before the closed gate."""
+        self._told(reason, seconds)
+
+    @contextmanager
+    def call(self, key: RequestKey) -> Iterator[None]:
+        """Around each signing call."""
+        now, limit = self._clock(), self._limit()
+        if limit is not None and limit.per_second is not None:
+            self._bucket.spend(key, limit, now)
+        if not self._calls:
+            self._heard = now
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            self._heard = self._clock()
+
+    def pause(self, seconds: float | None) -> None:
+        """Vault said 429, and perhaps when to come back."""
+        wanted = _PAUSE if seconds is None else min(seconds, LONGEST_PAUSE)
+        self._paused_until = max(self._paused_until, self._clock() + wanted)
+
+
+class OpenGate:
+    """For what no issuer's limit is about."""
+
+    def closed(self) -> Closed | None:
+        """Never."""
+        return None
+
+    def passed(self, key: object) -> None:
+        """Nothing to count."""
+
+    def done(self, key: object) -> None:
+        """Nothing to count."""
+
+    def waited(self, reason: str, seconds: float) -> None:
+        """Never."""
+
+
+class Limits:
+    """The gate of each issuer; ``concurrent`` is for those whose spec says nothing of it."""
+
+    def __init__(self, registry: IssuerRegistry, metrics: Metrics, concurrent: int) -> None:
+        self._registry = registry
+        self._metrics = metrics
+        self._concurrent = concurrent
+        self._gates: dict[IssuerKey, IssuerGate] = {}
+
+    def gate(self, issuer: IssuerKey) -> IssuerGate:
+        """The issuer's gate, made when it is asked for first."""
+        found = self._gates.get(issuer)
+        if found is None:
+            found = self._gates[issuer] = IssuerGate(
+                lambda: self._spec(issuer),
+                self._concurrent,
+                partial(self._waited, issuer),
+            )
+        return found
+
+    def _waited(self, issuer: IssuerKey, reason: str, seconds: float) -> None:
+        entry = self._registry.find(issuer)
+        if entry is not None and entry.uid:  # the series of one that is gone are gone, too
+            self._metrics.throttled.labels(*issuer, reason).inc(seconds)
+
+    def forget(self, issuer: IssuerKey) -> None:
+        """The issuer is gone."""
+        gate = self._gates.get(issuer)
+        if gate is not None and gate.idle:
+            del self._gates[issuer]
+
+    def _spec(self, issuer: IssuerKey) -> RateLimit | None:
+        entry = self._registry.find(issuer)
+        return None if entry is None or entry.spec is None else entry.spec.rate_limit
+
+
+OPEN: Final = OpenGate()

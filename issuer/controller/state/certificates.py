@@ -1,0 +1,162 @@
+"""cert-manager's Certificates that name our issuers: when they end, and whether they were renewed in time.
+
+Nothing is decided by them; metrics and the status page read them. A few fields of each are kept, some hundred
+bytes, and counting goes once over all when it is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
+from issuer.controller.state.stores import Json, Store
+from issuer.requests.conditions import is_true, parse_time
+from issuer.requests.request import MAX_NAME, IssuerKey
+from issuer.telemetry.metrics import Row
+
+KIND: Final = "Certificate"
+SELECTOR: Final = f"spec.issuerRef.group={GROUP}"
+"""cert-manager 1.21's CRD knows the field; where an older one doesn't, the reflector filters here."""
+
+TOTALS: Final = (
+    "vault_issuer_certificates",
+    "vault_issuer_certificates_not_ready",
+    "vault_issuer_certificates_past_renewal",
+    "vault_issuer_certificates_next_expiry_timestamp_seconds",
+)
+"""The metrics that ``CertificateStore.totals`` has the values of, in its order."""
+
+_SPARE: Final = 100
+"""Issuers that are remembered although nobody may name them any more."""
+
+NO_ISSUER: Final = IssuerKey("", "", "")
+
+Name = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What is kept of one. Times are seconds since the epoch; None where cert-manager has set none yet."""
+
+    namespace: str
+    name: str
+    issuer: IssuerKey
+    not_after: float | None
+    renewal_time: float | None
+    ready: bool
+
+    def past_renewal(self, now: float) -> bool:
+        """Whether it should have been renewed by now: cert-manager moves the time on when it has."""
+        return self.renewal_time is not None and self.renewal_time <= now
+
+
+class CertificateStore(Store[Name]):
+    """Every Certificate whose issuer is of our kinds, as the watch last showed it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: dict[Name, Certificate] = {}
+        self._issuers: dict[IssuerKey, IssuerKey] = {}  # one object for all that name the same
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def all(self) -> Iterator[Certificate]:
+        """Each of them; it must not be kept over an ``await``."""
+        return iter(self._found.values())
+
+    def totals(self, issuers: Collection[IssuerKey], now: float) -> list[Row]:
+        """``TOTALS`` for each of the issuers that are there, and together for all others that are named.
+
+        Anyone can name issuers that don't exist: those must not become labels.
+        """
+        counted = {issuer: _Count() for issuer in issuers}
+        for one in self._found.values():
+            count = counted.get(one.issuer)
+            if count is None:
+                count = counted.setdefault(NO_ISSUER, _Count())
+            count.add(one, now)
+        return [(tuple(issuer), count.values) for issuer, count in counted.items()]
+
+    def key_of(self, obj: Json) -> Name:
+        """Namespace and name."""
+        meta = obj["metadata"]
+        return meta["namespace"], meta["name"]
+
+    def known(self) -> tuple[Name, ...]:
+        """Every one."""
+        return tuple(self._found)
+
+    def upsert(self, obj: Json) -> None:
+        """One appeared or changed."""
+        namespace, name = self.key_of(obj)
+        status = obj.get("status") or {}
+        issuer = issuer_of(obj)
+        self._found[namespace, name] = Certificate(
+            sys.intern(namespace),
+            name,
+            self._issuers.setdefault(issuer, issuer),
+            _seconds(status.get("notAfter")),
+            _seconds(status.get("renewalTime")),
+            is_true(status.get("conditions"), "Ready"),
+        )
+        if len(self._issuers) > 2 * len(self._found) + _SPARE:
+            self._forget_unnamed()
+
+    def end(self) -> None:
+        """The list is complete; issuers that nobody names any more are forgotten."""
+        super().end()
+        self._forget_unnamed()
+
+    def _forget_unnamed(self) -> None:
+        self._issuers = {one.issuer: one.issuer for one in self._found.values()}
+
+    def drop(self, key: Name) -> None:
+        """One is gone."""
+        self._found.pop(key, None)
+
+
+def is_ours(obj: Json) -> bool:
+    """Whether a Certificate names an issuer of our kinds."""
+    reference = obj["spec"].get("issuerRef") or {}
+    ours = reference.get("group") == GROUP and reference.get("kind") in (ISSUER_KIND, CLUSTER_ISSUER_KIND)
+    # cert-manager bounds no name, and what is longer names nothing.
+    return ours and len(reference.get("name") or "") <= MAX_NAME
+
+
+def issuer_of(obj: Json) -> IssuerKey:
+    """The issuer that a Certificate of ours names."""
+    reference = obj["spec"]["issuerRef"]
+    namespace = "" if reference["kind"] == CLUSTER_ISSUER_KIND else obj["metadata"]["namespace"]
+    return IssuerKey(reference["kind"], namespace, reference["name"])
+
+
+@dataclass(slots=True)
+class _Count:
+    """What ``TOTALS`` says of one issuer."""
+
+    there: int = 0
+    not_ready: int = 0
+    past_renewal: int = 0
+    first_end: float = inf
+
+    def add(self, one: Certificate, now: float) -> None:
+        self.there += 1
+        self.not_ready += not one.ready
+        self.past_renewal += one.past_renewal(now)
+        if one.not_after is not None and one.not_after < self.first_end:
+            self.first_end = one.not_after
+
+    @property
+    def values(self) -> tuple[float | None, ...]:
+        first_end = None if self.first_end == inf else self.first_end
+        return self.there, self.not_ready, self.past_renewal, first_end
+
+
+def _seconds(time: str | None) -> float | None:
+    return None if time is None else parse_time(time).timestamp()

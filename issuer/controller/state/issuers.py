@@ -1,0 +1,291 @@
+"""What the controller knows of each issuer right now, and which requests wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from issuer.api.issuers import IssuerSpec
+from issuer.controller.state.ca_expiry import CALife, LongestAsked
+from issuer.requests.request import IssuerKey, RequestKey
+from issuer.signing.outcomes import IssuerBroken, SigningError
+from issuer.signing.signer import Signer
+from issuer.vault.connection import TLSUse
+from issuer.x509.anchors import Anchors
+
+Identity = tuple[object, ...]
+"""What a signer's token belongs to: issuer UID, generation, and the version of each Secret read."""
+
+
+MAX_TLS: Final = 32 << 20
+"""Bytes that one namespace's issuers may take for what their TLS trusts and shows: some 40 times the system's
+CAs beside a client certificate, or 1,000 times a small bundle."""
+
+# A role gives every certificate the same differences, and an event each would leave no room for others.
+TELL_AGAIN = timedelta(hours=1)
+
+
+@dataclass(slots=True, eq=False)
+class SharedSigner:
+    """A signer with the count of who uses it, closed when it is retired and nobody does.
+
+    An issuer that changes gets a new signer at once, while requests under way
+    (and certificates still to be delivered) keep the one they began with.
+    `anchors` are the CAs that its certificates must lead to, None for any.
+    """
+
+    signer: Signer
+    identity: Identity
+    anchors: Anchors | None = None
+    _users: int = 0
+    _retired: bool = False
+    _closed: bool = False
+
+    def borrow(self) -> SharedSigner:
+        """Count one more user; every borrow needs one ``give_back``."""
+        self._users += 1
+        return self
+
+    async def give_back(self) -> None:
+        """One user less."""
+        self._users -= 1
+        await self._close_if_unused()
+
+    async def retire(self) -> None:
+        """No new users will come."""
+        self._retired = True
+        await self._close_if_unused()
+
+    async def _close_if_unused(self) -> None:
+        if self._retired and self._users <= 0 and not self._closed:
+            self._closed = True
+            await self.signer.close()
+
+
+@dataclass(slots=True, eq=False)
+class IssuerEntry:
+    """One issuer as the last check left it.
+
+    ``uid`` and ``generation`` tell which object was checked: a request uses the
+    entry only while they are those of the object the API server has now.
+    ``suspect`` is set when a signing call found it broken although the check
+    had passed: then a single request tries first, and the others follow it.
+    ``may_approve`` is False where we may not set Approved or Denied for its
+    requests but would have to. ``refused`` says which status write with a signed
+    certificate the API server refused: until it goes through, nothing is signed.
+    ``lives`` are those of the CAs that sign, as the check found them, ``seen`` of others that
+    certificates came back from (a role may name its CA itself), and ``longest`` what was asked of them,
+    by whether a CA certificate is asked for. ``told`` says when which kinds of
+    differences of its certificates had their last event. `stranger` tells of a certificate
+    from a CA that is none of the issuer's, until a check has said it.
+    """
+
+    key: IssuerKey
+    uid: str = ""
+    generation: int = 0
+    spec: IssuerSpec | None = None
+    shared: SharedSigner | None = None
+    ready: bool = False
+    reason: str = "Pending"
+    message: str = "it has not been checked yet"
+    suspect: bool = False
+    may_approve: bool = True
+    refused: str | None = None
+    lives: dict[bool, CALife] = field(default_factory=dict)
+    seen: dict[bool, CALife] = field(default_factory=dict)
+    longest: dict[bool, LongestAsked] = field(
+        default_factory=lambda: {False: LongestAsked(), True: LongestAsked()}
+    )
+    told: dict[frozenset[str], datetime] = field(default_factory=dict)
+    stranger: SigningError | None = None
+    waiting: dict[RequestKey, None] = field(default_factory=dict)
+
+    def is_news(self, differences: frozenset[str], now: datetime) -> bool:
+        """Whether differences of these kinds, if any, were not told for a while; they count as told then."""
+        last = self.told.get(differences)
+        if not differences or (last is not None and now - last < TELL_AGAIN):
+            return False
+        self.told[differences] = now
+        return True
+
+    def found_lives(self, lives: dict[bool, CALife]) -> None:
+        """The check found these; what was seen beside a CA that another has replaced is out of date."""
+        for is_ca, life in lives.items():
+            before = self.lives.get(is_ca)
+            if before is None or before.signer != life.signer:
+                self.seen.pop(is_ca, None)
+        self.lives = lives
+
+    def saw_life(self, life: CALife, *, is_ca: bool) -> None:
+        """A certificate came back from this CA."""
+        known = self.lives.get(is_ca)
+        if known is not None and known.signer == life.signer:
+            self.seen.pop(is_ca, None)
+        else:
+            self.seen[is_ca] = life
+
+    @property
+    def current_lives(self) -> dict[bool, CALife]:
+        """The lives of the CAs that sign, as far as is known, by whether CA certificates are signed."""
+        return {**self.lives, **self.seen}
+
+    @property
+    def external(self) -> bool:
+        """Whether another approver goes first."""
+        return self.spec is not None and self.spec.approval == "External"
+
+    def describes(self, uid: str, generation: int) -> bool:
+        """Whether this entry was made from that very object and spec."""
+        return (self.uid, self.generation) == (uid, generation)
+
+
+class IssuerRegistry:
+    """All issuers by key; ``wake`` puts a waiting request back into the queue.
+
+    A request waits for one issuer at a time. ``settled`` is called when an
+    attempt at a request is over, so that a suspect issuer's next request goes
+    when the one that went first neither proved it sound nor found it broken.
+    """
+
+    def __init__(self, wake: Callable[[RequestKey], None]) -> None:
+        self._wake = wake
+        self._entries: dict[IssuerKey, IssuerEntry] = {}
+        self._waits_for: dict[RequestKey, IssuerKey] = {}
+        self._goes_first: dict[RequestKey, IssuerKey] = {}
+        self._tls: dict[str, dict[IssuerKey, TLSUse]] = {}
+
+    def entry(self, key: IssuerKey) -> IssuerEntry:
+        """The entry of that issuer, made empty and not ready when there was none."""
+        return self._entries.setdefault(key, IssuerEntry(key))
+
+    def find(self, key: IssuerKey) -> IssuerEntry | None:
+        """The entry of that issuer, if it has one."""
+        return self._entries.get(key)
+
+    def known_waiting(self) -> tuple[RequestKey, ...]:
+        """The requests that wait for an issuer, or went first to try one."""
+        return (*self._waits_for, *self._goes_first)
+
+    def wait(self, key: IssuerKey, request: RequestKey) -> None:
+        """Remember that a request waits for this issuer."""
+        self.leave(request)
+        self.entry(key).waiting[request] = None
+        self._waits_for[request] = key
+
+    def leave(self, request: RequestKey) -> None:
+        """The request waits no longer: it is gone, or is being looked at."""
+        key = self._waits_for.pop(request, None)
+        entry = None if key is None else self._entries.get(key)
+        if entry is not None:
+            entry.waiting.pop(request, None)
+            self._tidy(entry)
+
+    def settled(self, request: RequestKey) -> None:
+        """An attempt at the request is over."""
+        key = self._goes_first.pop(request, None)
+        entry = None if key is None else self._entries.get(key)
+        if entry is not None and entry.ready and entry.suspect:
+            self._wake_first(entry)
+
+    def mark_broken(self, key: IssuerKey, reason: str, message: str) -> None:
+        """The issuer can't sign now; its requests wait until a check says otherwise.
+
+        When the reason is news, they look again, so that each says why it waits.
+        """
+        entry = self.entry(key)
+        news = entry.reason != reason
+        entry.ready, entry.reason, entry.message = False, reason, message
+        if news:
+            self.wake_all(key)
+
+    def mark_ready(self, key: IssuerKey) -> None:
+        """The issuer signs; wake its requests, or only one while it is suspect."""
+        entry = self.entry(key)
+        entry.ready, entry.reason, entry.message = True, "Ready", ""
+        if entry.suspect:
+            self._wake_first(entry)
+        else:
+            self.wake_all(key)
+
+    def trust(self, key: IssuerKey) -> None:
+        """A signing call reached the CA and was answered: the others may follow."""
+        entry = self.entry(key)
+        if entry.suspect:
+            entry.suspect = False
+            self.wake_all(key)
+
+    def wake_all(self, key: IssuerKey) -> None:
+        """Let every waiting request look again (its issuer appeared, changed or went)."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            for request in list(entry.waiting):
+                self._wake_one(entry, request)
+            self._tidy(entry)
+
+    def _wake_first(self, entry: IssuerEntry) -> None:
+        first = next(iter(entry.waiting), None)
+        if first is not None:
+            self._goes_first[first] = entry.key
+            self._wake_one(entry, first)
+
+    def _wake_one(self, entry: IssuerEntry, request: RequestKey) -> None:
+        del entry.waiting[request]
+        self._waits_for.pop(request, None)
+        self._wake(request)
+
+    def _tidy(self, entry: IssuerEntry) -> None:
+        """Anyone can name an issuer that isn't there: keep nothing of it when nobody waits."""
+        if not entry.uid and not entry.waiting:
+            self._entries.pop(entry.key, None)
+
+    async def forget(self, key: IssuerKey) -> None:
+        """The issuer is gone: drop its signer; whoever waits looks again and says so."""
+        entry = self._entries.pop(key, None)
+        self._forget_tls(key)
+        if entry is None:
+            return
+        for request in list(entry.waiting):
+            self._wake_one(entry, request)
+        if entry.shared is not None:
+            await entry.shared.retire()
+
+    def use_tls(self, key: IssuerKey, use: TLSUse) -> None:
+        """The issuer is about to be connected so. Raises IssuerBroken where its namespace has no room for it.
+
+        What several use the same of counts once.
+        """
+        if not key.namespace:
+            return
+        uses = self._tls.setdefault(key.namespace, {})
+        sizes = {one.what: one.size for other, one in uses.items() if other != key} | {use.what: use.size}
+        if sum(sizes.values()) > MAX_TLS:
+            raise IssuerBroken(
+                "InvalidConnection",
+                f"the issuers of namespace {key.namespace} would take more than {MAX_TLS >> 20} MiB of "
+                "memory for the CAs and client certificates of their TLS. What several have the same counts "
+                "once: let them share these, or give those with a client certificate a small caBundle, as "
+                "without one each has all of the system's CAs",
+            )
+        uses[key] = use
+
+    def _forget_tls(self, key: IssuerKey) -> None:
+        uses = self._tls.get(key.namespace)
+        if uses is not None:
+            uses.pop(key, None)
+            if not uses:
+                del self._tls[key.namespace]
+
+    async def use_signer(self, key: IssuerKey, shared: SharedSigner) -> None:
+        """Replace the issuer's signer."""
+        entry = self.entry(key)
+        old, entry.shared = entry.shared, shared
+        if old is not None and old is not shared:
+            await old.retire()
+
+    async def close(self) -> None:
+        """Retire every signer."""
+        for entry in self._entries.values():
+            if entry.shared is not None:
+                await entry.shared.retire()

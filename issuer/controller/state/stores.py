@@ -1,0 +1,335 @@
+"""What the watches bring, kept as little as the work needs.
+
+All classes are handlers of `issuer.kube.reflector.Reflector`: its calls are
+synchronous and come from the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import orjson
+
+from issuer.api.group import API_VERSION
+from issuer.controller.state.kept import Kept, KeptIssuers, KeptRequests
+from issuer.requests.request import IssuerKey, Request, RequestKey
+
+Json = dict[str, Any]
+K = TypeVar("K", bound=Hashable)
+
+
+class Store(ABC, Generic[K]):
+    """The part of a handler that is the same for all: what a new list does not name is gone."""
+
+    def __init__(self) -> None:
+        self._listed: set[K] | None = None
+
+    def begin(self) -> None:
+        """A new list starts."""
+        self._listed = set()
+
+    def add(self, obj: Json) -> None:
+        """One object of the list."""
+        if self._listed is not None:
+            self._listed.add(self.key_of(obj))
+        self.upsert(obj)
+
+    def end(self) -> None:
+        """The list is complete."""
+        listed, self._listed = self._listed or set(), None
+        for key in [key for key in self.known() if key not in listed]:
+            self.drop(key)
+
+    def remove(self, obj: Json) -> None:
+        """An object is gone."""
+        self.drop(self.key_of(obj))
+
+    @abstractmethod
+    def key_of(self, obj: Json) -> K:
+        """The key of an object."""
+
+    @abstractmethod
+    def known(self) -> Iterable[K]:
+        """Every key the store holds something for."""
+
+    @abstractmethod
+    def upsert(self, obj: Json) -> None:
+        """An object appeared or changed."""
+
+    @abstractmethod
+    def drop(self, key: K) -> None:
+        """The object of that key is gone."""
+
+
+class Glance(NamedTuple):
+    """Of an open request what is known without parsing it; ``reason`` is why it waits, by its status."""
+
+    uid: str
+    issuer: IssuerKey | None
+    username: str
+    reason: str
+
+
+class RequestStore(Store[RequestKey]):
+    """The requests of one kind that still want an answer; none that is finished or being deleted.
+
+    ``answered`` remembers what this process has answered until the watch shows
+    it, so that an older event that is still on its way can't cause a second
+    signing.
+    """
+
+    def __init__(self, read: type[Request], on_change: Callable[[RequestKey], None]) -> None:
+        super().__init__()
+        self._read = read
+        self._on_change = on_change
+        self._pending = KeptRequests()
+        self._answered: dict[RequestKey, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def pending(self) -> tuple[RequestKey, ...]:
+        """Those that want an answer."""
+        return tuple(self._pending)
+
+    def get(self, key: RequestKey) -> Request | None:
+        """The request if it is known, unfinished and kept here: a copy of the caller's own."""
+        found = self._pending.get(key)
+        return None if found is None or found.text is None else self._read(orjson.loads(found.text))
+
+    def to_be_read(self, key: RequestKey) -> str | None:
+        """The uid of a request that is known and unfinished, but too large to be kept; else None."""
+        found = self._pending.get(key)
+        return None if found is None or found.text is not None else found.uid
+
+    @property
+    def size(self) -> int:
+        """Bytes that are kept of all requests."""
+        return self._pending.size
+
+    @property
+    def without_text(self) -> int:
+        """How many are known, but not kept: each attempt reads them."""
+        return self._pending.without_text
+
+    def seen(self, key: RequestKey) -> float:
+        """When this process first saw the request (`time.monotonic`); now, where it isn't known."""
+        found = self._pending.get(key)
+        return time.monotonic() if found is None else found.seen
+
+    def asked_of(self, key: RequestKey) -> tuple[IssuerKey | None, str] | None:
+        """Which issuer the request names (None: none of ours) and who made it; None when it isn't known."""
+        found = self._pending.get(key)
+        return None if found is None else (found.issuer, found.username)
+
+    def glance(self, key: RequestKey) -> Glance | None:
+        """What is known of a request without parsing it; None when it isn't known."""
+        found = self._pending.get(key)
+        return None if found is None else Glance(found.uid, found.issuer, found.username, found.reason)
+
+    def mark_answered(self, request: Request) -> None:
+        """This process has written the final status of this very request.
+
+        Not if it is known to be gone, or made again under its name: then there is
+        no older event of it on its way either.
+        """
+        key = request.key
+        known = self._pending.get(key)
+        if known is not None and known.uid == request.uid:
+            self._pending.pop(key)
+            self._answered[key] = request.uid
+
+    def refresh(self, request: Request) -> None:
+        """A copy of the very object that is known was read or written directly; an older one is ignored."""
+        known = self._pending.get(request.key)
+        if known is None or known.uid != request.uid:
+            return
+        fresh = Kept.of(request, known.seen)
+        if not _older(fresh.version, known.version):
+            self._pending.put(request.key, fresh)
+
+    def key_of(self, obj: Json) -> RequestKey:
+        """Namespace and name."""
+        return self._read(obj).key
+
+    def known(self) -> Iterable[RequestKey]:
+        """Unfinished requests, and those answered a moment ago."""
+        return (*self._pending, *self._answered)
+
+    def upsert(self, obj: Json) -> None:
+        """A request appeared or changed."""
+        obj["apiVersion"], obj["kind"] = self._read.resource.api_version, self._read.kind
+        request = self._read(obj)
+        key = request.key
+        if request.finished or request.deleted:
+            self.drop(key)
+            return
+        if self._answered.get(key) == request.uid:
+            return  # an event from before our answer
+        self._answered.pop(key, None)
+        known = self._pending.get(key)
+        first = known is None or known.uid != request.uid
+        kept = Kept.of(request, time.monotonic() if known is None or first else known.seen)
+        self._pending.put(key, kept)
+        # Its spec is frozen, so few things can be news; our own Pending must not end its backoff.
+        if known is None or known.news != kept.news:
+            self._on_change(key)
+
+    def drop(self, key: RequestKey) -> None:
+        """A request is gone or finished; whoever holds a certificate for it has to know."""
+        answered, pending = self._answered.pop(key, None), self._pending.pop(key)
+        if answered is not None or pending is not None:
+            self._on_change(key)
+
+
+class IssuerStore(Store[IssuerKey]):
+    """All issuers of one kind: spec, status, and the metadata that is read.
+
+    ``on_change`` hears of new, deleted and newly specified issuers; a write of
+    our own to their status is no change.
+    """
+
+    def __init__(self, kind: str, on_change: Callable[[IssuerKey], None]) -> None:
+        super().__init__()
+        self._kind = kind
+        self._on_change = on_change
+        self._objects = KeptIssuers()
+
+    def get(self, key: IssuerKey) -> Json | None:
+        """The issuer as last seen, or None."""
+        return self._objects.get(key)
+
+    def key_of(self, obj: Json) -> IssuerKey:
+        """Kind, namespace (empty for cluster issuers) and name."""
+        meta = obj["metadata"]
+        return IssuerKey(self._kind, meta.get("namespace", ""), meta["name"])
+
+    def known(self) -> Iterable[IssuerKey]:
+        """Every issuer of this kind."""
+        return tuple(self._objects)
+
+    def upsert(self, obj: Json) -> None:
+        """An issuer appeared or changed."""
+        key, old = self.key_of(obj), self._objects.get(self.key_of(obj))
+        self._keep(key, obj)
+        if old is None or _version(old) != _version(obj):
+            self._on_change(key)
+
+    def refresh(self, obj: Json) -> None:
+        """A newer copy of the very object that is known was written by us."""
+        key = self.key_of(obj)
+        known = self._objects.get(key)
+        if known is not None and _version(known) == _version(obj):
+            self._keep(key, obj)
+
+    def problem(self, key: IssuerKey) -> str | None:
+        """Why the issuer can't be worked with, or None."""
+        return self._objects.problem(key)
+
+    def fits_now(self, key: IssuerKey) -> bool:
+        """Whether there is room again for an issuer that had to be left out: read it, and `refresh`."""
+        return self._objects.fits_now(key)
+
+    def drop(self, key: IssuerKey) -> None:
+        """An issuer is gone."""
+        self._objects.pop(key)
+        self._on_change(key)
+
+    def _keep(self, key: IssuerKey, obj: Json) -> None:
+        """Items of a list come without their type."""
+        self._objects.put(key, {**obj, "apiVersion": API_VERSION, "kind": self._kind})
+
+
+class _Namespace(NamedTuple):
+    """What is kept of one; by its uid one made again while the watch was away is told from the old one."""
+
+    uid: str
+    labels: dict[str, str]
+    terminating: bool
+
+
+class NamespaceStore(Store[str]):
+    """The labels of every namespace, and which are being deleted; ``on_change`` hears when that changes."""
+
+    def __init__(self, on_change: Callable[[str], None]) -> None:
+        super().__init__()
+        self._on_change = on_change
+        self._known: dict[str, _Namespace] = {}
+
+    def terminating(self, namespace: str) -> bool:
+        """Whether the namespace is being deleted."""
+        known = self._known.get(namespace)
+        return known is not None and known.terminating
+
+    def labels(self, namespace: str) -> dict[str, str] | None:
+        """The namespace's labels, or None while it is not known."""
+        known = self._known.get(namespace)
+        return None if known is None else known.labels
+
+    def key_of(self, obj: Json) -> str:
+        """The name."""
+        return str(obj["metadata"]["name"])
+
+    def known(self) -> Iterable[str]:
+        """Every namespace."""
+        return tuple(self._known)
+
+    def upsert(self, obj: Json) -> None:
+        """A namespace appeared or changed."""
+        name, meta = self.key_of(obj), obj["metadata"]
+        now = _Namespace(
+            str(meta.get("uid", "")), dict(meta.get("labels") or {}), bool(meta.get("deletionTimestamp"))
+        )
+        if self._known.get(name) != now:
+            self._known[name] = now
+            self._on_change(name)
+
+    def drop(self, key: str) -> None:
+        """A namespace is gone."""
+        self._known.pop(key, None)
+
+
+class Signal(Store[str]):
+    """Keeps nothing: it only says that something of a kind changed after the first list."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_change = on_change
+        self._first = True
+
+    def add(self, obj: Json) -> None:
+        """Part of a list: not news by itself."""
+
+    def end(self) -> None:
+        """A later list means that events were missed."""
+        if not self._first:
+            self._on_change()
+        self._first = False
+
+    def key_of(self, obj: Json) -> str:
+        """Not kept."""
+        return ""
+
+    def known(self) -> Iterable[str]:
+        """Nothing."""
+        return ()
+
+    def upsert(self, obj: Json) -> None:
+        """Something changed."""
+        self._on_change()
+
+    def drop(self, key: str) -> None:
+        """Something is gone."""
+        self._on_change()
+
+
+def _older(one: str, other: str) -> bool:
+    """Whether the first copy is older; resource versions are numbers at every API server with etcd."""
+    return one.isdecimal() and other.isdecimal() and int(one) < int(other)
+
+
+def _version(obj: Json) -> tuple[Any, Any]:
+    return obj["metadata"]["uid"], obj["metadata"]["generation"]
