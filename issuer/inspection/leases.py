@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from issuer.controller.leadership.marks import GROUP_LABEL, MEMBER, ROLE_LABEL, SHARD, SHARDS
+from issuer.controller.leadership.lease_labels import GROUP_LABEL, MEMBER, ROLE_LABEL, SHARD, SHARDS
 from issuer.inspection.reading import Reader
 from issuer.inspection.standing import text_of, time_of
 from issuer.kube.resources import LEASES

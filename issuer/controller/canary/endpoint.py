@@ -11,8 +11,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from issuer.controller.canary.diagnosis import Broken
 from issuer.controller.canary.history import Stage
-from issuer.controller.canary.judging import Broken
 from issuer.controller.canary.target import Endpoint
 from issuer.vault.trust import readable
 from issuer.x509.certificates import Certificate, decode_leaf

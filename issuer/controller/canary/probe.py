@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from issuer.api.group import GROUP, ISSUER_KIND
-from issuer.controller.canary import endpoint, judging, verifying
+from issuer.controller.canary import diagnosis as judging
+from issuer.controller.canary import endpoint, verifying
+from issuer.controller.canary.diagnosis import Broken
 from issuer.controller.canary.history import CanaryRun, Stage
-from issuer.controller.canary.judging import Broken
 from issuer.controller.canary.request import CONTROLLER, LABEL, new_request
 from issuer.controller.canary.target import Target
 from issuer.kube.client import KubeClient

@@ -7,8 +7,8 @@ import binascii
 from collections.abc import Callable
 from datetime import datetime
 
+from issuer.controller.canary.diagnosis import Broken
 from issuer.controller.canary.history import Stage
-from issuer.controller.canary.judging import Broken
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.x509.bundle import Bundle, read_bundle, read_delivered
 from issuer.x509.certificates import Certificate

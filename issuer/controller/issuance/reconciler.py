@@ -17,7 +17,7 @@ from issuer.controller.issuance.delivery import Delivery, Held
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
-from issuer.controller.revocation.guard import RevocationGuard
+from issuer.controller.revocation.add_finalizer import RevocationGuard
 from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.state.audit import Story
 from issuer.controller.state.defects import INTERNAL_ERROR, Defects

@@ -10,10 +10,10 @@ from typing import Final
 import structlog
 
 from issuer.controller.leadership.assignment import assign, shard_of
-from issuer.controller.leadership.layout import Layout
-from issuer.controller.leadership.marks import MEMBER, SHARDS, labels, member_name, shard_name
+from issuer.controller.leadership.lease_labels import MEMBER, SHARDS, labels, member_name, shard_name
+from issuer.controller.leadership.lease_reader import Roster, View
 from issuer.controller.leadership.ownership import Reconcile
-from issuer.controller.leadership.roster import Roster, View
+from issuer.controller.leadership.provisioner import Layout
 from issuer.controller.leadership.shard import RENEW, Phase, Shard
 from issuer.controller.leadership.work import Work
 from issuer.controller.process.options import ControllerOptions

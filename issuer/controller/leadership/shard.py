@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from issuer.controller.leadership.marks import WRITTEN, as_written, written
+from issuer.controller.leadership.lease_labels import WRITTEN, as_written, written
 from issuer.controller.leadership.work import Work
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import Lease

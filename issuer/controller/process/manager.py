@@ -12,7 +12,7 @@ import structlog
 
 from issuer.controller.issuance.delivery import Held
 from issuer.controller.issuers.reconciler import BuildSigner
-from issuer.controller.leadership.marks import ENDING, GROUP_LABEL, SHARDS
+from issuer.controller.leadership.lease_labels import ENDING, GROUP_LABEL, SHARDS
 from issuer.controller.leadership.ownership import Alone, Authority, OneLeader
 from issuer.controller.leadership.replica import Replica
 from issuer.controller.leadership.work import RequestWork

@@ -27,7 +27,7 @@ from issuer.controller.issuers.reconciler import BuildSigner, IssuerReconciler
 from issuer.controller.leadership.ownership import Authority
 from issuer.controller.process import gauges
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.revocation.guard import RevocationGuard
+from issuer.controller.revocation.add_finalizer import RevocationGuard
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.revocation.store import Both, RevocationStore

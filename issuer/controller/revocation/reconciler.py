@@ -11,7 +11,7 @@ import structlog
 
 from issuer.api.issuers import Revocation, SpecError
 from issuer.api.model import parse_model
-from issuer.controller.revocation.marks import guarded, without_guard
+from issuer.controller.revocation.finalizer import guarded, without_guard
 from issuer.controller.revocation.plan import Facts, Keep, LetGo, Look, Policy, Result, Revoke, Step, decide
 from issuer.controller.revocation.reader import CantTell, Evidence, EvidenceReader, Issuing, serial_of
 from issuer.controller.revocation.store import Record, RevocationStore

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.controller.revocation.marks import guarded, without_guard
+from issuer.controller.revocation.finalizer import guarded, without_guard
 from issuer.kube.client import KubeClient, connect
 from issuer.kube.errors import ConfigError, Conflict, Forbidden, KubeError, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUESTS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from issuer.controller.revocation.marks import (
+from issuer.controller.revocation.finalizer import (
     CERTIFICATE_ANNOTATION,
     REVISION_ANNOTATION,
     SECRET_ANNOTATION,

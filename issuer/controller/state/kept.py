@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import orjson
 
-from issuer.controller.revocation.marks import FINALIZER
+from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.requests.conditions import find
 from issuer.requests.request import BadSpec, IssuerKey, Request, RequestKey
 from issuer.x509.request import MAX_FIELD

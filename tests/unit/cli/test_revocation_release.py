@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from issuer.cli.main import app
-from issuer.controller.revocation.marks import FINALIZER
+from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.controller.revocation.release import Guarded, NoCluster, cluster, find, release
 from issuer.kube.client import KubeClient
 from tests.builders import certificate_request

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from issuer.controller.approval.approver import ALLOWED_BY_NONE
+from issuer.controller.canary.diagnosis import API_REASONS, lateness, refusal
 from issuer.controller.canary.history import Stage
-from issuer.controller.canary.judging import API_REASONS, lateness, refusal
 from issuer.controller.issuance.signing_step import NOT_AS_ASKED
 from issuer.policy.decision import review
 from issuer.policy.facts import Facts, IssuerReference

@@ -17,7 +17,7 @@ from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict, _with_verdict
 from issuer.controller.process.wiring import ISSUERS
-from issuer.controller.revocation.marks import CERTIFICATE_ANNOTATION, FINALIZER, annotation
+from issuer.controller.revocation.finalizer import CERTIFICATE_ANNOTATION, FINALIZER, annotation
 from issuer.controller.state import kept as module
 from issuer.controller.state.kept import (
     LEAST_ISSUER,

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.revocation.guard import RevocationGuard
-from issuer.controller.revocation.marks import FINALIZER, SECRET_ANNOTATION
+from issuer.controller.revocation.add_finalizer import RevocationGuard
+from issuer.controller.revocation.finalizer import FINALIZER, SECRET_ANNOTATION
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.revocation.marks import FINALIZER, SECRET_ANNOTATION
+from issuer.controller.revocation.finalizer import FINALIZER, SECRET_ANNOTATION
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.state.defects import Defects

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.revocation.marks import FINALIZER, SECRET_ANNOTATION, guarded, without_guard
+from issuer.controller.revocation.finalizer import FINALIZER, SECRET_ANNOTATION, guarded, without_guard
 from issuer.controller.revocation.store import Both, RevocationStore
 from issuer.controller.state.stores import RequestStore
 from issuer.requests.certificate_request import CertificateRequest

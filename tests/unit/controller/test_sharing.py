@@ -10,10 +10,10 @@ import pytest
 
 from issuer.controller.approval.policies import PolicyReconciler
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
-from issuer.controller.leadership.layout import Layout
-from issuer.controller.leadership.marks import MEMBER, SHARD, SHARDS, labels, shard_name, written
+from issuer.controller.leadership.lease_labels import MEMBER, SHARD, SHARDS, labels, shard_name, written
+from issuer.controller.leadership.lease_reader import Roster
 from issuer.controller.leadership.ownership import Alone
-from issuer.controller.leadership.roster import Roster
+from issuer.controller.leadership.provisioner import Layout
 from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.wiring import Parts, vault_signer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from issuer.controller.issuance.delivery import Held
-from issuer.controller.revocation.marks import FINALIZER
+from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.scheduling.flows import RequestTurns, of_revocations, parted
 from issuer.controller.scheduling.limits import OPEN

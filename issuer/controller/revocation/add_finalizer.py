@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.revocation.marks import CERTIFICATE_ANNOTATION, annotation, guarded, with_guard
+from issuer.controller.revocation.finalizer import CERTIFICATE_ANNOTATION, annotation, guarded, with_guard
 from issuer.controller.revocation.reader import secret_name
 from issuer.controller.revocation.rights import REASON, RevocationRights
 from issuer.kube.client import KubeClient

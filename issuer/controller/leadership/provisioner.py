@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
-from issuer.controller.leadership.marks import unowned
-from issuer.controller.leadership.roster import View
+from issuer.controller.leadership.lease_labels import unowned
+from issuer.controller.leadership.lease_reader import View
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Conflict, NotFound
 from issuer.kube.lease import steady_clock

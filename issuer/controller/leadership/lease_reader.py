@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from issuer.controller.leadership.marks import (
+from issuer.controller.leadership.lease_labels import (
     GROUP_LABEL,
     ROLE_LABEL,
     SHARDS,
