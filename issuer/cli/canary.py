@@ -156,7 +156,7 @@ class _Told:
         """One stage passed, or broke."""
         self._steps.append(step)
         if not self._json:
-            from issuer.explain.text import shown
+            from issuer.manifests.text import shown
 
             seconds = "" if step.seconds is None else f"{step.seconds:.2f} s"
             verdict, colour = ("ok", typer.colors.GREEN) if step.ok else ("BROKE", typer.colors.RED)
@@ -165,7 +165,7 @@ class _Told:
 
     def waits(self, why: str) -> None:
         """The request says why it waits."""
-        from issuer.explain.text import shown
+        from issuer.manifests.text import shown
 
         typer.echo(f"waiting: {shown(why, 2000)}", err=True)
 

@@ -36,7 +36,7 @@ async def _names(
 ) -> list[str]:
     from issuer.explain.cluster import open_client
     from issuer.inspection.target import names
-    from issuer.kube.credentials import find_namespace
+    from issuer.kube.auth.credentials import find_namespace
 
     where = namespace or find_namespace(kubeconfig, context)
     async with asyncio.timeout(SECONDS), open_client(kubeconfig, context) as client:

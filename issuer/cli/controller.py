@@ -14,7 +14,7 @@ from issuer.cli.canary import read_roots
 from issuer.telemetry.address import AddressError, parse_address, traces_url
 
 if TYPE_CHECKING:
-    from issuer.vault.servers.allowed import AllowedServers
+    from issuer.servers.allowed import AllowedServers
 
 
 class LogFormat(StrEnum):
@@ -54,7 +54,7 @@ def _endpoint(text: str) -> str:
 
 def _servers(entries: Sequence[str]) -> AllowedServers:
     from issuer.controller.process.options import OptionsError
-    from issuer.vault.servers.allowed import AllowedServers, BadEntry
+    from issuer.servers.allowed import AllowedServers, BadEntry
 
     try:
         return AllowedServers.parse(entries)

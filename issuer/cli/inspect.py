@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from issuer.cli.completing import complete_requests
+from issuer.cli.output import bad_input_told, print_json
 from issuer.cli.policy import Output
-from issuer.cli.told import bad_input_told, print_json
 
 if TYPE_CHECKING:
-    from issuer.inspection.case import Case
+    from issuer.inspection.request_details import Case
 
 TROUBLE = 1
 NOT_ISSUED = 1
@@ -94,7 +94,7 @@ def explain(
       vault-issuer explain certificate/web -n team-a
     """
     # Imported here so that --help and completion stay quick.
-    from issuer.inspection.standing import State
+    from issuer.inspection.progress import State
 
     with bad_input_told(BAD_INPUT):
         found, why = asyncio.run(_explained(request, namespace, kubeconfig, context))
@@ -113,9 +113,9 @@ def explain(
 async def _inspected(
     name: str, namespace: str | None, kubeconfig: str | None, context: str | None
 ) -> tuple[Case, dict[str, Any]]:
-    from issuer.inspection.case import gather
     from issuer.inspection.reading import reading
     from issuer.inspection.report import report
+    from issuer.inspection.request_details import gather
     from issuer.inspection.target import chosen_target
 
     target = chosen_target(name, namespace, kubeconfig, context)
@@ -127,11 +127,11 @@ async def _inspected(
 async def _explained(
     name: str, namespace: str | None, kubeconfig: str | None, context: str | None
 ) -> tuple[Case, Any]:
-    from issuer.inspection.case import gather
+    from issuer.inspection.diagnosis import needs_controllers, why
     from issuer.inspection.leases import controllers
     from issuer.inspection.reading import reading
+    from issuer.inspection.request_details import gather
     from issuer.inspection.target import chosen_target
-    from issuer.inspection.why import needs_controllers, why
 
     target = chosen_target(name, namespace, kubeconfig, context)
     async with reading(kubeconfig, context) as reader:

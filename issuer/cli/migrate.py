@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from issuer.cli.told import bad_input_told
+from issuer.cli.output import bad_input_told
 from issuer.migrate.options import Starter
 
 if TYPE_CHECKING:
     from issuer.kube.client import KubeClient
-    from issuer.migrate.folder import Folder
     from issuer.migrate.options import Options
+    from issuer.migrate.output.folder import Folder
     from issuer.migrate.plan import Plan
 
 FAILED: Final = 1
@@ -135,8 +135,8 @@ def migrate(
     _check_source(file, from_cluster, kubeconfig or context)
     _check_apply(apply, yes, from_cluster, output_dir, output)
     # Imported here so that --help and completion stay quick.
-    from issuer.migrate.next_steps import kubectl
     from issuer.migrate.options import Account, Options
+    from issuer.migrate.output.next_steps import kubectl
 
     with bad_input_told(BAD_INPUT):
         folder = _folder(output_dir)
@@ -190,8 +190,8 @@ def _check_apply(apply: bool, yes: bool, from_cluster: bool, output_dir: Path | 
 
 
 def _from_files(options: Options, paths: list[str], target: _Target) -> int:
-    from issuer.explain.documents import read_tree
-    from issuer.migrate.planning import plan_of
+    from issuer.manifests.documents import read_tree
+    from issuer.migrate.steps.planning import plan_of
 
     plan = plan_of(read_tree(paths), options)
     _show(plan, target, options.namespace)
@@ -202,8 +202,8 @@ async def _from_cluster(
     options: Options, kubeconfig: str | None, context: str | None, target: _Target
 ) -> int:
     from issuer.explain.cluster import open_client
-    from issuer.migrate.cluster import read_cluster
-    from issuer.migrate.planning import plan_of
+    from issuer.migrate.read.cluster import read_cluster
+    from issuer.migrate.steps.planning import plan_of
 
     async with open_client(kubeconfig, context) as client:
         if target.apply and target.folder:
@@ -218,9 +218,9 @@ async def _from_cluster(
 
 async def _apply(client: KubeClient, plan: Plan, target: _Target, folder: Folder) -> int:
     """The plan shown, tried, asked about, kept in files, and carried out."""
-    from issuer.migrate.applying import carry_out, try_out
-    from issuer.migrate.next_steps import back
-    from issuer.migrate.table import show
+    from issuer.migrate.output.applying import carry_out, try_out
+    from issuer.migrate.output.next_steps import back
+    from issuer.migrate.output.table import show
 
     show(plan, writes=True)
     if not plan.created and not plan.changed:
@@ -255,15 +255,15 @@ def _agreed() -> bool:
 
 
 def _folder(path: Path | None) -> Folder | None:
-    from issuer.migrate.folder import open_folder
+    from issuer.migrate.output.folder import open_folder
 
     return open_folder(path) if path is not None else None
 
 
 def _show(plan: Plan, target: _Target, namespace: str | None, server: str = "") -> None:
-    from issuer.migrate.manifests import to_apply
-    from issuer.migrate.next_steps import back, onwards
-    from issuer.migrate.table import show
+    from issuer.migrate.output.manifests import to_apply
+    from issuer.migrate.output.next_steps import back, onwards
+    from issuer.migrate.output.table import show
 
     folder = target.folder
     written = folder.new(plan, server) if folder else None
@@ -284,7 +284,7 @@ def _show(plan: Plan, target: _Target, namespace: str | None, server: str = "") 
 
 
 def _told(paths: Iterable[Path]) -> None:
-    from issuer.explain.text import shown
+    from issuer.manifests.text import shown
 
     for path in paths:
         typer.echo(f"Written: {shown(str(path))}", err=True)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from issuer.cli.told import bad_input_told, print_json
+from issuer.cli.output import bad_input_told, print_json
 
 if TYPE_CHECKING:
-    from issuer.explain.asked import Asked
-    from issuer.explain.judging import Explanation
+    from issuer.explain.evaluation import Explanation
+    from issuer.explain.review_input import Asked
 
 APPROVED: Final = 0
 DENIED: Final = 1
@@ -152,10 +152,10 @@ def explain_requests(
     if not cluster and (kubeconfig or context):
         raise typer.BadParameter("--kubeconfig and --context belong to --cluster")
     # Imported here so that --help and completion stay quick.
-    from issuer.explain.asked import RequestOptions, read_requests
     from issuer.explain.cluster import ClusterOptions, explain_all
     from issuer.explain.offline import read_labels
-    from issuer.explain.requester import named
+    from issuer.explain.review_input import RequestOptions, read_requests
+    from issuer.manifests.requester import named
 
     with bad_input_told(BAD_INPUT):
         options = RequestOptions(namespace, issuer, duration, tuple(usages or ()), is_ca)
@@ -188,7 +188,7 @@ def judge_cases(
       vault-issuer policy test policies/cases.yaml
     """
     from issuer.explain.cases import counts, run_cases
-    from issuer.explain.text import shown
+    from issuer.manifests.text import shown
 
     with bad_input_told(BAD_INPUT):
         outcomes = run_cases(file)
@@ -226,7 +226,7 @@ def lint_policies(
       vault-issuer policy lint policies/
     """
     from issuer.explain.lint import lint as lint_paths
-    from issuer.explain.text import shown
+    from issuer.manifests.text import shown
 
     with bad_input_told(BAD_INPUT):
         report = lint_paths(paths)
@@ -247,9 +247,9 @@ def lint_policies(
 
 
 def _explain_offline(requests: Sequence[Asked], paths: Sequence[str], options: Any) -> list[Explanation]:
-    from issuer.explain.documents import read_tree
     from issuer.explain.offline import check_known, explain
     from issuer.explain.policies import policies_in
+    from issuer.manifests.documents import read_tree
 
     found = policies_in(read_tree(paths))
     check_known(found, options.allow_use)
@@ -275,7 +275,7 @@ def _show_explanations(explained: Sequence[Explanation], output: Output) -> None
 
 def _show_json(explained: Sequence[Explanation]) -> None:
     """One request as its object; several as a list, each with the request's name. Notes go to stderr."""
-    from issuer.explain.text import shown
+    from issuer.manifests.text import shown
 
     notes = [note for one in explained for note in (*one.policies.notes, *one.asked.notes)]
     for note in dict.fromkeys(notes):

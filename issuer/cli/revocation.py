@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from issuer.cli.output import print_json
 from issuer.cli.policy import BAD_INPUT, Output, PolicyGroup
-from issuer.cli.told import print_json
 
 if TYPE_CHECKING:
     from issuer.controller.revocation.release import Guarded

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from issuer.cli.output import bad_input_told, print_json
 from issuer.cli.policy import Output
-from issuer.cli.told import bad_input_told, print_json
 
 ATTENTION = 1
 BAD_INPUT = 2

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from issuer.api.group import GROUP
-from issuer.explain.judging import Explanation
+from issuer.explain.evaluation import Explanation
 from issuer.explain.policies import PEER_GROUP
-from issuer.explain.rbac import binding
-from issuer.explain.requester import Requester
 from issuer.explain.snippets import starter_policy, to_allow
-from issuer.explain.text import shown, to_yaml
+from issuer.manifests.rbac import binding
+from issuer.manifests.requester import Requester
+from issuer.manifests.text import shown, to_yaml
 from issuer.policy.decision import PolicyResult, Verdict
 from issuer.policy.evaluation import Violation, defect_violations
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field
 
 from issuer.api.model import ApiModel, SpecError, TextList, parse_model
-from issuer.explain.asked import Asked, RequestOptions, read_requests, requests_in
-from issuer.explain.documents import Document, read_documents, read_source, read_tree
-from issuer.explain.errors import BadInput
-from issuer.explain.judging import Explanation
+from issuer.explain.evaluation import Explanation
 from issuer.explain.offline import check_known, explain
 from issuer.explain.policies import PolicySet, policies_in
-from issuer.explain.requester import Requester, named
+from issuer.explain.review_input import Asked, RequestOptions, read_requests, requests_in
+from issuer.manifests.documents import Document, read_documents, read_source, read_tree
+from issuer.manifests.errors import BadInput
+from issuer.manifests.requester import Requester, named
 
 MAX_CASES: Final = 10_000
 

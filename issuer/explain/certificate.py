@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from issuer.explain.errors import BadInput
-from issuer.explain.fields import Fields
-from issuer.x509.der import element
+from issuer.manifests.errors import BadInput
+from issuer.manifests.fields import Fields
+from issuer.x509.encoding.der import element
 from issuer.x509.usages import read_usages
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey

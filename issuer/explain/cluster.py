@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from issuer.api.group import GROUP, POLICY_PLURAL
-from issuer.explain.asked import Asked
-from issuer.explain.errors import BadInput
-from issuer.explain.judging import Explanation, judge
+from issuer.explain.evaluation import Explanation, judge
 from issuer.explain.offline import allowed
 from issuer.explain.policies import PolicySet, compiled
-from issuer.explain.requester import Requester
+from issuer.explain.review_input import Asked
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient, connect
 from issuer.kube.errors import ConfigError, Forbidden, KubeError, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES, NAMESPACES, Resource
+from issuer.manifests.errors import BadInput
+from issuer.manifests.requester import Requester
 
 _SELF_SUBJECT_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", namespaced=False)
 RIGHTS: Final = (

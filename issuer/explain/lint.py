@@ -16,10 +16,10 @@ from issuer.api.group import (
     POLICY_PLURAL,
 )
 from issuer.api.model import SpecError
-from issuer.explain.documents import Document, read_tree
-from issuer.explain.errors import BadInput
 from issuer.explain.policies import PEER_GROUP, is_policy, problem_lines, unknown_fields
-from issuer.explain.rbac import bound_groups
+from issuer.manifests.documents import Document, read_tree
+from issuer.manifests.errors import BadInput
+from issuer.manifests.rbac import bound_groups
 from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import guards

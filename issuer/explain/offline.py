@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from issuer.explain.asked import Asked
-from issuer.explain.errors import BadInput
-from issuer.explain.judging import Explanation, judge
+from issuer.explain.evaluation import Explanation, judge
 from issuer.explain.policies import PolicySet
-from issuer.explain.requester import Requester
+from issuer.explain.review_input import Asked
+from issuer.manifests.errors import BadInput
+from issuer.manifests.requester import Requester
 
 EVERY_POLICY = "*"
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 from issuer.api.group import API_VERSION, GROUP, POLICY_KIND
 from issuer.api.model import SpecError
 from issuer.api.policy import PolicySpec
-from issuer.explain.documents import Document
-from issuer.explain.errors import BadInput
+from issuer.manifests.documents import Document
+from issuer.manifests.errors import BadInput
 from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
 
 PEER_GROUP: Final = "policy.cert-manager.io"

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from issuer.explain.advice import Advice, advise
-from issuer.explain.judging import Explanation
+from issuer.explain.evaluation import Explanation
 from issuer.explain.requested import DURATION, KEY, also_asked, requested
-from issuer.explain.text import shown
+from issuer.manifests.text import shown
 from issuer.policy.decision import PolicyResult, Verdict
 from issuer.policy.evaluation import Violation
 

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from issuer.api.duration import format_duration
 from issuer.api.group import API_VERSION, POLICY_KIND
-from issuer.explain.asked import Asked
 from issuer.explain.requested import ALLOWED, IS_CA, USAGES, requested
+from issuer.explain.review_input import Asked
 from issuer.policy.compiled import PATHS
 from issuer.policy.evaluation import Violation
 from issuer.policy.facts import Facts
-from issuer.policy.name_patterns import NamePatterns
-from issuer.policy.wildcard import Patterns
+from issuer.policy.patterns.names import NamePatterns
+from issuer.policy.patterns.wildcard import Patterns
 
 _SINGLE: Final = frozenset({f"{ALLOWED}.commonName", f"{ALLOWED}.subject.serialNumber"})
 _BY_OID: Final = re.compile(r"^(.*)\.([A-Za-z]+)\[([0-9.]+)\]$")

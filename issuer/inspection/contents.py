@@ -14,7 +14,6 @@ from issuer.policy.evaluation import defect_violations
 from issuer.policy.extensions import extension_violations
 from issuer.policy.facts import Facts
 from issuer.requests.conditions import rfc3339
-from issuer.x509.bundle import Bundle, read_bundle
 from issuer.x509.certificates import (
     MAX_BUNDLE_BYTES,
     Certificate,
@@ -24,9 +23,10 @@ from issuer.x509.certificates import (
     information,
     usages,
 )
+from issuer.x509.chains.bundle import Bundle, read_bundle
 from issuer.x509.contents import Part
-from issuer.x509.der import SEQUENCE, Extension, items, only
 from issuer.x509.describe import fingerprint, issuer_text, serial_hex, span_text, subject_text
+from issuer.x509.encoding.der import SEQUENCE, Extension, items, only
 from issuer.x509.errors import InvalidCertificate
 from issuer.x509.extensions import (
     AUTHORITY_KEY_IDENTIFIER,

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from issuer.controller.leadership.lease_labels import GROUP_LABEL, MEMBER, ROLE_LABEL, SHARD, SHARDS
+from issuer.inspection.progress import text_of, time_of
 from issuer.inspection.reading import Reader
-from issuer.inspection.standing import text_of, time_of
 from issuer.kube.resources import LEASES
 from issuer.kube.wire import Object
 from issuer.requests.conditions import rfc3339

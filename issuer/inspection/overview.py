@@ -12,8 +12,8 @@ from typing import Any, Final
 from issuer.api.group import GROUP
 from issuer.controller.process.wiring import ISSUERS
 from issuer.inspection.leases import controllers
+from issuer.inspection.progress import State, ready_json, standing, text_of, time_of
 from issuer.inspection.reading import Reader
-from issuer.inspection.standing import State, ready_json, standing, text_of, time_of
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.kube.wire import Object
 from issuer.requests.conditions import rfc3339

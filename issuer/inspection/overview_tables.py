@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from issuer.explain.text import shown
-from issuer.inspection.standing import State
+from issuer.inspection.progress import State
 from issuer.inspection.tables import Cell, bullets, marked, rows, section
+from issuer.manifests.text import shown
 
 Json = Mapping[str, Any]
 

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from issuer.explain.cluster import open_client
-from issuer.explain.errors import BadInput
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import BadRequest, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
+from issuer.manifests.errors import BadInput
 
 PAGE = 500
 

@@ -9,16 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from issuer.api.duration import format_duration
-from issuer.inspection.case import Case, asked_of, issued_at
 from issuer.inspection.chains import Delivered, chain_json, delivered, differences
 from issuer.inspection.contents import certificate_json, read_status, request_json, spec_differences
-from issuer.inspection.standing import ready_json, text_of
-from issuer.inspection.why import Why
+from issuer.inspection.diagnosis import Why
+from issuer.inspection.progress import ready_json, text_of
+from issuer.inspection.request_details import Case, asked_of, issued_at
 from issuer.requests.conditions import find
 from issuer.requests.request import BadSpec
 from issuer.requests.status import APPROVAL_REASON
 from issuer.signing.vault.profile import Mismatch, path_length
-from issuer.x509.bundle import read_delivered
+from issuer.x509.chains.bundle import read_delivered
 from issuer.x509.errors import InvalidCertificate
 from issuer.x509.verify import Asked
 

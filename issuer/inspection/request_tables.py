@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.text import Text
 
 from issuer.explain.rendering import show_advice, show_decision, verdict_text
-from issuer.explain.text import shown
-from issuer.inspection.case import Case
+from issuer.inspection.diagnosis import Why
+from issuer.inspection.progress import State
 from issuer.inspection.report import head_json
-from issuer.inspection.standing import State
+from issuer.inspection.request_details import Case
 from issuer.inspection.tables import Cell, bullets, fields, listed, marked, rows, section
-from issuer.inspection.why import Why
+from issuer.manifests.text import shown
 from issuer.policy.decision import Verdict
 
 Json = Mapping[str, Any]

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from issuer.explain.text import shown
+from issuer.manifests.text import shown
 
 MOST: Final = 40
 """Lines of one list; the JSON has all."""

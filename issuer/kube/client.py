@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import aiohttp
 import orjson
 
-from issuer.kube.credentials import AccessSource, find_source
+from issuer.kube.auth.credentials import AccessSource, find_source
 from issuer.kube.errors import (
     AnswerTooLarge,
     Forbidden,

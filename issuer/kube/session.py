@@ -13,7 +13,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from issuer.kube.credentials import Access, AccessSource
+from issuer.kube.auth.credentials import Access, AccessSource
 from issuer.kube.errors import ConfigError, KubeError, Unauthorized, Unavailable
 from issuer.kube.wire import keepalive_socket, read_error, unreachable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from issuer.explain.errors import BadInput
+from issuer.manifests.errors import BadInput
 
 
 class Starter(StrEnum):

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from issuer.api.policy import AllowedText, AllowedTexts, PolicySpec, SpecError, TypedTexts, ValidationRule
 from issuer.policy import problems as find
-from issuer.policy.expressions import Program, RuleError, compile_rule
-from issuer.policy.name_patterns import NamePatterns
+from issuer.policy.cel.expressions import Program, RuleError, compile_rule
+from issuer.policy.patterns.names import NamePatterns
+from issuer.policy.patterns.wildcard import Pattern, Patterns
 from issuer.policy.problems import PolicyInvalid, Problem
-from issuer.policy.wildcard import Pattern, Patterns
 from issuer.x509.contents import COMMON_NAME, Part, Place
 
 __all__ = [

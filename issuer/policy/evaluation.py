@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import Final
 
 from issuer.api.duration import format_duration
+from issuer.policy.cel.expressions import POLICY_LIMIT, Variables
 from issuer.policy.compiled import PATHS, Allowed, Constraints, Policy
-from issuer.policy.expressions import POLICY_LIMIT, Variables
 from issuer.policy.extensions import extension_violations
 from issuer.policy.facts import Facts
-from issuer.policy.name_patterns import NO_UNDERSCORE, needs_underscore
+from issuer.policy.patterns.names import NO_UNDERSCORE, needs_underscore
 from issuer.policy.shown import shown, shown_list
 from issuer.policy.violation import Violation
 from issuer.policy.weak_keys import weak_key

@@ -14,7 +14,7 @@ from issuer.policy.facts import Facts
 from issuer.policy.shown import shown_list
 from issuer.policy.violation import Violation
 from issuer.x509.contents import subject_key_identifier
-from issuer.x509.der import OCTET_STRING, Extension
+from issuer.x509.encoding.der import OCTET_STRING, Extension
 from issuer.x509.extensions import (
     BASIC_CONSTRAINTS,
     EXTENDED_KEY_USAGE,

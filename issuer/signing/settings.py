@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from issuer.vault.servers.allowed import AllowedServers
+from issuer.servers.allowed import AllowedServers
 
 
 @dataclass(frozen=True, slots=True)

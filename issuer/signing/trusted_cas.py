@@ -10,8 +10,8 @@ from issuer.api.vault import DEFAULT_CA_KEY
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.secrets import References
 from issuer.signing.signer import Advisor, KnowsItsCAs, Signer
-from issuer.x509.anchors import Anchors, shown_cas
-from issuer.x509.chain import Authority, Chain
+from issuer.x509.chains.anchors import Anchors, shown_cas
+from issuer.x509.chains.chain import Authority, Chain
 from issuer.x509.errors import InvalidCertificate
 
 FIELD: Final = "spec.trustedCA"

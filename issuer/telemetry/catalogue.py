@@ -13,7 +13,7 @@ from itertools import product
 from math import prod
 from typing import Final, Literal
 
-from issuer.telemetry.words import DENIALS, DIFFERENCES, FAILURES, PUT_OFFS, STAGES, WATCHED, YES_NO
+from issuer.telemetry.label_values import DENIALS, DIFFERENCES, FAILURES, PUT_OFFS, STAGES, WATCHED, YES_NO
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 Values = tuple[str, ...]

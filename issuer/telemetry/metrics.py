@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from issuer import __version__
 from issuer.telemetry.catalogue import Described, find
-from issuer.telemetry.words import FAILURES, OTHER, PUT_OFFS
+from issuer.telemetry.label_values import FAILURES, OTHER, PUT_OFFS
 
 Row = tuple[tuple[str, ...], Sequence[float | None]]
 """The values of the labels, and one value for each metric of a table; None where it has no series."""

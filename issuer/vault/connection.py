@@ -12,10 +12,10 @@ from weakref import WeakValueDictionary
 
 from yarl import URL
 
-from issuer.vault.client_certificate import BadClientCertificate, ClientCertificate
+from issuer.servers.allowed import Reach
+from issuer.servers.hosts import BadHost, ascii_host
 from issuer.vault.errors import InvalidConnection
-from issuer.vault.hosts import BadHost, ascii_host
-from issuer.vault.servers.allowed import Reach
+from issuer.vault.login.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.trust import Trusted, read_trusted
 from issuer.x509.errors import InvalidCertificate
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
+from issuer.servers.addresses import literal
+from issuer.servers.allowed import NO_HOST, Reach
 from issuer.vault import answers
 from issuer.vault.errors import ServerNotAllowed
-from issuer.vault.servers.addresses import literal
-from issuer.vault.servers.allowed import NO_HOST, Reach
-from issuer.x509.bundle import certificate_blocks, certificate_der
 from issuer.x509.certificates import decode
+from issuer.x509.chains.bundle import certificate_blocks, certificate_der
 from issuer.x509.errors import InvalidCertificate
 
 _MAX_PEERS: Final = 64

@@ -6,9 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from issuer.vault.auth import AuthMethod
 from issuer.vault.errors import Forbidden
-from issuer.vault.tokens import LoggedIn, TokenSource, ignored
+from issuer.vault.login.methods import AuthMethod
+from issuer.vault.login.tokens import LoggedIn, TokenSource, ignored
 from issuer.vault.transport import VaultClient
 
 T = TypeVar("T")

@@ -22,6 +22,8 @@ import structlog
 from hvac.adapters import Adapter
 from yarl import URL
 
+from issuer.servers.hosts import shown
+from issuer.servers.lookup import refusal
 from issuer.vault.answers import MAX_ANSWER_BYTES, BoundedConnector
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
@@ -31,9 +33,7 @@ from issuer.vault.errors import (
     Unreachable,
     VaultError,
 )
-from issuer.vault.hosts import shown
 from issuer.vault.peers import Peers, Response, not_allowed
-from issuer.vault.servers.lookup import refusal
 from issuer.vault.translate import Answer, error_from_answer, error_from_exception, terse_error
 
 log = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from issuer.x509.bundle import certificate_blocks, certificate_der, some, which
+from issuer.x509.chains.bundle import certificate_blocks, certificate_der, some, which
 from issuer.x509.errors import InvalidCertificate
 
 MAX_CA_BUNDLE_BYTES: Final = 1024 * 1024

@@ -15,7 +15,9 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from issuer.x509.der import SEQUENCE, CertificateInformation, certificate_information, leading
+from issuer.x509.encoding.der import SEQUENCE, CertificateInformation, certificate_information, leading
+from issuer.x509.encoding.pem import read_blocks, write_pem
+from issuer.x509.encoding.raw import RawCertificate, read_raw, without_issuer
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidCertificate
 from issuer.x509.extensions import (
     BASIC_CONSTRAINTS,
@@ -26,8 +28,6 @@ from issuer.x509.extensions import (
     read_key_usage,
 )
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME, Name, quiet_subject, read_general_names, subject_names
-from issuer.x509.pem import read_blocks, write_pem
-from issuer.x509.raw import RawCertificate, read_raw, without_issuer
 from issuer.x509.usages import Usages, certificate_usages
 
 Certificate = x509.Certificate | RawCertificate

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from issuer.x509 import names
-from issuer.x509.der import OID, SEQUENCE, SET, Extension, Item, items, only, read_oid
+from issuer.x509.encoding.der import OID, SEQUENCE, SET, Extension, Item, items, only, read_oid
 from issuer.x509.syntax.accounts import OTHER_NAMES
 from issuer.x509.syntax.common_names import common_name_problem, is_host
 from issuer.x509.syntax.hosts import host_problem

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from issuer.x509.der import (
+from issuer.x509.encoding.der import (
     BOOLEAN,
     INTEGER,
     OCTET_STRING,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import starmap
 from typing import Final
 
-from issuer.x509.der import OID, SEQUENCE, SET, Item, items, only, read_oid
+from issuer.x509.encoding.der import OID, SEQUENCE, SET, Item, items, only, read_oid
 
 COMMON_NAME: Final = "2.5.4.3"
 EMAIL_ADDRESS: Final = "1.2.840.113549.1.9.1"

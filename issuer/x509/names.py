@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from issuer.x509.der import OID, SEQUENCE, Item, items, only, read_oid
+from issuer.x509.encoding.der import OID, SEQUENCE, Item, items, only, read_oid
 
 SUBJECT_ALTERNATIVE_NAME: Final = "2.5.29.17"
 MAX_NAMES: Final = 2_000

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.padding import PSS, PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.x509.contents import Contents, read_contents
-from issuer.x509.der import SEQUENCE, Extension, items, only, request_information
+from issuer.x509.encoding.der import SEQUENCE, Extension, items, only, request_information
+from issuer.x509.encoding.lenient import strict_form
+from issuer.x509.encoding.pem import read_blocks, write_pem
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
 from issuer.x509.keys import Key, read_key
-from issuer.x509.lenient import strict_form
 from issuer.x509.names import (
     SUBJECT_ALTERNATIVE_NAME,
     Name,
@@ -29,7 +30,6 @@ from issuer.x509.names import (
     read_general_names,
     subject_names,
 )
-from issuer.x509.pem import read_blocks, write_pem
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
 """Longest PEM. A 16384-bit RSA request takes about 6 KB, 250 long names about 30 KB more."""

@@ -29,8 +29,8 @@ from issuer.x509.certificates import (
     public_key,
     usages,
 )
-from issuer.x509.chain import CLOCK_SKEW, Chain, is_self_issued
-from issuer.x509.constraints import violations
+from issuer.x509.chains.chain import CLOCK_SKEW, Chain, is_self_issued
+from issuer.x509.chains.constraints import violations
 from issuer.x509.describe import span_text, subject_text, time_text
 from issuer.x509.extensions import NAME_CONSTRAINTS
 from issuer.x509.names import unasked

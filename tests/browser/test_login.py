@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from issuer.kube.client import connect
-from issuer.statuspage.door import PATH, ApiReviewer, Door
-from issuer.statuspage.live import Live
-from issuer.statuspage.server import StatusServer
-from issuer.statuspage.sessions import COOKIE
-from issuer.statuspage.tls import Certificate
+from issuer.statuspage.web.auth import PATH, ApiReviewer, Door
+from issuer.statuspage.web.live import Live
+from issuer.statuspage.web.server import StatusServer
+from issuer.statuspage.web.sessions import COOKIE
+from issuer.statuspage.web.tls import Certificate
 from testbed.certs import write_server
 from testbed.chromium import Page
 from testbed.cluster import SYSTEM_NAMESPACE

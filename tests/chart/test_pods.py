@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from issuer.cli.main import app
-from issuer.vault.servers.allowed import AllowedServers
+from issuer.servers.allowed import AllowedServers
 from testbed.chart import render
 from tests.chart.conftest import BARE, FULL, Object, of_kind, pod_specs, the_deployment
 

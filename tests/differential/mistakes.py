@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from issuer.policy import decision, selection
+from issuer.policy.cel.expressions import Program
 from issuer.policy.compiled import Policy
 from issuer.policy.evaluation import Violation
-from issuer.policy.expressions import Program
 from issuer.policy.facts import Facts
-from issuer.policy.wildcard import Pattern
+from issuer.policy.patterns.wildcard import Pattern
 from issuer.x509.contents import COMMON_NAME, Part, Place, Value
 
 Mistake = Callable[[pytest.MonkeyPatch], None]

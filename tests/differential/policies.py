@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from issuer.policy.uri_patterns import UriPattern
+from issuer.policy.patterns.uris import UriPattern
 from tests.differential.cases import SHARED_NAMESPACES, Request, Spec
 from tests.differential.csrs import ATTRIBUTES, KEYS, USAGES
 from tests.differential.requests import (

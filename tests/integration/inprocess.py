@@ -13,7 +13,7 @@ from issuer.controller.process.options import ControllerOptions
 from issuer.kube.client import KubeClient, connect
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
-from issuer.vault.servers.allowed import AllowedServers
+from issuer.servers.allowed import AllowedServers
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ALL_SECRETS, LOOPBACK_SERVERS, RBAC, SERVICE_ACCOUNT
 from testbed.processes import PATIENCE, free_port

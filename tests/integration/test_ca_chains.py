@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from issuer.x509.pem import write_pem
+from issuer.x509.encoding.pem import write_pem
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object

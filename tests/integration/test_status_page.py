@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from issuer.statuspage.door import PATH
+from issuer.statuspage.web.auth import PATH
 from testbed.certs import ServerFiles, write_server
 from testbed.chart import render
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed

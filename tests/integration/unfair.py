@@ -15,8 +15,8 @@ from issuer.cli.main import main
 from issuer.controller.scheduling import checks
 from issuer.controller.scheduling import flows as turns
 from issuer.controller.scheduling.limits import OPEN
-from issuer.kube.line import Place
-from issuer.kube.parts import PartedLine
+from issuer.kube.queues.fairqueue import Place
+from issuer.kube.queues.parts import PartedLine
 from issuer.requests.request import RequestKey
 
 PlaceOf = Callable[[RequestKey], Place[RequestKey]]

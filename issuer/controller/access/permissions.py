@@ -15,9 +15,9 @@ from typing import ClassVar
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_PLURAL
 from issuer.kube.access import may_i
-from issuer.kube.answers import Answers
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
+from issuer.kube.single_flight import Answers
 from issuer.requests.request import IssuerKey
 from issuer.signing.secrets import kubernetes_retry
 

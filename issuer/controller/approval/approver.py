@@ -14,10 +14,10 @@ from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.state.outcomes import Denied, Failed, PutOff, Unapproved, Unprocessed
 from issuer.controller.state.stores import NamespaceStore
 from issuer.kube.access import may
-from issuer.kube.answers import Answers
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.resources import NAMESPACES
+from issuer.kube.single_flight import Answers
 from issuer.policy.decision import Allowance, Decision, Review, Verdict, review
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import Facts, IssuerReference

@@ -15,8 +15,8 @@ from issuer.controller.state.kept import slim
 from issuer.controller.state.stores import Json, Store
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
-from issuer.kube.workqueue import WorkQueue
 from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import guards

@@ -22,8 +22,8 @@ from issuer.kube.errors import Forbidden, KubeError, NotFound, Unavailable
 from issuer.kube.resources import CERTIFICATE_REQUESTS, VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import bounded, find
-from issuer.x509.bundle import read_bundle
-from issuer.x509.chain import Chain
+from issuer.x509.chains.bundle import read_bundle
+from issuer.x509.chains.chain import Chain
 from issuer.x509.verify import Asked
 
 _FIRST_PAUSE: Final = 0.05

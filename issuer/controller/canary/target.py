@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from issuer.api.duration import parse_duration
 from issuer.api.group import CLUSTER_ISSUER_KIND, ISSUER_KIND
 from issuer.requests.request import IssuerKey
-from issuer.x509.bundle import read_bundle
+from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.errors import InvalidCertificate
 
 DURATION: Final = timedelta(hours=1)

@@ -10,9 +10,9 @@ from datetime import datetime
 from issuer.controller.canary.diagnosis import Broken
 from issuer.controller.canary.history import Stage
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.x509.bundle import Bundle, read_bundle, read_delivered
 from issuer.x509.certificates import Certificate
-from issuer.x509.chain import Chain, candidate_chains
+from issuer.x509.chains.bundle import Bundle, read_bundle, read_delivered
+from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import subject_text, time_text
 from issuer.x509.errors import X509Error
 from issuer.x509.usages import EVERY_USAGE

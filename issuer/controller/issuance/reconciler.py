@@ -38,7 +38,7 @@ from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.events import EventRecorder
-from issuer.kube.workqueue import WorkQueue
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import BadSpec, IssuerKey, Request, RequestKey

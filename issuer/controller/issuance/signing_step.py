@@ -19,7 +19,7 @@ from issuer.controller.state.ca_expiry import CAEndsTooSoon, CALife, fitting, sh
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.state.outcomes import Failed, Issued, Outcome, PutOff, Waiting
-from issuer.kube.workqueue import WorkQueue
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.request import IssuerKey, Request, RequestKey
 from issuer.signing import outcomes as signing
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
@@ -27,10 +27,10 @@ from issuer.signing.trusted_cas import StrangeCA, check_own, trusted_chains
 from issuer.signing.vault.profile import Mismatch, is_strict, path_length
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
-from issuer.x509.anchors import Anchors
-from issuer.x509.bundle import Bundle, read_bundle, read_leaf
 from issuer.x509.certificates import Certificate
-from issuer.x509.chain import Chain, candidate_chains
+from issuer.x509.chains.anchors import Anchors
+from issuer.x509.chains.bundle import Bundle, read_bundle, read_leaf
+from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError, X509Error
 from issuer.x509.verify import Asked, Finding, verify

@@ -10,10 +10,10 @@ from issuer.controller.state.ca_expiry import CALife
 from issuer.requests.conditions import bounded, rfc3339
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.trusted_cas import trusted_ways
-from issuer.x509.anchors import Anchors
-from issuer.x509.bundle import Bundle, read_bundle, some
 from issuer.x509.certificates import Certificate, basic_constraints
-from issuer.x509.chain import Authority, Way, authority
+from issuer.x509.chains.anchors import Anchors
+from issuer.x509.chains.bundle import Bundle, read_bundle, some
+from issuer.x509.chains.chain import Authority, Way, authority
 from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.errors import ChainError, X509Error
 

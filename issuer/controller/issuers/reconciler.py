@@ -24,8 +24,8 @@ from issuer.controller.state.stores import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import Resource
-from issuer.kube.workqueue import WorkQueue
 from issuer.policy.facts import IssuerReference
 from issuer.requests.conditions import find, rfc3339, says, with_condition
 from issuer.requests.request import IssuerKey

@@ -16,8 +16,8 @@ from issuer.controller.state.stores import RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.reflector import Reflector
-from issuer.kube.workqueue import WorkQueue
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
 

@@ -29,7 +29,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.telemetry.health import HealthServer
 
 if TYPE_CHECKING:
-    from issuer.statuspage.server import StatusServer
+    from issuer.statuspage.web.server import StatusServer
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +89,7 @@ class Manager:
             await self.health.close()
 
     async def _start_page(self, page: StatusServer) -> None:
-        from issuer.statuspage.tls import Certificate
+        from issuer.statuspage.web.tls import Certificate
 
         certificate, key = self.options.status_tls_cert, self.options.status_tls_key
         tls = None if certificate is None or key is None else Certificate(certificate, key)
@@ -291,9 +291,9 @@ def _status_page(
 ) -> StatusServer:
     # Imported here, as a controller without the page starts sooner without it.
     from issuer.controller.process.statuspage_source import StatusSource
-    from issuer.statuspage.door import ApiReviewer, Door
-    from issuer.statuspage.live import Live
-    from issuer.statuspage.server import StatusServer
+    from issuer.statuspage.web.auth import ApiReviewer, Door
+    from issuer.statuspage.web.live import Live
+    from issuer.statuspage.web.server import StatusServer
 
     door = Door(ApiReviewer(parts.client)) if options.status_exposed else None
     return StatusServer(Live(StatusSource(options, parts, elector, replica)), door)

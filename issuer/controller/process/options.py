@@ -10,9 +10,9 @@ from pathlib import Path
 
 from issuer.controller.canary.target import Target
 from issuer.kube.lease import LeaseTimes
+from issuer.servers.allowed import AllowedServers
 from issuer.signing.settings import BackendSettings
 from issuer.telemetry.address import is_loopback, parse_address
-from issuer.vault.servers.allowed import AllowedServers
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE = "vault-issuer-system"

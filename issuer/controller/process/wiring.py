@@ -42,7 +42,8 @@ from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestS
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
-from issuer.kube.line import Place
+from issuer.kube.queues.fairqueue import Place
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.reflector import Reflector
 from issuer.kube.resources import (
     CERTIFICATE_REQUEST_POLICIES,
@@ -57,7 +58,6 @@ from issuer.kube.resources import (
     VAULT_CLUSTER_ISSUERS,
     VAULT_ISSUERS,
 )
-from issuer.kube.workqueue import WorkQueue
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
@@ -67,7 +67,7 @@ from issuer.signing.vault.credentials import CredentialReader, Credentials
 from issuer.signing.vault.signer import VaultSigner
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.metrics import Metrics
-from issuer.vault.tokens import LoggedIn, ignored
+from issuer.vault.login.tokens import LoggedIn, ignored
 
 # A broken issuer is looked at again after at most this many seconds.
 _ISSUER_BACKOFF = 15.0

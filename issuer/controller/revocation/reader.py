@@ -16,8 +16,8 @@ from issuer.kube.resources import CERTIFICATE_REQUESTS, CERTIFICATES, SECRETS
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import is_true
 from issuer.requests.request import RequestKey
-from issuer.x509.bundle import read_leaf
 from issuer.x509.certificates import Certificate, public_key, write_certificates
+from issuer.x509.chains.bundle import read_leaf
 from issuer.x509.describe import serial_hex
 from issuer.x509.errors import X509Error
 from issuer.x509.request import decode_request

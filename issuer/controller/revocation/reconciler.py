@@ -21,8 +21,8 @@ from issuer.controller.state.stores import IssuerStore, NamespaceStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import CERTIFICATE_REQUESTS
-from issuer.kube.workqueue import WorkQueue
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.outcomes import Failed, Retry, SigningError

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 
 from issuer.kube.access import may_i
-from issuer.kube.answers import Answers
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
+from issuer.kube.single_flight import Answers
 from issuer.requests.request import IssuerKey
 from issuer.signing.secrets import kubernetes_retry
 

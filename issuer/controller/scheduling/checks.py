@@ -21,8 +21,8 @@ from issuer.api.server import server_of
 from issuer.controller.scheduling.limits import OPEN
 from issuer.controller.scheduling.lookups import NAMESPACE
 from issuer.controller.state.stores import IssuerStore
-from issuer.kube.line import Closed, Gate, Place
-from issuer.kube.parts import PartedLine
+from issuer.kube.queues.fairqueue import Closed, Gate, Place
+from issuer.kube.queues.parts import PartedLine
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import Retry
 

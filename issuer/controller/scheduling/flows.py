@@ -1,4 +1,7 @@
-"""Whose turn a request or a revocation has: its place in its queue's line (`issuer.kube.line`)."""
+"""Maps a key to its fair-queue flow: tenant, limiter, and flow within the limiter.
+
+The order itself is `issuer.kube.queues.fairqueue`'s.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.scheduling.limits import OPEN, Limits
 from issuer.controller.state.stores import IssuerStore, RequestStore
-from issuer.kube.line import Place
-from issuer.kube.parts import PartedLine
+from issuer.kube.queues.fairqueue import Place
+from issuer.kube.queues.parts import PartedLine
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import IssuerKey, Request, RequestKey
 

@@ -1,7 +1,7 @@
-"""How much of the controller, and of Vault, one issuer may have at a time.
+"""Limits of one issuer: concurrent requests, and signing calls per second.
 
-An issuer's gate is asked before each of its requests is handed out (``issuer.kube.line``), so a request that
-has to wait costs no worker and no write.
+An issuer's limiter is asked before each of its requests is handed out (`kube/queues/fairqueue`), so a
+request that has to wait costs no worker and no write.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 from issuer.api.issuers import RateLimit
 from issuer.controller.state.issuers import IssuerRegistry
-from issuer.kube.line import Closed
+from issuer.kube.queues.fairqueue import Closed
 from issuer.requests.request import IssuerKey, RequestKey
 from issuer.telemetry.metrics import Metrics
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import TypeVar
 
 from issuer.controller.state.defects import Defects
-from issuer.kube.workqueue import QueueClosed, WorkQueue
+from issuer.kube.queues.workqueue import QueueClosed, WorkQueue
 
 K = TypeVar("K", bound=Hashable)
 

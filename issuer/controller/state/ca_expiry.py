@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from issuer.api.duration import format_duration
 from issuer.requests.conditions import rfc3339
-from issuer.x509.raw import EARLIEST
+from issuer.x509.encoding.raw import EARLIEST
 from issuer.x509.verify import BEFORE_CA, DEFAULT_LIFE, SHORTEST_LIFE
 
 Mode = Literal["Refuse", "Shorten"]

@@ -13,7 +13,7 @@ from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.signer import Signer
 from issuer.vault.connection import TLSUse
-from issuer.x509.anchors import Anchors
+from issuer.x509.chains.anchors import Anchors
 
 Identity = tuple[object, ...]
 """What a signer's token belongs to: issuer UID, generation, and the version of each Secret read."""

@@ -14,18 +14,18 @@ from issuer.api.issuers import IssuerSpec
 from issuer.api.vault import DEFAULT_CA_KEY, VaultSpec
 from issuer.kube.client import KubeClient
 from issuer.requests.request import IssuerKey
+from issuer.servers.allowed import Reach
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.secrets import References
 from issuer.signing.settings import BackendSettings
 from issuer.signing.trusted_cas import read_anchors
 from issuer.signing.vault.logins import Logins, client_certificate
-from issuer.vault.auth import AuthMethod
-from issuer.vault.client_certificate import ClientCertificate
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection, ServerNotAllowed
-from issuer.vault.servers.allowed import Reach
+from issuer.vault.login.client_certificate import ClientCertificate
+from issuer.vault.login.methods import AuthMethod
 from issuer.vault.transport import check_server
-from issuer.x509.anchors import Anchors
+from issuer.x509.chains.anchors import Anchors
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,12 @@ from issuer.requests.conditions import rfc3339
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.secrets import NO_KEY_PAIRS, References
-from issuer.vault.ambient import AmbientCredentials
-from issuer.vault.audiences import foreign_audience, own_audience
-from issuer.vault.auth import AppRole, AuthMethod, CertificateLogin, Kubernetes, StaticToken
-from issuer.vault.aws import STS_AUDIENCE, AWSCredentials, AWSIdentity, region_of
-from issuer.vault.client_certificate import BadClientCertificate, ClientCertificate
-from issuer.vault.sts import TokenService
+from issuer.vault.login.ambient import AmbientCredentials
+from issuer.vault.login.audiences import foreign_audience, own_audience
+from issuer.vault.login.aws import STS_AUDIENCE, AWSCredentials, AWSIdentity, region_of
+from issuer.vault.login.client_certificate import BadClientCertificate, ClientCertificate
+from issuer.vault.login.methods import AppRole, AuthMethod, CertificateLogin, Kubernetes, StaticToken
+from issuer.vault.login.sts import TokenService
 
 AUTH = "spec.vault.auth"
 

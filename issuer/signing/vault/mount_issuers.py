@@ -16,8 +16,8 @@ from typing import Final
 
 from issuer.vault.errors import BadRequest, Forbidden, NotFound, ServerError, UnexpectedAnswer
 from issuer.vault.pki import Pki
-from issuer.x509.bundle import read_bundle
 from issuer.x509.certificates import Certificate
+from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.describe import fingerprint, serial_hex
 from issuer.x509.errors import InvalidCertificate
 

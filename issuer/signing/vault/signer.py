@@ -11,16 +11,16 @@ from issuer.signing.vault.advice import advice
 from issuer.signing.vault.errors import Outcome, outcome
 from issuer.signing.vault.mount_issuers import MountIssuers
 from issuer.signing.vault.parameters import parameters
-from issuer.vault.auth import AuthMethod, StaticToken
 from issuer.vault.connection import Connection
 from issuer.vault.errors import BadRequest, Forbidden, InvalidConnection, VaultError
+from issuer.vault.login.methods import AuthMethod, StaticToken
+from issuer.vault.login.tokens import LoggedIn, ignored
 from issuer.vault.paths import PathError, SignPath
 from issuer.vault.pki import Pki, Signed
 from issuer.vault.session import VaultSession
-from issuer.vault.tokens import LoggedIn, ignored
 from issuer.vault.transport import connect
-from issuer.x509.bundle import read_leaf, some
 from issuer.x509.certificates import Certificate, is_authority
+from issuer.x509.chains.bundle import read_leaf, some
 from issuer.x509.errors import InvalidCertificate
 
 _ENDING_SECONDS = 24 * 3600.0

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.explain.certificate import request_for
-from issuer.explain.errors import BadInput
-from issuer.explain.fields import Fields
+from issuer.manifests.errors import BadInput
+from issuer.manifests.fields import Fields
 from issuer.x509.contents import Part
 from issuer.x509.request import read_request
 

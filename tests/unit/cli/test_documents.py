@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from issuer.explain import documents
-from issuer.explain.documents import read_documents, read_tree
-from issuer.explain.errors import BadInput
-from issuer.explain.text import shown
+from issuer.manifests import documents
+from issuer.manifests.documents import read_documents, read_tree
+from issuer.manifests.errors import BadInput
+from issuer.manifests.text import shown
 
 
 def test_lists_and_several_documents_are_taken_apart_and_named() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from issuer.explain.asked import Asked, RequestOptions, read_requests
 from issuer.explain.cluster import ClusterOptions, explain_all
-from issuer.explain.errors import BadInput
-from issuer.explain.judging import Explanation
-from issuer.explain.requester import Requester
+from issuer.explain.evaluation import Explanation
+from issuer.explain.review_input import Asked, RequestOptions, read_requests
+from issuer.manifests.errors import BadInput
+from issuer.manifests.requester import Requester
 from issuer.policy.decision import Verdict
 from tests.builders import certificate_request, csr_pem
 from tests.unit.cli.conftest import Folder

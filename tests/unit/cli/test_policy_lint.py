@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from issuer.explain.rbac import binding
-from issuer.explain.requester import CERT_MANAGER
+from issuer.manifests.rbac import binding
+from issuer.manifests.requester import CERT_MANAGER
 from tests.unit.cli.conftest import Folder
 
 Build = Callable[..., dict[str, Any]]

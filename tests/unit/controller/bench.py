@@ -22,7 +22,7 @@ from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestS
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
-from issuer.kube.workqueue import WorkQueue
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.kinds import KINDS
 from issuer.requests.request import IssuerKey, RequestKey

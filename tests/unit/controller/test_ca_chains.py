@@ -11,7 +11,7 @@ from cryptography import x509
 
 from issuer.controller.issuers.ca_chains import ca_facts
 from issuer.signing.outcomes import IssuerBroken
-from issuer.x509.pem import write_pem
+from issuer.x509.encoding.pem import write_pem
 from tests.builders import NOW
 from tests.ca import TestCA
 from tests.unit.controller.bench import Bench

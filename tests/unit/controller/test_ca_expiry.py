@@ -16,7 +16,7 @@ from issuer.controller.state.ca_expiry import (
     fitting,
     warning,
 )
-from issuer.x509.raw import EARLIEST
+from issuer.x509.encoding.raw import EARLIEST
 from tests.builders import NOW
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -10,8 +10,8 @@ import pytest
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
 from issuer.controller.scheduling import checks
 from issuer.controller.scheduling.checks import CheckTurns, Part, TookLong
-from issuer.kube.line import Place
-from issuer.kube.workqueue import WorkQueue
+from issuer.kube.queues.fairqueue import Place
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import Retry
 from tests.builders import issuer_object

@@ -12,7 +12,7 @@ from issuer.controller.approval import policies
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.scheduling import workers
 from issuer.controller.state.defects import Defects
-from issuer.kube.workqueue import WorkQueue
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.telemetry.metrics import Metrics
 from tests.unit.controller.bench import KEY, Bench
 

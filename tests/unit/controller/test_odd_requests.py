@@ -16,8 +16,8 @@ from issuer.controller.approval.policies import PolicyStore
 from issuer.signing.outcomes import SigningError
 from issuer.signing.signer import SigningRequest
 from issuer.signing.vault.signer import VaultSigner
-from issuer.vault.auth import AppRole
 from issuer.vault.connection import Connection
+from issuer.vault.login.methods import AppRole
 from tests.builders import certificate_request, csr_pem
 from tests.ca import TestCA
 from tests.unit.controller.bench import KEY, Bench

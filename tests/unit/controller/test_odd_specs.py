@@ -25,12 +25,12 @@ from issuer.controller.state.issuers import IssuerRegistry
 from issuer.controller.state.stores import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
-from issuer.kube.workqueue import WorkQueue
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.request import IssuerKey
+from issuer.servers.allowed import AllowedServers
 from issuer.signing.settings import BackendSettings
 from issuer.signing.vault.credentials import CredentialReader
 from issuer.telemetry.metrics import Metrics
-from issuer.vault.servers.allowed import AllowedServers
 from tests.builders import csr_pem
 from tests.unit.controller.bench import Rights
 from tests.unit.controller.fakes import SilentRecorder

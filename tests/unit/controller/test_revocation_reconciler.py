@@ -19,7 +19,7 @@ from issuer.controller.state.stores import IssuerStore, NamespaceStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.kube.events import EventRecorder
-from issuer.kube.workqueue import WorkQueue
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.request import IssuerKey, RequestKey
 from issuer.signing.outcomes import Failed, Retry
 from issuer.telemetry.metrics import Metrics

@@ -20,9 +20,9 @@ from issuer.controller.process.wiring import Parts, vault_signer
 from issuer.controller.revocation.store import RevocationStore
 from issuer.kube.client import KubeClient, Page
 from issuer.kube.errors import Conflict, NotFound
+from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.reflector import Reflector
 from issuer.kube.resources import Resource
-from issuer.kube.workqueue import WorkQueue
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import Request, RequestKey
 from tests.builders import NOW, certificate_request, condition, issuer_object

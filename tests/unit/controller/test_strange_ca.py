@@ -6,7 +6,7 @@ import pytest
 
 from issuer.signing.outcomes import IssuerBroken, Retry
 from issuer.signing.signer import KnowsItsCAs
-from issuer.x509.anchors import Anchors
+from issuer.x509.chains.anchors import Anchors
 from issuer.x509.describe import fingerprint
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 

@@ -15,8 +15,8 @@ from issuer.signing.vault.signer import VaultSigner
 from issuer.telemetry.address import traces_url
 from issuer.telemetry.otlp import Traces
 from issuer.telemetry.tracing import NOTHING, span
-from issuer.vault.auth import AppRole
 from issuer.vault.connection import Connection
+from issuer.vault.login.methods import AppRole
 from tests.builders import csr_pem
 from tests.otlp import Collected, collector
 from tests.unit.controller.bench import Bench

@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
-from issuer.inspection.case import Case, gather
 from issuer.inspection.reading import Reader
+from issuer.inspection.request_details import Case, gather
 from issuer.inspection.target import Target
 from tests.builders import certificate_request, condition, csr_pem, issuer_object
 from tests.ca import TestCA, pem

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from issuer.inspection.case import Case
 from issuer.inspection.report import report
+from issuer.inspection.request_details import Case
 from issuer.inspection.request_tables import show_report
 from tests.builders import NOW, certificate_request, condition, csr_with, signing_request
 from tests.ca import TestCA, pem

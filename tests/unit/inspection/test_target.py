@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from issuer.explain.errors import BadInput
 from issuer.inspection.target import Target, chosen_target, find_request, names, parse_target
+from issuer.manifests.errors import BadInput
 from tests.builders import certificate_request, signing_request
 from tests.unit.inspection.scene import CSR_ONE, ONE, REQUESTS, Scene
 from tests.unit.kube.fake_api import json, listing, refuse

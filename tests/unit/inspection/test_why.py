@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from issuer.inspection.diagnosis import Why, needs_controllers, why
 from issuer.inspection.report import why_json
 from issuer.inspection.request_tables import show_why
-from issuer.inspection.why import Why, needs_controllers, why
 from tests.builders import certificate_request, condition, signing_request
 from tests.ca import TestCA
 from tests.unit.inspection.scene import CSR, CSR_ONE, Scene, event, issued, issuer, plain, policy, ready

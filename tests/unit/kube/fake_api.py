@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from issuer.kube.auth.credentials import Access, Fixed
 from issuer.kube.client import KubeClient
-from issuer.kube.credentials import Access, Fixed
 
 Reply = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

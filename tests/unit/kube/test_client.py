@@ -11,8 +11,8 @@ from aiohttp import web
 
 from issuer.kube import client as module
 from issuer.kube import errors
+from issuer.kube.auth.credentials import Access
 from issuer.kube.client import KubeClient
-from issuer.kube.credentials import Access
 from issuer.kube.resources import CERTIFICATE_REQUESTS, SECRETS, SERVICE_ACCOUNTS, VAULT_CLUSTER_ISSUERS
 
 from .fake_api import (

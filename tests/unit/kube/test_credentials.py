@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from issuer.kube import errors
+from issuer.kube.auth.credentials import InCluster, find_source
+from issuer.kube.auth.kubeconfig import KubeConfigFile
 from issuer.kube.client import KubeClient, connect
-from issuer.kube.credentials import InCluster, find_source
-from issuer.kube.kubeconfig import KubeConfigFile
 
 SERVER = "https://127.0.0.1:6443"
 
@@ -172,7 +172,7 @@ async def test_an_exec_plugin_that_floods_is_stopped(tmp_path: Path) -> None:
 
 
 async def test_an_exec_plugin_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("issuer.kube.kubeconfig.EXEC_TIMEOUT", 0.05)
+    monkeypatch.setattr("issuer.kube.auth.kubeconfig.EXEC_TIMEOUT", 0.05)
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["60"]}}
     with pytest.raises(errors.ConfigError, match="exec plugin sleep took over"):
         await KubeConfigFile(kubeconfig(tmp_path, user)).load()

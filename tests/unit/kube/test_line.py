@@ -9,8 +9,8 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuer.kube.line import Closed, FairLine, Place
-from issuer.kube.workqueue import WorkQueue
+from issuer.kube.queues.fairqueue import Closed, FairLine, Place
+from issuer.kube.queues.workqueue import WorkQueue
 
 
 class Key(NamedTuple):

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer.controller.scheduling.limits import OPEN
-from issuer.kube.line import Place
-from issuer.kube.parts import PartedLine
+from issuer.kube.queues.fairqueue import Place
+from issuer.kube.queues.parts import PartedLine
 
 Key = tuple[str, str, int]
 

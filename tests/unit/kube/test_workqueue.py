@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from issuer.kube.workqueue import QueueClosed, WorkQueue
+from issuer.kube.queues.workqueue import QueueClosed, WorkQueue
 
 
 async def take(queue: WorkQueue[str]) -> str:

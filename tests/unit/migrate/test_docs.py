@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from issuer.migrate.cluster import READS
+from issuer.migrate.read.cluster import READS
 from tests.unit.migrate.conftest import Migrate
 
 TEXT = (Path(__file__).parents[3] / "docs" / "migrate.md").read_text()

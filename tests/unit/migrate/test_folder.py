@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from issuer.explain.documents import Document
-from issuer.explain.errors import BadInput
-from issuer.migrate.folder import Folder, Written, open_folder
-from issuer.migrate.next_steps import back, kubectl
+from issuer.manifests.documents import Document
+from issuer.manifests.errors import BadInput
 from issuer.migrate.options import Options
+from issuer.migrate.output.folder import Folder, Written, open_folder
+from issuer.migrate.output.next_steps import back, kubectl
 from issuer.migrate.plan import Plan
-from issuer.migrate.planning import plan_of
+from issuer.migrate.steps.planning import plan_of
 from tests.unit.migrate.conftest import Migrate, Object, certificate, issuer, peer_policy, role, use_rule
 
 SERVER = "https://cluster.example:6443"
@@ -131,7 +131,7 @@ def test_a_failed_write_comes_before_the_manifests(
     folder = tmp_path / "out"
     folder.mkdir()
     run = migrate
-    monkeypatch.setattr("issuer.migrate.folder.Path.mkdir", full)
+    monkeypatch.setattr("issuer.migrate.output.folder.Path.mkdir", full)
     done = run(issuer(), output="yaml", args=("--output-dir", str(folder)))
     assert (done.code, done.stdout) == (2, "")
     assert "No space left" in done.stderr

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.explain.documents import Document
-from issuer.explain.errors import BadInput
 from issuer.kube.client import KubeClient
-from issuer.migrate.cluster import READS, read_cluster
+from issuer.manifests.documents import Document
+from issuer.manifests.errors import BadInput
 from issuer.migrate.options import Options
 from issuer.migrate.plan import Note, Plan, todo
-from issuer.migrate.planning import plan_of
+from issuer.migrate.read.cluster import READS, read_cluster
+from issuer.migrate.steps.planning import plan_of
 from tests.unit.kube.fake_api import FakeApi, listing, refuse
 from tests.unit.migrate.conftest import Object, certificate, issuer
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.policy.cost import TooComplex, worst_case
-from issuer.policy.expressions import (
+from issuer.policy.cel.cost import TooComplex, worst_case
+from issuer.policy.cel.expressions import (
     MAX_RULE_BYTES,
     MAX_VALUE_BYTES,
     POLICY_LIMIT,
@@ -18,8 +18,8 @@ from issuer.policy.expressions import (
     Variables,
     compile_rule,
 )
-from issuer.policy.regex import Weight, weigh
-from issuer.policy.syntax import Call, Name, read_syntax
+from issuer.policy.cel.regex import Weight, weigh
+from issuer.policy.cel.syntax import Call, Name, read_syntax
 
 APP = "system:serviceaccount:team-a:app"
 

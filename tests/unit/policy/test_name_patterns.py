@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.policy.name_patterns import NamePatterns
+from issuer.policy.patterns.names import NamePatterns
 from issuer.x509.contents import COMMON_NAME, Part
 
 CN = (Part.ATTRIBUTE, COMMON_NAME)

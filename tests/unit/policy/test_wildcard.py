@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.policy.wildcard import Pattern, Patterns
+from issuer.policy.patterns.wildcard import Pattern, Patterns
 
 TEXT = st.text("ab.*", max_size=8)
 

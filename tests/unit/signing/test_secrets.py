@@ -14,12 +14,12 @@ from issuer.controller.process.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient, ServiceAccountToken
 from issuer.kube.errors import Forbidden, KubeError, Unavailable
 from issuer.requests.request import IssuerKey
+from issuer.servers.allowed import AllowedServers
 from issuer.signing.outcomes import IssuerBroken, Retry
 from issuer.signing.secrets import NO_KEY_PAIRS, References
 from issuer.signing.settings import BackendSettings
 from issuer.signing.vault.credentials import CredentialReader
-from issuer.vault.auth import Kubernetes
-from issuer.vault.servers.allowed import AllowedServers
+from issuer.vault.login.methods import Kubernetes
 from tests.unit.signing.vault.test_logins import CLUSTER, NAMESPACED
 
 REFERENCE = SecretKeySelector(name="s", key="k")

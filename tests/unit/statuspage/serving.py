@@ -14,10 +14,10 @@ import aiohttp
 
 from issuer.kube.errors import Unavailable
 from issuer.kube.identity import User
-from issuer.statuspage.door import Door
-from issuer.statuspage.live import Live
-from issuer.statuspage.server import StatusServer
-from issuer.statuspage.tls import Certificate
+from issuer.statuspage.web.auth import Door
+from issuer.statuspage.web.live import Live
+from issuer.statuspage.web.server import StatusServer
+from issuer.statuspage.web.tls import Certificate
 from testbed.certs import write_server
 from testbed.processes import free_port
 from tests.unit.statuspage.facts import NOW, Facts

@@ -9,8 +9,8 @@ import pytest
 
 from issuer.kube.errors import Forbidden
 from issuer.kube.identity import User
-from issuer.statuspage.door import BELIEVED, PATH, Door, Refused, names_loopback
-from issuer.statuspage.sessions import LASTS, MOST, Sessions
+from issuer.statuspage.web.auth import BELIEVED, PATH, Door, Refused, names_loopback
+from issuer.statuspage.web.sessions import LASTS, MOST, Sessions
 from issuer.telemetry.address import is_loopback
 
 JANE = User("jane", "u-1", ("dev",))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from issuer.statuspage import listener, server
+from issuer.statuspage.web import listener, server
 from tests.unit.statuspage.serving import TOKEN, Exposed, exposed
 
 

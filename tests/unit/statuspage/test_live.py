@@ -8,8 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from issuer.statuspage.live import MOST_LISTS, MOST_VIEWERS, Full, Live
 from issuer.statuspage.model import Open, Query
+from issuer.statuspage.web.live import MOST_LISTS, MOST_VIEWERS, Full, Live
 from tests.unit.statuspage.facts import NOW, Facts, issuer, opened
 
 ALL = {"verdict", "now", "issuers", "expiring", "about", "requests"}
@@ -101,7 +101,7 @@ async def test_there_are_only_so_many_lists_in_one_round() -> None:
 
 
 async def test_lists_that_are_watched_count_as_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("issuer.statuspage.live.MOST_LISTS", 2)
+    monkeypatch.setattr("issuer.statuspage.web.live.MOST_LISTS", 2)
     async with (
         live_of(Facts(), every=3600) as live,
         aclosing(live.watch(Query(), 30)) as one,

@@ -7,9 +7,9 @@ import asyncio
 import aiohttp
 import pytest
 
-from issuer.statuspage import server as module
-from issuer.statuspage.live import MOST_VIEWERS
-from issuer.statuspage.server import ASSETS, HEADERS
+from issuer.statuspage.web import server as module
+from issuer.statuspage.web.live import MOST_VIEWERS
+from issuer.statuspage.web.server import ASSETS, HEADERS
 from tests.unit.statuspage.facts import Facts, issuer, opened
 from tests.unit.statuspage.serving import (
     events,

@@ -30,8 +30,8 @@ from issuer.requests.request import IssuerKey
 from issuer.telemetry import catalogue
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.catalogue import CATALOGUE, Described, find, most_series
+from issuer.telemetry.label_values import FAILURES, OTHER, PUT_OFFS
 from issuer.telemetry.metrics import Metrics
-from issuer.telemetry.words import FAILURES, OTHER, PUT_OFFS
 from tests.builders import issuer_object
 from tests.unit.controller.bench import with_meta
 from tests.unit.controller.fakes import ScriptedKube
@@ -154,7 +154,7 @@ def test_the_words_of_labels_are_those_of_the_code() -> None:
     assert values("watch_restarts_total", "resource") == set(parts().reflectors)
     assert values("canary_failing", "stage") == {str(one) for one in Stage}
     assert values("certificate_differences_total", "code") == set(
-        words("_Difference", "x509/verify.py", "x509/constraints.py")
+        words("_Difference", "x509/verify.py", "x509/chains/constraints.py")
     )
 
 

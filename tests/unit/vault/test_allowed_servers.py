@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuer.vault.servers.addresses import special_range
-from issuer.vault.servers.allowed import NOT_LISTED, AllowedServers, BadEntry
+from issuer.servers.addresses import special_range
+from issuer.servers.allowed import NOT_LISTED, AllowedServers, BadEntry
 
 ANY = AllowedServers()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from issuer.vault.ambient import AmbientCredentials
-from issuer.vault.aws import AWSCredentials
 from issuer.vault.errors import LoginRefused
+from issuer.vault.login.ambient import AmbientCredentials
+from issuer.vault.login.aws import AWSCredentials
 from tests.unit.vault.aws_fake import GRANTED, FakeAWS, fake_metadata, fake_sts
 
 DOCUMENT = '{"Code":"Success","AccessKeyId":"ASIA","SecretAccessKey":"hidden","Token":"t==","Expiration":"x"}'

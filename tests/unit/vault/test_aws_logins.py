@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from issuer.vault.aws import AWSCredentials, AWSIdentity, region_of
 from issuer.vault.errors import LoginRefused, STSUnavailable
-from issuer.vault.sts import TokenService
+from issuer.vault.login.aws import AWSCredentials, AWSIdentity, region_of
+from issuer.vault.login.sts import TokenService
 from tests.sigv4 import signature
 from tests.unit.vault import fake
 from tests.unit.vault.aws_fake import GRANTED, fake_sts, refused

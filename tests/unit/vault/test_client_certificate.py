@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from issuer.vault.auth import CertificateLogin
-from issuer.vault.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.connection import Connection
 from issuer.vault.errors import ClientCertificateRefused, LoginRefused, UntrustedTLS
+from issuer.vault.login.client_certificate import BadClientCertificate, ClientCertificate
+from issuer.vault.login.methods import CertificateLogin
 from issuer.vault.translate import error_from_exception
 from issuer.vault.transport import VaultClient
 from testbed.certs import ClientCA, ClientPair, PrivateKey, write_server

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from issuer.servers.allowed import AllowedServers, Reach
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
     BadRequest,
@@ -26,7 +27,6 @@ from issuer.vault.errors import (
 from issuer.vault.paths import SignPath
 from issuer.vault.peers import Peers
 from issuer.vault.pki import Pki
-from issuer.vault.servers.allowed import AllowedServers, Reach
 from issuer.vault.transport import VaultClient, check_server
 from tests import odd_certificates as odd
 from tests.ca import TestCA
@@ -286,7 +286,7 @@ async def test_how_a_dial_fails_is_told_only_of_listed_servers(
     names: Addresses, entries: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A closed port, one that speaks no HTTP, and one that speaks no TLS: three texts, or one."""
-    monkeypatch.setattr("issuer.vault.servers.allowed.special_range", lambda _address: None)
+    monkeypatch.setattr("issuer.servers.allowed.special_range", lambda _address: None)
 
     async def ssh(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuer.vault.servers.addresses import ends_in_a_number, literal, special_range
+from issuer.servers.addresses import ends_in_a_number, literal, special_range
 
 METADATA = "cloud metadata"
 LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")

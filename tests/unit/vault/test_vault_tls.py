@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection, UntrustedTLS
 from issuer.vault.transport import VaultClient
-from issuer.x509.pem import write_pem
+from issuer.x509.encoding.pem import write_pem
 from tests import odd_certificates as odd
 
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from issuer.vault.auth import AppRole, AuthMethod, Kubernetes, StaticToken, Token
 from issuer.vault.errors import (
     Forbidden,
     LoginRefused,
@@ -15,8 +14,9 @@ from issuer.vault.errors import (
     Unreachable,
     VaultError,
 )
+from issuer.vault.login.methods import AppRole, AuthMethod, Kubernetes, StaticToken, Token
+from issuer.vault.login.tokens import TokenSource
 from issuer.vault.session import VaultSession
-from issuer.vault.tokens import TokenSource
 from issuer.vault.transport import VaultClient
 from tests.unit.vault import fake
 from tests.unit.vault.fake import Clock, FakeVault, client_of, fake_vault

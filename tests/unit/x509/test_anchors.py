@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from issuer.x509.anchors import Anchors, shown_cas
+from issuer.x509.chains.anchors import Anchors, shown_cas
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import InvalidCertificate
 from tests.ca import TestCA, pem

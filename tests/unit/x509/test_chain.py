@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from issuer.x509.anchors import Anchors
-from issuer.x509.chain import authority, build_chain, candidate_chains, read_certificates
+from issuer.x509.chains.anchors import Anchors
+from issuer.x509.chains.chain import authority, build_chain, candidate_chains, read_certificates
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError
 

@@ -9,8 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from issuer.x509.chain import build_chain, read_certificates
-from issuer.x509.constraints import violations
+from issuer.x509.chains.chain import build_chain, read_certificates
+from issuer.x509.chains.constraints import violations
 
 if TYPE_CHECKING:
     from tests.unit.x509.conftest import Make

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issuer.x509.contents import COMMON_NAME, Contents, Part, Value, read_contents
-from issuer.x509.der import Extension
+from issuer.x509.encoding.der import Extension
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME
 from tests.unit.policy.forge import attribute, dns, other_name, sequence, subject, tlv, utf8
 

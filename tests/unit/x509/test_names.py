@@ -10,7 +10,7 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.x509.der import certificate_information, read_oid, request_information
+from issuer.x509.encoding.der import certificate_information, read_oid, request_information
 from issuer.x509.names import (
     Name,
     NameKind,

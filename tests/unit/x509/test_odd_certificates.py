@@ -17,13 +17,13 @@ from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from issuer.x509.bundle import read_bundle, read_delivered, read_leaf
 from issuer.x509.certificates import Certificate, basic_constraints, is_authority, public_key, usages
-from issuer.x509.chain import authority, build_chain, is_root, signed_by
-from issuer.x509.constraints import violations
+from issuer.x509.chains.bundle import read_bundle, read_delivered, read_leaf
+from issuer.x509.chains.chain import authority, build_chain, is_root, signed_by
+from issuer.x509.chains.constraints import violations
 from issuer.x509.describe import fingerprint, serial_hex, subject_text, time_text
+from issuer.x509.encoding.raw import read_raw
 from issuer.x509.errors import ChainError, InvalidCertificate
-from issuer.x509.raw import read_raw
 from tests import odd_certificates as odd
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

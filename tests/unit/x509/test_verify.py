@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from issuer.x509.chain import build_chain
+from issuer.x509.chains.chain import build_chain
 from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.request import read_request
 from issuer.x509.usages import read_usages, usage_name

@@ -13,7 +13,7 @@ from issuer.requests.request import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.settings import BackendSettings
 from issuer.signing.vault.credentials import CredentialReader
-from issuer.vault.aws import AWSIdentity
+from issuer.vault.login.aws import AWSIdentity
 
 NAMESPACED = IssuerKey("VaultIssuer", "team", "vault")
 CLUSTER = IssuerKey("VaultClusterIssuer", "", "vault")

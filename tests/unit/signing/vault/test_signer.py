@@ -16,8 +16,8 @@ from issuer.signing.signer import Revoker, Signer, SigningRequest
 from issuer.signing.vault.errors import outcome
 from issuer.signing.vault.signer import VaultSigner
 from issuer.vault import errors
-from issuer.vault.auth import AppRole, AuthMethod, Kubernetes, StaticToken
 from issuer.vault.connection import Connection
+from issuer.vault.login.methods import AppRole, AuthMethod, Kubernetes, StaticToken
 from issuer.vault.paths import SignPath
 from tests.builders import csr_pem, csr_with
 from tests.ca import TestCA, pem

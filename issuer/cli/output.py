@@ -1,0 +1,31 @@
+"""How commands tell what they found, and what they can't use."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+
+@contextmanager
+def bad_input_told(exit_code: int) -> Iterator[None]:
+    """What is told as bad input inside goes to standard error, line by line, and ends the command."""
+    from issuer.manifests.errors import BadInput
+    from issuer.manifests.text import shown
+
+    try:
+        yield
+    except BadInput as error:
+        for line in str(error).splitlines():
+            typer.echo(f"Error: {shown(line, 4000)}", err=True)
+        raise typer.Exit(exit_code) from error
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output, in ASCII: nothing in it reaches a terminal as more than text."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=True)
+    sys.stdout.write("\n")

@@ -1,0 +1,88 @@
+"""One request judged by all policies: the same engine and the same two steps as in the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from issuer.explain.policies import PolicySet
+from issuer.explain.review_input import Asked
+from issuer.manifests.requester import Requester
+from issuer.policy.decision import Decision, Review, review
+from issuer.policy.evaluation import Violation, violations
+from issuer.policy.facts import Facts
+
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""The label that the API server itself puts on every namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision with what led to it.
+
+    `would_violate` holds, for policies that only lack a `use` binding, what they would deny after it.
+    """
+
+    asked: Asked
+    requester: Requester
+    facts: Facts
+    labels: Mapping[str, str]
+    policies: PolicySet
+    decision: Decision
+    would_violate: Mapping[str, tuple[Violation, ...]]
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """Between the two steps: `to_ask` are the policies whose use by the requester has to be known."""
+
+    asked: Asked
+    requester: Requester
+    facts: Facts
+    labels: Mapping[str, str]
+    policies: PolicySet
+    review: Review
+    offline: bool
+
+    @property
+    def to_ask(self) -> tuple[str, ...]:
+        """Names of the selected policies."""
+        return self.review.to_ask
+
+    def finish(self, may_use: Mapping[str, bool]) -> Explanation:
+        """The decision, given an answer for each of `to_ask`."""
+        decision = self.review.decide(may_use)
+        if decision is None:
+            raise AssertionError("every policy was asked about, and still there is no decision")
+        unbound = {result.name for result in decision.results if result.reason == "rbac"}
+        found = {
+            policy.name: violations(policy, self.facts)
+            for policy in self.policies.policies
+            if policy.name in unbound
+        }
+        return Explanation(
+            self.asked,
+            self.requester,
+            self.facts,
+            self.labels,
+            self.policies,
+            decision,
+            found,
+            self.offline,
+        )
+
+
+def judge(
+    asked: Asked,
+    requester: Requester,
+    policies: PolicySet,
+    labels: Mapping[str, str],
+    *,
+    offline: bool,
+) -> Judging:
+    """The first step: everything but who may use what. `labels` are the namespace's, if there is one."""
+    facts = asked.facts(requester)
+    all_labels = {NAME_LABEL: asked.namespace, **labels} if asked.namespace else labels
+    reviewed = review(policies.policies, policies.summaries(), facts, all_labels)
+    return Judging(asked, requester, facts, all_labels, policies, reviewed, offline)

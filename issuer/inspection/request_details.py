@@ -1,0 +1,221 @@
+"""One request with all that is about it, as far as it may be read."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from issuer.api.group import GROUP
+from issuer.api.issuers import IssuerSpec, SpecError
+from issuer.controller.process.wiring import ISSUERS
+from issuer.explain.cluster import RIGHTS, ClusterOptions, explain
+from issuer.explain.evaluation import Explanation
+from issuer.explain.review_input import Asked
+from issuer.inspection.progress import Standing, State, standing, text_of, time_of
+from issuer.inspection.reading import Reader
+from issuer.inspection.target import Target, certificate_of, find_request
+from issuer.kube.errors import Forbidden
+from issuer.kube.resources import EVENTS
+from issuer.kube.wire import Object
+from issuer.manifests.requester import Requester
+from issuer.policy.facts import IssuerReference
+from issuer.requests.conditions import rfc3339
+from issuer.requests.request import BadSpec, IssuerKey, Request
+from issuer.signing.vault.profile import signs_whatever_is_asked
+from issuer.x509.errors import InvalidRequest
+from issuer.x509.request import CertificateSigningRequest, decode_request
+
+EVENTS_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is known of a request.
+
+    `csr` is None where `csr_problem` says why it can't be read, `issuer_key` where `spec_problem` says why
+    the request is not served. `issuer` is the issuer's object: None where it isn't there, or not
+    `issuer_readable`. `explanation` is what the policies say now, of a request without a certificate; `gaps`
+    say what is withheld.
+    """
+
+    request: Request
+    standing: Standing
+    certificate: str
+    csr: CertificateSigningRequest | None
+    csr_problem: str
+    issuer_key: IssuerKey | None
+    spec_problem: str
+    issuer: Object | None
+    issuer_readable: bool
+    issuer_spec: IssuerSpec | None
+    explanation: Explanation | None
+    events: tuple[Mapping[str, Any], ...]
+    gaps: tuple[str, ...]
+
+    @property
+    def requester(self) -> Requester:
+        """Who made it, as the API server or cert-manager's webhook stamped it."""
+        return requester_of(self.request)
+
+
+async def gather(reader: Reader, target: Target) -> Case:
+    """Everything about that request. Raises BadInput where there is none, and KubeError."""
+    request = await find_request(reader, target)
+    now_at = standing(request)
+    csr, csr_problem = _csr(request)
+    key, spec_problem = _issuer_key(request)
+    known = len(reader.gaps)
+    issuer = await _issuer(reader, key)
+    readable = len(reader.gaps) == known
+    explanation = None
+    if csr is not None and key is not None and now_at.state is not State.ISSUED:
+        explanation = await _explained(reader, request, csr, key, _issuer_spec(issuer))
+    return Case(
+        request=request,
+        standing=now_at,
+        certificate=certificate_of(request.object),
+        csr=csr,
+        csr_problem=csr_problem,
+        issuer_key=key,
+        spec_problem=spec_problem,
+        issuer=issuer,
+        issuer_readable=readable,
+        issuer_spec=_issuer_spec(issuer),
+        explanation=explanation,
+        events=await _events(reader, request),
+        gaps=tuple(reader.gaps),
+    )
+
+
+def requester_of(request: Request) -> Requester:
+    """Who made it."""
+    spec = request.spec
+    return Requester(
+        spec.get("username") or "",
+        tuple(spec.get("groups") or ()),
+        spec.get("uid") or "",
+        spec.get("extra") or {},
+    )
+
+
+def asked_of(
+    request: Request, csr: CertificateSigningRequest, key: IssuerKey, spec: IssuerSpec | None
+) -> Asked:
+    """The request as `policy explain` judges one, for an issuer of this spec. Raises BadSpec."""
+    return Asked(
+        source="as it is in the cluster",
+        kind=request.kind,
+        name=request.key.name,
+        namespace=request.policy_namespace,
+        issuer=IssuerReference(key.name, key.kind, GROUP),
+        csr=csr,
+        duration=request.duration,
+        usages=tuple(request.spec.get("usages") or ()),
+        is_ca=request.is_ca,
+        requester=requester_of(request),
+        guarded=spec is not None and signs_whatever_is_asked(spec, is_ca=request.is_ca),
+    )
+
+
+def _csr(request: Request) -> tuple[CertificateSigningRequest | None, str]:
+    try:
+        return decode_request(request.spec.get("request") or ""), ""
+    except InvalidRequest as error:
+        return None, str(error)
+
+
+def _issuer_key(request: Request) -> tuple[IssuerKey | None, str]:
+    """The issuer of ours, or why the request is not served: no such kind, or a field that can't be read."""
+    if not request.is_ours:
+        return None, f"it names an issuer of another kind: vault-issuer answers only for those of {GROUP}"
+    try:
+        key = request.issuer
+        _ = request.duration, request.is_ca
+    except BadSpec as error:
+        return None, str(error)
+    return key, ""
+
+
+async def _issuer(reader: Reader, key: IssuerKey | None) -> Object | None:
+    if key is None:
+        return None
+    return await reader.get(ISSUERS[key.kind], key.name, key.namespace or None, what="its issuer is")
+
+
+def _issuer_spec(issuer: Object | None) -> IssuerSpec | None:
+    try:
+        return None if issuer is None else IssuerSpec.parse(issuer.get("spec") or {})
+    except SpecError:
+        return None
+
+
+async def _explained(
+    reader: Reader,
+    request: Request,
+    csr: CertificateSigningRequest,
+    key: IssuerKey,
+    spec: IssuerSpec | None,
+) -> Explanation | None:
+    try:
+        (found,) = await explain(reader.client, [asked_of(request, csr, key, spec)], ClusterOptions())
+    except Forbidden:
+        reader.note(f"what the policies say now is not shown. {RIGHTS}")
+        return None
+    return found
+
+
+async def _events(reader: Reader, request: Request) -> tuple[Mapping[str, Any], ...]:
+    """The newest events of this very object, oldest first."""
+    newest: list[tuple[str, int, dict[str, Any]]] = []
+    seen = 0
+    # Events of objects without a namespace are in `default`.
+    pages = reader.pages(
+        EVENTS,
+        request.key.namespace or "default",
+        what="its events are",
+        field_selector=f"regarding.uid={request.uid}",
+    )
+    async for items in pages:
+        for one in items:
+            if (one.get("regarding") or {}).get("uid") != request.uid:
+                continue
+            seen += 1
+            entry = (_when(one), seen, _event(one))
+            if len(newest) < EVENTS_SHOWN:
+                heapq.heappush(newest, entry)
+            else:
+                heapq.heappushpop(newest, entry)
+    return tuple(event for _, _, event in sorted(newest))
+
+
+def _event(one: Mapping[str, Any]) -> dict[str, Any]:
+    series = one.get("series") or {}
+    return {
+        "time": _when(one),
+        "type": text_of(one, "type"),
+        "reason": text_of(one, "reason"),
+        "by": text_of(one, "reportingController") or text_of(one.get("deprecatedSource") or {}, "component"),
+        "message": text_of(one, "note"),
+        "count": series.get("count") or one.get("deprecatedCount") or 1,
+    }
+
+
+def _when(one: Mapping[str, Any]) -> str:
+    """When it last happened, in whole seconds."""
+    series = one.get("series") or {}
+    for value in (series.get("lastObservedTime"), one.get("deprecatedLastTimestamp"), one.get("eventTime")):
+        moment = time_of(value)
+        if moment is not None:
+            return rfc3339(moment)
+    return text_of(one.get("metadata") or {}, "creationTimestamp")
+
+
+def issued_at(request: Request, not_before: datetime) -> datetime:
+    """About when its certificate was issued: when it was answered, else its beginning or the request's."""
+    found = standing(request).since
+    if found is not None:
+        return found
+    return max(not_before, request.created)

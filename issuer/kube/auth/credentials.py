@@ -1,0 +1,222 @@
+"""Who we are to the API server, and how its certificate is checked.
+
+A pod's own files are read here, a kubeconfig in `kubeconfig`; both become an immutable `Access`. A source is
+loaded again when its access is due or was refused, so rotated token files, client certificates and CA bundles
+are picked up without a restart. TLS is always verified.
+
+Source: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import ssl
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from issuer.kube.errors import ConfigError
+
+SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds `token` and `ca.crt`, unless SERVICE_ACCOUNT_VARIABLE names another directory."""
+
+SERVICE_ACCOUNT_VARIABLE: Final = "VAULT_ISSUER_SERVICE_ACCOUNT_DIR"
+
+FILES_GOOD_FOR: Final = 60.0
+"""Seconds until token and certificate files are read again; kubelet replaces a token at 80 % of its life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one request needs. Holds secrets; its repr shows none."""
+
+    server: str
+    authorization: str | None = field(repr=False)
+    tls: ssl.SSLContext | None = field(repr=False)
+    tls_server_name: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    good_for: float | None = None
+    """Seconds after which it wants loading again; None: only when refused."""
+    anonymous_tls: ssl.SSLContext | None = field(default=None, repr=False)
+    """As `tls`, without a client certificate."""
+
+
+class AccessSource(Protocol):
+    """Something that can say, now and later, how to reach the API server."""
+
+    async def load(self) -> Access:
+        """Read the access anew. Raises ConfigError."""
+        ...
+
+
+class ChosenSource(AccessSource, Protocol):
+    """A source that also says which namespace its user works in."""
+
+    def namespace(self) -> str:
+        """The namespace where none is named; "" if it has none. Raises ConfigError."""
+        ...
+
+
+def find_source(kubeconfig: str | None = None, context: str | None = None) -> ChosenSource:
+    """The source: `kubeconfig`, else `$KUBECONFIG`, else the pod's own files, else `~/.kube/config`."""
+    path = kubeconfig or os.environ.get("KUBECONFIG")
+    if not path and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return InCluster()
+    # Only where there is a kubeconfig: its library takes 11 MB and a tenth of a second of every pod's start.
+    from issuer.kube.auth.kubeconfig import KubeConfigFile
+
+    return KubeConfigFile(path or "~/.kube/config", context)
+
+
+def find_namespace(kubeconfig: str | None = None, context: str | None = None) -> str:
+    """The namespace that commands are about where none is named: the source's, else `default`.
+
+    Raises ConfigError.
+    """
+    return find_source(kubeconfig, context).namespace() or "default"
+
+
+class InCluster:
+    """The ServiceAccount files of a pod; `directory` and `environ` serve processes outside one."""
+
+    def __init__(self, directory: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._directory = directory or Path(self._environ.get(SERVICE_ACCOUNT_VARIABLE) or SERVICE_ACCOUNT)
+        self._contexts = Contexts()
+
+    async def load(self) -> Access:
+        """Read host, token and CA. Raises ConfigError when a file or variable is missing."""
+        try:
+            settings = Settings(self._server(), self._token(), ca_file=str(self._directory / "ca.crt"))
+            return access_of(settings, self._contexts, FILES_GOOD_FOR)
+        except KeyError as error:
+            raise ConfigError(f"In-cluster configuration: {error.args[0]} is not set") from error
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"In-cluster configuration in {self._directory}: {error}") from error
+
+    def namespace(self) -> str:
+        """The pod's own, where its file is there."""
+        with suppress(OSError, ValueError):
+            return (self._directory / "namespace").read_text(encoding="utf-8").strip()
+        return ""
+
+    def _server(self) -> str:
+        host, port = (self._environ[f"KUBERNETES_SERVICE_{name}"] for name in ("HOST", "PORT"))
+        return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+    def _token(self) -> str:
+        token = (self._directory / "token").read_text(encoding="utf-8").strip()
+        if not token:
+            raise ValueError("the file token is empty")
+        return f"Bearer {token}"
+
+
+class Fixed:
+    """An access that never changes, for tests and tools."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def load(self) -> Access:
+        """The same access each time."""
+        return self._access
+
+
+class Contexts:
+    """Keeps the TLS context while its material is the same: a new context means new connections.
+
+    `anonymous` is the same without the client certificate.
+    """
+
+    def __init__(self) -> None:
+        self._digest = b""
+        self._context: ssl.SSLContext | None = None
+        self.anonymous: ssl.SSLContext | None = None
+
+    def get(self, ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
+        """The context for these PEM files; raises OSError and ssl.SSLError."""
+        digest = hashlib.sha256()
+        for path in (ca, certificate, key):
+            digest.update(Path(path).read_bytes() if path else b"\0")
+            digest.update(b"\0")
+        if self._context is None or digest.digest() != self._digest:
+            context = _verifying(ca)
+            self.anonymous = context
+            if certificate:
+                self.anonymous = _verifying(ca)
+                context.load_cert_chain(certificate, keyfile=key)
+            self._context, self._digest = context, digest.digest()
+        return self._context
+
+
+def _verifying(ca: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca)
+    # Python 3.13 adds RFC 5280 form checks that many clusters' CAs fail and no other Kubernetes client makes.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a source found. `authorization` is a header's value; files are PEM."""
+
+    server: str
+    authorization: str | None = field(repr=False)
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    tls_server_name: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+
+
+def access_of(settings: Settings, contexts: Contexts, good_for: float | None) -> Access:
+    """The access they make. Raises ConfigError for an address that can't be used, OSError and ssl.SSLError
+    for files."""
+    server = settings.server.rstrip("/")
+    url = urlsplit(server)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ConfigError(f"The API server's address {server!r} is not a URL: use https://host:port")
+    if url.scheme == "http" and not _loopback(url.hostname):
+        raise ConfigError(f"{server} is plain http: only a proxy on loopback may be reached so")
+    tls = None
+    if url.scheme == "https":
+        tls = contexts.get(settings.ca_file, settings.cert_file, settings.key_file)
+    return Access(
+        server=server,
+        authorization=settings.authorization,
+        tls=tls,
+        anonymous_tls=None if tls is None else contexts.anonymous,
+        tls_server_name=settings.tls_server_name,
+        proxy=settings.proxy or _environment_proxy(url.scheme, url.hostname),
+        good_for=good_for,
+    )
+
+
+def _loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _environment_proxy(scheme: str, host: str) -> str | None:
+    """The proxy the environment names for `host`; aiohttp's trust_env would read it for every request."""
+    environment: Any = urllib.request  # typeshed lacks the function for one source
+    proxies: dict[str, str] = environment.getproxies_environment()
+    proxy = proxies.get(scheme)
+    if not proxy or _loopback(host) or environment.proxy_bypass_environment(host, proxies):
+        return None
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        for entry in proxies.get("no", "").split(
+            ","
+        ):  # Go's clients know networks in NO_PROXY, urllib does not
+            with suppress(ValueError):
+                if address in ipaddress.ip_network(entry.strip(), strict=False):
+                    return None
+    return proxy

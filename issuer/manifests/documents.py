@@ -1,0 +1,191 @@
+"""Reading what users give: files, folders and standard input, as YAML documents or a PEM request.
+
+YAML is read as the API server's clients read it, but stricter: a key given twice is refused, since one of the
+two would silently not count. Files are bounded in size and number.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from issuer.manifests.errors import BadInput
+
+MAX_FILE: Final = 16 << 20
+"""Bytes of one file: about 4,000 CertificateRequests."""
+
+MAX_FILES: Final = 5_000
+"""Files of one folder, with the folders in it."""
+
+STDIN: Final = "-"
+_SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
+# In YAML a PEM block is indented below its key; at the start of a line it is a file of its own.
+_PEM: Final = re.compile(rb"^-----BEGIN [A-Z0-9 ]+-----", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One object and where it stands, such as `web.yaml` or `web.yaml, document 2`."""
+
+    source: str
+    data: dict[str, Any] = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        """Its `kind`, or ''."""
+        return self.text("kind")
+
+    @property
+    def api_version(self) -> str:
+        """Its `apiVersion`, or ''."""
+        return self.text("apiVersion")
+
+    @property
+    def group(self) -> str:
+        """The group of its `apiVersion`; '' for the core group."""
+        group, slash, _ = self.api_version.rpartition("/")
+        return group if slash else ""
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Its `metadata`, or {}."""
+        metadata = self.data.get("metadata")
+        return metadata if isinstance(metadata, dict) else {}
+
+    @property
+    def name(self) -> str:
+        """`metadata.name`, or ''."""
+        name = self.metadata.get("name")
+        return name if isinstance(name, str) else ""
+
+    def text(self, key: str) -> str:
+        """A text field at the top, or ''."""
+        value = self.data.get(key)
+        return value if isinstance(value, str) else ""
+
+
+def read_source(path: str) -> tuple[str, bytes]:
+    """Name and content of a file, or of standard input for `-`. Raises BadInput."""
+    if path == STDIN:
+        content = sys.stdin.buffer.read(MAX_FILE + 1)
+        return "standard input", _bounded("standard input", content)
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_FILE + 1)
+    except IsADirectoryError as error:
+        raise BadInput(f"{path} is a folder; name a file") from error
+    except OSError as error:
+        raise BadInput(f"{path} can't be read: {error.strerror}") from error
+    return path, _bounded(path, content)
+
+
+def is_pem(content: bytes) -> bool:
+    """Whether this is a PEM file, not YAML that holds one."""
+    return _PEM.search(content) is not None
+
+
+def read_documents(source: str, content: bytes) -> list[Document]:
+    """All objects in a YAML or JSON text; the items of a List one by one. Raises BadInput."""
+    if is_pem(content):
+        raise BadInput(f"{source} is PEM; a YAML or JSON file is wanted here")
+    try:
+        # The loader is a safe one: it makes plain values only.
+        loaded = list(yaml.load_all(content, Loader=_Loader))
+    except yaml.YAMLError as error:
+        hint = ". Is it a Helm template? Render it first (helm template)" if b"{{" in content else ""
+        raise BadInput(f"{source} is not valid YAML: {_where(error)}{hint}") from error
+    except (RecursionError, ValueError) as error:
+        raise BadInput(f"{source} is not valid YAML: {error}") from error
+    several = len(loaded) > 1
+    found: list[Document] = []
+    for number, data in enumerate(loaded, 1):
+        name = f"{source}, document {number}" if several else source
+        found += _objects(name, data)
+    return found
+
+
+def read_tree(paths: Iterable[str]) -> list[Document]:
+    """All objects of these files, of YAML and JSON files in these folders, and of `-`. Raises BadInput."""
+    found: list[Document] = []
+    for path in paths:
+        for file in _files(path):
+            found += read_documents(*read_source(file))
+    return found
+
+
+def _files(path: str) -> Iterator[str]:
+    if path == STDIN or not Path(path).is_dir():
+        yield path
+        return
+    files = sorted(_walk(Path(path)))
+    if not files:
+        raise BadInput(f"{path} holds no .yaml, .yml or .json file")
+    yield from map(str, files)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    found = 0
+    for file in folder.rglob("*"):
+        # Hidden folders (.git, the ..data of a mounted ConfigMap) hold copies, not more policies.
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if hidden or file.suffix not in _SUFFIXES or not file.is_file():
+            continue
+        found += 1
+        if found > MAX_FILES:
+            raise BadInput(f"{folder} holds more than {MAX_FILES} files; name the folder of the policies")
+        yield file
+
+
+def _objects(source: str, data: object) -> Iterator[Document]:
+    if data is None:
+        return
+    if not isinstance(data, dict):
+        raise BadInput(f"{source} is not a Kubernetes object: it has no kind")
+    items = data.get("items")
+    if not str(data.get("kind", "")).endswith("List") or not isinstance(items, list):
+        yield Document(source, data)
+        return
+    for number, item in enumerate(items, 1):
+        yield from _objects(f"{source}, item {number}", item)
+
+
+def _bounded(source: str, content: bytes) -> bytes:
+    if len(content) > MAX_FILE:
+        raise BadInput(f"{source} is larger than {MAX_FILE >> 20} MiB")
+    return content
+
+
+def _where(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
+    return " ".join(str(error).split())[:200]
+
+
+class _Loader(yaml.SafeLoader):
+    """Dates stay text, as for Kubernetes, and no key counts twice."""
+
+    # Of the implicit types only the date is left out; Kubernetes' own reader knows none.
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's way of saying so
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                continue  # refused below
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {str(key)[:64]!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,107 @@
+"""`use` bindings: the YAML that grants one, and finding those that files grant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from issuer.api.group import GROUP, POLICY_PLURAL
+from issuer.manifests.documents import Document
+from issuer.manifests.requester import Requester
+
+RBAC_GROUP: Final = "rbac.authorization.k8s.io"
+_RBAC_VERSION: Final = f"{RBAC_GROUP}/v1"
+_ROLES: Final = frozenset({"ClusterRole", "Role"})
+_BINDINGS: Final = frozenset({"ClusterRoleBinding", "RoleBinding"})
+_MAX_SLUG: Final = 100
+
+
+def binding(policy: str, namespace: str, requester: Requester) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """A ClusterRole that lets `policy` be used, and the binding that gives it to `requester`.
+
+    In a namespace that is a RoleBinding; where `namespace` is empty only a ClusterRoleBinding counts.
+
+    The binding's name holds the requester's, so that applying it never replaces somebody else's subjects.
+    """
+    role_name = f"vault-issuer:use:{policy}"
+    role: Mapping[str, Any] = {
+        "apiVersion": _RBAC_VERSION,
+        "kind": "ClusterRole",
+        "metadata": {"name": role_name},
+        "rules": [
+            {
+                "apiGroups": [GROUP],
+                "resources": [POLICY_PLURAL],
+                "verbs": ["use"],
+                "resourceNames": [policy],
+            }
+        ],
+    }
+    where = {"namespace": namespace} if namespace else {}
+    bound: Mapping[str, Any] = {
+        "apiVersion": _RBAC_VERSION,
+        "kind": "RoleBinding" if namespace else "ClusterRoleBinding",
+        "metadata": {"name": f"{role_name}:{_slug(requester)}"} | where,
+        "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": role_name},
+        "subjects": [_subject(requester)],
+    }
+    return role, bound
+
+
+def bound_groups(documents: Iterable[Document], policy: str) -> frozenset[str]:
+    """API groups in which these files grant somebody `use` of this policy: by a rule and a binding."""
+    documents = list(documents)
+    referred = {_reference(document) for document in documents if _is(document, _BINDINGS)}
+    return frozenset(
+        group
+        for document in documents
+        if _is(document, _ROLES) and (document.kind, document.name) in referred
+        for group in _granted(document, policy)
+    )
+
+
+def _is(document: Document, kinds: frozenset[str]) -> bool:
+    return document.group == RBAC_GROUP and document.kind in kinds
+
+
+def _reference(document: Document) -> tuple[str, str]:
+    reference = document.data.get("roleRef")
+    subjects = document.data.get("subjects")
+    if not isinstance(reference, dict) or not subjects:
+        return "", ""
+    return str(reference.get("kind")), str(reference.get("name"))
+
+
+def _granted(role: Document, policy: str) -> Iterator[str]:
+    rules = role.data.get("rules")
+    for rule in rules if isinstance(rules, list) else ():
+        if not isinstance(rule, dict):
+            continue
+        names = _texts(rule, "resourceNames")
+        grants = _covers(rule, "verbs", "use") and _covers(rule, "resources", POLICY_PLURAL)
+        if grants and (not names or policy in names):
+            yield from _texts(rule, "apiGroups")
+
+
+def _covers(rule: Mapping[str, Any], key: str, wanted: str) -> bool:
+    found = _texts(rule, key)
+    return wanted in found or "*" in found
+
+
+def _texts(rule: Mapping[str, Any], key: str) -> list[str]:
+    found = rule.get(key)
+    return [str(one) for one in found] if isinstance(found, list) else []
+
+
+def _subject(requester: Requester) -> Mapping[str, str]:
+    account = requester.service_account
+    if account:
+        return {"kind": "ServiceAccount", "namespace": account[0], "name": account[1]}
+    return {"apiGroup": RBAC_GROUP, "kind": "User", "name": requester.username or "REQUESTER"}
+
+
+def _slug(requester: Requester) -> str:
+    account = requester.service_account
+    text = ".".join(account) if account else requester.username or "requester"
+    return re.sub(r"[^a-z0-9.-]+", "-", text.lower())[:_MAX_SLUG]

@@ -1,0 +1,1 @@
+"""A plan for people, as files, or carried out in a cluster."""

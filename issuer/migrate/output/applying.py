@@ -1,0 +1,162 @@
+"""A plan carried out in a cluster: tried first, new objects, then what changes, once its issuer is Ready."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from issuer.api.group import (
+    CLUSTER_ISSUER_KIND,
+    CLUSTER_ISSUER_PLURAL,
+    GROUP,
+    ISSUER_KIND,
+    ISSUER_PLURAL,
+    POLICY_KIND,
+    POLICY_PLURAL,
+)
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Forbidden, KubeError, NotFound
+from issuer.kube.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS, Resource
+from issuer.manifests.errors import BadInput
+from issuer.migrate.plan import Object, Plan, Step
+from issuer.migrate.read.inventory import inner
+from issuer.migrate.read.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
+from issuer.migrate.read.references import ISSUER_KIND as KIND_ANNOTATION
+
+MANAGER: Final = "vault-issuer-migrate"
+_POLL_SECONDS: Final = 1.0
+_PLURALS: Final = {
+    ISSUER_KIND: ISSUER_PLURAL,
+    CLUSTER_ISSUER_KIND: CLUSTER_ISSUER_PLURAL,
+    POLICY_KIND: POLICY_PLURAL,
+    "Ingress": "ingresses",
+}
+_CLUSTER_SCOPED: Final = frozenset({CLUSTER_ISSUER_KIND, POLICY_KIND, "ClusterRole", "ClusterRoleBinding"})
+_Issuer = tuple[str, str, str]
+Tell = Callable[[str], None]
+
+
+async def try_out(client: KubeClient, plan: Plan) -> None:
+    """Have the API server check every write without doing it. Raises BadInput with all that it refuses."""
+    refused, lacking = [], False
+    for step in (*plan.created, *plan.changed):
+        try:
+            await _write(client, step, dry_run=True)
+        except KubeError as error:
+            refused.append(f"{step.result}: {error.message}")
+            lacking = lacking or isinstance(error, Forbidden)
+    if lacking:
+        refused.append("What --apply takes is in docs/migrate.md under Rights: most simply an administrator")
+    if refused:
+        raise BadInput("the cluster would refuse this, and nothing was written:\n" + "\n".join(refused))
+
+
+async def carry_out(client: KubeClient, plan: Plan, wait: float, tell: Tell) -> bool:
+    """Create, wait up to `wait` seconds for the issuers, and change what uses those that are Ready.
+
+    Stops at the first write that fails. Returns whether all was written; `tell` gets a line for each step.
+    """
+    if not await _write_all(client, plan.created, tell):
+        return False
+    wanted = {issuer for step in plan.changed if (issuer := _issuer_of(step.manifest or {}))}
+    not_ready = await _wait_ready(client, wanted, wait)
+    for (kind, namespace, name), why in sorted(not_ready.items()):
+        tell(f"not Ready: {kind} {f'{namespace}/' if namespace else ''}{name}: {why}")
+    ready = [step for step in plan.changed if _issuer_of(step.manifest or {}) not in not_ready]
+    for step in plan.changed:
+        if step not in ready:
+            tell(f"left as it is: {step.title}; run this again once the issuer is Ready")
+    return await _write_all(client, ready, tell) and not not_ready
+
+
+async def _write_all(client: KubeClient, steps: tuple[Step, ...] | list[Step], tell: Tell) -> bool:
+    for step in steps:
+        try:
+            await _write(client, step, dry_run=False)
+        except KubeError as error:
+            tell(f"failed: {step.result}: {error.message}. What was written stays; run this again to go on")
+            return False
+        tell(f"{step.action.value}d: {step.result}")
+    return True
+
+
+async def _write(client: KubeClient, step: Step, *, dry_run: bool) -> None:
+    manifest = step.manifest or {}
+    resource = resource_of(manifest)
+    if step.before is None:
+        await client.apply(resource, manifest, manager=MANAGER, dry_run=dry_run)
+        return
+    metadata = manifest["metadata"]
+    patch = dict(_difference(manifest))
+    patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": step.version}
+    await client.patch(resource, metadata["name"], patch, metadata.get("namespace"), dry_run=dry_run)
+
+
+def resource_of(manifest: Mapping[str, Any]) -> Resource:
+    """Where an object of the plan lives."""
+    kind = manifest["kind"]
+    group, _, version = str(manifest["apiVersion"]).rpartition("/")
+    plural = _PLURALS.get(kind, f"{kind.lower()}s")
+    return Resource(group, version, plural, namespaced=kind not in _CLUSTER_SCOPED)
+
+
+def _difference(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a change is, by kind."""
+    if manifest["kind"] in ("Role", "ClusterRole"):
+        yield "rules", manifest["rules"]
+    elif manifest["kind"] == "Certificate":
+        yield "spec", {"issuerRef": manifest["spec"]["issuerRef"]}
+    else:
+        annotations: Object = manifest["metadata"]["annotations"]
+        names = (ISSUER, CLUSTER_ISSUER, KIND_ANNOTATION, ISSUER_GROUP)
+        yield "metadata", {"annotations": {key: annotations.get(key) for key in names}}
+
+
+def _issuer_of(manifest: Mapping[str, Any]) -> _Issuer | None:
+    """The issuer of ours that a changed object uses."""
+    reference = inner(manifest, "spec", "issuerRef")
+    found = reference.get("kind"), reference.get("name"), reference.get("group")
+    if not reference:
+        annotations = inner(manifest, "metadata", "annotations")
+        found = annotations.get(KIND_ANNOTATION), annotations.get(ISSUER), annotations.get(ISSUER_GROUP)
+    kind, name, group = found
+    if group != GROUP:
+        return None
+    namespace = manifest["metadata"].get("namespace", "") if kind == ISSUER_KIND else ""
+    return str(kind), namespace, str(name)
+
+
+async def _wait_ready(client: KubeClient, issuers: set[_Issuer], wait: float) -> dict[_Issuer, str]:
+    """Those that are not Ready when the time is over, and why."""
+    deadline = time.monotonic() + wait
+    waiting = dict.fromkeys(issuers, "")
+    while waiting:
+        for issuer in list(waiting):
+            why = await _why_not(client, issuer)
+            if why is None:
+                del waiting[issuer]
+            else:
+                waiting[issuer] = why
+        if not waiting or time.monotonic() > deadline:
+            break
+        await asyncio.sleep(_POLL_SECONDS)
+    return waiting
+
+
+async def _why_not(client: KubeClient, issuer: _Issuer) -> str | None:
+    kind, namespace, name = issuer
+    resource = VAULT_ISSUERS if kind == ISSUER_KIND else VAULT_CLUSTER_ISSUERS
+    try:
+        found = await client.get(resource, name, namespace or None)
+    except NotFound:
+        return "there is none"
+    except KubeError as error:
+        return error.message
+    generation = inner(found, "metadata").get("generation")
+    conditions = inner(found, "status").get("conditions") or []
+    ready: Mapping[str, Any] = next((one for one in conditions if one.get("type") == "Ready"), {})
+    if ready.get("observedGeneration") != generation:
+        return "no controller has looked at it yet"
+    return None if ready.get("status") == "True" else f"{ready.get('reason')}: {ready.get('message')}"

@@ -1,0 +1,48 @@
+"""What to do with the files that were written: commands to paste, onwards and back."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, ISSUER_KIND, ISSUER_PLURAL
+from issuer.migrate.output.folder import Folder, Written
+from issuer.migrate.output.manifests import CHANGE, CREATE, UNDO
+from issuer.migrate.plan import Plan
+
+
+def kubectl(kubeconfig: str | None, context: str | None) -> str:
+    """kubectl, for the cluster that was read."""
+    options = [("--kubeconfig", kubeconfig), ("--context", context)]
+    return shlex.join(["kubectl", *(f"{option}={value}" for option, value in options if value)])
+
+
+def onwards(folder: Folder, plan: Plan, namespace: str | None, program: str = "kubectl") -> Iterator[str]:
+    """How to carry a written plan out."""
+    yield "Next, once what is listed as to do is done:"
+    kinds = {(step.manifest or {}).get("kind") for step in plan.created}
+    if plan.created:
+        yield f"  {program} apply -f {_file(folder, CREATE)}"
+    where = f"-n {shlex.quote(namespace)}" if namespace else "-A"
+    ready = f"  {program} wait --for=condition=Ready --timeout=60s --all"
+    if ISSUER_KIND in kinds:
+        yield f"{ready} {ISSUER_PLURAL} {where}"
+    if CLUSTER_ISSUER_KIND in kinds:
+        yield f"{ready} {CLUSTER_ISSUER_PLURAL}"
+    if plan.changed:
+        yield f"  {program} apply -f {_file(folder, CHANGE)}"
+
+
+def back(folder: Folder, written: Written, program: str = "kubectl") -> Iterator[str]:
+    """How to take it all back, with what an earlier run has left in the folder."""
+    there = {*folder.held, *written.texts}
+    commands = [
+        f"{program} {verb} -f {_file(folder, name)}"
+        for verb, name in (("replace", UNDO), ("delete", CREATE))
+        if name in there
+    ]
+    yield f"The way back, until you delete the old issuers: {' && '.join(commands)}"
+
+
+def _file(folder: Folder, name: str) -> str:
+    return shlex.quote(str(folder.path / name))

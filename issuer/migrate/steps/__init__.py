@@ -1,0 +1,1 @@
+"""Steps of a migration: issuers, policies, roles and access, and the plan that orders them (`planning`)."""

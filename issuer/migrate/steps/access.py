@@ -1,0 +1,267 @@
+"""What the controller needs for an issuer: its Secrets, its ServiceAccount, the right to approve."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from issuer.api.vault import (
+    DEFAULT_CA_KEY,
+    DEFAULT_CERTIFICATE_KEY,
+    DEFAULT_PRIVATE_KEY_KEY,
+    DEFAULT_TOKEN_KEY,
+    SecretKeySelector,
+    ServiceAccountRef,
+    VaultSpec,
+)
+from issuer.manifests.rbac import RBAC_GROUP
+from issuer.migrate.options import Options
+from issuer.migrate.plan import Action, Note, Object, Step, info, todo
+from issuer.migrate.read.inventory import Inventory, Ref, is_plain, namespace_of, texts, title
+from issuer.migrate.steps.issuers import Carried
+from issuer.vault.paths import auth_mount
+
+_RBAC: Final = f"{RBAC_GROUP}/v1"
+_LONGEST: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What an issuer's chosen login and its TLS refer to: Secrets with their keys, and ServiceAccounts."""
+
+    secrets: Mapping[str, tuple[str, ...]]
+    account: ServiceAccountRef | None
+
+
+def needs_of(vault: VaultSpec) -> Needs:
+    """What a `spec.vault` refers to. Methods that are set beside the one that counts need nothing."""
+    keys: dict[str, list[str]] = {}
+    for name, key in _secret_keys(vault):
+        keys.setdefault(name, [])
+        if key not in keys[name]:
+            keys[name].append(key)
+    method, _ = vault.auth.chosen()
+    account = None
+    if method == "kubernetes" and vault.auth.kubernetes:
+        account = vault.auth.kubernetes.service_account_ref
+    elif method == "aws" and vault.auth.aws:
+        account = vault.auth.aws.service_account_ref
+    return Needs({name: tuple(found) for name, found in keys.items()}, account)
+
+
+def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tuple[Step, ...]:
+    """The Role and RoleBinding (and for a cluster issuer the ServiceAccount) that let the issuer log in."""
+    needs = needs_of(carried.spec.vault)
+    home = carried.ref.namespace or options.resource_namespace
+    moves = not carried.ref.namespace and options.resource_namespace != options.old_resource_namespace
+    steps: list[Step] = []
+    if needs.account and moves:
+        steps += _account(needs.account.name, carried, inventory, options)
+    notes = [*_login_notes(carried, needs, home)]
+    if moves:
+        notes += _move_notes(carried, needs, options)
+    rules = [
+        _rule("", resource, sorted(names), [verb])
+        for resource, names, verb in (
+            ("secrets", needs.secrets, "get"),
+            ("serviceaccounts/token", [needs.account.name] if needs.account else [], "create"),
+        )
+        if names
+    ]
+    prefix = "vault-issuer-access" if carried.ref.namespace else "vault-issuer-cluster-access"
+    name = bounded(f"{prefix}-{carried.ref.name}")
+    said = _rules_text(needs, home, options)
+    if rules:
+        for manifest in role_and_binding("Role", name, home, rules, [options.controller.subject()]):
+            # What an earlier run has told and made isn't told again.
+            told = tuple(notes) if manifest["kind"] == "Role" and not inventory.has(manifest) else ()
+            what = said if manifest["kind"] == "Role" else ""
+            steps.append(new_step(inventory, manifest, told, what, carried.source))
+    elif notes and not inventory.has(carried.manifest):
+        ref = carried.ref
+        steps.append(Step(Action.TODO, ref.old, ref.new, tuple(notes), source=carried.source))
+    return tuple(steps)
+
+
+def approve_steps(carried: Iterable[Carried], inventory: Inventory, options: Options) -> tuple[Step, ...]:
+    """The right to approve and deny the requests of exactly these issuers."""
+    steps: list[Step] = []
+    for one in carried:
+        # A role for each: a later run for another issuer must not replace it.
+        name = bounded(f"vault-issuer-approve:{one.ref.new_kind.lower()}:{one.ref.signer}")
+        rules = [_rule("cert-manager.io", "signers", [one.ref.new_signer], ["approve"])]
+        made = role_and_binding("ClusterRole", name, "", rules, [options.controller.subject()])
+        steps += [new_step(inventory, manifest) for manifest in made]
+    return tuple(steps)
+
+
+def old_grants(carried: Iterable[Carried], inventory: Inventory, options: Options) -> Iterator[Step]:
+    """Roles that let cert-manager make tokens for these issuers' ServiceAccounts. They stay."""
+    wanted = {
+        (one.ref.namespace or options.old_resource_namespace, account.name)
+        for one in carried
+        if (account := needs_of(one.spec.vault).account)
+    }
+    for role in inventory.roles:
+        rules = role.data.get("rules")
+        for rule in rules if isinstance(rules, list) else ():
+            grants = "serviceaccounts/token" in texts(rule.get("resources"))
+            names = texts(rule.get("resourceNames"))
+            if grants and any(
+                namespace_of(role) in ("", namespace) and name in names for namespace, name in wanted
+            ):
+                note = info(
+                    "lets cert-manager make tokens; stays for the way back, ours is a Role of its own"
+                )
+                yield Step(Action.LEAVE, title(role), "", (note,), source=role.source)
+
+
+def new_step(
+    inventory: Inventory, manifest: Object, notes: tuple[Note, ...] = (), what: str = "", source: str = ""
+) -> Step:
+    """A step that makes this object, unless one of its name was read: that stays as it is."""
+    metadata = manifest["metadata"]
+    where = f"{metadata['namespace']}/{metadata['name']}" if "namespace" in metadata else metadata["name"]
+    new = f"{manifest['kind']} {where}"
+    there = inventory.has(manifest)
+    if there is None:
+        return Step(Action.CREATE, what, new, notes, manifest, source=source)
+    same = all(
+        there.data.get(key) == manifest[key] for key in manifest if key not in ("metadata", "apiVersion")
+    )
+    more = (
+        () if same else (todo("is there with another content and stays as it is; see that it grants this"),)
+    )
+    return Step(Action.KEEP, what, new, (*notes, *more), source=source)
+
+
+def role_and_binding(
+    kind: str, name: str, namespace: str, rules: list[Object], subjects: list[dict[str, str]]
+) -> tuple[Object, Object]:
+    """A Role or ClusterRole and its binding of the same name."""
+    metadata: Object = {"name": name} | ({"namespace": namespace} if kind == "Role" else {})
+    role: Object = {"apiVersion": _RBAC, "kind": kind, "metadata": metadata, "rules": rules}
+    bound: Object = {
+        "apiVersion": _RBAC,
+        "kind": f"{kind}Binding",
+        "metadata": dict(metadata),
+        "roleRef": {"apiGroup": RBAC_GROUP, "kind": kind, "name": name},
+        "subjects": subjects,
+    }
+    return role, bound
+
+
+def bounded(name: str) -> str:
+    """A name that fits; a long one ends in a digest."""
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 17].rstrip('-.')}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def _rule(group: str, resource: str, names: list[str], verbs: list[str]) -> Object:
+    return {"apiGroups": [group], "resources": [resource], "resourceNames": names, "verbs": verbs}
+
+
+def _secret_keys(vault: VaultSpec) -> Iterator[tuple[str, str]]:
+    def one(reference: SecretKeySelector | None, default: str) -> Iterator[tuple[str, str]]:
+        if reference is not None and reference.name:
+            yield reference.name, reference.key or default
+
+    auth = vault.auth
+    method, _ = auth.chosen()
+    if method == "tokenSecretRef":
+        yield from one(auth.token_secret_ref, DEFAULT_TOKEN_KEY)
+    elif method == "appRole" and auth.app_role:
+        yield from one(auth.app_role.secret_ref, "secretId")
+    elif method == "kubernetes" and auth.kubernetes:
+        yield from one(auth.kubernetes.secret_ref, DEFAULT_TOKEN_KEY)
+    elif method == "clientCertificate" and auth.client_certificate and auth.client_certificate.secret_name:
+        yield auth.client_certificate.secret_name, DEFAULT_CERTIFICATE_KEY
+        yield auth.client_certificate.secret_name, DEFAULT_PRIVATE_KEY_KEY
+    yield from one(vault.ca_bundle_secret_ref, DEFAULT_CA_KEY)
+    yield from one(vault.client_cert_secret_ref, DEFAULT_CERTIFICATE_KEY)
+    yield from one(vault.client_key_secret_ref, DEFAULT_PRIVATE_KEY_KEY)
+
+
+def _account(name: str, carried: Carried, inventory: Inventory, options: Options) -> Iterator[Step]:
+    metadata = {"name": name, "namespace": options.resource_namespace}
+    manifest: Object = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+    if inventory.has(manifest) is None:
+        old = f"ServiceAccount {options.old_resource_namespace}/{name}"
+        yield new_step(inventory, manifest, what=old)
+
+
+def _login_notes(carried: Carried, needs: Needs, home: str) -> Iterator[Note]:
+    vault, ref = carried.spec.vault, carried.ref
+    method, _ = vault.auth.chosen()
+    if method == "kubernetes" and needs.account:
+        own = f"vault://{ref.namespace}/{ref.name}" if ref.namespace else f"vault://{ref.name}"
+        yield info(
+            f"logs in with tokens of {home}/{needs.account.name}; their audiences stay what they were ({own} "
+            "and the server's address), so Vault's role needs no other audience"
+        )
+    if method == "aws" and not needs.account:
+        yield todo(
+            "spec.vault.auth.aws takes the AWS identity of the pod: give vault-issuer's the one that "
+            "cert-manager's has, and the same --issuer-ambient-credentials"
+        )
+
+
+def _move_notes(carried: Carried, needs: Needs, options: Options) -> Iterator[Note]:
+    old, new, vault = options.old_resource_namespace, options.resource_namespace, carried.spec.vault
+    for name, keys in needs.secrets.items():
+        yield todo(
+            f"copy the Secret {old}/{name} to {new}, and what keeps it up to date (or start the controller "
+            f"with --cluster-resource-namespace={old} and give that here too){_copy(name, keys, old, new)}"
+        )
+    if needs.account is None:
+        return
+    name = needs.account.name
+    if vault.auth.chosen()[0] == "aws":
+        yield todo(f"AWS: let system:serviceaccount:{new}:{name} assume the role too (its trust policy)")
+    elif vault.auth.kubernetes:
+        role, mount = vault.auth.kubernetes.role, vault.auth.kubernetes.mount
+        yield todo(
+            f'Vault: add "{new}" to bound_service_account_namespaces of the role "{role}" at {mount} '
+            f"(keep {old} for the way back){_bind(vault, mount, role, new)}"
+        )
+
+
+def _bind(vault: VaultSpec, mount: str, role: str, new: str) -> str:
+    """The command that adds to the list, as Vault takes only whole ones."""
+    path = f"auth/{auth_mount(mount)}/role/{role}"
+    namespace = (vault.namespace or "").strip("/")
+    if not is_plain(*path.split("/"), new, *(namespace.split("/") if namespace else ())):
+        return ""
+    where = f"-namespace={namespace} " if namespace else ""
+    field = "bound_service_account_namespaces"
+    more = f'[.data.{field}[], "{new}"] | unique | join(",")'
+    return f": vault write {where}{path} {field}=$(vault read {where}-format=json {path} | jq -r '{more}')"
+
+
+def _copy(name: str, keys: Iterable[str], old: str, new: str) -> str:
+    def one(key: str) -> str:
+        template = '{{index .data "' + key + '" | base64decode}}'
+        return f"--from-file={key}=<(kubectl get secret {name} -n {old} -o go-template='{template}')"
+
+    # People paste this into a shell: not with names that no Secret can have.
+    if not is_plain(name, old, new, *keys):
+        return ""
+    return f": kubectl create secret generic {name} -n {new} {' '.join(map(one, keys))}"
+
+
+def _rules_text(needs: Needs, home: str, options: Options) -> str:
+    parts = []
+    if needs.secrets:
+        parts.append(f"get Secrets {', '.join(sorted(needs.secrets))}")
+    if needs.account:
+        parts.append(f"make tokens for {needs.account.name}")
+    return f"{options.controller.namespace}/{options.controller.name} may {' and '.join(parts)} in {home}"
+
+
+def issuer_of(ref: Ref) -> Mapping[str, str]:
+    """The issuerRef of an issuer of ours."""
+    new = ref.new_reference
+    return {"group": new.group, "kind": new.kind, "name": new.name}

@@ -1,0 +1,59 @@
+"""The Certificates that move, judged by the policies there will be: what would be denied is told first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from issuer.explain.offline import EVERY_POLICY, explain
+from issuer.explain.policies import PolicySet, compiled
+from issuer.explain.review_input import RequestOptions, requests_in
+from issuer.manifests.documents import Document
+from issuer.manifests.errors import BadInput
+from issuer.migrate.plan import Action, Note, Step, info, todo
+from issuer.migrate.read.inventory import Inventory, inner
+from issuer.policy.decision import Verdict
+
+_SHOWN = 5
+
+
+def judged(steps: tuple[Step, ...], inventory: Inventory) -> tuple[Step, ...]:
+    """The steps, with a note at each Certificate that our policies would not approve."""
+    policies = _policies(steps, inventory)
+    return tuple(
+        replace(step, notes=(*step.notes, *_notes(step, policies, inventory.namespaces)))
+        if step.action is Action.CHANGE and (step.manifest or {}).get("kind") == "Certificate"
+        else step
+        for step in steps
+    )
+
+
+def _policies(steps: tuple[Step, ...], inventory: Inventory) -> PolicySet:
+    specs = {one.name: inner(one.data, "spec") for one in inventory.our_policies}
+    for step in steps:
+        manifest = step.manifest or {}
+        if manifest.get("kind") == "CertificateRequestPolicy":
+            specs.setdefault(manifest["metadata"]["name"], manifest["spec"])
+    return compiled(list(specs.items()))
+
+
+def _notes(step: Step, policies: PolicySet, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[Note]:
+    manifest: dict[str, Any] = step.manifest or {}
+    try:
+        (asked,) = requests_in([Document(step.source, manifest)], step.source, RequestOptions())
+    except BadInput as error:
+        yield todo(f"can't be judged by the policies: {error}")
+        return
+    labels = namespaces.get(asked.namespace, {})
+    decision = explain(asked, asked.requester, policies, labels, [EVERY_POLICY]).decision
+    if decision.verdict is Verdict.DENIED:
+        fields = sorted({violation.field for result in decision.results for violation in result.violations})
+        more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
+        yield todo(f"no policy would allow it: {', '.join(fields[:_SHOWN])}{more}")
+    elif decision.verdict is Verdict.UNPROCESSED and any(
+        result.reason == "namespace" and asked.namespace not in namespaces for result in decision.results
+    ):
+        yield info("whether a policy selects it depends on its namespace, whose labels were not read")
+    elif decision.verdict is Verdict.UNPROCESSED:
+        yield todo("no policy would select it, and its request would wait")

@@ -1,0 +1,157 @@
+"""From approver-policy's CertificateRequestPolicies to ours."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from issuer.api.group import API_VERSION, CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
+from issuer.api.model import SpecError
+from issuer.explain.policies import PEER_GROUP, problem_lines, unknown_fields
+from issuer.manifests.documents import Document
+from issuer.migrate.plan import Action, Note, Object, Step, failure, info
+from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, inner, text
+from issuer.migrate.steps.differences import met
+from issuer.migrate.steps.issuers import Issuers
+from issuer.migrate.steps.metadata import new_metadata
+from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
+from issuer.policy.facts import IssuerReference
+from issuer.policy.patterns.wildcard import Pattern
+from issuer.policy.selection import guards
+from issuer.x509.usages import SERVER_AND_CLIENT, named_usages, usage_name
+
+_KINDS = {"Issuer": ISSUER_KIND, "ClusterIssuer": CLUSTER_ISSUER_KIND}
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What becomes of each policy: `manifests` by name are carried over, `refused` by name can't be.
+
+    `refused` holds the selectors of refused policies as far as they could be read, so that nothing opens in
+    their place.
+    """
+
+    manifests: Mapping[str, Object]
+    refused: Mapping[str, Policy | None]
+    steps: tuple[Step, ...]
+
+
+def carry_policies(inventory: Inventory, issuers: Issuers) -> Policies:
+    """The policies about issuers that are carried over; with no issuers read, about any of cert-manager's."""
+    manifests: dict[str, Object] = {}
+    refused: dict[str, Policy | None] = {}
+    steps: list[Step] = []
+    for document in inventory.policies:
+        old = f"{POLICY_KIND}.{PEER_GROUP} {document.name}"
+        new = f"{POLICY_KIND}.{GROUP} {document.name}"
+        selecting = _selecting(document)
+        if selecting is not None and not _is_about(selecting, issuers):
+            note = info("its selector names no issuer that is carried over: approver-policy goes on with it")
+            steps.append(Step(Action.LEAVE, old, "", (note,), source=document.source))
+            continue
+        manifest, notes = _carry(document)
+        if manifest is None:
+            refused[document.name] = selecting
+            steps.append(Step(Action.REFUSE, old, "", notes, source=document.source))
+            continue
+        manifests[document.name] = manifest
+        there = inventory.has(manifest)
+        if there is None:
+            steps.append(Step(Action.CREATE, old, new, notes, manifest, source=document.source))
+        else:
+            same = there.data.get("spec") == manifest["spec"]
+            told = info("ours is there already" + ("" if same else ", with another spec; it stays as it is"))
+            steps.append(Step(Action.KEEP, old, new, (told,), source=document.source))
+    return Policies(manifests, refused, tuple(steps))
+
+
+def _selecting(document: Document) -> Policy | None:
+    """The policy with its selector alone, or None if not even that can be read."""
+    selector = inner(document.data, "spec").get("selector")
+    try:
+        return compile_policy(document.name, {"selector": selector})
+    except (PolicyInvalid, SpecError):
+        return None
+
+
+def _is_about(policy: Policy, issuers: Issuers) -> bool:
+    if issuers.any:
+        return any(guards(policy, ref.old_reference) for ref in issuers.carried)
+    fields = dict(policy.selector.issuer)
+    name = fields["name"].text if "name" in fields else "x"  # a pattern matches itself
+    return any(guards(policy, IssuerReference(name, kind, CERT_MANAGER_GROUP)) for kind in _KINDS)
+
+
+def _carry(document: Document) -> tuple[Object | None, tuple[Note, ...]]:
+    spec = document.data.get("spec")
+    if document.api_version != f"{PEER_GROUP}/v1alpha1":
+        wanted = (
+            f"apiVersion: {document.api_version} is not {PEER_GROUP}/v1alpha1, which is what is known here"
+        )
+        return None, (failure(wanted),)
+    if not isinstance(spec, dict):
+        return None, (failure("spec: is missing, or no object"),)
+    # A field that we don't know may forbid something: without it the policy would allow more.
+    problems = [f"{line} (without it the policy might allow more)" for line in unknown_fields(spec)]
+    new_spec, notes = _rewritten(spec)
+    try:
+        compile_policy(document.name, new_spec)
+    except (PolicyInvalid, SpecError) as error:
+        problems += problem_lines(error)
+    if problems:
+        return None, tuple(map(failure, problems))
+    metadata, more = new_metadata(document)
+    metadata.pop("namespace", None)
+    manifest = {"apiVersion": API_VERSION, "kind": POLICY_KIND, "metadata": metadata, "spec": new_spec}
+    told = (*_usages_of_roles(inner(spec, "allowed").get("usages")), *map(info, met(spec)))
+    return manifest, (*notes, *told, *more)
+
+
+def _usages_of_roles(usages: Any) -> Iterator[Note]:
+    """What a Vault role adds unless it says otherwise, and such a policy then refuses."""
+    allowed = named_usages(usages or ()).extended
+    missing = sorted(map(usage_name, SERVER_AND_CLIENT - allowed))
+    if allowed and missing:
+        yield info(
+            f"spec.allowed.usages: names extended usages without {' and '.join(missing)}. Vault roles add "
+            "server auth and client auth unless told otherwise, and a certificate with one that the policy "
+            "doesn't name is refused: set server_flag and client_flag of the roles, or name it here"
+        )
+
+
+def _rewritten(spec: Mapping[str, Any]) -> tuple[Object, tuple[Note, ...]]:
+    new: Object = copy.deepcopy(dict(spec))
+    reference = inner(new, "selector", "issuerRef")
+    notes = tuple(_rewrite_reference(reference)) if reference else ()
+    if not reference:
+        notes = (info("spec.selector names no issuer: with us it is about every issuer of vault-issuer.io"),)
+    return new, notes
+
+
+def _rewrite_reference(reference: Any) -> Iterator[Note]:
+    group, kind = reference.get("group"), reference.get("kind")
+    if isinstance(group, str) and group != GROUP:
+        yield info(f"spec.selector.issuerRef.group: {group} -> {GROUP}")
+        reference["group"] = GROUP
+    if isinstance(kind, str):
+        new = _kind(Pattern.parse(kind))
+        if new != kind:
+            yield info(f"spec.selector.issuerRef.kind: {kind} -> {new}")
+            reference["kind"] = new
+    if group is None or "*" in text(group):
+        yield info(
+            "the policy of approver-policy selects requests for our issuers too; it has no right to approve "
+            "them, and says so in its log"
+        )
+
+
+def _kind(pattern: Pattern) -> str:
+    """The pattern that matches the same of our kinds as this one does of cert-manager's."""
+    matched = [new for old, new in _KINDS.items() if pattern.matches(old)]
+    if len(matched) == 1:
+        return matched[0]
+    if all(pattern.matches(new) for new in _KINDS.values()) or not matched:
+        return pattern.text
+    return "Vault*"

@@ -1,0 +1,162 @@
+"""RBAC that names approver-policy's policies or cert-manager's signers: who had a right has it with us."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+from issuer.api.group import CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_PLURAL, POLICY_PLURAL
+from issuer.explain.policies import PEER_GROUP
+from issuer.manifests.documents import Document
+from issuer.migrate.plan import Action, Note, Object, Step, info, todo
+from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, namespace_of, text, texts, title
+from issuer.migrate.steps.issuers import Issuers
+from issuer.migrate.steps.metadata import cleaned, managers
+from issuer.migrate.steps.policies import Policies
+
+_CSR_GROUP: Final = "certificates.k8s.io"
+_PLURALS: Final = {
+    f"issuers.{CERT_MANAGER_GROUP}": f"{ISSUER_PLURAL}.{GROUP}",
+    f"clusterissuers.{CERT_MANAGER_GROUP}": f"{CLUSTER_ISSUER_PLURAL}.{GROUP}",
+}
+
+
+def role_steps(inventory: Inventory, issuers: Issuers, policies: Policies) -> Iterator[Step]:
+    """Roles and ClusterRoles with the rules they lack. Bindings stay as they are, and are not needed."""
+    names = {*policies.manifests, *policies.refused}
+    for role in inventory.roles:
+        rules = role.data.get("rules")
+        rules = [rule for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+        added: list[Object] = []
+        notes: list[Note] = []
+        for rule in rules:
+            for new, told in _answers(role, rule, names, issuers):
+                notes.append(told)
+                if new is not None and new not in rules and new not in added:
+                    added.append(new)
+        if added:
+            yield _changed(role, rules, added, notes)
+        elif notes:
+            yield Step(Action.LEAVE, title(role), "", tuple(notes), source=role.source)
+
+
+def _changed(role: Document, rules: list[Object], added: list[Object], notes: list[Note]) -> Step:
+    before = cleaned(role)
+    told = [*notes, *managers(role)]
+    if role.data.get("aggregationRule"):
+        told.append(todo("it is put together by aggregationRule: add the rule to a role it takes in instead"))
+        return Step(Action.LEAVE, title(role), "", tuple(told), source=role.source)
+    version = text(role.metadata.get("resourceVersion"))
+    manifest = {**before, "rules": [*rules, *added]}
+    new = "; ".join(f"+ {_rule_text(rule)}" for rule in added)
+    return Step(Action.CHANGE, title(role), new, tuple(told), manifest, before, role.source, version)
+
+
+def _answers(
+    role: Document, rule: Mapping[str, Any], policies: Collection[str], issuers: Issuers
+) -> Iterator[tuple[Object | None, Note]]:
+    groups, verbs = texts(rule.get("apiGroups")), texts(rule.get("verbs"))
+    names = texts(rule.get("resourceNames"))
+    if (
+        _grants(rule, PEER_GROUP, POLICY_PLURAL, "use")
+        and policies
+        and (not names or set(names) & set(policies))
+    ):
+        yield _use(groups, verbs, names)
+    if not issuers.carried:
+        return
+    if _names_some(rule, "signers", CERT_MANAGER_GROUP) and "approve" in verbs and _mapped(names, issuers):
+        yield (
+            None,
+            info(
+                "approve of cert-manager's signers: not given for ours, as with spec.approval Policy "
+                "vault-issuer decides by itself"
+            ),
+        )
+    if _names_some(rule, "signers", CERT_MANAGER_GROUP) and "reference" in verbs:
+        yield from _referencing(role, names, issuers)
+    if _names_some(rule, "signers", _CSR_GROUP):
+        yield from _signing(rule, verbs, _mapped(names, issuers))
+
+
+def _use(groups: list[str], verbs: list[str], names: list[str]) -> tuple[Object | None, Note]:
+    if "*" in groups or GROUP in groups:
+        return None, info(f"grants use of policies in {GROUP} too")
+    rule: Object = {"apiGroups": [GROUP], "resources": [POLICY_PLURAL], "verbs": verbs}
+    if names:
+        rule["resourceNames"] = names
+    return rule, info("its bindings stay as they are, and give both")
+
+
+def _referencing(role: Document, names: list[str], issuers: Issuers) -> Iterator[tuple[Object | None, Note]]:
+    """Who may name an Issuer's signer in a Kubernetes CertificateSigningRequest may name ours."""
+    namespace = namespace_of(role)
+    if any(
+        ref.namespace
+        and (not names or "*" in names or ref.name in names)
+        and namespace in ("", ref.namespace)
+        for ref in issuers.carried
+    ):
+        rule: Object = {"apiGroups": [GROUP], "resources": ["signers"], "verbs": ["reference"]}
+        yield rule | ({"resourceNames": names} if names else {}), info("the same for our signers")
+
+
+def _signing(
+    rule: Mapping[str, Any], verbs: list[str], names: list[str]
+) -> Iterator[tuple[Object | None, Note]]:
+    """Signers of Kubernetes CertificateSigningRequests: who approves goes on; we sign by our own role."""
+    if not names:
+        return
+    others = [verb for verb in verbs if verb != "sign"]
+    if not others:
+        yield None, info("sign on cert-manager's signers: stays; ours is in the controller's own RBAC")
+        return
+    new = {
+        **rule,
+        "apiGroups": [_CSR_GROUP],
+        "resources": ["signers"],
+        "verbs": others,
+        "resourceNames": names,
+    }
+    yield new, info("Kubernetes CertificateSigningRequests: the same for our signers")
+
+
+def _mapped(names: list[str], issuers: Issuers) -> list[str]:
+    """Our signers for cert-manager's: by wildcard, or one that is carried over."""
+    found = []
+    for name in names:
+        plural, slash, signer = name.partition("/")
+        if slash and plural in _PLURALS and (signer == "*" or signer_of(name) in issuers.carried):
+            found.append(f"{_PLURALS[plural]}/{signer}")
+    return found
+
+
+def _grants(rule: Mapping[str, Any], group: str, resource: str, verb: str) -> bool:
+    return all(
+        wanted in found or "*" in found
+        for wanted, found in (
+            (group, texts(rule.get("apiGroups"))),
+            (resource, texts(rule.get("resources"))),
+            (verb, texts(rule.get("verbs"))),
+        )
+    )
+
+
+def _names_some(rule: Mapping[str, Any], resource: str, group: str) -> bool:
+    return resource in texts(rule.get("resources")) and group in texts(rule.get("apiGroups"))
+
+
+def _rule_text(rule: Mapping[str, Any]) -> str:
+    names = f" {', '.join(rule['resourceNames'])}" if rule.get("resourceNames") else ""
+    return f"{', '.join(rule['verbs'])} {', '.join(rule['resources'])}.{rule['apiGroups'][0]}{names}"
+
+
+def signer_of(name: str) -> Ref | None:
+    """The issuer that a signerName of cert-manager means."""
+    plural, slash, rest = name.partition("/")
+    if not slash or plural not in _PLURALS:
+        return None
+    if plural.startswith("clusterissuers"):
+        return Ref("ClusterIssuer", "", rest)
+    namespace, _, issuer = rest.partition(".")
+    return Ref("Issuer", namespace, issuer)

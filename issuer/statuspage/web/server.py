@@ -1,0 +1,310 @@
+"""HTTP for the status page: a handful of paths, read-only but for logging in and out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Final
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from aiohttp import web
+
+from issuer.kube.identity import User
+from issuer.statuspage.model import Query
+from issuer.statuspage.page import document, login
+from issuer.statuspage.web.auth import Door, Refused, names_loopback
+from issuer.statuspage.web.listener import PATIENCE, Listener
+from issuer.statuspage.web.live import Full, Live
+from issuer.statuspage.web.sessions import COOKIE, Sessions
+from issuer.statuspage.web.tls import Certificate
+from issuer.telemetry.address import is_loopback, parse_address
+
+log = structlog.get_logger(__name__)
+
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Server": "vault-issuer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+ASSETS: Final[Mapping[str, str]] = {
+    "status.css": "text/css",
+    "status.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+HEARTBEAT: Final = 15.0
+"""Seconds of silence after which a stream says that it lives."""
+
+STREAM_LASTS: Final = 600.0
+"""Seconds after which a stream ends, and the browser begins another."""
+
+UNSAID: Final = 30.0
+"""Seconds a stream goes on though the API server can't say whether it may."""
+
+_STALLED = 30.0  # seconds a browser may take for one message
+_IDLE = 15.0  # seconds a connection is kept for its next request
+_LARGEST_FORM = 64 * 1024  # some identity providers' tokens are long
+_FORM = "application/x-www-form-urlencoded"
+_user: ContextVar[User | None] = ContextVar("user", default=None)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class StatusServer:
+    """Serves the page at ``host:port``; any address but loopback needs a certificate and a door."""
+
+    def __init__(
+        self, live: Live, door: Door | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._live = live
+        self._door = door
+        self._now = now
+        self.sessions = Sessions()
+        static = files("issuer.statuspage") / "static"
+        self._assets = {name: (static / name).read_bytes() for name in ASSETS}
+        self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
+        self._fresh: asyncio.Task[None] | None = None
+
+    async def start(self, address: str, certificate: Certificate | None = None) -> None:
+        """Listen. Raises OSError when the port is taken, ValueError for an address that needs more."""
+        host, port = parse_address(address)
+        if not is_loopback(host) and (certificate is None or self._door is None):
+            raise ValueError(f"{address} is not loopback: the page needs TLS and a login there")
+        self._runner = web.AppRunner(
+            self._app(), access_log=None, shutdown_timeout=2.0, keepalive_timeout=_IDLE
+        )
+        await self._runner.setup()
+        if certificate is None:
+            await web.TCPSite(self._runner, host, port).start()
+        else:
+            if self._runner.server is None:
+                raise AssertionError("a runner that is set up has a server")
+            self._listener = Listener(self._runner.server, certificate.context)
+            await self._listener.start(host, port)
+            self._fresh = asyncio.create_task(certificate.keep_fresh(), name="status-page-tls")
+        log.info("status page", address=address, login=self._door is not None)
+
+    async def close(self) -> None:
+        """End every stream and stop listening."""
+        await self._live.close()
+        if self._fresh is not None:
+            self._fresh.cancel()
+            await asyncio.gather(self._fresh, return_exceptions=True)
+        if self._listener is not None:
+            await self._listener.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard], client_max_size=_LARGEST_FORM)
+        app.on_response_prepare.append(_add_headers)
+        app.router.add_get("/", self._page)
+        app.router.add_get("/events", self._events, allow_head=False)
+        app.router.add_get("/static/{name}", self._asset)
+        if self._door is not None:
+            app.router.add_post("/login", self._login)
+            app.router.add_post("/logout", self._logout)
+        return app
+
+    # Who may ------------------------------------------------------------------
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The door, before anything is looked at."""
+        if self._listener is not None:
+            self._listener.asked(request.protocol)
+        try:
+            if _from_elsewhere(request):
+                raise Refused(403, "This was asked for by another site.")
+            if self._door is None:
+                _check_host(request)
+            elif request.match_info.handler not in (self._login, self._asset):
+                _user.set(await self._enter(self._door, request))
+            return await handler(request)
+        except Refused as refused:
+            return self._refuse(request, refused)
+        except Full:
+            return _text(503, "As many watch this page as may. Try again later.", {"Retry-After": "10"})
+        except web.HTTPException as error:
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            return _text(error.status, error.reason, allow)
+
+    async def _enter(self, door: Door, request: web.Request) -> User:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.casefold() == "bearer" and token.strip():
+            return await door.enter(token.strip())
+        user = self.sessions.find(request.cookies.get(COOKIE, ""))
+        if user is None:
+            raise Refused(401, "")
+        if not await door.may_stay(user):
+            raise Refused(403, f"{user.name} may not see this page any more.")
+        return user
+
+    def _refuse(self, request: web.Request, refused: Refused) -> web.StreamResponse:
+        told = str(refused)
+        headers = {"WWW-Authenticate": 'Bearer realm="vault-issuer status"'} if refused.status == 401 else {}
+        if self._door is not None and request.path in ("/", "/login") and _wants_html(request):
+            return _html(login(told), refused.status, headers)
+        return _text(refused.status, told or "A bearer token is needed.", headers)
+
+    async def _login(self, request: web.Request) -> web.StreamResponse:
+        if self._door is None:
+            raise AssertionError("without a door there is no such path")
+        if request.content_type != _FORM:
+            raise web.HTTPUnsupportedMediaType
+        token = str((await _form(request)).get("token", "")).strip()
+        if not token:
+            raise Refused(401, "There is no token in the form.")
+        user = await self._door.enter(token)
+        cookie, lasts = self.sessions.begin(user, token)
+        log.info("status page: login", user=user.name)
+        return _back(cookie, lasts)
+
+    async def _logout(self, request: web.Request) -> web.StreamResponse:
+        self.sessions.end(request.cookies.get(COOKIE, ""))
+        return _back("", 0)
+
+    # What there is --------------------------------------------------------------
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        query = Query.of(request.query)
+        parts = await self._live.look(query)
+        user = _user.get()
+        return _html(document(parts, query, self._now(), None if user is None else user.name))
+
+    async def _asset(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        body = self._assets.get(name)
+        if body is None:
+            return _text(404, "There is no such file.")
+        return web.Response(body=body, content_type=ASSETS[name], charset="utf-8")
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events (html.spec.whatwg.org): the parts that changed, by their id."""
+        clock = asyncio.get_running_loop().time
+        async with aclosing(self._live.watch(Query.of(request.query), HEARTBEAT)) as changes:
+            first = await anext(changes, None)  # raises Full before anything is sent
+            stream = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+            await stream.prepare(request)
+            ends = clock() + STREAM_LASTS
+            staying = _Staying(lambda: self._may_stay(request))
+            with suppress(ConnectionError, TimeoutError):
+                await _send(stream, b"retry: 1000\n\n" + self._message(first or {}))
+                async for changed in changes:
+                    if clock() > ends or not await staying.holds():
+                        break
+                    await _send(stream, self._message(changed))
+        return stream
+
+    async def _may_stay(self, request: web.Request) -> None:
+        """As if it came in again: the right, and the session or the token. Raises Refused."""
+        if self._door is not None:
+            await self._enter(self._door, request)
+
+    def _message(self, changed: Mapping[str, str]) -> bytes:
+        at = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return b"data: " + orjson.dumps({"at": at, "parts": dict(changed)}) + b"\n\n"
+
+
+class _Staying:
+    """Whether who watches may go on watching: until a no, or until nobody could say for a while.
+
+    Too many questions at once (429) are no answer about this user.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[None]]) -> None:
+        self._ask = ask
+        self._unsaid_since: float | None = None
+
+    async def holds(self) -> bool:
+        """Ask, and what follows from it."""
+        now = asyncio.get_running_loop().time()
+        try:
+            await self._ask()
+        except Refused as refused:
+            if refused.status != 503:
+                return refused.status == 429
+            if self._unsaid_since is None:
+                self._unsaid_since = now
+            return now - self._unsaid_since < UNSAID
+        self._unsaid_since = None
+        return True
+
+
+async def _add_headers(_request: web.Request, answer: web.StreamResponse) -> None:
+    """Safe headers on whatever is answered, errors too."""
+    answer.headers.update(HEADERS)
+
+
+def _from_elsewhere(request: web.Request) -> bool:
+    """Whether a browser says that another site asks; following a link to the page is fine.
+
+    Source: Fetch metadata, w3c.github.io/webappsec-fetch-metadata. Browsers without it send Origin with a
+    form, which is "null" for our own page, as it sends no referrer.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is None:
+        origin = request.headers.get("Origin", "null")
+        return origin != "null" and _netloc(origin) != request.host.casefold()
+    follows_a_link = request.method in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Mode") == "navigate"
+    return site not in ("none", "same-origin") and not follows_a_link
+
+
+def _netloc(origin: str) -> str:
+    """Host and port; "" of what is no URL."""
+    try:
+        return urlsplit(origin).netloc.casefold()
+    except ValueError:
+        return ""
+
+
+async def _form(request: web.Request) -> Mapping[str, object]:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await request.post()
+    except TimeoutError as error:
+        raise Refused(408, "The form didn't come in time.") from error
+    except (ValueError, LookupError) as error:  # its bytes, or an encoding that is none
+        raise Refused(400, "The form can't be read: it must be UTF-8.") from error
+
+
+def _check_host(request: web.Request) -> None:
+    if not names_loopback(request.headers.get("Host", "")):
+        raise Refused(403, "This page answers to localhost alone.")
+
+
+def _wants_html(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
+
+
+async def _send(stream: web.StreamResponse, message: bytes) -> None:
+    async with asyncio.timeout(_STALLED):
+        await stream.write(message)
+
+
+def _back(cookie: str, lasts: int) -> web.Response:
+    """To the page, with that cookie; one that lasts 0 seconds is taken away."""
+    answer = web.Response(status=303, headers={"Location": "./"})
+    answer.set_cookie(COOKIE, cookie, max_age=lasts, path="/", secure=True, httponly=True, samesite="Strict")
+    return answer
+
+
+def _html(html: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(text=html, content_type="text/html", status=status, headers=headers)
+
+
+def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(text=f"{text}\n", status=status, headers=headers)

@@ -1,0 +1,255 @@
+"""Ways to log in to Vault: a token from a Secret, AppRole, Kubernetes, a TLS client certificate.
+
+A token of our own login is never revoked, not even at shutdown: under a role with generate_lease=true Vault
+would revoke every certificate issued with that token along with it. Tokens end by their TTL instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from hvac.api.auth_methods.approle import AppRole as AppRoleApi
+from hvac.api.auth_methods.kubernetes import Kubernetes as KubernetesApi
+from hvac.api.auth_methods.token import Token as TokenApi
+from hvac.utils import format_url
+
+from issuer.vault.errors import (
+    BadRequest,
+    Forbidden,
+    LoginRefused,
+    NotFound,
+    ServerError,
+    UnexpectedAnswer,
+    VaultError,
+)
+from issuer.vault.login.client_certificate import ClientCertificate
+from issuer.vault.paths import auth_mount
+from issuer.vault.transport import VaultClient
+
+_MAX_CREDENTIAL_CHARS = 64 * 1024
+# A header can hold nothing else; Vault's tokens and JWTs are plain printable ASCII.
+_CREDENTIAL = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a login brought. `ttl_seconds` is what is left at that moment, 0 where the token never expires."""
+
+    value: str = field(repr=False)
+    ttl_seconds: float
+    renewable: bool
+    accessor: str = field(default="", repr=False)
+
+
+class AuthMethod(Protocol):
+    """One way to get a token; holds its credentials, keeps no token."""
+
+    @property
+    def name(self) -> str:
+        """The method and mount, for messages: "AppRole login at auth/approle"."""
+        ...
+
+    async def login(self, client: VaultClient) -> Token:
+        """A fresh token. Raises LoginRefused where Vault says no, other VaultErrors where it can't answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StaticToken:
+    """A token that somebody else made and keeps in a Secret; `login` looks it up."""
+
+    token: str = field(repr=False)
+    name: str = field(default="token", init=False)
+
+    async def login(self, client: VaultClient) -> Token:
+        """Learn the token's remaining TTL and whether it can be renewed (auth/token/lookup-self)."""
+        value = self.token.strip()
+        if not _CREDENTIAL.fullmatch(value) or len(value) > _MAX_CREDENTIAL_CHARS:
+            raise LoginRefused("The Vault token in the Secret is empty or not a token", method=self.name)
+        try:
+            answer = await TokenApi(client.adapter(value)).lookup_self()
+        except Forbidden as error:
+            if error.by_policy:
+                # A good token without the `default` policy can't look itself up. Use it as it is: Vault says
+                # 403 when it ends.
+                return Token(value, 0.0, renewable=False)
+            raise LoginRefused(
+                "Vault does not accept the token: it is wrong, expired or revoked. Put a valid one in the "
+                "Secret",
+                method=self.name,
+                status=error.status,
+                messages=error.messages,
+            ) from error
+        data = _member(answer, "data", "token lookup")
+        return Token(
+            value,
+            _seconds(data.get("ttl")),
+            renewable=data.get("renewable") is True,
+            accessor=str(data.get("accessor") or ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AppRole:
+    """AppRole: a role ID with a secret ID. `mount` defaults to cert-manager's `approle`."""
+
+    role_id: str
+    secret_id: str = field(repr=False)
+    mount: str = "approle"
+
+    @property
+    def name(self) -> str:
+        """The method and mount, for messages."""
+        return f"AppRole login at auth/{auth_mount(self.mount)}"
+
+    async def login(self, client: VaultClient) -> Token:
+        """Log in (auth/<mount>/login)."""
+        api = AppRoleApi(client.adapter())
+        return await logged_in(
+            self.name,
+            "Check the role ID and the secret ID (it may have expired or be used up), that this auth method "
+            "is mounted there, and the role's bound networks. A changed Secret is tried at once, the same "
+            "secret ID only after 1, 5, and then every 15 minutes: Vault locks a role after 5 refused logins "
+            "(see sys/locked-users)",
+            lambda: api.login(
+                role_id=self.role_id.strip(),
+                secret_id=self.secret_id.strip(),
+                use_token=False,
+                mount_point=auth_mount(self.mount),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """Kubernetes auth: a role with a ServiceAccount's JWT.
+
+    `jwt` is asked anew at each login, as such tokens are short-lived; what it raises passes through
+    unchanged. `mount` takes cert-manager's full form (`/v1/auth/kubernetes`, its default) as well as the
+    mount's name. `audiences` are the token's, for messages, where they are known.
+    """
+
+    role: str
+    jwt: Callable[[], Awaitable[str]] = field(repr=False)
+    mount: str = "/v1/auth/kubernetes"
+    audiences: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The method and mount, for messages."""
+        return f"Kubernetes login at auth/{auth_mount(self.mount)}"
+
+    async def login(self, client: VaultClient) -> Token:
+        """Log in (auth/<mount>/login) with a fresh JWT."""
+        jwt = (await self.jwt()).strip()
+        known = f" (the token's are {', '.join(self.audiences)})" if self.audiences else ""
+        api = KubernetesApi(client.adapter())
+        return await logged_in(
+            self.name,
+            f'Check that Vault\'s auth role "{self.role}" exists there and is bound to this ServiceAccount, '
+            f"namespace and audience{known}, and that Vault can reach the API server and may create "
+            "TokenReviews",
+            lambda: api.login(role=self.role, jwt=jwt, use_token=False, mount_point=auth_mount(self.mount)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateLogin:
+    """TLS client certificate auth.
+
+    `own` is the certificate of this login alone: it is made on a connection of its own that shows it, and
+    everything after goes over the issuer's usual connection, as cert-manager does. Without `own` the usual
+    connection's certificate logs in. `role` None lets Vault take any role that matches. `mount` takes
+    cert-manager's full form.
+    """
+
+    role: str | None = None
+    own: ClientCertificate | None = field(default=None, repr=False)
+    mount: str = "/v1/auth/cert"
+
+    @property
+    def name(self) -> str:
+        """The method and mount, for messages."""
+        return f"client certificate login at auth/{auth_mount(self.mount)}"
+
+    async def login(self, client: VaultClient) -> Token:
+        """Log in (auth/<mount>/login) on a connection that shows the certificate."""
+        if self.own is None:
+            return await self._login(client)
+        once = client.beside(replace(client.connection, client_certificate=self.own))
+        try:
+            token = await self._login(once)
+        finally:
+            await once.close()
+        # Vault renews it only for the certificate that it was given to: a new login costs the same.
+        return replace(token, renewable=False)
+
+    async def _login(self, client: VaultClient) -> Token:
+        role = f'role "{self.role}"' if self.role else "a role"
+        # hvac's own method reads certificates from files and by `requests`.
+        url = format_url("/v1/auth/{mount_point}/login", mount_point=auth_mount(self.mount))
+        return await logged_in(
+            self.name,
+            f"Check that {role} exists there which trusts this certificate or its CA and allows its names, "
+            "that the certificate is in date and meant for client authentication, and that nothing between "
+            "here and Vault ends TLS",
+            lambda: client.adapter().login(url, json={"name": self.role or ""}),
+        )
+
+
+async def renew(client: VaultClient, token: Token) -> Token:
+    """Renew `token` for its usual TTL (auth/token/renew-self); raises VaultError."""
+    answer = await TokenApi(client.adapter(token.value)).renew_self()
+    return _token(answer, "token renewal")
+
+
+async def logged_in(name: str, hint: str, call: Callable[[], Awaitable[Any]]) -> Token:
+    """The token of a login's answer. A refusal becomes LoginRefused with `hint`; other VaultErrors pass."""
+    try:
+        answer = await call()
+    except (BadRequest, Forbidden, NotFound) as error:
+        raise LoginRefused(
+            f"{name} was refused. {hint}", method=name, status=error.status, messages=error.messages
+        ) from error
+    except ServerError as error:
+        # Kubernetes auth says this with a 500 when it is mounted but not configured: waiting doesn't mend it.
+        if not any(message.startswith("could not load backend configuration") for message in error.messages):
+            raise
+        raise LoginRefused(
+            f"{name} is mounted but not configured in Vault. Write its config",
+            method=name,
+            status=error.status,
+            messages=error.messages,
+        ) from error
+    return _token(answer, name)
+
+
+def _token(answer: Any, what: str) -> Token:
+    auth = _member(answer, "auth", what)
+    value = auth.get("client_token")
+    if not isinstance(value, str) or not _CREDENTIAL.fullmatch(value):
+        raise _odd(what)
+    return Token(
+        value,
+        _seconds(auth.get("lease_duration")),
+        renewable=auth.get("renewable") is True,
+        accessor=str(auth.get("accessor") or ""),
+    )
+
+
+def _member(answer: Any, key: str, what: str) -> dict[str, Any]:
+    member = answer.get(key) if isinstance(answer, dict) else None
+    if not isinstance(member, dict):
+        raise _odd(what)
+    return member
+
+
+def _seconds(value: Any) -> float:
+    return max(0.0, float(value)) if isinstance(value, (int, float)) else 0.0
+
+
+def _odd(what: str) -> VaultError:
+    return UnexpectedAnswer(f"Vault's answer to the {what} holds no token")

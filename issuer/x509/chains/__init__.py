@@ -1,0 +1,1 @@
+"""Checked chains from a heap of certificates: `signatures`, `constraints`, `bundle`, `anchors`, `chain`."""
