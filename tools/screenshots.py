@@ -24,7 +24,7 @@ from testbed.samples import API_VERSION
 from testbed.scene import certificates, edge_certificates, prepare
 from testbed.vaultpki import DOMAIN, setup_kubernetes_auth, setup_pki
 from tests.builders import csr_pem
-from tests.integration.support import request
+from tests.integration.support.common import request
 
 IMAGES = REPOSITORY / "docs" / "img"
 LARGEST = 250_000

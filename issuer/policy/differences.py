@@ -169,37 +169,37 @@ DIFFERENCES: Final = (
         "expensive-rules",
         "A rule that could take longer than 100 ms for 256 bytes is refused as it is read, and one that "
         "could for the value at hand denies; the peer stops such a rule while it runs, and denies.",
-        "test_expressions.py::test_a_rule_that_could_take_long_is_refused_as_it_is_read",
+        "cel/test_expressions.py::test_a_rule_that_could_take_long_is_refused_as_it_is_read",
     ),
     Difference(
         "long-values",
         "Rules are asked about values of at most 2,048 bytes, and what one policy asks of a request may take "
         "half a second; beyond that the request is denied.",
-        "test_expressions.py::test_what_is_longer_than_rules_may_see_denies",
+        "cel/test_expressions.py::test_what_is_longer_than_rules_may_see_denies",
     ),
     Difference(
         "patterns-from-requesters",
         "matches() takes patterns made of literals, cr.name and cr.namespace alone: a pattern out of the "
         "value itself or the requester's groups could be made to match anything.",
-        "test_expressions.py::test_a_pattern_that_the_requester_chooses_is_refused",
+        "cel/test_expressions.py::test_a_pattern_that_the_requester_chooses_is_refused",
     ),
     Difference(
         "objects-in-rules",
         "cr is not a value of its own (`has(cr.name)` and passing cr on don't compile), and a service "
         "account is a map of name and namespace. cr.name, getName() and their like work the same.",
-        "test_expressions.py::test_cr_is_no_value_of_its_own",
+        "cel/test_expressions.py::test_cr_is_no_value_of_its_own",
     ),
     Difference(
         "rule-engine",
         "Google's C++ engine instead of cel-go: it takes 32 levels of nesting, 10,000 turns of all loops, "
         "and rules of at most 4,096 bytes here.",
-        "test_expressions.py::test_a_rule_beyond_the_engine_is_refused",
+        "cel/test_expressions.py::test_a_rule_beyond_the_engine_is_refused",
     ),
     Difference(
         "function-edges",
         "Four functions differ at their edges: substring() to the very end and indexOf() from beyond it "
         "fail, ''.split('') is [''] and not empty, and int() takes spaces around the digits.",
-        "test_expressions.py::test_functions_have_the_edges_of_this_engine",
+        "cel/test_expressions.py::test_functions_have_the_edges_of_this_engine",
     ),
     Difference(
         "nanoseconds",

@@ -16,7 +16,7 @@ from testbed.samples import API_VERSION
 from testbed.scene import certificates, edge_certificates, prepare
 from testbed.vaultpki import setup_kubernetes_auth, setup_pki
 from tests.builders import csr_pem
-from tests.integration.support import CERT_MANAGER, request, wait_answer
+from tests.integration.support.common import CERT_MANAGER, request, wait_answer
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 from testbed.chromium import Page
 from tests.browser.conftest import World
 from tests.builders import csr_pem
-from tests.integration.support import request, wait_answer
+from tests.integration.support.common import request, wait_answer
 
 LIVE = "document.querySelector('#live').textContent.startsWith('Live')"
 TEXT = "document.querySelector('main').innerText"

@@ -11,10 +11,10 @@ import pytest
 from testbed.cluster import Options, Testbed
 from testbed.samples import EVERYBODY, everything_policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_pki
-from tests.integration.scope import Scope
-from tests.integration.support import ADMISSION
+from tests.integration.support.common import ADMISSION
+from tests.integration.support.scope import Scope
 
-pytest.register_assert_rewrite("tests.integration.as_asked")  # its asserts tell what they compared
+pytest.register_assert_rewrite("tests.integration.support.as_asked")  # its asserts tell what they compared
 
 _numbers = count(1)
 

@@ -15,10 +15,10 @@ from testbed.controller import RBAC, SERVICE_ACCOUNT
 from testbed.errors import HTTPError
 from testbed.kube import Kube, Object
 from tests.builders import csr_pem
-from tests.integration.probing import rights
-from tests.integration.revoking import wait_until
-from tests.integration.signing_requests import CERTIFICATES, CSR
-from tests.integration.support import ADMISSION, CERT_MANAGER, REQUEST, request_object
+from tests.integration.support.canaries import rights
+from tests.integration.support.common import ADMISSION, CERT_MANAGER, REQUEST, request_object
+from tests.integration.support.revocation import wait_until
+from tests.integration.support.signing_requests import CERTIFICATES, CSR
 
 REVOCATION = REPOSITORY / "config" / "rbac" / "optional" / "revocation.yaml"
 OURS = "vault-issuer.io"

@@ -25,8 +25,17 @@ from testbed.vaultpki import (
     setup_role,
     sign_intermediate,
 )
-from tests.integration.scope import sweep
-from tests.integration.support import (
+from tests.integration.support.alerting import (
+    ISSUER,
+    PERIOD,
+    PERIODS,
+    RUN,
+    RUNBOOKS,
+    Watched,
+    headings,
+    watching,
+)
+from tests.integration.support.common import (
     CERT_MANAGER,
     delete_issuer,
     only_policies,
@@ -34,7 +43,7 @@ from tests.integration.support import (
     wait_answer,
     wait_issued,
 )
-from tests.integration.watched import ISSUER, PERIOD, PERIODS, RUN, RUNBOOKS, Watched, headings, watching
+from tests.integration.support.scope import sweep
 from tools.dashboard import FILE
 
 STALE = "VaultIssuerCanaryStale"

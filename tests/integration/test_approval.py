@@ -13,8 +13,8 @@ from testbed.kube import Kube, Object
 from testbed.samples import API_VERSION, policy, use_binding, vault_cluster_issuer
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.builders import csr_pem
-from tests.integration.authorized import Access, wait_authorized
-from tests.integration.support import (
+from tests.integration.support.authorized import Access, wait_authorized
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,

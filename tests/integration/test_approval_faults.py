@@ -14,9 +14,8 @@ from issuer.kube.wire import Object
 from testbed.cluster import Testbed
 from testbed.processes import PATIENCE
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.authorized import Access, wait_authorized
-from tests.integration.inprocess import controller_with_fault, in_process, until
-from tests.integration.support import (
+from tests.integration.support.authorized import Access, wait_authorized
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,
@@ -26,6 +25,7 @@ from tests.integration.support import (
     wait_issued,
     wait_ready,
 )
+from tests.integration.support.inprocess import controller_with_fault, in_process, until
 
 APPROVE = Access("approve", "cert-manager.io", "signers", "vaultclusterissuers.vault-issuer.io/*")
 BINDING = ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "vault-issuer-approve")

@@ -20,8 +20,8 @@ from testbed.vaultpki import (
     setup_token,
     sign_intermediate,
 )
-from tests.integration.scope import ACCOUNT, Scope, certificates_of, sweep
-from tests.integration.support import secret
+from tests.integration.support.common import secret
+from tests.integration.support.scope import ACCOUNT, Scope, certificates_of, sweep
 
 CLIENT_CERTIFICATE = {"clientCertificate": {"mountPath": "/v1/auth/cert", "secretName": "login"}}
 AWS = {"aws": {"role": "issuer", "region": "eu-central-1"}}

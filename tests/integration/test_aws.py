@@ -11,9 +11,9 @@ from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout
-from tests.integration.aws import HEADER_VALUE, REGION, ROLE_ARN, AWSStandIn, Key
-from tests.integration.scope import ACCOUNT, Scope, sweep
-from tests.integration.support import signed_csrs
+from tests.integration.support.aws_services import HEADER_VALUE, REGION, ROLE_ARN, AWSStandIn, Key
+from tests.integration.support.common import signed_csrs
+from tests.integration.support.scope import ACCOUNT, Scope, sweep
 
 OWN = Key("own-secret-of-the-controller", "", ROLE_ARN)
 

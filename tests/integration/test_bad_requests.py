@@ -13,7 +13,7 @@ from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.builders import csr_pem
-from tests.integration.support import (
+from tests.integration.support.common import (
     cluster_issuer_with_token,
     delete_issuer,
     events,

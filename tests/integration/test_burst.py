@@ -11,7 +11,7 @@ from benchmarks.systems import Ours
 from testbed.cluster import Testbed
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout
-from tests.integration.support import delete_issuer
+from tests.integration.support.common import delete_issuer
 
 COUNT = 1000
 

@@ -17,8 +17,8 @@ from testbed.samples import API_VERSION
 from testbed.vaultpki import DOMAIN, PkiLayout, mount_pki, setup_policy, setup_role, setup_token
 from tests import odd_certificates as odd
 from tests.builders import csr_with
-from tests.integration.scope import Scope, certificates_of, sweep
-from tests.integration.support import CERT_MANAGER, REQUEST, ready, signed_csrs, wait_answer
+from tests.integration.support.common import CERT_MANAGER, REQUEST, ready, signed_csrs, wait_answer
+from tests.integration.support.scope import Scope, certificates_of, sweep
 
 DAY = 24
 MERGE = {"Content-Type": "application/merge-patch+json"}

@@ -23,8 +23,7 @@ from testbed.vaultpki import (
     setup_token,
     sign_intermediate,
 )
-from tests.integration.scope import Scope, certificates_of, sweep
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     events,
@@ -33,6 +32,7 @@ from tests.integration.support import (
     signed_csrs,
     wait_answer,
 )
+from tests.integration.support.scope import Scope, certificates_of, sweep
 
 SOON, NOW_OR_NEVER, PINNED, NAMED = "pki_soon", "pki_now", "pki_pinned", "pki_named"
 STRICT_SHORTEN = {"caExpiry": "Shorten", "verification": "Strict"}

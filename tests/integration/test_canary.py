@@ -25,7 +25,7 @@ from testbed.samples import EVERYBODY, certificate, policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_policy, setup_role, setup_token
 from tests.builders import csr_pem
 from tests.ca import TestCA
-from tests.integration.probing import (
+from tests.integration.support.canaries import (
     NAME,
     Probed,
     TLSServer,
@@ -36,7 +36,7 @@ from tests.integration.probing import (
     run,
     wait_until,
 )
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     cluster_issuer_with_token,
     delete_issuer,

@@ -15,7 +15,7 @@ from testbed.controller import ControllerProcess, grant_issuer_access, vault_iss
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.ca import TestCA, pem
-from tests.integration.probing import (
+from tests.integration.support.canaries import (
     NAME,
     QUICK,
     Probed,
@@ -26,14 +26,14 @@ from tests.integration.probing import (
     run,
     wait_until,
 )
-from tests.integration.sharding import replica, take_rights_back
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,
     delete_issuer,
     namespaced_issuer_with_token,
 )
+from tests.integration.support.sharding import replica, take_rights_back
 
 PATIENT = ("--canary-period=600", "--canary-timeout=600")
 

@@ -6,7 +6,7 @@ import pytest
 
 from testbed.cluster import Testbed
 from testbed.vaultpki import PkiLayout
-from tests.integration.cardinality import clear, flood, most, unbounded
+from tests.integration.support.cardinality import clear, flood, most, unbounded
 
 REQUESTS, NAMESPACES = 800, 40
 

@@ -14,9 +14,9 @@ from testbed.controller import ControllerProcess
 from testbed.delivered import Delivered
 from testbed.samples import certificate
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
-from tests.integration.renewal import renew
-from tests.integration.scope import Scope, sweep
-from tests.integration.support import CERT_MANAGER, REQUEST
+from tests.integration.support.common import CERT_MANAGER, REQUEST
+from tests.integration.support.renewal import renew
+from tests.integration.support.scope import Scope, sweep
 
 WILDCARD = f"*.{DOMAIN}"
 HOST = f"www.{DOMAIN}"

@@ -30,8 +30,8 @@ from testbed.vaultpki import (
     setup_kubernetes_role,
     setup_pki,
 )
-from tests.integration.probing import Probed, wait_until
-from tests.integration.support import CERT_MANAGER, REQUEST, request_object, wait_ready
+from tests.integration.support.canaries import Probed, wait_until
+from tests.integration.support.common import CERT_MANAGER, REQUEST, request_object, wait_ready
 
 NAMESPACE = "pki-system"
 RELEASE = "pki"

@@ -13,8 +13,8 @@ from testbed.certs import ClientCA, ClientPair
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_approle, setup_certificate_auth, setup_token
-from tests.integration.scope import Scope, sweep
-from tests.integration.support import secret
+from tests.integration.support.common import secret
+from tests.integration.support.scope import Scope, sweep
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -15,7 +15,7 @@ from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.scope import Scope, sweep
+from tests.integration.support.scope import Scope, sweep
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -20,8 +20,7 @@ from testbed.delivered import Delivered
 from testbed.kube import Object
 from testbed.samples import vault_cluster_issuer
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_auth
-from tests.integration.scope import sweep
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     only_policies,
@@ -29,6 +28,7 @@ from tests.integration.support import (
     wait_ready,
     wait_reason,
 )
+from tests.integration.support.scope import sweep
 from tests.unit.docs.pages import blocks
 
 DOCS = REPOSITORY / "docs"

@@ -14,8 +14,7 @@ from issuer.requests.request import RequestKey
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.inprocess import Running, controller_with_fault, until
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     FIFTY_IN_FLIGHT,
     REQUEST,
@@ -34,6 +33,7 @@ from tests.integration.support import (
     wait_ready,
     webhook_validation_withdrawn,
 )
+from tests.integration.support.inprocess import Running, controller_with_fault, until
 
 
 @asynccontextmanager

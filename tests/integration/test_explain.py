@@ -15,7 +15,7 @@ from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess, vault_issuer
 from testbed.samples import CERT_MANAGER_ACCOUNT, certificate, policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,

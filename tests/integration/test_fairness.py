@@ -23,9 +23,8 @@ from testbed.kube import Object
 from testbed.samples import API_VERSION, EVERYBODY, lab_policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_pki, setup_token
 from tests.builders import csr_pem
-from tests.integration.forwarding import Answer, DyingVault, ForwardingVault
-from tests.integration.probing import wait_until
-from tests.integration.support import (
+from tests.integration.support.canaries import wait_until
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,
@@ -41,6 +40,7 @@ from tests.integration.support import (
     wait_issued,
     wait_ready,
 )
+from tests.integration.support.forwarding_vault import Answer, DyingVault, ForwardingVault
 
 CSR = csr_pem("fair.lab.example.test")
 IN_HAND = 8  # --issuer-concurrency
@@ -66,7 +66,7 @@ def version(obj: Object) -> int:
 
 def controller(bed: Testbed, without: str | None, args: Sequence[str] = ()) -> ControllerProcess:
     """A controller, possibly with a mechanism switched off."""
-    command = (sys.executable, "-m", "tests.integration.unfair") if without else None
+    command = (sys.executable, "-m", "tests.integration.support.unfair_controller") if without else None
     return ControllerProcess(bed, args, command=command, env={"WITHOUT": without} if without else None)
 
 

@@ -13,10 +13,18 @@ from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object
 from testbed.vaultpki import PkiLayout
-from tests.integration.as_asked import assert_as_asked
-from tests.integration.features import CASES, MODES, SIGN, SUBJECT_CASES, VERBATIM, Case, setup_features
-from tests.integration.scope import sweep
-from tests.integration.support import CERT_MANAGER, REQUEST, condition, ready
+from tests.integration.support.as_asked import assert_as_asked
+from tests.integration.support.common import CERT_MANAGER, REQUEST, condition, ready
+from tests.integration.support.features import (
+    CASES,
+    MODES,
+    SIGN,
+    SUBJECT_CASES,
+    VERBATIM,
+    Case,
+    setup_features,
+)
+from tests.integration.support.scope import sweep
 
 Issued = Callable[[Case, str], tuple[Object, Object]]
 SECONDS = 90.0

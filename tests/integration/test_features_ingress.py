@@ -14,10 +14,10 @@ from testbed.cluster import OBJECTS, Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object
 from testbed.vaultpki import PkiLayout
-from tests.integration.as_asked import assert_as_asked
-from tests.integration.features import ISSUER, MODES, host, setup_features
-from tests.integration.scope import sweep
-from tests.integration.support import CERT_MANAGER
+from tests.integration.support.as_asked import assert_as_asked
+from tests.integration.support.common import CERT_MANAGER
+from tests.integration.support.features import ISSUER, MODES, host, setup_features
+from tests.integration.support.scope import sweep
 
 KIND = "VaultClusterIssuer"
 PREFIX = "cert-manager.io"

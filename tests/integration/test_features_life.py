@@ -21,11 +21,11 @@ from testbed.delivered import Delivered
 from testbed.errors import HTTPError
 from testbed.kube import Object
 from testbed.vaultpki import PkiLayout
-from tests.integration.as_asked import assert_as_asked, data_of, time_of
-from tests.integration.features import MODES, Case, case, host, setup_features
-from tests.integration.keystores import read_jks
-from tests.integration.scope import sweep
-from tests.integration.support import CERT_MANAGER, condition, ready, secret
+from tests.integration.support.as_asked import assert_as_asked, data_of, time_of
+from tests.integration.support.common import CERT_MANAGER, condition, ready, secret
+from tests.integration.support.features import MODES, Case, case, host, setup_features
+from tests.integration.support.keystores import read_jks
+from tests.integration.support.scope import sweep
 
 NAMESPACE = "features-life"
 PASSWORD = "a password of the keystores"

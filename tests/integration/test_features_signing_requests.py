@@ -21,8 +21,8 @@ from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout
 from tests.builders import csr_with
-from tests.integration.as_asked import DEFAULT_DURATION, SKEW, alternative_names, usages_of
-from tests.integration.features import (
+from tests.integration.support.as_asked import DEFAULT_DURATION, SKEW, alternative_names, usages_of
+from tests.integration.support.features import (
     AUTHORITY,
     ISSUER,
     LONGEST_LABEL,
@@ -32,8 +32,8 @@ from tests.integration.features import (
     host,
     setup_features,
 )
-from tests.integration.scope import sweep
-from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask, decide, wait_signed
+from tests.integration.support.scope import sweep
+from tests.integration.support.signing_requests import CERTIFICATES, CLUSTER, CSR, ask, decide, wait_signed
 
 Key = Callable[[], CertificateIssuerPrivateKeyTypes]
 KEYS: Final[Mapping[str, Key]] = {

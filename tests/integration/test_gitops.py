@@ -13,8 +13,8 @@ from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, Install
 from testbed.delivered import Delivered
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_kubernetes_role, setup_pki
-from tests.integration.probing import Probed, wait_until
-from tests.integration.support import CERT_MANAGER, secret
+from tests.integration.support.canaries import Probed, wait_until
+from tests.integration.support.common import CERT_MANAGER, secret
 
 CONFIG = REPOSITORY / "config"
 OURS = "vault-issuer.io/v1alpha1"

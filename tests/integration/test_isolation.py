@@ -18,9 +18,7 @@ from testbed.errors import HTTPError
 from testbed.kube import Kube
 from testbed.samples import vault_issuer
 from testbed.vaultpki import PkiLayout, setup_approle, setup_kubernetes_role, setup_token
-from tests.integration.recorder import OWN_TOKEN, Recorder, recording
-from tests.integration.scope import Scope, sweep
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     ready,
@@ -31,6 +29,8 @@ from tests.integration.support import (
     wait_ready,
     wait_reason,
 )
+from tests.integration.support.recording_vault import OWN_TOKEN, Recorder, recording
+from tests.integration.support.scope import Scope, sweep
 
 SHARED = "shared"
 ROBOT = "robot"

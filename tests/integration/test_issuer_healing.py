@@ -10,7 +10,7 @@ from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import vault_cluster_issuer
 from testbed.vaultpki import PkiLayout, setup_policy, setup_role, setup_token
-from tests.integration.support import (
+from tests.integration.support.common import (
     cluster_issuer_with_token,
     delete_issuer,
     request,

@@ -16,8 +16,7 @@ from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import API_VERSION, CERT_MANAGER_ACCOUNT, certificate, policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.signing_requests import CLUSTER, ask, decide, wait_signed
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,
@@ -28,6 +27,7 @@ from tests.integration.support import (
     wait_issued,
     wait_reason,
 )
+from tests.integration.support.signing_requests import CLUSTER, ask, decide, wait_signed
 
 ISSUER = "plugged"
 LAB = {"dnsNames": {"values": ["*.lab.example.test"]}, "usages": ["digital signature", "key encipherment"]}

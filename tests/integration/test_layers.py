@@ -11,7 +11,7 @@ from testbed.controller import ControllerProcess
 from testbed.samples import everything_policy, policy
 from testbed.vaultpki import PkiLayout, setup_policy, setup_role, setup_token
 from tests.builders import csr_pem
-from tests.integration.support import (
+from tests.integration.support.common import (
     cluster_issuer_with_token,
     delete_issuer,
     only_policies,
@@ -23,7 +23,7 @@ from tests.integration.support import (
     wait_issued,
     wait_ready,
 )
-from tests.integration.swapping import SwappingVault
+from tests.integration.support.swapping_vault import SwappingVault
 
 OPEN_PATH = "pki_int/sign/wide-open"
 ELSEWHERE = csr_pem("www.example.com")

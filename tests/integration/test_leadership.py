@@ -12,7 +12,7 @@ from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.processes import PATIENCE
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.support import (
+from tests.integration.support.common import (
     cluster_issuer_with_token,
     delete_issuer,
     request,

@@ -14,16 +14,8 @@ from testbed.controller import ControllerProcess
 from testbed.kube import Object
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
 from tests.builders import csr_pem
-from tests.integration.probing import wait_until
-from tests.integration.signing_requests import (
-    CERTIFICATES,
-    CLUSTER,
-    CSR,
-    decide,
-    signing_request,
-    wait_signed,
-)
-from tests.integration.support import (
+from tests.integration.support.canaries import wait_until
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,
@@ -32,6 +24,14 @@ from tests.integration.support import (
     wait_answer,
     wait_issued,
     wait_ready,
+)
+from tests.integration.support.signing_requests import (
+    CERTIFICATES,
+    CLUSTER,
+    CSR,
+    decide,
+    signing_request,
+    wait_signed,
 )
 
 COUNT, FAT = 80, 250_000

@@ -26,8 +26,8 @@ from testbed.vaultpki import (
     setup_pki,
     setup_token,
 )
-from tests.integration.moving import METHODS, Old, peer_crd, peer_policy, token, use
-from tests.integration.support import CERT_MANAGER, secret
+from tests.integration.support.cert_manager_issuers import METHODS, Old, peer_crd, peer_policy, token, use
+from tests.integration.support.common import CERT_MANAGER, secret
 
 
 class LeastController(ControllerProcess):

@@ -13,8 +13,7 @@ from testbed.controller import ControllerProcess
 from testbed.samples import policy
 from testbed.vaultpki import PkiLayout, setup_role
 from tests.builders import csr_with
-from tests.integration.scope import Scope, certificates_of, sweep
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     only_policies,
@@ -24,6 +23,7 @@ from tests.integration.support import (
     wait_issued,
     webhook_validation_withdrawn,
 )
+from tests.integration.support.scope import Scope, certificates_of, sweep
 from tests.integration.test_signing_modes import VERBATIM, vault_token
 from tests.unit.policy.forge import (
     BC,
@@ -38,7 +38,7 @@ from tests.unit.policy.forge import (
     subject,
     tlv,
 )
-from tests.unit.x509 import test_lenient as lenient
+from tests.unit.x509.encoding import test_lenient as lenient
 
 SHOP = {
     "commonName": {"value": "*.shop.example.com"},

@@ -19,8 +19,7 @@ from testbed.kube import Object
 from testbed.samples import API_VERSION, secret, vault_issuer
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.builders import csr_with
-from tests.integration.inprocess import in_process, unexpected, until
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,
@@ -38,6 +37,7 @@ from tests.integration.support import (
     wait_reason,
     write_status,
 )
+from tests.integration.support.inprocess import in_process, unexpected, until
 
 GOOD, LATE = "odd-good", "odd-late"
 

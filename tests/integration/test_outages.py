@@ -10,7 +10,7 @@ import pytest
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_approle, setup_token
-from tests.integration.support import (
+from tests.integration.support.common import (
     cluster_issuer_with_token,
     delete_issuer,
     ready,
@@ -108,7 +108,7 @@ def test_a_token_lost_with_vaults_restart_is_replaced_by_one_login(
 ) -> None:
     from testbed.cluster import SYSTEM_NAMESPACE
     from testbed.samples import vault_cluster_issuer
-    from tests.integration.support import secret
+    from tests.integration.support.common import secret
 
     login = setup_approle(bed.vault, layout.policy, name="outage", mount="outage-approle")
     bed.kube.apply(secret("outage-secret-id", SYSTEM_NAMESPACE, secretId=login.secret_id))

@@ -19,10 +19,24 @@ from testbed.kube import Object
 from testbed.samples import EVERYBODY, certificate, everything_policy, use_binding
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_pki, setup_token
 from tests.builders import csr_pem
-from tests.integration.authorized import Access, wait_authorized
-from tests.integration.inprocess import controller_with_fault, until
-from tests.integration.renewal import renew
-from tests.integration.revoking import (
+from tests.integration.support.authorized import Access, wait_authorized
+from tests.integration.support.common import (
+    ADMISSION,
+    CERT_MANAGER,
+    REQUEST,
+    only_policies,
+    ready,
+    request,
+    revocations,
+    secret,
+    wait_answer,
+    wait_issued,
+    wait_ready,
+    wait_reason,
+)
+from tests.integration.support.inprocess import controller_with_fault, until
+from tests.integration.support.renewal import renew
+from tests.integration.support.revocation import (
     count,
     delete,
     held,
@@ -37,20 +51,6 @@ from tests.integration.revoking import (
     wait_gone,
     wait_revoked,
     wait_until,
-)
-from tests.integration.support import (
-    ADMISSION,
-    CERT_MANAGER,
-    REQUEST,
-    only_policies,
-    ready,
-    request,
-    revocations,
-    secret,
-    wait_answer,
-    wait_issued,
-    wait_ready,
-    wait_reason,
 )
 
 FINALIZER = "vault-issuer.io/revocation"

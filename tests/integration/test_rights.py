@@ -30,10 +30,9 @@ from testbed.samples import (
 )
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_role, setup_token
 from tests.builders import csr_pem
-from tests.integration.authorized import accesses, covers, wait_authorized
-from tests.integration.probing import Probed, arguments
-from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask_approved
-from tests.integration.support import (
+from tests.integration.support.authorized import accesses, covers, wait_authorized
+from tests.integration.support.canaries import Probed, arguments
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,
@@ -43,6 +42,7 @@ from tests.integration.support import (
     token_auth,
     wait_answer,
 )
+from tests.integration.support.signing_requests import CERTIFICATES, CLUSTER, CSR, ask_approved
 
 EVENTS = ("events.k8s.io/v1", "Event")
 LEASES = ("coordination.k8s.io/v1", "Lease")

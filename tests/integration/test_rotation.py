@@ -17,10 +17,10 @@ from testbed.kube import Object
 from testbed.processes import PATIENCE
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout
-from tests.integration.aws import AWSStandIn
-from tests.integration.rotations import ROTATIONS, Rotation
-from tests.integration.scope import Scope, sweep
-from tests.integration.support import CERT_MANAGER, REQUEST, ready, signed_csrs
+from tests.integration.support.aws_services import AWSStandIn
+from tests.integration.support.common import CERT_MANAGER, REQUEST, ready, signed_csrs
+from tests.integration.support.credential_rotations import ROTATIONS, Rotation
+from tests.integration.support.scope import Scope, sweep
 
 REQUESTS = 200
 SIGNED_FIRST = 20

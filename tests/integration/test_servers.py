@@ -12,9 +12,9 @@ from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import API_VERSION, vault_issuer
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.recorder import Recorder, recording
-from tests.integration.scope import Scope, sweep
-from tests.integration.support import ready, token_auth, wait_reason
+from tests.integration.support.common import ready, token_auth, wait_reason
+from tests.integration.support.recording_vault import Recorder, recording
+from tests.integration.support.scope import Scope, sweep
 
 SECRET = "db_password=hunter2 from 10.0.0.7"
 

@@ -11,7 +11,13 @@ import pytest
 
 from testbed.cluster import Testbed
 from testbed.vaultpki import PkiLayout
-from tests.integration.sharding import (
+from tests.integration.support.common import (
+    revocations,
+    signed_csrs,
+    wait_ready,
+    webhook_validation_withdrawn,
+)
+from tests.integration.support.sharding import (
     CALL,
     SHARDS,
     create,
@@ -26,12 +32,6 @@ from tests.integration.sharding import (
     value,
     wait_all_issued,
     wait_shared,
-)
-from tests.integration.support import (
-    revocations,
-    signed_csrs,
-    wait_ready,
-    webhook_validation_withdrawn,
 )
 
 ISSUER = "shared"

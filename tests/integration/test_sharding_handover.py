@@ -24,8 +24,13 @@ from issuer.requests.request import RequestKey
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout
-from tests.integration.inprocess import Running, in_process, until
-from tests.integration.sharding import (
+from tests.integration.support.common import (
+    revocations,
+    signed_csrs,
+    wait_ready,
+)
+from tests.integration.support.inprocess import Running, in_process, until
+from tests.integration.support.sharding import (
     SHARDS,
     create,
     issued,
@@ -36,11 +41,6 @@ from tests.integration.sharding import (
     take_rights_back,
     wait_all_issued,
     wait_shared,
-)
-from tests.integration.support import (
-    revocations,
-    signed_csrs,
-    wait_ready,
 )
 
 ISSUER = "handed"

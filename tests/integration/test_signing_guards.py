@@ -14,9 +14,9 @@ from testbed.controller import ControllerProcess
 from testbed.samples import everything_policy, policy
 from testbed.vaultpki import PkiLayout, setup_role
 from tests.builders import csr_with
-from tests.integration.scope import Scope, sweep
-from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask, decide
-from tests.integration.support import only_policies, ready, revocations, wait_answer
+from tests.integration.support.common import only_policies, ready, revocations, wait_answer
+from tests.integration.support.scope import Scope, sweep
+from tests.integration.support.signing_requests import CERTIFICATES, CLUSTER, CSR, ask, decide
 from tests.integration.test_signing_modes import AUTHORITY, WITH_AUTHORITY, vault_token
 
 

@@ -18,10 +18,7 @@ from testbed.kube import Object
 from testbed.samples import certificate, everything_policy, policy
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_role, setup_token
 from tests.builders import csr_pem, csr_with
-from tests.integration.diverting import DivertingVault
-from tests.integration.scope import Scope, certificates_of, sweep
-from tests.integration.signing_requests import CERTIFICATES, CLUSTER, CSR, ask, decide, wait_failed
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     events,
@@ -34,6 +31,9 @@ from tests.integration.support import (
     wait_issued,
     webhook_validation_withdrawn,
 )
+from tests.integration.support.diverting_vault import DivertingVault
+from tests.integration.support.scope import Scope, certificates_of, sweep
+from tests.integration.support.signing_requests import CERTIFICATES, CLUSTER, CSR, ask, decide, wait_failed
 
 AUTHORITY = "pki/root/sign-intermediate"
 VERBATIM = "pki_int/sign-verbatim"

@@ -17,10 +17,20 @@ from testbed.controller import ControllerProcess
 from testbed.kube import Kube, Object
 from testbed.samples import policy
 from testbed.vaultpki import PkiLayout, setup_approle
-from tests.integration.authorized import Access, wait_authorized
-from tests.integration.inprocess import controller_with_fault
-from tests.integration.scope import Scope
-from tests.integration.signing_requests import (
+from tests.integration.support.authorized import Access, wait_authorized
+from tests.integration.support.common import (
+    FIFTY_IN_FLIGHT,
+    at_once,
+    only_policies,
+    request,
+    revocations,
+    signed_csrs,
+    wait_in_flight,
+    wait_issued,
+)
+from tests.integration.support.inprocess import controller_with_fault
+from tests.integration.support.scope import Scope
+from tests.integration.support.signing_requests import (
     CERTIFICATES,
     CLUSTER,
     CSR,
@@ -35,16 +45,6 @@ from tests.integration.signing_requests import (
     wait_failed,
     wait_signed,
     wait_told,
-)
-from tests.integration.support import (
-    FIFTY_IN_FLIGHT,
-    at_once,
-    only_policies,
-    request,
-    revocations,
-    signed_csrs,
-    wait_in_flight,
-    wait_issued,
 )
 
 ISSUER = "signer"

@@ -25,14 +25,14 @@ from testbed.kube import Object
 from testbed.processes import free_port
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.builders import csr_pem
-from tests.integration.scope import sweep
-from tests.integration.support import (
+from tests.integration.support.common import (
     cluster_issuer_with_token,
     request,
     wait_answer,
     wait_issued,
     wait_ready,
 )
+from tests.integration.support.scope import sweep
 
 RBAC = "rbac.authorization.k8s.io/v1"
 READER = "status-reader"

@@ -24,8 +24,7 @@ from testbed.vaultpki import (
     setup_token,
     sign_intermediate,
 )
-from tests.integration.forwarding import Answer, ForwardingVault
-from tests.integration.support import (
+from tests.integration.support.common import (
     cluster_issuer_with_token,
     delete_issuer,
     ready,
@@ -37,6 +36,7 @@ from tests.integration.support import (
     wait_ready,
     wait_reason,
 )
+from tests.integration.support.forwarding_vault import Answer, ForwardingVault
 
 NOWHERE = "https://127.0.0.1:1"
 

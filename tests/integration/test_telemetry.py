@@ -17,7 +17,7 @@ from testbed.samples import EVERYBODY, certificate, use_binding, vault_cluster_i
 from testbed.samples import policy as policy_object
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_approle, setup_token
 from tests.builders import csr_pem
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     cluster_issuer_with_token,
     delete_issuer,

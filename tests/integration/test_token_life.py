@@ -10,8 +10,8 @@ import pytest
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_approle
-from tests.integration.scope import Scope, sweep
-from tests.integration.support import wait_issued
+from tests.integration.support.common import wait_issued
+from tests.integration.support.scope import Scope, sweep
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,15 +13,15 @@ from cryptography.hazmat.primitives import hashes
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, mount_pki, setup_policy, setup_role, setup_token, sign_intermediate
-from tests.integration.forging import ForgingVault
-from tests.integration.scope import Scope, certificates_of, sweep
-from tests.integration.support import (
+from tests.integration.support.common import (
     ready,
     revocations,
     secret,
     wait_answer,
     wait_issued,
 )
+from tests.integration.support.forging_vault import ForgingVault
+from tests.integration.support.scope import Scope, certificates_of, sweep
 
 MOUNT = "pki_trust"
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.integration.features import ROLE
+from tests.integration.support.features import ROLE
 from tests.unit.docs.collected import ROOT, feature_tests
 
 PAGE = (ROOT / "docs" / "features.md").read_text()

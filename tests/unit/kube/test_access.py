@@ -9,8 +9,7 @@ import pytest
 from issuer.kube import errors
 from issuer.kube.access import may, may_i
 from issuer.kube.client import KubeClient
-
-from .fake_api import FakeApi, json, refuse
+from tests.unit.kube.fake_api import FakeApi, json, refuse
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 OWN_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"

@@ -14,8 +14,7 @@ from issuer.kube import errors
 from issuer.kube.auth.credentials import Access
 from issuer.kube.client import KubeClient
 from issuer.kube.resources import CERTIFICATE_REQUESTS, SECRETS, SERVICE_ACCOUNTS, VAULT_CLUSTER_ISSUERS
-
-from .fake_api import (
+from tests.unit.kube.fake_api import (
     FakeApi,
     client_of,
     echo,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from issuer.kube import errors
-
-from .fake_api import failure
+from tests.unit.kube.fake_api import failure
 
 
 @pytest.mark.parametrize(

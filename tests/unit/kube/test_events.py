@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventBudget, EventRecorder
-
-from .fake_api import FakeApi, echo, json, refuse, thing, until
+from tests.unit.kube.fake_api import FakeApi, echo, json, refuse, thing, until
 
 EVENTS = "/apis/events.k8s.io/v1/namespaces/ns/events"
 

@@ -10,8 +10,7 @@ from issuer.kube import errors
 from issuer.kube.access import may_reach
 from issuer.kube.client import KubeClient
 from issuer.kube.identity import User, review_token
-
-from .fake_api import FakeApi, json, refuse
+from tests.unit.kube.fake_api import FakeApi, json, refuse
 
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 ACCESS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"

@@ -14,8 +14,19 @@ from issuer.kube import reflector as reflector_module
 from issuer.kube.client import INITIAL_END, KubeClient
 from issuer.kube.reflector import Reflector
 from issuer.kube.resources import CERTIFICATE_REQUESTS
-
-from .fake_api import FakeApi, Reply, event, failure, json, listing, raw, refuse, stream, thing, until
+from tests.unit.kube.fake_api import (
+    FakeApi,
+    Reply,
+    event,
+    failure,
+    json,
+    listing,
+    raw,
+    refuse,
+    stream,
+    thing,
+    until,
+)
 
 PATH = CERTIFICATE_REQUESTS.path()
 GONE = event("ERROR", failure(410, "Expired", "too old resource version"))

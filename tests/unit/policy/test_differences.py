@@ -16,5 +16,5 @@ def test_a_difference_is_in_the_docs_and_has_its_test(difference: Difference) ->
     told = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
     assert f"| `{difference.name}` | {difference.reason} |" in told
     file, _, function = difference.test.partition("::")
-    source = (Path(__file__).with_name(file)).read_text(encoding="utf-8")
+    source = (Path(__file__).parent / file).read_text(encoding="utf-8")
     assert f"def {function}(" in source

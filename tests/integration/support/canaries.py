@@ -23,7 +23,7 @@ from testbed.controller import ControllerProcess, vault_issuer
 from testbed.kube import Object, load
 from testbed.processes import PATIENCE
 from testbed.vaultpki import DOMAIN
-from tests.integration.support import CERT_MANAGER, REQUEST
+from tests.integration.support.common import CERT_MANAGER, REQUEST
 
 RIGHTS = REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"
 NAME = f"canary.{DOMAIN}"

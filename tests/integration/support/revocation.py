@@ -16,8 +16,7 @@ from testbed.kube import Object
 from testbed.processes import PATIENCE
 from testbed.samples import certificate, vault_cluster_issuer
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
-from tests.integration.scope import certificates_of
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     request,
@@ -26,6 +25,7 @@ from tests.integration.support import (
     wait_issued,
     wait_ready,
 )
+from tests.integration.support.scope import certificates_of
 
 
 def issuer_object(bed: Testbed, name: str, policy: str, delay: str | None = None) -> Object:

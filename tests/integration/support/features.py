@@ -20,7 +20,7 @@ from testbed.samples import (
     vault_cluster_issuer,
 )
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_role, setup_token
-from tests.integration.support import secret, token_auth, wait_ready
+from tests.integration.support.common import secret, token_auth, wait_ready
 
 SIGN, VERBATIM = "sign", "verbatim"
 MODES: Final = (SIGN, VERBATIM)

@@ -26,8 +26,8 @@ from testbed.processes import free_port
 from testbed.prometheus import Prometheus
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
 from tests.docs.console import blocks as console_blocks
-from tests.integration.link import Link
-from tests.integration.support import cluster_issuer_with_token, delete_issuer, wait_ready
+from tests.integration.support.breakable_link import Link
+from tests.integration.support.common import cluster_issuer_with_token, delete_issuer, wait_ready
 
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 ISSUER = "watched"

@@ -16,7 +16,7 @@ from issuer.api.duration import parse_duration
 from testbed.delivered import Delivered
 from testbed.kube import Object
 from testbed.vaultpki import PkiLayout
-from tests.integration.features import AUTHORITY, VERBATIM
+from tests.integration.support.features import AUTHORITY, VERBATIM
 
 NAME_ANNOTATION: Final = "cert-manager.io/certificate-name"
 SKEW: Final = timedelta(seconds=31)  # Vault's certificates begin 30 s before they are signed

@@ -12,7 +12,7 @@ from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import grant_issuer_access
 from testbed.kube import Object
 from testbed.samples import API_VERSION, vault_cluster_issuer, vault_issuer
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     condition,

@@ -15,8 +15,8 @@ from testbed.vaultpki import (
     setup_kubernetes_role,
     setup_token,
 )
-from tests.integration.aws import HEADER_VALUE, REGION, ROLE_ARN, AWSStandIn
-from tests.integration.scope import ACCOUNT, Scope
+from tests.integration.support.aws_services import HEADER_VALUE, REGION, ROLE_ARN, AWSStandIn
+from tests.integration.support.scope import ACCOUNT, Scope
 
 
 @dataclass(frozen=True)

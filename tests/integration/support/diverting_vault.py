@@ -6,7 +6,7 @@ import json
 
 from testbed.cluster import Testbed
 from tests.builders import csr_pem
-from tests.integration.swapping import SwappingVault
+from tests.integration.support.swapping_vault import SwappingVault
 
 
 class DivertingVault(SwappingVault):

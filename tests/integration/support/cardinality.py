@@ -16,7 +16,7 @@ from testbed.controller import ControllerProcess, grant_issuer_access
 from testbed.samples import EVERYBODY, use_binding
 from testbed.samples import policy as policy_object
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
-from tests.integration.support import (
+from tests.integration.support.common import (
     cluster_issuer_with_token,
     delete_all,
     delete_issuer,

@@ -14,7 +14,7 @@ from testbed.kube import Kube, Object
 from testbed.processes import PATIENCE
 from testbed.vaultpki import DOMAIN
 from tests.builders import csr_pem
-from tests.integration.support import condition
+from tests.integration.support.common import condition
 
 CERTIFICATES = "certificates.k8s.io/v1"
 CSR = "CertificateSigningRequest"

@@ -21,7 +21,7 @@ from issuer.vault.login.methods import AppRole
 from tests.builders import certificate_request, csr_pem
 from tests.ca import TestCA
 from tests.unit.controller.bench import KEY, Bench
-from tests.unit.controller.test_odd_specs import ODD
+from tests.unit.controller.issuers.test_odd_specs import ODD
 
 TEXT = st.sampled_from(ODD) | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NUMBERS = st.integers() | st.floats(allow_nan=False) | st.sampled_from([10**400, -1, 1e308, 2**63, 2**31])

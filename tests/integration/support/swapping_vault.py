@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from testbed.cluster import Testbed
-from tests.integration.forwarding import Answer, ForwardingVault
+from tests.integration.support.forwarding_vault import Answer, ForwardingVault
 
 
 class SwappingVault(ForwardingVault):

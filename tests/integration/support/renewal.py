@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from testbed.cluster import Testbed
 from testbed.errors import HTTPError
 from testbed.kube import Object
-from tests.integration.support import CERT_MANAGER
+from tests.integration.support.common import CERT_MANAGER
 
 
 def renew(bed: Testbed, name: str, namespace: str) -> None:

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from testbed.cluster import Testbed
 from tests.ca import TestCA, pem
-from tests.integration.forwarding import Answer, ForwardingVault
+from tests.integration.support.forwarding_vault import Answer, ForwardingVault
 
 
 class ForgingVault(ForwardingVault):

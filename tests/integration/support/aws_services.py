@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from testbed.cluster import Testbed
-from tests.integration.forwarding import Answer, ForwardingVault
+from tests.integration.support.forwarding_vault import Answer, ForwardingVault
 from tests.sigv4 import signature
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/vault-issuer"

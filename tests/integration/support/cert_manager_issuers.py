@@ -20,7 +20,7 @@ from testbed.vaultpki import (
     setup_role,
     setup_token,
 )
-from tests.integration.support import CERT_MANAGER, secret
+from tests.integration.support.common import CERT_MANAGER, secret
 
 ACCOUNT = "vault-login"
 GROUP_OF = "cert-manager.io/issuer-group"

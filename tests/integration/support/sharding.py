@@ -15,7 +15,7 @@ from testbed.controller import ControllerProcess
 from testbed.kube import Object, load
 from testbed.processes import PATIENCE
 from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.support import (
+from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
     cluster_issuer_with_token,
