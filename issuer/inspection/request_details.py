@@ -23,7 +23,8 @@ from issuer.kube.wire import Object
 from issuer.manifests.requester import Requester
 from issuer.policy.facts import IssuerReference
 from issuer.requests.conditions import rfc3339
-from issuer.requests.request import BadSpec, IssuerKey, Request
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import BadSpec, Request
 from issuer.signing.vault.profile import signs_whatever_is_asked
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import CertificateSigningRequest, decode_request

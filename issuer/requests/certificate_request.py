@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from issuer.api.duration import parse_duration
-from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
 from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
 from issuer.requests import status
 from issuer.requests.conditions import bounded, find
-from issuer.requests.request import MAX_NAME, BadSpec, IssuerKey, Json, Request
+from issuer.requests.issuers import MAX_NAME, IssuerKey
+from issuer.requests.request import BadSpec, Json, Request
 
 
 @dataclass(frozen=True)
@@ -40,23 +40,22 @@ class CertificateRequest(Request):
 
     @property
     def is_ours(self) -> bool:
-        """Whether its issuer belongs to our API group."""
-        return (self.spec.get("issuerRef") or {}).get("group") == GROUP
+        """Return True if its issuer belongs to one of our API groups, whatever its kind."""
+        return (self.spec.get("issuerRef") or {}).get("group") in self.issuer_kinds.groups
 
     @property
     def issuer(self) -> IssuerKey:
         """The issuer it names; raises BadSpec when the kind is none of ours."""
         reference = self.spec["issuerRef"]
-        kind = reference.get("kind") or ""
         if len(reference["name"]) > MAX_NAME:
             raise BadSpec(f"spec.issuerRef.name is longer than the {MAX_NAME} characters of a name")
-        if kind == CLUSTER_ISSUER_KIND:
-            return IssuerKey(kind, "", reference["name"])
-        if kind == ISSUER_KIND:
-            return IssuerKey(kind, self.key.namespace, reference["name"])
+        kind = self.issuer_kinds.referred(reference)
+        if kind is not None:
+            return kind.key(self.key.namespace, reference["name"])
+        group, asked = str(reference.get("group") or ""), str(reference.get("kind") or "")
+        kinds = " or ".join(kind.kind for kind in self.issuer_kinds.of_group(group))
         raise BadSpec(
-            f"spec.issuerRef.kind {bounded(kind, 80)!r} is not a kind of group {GROUP}: "
-            f"use {ISSUER_KIND} or {CLUSTER_ISSUER_KIND}"
+            f"spec.issuerRef.kind {bounded(asked, 80)!r} is not a kind of group {group}: use {kinds}"
         )
 
     @property

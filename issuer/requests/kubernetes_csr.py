@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 from issuer.api.duration import parse_duration
-from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_KIND, ISSUER_PLURAL
 from issuer.kube.resources import CERTIFICATE_SIGNING_REQUESTS, Resource
 from issuer.requests.conditions import bounded, is_true, rfc3339
-from issuer.requests.request import BadSpec, IssuerKey, Json, Request
+from issuer.requests.issuers import IssuerKey, IssuerKind
+from issuer.requests.request import BadSpec, Json, Request
 from issuer.x509.extensions import asked_constraints
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import CERT_SIGN, read_usages
@@ -25,9 +25,6 @@ DURATION: Final = "experimental.cert-manager.io/request-duration"
 IS_CA: Final = "experimental.cert-manager.io/request-is-ca"
 SHORTEST: Final = timedelta(seconds=600)
 """Kubernetes' own least spec.expirationSeconds, which holds for the annotation too."""
-
-_CLUSTER_DOMAIN: Final = f"{CLUSTER_ISSUER_PLURAL}.{GROUP}"
-_DOMAIN: Final = f"{ISSUER_PLURAL}.{GROUP}"
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,8 @@ class KubernetesCSR(Request):
 
     @property
     def is_ours(self) -> bool:
-        """Whether its signer is named in one of our two domains."""
-        return self.signer_name.partition("/")[0] in (_CLUSTER_DOMAIN, _DOMAIN)
+        """Return True if its signer is named in the domain of one of our kinds."""
+        return self.issuer_kinds.of_domain(self.signer_name.partition("/")[0]) is not None
 
     @property
     def issuer(self) -> IssuerKey:
@@ -69,15 +66,15 @@ class KubernetesCSR(Request):
         No namespace has a dot in its name, so the first one ends it.
         """
         domain, _, path = self.signer_name.partition("/")
-        if domain == _CLUSTER_DOMAIN and path:
-            return IssuerKey(CLUSTER_ISSUER_KIND, "", path)
+        kind = self.issuer_kinds.of_domain(domain)
+        if kind is not None and not kind.namespaced and path:
+            return kind.key("", path)
         namespace, _, name = path.partition(".")
-        if domain == _DOMAIN and namespace and name:
-            return IssuerKey(ISSUER_KIND, namespace, name)
+        if kind is not None and kind.namespaced and namespace and name:
+            return kind.key(namespace, name)
+        forms = ", or ".join(map(_form, sorted(self.issuer_kinds, key=lambda kind: kind.namespaced)))
         raise BadSpec(
-            f"spec.signerName {self.signer_name!r} names no issuer: use {_CLUSTER_DOMAIN}/NAME for a "
-            f"{CLUSTER_ISSUER_KIND}, or {_DOMAIN}/NAMESPACE.NAME for a {ISSUER_KIND}",
-            "InvalidSignerName",
+            f"spec.signerName {self.signer_name!r} names no issuer: use {forms}", "InvalidSignerName"
         )
 
     @property
@@ -176,3 +173,8 @@ class KubernetesCSR(Request):
 
 def _encoded(pem: str) -> str:
     return base64.b64encode(pem.encode()).decode()
+
+
+def _form(kind: IssuerKind) -> str:
+    name = "NAMESPACE.NAME" if kind.namespaced else "NAME"
+    return f"{kind.signer_domain}/{name} for a {kind.kind}"

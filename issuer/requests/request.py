@@ -7,13 +7,14 @@ The questions the controller asks of one, and the answers it can be given. What 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from issuer.kube.resources import Resource
 from issuer.requests.conditions import is_true, parse_time
+from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.x509.request import CertificateSigningRequest
 
 Json = dict[str, Any]
@@ -30,21 +31,6 @@ class RequestKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}" if self.namespace else f"CertificateSigningRequest {self.name}"
-
-
-class IssuerKey(NamedTuple):
-    """Names one issuer; ``namespace`` is empty for cluster issuers."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
-
-
-MAX_NAME: Final = 253
-"""Characters of an object's name (RFC 1123 subdomain)."""
 
 
 class BadSpec(ValueError):
@@ -64,6 +50,7 @@ class Request(ABC):
     """
 
     object: Json
+    issuer_kinds: IssuerKinds = field(default=BUILT_IN, repr=False, compare=False)
 
     kind: ClassVar[str]
     resource: ClassVar[Resource]
@@ -80,7 +67,7 @@ class Request(ABC):
 
     def with_object(self, obj: Json) -> Self:
         """Another copy of the same request."""
-        return type(self)(obj)
+        return type(self)(obj, self.issuer_kinds)
 
     # Questions --------------------------------------------------------------
 
@@ -143,7 +130,7 @@ class Request(ABC):
     @property
     @abstractmethod
     def is_ours(self) -> bool:
-        """Whether its issuer belongs to our API group."""
+        """Return True if its issuer is of one of our kinds or API groups."""
 
     @property
     @abstractmethod

@@ -8,7 +8,7 @@ import yaml
 
 from issuer.controller.canary.target import CanaryOptions, Endpoint
 from issuer.policy.compiled import compile_policy
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from testbed.chart import is_hook, render
 from tests.chart.conftest import FULL, Object, of_kind, the_deployment
 from tests.chart.test_config import CONFIG, by_name, kustomize, relative

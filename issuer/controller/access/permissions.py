@@ -1,4 +1,4 @@
-"""Whether this controller may approve an issuer's CertificateRequests, and sign its Kubernetes CSRs.
+"""The controller's own rights: to approve an issuer's CertificateRequests, and to sign its Kubernetes CSRs.
 
 cert-manager's webhook asks for the verb ``approve`` on ``signers.cert-manager.io``,
 the API server for ``sign`` on ``signers.certificates.k8s.io``; each by the issuer's
@@ -10,37 +10,29 @@ kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests, "A
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_PLURAL
 from issuer.kube.access import may_i
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.kube.single_flight import Answers
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.signing.secrets import kubernetes_retry
 
 
-def signer_names(key: IssuerKey) -> tuple[str, str]:
-    """The signer names that grant it: for all issuers of the kind, and for this one."""
-    plural = CLUSTER_ISSUER_PLURAL if key.kind == CLUSTER_ISSUER_KIND else ISSUER_PLURAL
-    own = f"{key.namespace}.{key.name}" if key.namespace else key.name
-    return f"{plural}.{GROUP}/*", f"{plural}.{GROUP}/{own}"
-
-
-def forbidden_text(key: IssuerKey) -> str:
-    """What is wrong, and what to grant."""
-    names = " or ".join(signer_names(key))
+def forbidden_text(signer_names: Sequence[str]) -> str:
+    """Return what is wrong, and what to grant, where the right to approve for these names is missing."""
+    names = " or ".join(signer_names)
     return (
         "spec.approval is Policy, but the controller may not approve this issuer's requests: grant "
         f"its ServiceAccount the verb approve on signers.cert-manager.io, resourceNames {names}"
     )
 
 
-def signing_forbidden_text(key: IssuerKey) -> str:
-    """What is wrong, and what to grant."""
-    names = " or ".join(signer_names(key))
+def signing_forbidden_text(signer_names: Sequence[str]) -> str:
+    """Return what is wrong, and what to grant, where the right to sign for these names is missing."""
+    names = " or ".join(signer_names)
     return (
         "the controller may not sign for this signer: set certificateSigningRequests.enabled in the chart's "
         "values, apply config/rbac/certificate-signing-requests.yaml, "
@@ -58,9 +50,19 @@ class _OwnRights:
     verb: ClassVar[str]
     group: ClassVar[str]
 
-    def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        kinds: IssuerKinds = BUILT_IN,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
+        self._kinds = kinds
         self._answers: Answers[IssuerKey] = Answers(RIGHT_SECONDS, clock)
+
+    def signer_names(self, key: IssuerKey) -> tuple[str, str]:
+        """Return the signer names by which the right for an issuer is granted."""
+        return self._kinds.signer_names(key)
 
     def clear(self) -> None:
         """RBAC changed: ask again."""
@@ -73,7 +75,7 @@ class _OwnRights:
             raise kubernetes_retry(error, f"ask for the right to {self.verb}") from error
 
     async def _ask(self, key: IssuerKey) -> bool:
-        for name in signer_names(key):
+        for name in self._kinds.signer_names(key):
             if await may_i(self._client, verb=self.verb, group=self.group, resource="signers", name=name):
                 return True
         return False

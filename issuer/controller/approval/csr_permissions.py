@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from issuer.api.group import GROUP
 from issuer.controller.access.permissions import SigningRights, signing_forbidden_text
 from issuer.controller.issuance.delivery import Held
 from issuer.controller.state.outcomes import Failed, PutOff, Unprocessed
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import KubernetesCSR
-from issuer.requests.request import IssuerKey, Request
+from issuer.requests.request import Request
 from issuer.signing.outcomes import SigningError
 from issuer.signing.secrets import kubernetes_retry
 
@@ -45,8 +45,9 @@ class CSRGate:
             retry = kubernetes_retry(error, "ask who may reference the signer")
             return PutOff(retry.reason, retry.message)
         return Failed(
-            f"the requester may not use {request.issuer}: it needs the verb reference on signers.{GROUP}, "
-            f"resourceNames {request.issuer.name}, in the namespace {request.issuer.namespace}",
+            f"the requester may not use {request.issuer}: it needs the verb reference on "
+            f"signers.{self._group(request)}, resourceNames {request.issuer.name}, in the namespace "
+            f"{request.issuer.namespace}",
             "DeniedReference",
         )
 
@@ -59,11 +60,15 @@ class CSRGate:
             uid=spec.get("uid") or "",
             extra=spec.get("extra") or {},
             verb="reference",
-            group=GROUP,
+            group=self._group(request),
             resource="signers",
             name=name,
             namespace=request.issuer.namespace,
         )
+
+    @staticmethod
+    def _group(request: KubernetesCSR) -> str:
+        return request.issuer_kinds[request.issuer.kind].group
 
     async def writing(self, request: Request) -> Unprocessed | PutOff | None:
         """None where an answer can be written; it is asked before anything is judged or signed."""
@@ -77,7 +82,9 @@ class CSRGate:
                 return None
         except SigningError as error:
             return PutOff(error.reason, error.message)
-        return Unprocessed(f"SigningForbidden: {signing_forbidden_text(request.issuer)}")
+        return Unprocessed(
+            f"SigningForbidden: {signing_forbidden_text(self.rights.signer_names(request.issuer))}"
+        )
 
     def refused(self, held: Held, why: str) -> None:
         """A certificate can't be written: no more are signed for this signer. The issuer itself goes on."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 
 KEPT: Final = 50
 """Runs remembered of each issuer: four hours of the default period."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from issuer.api.group import GROUP, ISSUER_KIND
 from issuer.controller.canary import diagnosis as judging
 from issuer.controller.canary import endpoint, verifying
 from issuer.controller.canary.diagnosis import Broken
@@ -19,7 +18,7 @@ from issuer.controller.canary.request import CONTROLLER, LABEL, new_request
 from issuer.controller.canary.target import Target
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound, Unavailable
-from issuer.kube.resources import CERTIFICATE_REQUESTS, VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
+from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import bounded, find
 from issuer.x509.chains.bundle import read_bundle
@@ -180,7 +179,7 @@ class Probe:
     async def _answered(self, began: float) -> CertificateRequest:
         """The request once it is finished. Raises Broken when it isn't in time, or is gone."""
         deadline, pause = began + self._target.timeout, _FIRST_PAUSE
-        request, told = CertificateRequest(self._object), ""
+        request, told = CertificateRequest(self._object, self._target.issuer_kinds), ""
         silence: str | None = None
         while (left := deadline - time.monotonic()) > 0:
             try:
@@ -215,11 +214,11 @@ class Probe:
     async def _read(self, seconds: float) -> CertificateRequest:
         async with asyncio.timeout(seconds):
             found = await self._client.get(CERTIFICATE_REQUESTS, self._name, self._target.namespace)
-        return CertificateRequest(found)
+        return CertificateRequest(found, self._target.issuer_kinds)
 
     async def _issuer(self) -> dict[str, Any] | None:
         key = self._target.issuer
-        resource = VAULT_ISSUERS if key.kind == ISSUER_KIND else VAULT_CLUSTER_ISSUERS
+        resource = self._target.kind.resource
         try:
             async with asyncio.timeout(_ASIDE):
                 return await self._client.get(resource, key.name, key.namespace or None)
@@ -281,7 +280,7 @@ async def sweep(client: KubeClient, target: Target) -> int:
         for obj in page.items:
             reference, meta = (obj.get("spec") or {}).get("issuerRef") or {}, obj["metadata"]
             named = tuple(reference.get(field) for field in ("group", "kind", "name"))
-            if named != (GROUP, target.issuer.kind, target.issuer.name):
+            if named != (target.kind.group, target.kind.kind, target.issuer.name):
                 continue
             if meta.get("deletionTimestamp"):
                 continue  # its finalizer keeps it, and whoever set that is at work

@@ -47,7 +47,7 @@ def new_request(target: Target, maker: str) -> tuple[dict[str, Any], Asked]:
             "labels": {LABEL: maker},
         },
         "spec": {
-            "issuerRef": {"group": GROUP, "kind": target.issuer.kind, "name": target.issuer.name},
+            "issuerRef": {"group": target.kind.group, "kind": target.kind.kind, "name": target.issuer.name},
             "duration": span_text(target.duration),
             "usages": list(_USAGES),
             "request": text,

@@ -9,8 +9,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from issuer.api.duration import parse_duration
-from issuer.api.group import CLUSTER_ISSUER_KIND, ISSUER_KIND
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKind, IssuerKinds
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.errors import InvalidCertificate
 
@@ -19,7 +18,6 @@ DURATION: Final = timedelta(hours=1)
 TIMEOUT: Final = 30.0
 """Seconds in which a request must be answered."""
 
-_PARTS: Final = {CLUSTER_ISSUER_KIND: 2, ISSUER_KIND: 3}
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _DNS_NAME: Final = re.compile(rf"(?=.{{1,253}}\Z)_?{_LABEL}(\.{_LABEL})*\Z")
 
@@ -59,14 +57,25 @@ class Target:
     duration: timedelta = DURATION
     timeout: float = TIMEOUT
     roots_pem: str = ""
+    issuer_kinds: IssuerKinds = BUILT_IN
+
+    @property
+    def kind(self) -> IssuerKind:
+        """The kind of the issuer that is asked."""
+        return self.issuer_kinds[self.issuer.kind]
 
 
-def parse_issuer(text: str) -> IssuerKey:
-    """``VaultClusterIssuer/NAME`` or ``VaultIssuer/NAMESPACE/NAME``. Raises BadTarget."""
-    kind, *where = text.split("/")
-    if len(where) + 1 != _PARTS.get(kind) or not all(where):
-        raise BadTarget(f"{text!r} is neither {CLUSTER_ISSUER_KIND}/NAME nor {ISSUER_KIND}/NAMESPACE/NAME")
-    return IssuerKey(kind, "" if kind == CLUSTER_ISSUER_KIND else where[0], where[-1])
+def parse_issuer(text: str, kinds: IssuerKinds = BUILT_IN) -> IssuerKey:
+    """Read `KIND/NAME` of a cluster issuer, or `KIND/NAMESPACE/NAME`. Raises BadTarget."""
+    name, *where = text.split("/")
+    if name not in kinds or len(where) != 1 + kinds[name].namespaced or not all(where):
+        cluster_first = sorted(kinds, key=lambda kind: kind.namespaced)
+        raise BadTarget(f"{text!r} is neither {' nor '.join(map(_form, cluster_first))}")
+    return kinds[name].key(where[0], where[-1])
+
+
+def _form(kind: IssuerKind) -> str:
+    return f"{kind.kind}/NAMESPACE/NAME" if kind.namespaced else f"{kind.kind}/NAME"
 
 
 def parse_endpoint(text: str) -> Endpoint:
@@ -122,14 +131,15 @@ class CanaryOptions:
     duration: str = "1h"
     timeout: float = TIMEOUT
     roots_pem: str = ""
+    issuer_kinds: IssuerKinds = BUILT_IN
 
     def targets(self) -> tuple[Target, ...]:
         """One target for each issuer. Raises BadTarget."""
-        issuers = [parse_issuer(text) for text in self.issuers]
+        issuers = [parse_issuer(text, self.issuer_kinds) for text in self.issuers]
         if len(set(issuers)) < len(issuers):
             raise BadTarget("--canary names the same issuer twice")
-        names, name = _by_issuer("--canary-dns-name", self.dns_names, issuers)
-        endpoints, endpoint = _by_issuer("--canary-endpoint", self.endpoints, issuers)
+        names, name = _by_issuer("--canary-dns-name", self.dns_names, issuers, self.issuer_kinds)
+        endpoints, endpoint = _by_issuer("--canary-endpoint", self.endpoints, issuers, self.issuer_kinds)
         if endpoint and len(issuers) > 1:
             raise BadTarget(
                 f"--canary-endpoint {endpoint} could be any issuer's: write it as KIND/NAME={endpoint}"
@@ -149,11 +159,12 @@ class CanaryOptions:
             parse_life(self.duration),
             self.timeout,
             self.roots_pem,
+            self.issuer_kinds,
         )
 
 
 def _by_issuer(
-    option: str, written: Sequence[str], issuers: Sequence[IssuerKey]
+    option: str, written: Sequence[str], issuers: Sequence[IssuerKey], kinds: IssuerKinds
 ) -> tuple[dict[IssuerKey, str], str]:
     """The values by issuer, and the one without an issuer, "" if there is none."""
     found: dict[IssuerKey, str] = {}
@@ -165,7 +176,7 @@ def _by_issuer(
                 raise BadTarget(f"{option} is given twice without an issuer: write KIND/NAME={text}")
             common = value
             continue
-        key = parse_issuer(issuer)
+        key = parse_issuer(issuer, kinds)
         if key not in issuers or key in found:
             raise BadTarget(
                 f"{option} {text}: {'given twice' if key in found else 'no --canary names that issuer'}"

@@ -21,8 +21,9 @@ from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.state.audit import Story
 from issuer.controller.state.issuers import SharedSigner
 from issuer.kube.errors import Conflict, NotFound
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
-from issuer.requests.request import IssuerKey, Request, RequestKey
+from issuer.requests.request import Request, RequestKey
 from issuer.signing.outcomes import Retry, SigningError
 from issuer.signing.signer import Revoker
 from issuer.statuspage.recent import Recent

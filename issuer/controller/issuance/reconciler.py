@@ -40,8 +40,9 @@ from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
-from issuer.requests.request import BadSpec, IssuerKey, Request, RequestKey
+from issuer.requests.request import BadSpec, Request, RequestKey
 from issuer.signing.outcomes import SigningError
 from issuer.signing.vault.profile import signs_whatever_is_asked
 from issuer.telemetry.metrics import Metrics
@@ -215,7 +216,9 @@ class RequestReconciler:
         else:
             if entry.may_approve:
                 return True
-            self.registry.mark_broken(entry.key, "ApprovalForbidden", forbidden_text(entry.key))
+            self.registry.mark_broken(
+                entry.key, "ApprovalForbidden", forbidden_text(self.rights.signer_names(entry.key))
+            )
         self.issuer_queue.retry(entry.key)
         return False
 

@@ -20,7 +20,8 @@ from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.state.outcomes import Failed, Issued, Outcome, PutOff, Waiting
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.requests.request import IssuerKey, Request, RequestKey
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import Request, RequestKey
 from issuer.signing import outcomes as signing
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
 from issuer.signing.trusted_cas import StrangeCA, check_own, trusted_chains

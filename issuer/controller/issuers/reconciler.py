@@ -28,7 +28,7 @@ from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import Resource
 from issuer.policy.facts import IssuerReference
 from issuer.requests.conditions import find, rfc3339, says, with_condition
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
 from issuer.signing.secrets import kubernetes_retry
 from issuer.signing.signer import Signer
@@ -174,7 +174,7 @@ class IssuerReconciler:
         """In Policy mode we set Approved and Denied: be sure that we may before anything is signed."""
         entry.may_approve = spec.approval != "Policy" or await self.approval_rights.may_approve(key)
         if not entry.may_approve:
-            raise IssuerBroken("ApprovalForbidden", forbidden_text(key))
+            raise IssuerBroken("ApprovalForbidden", forbidden_text(self.approval_rights.signer_names(key)))
 
     async def _check_revocation(self, key: IssuerKey, spec: IssuerSpec) -> None:
         """A mode that revokes needs rights of its own: be sure of them before anything is signed."""

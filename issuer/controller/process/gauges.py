@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from issuer.controller.state import certificates
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.signing.signer import KeepsLogin
 from issuer.telemetry.metrics import Row
 

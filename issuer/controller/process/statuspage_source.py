@@ -17,9 +17,10 @@ from issuer.controller.state import certificates
 from issuer.controller.state.stores import Glance
 from issuer.kube.election import LeaderElector
 from issuer.requests.conditions import find, parse_time
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
 from issuer.requests.kubernetes_csr import KubernetesCSR
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.request import RequestKey
 from issuer.statuspage.drawing import RUNS
 from issuer.statuspage.model import Answer, CanaryRun, Expiring, Issuer, Open, Outcome, Replica, Where, Work
 from issuer.statuspage.snapshot import SLICE

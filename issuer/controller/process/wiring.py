@@ -59,9 +59,10 @@ from issuer.kube.resources import (
     VAULT_ISSUERS,
 )
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.request import RequestKey
 from issuer.signing.signer import Signer
 from issuer.signing.vault.credentials import CredentialReader, Credentials
 from issuer.signing.vault.signer import VaultSigner
@@ -197,8 +198,8 @@ class Parts:
                 self.client,
                 CERTIFICATES,
                 self.certificates,
-                field_selector=certificates.SELECTOR,
-                keep=certificates.is_ours,
+                field_selector=f"spec.issuerRef.group={GROUP}",
+                keep=self.certificates.is_ours,
                 optional=True,
                 streamed=True,
             )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from issuer.api.group import GROUP
-from issuer.requests.request import MAX_NAME, Request
+from issuer.requests.issuers import MAX_NAME
+from issuer.requests.request import Request
 
 FINALIZER: Final = f"{GROUP}/revocation"
 SECRET_ANNOTATION: Final = f"{GROUP}/revocation-secret"

@@ -24,7 +24,8 @@ from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import Failed, Retry, SigningError
 from issuer.signing.signer import Revoker
 from issuer.telemetry.metrics import Metrics

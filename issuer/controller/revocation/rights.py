@@ -13,7 +13,7 @@ from issuer.kube.access import may_i
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.kube.single_flight import Answers
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.signing.secrets import kubernetes_retry
 
 REASON = "RevocationForbidden"

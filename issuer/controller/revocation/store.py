@@ -16,7 +16,8 @@ from issuer.controller.revocation.finalizer import (
 from issuer.controller.state.stores import Json, Store
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import find, parse_time
-from issuer.requests.request import BadSpec, IssuerKey, RequestKey
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import BadSpec, RequestKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,13 @@ from enum import Enum
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-from issuer.api.group import CLUSTER_ISSUER_KIND
 from issuer.api.server import server_of
 from issuer.controller.scheduling.limits import OPEN
 from issuer.controller.scheduling.lookups import NAMESPACE
 from issuer.controller.state.stores import IssuerStore
 from issuer.kube.queues.fairqueue import Closed, Gate, Place
 from issuer.kube.queues.parts import PartedLine
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import Retry
 
 T = TypeVar("T")
@@ -113,7 +112,7 @@ class CheckTurns:
         """Where a check stands. Cluster issuers at one server share its turns; a namespace has its own turns
         for all of its issuers, and within them its servers take turns."""
         server = self._server(key)
-        if key.kind == CLUSTER_ISSUER_KIND:
+        if not key.namespace:
             return Place(server, OPEN, key)
         gate: Gate[IssuerKey] = self._gates.of(self.part(key), key.namespace)
         return Place(key.namespace, gate, server)
@@ -121,7 +120,7 @@ class CheckTurns:
     def part(self, key: IssuerKey) -> Part:
         """Which workers check it, by what is known of its server now."""
         slow = self._standing(key) in self._slow
-        if key.kind == CLUSTER_ISSUER_KIND:
+        if not key.namespace:
             return Part.SLOW_CLUSTER if slow else Part.CLUSTER
         return Part.SLOW_NAMESPACED if slow else Part.NAMESPACED
 

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from issuer.api.group import CLUSTER_ISSUER_KIND
 from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.scheduling.limits import OPEN, Limits
 from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.kube.queues.fairqueue import Place
 from issuer.kube.queues.parts import PartedLine
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
-from issuer.requests.request import IssuerKey, Request, RequestKey
+from issuer.requests.request import Request, RequestKey
+
+_NAMESPACE: Final = "Namespace"
+"""No kind of issuer: whose requests of namespaced issuers take turns."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +55,7 @@ class RequestTurns:
 
 
 def _owner(issuer: IssuerKey) -> tuple[str, str]:
-    if issuer.kind == CLUSTER_ISSUER_KIND:
-        return issuer.kind, issuer.name
-    return "Namespace", issuer.namespace
+    return (_NAMESPACE, issuer.namespace) if issuer.namespace else (issuer.kind, issuer.name)
 
 
 def parted(place_of: Callable[[RequestKey], Place[RequestKey]], workers: int) -> PartedLine[RequestKey]:
@@ -62,7 +64,7 @@ def parted(place_of: Callable[[RequestKey], Place[RequestKey]], workers: int) ->
 
     def is_cluster_issuers(key: RequestKey) -> bool:
         owner = place_of(key).owner
-        return isinstance(owner, tuple) and owner[0] == CLUSTER_ISSUER_KIND
+        return isinstance(owner, tuple) and owner[0] != _NAMESPACE
 
     most: dict[Hashable, int] = dict.fromkeys((True, False), workers)
     return PartedLine(place_of, is_cluster_issuers, most, left=workers // 4)

@@ -16,7 +16,8 @@ from typing import Final
 from issuer.api.issuers import RateLimit
 from issuer.controller.state.issuers import IssuerRegistry
 from issuer.kube.queues.fairqueue import Closed
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
 from issuer.telemetry.metrics import Metrics
 
 Clock = Callable[[], float]

@@ -12,16 +12,12 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
 from issuer.controller.state.stores import Json, Store
 from issuer.requests.conditions import is_true, parse_time
-from issuer.requests.request import MAX_NAME, IssuerKey
+from issuer.requests.issuers import BUILT_IN, MAX_NAME, IssuerKey, IssuerKinds
 from issuer.telemetry.metrics import Row
 
 KIND: Final = "Certificate"
-SELECTOR: Final = f"spec.issuerRef.group={GROUP}"
-"""cert-manager 1.21's CRD knows the field; where an older one doesn't, the reflector filters here."""
-
 TOTALS: Final = (
     "vault_issuer_certificates",
     "vault_issuer_certificates_not_ready",
@@ -58,8 +54,9 @@ class Certificate:
 class CertificateStore(Store[Name]):
     """Every Certificate whose issuer is of our kinds, as the watch last showed it."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: IssuerKinds = BUILT_IN) -> None:
         super().__init__()
+        self._kinds = kinds
         self._found: dict[Name, Certificate] = {}
         self._issuers: dict[IssuerKey, IssuerKey] = {}  # one object for all that name the same
 
@@ -96,7 +93,7 @@ class CertificateStore(Store[Name]):
         """One appeared or changed."""
         namespace, name = self.key_of(obj)
         status = obj.get("status") or {}
-        issuer = issuer_of(obj)
+        issuer = self._issuer_of(obj)
         self._found[namespace, name] = Certificate(
             sys.intern(namespace),
             name,
@@ -116,24 +113,19 @@ class CertificateStore(Store[Name]):
     def _forget_unnamed(self) -> None:
         self._issuers = {one.issuer: one.issuer for one in self._found.values()}
 
+    def is_ours(self, obj: Json) -> bool:
+        """Return True if a Certificate names an issuer of our kinds."""
+        reference = obj["spec"].get("issuerRef") or {}
+        # cert-manager bounds no name, and what is longer names nothing.
+        return self._kinds.referred(reference) is not None and len(reference.get("name") or "") <= MAX_NAME
+
+    def _issuer_of(self, obj: Json) -> IssuerKey:
+        reference = obj["spec"]["issuerRef"]
+        return self._kinds[reference["kind"]].key(obj["metadata"]["namespace"], reference["name"])
+
     def drop(self, key: Name) -> None:
         """One is gone."""
         self._found.pop(key, None)
-
-
-def is_ours(obj: Json) -> bool:
-    """Whether a Certificate names an issuer of our kinds."""
-    reference = obj["spec"].get("issuerRef") or {}
-    ours = reference.get("group") == GROUP and reference.get("kind") in (ISSUER_KIND, CLUSTER_ISSUER_KIND)
-    # cert-manager bounds no name, and what is longer names nothing.
-    return ours and len(reference.get("name") or "") <= MAX_NAME
-
-
-def issuer_of(obj: Json) -> IssuerKey:
-    """The issuer that a Certificate of ours names."""
-    reference = obj["spec"]["issuerRef"]
-    namespace = "" if reference["kind"] == CLUSTER_ISSUER_KIND else obj["metadata"]["namespace"]
-    return IssuerKey(reference["kind"], namespace, reference["name"])
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from typing import Final
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.state.ca_expiry import CALife, LongestAsked
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.signer import Signer
 from issuer.vault.connection import TLSUse

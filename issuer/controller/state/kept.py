@@ -16,7 +16,8 @@ import orjson
 
 from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.requests.conditions import find
-from issuer.requests.request import BadSpec, IssuerKey, Request, RequestKey
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import BadSpec, Request, RequestKey
 from issuer.x509.request import MAX_FIELD
 
 Json = dict[str, Any]

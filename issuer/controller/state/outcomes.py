@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from issuer.controller.issuance.delivery import Held
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
-from issuer.api.group import API_VERSION
 from issuer.controller.state.kept import Kept, KeptIssuers, KeptRequests
-from issuer.requests.request import IssuerKey, Request, RequestKey
+from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
+from issuer.requests.request import Request, RequestKey
 
 Json = dict[str, Any]
 K = TypeVar("K", bound=Hashable)
@@ -81,15 +81,25 @@ class RequestStore(Store[RequestKey]):
     signing.
     """
 
-    def __init__(self, read: type[Request], on_change: Callable[[RequestKey], None]) -> None:
+    def __init__(
+        self,
+        kind: type[Request],
+        on_change: Callable[[RequestKey], None],
+        issuer_kinds: IssuerKinds = BUILT_IN,
+    ) -> None:
         super().__init__()
-        self._read = read
+        self._kind = kind
+        self._issuer_kinds = issuer_kinds
         self._on_change = on_change
         self._pending = KeptRequests()
         self._answered: dict[RequestKey, str] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
+
+    def read(self, obj: Json) -> Request:
+        """Return the request that an object of the API server is."""
+        return self._kind(obj, self._issuer_kinds)
 
     def pending(self) -> tuple[RequestKey, ...]:
         """Those that want an answer."""
@@ -98,7 +108,7 @@ class RequestStore(Store[RequestKey]):
     def get(self, key: RequestKey) -> Request | None:
         """The request if it is known, unfinished and kept here: a copy of the caller's own."""
         found = self._pending.get(key)
-        return None if found is None or found.text is None else self._read(orjson.loads(found.text))
+        return None if found is None or found.text is None else self.read(orjson.loads(found.text))
 
     def to_be_read(self, key: RequestKey) -> str | None:
         """The uid of a request that is known and unfinished, but too large to be kept; else None."""
@@ -153,7 +163,7 @@ class RequestStore(Store[RequestKey]):
 
     def key_of(self, obj: Json) -> RequestKey:
         """Namespace and name."""
-        return self._read(obj).key
+        return self._kind(obj).key
 
     def known(self) -> Iterable[RequestKey]:
         """Unfinished requests, and those answered a moment ago."""
@@ -161,8 +171,8 @@ class RequestStore(Store[RequestKey]):
 
     def upsert(self, obj: Json) -> None:
         """A request appeared or changed."""
-        obj["apiVersion"], obj["kind"] = self._read.resource.api_version, self._read.kind
-        request = self._read(obj)
+        obj["apiVersion"], obj["kind"] = self._kind.resource.api_version, self._kind.kind
+        request = self.read(obj)
         key = request.key
         if request.finished or request.deleted:
             self.drop(key)
@@ -192,9 +202,12 @@ class IssuerStore(Store[IssuerKey]):
     our own to their status is no change.
     """
 
-    def __init__(self, kind: str, on_change: Callable[[IssuerKey], None]) -> None:
+    def __init__(
+        self, kind: str, on_change: Callable[[IssuerKey], None], kinds: IssuerKinds = BUILT_IN
+    ) -> None:
         super().__init__()
         self._kind = kind
+        self._api_version = kinds[kind].resource.api_version
         self._on_change = on_change
         self._objects = KeptIssuers()
 
@@ -240,7 +253,7 @@ class IssuerStore(Store[IssuerKey]):
 
     def _keep(self, key: IssuerKey, obj: Json) -> None:
         """Items of a list come without their type."""
-        self._objects.put(key, {**obj, "apiVersion": API_VERSION, "kind": self._kind})
+        self._objects.put(key, {**obj, "apiVersion": self._api_version, "kind": self._kind})
 
 
 class _Namespace(NamedTuple):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from issuer.api.issuers import IssuerSpec
 from issuer.api.vault import DEFAULT_CA_KEY, VaultSpec
 from issuer.kube.client import KubeClient
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.servers.allowed import Reach
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.secrets import References

@@ -20,7 +20,7 @@ from issuer.api.vault import (
     VaultSpec,
 )
 from issuer.requests.conditions import rfc3339
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.secrets import NO_KEY_PAIRS, References
 from issuer.vault.login.ambient import AmbientCredentials

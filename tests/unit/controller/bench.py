@@ -24,8 +24,9 @@ from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.issuers import BUILT_IN, IssuerKey
 from issuer.requests.kinds import KINDS
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.request import RequestKey
 from issuer.telemetry.metrics import Metrics
 from testbed.samples import everything_policy
 from tests.builders import NOW, approved, certificate_request, issuer_object
@@ -53,6 +54,8 @@ class Rights:
 
     allowed = True
     may_write = True
+
+    signer_names = staticmethod(BUILT_IN.signer_names)
 
     async def may_approve(self, _key: IssuerKey) -> bool:
         return self.allowed

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.unit.explain.conftest import Folder, Result
 
 from tests.builders import csr_pem
+from tests.unit.explain.conftest import Folder, Result
 
 Build = Callable[..., dict[str, Any]]
 ORGANIZATIONS = "spec.allowed.subject.organizations"

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.explain.conftest import Folder
 
 from issuer.explain.cluster import ClusterOptions, explain_all
 from issuer.explain.evaluation import Explanation
@@ -17,6 +16,7 @@ from issuer.manifests.errors import BadInput
 from issuer.manifests.requester import Requester
 from issuer.policy.decision import Verdict
 from tests.builders import certificate_request, csr_pem
+from tests.unit.explain.conftest import Folder
 from tests.unit.kube.fake_api import FakeApi, json, listing, refuse
 
 Build = Callable[..., dict[str, Any]]

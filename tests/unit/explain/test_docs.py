@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.explain.conftest import Folder
 
 from issuer.explain.cases import CaseFile
 from issuer.explain.lint import lint
+from tests.unit.explain.conftest import Folder
 
 ROOT = Path(__file__).parents[3]
 BLOCKS = re.findall(

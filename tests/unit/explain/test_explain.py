@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.explain.conftest import Folder
 
 from tests.builders import certificate_request, csr_pem
+from tests.unit.explain.conftest import Folder
 
 Build = Callable[..., dict[str, Any]]
 CERT_MANAGER = {"kind": "ServiceAccount", "namespace": "cert-manager", "name": "cert-manager"}

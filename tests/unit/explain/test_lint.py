@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.unit.explain.conftest import Folder
 
 from issuer.manifests.rbac import binding
 from issuer.manifests.requester import CERT_MANAGER
+from tests.unit.explain.conftest import Folder
 
 Build = Callable[..., dict[str, Any]]
 GROUP = {"issuerRef": {"group": "vault-issuer.io", "name": "demo"}}

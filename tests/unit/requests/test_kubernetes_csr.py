@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
-from issuer.requests.request import BadSpec, IssuerKey, RequestKey
+from issuer.requests.request import BadSpec, RequestKey
 from issuer.x509.request import read_request
 from tests.builders import NOW, approved, condition, csr_with, signing_request
 

@@ -13,7 +13,7 @@ from issuer.api.vault import SecretKeySelector
 from issuer.controller.process.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient, ServiceAccountToken
 from issuer.kube.errors import Forbidden, KubeError, Unavailable
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.servers.allowed import AllowedServers
 from issuer.signing.outcomes import IssuerBroken, Retry
 from issuer.signing.secrets import NO_KEY_PAIRS, References

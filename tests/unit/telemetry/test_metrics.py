@@ -26,7 +26,7 @@ from issuer.controller.state.issuers import IssuerRegistry
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.policy.decision import Verdict
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.telemetry import catalogue
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.catalogue import CATALOGUE, Described, find, most_series

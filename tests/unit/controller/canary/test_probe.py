@@ -21,7 +21,7 @@ from issuer.controller.canary.target import Target
 from issuer.controller.state.defects import Defects
 from issuer.kube.client import KubeClient
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.metrics import Metrics
 from tests.builders import condition, issuer_object

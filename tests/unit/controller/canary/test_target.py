@@ -19,7 +19,7 @@ from issuer.controller.canary.target import (
     parse_roots,
 )
 from issuer.controller.process.options import ControllerOptions, OptionsError
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 
 VAULT = "VaultClusterIssuer/vault"
 NAME = "canary.lab.example.test"

@@ -34,8 +34,9 @@ from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound, Unavailable
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
-from issuer.requests.request import BadSpec, IssuerKey, RequestKey
+from issuer.requests.request import BadSpec, RequestKey
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import MAX_FIELD, decode_request
 from tests.builders import certificate_request, issuer_object, signing_request

@@ -13,7 +13,8 @@ from issuer.controller.state.issuers import IssuerEntry
 from issuer.controller.state.stores import RequestStore
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import Failed, IssuerBroken, Retry
 from tests.builders import NOW, approved, certificate_request, condition, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench

@@ -9,8 +9,9 @@ import pytest
 
 from issuer.api.issuers import IssuerSpec
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import DURATION, KubernetesCSR
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.request import RequestKey
 from testbed.samples import policy
 from tests.builders import approved, issuer_object, signing_request
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench, with_meta

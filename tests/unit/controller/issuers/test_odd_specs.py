@@ -26,7 +26,7 @@ from issuer.controller.state.stores import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.servers.allowed import AllowedServers
 from issuer.signing.settings import BackendSettings
 from issuer.signing.vault.credentials import CredentialReader

@@ -19,8 +19,8 @@ from issuer.controller.process.wiring import Parts
 from issuer.controller.state.certificates import Certificate
 from issuer.kube.client import KubeClient
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import KubernetesCSR
-from issuer.requests.request import IssuerKey
 from issuer.statuspage.model import Query
 from issuer.statuspage.requests import requests
 from issuer.statuspage.sections import sections

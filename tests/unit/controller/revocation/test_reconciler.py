@@ -20,7 +20,8 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import Failed, Retry
 from issuer.telemetry.metrics import Metrics
 from tests.builders import NOW, certificate_request, condition, csr_pem, issuer_object

@@ -12,7 +12,7 @@ from issuer.controller.scheduling import checks
 from issuer.controller.scheduling.checks import CheckTurns, Part, TookLong
 from issuer.kube.queues.fairqueue import Place
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import Retry
 from tests.builders import issuer_object
 from tests.unit.controller.bench import Bench

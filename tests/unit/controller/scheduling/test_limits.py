@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from issuer.api.issuers import RateLimit
 from issuer.controller.scheduling.limits import LONGEST_PAUSE, SILENT_AFTER, IssuerGate
 from issuer.kube.queues.fairqueue import Closed
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import Retry
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 

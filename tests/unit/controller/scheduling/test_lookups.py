@@ -12,7 +12,7 @@ import pytest
 
 from issuer.controller.scheduling.checks import CheckTurns
 from issuer.controller.scheduling.lookups import EACH, NAMESPACE, ControllerLoop
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 
 SILENT, FOUND = "silent.example.test", [("found",)]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.state.certificates import NO_ISSUER, CertificateStore, is_ours
-from issuer.requests.request import IssuerKey
+from issuer.controller.state.certificates import NO_ISSUER, CertificateStore
+from issuer.requests.issuers import IssuerKey
 
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z
 CLUSTER = IssuerKey("VaultClusterIssuer", "", "demo")
@@ -109,13 +109,13 @@ def test_what_is_gone_is_not_counted_whether_deleted_or_missing_from_a_new_list(
     ],
 )
 def test_only_those_that_name_our_kinds_are_kept(more: dict[str, str], ours: bool) -> None:
-    assert is_ours(certificate("one", **more)) is ours
-    assert not is_ours({"metadata": {}, "spec": {}})
+    assert CertificateStore().is_ours(certificate("one", **more)) is ours
+    assert not CertificateStore().is_ours({"metadata": {}, "spec": {}})
 
 
 def test_names_of_issuers_take_no_memory_beyond_names_that_can_be() -> None:
-    assert is_ours(certificate("one", "x" * 253))
-    assert not is_ours(certificate("one", "x" * 254))
+    assert CertificateStore().is_ours(certificate("one", "x" * 253))
+    assert not CertificateStore().is_ours(certificate("one", "x" * 254))
     store = CertificateStore()
     for number in range(1000):
         store.upsert(certificate("one", f"issuer-{number}"))

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from issuer.controller.state.issuers import MAX_TLS, IssuerRegistry
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.vault.connection import TLSUse
 

@@ -10,7 +10,8 @@ from issuer.controller.state.issuers import IssuerRegistry, SharedSigner
 from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore, Signal
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.request import IssuerKey, RequestKey
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
 from issuer.telemetry.metrics import Metrics
 from tests.builders import certificate_request, condition, issuer_object
 from tests.unit.controller.fakes import Json, ScriptedSigner

@@ -9,7 +9,7 @@ import pytest
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.process.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient
-from issuer.requests.request import IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.settings import BackendSettings
 from issuer.signing.vault.credentials import CredentialReader

@@ -1,0 +1,120 @@
+"""Kinds of issuers: their API group, version and plural, and the names that stand for one issuer.
+
+Kinds are told apart by their name alone, so no two backends may have one of the same name (`IssuerKinds`
+refuses it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from issuer.api import group
+from issuer.kube.resources import Resource
+
+MAX_NAME: Final = 253
+"""Characters of an object's name (RFC 1123 subdomain)."""
+
+
+class IssuerKey(NamedTuple):
+    """Names one issuer; `namespace` is empty for cluster issuers."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKind:
+    """One kind of issuer objects. Namespaced ones serve requests of their own namespace, others all."""
+
+    kind: str
+    resource: Resource
+
+    @property
+    def group(self) -> str:
+        """The API group, as `issuerRef.group` names it."""
+        return self.resource.group
+
+    @property
+    def namespaced(self) -> bool:
+        """Return True if issuers of this kind live in a namespace."""
+        return self.resource.namespaced
+
+    @property
+    def signer_domain(self) -> str:
+        """The domain of signer names, `PLURAL.GROUP` (cert-manager.io/docs/usage/kube-csr)."""
+        return f"{self.resource.plural}.{self.resource.group}"
+
+    def key(self, namespace: str, name: str) -> IssuerKey:
+        """Return the key of the issuer of that name; `namespace` counts only where the kind has one."""
+        return IssuerKey(self.kind, namespace if self.namespaced else "", name)
+
+
+class KindTakenError(ValueError):
+    """Two kinds of issuers have the same name."""
+
+
+class IssuerKinds:
+    """The kinds of issuers that one process serves, in the order in which they were given.
+
+    Raises KindTakenError for two of the same name.
+    """
+
+    def __init__(self, kinds: Iterable[IssuerKind]) -> None:
+        self._kinds: dict[str, IssuerKind] = {}
+        for kind in kinds:
+            taken = self._kinds.setdefault(kind.kind, kind)
+            if taken is not kind:
+                raise KindTakenError(
+                    f"{kind.kind} is a kind of {taken.signer_domain} and of {kind.signer_domain}: kinds "
+                    "are told apart by their name"
+                )
+        self._domains: Mapping[str, IssuerKind] = {kind.signer_domain: kind for kind in self}
+        self.groups: tuple[str, ...] = tuple(dict.fromkeys(kind.group for kind in self))
+
+    def __iter__(self) -> Iterator[IssuerKind]:
+        return iter(self._kinds.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._kinds
+
+    def __getitem__(self, name: str) -> IssuerKind:
+        return self._kinds[name]
+
+    def of_group(self, api_group: str) -> tuple[IssuerKind, ...]:
+        """Return the kinds of one API group."""
+        return tuple(kind for kind in self if kind.group == api_group)
+
+    def of_domain(self, domain: str) -> IssuerKind | None:
+        """Return the kind whose signer names begin with `domain`, None if there is none."""
+        return self._domains.get(domain)
+
+    def referred(self, reference: Mapping[str, Any]) -> IssuerKind | None:
+        """Return the kind that an `issuerRef` names by kind and group, None if it is none of these."""
+        kind = self._kinds.get(str(reference.get("kind") or ""))
+        return kind if kind is not None and kind.group == reference.get("group") else None
+
+    def signer_names(self, key: IssuerKey) -> tuple[str, str]:
+        """Return the signer names that grant a right: for all issuers of the kind, and for this one."""
+        own = f"{key.namespace}.{key.name}" if key.namespace else key.name
+        domain = self[key.kind].signer_domain
+        return f"{domain}/*", f"{domain}/{own}"
+
+
+BUILT_IN: Final = IssuerKinds(
+    (
+        IssuerKind(
+            group.ISSUER_KIND, Resource(group.GROUP, group.VERSION, group.ISSUER_PLURAL, namespaced=True)
+        ),
+        IssuerKind(
+            group.CLUSTER_ISSUER_KIND,
+            Resource(group.GROUP, group.VERSION, group.CLUSTER_ISSUER_PLURAL, namespaced=False),
+        ),
+    )
+)
+"""The kinds that this product brings itself."""

@@ -1,0 +1,65 @@
+"""Kinds of issuers: told apart by name, found by reference and by the domain of signer names."""
+
+from __future__ import annotations
+
+import pytest
+
+from issuer.kube.resources import Resource
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKind, IssuerKinds, KindTakenError
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import BadSpec
+
+OTHER = IssuerKind("ExampleIssuer", Resource("example.test", "v1", "exampleissuers", namespaced=True))
+KINDS = IssuerKinds((*BUILT_IN, OTHER))
+
+
+def request(group: str, kind: str) -> CertificateRequest:
+    return CertificateRequest(
+        {
+            "metadata": {"namespace": "shop", "name": "web"},
+            "spec": {"issuerRef": {"group": group, "kind": kind, "name": "ca"}},
+        },
+        KINDS,
+    )
+
+
+def test_a_kind_that_two_backends_claim_is_refused() -> None:
+    taken = IssuerKind("VaultIssuer", Resource("example.test", "v1", "vaultissuers", namespaced=True))
+    with pytest.raises(KindTakenError, match=r"VaultIssuer is a kind of vaultissuers.vault-issuer.io and of"):
+        IssuerKinds((*BUILT_IN, taken))
+
+
+def test_a_request_finds_its_issuer_among_all_groups() -> None:
+    assert request("example.test", "ExampleIssuer").issuer == IssuerKey("ExampleIssuer", "shop", "ca")
+    assert request("vault-issuer.io", "VaultClusterIssuer").issuer == IssuerKey(
+        "VaultClusterIssuer", "", "ca"
+    )
+
+
+def test_a_kind_of_another_group_is_none_of_the_groups_kinds() -> None:
+    crossed = request("example.test", "VaultIssuer")
+    assert crossed.is_ours
+    with pytest.raises(
+        BadSpec, match=r"'VaultIssuer' is not a kind of group example.test: use ExampleIssuer"
+    ):
+        _ = crossed.issuer
+
+
+def test_a_group_that_nobody_serves_is_left_alone() -> None:
+    assert not request("other.test", "ExampleIssuer").is_ours
+    unnamed = CertificateRequest(request("example.test", "ExampleIssuer").object)
+    assert not unnamed.is_ours
+
+
+def test_signer_names_stand_for_issuers_of_every_group() -> None:
+    csr = KubernetesCSR({"spec": {"signerName": "exampleissuers.example.test/shop.ca"}}, KINDS)
+    assert csr.is_ours
+    assert csr.issuer == IssuerKey("ExampleIssuer", "shop", "ca")
+    assert KINDS.signer_names(csr.issuer) == (
+        "exampleissuers.example.test/*",
+        "exampleissuers.example.test/shop.ca",
+    )
+    assert csr.with_object({"spec": {"signerName": "vaultclusterissuers.vault-issuer.io/ca"}}).issuer == (
+        IssuerKey("VaultClusterIssuer", "", "ca")
+    )
