@@ -34,9 +34,9 @@ def complete_requests(ctx: typer.Context, incomplete: str) -> list[str]:
 async def _names(
     incomplete: str, namespace: str | None, kubeconfig: str | None, context: str | None
 ) -> list[str]:
-    from issuer.explain.cluster import open_client
     from issuer.inspection.target import names
     from issuer.kube.auth.credentials import find_namespace
+    from issuer.manifests.cluster import open_client
 
     where = namespace or find_namespace(kubeconfig, context)
     async with asyncio.timeout(SECONDS), open_client(kubeconfig, context) as client:

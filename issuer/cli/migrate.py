@@ -201,7 +201,7 @@ def _from_files(options: Options, paths: list[str], target: _Target) -> int:
 async def _from_cluster(
     options: Options, kubeconfig: str | None, context: str | None, target: _Target
 ) -> int:
-    from issuer.explain.cluster import open_client
+    from issuer.manifests.cluster import open_client
     from issuer.migrate.read.cluster import read_cluster
     from issuer.migrate.steps.planning import plan_of
 

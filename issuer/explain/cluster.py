@@ -5,8 +5,7 @@ Everything is read as the user of the kubeconfig; what is missing is told with t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,9 +15,10 @@ from issuer.explain.offline import allowed
 from issuer.explain.policies import PolicySet, compiled
 from issuer.explain.review_input import Asked
 from issuer.kube.access import may
-from issuer.kube.client import KubeClient, connect
-from issuer.kube.errors import ConfigError, Forbidden, KubeError, NotFound
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES, NAMESPACES, Resource
+from issuer.manifests.cluster import open_client
 from issuer.manifests.errors import BadInput
 from issuer.manifests.requester import Requester
 
@@ -57,19 +57,6 @@ async def explain(
     """``explain_all`` by a client at hand. Raises KubeError, and BadInput for a missing namespace."""
     policies = await _policies(client)
     return [await _explain(client, asked, policies, options) for asked in requests]
-
-
-@asynccontextmanager
-async def open_client(kubeconfig: str | None, context: str | None) -> AsyncIterator[KubeClient]:
-    """A client as the user of the kubeconfig, closed at the end. Raises BadInput."""
-    try:
-        client = await connect(kubeconfig, context)
-    except ConfigError as error:
-        raise BadInput(f"no cluster: {error.message}") from error
-    try:
-        yield client
-    finally:
-        await client.close()
 
 
 async def _explain(

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from issuer.explain.cluster import open_client
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import BadRequest, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
+from issuer.manifests.cluster import open_client
 from issuer.manifests.errors import BadInput
 
 PAGE = 500
