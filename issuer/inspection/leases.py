@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from issuer.controller.leadership.lease_labels import GROUP_LABEL, MEMBER, ROLE_LABEL, SHARD, SHARDS
+from issuer.api.leases import GROUP_LABEL, MEMBER, ROLE_LABEL, SHARD, SHARDS
 from issuer.inspection.progress import text_of, time_of
 from issuer.inspection.reading import Reader
 from issuer.kube.resources import LEASES

@@ -9,19 +9,13 @@ from typing import Final
 import orjson
 
 from issuer.api.group import GROUP
+from issuer.api.leases import GROUP_LABEL, ROLE_LABEL, SHARD, SHARDS
 from issuer.kube.wire import Object
 
-GROUP_LABEL: Final = f"{GROUP}/lease"
-"""On every Lease, also where one replica leads alone: the main Lease's name."""
-ROLE_LABEL: Final = f"{GROUP}/role"
-SHARDS: Final = f"{GROUP}/shards"
-"""How many shards there are. A label on Leases of shards and members; an annotation on the main Lease."""
 WRITTEN: Final = f"{GROUP}/written"
 """Annotation left on a shard's Lease by an owner that finished its work: the newest resourceVersion it wrote,
 by kind of request, as JSON."""
 
-SHARD: Final = "shard"
-MEMBER: Final = "member"
 ENDING: Final = "ending"
 """Value of SHARDS on the main Lease while a single leader waits for replicas with shards to end."""
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from issuer.controller.leadership.lease_labels import (
-    GROUP_LABEL,
-    ROLE_LABEL,
-    SHARDS,
-    shard_name,
-    works_in_shards,
-)
+from issuer.api.leases import GROUP_LABEL, ROLE_LABEL, SHARDS
+from issuer.controller.leadership.lease_labels import shard_name, works_in_shards
 from issuer.kube.client import KubeClient
 from issuer.kube.lease import Observation, steady_clock
 from issuer.kube.resources import LEASES

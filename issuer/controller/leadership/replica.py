@@ -9,8 +9,9 @@ from typing import Final
 
 import structlog
 
+from issuer.api.leases import MEMBER, SHARDS
 from issuer.controller.leadership.assignment import assign, shard_of
-from issuer.controller.leadership.lease_labels import MEMBER, SHARDS, labels, member_name, shard_name
+from issuer.controller.leadership.lease_labels import labels, member_name, shard_name
 from issuer.controller.leadership.lease_reader import Roster, View
 from issuer.controller.leadership.ownership import Reconcile
 from issuer.controller.leadership.provisioner import Layout

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from issuer.api.leases import GROUP_LABEL, SHARDS
 from issuer.controller.issuance.delivery import Held
 from issuer.controller.issuers.reconciler import BuildSigner
-from issuer.controller.leadership.lease_labels import ENDING, GROUP_LABEL, SHARDS
+from issuer.controller.leadership.lease_labels import ENDING
 from issuer.controller.leadership.ownership import Alone, Authority, OneLeader
 from issuer.controller.leadership.replica import Replica
 from issuer.controller.leadership.work import RequestWork

@@ -7,7 +7,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from issuer.controller.leadership.lease_labels import GROUP_LABEL, SHARDS, labels
+from issuer.api.leases import GROUP_LABEL, SHARDS
+from issuer.controller.leadership.lease_labels import labels
 from issuer.inspection.overview import SHOWN, overview
 from issuer.inspection.overview_tables import show_overview
 from tests.builders import NOW, certificate_request, condition, issuer_object, signing_request

@@ -8,9 +8,10 @@ from typing import cast
 
 import pytest
 
+from issuer.api.leases import MEMBER, SHARD, SHARDS
 from issuer.controller.approval.policies import PolicyReconciler
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
-from issuer.controller.leadership.lease_labels import MEMBER, SHARD, SHARDS, labels, shard_name, written
+from issuer.controller.leadership.lease_labels import labels, shard_name, written
 from issuer.controller.leadership.lease_reader import Roster
 from issuer.controller.leadership.ownership import Alone
 from issuer.controller.leadership.provisioner import Layout
