@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from issuer.api.group import GROUP
-from issuer.controller.process.wiring import ISSUERS
 from issuer.inspection.leases import controllers
 from issuer.inspection.progress import State, ready_json, standing, text_of, time_of
 from issuer.inspection.reading import Reader
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.kube.wire import Object
 from issuer.requests.conditions import rfc3339
+from issuer.requests.issuers import BUILT_IN
 from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import BadSpec, Request
@@ -78,10 +78,10 @@ async def overview(
 
 async def _issuers(reader: Reader, namespace: str | None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for kind, resource in ISSUERS.items():
-        where = namespace if resource.namespaced else None
-        items = await reader.all(resource, where, what=f"{kind}s are")
-        found += [_issuer(kind, one) for one in items]
+    for kind in BUILT_IN:
+        where = namespace if kind.namespaced else None
+        items = await reader.all(kind.resource, where, what=f"{kind.kind}s are")
+        found += [_issuer(kind.kind, one) for one in items]
     return found
 
 

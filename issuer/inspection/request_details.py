@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
-from issuer.controller.process.wiring import ISSUERS
 from issuer.explain.cluster import RIGHTS, ClusterOptions, explain
 from issuer.explain.evaluation import Explanation
 from issuer.explain.review_input import Asked
@@ -23,7 +22,7 @@ from issuer.kube.wire import Object
 from issuer.manifests.requester import Requester
 from issuer.policy.facts import IssuerReference
 from issuer.requests.conditions import rfc3339
-from issuer.requests.issuers import IssuerKey
+from issuer.requests.issuers import BUILT_IN, IssuerKey
 from issuer.requests.request import BadSpec, Request
 from issuer.signing.vault.profile import signs_whatever_is_asked
 from issuer.x509.errors import InvalidRequest
@@ -143,7 +142,9 @@ def _issuer_key(request: Request) -> tuple[IssuerKey | None, str]:
 async def _issuer(reader: Reader, key: IssuerKey | None) -> Object | None:
     if key is None:
         return None
-    return await reader.get(ISSUERS[key.kind], key.name, key.namespace or None, what="its issuer is")
+    return await reader.get(
+        BUILT_IN[key.kind].resource, key.name, key.namespace or None, what="its issuer is"
+    )
 
 
 def _issuer_spec(issuer: Object | None) -> IssuerSpec | None:

@@ -1,0 +1,54 @@
+"""Commands load what they use: a prompt and a CI job pay for each module."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = (
+    "issuer.controller",
+    "issuer.statuspage",
+    "hvac",
+    "prometheus_client",
+    "aiohttp.web",
+    "opentelemetry",
+)
+"""Modules of the controller's own servers, Vault client and metrics."""
+
+COMMANDS = {
+    "status": ("issuer.cli.status", "issuer.inspection.overview", "issuer.inspection.overview_tables"),
+    "inspect": ("issuer.cli.inspect", "issuer.inspection.report", "issuer.inspection.request_tables"),
+    "explain": ("issuer.cli.inspect", "issuer.inspection.diagnosis", "issuer.inspection.leases"),
+    "completion": ("issuer.cli.completing", "issuer.inspection.target", "issuer.manifests.cluster"),
+    "policy": ("issuer.cli.policy", "issuer.explain.cluster", "issuer.explain.cases", "issuer.explain.lint"),
+    "migrate": ("issuer.cli.migrate", "issuer.migrate.read.cluster", "issuer.migrate.steps.planning"),
+    "crds": ("issuer.cli.crds", "issuer.api.crd"),
+    "ready": ("issuer.cli.ready", "issuer.kube.client"),
+}
+"""Commands that only look, with the modules that they load when they run."""
+
+SCRIPT = """
+import importlib, sys
+for name in ("issuer.cli.main", *sys.argv[1].split()):
+    importlib.import_module(name)
+    for heavy in sys.argv[2].split():
+        if heavy in sys.modules:
+            print(name, "loads", heavy)
+"""
+
+
+def found(*modules: str) -> list[str]:
+    """Import `modules` one after the other in a fresh process; return what of `HEAVY` each finds loaded."""
+    words = [" ".join(modules), " ".join(HEAVY)]
+    done = subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_commands_that_only_look_load_neither_the_controller_nor_a_vault_client() -> None:
+    assert found(*(module for modules in COMMANDS.values() for module in modules)) == []
+
+
+def test_the_controllers_parts_are_found_where_they_are_loaded() -> None:
+    lines = found("issuer.controller.process.run")
+    assert "issuer.controller.process.run loads hvac" in lines
+    assert not any(line.startswith("issuer.cli.main") for line in lines)
