@@ -19,7 +19,7 @@ def expose(parts: Parts) -> None:
     watch, table = parts.metrics.watch, parts.metrics.watch_table
     watch("vault_issuer_queue_depth", lambda: float(parts.requests.depth))
     watch("vault_issuer_queue_oldest_seconds", lambda: parts.requests.oldest_age)
-    watch("vault_issuer_queue_held_back", lambda: float(parts.line.held_back))
+    watch("vault_issuer_queue_held_back", lambda: float(parts.fair_queue.held_back))
     watch("vault_issuer_requests_in_flight", lambda: float(parts.requests.in_hand))
     watch("vault_issuer_requests_open", lambda: float(sum(len(store) for store in parts.stores.values())))
     watch(

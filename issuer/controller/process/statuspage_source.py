@@ -72,7 +72,7 @@ class StatusSource:
             in_line=queue.depth,
             in_work=queue.in_hand,
             later=queue.delayed,
-            held_back=parts.line.held_back,
+            held_back=parts.fair_queue.held_back,
             unwritten=len(parts.delivery),
             oldest=queue.oldest_age,
             per_second=parts.delivery.recent.per_second(),

@@ -42,7 +42,7 @@ from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestS
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
-from issuer.kube.queues.fairqueue import Place
+from issuer.kube.queues.fairqueue import QueueKey
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.reflector import Reflector
 from issuer.kube.resources import (
@@ -120,14 +120,14 @@ class Parts:
         self.authority = authority
         self.metrics = Metrics()
         self.defects = Defects(self.metrics)
-        self.line = parted(self._place, options.workers)
-        self.requests: WorkQueue[RequestKey] = WorkQueue(self.line, longest=_REQUEST_BACKOFF)
+        self.fair_queue = parted(self._place, options.workers)
+        self.requests: WorkQueue[RequestKey] = WorkQueue(self.fair_queue, longest=_REQUEST_BACKOFF)
         self.stores = {kind: RequestStore(kind, self._offer) for kind in KINDS}
         self.issuer_stores = {kind: IssuerStore(kind, self._issuer_changed) for kind in ISSUERS}
         self.checks = CheckTurns(
             self.issuer_stores, options.issuer_workers, longest=CALLS * options.vault_timeout
         )
-        self.issuers: WorkQueue[IssuerKey] = WorkQueue(self.checks.line, longest=_ISSUER_BACKOFF)
+        self.issuers: WorkQueue[IssuerKey] = WorkQueue(self.checks.fair_queue, longest=_ISSUER_BACKOFF)
         self.registry = IssuerRegistry(self._offer)
         self.limits = Limits(self.registry, self.metrics, options.issuer_concurrency)
         self.unprocessed = UnprocessedRequests(self._offer)
@@ -159,7 +159,7 @@ class Parts:
         self.prober = self._prober() if options.canaries else None
         gauges.expose(self)
 
-    def _place(self, key: RequestKey) -> Place[RequestKey]:
+    def _place(self, key: RequestKey) -> QueueKey[RequestKey]:
         return self.turns.place(key)
 
     def _vault_signer(self, spec: IssuerSpec, credentials: Credentials) -> Signer:

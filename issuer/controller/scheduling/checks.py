@@ -17,11 +17,11 @@ from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 from issuer.api.server import server_of
-from issuer.controller.scheduling.limits import OPEN
+from issuer.controller.scheduling.limits import UNLIMITED
 from issuer.controller.scheduling.lookups import NAMESPACE
 from issuer.controller.state.stores import IssuerStore
-from issuer.kube.queues.fairqueue import Closed, Gate, Place
-from issuer.kube.queues.parts import PartedLine
+from issuer.kube.queues.fairqueue import Limiter, QueueKey, Throttled
+from issuer.kube.queues.parts import PartitionedQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import Retry
 
@@ -60,11 +60,11 @@ class CheckGate:
         self._most = most
         self._in_hand = 0
 
-    def closed(self) -> Closed | None:
+    def throttled(self) -> Throttled | None:
         """Why no further check may begin now."""
-        return Closed("concurrent") if self._in_hand >= self._most else None
+        return Throttled("concurrent") if self._in_hand >= self._most else None
 
-    def passed(self, key: IssuerKey) -> None:
+    def admit(self, key: IssuerKey) -> None:
         """A check begins."""
         self._in_hand += 1
 
@@ -78,7 +78,7 @@ class CheckGate:
 
 @dataclass(slots=True, eq=False)
 class _Gates:
-    """The gate of each namespace, for as long as anything stands before it or has passed it."""
+    """The gate of each namespace, for as long as anything stands before it or was admitted by it."""
 
     most: int
     found: WeakValueDictionary[tuple[Part, str], CheckGate]
@@ -106,16 +106,18 @@ class CheckTurns:
         self._clock = clock
         self._gates = _Gates(max(1, workers // EACH), WeakValueDictionary())
         self._slow: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self.line: PartedLine[IssuerKey] = PartedLine(self.place, self.part, dict.fromkeys(Part, workers))
+        self.fair_queue: PartitionedQueue[IssuerKey] = PartitionedQueue(
+            self.place, self.part, dict.fromkeys(Part, workers)
+        )
 
-    def place(self, key: IssuerKey) -> Place[IssuerKey]:
+    def place(self, key: IssuerKey) -> QueueKey[IssuerKey]:
         """Where a check stands. Cluster issuers at one server share its turns; a namespace has its own turns
         for all of its issuers, and within them its servers take turns."""
         server = self._server(key)
         if not key.namespace:
-            return Place(server, OPEN, key)
-        gate: Gate[IssuerKey] = self._gates.of(self.part(key), key.namespace)
-        return Place(key.namespace, gate, server)
+            return QueueKey(server, UNLIMITED, key)
+        gate: Limiter[IssuerKey] = self._gates.of(self.part(key), key.namespace)
+        return QueueKey(key.namespace, gate, server)
 
     def part(self, key: IssuerKey) -> Part:
         """Which workers check it, by what is known of its server now."""
@@ -130,7 +132,7 @@ class CheckTurns:
         Raises TookLong where it has to be begun again among the slow ones, and Retry where it
         took too long even there.
         """
-        patient = self.line.part(key) in (Part.SLOW_CLUSTER, Part.SLOW_NAMESPACED)
+        patient = self.fair_queue.partition(key) in (Part.SLOW_CLUSTER, Part.SLOW_NAMESPACED)
         standing, began = self._standing(key), self._clock()
         seconds = self._longest if patient else QUICK
         namespace = NAMESPACE.set(key.namespace)

@@ -15,7 +15,7 @@ from typing import Final
 
 from issuer.api.issuers import RateLimit
 from issuer.controller.state.issuers import IssuerRegistry
-from issuer.kube.queues.fairqueue import Closed
+from issuer.kube.queues.fairqueue import Throttled
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.telemetry.metrics import Metrics
@@ -51,14 +51,14 @@ class Bucket:
         self.filled = now
         return self.level
 
-    def wait(self, limit: RateLimit, now: float) -> Closed | None:
+    def wait(self, limit: RateLimit, now: float) -> Throttled | None:
         """None while there is a token that is nobody's."""
         rate, burst = _rate(limit)
         missing = len(self.aside) + 1 - self.fill(limit, now)
         if missing <= 0:
             return None
         # Where all that fit are set aside, time brings no more.
-        return Closed("rate", missing / rate if len(self.aside) + 1 <= burst else None)
+        return Throttled("rate", missing / rate if len(self.aside) + 1 <= burst else None)
 
     def spend(self, key: RequestKey, limit: RateLimit, now: float) -> None:
         """A signing call begins; one that none was set aside for leaves a debt."""
@@ -100,21 +100,21 @@ class IssuerGate:
         """Whether nothing of it is in hand."""
         return not self._in_hand
 
-    def closed(self) -> Closed | None:
+    def throttled(self) -> Throttled | None:
         """Why no further request may go now."""
         now, limit = self._clock(), self._limit()
         most = (limit and limit.concurrent) or self._concurrent
         if self._in_hand >= most:
-            return Closed("concurrent")
+            return Throttled("concurrent")
         if self._calls and now - self._heard > SILENT_AFTER:
-            return Closed("silent")
+            return Throttled("silent")
         if now < self._paused_until:
-            return Closed("vault", self._paused_until - now)
+            return Throttled("vault", self._paused_until - now)
         if limit is None or limit.per_second is None:
             return None
         return self._bucket.wait(limit, now)
 
-    def passed(self, key: RequestKey) -> None:
+    def admit(self, key: RequestKey) -> None:
         """A request goes."""
         self._in_hand += 1
         limit = self._limit()
@@ -127,7 +127,7 @@ class IssuerGate:
         self._bucket.aside.discard(key)
 
     def waited(self, reason: str, seconds: float) -> None:
-        """Requests stood before the closed gate."""
+        """Requests were held back."""
         self._told(reason, seconds)
 
     @contextmanager
@@ -151,14 +151,14 @@ class IssuerGate:
         self._paused_until = max(self._paused_until, self._clock() + wanted)
 
 
-class OpenGate:
+class Unlimited:
     """For what no issuer's limit is about."""
 
-    def closed(self) -> Closed | None:
+    def throttled(self) -> Throttled | None:
         """Never."""
         return None
 
-    def passed(self, key: object) -> None:
+    def admit(self, key: object) -> None:
         """Nothing to count."""
 
     def done(self, key: object) -> None:
@@ -204,4 +204,4 @@ class Limits:
         return None if entry is None or entry.spec is None else entry.spec.rate_limit
 
 
-OPEN: Final = OpenGate()
+UNLIMITED: Final = Unlimited()

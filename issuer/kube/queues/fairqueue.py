@@ -1,7 +1,10 @@
-"""Who is next: the order in which a WorkQueue hands out the keys that are ready.
+"""Fair queuing: the order in which a WorkQueue hands out the keys that are ready.
 
-`Fifo` is one line for all. `FairLine` gives equal turns and keeps what is slow or limited from holding up the
-rest. Both are for one event loop, and cost the same for every key however many wait.
+The words are those of API Priority and Fairness: a key belongs to a flow; flows are queued apart and served
+round-robin, so that a busy one doesn't starve the others. Here flows are grouped by tenant, and within a
+tenant by the limiter that throttles them. `Fifo` is first come, first served. Both are for one event loop,
+and a key costs O(1) however many wait.
+Source: https://kubernetes.io/docs/concepts/cluster-administration/flow-control/
 """
 
 from __future__ import annotations
@@ -18,34 +21,34 @@ _ASK_AGAIN: Final = 1.0  # seconds
 K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
 
 
-class Line(Protocol[K]):
-    """What a WorkQueue asks of its line. `take` of a key is followed by `done` of it, however it went."""
+class ReadyQueue(Protocol[K]):
+    """The order of a WorkQueue's ready keys. Each `take` of a key is followed by `done` of it."""
 
     def __len__(self) -> int:
-        """How many keys stand in it, including those that may not go yet."""
+        """Return the number of queued keys, throttled ones included."""
 
     @property
-    def open(self) -> bool:
-        """Whether `take` may have a key now; never False while it has one."""
+    def has_ready(self) -> bool:
+        """Return False only if `take` would return None."""
 
-    def on_open(self, call: Callable[[], None]) -> None:
-        """Call this when time alone lets a key go."""
+    def on_ready(self, call: Callable[[], None]) -> None:
+        """Register a callback for when the passing of time, and nothing else, makes a key ready."""
 
     def add(self, key: K) -> None:
-        """Put a key that is neither in the line nor in hand at the end of its flow."""
+        """Append a key, which is neither queued nor in progress, to its flow."""
 
     def take(self) -> K | None:
-        """The next key, which is in hand from now on; None when none may go."""
+        """Return the next key and count it as in progress; None if every queued key is throttled."""
 
     def done(self, key: K) -> None:
-        """The key is no longer in hand."""
+        """Note that the key is no longer in progress."""
 
     def clear(self) -> None:
-        """Let all go home, but for what is in hand."""
+        """Drop all queued keys; keys in progress are kept."""
 
 
 class Fifo(Generic[K]):
-    """First come, first served."""
+    """First come, first served, without limits."""
 
     def __init__(self) -> None:
         self._keys: deque[K] = deque()
@@ -54,112 +57,115 @@ class Fifo(Generic[K]):
         return len(self._keys)
 
     @property
-    def open(self) -> bool:
-        """Whether there is any key."""
+    def has_ready(self) -> bool:
+        """Return True if any key is queued."""
         return bool(self._keys)
 
-    def on_open(self, call: Callable[[], None]) -> None:
-        """Time changes nothing here."""
+    def on_ready(self, call: Callable[[], None]) -> None:
+        """Do nothing: keys here never wait for time to pass."""
 
     def add(self, key: K) -> None:
-        """Put a key at the end."""
+        """Append a key."""
         self._keys.append(key)
 
     def take(self) -> K | None:
-        """The first key."""
+        """Return the oldest key, or None."""
         return self._keys.popleft() if self._keys else None
 
     def done(self, key: K) -> None:
-        """It doesn't matter here what is in hand."""
+        """Do nothing: keys in progress limit nothing here."""
 
     def clear(self) -> None:
-        """Forget all keys."""
+        """Drop all queued keys."""
         self._keys.clear()
 
 
-class Gate(Protocol[K_contra]):
-    """Says when a lane's next key may go; asked before each one."""
+class Limiter(Protocol[K_contra]):
+    """Admission control of a tenant's keys that share it: asked before each of them is handed out."""
 
-    def closed(self) -> Closed | None:
-        """Why none may go now, or None."""
+    def throttled(self) -> Throttled | None:
+        """Return the reason not to hand out a key now, or None to admit one."""
 
-    def passed(self, key: K_contra) -> None:
-        """A key is handed out."""
+    def admit(self, key: K_contra) -> None:
+        """Count a key that is handed out."""
 
     def done(self, key: K_contra) -> None:
-        """That key is no longer in hand."""
+        """Uncount a key whose work ended."""
 
     def waited(self, reason: str, seconds: float) -> None:
-        """Keys of the lane stood before the closed gate for that long."""
+        """Note that keys were throttled for that long, for that reason."""
 
 
-class Closed(NamedTuple):
-    """A gate is closed, for one word's reason. It opens in `seconds`, or None: once a key in hand is done."""
+class Throttled(NamedTuple):
+    """A limiter's refusal: a one-word `reason`, and the seconds until it may be asked again.
+
+    `seconds` is None if it has to be asked again after the next `done` of one of its keys.
+    """
 
     reason: str
     seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Place(Generic[K_contra]):
-    """Where a key stands. Keys of one owner with the very same gate are a lane.
+class QueueKey(Generic[K_contra]):
+    """A key's tenant, limiter and flow, which decide when it is handed out.
 
-    Owners take turns, then the lanes of an owner, then the flows in a lane; keys of one flow stay in order.
-    Many lanes of one owner have one owner's turns.
+    Tenants take turns, then the limiters of a tenant (told apart by identity), then the flows of a limiter;
+    keys of one flow stay in order. A tenant with many limiters has no more turns than one with a single one.
     """
 
-    owner: Hashable
-    gate: Gate[K_contra]
+    tenant: Hashable
+    limiter: Limiter[K_contra]
     flow: Hashable
 
 
 @dataclass(slots=True, eq=False)
-class _Lane(Generic[K]):
-    """`turns` names the flows with keys, the next one first."""
+class _LimiterGroup(Generic[K]):
+    """The queued keys of one tenant and limiter, by flow; `turns` has the flows in order."""
 
-    owner: _Owner[K]
-    gate: Gate[K]
+    tenant: _Tenant[K]
+    limiter: Limiter[K]
     flows: dict[Hashable, deque[K]] = field(default_factory=dict)
     turns: deque[Hashable] = field(default_factory=deque)
     in_hand: int = 0
-    shut: Closed | None = None
+    throttle: Throttled | None = None
     since: float = 0.0
     timer: asyncio.TimerHandle | None = None
 
 
 @dataclass(slots=True, eq=False)
-class _Owner(Generic[K]):
-    """`turns` are its lanes with keys whose gate isn't known to be closed."""
+class _Tenant(Generic[K]):
+    """A tenant's limiter groups; `turns` has those with keys and not known to be throttled, in order."""
 
     name: Hashable
-    lanes: dict[Gate[K], _Lane[K]] = field(default_factory=dict)
-    turns: deque[_Lane[K]] = field(default_factory=deque)
+    groups: dict[Limiter[K], _LimiterGroup[K]] = field(default_factory=dict)
+    turns: deque[_LimiterGroup[K]] = field(default_factory=deque)
     in_hand: int = 0
 
 
-class FairLine(Generic[K]):
-    """Round-robin over owners, their lanes, and each lane's flows, past lanes whose gate is closed.
+class FairQueue(Generic[K]):
+    """Round-robin over tenants, the limiters of a tenant and the flows of a limiter, past throttled limiters.
 
-    So between two keys of a flow that may go, every other flow of the lane has one turn at most. An owner has
-    at most `share` times as many keys in hand as are left for others of `most` (Choudhury and Hahne's dynamic
-    threshold, IEEE/ACM ToN 6(2), 1998): with n owners that never answer, 1/(1 + n * share) of `most` stays
-    free for the rest.
+    So between two keys of a flow that are handed out, each other flow of the limiter has at most one turn. A
+    tenant has at most `share` times as many keys in progress as are left for others of `capacity` (Choudhury
+    and Hahne's dynamic threshold, IEEE/ACM ToN 6(2), 1998): with n tenants whose keys never end,
+    1/(1 + n * share) of `capacity` stays free for the rest.
     """
 
     def __init__(
         self,
-        place_of: Callable[[K], Place[K]],
-        most: int,
+        queue_key: Callable[[K], QueueKey[K]],
+        capacity: int,
         share: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._place_of = place_of
-        self._most = most
+        self._queue_key = queue_key
+        self._capacity = capacity
         self._share = share
         self._clock = clock
-        self._owners: dict[Hashable, _Owner[K]] = {}
-        self._turns: deque[_Owner[K]] = deque()  # those with lanes in `turns`
-        self._in_hand: dict[K, _Lane[K]] = {}
+        self._tenants: dict[Hashable, _Tenant[K]] = {}
+        self._turns: deque[_Tenant[K]] = deque()  # those with groups in `turns`
+        self._in_hand: dict[K, _LimiterGroup[K]] = {}
         self._size = 0
         self._call: Callable[[], None] = lambda: None
 
@@ -167,145 +173,145 @@ class FairLine(Generic[K]):
         return self._size
 
     @property
-    def open(self) -> bool:
-        """Whether any lane with keys isn't known to be closed."""
+    def has_ready(self) -> bool:
+        """Return True if any limiter group with keys isn't known to be throttled."""
         return bool(self._turns)
 
     @property
     def held_back(self) -> int:
-        """How many keys stand before a closed gate; counted anew each time."""
+        """Return the number of keys whose limiter throttles them; counts all groups on each call."""
         return sum(
             len(keys)
-            for owner in self._owners.values()
-            for lane in owner.lanes.values()
-            if lane.shut
-            for keys in lane.flows.values()
+            for tenant in self._tenants.values()
+            for group in tenant.groups.values()
+            if group.throttle
+            for keys in group.flows.values()
         )
 
-    def on_open(self, call: Callable[[], None]) -> None:
-        """Call this when a gate opens by time."""
+    def on_ready(self, call: Callable[[], None]) -> None:
+        """Register a callback for when a throttled group is due to be asked again."""
         self._call = call
 
     def add(self, key: K) -> None:
-        """Put a key at the end of its flow."""
-        place = self._place_of(key)
-        lane = self._lane(place)
-        keys = lane.flows.get(place.flow)
+        """Append a key to its flow."""
+        queue_key = self._queue_key(key)
+        group = self._group(queue_key)
+        keys = group.flows.get(queue_key.flow)
         if keys is None:
-            keys = lane.flows[place.flow] = deque()
-            lane.turns.append(place.flow)
+            keys = group.flows[queue_key.flow] = deque()
+            group.turns.append(queue_key.flow)
         keys.append(key)
         self._size += 1
-        if len(lane.turns) == 1 and len(keys) == 1 and lane.shut is None:
-            self._enter(lane)
+        if len(group.turns) == 1 and len(keys) == 1 and group.throttle is None:
+            self._enqueue(group)
 
     def take(self) -> K | None:
-        """The next key that may go."""
+        """Return the next key that is admitted, or None."""
         for _ in range(len(self._turns)):
-            owner = self._turns.popleft()
-            if owner.in_hand >= self._share * (self._most - len(self._in_hand)):
-                self._turns.append(owner)
+            tenant = self._turns.popleft()
+            if tenant.in_hand >= self._share * (self._capacity - len(self._in_hand)):
+                self._turns.append(tenant)
                 continue
-            lane = self._open_lane(owner)
-            if lane is not None:
-                key = self._pop(lane)
-                if owner.turns:
-                    self._turns.append(owner)
+            group = self._next_group(tenant)
+            if group is not None:
+                key = self._pop(group)
+                if tenant.turns:
+                    self._turns.append(tenant)
                 return key
         return None
 
     def done(self, key: K) -> None:
-        """The key is no longer in hand: its lane may go on."""
-        lane = self._in_hand.pop(key)
-        lane.in_hand -= 1
-        lane.owner.in_hand -= 1
-        lane.gate.done(key)
-        if lane.shut is not None:
-            self._reopen(lane)
-        self._tidy(lane)
+        """Uncount the key, and ask its limiter again if it was throttled."""
+        group = self._in_hand.pop(key)
+        group.in_hand -= 1
+        group.tenant.in_hand -= 1
+        group.limiter.done(key)
+        if group.throttle is not None:
+            self._reopen(group)
+        self._tidy(group)
 
     def clear(self) -> None:
-        """Forget all keys that are not in hand."""
-        for owner in list(self._owners.values()):
-            owner.turns.clear()
-            for lane in list(owner.lanes.values()):
-                lane.flows.clear()
-                lane.turns.clear()
-                if lane.timer is not None:
-                    lane.timer.cancel()
-                self._tidy(lane)
+        """Drop all queued keys; keys in progress are kept."""
+        for tenant in list(self._tenants.values()):
+            tenant.turns.clear()
+            for group in list(tenant.groups.values()):
+                group.flows.clear()
+                group.turns.clear()
+                if group.timer is not None:
+                    group.timer.cancel()
+                self._tidy(group)
         self._turns.clear()
         self._size = 0
 
-    def _lane(self, place: Place[K]) -> _Lane[K]:
-        owner = self._owners.get(place.owner)
-        if owner is None:
-            owner = self._owners[place.owner] = _Owner(place.owner)
-        lane = owner.lanes.get(place.gate)
-        if lane is None:
-            lane = owner.lanes[place.gate] = _Lane(owner, place.gate)
-        return lane
+    def _group(self, queue_key: QueueKey[K]) -> _LimiterGroup[K]:
+        tenant = self._tenants.get(queue_key.tenant)
+        if tenant is None:
+            tenant = self._tenants[queue_key.tenant] = _Tenant(queue_key.tenant)
+        group = tenant.groups.get(queue_key.limiter)
+        if group is None:
+            group = tenant.groups[queue_key.limiter] = _LimiterGroup(tenant, queue_key.limiter)
+        return group
 
-    def _enter(self, lane: _Lane[K]) -> None:
-        """Give the lane a turn after all others of its owner, and the owner one after all others."""
-        if not lane.owner.turns:
-            self._turns.append(lane.owner)
-        lane.owner.turns.append(lane)
+    def _enqueue(self, group: _LimiterGroup[K]) -> None:
+        """Give the group a turn after all others of its tenant, and the tenant one after all others."""
+        if not group.tenant.turns:
+            self._turns.append(group.tenant)
+        group.tenant.turns.append(group)
 
-    def _open_lane(self, owner: _Owner[K]) -> _Lane[K] | None:
-        """The owner's next lane whose gate is open; those found closed lose their turn until it opens."""
-        while owner.turns:
-            lane = owner.turns.popleft()
-            closed = lane.gate.closed()
-            if closed is None:
-                return lane
-            self._shut(lane, closed)
+    def _next_group(self, tenant: _Tenant[K]) -> _LimiterGroup[K] | None:
+        """Return the tenant's next group that isn't throttled; others lose their turn until reopened."""
+        while tenant.turns:
+            group = tenant.turns.popleft()
+            throttle = group.limiter.throttled()
+            if throttle is None:
+                return group
+            self._throttle(group, throttle)
         return None
 
-    def _shut(self, lane: _Lane[K], closed: Closed) -> None:
-        lane.shut, lane.since = closed, self._clock()
-        seconds = closed.seconds
-        if seconds is None and not lane.in_hand:
-            seconds = _ASK_AGAIN  # what it waits for is in hand through another lane
+    def _throttle(self, group: _LimiterGroup[K], throttle: Throttled) -> None:
+        group.throttle, group.since = throttle, self._clock()
+        seconds = throttle.seconds
+        if seconds is None and not group.in_hand:
+            seconds = _ASK_AGAIN  # its limiter waits for keys in progress of another group
         if seconds is not None:
-            lane.timer = asyncio.get_running_loop().call_later(seconds, self._reopen, lane)
+            group.timer = asyncio.get_running_loop().call_later(seconds, self._reopen, group)
 
-    def _pop(self, lane: _Lane[K]) -> K:
-        flow = lane.turns.popleft()
-        keys = lane.flows[flow]
+    def _pop(self, group: _LimiterGroup[K]) -> K:
+        flow = group.turns.popleft()
+        keys = group.flows[flow]
         key = keys.popleft()
         if keys:
-            lane.turns.append(flow)
+            group.turns.append(flow)
         else:
-            del lane.flows[flow]
+            del group.flows[flow]
         self._size -= 1
-        self._in_hand[key] = lane
-        lane.in_hand += 1
-        lane.owner.in_hand += 1
-        lane.gate.passed(key)
-        if lane.turns:
-            lane.owner.turns.append(lane)
+        self._in_hand[key] = group
+        group.in_hand += 1
+        group.tenant.in_hand += 1
+        group.limiter.admit(key)
+        if group.turns:
+            group.tenant.turns.append(group)
         return key
 
-    def _reopen(self, lane: _Lane[K]) -> None:
-        """Ask the gate again at the lane's next turn."""
-        if lane.timer is not None:
-            lane.timer.cancel()
-            lane.timer = None
-        if lane.shut is None:
+    def _reopen(self, group: _LimiterGroup[K]) -> None:
+        """Put a throttled group back in the round, where its limiter is asked again."""
+        if group.timer is not None:
+            group.timer.cancel()
+            group.timer = None
+        if group.throttle is None:
             return
-        if lane.turns:
-            lane.gate.waited(lane.shut.reason, self._clock() - lane.since)
-        lane.shut = None
-        if lane.turns:
-            self._enter(lane)
+        if group.turns:
+            group.limiter.waited(group.throttle.reason, self._clock() - group.since)
+        group.throttle = None
+        if group.turns:
+            self._enqueue(group)
             self._call()
-        self._tidy(lane)
+        self._tidy(group)
 
-    def _tidy(self, lane: _Lane[K]) -> None:
-        """Keep nothing of a lane without keys and without a key in hand, nor of an owner without lanes."""
-        if lane.turns or lane.in_hand or lane.owner.lanes.get(lane.gate) is not lane:
+    def _tidy(self, group: _LimiterGroup[K]) -> None:
+        """Forget a group without keys queued or in progress, and a tenant without groups."""
+        if group.turns or group.in_hand or group.tenant.groups.get(group.limiter) is not group:
             return
-        del lane.owner.lanes[lane.gate]
-        if not lane.owner.lanes:
-            del self._owners[lane.owner.name]
+        del group.tenant.groups[group.limiter]
+        if not group.tenant.groups:
+            del self._tenants[group.tenant.name]

@@ -1,4 +1,4 @@
-"""Lines side by side that share no worker: what waits in one never stands behind what hangs in another."""
+"""Fair queues side by side that share no worker: keys of one never wait for slow keys of another."""
 
 from __future__ import annotations
 
@@ -6,90 +6,92 @@ from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
 
-from issuer.kube.queues.fairqueue import FairLine, Place
+from issuer.kube.queues.fairqueue import FairQueue, QueueKey
 
 K = TypeVar("K", bound=Hashable)
 
 
-class PartedLine(Generic[K]):
-    """One `FairLine` for each part of the keys; `most` names the parts, and how many keys they share.
+class PartitionedQueue(Generic[K]):
+    """One `FairQueue` for each partition of the keys, taking turns.
 
-    `left` of these are left by each part to the others; one owner alone still has half of `most`, and what
-    other owners of its part find free is of the part's own. `part_of` says which part a key belongs to now: a
-    key whose part has changed while it stood in the line goes to the end of its new one instead of being
-    handed out. Parts take turns.
+    `capacity` maps each partition to the most keys it may have in progress. It leaves `reserved` of these to
+    the other partitions; one tenant alone still has half of the capacity.
+    `partition_of` names the partition of a key at this moment: if it changed while the key was queued, the
+    key goes to the end of its new partition instead of being handed out.
     """
 
     def __init__(
         self,
-        place_of: Callable[[K], Place[K]],
-        part_of: Callable[[K], Hashable],
-        most: Mapping[Hashable, int],
-        left: int = 0,
+        queue_key: Callable[[K], QueueKey[K]],
+        partition_of: Callable[[K], Hashable],
+        capacity: Mapping[Hashable, int],
+        reserved: int = 0,
     ) -> None:
-        self._part_of = part_of
-        self._lines = {part: _line(place_of, count, left) for part, count in most.items()}
-        self._turns = deque(self._lines)
+        self._partition_of = partition_of
+        self._queues = {
+            partition: _queue(queue_key, count, reserved) for partition, count in capacity.items()
+        }
+        self._turns = deque(self._queues)
         self._in_hand: dict[K, Hashable] = {}
 
     def __len__(self) -> int:
-        return sum(len(line) for line in self._lines.values())
+        return sum(len(queue) for queue in self._queues.values())
 
     @property
-    def open(self) -> bool:
-        """Whether any part may have a key that can go."""
-        return any(line.open for line in self._lines.values())
+    def has_ready(self) -> bool:
+        """Return True if any partition may have a key that isn't throttled."""
+        return any(queue.has_ready for queue in self._queues.values())
 
     @property
     def held_back(self) -> int:
-        """How many keys stand before a closed gate; counted anew each time."""
-        return sum(line.held_back for line in self._lines.values())
+        """Return the number of keys whose limiter throttles them; counts all groups on each call."""
+        return sum(queue.held_back for queue in self._queues.values())
 
-    def on_open(self, call: Callable[[], None]) -> None:
-        """Call this when a gate opens by time."""
-        for line in self._lines.values():
-            line.on_open(call)
+    def on_ready(self, call: Callable[[], None]) -> None:
+        """Register a callback for when a throttled group is due to be asked again."""
+        for queue in self._queues.values():
+            queue.on_ready(call)
 
-    def part(self, key: K) -> Hashable:
-        """The part that a key in hand was handed out from; None when it is not in hand."""
+    def partition(self, key: K) -> Hashable:
+        """Return the partition that a key in progress was taken from; None if it isn't in progress."""
         return self._in_hand.get(key)
 
     def add(self, key: K) -> None:
-        """Put a key at the end of its flow, in its part."""
-        self._lines[self._part_of(key)].add(key)
+        """Append a key to its flow in its partition."""
+        self._queues[self._partition_of(key)].add(key)
 
     def take(self) -> K | None:
-        """The next key that may go, of the part whose turn it is."""
+        """Return the next key that is admitted, or None; partitions take turns."""
         for _ in range(len(self._turns)):
-            part = self._turns[0]
+            partition = self._turns[0]
             self._turns.rotate(-1)
-            key = self._take_from(part)
+            key = self._take_from(partition)
             if key is not None:
-                self._in_hand[key] = part
+                self._in_hand[key] = partition
                 return key
         return None
 
-    def _take_from(self, part: Hashable) -> K | None:
-        line = self._lines[part]
-        while (key := line.take()) is not None:
-            now = self._part_of(key)
-            if now == part:
+    def _take_from(self, partition: Hashable) -> K | None:
+        queue = self._queues[partition]
+        while (key := queue.take()) is not None:
+            now = self._partition_of(key)
+            if now == partition:
                 return key
-            line.done(key)
-            self._lines[now].add(key)
+            queue.done(key)
+            self._queues[now].add(key)
         return None
 
     def done(self, key: K) -> None:
-        """The key is no longer in hand."""
-        self._lines[self._in_hand.pop(key)].done(key)
+        """Uncount a key whose work ended."""
+        self._queues[self._in_hand.pop(key)].done(key)
 
     def clear(self) -> None:
-        """Forget all keys that are not in hand."""
-        for line in self._lines.values():
-            line.clear()
+        """Drop all queued keys; keys in progress are kept."""
+        for queue in self._queues.values():
+            queue.clear()
 
 
-def _line(place_of: Callable[[K], Place[K]], count: int, left: int) -> FairLine[K]:
-    """The line of a part that leaves `left` of `count`, and in which one owner has half of `count`."""
-    room = max(1, count - left)
-    return FairLine(place_of, room, count / (2 * room - count) if 2 * room > count else 1.0)
+def _queue(queue_key: Callable[[K], QueueKey[K]], count: int, reserved: int) -> FairQueue[K]:
+    """Return a queue that leaves `reserved` of `count` to others, and half of `count` to one tenant."""
+    room = max(1, count - reserved)
+    return FairQueue(queue_key, room, count / (2 * room - count) if 2 * room > count else 1.0)

@@ -3,7 +3,7 @@
 The semantics are those of client-go's rate-limiting workqueue (k8s.io/client-go/util/workqueue): a key that
 is added while it is worked on is handed out again after `done`; retries back off exponentially, here with
 jitter, so that requests that failed together do not come back together. Who is next among the ready ones is
-the line's to say (`issuer.kube.queues.fairqueue`). For one event loop; not for threads.
+the ready queue's to say (`issuer.kube.queues.fairqueue`). For one event loop; not for threads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Final, Generic, Literal, TypeVar
 
-from issuer.kube.queues.fairqueue import Fifo, Line
+from issuer.kube.queues.fairqueue import Fifo, ReadyQueue
 
 K = TypeVar("K", bound=Hashable)
 
@@ -35,12 +35,12 @@ class QueueClosed(Exception):
 class WorkQueue(Generic[K]):
     """`first` and `longest` bound the back-off of a key, in seconds; `clock` and `jitter` are for tests.
 
-    `line` says who is next; first come, first served without it.
+    `ready` orders the keys that are ready; first come, first served without it.
     """
 
     def __init__(
         self,
-        line: Line[K] | None = None,
+        ready: ReadyQueue[K] | None = None,
         *,
         first: float = FIRST_RETRY,
         longest: float = LONGEST_RETRY,
@@ -51,9 +51,9 @@ class WorkQueue(Generic[K]):
         self._longest = longest
         self._clock = clock
         self._jitter = jitter
-        self._line: Line[K] = Fifo() if line is None else line
-        self._line.on_open(self._wake)
-        self._waiting_since: dict[K, float] = {}  # keys to be worked on: in the line, or in hand and again
+        self._ready: ReadyQueue[K] = Fifo() if ready is None else ready
+        self._ready.on_ready(self._wake)
+        self._waiting_since: dict[K, float] = {}  # keys to be worked on: queued, or in progress and again
         self._in_hand: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
@@ -65,7 +65,7 @@ class WorkQueue(Generic[K]):
     @property
     def depth(self) -> int:
         """How many keys wait to be handed out."""
-        return len(self._line)
+        return len(self._ready)
 
     @property
     def in_hand(self) -> int:
@@ -79,7 +79,7 @@ class WorkQueue(Generic[K]):
 
     @property
     def oldest_age(self) -> float:
-        """Seconds the key that stands in line for longest has waited; 0 when none is waiting."""
+        """Seconds the key that is queued for longest has waited; 0 when none is waiting."""
         first = next((since for key, since in self._waiting_since.items() if key not in self._in_hand), None)
         return 0.0 if first is None else self._clock() - first
 
@@ -105,8 +105,8 @@ class WorkQueue(Generic[K]):
         self._waiting_since[key] = self._clock()
         self._idle.clear()
         if key not in self._in_hand:
-            self._line.add(key)
-            if self._line.open:
+            self._ready.add(key)
+            if self._ready.has_ready:
                 self._wake()
 
     def add_after(self, key: K, seconds: float) -> None:
@@ -146,11 +146,11 @@ class WorkQueue(Generic[K]):
     async def get(self) -> K:
         """The next key; the caller must call `done` with it. Raises QueueClosed once the queue is closed."""
         while not self._closed:
-            key = self._line.take()
+            key = self._ready.take()
             if key is not None:
                 del self._waiting_since[key]
                 self._in_hand.add(key)
-                if self._line.open:
+                if self._ready.has_ready:
                     self._wake()  # one event can let several go
                 return key
             await self._woken()
@@ -159,12 +159,12 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """The work on `key` ended, however it went. Hands it out again when it was added meanwhile."""
         self._in_hand.discard(key)
-        self._line.done(key)
+        self._ready.done(key)
         if key in self._waiting_since and not self._closed:
             # It waited behind its own work: its place is at the end, and so is its age for `oldest_age`.
             self._waiting_since[key] = self._waiting_since.pop(key)
-            self._line.add(key)
-        if self._line.open:
+            self._ready.add(key)
+        if self._ready.has_ready:
             self._wake()  # for this key, or for another that could not go before
         self._settle()
 
@@ -174,7 +174,7 @@ class WorkQueue(Generic[K]):
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        self._line.clear()
+        self._ready.clear()
         self._waiting_since.clear()
         while self._getters:
             self._wake()

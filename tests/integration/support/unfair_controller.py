@@ -14,32 +14,34 @@ from dataclasses import replace
 from issuer.cli.main import main
 from issuer.controller.scheduling import checks
 from issuer.controller.scheduling import flows as turns
-from issuer.controller.scheduling.limits import OPEN
-from issuer.kube.queues.fairqueue import Place
-from issuer.kube.queues.parts import PartedLine
+from issuer.controller.scheduling.limits import UNLIMITED
+from issuer.kube.queues.fairqueue import QueueKey
+from issuer.kube.queues.parts import PartitionedQueue
 from issuer.requests.request import RequestKey
 
-PlaceOf = Callable[[RequestKey], Place[RequestKey]]
+PlaceOf = Callable[[RequestKey], QueueKey[RequestKey]]
 PartOf = Callable[[RequestKey], Hashable]
 
 
 def without_turns(
-    place_of: PlaceOf, part_of: PartOf, most: Mapping[Hashable, int], left: int = 0
-) -> PartedLine[RequestKey]:
+    place_of: PlaceOf, part_of: PartOf, most: Mapping[Hashable, int], reserved: int = 0
+) -> PartitionedQueue[RequestKey]:
     """One flow for all namespaces."""
-    return PartedLine(lambda key: replace(place_of(key), flow="all"), part_of, most, left)
+    return PartitionedQueue(lambda key: replace(place_of(key), flow="all"), part_of, most, reserved)
 
 
 def without_limits(
-    place_of: PlaceOf, part_of: PartOf, most: Mapping[Hashable, int], left: int = 0
-) -> PartedLine[RequestKey]:
-    """No gate is ever closed, and no worker is kept for others."""
+    place_of: PlaceOf, part_of: PartOf, most: Mapping[Hashable, int], reserved: int = 0
+) -> PartitionedQueue[RequestKey]:
+    """No limiter ever throttles, and no worker is kept for others."""
     setattr(checks, "QUICK", math.inf)  # noqa: B010
-    return PartedLine(lambda key: replace(place_of(key), gate=OPEN), part_of, dict.fromkeys(most, 1_000_000))
+    return PartitionedQueue(
+        lambda key: replace(place_of(key), limiter=UNLIMITED), part_of, dict.fromkeys(most, 1_000_000)
+    )
 
 
 if __name__ == "__main__":
     off = {"turns": without_turns, "limits": without_limits}[os.environ["WITHOUT"]]
     for module in (checks, turns):
-        setattr(module, "PartedLine", off)  # noqa: B010
+        setattr(module, "PartitionedQueue", off)  # noqa: B010
     main()

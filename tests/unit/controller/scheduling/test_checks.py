@@ -10,7 +10,7 @@ import pytest
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
 from issuer.controller.scheduling import checks
 from issuer.controller.scheduling.checks import CheckTurns, Part, TookLong
-from issuer.kube.queues.fairqueue import Place
+from issuer.kube.queues.fairqueue import QueueKey
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import Retry
@@ -40,7 +40,7 @@ def issuer(bench: Bench, name: str, namespace: str, server: str) -> IssuerKey:
 
 def take_all(turns: CheckTurns) -> list[IssuerKey]:
     found = []
-    while (key := turns.line.take()) is not None:
+    while (key := turns.fair_queue.take()) is not None:
         found.append(key)
     return found
 
@@ -52,7 +52,7 @@ async def forever() -> None:
 async def found_slow(turns: CheckTurns, key: IssuerKey) -> None:
     with pytest.raises(TookLong):
         await turns.bounded(key, forever())
-    turns.line.done(key)
+    turns.fair_queue.done(key)
 
 
 @pytest.fixture
@@ -64,10 +64,12 @@ def test_a_namespace_has_a_quarter_of_the_workers_whatever_its_servers_are(
     bench: Bench, turns: CheckTurns
 ) -> None:
     for number in range(96):
-        turns.line.add(issuer(bench, f"d{number}", "team-a", f"https://dead.example.test:{1000 + number}"))
+        turns.fair_queue.add(
+            issuer(bench, f"d{number}", "team-a", f"https://dead.example.test:{1000 + number}")
+        )
     assert len(take_all(turns)) == WORKERS / 4
-    turns.line.add(new := issuer(bench, "new", "team-b", "https://live.example.test:8200"))
-    turns.line.add(LIVE)
+    turns.fair_queue.add(new := issuer(bench, "new", "team-b", "https://live.example.test:8200"))
+    turns.fair_queue.add(LIVE)
     assert set(take_all(turns)) == {new, LIVE}
 
 
@@ -75,24 +77,24 @@ def test_issuers_of_many_namespaces_leave_cluster_issuers_their_workers(
     bench: Bench, turns: CheckTurns
 ) -> None:
     for number in range(200):
-        turns.line.add(issuer(bench, "dead", f"team-{number}", "https://dead.example.test:8200"))
+        turns.fair_queue.add(issuer(bench, "dead", f"team-{number}", "https://dead.example.test:8200"))
     assert len(take_all(turns)) == WORKERS
-    turns.line.add(LIVE)
+    turns.fair_queue.add(LIVE)
     assert take_all(turns) == [LIVE]
 
 
 def test_a_dead_servers_cluster_issuers_leave_workers_for_others(bench: Bench, turns: CheckTurns) -> None:
     for number in range(100):
-        turns.line.add(cluster_issuer(bench, f"dead-{number}", "https://dead.example.test:8200"))
+        turns.fair_queue.add(cluster_issuer(bench, f"dead-{number}", "https://dead.example.test:8200"))
     assert len(take_all(turns)) == WORKERS / 2
-    turns.line.add(LIVE)
+    turns.fair_queue.add(LIVE)
     assert take_all(turns) == [LIVE]
 
 
 def test_within_a_namespace_servers_take_turns(bench: Bench, turns: CheckTurns) -> None:
     for number in range(9):
-        turns.line.add(issuer(bench, f"many-{number}", "team-a", "https://one.example.test:8200"))
-    turns.line.add(last := issuer(bench, "last", "team-a", "https://other.example.test:8200"))
+        turns.fair_queue.add(issuer(bench, f"many-{number}", "team-a", "https://one.example.test:8200"))
+    turns.fair_queue.add(last := issuer(bench, "last", "team-a", "https://other.example.test:8200"))
     assert last in take_all(turns)[:2]
 
 
@@ -101,37 +103,37 @@ async def test_what_takes_long_is_begun_again_among_the_slow(
 ) -> None:
     keys = [issuer(bench, f"d{number}", "team-a", "https://dead.example.test:8200") for number in range(30)]
     for key in keys:
-        turns.line.add(key)
+        turns.fair_queue.add(key)
     for key in take_all(turns):
         await found_slow(turns, key)
-        turns.line.add(key)
+        turns.fair_queue.add(key)
     # Those that stood in the line all the while are moved, not tried one after the other.
     slow = take_all(turns)
-    assert {turns.line.part(key) for key in slow} == {Part.SLOW_NAMESPACED}
+    assert {turns.fair_queue.partition(key) for key in slow} == {Part.SLOW_NAMESPACED}
     assert len(slow) == WORKERS / 4
-    turns.line.add(sound := issuer(bench, "sound", "team-a", "https://live.example.test:8200"))
+    turns.fair_queue.add(sound := issuer(bench, "sound", "team-a", "https://live.example.test:8200"))
     assert take_all(turns) == [sound]
-    assert turns.line.part(sound) is Part.NAMESPACED
+    assert turns.fair_queue.partition(sound) is Part.NAMESPACED
 
 
 async def test_a_slow_check_that_ends_quickly_is_among_the_quick_again(
     bench: Bench, turns: CheckTurns, hasty: None
 ) -> None:
-    turns.line.add(LIVE)
+    turns.fair_queue.add(LIVE)
     assert take_all(turns) == [LIVE]
     await found_slow(turns, LIVE)
-    turns.line.add(LIVE)
+    turns.fair_queue.add(LIVE)
     assert take_all(turns) == [LIVE]
-    assert turns.line.part(LIVE) is Part.SLOW_CLUSTER
+    assert turns.fair_queue.partition(LIVE) is Part.SLOW_CLUSTER
     assert await turns.bounded(LIVE, asyncio.sleep(0, "sound")) == "sound"
     assert turns.part(LIVE) is Part.CLUSTER
 
 
 async def test_even_a_slow_check_ends(turns: CheckTurns, hasty: None) -> None:
-    turns.line.add(LIVE)
+    turns.fair_queue.add(LIVE)
     take_all(turns)
     await found_slow(turns, LIVE)
-    turns.line.add(LIVE)
+    turns.fair_queue.add(LIVE)
     take_all(turns)
     with pytest.raises(Retry, match="answers too slowly"):
         await turns.bounded(LIVE, forever())
@@ -141,7 +143,7 @@ async def test_a_timeout_of_the_check_itself_is_its_own(turns: CheckTurns) -> No
     async def fails() -> None:
         raise TimeoutError("inside")
 
-    turns.line.add(LIVE)
+    turns.fair_queue.add(LIVE)
     take_all(turns)
     with pytest.raises(TimeoutError, match="inside"):
         await turns.bounded(LIVE, fails())
@@ -151,17 +153,17 @@ def test_an_issuer_that_is_gone_or_unreadable_has_a_place_too(bench: Bench, turn
     obj = issuer_object("odd")
     del obj["spec"]["vault"]
     bench.issuers["VaultClusterIssuer"].upsert(obj)
-    places: list[Place[IssuerKey]] = [
+    places: list[QueueKey[IssuerKey]] = [
         turns.place(IssuerKey("VaultClusterIssuer", "", name)) for name in ("odd", "gone")
     ]
-    assert [one.owner for one in places] == ["", ""]
+    assert [one.tenant for one in places] == ["", ""]
 
 
 def test_nothing_is_kept_of_namespaces_that_wait_for_nothing(bench: Bench, turns: CheckTurns) -> None:
     for number in range(50):
-        turns.line.add(issuer(bench, "one", f"team-{number}", "https://live.example.test:8200"))
+        turns.fair_queue.add(issuer(bench, "one", f"team-{number}", "https://live.example.test:8200"))
         for key in take_all(turns):
-            turns.line.done(key)
+            turns.fair_queue.done(key)
     gc.collect()
     assert not turns._gates.found
 
@@ -173,9 +175,9 @@ async def test_a_check_that_took_long_is_no_verdict(bench: Bench, turns: CheckTu
             raise AssertionError("it never ends")
 
     reconciler = Reconciler(**dict.fromkeys(IssuerReconciler.__slots__, None))  # type: ignore[arg-type]
-    reconciler.stores, reconciler.turns, reconciler.queue = bench.issuers, turns, WorkQueue(turns.line)
+    reconciler.stores, reconciler.turns, reconciler.queue = bench.issuers, turns, WorkQueue(turns.fair_queue)
     reconciler.queue.add(LIVE)
     await reconciler.reconcile(await reconciler.queue.get())
     reconciler.queue.done(LIVE)
     assert await reconciler.queue.get() == LIVE
-    assert turns.line.part(LIVE) is Part.SLOW_CLUSTER
+    assert turns.fair_queue.partition(LIVE) is Part.SLOW_CLUSTER

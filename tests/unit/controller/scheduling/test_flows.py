@@ -8,7 +8,7 @@ from issuer.controller.issuance.delivery import Held
 from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.scheduling.flows import RequestTurns, of_revocations, parted
-from issuer.controller.scheduling.limits import OPEN
+from issuer.controller.scheduling.limits import UNLIMITED
 from issuer.controller.state.audit import Story
 from issuer.controller.state.issuers import SharedSigner
 from issuer.requests.certificate_request import CertificateRequest
@@ -37,8 +37,8 @@ def test_requests_of_one_issuer_share_its_gate_and_namespaces_take_turns(
 ) -> None:
     one = turns.place(add(bench, "r1", "team-a", "demo"))
     other = turns.place(add(bench, "r2", "team-b", "demo"))
-    assert one.gate is other.gate is bench.limits.gate(CLUSTER_ISSUER)
-    assert (one.owner, one.flow, other.owner, other.flow) == (one.owner, "team-a", one.owner, "team-b")
+    assert one.limiter is other.limiter is bench.limits.gate(CLUSTER_ISSUER)
+    assert (one.tenant, one.flow, other.tenant, other.flow) == (one.tenant, "team-a", one.tenant, "team-b")
 
 
 def test_issuers_of_a_namespace_have_gates_of_their_own_and_its_turns(
@@ -47,8 +47,8 @@ def test_issuers_of_a_namespace_have_gates_of_their_own_and_its_turns(
     one = turns.place(add(bench, "r1", "team-a", "one", "VaultIssuer"))
     two = turns.place(add(bench, "r2", "team-a", "two", "VaultIssuer"))
     cluster = turns.place(add(bench, "r3", "team-a", "demo"))
-    assert one.owner == two.owner != cluster.owner
-    assert len({one.gate, two.gate, cluster.gate}) == 3
+    assert one.tenant == two.tenant != cluster.tenant
+    assert len({one.limiter, two.limiter, cluster.limiter}) == 3
 
 
 def test_issuers_that_are_not_there_have_one_turn_together_and_no_gate(
@@ -57,7 +57,7 @@ def test_issuers_that_are_not_there_have_one_turn_together_and_no_gate(
     places = [turns.place(add(bench, f"r{n}", "team-a", f"invented-{n}")) for n in range(3)]
     places.append(turns.place(add(bench, "bad", "team-a", "demo", "Issuer")))
     places.append(turns.place(RequestKey("team-a", "gone")))
-    assert {(one.owner, one.gate, one.flow) for one in places} == {(None, OPEN, "team-a")}
+    assert {(one.tenant, one.limiter, one.flow) for one in places} == {(None, UNLIMITED, "team-a")}
 
 
 def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, turns: RequestTurns) -> None:
@@ -65,7 +65,7 @@ def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, turns: Re
         bench.stores[KubernetesCSR].upsert(signing_request(f"of-{name}", username=name))
     places = [turns.place(RequestKey("", f"of-{name}")) for name in ("ann", "ben")]
     assert [one.flow for one in places] == ["ann", "ben"]
-    assert places[0].gate is bench.limits.gate(CLUSTER_ISSUER)
+    assert places[0].limiter is bench.limits.gate(CLUSTER_ISSUER)
 
 
 def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, turns: RequestTurns) -> None:
@@ -74,8 +74,8 @@ def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, 
     assert request is not None
     shared = SharedSigner(bench.signer, ())
     bench.delivery.hold(Held(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", "", NOW, Story()))
-    assert turns.place(key).gate is OPEN
-    assert turns.place(key).owner == ("VaultClusterIssuer", "demo")
+    assert turns.place(key).limiter is UNLIMITED
+    assert turns.place(key).tenant == ("VaultClusterIssuer", "demo")
 
 
 def test_revocations_take_turns_by_issuer(bench: Bench) -> None:
@@ -85,8 +85,8 @@ def test_revocations_take_turns_by_issuer(bench: Bench) -> None:
         obj["metadata"]["finalizers"] = [FINALIZER]
         store.upsert(obj)
     place = of_revocations(store)
-    owners = [place(RequestKey("team-a", name)).owner for name in ("a", "b", "gone")]
-    assert owners == [("VaultClusterIssuer", "one"), ("VaultClusterIssuer", "two"), None]
+    tenants = [place(RequestKey("team-a", name)).tenant for name in ("a", "b", "gone")]
+    assert tenants == [("VaultClusterIssuer", "one"), ("VaultClusterIssuer", "two"), None]
 
 
 def test_hanging_requests_of_namespaces_leave_workers_for_cluster_issuers(

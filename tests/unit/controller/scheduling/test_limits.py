@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from issuer.api.issuers import RateLimit
 from issuer.controller.scheduling.limits import LONGEST_PAUSE, SILENT_AFTER, IssuerGate
-from issuer.kube.queues.fairqueue import Closed
+from issuer.kube.queues.fairqueue import Throttled
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import Retry
@@ -54,9 +54,9 @@ def gate(spec: Spec, clock: Clock, concurrent: int = 16) -> IssuerGate:
 def let_go(one: IssuerGate, most: int = 100) -> int:
     """How many requests go until the gate closes; each signs and ends at once."""
     for number in range(most):
-        if one.closed() is not None:
+        if one.throttled() is not None:
             return number
-        one.passed(key(number))
+        one.admit(key(number))
         with one.call(key(number)):
             pass
         one.done(key(number))
@@ -67,22 +67,22 @@ def test_no_more_are_in_hand_than_the_flag_says_or_the_spec(clock: Clock) -> Non
     spec = Spec()
     one = gate(spec, clock, concurrent=3)
     for number in range(3):
-        assert one.closed() is None
-        one.passed(key(number))
-    assert one.closed() == Closed("concurrent")
+        assert one.throttled() is None
+        one.admit(key(number))
+    assert one.throttled() == Throttled("concurrent")
     spec.set(concurrent=4)
-    assert one.closed() is None
+    assert one.throttled() is None
     spec.set(concurrent=1)
-    assert one.closed() == Closed("concurrent")
+    assert one.throttled() == Throttled("concurrent")
     for number in range(3):
         one.done(key(number))
-    assert one.closed() is None
+    assert one.throttled() is None
 
 
 def test_a_burst_goes_at_once_and_then_as_many_a_second_as_the_rate(clock: Clock) -> None:
     one = gate(Spec(perSecond=4, burst=10), clock)
     assert let_go(one) == 10
-    assert one.closed() == Closed("rate", 0.25)
+    assert one.throttled() == Throttled("rate", 0.25)
     clock.now += 0.25
     assert let_go(one) == 1
     clock.now += 1.5
@@ -98,22 +98,22 @@ def test_without_a_burst_it_is_one_seconds_worth(clock: Clock) -> None:
 def test_a_request_that_does_not_sign_gives_its_token_back(clock: Clock) -> None:
     one = gate(Spec(perSecond=1), clock)
     for number in range(50):
-        assert one.closed() is None
-        one.passed(key(number))
+        assert one.throttled() is None
+        one.admit(key(number))
         # The only token is set aside: time alone brings no other.
-        assert one.closed() == Closed("rate")
+        assert one.throttled() == Throttled("rate")
         one.done(key(number))
     assert let_go(one) == 1
 
 
 def test_a_signing_call_no_token_was_set_aside_for_is_paid_later(clock: Clock) -> None:
     one = gate(Spec(perSecond=2, burst=2), clock)
-    one.passed(key(1))
+    one.admit(key(1))
     for _ in range(3):  # as when a call is repeated for a shorter life
         with one.call(key(1)):
             pass
     one.done(key(1))
-    assert one.closed() == Closed("rate", 1.0)
+    assert one.throttled() == Throttled("rate", 1.0)
 
 
 def test_a_limit_that_is_set_later_holds_from_then_on(clock: Clock) -> None:
@@ -143,9 +143,9 @@ def test_in_any_time_vault_sees_no_more_than_burst_and_rate(
     for seconds, asked, signs in steps:
         clock.now += seconds
         for _ in range(asked):
-            if one.closed() is None:
+            if one.throttled() is None:
                 hands.append(key(made := made + 1))
-                one.passed(hands[-1])
+                one.admit(hands[-1])
         if signs:
             for held in hands:
                 with one.call(held):
@@ -161,29 +161,29 @@ def test_in_any_time_vault_sees_no_more_than_burst_and_rate(
 def test_an_issuer_whose_calls_go_unanswered_gets_no_further_requests(clock: Clock) -> None:
     one = gate(Spec(), clock)
     for number in range(2):
-        one.passed(key(number))
+        one.admit(key(number))
     with one.call(key(0)):
         clock.now += SILENT_AFTER - 0.1
         with one.call(key(1)):
-            assert one.closed() is None
+            assert one.throttled() is None
             clock.now += 0.2
-            assert one.closed() == Closed("silent")
-        assert one.closed() is None, "one was answered: it is slow, not silent"
+            assert one.throttled() == Throttled("silent")
+        assert one.throttled() is None, "one was answered: it is slow, not silent"
     clock.now += 60
-    assert one.closed() is None, "nothing is under way"
+    assert one.throttled() is None, "nothing is under way"
 
 
 def test_vaults_429_holds_back_the_whole_issuer_for_as_long_as_it_says(clock: Clock) -> None:
     one = gate(Spec(), clock)
     one.pause(7)
     one.pause(3)
-    assert one.closed() == Closed("vault", 7)
+    assert one.throttled() == Throttled("vault", 7)
     clock.now += 7
-    assert one.closed() is None
+    assert one.throttled() is None
     one.pause(None)
-    assert one.closed() == Closed("vault", 1)
+    assert one.throttled() == Throttled("vault", 1)
     one.pause(1e9)
-    assert one.closed() == Closed("vault", LONGEST_PAUSE)
+    assert one.throttled() == Throttled("vault", LONGEST_PAUSE)
 
 
 async def test_a_429_met_by_one_request_pauses_the_others(bench: Bench) -> None:
@@ -191,7 +191,7 @@ async def test_a_429_met_by_one_request_pauses_the_others(bench: Bench) -> None:
     bench.signer.signs.append(Retry("VaultRateLimited", "too many requests", after=30))
     bench.kube.accepts_status()
     await bench.reconcile()
-    closed = bench.limits.gate(CLUSTER_ISSUER).closed()
+    closed = bench.limits.gate(CLUSTER_ISSUER).throttled()
     assert closed is not None
     assert (closed.reason, 29 < (closed.seconds or 0) <= 30) == ("vault", True)
 
@@ -203,10 +203,10 @@ async def test_a_signing_call_spends_the_issuers_token(bench: Bench) -> None:
     limit = RateLimit.model_validate({"perSecond": 1})
     bench.registry.entry(CLUSTER_ISSUER).spec = spec.model_copy(update={"rate_limit": limit})
     gate = bench.limits.gate(CLUSTER_ISSUER)
-    assert gate.closed() is None
+    assert gate.throttled() is None
     bench.kube.accepts_status()
     await bench.reconcile()
-    closed = gate.closed()
+    closed = gate.throttled()
     assert closed is not None
     assert closed.reason == "rate"
 
@@ -214,7 +214,7 @@ async def test_a_signing_call_spends_the_issuers_token(bench: Bench) -> None:
 def test_of_an_issuer_that_is_gone_nothing_is_kept(bench: Bench) -> None:
     issuer = IssuerKey("VaultIssuer", "team-a", "short-lived")
     gate = bench.limits.gate(issuer)
-    gate.passed(key(1))
+    gate.admit(key(1))
     bench.limits.forget(issuer)
     assert bench.limits.gate(issuer) is gate, "a request of it is still in hand"
     gate.done(key(1))

@@ -9,33 +9,33 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuer.kube.queues.fairqueue import Closed, FairLine, Place
+from issuer.kube.queues.fairqueue import FairQueue, QueueKey, Throttled
 from issuer.kube.queues.workqueue import WorkQueue
 
 
 class Key(NamedTuple):
-    """A key that names its place."""
+    """A key that names its own place."""
 
-    owner: str
-    lane: str
+    tenant: str
+    group: str
     flow: str
     number: int = 0
 
 
-class ToldGate:
-    """Open until told otherwise, with at most ``most`` in hand."""
+class ScriptedLimiter:
+    """Open until told otherwise, with at most `capacity` keys in progress."""
 
-    def __init__(self, most: int = 1000) -> None:
-        self.most = most
-        self.shut: Closed | None = None
+    def __init__(self, capacity: int = 1000) -> None:
+        self.capacity = capacity
+        self.throttle: Throttled | None = None
         self.in_hand: set[Key] = set()
         self.stood: list[tuple[str, float]] = []
 
-    def closed(self) -> Closed | None:
-        return Closed("full") if len(self.in_hand) >= self.most else self.shut
+    def throttled(self) -> Throttled | None:
+        return Throttled("full") if len(self.in_hand) >= self.capacity else self.throttle
 
-    def passed(self, key: Key) -> None:
-        assert len(self.in_hand) < self.most
+    def admit(self, key: Key) -> None:
+        assert len(self.in_hand) < self.capacity
         self.in_hand.add(key)
 
     def done(self, key: Key) -> None:
@@ -45,141 +45,141 @@ class ToldGate:
         self.stood.append((reason, seconds))
 
 
-class Gates:
-    """One for each lane, and the places they make."""
+class Limiters:
+    """One for each group, and the queue keys they make."""
 
-    def __init__(self, most: int = 1000) -> None:
-        self.of: dict[str, ToldGate] = {}
-        self.most = most
+    def __init__(self, capacity: int = 1000) -> None:
+        self.of: dict[str, ScriptedLimiter] = {}
+        self.capacity = capacity
 
-    def gate(self, lane: str) -> ToldGate:
-        return self.of.setdefault(lane, ToldGate(self.most))
+    def limiter(self, group: str) -> ScriptedLimiter:
+        return self.of.setdefault(group, ScriptedLimiter(self.capacity))
 
-    def place(self, key: Key) -> Place[Key]:
-        return Place(key.owner, self.gate(key.lane), key.flow)
-
-
-def fair(most: int = 1000, gates: Gates | None = None) -> FairLine[Key]:
-    """A line whose keys name their place."""
-    return FairLine((gates or Gates()).place, most)
+    def queue_key(self, key: Key) -> QueueKey[Key]:
+        return QueueKey(key.tenant, self.limiter(key.group), key.flow)
 
 
-def all_of(line: FairLine[Key]) -> list[Key]:
+def fair(capacity: int = 1000, limiters: Limiters | None = None) -> FairQueue[Key]:
+    """A queue whose keys name their places."""
+    return FairQueue((limiters or Limiters()).queue_key, capacity)
+
+
+def all_of(queue: FairQueue[Key]) -> list[Key]:
     """Take one after the other, each done before the next."""
     found = []
-    while (key := line.take()) is not None:
+    while (key := queue.take()) is not None:
         found.append(key)
-        line.done(key)
+        queue.done(key)
     return found
 
 
 def test_a_namespaces_ten_thousand_dont_stand_before_anothers_single_one() -> None:
-    line = fair()
+    queue = fair()
     for number in range(10_000):
-        line.add(Key("issuer", "issuer", "busy", number))
+        queue.add(Key("issuer", "issuer", "busy", number))
     for _ in range(100):
-        key = line.take()
+        key = queue.take()
         assert key is not None
-        line.done(key)
-    line.add(Key("issuer", "issuer", "quiet"))
-    after = all_of(line)
+        queue.done(key)
+    queue.add(Key("issuer", "issuer", "quiet"))
+    after = all_of(queue)
     assert after.index(Key("issuer", "issuer", "quiet")) <= 1
     assert [key.number for key in after if key.flow == "busy"] == list(range(100, 10_000))
 
 
 def test_without_flows_the_single_one_would_wait_for_all() -> None:
-    gate = ToldGate()
-    line: FairLine[Key] = FairLine(lambda _key: Place("all", gate, "all"), 1000)
+    limiter = ScriptedLimiter()
+    queue: FairQueue[Key] = FairQueue(lambda _key: QueueKey("all", limiter, "all"), 1000)
     for number in range(10_000):
-        line.add(Key("issuer", "issuer", "busy", number))
-    line.add(Key("issuer", "issuer", "quiet"))
-    assert all_of(line).index(Key("issuer", "issuer", "quiet")) == 10_000
+        queue.add(Key("issuer", "issuer", "busy", number))
+    queue.add(Key("issuer", "issuer", "quiet"))
+    assert all_of(queue).index(Key("issuer", "issuer", "quiet")) == 10_000
 
 
 def test_many_issuers_of_one_namespace_have_one_owners_turns() -> None:
-    line = fair()
+    queue = fair()
     for number in range(1000):
-        line.add(Key("greedy", f"issuer-{number}", "greedy", number))
-    line.add(Key("cluster", "cluster", "quiet"))
-    assert all_of(line).index(Key("cluster", "cluster", "quiet")) <= 1
+        queue.add(Key("greedy", f"issuer-{number}", "greedy", number))
+    queue.add(Key("cluster", "cluster", "quiet"))
+    assert all_of(queue).index(Key("cluster", "cluster", "quiet")) <= 1
 
 
 def test_a_closed_lane_stops_no_other_and_goes_on_where_it_stood() -> None:
-    gates = Gates()
-    line = fair(gates=gates)
+    limiters = Limiters()
+    queue = fair(limiters=limiters)
     for number in range(3):
-        line.add(Key("dead", "dead", "a", number))
-        line.add(Key("live", "live", "a", number))
-    gates.gate("dead").most = 1
-    first = line.take()
+        queue.add(Key("dead", "dead", "a", number))
+        queue.add(Key("live", "live", "a", number))
+    limiters.limiter("dead").capacity = 1
+    first = queue.take()
     assert first == Key("dead", "dead", "a", 0)
-    assert [key.owner for key in all_of(line)] == ["live"] * 3
-    assert (len(line), line.held_back) == (2, 2)
-    line.done(first)
-    assert [key.number for key in all_of(line)] == [1, 2]
-    assert {reason for reason, _ in gates.gate("dead").stood} == {"full"}
+    assert [key.tenant for key in all_of(queue)] == ["live"] * 3
+    assert (len(queue), queue.held_back) == (2, 2)
+    queue.done(first)
+    assert [key.number for key in all_of(queue)] == [1, 2]
+    assert {reason for reason, _ in limiters.limiter("dead").stood} == {"full"}
 
 
 def test_owners_that_never_answer_leave_room_for_the_rest() -> None:
-    line = fair(most=64)
-    for owner in range(7):
+    queue = fair(capacity=64)
+    for tenant in range(7):
         for number in range(100):
-            line.add(Key(f"dead-{owner}", f"dead-{owner}", "a", number))
+            queue.add(Key(f"dead-{tenant}", f"dead-{tenant}", "a", number))
     held: Counter[str] = Counter()
-    while (key := line.take()) is not None:
-        held[key.owner] += 1
+    while (key := queue.take()) is not None:
+        held[key.tenant] += 1
     assert sum(held.values()) == 56
     assert max(held.values()) - min(held.values()) <= 1
     for number in range(20):
-        line.add(Key("live", "live", "a", number))
-    assert len([key for key in all_of(line) if key.owner == "live"]) == 20
+        queue.add(Key("live", "live", "a", number))
+    assert len([key for key in all_of(queue) if key.tenant == "live"]) == 20
 
 
 async def test_a_gate_that_opens_by_time_lets_waiting_workers_go() -> None:
-    gates = Gates()
-    gate = gates.gate("a")
-    queue: WorkQueue[Key] = WorkQueue(fair(gates=gates))
-    gate.shut = Closed("rate", 0.01)
+    limiters = Limiters()
+    limiter = limiters.limiter("a")
+    queue: WorkQueue[Key] = WorkQueue(fair(limiters=limiters))
+    limiter.throttle = Throttled("rate", 0.01)
     workers = [asyncio.create_task(queue.get()) for _ in range(3)]
     await asyncio.sleep(0)
     for number in range(3):
         queue.add(Key("a", "a", "a", number))
     await asyncio.sleep(0)
     assert not any(worker.done() for worker in workers)
-    gate.shut = None
+    limiter.throttle = None
     async with asyncio.timeout(5):
         assert sorted(key.number for key in await asyncio.gather(*workers)) == [0, 1, 2]
-    assert [reason for reason, _ in gate.stood] == ["rate"]
+    assert [reason for reason, _ in limiter.stood] == ["rate"]
 
 
 async def test_a_gate_that_waits_for_what_another_lane_holds_is_asked_again() -> None:
-    gates = Gates()
-    line = fair(gates=gates)
-    gates.gate("a").shut = Closed("silent")
-    line.add(Key("a", "a", "a"))
-    assert line.take() is None
-    gates.gate("a").shut = None
+    limiters = Limiters()
+    queue = fair(limiters=limiters)
+    limiters.limiter("a").throttle = Throttled("silent")
+    queue.add(Key("a", "a", "a"))
+    assert queue.take() is None
+    limiters.limiter("a").throttle = None
     opened = asyncio.Event()
-    line.on_open(opened.set)
+    queue.on_ready(opened.set)
     async with asyncio.timeout(30):
         await opened.wait()
-    assert line.take() == Key("a", "a", "a")
+    assert queue.take() == Key("a", "a", "a")
 
 
 async def test_closing_the_queue_forgets_what_stood_before_closed_gates() -> None:
-    gates = Gates()
-    gates.gate("a").shut = Closed("rate", 60)
-    line = fair(gates=gates)
-    queue: WorkQueue[Key] = WorkQueue(line)
+    limiters = Limiters()
+    limiters.limiter("a").throttle = Throttled("rate", 60)
+    order = fair(limiters=limiters)
+    queue: WorkQueue[Key] = WorkQueue(order)
     queue.add(Key("a", "a", "a"))
-    assert line.take() is None
+    assert order.take() is None
     queue.close()
-    assert (len(line), line.open, line.held_back) == (0, False, 0)
+    assert (len(order), order.has_ready, order.held_back) == (0, False, 0)
     await queue.drained()
 
 
 KEYS = st.builds(
-    lambda lane, flow, number: Key(lane[0], lane, flow, number),
+    lambda group, flow, number: Key(group[0], group, flow, number),
     st.sampled_from(["a1", "a2", "b1", "c1"]),
     st.sampled_from("xyz"),
     st.integers(0, 30),
@@ -189,10 +189,10 @@ STEPS = st.lists(st.one_of(st.tuples(st.just("add"), KEYS), st.tuples(st.sampled
 
 @given(STEPS, st.integers(1, 6), st.integers(1, 3))
 def test_no_key_is_lost_none_is_in_two_hands_and_limits_hold(
-    steps: list[tuple[str] | tuple[str, Key]], most: int, lane_most: int
+    steps: list[tuple[str] | tuple[str, Key]], capacity: int, group_capacity: int
 ) -> None:
-    gates = Gates(lane_most)
-    line = fair(most, gates)
+    limiters = Limiters(group_capacity)
+    queue = fair(capacity, limiters)
     waiting: set[Key] = set()
     hands: deque[Key] = deque()
     for step in steps:
@@ -200,32 +200,32 @@ def test_no_key_is_lost_none_is_in_two_hands_and_limits_hold(
             key = step[1]  # type: ignore[misc]
             if key not in waiting and key not in hands:
                 waiting.add(key)
-                line.add(key)
+                queue.add(key)
         elif step[0] == "done" and hands:
-            line.done(hands.popleft())
+            queue.done(hands.popleft())
         elif step[0] == "take":
-            taken = line.take()
+            taken = queue.take()
             if taken is None:
-                assert all(_blocked(key, gates, hands, most) for key in waiting)
+                assert all(_blocked(key, limiters, hands, capacity) for key in waiting)
             else:
                 waiting.remove(taken)
                 hands.append(taken)
-                assert line.open or all(gates.gate(k.lane).in_hand for k in waiting)
-        assert len(line) == len(waiting)
-        assert len(hands) <= most
+                assert queue.has_ready or all(limiters.limiter(k.group).in_hand for k in waiting)
+        assert len(queue) == len(waiting)
+        assert len(hands) <= capacity
     while hands:
-        line.done(hands.popleft())
-    assert sorted(all_of(line)) == sorted(waiting)
-    assert not line._owners
+        queue.done(hands.popleft())
+    assert sorted(all_of(queue)) == sorted(waiting)
+    assert not queue._tenants
 
 
-def _blocked(key: Key, gates: Gates, hands: deque[Key], most: int) -> bool:
-    mine = sum(1 for one in hands if one.owner == key.owner)
-    return len(gates.gate(key.lane).in_hand) >= gates.most or mine >= most - len(hands)
+def _blocked(key: Key, limiters: Limiters, hands: deque[Key], capacity: int) -> bool:
+    mine = sum(1 for one in hands if one.tenant == key.tenant)
+    return len(limiters.limiter(key.group).in_hand) >= limiters.capacity or mine >= capacity - len(hands)
 
 
 Name = tuple[str | int, ...]
-LEVELS = (1, 2, 3)  # an owner, a lane of an owner, a flow of a lane: so much of a key names it
+LEVELS = (1, 2, 3)  # a tenant, a group of a tenant, a flow of a group: so much of a key names it
 
 
 class TurnsSeen:
@@ -255,15 +255,15 @@ class TurnsSeen:
 @given(st.lists(st.one_of(st.none(), KEYS)))
 def test_while_one_waits_every_other_has_one_turn_at_most(steps: list[Key | None]) -> None:
     """None takes a key."""
-    line, seen = fair(), TurnsSeen()
+    queue, seen = fair(), TurnsSeen()
     for step in [*steps, *[None] * len(steps)]:
         if step is None:
-            key = line.take()
+            key = queue.take()
             assert (key is None) == (not seen.waiting)
             if key is not None:
-                line.done(key)
+                queue.done(key)
                 seen.taken(key)
         elif step not in seen.waiting:
-            line.add(step)
+            queue.add(step)
             seen.added(step)
     assert not seen.waiting
