@@ -86,7 +86,7 @@ class ServerError(VaultError):
     """Any other 5xx, also of a proxy in front of Vault."""
 
 
-class Forbidden(VaultError):
+class VaultForbidden(VaultError):
     """403. `by_policy` is True where Vault knows the token and its policies don't allow the call."""
 
     def __init__(
@@ -101,23 +101,23 @@ class Forbidden(VaultError):
         self.by_policy = by_policy
 
 
-class NotFound(VaultError):
+class VaultNotFound(VaultError):
     """404 or 405: no such mount, path or namespace."""
 
 
-class RoleNotFound(NotFound):
+class RoleNotFound(VaultNotFound):
     """The PKI engine answers, but has no role of that name."""
 
 
-class IssuerNotFound(NotFound):
+class IssuerNotFound(VaultNotFound):
     """The PKI engine answers, but has no issuer of that reference."""
 
 
-class BadRequest(VaultError):
+class VaultBadRequest(VaultError):
     """400 (or 413): Vault refuses what was sent, and said why."""
 
 
-class CAExpiresTooSoon(BadRequest):
+class CAExpiresTooSoon(VaultBadRequest):
     """The asked lifetime ends after the CA's own certificate."""
 
     @property

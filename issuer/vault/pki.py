@@ -14,16 +14,16 @@ from hvac.api.secrets_engines.pki import Pki as PkiApi
 from hvac.utils import format_url
 
 from issuer.vault.errors import (
-    BadRequest,
     CAExpiresTooSoon,
     CANotReady,
-    Forbidden,
     IssuerNotFound,
-    NotFound,
     RoleNotFound,
     ServerError,
     UnexpectedAnswer,
+    VaultBadRequest,
     VaultError,
+    VaultForbidden,
+    VaultNotFound,
 )
 from issuer.vault.paths import Mode, PathError, SignPath
 from issuer.vault.transport import VaultClient
@@ -79,11 +79,11 @@ class Pki:
 
         Call `ca_chain` first: it proves that the mount is a PKI engine. A key-value engine would *store* the
         probe.
-        Raises Forbidden, RoleNotFound, IssuerNotFound, CANotReady, NotFound and other VaultErrors.
+        Raises VaultForbidden, RoleNotFound, IssuerNotFound, CANotReady, VaultNotFound and other VaultErrors.
         """
         try:
             await self._post_csr(token, "", {})
-        except BadRequest:  # `"csr" is empty`: everything before it held
+        except VaultBadRequest:  # `"csr" is empty`: everything before it held
             return
         raise UnexpectedAnswer(
             f"{self.path} takes an empty certificate request: it is not a PKI path that signs"
@@ -92,8 +92,8 @@ class Pki:
     async def ca_chain(self) -> str:
         """The CA chain of the path's issuer (the mount's default where the path names none) as PEM.
 
-        Read without a token: on a PKI mount this needs none. Raises NotFound where no PKI engine answers,
-        CANotReady where it has no CA, IssuerNotFound.
+        Read without a token: on a PKI mount this needs none. Raises VaultNotFound where no PKI engine
+        answers, CANotReady where it has no CA, IssuerNotFound.
         """
         adapter = self._client.adapter()
         try:
@@ -101,14 +101,14 @@ class Pki:
                 pem = await adapter.get(f"/v1/{self.path.mount}/ca_chain", raw=True)
             else:
                 pem = _chain_of(await adapter.get(f"/v1/{self.path.base}/json"))
-        except Forbidden as error:
+        except VaultForbidden as error:
             # Without a token Vault says 403, not 404, for what it doesn't have.
-            raise NotFound(
+            raise VaultNotFound(
                 f"No PKI engine is mounted at {self.path.mount}", status=error.status, messages=error.messages
             ) from error
-        except (BadRequest, ServerError) as error:
+        except (VaultBadRequest, ServerError) as error:
             narrowed = _narrowed(error)
-            if type(narrowed) is BadRequest:  # nothing was asked that a PKI engine refuses so
+            if type(narrowed) is VaultBadRequest:  # nothing was asked that a PKI engine refuses so
                 narrowed = UnexpectedAnswer(error.message, status=error.status, messages=error.messages)
             raise narrowed from error.__cause__
         if _BEGIN not in pem:
@@ -155,7 +155,7 @@ class Pki:
             raise _narrowed(error) from error.__cause__
 
     async def may_revoke(self, token: str) -> bool:
-        """Whether the token's policies let it revoke here. Raises VaultError; Forbidden: it may not ask.
+        """Whether the token's policies let it revoke here. Raises VaultError; VaultForbidden: it may not ask.
 
         Source: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self
         """
@@ -188,7 +188,7 @@ class Pki:
                 extra_params=fresh,
                 mount_point=self.path.base,
             )
-        except (BadRequest, ServerError) as error:
+        except (VaultBadRequest, ServerError) as error:
             raise _narrowed(error) from error.__cause__
 
 

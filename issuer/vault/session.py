@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from issuer.vault.errors import Forbidden
+from issuer.vault.errors import VaultForbidden
 from issuer.vault.login.methods import AuthMethod
 from issuer.vault.login.tokens import LoggedIn, TokenSource, ignored
 from issuer.vault.transport import VaultClient
@@ -39,14 +39,14 @@ class VaultSession:
         token = await self.tokens.get()
         try:
             return await make(token)
-        except Forbidden as error:
+        except VaultForbidden as error:
             if error.by_policy and self._believes(token):
                 raise
         self.tokens.drop(token)
         fresh = await self.tokens.get()
         try:
             return await make(fresh)
-        except Forbidden as error:
+        except VaultForbidden as error:
             if error.by_policy:
                 self._believed = (fresh, self._clock() + _BELIEVE_SECONDS)
             raise

@@ -12,10 +12,7 @@ import orjson
 
 from issuer.vault.answers import TooMuch
 from issuer.vault.errors import (
-    BadRequest,
     ClientCertificateRefused,
-    Forbidden,
-    NotFound,
     RateLimited,
     Sealed,
     ServerError,
@@ -23,7 +20,10 @@ from issuer.vault.errors import (
     UnexpectedAnswer,
     Unreachable,
     UntrustedTLS,
+    VaultBadRequest,
     VaultError,
+    VaultForbidden,
+    VaultNotFound,
 )
 from issuer.vault.peers import AddressRefused
 
@@ -88,7 +88,7 @@ def error_from_answer(where: str, answer: Answer) -> VaultError:
         kind = Sealed if _says_sealed(raw) else ServerError
         return kind(said, status=status, messages=messages)
     if status == 413:
-        return BadRequest(said, status=status, messages=messages or ("the request is too large",))
+        return VaultBadRequest(said, status=status, messages=messages or ("the request is too large",))
     if raw is None:
         # Only Vault's own verdicts may fail a request: a page of some proxy says nothing about a CSR.
         question = "is this Vault's address?"
@@ -99,8 +99,8 @@ def error_from_answer(where: str, answer: Answer) -> VaultError:
         return UnexpectedAnswer(f"{said}: {question}", status=status)
     if status == 403:
         by_policy = any(_LIST_OF_ONE.match(message) and "permission denied" in message for message in raw)
-        return Forbidden(said, status=status, messages=messages, by_policy=by_policy)
-    kinds: dict[int, type[VaultError]] = {400: BadRequest, 404: NotFound, 405: NotFound}
+        return VaultForbidden(said, status=status, messages=messages, by_policy=by_policy)
+    kinds: dict[int, type[VaultError]] = {400: VaultBadRequest, 404: VaultNotFound, 405: VaultNotFound}
     return kinds.get(status, UnexpectedAnswer)(said, status=status, messages=messages)
 
 

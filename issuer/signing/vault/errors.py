@@ -52,7 +52,7 @@ def _refused_request(error: errors.VaultError, path: SignPath) -> Failed | None:
                 f"duration, or rotate the CA. {error}.",
                 error.ca_ends,
             )
-        case errors.BadRequest():
+        case errors.VaultBadRequest():
             return Failed(
                 "RefusedByVault",
                 f'Vault\'s PKI path "{path}" refuses this certificate request. {error}. Ask for '
@@ -97,7 +97,7 @@ def _client_certificate_refused(error: errors.VaultError, connection: Connection
 def _broken_path(error: errors.VaultError, path: SignPath, connection: Connection) -> IssuerBroken:
     place = f' in namespace "{connection.namespace}"' if connection.namespace else ""
     match error:
-        case errors.Forbidden():
+        case errors.VaultForbidden():
             return IssuerBroken(
                 "PermissionDenied",
                 f'Vault does not permit "{path}"{place}: give the login\'s policy the capability "update" '
@@ -111,7 +111,7 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
             )
         case errors.IssuerNotFound():
             return IssuerBroken("IssuerNotFound", _issuer_not_found(path, place, error))
-        case errors.NotFound():
+        case errors.VaultNotFound():
             return IssuerBroken(
                 "PathNotFound",
                 f'Vault has nothing that signs at "{path}"{place}: check that a PKI engine is mounted at '

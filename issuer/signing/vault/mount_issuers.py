@@ -14,7 +14,7 @@ from http import HTTPStatus
 from itertools import islice
 from typing import Final
 
-from issuer.vault.errors import BadRequest, Forbidden, NotFound, ServerError, UnexpectedAnswer
+from issuer.vault.errors import ServerError, UnexpectedAnswer, VaultBadRequest, VaultForbidden, VaultNotFound
 from issuer.vault.pki import Pki
 from issuer.x509.certificates import Certificate
 from issuer.x509.chains.bundle import read_bundle
@@ -64,7 +64,7 @@ class MountIssuers:
         """The mount's issuers, or why they can't be had. Raises VaultError for passing trouble."""
         try:
             return await self._pki.issuers(), None
-        except (BadRequest, Forbidden, NotFound, UnexpectedAnswer) as error:
+        except (VaultBadRequest, VaultForbidden, VaultNotFound, UnexpectedAnswer) as error:
             return {}, str(error)
         except ServerError as error:
             if error.status != HTTPStatus.NOT_IMPLEMENTED:  # a proxy's answer, and no passing trouble
@@ -115,7 +115,7 @@ class MountIssuers:
             try:
                 pem = await self._pki.issuer_certificate(issuer)
                 self._found[issuer] = fingerprint(read_bundle(pem).certificates[0])
-            except (BadRequest, Forbidden, NotFound, UnexpectedAnswer, InvalidCertificate):
+            except (VaultBadRequest, VaultForbidden, VaultNotFound, UnexpectedAnswer, InvalidCertificate):
                 self._found[issuer] = ""  # not to be had, or no certificate: it knows nothing of this CA
         while len(self._found) > 2 * MAX_READ:
             del self._found[next(iter(self._found))]

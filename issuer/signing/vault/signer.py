@@ -12,7 +12,7 @@ from issuer.signing.vault.errors import Outcome, outcome
 from issuer.signing.vault.mount_issuers import MountIssuers
 from issuer.signing.vault.parameters import parameters
 from issuer.vault.connection import Connection
-from issuer.vault.errors import BadRequest, Forbidden, InvalidConnection, VaultError
+from issuer.vault.errors import InvalidConnection, VaultBadRequest, VaultError, VaultForbidden
 from issuer.vault.login.methods import AuthMethod, StaticToken
 from issuer.vault.login.tokens import LoggedIn, ignored
 from issuer.vault.paths import PathError, SignPath
@@ -109,7 +109,7 @@ class VaultSigner:
 
         try:
             signed = await self._session.call(sign)
-        except Forbidden as error:
+        except VaultForbidden as error:
             raise await self._refused(error, pki) from error
         except VaultError as error:
             raise outcome(error, pki.path, self._connection) from error
@@ -143,13 +143,13 @@ class VaultSigner:
 
         try:
             await self._session.call(revoke)
-        except Forbidden as error:
+        except VaultForbidden as error:
             raise Failed(
                 "RevocationNotPermitted",
                 'Vault does not let this issuer revoke: add the capability "update" on '
                 f'"{pki.path.mount}/revoke" to its policy, or revoke by hand. {error}.',
             ) from error
-        except BadRequest as error:
+        except VaultBadRequest as error:
             raise Failed("RevocationRefused", f"Vault did not revoke the certificate: {error}.") from error
         except VaultError as error:
             raise outcome(error, pki.path, self._connection) from error
@@ -162,7 +162,7 @@ class VaultSigner:
         """
         await self._session.close()
 
-    async def _refused(self, error: Forbidden, pki: Pki) -> Outcome:
+    async def _refused(self, error: VaultForbidden, pki: Pki) -> Outcome:
         """What a 403 to a sign means, told by whether the path refuses an empty request in the same way.
 
         A policy can limit parameters (allowed_parameters). A requester whose names it refuses must not be

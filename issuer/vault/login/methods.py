@@ -17,13 +17,13 @@ from hvac.api.auth_methods.token import Token as TokenApi
 from hvac.utils import format_url
 
 from issuer.vault.errors import (
-    BadRequest,
-    Forbidden,
     LoginRefused,
-    NotFound,
     ServerError,
     UnexpectedAnswer,
+    VaultBadRequest,
     VaultError,
+    VaultForbidden,
+    VaultNotFound,
 )
 from issuer.vault.login.client_certificate import ClientCertificate
 from issuer.vault.paths import auth_mount
@@ -71,7 +71,7 @@ class StaticToken:
             raise LoginRefused("The Vault token in the Secret is empty or not a token", method=self.name)
         try:
             answer = await TokenApi(client.adapter(value)).lookup_self()
-        except Forbidden as error:
+        except VaultForbidden as error:
             if error.by_policy:
                 # A good token without the `default` policy can't look itself up. Use it as it is: Vault says
                 # 403 when it ends.
@@ -210,7 +210,7 @@ async def logged_in(name: str, hint: str, call: Callable[[], Awaitable[Any]]) ->
     """The token of a login's answer. A refusal becomes LoginRefused with `hint`; other VaultErrors pass."""
     try:
         answer = await call()
-    except (BadRequest, Forbidden, NotFound) as error:
+    except (VaultBadRequest, VaultForbidden, VaultNotFound) as error:
         raise LoginRefused(
             f"{name} was refused. {hint}", method=name, status=error.status, messages=error.messages
         ) from error

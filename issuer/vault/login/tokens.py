@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from issuer.telemetry.tracing import span
-from issuer.vault.errors import BadRequest, Forbidden, LoginRefused, NotFound, Unreachable
+from issuer.vault.errors import LoginRefused, Unreachable, VaultBadRequest, VaultForbidden, VaultNotFound
 from issuer.vault.login.methods import AppRole, AuthMethod, Token, renew
 from issuer.vault.transport import VaultClient
 
@@ -149,7 +149,11 @@ class TokenSource:
             return None
         try:
             token = await renew(self._client, current.token)
-        except (BadRequest, Forbidden, NotFound):  # not renewable after all, ended, or not allowed to
+        except (
+            VaultBadRequest,
+            VaultForbidden,
+            VaultNotFound,
+        ):  # not renewable after all, ended, or not allowed to
             return None
         if token.ttl_seconds and token.ttl_seconds < current.first_ttl / 2:
             return None  # its maximum TTL draws near, each renewal would bring less

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from issuer.vault.errors import (
-    BadRequest,
     CAExpiresTooSoon,
     CANotReady,
-    Forbidden,
     IssuerNotFound,
-    NotFound,
     RoleNotFound,
     UnexpectedAnswer,
+    VaultBadRequest,
     VaultError,
+    VaultForbidden,
+    VaultNotFound,
 )
 from issuer.vault.pki import Pki, Signed, SignPath
 from issuer.vault.transport import VaultClient
@@ -82,10 +82,10 @@ MEANINGS = [
     (fake.NO_DEFAULT_ISSUER, CANotReady),
     (fake.NO_CA_KEY, CANotReady),
     (fake.CA_MAY_NOT_ISSUE, CANotReady),
-    (fake.NO_ROUTE, NotFound),
-    (fake.UNSUPPORTED_PATH, NotFound),
-    (fake.NO_NAMESPACE, NotFound),
-    (fake.POLICY_DENIES, Forbidden),
+    (fake.NO_ROUTE, VaultNotFound),
+    (fake.UNSUPPORTED_PATH, VaultNotFound),
+    (fake.NO_NAMESPACE, VaultNotFound),
+    (fake.POLICY_DENIES, VaultForbidden),
 ]
 
 
@@ -94,8 +94,8 @@ MEANINGS = [
     [
         *MEANINGS,
         (fake.CA_ENDS_FIRST, CAExpiresTooSoon),
-        (fake.NAME_NOT_ALLOWED, BadRequest),
-        (fake.WRONG_KEY_TYPE, BadRequest),
+        (fake.NAME_NOT_ALLOWED, VaultBadRequest),
+        (fake.WRONG_KEY_TYPE, VaultBadRequest),
     ],
 )
 async def test_each_refusal_of_a_sign_has_its_meaning(
@@ -118,7 +118,7 @@ async def test_a_name_in_the_csr_that_quotes_an_issuers_error_is_only_refused(
     vault.tell(fake.SIGN, (400, {"errors": [f"common name {name} not allowed by this role"]}))
     with pytest.raises(VaultError) as caught:
         await pki(client).sign("t", "CSR", {})
-    assert type(caught.value) is BadRequest
+    assert type(caught.value) is VaultBadRequest
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ async def test_the_chain_of_a_named_issuer_is_that_issuers(vault: FakeVault, cli
 @pytest.mark.parametrize(
     ("path", "what", "answer", "kind"),
     [
-        ("pki/sign/web", fake.CHAIN, fake.BAD_TOKEN, NotFound),
+        ("pki/sign/web", fake.CHAIN, fake.BAD_TOKEN, VaultNotFound),
         ("pki/sign/web", fake.CHAIN, (200, ""), CANotReady),
         ("pki/issuer/nope/sign/web", "GET /v1/pki/issuer/nope/json", NO_SUCH_ISSUER, IssuerNotFound),
         ("pki/issuer/default/sign/web", "GET /v1/pki/issuer/default/json", EMPTY_MOUNT, CANotReady),
@@ -228,5 +228,5 @@ async def test_revoking_takes_a_certificate_or_a_serial(vault: FakeVault, client
 
 async def test_revoking_what_is_not_there_is_refused(vault: FakeVault, client: VaultClient) -> None:
     vault.tell("POST /v1/pki/revoke", fake.UNKNOWN_SERIAL)
-    with pytest.raises(BadRequest, match="not found"):
+    with pytest.raises(VaultBadRequest, match="not found"):
         await pki(client).revoke("t", "aa:bb")

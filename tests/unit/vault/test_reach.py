@@ -14,15 +14,15 @@ from yarl import URL
 from issuer.servers.allowed import AllowedServers, Reach
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
-    BadRequest,
-    NotFound,
     Sealed,
     ServerError,
     ServerNotAllowed,
     UnexpectedAnswer,
     Unreachable,
     UntrustedTLS,
+    VaultBadRequest,
     VaultError,
+    VaultNotFound,
 )
 from issuer.vault.paths import SignPath
 from issuer.vault.peers import Peers
@@ -201,15 +201,15 @@ def pki(client: VaultClient) -> Pki:
     ("answer", "kind", "told"),
     [
         ((400, {"errors": [SECRET]}), UnexpectedAnswer, "answered 400 (application/json)"),
-        ((403, {"errors": [SECRET, "permission denied"]}), NotFound, "permission denied"),
-        ((404, {"errors": [SECRET]}), NotFound, "answered 404 (application/json)"),
+        ((403, {"errors": [SECRET, "permission denied"]}), VaultNotFound, "permission denied"),
+        ((404, {"errors": [SECRET]}), VaultNotFound, "answered 404 (application/json)"),
         ((500, {"errors": [f"internal error: {SECRET}"]}), ServerError, "internal error"),
         ((503, {"errors": [SECRET]}), ServerError, "answered 503 (application/json)"),
         ((502, f"<html>{SECRET}"), ServerError, "answered 502 (text/plain)"),
         ((400, f"{SECRET}"), UnexpectedAnswer, "answered 400 (text/plain)"),
         (fake.SEALED, Sealed, "Vault is sealed"),
-        (fake.NO_ROUTE, NotFound, "no handler for route"),
-        ((404, {"errors": []}), NotFound, "answered 404 (application/json)"),
+        (fake.NO_ROUTE, VaultNotFound, "no handler for route"),
+        ((404, {"errors": []}), VaultNotFound, "answered 404 (application/json)"),
         ((200, SECRET), VaultError, "no CA certificate"),
     ],
 )
@@ -233,13 +233,13 @@ async def test_vaults_words_are_told_once_it_has_shown_a_chain(
     vault.tell(fake.CHAIN, (200, CHAIN_PEM))
     vault.tell(fake.SIGN, (400, {"errors": ["common name x not allowed by this role"]}))
     client = VaultClient(connection(at(vault, "localhost"), *entries))
-    with pytest.raises(BadRequest, match="told once it has shown a CA chain") as caught:
+    with pytest.raises(VaultBadRequest, match="told once it has shown a CA chain") as caught:
         await pki(client).sign("t", "csr", {})
     assert "role" not in str(caught.value)
     await pki(client).ca_chain()
     # Also on a connection of its own, as a login by a client certificate has.
     for one in (client, client.beside(client.connection)):
-        with pytest.raises(BadRequest, match="not allowed by this role"):
+        with pytest.raises(VaultBadRequest, match="not allowed by this role"):
             await pki(one).sign("t", "csr", {})
         await one.close()
 
@@ -249,7 +249,7 @@ async def test_text_that_looks_like_a_chain_shows_nothing(vault: FakeVault) -> N
     vault.tell(fake.SIGN, (400, {"errors": [SECRET]}))
     client = VaultClient(connection(vault.url, LOOPBACK))
     await pki(client).ca_chain()
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(VaultBadRequest) as caught:
         await pki(client).sign("t", "csr", {})
     await client.close()
     assert "hunter2" not in str(caught.value)
@@ -274,7 +274,7 @@ async def test_a_chain_from_one_address_of_a_name_shows_nothing_of_another(
     names["rebind.test"] = ["127.0.0.2"]
     await client._sender._open().connector.close()  # type: ignore[union-attr]  # as when it ages
     client._sender._session = None
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(VaultBadRequest) as caught:
         await pki(client).sign("t", "csr", {})
     await client.close()
     server.close()

@@ -13,17 +13,17 @@ from yarl import URL
 from issuer.vault.answers import MAX_ANSWER_BYTES
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
-    BadRequest,
-    Forbidden,
     InvalidConnection,
-    NotFound,
     RateLimited,
     Sealed,
     ServerError,
     UnexpectedAnswer,
     Unreachable,
     UntrustedTLS,
+    VaultBadRequest,
     VaultError,
+    VaultForbidden,
+    VaultNotFound,
 )
 from issuer.vault.translate import Answer, cleaned, error_from_answer, error_from_exception
 from issuer.vault.transport import VaultClient, proxy_for
@@ -65,11 +65,11 @@ async def test_an_empty_answer_is_none_and_raw_is_text(vault: FakeVault) -> None
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (fake.NAME_NOT_ALLOWED, BadRequest),
-        (fake.POLICY_DENIES, Forbidden),
-        (fake.NO_ROUTE, NotFound),
-        ((405, {"errors": []}), NotFound),
-        ((413, "<html>too large</html>"), BadRequest),
+        (fake.NAME_NOT_ALLOWED, VaultBadRequest),
+        (fake.POLICY_DENIES, VaultForbidden),
+        (fake.NO_ROUTE, VaultNotFound),
+        ((405, {"errors": []}), VaultNotFound),
+        ((413, "<html>too large</html>"), VaultBadRequest),
         (fake.QUOTA, RateLimited),
         (fake.NO_ISSUER, ServerError),
         ((502, "<html>"), ServerError),
@@ -98,7 +98,7 @@ async def test_each_answer_has_its_error(
 def test_a_403_tells_a_policy_from_a_bad_token() -> None:
     def forbidden(text: str) -> bool:
         error = error_from_answer("x", Answer(403, {}, text.encode()))
-        assert isinstance(error, Forbidden)
+        assert isinstance(error, VaultForbidden)
         return error.by_policy
 
     assert forbidden('{"errors":["1 error occurred:\\n\\t* permission denied\\n\\n"]}')

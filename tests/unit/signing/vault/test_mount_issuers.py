@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from issuer.signing.vault.mount_issuers import MAX_READ, PAUSE_SECONDS, MountIssuers
-from issuer.vault.errors import Forbidden, NotFound, ServerError, UnexpectedAnswer, VaultError
+from issuer.vault.errors import ServerError, UnexpectedAnswer, VaultError, VaultForbidden, VaultNotFound
 from issuer.vault.paths import SignPath
 from issuer.vault.pki import Pki
 from issuer.x509.describe import serial_hex
@@ -50,7 +50,7 @@ class Mount:
     async def issuer_certificate(self, issuer: str) -> str:
         self.calls.append(issuer)
         if issuer not in self.listed or issuer in self.hidden:
-            raise NotFound("gone", status=404)
+            raise VaultNotFound("gone", status=404)
         return PEMS[self.listed[issuer]]
 
 
@@ -170,8 +170,8 @@ async def test_a_thousand_bad_answers_are_few_readings() -> None:
 @pytest.mark.parametrize(
     "refusal",
     [
-        Forbidden("no", status=403),
-        NotFound("no", status=404),
+        VaultForbidden("no", status=403),
+        VaultNotFound("no", status=404),
         UnexpectedAnswer("too large"),
         ServerError("no", status=501),
     ],

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from issuer.vault.errors import (
-    Forbidden,
     LoginRefused,
     Sealed,
     ServerError,
     UnexpectedAnswer,
     Unreachable,
     VaultError,
+    VaultForbidden,
 )
 from issuer.vault.login.methods import AppRole, AuthMethod, Kubernetes, StaticToken, Token
 from issuer.vault.login.tokens import TokenSource
@@ -344,7 +344,7 @@ async def test_a_403_on_a_fresh_token_is_raised(vault: FakeVault, client: VaultC
     vault.tell(fake.APPROLE_LOGIN, fake.login("s.one"), fake.login("s.two"))
     vault.tell("GET /v1/x", fake.BAD_TOKEN)
     session = VaultSession(client, ROLE)
-    with pytest.raises(Forbidden):
+    with pytest.raises(VaultForbidden):
         await session.call(lambda token: client.adapter(token).get("/v1/x"))
     assert len(vault.made("GET /v1/x")) == 2
 
@@ -356,11 +356,11 @@ async def test_a_policy_that_keeps_refusing_costs_no_login_each_time(
     vault.tell("GET /v1/x", fake.POLICY_DENIES)
     session = VaultSession(client, ROLE, clock)
     for _ in range(5):
-        with pytest.raises(Forbidden):
+        with pytest.raises(VaultForbidden):
             await session.call(lambda token: client.adapter(token).get("/v1/x"))
     assert len(vault.made(fake.APPROLE_LOGIN)) == 2
     clock.now += 31
-    with pytest.raises(Forbidden):
+    with pytest.raises(VaultForbidden):
         await session.call(lambda token: client.adapter(token).get("/v1/x"))
     assert len(vault.made(fake.APPROLE_LOGIN)) == 3
 
@@ -372,7 +372,7 @@ async def test_a_token_revoked_after_a_policys_refusal_is_still_replaced(
     vault.tell("GET /v1/refused", fake.POLICY_DENIES)
     vault.tell("GET /v1/x", fake.BAD_TOKEN, (200, {"data": {}}))
     session = VaultSession(client, ROLE, clock)
-    with pytest.raises(Forbidden):
+    with pytest.raises(VaultForbidden):
         await session.call(lambda token: client.adapter(token).get("/v1/refused"))
     assert await session.call(lambda token: client.adapter(token).get("/v1/x")) == {"data": {}}
 
