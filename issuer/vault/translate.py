@@ -57,7 +57,7 @@ _CLIENT_ALERT = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VaultAnswer:
     """One HTTP answer: `body` is bounded by the transport and stays out of repr.
 
     `server` names who sent it, where that is known; `shown` is False where that may be anybody (see `peers`).
@@ -70,7 +70,7 @@ class Answer:
     shown: bool = True
 
 
-def error_from_answer(where: str, answer: Answer) -> VaultError:
+def error_from_answer(where: str, answer: VaultAnswer) -> VaultError:
     """The error for an answer of status 400 or more. `where` is the method and path of the call.
 
     Of an answer of who may be anybody, status and media type are told, and of the body what Vault itself is
@@ -196,7 +196,7 @@ def _vault_messages(body: bytes) -> list[str] | None:
     return [message for message in errors if isinstance(message, str)]
 
 
-def _of_anybody(where: str, answer: Answer, raw: list[str] | None) -> tuple[str, list[str] | None]:
+def _of_anybody(where: str, answer: VaultAnswer, raw: list[str] | None) -> tuple[str, list[str] | None]:
     """What is told of an answer of who may be anybody: Vault's words as far as they are always the same."""
     said = f"The server answered {answer.status} ({_media_type(answer)}) to {where}"
     if not raw:
@@ -205,7 +205,7 @@ def _of_anybody(where: str, answer: Answer, raw: list[str] | None) -> tuple[str,
     return (said if known else f"{said} (its words are told once it has shown a CA chain)"), known
 
 
-def _media_type(answer: Answer) -> str:
+def _media_type(answer: VaultAnswer) -> str:
     """The media type of an answer, in the letters that one has."""
     found = _MEDIA_TYPE.match(answer.headers.get("Content-Type", ""))
     return found.group().lower() if found else "no media type"

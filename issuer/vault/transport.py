@@ -34,7 +34,7 @@ from issuer.vault.errors import (
     VaultError,
 )
 from issuer.vault.peers import Peers, Response, not_allowed
-from issuer.vault.translate import Answer, error_from_answer, error_from_exception, terse_error
+from issuer.vault.translate import VaultAnswer, error_from_answer, error_from_exception, terse_error
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,9 @@ class Sender:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    async def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> VaultAnswer:
         """Send one request and read its whole answer; never repeats it. `path` is absolute and already
         escaped.
 
@@ -97,7 +99,7 @@ class Sender:
 
     async def _send_once(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, where: str
-    ) -> Answer:
+    ) -> VaultAnswer:
         async with self._open().request(
             method,
             url,
@@ -117,7 +119,7 @@ class Sender:
                     )
             server = self._peers.of(url, response.peer) if isinstance(response, Response) else ""
             shown = self._peers.has_shown(server)
-            return Answer(response.status, response.headers, bytes(content), server, shown)
+            return VaultAnswer(response.status, response.headers, bytes(content), server, shown)
 
     def _failed(self, url: URL, where: str, error: Exception) -> VaultError:
         found = error_from_exception(where, error, self._peer)
@@ -133,11 +135,11 @@ class Sender:
         """The servers that have shown a CA chain."""
         return self._peers.shown
 
-    def show(self, answer: Answer, pem: str) -> None:
+    def show(self, answer: VaultAnswer, pem: str) -> None:
         """Take who sent `answer` for Vault if `pem`, which was read from it, holds a CA chain."""
         self._peers.show(answer.server, pem)
 
-    def _follow(self, method: str, url: URL, answer: Answer, where: str) -> URL:
+    def _follow(self, method: str, url: URL, answer: VaultAnswer, where: str) -> URL:
         """Where a redirect leads that may be followed: a standby's, to the same path of the same host by TLS.
 
         So no token leaves the host, and nothing is asked for but what was. Another port of the host may be
@@ -156,7 +158,7 @@ class Sender:
         # Of the answer nothing but scheme and port is taken.
         return url.with_scheme("https").with_port(target.port)
 
-    def _not_followed(self, where: str, target: URL, answer: Answer) -> str:
+    def _not_followed(self, where: str, target: URL, answer: VaultAnswer) -> str:
         # Where some server of a network redirects to isn't for a namespace to read.
         if self._peers.restricted:
             said = f"{where} was redirected ({answer.status})"
@@ -202,7 +204,7 @@ class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
 
     def __init__(self, sender: Sender, *, token: str | None, namespace: str | None) -> None:
         super().__init__(base_uri="", token=token, session=sender, namespace=namespace)
-        self._last: Answer | None = None
+        self._last: VaultAnswer | None = None
 
     async def request(
         self,
@@ -339,7 +341,7 @@ def _in_networks(host: str, no_proxy: str) -> bool:
     return False
 
 
-def _decoded(where: str, answer: Answer) -> dict[str, Any] | None:
+def _decoded(where: str, answer: VaultAnswer) -> dict[str, Any] | None:
     if answer.status == 204 or not answer.body:
         return None
     try:
@@ -353,7 +355,7 @@ def _decoded(where: str, answer: Answer) -> dict[str, Any] | None:
     return decoded
 
 
-def _text(where: str, answer: Answer) -> str:
+def _text(where: str, answer: VaultAnswer) -> str:
     try:
         return answer.body.decode()
     except UnicodeDecodeError as error:

@@ -24,7 +24,7 @@ from issuer.vault.errors import (
     VaultError,
 )
 from issuer.vault.login.aws import AWSCredentials, sts_host
-from issuer.vault.translate import Answer, cleaned
+from issuer.vault.translate import VaultAnswer, cleaned
 from issuer.vault.transport import Sender
 
 SESSION_NAME = "vault-issuer"
@@ -86,7 +86,7 @@ class TokenService:
             raise _refusal(answer.status, found, role_arn)
         return _credentials(found)
 
-    async def _post(self, body: bytes) -> Answer:
+    async def _post(self, body: bytes) -> VaultAnswer:
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", "Accept": "text/xml"}
         try:
             sender = Sender(Connection(self.url, ca_pem=self.ca_pem, timeout=self.timeout), peer="AWS STS")

@@ -25,7 +25,7 @@ from issuer.vault.errors import (
     VaultForbidden,
     VaultNotFound,
 )
-from issuer.vault.translate import Answer, cleaned, error_from_answer, error_from_exception
+from issuer.vault.translate import VaultAnswer, cleaned, error_from_answer, error_from_exception
 from issuer.vault.transport import VaultClient, proxy_for
 from tests.ca import TestCA
 from tests.unit.vault import fake
@@ -97,7 +97,7 @@ async def test_each_answer_has_its_error(
 
 def test_a_403_tells_a_policy_from_a_bad_token() -> None:
     def forbidden(text: str) -> bool:
-        error = error_from_answer("x", Answer(403, {}, text.encode()))
+        error = error_from_answer("x", VaultAnswer(403, {}, text.encode()))
         assert isinstance(error, VaultForbidden)
         return error.by_policy
 
@@ -111,7 +111,7 @@ def test_a_403_tells_a_policy_from_a_bad_token() -> None:
 
 def test_retry_after_is_kept_and_bounded() -> None:
     def after(value: str) -> float | None:
-        error = error_from_answer("x", Answer(429, {"Retry-After": value}, b""))
+        error = error_from_answer("x", VaultAnswer(429, {"Retry-After": value}, b""))
         assert isinstance(error, RateLimited)
         return error.retry_after
 
@@ -121,7 +121,7 @@ def test_retry_after_is_kept_and_bounded() -> None:
 def test_messages_are_bounded_and_hold_no_tokens() -> None:
     secret = "hvs." + "A" * 24
     body = f'{{"errors":["bad {secret} eyJhbGciOiJSUzI1NiJ9.e30.sig","{"y" * 900}","c","d","e"]}}'
-    error = error_from_answer("x", Answer(400, {}, body.encode()))
+    error = error_from_answer("x", VaultAnswer(400, {}, body.encode()))
     assert secret not in str(error)
     assert "eyJ" not in str(error)
     assert len(error.messages) == 3
