@@ -13,7 +13,7 @@ from issuer.x509.chains.chain import Chain, build_chain, is_root, signed_by
 from issuer.x509.describe import serial_hex, subject_text
 from issuer.x509.errors import ChainError
 from issuer.x509.usages import EVERY_USAGE
-from issuer.x509.verify import Asked, verify
+from issuer.x509.verify import RequestedCertificate, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _signature(one: Certificate, pool: Sequence[Certificate]) -> str:
 
 
 def differences(
-    found: Delivered, asked: Asked, issued_at: datetime, *, shorten: bool
+    found: Delivered, asked: RequestedCertificate, issued_at: datetime, *, shorten: bool
 ) -> list[dict[str, Any]]:
     """What of a chain that holds is other than was asked for, as when it was issued; `fatal` must never be.
 

@@ -20,7 +20,7 @@ from issuer.requests.status import APPROVAL_REASON
 from issuer.signing.vault.profile import Mismatch, path_length
 from issuer.x509.chains.bundle import read_delivered
 from issuer.x509.errors import InvalidCertificate
-from issuer.x509.verify import Asked
+from issuer.x509.verify import RequestedCertificate
 
 
 def report(case: Case, now: datetime) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _differences(case: Case, found: Delivered) -> list[dict[str, Any]]:
     if case.csr is None or case.issuer_key is None:
         return []
     request, spec = case.request, case.issuer_spec
-    asked = Asked(case.csr, request.is_ca, request.usages, request.duration)
+    asked = RequestedCertificate(case.csr, request.is_ca, request.usages, request.duration)
     if spec is not None:
         with suppress(Mismatch):  # the issuer may have changed since
             asked = replace(asked, path_length=path_length(spec, asked))

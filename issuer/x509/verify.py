@@ -58,7 +58,7 @@ _SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedCertificate:
     """What the request asked for. `usages` are cert-manager's names; none mean its default. `path_length` is
     how many CAs may stand below a CA; of no meaning for others."""
 
@@ -92,7 +92,7 @@ class _Difference:
 
 def verify(
     chain: Chain,
-    asked: Asked,
+    asked: RequestedCertificate,
     now: datetime,
     *,
     allowed: frozenset[str] | None = None,
@@ -123,14 +123,14 @@ def verify(
     )
 
 
-def _key(chain: Chain, asked: Asked) -> Iterator[_Difference]:
+def _key(chain: Chain, asked: RequestedCertificate) -> Iterator[_Difference]:
     if public_key(chain.leaf) != asked.request.public_key:
         yield _Difference(
             "PublicKeyDiffers", "the certificate is for another public key than the request's", True
         )
 
 
-def _names(chain: Chain, asked: Asked) -> Iterator[_Difference]:
+def _names(chain: Chain, asked: RequestedCertificate) -> Iterator[_Difference]:
     added = unasked(names(chain.leaf), asked.request.names)
     if added:
         yield _Difference(
@@ -141,7 +141,7 @@ def _names(chain: Chain, asked: Asked) -> Iterator[_Difference]:
         yield _Difference("NameDropped", f"the certificate lacks names that were asked for: {_list(dropped)}")
 
 
-def _authority(chain: Chain, asked: Asked) -> Iterator[_Difference]:
+def _authority(chain: Chain, asked: RequestedCertificate) -> Iterator[_Difference]:
     constraints = basic_constraints(chain.leaf)
     if constraints is not None and constraints.ca:
         if asked.is_ca:
@@ -269,7 +269,9 @@ def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
             yield _Difference("ChainNotValid", message, True)
 
 
-def _usages(chain: Chain, asked: Asked, allowed: frozenset[str] | None) -> Iterator[_Difference]:
+def _usages(
+    chain: Chain, asked: RequestedCertificate, allowed: frozenset[str] | None
+) -> Iterator[_Difference]:
     wanted = read_usages(asked.usages, is_ca=asked.is_ca)
     given = usages(chain.leaf)
     missing = (wanted.key - given.key) | (wanted.extended - given.extended) | wanted.unknown
@@ -297,7 +299,7 @@ def _usages(chain: Chain, asked: Asked, allowed: frozenset[str] | None) -> Itera
         yield _Difference("UsageAdded", message, expected=expected)
 
 
-def _subject(chain: Chain, asked: Asked) -> Iterator[_Difference]:
+def _subject(chain: Chain, asked: RequestedCertificate) -> Iterator[_Difference]:
     wanted, given = _attributes(asked.request.subject), _attributes(leaf_subject(chain.leaf))
     if added := given - wanted:
         yield _Difference("SubjectAdded", f"subject attributes were added: {_list(added)}")

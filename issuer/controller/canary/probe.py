@@ -23,7 +23,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import bounded, find
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.chains.chain import Chain
-from issuer.x509.verify import Asked
+from issuer.x509.verify import RequestedCertificate
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
@@ -225,7 +225,7 @@ class Probe:
         except (KubeError, TimeoutError):
             return None
 
-    def _verified(self, request: CertificateRequest, asked: Asked) -> Chain:
+    def _verified(self, request: CertificateRequest, asked: RequestedCertificate) -> Chain:
         began = time.monotonic()
         try:
             chain = verifying.verified(request, asked, self._target.roots_pem, self._now())

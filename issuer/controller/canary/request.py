@@ -16,7 +16,7 @@ from issuer.controller.canary.target import Target
 from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.x509.describe import span_text
 from issuer.x509.request import decode_request
-from issuer.x509.verify import Asked
+from issuer.x509.verify import RequestedCertificate
 
 LABEL: Final = f"{GROUP}/canary"
 """Label of every canary's request; its value says who made it."""
@@ -28,7 +28,7 @@ _USAGES: Final = ("digital signature", "key encipherment", "server auth")
 _NAME_LENGTH: Final = 200  # leaves room for the random end, below the 253 that a name may have
 
 
-def new_request(target: Target, maker: str) -> tuple[dict[str, Any], Asked]:
+def new_request(target: Target, maker: str) -> tuple[dict[str, Any], RequestedCertificate]:
     """A request for the target's name with a key of its own (EC P-256), and what it asks for.
 
     ``maker`` goes into its label.
@@ -53,4 +53,6 @@ def new_request(target: Target, maker: str) -> tuple[dict[str, Any], Asked]:
             "request": text,
         },
     }
-    return obj, Asked(decode_request(text), is_ca=False, usages=frozenset(_USAGES), duration=target.duration)
+    return obj, RequestedCertificate(
+        decode_request(text), is_ca=False, usages=frozenset(_USAGES), duration=target.duration
+    )

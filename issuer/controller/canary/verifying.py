@@ -16,10 +16,12 @@ from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import subject_text, time_text
 from issuer.x509.errors import X509Error
 from issuer.x509.usages import EVERY_USAGE
-from issuer.x509.verify import Asked, verify
+from issuer.x509.verify import RequestedCertificate, verify
 
 
-def verified(request: CertificateRequest, asked: Asked, roots_pem: str, now: datetime) -> Chain:
+def verified(
+    request: CertificateRequest, asked: RequestedCertificate, roots_pem: str, now: datetime
+) -> Chain:
     """The chain from ``status.certificate`` to ``status.ca``, verified against what was asked.
 
     With ``roots_pem`` one of these CAs must stand in it; without, its top must be the CA of the answer.

@@ -49,7 +49,7 @@ from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import decode_request
-from issuer.x509.verify import Asked
+from issuer.x509.verify import RequestedCertificate
 
 log = structlog.get_logger(__name__)
 
@@ -174,7 +174,7 @@ class RequestReconciler:
         return await self._judge_and_sign(request, asked, entry, story)
 
     async def _judge_and_sign(
-        self, request: Request, asked: Asked, entry: IssuerEntry, story: Story
+        self, request: Request, asked: RequestedCertificate, entry: IssuerEntry, story: Story
     ) -> Outcome:
         with story.judged(), span("decide"):
             approval = await self._judge(request, asked, entry)
@@ -194,7 +194,9 @@ class RequestReconciler:
             return Unguarded()
         return await self.signing.run(request, asked, entry, approval, story)
 
-    async def _judge(self, request: Request, asked: Asked, entry: IssuerEntry) -> Approval | Outcome:
+    async def _judge(
+        self, request: Request, asked: RequestedCertificate, entry: IssuerEntry
+    ) -> Approval | Outcome:
         if entry.spec is None:
             raise AssertionError("a checked issuer has a spec")
         # Before it is judged, so that a policy that changes meanwhile finds it and has it judged again.
@@ -387,11 +389,13 @@ def _not_ready(key: IssuerKey, entry: IssuerEntry) -> Waiting:
     return Waiting(key, f"{key} is not Ready ({entry.reason}): {entry.message}")
 
 
-def _asked(request: Request) -> Asked:
+def _asked(request: Request) -> RequestedCertificate:
     """What the request asks for; raises BadSpec, naming the field."""
     try:
         decoded = decode_request(request.spec.get("request") or "")
     except InvalidRequest as error:
         raise BadSpec(f"spec.request: {error}") from error
     request.check(decoded)
-    return Asked(request=decoded, is_ca=request.is_ca, usages=request.usages, duration=request.duration)
+    return RequestedCertificate(
+        request=decoded, is_ca=request.is_ca, usages=request.usages, duration=request.duration
+    )

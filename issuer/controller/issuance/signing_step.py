@@ -34,7 +34,7 @@ from issuer.x509.chains.bundle import Bundle, read_bundle, read_leaf
 from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError, X509Error
-from issuer.x509.verify import Asked, Finding, verify
+from issuer.x509.verify import Finding, RequestedCertificate, verify
 
 # Reasons of a Retry that concern every request of the issuer, not only the one that met it.
 ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable", "STSUnavailable"})
@@ -51,7 +51,7 @@ class _Work:
     """One request on its way to the CA and back: what was asked, what is sent, how the answer is judged."""
 
     request: Request
-    asked: Asked
+    asked: RequestedCertificate
     issuer: IssuerKey
     wanted: SigningRequest
     ca: CALife | None
@@ -101,7 +101,12 @@ class SigningStep:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def run(
-        self, request: Request, asked: Asked, entry: IssuerEntry, approval: Approval, story: Story
+        self,
+        request: Request,
+        asked: RequestedCertificate,
+        entry: IssuerEntry,
+        approval: Approval,
+        story: Story,
     ) -> Outcome:
         """Issued with the certificate held, or why there is none."""
         if entry.shared is None or entry.spec is None:
@@ -136,7 +141,7 @@ class SigningStep:
     def _plan(
         self,
         request: Request,
-        asked: Asked,
+        asked: RequestedCertificate,
         entry: IssuerEntry,
         spec: IssuerSpec,
         approval: Approval,
@@ -297,7 +302,7 @@ def _chains(signed: SignedCertificate, now: datetime, anchors: Anchors | None) -
         raise ChainError(cas.explains(error)) from error
 
 
-def _fitting(asked: Asked, entry: IssuerEntry, spec: IssuerSpec, now: datetime) -> timedelta:
+def _fitting(asked: RequestedCertificate, entry: IssuerEntry, spec: IssuerSpec, now: datetime) -> timedelta:
     """The life to ask for. What was seen in answers may be out of date: it shortens, but never refuses."""
     known, seen = entry.lives.get(asked.is_ca), entry.seen.get(asked.is_ca)
     if seen is None:

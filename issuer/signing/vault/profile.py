@@ -6,7 +6,7 @@ from issuer.api.issuers import IssuerSpec
 from issuer.vault.paths import Mode, PathError, SignPath
 from issuer.x509.extensions import NAME_CONSTRAINTS, asked_constraints
 from issuer.x509.usages import CERT_SIGN, read_usages
-from issuer.x509.verify import Asked
+from issuer.x509.verify import RequestedCertificate
 
 
 class Mismatch(ValueError):
@@ -40,7 +40,7 @@ def is_strict(spec: IssuerSpec, *, is_ca: bool) -> bool:
     return spec.verification == "Strict"
 
 
-def path_length(spec: IssuerSpec, asked: Asked) -> int:
+def path_length(spec: IssuerSpec, asked: RequestedCertificate) -> int:
     """How many CAs may stand below the asked one: what the CSR says, else the issuer's bound; 0 for a leaf.
 
     Raises Mismatch for what can't be served: CA flags that contradict each other, no place for CA
@@ -77,7 +77,7 @@ def path_length(spec: IssuerSpec, asked: Asked) -> int:
     return wanted
 
 
-def _check_name_constraints(asked: Asked) -> None:
+def _check_name_constraints(asked: RequestedCertificate) -> None:
     if any(one.oid == NAME_CONSTRAINTS for one in asked.request.extensions):
         raise Mismatch(
             "the CSR asks for name constraints, which are not issued (of a leaf they say nothing, RFC 5280 "

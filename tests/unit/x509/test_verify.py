@@ -16,7 +16,7 @@ from issuer.x509.chains.chain import build_chain
 from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.request import read_request
 from issuer.x509.usages import read_usages, usage_name
-from issuer.x509.verify import Asked, Finding, verify
+from issuer.x509.verify import Finding, RequestedCertificate, verify
 
 if TYPE_CHECKING:
     from tests.unit.x509.conftest import Authority, Make, Template
@@ -53,7 +53,7 @@ class Case:
         key = csr.public_key() if same_key else self.make.key().public_key()
         leaf = self.inter.sign(template or self.make.Template(), key)
         chain = build_chain(leaf, [self.inter.certificate, self.root.certificate], self.make.NOW + late)
-        asked = Asked(read_request(self.make.pem(csr)), is_ca, usages, duration, path_length)
+        asked = RequestedCertificate(read_request(self.make.pem(csr)), is_ca, usages, duration, path_length)
         now = self.make.NOW + late
         found = verify(chain, asked, now, allowed=allowed, strict=strict, shorten=shorten)
         return {finding.code: finding for finding in found}

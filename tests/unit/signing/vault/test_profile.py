@@ -16,7 +16,7 @@ from issuer.signing.vault.profile import (
     signs_whatever_is_asked,
 )
 from issuer.x509.request import read_request
-from issuer.x509.verify import Asked
+from issuer.x509.verify import RequestedCertificate
 from tests.builders import csr_with, issuer_object
 
 AUTHORITY: dict[str, Any] = {
@@ -29,8 +29,8 @@ def spec(path: str = "pki_int/sign/lab", **own: Any) -> IssuerSpec:
     return IssuerSpec.parse(issuer_object(path=path, **own)["spec"])
 
 
-def asked(*extensions: x509.ExtensionType, is_ca: bool = True) -> Asked:
-    return Asked(read_request(csr_with(*extensions)), is_ca, frozenset(), None)
+def asked(*extensions: x509.ExtensionType, is_ca: bool = True) -> RequestedCertificate:
+    return RequestedCertificate(read_request(csr_with(*extensions)), is_ca, frozenset(), None)
 
 
 def constraints(*, ca: bool, length: int | None = None) -> x509.BasicConstraints:
@@ -68,14 +68,16 @@ def test_a_ca_may_have_below_it_what_its_csr_asks_or_what_the_issuer_allows(
     ],
 )
 def test_what_contradicts_itself_or_the_issuer_is_refused(
-    own: dict[str, Any], wanted: Asked, why: str
+    own: dict[str, Any], wanted: RequestedCertificate, why: str
 ) -> None:
     with pytest.raises(Mismatch, match=why):
         path_length(spec(**own), wanted)
 
 
 def test_a_leaf_that_asks_to_sign_certificates_is_refused() -> None:
-    wanted = Asked(read_request(csr_with()), False, frozenset({"cert sign", "digital signature"}), None)
+    wanted = RequestedCertificate(
+        read_request(csr_with()), False, frozenset({"cert sign", "digital signature"}), None
+    )
     with pytest.raises(Mismatch, match=r"cert sign.*isCA"):
         path_length(spec(VERBATIM), wanted)
 
