@@ -70,7 +70,7 @@ class RequestedCertificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class VerificationFinding:
     """One difference. `code` is a CamelCase word for metrics and events, `message` is for people. `expected`:
     the approving policy allows it, so that it is no news."""
 
@@ -98,7 +98,7 @@ def verify(
     allowed: frozenset[str] | None = None,
     strict: bool = False,
     shorten: bool = False,
-) -> tuple[Finding, ...]:
+) -> tuple[VerificationFinding, ...]:
     """What of `chain` differs from `asked` at `now` (with time zone). Empty if nothing does.
 
     `allowed` are the usages, by cert-manager's names, that the approving policy allows; None where no policy
@@ -118,7 +118,7 @@ def verify(
         *_subject(chain, asked),
     )
     return tuple(
-        Finding(one.code, one.message, strict if one.fatal is None else one.fatal, one.expected)
+        VerificationFinding(one.code, one.message, strict if one.fatal is None else one.fatal, one.expected)
         for one in differences
     )
 

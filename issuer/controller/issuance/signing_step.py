@@ -34,7 +34,7 @@ from issuer.x509.chains.bundle import Bundle, read_bundle, read_leaf
 from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError, X509Error
-from issuer.x509.verify import Finding, RequestedCertificate, verify
+from issuer.x509.verify import RequestedCertificate, VerificationFinding, verify
 
 # Reasons of a Retry that concern every request of the issuer, not only the one that met it.
 ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable", "STSUnavailable"})
@@ -64,7 +64,7 @@ class _Work:
 class _NotAsAsked(X509Error):
     """What came back differs from what was asked, as these fatal findings say."""
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[VerificationFinding]) -> None:
         super().__init__("; ".join(one.message for one in findings))
         self.codes = frozenset(one.code for one in findings)
 
@@ -253,7 +253,7 @@ class SigningStep:
 
     async def _verified(
         self, shared: SharedSigner, signed: SignedCertificate, work: _Work
-    ) -> tuple[Chain, tuple[Finding, ...]]:
+    ) -> tuple[Chain, tuple[VerificationFinding, ...]]:
         """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered, and
         IssuerBroken or Retry when it is none that the issuer trusts, or that can't be said now."""
         now = self.now()
@@ -322,7 +322,9 @@ def _sooner(work: _Work, error: signing.Failed) -> CALife | None:
     return CALife(path, begins, ends)
 
 
-def _preferred(chains: Sequence[Chain], work: _Work, now: datetime) -> tuple[Chain, tuple[Finding, ...]]:
+def _preferred(
+    chains: Sequence[Chain], work: _Work, now: datetime
+) -> tuple[Chain, tuple[VerificationFinding, ...]]:
     """The first chain in which nothing is fatal, else the first: the CAs of one way up may allow the
     certificate (name constraints, path length) where those of another don't."""
     judged = (_judged(chain, work, now) for chain in chains)
@@ -332,13 +334,13 @@ def _preferred(chains: Sequence[Chain], work: _Work, now: datetime) -> tuple[Cha
     return next((one for one in judged if not _is_fatal(one[1])), first)
 
 
-def _judged(chain: Chain, work: _Work, now: datetime) -> tuple[Chain, tuple[Finding, ...]]:
+def _judged(chain: Chain, work: _Work, now: datetime) -> tuple[Chain, tuple[VerificationFinding, ...]]:
     allowance, shorten = work.approval.allowance, work.ca_expiry == "Shorten"
     allowed = None if allowance is None else allowance.usages
     return chain, verify(chain, work.asked, now, allowed=allowed, strict=work.strict, shorten=shorten)
 
 
-def _is_fatal(findings: Sequence[Finding]) -> bool:
+def _is_fatal(findings: Sequence[VerificationFinding]) -> bool:
     return any(one.fatal for one in findings)
 
 

@@ -16,7 +16,7 @@ from issuer.x509.chains.chain import build_chain
 from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.request import read_request
 from issuer.x509.usages import read_usages, usage_name
-from issuer.x509.verify import Finding, RequestedCertificate, verify
+from issuer.x509.verify import RequestedCertificate, VerificationFinding, verify
 
 if TYPE_CHECKING:
     from tests.unit.x509.conftest import Authority, Make, Template
@@ -48,7 +48,7 @@ class Case:
         path_length: int = 0,
         shorten: bool = False,
         allowed: frozenset[str] | None = None,
-    ) -> dict[str, Finding]:
+    ) -> dict[str, VerificationFinding]:
         csr = csr or self.make.request()
         key = csr.public_key() if same_key else self.make.key().public_key()
         leaf = self.inter.sign(template or self.make.Template(), key)
