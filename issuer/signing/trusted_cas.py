@@ -11,7 +11,7 @@ from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.secrets import References
 from issuer.signing.signer import Advisor, KnowsItsCAs, Signer
 from issuer.x509.chains.anchors import Anchors, shown_cas
-from issuer.x509.chains.chain import Authority, Chain
+from issuer.x509.chains.chain import Chain, SigningCA
 from issuer.x509.errors import InvalidCertificate
 
 FIELD: Final = "spec.trustedCA"
@@ -44,7 +44,7 @@ async def read_anchors(references: References, spec: IssuerSpec) -> Anchors | No
         ) from error
 
 
-def trusted_ways(found: Authority, anchors: Anchors | None, path: str) -> Authority:
+def trusted_ways(found: SigningCA, anchors: Anchors | None, path: str) -> SigningCA:
     """The ways up that hold an anchor. Raises IssuerBroken where none does."""
     if anchors is None:
         return found
@@ -56,7 +56,7 @@ def trusted_ways(found: Authority, anchors: Anchors | None, path: str) -> Author
             f"{shown_cas(found.ways[0].cas)}. If these are the right ones, name one of them in {FIELD}; a "
             "root that is named there must be among the issuers of the mount, as it is delivered, too",
         )
-    return Authority(ways)
+    return SigningCA(ways)
 
 
 def trusted_chains(chains: Sequence[Chain], anchors: Anchors | None) -> Sequence[Chain]:

@@ -13,7 +13,7 @@ from issuer.signing.trusted_cas import trusted_ways
 from issuer.x509.certificates import Certificate, basic_constraints
 from issuer.x509.chains.anchors import Anchors
 from issuer.x509.chains.bundle import Bundle, read_bundle, some
-from issuer.x509.chains.chain import Authority, Way, authority
+from issuer.x509.chains.chain import SigningCA, Way, signing_ca
 from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.errors import ChainError, X509Error
 
@@ -39,7 +39,7 @@ def ca_facts(ca_pem: str, path: str, now: datetime, anchors: Anchors | None = No
     bundle = _chain(ca_pem)
     signing = bundle.certificates[0]
     try:
-        found = authority(bundle.certificates, now, anchors)
+        found = signing_ca(bundle.certificates, now, anchors)
     except ChainError as error:
         raise IssuerBroken(
             "InvalidCAChain",
@@ -63,7 +63,7 @@ def ca_facts(ca_pem: str, path: str, now: datetime, anchors: Anchors | None = No
     )
 
 
-def _sooner_warning(signing: Certificate, found: Authority, path: str) -> tuple[str, ...]:
+def _sooner_warning(signing: Certificate, found: SigningCA, path: str) -> tuple[str, ...]:
     """What to do where Vault signs by a certificate of the CA that ends before another of the same key."""
     end = signing.not_valid_after_utc
     if found.not_after <= end:
@@ -77,7 +77,7 @@ def _sooner_warning(signing: Certificate, found: Authority, path: str) -> tuple[
     )
 
 
-def _roots_warning(found: Authority, path: str) -> tuple[str, ...]:
+def _roots_warning(found: SigningCA, path: str) -> tuple[str, ...]:
     """What `ca.crt` holds, and why, where the CA stands below several roots."""
     if len(found.roots) < 2:
         return ()
@@ -97,7 +97,7 @@ def _left_out(bundle: Bundle, path: str) -> tuple[str, ...]:
     return (f"left out of the chain of the CA behind {path}: {some(bundle.left_out)}",)
 
 
-def _by_root(found: Authority) -> list[Way]:
+def _by_root(found: SigningCA) -> list[Way]:
     """One way for each root, the preferred one: the first."""
     return list({way.top: way for way in reversed(found.ways) if way.complete}.values())[::-1]
 

@@ -41,7 +41,7 @@ from issuer.x509.extensions import (
     may_sign_certificates,
 )
 
-__all__ = ["Chain", "authority", "build_chain", "candidate_chains", "read_certificates"]
+__all__ = ["Chain", "build_chain", "candidate_chains", "read_certificates", "signing_ca"]
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far notBefore may lie ahead."""
@@ -120,7 +120,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
+class SigningCA:
     """A CA that signs: the ways up from it that certificates get, the preferred one first."""
 
     ways: tuple[Way, ...]
@@ -172,7 +172,7 @@ def candidate_chains(
     return tuple(way.below(leaf) for way in ways)
 
 
-def authority(cas: Sequence[Certificate], now: datetime, anchors: Anchors | None = None) -> Authority:
+def signing_ca(cas: Sequence[Certificate], now: datetime, anchors: Anchors | None = None) -> SigningCA:
     """The CA `cas[0]` with the ways up through `cas` that a leaf of it gets at `now`.
 
     Raises ChainError where none of its certificates would have a chain.
@@ -180,7 +180,7 @@ def authority(cas: Sequence[Certificate], now: datetime, anchors: Anchors | None
     first, others = cas[0], _pool(cas)
     name, key = _subject(first), public_key(first)
     signers = [one for one in others if _subject(one) == name and public_key(one) == key]
-    return Authority(ways_up(signers, others, now, until=now, anchors=anchors))
+    return SigningCA(ways_up(signers, others, now, until=now, anchors=anchors))
 
 
 def ways_up(

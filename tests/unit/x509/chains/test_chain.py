@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from issuer.x509.chains.anchors import Anchors
-from issuer.x509.chains.chain import authority, build_chain, candidate_chains, read_certificates
+from issuer.x509.chains.chain import build_chain, candidate_chains, read_certificates, signing_ca
 from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError
 
@@ -105,7 +105,7 @@ def test_of_several_ways_up_the_first_in_the_pools_order_is_taken(make: Make) ->
         ([by.inter, by.cross, by.old], by_old),
     ):
         assert build_chain(by.leaf, pool, make.NOW).cas == wanted
-        found = authority([by.inter, *pool], make.NOW)
+        found = signing_ca([by.inter, *pool], make.NOW)
         assert found.ways[0].cas == wanted
     assert found.roots == (by.old,)
 
@@ -122,7 +122,7 @@ def test_no_way_leads_through_a_ca_that_has_ended_or_not_begun(
     good = by.new if old < 0 else by.old
     for pool in itertools.permutations([by.inter, by.new, by.cross, by.old]):
         assert build_chain(by.leaf, pool, make.NOW).top == good
-        found = authority([by.inter, *pool], make.NOW)
+        found = signing_ca([by.inter, *pool], make.NOW)
         assert found.roots == (good,)
         assert found.is_current(make.NOW)
 
@@ -135,7 +135,7 @@ def test_a_complete_way_that_has_ended_gives_way_to_one_without_a_root(make: Mak
     leaf = late.sign(make.Template())
     pool = [late.certificate, old, early.certificate]
     assert build_chain(leaf, pool, make.NOW).cas == (late.certificate,)
-    assert authority(pool, make.NOW).not_after == late.certificate.not_valid_after_utc
+    assert signing_ca(pool, make.NOW).not_after == late.certificate.not_valid_after_utc
 
 
 def test_a_leaf_gets_the_first_way_that_lasts_as_long_as_it(make: Make) -> None:
@@ -148,7 +148,7 @@ def test_a_leaf_gets_the_first_way_that_lasts_as_long_as_it(make: Make) -> None:
     longest = by.sign(make.Template(end=make.NOW + 900 * make.DAY))
     assert build_chain(longest, pool, make.NOW).top == by.new
     # So the CA's end, by which requests are refused or shortened, is that of the way that lasts longest.
-    found = authority(pool, make.NOW)
+    found = signing_ca(pool, make.NOW)
     assert found.not_after == make.NOW + 300 * make.DAY
     assert found.roots == (by.old, by.new)
 
@@ -163,7 +163,7 @@ def test_a_way_with_an_anchor_is_taken_before_one_with_a_root(make: Make) -> Non
     assert build_chain(leaf, pool, make.NOW).top == new.certificate
     trusted = Anchors.from_hex([fingerprint(old)])
     assert candidate_chains(leaf, pool, make.NOW, trusted)[0].cas == (old,)
-    assert authority(pool, make.NOW, trusted).ways[0].cas == (old,)
+    assert signing_ca(pool, make.NOW, trusted).ways[0].cas == (old,)
     # With none at all, what is there is told by whoever asked for an anchor.
     none = Anchors.from_hex(["00" * 32])
     assert candidate_chains(leaf, pool, make.NOW, none)[0].top == new.certificate
@@ -171,7 +171,7 @@ def test_a_way_with_an_anchor_is_taken_before_one_with_a_root(make: Make) -> Non
 
 def test_with_no_current_way_the_chain_is_still_told(make: Make) -> None:
     by = Crossed(make, old=-1, new=-2)
-    found = authority([by.inter, by.new, by.cross, by.old], make.NOW)
+    found = signing_ca([by.inter, by.new, by.cross, by.old], make.NOW)
     assert not found.is_current(make.NOW)
     assert build_chain(by.leaf, [by.inter, by.new, by.cross, by.old], make.NOW).complete
 
@@ -185,15 +185,15 @@ def test_two_certificates_of_the_signing_ca_are_two_ways(make: Make, first: int)
     pool = [one.certificate for one in ([early, late, root], [late, early, root])[first]]
     chain = build_chain(leaf, pool, make.NOW)
     assert chain.intermediates == (late.certificate,)
-    assert authority(pool, make.NOW).not_after == chain.not_after == late.certificate.not_valid_after_utc
+    assert signing_ca(pool, make.NOW).not_after == chain.not_after == late.certificate.not_valid_after_utc
 
 
 def test_an_authority_that_may_not_sign_has_no_way_up(make: Make) -> None:
     root = make.root(template=make.CA.but(path_length=0))
     inter = root.authority("Int")
     with pytest.raises(ChainError, match="allows 0 CAs below it"):
-        authority([inter.certificate, root.certificate], make.NOW)
-    assert authority([inter.certificate], make.NOW).roots == ()
+        signing_ca([inter.certificate, root.certificate], make.NOW)
+    assert signing_ca([inter.certificate], make.NOW).roots == ()
 
 
 def test_cas_that_signed_each_other_end_the_search(make: Make) -> None:

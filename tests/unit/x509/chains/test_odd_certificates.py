@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from issuer.x509.certificates import Certificate, basic_constraints, is_authority, public_key, usages
 from issuer.x509.chains.bundle import read_bundle, read_delivered, read_leaf
-from issuer.x509.chains.chain import authority, build_chain, is_root, signed_by
+from issuer.x509.chains.chain import build_chain, is_root, signed_by, signing_ca
 from issuer.x509.chains.constraints import violations
 from issuer.x509.describe import fingerprint, serial_hex, subject_text, time_text
 from issuer.x509.encoding.raw import read_raw
@@ -164,18 +164,18 @@ def test_a_forged_root_never_goes_before_the_one_whose_signature_holds() -> None
     named = odd.plain_name("Int")
     inter = odd.certificate(odd.Shape(subject=named, issuer=shape.subject), inter_key, key)
     pool = read_bundle(odd.pem(inter, forged, real)).certificates
-    found = authority(pool, NOW)
+    found = signing_ca(pool, NOW)
     assert [der(way.top) for way in found.ways] == [real]
     # Made by another key for certain: no root at all, whatever the algorithm.
     for digest in ("sha256", "sha1"):
         wrong = odd.certificate(shape.but(digest=digest), key, odd.new_key(rsa_key=True))
-        assert not authority(read_bundle(odd.pem(inter, wrong)).certificates, NOW).roots
+        assert not signing_ca(read_bundle(odd.pem(inter, wrong)).certificates, NOW).roots
     # Nor one whose key identifiers say so.
     other = odd.extension("2.5.29.35", odd.tlv(0x30, odd.tlv(0x80, b"another")))
     own = odd.extension("2.5.29.14", odd.tlv(4, b"its own"))
     rolled = odd.ODD["MD2"].change(shape.but(extensions=(*shape.extensions, own, other)))
     pool = read_bundle(odd.pem(inter, odd.certificate(rolled, key, key))).certificates
-    assert not authority(pool, NOW).roots
+    assert not signing_ca(pool, NOW).roots
 
 
 def test_an_old_root_may_have_no_extensions_and_an_intermediate_may_not() -> None:
@@ -341,7 +341,7 @@ def test_no_octet_that_is_changed_raises_anything_else(data: st.DataObject) -> N
         chain = build_chain(read_leaf(odd.pem(parts[2])), bundle.certificates, NOW)
         list(violations(chain))
         _ = [(subject_text(ca), serial_hex(ca), time_text(ca.not_valid_after_utc)) for ca in chain.cas]
-        authority(bundle.certificates, NOW)
+        signing_ca(bundle.certificates, NOW)
     except (InvalidCertificate, ChainError):
         pass
 
@@ -378,6 +378,6 @@ def test_no_extension_raises_anything_else(which: str, value: bytes, critical: b
     try:
         bundle = read_bundle(odd.pem(root), needed=1)
         list(violations(build_chain(read_leaf(odd.pem(leaf)), bundle.certificates, NOW)))
-        authority(bundle.certificates, NOW)
+        signing_ca(bundle.certificates, NOW)
     except (InvalidCertificate, ChainError):
         pass
