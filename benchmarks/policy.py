@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from issuer.policy.compiled import Policy, compile_policy
+from issuer.policy.compiled import CompiledPolicy, compile_policy
 from issuer.policy.decision import Verdict, review
 from issuer.policy.facts import Facts, IssuerReference
 from issuer.x509.request import read_request
@@ -115,14 +115,14 @@ def measure(count: int, selected: int, runs: int = 10) -> Timing:
     )
 
 
-def _average(policies: Sequence[Policy], request: Facts, repeats: int) -> float:
+def _average(policies: Sequence[CompiledPolicy], request: Facts, repeats: int) -> float:
     started = time.perf_counter()
     for _ in range(repeats):
         _decide(policies, request)
     return (time.perf_counter() - started) / repeats
 
 
-def _decide(policies: Sequence[Policy], request: Facts) -> None:
+def _decide(policies: Sequence[CompiledPolicy], request: Facts) -> None:
     found = review(policies, {}, request, LABELS)
     # All are usable and the last approves: the worst case, as every selected policy is judged.
     decision = found.decide(dict.fromkeys(found.to_ask, True))

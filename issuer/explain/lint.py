@@ -20,7 +20,7 @@ from issuer.explain.policies import PEER_GROUP, is_policy, problem_lines, unknow
 from issuer.manifests.documents import Document, read_tree
 from issuer.manifests.errors import BadInput
 from issuer.manifests.rbac import bound_groups
-from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
+from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import guards
 
@@ -130,7 +130,7 @@ def _spec(policy: Document) -> Iterator[_Said]:
         yield Level.WARNING, field, message
 
 
-def _selector(policy: Policy, spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _selector(policy: CompiledPolicy, spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     reference = _inner(spec, "selector", "issuerRef")
     if not any(guards(policy, _ours(kind, reference)) for kind in (ISSUER_KIND, CLUSTER_ISSUER_KIND)):
         field = "group" if _is_other_group(policy, reference) else "kind"
@@ -151,7 +151,7 @@ def _ours(kind: str, reference: Mapping[str, Any], group: str = GROUP) -> Issuer
     return IssuerReference(name=str(reference.get("name") or _SOME_NAME), kind=kind, group=group)
 
 
-def _is_other_group(policy: Policy, reference: Mapping[str, Any]) -> bool:
+def _is_other_group(policy: CompiledPolicy, reference: Mapping[str, Any]) -> bool:
     kind = str(reference.get("kind") or ISSUER_KIND)
     group = str(reference.get("group") or "")
     return (

@@ -11,7 +11,7 @@ from issuer.api.model import SpecError
 from issuer.api.policy import PolicySpec
 from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
-from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
+from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 
 PEER_GROUP: Final = "policy.cert-manager.io"
 """approver-policy's group. Its policies are read too, so that they can be tried before moving over."""
@@ -21,7 +21,7 @@ PEER_GROUP: Final = "policy.cert-manager.io"
 class PolicySet:
     """Policies that can be judged by, those that can't (by name, all problems), and the specs of both."""
 
-    policies: tuple[Policy, ...] = ()
+    policies: tuple[CompiledPolicy, ...] = ()
     invalid: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     specs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ def spec_of(document: Document) -> Mapping[str, Any]:
 
 def compiled(specs: Sequence[tuple[str, Mapping[str, Any]]], notes: Sequence[str] = ()) -> PolicySet:
     """These policies, by name and spec."""
-    policies: list[Policy] = []
+    policies: list[CompiledPolicy] = []
     invalid: dict[str, tuple[str, ...]] = {}
     for name, spec in specs:
         try:

@@ -16,13 +16,13 @@ from issuer.policy.problems import PolicyInvalid, Problem
 from issuer.x509.contents import COMMON_NAME, Part, Place
 
 __all__ = [
-    "Allowed",
-    "Constraints",
-    "Policy",
+    "AllowedValues",
+    "CompiledConstraints",
+    "CompiledPolicy",
+    "CompiledRule",
+    "CompiledSelector",
     "PolicyInvalid",
     "Problem",
-    "Rule",
-    "Selector",
     "compile_policy",
 ]
 
@@ -57,7 +57,7 @@ PATHS: Final[dict[Place, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CompiledRule:
     """A rule and what people are told when it fails. Its index is its place in `validations`."""
 
     program: Program
@@ -65,18 +65,18 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowedValues:
     """What one place may hold. `patterns` is None where only rules decide; `single` fields say `value`."""
 
     path: str
     patterns: NamePatterns | None
     required: bool
-    rules: tuple[Rule, ...]
+    rules: tuple[CompiledRule, ...]
     single: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Constraints:
+class CompiledConstraints:
     """Durations in nanoseconds, sizes in bits, as written and as numbers."""
 
     min_duration: tuple[int, str] | None = None
@@ -92,7 +92,7 @@ class Constraints:
 
 
 @dataclass(frozen=True, slots=True)
-class Selector:
+class CompiledSelector:
     """Patterns by field of issuerRef; of namespaces (None: all); and labels."""
 
     issuer: tuple[tuple[str, Pattern], ...]
@@ -101,18 +101,18 @@ class Selector:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class CompiledPolicy:
     """A policy that can be evaluated."""
 
     name: str
-    selector: Selector
-    allowed: Mapping[Place, Allowed]
+    selector: CompiledSelector
+    allowed: Mapping[Place, AllowedValues]
     is_ca: bool | None
     usages: tuple[str, ...] | None
-    constraints: Constraints
+    constraints: CompiledConstraints
 
 
-def compile_policy(name: str, spec: Mapping[str, Any] | PolicySpec) -> Policy:
+def compile_policy(name: str, spec: Mapping[str, Any] | PolicySpec) -> CompiledPolicy:
     """The policy `name` of this spec. Raises PolicyInvalid with every problem that was found."""
     if not isinstance(spec, PolicySpec):
         try:
@@ -125,7 +125,7 @@ def compile_policy(name: str, spec: Mapping[str, Any] | PolicySpec) -> Policy:
     if found:
         raise PolicyInvalid(tuple(found))
     body = spec.allowed
-    return Policy(
+    return CompiledPolicy(
         name,
         _selector(spec),
         allowed,
@@ -135,34 +135,34 @@ def compile_policy(name: str, spec: Mapping[str, Any] | PolicySpec) -> Policy:
     )
 
 
-def _selector(spec: PolicySpec) -> Selector:
+def _selector(spec: PolicySpec) -> CompiledSelector:
     issuer, namespace = spec.selector.issuer_ref, spec.selector.namespace
     fields = [("name", issuer.name), ("kind", issuer.kind), ("group", issuer.group)] if issuer else []
     names = namespace.match_names if namespace else ()
     labels = (namespace.match_labels if namespace else None) or {}
-    return Selector(
+    return CompiledSelector(
         tuple((field, Pattern.parse(text)) for field, text in fields if text is not None),
         Patterns.parse(names) if names else None,
         tuple(sorted(labels.items())),
     )
 
 
-def _constraints(spec: PolicySpec, found: list[Problem]) -> Constraints:
+def _constraints(spec: PolicySpec, found: list[Problem]) -> CompiledConstraints:
     given = spec.constraints
     if given is None:
-        return Constraints()
+        return CompiledConstraints()
     shortest = find.duration(given.min_duration, "minDuration", found)
     longest = find.duration(given.max_duration, "maxDuration", found)
     if shortest and longest and longest[0] < shortest[0]:
         found.append(Problem("spec.constraints.maxDuration", "is shorter than minDuration"))
     key = given.private_key
     if key is None:
-        return Constraints(shortest, longest)
+        return CompiledConstraints(shortest, longest)
     found.extend(find.key(key))
-    return Constraints(shortest, longest, key.algorithm, key.min_size, key.max_size)
+    return CompiledConstraints(shortest, longest, key.algorithm, key.min_size, key.max_size)
 
 
-def _all_allowed(spec: PolicySpec, found: list[Problem]) -> Iterator[tuple[Place, Allowed]]:
+def _all_allowed(spec: PolicySpec, found: list[Problem]) -> Iterator[tuple[Place, AllowedValues]]:
     body = spec.allowed
     if body is None:
         return
@@ -188,7 +188,7 @@ def _all_allowed(spec: PolicySpec, found: list[Problem]) -> Iterator[tuple[Place
 
 def _typed(
     entries: Iterable[TypedTexts], part: Part, path: str, found: list[Problem]
-) -> Iterator[tuple[Place, Allowed]]:
+) -> Iterator[tuple[Place, AllowedValues]]:
     seen: set[str] = set()
     for index, entry in enumerate(entries):
         where = f"{path}[{index}]"
@@ -200,7 +200,7 @@ def _typed(
 
 def _allowed(
     entry: AllowedText | AllowedTexts, place: Place, paths: tuple[str, str], found: list[Problem]
-) -> Allowed:
+) -> AllowedValues:
     """What `place` may hold; `paths` are where violations are reported, and problems of the policy itself."""
     path, where = paths
     single = isinstance(entry, AllowedText)
@@ -212,10 +212,10 @@ def _allowed(
         found.append(Problem(f"{where}.{field}", f"{field} or validations is needed where required is true"))
     rules = tuple(_rules(entry.validations, f"{where}.validations", found))
     patterns = None if texts is None else NamePatterns.parse(place, texts)
-    return Allowed(path, patterns, bool(entry.required), rules, single)
+    return AllowedValues(path, patterns, bool(entry.required), rules, single)
 
 
-def _rules(given: Iterable[ValidationRule], path: str, found: list[Problem]) -> Iterator[Rule]:
+def _rules(given: Iterable[ValidationRule], path: str, found: list[Problem]) -> Iterator[CompiledRule]:
     seen: set[str] = set()
     for index, rule in enumerate(given):
         where = f"{path}[{index}]"
@@ -227,4 +227,4 @@ def _rules(given: Iterable[ValidationRule], path: str, found: list[Problem]) -> 
         except RuleError as error:
             found.append(Problem(where, str(error)))
             continue
-        yield Rule(program, find.rule_message(rule))
+        yield CompiledRule(program, find.rule_message(rule))

@@ -14,7 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from issuer.policy.compiled import Policy
+from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.evaluation import Shared, Violation, violations
 from issuer.policy.facts import Facts
 from issuer.policy.selection import mismatch
@@ -137,7 +137,7 @@ class Review:
     """
 
     to_ask: tuple[str, ...]
-    _selected: Mapping[str, Policy]
+    _selected: Mapping[str, CompiledPolicy]
     _set_aside: tuple[PolicyResult, ...]
     _facts: Facts
     _shared: Shared | None = None
@@ -184,7 +184,7 @@ def tells_unprocessed(message: str) -> bool:
 
 
 def review(
-    policies: Sequence[Policy],
+    policies: Sequence[CompiledPolicy],
     invalid: Mapping[str, str],
     facts: Facts,
     labels: Mapping[str, str] | None,
@@ -193,7 +193,7 @@ def review(
 
     `invalid` says, by name, why a policy is not among them; `labels` are the namespace's (None: not known).
     """
-    selected: dict[str, Policy] = {}
+    selected: dict[str, CompiledPolicy] = {}
     aside = [PolicyResult(name, False, "invalid", text, ()) for name, text in invalid.items()]
     for policy in sorted(policies, key=lambda policy: policy.name):
         away = mismatch(policy, facts, facts.namespace, labels)
@@ -209,11 +209,11 @@ def review(
     )
 
 
-def _allowance(policy: Policy) -> Allowance:
+def _allowance(policy: CompiledPolicy) -> Allowance:
     return Allowance(frozenset(policy.usages or ()), policy.constraints.longest)
 
 
-def _cut_off(policy: Policy, facts: Facts) -> timedelta:
+def _cut_off(policy: CompiledPolicy, facts: Facts) -> timedelta:
     """How much of the duration the policy would take away."""
     longest = policy.constraints.longest
     if not facts.shortens or facts.duration is None or longest is None:

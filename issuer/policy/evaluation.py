@@ -12,7 +12,7 @@ from typing import Final
 
 from issuer.api.duration import format_duration
 from issuer.policy.cel.expressions import POLICY_LIMIT, Variables
-from issuer.policy.compiled import PATHS, Allowed, Constraints, Policy
+from issuer.policy.compiled import PATHS, AllowedValues, CompiledConstraints, CompiledPolicy
 from issuer.policy.extensions import extension_violations
 from issuer.policy.facts import Facts
 from issuer.policy.patterns.names import NO_UNDERSCORE, needs_underscore
@@ -53,7 +53,7 @@ class Shared:
         return cls(variables, (*defects, *extension_violations(facts)))
 
 
-def violations(policy: Policy, facts: Facts, shared: Shared | None = None) -> tuple[Violation, ...]:
+def violations(policy: CompiledPolicy, facts: Facts, shared: Shared | None = None) -> tuple[Violation, ...]:
     """All violations, with the path of the policy's field that each is against. Never raises.
 
     `shared` is what `Shared.of(facts)` gave, when several policies judge the same request.
@@ -76,7 +76,9 @@ def violations(policy: Policy, facts: Facts, shared: Shared | None = None) -> tu
     return tuple(found)
 
 
-def _typed(policy: Policy, part: Part, contents: Contents, variables: Variables) -> Iterator[Violation]:
+def _typed(
+    policy: CompiledPolicy, part: Part, contents: Contents, variables: Variables
+) -> Iterator[Violation]:
     """Places with an OID of their own: first those of the request, then what the policy requires."""
     places = [place for place in contents.values if place[0] is part and place not in _NAMED]
     for place in dict.fromkeys([*places, *(p for p in policy.allowed if p[0] is part and p not in _NAMED)]):
@@ -84,7 +86,7 @@ def _typed(policy: Policy, part: Part, contents: Contents, variables: Variables)
 
 
 def _judge(
-    allowed: Allowed | None, place: Place, contents: Contents, variables: Variables
+    allowed: AllowedValues | None, place: Place, contents: Contents, variables: Variables
 ) -> Sequence[Violation]:
     given = contents.values.get(place, ())
     # approver-policy takes an empty value of these for none.
@@ -98,14 +100,14 @@ def _judge(
     return [*missing, *unmatched, *_failed_rules(allowed, values, variables)]
 
 
-def _missing(allowed: Allowed | None, place: Place, contents: Contents) -> tuple[Violation, ...]:
+def _missing(allowed: AllowedValues | None, place: Place, contents: Contents) -> tuple[Violation, ...]:
     if allowed is None or not allowed.required or any(defect.place == place for defect in contents.defects):
         return ()
     return (Violation(f"{allowed.path}.required", "is required, and the request has none"),)
 
 
 def _unmatched(
-    allowed: Allowed, place: Place, values: tuple[Value, ...], variables: Variables
+    allowed: AllowedValues, place: Place, values: tuple[Value, ...], variables: Variables
 ) -> Iterator[Violation]:
     patterns = allowed.patterns
     path = f"{allowed.path}.{'value' if allowed.single else 'values'}"
@@ -127,7 +129,9 @@ def _unmatched(
         yield Violation(path, f"{shown(value.text)} {why}: allowed is {shown_list(patterns.texts)}")
 
 
-def _failed_rules(allowed: Allowed, values: tuple[Value, ...], variables: Variables) -> Iterator[Violation]:
+def _failed_rules(
+    allowed: AllowedValues, values: tuple[Value, ...], variables: Variables
+) -> Iterator[Violation]:
     left = MAX_REPORTED
     for value in values:
         for index, rule in enumerate(allowed.rules):
@@ -173,19 +177,19 @@ def _defect(defect: Defect) -> Violation:
     return Violation(path, f"the {part}{named} {defect.problem}")
 
 
-def _is_ca(policy: Policy, facts: Facts) -> Iterator[Violation]:
+def _is_ca(policy: CompiledPolicy, facts: Facts) -> Iterator[Violation]:
     if facts.is_ca and not policy.is_ca:
         yield Violation("spec.allowed.isCA", "the request has spec.isCA true; that is not allowed")
 
 
-def _usages(policy: Policy, facts: Facts) -> Iterator[Violation]:
+def _usages(policy: CompiledPolicy, facts: Facts) -> Iterator[Violation]:
     allowed = policy.usages or ()
     bad = [usage for usage in facts.usages if usage not in allowed]
     if bad:
         yield Violation("spec.allowed.usages", f"{shown_list(bad)}: allowed is {shown_list(allowed)}")
 
 
-def _constraints(constraints: Constraints, facts: Facts) -> Iterator[Violation]:
+def _constraints(constraints: CompiledConstraints, facts: Facts) -> Iterator[Violation]:
     if facts.guarded:
         yield from weak_key(facts.csr.key, constraints.algorithm, constraints.min_size)
     yield from _durations(constraints, facts.duration, shortens=facts.shortens)
@@ -206,7 +210,7 @@ def _constraints(constraints: Constraints, facts: Facts) -> Iterator[Violation]:
 
 
 def _durations(
-    constraints: Constraints, duration: timedelta | None, *, shortens: bool
+    constraints: CompiledConstraints, duration: timedelta | None, *, shortens: bool
 ) -> Iterator[Violation]:
     nanoseconds = None if duration is None else duration // _MICROSECOND * 1_000
     has = "the request names no duration" if duration is None else format_duration(duration)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from issuer.policy.compiled import Policy
+from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.facts import Facts, IssuerReference
 from issuer.policy.shown import shown, shown_list
 
@@ -24,7 +24,7 @@ class Mismatch:
 
 
 def mismatch(
-    policy: Policy, request: Facts | IssuerReference, namespace: str, labels: Mapping[str, str] | None
+    policy: CompiledPolicy, request: Facts | IssuerReference, namespace: str, labels: Mapping[str, str] | None
 ) -> Mismatch | None:
     """Why `policy` is not about a request in `namespace`, or None if it is.
 
@@ -35,12 +35,12 @@ def mismatch(
     return _issuer_mismatch(policy, reference) or _namespace_mismatch(policy, namespace, labels)
 
 
-def guards(policy: Policy, reference: IssuerReference) -> bool:
+def guards(policy: CompiledPolicy, reference: IssuerReference) -> bool:
     """Whether the policy's selector names this issuer, whatever the namespace."""
     return _issuer_mismatch(policy, reference) is None
 
 
-def _issuer_mismatch(policy: Policy, reference: IssuerReference) -> Mismatch | None:
+def _issuer_mismatch(policy: CompiledPolicy, reference: IssuerReference) -> Mismatch | None:
     found = {
         "name": reference.name,
         "kind": reference.kind or _DEFAULT_KIND,
@@ -56,7 +56,9 @@ def _issuer_mismatch(policy: Policy, reference: IssuerReference) -> Mismatch | N
     return None
 
 
-def _namespace_mismatch(policy: Policy, namespace: str, labels: Mapping[str, str] | None) -> Mismatch | None:
+def _namespace_mismatch(
+    policy: CompiledPolicy, namespace: str, labels: Mapping[str, str] | None
+) -> Mismatch | None:
     selector = policy.selector
     if selector.namespaces is not None and not selector.namespaces.match(namespace):
         return Mismatch(

@@ -14,7 +14,7 @@ import pytest
 
 from issuer.policy import decision, selection
 from issuer.policy.cel.expressions import Program
-from issuer.policy.compiled import Policy
+from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.evaluation import Violation
 from issuer.policy.facts import Facts
 from issuer.policy.patterns.wildcard import Pattern
@@ -29,13 +29,13 @@ def _in_use(name: str) -> Callable[..., Any]:
     return found
 
 
-def _forgive(forgiven: Callable[[Violation, Policy, Facts], bool]) -> Mistake:
+def _forgive(forgiven: Callable[[Violation, CompiledPolicy, Facts], bool]) -> Mistake:
     """Violations that this holds for aren't seen."""
 
     def put(patch: pytest.MonkeyPatch) -> None:
         right = _in_use("violations")
 
-        def wrong(policy: Policy, facts: Facts, *rest: Any) -> tuple[Violation, ...]:
+        def wrong(policy: CompiledPolicy, facts: Facts, *rest: Any) -> tuple[Violation, ...]:
             return tuple(one for one in right(policy, facts, *rest) if not forgiven(one, policy, facts))
 
         patch.setattr(decision, "violations", wrong)
@@ -49,7 +49,7 @@ def _misread(place: Place, change: Callable[[tuple[Value, ...]], tuple[Value, ..
     def put(patch: pytest.MonkeyPatch) -> None:
         right = _in_use("violations")
 
-        def wrong(policy: Policy, facts: Facts, *rest: Any) -> tuple[Violation, ...]:
+        def wrong(policy: CompiledPolicy, facts: Facts, *rest: Any) -> tuple[Violation, ...]:
             contents = facts.csr.contents
             held = contents.values.get(place, ())
             values = {**contents.values, place: change(held)}
@@ -61,7 +61,7 @@ def _misread(place: Place, change: Callable[[tuple[Value, ...]], tuple[Value, ..
     return put
 
 
-def _compile_otherwise(change: Callable[[Policy], Policy]) -> Mistake:
+def _compile_otherwise(change: Callable[[CompiledPolicy], CompiledPolicy]) -> Mistake:
     """The policy is taken for another one, in selection and evaluation."""
 
     def put(patch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def _rule_that_fails_passes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Program, "check", lambda self, *rest: right(self, *rest) is not False)
 
 
-def _longest_and_shortest_mixed_up(policy: Policy) -> Policy:
+def _longest_and_shortest_mixed_up(policy: CompiledPolicy) -> CompiledPolicy:
     limits = policy.constraints
     return replace(
         policy,
@@ -108,7 +108,7 @@ def _no_default_issuer_kind(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(selection, "_DEFAULT_KIND", "")
 
 
-def _usages_superset(violation: Violation, policy: Policy, facts: Facts) -> bool:
+def _usages_superset(violation: Violation, policy: CompiledPolicy, facts: Facts) -> bool:
     return violation.field == "spec.allowed.usages" and set(policy.usages or ()) <= set(facts.usages)
 
 
@@ -125,7 +125,7 @@ def _any_denies(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decision.Review, "decide", wrong)
 
 
-def _without_labels(policy: Policy) -> Policy:
+def _without_labels(policy: CompiledPolicy) -> CompiledPolicy:
     return replace(policy, selector=replace(policy.selector, labels=()))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from issuer.api.duration import parse_duration
 from issuer.policy import decision
-from issuer.policy.compiled import Policy, compile_policy
+from issuer.policy.compiled import CompiledPolicy, compile_policy
 from issuer.policy.decision import Decision
 from issuer.policy.facts import Facts, IssuerReference
 from issuer.x509.request import decode_request
@@ -31,7 +31,9 @@ def facts(request: Mapping[str, Any]) -> Facts:
     )
 
 
-def decide(case: Case, compile_spec: Callable[[str, Mapping[str, Any]], Policy] = compile_policy) -> Decision:
+def decide(
+    case: Case, compile_spec: Callable[[str, Mapping[str, Any]], CompiledPolicy] = compile_policy
+) -> Decision:
     """Our decision, RBAC asked one policy at a time and no more often than needed."""
     policies = [compile_spec(name, spec) for name, spec in case.policies.items()]
     # Looked up at the call, so that a test that seeds a mistake into the module is what is asked.

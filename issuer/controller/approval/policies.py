@@ -17,7 +17,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
-from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
+from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import guards
 from issuer.requests.conditions import bounded, says, with_condition
@@ -38,7 +38,7 @@ class PolicyStore(Store[str]):
         self._on_defect = on_defect
         self._broke: set[str] = set()
         self._objects: dict[str, Json] = {}
-        self._compiled: dict[str, Policy] = {}
+        self._compiled: dict[str, CompiledPolicy] = {}
         self._invalid: dict[str, str] = {}
         self.version = 0
         """Grows whenever any policy's spec changes."""
@@ -47,7 +47,7 @@ class PolicyStore(Store[str]):
         return len(self._objects)
 
     @property
-    def policies(self) -> list[Policy]:
+    def policies(self) -> list[CompiledPolicy]:
         """Those that can be evaluated, by name."""
         return [self._compiled[name] for name in sorted(self._compiled)]
 

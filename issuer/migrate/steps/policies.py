@@ -16,7 +16,7 @@ from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, inner, 
 from issuer.migrate.steps.differences import met
 from issuer.migrate.steps.issuers import Issuers
 from issuer.migrate.steps.metadata import new_metadata
-from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
+from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.patterns.wildcard import Pattern
 from issuer.policy.selection import guards
@@ -34,14 +34,14 @@ class Policies:
     """
 
     manifests: Mapping[str, Object]
-    refused: Mapping[str, Policy | None]
+    refused: Mapping[str, CompiledPolicy | None]
     steps: tuple[Step, ...]
 
 
 def carry_policies(inventory: Inventory, issuers: Issuers) -> Policies:
     """The policies about issuers that are carried over; with no issuers read, about any of cert-manager's."""
     manifests: dict[str, Object] = {}
-    refused: dict[str, Policy | None] = {}
+    refused: dict[str, CompiledPolicy | None] = {}
     steps: list[Step] = []
     for document in inventory.policies:
         old = f"{POLICY_KIND}.{PEER_GROUP} {document.name}"
@@ -67,7 +67,7 @@ def carry_policies(inventory: Inventory, issuers: Issuers) -> Policies:
     return Policies(manifests, refused, tuple(steps))
 
 
-def _selecting(document: Document) -> Policy | None:
+def _selecting(document: Document) -> CompiledPolicy | None:
     """The policy with its selector alone, or None if not even that can be read."""
     selector = inner(document.data, "spec").get("selector")
     try:
@@ -76,7 +76,7 @@ def _selecting(document: Document) -> Policy | None:
         return None
 
 
-def _is_about(policy: Policy, issuers: Issuers) -> bool:
+def _is_about(policy: CompiledPolicy, issuers: Issuers) -> bool:
     if issuers.any:
         return any(guards(policy, ref.old_reference) for ref in issuers.carried)
     fields = dict(policy.selector.issuer)

@@ -17,7 +17,7 @@ from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, in
 from issuer.migrate.steps.access import bounded, issuer_of, new_step, role_and_binding
 from issuer.migrate.steps.issuers import Carried, Issuers
 from issuer.migrate.steps.policies import Policies
-from issuer.policy.compiled import Policy, PolicyInvalid, compile_policy
+from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.selection import guards
 
 NONE: Final = "no policy"
@@ -163,12 +163,12 @@ def _was_refused(one: Carried, policies: Policies) -> bool:
     )
 
 
-def _compiled(specs: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Policy]:
+def _compiled(specs: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[CompiledPolicy]:
     for name, manifest in specs:
         yield compile_policy(name, manifest["spec"])
 
 
-def _existing(documents: Iterable[Document]) -> Iterator[Policy]:
+def _existing(documents: Iterable[Document]) -> Iterator[CompiledPolicy]:
     for document in documents:
         try:
             yield compile_policy(document.name, inner(document.data, "spec"))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from issuer.policy.compiled import Policy, compile_policy
+from issuer.policy.compiled import CompiledPolicy, compile_policy
 from issuer.policy.facts import Facts, IssuerReference
 from issuer.x509.request import read_request
 
@@ -139,6 +139,6 @@ def facts(
     )
 
 
-def policy(name: str = "policy", /, **spec: Any) -> Policy:
+def policy(name: str = "policy", /, **spec: Any) -> CompiledPolicy:
     """A policy for all issuers. `allowed` and `constraints` are as in YAML."""
     return compile_policy(name, {"selector": {"issuerRef": {}}, **spec})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from issuer.policy import evaluation
-from issuer.policy.compiled import Policy
+from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.decision import Allowance, Decision, Review, Verdict, review
 from tests.unit.policy.forge import csr, dns, facts, policy, sans
 
@@ -39,7 +39,7 @@ def test_a_policy_that_the_requester_may_not_use_is_never_judged(monkeypatch: py
     judged = []
     real = evaluation.violations
 
-    def spy(one: Policy, *more: Any) -> Any:
+    def spy(one: CompiledPolicy, *more: Any) -> Any:
         judged.append(one.name)
         return real(one, *more)
 
