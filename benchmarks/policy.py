@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.machine import machine
 from issuer.policy.compiled import CompiledPolicy, compile_policy
 from issuer.policy.decision import Verdict, review
-from issuer.policy.facts import Facts, IssuerReference
+from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.x509.request import read_request
 from tests.builders import csr_pem
 
@@ -82,13 +82,13 @@ def spec(number: int, *, approves: bool, issuer: str) -> dict[str, Any]:
     }
 
 
-def facts() -> Facts:
+def facts() -> RequestFacts:
     """A web server's request with three DNS names."""
     csr = read_request(csr_pem("web.lab.test", "www.lab.test", "web.team-a.svc", common_name="web.lab.test"))
     username = "system:serviceaccount:cert-manager:cert-manager"
     groups = ("system:serviceaccounts", "system:authenticated")
     day = timedelta(hours=24)
-    return Facts("web-1", "team-a", username, groups, ISSUER, csr, day, USAGES, False)
+    return RequestFacts("web-1", "team-a", username, groups, ISSUER, csr, day, USAGES, False)
 
 
 def measure(count: int, selected: int, runs: int = 10) -> Timing:
@@ -115,14 +115,14 @@ def measure(count: int, selected: int, runs: int = 10) -> Timing:
     )
 
 
-def _average(policies: Sequence[CompiledPolicy], request: Facts, repeats: int) -> float:
+def _average(policies: Sequence[CompiledPolicy], request: RequestFacts, repeats: int) -> float:
     started = time.perf_counter()
     for _ in range(repeats):
         _decide(policies, request)
     return (time.perf_counter() - started) / repeats
 
 
-def _decide(policies: Sequence[CompiledPolicy], request: Facts) -> None:
+def _decide(policies: Sequence[CompiledPolicy], request: RequestFacts) -> None:
     found = review(policies, {}, request, LABELS)
     # All are usable and the last approves: the worst case, as every selected policy is judged.
     decision = found.decide(dict.fromkeys(found.to_ask, True))

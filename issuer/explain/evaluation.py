@@ -10,7 +10,7 @@ from issuer.explain.review_input import Asked
 from issuer.manifests.requester import Requester
 from issuer.policy.decision import Decision, Review, review
 from issuer.policy.evaluation import Violation, violations
-from issuer.policy.facts import Facts
+from issuer.policy.facts import RequestFacts
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 """The label that the API server itself puts on every namespace."""
@@ -25,7 +25,7 @@ class Explanation:
 
     asked: Asked
     requester: Requester
-    facts: Facts
+    facts: RequestFacts
     labels: Mapping[str, str]
     policies: PolicySet
     decision: Decision
@@ -39,7 +39,7 @@ class Judging:
 
     asked: Asked
     requester: Requester
-    facts: Facts
+    facts: RequestFacts
     labels: Mapping[str, str]
     policies: PolicySet
     review: Review

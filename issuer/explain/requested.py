@@ -6,7 +6,7 @@ from typing import Final
 
 from issuer.api.duration import format_duration
 from issuer.policy.compiled import PATHS
-from issuer.policy.facts import Facts
+from issuer.policy.facts import RequestFacts
 from issuer.x509.contents import Part, Place
 
 ALLOWED: Final = "spec.allowed"
@@ -16,7 +16,7 @@ DURATION: Final = "duration"
 KEY: Final = "private key"
 
 
-def requested(facts: Facts) -> dict[str, tuple[str, ...]]:
+def requested(facts: RequestFacts) -> dict[str, tuple[str, ...]]:
     """Values by the field of a policy that allows them, such as `spec.allowed.dnsNames`; no empty ones."""
     found: dict[str, tuple[str, ...]] = {}
     for place, values in facts.csr.contents.values.items():
@@ -30,7 +30,7 @@ def requested(facts: Facts) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def also_asked(facts: Facts) -> dict[str, str]:
+def also_asked(facts: RequestFacts) -> dict[str, str]:
     """What constraints are about: the duration and the key, as text."""
     key = facts.csr.key
     size = f" {key.size}" if key.size > 0 else ""

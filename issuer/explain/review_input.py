@@ -15,7 +15,7 @@ from issuer.manifests.documents import Document, is_pem, read_documents, read_so
 from issuer.manifests.errors import BadInput
 from issuer.manifests.fields import Fields
 from issuer.manifests.requester import CERT_MANAGER, NOBODY, Requester
-from issuer.policy.facts import Facts, IssuerReference
+from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import CertificateSigningRequest, decode_request, read_request
 from issuer.x509.usages import read_usages
@@ -50,7 +50,7 @@ class RequestOptions:
 class Asked:
     """One request to judge. `requester` is who makes it, known or assumed; `notes` say what was assumed.
 
-    `guarded` is as in `Facts`; offline nobody knows the issuer's path.
+    `guarded` is as in `RequestFacts`; offline nobody knows the issuer's path.
     """
 
     source: str
@@ -71,9 +71,9 @@ class Asked:
         """Namespace and name; a CertificateSigningRequest for a cluster issuer has only a name."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
-    def facts(self, requester: Requester) -> Facts:
+    def facts(self, requester: Requester) -> RequestFacts:
         """What a policy judges."""
-        return Facts(
+        return RequestFacts(
             name=self.name,
             namespace=self.namespace,
             username=requester.username,

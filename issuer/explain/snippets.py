@@ -12,7 +12,7 @@ from issuer.explain.requested import ALLOWED, IS_CA, USAGES, requested
 from issuer.explain.review_input import Asked
 from issuer.policy.compiled import PATHS
 from issuer.policy.evaluation import Violation
-from issuer.policy.facts import Facts
+from issuer.policy.facts import RequestFacts
 from issuer.policy.patterns.names import NamePatterns
 from issuer.policy.patterns.wildcard import Patterns
 
@@ -22,7 +22,7 @@ _MAX_NAME: Final = 60
 
 
 def to_allow(
-    violations: Iterable[Violation], facts: Facts, spec: Mapping[str, Any]
+    violations: Iterable[Violation], facts: RequestFacts, spec: Mapping[str, Any]
 ) -> tuple[dict[str, Any], tuple[Violation, ...]]:
     """What a policy of this spec lacks, as the part to merge into it; and what no `allowed` mends.
 
@@ -43,7 +43,7 @@ def to_allow(
     return part, tuple(rest)
 
 
-def starter_policy(asked: Asked, facts: Facts) -> dict[str, Any]:
+def starter_policy(asked: Asked, facts: RequestFacts) -> dict[str, Any]:
     """A policy that allows this request, in its namespace, from its issuer, and nothing else."""
     spec: dict[str, Any] = {
         "selector": {

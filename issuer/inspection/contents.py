@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.extensions import extension_violations
-from issuer.policy.facts import Facts
+from issuer.policy.facts import RequestFacts
 from issuer.requests.conditions import rfc3339
 from issuer.x509.certificates import (
     MAX_BUNDLE_BYTES,
@@ -80,7 +80,7 @@ def request_json(csr: CertificateSigningRequest) -> dict[str, Any]:
     }
 
 
-def spec_differences(facts: Facts) -> list[str]:
+def spec_differences(facts: RequestFacts) -> list[str]:
     """Where the CSR and the request's spec say different things."""
     found = [
         f"{one.field.removeprefix('spec.allowed.')}: {one.message}" for one in extension_violations(facts)

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.evaluation import Shared, Violation, violations
-from issuer.policy.facts import Facts
+from issuer.policy.facts import RequestFacts
 from issuer.policy.selection import mismatch
 
 Reason = Literal["", "selector", "namespace", "rbac", "invalid"]
@@ -139,7 +139,7 @@ class Review:
     to_ask: tuple[str, ...]
     _selected: Mapping[str, CompiledPolicy]
     _set_aside: tuple[PolicyResult, ...]
-    _facts: Facts
+    _facts: RequestFacts
     _shared: Shared | None = None
     _judged: dict[str, tuple[Violation, ...]] = field(default_factory=dict)
 
@@ -186,7 +186,7 @@ def tells_unprocessed(message: str) -> bool:
 def review(
     policies: Sequence[CompiledPolicy],
     invalid: Mapping[str, str],
-    facts: Facts,
+    facts: RequestFacts,
     labels: Mapping[str, str] | None,
 ) -> Review:
     """Which of `policies` are about the request; none is judged yet.
@@ -213,7 +213,7 @@ def _allowance(policy: CompiledPolicy) -> Allowance:
     return Allowance(frozenset(policy.usages or ()), policy.constraints.longest)
 
 
-def _cut_off(policy: CompiledPolicy, facts: Facts) -> timedelta:
+def _cut_off(policy: CompiledPolicy, facts: RequestFacts) -> timedelta:
     """How much of the duration the policy would take away."""
     longest = policy.constraints.longest
     if not facts.shortens or facts.duration is None or longest is None:

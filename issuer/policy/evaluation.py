@@ -14,7 +14,7 @@ from issuer.api.duration import format_duration
 from issuer.policy.cel.expressions import POLICY_LIMIT, Variables
 from issuer.policy.compiled import PATHS, AllowedValues, CompiledConstraints, CompiledPolicy
 from issuer.policy.extensions import extension_violations
-from issuer.policy.facts import Facts
+from issuer.policy.facts import RequestFacts
 from issuer.policy.patterns.names import NO_UNDERSCORE, needs_underscore
 from issuer.policy.shown import shown, shown_list
 from issuer.policy.violation import Violation
@@ -46,14 +46,16 @@ class Shared:
     own: tuple[Violation, ...]
 
     @classmethod
-    def of(cls, facts: Facts) -> Shared:
+    def of(cls, facts: RequestFacts) -> Shared:
         """Prepared once for each request."""
         variables = Variables(facts.name, facts.namespace, facts.username, facts.groups)
         defects = defect_violations(facts.csr.contents)
         return cls(variables, (*defects, *extension_violations(facts)))
 
 
-def violations(policy: CompiledPolicy, facts: Facts, shared: Shared | None = None) -> tuple[Violation, ...]:
+def violations(
+    policy: CompiledPolicy, facts: RequestFacts, shared: Shared | None = None
+) -> tuple[Violation, ...]:
     """All violations, with the path of the policy's field that each is against. Never raises.
 
     `shared` is what `Shared.of(facts)` gave, when several policies judge the same request.
@@ -177,19 +179,19 @@ def _defect(defect: Defect) -> Violation:
     return Violation(path, f"the {part}{named} {defect.problem}")
 
 
-def _is_ca(policy: CompiledPolicy, facts: Facts) -> Iterator[Violation]:
+def _is_ca(policy: CompiledPolicy, facts: RequestFacts) -> Iterator[Violation]:
     if facts.is_ca and not policy.is_ca:
         yield Violation("spec.allowed.isCA", "the request has spec.isCA true; that is not allowed")
 
 
-def _usages(policy: CompiledPolicy, facts: Facts) -> Iterator[Violation]:
+def _usages(policy: CompiledPolicy, facts: RequestFacts) -> Iterator[Violation]:
     allowed = policy.usages or ()
     bad = [usage for usage in facts.usages if usage not in allowed]
     if bad:
         yield Violation("spec.allowed.usages", f"{shown_list(bad)}: allowed is {shown_list(allowed)}")
 
 
-def _constraints(constraints: CompiledConstraints, facts: Facts) -> Iterator[Violation]:
+def _constraints(constraints: CompiledConstraints, facts: RequestFacts) -> Iterator[Violation]:
     if facts.guarded:
         yield from weak_key(facts.csr.key, constraints.algorithm, constraints.min_size)
     yield from _durations(constraints, facts.duration, shortens=facts.shortens)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from issuer.policy.facts import Facts
+from issuer.policy.facts import RequestFacts
 from issuer.policy.shown import shown_list
 from issuer.policy.violation import Violation
 from issuer.x509.contents import subject_key_identifier
@@ -34,7 +34,7 @@ MICROSOFT_EXTENSIONS: Final = "1.3.6.1.4.1.311.2.1.14"
 _MAX_REPORTED: Final = 10
 
 
-def extension_violations(facts: Facts) -> Iterator[Violation]:
+def extension_violations(facts: RequestFacts) -> Iterator[Violation]:
     """What the CSR's extensions ask for beyond the request's spec, or what no policy can allow."""
     others = 0
     for extension in facts.csr.extensions:
@@ -56,7 +56,7 @@ def extension_violations(facts: Facts) -> Iterator[Violation]:
         )
 
 
-def _basic_constraints(extension: Extension, facts: Facts) -> Iterator[Violation]:
+def _basic_constraints(extension: Extension, facts: RequestFacts) -> Iterator[Violation]:
     path = "spec.allowed.isCA"
     try:
         is_ca = read_basic_constraints(extension.value).is_ca
@@ -67,7 +67,7 @@ def _basic_constraints(extension: Extension, facts: Facts) -> Iterator[Violation
         yield Violation(path, "the CSR asks for CA:TRUE, and the request has no spec.isCA")
 
 
-def _key_usage(extension: Extension, facts: Facts) -> Iterator[Violation]:
+def _key_usage(extension: Extension, facts: RequestFacts) -> Iterator[Violation]:
     path = "spec.allowed.usages"
     try:
         found = read_key_usage(extension.value)
@@ -81,7 +81,7 @@ def _key_usage(extension: Extension, facts: Facts) -> Iterator[Violation]:
         )
 
 
-def _extended_key_usage(extension: Extension, facts: Facts) -> Iterator[Violation]:
+def _extended_key_usage(extension: Extension, facts: RequestFacts) -> Iterator[Violation]:
     path = "spec.allowed.usages"
     try:
         found = read_extended_key_usage(extension.value)
@@ -94,7 +94,7 @@ def _extended_key_usage(extension: Extension, facts: Facts) -> Iterator[Violatio
         yield Violation(path, f"the CSR asks for {shown_list(named)}, which spec.usages doesn't list")
 
 
-def _subject_key_identifier(extension: Extension, facts: Facts) -> Iterator[Violation]:
+def _subject_key_identifier(extension: Extension, facts: RequestFacts) -> Iterator[Violation]:
     # By the key's own hash it says nothing new; any other could pose as another key's.
     digest = subject_key_identifier(facts.csr.public_key)
     if extension.value != bytes([OCTET_STRING, len(digest)]) + digest:
@@ -104,7 +104,7 @@ def _subject_key_identifier(extension: Extension, facts: Facts) -> Iterator[Viol
         )
 
 
-def _name_constraints(_extension: Extension, facts: Facts) -> Iterator[Violation]:
+def _name_constraints(_extension: Extension, facts: RequestFacts) -> Iterator[Violation]:
     why = "this version issues none" if facts.is_ca else "only a CA may have them (RFC 5280 section 4.2.1.10)"
     yield Violation(
         f"spec.allowed.extensions[{NAME_CONSTRAINTS}]",
@@ -112,7 +112,7 @@ def _name_constraints(_extension: Extension, facts: Facts) -> Iterator[Violation
     )
 
 
-_KNOWN: Final[dict[str, Callable[[Extension, Facts], Iterator[Violation]]]] = {
+_KNOWN: Final[dict[str, Callable[[Extension, RequestFacts], Iterator[Violation]]]] = {
     BASIC_CONSTRAINTS: _basic_constraints,
     KEY_USAGE: _key_usage,
     NAME_CONSTRAINTS: _name_constraints,

@@ -18,7 +18,7 @@ class IssuerReference:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RequestFacts:
     """A CertificateRequest as a policy sees it.
 
     `username` and `groups` are the requester's, as cert-manager's webhook stamped them. `usages` are as in

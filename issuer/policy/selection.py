@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from issuer.policy.compiled import CompiledPolicy
-from issuer.policy.facts import Facts, IssuerReference
+from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.policy.shown import shown, shown_list
 
 # cert-manager's defaults, which it doesn't write into requests.
@@ -24,7 +24,10 @@ class Mismatch:
 
 
 def mismatch(
-    policy: CompiledPolicy, request: Facts | IssuerReference, namespace: str, labels: Mapping[str, str] | None
+    policy: CompiledPolicy,
+    request: RequestFacts | IssuerReference,
+    namespace: str,
+    labels: Mapping[str, str] | None,
 ) -> Mismatch | None:
     """Why `policy` is not about a request in `namespace`, or None if it is.
 

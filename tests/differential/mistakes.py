@@ -16,7 +16,7 @@ from issuer.policy import decision, selection
 from issuer.policy.cel.expressions import Program
 from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.evaluation import Violation
-from issuer.policy.facts import Facts
+from issuer.policy.facts import RequestFacts
 from issuer.policy.patterns.wildcard import Pattern
 from issuer.x509.contents import COMMON_NAME, Part, Place, Value
 
@@ -29,13 +29,13 @@ def _in_use(name: str) -> Callable[..., Any]:
     return found
 
 
-def _forgive(forgiven: Callable[[Violation, CompiledPolicy, Facts], bool]) -> Mistake:
+def _forgive(forgiven: Callable[[Violation, CompiledPolicy, RequestFacts], bool]) -> Mistake:
     """Violations that this holds for aren't seen."""
 
     def put(patch: pytest.MonkeyPatch) -> None:
         right = _in_use("violations")
 
-        def wrong(policy: CompiledPolicy, facts: Facts, *rest: Any) -> tuple[Violation, ...]:
+        def wrong(policy: CompiledPolicy, facts: RequestFacts, *rest: Any) -> tuple[Violation, ...]:
             return tuple(one for one in right(policy, facts, *rest) if not forgiven(one, policy, facts))
 
         patch.setattr(decision, "violations", wrong)
@@ -49,7 +49,7 @@ def _misread(place: Place, change: Callable[[tuple[Value, ...]], tuple[Value, ..
     def put(patch: pytest.MonkeyPatch) -> None:
         right = _in_use("violations")
 
-        def wrong(policy: CompiledPolicy, facts: Facts, *rest: Any) -> tuple[Violation, ...]:
+        def wrong(policy: CompiledPolicy, facts: RequestFacts, *rest: Any) -> tuple[Violation, ...]:
             contents = facts.csr.contents
             held = contents.values.get(place, ())
             values = {**contents.values, place: change(held)}
@@ -108,7 +108,7 @@ def _no_default_issuer_kind(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(selection, "_DEFAULT_KIND", "")
 
 
-def _usages_superset(violation: Violation, policy: CompiledPolicy, facts: Facts) -> bool:
+def _usages_superset(violation: Violation, policy: CompiledPolicy, facts: RequestFacts) -> bool:
     return violation.field == "spec.allowed.usages" and set(policy.usages or ()) <= set(facts.usages)
 
 

@@ -9,16 +9,16 @@ from issuer.api.duration import parse_duration
 from issuer.policy import decision
 from issuer.policy.compiled import CompiledPolicy, compile_policy
 from issuer.policy.decision import Decision
-from issuer.policy.facts import Facts, IssuerReference
+from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.x509.request import decode_request
 from tests.differential.cases import Case
 
 
-def facts(request: Mapping[str, Any]) -> Facts:
+def facts(request: Mapping[str, Any]) -> RequestFacts:
     """What a CertificateRequest's JSON tells an evaluator."""
     spec, meta = request["spec"], request["metadata"]
     reference = spec["issuerRef"]
-    return Facts(
+    return RequestFacts(
         name=meta["name"],
         namespace=meta["namespace"],
         username=spec.get("username", ""),

@@ -20,7 +20,7 @@ from issuer.kube.resources import NAMESPACES
 from issuer.kube.single_flight import Answers
 from issuer.policy.decision import Allowance, Decision, Review, Verdict, review
 from issuer.policy.evaluation import defect_violations
-from issuer.policy.facts import Facts, IssuerReference
+from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.requests.conditions import bounded
 from issuer.requests.request import Request
 from issuer.signing.secrets import kubernetes_retry
@@ -113,7 +113,7 @@ class Reviews:
         self._most = most
         self._kept: OrderedDict[str, tuple[tuple[object, ...], Review]] = OrderedDict()
 
-    def of(self, request: Request, facts: Facts, labels: Mapping[str, str]) -> Review:
+    def of(self, request: Request, facts: RequestFacts, labels: Mapping[str, str]) -> Review:
         """The review of this request by the policies as they are now."""
         judged = (self._policies.version, labels, request.news, facts.guarded)
         kept = self._kept.get(request.uid)
@@ -247,9 +247,9 @@ def _reference(request: Request) -> IssuerReference:
     return IssuerReference(issuer.name, issuer.kind, GROUP)
 
 
-def _facts(request: Request, csr: CertificateSigningRequest, *, guarded: bool) -> Facts:
+def _facts(request: Request, csr: CertificateSigningRequest, *, guarded: bool) -> RequestFacts:
     spec = request.spec
-    return Facts(
+    return RequestFacts(
         name=request.key.name,
         namespace=request.policy_namespace,
         username=spec.get("username") or "",

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.policy.compiled import CompiledPolicy, compile_policy
-from issuer.policy.facts import Facts, IssuerReference
+from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.x509.request import read_request
 
 CN, OU, C, SERIAL = "2.5.4.3", "2.5.4.11", "2.5.4.6", "2.5.4.5"
@@ -131,10 +131,10 @@ def facts(
     duration: timedelta | None = None,
     username: str = "system:serviceaccount:team-a:app",
     groups: tuple[str, ...] = ("system:authenticated",),
-) -> Facts:
+) -> RequestFacts:
     """A request `team-a/request` with this CSR."""
     reference = IssuerReference("demo", "VaultClusterIssuer", "vault-issuer.io")
-    return Facts(
+    return RequestFacts(
         *("request", "team-a", username, groups, reference, read_request(pem), duration, usages, is_ca)
     )
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.api.duration import parse_duration
 from issuer.policy.evaluation import MAX_REPORTED, violations
-from issuer.policy.facts import Facts
+from issuer.policy.facts import RequestFacts
 from tests.unit.policy.forge import (
     CN,
     EVERYTHING,
@@ -56,7 +56,7 @@ SUBJECT = {
 }
 
 
-def fields(allowed: dict[str, Any], request: Facts, **spec: Any) -> list[str]:
+def fields(allowed: dict[str, Any], request: RequestFacts, **spec: Any) -> list[str]:
     return [violation.field for violation in violations(policy(allowed=allowed, **spec), request)]
 
 
@@ -199,7 +199,7 @@ def test_durations_are_inclusive_and_must_be_named(duration: timedelta | None, b
     assert found == [f"spec.constraints.{field}" for field in broken]
 
 
-def _request(key: CertificateIssuerPrivateKeyTypes) -> Facts:
+def _request(key: CertificateIssuerPrivateKeyTypes) -> RequestFacts:
     digest = None if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) else hashes.SHA256()
     made = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, digest)
     return facts(made.public_bytes(Encoding.PEM))

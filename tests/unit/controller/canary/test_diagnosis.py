@@ -11,7 +11,7 @@ from issuer.controller.canary.diagnosis import API_REASONS, lateness, refusal
 from issuer.controller.canary.history import Stage
 from issuer.controller.issuance.signing_step import NOT_AS_ASKED
 from issuer.policy.decision import review
-from issuer.policy.facts import Facts, IssuerReference
+from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.x509.request import decode_request
 from tests.builders import approved, certificate_request, condition, issuer_object
@@ -66,7 +66,7 @@ def test_a_denial_says_who_must_be_allowed_what() -> None:
 
 def test_what_the_policies_say_of_no_policy_is_known_for_policy() -> None:
     request = asked()
-    facts = Facts(
+    facts = RequestFacts(
         name="one",
         namespace="team-a",
         username=ROBOT,
