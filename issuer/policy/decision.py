@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.evaluation import Shared, Violation, violations
 from issuer.policy.facts import RequestFacts
-from issuer.policy.selection import mismatch
+from issuer.policy.selection import selector_mismatch
 
 Reason = Literal["", "selector", "namespace", "rbac", "invalid"]
 
@@ -196,7 +196,7 @@ def review(
     selected: dict[str, CompiledPolicy] = {}
     aside = [PolicyResult(name, False, "invalid", text, ()) for name, text in invalid.items()]
     for policy in sorted(policies, key=lambda policy: policy.name):
-        away = mismatch(policy, facts, facts.namespace, labels)
+        away = selector_mismatch(policy, facts, facts.namespace, labels)
         if away is None:
             selected[policy.name] = policy
         else:

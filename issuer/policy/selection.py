@@ -16,19 +16,19 @@ _DEFAULT_GROUP: Final = "cert-manager.io"
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch:
+class SelectorMismatch:
     """Which selector doesn't match, and how."""
 
     kind: Literal["selector", "namespace"]
     message: str
 
 
-def mismatch(
+def selector_mismatch(
     policy: CompiledPolicy,
     request: RequestFacts | IssuerReference,
     namespace: str,
     labels: Mapping[str, str] | None,
-) -> Mismatch | None:
+) -> SelectorMismatch | None:
     """Why `policy` is not about a request in `namespace`, or None if it is.
 
     `labels` are the namespace's; None if they are not known, and then a policy that selects by labels doesn't
@@ -43,7 +43,7 @@ def guards(policy: CompiledPolicy, reference: IssuerReference) -> bool:
     return _issuer_mismatch(policy, reference) is None
 
 
-def _issuer_mismatch(policy: CompiledPolicy, reference: IssuerReference) -> Mismatch | None:
+def _issuer_mismatch(policy: CompiledPolicy, reference: IssuerReference) -> SelectorMismatch | None:
     found = {
         "name": reference.name,
         "kind": reference.kind or _DEFAULT_KIND,
@@ -51,7 +51,7 @@ def _issuer_mismatch(policy: CompiledPolicy, reference: IssuerReference) -> Mism
     }
     for field, pattern in policy.selector.issuer:
         if not pattern.matches(found[field]):
-            return Mismatch(
+            return SelectorMismatch(
                 "selector",
                 f"spec.selector.issuerRef.{field} is {shown(pattern.text)}, "
                 f"the request's is {shown(found[field])}",
@@ -61,10 +61,10 @@ def _issuer_mismatch(policy: CompiledPolicy, reference: IssuerReference) -> Mism
 
 def _namespace_mismatch(
     policy: CompiledPolicy, namespace: str, labels: Mapping[str, str] | None
-) -> Mismatch | None:
+) -> SelectorMismatch | None:
     selector = policy.selector
     if selector.namespaces is not None and not selector.namespaces.match(namespace):
-        return Mismatch(
+        return SelectorMismatch(
             "namespace",
             f"spec.selector.namespace.matchNames is {shown_list(selector.namespaces.texts)}, "
             f"the request's namespace is {shown(namespace)}",
@@ -72,7 +72,7 @@ def _namespace_mismatch(
     for key, value in selector.labels:
         if labels is None or labels.get(key) != value:
             has = "its labels are not known" if labels is None else _label(labels.get(key))
-            return Mismatch(
+            return SelectorMismatch(
                 "namespace",
                 f"spec.selector.namespace.matchLabels wants {shown(key)}={shown(value)} on the namespace "
                 f"{shown(namespace)}; {has}",

@@ -8,7 +8,7 @@ import pytest
 
 from issuer.policy.compiled import compile_policy
 from issuer.policy.facts import IssuerReference
-from issuer.policy.selection import guards, mismatch
+from issuer.policy.selection import guards, selector_mismatch
 from tests.unit.policy.forge import csr, facts
 
 DEMO = IssuerReference("demo", "VaultClusterIssuer", "vault-issuer.io")
@@ -17,7 +17,7 @@ LABELS = {"team": "a", "tier": "web"}
 
 def away(selector: dict[str, Any], reference: IssuerReference = DEMO, **more: Any) -> tuple[str, str] | None:
     labels = more.get("labels", LABELS)
-    found = mismatch(compile_policy("p", {"selector": selector}), reference, "team-a", labels)
+    found = selector_mismatch(compile_policy("p", {"selector": selector}), reference, "team-a", labels)
     return None if found is None else (found.kind, found.message)
 
 
@@ -69,7 +69,7 @@ def test_cert_managers_defaults_stand_for_what_a_reference_leaves_out() -> None:
 
 def test_a_request_is_selected_by_its_reference() -> None:
     policy = compile_policy("p", {"selector": {"issuerRef": {"name": "demo"}}})
-    assert mismatch(policy, facts(csr()), "team-a", None) is None
+    assert selector_mismatch(policy, facts(csr()), "team-a", None) is None
 
 
 def test_a_policy_guards_an_issuer_whatever_the_namespace() -> None:
