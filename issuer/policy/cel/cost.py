@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from issuer.policy.cel.regex import weigh
-from issuer.policy.cel.syntax import Call, Constant, Elements, Loop, Name, Node, Select
+from issuer.policy.cel.syntax import Call, Constant, Elements, Identifier, Loop, Node, Select
 
 TURNS: Final = 10_000
 """Turns of all loops together after which the engine gives up."""
@@ -113,9 +113,9 @@ class _Estimate:
         match node:
             case Constant():
                 return _NUMBER if node.text is None else _constant(node.text)
-            case Name():
+            case Identifier():
                 return _known(names, node.name)
-            case Select(Name("cr"), field):
+            case Select(Identifier("cr"), field):
                 return _known(names, f"cr.{field}")
             case Select():
                 return self.visit(node.operand, names, times).each()

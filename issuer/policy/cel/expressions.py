@@ -18,7 +18,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
 from issuer.policy.cel.cost import Size, TooComplex, worst_case
-from issuer.policy.cel.syntax import Call, Constant, Elements, Loop, Name, Node, Select, read_syntax
+from issuer.policy.cel.syntax import Call, Constant, Elements, Identifier, Loop, Node, Select, read_syntax
 from issuer.policy.shown import shown
 
 MAX_RULE_BYTES: Final = 4096
@@ -185,9 +185,9 @@ def _check_patterns(syntax: Node) -> None:
 
 def _names(syntax: Node) -> Iterator[str]:
     for node in _walk(syntax):
-        if isinstance(node, Name):
+        if isinstance(node, Identifier):
             yield node.name
-        elif isinstance(node, Select) and node.operand == Name("cr"):
+        elif isinstance(node, Select) and node.operand == Identifier("cr"):
             yield f"cr.{node.field}"
 
 

@@ -21,7 +21,7 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class Identifier:
     """A variable."""
 
     name: str
@@ -64,7 +64,7 @@ class Loop:
     result: Node
 
 
-Node = Constant | Name | Select | Call | Elements | Loop
+Node = Constant | Identifier | Select | Call | Elements | Loop
 
 _VARINT: Final = 0
 _FIXED64: Final = 1
@@ -99,7 +99,7 @@ def _constant(data: bytes) -> Node:
 
 
 def _name(data: bytes) -> Node:
-    return Name(_text(dict(_fields(data)), 1))
+    return Identifier(_text(dict(_fields(data)), 1))
 
 
 def _select(data: bytes) -> Node:

@@ -19,7 +19,7 @@ from issuer.policy.cel.expressions import (
     compile_rule,
 )
 from issuer.policy.cel.regex import Weight, weigh
-from issuer.policy.cel.syntax import Call, Name, read_syntax
+from issuer.policy.cel.syntax import Call, Identifier, read_syntax
 
 APP = "system:serviceaccount:team-a:app"
 
@@ -282,7 +282,7 @@ def test_longer_values_cost_more() -> None:
 
 def test_a_name_or_function_that_is_not_known_cannot_be_bounded() -> None:
     with pytest.raises(TooComplex, match="can't be followed"):
-        worst_case(Name("nobody"), {})
+        worst_case(Identifier("nobody"), {})
     with pytest.raises(TooComplex, match="not among the functions"):
         worst_case(Call("mystery", ()), {})
 
