@@ -7,7 +7,7 @@ from typing import Final
 from issuer.api.duration import format_duration
 from issuer.policy.compiled import PATHS
 from issuer.policy.facts import RequestFacts
-from issuer.x509.contents import Part, Place
+from issuer.x509.contents import Place, RequestPart
 
 ALLOWED: Final = "spec.allowed"
 IS_CA: Final = f"{ALLOWED}.isCA"

@@ -24,7 +24,7 @@ from issuer.x509.certificates import (
     usages,
 )
 from issuer.x509.chains.bundle import Bundle, read_bundle
-from issuer.x509.contents import Part
+from issuer.x509.contents import RequestPart
 from issuer.x509.describe import fingerprint, issuer_text, serial_hex, span_text, subject_text
 from issuer.x509.encoding.der import SEQUENCE, Extension, items, only
 from issuer.x509.errors import InvalidCertificate
@@ -68,7 +68,7 @@ def request_json(csr: CertificateSigningRequest) -> dict[str, Any]:
     names = [
         f"{part.value} {oid} {value.text}" if oid else f"{part.value} {value.text}"
         for (part, oid), values in csr.contents.values.items()
-        if part is not Part.ATTRIBUTE
+        if part is not RequestPart.ATTRIBUTE
         for value in values
     ]
     return {

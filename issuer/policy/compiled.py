@@ -13,7 +13,7 @@ from issuer.policy.cel.expressions import Program, RuleError, compile_rule
 from issuer.policy.patterns.names import NamePatterns
 from issuer.policy.patterns.wildcard import Pattern, Patterns
 from issuer.policy.problems import PolicyInvalid, Problem
-from issuer.x509.contents import COMMON_NAME, Part, Place
+from issuer.x509.contents import COMMON_NAME, Place, RequestPart
 
 __all__ = [
     "AllowedValues",
@@ -43,15 +43,17 @@ _ATTRIBUTES: Final = {
     "serialNumber": "serial_number",
 }
 _ALTERNATIVE_NAMES: Final = {
-    "dnsNames": (Part.DNS, "dns_names"),
-    "ipAddresses": (Part.IP, "ip_addresses"),
-    "uris": (Part.URI, "uris"),
-    "emailAddresses": (Part.EMAIL, "email_addresses"),
+    "dnsNames": (RequestPart.DNS, "dns_names"),
+    "ipAddresses": (RequestPart.IP, "ip_addresses"),
+    "uris": (RequestPart.URI, "uris"),
+    "emailAddresses": (RequestPart.EMAIL, "email_addresses"),
 }
 PATHS: Final[dict[Place, str]] = {
-    (Part.ATTRIBUTE, COMMON_NAME): "spec.allowed.commonName",
+    (RequestPart.ATTRIBUTE, COMMON_NAME): "spec.allowed.commonName",
     **{(part, ""): f"spec.allowed.{field}" for field, (part, _) in _ALTERNATIVE_NAMES.items()},
-    **{(Part.ATTRIBUTE, oid): f"spec.allowed.subject.{field}" for field, oid in SUBJECT_FIELDS.items()},
+    **{
+        (RequestPart.ATTRIBUTE, oid): f"spec.allowed.subject.{field}" for field, oid in SUBJECT_FIELDS.items()
+    },
 }
 """Where in a policy a place of a request is allowed, for all places but those with an OID of their own."""
 
@@ -168,31 +170,31 @@ def _all_allowed(spec: PolicySpec, found: list[Problem]) -> Iterator[tuple[Place
         return
     subject = body.subject
     given: list[tuple[Place, AllowedText | AllowedTexts | None]] = [
-        ((Part.ATTRIBUTE, COMMON_NAME), body.common_name)
+        ((RequestPart.ATTRIBUTE, COMMON_NAME), body.common_name)
     ]
     given += [((part, ""), getattr(body, attribute)) for part, attribute in _ALTERNATIVE_NAMES.values()]
     if subject is not None:
         given += [
-            ((Part.ATTRIBUTE, oid), getattr(subject, _ATTRIBUTES.get(field, field)))
+            ((RequestPart.ATTRIBUTE, oid), getattr(subject, _ATTRIBUTES.get(field, field)))
             for field, oid in SUBJECT_FIELDS.items()
         ]
     for place, entry in given:
         if entry is not None:
             path = PATHS[place]
             yield place, _allowed(entry, place, (path, path), found)
-    yield from _typed(body.other_names, Part.OTHER, "spec.allowed.otherNames", found)
+    yield from _typed(body.other_names, RequestPart.OTHER, "spec.allowed.otherNames", found)
     if subject is not None:
         path = "spec.allowed.subject.otherAttributes"
-        yield from _typed(subject.other_attributes, Part.ATTRIBUTE, path, found)
+        yield from _typed(subject.other_attributes, RequestPart.ATTRIBUTE, path, found)
 
 
 def _typed(
-    entries: Iterable[TypedTexts], part: Part, path: str, found: list[Problem]
+    entries: Iterable[TypedTexts], part: RequestPart, path: str, found: list[Problem]
 ) -> Iterator[tuple[Place, AllowedValues]]:
     seen: set[str] = set()
     for index, entry in enumerate(entries):
         where = f"{path}[{index}]"
-        found.extend(find.oid(entry.oid, f"{where}.oid", named=part is Part.ATTRIBUTE, seen=seen))
+        found.extend(find.oid(entry.oid, f"{where}.oid", named=part is RequestPart.ATTRIBUTE, seen=seen))
         seen.add(entry.oid)
         place = (part, entry.oid)
         yield place, _allowed(entry, place, (f"{path}[{entry.oid}]", where), found)

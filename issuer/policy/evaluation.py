@@ -19,7 +19,7 @@ from issuer.policy.patterns.names import NO_UNDERSCORE, needs_underscore
 from issuer.policy.shown import shown, shown_list
 from issuer.policy.violation import Violation
 from issuer.policy.weak_keys import weak_key
-from issuer.x509.contents import COMMON_NAME, Contents, Defect, Part, Place, Value
+from issuer.x509.contents import COMMON_NAME, Contents, Defect, Place, RequestPart, Value
 
 __all__ = ["Shared", "Violation", "violations"]
 
@@ -28,7 +28,7 @@ _PLACES: Final = tuple(PATHS)
 _FIRST: Final = _PLACES[:5]
 _SUBJECT: Final = _PLACES[5:]
 _NAMED: Final = frozenset(_PLACES)
-_SINGLE: Final = frozenset({(Part.ATTRIBUTE, COMMON_NAME), (Part.ATTRIBUTE, "2.5.4.5")})
+_SINGLE: Final = frozenset({(RequestPart.ATTRIBUTE, COMMON_NAME), (RequestPart.ATTRIBUTE, "2.5.4.5")})
 _ALTERNATIVE_NAMES: Final = "spec.allowed.subjectAltName"
 MAX_REPORTED: Final = 10
 """Most violations told of one field: what matters is which field, and the first values."""
@@ -69,17 +69,17 @@ def violations(
         found += _judge(policy.allowed.get(place), place, contents, variables)
     found += _is_ca(policy, facts)
     found += _usages(policy, facts)
-    found += _typed(policy, Part.OTHER, contents, variables)
+    found += _typed(policy, RequestPart.OTHER, contents, variables)
     for place in _SUBJECT:
         found += _judge(policy.allowed.get(place), place, contents, variables)
-    found += _typed(policy, Part.ATTRIBUTE, contents, variables)
+    found += _typed(policy, RequestPart.ATTRIBUTE, contents, variables)
     found += shared.own
     found += _constraints(policy.constraints, facts)
     return tuple(found)
 
 
 def _typed(
-    policy: CompiledPolicy, part: Part, contents: Contents, variables: Variables
+    policy: CompiledPolicy, part: RequestPart, contents: Contents, variables: Variables
 ) -> Iterator[Violation]:
     """Places with an OID of their own: first those of the request, then what the policy requires."""
     places = [place for place in contents.values if place[0] is part and place not in _NAMED]
@@ -168,10 +168,10 @@ def defect_violations(contents: Contents) -> tuple[Violation, ...]:
 
 def _defect(defect: Defect) -> Violation:
     part, oid = defect.place
-    if part is Part.SUBJECT:
+    if part is RequestPart.SUBJECT:
         path = "spec.allowed.subject"
-    elif part is Part.UNTYPED or (part is Part.OTHER and not oid):
-        kind = oid or ("otherName" if part is Part.OTHER else "")
+    elif part is RequestPart.UNTYPED or (part is RequestPart.OTHER and not oid):
+        kind = oid or ("otherName" if part is RequestPart.OTHER else "")
         path = f"{_ALTERNATIVE_NAMES}.{kind}" if kind else _ALTERNATIVE_NAMES
     else:
         path = _path(defect.place)

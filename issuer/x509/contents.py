@@ -35,7 +35,7 @@ _PRINTABLE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _NUMERIC: Final = b"0123456789 "
 
 
-class Part(StrEnum):
+class RequestPart(StrEnum):
     """Which part of a CSR a value stands in; the values are how it is called in messages."""
 
     ATTRIBUTE = "subject attribute"
@@ -50,7 +50,7 @@ class Part(StrEnum):
 
 Check = Callable[[str], str | None]
 """What is wrong with a text, in words that complete "it ...", or None."""
-Place = tuple[Part, str]
+Place = tuple[RequestPart, str]
 """A part, and for subject attributes and otherNames the dotted OID of the type (otherwise "")."""
 
 
@@ -105,21 +105,21 @@ class _Reader:
             sets = items(only(der, SEQUENCE).content)
             attributes = [attribute for item in sets for attribute in _attributes(item)]
         except ValueError as error:
-            self.defects.append(Defect((Part.SUBJECT, ""), f"can't be decoded: {error}"))
+            self.defects.append(Defect((RequestPart.SUBJECT, ""), f"can't be decoded: {error}"))
             return
         for oid, value in attributes:
             read, check = _ATTRIBUTES.get(oid, (_attribute, None))
-            self._add((Part.ATTRIBUTE, oid), read, check, value)
+            self._add((RequestPart.ATTRIBUTE, oid), read, check, value)
 
     def alternative_names(self, der: bytes) -> None:
         try:
             found = items(only(der, SEQUENCE).content)
         except ValueError as error:
-            self.defects.append(Defect((Part.UNTYPED, ""), f"can't be decoded: {error}"))
+            self.defects.append(Defect((RequestPart.UNTYPED, ""), f"can't be decoded: {error}"))
             return
         if not found:
             self.defects.append(
-                Defect((Part.UNTYPED, ""), "is an empty list; RFC 5280 wants one name at least")
+                Defect((RequestPart.UNTYPED, ""), "is an empty list; RFC 5280 wants one name at least")
             )
         for item in found:
             if item.tag == 0xA0:
@@ -128,7 +128,9 @@ class _Reader:
                 part, read, check = _READERS[item.tag]
                 self._add((part, ""), read, check, item)
             else:
-                self.defects.append(Defect((Part.UNTYPED, _KINDS.get(item.tag, "")), _unknown(item.tag)))
+                self.defects.append(
+                    Defect((RequestPart.UNTYPED, _KINDS.get(item.tag, "")), _unknown(item.tag))
+                )
 
     def _other_name(self, item: Item) -> None:
         try:
@@ -138,9 +140,9 @@ class _Reader:
             oid = read_oid(kind.content)
             (inner,) = items(wrapped.content)
         except ValueError as error:
-            self.defects.append(Defect((Part.OTHER, ""), f"can't be decoded: {error}"))
+            self.defects.append(Defect((RequestPart.OTHER, ""), f"can't be decoded: {error}"))
             return
-        self._add((Part.OTHER, oid), _other_value, OTHER_NAMES.get(oid), inner)
+        self._add((RequestPart.OTHER, oid), _other_value, OTHER_NAMES.get(oid), inner)
 
     def _add(self, place: Place, read: Callable[[Item], Value], check: Check | None, item: Item) -> None:
         try:
@@ -246,11 +248,11 @@ def _unknown(tag: int) -> str:
     return f"is of the kind {kind}, which no policy can allow" if kind else f"has the unknown tag {tag:#04x}"
 
 
-_READERS: Final[dict[int, tuple[Part, Callable[[Item], Value], Check | None]]] = {
-    0x81: (Part.EMAIL, _email, mail_problem),
-    0x82: (Part.DNS, _dns, host_problem),
-    0x86: (Part.URI, _uri, uri_problem),
-    0x87: (Part.IP, _ip, None),
+_READERS: Final[dict[int, tuple[RequestPart, Callable[[Item], Value], Check | None]]] = {
+    0x81: (RequestPart.EMAIL, _email, mail_problem),
+    0x82: (RequestPart.DNS, _dns, host_problem),
+    0x86: (RequestPart.URI, _uri, uri_problem),
+    0x87: (RequestPart.IP, _ip, None),
 }
 _ATTRIBUTES: Final[dict[str, tuple[Callable[[Item], Value], Check]]] = {
     COMMON_NAME: (_common_name, common_name_problem),

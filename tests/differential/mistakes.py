@@ -18,7 +18,7 @@ from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.evaluation import Violation
 from issuer.policy.facts import RequestFacts
 from issuer.policy.patterns.wildcard import Pattern
-from issuer.x509.contents import COMMON_NAME, Part, Place, Value
+from issuer.x509.contents import COMMON_NAME, Place, RequestPart, Value
 
 Mistake = Callable[[pytest.MonkeyPatch], None]
 
@@ -133,9 +133,9 @@ MISTAKES: dict[str, Mistake] = {
     "a star matches exactly one character": _star_is_one_character,
     "upper and lower case are the same": _case_does_not_count,
     "required is ignored": _forgive(lambda found, *_: found.field.endswith(".required")),
-    "only the first DNS name is looked at": _misread((Part.DNS, ""), lambda values: values[:1]),
+    "only the first DNS name is looked at": _misread((RequestPart.DNS, ""), lambda values: values[:1]),
     "of several common names only the last counts": _misread(
-        (Part.ATTRIBUTE, COMMON_NAME), lambda values: values[-1:]
+        (RequestPart.ATTRIBUTE, COMMON_NAME), lambda values: values[-1:]
     ),
     "organizational units are ignored": _forgive(
         lambda found, *_: found.field.startswith("spec.allowed.subject.organizationalUnits")

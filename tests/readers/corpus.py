@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from issuer.x509.contents import COMMON_NAME, Contents, Part, Place, read_contents
+from issuer.x509.contents import COMMON_NAME, Contents, Place, RequestPart, read_contents
 from issuer.x509.encoding.der import Extension
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME
 from tests.unit.policy.forge import ORG, attribute, sequence, subject, tlv
@@ -24,12 +24,12 @@ Names = Mapping[str, Sequence[str]]
 """Texts by kind: dns, mail, uri, ip, and of the subject cn and o."""
 
 KINDS: Final[Mapping[str, Place]] = {
-    "dns": (Part.DNS, ""),
-    "mail": (Part.EMAIL, ""),
-    "uri": (Part.URI, ""),
-    "ip": (Part.IP, ""),
-    "cn": (Part.ATTRIBUTE, COMMON_NAME),
-    "o": (Part.ATTRIBUTE, ORG),
+    "dns": (RequestPart.DNS, ""),
+    "mail": (RequestPart.EMAIL, ""),
+    "uri": (RequestPart.URI, ""),
+    "ip": (RequestPart.IP, ""),
+    "cn": (RequestPart.ATTRIBUTE, COMMON_NAME),
+    "o": (RequestPart.ATTRIBUTE, ORG),
 }
 EMPTY: Final = sequence()
 _BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,14 +14,14 @@ from typing import Final
 
 from issuer.policy.patterns.uris import UriPattern
 from issuer.policy.patterns.wildcard import Patterns
-from issuer.x509.contents import COMMON_NAME, Part, Place
+from issuer.x509.contents import COMMON_NAME, Place, RequestPart
 from issuer.x509.syntax.common_names import is_host
 from issuer.x509.syntax.hosts import host_problem, label_problem
 from issuer.x509.syntax.mail import mail_problem
 
-_COMMON_NAME: Final[Place] = (Part.ATTRIBUTE, COMMON_NAME)
-_DNS: Final[Place] = (Part.DNS, "")
-_URI: Final[Place] = (Part.URI, "")
+_COMMON_NAME: Final[Place] = (RequestPart.ATTRIBUTE, COMMON_NAME)
+_DNS: Final[Place] = (RequestPart.DNS, "")
+_URI: Final[Place] = (RequestPart.URI, "")
 _URI_COST: Final = 4_000
 """Nanoseconds to take a URI apart and match its parts."""
 NO_UNDERSCORE: Final = "has an underscore, and no pattern that has one allows it"

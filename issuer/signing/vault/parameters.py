@@ -12,7 +12,7 @@ from typing import Any, Final
 from issuer.signing.outcomes import Failed
 from issuer.signing.signer import SigningRequest
 from issuer.vault.paths import Mode
-from issuer.x509.contents import COMMON_NAME, Contents, Part, Place
+from issuer.x509.contents import COMMON_NAME, Contents, Place, RequestPart
 from issuer.x509.request import request_contents
 from issuer.x509.usages import read_usages
 
@@ -76,13 +76,13 @@ def _names(request: SigningRequest) -> dict[str, Any]:
     if contents.defects:
         # Such as a comma in a DNS name: Vault would split it into two that nobody asked for.
         raise Failed("InvalidName", f"The certificate request has a name that {contents.defects[0].problem}.")
-    dns, uris = _texts(contents, (Part.DNS, "")), _texts(contents, (Part.URI, ""))
-    common_names = _texts(contents, (Part.ATTRIBUTE, COMMON_NAME))
+    dns, uris = _texts(contents, (RequestPart.DNS, "")), _texts(contents, (RequestPart.URI, ""))
+    common_names = _texts(contents, (RequestPart.ATTRIBUTE, COMMON_NAME))
     return {
         # The last one, as Go's x509 reads a subject with several.
         "common_name": common_names[-1] if common_names else "",
         "alt_names": ",".join(dns),
-        "ip_sans": ",".join(_texts(contents, (Part.IP, ""))),
+        "ip_sans": ",".join(_texts(contents, (RequestPart.IP, ""))),
         "uri_sans": uris if any("," in uri for uri in uris) else ",".join(uris),
         "exclude_cn_from_sans": "true",
     }

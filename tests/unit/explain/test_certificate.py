@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.explain.certificate import request_for
 from issuer.manifests.errors import BadInput
 from issuer.manifests.fields import Fields
-from issuer.x509.contents import Part
+from issuer.x509.contents import RequestPart
 from issuer.x509.request import read_request
 
 ECDSA = {"algorithm": "ECDSA"}
@@ -37,7 +37,7 @@ def test_every_kind_of_name_is_asked_for() -> None:
     assert names.value.get_values_for_type(x509.DNSName) == ["a.test", "*.b.test"]
     assert [str(ip) for ip in names.value.get_values_for_type(x509.IPAddress)] == ["10.0.0.1", "::1"]
     values = read_request(request.public_bytes(Encoding.PEM)).contents.values
-    assert [one.text for one in values[Part.OTHER, other["oid"]]] == ["jane@corp"]
+    assert [one.text for one in values[RequestPart.OTHER, other["oid"]]] == ["jane@corp"]
 
 
 def test_names_are_critical_where_the_subject_is_empty() -> None:

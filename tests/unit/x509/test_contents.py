@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.x509.contents import COMMON_NAME, Contents, Part, Value, read_contents
+from issuer.x509.contents import COMMON_NAME, Contents, RequestPart, Value, read_contents
 from issuer.x509.encoding.der import Extension
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME
 from tests.unit.policy.forge import attribute, dns, other_name, sequence, subject, tlv, utf8
@@ -21,7 +21,11 @@ def read(*names: bytes, name: bytes = b"\x30\x00") -> Contents:
 def test_values_keep_order_spelling_and_repeats() -> None:
     found = read(dns("B.test"), dns("a.test."), dns("B.test"))
     assert found.values == {
-        (Part.DNS, ""): (Value("B.test", "b.test"), Value("a.test.", "a.test"), Value("B.test", "b.test"))
+        (RequestPart.DNS, ""): (
+            Value("B.test", "b.test"),
+            Value("a.test.", "a.test"),
+            Value("B.test", "b.test"),
+        )
     }
     assert found.defects == ()
 
@@ -29,8 +33,8 @@ def test_values_keep_order_spelling_and_repeats() -> None:
 def test_a_subject_is_read_across_multi_valued_names() -> None:
     name = subject([attribute(COMMON_NAME, "a"), attribute("2.5.4.10", "o")], attribute(COMMON_NAME, "b"))
     assert read(name=name).values == {
-        (Part.ATTRIBUTE, COMMON_NAME): (Value("a", "a"), Value("b", "b")),
-        (Part.ATTRIBUTE, "2.5.4.10"): (Value("o", "o"),),
+        (RequestPart.ATTRIBUTE, COMMON_NAME): (Value("a", "a"), Value("b", "b")),
+        (RequestPart.ATTRIBUTE, "2.5.4.10"): (Value("o", "o"),),
     }
 
 
@@ -93,14 +97,14 @@ def test_uris_are_those_of_rfc_3986(uri: str, good: bool) -> None:
 )
 def test_text_that_readers_read_differently_is_a_defect(value: bytes, says: str) -> None:
     (defect,) = read(name=subject(attribute(COMMON_NAME, value))).defects
-    assert defect.place == (Part.ATTRIBUTE, COMMON_NAME)
+    assert defect.place == (RequestPart.ATTRIBUTE, COMMON_NAME)
     assert says in defect.problem
 
 
 @pytest.mark.parametrize("name", [b"", b"\x31\x00", sequence(b"\x30\x00"), sequence(tlv(0x31, b"\x05\x00"))])
 def test_a_subject_that_is_no_name_is_a_defect(name: bytes) -> None:
     (defect,) = read(name=name).defects
-    assert defect.place == (Part.SUBJECT, "")
+    assert defect.place == (RequestPart.SUBJECT, "")
 
 
 @settings(max_examples=200, deadline=None)

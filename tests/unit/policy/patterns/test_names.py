@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from issuer.policy.patterns.names import NamePatterns
-from issuer.x509.contents import COMMON_NAME, Part
+from issuer.x509.contents import COMMON_NAME, RequestPart
 
-CN = (Part.ATTRIBUTE, COMMON_NAME)
-DNS = (Part.DNS, "")
-ORG = (Part.ATTRIBUTE, "2.5.4.10")
+CN = (RequestPart.ATTRIBUTE, COMMON_NAME)
+DNS = (RequestPart.DNS, "")
+ORG = (RequestPart.ATTRIBUTE, "2.5.4.10")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_underscores_are_meant_in_host_names_alone() -> None:
     assert NamePatterns.parse(ORG, ["*.lab.test"]).match("Ann, x.lab.test")
 
 
-URI = (Part.URI, "")
+URI = (RequestPart.URI, "")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from issuer.signing.signer import SigningRequest
 from issuer.signing.vault.parameters import parameters
 from issuer.vault.paths import Mode
-from issuer.x509.contents import Part
+from issuer.x509.contents import RequestPart
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.extensions import BasicConstraints, asked_constraints
 from issuer.x509.request import CertificateSigningRequest, read_request
@@ -72,7 +72,7 @@ def pem(der: bytes) -> bytes:
 
 def names(csr: CertificateSigningRequest) -> list[str]:
     assert csr.contents.defects == ()
-    return [value.text for value in csr.contents.values[(Part.DNS, "")]]
+    return [value.text for value in csr.contents.values[(RequestPart.DNS, "")]]
 
 
 def with_extension(*parts: bytes) -> bytes:
