@@ -13,7 +13,7 @@ from issuer.explain.snippets import starter_policy, to_allow
 from issuer.manifests.rbac import binding
 from issuer.manifests.requester import Requester
 from issuer.manifests.text import shown, to_yaml
-from issuer.policy.decision import PolicyResult, Verdict
+from issuer.policy.decision import PolicyResult, PolicyVerdict
 from issuer.policy.evaluation import Violation, defect_violations
 
 _FIRST: Final = 3
@@ -31,7 +31,7 @@ class Advice:
 def advise(explanation: Explanation) -> tuple[Advice, ...]:
     """What would get the request approved; nothing for one that is."""
     decision = explanation.decision
-    if decision.verdict is Verdict.APPROVED:
+    if decision.verdict is PolicyVerdict.APPROVED:
         return ()
     return (*_invalid_names(explanation), *_about_policies(explanation))
 
@@ -51,7 +51,7 @@ def _about_policies(explanation: Explanation) -> Iterator[Advice]:
     decision = explanation.decision
     if not decision.results:
         yield _no_policy(explanation)
-    elif decision.verdict is Verdict.DENIED:
+    elif decision.verdict is PolicyVerdict.DENIED:
         yield from _all_deny(explanation)
     else:
         yield from _nothing_applies(explanation)

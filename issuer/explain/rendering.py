@@ -19,13 +19,17 @@ from issuer.explain.advice import Advice, advise
 from issuer.explain.evaluation import Explanation
 from issuer.explain.requested import DURATION, KEY, also_asked, requested
 from issuer.manifests.text import shown
-from issuer.policy.decision import PolicyResult, Verdict
+from issuer.policy.decision import PolicyResult, PolicyVerdict
 from issuer.policy.evaluation import Violation
 
 _WIDTH: Final = 120
 """Columns where there is no terminal to ask: a CI log."""
 
-_COLOURS: Final = {Verdict.APPROVED: "green", Verdict.DENIED: "red", Verdict.UNPROCESSED: "yellow"}
+_COLOURS: Final = {
+    PolicyVerdict.APPROVED: "green",
+    PolicyVerdict.DENIED: "red",
+    PolicyVerdict.UNPROCESSED: "yellow",
+}
 _CONSTRAINTS: Final = {DURATION: "Duration", KEY: ".privateKey"}
 
 
@@ -76,9 +80,9 @@ def _requester(explanation: Explanation) -> str:
 def verdict_text(explanation: Explanation) -> str:
     """The decision in a sentence."""
     decision = explanation.decision
-    if decision.verdict is Verdict.APPROVED:
+    if decision.verdict is PolicyVerdict.APPROVED:
         return f"Approved by the policy {decision.policy}"
-    if decision.verdict is Verdict.DENIED:
+    if decision.verdict is PolicyVerdict.DENIED:
         return "Denied: no policy that applies allows all of it"
     if decision.results:
         return "Unprocessed: no policy applies, so the request waits"

@@ -10,7 +10,7 @@ from issuer.explain.advice import Advice, advise
 from issuer.inspection.progress import State, ready_json, text_of
 from issuer.inspection.request_details import Case
 from issuer.manifests.text import shown
-from issuer.policy.decision import Verdict
+from issuer.policy.decision import PolicyVerdict
 from issuer.requests.conditions import find
 from issuer.requests.status import APPROVAL_REASON
 
@@ -72,7 +72,7 @@ def _denied(case: Case) -> _Told:
 
 def _failed(case: Case) -> _Told:
     yield f"it failed, for good: {shown(case.standing.message, _LONG)}"
-    if case.explanation is not None and case.explanation.decision.verdict is not Verdict.APPROVED:
+    if case.explanation is not None and case.explanation.decision.verdict is not PolicyVerdict.APPROVED:
         yield from _policies_now(case)
     yield Advice(f"Mend what is named there ({_REASONS}). A failed request stays so. {_again(case)}")
 
@@ -80,7 +80,7 @@ def _failed(case: Case) -> _Told:
 def _policies_now(case: Case) -> _Told:
     if case.explanation is None:
         return
-    if case.explanation.decision.verdict is Verdict.APPROVED:
+    if case.explanation.decision.verdict is PolicyVerdict.APPROVED:
         yield f"the policy {case.explanation.decision.policy} would approve it by now"
     yield from advise(case.explanation)
 
@@ -143,9 +143,9 @@ def _issuer(case: Case) -> _Told:
 
 
 def _policies(case: Case) -> _Told:
-    if case.explanation is None or case.explanation.decision.verdict is Verdict.APPROVED:
+    if case.explanation is None or case.explanation.decision.verdict is PolicyVerdict.APPROVED:
         return
-    if case.explanation.decision.verdict is Verdict.DENIED:
+    if case.explanation.decision.verdict is PolicyVerdict.DENIED:
         yield "the policies that apply don't allow all of it, so it will be denied"
     else:
         yield "no policy applies to it"

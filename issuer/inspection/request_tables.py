@@ -15,7 +15,7 @@ from issuer.inspection.report import head_json
 from issuer.inspection.request_details import Case
 from issuer.inspection.tables import Cell, bullets, fields, listed, marked, rows, section
 from issuer.manifests.text import shown
-from issuer.policy.decision import Verdict
+from issuer.policy.decision import PolicyVerdict
 
 Json = Mapping[str, Any]
 
@@ -47,7 +47,7 @@ def show_why(case: Case, found: Why, to: Console) -> None:
     section(to, "Why")
     bullets(to, found.reasons)
     explanation = case.explanation
-    if explanation is not None and explanation.decision.verdict is not Verdict.APPROVED:
+    if explanation is not None and explanation.decision.verdict is not PolicyVerdict.APPROVED:
         to.print()
         to.print(Text(f"The policies now: {verdict_text(explanation)}", style="bold"))
         show_decision(explanation, to)

@@ -34,7 +34,7 @@ _NO_RIGHT: Final = (
 )
 
 
-class Verdict(StrEnum):
+class PolicyVerdict(StrEnum):
     """What came of a review. Unprocessed: no policy applies, so nobody has said yes or no."""
 
     APPROVED = "Approved"
@@ -74,7 +74,7 @@ class Decision:
     Policies that nobody needed to ask about, since another had approved, are left out of `results`.
     """
 
-    verdict: Verdict
+    verdict: PolicyVerdict
     policy: str | None
     results: tuple[PolicyResult, ...]
     allowance: Allowance | None = None
@@ -84,10 +84,12 @@ class Decision:
 
         Without `names` it tells neither policies' names nor what they allow, only fields and counts.
         """
-        if self.verdict is Verdict.APPROVED:
+        if self.verdict is PolicyVerdict.APPROVED:
             text = f'Approved by CertificateRequestPolicy "{self.policy}"' if names else "Approved by policy"
             return text[:limit]
-        head, parts = self._denied(names) if self.verdict is Verdict.DENIED else self._unprocessed(names)
+        head, parts = (
+            self._denied(names) if self.verdict is PolicyVerdict.DENIED else self._unprocessed(names)
+        )
         return _joined(head, parts, limit)
 
     def to_json(self) -> dict[str, Any]:
@@ -151,12 +153,12 @@ class Review:
         for name in self.to_ask:
             if may_use.get(name) and not self.judged(name):
                 return Decision(
-                    Verdict.APPROVED, name, self._results(may_use), _allowance(self._selected[name])
+                    PolicyVerdict.APPROVED, name, self._results(may_use), _allowance(self._selected[name])
                 )
         if any(name not in may_use for name in self.to_ask):
             return None
         usable = any(may_use[name] for name in self.to_ask)
-        verdict = Verdict.DENIED if usable else Verdict.UNPROCESSED
+        verdict = PolicyVerdict.DENIED if usable else PolicyVerdict.UNPROCESSED
         return Decision(verdict, None, self._results(may_use))
 
     def judged(self, name: str) -> tuple[Violation, ...]:

@@ -119,7 +119,9 @@ def _any_denies(patch: pytest.MonkeyPatch) -> None:
         found = right(self, may_use)
         refuses = any(may_use.get(name) and self.judged(name) for name in self.to_ask)
         return (
-            replace(found, verdict=decision.Verdict.DENIED) if found and found.policy and refuses else found
+            replace(found, verdict=decision.PolicyVerdict.DENIED)
+            if found and found.policy and refuses
+            else found
         )
 
     patch.setattr(decision.Review, "decide", wrong)

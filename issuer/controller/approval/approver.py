@@ -18,7 +18,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.resources import NAMESPACES
 from issuer.kube.single_flight import Answers
-from issuer.policy.decision import Allowance, Decision, Review, Verdict, review
+from issuer.policy.decision import Allowance, Decision, PolicyVerdict, Review, review
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.requests.conditions import bounded
@@ -168,14 +168,14 @@ class Approver:
         except KubeError as error:
             retry = kubernetes_retry(error, "ask who may use the policies")
             return PutOff(retry.reason, retry.message)
-        if decision.verdict is not Verdict.UNPROCESSED:
+        if decision.verdict is not PolicyVerdict.UNPROCESSED:
             self.reviews.forget(request)
         self._count(decision)
         return self._outcome(request, decision)
 
     def _invalid(self, request: Request, csr: CertificateSigningRequest) -> Denied | Failed:
         """What no policy could allow ends the request at once, also where none is asked."""
-        self.metrics.decisions.labels(Verdict.DENIED.value, "").inc()
+        self.metrics.decisions.labels(PolicyVerdict.DENIED.value, "").inc()
         told = "; ".join(one.message for one in defect_violations(csr.contents))
         message = bounded(f"{INVALID_NAME}: {told}. No policy can allow that: change the request")
         if request.approved:
@@ -185,17 +185,17 @@ class Approver:
     def _count(self, decision: Decision) -> None:
         """A denial counts for each policy that refused. One deleted meanwhile must leave no series behind."""
         deciding = [decision.policy or ""]
-        if decision.verdict is Verdict.DENIED:
+        if decision.verdict is PolicyVerdict.DENIED:
             deciding = [one.name for one in decision.results if one.applies]
         for policy in {name if name and self.policies.get(name) else "" for name in deciding}:
             self.metrics.decisions.labels(decision.verdict.value, policy).inc()
 
     def _outcome(self, request: Request, decision: Decision) -> Approval | Denied | Failed | Unprocessed:
-        if decision.verdict is Verdict.APPROVED:
+        if decision.verdict is PolicyVerdict.APPROVED:
             told = f'Approved by CertificateRequestPolicy "{decision.policy}"'
             return Approval(None if request.approved else told, decision.policy, decision.allowance)
         summary = decision.summary(names=self.names)
-        if decision.verdict is Verdict.UNPROCESSED:
+        if decision.verdict is PolicyVerdict.UNPROCESSED:
             return Unprocessed(summary)
         if request.approved:
             # Denied never stands beside Approved: cert-manager's webhook forbids it.

@@ -13,7 +13,7 @@ from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
 from issuer.migrate.plan import Action, Note, Step, info, todo
 from issuer.migrate.read.inventory import Inventory, inner
-from issuer.policy.decision import Verdict
+from issuer.policy.decision import PolicyVerdict
 
 _SHOWN = 5
 
@@ -47,13 +47,13 @@ def _notes(step: Step, policies: PolicySet, namespaces: Mapping[str, Mapping[str
         return
     labels = namespaces.get(asked.namespace, {})
     decision = explain(asked, asked.requester, policies, labels, [EVERY_POLICY]).decision
-    if decision.verdict is Verdict.DENIED:
+    if decision.verdict is PolicyVerdict.DENIED:
         fields = sorted({violation.field for result in decision.results for violation in result.violations})
         more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
         yield todo(f"no policy would allow it: {', '.join(fields[:_SHOWN])}{more}")
-    elif decision.verdict is Verdict.UNPROCESSED and any(
+    elif decision.verdict is PolicyVerdict.UNPROCESSED and any(
         result.reason == "namespace" and asked.namespace not in namespaces for result in decision.results
     ):
         yield info("whether a policy selects it depends on its namespace, whose labels were not read")
-    elif decision.verdict is Verdict.UNPROCESSED:
+    elif decision.verdict is PolicyVerdict.UNPROCESSED:
         yield todo("no policy would select it, and its request would wait")

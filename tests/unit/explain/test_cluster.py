@@ -14,7 +14,7 @@ from issuer.explain.evaluation import Explanation
 from issuer.explain.review_input import Asked, RequestOptions, read_requests
 from issuer.manifests.errors import BadInput
 from issuer.manifests.requester import Requester
-from issuer.policy.decision import Verdict
+from issuer.policy.decision import PolicyVerdict
 from tests.builders import certificate_request, csr_pem
 from tests.unit.explain.conftest import Folder
 from tests.unit.kube.fake_api import FakeApi, json, listing, refuse
@@ -58,7 +58,7 @@ async def test_the_server_is_asked_about_the_real_requester(
     body = certificate_request(request=csr_pem("a.lab.example"), usages=[])
     body["spec"] |= {"username": "jane", "groups": ["dev"], "uid": "u", "extra": {"k": ["v"]}}
     (found,) = await ask(body)
-    assert found.decision.verdict is Verdict.APPROVED
+    assert found.decision.verdict is PolicyVerdict.APPROVED
     assert found.decision.policy == "web"
     asked = [call.body["spec"] for call in api.called("POST")]
     assert [one["resourceAttributes"]["name"] for one in asked] == ["other", "web"]
@@ -81,7 +81,7 @@ async def test_a_request_nobody_made_yet_is_the_callers_own(
     api.on("POST", REVIEWS, allowed(True))
     (found,) = await ask(certificate_request(request=csr_pem("a.lab.example"), usages=[]))
     assert found.requester == Requester("me", ("admins",), "", {})
-    assert found.decision.verdict is Verdict.APPROVED
+    assert found.decision.verdict is PolicyVerdict.APPROVED
 
 
 async def test_options_take_the_place_of_questions(
@@ -90,14 +90,14 @@ async def test_options_take_the_place_of_questions(
     api.on("GET", POLICIES, listing("1", policy()))
     options = {"requester": Requester("jane"), "allow_use": ("web",), "labels": {}}
     (found,) = await ask(certificate_request(request=csr_pem("a.lab.example"), usages=[]), **options)
-    assert found.decision.verdict is Verdict.APPROVED
+    assert found.decision.verdict is PolicyVerdict.APPROVED
 
 
 async def test_a_cluster_without_the_crd_has_no_policies(api: FakeApi, ask: Callable[..., Any]) -> None:
     api.on("GET", POLICIES, refuse(404, "NotFound"))
     api.on("GET", NAMESPACE, json({"metadata": {}}))
     (found,) = await ask(certificate_request(username="jane"))
-    assert found.decision.verdict is Verdict.UNPROCESSED
+    assert found.decision.verdict is PolicyVerdict.UNPROCESSED
     assert "apply the CRDs" in found.policies.notes[0]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from issuer.policy import evaluation
 from issuer.policy.compiled import CompiledPolicy
-from issuer.policy.decision import Allowance, Decision, Review, Verdict, review
+from issuer.policy.decision import Allowance, Decision, PolicyVerdict, Review, review
 from tests.unit.policy.forge import csr, dns, facts, policy, sans
 
 REQUEST = facts(csr(sans(dns("web.lab.test"))))
@@ -45,7 +45,7 @@ def test_a_policy_that_the_requester_may_not_use_is_never_judged(monkeypatch: py
 
     monkeypatch.setattr("issuer.policy.decision.violations", spy)
     found = reviewed(a=BAD, b=GOOD, c=GOOD)
-    assert decided(found, a=False, b=False, c=False).verdict is Verdict.UNPROCESSED
+    assert decided(found, a=False, b=False, c=False).verdict is PolicyVerdict.UNPROCESSED
     assert judged == []
     assert decided(found, a=True, b=True).policy == "b"
     assert decided(found, a=True, b=True).policy == "b"
@@ -56,7 +56,7 @@ def test_one_usable_policy_that_approves_is_enough() -> None:
     found = reviewed(a=BAD, b=GOOD, c=GOOD)
     assert found.decide({}) is None
     decision = decided(found, b=True)
-    assert (decision.verdict, decision.policy) == (Verdict.APPROVED, "b")
+    assert (decision.verdict, decision.policy) == (PolicyVerdict.APPROVED, "b")
     assert [result.name for result in decision.results] == ["b"], "nobody asked about the others"
     assert decided(found, b=False, c=True).policy == "c"
     assert decided(found, a=True, b=True, c=True).policy == "b"
@@ -67,7 +67,7 @@ def test_a_denial_needs_every_answer() -> None:
     assert found.decide({"a": True}) is None
     assert found.decide({"b": False}) is None
     decision = decided(found, a=True, b=False)
-    assert (decision.verdict, decision.policy) == (Verdict.DENIED, None)
+    assert (decision.verdict, decision.policy) == (PolicyVerdict.DENIED, None)
     assert [(r.name, r.applies, r.reason) for r in decision.results] == [
         ("a", True, ""),
         ("b", False, "rbac"),
@@ -77,7 +77,7 @@ def test_a_denial_needs_every_answer() -> None:
 def test_without_an_applicable_policy_nothing_is_decided() -> None:
     found = reviewed({"broken": "bad rule"}, a=GOOD, b=ELSEWHERE, c=LABELLED)
     decision = decided(found, a=False)
-    assert decision.verdict is Verdict.UNPROCESSED
+    assert decision.verdict is PolicyVerdict.UNPROCESSED
     assert [(r.name, r.reason) for r in decision.results] == [
         ("a", "rbac"),
         ("b", "selector"),
@@ -93,8 +93,8 @@ def review_of_nothing() -> Review:
 
 
 def test_an_invalid_policy_decides_nothing() -> None:
-    assert decided(reviewed({"broken": "bad rule"})).verdict is Verdict.UNPROCESSED
-    assert decided(reviewed({"broken": "bad rule"}, a=BAD), a=True).verdict is Verdict.DENIED
+    assert decided(reviewed({"broken": "bad rule"})).verdict is PolicyVerdict.UNPROCESSED
+    assert decided(reviewed({"broken": "bad rule"}, a=BAD), a=True).verdict is PolicyVerdict.DENIED
 
 
 def test_summaries_say_who_and_why() -> None:
@@ -183,7 +183,7 @@ def test_a_duration_that_may_be_cut_is_cut_by_the_policy_that_cuts_least() -> No
         lasts[name] = decision.allowance.cut(wanted.duration)
     assert lasts == {"a": timedelta(hours=1), "b": timedelta(hours=24), "c": timedelta(hours=48)}
     frozen = review(made, {}, replace(wanted, shortens=False), {})
-    assert decided(frozen, a=True, b=True, c=False).verdict is Verdict.DENIED
+    assert decided(frozen, a=True, b=True, c=False).verdict is PolicyVerdict.DENIED
     assert frozen.to_ask == ("a", "b", "c")
 
 

@@ -25,7 +25,7 @@ from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.issuers import IssuerRegistry
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
-from issuer.policy.decision import Verdict
+from issuer.policy.decision import PolicyVerdict
 from issuer.requests.issuers import IssuerKey
 from issuer.telemetry import catalogue
 from issuer.telemetry.canary_metrics import CanaryMetrics
@@ -150,7 +150,7 @@ def test_the_words_of_labels_are_those_of_the_code() -> None:
 
     assert values("certificates_discarded_total", "cause") == {one.name.lower() for one in Cause}
     assert values("revocations_total", "result") == {str(one) for one in Result} - {"nothing"}
-    assert values("policy_decisions_total", "verdict") == {str(one) for one in Verdict}
+    assert values("policy_decisions_total", "verdict") == {str(one) for one in PolicyVerdict}
     assert values("watch_restarts_total", "resource") == set(parts().reflectors)
     assert values("canary_failing", "stage") == {str(one) for one in Stage}
     assert values("certificate_differences_total", "code") == set(
