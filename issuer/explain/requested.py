@@ -44,4 +44,4 @@ def _path(place: Place) -> str:
     part, oid = place
     if place in PATHS:
         return PATHS[place]
-    return f"{ALLOWED}.{'otherNames' if part is Part.OTHER else 'subject.otherAttributes'}[{oid}]"
+    return f"{ALLOWED}.{'otherNames' if part is RequestPart.OTHER else 'subject.otherAttributes'}[{oid}]"

@@ -154,7 +154,7 @@ def _path(place: Place) -> str:
     if place in PATHS:
         return PATHS[place]
     part, oid = place
-    return f"spec.allowed.{'otherNames' if part is Part.OTHER else 'subject.otherAttributes'}[{oid}]"
+    return f"spec.allowed.{'otherNames' if part is RequestPart.OTHER else 'subject.otherAttributes'}[{oid}]"
 
 
 def _texts(values: Sequence[Value]) -> str:
