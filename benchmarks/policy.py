@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.machine import machine
 from issuer.policy.compiled import CompiledPolicy, compile_policy
-from issuer.policy.decision import PolicyVerdict, review
+from issuer.policy.decision import PolicyVerdict, evaluate
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.x509.request import read_request
 from tests.builders import csr_pem
@@ -123,7 +123,7 @@ def _average(policies: Sequence[CompiledPolicy], request: RequestFacts, repeats:
 
 
 def _decide(policies: Sequence[CompiledPolicy], request: RequestFacts) -> None:
-    found = review(policies, {}, request, LABELS)
+    found = evaluate(policies, {}, request, LABELS)
     # All are usable and the last approves: the worst case, as every selected policy is judged.
     decision = found.decide(dict.fromkeys(found.to_ask, True))
     if decision is None or decision.verdict is not PolicyVerdict.APPROVED:

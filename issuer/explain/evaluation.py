@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from issuer.explain.policies import PolicySet
 from issuer.explain.review_input import Asked
 from issuer.manifests.requester import Requester
-from issuer.policy.decision import Decision, Review, review
+from issuer.policy.decision import Decision, PolicyEvaluation, evaluate
 from issuer.policy.evaluation import Violation, violations
 from issuer.policy.facts import RequestFacts
 
@@ -42,17 +42,17 @@ class Judging:
     facts: RequestFacts
     labels: Mapping[str, str]
     policies: PolicySet
-    review: Review
+    evaluation: PolicyEvaluation
     offline: bool
 
     @property
     def to_ask(self) -> tuple[str, ...]:
         """Names of the selected policies."""
-        return self.review.to_ask
+        return self.evaluation.to_ask
 
     def finish(self, may_use: Mapping[str, bool]) -> Explanation:
         """The decision, given an answer for each of `to_ask`."""
-        decision = self.review.decide(may_use)
+        decision = self.evaluation.decide(may_use)
         if decision is None:
             raise AssertionError("every policy was asked about, and still there is no decision")
         unbound = {result.name for result in decision.results if result.reason == "rbac"}
@@ -84,5 +84,5 @@ def judge(
     """The first step: everything but who may use what. `labels` are the namespace's, if there is one."""
     facts = asked.facts(requester)
     all_labels = {NAME_LABEL: asked.namespace, **labels} if asked.namespace else labels
-    reviewed = review(policies.policies, policies.summaries(), facts, all_labels)
-    return Judging(asked, requester, facts, all_labels, policies, reviewed, offline)
+    evaluation = evaluate(policies.policies, policies.summaries(), facts, all_labels)
+    return Judging(asked, requester, facts, all_labels, policies, evaluation, offline)

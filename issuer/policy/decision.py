@@ -1,8 +1,8 @@
 """One answer for a request from all policies.
 
 What a policy says about a request is computed here; whether the requester may use the policy is asked
-outside, of the API server. So a review has two phases: it names the policies to ask about, best first, and
-decides once it knows enough answers.
+outside, of the API server. So an evaluation has two phases: it names the policies to ask about, best first,
+and decides once it knows enough answers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NO_RIGHT: Final = (
 
 
 class PolicyVerdict(StrEnum):
-    """What came of a review. Unprocessed: no policy applies, so nobody has said yes or no."""
+    """The outcome of an evaluation. Unprocessed: no policy applies, so nobody has said yes or no."""
 
     APPROVED = "Approved"
     DENIED = "Denied"
@@ -130,12 +130,12 @@ class Decision:
 
 
 @dataclass(slots=True, eq=False)
-class Review:
-    """What the policies say, before anybody was asked who may use them.
+class PolicyEvaluation:
+    """One request's evaluation by the policies that select it, before it is known who may use them.
 
-    `to_ask` names the selected policies, those that would cut the duration behind those that leave it. One is
-    judged only when its use is granted: judging takes time, and a requester without rights must not cost any.
-    What was judged is kept, so a review can be decided again with other answers.
+    `to_ask` names the selected policies, those that would cut the duration behind those that leave it. A
+    policy is evaluated only when its use is granted: that takes time, and a requester without rights must not
+    cost any. Its violations are kept, so that `decide` can be called again with more answers.
     """
 
     to_ask: tuple[str, ...]
@@ -143,7 +143,7 @@ class Review:
     _set_aside: tuple[PolicyResult, ...]
     _facts: RequestFacts
     _shared: Shared | None = None
-    _judged: dict[str, tuple[Violation, ...]] = field(default_factory=dict)
+    _violations: dict[str, tuple[Violation, ...]] = field(default_factory=dict)
 
     def decide(self, may_use: Mapping[str, bool]) -> Decision | None:
         """The decision by these answers, or None while they don't settle it.
@@ -151,7 +151,7 @@ class Review:
         One usable policy that approves is enough; else every name of `to_ask` must be answered.
         """
         for name in self.to_ask:
-            if may_use.get(name) and not self.judged(name):
+            if may_use.get(name) and not self.violations_of(name):
                 return Decision(
                     PolicyVerdict.APPROVED, name, self._results(may_use), _allowance(self._selected[name])
                 )
@@ -161,17 +161,17 @@ class Review:
         verdict = PolicyVerdict.DENIED if usable else PolicyVerdict.UNPROCESSED
         return Decision(verdict, None, self._results(may_use))
 
-    def judged(self, name: str) -> tuple[Violation, ...]:
-        """What that selected policy has against the request, judged now if it wasn't before."""
-        found = self._judged.get(name)
+    def violations_of(self, name: str) -> tuple[Violation, ...]:
+        """Return the violations of the selected policy `name`, evaluated at the first call."""
+        found = self._violations.get(name)
         if found is None:
             self._shared = self._shared or Shared.of(self._facts)
-            found = self._judged[name] = violations(self._selected[name], self._facts, self._shared)
+            found = self._violations[name] = violations(self._selected[name], self._facts, self._shared)
         return found
 
     def _results(self, may_use: Mapping[str, bool]) -> tuple[PolicyResult, ...]:
         asked = [
-            PolicyResult(name, True, "", "", self.judged(name))
+            PolicyResult(name, True, "", "", self.violations_of(name))
             if may_use[name]
             else PolicyResult(name, False, "rbac", _NO_RIGHT, ())
             for name in self.to_ask
@@ -185,13 +185,13 @@ def tells_unprocessed(message: str) -> bool:
     return message.startswith((_NO_POLICY, _NONE_APPLIES))
 
 
-def review(
+def evaluate(
     policies: Sequence[CompiledPolicy],
     invalid: Mapping[str, str],
     facts: RequestFacts,
     labels: Mapping[str, str] | None,
-) -> Review:
-    """Which of `policies` are about the request; none is judged yet.
+) -> PolicyEvaluation:
+    """Select the `policies` that are about the request; each is evaluated later, when its use is granted.
 
     `invalid` says, by name, why a policy is not among them; `labels` are the namespace's (None: not known).
     """
@@ -203,7 +203,7 @@ def review(
             selected[policy.name] = policy
         else:
             aside.append(PolicyResult(policy.name, False, away.kind, away.message, ()))
-    return Review(
+    return PolicyEvaluation(
         tuple(sorted(selected, key=lambda name: _cut_off(selected[name], facts))),
         selected,
         tuple(aside),

@@ -36,7 +36,7 @@ MAX_REPORTED: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What is the same for all policies of a review.
+    """The parts of an evaluation that all policies share.
 
     `variables` are what rules see, and hold the time that is left to the policy at work; `own` is what no
     policy could allow, whatever it says.
@@ -58,7 +58,7 @@ def violations(
 ) -> tuple[Violation, ...]:
     """All violations, with the path of the policy's field that each is against. Never raises.
 
-    `shared` is what `Shared.of(facts)` gave, when several policies judge the same request.
+    `shared` is what `Shared.of(facts)` gave, when several policies are evaluated for one request.
     """
     contents = facts.csr.contents
     shared = shared or Shared.of(facts)
@@ -66,12 +66,12 @@ def violations(
     variables.left = POLICY_LIMIT
     found: list[Violation] = []
     for place in _FIRST:
-        found += _judge(policy.allowed.get(place), place, contents, variables)
+        found += _place_violations(policy.allowed.get(place), place, contents, variables)
     found += _is_ca(policy, facts)
     found += _usages(policy, facts)
     found += _typed(policy, RequestPart.OTHER, contents, variables)
     for place in _SUBJECT:
-        found += _judge(policy.allowed.get(place), place, contents, variables)
+        found += _place_violations(policy.allowed.get(place), place, contents, variables)
     found += _typed(policy, RequestPart.ATTRIBUTE, contents, variables)
     found += shared.own
     found += _constraints(policy.constraints, facts)
@@ -84,10 +84,10 @@ def _typed(
     """Places with an OID of their own: first those of the request, then what the policy requires."""
     places = [place for place in contents.values if place[0] is part and place not in _NAMED]
     for place in dict.fromkeys([*places, *(p for p in policy.allowed if p[0] is part and p not in _NAMED)]):
-        yield from _judge(policy.allowed.get(place), place, contents, variables)
+        yield from _place_violations(policy.allowed.get(place), place, contents, variables)
 
 
-def _judge(
+def _place_violations(
     allowed: AllowedValues | None, place: Place, contents: Contents, variables: Variables
 ) -> Sequence[Violation]:
     given = contents.values.get(place, ())

@@ -66,9 +66,9 @@ def _compile_otherwise(change: Callable[[CompiledPolicy], CompiledPolicy]) -> Mi
 
     def put(patch: pytest.MonkeyPatch) -> None:
         judge = _in_use("violations")
-        away = _in_use("mismatch")
+        away = _in_use("selector_mismatch")
         patch.setattr(decision, "violations", lambda policy, *rest: judge(change(policy), *rest))
-        patch.setattr(decision, "mismatch", lambda policy, *rest: away(change(policy), *rest))
+        patch.setattr(decision, "selector_mismatch", lambda policy, *rest: away(change(policy), *rest))
 
     return put
 
@@ -113,18 +113,18 @@ def _usages_superset(violation: Violation, policy: CompiledPolicy, facts: Reques
 
 
 def _any_denies(patch: pytest.MonkeyPatch) -> None:
-    right = decision.Review.decide
+    right = decision.PolicyEvaluation.decide
 
-    def wrong(self: decision.Review, may_use: dict[str, bool]) -> Any:
+    def wrong(self: decision.PolicyEvaluation, may_use: dict[str, bool]) -> Any:
         found = right(self, may_use)
-        refuses = any(may_use.get(name) and self.judged(name) for name in self.to_ask)
+        refuses = any(may_use.get(name) and self.violations_of(name) for name in self.to_ask)
         return (
             replace(found, verdict=decision.PolicyVerdict.DENIED)
             if found and found.policy and refuses
             else found
         )
 
-    patch.setattr(decision.Review, "decide", wrong)
+    patch.setattr(decision.PolicyEvaluation, "decide", wrong)
 
 
 def _without_labels(policy: CompiledPolicy) -> CompiledPolicy:

@@ -37,13 +37,13 @@ def decide(
     """Our decision, RBAC asked one policy at a time and no more often than needed."""
     policies = [compile_spec(name, spec) for name, spec in case.policies.items()]
     # Looked up at the call, so that a test that seeds a mistake into the module is what is asked.
-    review = decision.review(policies, {}, facts(case.request), case.labels)
+    evaluation = decision.evaluate(policies, {}, facts(case.request), case.labels)
     answers: dict[str, bool] = {}
-    for name in review.to_ask:
-        if review.decide(answers) is not None:
+    for name in evaluation.to_ask:
+        if evaluation.decide(answers) is not None:
             break
         answers[name] = case.may_use[name]
-    found = review.decide(answers)
+    found = evaluation.decide(answers)
     assert found is not None, "every policy was asked about, and still nothing was decided"
     return found
 

@@ -18,7 +18,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.resources import NAMESPACES
 from issuer.kube.single_flight import Answers
-from issuer.policy.decision import Allowance, Decision, PolicyVerdict, Review, review
+from issuer.policy.decision import Allowance, Decision, PolicyEvaluation, PolicyVerdict, evaluate
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.requests.conditions import bounded
@@ -51,7 +51,7 @@ class Approval:
 class AccessCache:
     """Asks whether a requester may ``use`` a policy, and remembers the answer for seconds.
 
-    The key holds every input of the review; many who ask the same share one call.
+    The key holds every input of the check; many who ask the same share one call.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class AccessCache:
         )
 
 
-class Reviews:
-    """Keeps what was judged of a request, so that looking again at it costs nothing while no policy changes.
+class Evaluations:
+    """Keeps the evaluations of requests, so that looking again at it costs nothing while no policy changes.
 
     A request's spec is frozen, so its uid, its news, the policies, its namespace's labels and whether Vault
     holds it against anything are all that matters.
@@ -111,16 +111,16 @@ class Reviews:
     def __init__(self, policies: PolicyStore, most: int = 2_000) -> None:
         self._policies = policies
         self._most = most
-        self._kept: OrderedDict[str, tuple[tuple[object, ...], Review]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[tuple[object, ...], PolicyEvaluation]] = OrderedDict()
 
-    def of(self, request: Request, facts: RequestFacts, labels: Mapping[str, str]) -> Review:
-        """The review of this request by the policies as they are now."""
-        judged = (self._policies.version, labels, request.news, facts.guarded)
+    def of(self, request: Request, facts: RequestFacts, labels: Mapping[str, str]) -> PolicyEvaluation:
+        """Return the evaluation of this request by the policies as they are now."""
+        inputs = (self._policies.version, labels, request.news, facts.guarded)
         kept = self._kept.get(request.uid)
-        if kept is not None and kept[0] == judged:
+        if kept is not None and kept[0] == inputs:
             return kept[1]
-        made = review(self._policies.policies, self._policies.invalid, facts, labels)
-        self._kept[request.uid] = (judged, made)
+        made = evaluate(self._policies.policies, self._policies.invalid, facts, labels)
+        self._kept[request.uid] = (inputs, made)
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return made
@@ -144,13 +144,13 @@ class Approver:
     access: AccessCache
     metrics: Metrics
     names: bool = True
-    judging: asyncio.Lock = field(default_factory=asyncio.Lock)
-    reviews: Reviews = field(init=False)
+    evaluating: asyncio.Lock = field(default_factory=asyncio.Lock)
+    evaluations: Evaluations = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reviews = Reviews(self.policies)
+        self.evaluations = Evaluations(self.policies)
 
-    async def judge(
+    async def evaluate(
         self, request: Request, csr: CertificateSigningRequest, mode: str, *, guarded: bool = False
     ) -> Approval | Unapproved | Denied | Failed | Unprocessed | PutOff:
         """What becomes of the request under ``Policy`` or ``External`` approval.
@@ -169,7 +169,7 @@ class Approver:
             retry = kubernetes_retry(error, "ask who may use the policies")
             return PutOff(retry.reason, retry.message)
         if decision.verdict is not PolicyVerdict.UNPROCESSED:
-            self.reviews.forget(request)
+            self.evaluations.forget(request)
         self._count(decision)
         return self._outcome(request, decision)
 
@@ -208,7 +208,7 @@ class Approver:
         """The policies' decision, with RBAC; raises KubeError when the API server can't say who may what."""
         facts = _facts(request, csr, guarded=guarded)
         labels = await self._labels(request.policy_namespace)
-        one = self.reviews.of(request, facts, labels)
+        one = self.evaluations.of(request, facts, labels)
         answers: dict[str, bool] = {}
         decision = await self._settled(one, answers)
         for name in one.to_ask:
@@ -220,12 +220,12 @@ class Approver:
             raise AssertionError("every policy was asked for and nothing is decided")
         return decision
 
-    async def _settled(self, one: Review, answers: Mapping[str, bool]) -> Decision | None:
-        """Judge one policy at most, one request at a time, and let the event loop go round after it.
+    async def _settled(self, one: PolicyEvaluation, answers: Mapping[str, bool]) -> Decision | None:
+        """Evaluate one policy at most, one request at a time, and let the event loop go round after it.
 
         However long rules take, the Lease and other requests get their turn.
         """
-        async with self.judging:
+        async with self.evaluating:
             decision = one.decide(answers)
             await asyncio.sleep(0)
             return decision

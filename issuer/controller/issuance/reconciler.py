@@ -202,7 +202,7 @@ class RequestReconciler:
         # Before it is judged, so that a policy that changes meanwhile finds it and has it judged again.
         self.unprocessed.add(request.key, request.policy_namespace)
         guarded = signs_whatever_is_asked(entry.spec, is_ca=asked.is_ca)
-        approval = await self.csr_gate.writing(request) or await self.approver.judge(
+        approval = await self.csr_gate.writing(request) or await self.approver.evaluate(
             request, asked.request, entry.spec.approval, guarded=guarded
         )
         if not isinstance(approval, Unprocessed):

@@ -10,7 +10,7 @@ import pytest
 
 from issuer.policy import evaluation
 from issuer.policy.compiled import CompiledPolicy
-from issuer.policy.decision import Allowance, Decision, PolicyVerdict, Review, review
+from issuer.policy.decision import Allowance, Decision, PolicyEvaluation, PolicyVerdict, evaluate
 from tests.unit.policy.forge import csr, dns, facts, policy, sans
 
 REQUEST = facts(csr(sans(dns("web.lab.test"))))
@@ -20,12 +20,12 @@ ELSEWHERE = {**GOOD, "selector": {"issuerRef": {"name": "elsewhere"}}}
 LABELLED = {**GOOD, "selector": {"namespace": {"matchLabels": {"team": "a"}}}}
 
 
-def reviewed(invalid: dict[str, str] | None = None, /, **specs: Any) -> Review:
+def reviewed(invalid: dict[str, str] | None = None, /, **specs: Any) -> PolicyEvaluation:
     made = [policy(name, **spec) for name, spec in specs.items()]
-    return review(made, invalid or {}, REQUEST, {})
+    return evaluate(made, invalid or {}, REQUEST, {})
 
 
-def decided(found: Review, **may_use: bool) -> Decision:
+def decided(found: PolicyEvaluation, **may_use: bool) -> Decision:
     decision = found.decide(may_use)
     assert decision is not None
     return decision
@@ -88,8 +88,8 @@ def test_without_an_applicable_policy_nothing_is_decided() -> None:
     assert none.summary() == "No CertificateRequestPolicy exists; create one, and bind its use"
 
 
-def review_of_nothing() -> Review:
-    return review([], {}, REQUEST, None)
+def review_of_nothing() -> PolicyEvaluation:
+    return evaluate([], {}, REQUEST, None)
 
 
 def test_an_invalid_policy_decides_nothing() -> None:
@@ -162,7 +162,7 @@ def test_each_policy_has_time_of_its_own_and_no_more() -> None:
     slow = {"rule": "cr.groups.all(a, cr.groups.all(b, a == b || a != b || self != a || self != b))"}
     spec = {"allowed": {"dnsNames": {"validations": [slow]}}}
     request = facts(csr(sans(*(dns(f"{number}.{'a' * 60}.test") for number in range(60)))))
-    found = review([policy(name, **spec) for name in "ab"], {}, request, {})
+    found = evaluate([policy(name, **spec) for name in "ab"], {}, request, {})
     assert found.to_ask == ("a", "b")
     first, second = (one.violations for one in decided(found, a=True, b=True).results)
     assert any("too long together" in one.message for one in first)
@@ -173,7 +173,7 @@ def test_a_duration_that_may_be_cut_is_cut_by_the_policy_that_cuts_least() -> No
     wanted = replace(REQUEST, duration=timedelta(hours=48), shortens=True)
     limits = {"a": "1h", "b": "24h", "c": "2160h"}
     made = [policy(name, **GOOD, constraints={"maxDuration": limit}) for name, limit in limits.items()]
-    found = review(made, {}, wanted, {})
+    found = evaluate(made, {}, wanted, {})
     assert found.to_ask == ("c", "b", "a")
     lasts = {}
     for name in limits:
@@ -182,7 +182,7 @@ def test_a_duration_that_may_be_cut_is_cut_by_the_policy_that_cuts_least() -> No
         assert decision.allowance is not None
         lasts[name] = decision.allowance.cut(wanted.duration)
     assert lasts == {"a": timedelta(hours=1), "b": timedelta(hours=24), "c": timedelta(hours=48)}
-    frozen = review(made, {}, replace(wanted, shortens=False), {})
+    frozen = evaluate(made, {}, replace(wanted, shortens=False), {})
     assert decided(frozen, a=True, b=True, c=False).verdict is PolicyVerdict.DENIED
     assert frozen.to_ask == ("a", "b", "c")
 

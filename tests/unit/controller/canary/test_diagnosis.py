@@ -10,7 +10,7 @@ from issuer.controller.approval.approver import ALLOWED_BY_NONE
 from issuer.controller.canary.diagnosis import API_REASONS, lateness, refusal
 from issuer.controller.canary.history import Stage
 from issuer.controller.issuance.signing_step import NOT_AS_ASKED
-from issuer.policy.decision import review
+from issuer.policy.decision import evaluate
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.x509.request import decode_request
@@ -78,7 +78,7 @@ def test_what_the_policies_say_of_no_policy_is_known_for_policy() -> None:
         is_ca=False,
     )
     for invalid in ({}, {"broken": "it can't be read"}):
-        decision = review((), invalid, facts, {}).decide({})
+        decision = evaluate((), invalid, facts, {}).decide({})
         assert decision is not None
         for names in (True, False):
             waiting = asked(not_ready("Pending", decision.summary(names=names)))
