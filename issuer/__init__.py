@@ -1,7 +1,6 @@
 """vault-issuer: a cert-manager external issuer for HashiCorp Vault and OpenBao PKI.
 
-The rooms of this package and which may import which are described in
-``docs/architecture.md`` and enforced by import-linter.
+`docs/architecture.md` maps its packages; import-linter enforces which may import which.
 """
 
 __version__ = "0.1.0"

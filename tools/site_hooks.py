@@ -36,6 +36,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
 
 def _titles(nav: Any) -> Iterator[tuple[str, str]]:
     for one in nav:
+        if isinstance(one, str):
+            continue  # called by its own heading
         for title, below in one.items():
             if isinstance(below, str):
                 yield below, title

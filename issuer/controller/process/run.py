@@ -36,7 +36,7 @@ def run_controller(options: ControllerOptions) -> int:
     access to the cluster, no packages for traces, or its port is taken.
     """
     _tune()
-    # The standard event loop on purpose: see docs/architecture.md, "asyncio's own event loop".
+    # The standard event loop on purpose: see docs/decisions/0005-standard-event-loop.md.
     with asyncio.Runner(loop_factory=ControllerLoop) as runner:
         return runner.run(_main(options))
 

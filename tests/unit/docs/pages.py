@@ -1,4 +1,4 @@
-"""README.md and docs/*.md, taken apart: their links, headings and YAML."""
+"""README.md, CONTRIBUTING.md and docs/, taken apart: their links, headings and YAML."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import yaml
 
 from tests.unit.docs.collected import ROOT
 
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = tuple(
+    page
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+    if page.parent.name != "reference"  # made from the code
+)
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -34,7 +34,7 @@ def _pages(below: Any) -> Iterator[str]:
         yield below
     else:
         for one in below:
-            for inner in one.values():
+            for inner in [one] if isinstance(one, str) else one.values():
                 yield from _pages(inner)
 
 

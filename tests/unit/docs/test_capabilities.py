@@ -60,3 +60,10 @@ def test_each_capability_is_shown_by_what_is_there(capability: str, shown_by: st
 def test_every_test_that_a_page_names_is_there(page: Path) -> None:
     named = re.findall(r"`(tests/[\w/…-]+(?:\.\w+)?)", prose(page))
     assert [one for one in named if not exists("", one.replace("…", "*"))] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_module_that_a_page_names_is_there(page: Path) -> None:
+    packages = "|".join(file.parent.name for file in (ROOT / "issuer").glob("*/__init__.py"))
+    named = re.findall(rf"`(issuer/(?:{packages})\b[\w/]*)(?:\.py)?`", prose(page))
+    assert [one for one in named if not exists("", one)] == []
