@@ -15,7 +15,7 @@ from issuer.controller.approval.approver import Approval
 from issuer.controller.issuance.delivery import Cause, Delivery, Held
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import Story
-from issuer.controller.state.ca_expiry import CAEndsTooSoon, CALife, fitting, shortened
+from issuer.controller.state.ca_expiry import CAEndsTooSoon, CAValidity, requested_lifetime, shortened
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.state.outcomes import Failed, Issued, Outcome, PutOff, Waiting
@@ -54,7 +54,7 @@ class _Work:
     asked: RequestedCertificate
     issuer: IssuerKey
     wanted: SigningRequest
-    ca: CALife | None
+    ca: CAValidity | None
     strict: bool
     ca_expiry: Literal["Refuse", "Shorten"]
     approval: Approval
@@ -151,8 +151,8 @@ class SigningStep:
         asked = replace(asked, path_length=path_length(spec, asked))
         if approval.allowance is not None and request.policy_shortens:
             asked = replace(asked, duration=approval.allowance.cut(asked.duration))
-        now, ca = self.now(), entry.current_lives.get(asked.is_ca)
-        entry.longest[asked.is_ca].note(asked.duration, now)
+        now, ca = self.now(), entry.current_ca_validity.get(asked.is_ca)
+        entry.longest_requested[asked.is_ca].note(asked.duration, now)
         wanted = SigningRequest(
             csr_pem=asked.request.pem,
             duration=_fitting(asked, entry, spec, now),
@@ -274,8 +274,8 @@ class SigningStep:
         """Remember when the CA that signed this ends, for the next requests and for the warning."""
         entry = self.registry.find(work.issuer)
         if entry is not None and work.ca is not None:
-            life = CALife(work.ca.path, signer.not_valid_before_utc, ends, fingerprint(signer))
-            entry.saw_life(life, is_ca=work.asked.is_ca)
+            life = CAValidity(work.ca.path, signer.not_valid_before_utc, ends, fingerprint(signer))
+            entry.saw_ca_validity(life, is_ca=work.asked.is_ca)
 
     def _passing_trouble(self, key: IssuerKey, error: signing.Retry) -> Outcome:
         """This request comes back by itself; where others would meet the same, they wait, too."""
@@ -304,22 +304,22 @@ def _chains(signed: SignedCertificate, now: datetime, anchors: Anchors | None) -
 
 def _fitting(asked: RequestedCertificate, entry: IssuerEntry, spec: IssuerSpec, now: datetime) -> timedelta:
     """The life to ask for. What was seen in answers may be out of date: it shortens, but never refuses."""
-    known, seen = entry.lives.get(asked.is_ca), entry.seen.get(asked.is_ca)
+    known, seen = entry.ca_validity.get(asked.is_ca), entry.seen.get(asked.is_ca)
     if seen is None:
-        return fitting(asked.duration, known, spec.ca_expiry, now)
+        return requested_lifetime(asked.duration, known, spec.ca_expiry, now)
     try:
-        return fitting(asked.duration, seen, spec.ca_expiry, now)
+        return requested_lifetime(asked.duration, seen, spec.ca_expiry, now)
     except CAEndsTooSoon:
-        return fitting(asked.duration, None, spec.ca_expiry, now)
+        return requested_lifetime(asked.duration, None, spec.ca_expiry, now)
 
 
-def _sooner(work: _Work, error: signing.Failed) -> CALife | None:
+def _sooner(work: _Work, error: signing.Failed) -> CAValidity | None:
     """The life of the CA that the backend refused for, if it said so, else of the one that is known."""
     ends = error.ca_ends if isinstance(error, signing.EndsWithCA) else None
     if ends is None:
         return work.ca
     path, begins = (str(work.issuer), ends) if work.ca is None else (work.ca.path, work.ca.begins)
-    return CALife(path, begins, ends)
+    return CAValidity(path, begins, ends)
 
 
 def _preferred(

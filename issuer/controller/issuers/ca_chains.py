@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from issuer.api.issuers import MAX_SERIAL, IssuerSpec
-from issuer.controller.state.ca_expiry import CALife
+from issuer.controller.state.ca_expiry import CAValidity
 from issuer.requests.conditions import bounded, rfc3339
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.trusted_cas import trusted_ways
@@ -102,19 +102,19 @@ def _by_root(found: SigningCA) -> list[Way]:
     return list({way.top: way for way in reversed(found.ways) if way.complete}.values())[::-1]
 
 
-def ca_lives(
+def ca_validities(
     spec: IssuerSpec,
     ca: CAFacts,
     authority_pem: str | None,
     now: datetime,
     anchors: Anchors | None = None,
-) -> tuple[dict[bool, CALife], tuple[str, ...]]:
-    """The lives of the CAs that sign, by whether they sign CA certificates, and what is to be said of the
+) -> tuple[dict[bool, CAValidity], tuple[str, ...]]:
+    """The validity of the CAs that sign, by whether they sign CA certificates, and what is to be said of the
     latter. Raises IssuerBroken."""
-    lives = {False: CALife(spec.vault.path, ca.not_before, ca.not_after, ca.sha256)}
+    validity = {False: CAValidity(spec.vault.path, ca.not_before, ca.not_after, ca.sha256)}
     above = spec.certificate_authority
     if above is None or authority_pem is None:
-        return lives, ()
+        return validity, ()
     signing = _chain(authority_pem).certificates[0]
     facts = ca_facts(authority_pem, above.path, now, anchors)
     constraints = basic_constraints(signing)
@@ -124,8 +124,8 @@ def ca_lives(
             f"the CA behind {above.path} ({subject_text(signing)[:200]}) has a path length of 0, "
             "so no CA may stand below it: name another issuer in spec.certificateAuthority.path",
         )
-    lives[True] = CALife(above.path, facts.not_before, facts.not_after, facts.sha256)
-    return lives, tuple(text for text in facts.warnings if text not in ca.warnings)
+    validity[True] = CAValidity(above.path, facts.not_before, facts.not_after, facts.sha256)
+    return validity, tuple(text for text in facts.warnings if text not in ca.warnings)
 
 
 def _chain(ca_pem: str) -> Bundle:

@@ -13,7 +13,7 @@ from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.approval.policies import PolicyStore
-from issuer.controller.issuers.ca_chains import CAFacts, ca_facts, ca_lives
+from issuer.controller.issuers.ca_chains import CAFacts, ca_facts, ca_validities
 from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.scheduling.checks import CheckTurns, TookLong
@@ -128,7 +128,7 @@ class IssuerReconciler:
             entry.ready, entry.uid, entry.generation = False, uid, generation
             entry.reason, entry.message = "Pending", "it is being checked"
             entry.spec, entry.refused = None, None
-            entry.lives.clear()
+            entry.ca_validity.clear()
             entry.seen.clear()
             entry.stranger = None
         entry.spec = spec = IssuerSpec.parse(await self._spec(key, obj))
@@ -144,8 +144,8 @@ class IssuerReconciler:
             raise stranger  # the next check lets one request try again
         now = self.now()
         ca = ca_facts(health.ca_pem, spec.vault.path, now, shared.anchors)
-        lives, more = ca_lives(spec, ca, health.authority_pem, now, shared.anchors)
-        entry.found_lives(lives)
+        validity, more = ca_validities(spec, ca, health.authority_pem, now, shared.anchors)
+        entry.found_ca_validity(validity)
         return Verdict(
             ready=True,
             reason="Ready",
@@ -208,8 +208,8 @@ class IssuerReconciler:
         """The CAs that soon end before their certificates would."""
         now = self.now()
         found = (
-            warning(ca, spec.ca_expiry, entry.longest[is_ca], now)
-            for is_ca, ca in entry.current_lives.items()
+            warning(ca, spec.ca_expiry, entry.longest_requested[is_ca], now)
+            for is_ca, ca in entry.current_ca_validity.items()
         )
         return tuple(text for text in found if text is not None)
 
@@ -234,7 +234,7 @@ class IssuerReconciler:
     def _remember(self, key: IssuerKey, verdict: Verdict) -> None:
         self.metrics.issuer_ready.labels(*key).set(1 if verdict.ready else 0)
         if verdict.ca is not None:
-            ends = (life.ends for life in self.registry.entry(key).current_lives.values())
+            ends = (life.ends for life in self.registry.entry(key).current_ca_validity.values())
             self.metrics.ca_not_after.labels(*key).set(min(ends, default=verdict.ca.not_after).timestamp())
         if verdict.ready:
             self.registry.mark_ready(key)

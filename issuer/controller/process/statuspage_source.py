@@ -89,7 +89,7 @@ class StatusSource:
         vault = spec.get("vault") or {}
         ready = find(status.get("conditions"), "Ready") or {}
         entry = self._parts.registry.find(key)
-        life = None if entry is None else entry.current_lives.get(False)
+        life = None if entry is None else entry.current_ca_validity.get(False)
         return Issuer(
             kind=key.kind,
             namespace=key.namespace,

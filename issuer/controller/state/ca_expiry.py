@@ -33,7 +33,7 @@ class CAEndsTooSoon(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class CALife:
+class CAValidity:
     """When the CA behind a path was made, and when the first certificate of its chain ends. `signer` is the
     SHA-256 of its own certificate, empty where it isn't known."""
 
@@ -44,7 +44,7 @@ class CALife:
 
 
 @dataclass(slots=True)
-class LongestAsked:
+class LongestRequested:
     """The longest life asked for lately, so that its trouble can be told ahead."""
 
     duration: timedelta = timedelta()
@@ -58,7 +58,9 @@ class LongestAsked:
             self.duration, self.at = duration, now
 
 
-def fitting(duration: timedelta | None, ca: CALife | None, mode: Mode, now: datetime) -> timedelta:
+def requested_lifetime(
+    duration: timedelta | None, ca: CAValidity | None, mode: Mode, now: datetime
+) -> timedelta:
     """The life to ask the CA for: as asked, or shortened to end a little before the CA does.
 
     Who names no duration gets what cert-manager's own Vault issuer asks for then, or what is left of the CA
@@ -70,7 +72,7 @@ def fitting(duration: timedelta | None, ca: CALife | None, mode: Mode, now: date
     return shortened(ca, "Shorten" if duration is None else mode, now, asked=duration)
 
 
-def shortened(ca: CALife, mode: Mode, now: datetime, asked: timedelta | None = None) -> timedelta:
+def shortened(ca: CAValidity, mode: Mode, now: datetime, asked: timedelta | None = None) -> timedelta:
     """What is left of the CA, where ``mode`` allows it and it is worth a certificate.
 
     Raises CAEndsTooSoon.
@@ -91,7 +93,7 @@ def shortened(ca: CALife, mode: Mode, now: datetime, asked: timedelta | None = N
     return left
 
 
-def warning(ca: CALife, mode: Mode, longest: LongestAsked, now: datetime) -> str | None:
+def warning(ca: CAValidity, mode: Mode, longest: LongestRequested, now: datetime) -> str | None:
     """What to say of a CA that soon ends before its certificates would, or None.
 
     Measured by the longest life asked for lately, or cert-manager's default if that is longer (half of the

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.state.ca_expiry import CALife, LongestAsked
+from issuer.controller.state.ca_expiry import CAValidity, LongestRequested
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import IssuerBroken, SigningError
@@ -76,9 +76,9 @@ class IssuerEntry:
     ``may_approve`` is False where we may not set Approved or Denied for its
     requests but would have to. ``refused`` says which status write with a signed
     certificate the API server refused: until it goes through, nothing is signed.
-    ``lives`` are those of the CAs that sign, as the check found them, ``seen`` of others that
-    certificates came back from (a role may name its CA itself), and ``longest`` what was asked of them,
-    by whether a CA certificate is asked for. ``told`` says when which kinds of
+    ``ca_validity`` is that of the CAs that sign, as the check found them, ``seen`` of others that
+    certificates came back from (a role may name its CA itself), and ``longest_requested`` what was asked of
+    them, by whether a CA certificate is asked for. ``told`` says when which kinds of
     differences of its certificates had their last event. `stranger` tells of a certificate
     from a CA that is none of the issuer's, until a check has said it.
     """
@@ -94,10 +94,10 @@ class IssuerEntry:
     suspect: bool = False
     may_approve: bool = True
     refused: str | None = None
-    lives: dict[bool, CALife] = field(default_factory=dict)
-    seen: dict[bool, CALife] = field(default_factory=dict)
-    longest: dict[bool, LongestAsked] = field(
-        default_factory=lambda: {False: LongestAsked(), True: LongestAsked()}
+    ca_validity: dict[bool, CAValidity] = field(default_factory=dict)
+    seen: dict[bool, CAValidity] = field(default_factory=dict)
+    longest_requested: dict[bool, LongestRequested] = field(
+        default_factory=lambda: {False: LongestRequested(), True: LongestRequested()}
     )
     told: dict[frozenset[str], datetime] = field(default_factory=dict)
     stranger: SigningError | None = None
@@ -111,26 +111,26 @@ class IssuerEntry:
         self.told[differences] = now
         return True
 
-    def found_lives(self, lives: dict[bool, CALife]) -> None:
+    def found_ca_validity(self, validity: dict[bool, CAValidity]) -> None:
         """The check found these; what was seen beside a CA that another has replaced is out of date."""
-        for is_ca, life in lives.items():
-            before = self.lives.get(is_ca)
+        for is_ca, life in validity.items():
+            before = self.ca_validity.get(is_ca)
             if before is None or before.signer != life.signer:
                 self.seen.pop(is_ca, None)
-        self.lives = lives
+        self.ca_validity = validity
 
-    def saw_life(self, life: CALife, *, is_ca: bool) -> None:
+    def saw_ca_validity(self, life: CAValidity, *, is_ca: bool) -> None:
         """A certificate came back from this CA."""
-        known = self.lives.get(is_ca)
+        known = self.ca_validity.get(is_ca)
         if known is not None and known.signer == life.signer:
             self.seen.pop(is_ca, None)
         else:
             self.seen[is_ca] = life
 
     @property
-    def current_lives(self) -> dict[bool, CALife]:
-        """The lives of the CAs that sign, as far as is known, by whether CA certificates are signed."""
-        return {**self.lives, **self.seen}
+    def current_ca_validity(self) -> dict[bool, CAValidity]:
+        """The validity of the CAs that sign, as far as is known, by whether CA certificates are signed."""
+        return {**self.ca_validity, **self.seen}
 
     @property
     def external(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.state.ca_expiry import CALife
+from issuer.controller.state.ca_expiry import CAValidity
 from issuer.signing.outcomes import Failed
 from tests.builders import NOW, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
@@ -17,7 +17,7 @@ def ending(bench: Bench, hours: float, mode: str) -> Bench:
     entry = bench.registry.entry(CLUSTER_ISSUER)
     entry.spec = IssuerSpec.parse(issuer_object(caExpiry=mode, verification="Strict")["spec"])
     ends = NOW + timedelta(hours=hours)
-    entry.lives = {False: CALife("pki_int/sign/lab", NOW - timedelta(days=1000), ends)}
+    entry.ca_validity = {False: CAValidity("pki_int/sign/lab", NOW - timedelta(days=1000), ends)}
     return bench
 
 
