@@ -36,7 +36,10 @@ _REFUSED_FOR = 5.0  # seconds a refused token is not asked about again
 _REMEMBERED = 256
 _AT_ONCE = 4  # questions to the API server, about strangers and about people it knows
 _A_SECOND = 5.0
-_STRANGERS, _KNOWN = 20.0, 64.0  # at first; of those it knows all who have a session may come back at once
+_UNKNOWN_BURST, _KNOWN_BURST = (
+    20.0,
+    64.0,
+)  # at first; of those it knows all who have a session may come back at once
 
 _NOBODY = "The API server doesn't know this token, or it has ended."
 
@@ -126,7 +129,7 @@ class Answers:
             self._kept.popitem(last=False)
 
 
-class Door:
+class Authenticator:
     """Lets in who has a token of somebody who may look.
 
     Questions about tokens that nobody has shown yet have a budget of their own, so that who invents tokens
@@ -137,26 +140,26 @@ class Door:
         self._reviewer = reviewer
         self._tokens = Answers(clock)
         self._users = Answers(clock)
-        self._strangers = Budget(_A_SECOND, _STRANGERS, clock)
-        self._known = Budget(_A_SECOND, _KNOWN, clock)
+        self._unknown_tokens = Budget(_A_SECOND, _UNKNOWN_BURST, clock)
+        self._known = Budget(_A_SECOND, _KNOWN_BURST, clock)
 
-    async def enter(self, token: str) -> User:
+    async def authenticate(self, token: str) -> User:
         """Whose token it is, if that user may look. Raises Refused."""
         if not token.isascii():  # no bearer token is otherwise (RFC 6750, 2.1)
             raise Refused(401, _NOBODY)
         key = hashlib.sha256(token.encode()).digest()
         known, user = self._tokens.find(key)
         if not known:
-            budget = self._strangers if self._tokens.last(key) is None else self._known
+            budget = self._unknown_tokens if self._tokens.last(key) is None else self._known
             user = await self._ask(budget, lambda: self._reviewer.user(token))
             self._tokens.keep(key, user, _REFUSED_FOR if user is None else BELIEVED)
         if user is None:
             raise Refused(401, _NOBODY)
-        if not await self.may_stay(user):
+        if not await self.authorize(user):
             raise Refused(403, f"{user.name} may not see this page: bind a ClusterRole with get of {PATH}.")
         return user
 
-    async def may_stay(self, user: User) -> bool:
+    async def authorize(self, user: User) -> bool:
         """Whether the user may (still) look. Raises Refused when that can't be asked."""
         key = hashlib.sha256(repr(user).encode()).digest()
         known, answer = self._users.find(key)

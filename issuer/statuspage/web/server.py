@@ -18,7 +18,7 @@ from aiohttp import web
 from issuer.kube.identity import User
 from issuer.statuspage.model import Query
 from issuer.statuspage.page import document, login
-from issuer.statuspage.web.auth import Door, Refused, names_loopback
+from issuer.statuspage.web.auth import Authenticator, Refused, names_loopback
 from issuer.statuspage.web.listener import PATIENCE, Listener
 from issuer.statuspage.web.live import Full, Live
 from issuer.statuspage.web.sessions import COOKIE, Sessions
@@ -49,7 +49,7 @@ HEARTBEAT: Final = 15.0
 STREAM_LASTS: Final = 600.0
 """Seconds after which a stream ends, and the browser begins another."""
 
-UNSAID: Final = 30.0
+UNREVIEWED: Final = 30.0
 """Seconds a stream goes on though the API server can't say whether it may."""
 
 _STALLED = 30.0  # seconds a browser may take for one message
@@ -62,13 +62,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class StatusServer:
-    """Serves the page at ``host:port``; any address but loopback needs a certificate and a door."""
+    """Serves the page at ``host:port``; any address but loopback needs a certificate and an authenticator."""
 
     def __init__(
-        self, live: Live, door: Door | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        live: Live,
+        authenticator: Authenticator | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._live = live
-        self._door = door
+        self._authenticator = authenticator
         self._now = now
         self.sessions = Sessions()
         static = files("issuer.statuspage") / "static"
@@ -80,7 +83,7 @@ class StatusServer:
     async def start(self, address: str, certificate: Certificate | None = None) -> None:
         """Listen. Raises OSError when the port is taken, ValueError for an address that needs more."""
         host, port = parse_address(address)
-        if not is_loopback(host) and (certificate is None or self._door is None):
+        if not is_loopback(host) and (certificate is None or self._authenticator is None):
             raise ValueError(f"{address} is not loopback: the page needs TLS and a login there")
         self._runner = web.AppRunner(
             self._app(), access_log=None, shutdown_timeout=2.0, keepalive_timeout=_IDLE
@@ -94,7 +97,7 @@ class StatusServer:
             self._listener = Listener(self._runner.server, certificate.context)
             await self._listener.start(host, port)
             self._fresh = asyncio.create_task(certificate.keep_fresh(), name="status-page-tls")
-        log.info("status page", address=address, login=self._door is not None)
+        log.info("status page", address=address, login=self._authenticator is not None)
 
     async def close(self) -> None:
         """End every stream and stop listening."""
@@ -109,12 +112,12 @@ class StatusServer:
             self._runner = None
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[self._guard], client_max_size=_LARGEST_FORM)
+        app = web.Application(middlewares=[self._check_access], client_max_size=_LARGEST_FORM)
         app.on_response_prepare.append(_add_headers)
         app.router.add_get("/", self._page)
         app.router.add_get("/events", self._events, allow_head=False)
         app.router.add_get("/static/{name}", self._asset)
-        if self._door is not None:
+        if self._authenticator is not None:
             app.router.add_post("/login", self._login)
             app.router.add_post("/logout", self._logout)
         return app
@@ -122,17 +125,17 @@ class StatusServer:
     # Who may ------------------------------------------------------------------
 
     @web.middleware
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The door, before anything is looked at."""
+    async def _check_access(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Authenticate and authorize a request before its handler runs."""
         if self._listener is not None:
             self._listener.asked(request.protocol)
         try:
             if _from_elsewhere(request):
                 raise Refused(403, "This was asked for by another site.")
-            if self._door is None:
+            if self._authenticator is None:
                 _check_host(request)
             elif request.match_info.handler not in (self._login, self._asset):
-                _user.set(await self._enter(self._door, request))
+                _user.set(await self._authenticate(self._authenticator, request))
             return await handler(request)
         except Refused as refused:
             return self._refuse(request, refused)
@@ -142,33 +145,33 @@ class StatusServer:
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
             return _text(error.status, error.reason, allow)
 
-    async def _enter(self, door: Door, request: web.Request) -> User:
+    async def _authenticate(self, authenticator: Authenticator, request: web.Request) -> User:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.casefold() == "bearer" and token.strip():
-            return await door.enter(token.strip())
+            return await authenticator.authenticate(token.strip())
         user = self.sessions.find(request.cookies.get(COOKIE, ""))
         if user is None:
             raise Refused(401, "")
-        if not await door.may_stay(user):
+        if not await authenticator.authorize(user):
             raise Refused(403, f"{user.name} may not see this page any more.")
         return user
 
     def _refuse(self, request: web.Request, refused: Refused) -> web.StreamResponse:
         told = str(refused)
         headers = {"WWW-Authenticate": 'Bearer realm="vault-issuer status"'} if refused.status == 401 else {}
-        if self._door is not None and request.path in ("/", "/login") and _wants_html(request):
+        if self._authenticator is not None and request.path in ("/", "/login") and _wants_html(request):
             return _html(login(told), refused.status, headers)
         return _text(refused.status, told or "A bearer token is needed.", headers)
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
-        if self._door is None:
-            raise AssertionError("without a door there is no such path")
+        if self._authenticator is None:
+            raise AssertionError("this path exists only with an authenticator")
         if request.content_type != _FORM:
             raise web.HTTPUnsupportedMediaType
         token = str((await _form(request)).get("token", "")).strip()
         if not token:
             raise Refused(401, "There is no token in the form.")
-        user = await self._door.enter(token)
+        user = await self._authenticator.authenticate(token)
         cookie, lasts = self.sessions.begin(user, token)
         log.info("status page: login", user=user.name)
         return _back(cookie, lasts)
@@ -200,26 +203,26 @@ class StatusServer:
             stream = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
             await stream.prepare(request)
             ends = clock() + STREAM_LASTS
-            staying = _Staying(lambda: self._may_stay(request))
+            access = _StreamAccess(lambda: self._authorize_stream(request))
             with suppress(ConnectionError, TimeoutError):
                 await _send(stream, b"retry: 1000\n\n" + self._message(first or {}))
                 async for changed in changes:
-                    if clock() > ends or not await staying.holds():
+                    if clock() > ends or not await access.still_allowed():
                         break
                     await _send(stream, self._message(changed))
         return stream
 
-    async def _may_stay(self, request: web.Request) -> None:
+    async def _authorize_stream(self, request: web.Request) -> None:
         """As if it came in again: the right, and the session or the token. Raises Refused."""
-        if self._door is not None:
-            await self._enter(self._door, request)
+        if self._authenticator is not None:
+            await self._authenticate(self._authenticator, request)
 
     def _message(self, changed: Mapping[str, str]) -> bytes:
         at = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         return b"data: " + orjson.dumps({"at": at, "parts": dict(changed)}) + b"\n\n"
 
 
-class _Staying:
+class _StreamAccess:
     """Whether who watches may go on watching: until a no, or until nobody could say for a while.
 
     Too many questions at once (429) are no answer about this user.
@@ -227,9 +230,9 @@ class _Staying:
 
     def __init__(self, ask: Callable[[], Awaitable[None]]) -> None:
         self._ask = ask
-        self._unsaid_since: float | None = None
+        self._unreviewed_since: float | None = None
 
-    async def holds(self) -> bool:
+    async def still_allowed(self) -> bool:
         """Ask, and what follows from it."""
         now = asyncio.get_running_loop().time()
         try:
@@ -237,10 +240,10 @@ class _Staying:
         except Refused as refused:
             if refused.status != 503:
                 return refused.status == 429
-            if self._unsaid_since is None:
-                self._unsaid_since = now
-            return now - self._unsaid_since < UNSAID
-        self._unsaid_since = None
+            if self._unreviewed_since is None:
+                self._unreviewed_since = now
+            return now - self._unreviewed_since < UNREVIEWED
+        self._unreviewed_since = None
         return True
 
 

@@ -1,4 +1,4 @@
-"""The page served for a test: on loopback, or with TLS and a door."""
+"""The page served for a test: on loopback, or with TLS and logins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import aiohttp
 
 from issuer.kube.errors import Unavailable
 from issuer.kube.identity import User
-from issuer.statuspage.web.auth import Door
+from issuer.statuspage.web.auth import Authenticator
 from issuer.statuspage.web.live import Live
 from issuer.statuspage.web.server import StatusServer
 from issuer.statuspage.web.tls import Certificate
@@ -56,7 +56,7 @@ async def serving(facts: Facts | None = None) -> AsyncIterator[str]:
 
 @dataclass
 class Exposed:
-    """The page with TLS and a door."""
+    """The page with TLS and logins."""
 
     url: str
     reviewer: Reviewer
@@ -69,7 +69,7 @@ async def exposed(directory: Path) -> AsyncIterator[Exposed]:
     """Everybody's address, with a browser's cookies."""
     files = write_server(directory, "tls")
     reviewer = Reviewer()
-    page = StatusServer(Live(Facts(), now=lambda: NOW, every=0.02), Door(reviewer), now=lambda: NOW)
+    page = StatusServer(Live(Facts(), now=lambda: NOW, every=0.02), Authenticator(reviewer), now=lambda: NOW)
     port = free_port()
     await page.start(f":{port}", Certificate(files.cert, files.key))
     context = ssl.create_default_context(cafile=str(files.ca))

@@ -9,7 +9,7 @@ import pytest
 
 from issuer.kube.errors import Forbidden
 from issuer.kube.identity import User
-from issuer.statuspage.web.auth import BELIEVED, PATH, Door, Refused, names_loopback
+from issuer.statuspage.web.auth import BELIEVED, PATH, Authenticator, Refused, names_loopback
 from issuer.statuspage.web.sessions import LASTS, MOST, Sessions
 from issuer.telemetry.address import is_loopback
 
@@ -45,79 +45,79 @@ class Reviewer:
 
 async def test_a_token_is_asked_about_once_in_a_while() -> None:
     clock, reviewer = Clock(), Reviewer()
-    door = Door(reviewer, clock)
+    authenticator = Authenticator(reviewer, clock)
     for _ in range(10):
-        assert await door.enter("good") == JANE
+        assert await authenticator.authenticate("good") == JANE
     assert (reviewer.tokens_asked, reviewer.users_asked) == (1, 1)
     clock.now += BELIEVED + 1
-    await door.enter("good")
+    await authenticator.authenticate("good")
     assert (reviewer.tokens_asked, reviewer.users_asked) == (2, 2)
 
 
 async def test_a_token_that_nobody_has_is_refused_and_not_asked_about_at_once_again() -> None:
     clock, reviewer = Clock(), Reviewer()
-    door = Door(reviewer, clock)
+    authenticator = Authenticator(reviewer, clock)
     for _ in range(3):
         with pytest.raises(Refused) as refused:
-            await door.enter("bad")
+            await authenticator.authenticate("bad")
         assert refused.value.status == 401
     assert reviewer.tokens_asked == 1
     reviewer.users["bad"] = JANE
     clock.now += 6
-    assert await door.enter("bad") == JANE
+    assert await authenticator.authenticate("bad") == JANE
 
 
 async def test_who_may_not_look_is_told_what_is_missing() -> None:
     reviewer = Reviewer()
     reviewer.allowed = False
     with pytest.raises(Refused, match=PATH) as refused:
-        await Door(reviewer).enter("good")
+        await Authenticator(reviewer).authenticate("good")
     assert refused.value.status == 403
 
 
 async def test_a_right_that_is_taken_away_ends_within_half_a_minute() -> None:
     clock, reviewer = Clock(), Reviewer()
-    door = Door(reviewer, clock)
-    assert await door.may_stay(JANE)
+    authenticator = Authenticator(reviewer, clock)
+    assert await authenticator.authorize(JANE)
     reviewer.allowed = False
     clock.now += BELIEVED + 1
-    assert not await door.may_stay(JANE)
+    assert not await authenticator.authorize(JANE)
 
 
 async def test_strangers_cannot_have_the_api_server_asked_without_end() -> None:
     clock, reviewer = Clock(), Reviewer()
-    door = Door(reviewer, clock)
+    authenticator = Authenticator(reviewer, clock)
     statuses = []
     for number in range(100):
         with pytest.raises(Refused) as refused:
-            await door.enter(f"guess {number}")
+            await authenticator.authenticate(f"guess {number}")
         statuses.append(refused.value.status)
     assert reviewer.tokens_asked == 20
     assert statuses.count(429) == 80
     clock.now += 1
-    assert await door.enter("good") == JANE
+    assert await authenticator.authenticate("good") == JANE
 
 
 async def test_invented_tokens_keep_out_nobody_whom_the_api_server_knows() -> None:
     clock, reviewer = Clock(), Reviewer()
-    door = Door(reviewer, clock)
-    await door.enter("good")
+    authenticator = Authenticator(reviewer, clock)
+    await authenticator.authenticate("good")
     clock.now += BELIEVED + 1
     for number in range(100):
         with pytest.raises(Refused):
-            await door.enter(f"guess {number}")
-    assert await door.may_stay(JANE)  # her session
-    assert await door.enter("good") == JANE  # her script
+            await authenticator.authenticate(f"guess {number}")
+    assert await authenticator.authorize(JANE)  # her session
+    assert await authenticator.authenticate("good") == JANE  # her script
     reviewer.users["new"] = User("joe")
     with pytest.raises(Refused) as refused:
-        await door.enter("new")
+        await authenticator.authenticate("new")
     assert refused.value.status == 429
 
 
 async def test_bytes_that_are_no_token_are_not_asked_about() -> None:
     reviewer = Reviewer()
     with pytest.raises(Refused) as refused:
-        await Door(reviewer).enter("\udcff")
+        await Authenticator(reviewer).authenticate("\udcff")
     assert refused.value.status == 401
     assert reviewer.tokens_asked == 0
 
@@ -126,13 +126,13 @@ async def test_an_api_server_that_cannot_answer_lets_nobody_in() -> None:
     reviewer = Reviewer()
     reviewer.broken = True
     with pytest.raises(Refused) as refused:
-        await Door(reviewer).enter("good")
+        await Authenticator(reviewer).authenticate("good")
     assert refused.value.status == 503
     assert "tokenreviews" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("host", "holds"),
+    ("host", "is_loopback_name"),
     [
         ("localhost", True),
         ("LOCALHOST:9403", True),
@@ -152,12 +152,12 @@ async def test_an_api_server_that_cannot_answer_lets_nobody_in() -> None:
         ("0.0.0.0:9403", False),
     ],
 )
-def test_only_names_of_loopback_pass_for_it(host: str, holds: bool) -> None:
-    assert names_loopback(host) is holds
+def test_only_names_of_loopback_pass_for_it(host: str, is_loopback_name: bool) -> None:
+    assert names_loopback(host) is is_loopback_name
 
 
 @pytest.mark.parametrize(
-    ("host", "holds"),
+    ("host", "is_loopback_name"),
     [
         ("127.0.0.1", True),
         ("::1", True),
@@ -167,8 +167,8 @@ def test_only_names_of_loopback_pass_for_it(host: str, holds: bool) -> None:
         ("pod", False),
     ],
 )
-def test_only_loopback_is_loopback(host: str, holds: bool) -> None:
-    assert is_loopback(host) is holds
+def test_only_loopback_is_loopback(host: str, is_loopback_name: bool) -> None:
+    assert is_loopback(host) is is_loopback_name
 
 
 def jwt(**claims: object) -> str:

@@ -1,4 +1,4 @@
-"""The page elsewhere than on loopback: the door, sessions, and streams that end with them."""
+"""The page elsewhere than on loopback: logins, sessions, and streams that end with them."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ async def test_a_stream_goes_on_through_short_troubles_of_the_api_server_and_end
         one.reviewer.away = True
         for _ in range(3):
             await anext(messages)
-        monkeypatch.setattr(module, "UNSAID", 0.0)
+        monkeypatch.setattr(module, "UNREVIEWED", 0.0)
         async for _ in messages:
             pass
 
