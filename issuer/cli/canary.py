@@ -130,14 +130,14 @@ def read_roots(path: Path | None) -> str:
 
 
 async def _run(target: Target, kubeconfig: str | None, context: str | None, output: Output) -> int:
-    from issuer.controller.canary.probe import Heard, Probe
+    from issuer.controller.canary.probe import Probe, ProbeObserver
     from issuer.controller.canary.request import CLI
     from issuer.kube.client import connect
 
     told = _Told(output)
     client = await connect(kubeconfig, context)
     try:
-        probe = Probe(client, target, CLI, Heard(told.step, told.waits))
+        probe = Probe(client, target, CLI, ProbeObserver(told.step, told.waits))
         run = await probe.run()
     finally:
         await client.close()

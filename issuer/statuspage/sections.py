@@ -25,7 +25,7 @@ MOST_ISSUERS: Final = 100
 
 def sections(snapshot: Snapshot) -> Sections:
     """What everybody sees alike."""
-    steps = making(snapshot)
+    steps = build_in_steps(snapshot)
     while True:
         try:
             next(steps)
@@ -34,7 +34,7 @@ def sections(snapshot: Snapshot) -> Sections:
             return made
 
 
-def making(snapshot: Snapshot) -> Generator[None, None, Sections]:
+def build_in_steps(snapshot: Snapshot) -> Generator[None, None, Sections]:
     """The same, with a stop after each millisecond or so, where others may have their turn."""
     if snapshot.replica.role == "stands by":
         empty = {name: tag("section", id=name, hidden=True) for name in ("now", "issuers", "expiring")}

@@ -11,7 +11,7 @@ import pytest
 
 from issuer.kube.client import connect
 from issuer.statuspage.web.auth import PATH, ApiReviewer, Authenticator
-from issuer.statuspage.web.live import Live
+from issuer.statuspage.web.live import Broadcaster
 from issuer.statuspage.web.server import StatusServer
 from issuer.statuspage.web.sessions import COOKIE
 from issuer.statuspage.web.tls import Certificate
@@ -62,7 +62,7 @@ async def guarded(world: World, tmp_path: Path) -> AsyncIterator[Guarded]:
     stranger = await asyncio.to_thread(bed.service_account_token, SYSTEM_NAMESPACE, "browser-stranger")
     client = await connect(str(bed.kubeconfig))
     files = write_server(tmp_path, "page")
-    page = StatusServer(Live(Facts()), Authenticator(ApiReviewer(client)))
+    page = StatusServer(Broadcaster(Facts()), Authenticator(ApiReviewer(client)))
     port = free_port()
     await page.start(f":{port}", Certificate(files.cert, files.key))
     yield Guarded(f"https://127.0.0.1:{port}", good, stranger)

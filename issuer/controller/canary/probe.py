@@ -44,7 +44,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ProbeObserver:
     """Who hears how a run goes: of each step when it is over, of each new reason why the request waits."""
 
     step: Callable[[Step], None] = lambda _step: None
@@ -59,12 +59,12 @@ class Probe:
         client: KubeClient,
         target: Target,
         maker: str,
-        heard: Heard | None = None,
+        observer: ProbeObserver | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client = client
         self._target = target
-        self._heard = heard or Heard()
+        self._observer = observer or ProbeObserver()
         self._now = now
         self._object, self._asked = new_request(target, maker)
         self._seen_until: datetime | None = None
@@ -192,7 +192,7 @@ class Probe:
                 return request
             if (why := judging.pending(request)) != told:
                 told = why
-                self._heard.waits(why)
+                self._observer.waits(why)
             await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         if silence is not None:
@@ -259,11 +259,11 @@ class Probe:
 
     def _passed(self, stage: Stage, began: float | None, told: str) -> None:
         seconds = None if began is None else time.monotonic() - began
-        self._heard.step(Step(stage, True, seconds, told))
+        self._observer.step(Step(stage, True, seconds, told))
 
     def _broke(self, stage: Stage, began: float | None, message: str) -> Broken:
         seconds = None if began is None else time.monotonic() - began
-        self._heard.step(Step(stage, False, seconds, bounded(message)))
+        self._observer.step(Step(stage, False, seconds, bounded(message)))
         return Broken(stage, message)
 
 

@@ -293,11 +293,11 @@ def _status_page(
     # Imported here, as a controller without the page starts sooner without it.
     from issuer.controller.process.statuspage_source import StatusSource
     from issuer.statuspage.web.auth import ApiReviewer, Authenticator
-    from issuer.statuspage.web.live import Live
+    from issuer.statuspage.web.live import Broadcaster
     from issuer.statuspage.web.server import StatusServer
 
     authenticator = Authenticator(ApiReviewer(parts.client)) if options.status_exposed else None
-    return StatusServer(Live(StatusSource(options, parts, elector, replica)), authenticator)
+    return StatusServer(Broadcaster(StatusSource(options, parts, elector, replica)), authenticator)
 
 
 def _authority(options: ControllerOptions, elector: LeaderElector | None) -> Authority:

@@ -18,7 +18,7 @@ import structlog
 
 from issuer.statuspage.model import Query, Source
 from issuer.statuspage.requests import requests
-from issuer.statuspage.sections import Sections, making
+from issuer.statuspage.sections import Sections, build_in_steps
 from issuer.statuspage.snapshot import take
 
 log = structlog.get_logger(__name__)
@@ -36,11 +36,11 @@ MOST_LISTS: Final = 64
 """Different lists of requests in one round."""
 
 
-class Full(Exception):
+class TooManyViewers(Exception):
     """As many watch as may."""
 
 
-class Live:
+class Broadcaster:
     """``look`` answers once, ``watch`` goes on; both share the rounds."""
 
     def __init__(
@@ -70,12 +70,12 @@ class Live:
         return len(self._watching)
 
     async def look(self, query: Query) -> Sections:
-        """The parts as they are now, at most a second old. Raises Full."""
+        """The parts as they are now, at most a second old. Raises TooManyViewers."""
         found = self._latest.get(query)
         if found is not None and self._clock() < self._made + self._every:
             return found
         if self._closed or self._too_many(query):
-            raise Full
+            raise TooManyViewers
         future = self._looking.setdefault(query, asyncio.get_running_loop().create_future())
         self._go()
         return await asyncio.shield(future)
@@ -83,10 +83,10 @@ class Live:
     async def watch(self, query: Query, heartbeat: float) -> AsyncGenerator[Sections, None]:
         """What has changed since the last time: all at first, and nothing after ``heartbeat`` quiet seconds.
 
-        Ends when the server does. Raises Full.
+        Ends when the server does. Raises TooManyViewers.
         """
         if self._closed or len(self._watching) >= MOST_VIEWERS or self._too_many(query):
-            raise Full
+            raise TooManyViewers
         me, clock = object(), asyncio.get_running_loop().time
         self._watching[me] = query
         sent: Sections = {}
@@ -154,7 +154,7 @@ class Live:
 
     async def _round(self, queries: set[Query]) -> None:
         snapshot = await take(self._source, queries, self._now())
-        alike, latest = await _made(making(snapshot)), {}
+        alike, latest = await _made(build_in_steps(snapshot)), {}
         for query in queries:
             await asyncio.sleep(0)
             latest[query] = {**alike, "requests": requests(snapshot, query)}

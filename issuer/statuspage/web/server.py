@@ -20,7 +20,7 @@ from issuer.statuspage.model import Query
 from issuer.statuspage.page import document, login
 from issuer.statuspage.web.auth import Authenticator, Refused, names_loopback
 from issuer.statuspage.web.listener import PATIENCE, Listener
-from issuer.statuspage.web.live import Full, Live
+from issuer.statuspage.web.live import Broadcaster, TooManyViewers
 from issuer.statuspage.web.sessions import COOKIE, Sessions
 from issuer.statuspage.web.tls import Certificate
 from issuer.telemetry.address import is_loopback, parse_address
@@ -66,7 +66,7 @@ class StatusServer:
 
     def __init__(
         self,
-        live: Live,
+        live: Broadcaster,
         authenticator: Authenticator | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -139,7 +139,7 @@ class StatusServer:
             return await handler(request)
         except Refused as refused:
             return self._refuse(request, refused)
-        except Full:
+        except TooManyViewers:
             return _text(503, "As many watch this page as may. Try again later.", {"Retry-After": "10"})
         except web.HTTPException as error:
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
@@ -199,7 +199,7 @@ class StatusServer:
         """Server-sent events (html.spec.whatwg.org): the parts that changed, by their id."""
         clock = asyncio.get_running_loop().time
         async with aclosing(self._live.watch(Query.of(request.query), HEARTBEAT)) as changes:
-            first = await anext(changes, None)  # raises Full before anything is sent
+            first = await anext(changes, None)  # raises TooManyViewers before anything is sent
             stream = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
             await stream.prepare(request)
             ends = clock() + STREAM_LASTS

@@ -15,7 +15,7 @@ import aiohttp
 from issuer.kube.errors import Unavailable
 from issuer.kube.identity import User
 from issuer.statuspage.web.auth import Authenticator
-from issuer.statuspage.web.live import Live
+from issuer.statuspage.web.live import Broadcaster
 from issuer.statuspage.web.server import StatusServer
 from issuer.statuspage.web.tls import Certificate
 from testbed.certs import write_server
@@ -45,7 +45,7 @@ class Reviewer:
 @asynccontextmanager
 async def serving(facts: Facts | None = None) -> AsyncIterator[str]:
     """The page on loopback; its address."""
-    page = StatusServer(Live(facts or Facts(), now=lambda: NOW, every=0.02), now=lambda: NOW)
+    page = StatusServer(Broadcaster(facts or Facts(), now=lambda: NOW, every=0.02), now=lambda: NOW)
     port = free_port()
     await page.start(f"127.0.0.1:{port}")
     try:
@@ -69,7 +69,9 @@ async def exposed(directory: Path) -> AsyncIterator[Exposed]:
     """Everybody's address, with a browser's cookies."""
     files = write_server(directory, "tls")
     reviewer = Reviewer()
-    page = StatusServer(Live(Facts(), now=lambda: NOW, every=0.02), Authenticator(reviewer), now=lambda: NOW)
+    page = StatusServer(
+        Broadcaster(Facts(), now=lambda: NOW, every=0.02), Authenticator(reviewer), now=lambda: NOW
+    )
     port = free_port()
     await page.start(f":{port}", Certificate(files.cert, files.key))
     context = ssl.create_default_context(cafile=str(files.ca))

@@ -12,7 +12,7 @@ from issuer.statuspage.html import span, tag
 from issuer.statuspage.model import PAGE, Ends, Query, Replica, Work
 from issuer.statuspage.page import document, login
 from issuer.statuspage.requests import requests
-from issuer.statuspage.sections import MOST_ISSUERS, making, sections
+from issuer.statuspage.sections import MOST_ISSUERS, build_in_steps, sections
 from issuer.statuspage.verdict import findings
 from tests.unit.statuspage.facts import (
     DAY,
@@ -184,7 +184,7 @@ async def test_many_issuers_and_many_requests_are_cut_and_the_rest_counted() -> 
 async def test_others_have_their_turn_between_two_issuers() -> None:
     runs = tuple(run() for _ in range(24))
     snapshot = await snapshot_of(Facts(known=[issuer(f"i{n}", canary=runs) for n in range(50)]))
-    assert len(list(making(snapshot))) > 50
+    assert len(list(build_in_steps(snapshot))) > 50
 
 
 async def test_pages_lead_to_each_other_and_keep_the_search() -> None:

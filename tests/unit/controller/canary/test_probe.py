@@ -14,7 +14,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from issuer.controller.canary.history import CanaryHistory, CanaryRun, Stage
-from issuer.controller.canary.probe import Heard, Probe, Step, sweep
+from issuer.controller.canary.probe import Probe, ProbeObserver, Step, sweep
 from issuer.controller.canary.prober import Prober
 from issuer.controller.canary.request import CONTROLLER, LABEL
 from issuer.controller.canary.target import Target
@@ -90,7 +90,7 @@ async def run(
 ) -> tuple[CanaryRun, list[Step]]:
     """One run with these answers to its reads; it deletes what it made."""
     steps: list[Step] = []
-    probe = Probe(client, target, CONTROLLER, Heard(steps.append))
+    probe = Probe(client, target, CONTROLLER, ProbeObserver(steps.append))
     own = f"{ALL}/{probe.request.partition('/')[2]}"
     api.on("POST", ALL, create or json({}))
     api.on("GET", own, *answers)

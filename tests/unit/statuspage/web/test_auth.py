@@ -132,7 +132,7 @@ async def test_an_api_server_that_cannot_answer_lets_nobody_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "is_loopback_name"),
+    ("host", "holds"),
     [
         ("localhost", True),
         ("LOCALHOST:9403", True),
@@ -152,12 +152,12 @@ async def test_an_api_server_that_cannot_answer_lets_nobody_in() -> None:
         ("0.0.0.0:9403", False),
     ],
 )
-def test_only_names_of_loopback_pass_for_it(host: str, is_loopback_name: bool) -> None:
-    assert names_loopback(host) is is_loopback_name
+def test_only_names_of_loopback_pass_for_it(host: str, holds: bool) -> None:
+    assert names_loopback(host) is holds
 
 
 @pytest.mark.parametrize(
-    ("host", "is_loopback_name"),
+    ("host", "holds"),
     [
         ("127.0.0.1", True),
         ("::1", True),
@@ -167,8 +167,8 @@ def test_only_names_of_loopback_pass_for_it(host: str, is_loopback_name: bool) -
         ("pod", False),
     ],
 )
-def test_only_loopback_is_loopback(host: str, is_loopback_name: bool) -> None:
-    assert is_loopback(host) is is_loopback_name
+def test_only_loopback_is_loopback(host: str, holds: bool) -> None:
+    assert is_loopback(host) is holds
 
 
 def jwt(**claims: object) -> str:

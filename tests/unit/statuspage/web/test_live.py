@@ -9,15 +9,15 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from issuer.statuspage.model import Open, Query
-from issuer.statuspage.web.live import MOST_LISTS, MOST_VIEWERS, Full, Live
+from issuer.statuspage.web.live import MOST_LISTS, MOST_VIEWERS, Broadcaster, TooManyViewers
 from tests.unit.statuspage.facts import NOW, Facts, issuer, opened
 
 ALL = {"verdict", "now", "issuers", "expiring", "about", "requests"}
 
 
 @asynccontextmanager
-async def live_of(facts: Facts, every: float = 0.01) -> AsyncIterator[Live]:
-    live = Live(facts, now=lambda: NOW, every=every)
+async def live_of(facts: Facts, every: float = 0.01) -> AsyncIterator[Broadcaster]:
+    live = Broadcaster(facts, now=lambda: NOW, every=every)
     try:
         yield live
     finally:
@@ -79,7 +79,7 @@ async def test_there_are_only_so_many_viewers_and_a_place_comes_free() -> None:
         streams = [live.watch(Query(), heartbeat=30) for _ in range(MOST_VIEWERS)]
         for one in streams:
             await anext(one)
-        with pytest.raises(Full):
+        with pytest.raises(TooManyViewers):
             await anext(live.watch(Query(), heartbeat=30))
         await streams.pop().aclose()
         async with aclosing(live.watch(Query(), heartbeat=30)) as another:
@@ -93,7 +93,7 @@ async def test_there_are_only_so_many_lists_in_one_round() -> None:
         await live.look(Query())
         waiting = [asyncio.create_task(live.look(Query(text=str(n)))) for n in range(MOST_LISTS)]
         await asyncio.sleep(0)
-        with pytest.raises(Full):
+        with pytest.raises(TooManyViewers):
             await live.look(Query(text="one more"))
         for task in waiting:
             task.cancel()
@@ -112,9 +112,9 @@ async def test_lists_that_are_watched_count_as_lists(monkeypatch: pytest.MonkeyP
         await asyncio.sleep(0)
         await anext(two)
         await first
-        with pytest.raises(Full):
+        with pytest.raises(TooManyViewers):
             await live.look(Query("denied"))
-        with pytest.raises(Full):
+        with pytest.raises(TooManyViewers):
             await anext(live.watch(Query("denied"), 30))
         assert await live.look(Query("line"))
         assert await anext(again)
@@ -150,7 +150,7 @@ async def test_a_slow_look_is_followed_by_a_long_pause(monkeypatch: pytest.Monke
     clock = Clock()
     facts = Slow()
     facts.clock = clock
-    live = Live(facts, now=lambda: NOW, clock=clock, every=0.01)
+    live = Broadcaster(facts, now=lambda: NOW, clock=clock, every=0.01)
     monkeypatch.setattr(asyncio, "sleep", note)
     async with aclosing(live.watch(Query(), heartbeat=30)) as changes:
         await anext(changes)
@@ -210,5 +210,5 @@ async def test_closing_ends_every_stream() -> None:
         await asyncio.sleep(0)
         await live.close()
         assert await waits is None
-        with pytest.raises(Full):
+        with pytest.raises(TooManyViewers):
             await live.look(Query(text="late"))

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from issuer.statuspage.web import server as module
-from issuer.statuspage.web.live import Live
+from issuer.statuspage.web.live import Broadcaster
 from issuer.statuspage.web.server import StatusServer
 from issuer.statuspage.web.sessions import COOKIE
 from issuer.statuspage.web.tls import Certificate
@@ -28,7 +28,7 @@ from tests.unit.statuspage.serving import (
 
 
 async def test_elsewhere_than_on_loopback_it_wants_tls_and_a_door() -> None:
-    page = StatusServer(Live(Facts()))
+    page = StatusServer(Broadcaster(Facts()))
     with pytest.raises(ValueError, match="not loopback"):
         await page.start(f":{free_port()}")
 
