@@ -1,4 +1,4 @@
-"""Answers of the API server that are believed for seconds, and asked for once however many want to know."""
+"""A cache of the API server's yes or no, with one request in flight a key however many callers wait."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 
-class Answers(Generic[K]):
-    """Yes or no by question; each is believed for `seconds` after it was asked, and at most `most` are kept.
+class SingleFlightCache(Generic[K]):
+    """Booleans by key, each kept for `seconds` after it was requested; at most `most` of them.
 
-    An error isn't remembered. One who gives up waiting spoils nothing for the others.
+    Errors aren't kept. A caller that is cancelled while it waits doesn't cancel the request for the others.
     """
 
     def __init__(
@@ -25,11 +25,11 @@ class Answers(Generic[K]):
         self._known: dict[K, tuple[float, asyncio.Future[bool]]] = {}
 
     def clear(self) -> None:
-        """Believe nothing any more: ask again."""
+        """Forget all answers."""
         self._known.clear()
 
     async def get(self, question: K, ask: Callable[[], Awaitable[bool]]) -> bool:
-        """The answer, asked for unless it is known or on its way; raises what `ask` raises."""
+        """Return the answer to `question`, from `ask` unless it is kept or in flight; raises its errors."""
         now = self._clock()
         known = self._known.get(question)
         if known is not None and (not known[1].done() or known[0] > now):

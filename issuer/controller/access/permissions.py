@@ -16,7 +16,7 @@ from typing import ClassVar
 from issuer.kube.access import may_i
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
-from issuer.kube.single_flight import Answers
+from issuer.kube.single_flight import SingleFlightCache
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.signing.secrets import kubernetes_retry
 
@@ -58,7 +58,7 @@ class _OwnRights:
     ) -> None:
         self._client = client
         self._kinds = kinds
-        self._answers: Answers[IssuerKey] = Answers(RIGHT_SECONDS, clock)
+        self._answers: SingleFlightCache[IssuerKey] = SingleFlightCache(RIGHT_SECONDS, clock)
 
     def signer_names(self, key: IssuerKey) -> tuple[str, str]:
         """Return the signer names by which the right for an issuer is granted."""

@@ -17,7 +17,7 @@ from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.resources import NAMESPACES
-from issuer.kube.single_flight import Answers
+from issuer.kube.single_flight import SingleFlightCache
 from issuer.policy.decision import Allowance, Decision, PolicyEvaluation, PolicyVerdict, evaluate
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import IssuerReference, RequestFacts
@@ -61,7 +61,7 @@ class AccessCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._answers: Answers[tuple[Any, ...]] = Answers(seconds, clock)
+        self._answers: SingleFlightCache[tuple[Any, ...]] = SingleFlightCache(seconds, clock)
 
     def clear(self) -> None:
         """RBAC changed: ask again."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from issuer.kube.access import may_i
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
-from issuer.kube.single_flight import Answers
+from issuer.kube.single_flight import SingleFlightCache
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.secrets import kubernetes_retry
 
@@ -35,7 +35,7 @@ class RevocationRights:
 
     def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._answers: Answers[_Asked] = Answers(_BELIEVED_SECONDS, clock, _REMEMBERED)
+        self._answers: SingleFlightCache[_Asked] = SingleFlightCache(_BELIEVED_SECONDS, clock, _REMEMBERED)
 
     def clear(self) -> None:
         """RBAC changed: ask again."""
