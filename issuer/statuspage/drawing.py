@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from issuer.statuspage.html import Html, tag
-from issuer.statuspage.model import CanaryRun, Expiring
+from issuer.statuspage.model import Expiring, PageCanaryRun
 
 RUNS: Final = 24
 """Runs of a canary that are drawn."""
@@ -56,7 +56,7 @@ def bar(share: float, level: str, label: str) -> Html:
     )
 
 
-def canary_strip(runs: Sequence[CanaryRun]) -> Html:
+def canary_strip(runs: Sequence[PageCanaryRun]) -> Html:
     """The last runs, the newest at the right; one that broke stands taller."""
     shown = runs[-RUNS:]
     well = sum(one.well for one in shown)
@@ -64,7 +64,7 @@ def canary_strip(runs: Sequence[CanaryRun]) -> Html:
     return svg(f"{well} of the last {len(shown)} runs went well", RUNS * 5, 16, *marks, class_="strip")
 
 
-def _run(place: int, one: CanaryRun) -> Html:
+def _run(place: int, one: PageCanaryRun) -> Html:
     top = 7 if one.well else 0
     how = f"{one.seconds:.2f} s" if one.well else f"broke at {one.stage}"
     return tag(

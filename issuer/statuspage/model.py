@@ -21,7 +21,7 @@ _DEEPEST: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FinishedRequest:
     """A request that was answered; ``seconds`` is the time from its creation."""
 
     at: datetime
@@ -33,7 +33,7 @@ class Answer:
     seconds: float
 
 
-class Open(NamedTuple):
+class OpenRequest(NamedTuple):
     """A request without an answer; ``reason`` is what it was told, empty when nothing yet."""
 
     request: str
@@ -44,7 +44,7 @@ class Open(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class CanaryRun:
+class PageCanaryRun:
     """One run of an issuer's canary; ``stage`` is what broke, empty when all went well."""
 
     at: datetime
@@ -74,7 +74,7 @@ class Issuer:
     ca_begins: datetime | None = None
     ca_ends: datetime | None = None
     warnings: tuple[str, ...] = ()
-    canary: tuple[CanaryRun, ...] = ()
+    canary: tuple[PageCanaryRun, ...] = ()
 
     @property
     def key(self) -> str:
@@ -84,7 +84,7 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WorkFigures:
     """What there is to do and how it goes. ``oldest`` is in seconds; ``per_second`` has the certificates of
     each of the last 60 whole seconds, the newest last; ``since_start`` counts answers by outcome."""
 
@@ -103,7 +103,7 @@ Role = Literal["alone", "leads", "shares", "stands by"]
 
 
 @dataclass(frozen=True, slots=True)
-class Replica:
+class PageReplica:
     """This process among others. ``late`` names what has not been listed yet."""
 
     version: str
@@ -116,7 +116,7 @@ class Replica:
     late: tuple[str, ...] = ()
 
 
-class Ends(NamedTuple):
+class EndingCertificate(NamedTuple):
     """A certificate in use; ``late`` when its renewal is due and has not happened."""
 
     ends: datetime
@@ -140,7 +140,7 @@ class Expiring:
     ended: int
     total: int
     overdue: int
-    soonest: tuple[Ends, ...]
+    soonest: tuple[EndingCertificate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +171,11 @@ class Query:
 class Source(Protocol):
     """Whoever knows the facts. Every call is quick, whatever there is: long things come in slices."""
 
-    def replica(self) -> Replica:
+    def replica(self) -> PageReplica:
         """This process."""
         ...
 
-    def work(self) -> Work:
+    def work(self) -> WorkFigures:
         """The numbers."""
         ...
 
@@ -183,7 +183,7 @@ class Source(Protocol):
         """Every issuer."""
         ...
 
-    def slices(self) -> Iterator[Sequence[Open]]:
+    def slices(self) -> Iterator[Sequence[OpenRequest]]:
         """Every open request once, some hundreds at a time; others work between two slices."""
         ...
 
@@ -191,7 +191,7 @@ class Source(Protocol):
         """When an open request was made."""
         ...
 
-    def answers(self, outcome: Outcome) -> Sequence[Answer]:
+    def answers(self, outcome: Outcome) -> Sequence[FinishedRequest]:
         """The last answers, the newest first."""
         ...
 

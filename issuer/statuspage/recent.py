@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
-from issuer.statuspage.model import Answer, Outcome
+from issuer.statuspage.model import FinishedRequest, Outcome
 
 KEPT: Final = 200
 """Answers of each outcome that are remembered, so that a flood of one doesn't push the others out."""
@@ -21,7 +21,7 @@ class Recent:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._last: dict[Outcome, deque[Answer]] = {
+        self._last: dict[Outcome, deque[FinishedRequest]] = {
             "issued": deque(maxlen=KEPT),
             "denied": deque(maxlen=KEPT),
             "failed": deque(maxlen=KEPT),
@@ -31,7 +31,7 @@ class Recent:
         self.totals: Counter[str] = Counter()
         """Answers by outcome since the start."""
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: FinishedRequest) -> None:
         """A request was answered."""
         self._last[answer.outcome].append(answer)
         self.totals[answer.outcome] += 1
@@ -39,7 +39,7 @@ class Recent:
             self._turn()
             self._seconds[-1] += 1
 
-    def last(self, outcome: Outcome) -> tuple[Answer, ...]:
+    def last(self, outcome: Outcome) -> tuple[FinishedRequest, ...]:
         """The last answers, the newest first."""
         return tuple(reversed(self._last[outcome]))
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from issuer.statuspage import drawing
 from issuer.statuspage.html import Html, Part, count, join, moment, span, tag
-from issuer.statuspage.model import Ends, Expiring, Issuer, Replica
+from issuer.statuspage.model import EndingCertificate, Expiring, Issuer, PageReplica
 from issuer.statuspage.snapshot import Snapshot
 from issuer.statuspage.tables import row, table
-from issuer.statuspage.verdict import ca_level, findings
+from issuer.statuspage.verdict import ca_level, notices
 
 Sections = dict[str, Html]
 
@@ -51,7 +51,7 @@ def build_in_steps(snapshot: Snapshot) -> Generator[None, None, Sections]:
 
 def verdict(snapshot: Snapshot) -> Html:
     """The sentence at the top. Its headline alone is read aloud when it changes."""
-    first, *others = findings(snapshot)
+    first, *others = notices(snapshot)
     more = tag("ul", *(_other(one.level, one.headline, one.detail) for one in others)) if others else None
     return tag(
         "section",
@@ -124,7 +124,7 @@ def _line(snapshot: Snapshot) -> str:
     return ", ".join(told)
 
 
-def _replica_tile(replica: Replica) -> Html:
+def _replica_tile(replica: PageReplica) -> Html:
     match replica.role:
         case "shares":
             told = f"of {replica.shards} shards; {count(replica.members, 'replica')}"
@@ -137,7 +137,7 @@ def _replica_tile(replica: Replica) -> Html:
             return _tile("This replica", "works alone", None, "without an election")
 
 
-def about(replica: Replica) -> Html:
+def about(replica: PageReplica) -> Html:
     """Whose page this is."""
     leader = f" Leader: {replica.leader}." if replica.leader and replica.role != "leads" else ""
     return tag(
@@ -270,7 +270,7 @@ def _ends(found: Expiring, at: datetime) -> Html:
     )
 
 
-def _end(one: Ends, at: datetime) -> Html:
+def _end(one: EndingCertificate, at: datetime) -> Html:
     renewal: Part = moment(one.renews, at) if one.renews is not None else "not planned"
     if one.late:
         renewal = join(_badge("warn", "overdue"), " since ", renewal)

@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from issuer.statuspage.model import PAGE, Answer, Expiring, Issuer, Open, Query, Replica, Source, Work
+from issuer.statuspage.model import (
+    PAGE,
+    Expiring,
+    FinishedRequest,
+    Issuer,
+    OpenRequest,
+    PageReplica,
+    Query,
+    Source,
+    WorkFigures,
+)
 
 SLICE: Final = 250
 """Open requests that are looked at in one go for one list, in about a millisecond; for more lists fewer."""
@@ -44,7 +54,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class WaitingReason:
     """How many requests wait for one and the same reason."""
 
     count: int
@@ -61,7 +71,7 @@ class Counts:
     by_issuer: Counter[str] = field(default_factory=Counter)
     by_reason: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, one: Open) -> None:
+    def add(self, one: OpenRequest) -> None:
         """Count one."""
         if one.where != "waiting":
             self.line += 1
@@ -77,13 +87,13 @@ class Snapshot:
     are."""
 
     at: datetime
-    replica: Replica
-    work: Work
+    replica: PageReplica
+    work: WorkFigures
     issuers: tuple[Issuer, ...]
     waiting: int
     in_line: int
     waiting_by_issuer: Mapping[str, int]
-    why: tuple[Why, ...]
+    why: tuple[WaitingReason, ...]
     other_reasons: int
     expiring: Expiring | None
     listed: Mapping[Query, Listed]
@@ -95,10 +105,10 @@ class _Finder:
     def __init__(self, query: Query) -> None:
         self._query = query
         self._first = (query.page - 1) * PAGE
-        self.found: list[Open] = []
+        self.found: list[OpenRequest] = []
         self.total = 0
 
-    def add(self, one: Open) -> None:
+    def add(self, one: OpenRequest) -> None:
         if (one.where == "waiting") != (self._query.state == "waiting"):
             return
         if not self._query.matches(one.request, one.issuer, one.requester, one.reason):
@@ -130,7 +140,7 @@ async def take(source: Source, queries: Collection[Query], now: datetime) -> Sna
         waiting=counts.waiting,
         in_line=counts.line,
         waiting_by_issuer=counts.by_issuer,
-        why=tuple(Why(count, *why) for why, count in counts.by_reason.most_common(REASONS)),
+        why=tuple(WaitingReason(count, *why) for why, count in counts.by_reason.most_common(REASONS)),
         other_reasons=max(0, len(counts.by_reason) - REASONS),
         expiring=expiring,
         listed=listed,
@@ -151,7 +161,7 @@ async def _scan(source: Source, queries: Sequence[Query]) -> tuple[Counts, dict[
     return counts, finders
 
 
-def _open_row(source: Source, one: Open) -> Row:
+def _open_row(source: Source, one: OpenRequest) -> Row:
     state = {"waiting": "waiting", "line": "in line", "work": "being worked on"}[one.where]
     return Row(one.request, one.issuer, one.requester, source.created(one.request), state, one.reason)
 
@@ -166,7 +176,7 @@ def _answered(source: Source, query: Query) -> Listed:
     return Listed(rows, len(found), len(answers))
 
 
-def _answer_row(one: Answer) -> Row:
+def _answer_row(one: FinishedRequest) -> Row:
     message = one.message or f"after {one.seconds:.1f} s"
     return Row(one.request, one.issuer, one.requester, one.at, one.outcome, message)
 

@@ -21,7 +21,7 @@ _THEIRS = {
 }
 
 
-class Finding(NamedTuple):
+class Notice(NamedTuple):
     """One thing to know. ``headline`` has no number that changes all the time, as it is read aloud."""
 
     level: Level
@@ -29,7 +29,7 @@ class Finding(NamedTuple):
     detail: str
 
 
-def findings(snapshot: Snapshot) -> list[Finding]:
+def notices(snapshot: Snapshot) -> list[Notice]:
     """All there is to know, the worst first; never empty."""
     replica = snapshot.replica
     if replica.role == "stands by":
@@ -38,31 +38,31 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     if found:
         order: list[Level] = ["bad", "warn", "good", "quiet"]
         return sorted(found, key=lambda one: order.index(one.level))
-    return [Finding("good", "All is well", _all_well(snapshot))]
+    return [Notice("good", "All is well", _all_well(snapshot))]
 
 
-def _standing_by(leader: str) -> Finding:
+def _standing_by(leader: str) -> Notice:
     if not leader:
-        return Finding("quiet", "This replica stands by", "No replica leads yet.")
+        return Notice("quiet", "This replica stands by", "No replica leads yet.")
     pod = leader.rpartition("_")[0] or leader
-    return Finding(
+    return Notice(
         "quiet",
         "This replica stands by",
         f"{pod} leads and has the page with all of it (kubectl port-forward pod/{pod}).",
     )
 
 
-def _starting(late: Sequence[str]) -> Iterator[Finding]:
+def _starting(late: Sequence[str]) -> Iterator[Notice]:
     if late:
-        yield Finding("warn", "Not everything has been listed yet", f"Still to come: {', '.join(late)}.")
+        yield Notice("warn", "Not everything has been listed yet", f"Still to come: {', '.join(late)}.")
 
 
-def _issuers(snapshot: Snapshot) -> Iterator[Finding]:
+def _issuers(snapshot: Snapshot) -> Iterator[Notice]:
     issuers = snapshot.issuers
     broken = [one for one in issuers if one.ready is False]
     if broken:
         be = "is" if len(broken) == 1 else "are"
-        yield Finding(
+        yield Notice(
             "bad",
             f"{count(len(broken), 'issuer')} of {len(issuers)} {be} not Ready",
             f"{_names(broken)}. {_THEIRS[len(broken) == 1]}",
@@ -70,48 +70,48 @@ def _issuers(snapshot: Snapshot) -> Iterator[Finding]:
     sick = [one for one in issuers if one.canary and not one.canary[-1].well]
     if sick:
         stages = ", ".join(sorted({one.canary[-1].stage for one in sick}))
-        yield Finding("bad", f"{_canaries(len(sick))} broke", f"{_names(sick)}, at the stage {stages}.")
+        yield Notice("bad", f"{_canaries(len(sick))} broke", f"{_names(sick)}, at the stage {stages}.")
     yield from _ca_ends(snapshot)
     warned = [one for one in issuers if one.warnings]
     if warned:
-        yield Finding("warn", f"{count(len(warned), 'issuer')} with a warning", f"{_names(warned)}.")
+        yield Notice("warn", f"{count(len(warned), 'issuer')} with a warning", f"{_names(warned)}.")
 
 
 def _canaries(number: int) -> str:
     return "A canary" if number == 1 else f"{number} canaries"
 
 
-def _ca_ends(snapshot: Snapshot) -> Iterator[Finding]:
+def _ca_ends(snapshot: Snapshot) -> Iterator[Notice]:
     ends = [(one.ca_ends - snapshot.at, one) for one in snapshot.issuers if one.ca_ends is not None]
     soon = sorted((left, one.key) for left, one in ends if left < CA_WARN)
     if soon:
         left, key = soon[0]
         level: Level = "bad" if left < CA_BAD else "warn"
         if left <= timedelta():
-            yield Finding(level, "A CA has ended", f"{key}: nothing can be issued by it. Rotate it.")
+            yield Notice(level, "A CA has ended", f"{key}: nothing can be issued by it. Rotate it.")
         else:
-            yield Finding(level, "A CA ends soon", f"{key}: in {span(left)}. Rotate it.")
+            yield Notice(level, "A CA ends soon", f"{key}: in {span(left)}. Rotate it.")
 
 
-def _certificates(snapshot: Snapshot) -> Iterator[Finding]:
+def _certificates(snapshot: Snapshot) -> Iterator[Notice]:
     expiring = snapshot.expiring
     if expiring is None:
         return
     if expiring.ended:
-        yield Finding(
+        yield Notice(
             "bad", "Certificates have ended without a renewal", f"{count(expiring.ended, 'certificate')}."
         )
     if expiring.overdue:
-        yield Finding(
+        yield Notice(
             "warn",
             "Renewals are overdue",
             f"{count(expiring.overdue, 'certificate')} past the time of renewal.",
         )
 
 
-def _waiting(snapshot: Snapshot) -> Iterator[Finding]:
+def _waiting(snapshot: Snapshot) -> Iterator[Notice]:
     if snapshot.waiting:
-        yield Finding(
+        yield Notice(
             "warn", "Requests wait", f"{count(snapshot.waiting, 'request')}, each with its reason below."
         )
 

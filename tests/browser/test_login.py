@@ -14,7 +14,7 @@ from issuer.statuspage.web.auth import PATH, ApiReviewer, Authenticator
 from issuer.statuspage.web.live import Broadcaster
 from issuer.statuspage.web.server import StatusServer
 from issuer.statuspage.web.sessions import COOKIE
-from issuer.statuspage.web.tls import Certificate
+from issuer.statuspage.web.tls import ServingCertificate
 from testbed.certs import write_server
 from testbed.chromium import Page
 from testbed.cluster import SYSTEM_NAMESPACE
@@ -64,7 +64,7 @@ async def guarded(world: World, tmp_path: Path) -> AsyncIterator[Guarded]:
     files = write_server(tmp_path, "page")
     page = StatusServer(Broadcaster(Facts()), Authenticator(ApiReviewer(client)))
     port = free_port()
-    await page.start(f":{port}", Certificate(files.cert, files.key))
+    await page.start(f":{port}", ServingCertificate(files.cert, files.key))
     yield Guarded(f"https://127.0.0.1:{port}", good, stranger)
     await page.close()
     await client.close()

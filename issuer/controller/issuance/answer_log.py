@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from issuer.requests.request import BadSpec, Request
-from issuer.statuspage.model import Answer, Outcome
+from issuer.statuspage.model import FinishedRequest, Outcome
 from issuer.statuspage.recent import shortened
 
 
-def answer_to(request: Request, outcome: Outcome, message: str, now: datetime) -> Answer:
+def answer_to(request: Request, outcome: Outcome, message: str, now: datetime) -> FinishedRequest:
     """What became of it and why."""
-    return Answer(
+    return FinishedRequest(
         at=now,
         request=str(request.key),
         issuer=_issuer(request),

@@ -90,10 +90,10 @@ class Manager:
             await self.health.close()
 
     async def _start_page(self, page: StatusServer) -> None:
-        from issuer.statuspage.web.tls import Certificate
+        from issuer.statuspage.web.tls import ServingCertificate
 
         certificate, key = self.options.status_tls_cert, self.options.status_tls_key
-        tls = None if certificate is None or key is None else Certificate(certificate, key)
+        tls = None if certificate is None or key is None else ServingCertificate(certificate, key)
         await page.start(self.options.status_address, tls)
 
     async def _run_elected(self, elector: LeaderElector, stop: asyncio.Event) -> int:

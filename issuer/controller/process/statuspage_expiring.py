@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final
 
 from issuer.controller.state.certificates import Certificate
-from issuer.statuspage.model import Ends, Expiring
+from issuer.statuspage.model import EndingCertificate, Expiring
 
 DAYS: Final = 14
 STEP: Final = timedelta(hours=6)
@@ -73,10 +73,12 @@ class _Count:
             soonest=tuple(self._named(one) for one in self._soonest if one.not_after is not None),
         )
 
-    def _named(self, one: Certificate) -> Ends:
+    def _named(self, one: Certificate) -> EndingCertificate:
         renews = None if one.renewal_time is None else datetime.fromtimestamp(one.renewal_time, UTC)
         ends = datetime.fromtimestamp(_end(one), UTC)
-        return Ends(ends, f"{one.namespace}/{one.name}", str(one.issuer), renews, self._is_late(one))
+        return EndingCertificate(
+            ends, f"{one.namespace}/{one.name}", str(one.issuer), renews, self._is_late(one)
+        )
 
 
 def _end(one: Certificate) -> float:

@@ -22,7 +22,17 @@ from issuer.requests.kinds import kind_of
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey
 from issuer.statuspage.drawing import RUNS
-from issuer.statuspage.model import Answer, CanaryRun, Expiring, Issuer, Open, Outcome, Replica, Where, Work
+from issuer.statuspage.model import (
+    Expiring,
+    FinishedRequest,
+    Issuer,
+    OpenRequest,
+    Outcome,
+    PageCanaryRun,
+    PageReplica,
+    Where,
+    WorkFigures,
+)
 from issuer.statuspage.snapshot import SLICE
 
 COUNT_AGAIN: Final = timedelta(seconds=10)
@@ -49,25 +59,25 @@ class StatusSource:
         self._expiring: Expiring | None = None
         self._counted = datetime.min.replace(tzinfo=UTC)
 
-    def replica(self) -> Replica:
+    def replica(self) -> PageReplica:
         """This process, and who leads."""
         identity, late = self._options.identity, tuple(self._parts.late())
         if self._elector is None:
-            return Replica(__version__, identity, "alone", late=late)
+            return PageReplica(__version__, identity, "alone", late=late)
         leader, sharing = self._elector.lease.holder, self._sharing
         if sharing is not None:
             shards = self._options.shards
-            return Replica(
+            return PageReplica(
                 __version__, identity, "shares", leader, shards, sharing.owned, sharing.members, late
             )
         if self._elector.is_leader:
-            return Replica(__version__, identity, "leads", leader, late=late)
-        return Replica(__version__, identity, "stands by", leader)
+            return PageReplica(__version__, identity, "leads", leader, late=late)
+        return PageReplica(__version__, identity, "stands by", leader)
 
-    def work(self) -> Work:
+    def work(self) -> WorkFigures:
         """The numbers."""
         parts, queue = self._parts, self._parts.requests
-        return Work(
+        return WorkFigures(
             open=sum(len(store) for store in parts.stores.values()),
             in_line=queue.depth,
             in_work=queue.in_hand,
@@ -106,7 +116,7 @@ class StatusSource:
             canary=tuple(_canary_run(one) for one in self._parts.canaries.runs(key)[-RUNS:]),
         )
 
-    def slices(self) -> Iterator[Sequence[Open]]:
+    def slices(self) -> Iterator[Sequence[OpenRequest]]:
         """Every open request once, some at a time."""
         for store in self._parts.stores.values():
             keys = store.pending()
@@ -114,10 +124,10 @@ class StatusSource:
                 found = ((key, store.glance(key)) for key in keys[first : first + SLICE])
                 yield [self._open(key, glance) for key, glance in found if glance is not None]
 
-    def _open(self, key: RequestKey, glance: Glance) -> Open:
+    def _open(self, key: RequestKey, glance: Glance) -> OpenRequest:
         reason = glance.reason or self._told(key, glance.uid)
         issuer = "" if glance.issuer is None else str(glance.issuer)
-        return Open(str(key), issuer, glance.username, self._where(key, reason), reason)
+        return OpenRequest(str(key), issuer, glance.username, self._where(key, reason), reason)
 
     def _where(self, key: RequestKey, reason: str) -> Where:
         place = self._parts.requests.where(key)
@@ -138,7 +148,7 @@ class StatusSource:
         found = self._parts.stores[kind_of(key)].get(key)
         return None if found is None else found.created
 
-    def answers(self, outcome: Outcome) -> Sequence[Answer]:
+    def answers(self, outcome: Outcome) -> Sequence[FinishedRequest]:
         """The last answers of this process."""
         return self._parts.delivery.recent.last(outcome)
 
@@ -152,8 +162,8 @@ class StatusSource:
         return self._expiring
 
 
-def _canary_run(run: Run) -> CanaryRun:
-    return CanaryRun(run.started, str(run.stage or ""), run.seconds, run.message)
+def _canary_run(run: Run) -> PageCanaryRun:
+    return PageCanaryRun(run.started, str(run.stage or ""), run.seconds, run.message)
 
 
 def _key(request: str) -> RequestKey:

@@ -22,7 +22,7 @@ from issuer.statuspage.web.auth import Authenticator, Refused, names_loopback
 from issuer.statuspage.web.listener import PATIENCE, Listener
 from issuer.statuspage.web.live import Broadcaster, TooManyViewers
 from issuer.statuspage.web.sessions import COOKIE, Sessions
-from issuer.statuspage.web.tls import Certificate
+from issuer.statuspage.web.tls import ServingCertificate
 from issuer.telemetry.address import is_loopback, parse_address
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ class StatusServer:
         self._listener: Listener | None = None
         self._fresh: asyncio.Task[None] | None = None
 
-    async def start(self, address: str, certificate: Certificate | None = None) -> None:
+    async def start(self, address: str, certificate: ServingCertificate | None = None) -> None:
         """Listen. Raises OSError when the port is taken, ValueError for an address that needs more."""
         host, port = parse_address(address)
         if not is_loopback(host) and (certificate is None or self._authenticator is None):

@@ -15,7 +15,7 @@ LOOK: Final = 30.0
 """Seconds between two looks at the files."""
 
 
-class Certificate:
+class ServingCertificate:
     """A certificate and key in files, PEM. Raises OSError when they can't be used at the start."""
 
     def __init__(self, certificate: Path, key: Path) -> None:

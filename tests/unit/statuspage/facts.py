@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from issuer.statuspage.model import (
-    Answer,
-    CanaryRun,
     Expiring,
+    FinishedRequest,
     Issuer,
-    Open,
+    OpenRequest,
     Outcome,
+    PageCanaryRun,
+    PageReplica,
     Query,
-    Replica,
     Where,
-    Work,
+    WorkFigures,
 )
 from issuer.statuspage.snapshot import Snapshot, take
 
@@ -46,19 +46,19 @@ def issuer(name: str = "vault", **more: Any) -> Issuer:
 
 def opened(
     name: str, where: Where = "waiting", reason: str = "", of: str = CLUSTER, by: str = "alice"
-) -> Open:
+) -> OpenRequest:
     """A request without an answer, in the namespace team-a."""
-    return Open(f"team-a/{name}", of, by, where, reason)
+    return OpenRequest(f"team-a/{name}", of, by, where, reason)
 
 
-def answer(name: str, outcome: Outcome = "issued", message: str = "", of: str = CLUSTER) -> Answer:
+def answer(name: str, outcome: Outcome = "issued", message: str = "", of: str = CLUSTER) -> FinishedRequest:
     """An answered request."""
-    return Answer(NOW - timedelta(seconds=30), f"team-a/{name}", of, "alice", outcome, message, 0.1)
+    return FinishedRequest(NOW - timedelta(seconds=30), f"team-a/{name}", of, "alice", outcome, message, 0.1)
 
 
-def run(stage: str = "", ago: float = 60.0) -> CanaryRun:
+def run(stage: str = "", ago: float = 60.0) -> PageCanaryRun:
     """A canary's run."""
-    return CanaryRun(NOW - timedelta(seconds=ago), stage, 0.25, "look at Vault" if stage else "")
+    return PageCanaryRun(NOW - timedelta(seconds=ago), stage, 0.25, "look at Vault" if stage else "")
 
 
 def expiring(**more: Any) -> Expiring:
@@ -83,27 +83,27 @@ def expiring(**more: Any) -> Expiring:
 class Facts:
     """What there is; ``looks`` counts how often the open requests were gone through."""
 
-    open: list[Open] = field(default_factory=list)
+    open: list[OpenRequest] = field(default_factory=list)
     known: list[Issuer] = field(default_factory=lambda: [issuer()])
-    answered: list[Answer] = field(default_factory=list)
-    me: Replica = field(default_factory=lambda: Replica("0.1.0", "pod-1_ab", "leads", "pod-1_ab"))
-    numbers: Work | None = None
+    answered: list[FinishedRequest] = field(default_factory=list)
+    me: PageReplica = field(default_factory=lambda: PageReplica("0.1.0", "pod-1_ab", "leads", "pod-1_ab"))
+    numbers: WorkFigures | None = None
     ends: Expiring | None = None
     slice: int = 2
     looks: int = 0
 
-    def replica(self) -> Replica:
+    def replica(self) -> PageReplica:
         return self.me
 
-    def work(self) -> Work:
+    def work(self) -> WorkFigures:
         if self.numbers is not None:
             return self.numbers
-        return Work(open=len(self.open), per_second=(0,) * 60)
+        return WorkFigures(open=len(self.open), per_second=(0,) * 60)
 
     def issuers(self) -> Sequence[Issuer]:
         return self.known
 
-    def slices(self) -> Iterator[Sequence[Open]]:
+    def slices(self) -> Iterator[Sequence[OpenRequest]]:
         self.looks += 1
         for first in range(0, len(self.open), self.slice):
             yield self.open[first : first + self.slice]
@@ -111,7 +111,7 @@ class Facts:
     def created(self, _request: str) -> datetime | None:
         return NOW - timedelta(minutes=5)
 
-    def answers(self, outcome: Outcome) -> Sequence[Answer]:
+    def answers(self, outcome: Outcome) -> Sequence[FinishedRequest]:
         return [one for one in self.answered if one.outcome == outcome]
 
     async def expiring(self, _now: datetime) -> Expiring | None:

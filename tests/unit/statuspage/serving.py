@@ -17,7 +17,7 @@ from issuer.kube.identity import User
 from issuer.statuspage.web.auth import Authenticator
 from issuer.statuspage.web.live import Broadcaster
 from issuer.statuspage.web.server import StatusServer
-from issuer.statuspage.web.tls import Certificate
+from issuer.statuspage.web.tls import ServingCertificate
 from testbed.certs import write_server
 from testbed.processes import free_port
 from tests.unit.statuspage.facts import NOW, Facts
@@ -73,7 +73,7 @@ async def exposed(directory: Path) -> AsyncIterator[Exposed]:
         Broadcaster(Facts(), now=lambda: NOW, every=0.02), Authenticator(reviewer), now=lambda: NOW
     )
     port = free_port()
-    await page.start(f":{port}", Certificate(files.cert, files.key))
+    await page.start(f":{port}", ServingCertificate(files.cert, files.key))
     context = ssl.create_default_context(cafile=str(files.ca))
     jar = aiohttp.CookieJar(unsafe=True)  # the address has no name
     connector = aiohttp.TCPConnector(ssl=context)

@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 import pytest
 
 from issuer.statuspage.html import span, tag
-from issuer.statuspage.model import PAGE, Ends, Query, Replica, Work
+from issuer.statuspage.model import PAGE, EndingCertificate, PageReplica, Query, WorkFigures
 from issuer.statuspage.page import document, login
 from issuer.statuspage.requests import requests
 from issuer.statuspage.sections import MOST_ISSUERS, build_in_steps, sections
-from issuer.statuspage.verdict import findings
+from issuer.statuspage.verdict import notices
 from tests.unit.statuspage.facts import (
     DAY,
     NOW,
@@ -76,11 +76,11 @@ def full(text: str = "text") -> Facts:
             overdue=1,
             ended=1,
             soonest=(
-                Ends(NOW + DAY, text, text, NOW, late=True),
-                Ends(NOW + DAY, text, text, None, late=False),
+                EndingCertificate(NOW + DAY, text, text, NOW, late=True),
+                EndingCertificate(NOW + DAY, text, text, None, late=False),
             ),
         ),
-        numbers=Work(open=51, in_line=3, held_back=2, unwritten=1, oldest=7.0, per_second=(1,) * 60),
+        numbers=WorkFigures(open=51, in_line=3, held_back=2, unwritten=1, oldest=7.0, per_second=(1,) * 60),
     )
 
 
@@ -121,7 +121,7 @@ async def test_every_part_that_changes_has_its_id() -> None:
 
 
 async def test_all_is_well_when_it_is() -> None:
-    (only,) = findings(await snapshot_of(Facts(ends=expiring())))
+    (only,) = notices(await snapshot_of(Facts(ends=expiring())))
     assert (only.level, only.headline) == ("good", "All is well")
     assert "The issuer is Ready" in only.detail
 
@@ -142,27 +142,27 @@ async def test_all_is_well_when_it_is() -> None:
         (Facts(open=[opened("a", "line")]), "good", "All is well"),
         (Facts(known=[]), "good", "All is well"),
         (
-            Facts(me=Replica("0.1.0", "pod-1_a", "leads", late=("VaultIssuer",))),
+            Facts(me=PageReplica("0.1.0", "pod-1_a", "leads", late=("VaultIssuer",))),
             "warn",
             "Not everything has been listed yet",
         ),
     ],
 )
 async def test_the_headline_is_the_worst_there_is(facts: Facts, level: str, headline: str) -> None:
-    first = findings(await snapshot_of(facts))[0]
+    first = notices(await snapshot_of(facts))[0]
     assert (first.level, first.headline) == (level, headline)
 
 
 async def test_the_worst_comes_first_and_the_others_are_not_forgotten() -> None:
     facts = Facts(known=[issuer("b", ready=False)], open=[opened("a")], ends=expiring(overdue=1))
-    assert [one.level for one in findings(await snapshot_of(facts))] == ["bad", "warn", "warn"]
+    assert [one.level for one in notices(await snapshot_of(facts))] == ["bad", "warn", "warn"]
 
 
 async def test_a_replica_that_stands_by_says_who_leads_and_judges_nothing() -> None:
     facts = Facts(
-        me=Replica("0.1.0", "pod-2_b", "stands by", "vault-issuer-5f7_a1b2"), known=[], open=[opened("a")]
+        me=PageReplica("0.1.0", "pod-2_b", "stands by", "vault-issuer-5f7_a1b2"), known=[], open=[opened("a")]
     )
-    (only,) = findings(await snapshot_of(facts))
+    (only,) = notices(await snapshot_of(facts))
     assert only.level == "quiet"
     assert "kubectl port-forward pod/vault-issuer-5f7)" in only.detail
 
@@ -250,7 +250,7 @@ def test_an_element_leaves_out_what_is_none_or_false() -> None:
 
 
 async def test_a_replica_that_stands_by_shows_no_empty_tables_as_if_there_were_nothing() -> None:
-    snapshot = await snapshot_of(Facts(me=Replica("0.1.0", "pod-2_b", "stands by", "pod-1_a"), known=[]))
+    snapshot = await snapshot_of(Facts(me=PageReplica("0.1.0", "pod-2_b", "stands by", "pod-1_a"), known=[]))
     parts = {**sections(snapshot), "requests": requests(snapshot, Query())}
     assert set(parts) == {"verdict", "now", "issuers", "expiring", "about", "requests"}
     assert "There is no issuer" not in "".join(parts.values())

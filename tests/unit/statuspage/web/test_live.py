@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from issuer.statuspage.model import Open, Query
+from issuer.statuspage.model import OpenRequest, Query
 from issuer.statuspage.web.live import MOST_LISTS, MOST_VIEWERS, Broadcaster, TooManyViewers
 from tests.unit.statuspage.facts import NOW, Facts, issuer, opened
 
@@ -123,7 +123,7 @@ async def test_lists_that_are_watched_count_as_lists(monkeypatch: pytest.MonkeyP
 class Slow(Facts):
     """Each look takes a tenth of a second."""
 
-    def slices(self) -> Iterator[Sequence[Open]]:
+    def slices(self) -> Iterator[Sequence[OpenRequest]]:
         self.looks += 1
         self.clock.now += 0.1
         yield []

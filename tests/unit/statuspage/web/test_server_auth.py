@@ -12,7 +12,7 @@ from issuer.statuspage.web import server as module
 from issuer.statuspage.web.live import Broadcaster
 from issuer.statuspage.web.server import StatusServer
 from issuer.statuspage.web.sessions import COOKIE
-from issuer.statuspage.web.tls import Certificate
+from issuer.statuspage.web.tls import ServingCertificate
 from testbed.certs import write_server
 from testbed.processes import free_port
 from tests.unit.statuspage.facts import Facts
@@ -213,7 +213,7 @@ async def test_a_stream_goes_on_while_there_are_too_many_questions(
 
 async def test_a_renewed_certificate_is_served_without_a_restart(tmp_path: Path) -> None:
     files = write_server(tmp_path, "tls")
-    certificate = Certificate(files.cert, files.key)
+    certificate = ServingCertificate(files.cert, files.key)
     assert not certificate.look()
     write_server(tmp_path, "tls")
     assert certificate.look()
@@ -225,8 +225,8 @@ async def test_a_renewed_certificate_is_served_without_a_restart(tmp_path: Path)
 
 def test_files_that_are_no_certificate_are_named(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"tls\.crt"):
-        Certificate(tmp_path / "tls.crt", tmp_path / "tls.key")
+        ServingCertificate(tmp_path / "tls.crt", tmp_path / "tls.key")
     for name in ("tls.crt", "tls.key"):
         (tmp_path / name).write_text("nonsense")
     with pytest.raises(OSError, match="no certificate with its key"):
-        Certificate(tmp_path / "tls.crt", tmp_path / "tls.key")
+        ServingCertificate(tmp_path / "tls.crt", tmp_path / "tls.key")
