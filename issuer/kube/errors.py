@@ -75,7 +75,7 @@ class Invalid(KubeError):
     """422, or a name that can't be part of a path: the content is refused, and would be again."""
 
 
-class Throttled(KubeError):
+class TooManyRequests(KubeError):
     """429: too many requests; see `retry_after`."""
 
 
@@ -101,7 +101,7 @@ _BY_STATUS: Final[dict[int, type[KubeError]]] = {
     409: Conflict,
     410: Expired,
     422: Invalid,
-    429: Throttled,
+    429: TooManyRequests,
 }
 
 

@@ -105,7 +105,7 @@ async def test_errors_are_translated_and_say_which_call(api: FakeApi, client: Ku
 
 async def test_retry_after_is_read_from_the_header(api: FakeApi, client: KubeClient) -> None:
     api.on("GET", SECRET, json({}, status=429, headers={"Retry-After": "3"}))
-    with pytest.raises(errors.Throttled) as caught:
+    with pytest.raises(errors.TooManyRequests) as caught:
         await client.get(SECRETS, "s", "ns")
     assert caught.value.retry_after == 3
 

@@ -20,7 +20,7 @@ from tests.unit.kube.fake_api import failure
         (410, "Expired", errors.Expired),
         (410, "Gone", errors.Expired),
         (422, "Invalid", errors.Invalid),
-        (429, "TooManyRequests", errors.Throttled),
+        (429, "TooManyRequests", errors.TooManyRequests),
         (500, "InternalError", errors.Unavailable),
         (503, "ServiceUnavailable", errors.Unavailable),
         (418, "", errors.KubeError),
