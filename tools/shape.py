@@ -1,4 +1,4 @@
-"""Print the shape of the source: sizes, class names, docstrings, and how much of it knows of Vault.
+"""Print the shape of the source: sizes, class names, docstrings, and how much of it names a backend.
 
 python -m tools.shape [--json] [FOLDER]
 
@@ -22,10 +22,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LONG_MODULE = 400
 """Lines above which a module is listed."""
 QUESTION = re.compile(r"(What|Whether|Who|Whose|Which|How|Why|Where|When)\b")
-BACKEND = re.compile(r"vault", re.IGNORECASE)
-# These name a backend by their nature: its own packages, what users write, commands, and migration.
-BACKEND_FOLDERS = ("vault", "signing", "migrate", "cli", "api")
-WATCHED_CLASSES = ("RequestReconciler", "Parts")
+PRODUCT = re.compile(r"vault[-_]issuer", re.IGNORECASE)
+"""The product's own name, in metrics, paths and labels, which names no backend."""
+BACKEND = re.compile(r"vault|^(CLUSTER_)?ISSUER_(KIND|PLURAL)$", re.IGNORECASE)
+"""Vault, its two kinds, and the constants that hold these (`issuer.api.group`)."""
+BACKEND_PATHS = ("vault/", "signing/vault", "migrate/", "cli/", "api/")
+"""Beginnings of paths that name a backend by their nature: its own, what users write, commands, migration."""
+WATCHED_CLASSES = ("RequestReconciler", "RequestDecider", "RequestReporter", "Components", "Parts")
+"""Classes whose fields are counted, where they are; `Parts` was the former name of `Components`."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -44,7 +48,7 @@ class Module:
 
 
 def read(package: Path) -> list[Module]:
-    """Every module of a package, in the order of their paths."""
+    """Return every module of a package, in the order of their paths."""
     files = sorted(package.rglob("*.py"))
     texts = [(file, file.read_text(encoding="utf-8")) for file in files]
     return [
@@ -54,7 +58,7 @@ def read(package: Path) -> list[Module]:
 
 
 def shape(modules: Sequence[Module]) -> dict[str, Any]:
-    """The figures, ready for JSON."""
+    """Count the figures; they are ready for JSON."""
     docstrings = [text for module in modules for text in _docstrings(module.tree)]
     questions = sum(1 for text in docstrings if QUESTION.match(text))
     return {
@@ -66,8 +70,8 @@ def shape(modules: Sequence[Module]) -> dict[str, Any]:
         "docstrings": len(docstrings),
         "docstrings that open with a question word": questions,
         "share of those, percent": round(100 * questions / max(1, len(docstrings)), 1),
-        "modules above the backends that name Vault": _naming_backend(modules),
-        "fields": {name: _fields(modules, name) for name in WATCHED_CLASSES},
+        "files that a second backend would change": _naming_backend(modules),
+        "fields": {name: count for name in WATCHED_CLASSES if (count := _fields(modules, name)) is not None},
     }
 
 
@@ -99,30 +103,31 @@ def _docstrings(tree: ast.Module) -> Iterator[str]:
 
 
 def _naming_backend(modules: Sequence[Module]) -> list[str]:
-    """Modules outside the backends' folders that say Vault in code or text other than their docstrings.
+    """Modules outside the backends that name Vault or its kinds in code, or in text other than docstrings.
 
-    A second backend with kinds of its own has to look at each of them.
+    Whoever adds a backend with kinds of its own, say for step-ca, has to look at each of them.
     """
-    above = [module for module in modules if module.path.parts[0] not in BACKEND_FOLDERS]
-    return [str(module.path) for module in above if _names_backend(module.tree)]
+    neutral = [module for module in modules if not module.path.as_posix().startswith(BACKEND_PATHS)]
+    return [str(module.path) for module in neutral if any(map(_names_backend, _words(module.tree)))]
 
 
-def _names_backend(tree: ast.Module) -> bool:
+def _names_backend(word: str) -> bool:
+    return BACKEND.search(PRODUCT.sub("", word)) is not None
+
+
+def _words(tree: ast.Module) -> Iterator[str]:
+    """Names and texts of the code; docstrings, comments and keyword arguments are left out."""
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
-            text = node.value.replace("vault-issuer", "").replace("vault_issuer", "")
+            yield node.value
         elif isinstance(node, ast.ImportFrom):
-            text = node.module or ""
+            yield node.module or ""
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.Name):
-            text = node.id
+            yield node.id
         elif isinstance(node, ast.Attribute):
-            text = node.attr
-        else:
-            continue
-        if BACKEND.search(text):
-            return True
-    return False
+            yield node.attr
 
 
 def _fields(modules: Sequence[Module], name: str) -> int | None:
@@ -149,19 +154,19 @@ def _attributes(node: ast.ClassDef) -> set[str]:
 
 
 def text(figures: dict[str, Any]) -> str:
-    """The figures for people: one a line, lists below their heading."""
+    """Write the figures for people: one a line, lists below their heading."""
     lines = []
     for name, value in figures.items():
         if isinstance(value, list):
             lines += [f"{name}: {len(value)}", *(f"    {one}" for one in value)]
         elif isinstance(value, dict):
-            lines += [f"{name}: {len(value)}", *(f"    {key}: {_told(one)}" for key, one in value.items())]
+            lines += [f"{name}: {len(value)}", *(f"    {key}: {_shown(one)}" for key, one in value.items())]
         else:
             lines.append(f"{name}: {value}")
     return "\n".join(lines)
 
 
-def _told(value: object) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{number} {what}" for what, number in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
