@@ -11,7 +11,7 @@ from issuer.requests.request import Request, RequestKey
 Reconcile = Callable[[RequestKey], Awaitable[None]]
 
 
-class Authority(Protocol):
+class Ownership(Protocol):
     """Answers hold for the moment in which they are asked."""
 
     def leads(self) -> bool:

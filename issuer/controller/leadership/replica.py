@@ -36,7 +36,7 @@ LOOK_SOON: Final = 0.5
 
 
 class Replica:
-    """This process among the others; an `Authority`.
+    """This process among the others; an `Ownership`.
 
     ``attach`` joins it with the work before ``run`` is called.
     """
@@ -83,7 +83,7 @@ class Replica:
         """How many live replicas share the work, as this process sees them."""
         return len(self._members)
 
-    # Authority ----------------------------------------------------------------
+    # Ownership ----------------------------------------------------------------
 
     def leads(self) -> bool:
         """Whether what is done once is ours to do."""

@@ -14,7 +14,7 @@ from issuer.api.leases import GROUP_LABEL, SHARDS
 from issuer.controller.issuance.delivery import Held
 from issuer.controller.issuers.reconciler import BuildSigner
 from issuer.controller.leadership.lease_labels import ENDING
-from issuer.controller.leadership.ownership import Alone, Authority, OneLeader
+from issuer.controller.leadership.ownership import Alone, OneLeader, Ownership
 from issuer.controller.leadership.replica import Replica
 from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
@@ -54,8 +54,8 @@ class Manager:
         self.replica: Replica | None = None
         if self.elector is not None and options.sharded:
             self.replica = Replica(options, lease_client or client, self.elector)
-        self.authority = self.replica or _authority(options, self.elector)
-        self.parts = Parts(options, client, build_signer, self.authority)
+        self.ownership = self.replica or _ownership(options, self.elector)
+        self.parts = Parts(options, client, build_signer, self.ownership)
         if self.replica is not None:
             self.replica.attach(_request_work(self.parts), self.parts.metrics)
         self.health = HealthServer(self.parts.metrics.registry)
@@ -275,7 +275,7 @@ class Manager:
 
     def _held_by_us(self) -> list[Held]:
         """The certificates that wait to be written under a Lease that we still have."""
-        return [held for held in self.parts.delivery.all_held() if self.authority.holds(held.key)]
+        return [held for held in self.parts.delivery.all_held() if self.ownership.holds(held.key)]
 
 
 def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
@@ -300,7 +300,7 @@ def _status_page(
     return StatusServer(Broadcaster(StatusSource(options, parts, elector, replica)), authenticator)
 
 
-def _authority(options: ControllerOptions, elector: LeaderElector | None) -> Authority:
+def _ownership(options: ControllerOptions, elector: LeaderElector | None) -> Ownership:
     return Alone() if elector is None else OneLeader(elector.lease, options.vault_timeout)
 
 

@@ -134,7 +134,7 @@ class StatusSource:
         if place is not None:
             return place
         # Another replica's request has no place in our queue: only its status tells whether it waits.
-        others = not self._parts.authority.takes(key)
+        others = not self._parts.ownership.takes(key)
         return "line" if others and not reason else "waiting"
 
     def _told(self, key: RequestKey, uid: str) -> str:

@@ -24,7 +24,7 @@ from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.issuers.reconciler import BuildSigner, IssuerReconciler
-from issuer.controller.leadership.ownership import Authority
+from issuer.controller.leadership.ownership import Ownership
 from issuer.controller.process import gauges
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.revocation.add_finalizer import RevocationGuard
@@ -105,7 +105,7 @@ def vault_signer(spec: IssuerSpec, credentials: Credentials, logged_in: LoggedIn
 class Parts:
     """Stores, queues, reconcilers and watches of one controller.
 
-    ``authority`` says what is this process's to do. ``build_signer`` None is ``vault_signer``.
+    ``ownership`` says what is this process's to do. ``build_signer`` None is ``vault_signer``.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class Parts:
         options: ControllerOptions,
         client: KubeClient,
         build_signer: BuildSigner | None,
-        authority: Authority,
+        ownership: Ownership,
     ) -> None:
         self.options = options
         self.client = client
-        self.authority = authority
+        self.ownership = ownership
         self.metrics = Metrics()
         self.defects = Defects(self.metrics)
         self.fair_queue = parted(self._place, options.workers)
@@ -146,15 +146,15 @@ class Parts:
         self._settling: asyncio.TimerHandle | None = None
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         paces = ApprovalPaces(FEW_EACH if options.sharded else FEW)
-        self.writer = StatusWriter(client, paces, authority.written)
+        self.writer = StatusWriter(client, paces, ownership.written)
         self.delivery = Delivery(self.writer, self.metrics)
         self.turns = RequestTurns(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler(build_signer or self._vault_signer)
         self.request_reconciler = self._request_reconciler()
         self.revocation_reconciler = self._revocation_reconciler()
-        self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue, authority.leads)
-        self.reconcile_request = authority.guarded(self.request_reconciler.reconcile)
+        self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue, ownership.leads)
+        self.reconcile_request = ownership.guarded(self.request_reconciler.reconcile)
         self.canaries = CanaryHistory()
         self.prober = self._prober() if options.canaries else None
         gauges.expose(self)
@@ -223,7 +223,7 @@ class Parts:
             metrics=self.metrics,
             defects=self.defects,
             period=options.issuer_check_period,
-            tells=self.authority.leads,
+            tells=self.ownership.leads,
         )
 
     def _request_reconciler(self) -> RequestReconciler:
@@ -251,7 +251,7 @@ class Parts:
                 self.delivery,
                 self.metrics,
                 self.limits,
-                self.authority.may_sign,
+                self.ownership.may_sign,
                 self.defects,
             ),
             delivery=self.delivery,
@@ -273,14 +273,14 @@ class Parts:
             recorder=self.recorder,
             metrics=self.metrics,
             defects=self.defects,
-            may_work=self.authority.leads,
+            may_work=self.ownership.leads,
             wait=timedelta(seconds=self.options.revocation_wait),
         )
 
     def _prober(self) -> Prober:
         options = self.options
         metrics = CanaryMetrics(self.metrics.registry, tuple(Stage), options.canary_period)
-        leads = self.authority.leads
+        leads = self.ownership.leads
         return Prober(
             self.client,
             options.canaries,
@@ -307,11 +307,11 @@ class Parts:
 
     def _offer(self, key: RequestKey) -> None:
         """There is news of a request, which may be another replica's."""
-        if self.authority.takes(key):
+        if self.ownership.takes(key):
             self.requests.add(key)
 
     def _revocation_due(self, key: RequestKey) -> None:
-        if self.authority.leads():
+        if self.ownership.leads():
             self.revocation_queue.add(key)
 
     def _issuer_changed(self, key: IssuerKey) -> None:
