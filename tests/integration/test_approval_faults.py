@@ -56,12 +56,12 @@ async def test_a_slow_list_of_policies_decides_nothing_early(
     async with in_process(bed, prepare) as running:
         await asyncio.wait_for(asked.wait(), PATIENCE)
         late = ["CertificateRequestPolicy", "CertificateRequest"]
-        await until(lambda: running.manager.parts.late() == late, "all else is listed")
+        await until(lambda: running.manager.components.late() == late, "all else is listed")
         await asyncio.sleep(2)
         found = bed.kube.get(CERT_MANAGER, REQUEST, "early", namespace)
         assert "status" not in found or not found["status"].get("conditions")
         assert len(signed_csrs(bed)) == before
-        assert running.manager.parts.late() == late
+        assert running.manager.components.late() == late
         gate.set()
         await asyncio.to_thread(wait_issued, bed, "early", namespace)
     delete_issuer(bed, "early")
@@ -91,7 +91,7 @@ async def test_a_refused_status_write_keeps_the_certificate_and_signs_nothing_mo
             await asyncio.to_thread(wait_ready, bed, "refused", None, until="Ready=False")
             request(bed, "second", namespace, "refused")
             await asyncio.sleep(2)
-            assert len(running.manager.parts.delivery) == 1, "the certificate is kept"
+            assert len(running.manager.components.delivery) == 1, "the certificate is kept"
             assert len(signed_csrs(bed)) == before + 1, "nothing more is signed"
         finally:
             bed.kube.apply(kept["binding"])

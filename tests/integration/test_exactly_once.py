@@ -56,7 +56,7 @@ async def test_a_request_deleted_between_signing_and_writing_has_its_certificate
         request(bed, "gone", namespace, "deleted")
         await until(lambda: revocations(bed) == revoked + 1, "the certificate is revoked")
         await until(lambda: sample(running, cause="deleted", revoked="true") == 1, "it is told")
-        await until(lambda: len(running.manager.parts.delivery) == 0, "nothing is held")
+        await until(lambda: len(running.manager.components.delivery) == 0, "nothing is held")
     assert len(signed_csrs(bed)) == before + 1
     delete_issuer(bed, "deleted")
 
@@ -116,7 +116,7 @@ async def test_a_signed_certificate_waits_for_an_api_server_that_went_away(
         cluster_issuer_with_token(bed, "patient", setup_token(bed.vault, layout.policy))
         await asyncio.to_thread(wait_ready, bed, "patient")
         request(bed, "late", namespace, "patient")
-        held = running.manager.parts.delivery
+        held = running.manager.components.delivery
         await until(lambda: held.held(RequestKey(namespace, "late")) is not None, "it is signed and held")
         await asyncio.sleep(1)
         await asyncio.to_thread(bed.start_apiserver)
@@ -171,4 +171,4 @@ def test_a_denied_request_is_failed_as_cert_managers_contract_asks(
 def sample(running: Running, **labels: str) -> float | None:
     """The count of discarded certificates with these labels."""
     name = "vault_issuer_certificates_discarded_total"
-    return running.manager.parts.metrics.registry.get_sample_value(name, labels)
+    return running.manager.components.metrics.registry.get_sample_value(name, labels)

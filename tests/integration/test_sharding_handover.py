@@ -80,13 +80,13 @@ def one_a_shard(namespace: str) -> list[str]:
 
 def pending(running: Running, namespace: str) -> int:
     """How many unanswered requests of a namespace that replica knows."""
-    known = running.manager.parts.stores[CertificateRequest].pending()
+    known = running.manager.components.stores[CertificateRequest].pending()
     return sum(1 for key in known if key.namespace == namespace)
 
 
 def shards_of(running: Running) -> int:
     """How many shards that replica works on."""
-    return int(running.manager.parts.metrics.registry.get_sample_value("vault_issuer_shards_owned") or 0)
+    return int(running.manager.components.metrics.registry.get_sample_value("vault_issuer_shards_owned") or 0)
 
 
 def with_watch_behind(gate: asyncio.Event, namespace: str) -> Callable[[KubeClient], None]:
@@ -157,7 +157,7 @@ async def signed_and_not_written(
         await until(lambda: shards_of(running) == SHARDS, "it has all shards")
         await asyncio.to_thread(wait_ready, bed, ISSUER)
         await asyncio.to_thread(create, bed, namespace, ISSUER, one_a_shard(namespace))
-        await until(lambda: len(running.manager.parts.delivery) == SHARDS, "all are signed")
+        await until(lambda: len(running.manager.components.delivery) == SHARDS, "all are signed")
         yield running, write
 
 

@@ -68,7 +68,7 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RequestWork:
-    """The real one, over the controller's parts."""
+    """The real one, over the controller's components."""
 
     client: KubeClient
     stores: Mapping[type[Request], RequestStore]

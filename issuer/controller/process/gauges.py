@@ -11,40 +11,42 @@ from issuer.signing.signer import KeepsLogin
 from issuer.telemetry.metrics import Row
 
 if TYPE_CHECKING:
-    from issuer.controller.process.wiring import Parts
+    from issuer.controller.process.wiring import Components
 
 
-def expose(parts: Parts) -> None:
-    """Have the metrics read the gauges from `parts` whenever Prometheus asks."""
-    watch, table = parts.metrics.watch, parts.metrics.watch_table
-    watch("vault_issuer_queue_depth", lambda: float(parts.requests.depth))
-    watch("vault_issuer_queue_oldest_seconds", lambda: parts.requests.oldest_age)
-    watch("vault_issuer_queue_held_back", lambda: float(parts.fair_queue.held_back))
-    watch("vault_issuer_requests_in_flight", lambda: float(parts.requests.in_hand))
-    watch("vault_issuer_requests_open", lambda: float(sum(len(store) for store in parts.stores.values())))
+def expose(components: Components) -> None:
+    """Have the metrics read the gauges from `components` whenever Prometheus asks."""
+    watch, table = components.metrics.watch, components.metrics.watch_table
+    watch("vault_issuer_queue_depth", lambda: float(components.requests.depth))
+    watch("vault_issuer_queue_oldest_seconds", lambda: components.requests.oldest_age)
+    watch("vault_issuer_queue_held_back", lambda: float(components.fair_queue.held_back))
+    watch("vault_issuer_requests_in_flight", lambda: float(components.requests.in_hand))
+    watch(
+        "vault_issuer_requests_open", lambda: float(sum(len(store) for store in components.stores.values()))
+    )
     watch(
         "vault_issuer_requests_open_bytes",
-        lambda: float(sum(each.size for each in parts.stores.values())),
+        lambda: float(sum(each.size for each in components.stores.values())),
     )
     watch(
         "vault_issuer_requests_open_unkept",
-        lambda: float(sum(one.without_text for one in parts.stores.values())),
+        lambda: float(sum(one.without_text for one in components.stores.values())),
     )
-    watch("vault_issuer_events_dropped_total", lambda: float(parts.recorder.dropped))
-    watch("vault_issuer_certificates_held", lambda: float(len(parts.delivery)))
+    watch("vault_issuer_events_dropped_total", lambda: float(components.recorder.dropped))
+    watch("vault_issuer_certificates_held", lambda: float(len(components.delivery)))
     table(
         ("vault_issuer_watch_restarts_total",),
-        lambda: [((kind,), (float(one.restarts),)) for kind, one in parts.reflectors.items()],
+        lambda: [((kind,), (float(one.restarts),)) for kind, one in components.reflectors.items()],
     )
-    table(("vault_issuer_token_expiry_timestamp_seconds",), lambda: _token_ends(parts))
-    if parts.options.watch_certificates:
-        table(certificates.TOTALS, lambda: _certificate_totals(parts))
+    table(("vault_issuer_token_expiry_timestamp_seconds",), lambda: _token_ends(components))
+    if components.options.watch_certificates:
+        table(certificates.TOTALS, lambda: _certificate_totals(components))
 
 
-def _token_ends(parts: Parts) -> list[Row]:
+def _token_ends(components: Components) -> list[Row]:
     found: list[Row] = []
-    for key in _known_issuers(parts):
-        entry = parts.registry.find(key)
+    for key in _known_issuers(components):
+        entry = components.registry.find(key)
         shared = None if entry is None else entry.shared
         if shared is not None and isinstance(shared.signer, KeepsLogin):
             left = shared.signer.login_ends_in()
@@ -52,12 +54,12 @@ def _token_ends(parts: Parts) -> list[Row]:
     return found
 
 
-def _certificate_totals(parts: Parts) -> list[Row]:
+def _certificate_totals(components: Components) -> list[Row]:
     """Nothing while they may not be watched: zeros would say that all is well."""
-    if not parts.reflectors[certificates.KIND].current:
+    if not components.reflectors[certificates.KIND].current:
         return []
-    return parts.certificates.totals(_known_issuers(parts), time.time())
+    return components.certificates.totals(_known_issuers(components), time.time())
 
 
-def _known_issuers(parts: Parts) -> list[IssuerKey]:
-    return [key for store in parts.issuer_stores.values() for key in store.known()]
+def _known_issuers(components: Components) -> list[IssuerKey]:
+    return [key for store in components.issuer_stores.values() for key in store.known()]

@@ -18,7 +18,7 @@ from issuer.controller.leadership.ownership import Alone, OneLeader, Ownership
 from issuer.controller.leadership.replica import Replica
 from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.process.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Parts
+from issuer.controller.process.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Components
 from issuer.controller.scheduling import workers
 from issuer.controller.scheduling.checks import Part
 from issuer.controller.state import certificates
@@ -55,21 +55,23 @@ class Manager:
         if self.elector is not None and options.sharded:
             self.replica = Replica(options, lease_client or client, self.elector)
         self.ownership = self.replica or _ownership(options, self.elector)
-        self.parts = Parts(options, client, build_signer, self.ownership)
+        self.components = Components(options, client, build_signer, self.ownership)
         if self.replica is not None:
-            self.replica.attach(_request_work(self.parts), self.parts.metrics)
-        self.health = HealthServer(self.parts.metrics.registry)
+            self.replica.attach(_request_work(self.components), self.components.metrics)
+        self.health = HealthServer(self.components.metrics.registry)
         self.health.live["loop"] = lambda: None
         self.health.ready["watches"] = self._watches_ready
         self.page = (
-            _status_page(options, self.parts, self.elector, self.replica) if options.status_address else None
+            _status_page(options, self.components, self.elector, self.replica)
+            if options.status_address
+            else None
         )
         self._working = False
 
     def _watches_ready(self) -> str | None:
         if not self._working:
             return None  # standing by is being ready to take over
-        late = self.parts.late()
+        late = self.components.late()
         return f"not listed yet: {', '.join(late)}" if late else None
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -133,12 +135,12 @@ class Manager:
         with 1."""
 
         async def on_started() -> None:
-            self.parts.metrics.leader.set(1)
-            self.parts.lead()
+            self.components.metrics.leader.set(1)
+            self.components.lead()
             replica.look()
 
         async def on_stopped() -> None:
-            self.parts.metrics.leader.set(0)
+            self.components.metrics.leader.set(0)
             if not stop.is_set():
                 replica.lose()
 
@@ -152,15 +154,15 @@ class Manager:
 
     async def _lead(self, stop: asyncio.Event) -> None:
         """Do all the work until ``stop`` is set, then finish what is in flight."""
-        self.parts.metrics.leader.set(1)
+        self.components.metrics.leader.set(1)
         log.info("leading", identity=self.options.identity)
         await self._work(stop)
-        self.parts.metrics.leader.set(0)
+        self.components.metrics.leader.set(0)
 
     async def _work(self, stop: asyncio.Event, replica: Replica | None = None) -> bool:
         """Run watches and workers until ``stop`` is set; False when a replica lost a Lease before that."""
         self._working = kept = True
-        background = [asyncio.create_task(self.parts.recorder.run(), name="events")]
+        background = [asyncio.create_task(self.components.recorder.run(), name="events")]
         working: list[asyncio.Task[None]] = []
         try:
             background += self._start_reflectors(*FIRST, *RBAC)
@@ -180,55 +182,59 @@ class Manager:
         return kept
 
     def _start_workers(self) -> list[asyncio.Task[None]]:
-        parts, options = self.parts, self.options
+        components, options = self.components, self.options
         return [
             *workers.start(
-                "policies", 1, parts.policy_queue, parts.policy_reconciler.reconcile, parts.defects
+                "policies",
+                1,
+                components.policy_queue,
+                components.policy_reconciler.reconcile,
+                components.defects,
             ),
             *workers.start(
                 "issuers",
                 options.issuer_workers * len(Part),
-                parts.issuers,
-                parts.issuer_reconciler.reconcile,
-                parts.defects,
+                components.issuers,
+                components.issuer_reconciler.reconcile,
+                components.defects,
             ),
             *workers.start(
                 "requests",
                 options.workers,
-                parts.requests,
-                parts.reconcile_request,
-                parts.defects,
+                components.requests,
+                components.reconcile_request,
+                components.defects,
             ),
             *workers.start(
                 "revocations",
                 REVOCATION_WORKERS,
-                parts.revocation_queue,
-                parts.revocation_reconciler.reconcile,
-                parts.defects,
+                components.revocation_queue,
+                components.revocation_reconciler.reconcile,
+                components.defects,
             ),
         ]
 
     def _start_reflectors(self, *kinds: str) -> list[asyncio.Task[None]]:
         return [
-            asyncio.create_task(self.parts.reflectors[kind].run(), name=f"watch-{kind}")
+            asyncio.create_task(self.components.reflectors[kind].run(), name=f"watch-{kind}")
             for kind in kinds
-            if kind in self.parts.reflectors
+            if kind in self.components.reflectors
         ]
 
     def _start_canaries(self) -> list[asyncio.Task[None]]:
-        prober = self.parts.prober
+        prober = self.components.prober
         return [] if prober is None else [prober.start()]
 
     async def _watch_certificates(self) -> None:
         """Behind the requests, as nothing waits for Certificates."""
-        reflector = self.parts.reflectors.get(certificates.KIND)
+        reflector = self.components.reflectors.get(certificates.KIND)
         if reflector is not None:
-            await self.parts.reflectors[CertificateRequest.kind].synced.wait()
+            await self.components.reflectors[CertificateRequest.kind].synced.wait()
             await reflector.run()
 
     async def _synced(self, stop: asyncio.Event, *kinds: str) -> bool:
         """Wait until these kinds are listed; False when told to stop before that."""
-        waits = asyncio.gather(*(self.parts.reflectors[kind].synced.wait() for kind in kinds))
+        waits = asyncio.gather(*(self.components.reflectors[kind].synced.wait() for kind in kinds))
         stopping = asyncio.create_task(stop.wait())
         both: set[asyncio.Future[Any]] = {waits, stopping}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -244,8 +250,8 @@ class Manager:
     ) -> None:
         """Take no new work, finish what is in flight, deliver or discard what is held."""
         deadline = time.monotonic() + grace
-        self.parts.close_queues()
-        log.info("stopping", in_flight=self.parts.requests.in_hand, held=len(self.parts.delivery))
+        self.components.close_queues()
+        log.info("stopping", in_flight=self.components.requests.in_hand, held=len(self.components.delivery))
         if working:
             _done, late = await asyncio.wait(working, timeout=grace)
             for task in late:
@@ -254,11 +260,11 @@ class Manager:
                 log.error("work cut off at the end of the grace period", workers=len(late))
                 await asyncio.gather(*late, return_exceptions=True)
         await self._flush_held(lambda: deadline - time.monotonic())
-        await self.parts.recorder.flush()
+        await self.components.recorder.flush()
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        await self.parts.registry.close()
+        await self.components.registry.close()
         log.info("stopped")
 
     async def _flush_held(self, left: Callable[[], float]) -> None:
@@ -266,16 +272,16 @@ class Manager:
         while left() > 1 and (ours := self._held_by_us()):
             for held in ours:
                 try:
-                    await self.parts.delivery.deliver_fresh(held)
+                    await self.components.delivery.deliver_fresh(held)
                 except KubeError as error:
                     log.warning("certificate not written yet", request=str(held.key), error=str(error))
-            if len(self.parts.delivery):
+            if len(self.components.delivery):
                 await asyncio.sleep(0.5)
-        await self.parts.delivery.close()
+        await self.components.delivery.close()
 
     def _held_by_us(self) -> list[Held]:
         """The certificates that wait to be written under a Lease that we still have."""
-        return [held for held in self.parts.delivery.all_held() if self.ownership.holds(held.key)]
+        return [held for held in self.components.delivery.all_held() if self.ownership.holds(held.key)]
 
 
 def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
@@ -288,7 +294,7 @@ def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
 
 
 def _status_page(
-    options: ControllerOptions, parts: Parts, elector: LeaderElector | None, replica: Replica | None
+    options: ControllerOptions, components: Components, elector: LeaderElector | None, replica: Replica | None
 ) -> StatusServer:
     # Imported here, as a controller without the page starts sooner without it.
     from issuer.controller.process.statuspage_source import StatusSource
@@ -296,24 +302,24 @@ def _status_page(
     from issuer.statuspage.web.live import Broadcaster
     from issuer.statuspage.web.server import StatusServer
 
-    authenticator = Authenticator(ApiReviewer(parts.client)) if options.status_exposed else None
-    return StatusServer(Broadcaster(StatusSource(options, parts, elector, replica)), authenticator)
+    authenticator = Authenticator(ApiReviewer(components.client)) if options.status_exposed else None
+    return StatusServer(Broadcaster(StatusSource(options, components, elector, replica)), authenticator)
 
 
 def _ownership(options: ControllerOptions, elector: LeaderElector | None) -> Ownership:
     return Alone() if elector is None else OneLeader(elector.lease, options.vault_timeout)
 
 
-def _request_work(parts: Parts) -> RequestWork:
+def _request_work(components: Components) -> RequestWork:
     return RequestWork(
-        client=parts.client,
-        stores=parts.stores,
-        reflectors=parts.reflectors,
-        queue=parts.requests,
-        reconciler=parts.request_reconciler,
-        registry=parts.registry,
-        unprocessed=parts.unprocessed,
-        delivery=parts.delivery,
+        client=components.client,
+        stores=components.stores,
+        reflectors=components.reflectors,
+        queue=components.requests,
+        reconciler=components.request_reconciler,
+        registry=components.registry,
+        unprocessed=components.unprocessed,
+        delivery=components.delivery,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the status page shows, taken from the controller's parts as they are at that moment."""
+"""What the status page shows, taken from the controller's components as they are at that moment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from issuer.controller.canary.history import CanaryRun as Run
 from issuer.controller.leadership.replica import Replica as Sharing
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.statuspage_expiring import count_ends
-from issuer.controller.process.wiring import Parts
+from issuer.controller.process.wiring import Components
 from issuer.controller.state import certificates
 from issuer.controller.state.stores import Glance
 from issuer.kube.election import LeaderElector
@@ -48,12 +48,12 @@ class StatusSource:
     def __init__(
         self,
         options: ControllerOptions,
-        parts: Parts,
+        components: Components,
         elector: LeaderElector | None,
         sharing: Sharing | None,
     ) -> None:
         self._options = options
-        self._parts = parts
+        self._parts = components
         self._elector = elector
         self._sharing = sharing
         self._expiring: Expiring | None = None
@@ -76,17 +76,17 @@ class StatusSource:
 
     def work(self) -> WorkFigures:
         """The numbers."""
-        parts, queue = self._parts, self._parts.requests
+        components, queue = self._parts, self._parts.requests
         return WorkFigures(
-            open=sum(len(store) for store in parts.stores.values()),
+            open=sum(len(store) for store in components.stores.values()),
             in_line=queue.depth,
             in_work=queue.in_hand,
             later=queue.delayed,
-            held_back=parts.fair_queue.held_back,
-            unwritten=len(parts.delivery),
+            held_back=components.fair_queue.held_back,
+            unwritten=len(components.delivery),
             oldest=queue.oldest_age,
-            per_second=parts.delivery.recent.per_second(),
-            since_start=dict(parts.delivery.recent.totals),
+            per_second=components.delivery.recent.per_second(),
+            since_start=dict(components.delivery.recent.totals),
         )
 
     def issuers(self) -> Sequence[Issuer]:

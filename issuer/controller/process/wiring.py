@@ -1,4 +1,4 @@
-"""The controller's parts and how they are joined; nothing runs here.
+"""The controller's components and how they are joined; nothing runs here.
 
 Events go from reflectors into stores, from stores into queues as keys, and
 from queues to reconcilers.
@@ -102,7 +102,7 @@ def vault_signer(spec: IssuerSpec, credentials: Credentials, logged_in: LoggedIn
     )
 
 
-class Parts:
+class Components:
     """Stores, queues, reconcilers and watches of one controller.
 
     ``ownership`` says what is this process's to do. ``build_signer`` None is ``vault_signer``.

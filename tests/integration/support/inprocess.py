@@ -72,7 +72,7 @@ async def in_process(
 
 def unexpected(manager: Manager) -> list[object]:
     """The workers of a controller that met one, as its metric counts them."""
-    (found,) = manager.parts.metrics.worker_errors.collect()
+    (found,) = manager.components.metrics.worker_errors.collect()
     return [sample for sample in found.samples if sample.name.endswith("_total") and sample.value]
 
 

@@ -19,7 +19,7 @@ from issuer.controller.issuance.delivery import Cause
 from issuer.controller.leadership.ownership import Alone
 from issuer.controller.leadership.replica import Replica
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.process.wiring import Parts
+from issuer.controller.process.wiring import Components
 from issuer.controller.revocation.plan import Result
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.issuers import IssuerRegistry
@@ -42,8 +42,8 @@ OURS = "vault_issuer_"
 DEMO = IssuerKey("VaultClusterIssuer", "", "demo")
 
 
-def parts(**options: Any) -> Parts:
-    return Parts(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), None, Alone())
+def components(**options: Any) -> Components:
+    return Components(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), None, Alone())
 
 
 def exposed(metrics: Metrics) -> dict[str, str]:
@@ -60,7 +60,7 @@ def exposed(metrics: Metrics) -> dict[str, str]:
 
 
 def test_what_is_exposed_is_what_is_described() -> None:
-    one = parts(canaries=(Target(DEMO, "canaries", "canary.lab.example.test"),))
+    one = components(canaries=(Target(DEMO, "canaries", "canary.lab.example.test"),))
     replica = Replica(
         ControllerOptions(shards=2), one.client, cast(LeaderElector, SimpleNamespace(lease=SimpleNamespace()))
     )
@@ -69,7 +69,7 @@ def test_what_is_exposed_is_what_is_described() -> None:
 
 
 def test_what_is_switched_off_is_not_exposed() -> None:
-    missing = {entry.name for entry in CATALOGUE} - set(exposed(parts(watch_certificates=False).metrics))
+    missing = {entry.name for entry in CATALOGUE} - set(exposed(components(watch_certificates=False).metrics))
     assert missing == {entry.name for entry in CATALOGUE if entry.when}
 
 
@@ -101,7 +101,7 @@ def test_nothing_has_a_created_series() -> None:
 
 
 def test_the_series_of_an_idle_controller_are_fewer_than_its_arithmetic_says() -> None:
-    count = sum(len(family.samples) for family in parts().metrics.registry.collect())
+    count = sum(len(family.samples) for family in components().metrics.registry.collect())
     assert 0 < count <= most_series(0, 0)
 
 
@@ -151,7 +151,7 @@ def test_the_words_of_labels_are_those_of_the_code() -> None:
     assert values("certificates_discarded_total", "cause") == {one.name.lower() for one in Cause}
     assert values("revocations_total", "result") == {str(one) for one in Result} - {"nothing"}
     assert values("policy_decisions_total", "verdict") == {str(one) for one in PolicyVerdict}
-    assert values("watch_restarts_total", "resource") == set(parts().reflectors)
+    assert values("watch_restarts_total", "resource") == set(components().reflectors)
     assert values("canary_failing", "stage") == {str(one) for one in Stage}
     assert values("certificate_differences_total", "code") == set(
         words("_Difference", "x509/verify.py", "x509/chains/constraints.py")
@@ -244,7 +244,7 @@ async def test_an_issuer_that_is_gone_leaves_no_series_even_when_its_requests_wa
 
 
 async def test_gauges_of_issuers_are_of_those_that_are_there() -> None:
-    one = parts()
+    one = components()
     store = one.issuer_stores["VaultClusterIssuer"]
     store.upsert(issuer_object())
     one.reflectors["Certificate"].synced.set()
@@ -260,14 +260,14 @@ async def test_gauges_of_issuers_are_of_those_that_are_there() -> None:
 
 
 async def test_certificates_that_may_not_be_watched_have_no_series_rather_than_zeros() -> None:
-    one = parts()
+    one = components()
     one.issuer_stores["VaultClusterIssuer"].upsert(issuer_object())
     assert labelled(one.metrics, "demo") == set()
     one.close_queues()
 
 
 async def test_a_policy_that_is_gone_leaves_no_series() -> None:
-    one = parts()
+    one = components()
     policy = with_meta({"metadata": {"name": "web"}, "spec": {"selector": {"issuerRef": {}}}})
     one.policies.upsert(policy)
     for verdict in ("Approved", "Denied"):

@@ -17,7 +17,7 @@ from issuer.controller.leadership.ownership import Alone
 from issuer.controller.leadership.provisioner import Layout
 from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.process.wiring import Parts, vault_signer
+from issuer.controller.process.wiring import Components, vault_signer
 from issuer.controller.revocation.store import RevocationStore
 from issuer.kube.client import KubeClient, Page
 from issuer.kube.errors import Conflict, NotFound
@@ -166,14 +166,14 @@ class NotOurs(Alone):
 
 
 def test_news_of_other_replicas_requests_and_revocations_is_not_queued() -> None:
-    parts = Parts(ControllerOptions(), cast(KubeClient, ScriptedKube()), vault_signer, NotOurs())
-    parts.stores[CertificateRequest].upsert(certificate_request("two"))
-    parts.revocations.upsert(guarded_and_deleted())
-    parts.unprocessed.add(KEY, "team-a")
-    parts.unprocessed.wake_all()
-    assert (parts.requests.depth, parts.revocation_queue.depth) == (0, 0)
-    assert len(parts.revocations) == 1, "it is remembered for the day we lead"
-    parts.close_queues()
+    components = Components(ControllerOptions(), cast(KubeClient, ScriptedKube()), vault_signer, NotOurs())
+    components.stores[CertificateRequest].upsert(certificate_request("two"))
+    components.revocations.upsert(guarded_and_deleted())
+    components.unprocessed.add(KEY, "team-a")
+    components.unprocessed.wake_all()
+    assert (components.requests.depth, components.revocation_queue.depth) == (0, 0)
+    assert len(components.revocations) == 1, "it is remembered for the day we lead"
+    components.close_queues()
 
 
 def test_who_begins_to_lead_counts_waiting_from_then() -> None:
@@ -193,11 +193,11 @@ async def test_only_the_one_that_tells_writes_the_status_of_issuers_and_policies
     reconciler = IssuerReconciler(**dict.fromkeys(IssuerReconciler.__slots__, None))  # type: ignore[arg-type]
     reconciler.client, reconciler.tells = cast(KubeClient, kube), lambda: False
     assert await reconciler._write(CLUSTER_ISSUER, issuer_object(), Verdict(True, "Ready", "yes"))
-    parts = Parts(ControllerOptions(), cast(KubeClient, kube), vault_signer, NotOurs())
-    parts.policies.upsert({"metadata": {"name": "p", "uid": "u", "generation": 1}, "spec": {}})
+    components = Components(ControllerOptions(), cast(KubeClient, kube), vault_signer, NotOurs())
+    components.policies.upsert({"metadata": {"name": "p", "uid": "u", "generation": 1}, "spec": {}})
     queue: WorkQueue[str] = WorkQueue()
-    await PolicyReconciler(cast(KubeClient, kube), parts.policies, queue, lambda: False).reconcile("p")
-    parts.close_queues()
+    await PolicyReconciler(cast(KubeClient, kube), components.policies, queue, lambda: False).reconcile("p")
+    components.close_queues()
 
 
 def work(bench: Bench) -> RequestWork:

@@ -15,7 +15,7 @@ from issuer.controller.leadership.ownership import Alone
 from issuer.controller.process.options import ControllerOptions, OptionsError
 from issuer.controller.process.statuspage_expiring import DAYS, SOONEST, STEP, count_ends
 from issuer.controller.process.statuspage_source import StatusSource
-from issuer.controller.process.wiring import Parts
+from issuer.controller.process.wiring import Components
 from issuer.controller.state.certificates import Certificate
 from issuer.kube.client import KubeClient
 from issuer.requests.certificate_request import CertificateRequest
@@ -34,12 +34,12 @@ CSR = csr_pem("a.lab.example.test")
 DAY = 86400.0
 
 
-def parts_of(**options: Any) -> Parts:
-    return Parts(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), None, Alone())
+def parts_of(**options: Any) -> Components:
+    return Components(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), None, Alone())
 
 
-def source_of(parts: Parts) -> StatusSource:
-    return StatusSource(parts.options, parts, None, None)
+def source_of(components: Components) -> StatusSource:
+    return StatusSource(components.options, components, None, None)
 
 
 def waiting(name: str, message: str = "") -> dict[str, Any]:
@@ -48,12 +48,12 @@ def waiting(name: str, message: str = "") -> dict[str, Any]:
 
 
 async def test_a_request_waits_stands_in_line_or_is_worked_on() -> None:
-    parts = parts_of()
-    store = parts.stores[CertificateRequest]
+    components = parts_of()
+    store = components.stores[CertificateRequest]
     for name in ("a", "b", "c"):
         store.upsert(waiting(name, f"{name} waits"))  # each is news, and stands in line
-    worked_on = await parts.requests.get()
-    source = source_of(parts)
+    worked_on = await components.requests.get()
+    source = source_of(components)
 
     def where() -> dict[str, tuple[str, str]]:
         return {one.request: (one.where, one.reason) for some in source.slices() for one in some}
@@ -63,7 +63,7 @@ async def test_a_request_waits_stands_in_line_or_is_worked_on() -> None:
         "team-a/b": ("line", "b waits"),
         "team-a/c": ("line", "c waits"),
     }
-    parts.requests.done(worked_on)
+    components.requests.done(worked_on)
     assert where()["team-a/a"] == ("waiting", "a waits")
     assert source.created("team-a/a") == datetime(2026, 11, 22, 11, 59, 59, tzinfo=UTC)
     assert source.created("team-a/none") is None
@@ -72,13 +72,13 @@ async def test_a_request_waits_stands_in_line_or_is_worked_on() -> None:
 
 
 async def test_why_a_csr_waits_is_known_though_its_status_cannot_say_so() -> None:
-    parts = parts_of()
+    components = parts_of()
     obj = signing_request("one")
-    parts.stores[KubernetesCSR].upsert(obj)
-    key = await parts.requests.get()
-    parts.requests.done(key)
-    parts.request_reconciler.told[key] = (obj["metadata"]["uid"], "no policy applies")
-    source = source_of(parts)
+    components.stores[KubernetesCSR].upsert(obj)
+    key = await components.requests.get()
+    components.requests.done(key)
+    components.request_reconciler.told[key] = (obj["metadata"]["uid"], "no policy applies")
+    source = source_of(components)
     ((found,),) = source.slices()
     assert (found.request, found.where, found.reason) == (
         "CertificateSigningRequest one",
@@ -86,7 +86,7 @@ async def test_why_a_csr_waits_is_known_though_its_status_cannot_say_so() -> Non
         "no policy applies",
     )
     assert source.created(found.request) is not None
-    parts.request_reconciler.told[key] = ("another-uid", "of one before it")
+    components.request_reconciler.told[key] = ("another-uid", "of one before it")
     ((found,),) = source.slices()
     assert found.reason == ""
 
@@ -96,7 +96,7 @@ def issuer_with(status: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 async def test_an_issuer_is_told_as_its_status_says() -> None:
-    parts = parts_of()
+    components = parts_of()
     status = {
         "conditions": [condition("Ready", "False", "Sealed", "Vault is sealed: unseal it")],
         "caSubject": "CN=Lab",
@@ -104,9 +104,9 @@ async def test_an_issuer_is_told_as_its_status_says() -> None:
         "warnings": ["two methods"],
     }
     server = "https://user:password@vault.example.test:8200/x?token=y"
-    parts.issuer_stores["VaultClusterIssuer"].upsert(issuer_with(status, server=server))
-    parts.canaries.add(VAULT, CanaryRun(NOW, 1.5, Stage.VAULT, "sealed"))
-    (found,) = source_of(parts).issuers()
+    components.issuer_stores["VaultClusterIssuer"].upsert(issuer_with(status, server=server))
+    components.canaries.add(VAULT, CanaryRun(NOW, 1.5, Stage.VAULT, "sealed"))
+    (found,) = source_of(components).issuers()
     assert (found.key, found.ready, found.reason) == ("VaultClusterIssuer demo", False, "Sealed")
     assert (found.server, found.path) == ("vault.example.test:8200", "pki_int/sign/lab")
     assert found.ca_ends == datetime(2031, 11, 22, 12, tzinfo=UTC)
@@ -115,11 +115,11 @@ async def test_an_issuer_is_told_as_its_status_says() -> None:
 
 
 async def test_an_issuer_that_is_new_or_odd_breaks_nothing() -> None:
-    parts = parts_of()
-    store = parts.issuer_stores["VaultClusterIssuer"]
+    components = parts_of()
+    store = components.issuer_stores["VaultClusterIssuer"]
     store.upsert(issuer_object("new"))
     store.upsert(issuer_with({"caNotAfter": "never"}, name="odd", server="https://[bad"))
-    found = {one.name: one for one in source_of(parts).issuers()}
+    found = {one.name: one for one in source_of(components).issuers()}
     assert found["new"].ready is None
     assert found["odd"].server == ""
     assert found["odd"].ca_ends is None
@@ -171,11 +171,11 @@ async def test_certificates_that_are_not_watched_yet_are_not_counted_as_none() -
 
 async def test_twenty_thousand_open_requests_hold_up_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Others get the loop after each slice of them; time and bytes of a look are printed."""
-    parts = parts_of()
-    store = parts.stores[CertificateRequest]
+    components = parts_of()
+    store = components.stores[CertificateRequest]
     for number in range(20_000):
         store.upsert(waiting(f"r{number}", f"policy {number % 7} does not apply"))
-    source, queries = source_of(parts), (Query(), Query(text="r1999"), Query("line"))
+    source, queries = source_of(components), (Query(), Query(text="r1999"), Query("line"))
     async with counted_turns() as turns:
         await asyncio.sleep(0)
         began = time.perf_counter()

@@ -8,7 +8,7 @@ import pytest
 
 from issuer.controller.leadership.ownership import Alone
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.process.wiring import Parts, vault_signer
+from issuer.controller.process.wiring import Components, vault_signer
 from issuer.kube.client import KubeClient
 from tests.unit.controller.fakes import ScriptedKube
 
@@ -16,15 +16,15 @@ from tests.unit.controller.fakes import ScriptedKube
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_certificate_signing_requests_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
     options = ControllerOptions(certificate_signing_requests=wanted)
-    parts = Parts(options, cast(KubeClient, ScriptedKube()), vault_signer, Alone())
-    assert ("CertificateSigningRequest" in parts.reflectors) is wanted
-    assert "CertificateRequest" in parts.late()
-    assert "CertificateSigningRequest" not in parts.late()
+    components = Components(options, cast(KubeClient, ScriptedKube()), vault_signer, Alone())
+    assert ("CertificateSigningRequest" in components.reflectors) is wanted
+    assert "CertificateRequest" in components.late()
+    assert "CertificateSigningRequest" not in components.late()
 
 
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_certificates_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
     options = ControllerOptions(watch_certificates=wanted)
-    parts = Parts(options, cast(KubeClient, ScriptedKube()), None, Alone())
-    assert ("Certificate" in parts.reflectors) is wanted
-    assert "Certificate" not in parts.late()
+    components = Components(options, cast(KubeClient, ScriptedKube()), None, Alone())
+    assert ("Certificate" in components.reflectors) is wanted
+    assert "Certificate" not in components.late()
