@@ -18,7 +18,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from issuer.controller.issuance.answer_log import answer_to
 from issuer.controller.issuance.status_writer import StatusWriter
-from issuer.controller.state.audit import Story
+from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.issuers import SharedSigner
 from issuer.kube.errors import Conflict, NotFound
 from issuer.requests.issuers import IssuerKey
@@ -41,7 +41,7 @@ _REVOCATION_TRIES = 4
 class Held:
     """A certificate that was signed and verified and belongs into one request's status.
 
-    ``news`` says in what it is other than asked for, if that deserves an event. ``story`` is that of the
+    ``news`` says in what it is other than asked for, if that deserves an event. `audit` is that of the
     attempt that signed it.
     """
 
@@ -55,7 +55,7 @@ class Held:
     serial: str
     message: str
     not_after: datetime
-    story: Story
+    audit: AuditRecord
     approval: str | None = None
     news: str = ""
 
@@ -138,7 +138,7 @@ class Delivery:
         self._metrics.answered("issued", "Issued")
         self._metrics.answer_seconds.observe(max((now - request.created).total_seconds(), 0.0))
         self._metrics.lifetimes.observe(max((held.not_after - now).total_seconds(), 0.0))
-        held.story.tell("issued", "Issued", request, now, serial=held.serial, not_after=held.not_after)
+        held.audit.write("issued", "Issued", request, now, serial=held.serial, not_after=held.not_after)
         self.recent.add(answer_to(request, "issued", held.news, now))
 
     async def deliver_fresh(self, held: Held) -> tuple[bool, Request | None]:

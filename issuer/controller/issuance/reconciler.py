@@ -19,7 +19,7 @@ from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.revocation.add_finalizer import RevocationGuard
 from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
-from issuer.controller.state.audit import Story
+from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.defects import INTERNAL_ERROR, Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.outcomes import (
@@ -114,16 +114,16 @@ class RequestReconciler:
             self.told.pop(key, None)
             return
         with span("request", namespace=key.namespace, name=key.name, uid=request.uid) as trace:
-            await self._work_on(request, Story(self._store(key).seen(key), trace=trace))
+            await self._work_on(request, AuditRecord(self._store(key).seen(key), trace=trace))
 
-    async def _work_on(self, request: Request, story: Story) -> None:
+    async def _work_on(self, request: Request, audit: AuditRecord) -> None:
         key = request.key
-        outcome = await self._decided(request, story)
-        story.writes()
-        if story.trace.on:
-            story.trace.tell(came_to=type(outcome).__name__)
+        outcome = await self._decided(request, audit)
+        audit.begin_writing()
+        if audit.trace.on:
+            audit.trace.tell(came_to=type(outcome).__name__)
         try:
-            await self._report(request, outcome, story)
+            await self._report(request, outcome, audit)
         except NotFound:
             self.queue.forget(key)
         except Conflict:
@@ -142,16 +142,16 @@ class RequestReconciler:
 
     # Deciding ---------------------------------------------------------------
 
-    async def _decided(self, request: Request, story: Story) -> Outcome:
+    async def _decided(self, request: Request, audit: AuditRecord) -> Outcome:
         """How the attempt ends; an error that nobody expected puts it off, with that as the reason."""
         try:
-            return await self._decide(request, story)
+            return await self._decide(request, audit)
         except Exception as error:  # noqa: BLE001 - whatever it is, the requester is told, and it is tried again
             return PutOff(INTERNAL_ERROR, self.defects.note("requests", request.key, error))
 
-    async def _decide(self, request: Request, story: Story) -> Outcome:
+    async def _decide(self, request: Request, audit: AuditRecord) -> Outcome:
         if request.denied:
-            story.decided("denied by another approver")
+            audit.decided("denied by another approver")
             return Denied()
         held = self.delivery.held(request.key)
         if held is not None:
@@ -171,28 +171,28 @@ class RequestReconciler:
             asked = _asked(request)
         except BadSpec as error:
             return Failed(str(error), error.reason)
-        return await self._judge_and_sign(request, asked, entry, story)
+        return await self._judge_and_sign(request, asked, entry, audit)
 
     async def _judge_and_sign(
-        self, request: Request, asked: RequestedCertificate, entry: IssuerEntry, story: Story
+        self, request: Request, asked: RequestedCertificate, entry: IssuerEntry, audit: AuditRecord
     ) -> Outcome:
-        with story.judged(), span("decide"):
+        with audit.timing_decision(), span("decide"):
             approval = await self._judge(request, asked, entry)
         if not isinstance(approval, Approval):
             if isinstance(approval, (Denied, Failed)):
-                story.decided("denied by policy")
+                audit.decided("denied by policy")
             return approval
         if approval.policy is None:
-            story.decided("approved by another approver")
+            audit.decided("approved by another approver")
         else:
-            story.decided("approved by policy", approval.policy)
+            audit.decided("approved by policy", approval.policy)
         if approval.message is not None and not await self._may_approve(entry):
             return _not_ready(entry.key, entry)
         if not _signs(entry):
             return _not_ready(entry.key, entry)
         if self.guard is not None and self.guard.wanted(request, entry.spec):
             return Unguarded()
-        return await self.signing.run(request, asked, entry, approval, story)
+        return await self.signing.run(request, asked, entry, approval, audit)
 
     async def _judge(
         self, request: Request, asked: RequestedCertificate, entry: IssuerEntry
@@ -239,18 +239,18 @@ class RequestReconciler:
 
     # Reporting --------------------------------------------------------------
 
-    async def _report(self, request: Request, outcome: Outcome, story: Story) -> None:
+    async def _report(self, request: Request, outcome: Outcome, audit: AuditRecord) -> None:
         match outcome:
             case Issued(held):
-                held.story.trace = story.trace  # where it was signed in an earlier attempt
+                held.audit.trace = audit.trace  # where it was signed in an earlier attempt
                 await self._deliver(request, held)
             case Denied(message, reason):
                 kind = request.issuer.kind if message else None
                 await self._answer(request, request.refused(self.now(), message), kind)
-                self._ended(request, story, "denied", reason, message)
+                self._ended(request, audit, "denied", reason, message)
             case Failed(message, reason):
                 await self._answer(request, request.failed(self.now(), reason, message))
-                self._ended(request, story, "failed", reason, message)
+                self._ended(request, audit, "failed", reason, message)
             case Unapproved():
                 self.queue.forget(request.key)
             case Unguarded():
@@ -292,7 +292,7 @@ class RequestReconciler:
     def _ended(
         self,
         request: Request,
-        story: Story,
+        audit: AuditRecord,
         outcome: Literal["denied", "failed"],
         reason: str,
         message: str | None,
@@ -300,7 +300,7 @@ class RequestReconciler:
         """A final answer that is no certificate: one log line, and an event where it is our decision."""
         self.metrics.answered(outcome, reason)
         told = message or "by another approver"
-        story.tell(outcome, reason, request, self.now(), told=told)
+        audit.write(outcome, reason, request, self.now(), told=told)
         self.delivery.recent.add(answer_to(request, outcome, told, self.now()))
         if message is not None:
             self.recorder.warning(request.object, outcome.capitalize(), message)

@@ -14,7 +14,7 @@ from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
 from issuer.controller.issuance.delivery import Cause, Delivery, Held
 from issuer.controller.scheduling.limits import Limits
-from issuer.controller.state.audit import Story
+from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.ca_expiry import CAEndsTooSoon, CAValidity, requested_lifetime, shortened
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
@@ -58,7 +58,7 @@ class _Work:
     strict: bool
     ca_expiry: Literal["Refuse", "Shorten"]
     approval: Approval
-    story: Story
+    audit: AuditRecord
 
 
 class _NotAsAsked(X509Error):
@@ -106,13 +106,13 @@ class SigningStep:
         asked: RequestedCertificate,
         entry: IssuerEntry,
         approval: Approval,
-        story: Story,
+        audit: AuditRecord,
     ) -> Outcome:
         """Issued with the certificate held, or why there is none."""
         if entry.shared is None or entry.spec is None:
             raise AssertionError("a usable issuer has a signer and a spec")
         try:
-            work = self._plan(request, asked, entry, entry.spec, approval, story)
+            work = self._plan(request, asked, entry, entry.spec, approval, audit)
         except (Mismatch, CAEndsTooSoon) as error:
             return Failed(str(error), error.reason)
         shared = entry.shared.borrow()
@@ -145,7 +145,7 @@ class SigningStep:
         entry: IssuerEntry,
         spec: IssuerSpec,
         approval: Approval,
-        story: Story,
+        audit: AuditRecord,
     ) -> _Work:
         """What is sent, and by which rules its answer is judged. Raises Mismatch and CAEndsTooSoon."""
         asked = replace(asked, path_length=path_length(spec, asked))
@@ -162,7 +162,7 @@ class SigningStep:
             before_sending=partial(self._still_ours, request.key),
         )
         strict = is_strict(spec, is_ca=asked.is_ca)
-        return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval, story)
+        return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval, audit)
 
     def _still_ours(self, key: RequestKey) -> None:
         if not self.may_sign(key):
@@ -192,7 +192,7 @@ class SigningStep:
             raise
         finally:
             seconds = time.perf_counter() - started
-            work.story.signing += seconds
+            work.audit.signing += seconds
             self.metrics.sign_seconds.labels(result).observe(seconds)
 
     async def _accept(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> Outcome:
@@ -232,11 +232,11 @@ class SigningStep:
             serial=signed.serial,
             message=f"{message}. As the CA decided: {differences}" if differences else message,
             not_after=chain.leaf.not_valid_after_utc,
-            story=work.story,
+            audit=work.audit,
             approval=work.approval.message,
             news="; ".join(one.message for one in unexpected) if news else "",
         )
-        work.story.writes()
+        work.audit.begin_writing()
         self.delivery.hold(held)
         return Issued(held)
 

@@ -25,7 +25,7 @@ _LONGEST_NAME = 253  # characters of a requester's name
 
 
 @dataclass(slots=True)
-class Story:
+class AuditRecord:
     """One attempt at a request. Times are of ``time.monotonic``, in seconds."""
 
     seen: float = field(default_factory=time.monotonic)
@@ -39,7 +39,7 @@ class Story:
     """When it was known what to write."""
 
     @contextmanager
-    def judged(self) -> Iterator[None]:
+    def timing_decision(self) -> Iterator[None]:
         """Around the policies' judgement."""
         started = time.monotonic()
         try:
@@ -51,12 +51,12 @@ class Story:
         """Who said yes or no, in words, and by which policy."""
         self.decision, self.policy = decision, policy or ""
 
-    def writes(self) -> None:
+    def begin_writing(self) -> None:
         """From now on it only has to be written."""
         if self.to_write is None:
             self.to_write = time.monotonic()
 
-    def tell(
+    def write(
         self,
         outcome: str,
         reason: str,

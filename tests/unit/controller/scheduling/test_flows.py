@@ -9,7 +9,7 @@ from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.scheduling.flows import RequestTurns, of_revocations, parted
 from issuer.controller.scheduling.limits import UNLIMITED
-from issuer.controller.state.audit import Story
+from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.issuers import SharedSigner
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.kubernetes_csr import KubernetesCSR
@@ -73,7 +73,9 @@ def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, 
     request = bench.stores[CertificateRequest].get(key)
     assert request is not None
     shared = SharedSigner(bench.signer, ())
-    bench.delivery.hold(Held(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", "", NOW, Story()))
+    bench.delivery.hold(
+        Held(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", "", NOW, AuditRecord())
+    )
     assert turns.place(key).limiter is UNLIMITED
     assert turns.place(key).tenant == ("VaultClusterIssuer", "demo")
 

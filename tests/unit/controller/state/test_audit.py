@@ -1,4 +1,4 @@
-"""Each request has exactly one line in the log when it is answered, with its whole story, in both formats."""
+"""Each request has exactly one log line when it is answered, with the times of its steps, in both formats."""
 
 from __future__ import annotations
 
