@@ -30,7 +30,7 @@ class LeaderElector:
     @property
     def is_leader(self) -> bool:
         """Whether this process leads for certain at this moment. Ask just before each write."""
-        return self.lease.held
+        return self.lease.is_leader
 
     def time_left(self) -> float:
         """Seconds for which `is_leader` stays true without another renewal; 0 when not leading."""
@@ -84,11 +84,11 @@ class LeaderElector:
     async def _keep(self, work: asyncio.Future[None]) -> None:
         """Renew until released, lost, or the work failed."""
         lease = self.lease
-        while lease.held:
+        while lease.is_leader:
             await self._sleep(self._retry, work)
             if self._releasing.is_set() or _failure(work) is not None:
                 return
-            if lease.held and not await lease.attempt() and lease.holder != lease.identity:
+            if lease.is_leader and not await lease.attempt() and lease.holder != lease.identity:
                 self._log.warning("leadership lost", holder=lease.holder)
                 return
         self._log.warning("leadership lost: no renewal in time", renew_deadline=lease.times.renew)

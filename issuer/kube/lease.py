@@ -2,7 +2,7 @@
 
 The protocol is client-go's leader election (k8s.io/client-go/tools/leaderelection): a record is believed for
 its duration after it was *seen to change here*, so clocks of different machines are never compared. Beyond
-it: `held` is a question to the clock, not a flag, so a process that was frozen and thawed finds it false
+it: `is_leader` is a question to the clock, not a flag, so a process that was frozen and thawed finds it false
 before any timer has run.
 """
 
@@ -133,7 +133,7 @@ class Lease:
         self._log = _log.bind(lease=f"{namespace}/{name}", identity=identity)
 
     @property
-    def held(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this process holds it for certain at this moment."""
         return self._clock() < self._until
 
@@ -143,7 +143,7 @@ class Lease:
         return self.seen.holder
 
     def time_left(self) -> float:
-        """Seconds for which `held` stays true without another renewal; 0 when not held."""
+        """Seconds for which `is_leader` stays true without another renewal; 0 when not held."""
         return max(0.0, self._until - self._clock())
 
     def let_go(self) -> None:
@@ -157,7 +157,7 @@ class Lease:
                 return await self._acquire_or_renew()
         except (Conflict, AlreadyExists):
             self._record = None  # someone else wrote: read it next time
-            if self.held:
+            if self.is_leader:
                 return await self._reread()
         except NotFound as error:
             self._record = None
@@ -199,8 +199,8 @@ class Lease:
         return False
 
     async def _acquire_or_renew(self) -> bool:
-        held = self.held
-        if self._record is None or not held:
+        is_leader = self.is_leader
+        if self._record is None or not is_leader:
             self._record = await self._read()
         began = self._clock()
         if self._record is None:
@@ -217,7 +217,7 @@ class Lease:
             written = await self._client.replace(LEASES, self._body(self._record))
         self.seen.note(written, self._clock())
         self._record = written
-        if not held:
+        if not is_leader:
             self.found = found
         # Counted from before the write: nobody can have seen it earlier.
         self._until = began + self.times.renew

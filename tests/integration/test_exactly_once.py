@@ -117,7 +117,7 @@ async def test_a_signed_certificate_waits_for_an_api_server_that_went_away(
         await asyncio.to_thread(wait_ready, bed, "patient")
         request(bed, "late", namespace, "patient")
         held = running.manager.components.delivery
-        await until(lambda: held.held(RequestKey(namespace, "late")) is not None, "it is signed and held")
+        await until(lambda: held.pending(RequestKey(namespace, "late")) is not None, "it is signed and held")
         await asyncio.sleep(1)
         await asyncio.to_thread(bed.start_apiserver)
         await asyncio.to_thread(wait_issued, bed, "late", namespace)

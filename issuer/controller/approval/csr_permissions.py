@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from issuer.controller.access.permissions import SigningRights, signing_forbidden_text
-from issuer.controller.issuance.delivery import Held
+from issuer.controller.issuance.delivery import PendingDelivery
 from issuer.controller.state.outcomes import Failed, PutOff, Unprocessed
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
@@ -86,10 +86,10 @@ class CSRGate:
             f"SigningForbidden: {signing_forbidden_text(self.rights.signer_names(request.issuer))}"
         )
 
-    def refused(self, held: Held, why: str) -> None:
+    def refused(self, pending: PendingDelivery, why: str) -> None:
         """A certificate can't be written: no more are signed for this signer. The issuer itself goes on."""
-        self._refused[held.issuer] = why
+        self._refused[pending.issuer] = why
 
-    def accepted(self, held: Held) -> None:
+    def accepted(self, pending: PendingDelivery) -> None:
         """What was refused went through, or nobody wants it any more."""
-        self._refused.pop(held.issuer, None)
+        self._refused.pop(pending.issuer, None)

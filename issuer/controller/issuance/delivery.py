@@ -1,6 +1,6 @@
 """From a signed certificate to the request's status, without ever signing twice.
 
-A certificate that can't be written yet is held. If its request turns out to be
+A certificate that can't be written yet is pending. If its request turns out to be
 gone, denied or answered by somebody else, it is revoked where Vault allows it,
 and its serial is logged in any case, so that an auditor finds it.
 """
@@ -38,7 +38,7 @@ _REVOCATION_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class PendingDelivery:
     """A certificate that was signed and verified and belongs into one request's status.
 
     ``news`` says in what it is other than asked for, if that deserves an event. `audit` is that of the
@@ -82,27 +82,27 @@ class Delivery:
         self._writer = writer
         self._metrics = metrics
         self._now = now or (lambda: datetime.now(UTC))
-        self._held: dict[RequestKey, Held] = {}
+        self._pending: dict[RequestKey, PendingDelivery] = {}
         self.recent = Recent()
         """The last answers, for the status page."""
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._pending)
 
-    def held(self, key: RequestKey) -> Held | None:
+    def pending(self, key: RequestKey) -> PendingDelivery | None:
         """The certificate that waits to be written to that request."""
-        return self._held.get(key)
+        return self._pending.get(key)
 
-    def all_held(self) -> list[Held]:
+    def all_pending(self) -> list[PendingDelivery]:
         """Every certificate that waits to be written."""
-        return list(self._held.values())
+        return list(self._pending.values())
 
-    def hold(self, held: Held) -> None:
+    def hold(self, pending: PendingDelivery) -> None:
         """Take charge of a certificate; its signer stays open until it is settled."""
-        held.shared.borrow()
-        self._held[held.key] = held
+        pending.shared.borrow()
+        self._pending[pending.key] = pending
 
-    async def deliver(self, request: Request, held: Held) -> tuple[bool, Request | None]:
+    async def deliver(self, request: Request, pending: PendingDelivery) -> tuple[bool, Request | None]:
         """Write the certificate, or discard it when its request no longer wants it.
 
         Returns whether it was delivered, and the newest copy of the request
@@ -111,55 +111,59 @@ class Delivery:
         """
         newest: Request | None = request
         for _ in range(_CONFLICTS):
-            cause = _obstacle(newest, held)
+            cause = _obstacle(newest, pending)
             if newest is None or cause is not None:
-                await self.discard(held, cause or Cause.DELETED)
+                await self.discard(pending, cause or Cause.DELETED)
                 return False, newest
-            if newest.carries(held.certificate_pem):
+            if newest.carries(pending.certificate_pem):
                 self._writer.written(newest)  # an earlier write succeeded although its answer was lost
                 break
             answer = newest.issued(
-                self._now(), held.message, held.certificate_pem, held.ca_pem, held.approval
+                self._now(), pending.message, pending.certificate_pem, pending.ca_pem, pending.approval
             )
             try:
-                newest = await self._writer.write(newest, answer, held.issuer.kind if held.approval else None)
+                newest = await self._writer.write(
+                    newest, answer, pending.issuer.kind if pending.approval else None
+                )
                 break
             except (Conflict, NotFound):
-                newest = await self._fresh(held)
+                newest = await self._fresh(pending)
         else:
-            raise Conflict(f"{held.key} kept changing", status=409)
-        await self._settle(held)
-        self._tell(newest, held)
+            raise Conflict(f"{pending.key} kept changing", status=409)
+        await self._settle(pending)
+        self._tell(newest, pending)
         return True, newest
 
-    def _tell(self, request: Request, held: Held) -> None:
+    def _tell(self, request: Request, pending: PendingDelivery) -> None:
         """A certificate was delivered: counted and told here, whoever tried."""
         now = self._now()
         self._metrics.answered("issued", "Issued")
         self._metrics.answer_seconds.observe(max((now - request.created).total_seconds(), 0.0))
-        self._metrics.lifetimes.observe(max((held.not_after - now).total_seconds(), 0.0))
-        held.audit.write("issued", "Issued", request, now, serial=held.serial, not_after=held.not_after)
-        self.recent.add(answer_to(request, "issued", held.news, now))
+        self._metrics.lifetimes.observe(max((pending.not_after - now).total_seconds(), 0.0))
+        pending.audit.write(
+            "issued", "Issued", request, now, serial=pending.serial, not_after=pending.not_after
+        )
+        self.recent.add(answer_to(request, "issued", pending.news, now))
 
-    async def deliver_fresh(self, held: Held) -> tuple[bool, Request | None]:
+    async def deliver_fresh(self, pending: PendingDelivery) -> tuple[bool, Request | None]:
         """``deliver`` to the request as the API server has it now."""
-        fresh = await self._fresh(held)
+        fresh = await self._fresh(pending)
         if fresh is None:
-            await self.discard(held, Cause.DELETED)
+            await self.discard(pending, Cause.DELETED)
             return False, None
-        return await self.deliver(fresh, held)
+        return await self.deliver(fresh, pending)
 
-    async def _fresh(self, held: Held) -> Request | None:
-        kind, namespace = kind_of(held.key), held.key.namespace or None
+    async def _fresh(self, pending: PendingDelivery) -> Request | None:
+        kind, namespace = kind_of(pending.key), pending.key.namespace or None
         try:
-            return kind(await self._writer.client.get(kind.resource, held.key.name, namespace))
+            return kind(await self._writer.client.get(kind.resource, pending.key.name, namespace))
         except NotFound:
             return None
 
-    async def discard(self, held: Held, cause: Cause) -> None:
+    async def discard(self, pending: PendingDelivery, cause: Cause) -> None:
         """Revoke the certificate where allowed, and log its serial."""
-        await self.revoke(held.shared, held.leaf_pem, held.serial, held.key, cause)
-        await self._settle(held)
+        await self.revoke(pending.shared, pending.leaf_pem, pending.serial, pending.key, cause)
+        await self._settle(pending)
 
     async def revoke(
         self,
@@ -190,31 +194,31 @@ class Delivery:
         """Log the serial of a certificate that was signed and may never be written or revoked."""
         log.warning("certificate left behind", request=str(key), serial=serial)
 
-    async def _settle(self, held: Held) -> None:
-        if self._held.get(held.key) is held:
-            del self._held[held.key]
-            await held.shared.give_back()
+    async def _settle(self, pending: PendingDelivery) -> None:
+        if self._pending.get(pending.key) is pending:
+            del self._pending[pending.key]
+            await pending.shared.give_back()
 
     async def close(self, seconds: float = 5.0) -> None:
         """Nothing can be written any more: log every serial, then revoke what can be revoked in time."""
-        left = self.all_held()
-        for held in left:
-            self.left_behind(held.key, held.serial)
+        left = self.all_pending()
+        for pending in left:
+            self.left_behind(pending.key, pending.serial)
         try:
             async with asyncio.timeout(seconds):
-                await asyncio.gather(*(self.discard(held, Cause.STOPPED) for held in left))
+                await asyncio.gather(*(self.discard(pending, Cause.STOPPED) for pending in left))
         except TimeoutError:
-            log.error("not all certificates left behind were revoked in time", left=len(self._held))
+            log.error("not all certificates left behind were revoked in time", left=len(self._pending))
 
 
-def _obstacle(request: Request | None, held: Held) -> Cause | None:
-    if request is None or request.uid != held.uid:
+def _obstacle(request: Request | None, pending: PendingDelivery) -> Cause | None:
+    if request is None or request.uid != pending.uid:
         return Cause.DELETED
-    if request.deleted and not request.carries(held.certificate_pem):
+    if request.deleted and not request.carries(pending.certificate_pem):
         return Cause.DELETED  # it still takes a status, but nobody would read it
     if request.denied:
         return Cause.DENIED
-    if request.finished and not request.carries(held.certificate_pem):
+    if request.finished and not request.carries(pending.certificate_pem):
         return Cause.ANSWERED
     return None
 

@@ -13,7 +13,7 @@ from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.approval.approver import Approval, Approver
 from issuer.controller.approval.csr_permissions import CSRGate
 from issuer.controller.issuance.answer_log import answer_to
-from issuer.controller.issuance.delivery import Delivery, Held
+from issuer.controller.issuance.delivery import Delivery, PendingDelivery
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
@@ -100,9 +100,9 @@ class RequestReconciler:
     async def _attempt(self, key: RequestKey) -> None:
         try:
             request = await self.reader.get(key)
-            held = self.delivery.held(key)
-            if held is not None and (request is None or request.uid != held.uid):
-                await self._settle_held(held)
+            pending = self.delivery.pending(key)
+            if pending is not None and (request is None or request.uid != pending.uid):
+                await self._settle_pending(pending)
                 request = await self.reader.get(key)
         except KubeError as error:
             log.warning("request not read", request=str(key), error=str(error))
@@ -132,13 +132,13 @@ class RequestReconciler:
             log.warning("status not written", request=str(key), error=str(error))
             self.queue.retry(key)
 
-    async def _settle_held(self, held: Held) -> None:
+    async def _settle_pending(self, pending: PendingDelivery) -> None:
         """The watch no longer shows the request as open: it was deleted, or our write arrived after all.
 
         Raises KubeError when the API server can't say: it is tried again later.
         """
-        await self.delivery.deliver_fresh(held)
-        self._writes_work(held)
+        await self.delivery.deliver_fresh(pending)
+        self._writes_work(pending)
 
     # Deciding ---------------------------------------------------------------
 
@@ -153,9 +153,9 @@ class RequestReconciler:
         if request.denied:
             audit.decided("denied by another approver")
             return Denied()
-        held = self.delivery.held(request.key)
-        if held is not None:
-            return Issued(held)
+        pending = self.delivery.pending(request.key)
+        if pending is not None:
+            return Issued(pending)
         if request.only_others_approve and not request.approved:
             return Unapproved()
         try:
@@ -241,9 +241,9 @@ class RequestReconciler:
 
     async def _report(self, request: Request, outcome: Outcome, audit: AuditRecord) -> None:
         match outcome:
-            case Issued(held):
-                held.audit.trace = audit.trace  # where it was signed in an earlier attempt
-                await self._deliver(request, held)
+            case Issued(pending):
+                pending.audit.trace = audit.trace  # where it was signed in an earlier attempt
+                await self._deliver(request, pending)
             case Denied(message, reason):
                 kind = request.issuer.kind if message else None
                 await self._answer(request, request.refused(self.now(), message), kind)
@@ -305,43 +305,43 @@ class RequestReconciler:
         if message is not None:
             self.recorder.warning(request.object, outcome.capitalize(), message)
 
-    async def _deliver(self, request: Request, held: Held) -> None:
+    async def _deliver(self, request: Request, pending: PendingDelivery) -> None:
         try:
-            delivered, newest = await self.delivery.deliver(request, held)
+            delivered, newest = await self.delivery.deliver(request, pending)
         except (Forbidden, Invalid) as error:
-            self._write_refused(held, error)
+            self._write_refused(pending, error)
             # A status without our approval can still be written: it says why there is no certificate yet.
             await self._tell(request, "its certificate is signed, and the API server refuses its status")
             return
-        self._writes_work(held)
+        self._writes_work(pending)
         if not delivered:
             self._look_again(request, newest)
             return
         self._store(request.key).mark_answered(request)
         self.queue.forget(request.key)
-        if held.news:
-            self.recorder.warning(request.object, "CertificateDiffers", held.news)
+        if pending.news:
+            self.recorder.warning(request.object, "CertificateDiffers", pending.news)
 
-    def _write_refused(self, held: Held, error: KubeError) -> None:
+    def _write_refused(self, pending: PendingDelivery, error: KubeError) -> None:
         """Nothing more of its kind is signed through this issuer until what is signed can be written."""
-        why = f"the API server refuses the status of {held.key}, whose certificate is signed: {error}"
-        log.error("status write refused", request=str(held.key), serial=held.serial, error=str(error))
-        if kind_of(held.key) is CertificateRequest:
-            self.registry.entry(held.issuer).refused = why
-            self.registry.mark_broken(held.issuer, "StatusWriteRefused", why)
-            self.issuer_queue.retry(held.issuer)
+        why = f"the API server refuses the status of {pending.key}, whose certificate is signed: {error}"
+        log.error("status write refused", request=str(pending.key), serial=pending.serial, error=str(error))
+        if kind_of(pending.key) is CertificateRequest:
+            self.registry.entry(pending.issuer).refused = why
+            self.registry.mark_broken(pending.issuer, "StatusWriteRefused", why)
+            self.issuer_queue.retry(pending.issuer)
         else:
-            self.csr_gate.refused(held, why)
-        self.queue.retry(held.key)
+            self.csr_gate.refused(pending, why)
+        self.queue.retry(pending.key)
 
-    def _writes_work(self, held: Held) -> None:
-        if kind_of(held.key) is not CertificateRequest:
-            self.csr_gate.accepted(held)
+    def _writes_work(self, pending: PendingDelivery) -> None:
+        if kind_of(pending.key) is not CertificateRequest:
+            self.csr_gate.accepted(pending)
             return
-        entry = self.registry.find(held.issuer)
+        entry = self.registry.find(pending.issuer)
         if entry is not None and entry.refused is not None:
             entry.refused = None
-            self.issuer_queue.add(held.issuer)
+            self.issuer_queue.add(pending.issuer)
 
     def _look_again(self, request: Request, newest: Request | None) -> None:
         """A certificate was discarded: go on from the newest copy, never from the one that was signed for."""

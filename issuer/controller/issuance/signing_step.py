@@ -12,7 +12,7 @@ from typing import Literal
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
-from issuer.controller.issuance.delivery import Cause, Delivery, Held
+from issuer.controller.issuance.delivery import Cause, Delivery, PendingDelivery
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.ca_expiry import CAEndsTooSoon, CAValidity, requested_lifetime, shortened
@@ -221,7 +221,7 @@ class SigningStep:
         codes = frozenset(one.code for one in unexpected)
         news = self.registry.entry(work.issuer).is_news(codes, self.now())
         message = f"signed by {work.issuer}, serial {signed.serial}"
-        held = Held(
+        pending = PendingDelivery(
             key=work.request.key,
             uid=work.request.uid,
             issuer=work.issuer,
@@ -237,8 +237,8 @@ class SigningStep:
             news="; ".join(one.message for one in unexpected) if news else "",
         )
         work.audit.begin_writing()
-        self.delivery.hold(held)
-        return Issued(held)
+        self.delivery.hold(pending)
+        return Issued(pending)
 
     async def _discard(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> None:
         """Revoke what was signed and can't be delivered."""

@@ -76,11 +76,11 @@ class OneLeader(Alone):
 
     def leads(self) -> bool:
         """Whether it has the Lease for certain."""
-        return self._lease.held
+        return self._lease.is_leader
 
     def holds(self, _key: RequestKey) -> bool:
         """Whether it has the Lease for certain."""
-        return self._lease.held
+        return self._lease.is_leader
 
     def may_sign(self, _key: RequestKey) -> bool:
         """Whether it has the Lease for as long as a call to Vault may take."""

@@ -76,7 +76,7 @@ class Replica:
     @property
     def owned(self) -> int:
         """How many shards this process works on."""
-        return sum(one.phase is Phase.WORKING and one.held for one in self._mine.values())
+        return sum(one.phase is Phase.WORKING and one.is_leader for one in self._mine.values())
 
     @property
     def members(self) -> int:
@@ -97,7 +97,7 @@ class Replica:
     def holds(self, key: RequestKey) -> bool:
         """Whether this request is ours for certain."""
         shard = self._of(key)
-        return shard is not None and shard.held
+        return shard is not None and shard.is_leader
 
     def may_sign(self, key: RequestKey) -> bool:
         """Whether it is, and stays so for as long as a call to Vault may take."""

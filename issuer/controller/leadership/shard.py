@@ -87,9 +87,9 @@ class Shard:
         return self.phase is Phase.WORKING or (self.phase is Phase.DRAINING and self._work.is_held(key))
 
     @property
-    def held(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether the Lease is ours for certain."""
-        return self.lease.held
+        return self.lease.is_leader
 
     def may_sign(self) -> bool:
         """Whether it stays ours for as long as a call to Vault may take."""
@@ -159,7 +159,7 @@ class Shard:
     async def release_unfinished(self) -> None:
         """At the process's end: its successor is told nothing, and so reads each request before signing."""
         self.phase = Phase.DONE
-        if self.lease.held:
+        if self.lease.is_leader:
             await self.lease.release()
 
     def _lost(self) -> bool:
@@ -170,7 +170,7 @@ class Shard:
     async def _renew(self) -> None:
         """Until told to stop, or lost: it may have run out while this process was frozen."""
         pause = RENEW
-        while not await self._told_to_stop(pause) and self.lease.held:
+        while not await self._told_to_stop(pause) and self.lease.is_leader:
             pause = RENEW if await self.lease.attempt() else AGAIN
 
     async def _told_to_stop(self, within: float) -> bool:
@@ -244,7 +244,7 @@ class Shard:
         """Leave word of what was written, and release."""
         self._stop_renewing.set()
         await renewing
-        if not self.lease.held:
+        if not self.lease.is_leader:
             return self._lost()
         left = {WRITTEN: as_written(self._newest)} if self._comparable else {}
         if await self.lease.release(left):

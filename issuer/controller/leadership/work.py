@@ -87,17 +87,17 @@ class RequestWork:
 
     def holds_any(self, belongs: Belongs) -> bool:
         """Whether signed certificates that belong are still to be written."""
-        return any(belongs(one.key) for one in self.delivery.all_held())
+        return any(belongs(one.key) for one in self.delivery.all_pending())
 
     def hurry(self, belongs: Belongs) -> None:
         """Try to write them now."""
-        for one in self.delivery.all_held():
+        for one in self.delivery.all_pending():
             if belongs(one.key):
                 self.queue.add(one.key)
 
     def is_held(self, key: RequestKey) -> bool:
         """Whether a signed certificate waits to be written to that request."""
-        return self.delivery.held(key) is not None
+        return self.delivery.pending(key) is not None
 
     def put_down(self, belongs: Belongs) -> None:
         """Forget what was remembered of requests that belong; another replica goes on."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from issuer.api.leases import GROUP_LABEL, SHARDS
-from issuer.controller.issuance.delivery import Held
+from issuer.controller.issuance.delivery import PendingDelivery
 from issuer.controller.issuers.reconciler import BuildSigner
 from issuer.controller.leadership.lease_labels import ENDING
 from issuer.controller.leadership.ownership import Alone, OneLeader, Ownership
@@ -259,7 +259,7 @@ class Manager:
             if late:
                 log.error("work cut off at the end of the grace period", workers=len(late))
                 await asyncio.gather(*late, return_exceptions=True)
-        await self._flush_held(lambda: deadline - time.monotonic())
+        await self._flush_pending(lambda: deadline - time.monotonic())
         await self.components.recorder.flush()
         for task in background:
             task.cancel()
@@ -267,21 +267,23 @@ class Manager:
         await self.components.registry.close()
         log.info("stopped")
 
-    async def _flush_held(self, left: Callable[[], float]) -> None:
+    async def _flush_pending(self, left: Callable[[], float]) -> None:
         """Write what is signed while there is time, and discard the rest."""
-        while left() > 1 and (ours := self._held_by_us()):
-            for held in ours:
+        while left() > 1 and (ours := self._pending_of_ours()):
+            for pending in ours:
                 try:
-                    await self.components.delivery.deliver_fresh(held)
+                    await self.components.delivery.deliver_fresh(pending)
                 except KubeError as error:
-                    log.warning("certificate not written yet", request=str(held.key), error=str(error))
+                    log.warning("certificate not written yet", request=str(pending.key), error=str(error))
             if len(self.components.delivery):
                 await asyncio.sleep(0.5)
         await self.components.delivery.close()
 
-    def _held_by_us(self) -> list[Held]:
+    def _pending_of_ours(self) -> list[PendingDelivery]:
         """The certificates that wait to be written under a Lease that we still have."""
-        return [held for held in self.components.delivery.all_held() if self.ownership.holds(held.key)]
+        return [
+            pending for pending in self.components.delivery.all_pending() if self.ownership.holds(pending.key)
+        ]
 
 
 def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:

@@ -65,17 +65,21 @@ class Found:
     """What was read for this look: the request's certificate, and the one in the Secret (None: none)."""
 
     leaf: Leaf
-    held: Leaf | None
+    in_secret: Leaf | None
 
     @property
     def in_use(self) -> bool:
         """Whether the Secret holds the request's own certificate."""
-        return self.held is not None and self.held.serial == self.leaf.serial
+        return self.in_secret is not None and self.in_secret.serial == self.leaf.serial
 
     @property
     def replaced(self) -> bool:
         """Whether the Secret holds another one, issued later (or in the same second)."""
-        return self.held is not None and not self.in_use and self.held.not_before >= self.leaf.not_before
+        return (
+            self.in_secret is not None
+            and not self.in_use
+            and self.in_secret.not_before >= self.leaf.not_before
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,10 +39,10 @@ class RequestTurns:
 
     def place(self, key: RequestKey) -> QueueKey[RequestKey]:
         """The place of a request as it is known now; one that is gone has one, too."""
-        held = self.delivery.held(key)
-        if held is not None:
+        pending = self.delivery.pending(key)
+        if pending is not None:
             # It only has to be delivered: that needs no token, and no answer of a Vault that is slow.
-            return QueueKey(_tenant(held.issuer), UNLIMITED, key.namespace)
+            return QueueKey(_tenant(pending.issuer), UNLIMITED, key.namespace)
         asked = self.stores[kind_of(key)].asked_of(key)
         if asked is None:
             return QueueKey(None, UNLIMITED, key.namespace)

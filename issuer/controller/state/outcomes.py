@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from issuer.controller.issuance.delivery import Held
+from issuer.controller.issuance.delivery import PendingDelivery
 from issuer.requests.issuers import IssuerKey
 
 
@@ -16,7 +16,7 @@ from issuer.requests.issuers import IssuerKey
 class Issued:
     """A certificate is signed, verified and held; it only has to be written."""
 
-    held: Held
+    pending: PendingDelivery
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.controller.issuance.delivery import Held
+from issuer.controller.issuance.delivery import PendingDelivery
 from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.scheduling.flows import RequestTurns, of_revocations, parted
@@ -74,7 +74,7 @@ def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, 
     assert request is not None
     shared = SharedSigner(bench.signer, ())
     bench.delivery.hold(
-        Held(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", "", NOW, AuditRecord())
+        PendingDelivery(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", "", NOW, AuditRecord())
     )
     assert turns.place(key).limiter is UNLIMITED
     assert turns.place(key).tenant == ("VaultClusterIssuer", "demo")
