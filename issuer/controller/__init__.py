@@ -5,7 +5,8 @@ is done at the edges (`credentials`, `delivery`, the reconcilers). Modules, by w
 
 - What is read and kept: `kept`, `stores`, `reading`, `registry`, `policies`, `certificates`.
 - Requests of both kinds: `request`, `certificate_request`, `kubernetes_csr`, `kinds`, `conditions`, `status`.
-- One request: `request_reconciler`, `approval`, `csr_gate`, `modes`, `signing_step`, `outcomes`, `delivery`,
+- One request: `request_reconciler`, `approval`, `csr_permissions`, `modes`, `signing_step`, `outcomes`,
+  `delivery`,
   `status_writer`, `approval_pace`, `story`, `answered`, `unprocessed`.
 - One issuer: `issuer_reconciler`, `credentials`, `references`, `logins`, `trust`, `ca_chains`, `ca_expiry`,
   `rights`.

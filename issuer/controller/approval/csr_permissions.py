@@ -22,14 +22,14 @@ from issuer.signing.secrets import kubernetes_retry
 
 
 @dataclass(slots=True, eq=False)
-class CSRGate:
+class CSRPermissions:
     """Asks the API server what it would itself ask; ``rights`` are our own."""
 
     client: KubeClient
     rights: SigningRights
-    _refused: dict[IssuerKey, str] = field(default_factory=dict)
+    _blocked: dict[IssuerKey, str] = field(default_factory=dict)
 
-    async def reference(self, request: Request) -> Failed | PutOff | None:
+    async def may_reference(self, request: Request) -> Failed | PutOff | None:
         """None where the requester may name this issuer; raises BadSpec when none is named.
 
         A VaultIssuer belongs to its namespace: the requester needs ``reference`` on ``signers`` there. The
@@ -70,11 +70,11 @@ class CSRGate:
     def _group(request: KubernetesCSR) -> str:
         return request.issuer_kinds[request.issuer.kind].group
 
-    async def writing(self, request: Request) -> Unprocessed | PutOff | None:
+    async def may_sign(self, request: Request) -> Unprocessed | PutOff | None:
         """None where an answer can be written; it is asked before anything is judged or signed."""
         if not isinstance(request, KubernetesCSR):
             return None
-        refused = self._refused.get(request.issuer)
+        refused = self._blocked.get(request.issuer)
         if refused is not None:
             return PutOff("StatusWriteRefused", refused)
         try:
@@ -86,10 +86,10 @@ class CSRGate:
             f"SigningForbidden: {signing_forbidden_text(self.rights.signer_names(request.issuer))}"
         )
 
-    def refused(self, pending: PendingDelivery, why: str) -> None:
+    def block(self, pending: PendingDelivery, why: str) -> None:
         """A certificate can't be written: no more are signed for this signer. The issuer itself goes on."""
-        self._refused[pending.issuer] = why
+        self._blocked[pending.issuer] = why
 
-    def accepted(self, pending: PendingDelivery) -> None:
+    def unblock(self, pending: PendingDelivery) -> None:
         """What was refused went through, or nobody wants it any more."""
-        self._refused.pop(pending.issuer, None)
+        self._blocked.pop(pending.issuer, None)

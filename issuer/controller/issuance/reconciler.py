@@ -11,7 +11,7 @@ import structlog
 
 from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.approval.approver import Approval, Approver
-from issuer.controller.approval.csr_permissions import CSRGate
+from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.issuance.answer_log import answer_to
 from issuer.controller.issuance.delivery import Delivery, PendingDelivery
 from issuer.controller.issuance.reading import RequestReader
@@ -70,7 +70,7 @@ class RequestReconciler:
     issuer_queue: WorkQueue[IssuerKey]
     approver: Approver
     rights: ApprovalRights
-    csr_gate: CSRGate
+    csr_permissions: CSRPermissions
     unprocessed: UnprocessedRequests
     signing: SigningStep
     delivery: Delivery
@@ -160,7 +160,7 @@ class RequestReconciler:
             return Unapproved()
         try:
             key = request.issuer
-            refusal = await self.csr_gate.reference(request)
+            refusal = await self.csr_permissions.may_reference(request)
             if refusal is not None:
                 return refusal
             entry = self._checked(key)
@@ -202,7 +202,7 @@ class RequestReconciler:
         # Before it is judged, so that a policy that changes meanwhile finds it and has it judged again.
         self.unprocessed.add(request.key, request.policy_namespace)
         guarded = signs_whatever_is_asked(entry.spec, is_ca=asked.is_ca)
-        approval = await self.csr_gate.writing(request) or await self.approver.evaluate(
+        approval = await self.csr_permissions.may_sign(request) or await self.approver.evaluate(
             request, asked.request, entry.spec.approval, guarded=guarded
         )
         if not isinstance(approval, Unprocessed):
@@ -331,12 +331,12 @@ class RequestReconciler:
             self.registry.mark_broken(pending.issuer, "StatusWriteRefused", why)
             self.issuer_queue.retry(pending.issuer)
         else:
-            self.csr_gate.refused(pending, why)
+            self.csr_permissions.block(pending, why)
         self.queue.retry(pending.key)
 
     def _writes_work(self, pending: PendingDelivery) -> None:
         if kind_of(pending.key) is not CertificateRequest:
-            self.csr_gate.accepted(pending)
+            self.csr_permissions.unblock(pending)
             return
         entry = self.registry.find(pending.issuer)
         if entry is not None and entry.refused is not None:

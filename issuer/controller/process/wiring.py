@@ -14,7 +14,7 @@ from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIN
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.access.permissions import ApprovalRights, SigningRights
 from issuer.controller.approval.approver import AccessCache, Approver
-from issuer.controller.approval.csr_permissions import CSRGate
+from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.approval.policies import PolicyReconciler, PolicyStore
 from issuer.controller.canary.history import CanaryHistory, Stage
 from issuer.controller.canary.prober import Prober
@@ -243,7 +243,7 @@ class Components:
                 names=self.options.name_policies,
             ),
             rights=self.rights,
-            csr_gate=CSRGate(self.client, self.signing_rights),
+            csr_permissions=CSRPermissions(self.client, self.signing_rights),
             unprocessed=self.unprocessed,
             signing=SigningStep(
                 self.registry,

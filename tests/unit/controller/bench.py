@@ -9,7 +9,7 @@ from typing import Any, cast
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.access.permissions import ApprovalRights, SigningRights
 from issuer.controller.approval.approver import AccessCache, Approver
-from issuer.controller.approval.csr_permissions import CSRGate
+from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.reconciler import RequestReconciler
@@ -111,7 +111,7 @@ class Bench:
                 client, self.policies, namespaces, cast(AccessCache, self.access), self.metrics
             ),
             rights=cast(ApprovalRights, self.rights),
-            csr_gate=CSRGate(client, cast(SigningRights, self.rights)),
+            csr_permissions=CSRPermissions(client, cast(SigningRights, self.rights)),
             unprocessed=self.unprocessed,
             signing=SigningStep(
                 self.registry,
