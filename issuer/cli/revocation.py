@@ -11,7 +11,7 @@ from issuer.cli.output import print_json
 from issuer.cli.policy import BAD_INPUT, Output, PolicyGroup
 
 if TYPE_CHECKING:
-    from issuer.controller.revocation.release import Guarded
+    from issuer.controller.revocation.release import FinalizedRequest
 
 NOT_ALL = 1
 
@@ -67,12 +67,12 @@ def release_requests(
 
 async def _run(
     yes: bool, namespace: str | None, kubeconfig: str | None, context: str | None
-) -> tuple[list[Guarded], dict[Guarded, str]]:
+) -> tuple[list[FinalizedRequest], dict[FinalizedRequest, str]]:
     from issuer.controller.revocation.release import cluster, find, release
 
     async with cluster(kubeconfig, context) as client:
         found = await find(client, namespace)
-        failed: dict[Guarded, str] = {}
+        failed: dict[FinalizedRequest, str] = {}
         for one in found if yes else ():
             why = await release(client, one)
             if why is not None:
@@ -80,7 +80,9 @@ async def _run(
         return found, failed
 
 
-def _show(found: list[Guarded], failed: dict[Guarded, str], *, done: bool, output: Output) -> None:
+def _show(
+    found: list[FinalizedRequest], failed: dict[FinalizedRequest, str], *, done: bool, output: Output
+) -> None:
     if output is Output.JSON:
         requests: list[dict[str, Any]] = []
         for one in found:

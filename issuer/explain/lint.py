@@ -22,7 +22,7 @@ from issuer.manifests.errors import BadInput
 from issuer.manifests.rbac import bound_groups
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
-from issuer.policy.selection import guards
+from issuer.policy.selection import selects
 
 
 class Level(StrEnum):
@@ -132,7 +132,7 @@ def _spec(policy: Document) -> Iterator[_Said]:
 
 def _selector(policy: CompiledPolicy, spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     reference = _inner(spec, "selector", "issuerRef")
-    if not any(guards(policy, _ours(kind, reference)) for kind in (ISSUER_KIND, CLUSTER_ISSUER_KIND)):
+    if not any(selects(policy, _ours(kind, reference)) for kind in (ISSUER_KIND, CLUSTER_ISSUER_KIND)):
         field = "group" if _is_other_group(policy, reference) else "kind"
         wanted = GROUP if field == "group" else f"{ISSUER_KIND} or {CLUSTER_ISSUER_KIND}"
         yield (
@@ -156,8 +156,8 @@ def _is_other_group(policy: CompiledPolicy, reference: Mapping[str, Any]) -> boo
     group = str(reference.get("group") or "")
     return (
         bool(group)
-        and guards(policy, _ours(kind, reference, group))
-        and not guards(policy, _ours(kind, reference))
+        and selects(policy, _ours(kind, reference, group))
+        and not selects(policy, _ours(kind, reference))
     )
 
 

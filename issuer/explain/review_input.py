@@ -50,7 +50,7 @@ class RequestOptions:
 class Asked:
     """One request to judge. `requester` is who makes it, known or assumed; `notes` say what was assumed.
 
-    `guarded` is as in `RequestFacts`; offline nobody knows the issuer's path.
+    `policy_only` is as in `RequestFacts`; offline nobody knows the issuer's path.
     """
 
     source: str
@@ -64,7 +64,7 @@ class Asked:
     is_ca: bool
     requester: Requester
     notes: tuple[str, ...] = ()
-    guarded: bool = False
+    policy_only: bool = False
 
     @property
     def title(self) -> str:
@@ -83,7 +83,7 @@ class Asked:
             duration=self.duration,
             usages=self.usages,
             is_ca=self.is_ca,
-            guarded=self.guarded,
+            policy_only=self.policy_only,
         )
 
 

@@ -116,7 +116,7 @@ def asked_of(
         usages=tuple(request.spec.get("usages") or ()),
         is_ca=request.is_ca,
         requester=requester_of(request),
-        guarded=spec is not None and signs_whatever_is_asked(spec, is_ca=request.is_ca),
+        policy_only=spec is not None and signs_whatever_is_asked(spec, is_ca=request.is_ca),
     )
 
 

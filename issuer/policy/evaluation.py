@@ -192,7 +192,7 @@ def _usages(policy: CompiledPolicy, facts: RequestFacts) -> Iterator[Violation]:
 
 
 def _constraints(constraints: CompiledConstraints, facts: RequestFacts) -> Iterator[Violation]:
-    if facts.guarded:
+    if facts.policy_only:
         yield from weak_key(facts.csr.key, constraints.algorithm, constraints.min_size)
     yield from _durations(constraints, facts.duration, shortens=facts.shortens)
     path = "spec.constraints.privateKey"

@@ -23,7 +23,7 @@ class RequestFacts:
 
     `username` and `groups` are the requester's, as cert-manager's webhook stamped them. `usages` are as in
     spec.usages, possibly none; `duration` is None where the request names none. With `shortens`, a duration
-    beyond a policy's maxDuration is cut to that, rather than denied. `guarded` requests are held against
+    beyond a policy's maxDuration is cut to that, rather than denied. `policy_only` requests are held against
     policies alone: the CA signs whatever is asked, weak keys too.
     """
 
@@ -37,4 +37,4 @@ class RequestFacts:
     usages: tuple[str, ...]
     is_ca: bool
     shortens: bool = False
-    guarded: bool = False
+    policy_only: bool = False

@@ -38,7 +38,7 @@ def selector_mismatch(
     return _issuer_mismatch(policy, reference) or _namespace_mismatch(policy, namespace, labels)
 
 
-def guards(policy: CompiledPolicy, reference: IssuerReference) -> bool:
+def selects(policy: CompiledPolicy, reference: IssuerReference) -> bool:
     """Whether the policy's selector names this issuer, whatever the namespace."""
     return _issuer_mismatch(policy, reference) is None
 

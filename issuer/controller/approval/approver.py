@@ -115,7 +115,7 @@ class Evaluations:
 
     def of(self, request: Request, facts: RequestFacts, labels: Mapping[str, str]) -> PolicyEvaluation:
         """Return the evaluation of this request by the policies as they are now."""
-        inputs = (self._policies.version, labels, request.news, facts.guarded)
+        inputs = (self._policies.version, labels, request.news, facts.policy_only)
         kept = self._kept.get(request.uid)
         if kept is not None and kept[0] == inputs:
             return kept[1]
@@ -151,20 +151,20 @@ class Approver:
         self.evaluations = Evaluations(self.policies)
 
     async def evaluate(
-        self, request: Request, csr: CertificateSigningRequest, mode: str, *, guarded: bool = False
+        self, request: Request, csr: CertificateSigningRequest, mode: str, *, policy_only: bool = False
     ) -> Approval | Unapproved | Denied | Failed | Unprocessed | PutOff:
         """What becomes of the request under ``Policy`` or ``External`` approval.
 
-        ``guarded``: Vault signs whatever is asked there, so another approver's word is never enough.
+        ``policy_only``: Vault signs whatever is asked there, so another approver's word is never enough.
         """
         if mode == "External" and not request.approved:
             return Unapproved()
         if csr.contents.defects:
             return self._invalid(request, csr)
-        if mode == "External" and not guarded and not self.policies.may_guard(_reference(request)):
+        if mode == "External" and not policy_only and not self.policies.may_select(_reference(request)):
             return Approval(None)
         try:
-            decision = await self.decide(request, csr, guarded=guarded)
+            decision = await self.decide(request, csr, policy_only=policy_only)
         except KubeError as error:
             retry = kubernetes_retry(error, "ask who may use the policies")
             return PutOff(retry.reason, retry.message)
@@ -203,10 +203,10 @@ class Approver:
         return Denied(summary)
 
     async def decide(
-        self, request: Request, csr: CertificateSigningRequest, *, guarded: bool = False
+        self, request: Request, csr: CertificateSigningRequest, *, policy_only: bool = False
     ) -> Decision:
         """The policies' decision, with RBAC; raises KubeError when the API server can't say who may what."""
-        facts = _facts(request, csr, guarded=guarded)
+        facts = _facts(request, csr, policy_only=policy_only)
         labels = await self._labels(request.policy_namespace)
         one = self.evaluations.of(request, facts, labels)
         answers: dict[str, bool] = {}
@@ -247,7 +247,7 @@ def _reference(request: Request) -> IssuerReference:
     return IssuerReference(issuer.name, issuer.kind, GROUP)
 
 
-def _facts(request: Request, csr: CertificateSigningRequest, *, guarded: bool) -> RequestFacts:
+def _facts(request: Request, csr: CertificateSigningRequest, *, policy_only: bool) -> RequestFacts:
     spec = request.spec
     return RequestFacts(
         name=request.key.name,
@@ -260,5 +260,5 @@ def _facts(request: Request, csr: CertificateSigningRequest, *, guarded: bool) -
         usages=tuple(spec.get("usages") or ()),
         is_ca=request.is_ca,
         shortens=request.policy_shortens,
-        guarded=guarded,
+        policy_only=policy_only,
     )

@@ -19,7 +19,7 @@ from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
-from issuer.policy.selection import guards
+from issuer.policy.selection import selects
 from issuer.requests.conditions import bounded, says, with_condition
 
 log = structlog.get_logger(__name__)
@@ -70,13 +70,13 @@ class PolicyStore(Store[str]):
             return INTERNAL_ERROR
         return "Invalid" if name in self._invalid else "Ready"
 
-    def guard(self, issuer: IssuerReference) -> bool:
+    def selects(self, issuer: IssuerReference) -> bool:
         """Whether any policy that can be evaluated selects this issuer."""
-        return any(guards(policy, issuer) for policy in self._compiled.values())
+        return any(selects(policy, issuer) for policy in self._compiled.values())
 
-    def may_guard(self, issuer: IssuerReference) -> bool:
+    def may_select(self, issuer: IssuerReference) -> bool:
         """Whether any policy selects this issuer, or would if it were valid: a mistake opens nothing."""
-        return self.guard(issuer) or any(
+        return self.selects(issuer) or any(
             _selects(name, self._objects[name], issuer) for name in self._invalid
         )
 
@@ -127,7 +127,7 @@ class PolicyStore(Store[str]):
 def _selects(name: str, obj: Json, issuer: IssuerReference) -> bool:
     """Whether an invalid policy's selector names the issuer; True when not even that can be read."""
     try:
-        return guards(compile_policy(name, {"selector": (obj.get("spec") or {}).get("selector")}), issuer)
+        return selects(compile_policy(name, {"selector": (obj.get("spec") or {}).get("selector")}), issuer)
     except Exception:  # noqa: BLE001 - PolicyInvalid, or an error that was told where the whole policy met it
         return True
 

@@ -17,7 +17,7 @@ from issuer.controller.issuance.delivery import Delivery, PendingDelivery
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
-from issuer.controller.revocation.add_finalizer import RevocationGuard
+from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.defects import INTERNAL_ERROR, Defects
@@ -26,10 +26,10 @@ from issuer.controller.state.outcomes import (
     Denied,
     Failed,
     Issued,
+    NeedsFinalizer,
     Outcome,
     PutOff,
     Unapproved,
-    Unguarded,
     Unprocessed,
     Waiting,
 )
@@ -78,7 +78,7 @@ class RequestReconciler:
     recorder: EventRecorder
     metrics: Metrics
     defects: Defects
-    guard: RevocationGuard | None = None
+    finalizer: RevocationFinalizer | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     told: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
     reader: RequestReader = field(init=False)
@@ -190,8 +190,8 @@ class RequestReconciler:
             return _not_ready(entry.key, entry)
         if not _signs(entry):
             return _not_ready(entry.key, entry)
-        if self.guard is not None and self.guard.wanted(request, entry.spec):
-            return Unguarded()
+        if self.finalizer is not None and self.finalizer.is_missing(request, entry.spec):
+            return NeedsFinalizer()
         return await self.signing.run(request, asked, entry, approval, audit)
 
     async def _judge(
@@ -201,9 +201,9 @@ class RequestReconciler:
             raise AssertionError("a checked issuer has a spec")
         # Before it is judged, so that a policy that changes meanwhile finds it and has it judged again.
         self.unprocessed.add(request.key, request.policy_namespace)
-        guarded = signs_whatever_is_asked(entry.spec, is_ca=asked.is_ca)
+        policy_only = signs_whatever_is_asked(entry.spec, is_ca=asked.is_ca)
         approval = await self.csr_permissions.may_sign(request) or await self.approver.evaluate(
-            request, asked.request, entry.spec.approval, guarded=guarded
+            request, asked.request, entry.spec.approval, policy_only=policy_only
         )
         if not isinstance(approval, Unprocessed):
             self.unprocessed.discard(request.key)
@@ -253,17 +253,17 @@ class RequestReconciler:
                 self._ended(request, audit, "failed", reason, message)
             case Unapproved():
                 self.queue.forget(request.key)
-            case Unguarded():
-                await self._put_guard_on(request)
+            case NeedsFinalizer():
+                await self._add_finalizer(request)
             case Unprocessed() | Waiting() | PutOff():
                 await self._put_off(request, outcome)
 
-    async def _put_guard_on(self, request: Request) -> None:
+    async def _add_finalizer(self, request: Request) -> None:
         """The write before signing; then the next attempt signs."""
-        if self.guard is None:
-            raise AssertionError("a request is found unguarded by its guard")
+        if self.finalizer is None:
+            raise AssertionError("a request is found to lack a finalizer that nobody adds")
         try:
-            self._store(request.key).refresh(await self.guard.put_on(request))
+            self._store(request.key).refresh(await self.finalizer.add(request))
         except SigningError as error:
             await self._put_off(request, PutOff(error.reason, error.message))
         except (Forbidden, Invalid) as error:

@@ -33,7 +33,7 @@ from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
 from issuer.signing.secrets import kubernetes_retry
 from issuer.signing.signer import Signer
 from issuer.signing.vault.credentials import CredentialReader, Credentials
-from issuer.signing.vault.profile import guarded_paths
+from issuer.signing.vault.profile import policy_only_paths
 from issuer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -134,7 +134,7 @@ class IssuerReconciler:
         entry.spec = spec = IssuerSpec.parse(await self._spec(key, obj))
         await self._check_approval(key, entry, spec)
         await self._check_revocation(key, spec)
-        self._check_guard(key, spec)
+        self._check_policy(key, spec)
         shared = await self._signer(key, uid, generation, spec)
         health = await shared.signer.check()
         if entry.refused is not None:
@@ -183,20 +183,20 @@ class IssuerReconciler:
             if problem is not None:
                 raise IssuerBroken(REVOCATION_FORBIDDEN, problem)
 
-    def _check_guard(self, key: IssuerKey, spec: IssuerSpec) -> None:
+    def _check_policy(self, key: IssuerKey, spec: IssuerSpec) -> None:
         """Where Vault signs whatever is asked, a policy must say what may be."""
-        guarded = guarded_paths(spec)
-        if guarded and not self.policies.guard(_reference(key)):
+        unbound = policy_only_paths(spec)
+        if unbound and not self.policies.selects(_reference(key)):
             raise IssuerBroken(
                 "NoPolicy",
-                f"{guarded[0]} signs whatever is asked, and no CertificateRequestPolicy selects this "
+                f"{unbound[0]} signs whatever is asked, and no CertificateRequestPolicy selects this "
                 "issuer: write one whose selector names it",
             )
 
     def _spec_warnings(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
         """What deserves a look, whether or not the issuer is Ready."""
         found = []
-        if spec.approval == "External" and not self.policies.may_guard(_reference(key)):
+        if spec.approval == "External" and not self.policies.may_select(_reference(key)):
             found.append("no CertificateRequestPolicy selects this issuer: another approver's word is enough")
         chosen, ignored = spec.vault.auth.chosen()
         if ignored:

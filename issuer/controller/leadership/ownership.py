@@ -34,7 +34,7 @@ class Ownership(Protocol):
         """We have written the answer: this copy has its resourceVersion."""
         ...
 
-    def guarded(self, reconcile: Reconcile) -> Reconcile:
+    def only_owned(self, reconcile: Reconcile) -> Reconcile:
         """The same, but only for requests that are ours."""
         ...
 
@@ -61,7 +61,7 @@ class Alone:
     def written(self, request: Request) -> None:
         """Nobody needs to know."""
 
-    def guarded(self, reconcile: Reconcile) -> Reconcile:
+    def only_owned(self, reconcile: Reconcile) -> Reconcile:
         """Every request is ours."""
         return reconcile
 

@@ -110,7 +110,7 @@ class Replica:
         if shard is not None:
             shard.note(request)
 
-    def guarded(self, reconcile: Reconcile) -> Reconcile:
+    def only_owned(self, reconcile: Reconcile) -> Reconcile:
         """The same, but only for requests of our shards, and never from a copy older than the last owner's
         answer."""
 

@@ -27,7 +27,7 @@ from issuer.controller.issuers.reconciler import BuildSigner, IssuerReconciler
 from issuer.controller.leadership.ownership import Ownership
 from issuer.controller.process import gauges
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.revocation.add_finalizer import RevocationGuard
+from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.revocation.store import Both, RevocationStore
@@ -154,7 +154,7 @@ class Components:
         self.request_reconciler = self._request_reconciler()
         self.revocation_reconciler = self._revocation_reconciler()
         self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue, ownership.leads)
-        self.reconcile_request = ownership.guarded(self.request_reconciler.reconcile)
+        self.reconcile_request = ownership.only_owned(self.request_reconciler.reconcile)
         self.canaries = CanaryHistory()
         self.prober = self._prober() if options.canaries else None
         gauges.expose(self)
@@ -259,7 +259,7 @@ class Components:
             recorder=self.recorder,
             metrics=self.metrics,
             defects=self.defects,
-            guard=RevocationGuard(self.client, self.revocation_rights),
+            finalizer=RevocationFinalizer(self.client, self.revocation_rights),
         )
 
     def _revocation_reconciler(self) -> RevocationReconciler:

@@ -6,7 +6,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.revocation.finalizer import CERTIFICATE_ANNOTATION, annotation, guarded, with_guard
+from issuer.controller.revocation.finalizer import (
+    CERTIFICATE_ANNOTATION,
+    annotation,
+    has_finalizer,
+    with_finalizer,
+)
 from issuer.controller.revocation.reader import secret_name
 from issuer.controller.revocation.rights import REASON, RevocationRights
 from issuer.kube.client import KubeClient
@@ -21,23 +26,23 @@ _MOST_MARKED = 10_000
 
 
 @dataclass(slots=True, eq=False)
-class RevocationGuard:
+class RevocationFinalizer:
     """Marks requests whose certificates may have to be revoked, before there is one."""
 
     client: KubeClient
     rights: RevocationRights
     _marked: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
-    def wanted(self, request: Request, spec: IssuerSpec | None) -> bool:
+    def is_missing(self, request: Request, spec: IssuerSpec | None) -> bool:
         """Whether the request must be marked before it is signed; only cert-manager's are.
 
         A mark that this process didn't make may be anybody's: it is made again, from what it is made of.
         """
         revokes = spec is not None and spec.revocation.policy != "Never"
-        marked = guarded(request.object) and request.uid in self._marked
+        marked = has_finalizer(request.object) and request.uid in self._marked
         return revokes and isinstance(request, CertificateRequest) and not marked
 
-    async def put_on(self, request: Request) -> Request:
+    async def add(self, request: Request) -> Request:
         """Mark the request; as the API server has it then.
 
         Raises KubeError (Conflict: it changed meanwhile) or Retry (RevocationForbidden: the Secret could not
@@ -51,7 +56,7 @@ class RevocationGuard:
             problem = await self.rights.secret_problem(request.key.namespace, secret)
             if problem is not None:
                 raise Retry(REASON, problem)
-        marked, wanted = current, with_guard(current, secret)
+        marked, wanted = current, with_finalizer(current, secret)
         if wanted["metadata"] != current.object["metadata"]:
             marked = request.with_object(await self.client.replace(CERTIFICATE_REQUESTS, wanted))
         self._marked[request.uid] = None

@@ -24,12 +24,12 @@ def annotation(obj: Json, name: str) -> str:
     return value if len(value) <= MAX_NAME else ""
 
 
-def guarded(obj: Json) -> bool:
+def has_finalizer(obj: Json) -> bool:
     """Whether our finalizer is on the object."""
     return FINALIZER in (obj["metadata"].get("finalizers") or ())
 
 
-def with_guard(request: Request, secret: str) -> Json:
+def with_finalizer(request: Request, secret: str) -> Json:
     """The object with our finalizer, and the name of the Secret where there is one."""
     meta = request.object["metadata"]
     annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if k != SECRET_ANNOTATION}
@@ -40,7 +40,7 @@ def with_guard(request: Request, secret: str) -> Json:
     return {**request.object, "metadata": {**meta, "annotations": annotations, "finalizers": finalizers}}
 
 
-def without_guard(obj: Json) -> Json:
+def without_finalizer(obj: Json) -> Json:
     """The object without our finalizer."""
     meta = obj["metadata"]
     left = [one for one in meta.get("finalizers") or () if one != FINALIZER]

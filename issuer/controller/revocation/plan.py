@@ -1,4 +1,4 @@
-"""What is due for a guarded request, and when: a pure function of facts and the time.
+"""What is due for a request with our finalizer, and when: a pure function of facts and the time.
 
 Two promises go before all others: a certificate that the Secret of its Certificate still holds is never
 revoked, and a request that is being deleted is let go after a bounded wait, whatever Vault says.

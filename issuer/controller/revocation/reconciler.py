@@ -1,4 +1,4 @@
-"""Carries out what the plan says for one guarded request: look, revoke, let go, and tell."""
+"""Carries out what the plan says for one request with our finalizer: look, revoke, let go, and tell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 
 from issuer.api.issuers import Revocation, SpecError
 from issuer.api.model import parse_model
-from issuer.controller.revocation.finalizer import guarded, without_guard
+from issuer.controller.revocation.finalizer import has_finalizer, without_finalizer
 from issuer.controller.revocation.plan import Facts, Keep, LetGo, Look, Policy, Result, Revoke, Step, decide
 from issuer.controller.revocation.reader import CantTell, Evidence, EvidenceReader, Issuing, serial_of
 from issuer.controller.revocation.store import Record, RevocationStore
@@ -50,7 +50,7 @@ class _Attempt:
 
 @dataclass(slots=True, eq=False)
 class RevocationReconciler:
-    """Handles one guarded request at a time, by key.
+    """Handles one request with our finalizer at a time, by key.
 
     ``wait`` is how long a deleted request is kept at most while revoking fails. ``may_work`` says whether
     this process leads; it is asked before each revocation.
@@ -144,7 +144,7 @@ class RevocationReconciler:
             facts = attempt.facts = replace(facts, name_wanted=wanted, issuing=another)
         if what is Look.ALL:
             attempt.request = await reader.request(attempt.key, attempt.record.uid)
-            if not guarded(attempt.request.object):
+            if not has_finalizer(attempt.request.object):
                 raise NotFound(f"{attempt.key} is let go already")
             attempt.evidence = await reader.evidence(attempt.request, attempt.record)
             facts = replace(facts, found=attempt.evidence.found)
@@ -224,8 +224,8 @@ class RevocationReconciler:
         """Take our finalizer off, then tell: told once, as it comes off once."""
         reader = EvidenceReader(self.client)
         request = attempt.request or await reader.request(attempt.key, attempt.record.uid)
-        if guarded(request.object):  # else it was let go a moment ago, and the watch is late
-            await self.client.replace(CERTIFICATE_REQUESTS, without_guard(request.object))
+        if has_finalizer(request.object):  # else it was let go a moment ago, and the watch is late
+            await self.client.replace(CERTIFICATE_REQUESTS, without_finalizer(request.object))
             self._tell(attempt, request, step)
         self.queue.forget(attempt.key)
         self._trouble.pop(attempt.key, None)

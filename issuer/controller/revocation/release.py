@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.controller.revocation.finalizer import guarded, without_guard
+from issuer.controller.revocation.finalizer import has_finalizer, without_finalizer
 from issuer.kube.client import KubeClient, connect
 from issuer.kube.errors import ConfigError, Conflict, Forbidden, KubeError, NotFound
 from issuer.kube.resources import CERTIFICATE_REQUESTS
@@ -25,7 +25,7 @@ class NoCluster(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
+class FinalizedRequest:
     """A request that carries our finalizer."""
 
     namespace: str
@@ -62,17 +62,17 @@ async def cluster(kubeconfig: str | None, context: str | None) -> AsyncIterator[
         await client.close()
 
 
-async def find(client: KubeClient, namespace: str | None) -> list[Guarded]:
+async def find(client: KubeClient, namespace: str | None) -> list[FinalizedRequest]:
     """Every request with our finalizer, in one namespace or in all. Raises KubeError.
 
     Whatever its issuer's group: the field selector that the controller uses is not needed here.
     """
-    found: list[Guarded] = []
+    found: list[FinalizedRequest] = []
     token = ""
     try:
         while True:
             page = await client.list_page(CERTIFICATE_REQUESTS, namespace=namespace, continue_token=token)
-            found += [_guarded(one) for one in page.items if guarded(one)]
+            found += [_found(one) for one in page.items if has_finalizer(one)]
             token = page.continue_token
             if not token:
                 return found
@@ -80,15 +80,15 @@ async def find(client: KubeClient, namespace: str | None) -> list[Guarded]:
         return []  # no CertificateRequests are known at all
 
 
-async def release(client: KubeClient, one: Guarded) -> str | None:
+async def release(client: KubeClient, one: FinalizedRequest) -> str | None:
     """Take the finalizer off; None when it is off, else why not."""
     try:
         for _ in range(_CONFLICTS):
             obj = await client.get(CERTIFICATE_REQUESTS, one.name, one.namespace)
-            if not guarded(obj):
+            if not has_finalizer(obj):
                 return None
             try:
-                await client.replace(CERTIFICATE_REQUESTS, without_guard(obj))
+                await client.replace(CERTIFICATE_REQUESTS, without_finalizer(obj))
             except Conflict:
                 continue
             return None
@@ -101,10 +101,10 @@ async def release(client: KubeClient, one: Guarded) -> str | None:
     return "it kept changing"
 
 
-def _guarded(obj: dict[str, Any]) -> Guarded:
+def _found(obj: dict[str, Any]) -> FinalizedRequest:
     request = CertificateRequest(obj)
     reference = request.spec.get("issuerRef") or {}
-    return Guarded(
+    return FinalizedRequest(
         namespace=request.key.namespace,
         name=request.key.name,
         issuer=f"{reference.get('kind') or ''}/{reference.get('name') or ''}",

@@ -1,4 +1,4 @@
-"""The guarded requests, a few fields of each: enough to know when to look, and never a body."""
+"""The request with our finalizers, a few fields of each: enough to know when to look, and never a body."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from issuer.controller.revocation.finalizer import (
     REVISION_ANNOTATION,
     SECRET_ANNOTATION,
     annotation,
-    guarded,
+    has_finalizer,
 )
 from issuer.controller.state.stores import Json, Store
 from issuer.requests.certificate_request import CertificateRequest
@@ -86,13 +86,13 @@ class RevocationStore(Store[RequestKey]):
         return CertificateRequest(obj).key
 
     def known(self) -> Iterable[RequestKey]:
-        """Every guarded request."""
+        """Every request with our finalizer."""
         return tuple(self._records)
 
     def upsert(self, obj: Json) -> None:
         """A request appeared or changed."""
         key = self.key_of(obj)
-        if not guarded(obj):
+        if not has_finalizer(obj):
             self.drop(key)
             return
         old = self._records.get(key)

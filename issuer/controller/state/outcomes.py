@@ -36,7 +36,7 @@ class Unapproved:
 
 
 @dataclass(frozen=True, slots=True)
-class Unguarded:
+class NeedsFinalizer:
     """Its certificate may have to be revoked one day: the finalizer goes on, then it is decided anew."""
 
 
@@ -80,4 +80,4 @@ class PutOff:
     tell: bool = True
 
 
-Outcome = Issued | Denied | Unapproved | Unprocessed | Unguarded | Failed | Waiting | PutOff
+Outcome = Issued | Denied | Unapproved | Unprocessed | NeedsFinalizer | Failed | Waiting | PutOff

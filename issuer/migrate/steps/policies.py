@@ -19,7 +19,7 @@ from issuer.migrate.steps.metadata import new_metadata
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.patterns.wildcard import Pattern
-from issuer.policy.selection import guards
+from issuer.policy.selection import selects
 from issuer.x509.usages import SERVER_AND_CLIENT, named_usages, usage_name
 
 _KINDS = {"Issuer": ISSUER_KIND, "ClusterIssuer": CLUSTER_ISSUER_KIND}
@@ -78,10 +78,10 @@ def _selecting(document: Document) -> CompiledPolicy | None:
 
 def _is_about(policy: CompiledPolicy, issuers: Issuers) -> bool:
     if issuers.any:
-        return any(guards(policy, ref.old_reference) for ref in issuers.carried)
+        return any(selects(policy, ref.old_reference) for ref in issuers.carried)
     fields = dict(policy.selector.issuer)
     name = fields["name"].text if "name" in fields else "x"  # a pattern matches itself
-    return any(guards(policy, IssuerReference(name, kind, CERT_MANAGER_GROUP)) for kind in _KINDS)
+    return any(selects(policy, IssuerReference(name, kind, CERT_MANAGER_GROUP)) for kind in _KINDS)
 
 
 def _carry(document: Document) -> tuple[Object | None, tuple[Note, ...]]:

@@ -18,7 +18,7 @@ from issuer.migrate.steps.access import bounded, issuer_of, new_step, role_and_b
 from issuer.migrate.steps.issuers import Carried, Issuers
 from issuer.migrate.steps.policies import Policies
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
-from issuer.policy.selection import guards
+from issuer.policy.selection import selects
 
 NONE: Final = "no policy"
 HEADER: Final = (
@@ -55,7 +55,7 @@ def starter_steps(
     ours = [*_compiled(policies.manifests.items()), *_existing(inventory.our_policies)]
     steps: list[Step] = []
     for one in issuers.carried.values():
-        if any(guards(policy, one.ref.new_reference) for policy in ours) or _was_refused(one, policies):
+        if any(selects(policy, one.ref.new_reference) for policy in ours) or _was_refused(one, policies):
             continue
         steps += _steps_for(one, inventory, options)
     return tuple(steps)
@@ -159,7 +159,7 @@ def _names(document: Document, ref: Ref) -> bool:
 def _was_refused(one: Carried, policies: Policies) -> bool:
     """Whether a policy that can't be carried over was about it: then nothing opens in its place."""
     return any(
-        policy is None or guards(policy, one.ref.old_reference) for policy in policies.refused.values()
+        policy is None or selects(policy, one.ref.old_reference) for policy in policies.refused.values()
     )
 
 

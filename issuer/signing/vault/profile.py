@@ -22,7 +22,7 @@ def signs_whatever_is_asked(spec: IssuerSpec, *, is_ca: bool) -> bool:
     return is_ca or _is_verbatim(spec)
 
 
-def guarded_paths(spec: IssuerSpec) -> tuple[str, ...]:
+def policy_only_paths(spec: IssuerSpec) -> tuple[str, ...]:
     """The issuer's paths on which policy is the only guard."""
     verbatim = (spec.vault.path,) if _is_verbatim(spec) else ()
     authority = spec.certificate_authority

@@ -10,7 +10,7 @@ import yaml
 from issuer.api.issuers import IssuerSpec
 from issuer.policy.compiled import compile_policy
 from issuer.policy.facts import IssuerReference
-from issuer.policy.selection import guards
+from issuer.policy.selection import selects
 from issuer.vault.paths import SignPath
 
 PAGE = (Path(__file__).parents[3] / "docs" / "signing.md").read_text()
@@ -29,7 +29,7 @@ def test_every_policy_guards_the_issuer() -> None:
     reference = IssuerReference(ISSUER["metadata"]["name"], ISSUER["kind"], "vault-issuer.io")
     assert len(POLICIES) == 2
     for one in POLICIES:
-        assert guards(compile_policy(one["metadata"]["name"], one["spec"]), reference)
+        assert selects(compile_policy(one["metadata"]["name"], one["spec"]), reference)
 
 
 def test_a_leaf_and_a_ca_are_asked_of_that_issuer() -> None:

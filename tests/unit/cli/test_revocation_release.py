@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 
 from issuer.cli.main import app
 from issuer.controller.revocation.finalizer import FINALIZER
-from issuer.controller.revocation.release import Guarded, NoCluster, cluster, find, release
+from issuer.controller.revocation.release import FinalizedRequest, NoCluster, cluster, find, release
 from issuer.kube.client import KubeClient
 from tests.builders import certificate_request
 from tests.unit.kube.fake_api import FakeApi, json, listing, refuse
 
 ALL = "/apis/cert-manager.io/v1/certificaterequests"
 ONE = "/apis/cert-manager.io/v1/namespaces/team-a/certificaterequests/one"
-MARKED = Guarded("team-a", "one", "VaultClusterIssuer/demo", deleting=False, has_certificate=False)
+MARKED = FinalizedRequest("team-a", "one", "VaultClusterIssuer/demo", deleting=False, has_certificate=False)
 
 
 @pytest.fixture

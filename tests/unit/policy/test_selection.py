@@ -8,7 +8,7 @@ import pytest
 
 from issuer.policy.compiled import compile_policy
 from issuer.policy.facts import IssuerReference
-from issuer.policy.selection import guards, selector_mismatch
+from issuer.policy.selection import selector_mismatch, selects
 from tests.unit.policy.forge import csr, facts
 
 DEMO = IssuerReference("demo", "VaultClusterIssuer", "vault-issuer.io")
@@ -72,9 +72,9 @@ def test_a_request_is_selected_by_its_reference() -> None:
     assert selector_mismatch(policy, facts(csr()), "team-a", None) is None
 
 
-def test_a_policy_guards_an_issuer_whatever_the_namespace() -> None:
+def test_a_policy_selects_an_issuer_whatever_the_namespace() -> None:
     policy = compile_policy(
         "p", {"selector": {"issuerRef": {"name": "demo"}, "namespace": {"matchNames": ["elsewhere"]}}}
     )
-    assert guards(policy, DEMO)
-    assert not guards(policy, IssuerReference("other", "VaultIssuer", "vault-issuer.io"))
+    assert selects(policy, DEMO)
+    assert not selects(policy, IssuerReference("other", "VaultIssuer", "vault-issuer.io"))

@@ -39,10 +39,10 @@ def csr(kind: str) -> bytes:
     return builder.sign(key, algorithm).public_bytes(Encoding.PEM)
 
 
-def denied(kind: str, private_key: dict[str, object] | None = None, *, guarded: bool = True) -> list[str]:
+def denied(kind: str, private_key: dict[str, object] | None = None, *, policy_only: bool = True) -> list[str]:
     """What a policy has against a key, where it is the only guard or not."""
     constraints = {} if private_key is None else {"privateKey": private_key}
-    asked = replace(facts(csr(kind)), guarded=guarded)
+    asked = replace(facts(csr(kind)), policy_only=policy_only)
     found = violations(policy(allowed={}, constraints=constraints), asked)
     assert all(one.field.startswith(PATH) for one in found)
     return [one.message for one in found]
@@ -61,7 +61,7 @@ def test_good_keys_pass(kind: str) -> None:
 def test_weak_keys_are_denied_where_policy_is_the_only_guard(kind: str) -> None:
     (message,) = denied(kind)
     assert message.startswith("WeakKey: ")
-    assert denied(kind, guarded=False) == [], "elsewhere Vault's role has its say"
+    assert denied(kind, policy_only=False) == [], "elsewhere Vault's role has its say"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_policy_says_otherwise_of_small_sizes_alone(
 
 def test_a_key_of_9000_bits_is_denied_whatever_the_policy_says() -> None:
     asked = facts(csr("ed25519"))
-    large = replace(asked, csr=replace(asked.csr, key=Key("RSA", 9000)), guarded=True)
+    large = replace(asked, csr=replace(asked.csr, key=Key("RSA", 9000)), policy_only=True)
     (found,) = violations(policy(allowed={}, constraints={"privateKey": {"minSize": 1024}}), large)
     assert found.message == "WeakKey: the key has 9000 bits, more than the 8192 at most"
 

@@ -63,7 +63,7 @@ def lease(name: str, holder: str, role: str = "", shards: int = 2, says: str = "
     return {"metadata": {**meta, "annotations": {SHARDS: says} if says else {}}, "spec": spec}
 
 
-def guarded_and_deleted() -> Json:
+def deleted_with_finalizer() -> Json:
     one = certificate_request()
     marks = {"finalizers": ["vault-issuer.io/revocation"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
     one["metadata"] |= marks
@@ -168,7 +168,7 @@ class NotOurs(Alone):
 def test_news_of_other_replicas_requests_and_revocations_is_not_queued() -> None:
     components = Components(ControllerOptions(), cast(KubeClient, ScriptedKube()), vault_signer, NotOurs())
     components.stores[CertificateRequest].upsert(certificate_request("two"))
-    components.revocations.upsert(guarded_and_deleted())
+    components.revocations.upsert(deleted_with_finalizer())
     components.unprocessed.add(KEY, "team-a")
     components.unprocessed.wake_all()
     assert (components.requests.depth, components.revocation_queue.depth) == (0, 0)
@@ -180,7 +180,7 @@ def test_who_begins_to_lead_counts_waiting_from_then() -> None:
     told: list[RequestKey] = []
     times = iter([NOW, NOW + timedelta(hours=1)])
     store = RevocationStore(told.append, lambda: next(times))
-    store.upsert(guarded_and_deleted())
+    store.upsert(deleted_with_finalizer())
     store.begin_anew()
     record = store.get(KEY)
     assert record is not None

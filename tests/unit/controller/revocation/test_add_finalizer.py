@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.revocation.add_finalizer import RevocationGuard
+from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.revocation.finalizer import FINALIZER, SECRET_ANNOTATION
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.kube.client import KubeClient
@@ -29,12 +29,14 @@ class Rights:
 
 
 def revoking(bench: Bench, policy: str = "OnDelete") -> Rights:
-    """Make the bench's issuer revoke, and its requests be guarded."""
+    """Make the bench's issuer revoke, and its requests need the finalizer."""
     bench.with_ready_issuer()
     rights = Rights()
     entry = bench.registry.entry(CLUSTER_ISSUER)
     entry.spec = IssuerSpec.parse(issuer_object(revocation={"policy": policy})["spec"])
-    bench.reconciler.guard = RevocationGuard(cast(KubeClient, bench.kube), cast(RevocationRights, rights))
+    bench.reconciler.finalizer = RevocationFinalizer(
+        cast(KubeClient, bench.kube), cast(RevocationRights, rights)
+    )
     return rights
 
 
@@ -221,10 +223,10 @@ async def test_a_certificate_for_a_request_that_is_being_deleted_is_discarded(be
 def test_the_spec_decides_whether_a_mark_is_wanted(bench: Bench) -> None:
     revoking(bench)
     bench.with_request()
-    request, guard = bench.store.get(KEY), bench.reconciler.guard
+    request, finalizer = bench.store.get(KEY), bench.reconciler.finalizer
     assert request is not None
-    assert guard is not None
+    assert finalizer is not None
     spec = bench.registry.entry(CLUSTER_ISSUER).spec
-    assert guard.wanted(request, spec)
-    assert not guard.wanted(request, IssuerSpec.parse(issuer_object()["spec"]))
-    assert not guard.wanted(request, None)
+    assert finalizer.is_missing(request, spec)
+    assert not finalizer.is_missing(request, IssuerSpec.parse(issuer_object()["spec"]))
+    assert not finalizer.is_missing(request, None)

@@ -1,4 +1,4 @@
-"""What is due for a guarded request, and when: the pure decision."""
+"""What is due for a request with our finalizer, and when: the pure decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of guarded requests, and who is woken by what."""
+"""What is remembered of request with our finalizers, and who is woken by what."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.revocation.finalizer import FINALIZER, SECRET_ANNOTATION, guarded, without_guard
+from issuer.controller.revocation.finalizer import (
+    FINALIZER,
+    SECRET_ANNOTATION,
+    has_finalizer,
+    without_finalizer,
+)
 from issuer.controller.revocation.store import Both, RevocationStore
 from issuer.controller.state.stores import RequestStore
 from issuer.requests.certificate_request import CertificateRequest
@@ -18,7 +23,7 @@ from tests.unit.controller.bench import CLUSTER_ISSUER
 ISSUED = {"conditions": [condition("Ready", reason="Issued")], "certificate": "eA=="}
 
 
-def guarded_request(revision: int = 1, *, issued: bool = True, **meta: Any) -> dict[str, Any]:
+def request_with_finalizer(revision: int = 1, *, issued: bool = True, **meta: Any) -> dict[str, Any]:
     """A request of the Certificate ``web`` with our finalizer."""
     obj = certificate_request(f"web-{revision}")
     obj["metadata"] |= {
@@ -49,7 +54,7 @@ KEY = RequestKey("team-a", "web-1")
 
 
 def test_a_few_fields_are_kept(store: RevocationStore) -> None:
-    store.upsert(guarded_request())
+    store.upsert(request_with_finalizer())
     record = store.get(KEY)
     assert record is not None
     assert (record.issuer, record.certificate, record.revision) == (CLUSTER_ISSUER, "web", 1)
@@ -61,32 +66,32 @@ def test_a_few_fields_are_kept(store: RevocationStore) -> None:
 def test_a_request_without_our_finalizer_is_none_of_it(store: RevocationStore, woken: list[str]) -> None:
     store.upsert(certificate_request())
     assert (len(store), woken) == (0, [])
-    store.upsert(guarded_request())
-    store.upsert(without_guard(guarded_request()))
+    store.upsert(request_with_finalizer())
+    store.upsert(without_finalizer(request_with_finalizer()))
     assert len(store) == 0
     assert woken == ["web-1", "web-1"]
 
 
 def test_an_event_that_changes_nothing_wakes_nobody(store: RevocationStore, woken: list[str]) -> None:
     for version in ("1", "2"):
-        store.upsert(guarded_request(resourceVersion=version))
+        store.upsert(request_with_finalizer(resourceVersion=version))
     assert woken == ["web-1"]
 
 
 def test_a_successors_certificate_wakes_its_predecessors(store: RevocationStore, woken: list[str]) -> None:
-    store.upsert(guarded_request(1))
-    store.upsert(guarded_request(2, issued=False))
+    store.upsert(request_with_finalizer(1))
+    store.upsert(request_with_finalizer(2, issued=False))
     assert store.replaced_at(KEY) is None
     woken.clear()
-    store.upsert(guarded_request(2))
+    store.upsert(request_with_finalizer(2))
     assert sorted(woken) == ["web-1", "web-2"]
     assert store.replaced_at(KEY) == NOW - timedelta(minutes=1)
     assert store.replaced_at(RequestKey("team-a", "web-2")) is None
 
 
 def test_another_certificates_request_replaces_nothing(store: RevocationStore) -> None:
-    store.upsert(guarded_request(1))
-    other = guarded_request(2)
+    store.upsert(request_with_finalizer(1))
+    other = request_with_finalizer(2)
     other["metadata"]["annotations"]["cert-manager.io/certificate-name"] = "other"
     store.upsert(other)
     assert store.replaced_at(KEY) is None
@@ -96,12 +101,12 @@ def test_the_first_sight_of_a_deletion_is_remembered_for_that_very_request(woken
     times = iter(NOW + timedelta(seconds=number) for number in range(9))
     store = RevocationStore(lambda key: woken.append(key.name), lambda: next(times))
     deleted: dict[str, Any] = {"deletionTimestamp": "2026-11-22T11:00:00Z"}
-    store.upsert(guarded_request(**deleted))
-    store.upsert(guarded_request(**deleted, resourceVersion="2"))
+    store.upsert(request_with_finalizer(**deleted))
+    store.upsert(request_with_finalizer(**deleted, resourceVersion="2"))
     first = store.get(KEY)
     assert first is not None
     assert (first.deleted_at, first.seen) == (NOW - timedelta(hours=1), NOW)
-    store.upsert(guarded_request(**deleted, uid="another"))
+    store.upsert(request_with_finalizer(**deleted, uid="another"))
     again = store.get(KEY)
     assert again is not None
     assert again.seen == NOW + timedelta(seconds=1)
@@ -109,7 +114,7 @@ def test_the_first_sight_of_a_deletion_is_remembered_for_that_very_request(woken
 
 @pytest.mark.parametrize("revision", ["", "x", "-1", "99999999999999999999"])
 def test_a_revision_that_is_no_number_counts_as_none(store: RevocationStore, revision: str) -> None:
-    obj = guarded_request()
+    obj = request_with_finalizer()
     obj["metadata"]["annotations"]["cert-manager.io/certificate-revision"] = revision
     store.upsert(obj)
     record = store.get(KEY)
@@ -121,10 +126,10 @@ def test_both_stores_follow_one_watch(store: RevocationStore, woken: list[str]) 
     open_requests = RequestStore(CertificateRequest, lambda _key: None)
     both = Both(open_requests, store)
     both.begin()
-    both.add(guarded_request(1, issued=False))
+    both.add(request_with_finalizer(1, issued=False))
     both.end()
     assert (len(open_requests), len(store)) == (1, 1)
-    both.upsert(guarded_request(1))
+    both.upsert(request_with_finalizer(1))
     assert (len(open_requests), len(store)) == (0, 1)
     both.begin()
     both.end()
@@ -132,6 +137,6 @@ def test_both_stores_follow_one_watch(store: RevocationStore, woken: list[str]) 
 
 
 def test_only_our_finalizer_is_taken_off() -> None:
-    left = without_guard(guarded_request())
+    left = without_finalizer(request_with_finalizer())
     assert left["metadata"]["finalizers"] == ["other"]
-    assert not guarded(left)
+    assert not has_finalizer(left)

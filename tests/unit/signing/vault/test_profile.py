@@ -10,9 +10,9 @@ from cryptography import x509
 from issuer.api.issuers import IssuerSpec
 from issuer.signing.vault.profile import (
     Mismatch,
-    guarded_paths,
     is_strict,
     path_length,
+    policy_only_paths,
     signs_whatever_is_asked,
 )
 from issuer.x509.request import read_request
@@ -97,8 +97,8 @@ def test_a_leaf_has_none_below_it() -> None:
 
 
 def test_policy_is_the_only_guard_where_vault_signs_whatever_is_asked() -> None:
-    assert guarded_paths(spec()) == ()
-    assert guarded_paths(spec(VERBATIM, **AUTHORITY)) == (VERBATIM, "pki/root/sign-intermediate")
+    assert policy_only_paths(spec()) == ()
+    assert policy_only_paths(spec(VERBATIM, **AUTHORITY)) == (VERBATIM, "pki/root/sign-intermediate")
     assert not signs_whatever_is_asked(spec(**AUTHORITY), is_ca=False)
     assert signs_whatever_is_asked(spec(**AUTHORITY), is_ca=True)
     spellings = (f"{VERBATIM} ", f"{VERBATIM}\n", f"\u00a0/{VERBATIM}", f"//{VERBATIM}/")
