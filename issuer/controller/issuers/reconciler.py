@@ -16,7 +16,7 @@ from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.ca_chains import CAFacts, ca_facts, ca_validities
 from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.revocation.rights import RevocationRights
-from issuer.controller.scheduling.checks import CheckTurns, TookLong
+from issuer.controller.scheduling.checks import CheckFlows, TookLong
 from issuer.controller.state.ca_expiry import warning
 from issuer.controller.state.defects import INTERNAL_ERROR, Defects
 from issuer.controller.state.issuers import Identity, IssuerEntry, IssuerRegistry, SharedSigner
@@ -69,7 +69,7 @@ class IssuerReconciler:
     resources: dict[str, Resource]
     registry: IssuerRegistry
     queue: WorkQueue[IssuerKey]
-    turns: CheckTurns
+    flows: CheckFlows
     credentials: CredentialReader
     build_signer: BuildSigner
     policies: PolicyStore
@@ -107,7 +107,7 @@ class IssuerReconciler:
 
     async def _verdict(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
         try:
-            return await self.turns.bounded(key, self._check(key, obj))
+            return await self.flows.bounded(key, self._check(key, obj))
         except TookLong:
             raise
         except SpecError as error:

@@ -31,8 +31,8 @@ from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.revocation.store import Both, RevocationStore
-from issuer.controller.scheduling.checks import CALLS, CheckTurns
-from issuer.controller.scheduling.flows import RequestTurns, of_revocations, parted
+from issuer.controller.scheduling.checks import CALLS, CheckFlows
+from issuer.controller.scheduling.flows import RequestFlows, parted, revocation_flow
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state import certificates
 from issuer.controller.state.certificates import CertificateStore
@@ -124,7 +124,7 @@ class Components:
         self.requests: WorkQueue[RequestKey] = WorkQueue(self.fair_queue, longest=_REQUEST_BACKOFF)
         self.stores = {kind: RequestStore(kind, self._offer) for kind in KINDS}
         self.issuer_stores = {kind: IssuerStore(kind, self._issuer_changed) for kind in ISSUERS}
-        self.checks = CheckTurns(
+        self.checks = CheckFlows(
             self.issuer_stores, options.issuer_workers, longest=CALLS * options.vault_timeout
         )
         self.issuers: WorkQueue[IssuerKey] = WorkQueue(self.checks.fair_queue, longest=_ISSUER_BACKOFF)
@@ -139,7 +139,7 @@ class Components:
         self.signing_rights = SigningRights(client)
         self.revocations = RevocationStore(self._revocation_due)
         self.revocation_queue: WorkQueue[RequestKey] = WorkQueue(
-            parted(of_revocations(self.revocations), REVOCATION_WORKERS), longest=_REVOCATION_BACKOFF
+            parted(revocation_flow(self.revocations), REVOCATION_WORKERS), longest=_REVOCATION_BACKOFF
         )
         self.revocation_rights = RevocationRights(client)
         self.certificates = CertificateStore()
@@ -148,7 +148,7 @@ class Components:
         paces = ApprovalPaces(FEW_EACH if options.sharded else FEW)
         self.writer = StatusWriter(client, paces, ownership.written)
         self.delivery = Delivery(self.writer, self.metrics)
-        self.turns = RequestTurns(self.stores, self.issuer_stores, self.delivery, self.limits)
+        self.flows = RequestFlows(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler(build_signer or self._vault_signer)
         self.request_reconciler = self._request_reconciler()
@@ -160,7 +160,7 @@ class Components:
         gauges.expose(self)
 
     def _place(self, key: RequestKey) -> QueueKey[RequestKey]:
-        return self.turns.place(key)
+        return self.flows.place(key)
 
     def _vault_signer(self, spec: IssuerSpec, credentials: Credentials) -> Signer:
         return vault_signer(spec, credentials, self.metrics.logged_in)
@@ -213,7 +213,7 @@ class Components:
             resources=ISSUERS,
             registry=self.registry,
             queue=self.issuers,
-            turns=self.checks,
+            flows=self.checks,
             credentials=CredentialReader(self.client, options.backend_settings),
             build_signer=build_signer,
             policies=self.policies,

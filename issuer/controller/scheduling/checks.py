@@ -90,7 +90,7 @@ class _Gates:
         return gate
 
 
-class CheckTurns:
+class CheckFlows:
     """The order of checks. Each part has `workers`; `longest` is how long the slowest check may take, in
     seconds."""
 

@@ -24,7 +24,7 @@ _NAMESPACE: Final = "Namespace"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RequestTurns:
+class RequestFlows:
     """Where each request stands in the queue.
 
     Each VaultClusterIssuer has turns of its own, and so has each namespace for all of its VaultIssuers,
@@ -74,7 +74,7 @@ def parted(
     return PartitionedQueue(place_of, is_cluster_issuers, most, reserved=workers // 4)
 
 
-def of_revocations(store: RevocationStore) -> Callable[[RequestKey], QueueKey[RequestKey]]:
+def revocation_flow(store: RevocationStore) -> Callable[[RequestKey], QueueKey[RequestKey]]:
     """Revocations: issuers take turns, and the namespaces of their requests."""
 
     def place(key: RequestKey) -> QueueKey[RequestKey]:

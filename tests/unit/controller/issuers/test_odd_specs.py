@@ -19,7 +19,7 @@ from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
 from issuer.controller.process.wiring import ISSUERS, vault_signer
 from issuer.controller.revocation.rights import RevocationRights
-from issuer.controller.scheduling.checks import CheckTurns
+from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.state.defects import INTERNAL_ERROR, Defects
 from issuer.controller.state.issuers import IssuerRegistry
 from issuer.controller.state.stores import IssuerStore
@@ -130,7 +130,7 @@ async def checked(spec: Json, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Verd
         resources=ISSUERS,
         registry=registry,
         queue=WorkQueue(),
-        turns=CheckTurns(stores, workers=1, longest=60),
+        flows=CheckFlows(stores, workers=1, longest=60),
         credentials=CredentialReader(
             client, BackendSettings("vault-issuer-system", timeout=5, allowed_servers=EVERYWHERE)
         ),

@@ -9,7 +9,7 @@ import pytest
 
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
 from issuer.controller.scheduling import checks
-from issuer.controller.scheduling.checks import CheckTurns, Part, TookLong
+from issuer.controller.scheduling.checks import CheckFlows, Part, TookLong
 from issuer.kube.queues.fairqueue import QueueKey
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
@@ -23,9 +23,9 @@ LIVE = IssuerKey("VaultClusterIssuer", "", "live")
 
 
 @pytest.fixture
-def turns(bench: Bench) -> CheckTurns:
+def flows(bench: Bench) -> CheckFlows:
     bench.issuers["VaultClusterIssuer"].upsert(issuer_object("live", server="https://live.example.test:8200"))
-    return CheckTurns(bench.issuers, WORKERS, longest=0.02)
+    return CheckFlows(bench.issuers, WORKERS, longest=0.02)
 
 
 def cluster_issuer(bench: Bench, name: str, server: str) -> IssuerKey:
@@ -38,9 +38,9 @@ def issuer(bench: Bench, name: str, namespace: str, server: str) -> IssuerKey:
     return IssuerKey("VaultIssuer", namespace, name)
 
 
-def take_all(turns: CheckTurns) -> list[IssuerKey]:
+def take_all(flows: CheckFlows) -> list[IssuerKey]:
     found = []
-    while (key := turns.fair_queue.take()) is not None:
+    while (key := flows.fair_queue.take()) is not None:
         found.append(key)
     return found
 
@@ -49,10 +49,10 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
-async def found_slow(turns: CheckTurns, key: IssuerKey) -> None:
+async def found_slow(flows: CheckFlows, key: IssuerKey) -> None:
     with pytest.raises(TookLong):
-        await turns.bounded(key, forever())
-    turns.fair_queue.done(key)
+        await flows.bounded(key, forever())
+    flows.fair_queue.done(key)
 
 
 @pytest.fixture
@@ -61,123 +61,123 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_namespace_has_a_quarter_of_the_workers_whatever_its_servers_are(
-    bench: Bench, turns: CheckTurns
+    bench: Bench, flows: CheckFlows
 ) -> None:
     for number in range(96):
-        turns.fair_queue.add(
+        flows.fair_queue.add(
             issuer(bench, f"d{number}", "team-a", f"https://dead.example.test:{1000 + number}")
         )
-    assert len(take_all(turns)) == WORKERS / 4
-    turns.fair_queue.add(new := issuer(bench, "new", "team-b", "https://live.example.test:8200"))
-    turns.fair_queue.add(LIVE)
-    assert set(take_all(turns)) == {new, LIVE}
+    assert len(take_all(flows)) == WORKERS / 4
+    flows.fair_queue.add(new := issuer(bench, "new", "team-b", "https://live.example.test:8200"))
+    flows.fair_queue.add(LIVE)
+    assert set(take_all(flows)) == {new, LIVE}
 
 
 def test_issuers_of_many_namespaces_leave_cluster_issuers_their_workers(
-    bench: Bench, turns: CheckTurns
+    bench: Bench, flows: CheckFlows
 ) -> None:
     for number in range(200):
-        turns.fair_queue.add(issuer(bench, "dead", f"team-{number}", "https://dead.example.test:8200"))
-    assert len(take_all(turns)) == WORKERS
-    turns.fair_queue.add(LIVE)
-    assert take_all(turns) == [LIVE]
+        flows.fair_queue.add(issuer(bench, "dead", f"team-{number}", "https://dead.example.test:8200"))
+    assert len(take_all(flows)) == WORKERS
+    flows.fair_queue.add(LIVE)
+    assert take_all(flows) == [LIVE]
 
 
-def test_a_dead_servers_cluster_issuers_leave_workers_for_others(bench: Bench, turns: CheckTurns) -> None:
+def test_a_dead_servers_cluster_issuers_leave_workers_for_others(bench: Bench, flows: CheckFlows) -> None:
     for number in range(100):
-        turns.fair_queue.add(cluster_issuer(bench, f"dead-{number}", "https://dead.example.test:8200"))
-    assert len(take_all(turns)) == WORKERS / 2
-    turns.fair_queue.add(LIVE)
-    assert take_all(turns) == [LIVE]
+        flows.fair_queue.add(cluster_issuer(bench, f"dead-{number}", "https://dead.example.test:8200"))
+    assert len(take_all(flows)) == WORKERS / 2
+    flows.fair_queue.add(LIVE)
+    assert take_all(flows) == [LIVE]
 
 
-def test_within_a_namespace_servers_take_turns(bench: Bench, turns: CheckTurns) -> None:
+def test_within_a_namespace_servers_take_turns(bench: Bench, flows: CheckFlows) -> None:
     for number in range(9):
-        turns.fair_queue.add(issuer(bench, f"many-{number}", "team-a", "https://one.example.test:8200"))
-    turns.fair_queue.add(last := issuer(bench, "last", "team-a", "https://other.example.test:8200"))
-    assert last in take_all(turns)[:2]
+        flows.fair_queue.add(issuer(bench, f"many-{number}", "team-a", "https://one.example.test:8200"))
+    flows.fair_queue.add(last := issuer(bench, "last", "team-a", "https://other.example.test:8200"))
+    assert last in take_all(flows)[:2]
 
 
 async def test_what_takes_long_is_begun_again_among_the_slow(
-    bench: Bench, turns: CheckTurns, hasty: None
+    bench: Bench, flows: CheckFlows, hasty: None
 ) -> None:
     keys = [issuer(bench, f"d{number}", "team-a", "https://dead.example.test:8200") for number in range(30)]
     for key in keys:
-        turns.fair_queue.add(key)
-    for key in take_all(turns):
-        await found_slow(turns, key)
-        turns.fair_queue.add(key)
+        flows.fair_queue.add(key)
+    for key in take_all(flows):
+        await found_slow(flows, key)
+        flows.fair_queue.add(key)
     # Those that stood in the line all the while are moved, not tried one after the other.
-    slow = take_all(turns)
-    assert {turns.fair_queue.partition(key) for key in slow} == {Part.SLOW_NAMESPACED}
+    slow = take_all(flows)
+    assert {flows.fair_queue.partition(key) for key in slow} == {Part.SLOW_NAMESPACED}
     assert len(slow) == WORKERS / 4
-    turns.fair_queue.add(sound := issuer(bench, "sound", "team-a", "https://live.example.test:8200"))
-    assert take_all(turns) == [sound]
-    assert turns.fair_queue.partition(sound) is Part.NAMESPACED
+    flows.fair_queue.add(sound := issuer(bench, "sound", "team-a", "https://live.example.test:8200"))
+    assert take_all(flows) == [sound]
+    assert flows.fair_queue.partition(sound) is Part.NAMESPACED
 
 
 async def test_a_slow_check_that_ends_quickly_is_among_the_quick_again(
-    bench: Bench, turns: CheckTurns, hasty: None
+    bench: Bench, flows: CheckFlows, hasty: None
 ) -> None:
-    turns.fair_queue.add(LIVE)
-    assert take_all(turns) == [LIVE]
-    await found_slow(turns, LIVE)
-    turns.fair_queue.add(LIVE)
-    assert take_all(turns) == [LIVE]
-    assert turns.fair_queue.partition(LIVE) is Part.SLOW_CLUSTER
-    assert await turns.bounded(LIVE, asyncio.sleep(0, "sound")) == "sound"
-    assert turns.part(LIVE) is Part.CLUSTER
+    flows.fair_queue.add(LIVE)
+    assert take_all(flows) == [LIVE]
+    await found_slow(flows, LIVE)
+    flows.fair_queue.add(LIVE)
+    assert take_all(flows) == [LIVE]
+    assert flows.fair_queue.partition(LIVE) is Part.SLOW_CLUSTER
+    assert await flows.bounded(LIVE, asyncio.sleep(0, "sound")) == "sound"
+    assert flows.part(LIVE) is Part.CLUSTER
 
 
-async def test_even_a_slow_check_ends(turns: CheckTurns, hasty: None) -> None:
-    turns.fair_queue.add(LIVE)
-    take_all(turns)
-    await found_slow(turns, LIVE)
-    turns.fair_queue.add(LIVE)
-    take_all(turns)
+async def test_even_a_slow_check_ends(flows: CheckFlows, hasty: None) -> None:
+    flows.fair_queue.add(LIVE)
+    take_all(flows)
+    await found_slow(flows, LIVE)
+    flows.fair_queue.add(LIVE)
+    take_all(flows)
     with pytest.raises(Retry, match="answers too slowly"):
-        await turns.bounded(LIVE, forever())
+        await flows.bounded(LIVE, forever())
 
 
-async def test_a_timeout_of_the_check_itself_is_its_own(turns: CheckTurns) -> None:
+async def test_a_timeout_of_the_check_itself_is_its_own(flows: CheckFlows) -> None:
     async def fails() -> None:
         raise TimeoutError("inside")
 
-    turns.fair_queue.add(LIVE)
-    take_all(turns)
+    flows.fair_queue.add(LIVE)
+    take_all(flows)
     with pytest.raises(TimeoutError, match="inside"):
-        await turns.bounded(LIVE, fails())
+        await flows.bounded(LIVE, fails())
 
 
-def test_an_issuer_that_is_gone_or_unreadable_has_a_place_too(bench: Bench, turns: CheckTurns) -> None:
+def test_an_issuer_that_is_gone_or_unreadable_has_a_place_too(bench: Bench, flows: CheckFlows) -> None:
     obj = issuer_object("odd")
     del obj["spec"]["vault"]
     bench.issuers["VaultClusterIssuer"].upsert(obj)
     places: list[QueueKey[IssuerKey]] = [
-        turns.place(IssuerKey("VaultClusterIssuer", "", name)) for name in ("odd", "gone")
+        flows.place(IssuerKey("VaultClusterIssuer", "", name)) for name in ("odd", "gone")
     ]
     assert [one.tenant for one in places] == ["", ""]
 
 
-def test_nothing_is_kept_of_namespaces_that_wait_for_nothing(bench: Bench, turns: CheckTurns) -> None:
+def test_nothing_is_kept_of_namespaces_that_wait_for_nothing(bench: Bench, flows: CheckFlows) -> None:
     for number in range(50):
-        turns.fair_queue.add(issuer(bench, "one", f"team-{number}", "https://live.example.test:8200"))
-        for key in take_all(turns):
-            turns.fair_queue.done(key)
+        flows.fair_queue.add(issuer(bench, "one", f"team-{number}", "https://live.example.test:8200"))
+        for key in take_all(flows):
+            flows.fair_queue.done(key)
     gc.collect()
-    assert not turns._gates.found
+    assert not flows._gates.found
 
 
-async def test_a_check_that_took_long_is_no_verdict(bench: Bench, turns: CheckTurns, hasty: None) -> None:
+async def test_a_check_that_took_long_is_no_verdict(bench: Bench, flows: CheckFlows, hasty: None) -> None:
     class Reconciler(IssuerReconciler):
         async def _check(self, key: IssuerKey, obj: Json) -> Verdict:
             await forever()
             raise AssertionError("it never ends")
 
     reconciler = Reconciler(**dict.fromkeys(IssuerReconciler.__slots__, None))  # type: ignore[arg-type]
-    reconciler.stores, reconciler.turns, reconciler.queue = bench.issuers, turns, WorkQueue(turns.fair_queue)
+    reconciler.stores, reconciler.flows, reconciler.queue = bench.issuers, flows, WorkQueue(flows.fair_queue)
     reconciler.queue.add(LIVE)
     await reconciler.reconcile(await reconciler.queue.get())
     reconciler.queue.done(LIVE)
     assert await reconciler.queue.get() == LIVE
-    assert turns.fair_queue.partition(LIVE) is Part.SLOW_CLUSTER
+    assert flows.fair_queue.partition(LIVE) is Part.SLOW_CLUSTER

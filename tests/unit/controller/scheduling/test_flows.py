@@ -7,7 +7,7 @@ import pytest
 from issuer.controller.issuance.delivery import PendingDelivery
 from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.controller.revocation.store import RevocationStore
-from issuer.controller.scheduling.flows import RequestTurns, of_revocations, parted
+from issuer.controller.scheduling.flows import RequestFlows, parted, revocation_flow
 from issuer.controller.scheduling.limits import UNLIMITED
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.issuers import SharedSigner
@@ -19,12 +19,12 @@ from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 
 
 @pytest.fixture
-def turns(bench: Bench) -> RequestTurns:
+def turns(bench: Bench) -> RequestFlows:
     """The order of a controller with a cluster issuer ``demo`` and two issuers of ``team-a``."""
     bench.with_ready_issuer()
     for name in ("one", "two"):
         bench.issuers["VaultIssuer"].upsert(issuer_object(name, "team-a"))
-    return RequestTurns(bench.stores, bench.issuers, bench.delivery, bench.limits)
+    return RequestFlows(bench.stores, bench.issuers, bench.delivery, bench.limits)
 
 
 def add(bench: Bench, name: str, namespace: str, issuer: str, kind: str = "VaultClusterIssuer") -> RequestKey:
@@ -33,7 +33,7 @@ def add(bench: Bench, name: str, namespace: str, issuer: str, kind: str = "Vault
 
 
 def test_requests_of_one_issuer_share_its_gate_and_namespaces_take_turns(
-    bench: Bench, turns: RequestTurns
+    bench: Bench, turns: RequestFlows
 ) -> None:
     one = turns.place(add(bench, "r1", "team-a", "demo"))
     other = turns.place(add(bench, "r2", "team-b", "demo"))
@@ -42,7 +42,7 @@ def test_requests_of_one_issuer_share_its_gate_and_namespaces_take_turns(
 
 
 def test_issuers_of_a_namespace_have_gates_of_their_own_and_its_turns(
-    bench: Bench, turns: RequestTurns
+    bench: Bench, turns: RequestFlows
 ) -> None:
     one = turns.place(add(bench, "r1", "team-a", "one", "VaultIssuer"))
     two = turns.place(add(bench, "r2", "team-a", "two", "VaultIssuer"))
@@ -52,7 +52,7 @@ def test_issuers_of_a_namespace_have_gates_of_their_own_and_its_turns(
 
 
 def test_issuers_that_are_not_there_have_one_turn_together_and_no_gate(
-    bench: Bench, turns: RequestTurns
+    bench: Bench, turns: RequestFlows
 ) -> None:
     places = [turns.place(add(bench, f"r{n}", "team-a", f"invented-{n}")) for n in range(3)]
     places.append(turns.place(add(bench, "bad", "team-a", "demo", "Issuer")))
@@ -60,7 +60,7 @@ def test_issuers_that_are_not_there_have_one_turn_together_and_no_gate(
     assert {(one.tenant, one.limiter, one.flow) for one in places} == {(None, UNLIMITED, "team-a")}
 
 
-def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, turns: RequestTurns) -> None:
+def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, turns: RequestFlows) -> None:
     for name in ("ann", "ben"):
         bench.stores[KubernetesCSR].upsert(signing_request(f"of-{name}", username=name))
     places = [turns.place(RequestKey("", f"of-{name}")) for name in ("ann", "ben")]
@@ -68,7 +68,7 @@ def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, turns: Re
     assert places[0].limiter is bench.limits.gate(CLUSTER_ISSUER)
 
 
-def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, turns: RequestTurns) -> None:
+def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, turns: RequestFlows) -> None:
     key = add(bench, "r1", "team-a", "demo")
     request = bench.stores[CertificateRequest].get(key)
     assert request is not None
@@ -86,13 +86,13 @@ def test_revocations_take_turns_by_issuer(bench: Bench) -> None:
         obj = certificate_request(name, issuer=issuer)
         obj["metadata"]["finalizers"] = [FINALIZER]
         store.upsert(obj)
-    place = of_revocations(store)
+    place = revocation_flow(store)
     tenants = [place(RequestKey("team-a", name)).tenant for name in ("a", "b", "gone")]
     assert tenants == [("VaultClusterIssuer", "one"), ("VaultClusterIssuer", "two"), None]
 
 
 def test_hanging_requests_of_namespaces_leave_workers_for_cluster_issuers(
-    bench: Bench, turns: RequestTurns
+    bench: Bench, turns: RequestFlows
 ) -> None:
     line = parted(turns.place, 64)
     for number in range(20):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.scheduling.checks import CheckTurns
+from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.scheduling.lookups import EACH, NAMESPACE, ControllerLoop
 from issuer.requests.issuers import IssuerKey
 
@@ -90,7 +90,7 @@ def test_an_error_is_the_callers(servers: NameServers) -> None:
 
 def test_checks_look_names_up_for_their_namespace() -> None:
     async def main() -> list[str]:
-        turns = CheckTurns({"VaultIssuer": {}}, 4, longest=60)  # type: ignore[dict-item]
+        turns = CheckFlows({"VaultIssuer": {}}, 4, longest=60)  # type: ignore[dict-item]
         key = IssuerKey("VaultIssuer", "team-a", "one")
 
         async def check() -> str:
