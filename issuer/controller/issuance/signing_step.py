@@ -183,7 +183,7 @@ class SigningStep:
         wanted.before_sending()  # a signer asks again, once it has logged in
         started, result = time.perf_counter(), "error"
         try:
-            with span("sign"), self.limits.gate(work.issuer).call(work.request.key):
+            with span("sign"), self.limits.limiter(work.issuer).call(work.request.key):
                 signed = await shared.signer.sign(wanted)
             result = "signed"
             return signed
@@ -282,7 +282,7 @@ class SigningStep:
         if error.reason in ISSUER_WIDE:
             return self._issuer_trouble(key, error)
         if error.reason == RATE_LIMITED:
-            self.limits.gate(key).pause(error.after)
+            self.limits.limiter(key).pause(error.after)
         return PutOff(error.reason, error.message, error.after)
 
     def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:

@@ -53,7 +53,7 @@ class TookLong(Exception):
     """A check did not end quickly: its next turn is among those that may take long."""
 
 
-class CheckGate:
+class CheckLimiter:
     """At most so many checks of one namespace at once."""
 
     def __init__(self, most: int) -> None:
@@ -77,17 +77,17 @@ class CheckGate:
 
 
 @dataclass(slots=True, eq=False)
-class _Gates:
-    """The gate of each namespace, for as long as anything stands before it or was admitted by it."""
+class _Limiters:
+    """The limiter of each namespace, for as long as anything stands before it or was admitted by it."""
 
     most: int
-    found: WeakValueDictionary[tuple[Part, str], CheckGate]
+    found: WeakValueDictionary[tuple[Part, str], CheckLimiter]
 
-    def of(self, part: Part, namespace: str) -> CheckGate:
-        gate = self.found.get((part, namespace))
-        if gate is None:
-            gate = self.found[part, namespace] = CheckGate(self.most)
-        return gate
+    def of(self, part: Part, namespace: str) -> CheckLimiter:
+        limiter = self.found.get((part, namespace))
+        if limiter is None:
+            limiter = self.found[part, namespace] = CheckLimiter(self.most)
+        return limiter
 
 
 class CheckFlows:
@@ -104,7 +104,7 @@ class CheckFlows:
         self._issuers = issuers
         self._longest = longest
         self._clock = clock
-        self._gates = _Gates(max(1, workers // EACH), WeakValueDictionary())
+        self._limiters = _Limiters(max(1, workers // EACH), WeakValueDictionary())
         self._slow: OrderedDict[tuple[str, str], None] = OrderedDict()
         self.fair_queue: PartitionedQueue[IssuerKey] = PartitionedQueue(
             self.place, self.part, dict.fromkeys(Part, workers)
@@ -116,8 +116,8 @@ class CheckFlows:
         server = self._server(key)
         if not key.namespace:
             return QueueKey(server, UNLIMITED, key)
-        gate: Limiter[IssuerKey] = self._gates.of(self.part(key), key.namespace)
-        return QueueKey(key.namespace, gate, server)
+        limiter: Limiter[IssuerKey] = self._limiters.of(self.part(key), key.namespace)
+        return QueueKey(key.namespace, limiter, server)
 
     def part(self, key: IssuerKey) -> Part:
         """Which workers check it, by what is known of its server now."""

@@ -51,7 +51,7 @@ class RequestFlows:
         # Anyone can name issuers that don't exist: they have one turn together, not one each.
         if issuer is None or self.issuers[issuer.kind].get(issuer) is None:
             return QueueKey(None, UNLIMITED, flow)
-        return QueueKey(_tenant(issuer), self.limits.gate(issuer), flow)
+        return QueueKey(_tenant(issuer), self.limits.limiter(issuer), flow)
 
 
 def _tenant(issuer: IssuerKey) -> tuple[str, str]:

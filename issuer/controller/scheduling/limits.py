@@ -71,7 +71,7 @@ def _rate(limit: RateLimit) -> tuple[int, int]:
     return rate, limit.burst or rate
 
 
-class IssuerGate:
+class IssuerLimiter:
     """Lets requests of one issuer go, or says why none may.
 
     ``limit`` is its ``spec.rateLimit`` as it is now; ``concurrent`` holds where that says nothing. ``told``
@@ -82,12 +82,12 @@ class IssuerGate:
         self,
         limit: Callable[[], RateLimit | None],
         concurrent: int,
-        told: Callable[[str, float], None],
+        throttled: Callable[[str, float], None],
         clock: Clock = time.monotonic,
     ) -> None:
         self._limit = limit
         self._concurrent = concurrent
-        self._told = told
+        self._on_wait = throttled
         self._clock = clock
         self._bucket = Bucket()
         self._in_hand = 0
@@ -128,7 +128,7 @@ class IssuerGate:
 
     def waited(self, reason: str, seconds: float) -> None:
         """Requests were held back."""
-        self._told(reason, seconds)
+        self._on_wait(reason, seconds)
 
     @contextmanager
     def call(self, key: RequestKey) -> Iterator[None]:
@@ -169,19 +169,19 @@ class Unlimited:
 
 
 class Limits:
-    """The gate of each issuer; ``concurrent`` is for those whose spec says nothing of it."""
+    """The limiter of each issuer; ``concurrent`` is for those whose spec says nothing of it."""
 
     def __init__(self, registry: IssuerRegistry, metrics: Metrics, concurrent: int) -> None:
         self._registry = registry
         self._metrics = metrics
         self._concurrent = concurrent
-        self._gates: dict[IssuerKey, IssuerGate] = {}
+        self._limiters: dict[IssuerKey, IssuerLimiter] = {}
 
-    def gate(self, issuer: IssuerKey) -> IssuerGate:
-        """The issuer's gate, made when it is asked for first."""
-        found = self._gates.get(issuer)
+    def limiter(self, issuer: IssuerKey) -> IssuerLimiter:
+        """The issuer's limiter, made when it is asked for first."""
+        found = self._limiters.get(issuer)
         if found is None:
-            found = self._gates[issuer] = IssuerGate(
+            found = self._limiters[issuer] = IssuerLimiter(
                 lambda: self._spec(issuer),
                 self._concurrent,
                 partial(self._waited, issuer),
@@ -195,9 +195,9 @@ class Limits:
 
     def forget(self, issuer: IssuerKey) -> None:
         """The issuer is gone."""
-        gate = self._gates.get(issuer)
-        if gate is not None and gate.idle:
-            del self._gates[issuer]
+        limiter = self._limiters.get(issuer)
+        if limiter is not None and limiter.idle:
+            del self._limiters[issuer]
 
     def _spec(self, issuer: IssuerKey) -> RateLimit | None:
         entry = self._registry.find(issuer)

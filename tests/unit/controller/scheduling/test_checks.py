@@ -165,7 +165,7 @@ def test_nothing_is_kept_of_namespaces_that_wait_for_nothing(bench: Bench, flows
         for key in take_all(flows):
             flows.fair_queue.done(key)
     gc.collect()
-    assert not flows._gates.found
+    assert not flows._limiters.found
 
 
 async def test_a_check_that_took_long_is_no_verdict(bench: Bench, flows: CheckFlows, hasty: None) -> None:

@@ -37,7 +37,7 @@ def test_requests_of_one_issuer_share_its_gate_and_namespaces_take_turns(
 ) -> None:
     one = turns.place(add(bench, "r1", "team-a", "demo"))
     other = turns.place(add(bench, "r2", "team-b", "demo"))
-    assert one.limiter is other.limiter is bench.limits.gate(CLUSTER_ISSUER)
+    assert one.limiter is other.limiter is bench.limits.limiter(CLUSTER_ISSUER)
     assert (one.tenant, one.flow, other.tenant, other.flow) == (one.tenant, "team-a", one.tenant, "team-b")
 
 
@@ -65,7 +65,7 @@ def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, turns: Re
         bench.stores[KubernetesCSR].upsert(signing_request(f"of-{name}", username=name))
     places = [turns.place(RequestKey("", f"of-{name}")) for name in ("ann", "ben")]
     assert [one.flow for one in places] == ["ann", "ben"]
-    assert places[0].limiter is bench.limits.gate(CLUSTER_ISSUER)
+    assert places[0].limiter is bench.limits.limiter(CLUSTER_ISSUER)
 
 
 def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, turns: RequestFlows) -> None:

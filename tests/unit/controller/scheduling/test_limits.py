@@ -1,4 +1,4 @@
-"""What an issuer may have at once, by its gate."""
+"""What an issuer may have at once, by its limiter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer.api.issuers import RateLimit
-from issuer.controller.scheduling.limits import LONGEST_PAUSE, SILENT_AFTER, IssuerGate
+from issuer.controller.scheduling.limits import LONGEST_PAUSE, SILENT_AFTER, IssuerLimiter
 from issuer.kube.queues.fairqueue import Throttled
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
@@ -47,12 +47,12 @@ def clock() -> Clock:
     return Clock()
 
 
-def gate(spec: Spec, clock: Clock, concurrent: int = 16) -> IssuerGate:
-    return IssuerGate(spec, concurrent, lambda _reason, _seconds: None, clock)
+def limiter(spec: Spec, clock: Clock, concurrent: int = 16) -> IssuerLimiter:
+    return IssuerLimiter(spec, concurrent, lambda _reason, _seconds: None, clock)
 
 
-def let_go(one: IssuerGate, most: int = 100) -> int:
-    """How many requests go until the gate closes; each signs and ends at once."""
+def let_go(one: IssuerLimiter, most: int = 100) -> int:
+    """How many requests go until the limiter closes; each signs and ends at once."""
     for number in range(most):
         if one.throttled() is not None:
             return number
@@ -65,7 +65,7 @@ def let_go(one: IssuerGate, most: int = 100) -> int:
 
 def test_no_more_are_in_hand_than_the_flag_says_or_the_spec(clock: Clock) -> None:
     spec = Spec()
-    one = gate(spec, clock, concurrent=3)
+    one = limiter(spec, clock, concurrent=3)
     for number in range(3):
         assert one.throttled() is None
         one.admit(key(number))
@@ -80,7 +80,7 @@ def test_no_more_are_in_hand_than_the_flag_says_or_the_spec(clock: Clock) -> Non
 
 
 def test_a_burst_goes_at_once_and_then_as_many_a_second_as_the_rate(clock: Clock) -> None:
-    one = gate(Spec(perSecond=4, burst=10), clock)
+    one = limiter(Spec(perSecond=4, burst=10), clock)
     assert let_go(one) == 10
     assert one.throttled() == Throttled("rate", 0.25)
     clock.now += 0.25
@@ -92,11 +92,11 @@ def test_a_burst_goes_at_once_and_then_as_many_a_second_as_the_rate(clock: Clock
 
 
 def test_without_a_burst_it_is_one_seconds_worth(clock: Clock) -> None:
-    assert let_go(gate(Spec(perSecond=7), clock)) == 7
+    assert let_go(limiter(Spec(perSecond=7), clock)) == 7
 
 
 def test_a_request_that_does_not_sign_gives_its_token_back(clock: Clock) -> None:
-    one = gate(Spec(perSecond=1), clock)
+    one = limiter(Spec(perSecond=1), clock)
     for number in range(50):
         assert one.throttled() is None
         one.admit(key(number))
@@ -107,7 +107,7 @@ def test_a_request_that_does_not_sign_gives_its_token_back(clock: Clock) -> None
 
 
 def test_a_signing_call_no_token_was_set_aside_for_is_paid_later(clock: Clock) -> None:
-    one = gate(Spec(perSecond=2, burst=2), clock)
+    one = limiter(Spec(perSecond=2, burst=2), clock)
     one.admit(key(1))
     for _ in range(3):  # as when a call is repeated for a shorter life
         with one.call(key(1)):
@@ -118,7 +118,7 @@ def test_a_signing_call_no_token_was_set_aside_for_is_paid_later(clock: Clock) -
 
 def test_a_limit_that_is_set_later_holds_from_then_on(clock: Clock) -> None:
     spec = Spec()
-    one = gate(spec, clock)
+    one = limiter(spec, clock)
     assert let_go(one, 30) == 30
     spec.set(perSecond=2)
     assert let_go(one) == 2
@@ -136,7 +136,7 @@ def test_in_any_time_vault_sees_no_more_than_burst_and_rate(
 ) -> None:
     """Each step: time goes by, some requests are handed out, and those in hand sign or end without."""
     clock = Clock()
-    one = gate(Spec(perSecond=rate, burst=burst), clock)
+    one = limiter(Spec(perSecond=rate, burst=burst), clock)
     hands: list[RequestKey] = []
     calls: list[float] = []
     made = 0
@@ -159,7 +159,7 @@ def test_in_any_time_vault_sees_no_more_than_burst_and_rate(
 
 
 def test_an_issuer_whose_calls_go_unanswered_gets_no_further_requests(clock: Clock) -> None:
-    one = gate(Spec(), clock)
+    one = limiter(Spec(), clock)
     for number in range(2):
         one.admit(key(number))
     with one.call(key(0)):
@@ -174,7 +174,7 @@ def test_an_issuer_whose_calls_go_unanswered_gets_no_further_requests(clock: Clo
 
 
 def test_vaults_429_holds_back_the_whole_issuer_for_as_long_as_it_says(clock: Clock) -> None:
-    one = gate(Spec(), clock)
+    one = limiter(Spec(), clock)
     one.pause(7)
     one.pause(3)
     assert one.throttled() == Throttled("vault", 7)
@@ -191,7 +191,7 @@ async def test_a_429_met_by_one_request_pauses_the_others(bench: Bench) -> None:
     bench.signer.signs.append(Retry("VaultRateLimited", "too many requests", after=30))
     bench.kube.accepts_status()
     await bench.reconcile()
-    closed = bench.limits.gate(CLUSTER_ISSUER).throttled()
+    closed = bench.limits.limiter(CLUSTER_ISSUER).throttled()
     assert closed is not None
     assert (closed.reason, 29 < (closed.seconds or 0) <= 30) == ("vault", True)
 
@@ -202,21 +202,21 @@ async def test_a_signing_call_spends_the_issuers_token(bench: Bench) -> None:
     assert spec is not None
     limit = RateLimit.model_validate({"perSecond": 1})
     bench.registry.entry(CLUSTER_ISSUER).spec = spec.model_copy(update={"rate_limit": limit})
-    gate = bench.limits.gate(CLUSTER_ISSUER)
-    assert gate.throttled() is None
+    limiter = bench.limits.limiter(CLUSTER_ISSUER)
+    assert limiter.throttled() is None
     bench.kube.accepts_status()
     await bench.reconcile()
-    closed = gate.throttled()
+    closed = limiter.throttled()
     assert closed is not None
     assert closed.reason == "rate"
 
 
 def test_of_an_issuer_that_is_gone_nothing_is_kept(bench: Bench) -> None:
     issuer = IssuerKey("VaultIssuer", "team-a", "short-lived")
-    gate = bench.limits.gate(issuer)
-    gate.admit(key(1))
+    limiter = bench.limits.limiter(issuer)
+    limiter.admit(key(1))
     bench.limits.forget(issuer)
-    assert bench.limits.gate(issuer) is gate, "a request of it is still in hand"
-    gate.done(key(1))
+    assert bench.limits.limiter(issuer) is limiter, "a request of it is still in hand"
+    limiter.done(key(1))
     bench.limits.forget(issuer)
-    assert bench.limits.gate(issuer) is not gate
+    assert bench.limits.limiter(issuer) is not limiter
