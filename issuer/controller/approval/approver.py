@@ -11,7 +11,7 @@ from typing import Any
 
 from issuer.api.group import GROUP, POLICY_PLURAL
 from issuer.controller.approval.policies import PolicyStore
-from issuer.controller.state.outcomes import Denied, Failed, PutOff, Unapproved, Unprocessed
+from issuer.controller.state.outcomes import AwaitingApproval, Denied, Failed, RetryLater, Unprocessed
 from issuer.controller.state.stores import NamespaceStore
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
@@ -152,13 +152,13 @@ class Approver:
 
     async def evaluate(
         self, request: Request, csr: CertificateSigningRequest, mode: str, *, policy_only: bool = False
-    ) -> Approval | Unapproved | Denied | Failed | Unprocessed | PutOff:
+    ) -> Approval | AwaitingApproval | Denied | Failed | Unprocessed | RetryLater:
         """What becomes of the request under ``Policy`` or ``External`` approval.
 
         ``policy_only``: Vault signs whatever is asked there, so another approver's word is never enough.
         """
         if mode == "External" and not request.approved:
-            return Unapproved()
+            return AwaitingApproval()
         if csr.contents.defects:
             return self._invalid(request, csr)
         if mode == "External" and not policy_only and not self.policies.may_select(_reference(request)):
@@ -167,7 +167,7 @@ class Approver:
             decision = await self.decide(request, csr, policy_only=policy_only)
         except KubeError as error:
             retry = kubernetes_retry(error, "ask who may use the policies")
-            return PutOff(retry.reason, retry.message)
+            return RetryLater(retry.reason, retry.message)
         if decision.verdict is not PolicyVerdict.UNPROCESSED:
             self.evaluations.forget(request)
         self._count(decision)

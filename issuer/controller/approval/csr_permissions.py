@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from issuer.controller.access.permissions import SigningRights, signing_forbidden_text
 from issuer.controller.issuance.delivery import PendingDelivery
-from issuer.controller.state.outcomes import Failed, PutOff, Unprocessed
+from issuer.controller.state.outcomes import Failed, RetryLater, Unprocessed
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
@@ -29,7 +29,7 @@ class CSRPermissions:
     rights: SigningRights
     _blocked: dict[IssuerKey, str] = field(default_factory=dict)
 
-    async def may_reference(self, request: Request) -> Failed | PutOff | None:
+    async def may_reference(self, request: Request) -> Failed | RetryLater | None:
         """None where the requester may name this issuer; raises BadSpec when none is named.
 
         A VaultIssuer belongs to its namespace: the requester needs ``reference`` on ``signers`` there. The
@@ -43,7 +43,7 @@ class CSRPermissions:
                     return None
         except KubeError as error:
             retry = kubernetes_retry(error, "ask who may reference the signer")
-            return PutOff(retry.reason, retry.message)
+            return RetryLater(retry.reason, retry.message)
         return Failed(
             f"the requester may not use {request.issuer}: it needs the verb reference on "
             f"signers.{self._group(request)}, resourceNames {request.issuer.name}, in the namespace "
@@ -70,18 +70,18 @@ class CSRPermissions:
     def _group(request: KubernetesCSR) -> str:
         return request.issuer_kinds[request.issuer.kind].group
 
-    async def may_sign(self, request: Request) -> Unprocessed | PutOff | None:
+    async def may_sign(self, request: Request) -> Unprocessed | RetryLater | None:
         """None where an answer can be written; it is asked before anything is judged or signed."""
         if not isinstance(request, KubernetesCSR):
             return None
         refused = self._blocked.get(request.issuer)
         if refused is not None:
-            return PutOff("StatusWriteRefused", refused)
+            return RetryLater("StatusWriteRefused", refused)
         try:
             if await self.rights.may_sign(request.issuer):
                 return None
         except SigningError as error:
-            return PutOff(error.reason, error.message)
+            return RetryLater(error.reason, error.message)
         return Unprocessed(
             f"SigningForbidden: {signing_forbidden_text(self.rights.signer_names(request.issuer))}"
         )

@@ -23,13 +23,13 @@ from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.defects import INTERNAL_ERROR, Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.outcomes import (
+    AwaitingApproval,
     Denied,
     Failed,
     Issued,
     NeedsFinalizer,
     Outcome,
-    PutOff,
-    Unapproved,
+    RetryLater,
     Unprocessed,
     Waiting,
 )
@@ -147,7 +147,7 @@ class RequestReconciler:
         try:
             return await self._decide(request, audit)
         except Exception as error:  # noqa: BLE001 - whatever it is, the requester is told, and it is tried again
-            return PutOff(INTERNAL_ERROR, self.defects.note("requests", request.key, error))
+            return RetryLater(INTERNAL_ERROR, self.defects.note("requests", request.key, error))
 
     async def _decide(self, request: Request, audit: AuditRecord) -> Outcome:
         if request.denied:
@@ -157,7 +157,7 @@ class RequestReconciler:
         if pending is not None:
             return Issued(pending)
         if request.only_others_approve and not request.approved:
-            return Unapproved()
+            return AwaitingApproval()
         try:
             key = request.issuer
             refusal = await self.csr_permissions.may_reference(request)
@@ -167,7 +167,7 @@ class RequestReconciler:
             if isinstance(entry, Waiting):
                 return entry
             if entry.external and not request.approved:
-                return Unapproved()
+                return AwaitingApproval()
             asked = _asked(request)
         except BadSpec as error:
             return Failed(str(error), error.reason)
@@ -251,12 +251,12 @@ class RequestReconciler:
             case Failed(message, reason):
                 await self._answer(request, request.failed(self.now(), reason, message))
                 self._ended(request, audit, "failed", reason, message)
-            case Unapproved():
+            case AwaitingApproval():
                 self.queue.forget(request.key)
             case NeedsFinalizer():
                 await self._add_finalizer(request)
-            case Unprocessed() | Waiting() | PutOff():
-                await self._put_off(request, outcome)
+            case Unprocessed() | Waiting() | RetryLater():
+                await self._retry_later(request, outcome)
 
     async def _add_finalizer(self, request: Request) -> None:
         """The write before signing; then the next attempt signs."""
@@ -265,14 +265,14 @@ class RequestReconciler:
         try:
             self._store(request.key).refresh(await self.finalizer.add(request))
         except SigningError as error:
-            await self._put_off(request, PutOff(error.reason, error.message))
+            await self._retry_later(request, RetryLater(error.reason, error.message))
         except (Forbidden, Invalid) as error:
             # Not the issuer's: admission rules of one namespace can refuse this, too.
-            await self._put_off(request, PutOff(REVOCATION_FORBIDDEN, str(error)))
+            await self._retry_later(request, RetryLater(REVOCATION_FORBIDDEN, str(error)))
         else:
             self.queue.add(request.key)
 
-    async def _put_off(self, request: Request, outcome: Unprocessed | Waiting | PutOff) -> None:
+    async def _retry_later(self, request: Request, outcome: Unprocessed | Waiting | RetryLater) -> None:
         """Arrange for the next look, then say why there is none yet."""
         match outcome:
             case Unprocessed(message):
@@ -283,7 +283,7 @@ class RequestReconciler:
                 self._wait(request.key, key)
                 if tell:
                     await self._tell(request, message)
-            case PutOff(reason, message, after, tell):
+            case RetryLater(reason, message, after, tell):
                 self.queue.retry(request.key, after)
                 self.metrics.put_off(reason)
                 if tell:

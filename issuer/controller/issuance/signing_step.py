@@ -18,7 +18,7 @@ from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.ca_expiry import CAEndsTooSoon, CAValidity, requested_lifetime, shortened
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
-from issuer.controller.state.outcomes import Failed, Issued, Outcome, PutOff, Waiting
+from issuer.controller.state.outcomes import Failed, Issued, Outcome, RetryLater, Waiting
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import Request, RequestKey
@@ -80,7 +80,9 @@ _RESULTS = {
     signing.IssuerBroken: "issuer_broken",
     _NotOurs: "not_sent",
 }
-_PUT_OFF = PutOff("LeaseNotHeld", "the Lease does not last until Vault must have answered", tell=False)
+_LEASE_TOO_SHORT = RetryLater(
+    "LeaseNotHeld", "the Lease does not last until Vault must have answered", tell=False
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +124,7 @@ class SigningStep:
             self.registry.trust(entry.key)
             return outcome
         except _NotOurs:
-            return _PUT_OFF
+            return _LEASE_TOO_SHORT
         except CAEndsTooSoon as error:
             self.registry.trust(entry.key)
             return Failed(str(error), error.reason)
@@ -283,7 +285,7 @@ class SigningStep:
             return self._issuer_trouble(key, error)
         if error.reason == RATE_LIMITED:
             self.limits.limiter(key).pause(error.after)
-        return PutOff(error.reason, error.message, error.after)
+        return RetryLater(error.reason, error.message, error.after)
 
     def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:
         """The whole issuer can't sign: tell it, and have it checked soon."""

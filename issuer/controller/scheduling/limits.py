@@ -74,7 +74,7 @@ def _rate(limit: RateLimit) -> tuple[int, int]:
 class IssuerLimiter:
     """Lets requests of one issuer go, or says why none may.
 
-    ``limit`` is its ``spec.rateLimit`` as it is now; ``concurrent`` holds where that says nothing. ``told``
+    ``limit`` is its ``spec.rateLimit`` as it is now; ``concurrent`` holds where that says nothing. `on_wait`
     hears how long requests stood before it, and why.
     """
 
@@ -82,12 +82,12 @@ class IssuerLimiter:
         self,
         limit: Callable[[], RateLimit | None],
         concurrent: int,
-        throttled: Callable[[str, float], None],
+        on_wait: Callable[[str, float], None],
         clock: Clock = time.monotonic,
     ) -> None:
         self._limit = limit
         self._concurrent = concurrent
-        self._on_wait = throttled
+        self._on_wait = on_wait
         self._clock = clock
         self._bucket = Bucket()
         self._in_hand = 0

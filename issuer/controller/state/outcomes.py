@@ -31,7 +31,7 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True)
-class Unapproved:
+class AwaitingApproval:
     """It waits for another approver: nothing is written, the approval's event wakes it."""
 
 
@@ -68,7 +68,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class PutOff:
+class RetryLater:
     """A passing fault met this request: tried again after ``after`` seconds, or with backoff.
 
     ``tell`` is False where the request's own status is not the place to say so.
@@ -80,4 +80,4 @@ class PutOff:
     tell: bool = True
 
 
-Outcome = Issued | Denied | Unapproved | Unprocessed | NeedsFinalizer | Failed | Waiting | PutOff
+Outcome = Issued | Denied | AwaitingApproval | Unprocessed | NeedsFinalizer | Failed | Waiting | RetryLater

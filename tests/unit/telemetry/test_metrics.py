@@ -193,7 +193,7 @@ def test_every_reason_why_a_request_fails_is_listed() -> None:
 
 def test_every_reason_why_an_attempt_is_put_off_is_listed() -> None:
     controller = modules("controller")
-    found = {*words("PutOff", *controller), *words("Retry", *modules("signing"))}
+    found = {*words("RetryLater", *controller), *words("Retry", *modules("signing"))}
     issuer_wide = {"VaultSealed", "VaultUnreachable", "STSUnavailable"}
     assert found - issuer_wide - set(PUT_OFFS) == set()
     assert "LeaseNotHeld" in found
@@ -232,7 +232,7 @@ async def test_an_issuer_that_is_gone_leaves_no_series_even_when_its_requests_wa
     limits = Limits(registry, metrics, concurrent=1)
     key = IssuerKey("VaultClusterIssuer", "", "demo")
     registry.entry(key).uid = "uid-1"
-    gate = limits.gate(key)
+    gate = limits.limiter(key)
     gate.waited("concurrent", 1.5)
     metrics.issuer_ready.labels(*key).set(1)
     metrics.ca_not_after.labels(*key).set(1)

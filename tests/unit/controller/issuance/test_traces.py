@@ -82,7 +82,7 @@ async def test_an_attempt_without_an_answer_says_what_it_came_to(
     await bench.reconcile()
     await sent(traces)
     (root,), (sign,) = collected.named("request"), collected.named("sign")
-    assert root.attributes["vault_issuer.came_to"] == "PutOff"
+    assert root.attributes["vault_issuer.came_to"] == "RetryLater"
     assert "vault_issuer.outcome" not in root.attributes
     assert sign.error == "Retry"
     assert b"vault.example.test" not in collected.raw  # texts of errors are the log's
