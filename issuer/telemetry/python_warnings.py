@@ -47,7 +47,7 @@ class WarningLog:
         tell(
             "python warning",
             category=category.__name__,
-            told=" ".join(text.split()),
+            message=" ".join(text.split()),
             place=f"{PurePath(filename).name}:{lineno}",
             times=times,
         )

@@ -100,7 +100,7 @@ def test_each_request_has_one_json_line_with_its_story(
     assert issued["serial"] in str(stored["status"]["conditions"])
     assert issued["not_after"].startswith("202")
     assert lines[f"{namespace}/denied"]["decision"] == "denied by policy"
-    assert "www.elsewhere.test" in lines[f"{namespace}/denied"]["told"]
+    assert "www.elsewhere.test" in lines[f"{namespace}/denied"]["message"]
     refused = lines[f"{namespace}/refused"]
     assert (refused["event"], refused["reason"]) == ("failed", "RefusedByVault")
     for one in (lines[name] for name in asked):

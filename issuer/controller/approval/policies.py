@@ -186,4 +186,4 @@ class PolicyReconciler:
             self.queue.retry(name)
             return
         self.store.refresh(written)
-        log.info("policy", policy=name, ready=problem is None, told=wanted["message"])
+        log.info("policy", policy=name, ready=problem is None, message=wanted["message"])

@@ -115,7 +115,7 @@ class Prober:
             issuer=str(target.issuer),
             broken=run.stage.value if run.stage is not None else None,
             seconds=round(run.seconds, 3),
-            told=run.message,
+            message=run.message,
         )
 
 

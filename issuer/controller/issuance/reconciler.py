@@ -299,9 +299,9 @@ class RequestReconciler:
     ) -> None:
         """A final answer that is no certificate: one log line, and an event where it is our decision."""
         self.metrics.answered(outcome, reason)
-        told = message or "by another approver"
-        audit.write(outcome, reason, request, self.now(), told=told)
-        self.delivery.recent.add(answer_to(request, outcome, told, self.now()))
+        text = message or "by another approver"
+        audit.write(outcome, reason, request, self.now(), message=text)
+        self.delivery.recent.add(answer_to(request, outcome, text, self.now()))
         if message is not None:
             self.recorder.warning(request.object, outcome.capitalize(), message)
 

@@ -269,7 +269,7 @@ class IssuerReconciler:
         _log_warnings(key, obj, verdict)
         if changed:
             log.info(
-                "issuer", issuer=str(key), ready=verdict.ready, reason=verdict.reason, told=verdict.message
+                "issuer", issuer=str(key), ready=verdict.ready, reason=verdict.reason, message=verdict.message
             )
             record = self.recorder.normal if verdict.ready else self.recorder.warning
             record(new, verdict.reason, verdict.message)
@@ -283,7 +283,7 @@ def _log_warnings(key: IssuerKey, obj: dict[str, Any], verdict: Verdict) -> None
     old = (obj.get("status") or {}).get("warnings") or ()
     for text in verdict.warnings:
         if text not in old:
-            log.warning("issuer warning", issuer=str(key), told=text)
+            log.warning("issuer warning", issuer=str(key), message=text)
 
 
 def _reference(key: IssuerKey) -> IssuerReference:

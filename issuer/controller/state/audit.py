@@ -63,11 +63,11 @@ class AuditRecord:
         request: Request,
         now: datetime,
         *,
-        told: str = "",
+        message: str = "",
         serial: str = "",
         not_after: datetime | None = None,
     ) -> None:
-        """The one line. ``told`` is why there is no certificate; what is empty is left out."""
+        """The one line. `message` is why there is no certificate; what is empty is left out."""
         ended = time.monotonic()
         line: dict[str, str | float] = {
             "request": str(request.key),
@@ -78,7 +78,7 @@ class AuditRecord:
             "reason": reason,
             "serial": serial,
             "not_after": "" if not_after is None else rfc3339(not_after),
-            "told": bounded(told),
+            "message": bounded(message),
             "trace_id": self.trace.trace_id,
         }
         log.info(

@@ -25,7 +25,7 @@ def test_a_thousand_of_a_place_are_ten_bounded_lines() -> None:
             warnings.warn(f"odd\n\x1b[31m certificate {number} " + "x" * 100_000, UserWarning, stacklevel=1)
     assert [one["times"] for one in lines] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
     assert {one["log_level"] for one in lines} == {"warning"}
-    assert all(one["told"].isprintable() and len(one["told"]) <= 300 for one in lines)
+    assert all(one["message"].isprintable() and len(one["message"]) <= 300 for one in lines)
     assert lines[0]["category"] == "UserWarning"
     assert lines[0]["place"].startswith("test_python_warnings.py:")
     assert "__warningregistry__" not in globals() or len(globals()["__warningregistry__"]) < 10

@@ -98,7 +98,7 @@ async def test_an_issued_request_tells_who_what_policy_serial_and_durations(
         decision="approved by policy",
         policy="everything",
         reason="Issued",
-        told=None,
+        message=None,
     )
     has_durations(line, log_format)
     assert fields(line, log_format, "serial")["serial"]
@@ -113,7 +113,7 @@ async def test_a_denied_request_tells_why(bench: Bench, lines: Lines, log_format
     await bench.reconcile()
     (line,) = lines()
     says(line, log_format, decision="denied by policy", reason="Denied", requester=REQUESTER, serial=None)
-    assert fields(line, log_format, "told")["told"]
+    assert fields(line, log_format, "message")["message"]
     has_durations(line, log_format)
 
 
