@@ -121,18 +121,18 @@ class SigningStep:
         try:
             signed = await self._call(shared, work)
             outcome = await self._accept(shared, signed, work)
-            self.registry.trust(entry.key)
+            self.registry.close_circuit(entry.key)
             return outcome
         except _NotOurs:
             return _LEASE_TOO_SHORT
         except CAEndsTooSoon as error:
-            self.registry.trust(entry.key)
+            self.registry.close_circuit(entry.key)
             return Failed(str(error), error.reason)
         except signing.Failed as error:
-            self.registry.trust(entry.key)  # the CA answered, and it was about this request
+            self.registry.close_circuit(entry.key)  # the CA answered, and it was about this request
             return Failed(f"{error.reason}: {error.message}", error.reason)
         except signing.IssuerBroken as error:
-            entry.suspect = True
+            entry.half_open = True
             entry.stranger = error if isinstance(error, StrangeCA) else None
             return self._issuer_trouble(entry.key, error)
         except signing.Retry as error:

@@ -245,7 +245,7 @@ class IssuerReconciler:
         if not verdict.ready:
             self.queue.retry(key)
             return
-        if not self.registry.entry(key).suspect:
+        if not self.registry.entry(key).half_open:
             self.queue.forget(key)
         again = self.period if verdict.again_in is None else min(self.period, verdict.again_in)
         self.queue.add_after(key, max(again, 0.5))

@@ -71,7 +71,7 @@ class IssuerEntry:
 
     ``uid`` and ``generation`` tell which object was checked: a request uses the
     entry only while they are those of the object the API server has now.
-    ``suspect`` is set when a signing call found it broken although the check
+    ``half_open`` is set when a signing call found it broken although the check
     had passed: then a single request tries first, and the others follow it.
     ``may_approve`` is False where we may not set Approved or Denied for its
     requests but would have to. ``refused`` says which status write with a signed
@@ -91,7 +91,7 @@ class IssuerEntry:
     ready: bool = False
     reason: str = "Pending"
     message: str = "it has not been checked yet"
-    suspect: bool = False
+    half_open: bool = False
     may_approve: bool = True
     refused: str | None = None
     ca_validity: dict[bool, CAValidity] = field(default_factory=dict)
@@ -146,7 +146,7 @@ class IssuerRegistry:
     """All issuers by key; ``wake`` puts a waiting request back into the queue.
 
     A request waits for one issuer at a time. ``settled`` is called when an
-    attempt at a request is over, so that a suspect issuer's next request goes
+    attempt at a request is over, so that a half-open issuer's next request goes
     when the one that went first neither proved it sound nor found it broken.
     """
 
@@ -154,7 +154,7 @@ class IssuerRegistry:
         self._wake = wake
         self._entries: dict[IssuerKey, IssuerEntry] = {}
         self._waits_for: dict[RequestKey, IssuerKey] = {}
-        self._goes_first: dict[RequestKey, IssuerKey] = {}
+        self._probing: dict[RequestKey, IssuerKey] = {}
         self._tls: dict[str, dict[IssuerKey, TLSUse]] = {}
 
     def entry(self, key: IssuerKey) -> IssuerEntry:
@@ -167,7 +167,7 @@ class IssuerRegistry:
 
     def known_waiting(self) -> tuple[RequestKey, ...]:
         """The requests that wait for an issuer, or went first to try one."""
-        return (*self._waits_for, *self._goes_first)
+        return (*self._waits_for, *self._probing)
 
     def wait(self, key: IssuerKey, request: RequestKey) -> None:
         """Remember that a request waits for this issuer."""
@@ -185,10 +185,10 @@ class IssuerRegistry:
 
     def settled(self, request: RequestKey) -> None:
         """An attempt at the request is over."""
-        key = self._goes_first.pop(request, None)
+        key = self._probing.pop(request, None)
         entry = None if key is None else self._entries.get(key)
-        if entry is not None and entry.ready and entry.suspect:
-            self._wake_first(entry)
+        if entry is not None and entry.ready and entry.half_open:
+            self._wake_probe(entry)
 
     def mark_broken(self, key: IssuerKey, reason: str, message: str) -> None:
         """The issuer can't sign now; its requests wait until a check says otherwise.
@@ -202,19 +202,19 @@ class IssuerRegistry:
             self.wake_all(key)
 
     def mark_ready(self, key: IssuerKey) -> None:
-        """The issuer signs; wake its requests, or only one while it is suspect."""
+        """The issuer signs; wake its requests, or only one while it is half open."""
         entry = self.entry(key)
         entry.ready, entry.reason, entry.message = True, "Ready", ""
-        if entry.suspect:
-            self._wake_first(entry)
+        if entry.half_open:
+            self._wake_probe(entry)
         else:
             self.wake_all(key)
 
-    def trust(self, key: IssuerKey) -> None:
+    def close_circuit(self, key: IssuerKey) -> None:
         """A signing call reached the CA and was answered: the others may follow."""
         entry = self.entry(key)
-        if entry.suspect:
-            entry.suspect = False
+        if entry.half_open:
+            entry.half_open = False
             self.wake_all(key)
 
     def wake_all(self, key: IssuerKey) -> None:
@@ -225,10 +225,10 @@ class IssuerRegistry:
                 self._wake_one(entry, request)
             self._tidy(entry)
 
-    def _wake_first(self, entry: IssuerEntry) -> None:
+    def _wake_probe(self, entry: IssuerEntry) -> None:
         first = next(iter(entry.waiting), None)
         if first is not None:
-            self._goes_first[first] = entry.key
+            self._probing[first] = entry.key
             self._wake_one(entry, first)
 
     def _wake_one(self, entry: IssuerEntry, request: RequestKey) -> None:

@@ -140,12 +140,12 @@ async def test_a_refusal_by_the_ca_fails_the_request(bench: Bench) -> None:
     assert "not allowed by this role" in bench.ready["message"]
 
 
-async def test_after_a_broken_issuer_returns_one_request_goes_first(bench: Bench) -> None:
+async def test_after_a_broken_issuer_returns_one_request_probing(bench: Bench) -> None:
     bench.with_ready_issuer().with_request()
     bench.signer.signs.append(IssuerBroken("PermissionDenied", "no capability"))
     bench.kube.accepts_status()
     await bench.reconcile()
-    assert bench.registry.entry(CLUSTER_ISSUER).suspect
+    assert bench.registry.entry(CLUSTER_ISSUER).half_open
     for number in range(5):
         bench.registry.wait(CLUSTER_ISSUER, RequestKey("team-a", f"other-{number}"))
     bench.registry.mark_ready(CLUSTER_ISSUER)
@@ -153,7 +153,7 @@ async def test_after_a_broken_issuer_returns_one_request_goes_first(bench: Bench
     bench.signs()
     bench.kube.accepts_status()
     await bench.reconcile()
-    assert not bench.registry.entry(CLUSTER_ISSUER).suspect
+    assert not bench.registry.entry(CLUSTER_ISSUER).half_open
     assert bench.queue.depth == 6
 
 
@@ -340,7 +340,7 @@ async def test_our_own_pending_does_not_end_the_backoff(bench: Bench) -> None:
 async def test_after_a_suspect_issuer_returns_the_next_goes_when_the_first_is_gone(bench: Bench) -> None:
     bench.with_ready_issuer()
     entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.suspect = True
+    entry.half_open = True
     for number in range(3):
         bench.registry.wait(CLUSTER_ISSUER, RequestKey("team-a", f"r{number}"))
     bench.registry.mark_ready(CLUSTER_ISSUER)
@@ -353,7 +353,7 @@ async def test_after_a_suspect_issuer_returns_the_next_goes_when_the_first_is_go
 async def test_a_refusal_of_one_request_shows_that_the_issuer_works(bench: Bench) -> None:
     bench.with_ready_issuer().with_request()
     entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.suspect = True
+    entry.half_open = True
     bench.registry.wait(CLUSTER_ISSUER, RequestKey("team-a", "other"))
     bench.signer.signs.append(Failed("RefusedByVault", "not allowed by this role"))
     bench.kube.accepts_status()

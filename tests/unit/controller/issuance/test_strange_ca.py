@@ -28,7 +28,7 @@ def knowing(bench: Bench, answer: bool | Exception) -> None:
 def ready(bench: Bench) -> Bench:
     """A request at a Ready issuer that others wait for, and that was found broken before."""
     bench.with_ready_issuer().with_request().signs()
-    bench.registry.entry(CLUSTER_ISSUER).suspect = True
+    bench.registry.entry(CLUSTER_ISSUER).half_open = True
     bench.signer.revokes.append(None)
     bench.kube.accepts_status()
     return bench
@@ -38,7 +38,7 @@ async def test_a_stranger_is_revoked_told_once_and_proves_nothing(ready: Bench) 
     knowing(ready, False)
     await ready.reconcile()
     entry = ready.registry.entry(CLUSTER_ISSUER)
-    assert (entry.ready, entry.reason, entry.suspect) == (False, "UnknownCA", True)
+    assert (entry.ready, entry.reason, entry.half_open) == (False, "UnknownCA", True)
     assert isinstance(entry.stranger, IssuerBroken)
     assert ready.ready["reason"] == "Pending"
     assert len(ready.signer.revoked) == 1

@@ -232,10 +232,10 @@ async def test_a_request_read_anew_is_worked_on_only_if_it_is_still_to_be_answer
 
 
 async def test_a_request_put_down_lets_those_behind_it_go_on(bench: Bench) -> None:
-    """The one that went first to try a suspect issuer is another replica's now."""
+    """The one that went first to try a half-open issuer is another replica's now."""
     bench.with_ready_issuer()
     other = RequestKey("team-a", "two")
-    bench.registry.entry(CLUSTER_ISSUER).suspect = True
+    bench.registry.entry(CLUSTER_ISSUER).half_open = True
     for key in (KEY, other):
         bench.registry.wait(CLUSTER_ISSUER, key)
     bench.registry.mark_ready(CLUSTER_ISSUER)
