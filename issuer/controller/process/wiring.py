@@ -30,7 +30,7 @@ from issuer.controller.process.options import ControllerOptions
 from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.rights import RevocationRights
-from issuer.controller.revocation.store import Both, RevocationStore
+from issuer.controller.revocation.store import FanOut, RevocationStore
 from issuer.controller.scheduling.checks import CALLS, CheckFlows
 from issuer.controller.scheduling.flows import RequestFlows, parted, revocation_flow
 from issuer.controller.scheduling.limits import Limits
@@ -38,7 +38,7 @@ from issuer.controller.state import certificates
 from issuer.controller.state.certificates import CertificateStore
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore, Signal
+from issuer.controller.state.stores import ChangeNotifier, IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
@@ -175,11 +175,11 @@ class Components:
         )
         found["Namespace"] = Reflector(self.client, NAMESPACES, self.namespaces, streamed=True)
         for kind, resource in RBAC.items():
-            found[kind] = Reflector(self.client, resource, Signal(self._rbac_changed), streamed=True)
+            found[kind] = Reflector(self.client, resource, ChangeNotifier(self._rbac_changed), streamed=True)
         found[CertificateRequest.kind] = Reflector(
             self.client,
             CERTIFICATE_REQUESTS,
-            Both(self.stores[CertificateRequest], self.revocations),
+            FanOut(self.stores[CertificateRequest], self.revocations),
             field_selector=f"spec.issuerRef.group={GROUP}",
             keep=lambda obj: CertificateRequest(obj).is_ours,
             streamed=True,

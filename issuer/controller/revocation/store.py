@@ -163,7 +163,7 @@ def _issued_at(request: CertificateRequest) -> datetime | None:
     return parse_time(since) if since else request.created
 
 
-class Both:
+class FanOut:
     """Hands each event to several handlers."""
 
     def __init__(self, *handlers: Store[RequestKey]) -> None:

@@ -305,7 +305,7 @@ class NamespaceStore(Store[str]):
         self._known.pop(key, None)
 
 
-class Signal(Store[str]):
+class ChangeNotifier(Store[str]):
     """Keeps nothing: it only says that something of a kind changed after the first list."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:

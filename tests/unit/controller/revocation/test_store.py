@@ -13,7 +13,7 @@ from issuer.controller.revocation.finalizer import (
     has_finalizer,
     without_finalizer,
 )
-from issuer.controller.revocation.store import Both, RevocationStore
+from issuer.controller.revocation.store import FanOut, RevocationStore
 from issuer.controller.state.stores import RequestStore
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import RequestKey
@@ -124,7 +124,7 @@ def test_a_revision_that_is_no_number_counts_as_none(store: RevocationStore, rev
 
 def test_both_stores_follow_one_watch(store: RevocationStore, woken: list[str]) -> None:
     open_requests = RequestStore(CertificateRequest, lambda _key: None)
-    both = Both(open_requests, store)
+    both = FanOut(open_requests, store)
     both.begin()
     both.add(request_with_finalizer(1, issued=False))
     both.end()

@@ -7,7 +7,7 @@ from functools import partial
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry, SharedSigner
-from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore, Signal
+from issuer.controller.state.stores import ChangeNotifier, IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
@@ -107,7 +107,7 @@ def test_a_namespace_made_again_while_the_watch_was_away_is_not_being_deleted() 
 
 def test_a_signal_is_silent_about_the_first_list_and_loud_about_the_next() -> None:
     told: list[int] = []
-    signal = Signal(lambda: told.append(1))
+    signal = ChangeNotifier(lambda: told.append(1))
     for _ in range(2):
         signal.begin()
         signal.add({"metadata": {"name": "x"}})
