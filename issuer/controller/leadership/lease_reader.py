@@ -14,7 +14,7 @@ from issuer.kube.wire import Object
 
 
 @dataclass(slots=True)
-class View:
+class Membership:
     """One look. Members are named by identity, Leases are whole objects.
 
     ``others`` are live members that count with another number of shards; ``foreign`` are Leases of shards of
@@ -37,7 +37,7 @@ class View:
         return self.free | set(self.holders)
 
 
-class Roster:
+class LeaseReader:
     """Reads the Leases of one group, and remembers when each was seen to change."""
 
     def __init__(
@@ -60,18 +60,18 @@ class Roster:
         """When that Lease was seen to change."""
         return self._seen.setdefault(name, Observation())
 
-    async def read(self) -> View:
+    async def read(self) -> Membership:
         """All Leases of the group; raises KubeError."""
         found = [one async for one in self._list()]
         now = self._clock()
         names = {one["metadata"]["name"] for one in found}
         self._seen = {name: seen for name, seen in self._seen.items() if name in names}
-        view = View()
+        membership = Membership()
         for one in found:
             seen = self.observation(one["metadata"]["name"])
             seen.note(one, now)
-            self._sort(view, one, ended=seen.ended(now))
-        return view
+            self._sort(membership, one, ended=seen.ended(now))
+        return membership
 
     async def _list(self) -> AsyncIterator[Object]:
         token = ""
@@ -88,22 +88,22 @@ class Roster:
             if not token:
                 return
 
-    def _sort(self, view: View, lease: Object, *, ended: bool) -> None:
+    def _sort(self, membership: Membership, lease: Object, *, ended: bool) -> None:
         name, labels = lease["metadata"]["name"], lease["metadata"].get("labels") or {}
         holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
         same = labels.get(SHARDS) == str(self._shards)
         match labels.get(ROLE_LABEL):
             case "member" if ended:
-                view.dead.append(lease)
+                membership.dead.append(lease)
             case "member":
-                (view.members if same else view.others).add(holder)
+                (membership.members if same else membership.others).add(holder)
             case "shard" if same and name in self._numbers:
                 if ended:
-                    view.free.add(self._numbers[name])
+                    membership.free.add(self._numbers[name])
                 else:
-                    view.holders[self._numbers[name]] = holder
+                    membership.holders[self._numbers[name]] = holder
             case "shard":
-                view.foreign.append(lease)
-                view.foreign_held = view.foreign_held or not ended
+                membership.foreign.append(lease)
+                membership.foreign_held = membership.foreign_held or not ended
             case None if name == self._group:
-                view.shared = works_in_shards(lease)
+                membership.shared = works_in_shards(lease)

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from issuer.controller.leadership.lease_labels import unowned
-from issuer.controller.leadership.lease_reader import View
+from issuer.controller.leadership.lease_reader import Membership
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Conflict, NotFound
 from issuer.kube.lease import steady_clock
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 _TELL_AGAIN: Final = 60.0
 
 
-class Layout:
+class ShardProvisioner:
     """Keeps two ways of dividing the work from being in force at once.
 
     Replicas never make a shard's Lease, they only take one that is there. So one that is removed can't be
@@ -35,16 +35,16 @@ class Layout:
         self._shards = shards
         self._told = -_TELL_AGAIN
 
-    async def tend(self, view: View, leads: Callable[[], bool]) -> bool:
+    async def provision(self, membership: Membership, leads: Callable[[], bool]) -> bool:
         """Bring the Leases into line with our number of shards; whether anything was changed.
 
         ``leads`` is asked before each write. Raises KubeError.
         """
-        for lease in view.dead:
+        for lease in membership.dead:
             await self._remove(lease)
-        if view.foreign:
-            return await self._clear(view)
-        missing = sorted(set(range(self._shards)) - view.there)
+        if membership.foreign:
+            return await self._clear(membership)
+        missing = sorted(set(range(self._shards)) - membership.there)
         for number in missing:
             if not leads():
                 return False
@@ -56,19 +56,19 @@ class Layout:
             log.info("shards made", shards=self._shards, made=len(missing))
         return bool(missing)
 
-    async def _clear(self, view: View) -> bool:
+    async def _clear(self, membership: Membership) -> bool:
         """Replicas with another number of shards work until the last of them has ended."""
-        if view.others or view.foreign_held:
+        if membership.others or membership.foreign_held:
             now = steady_clock()
             if now - self._told >= _TELL_AGAIN:
                 self._told = now
                 log.warning(
                     "replicas with another --shards are at work; this one waits for their end",
-                    replicas=sorted(view.others),
+                    replicas=sorted(membership.others),
                     shards=self._shards,
                 )
             return False
-        for lease in view.foreign:
+        for lease in membership.foreign:
             await self._remove(lease)
         return True
 

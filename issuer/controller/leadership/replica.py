@@ -12,11 +12,11 @@ import structlog
 from issuer.api.leases import MEMBER, SHARDS
 from issuer.controller.leadership.assignment import assign, shard_of
 from issuer.controller.leadership.lease_labels import labels, member_name, shard_name
-from issuer.controller.leadership.lease_reader import Roster, View
+from issuer.controller.leadership.lease_reader import LeaseReader, Membership
 from issuer.controller.leadership.ownership import Reconcile
-from issuer.controller.leadership.provisioner import Layout
+from issuer.controller.leadership.provisioner import ShardProvisioner
 from issuer.controller.leadership.shard import RENEW, Phase, Shard
-from issuer.controller.leadership.work import Work
+from issuer.controller.leadership.work import ShardWork
 from issuer.controller.process.options import ControllerOptions
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
@@ -35,7 +35,7 @@ LOOK_SOON: Final = 0.5
 """The same while a shard of ours is about to be given to us."""
 
 
-class Replica:
+class ShardedReplica:
     """This process among the others; an `Ownership`.
 
     ``attach`` joins it with the work before ``run`` is called.
@@ -48,8 +48,8 @@ class Replica:
         self._group = options.lease_name
         self.elector = elector
         elector.lease.annotate = lambda old: {**old, SHARDS: str(self._shards)}
-        self._roster = Roster(client, options.namespace, self._group, self._shards)
-        self._layout = Layout(client, options.namespace, self._group, self._shards)
+        self._lease_reader = LeaseReader(client, options.namespace, self._group, self._shards)
+        self._provisioner = ShardProvisioner(client, options.namespace, self._group, self._shards)
         self._member = self._lease(member_name(self._group, options.identity), create=True)
         self._member.labels = labels(self._group, MEMBER, self._shards)
         self._mine: dict[int, Shard] = {}
@@ -60,10 +60,10 @@ class Replica:
         self._lost = asyncio.Event()
         self.spent = 0.0
         """Seconds of the grace period that leaving took."""
-        self._work: Work
+        self._work: ShardWork
         self._metrics: Metrics
 
-    def attach(self, work: Work, metrics: Metrics) -> None:
+    def attach(self, work: ShardWork, metrics: Metrics) -> None:
         """Join it with what the shards are worked on in."""
         self._work, self._metrics = work, metrics
         metrics.watch("vault_issuer_shards", lambda: float(self._shards))
@@ -201,8 +201,8 @@ class Replica:
         while True:
             soon = False
             try:
-                view = await self._roster.read()
-                soon = await self._follow(view)
+                membership = await self._lease_reader.read()
+                soon = await self._follow(membership)
             except KubeError as error:
                 log.warning("Leases not read", error=_advice(error))
             try:
@@ -212,26 +212,26 @@ class Replica:
                 continue
             self._kick.clear()
 
-    async def _follow(self, view: View) -> bool:
+    async def _follow(self, membership: Membership) -> bool:
         """Act on what was seen; whether something of ours is about to come free."""
-        if self.leads() and await self._layout.tend(view, self.leads):
+        if self.leads() and await self._provisioner.provision(membership, self.leads):
             self._kick.set()
-        wanted = self._wanted(view)
+        wanted = self._wanted(membership)
         for number, shard in self._mine.items():
             shard.wanted(number in wanted)
         coming = False
         for number in wanted - set(self._mine):
-            holder = view.holders.get(number)
-            if number in view.free or holder == self._options.identity:
+            holder = membership.holders.get(number)
+            if number in membership.free or holder == self._options.identity:
                 self._take(number)
             else:
-                coming = coming or holder in view.members
+                coming = coming or holder in membership.members
         return coming
 
-    def _wanted(self, view: View) -> set[int]:
-        if not view.shared:
+    def _wanted(self, membership: Membership) -> set[int]:
+        if not membership.shared:
             return set()  # a single leader works, or nobody has begun
-        members = tuple(sorted(view.members | {self._options.identity}))
+        members = tuple(sorted(membership.members | {self._options.identity}))
         if members != self._members:
             if self._members:
                 log.info("replicas", members=len(members), before=len(self._members))
@@ -276,7 +276,7 @@ class Replica:
             options.identity,
             options.lease_times,
             create=create,
-            observation=self._roster.observation(name),
+            observation=self._lease_reader.observation(name),
         )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from issuer.controller.leadership.lease_labels import WRITTEN, as_written, written
-from issuer.controller.leadership.work import Work
+from issuer.controller.leadership.work import ShardWork
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import Lease
 from issuer.requests.kinds import kind_of
@@ -32,7 +32,7 @@ CALLED_OFF: Final = 60.0
 """Seconds after a hand-over that did not come to its end, until the next one is begun."""
 
 _LOOK: Final = 0.02
-_HURRY: Final = 0.5
+_FLUSH_EVERY: Final = 0.5
 
 
 class Phase(Enum):
@@ -54,7 +54,7 @@ class Shard:
         self,
         number: int,
         lease: Lease,
-        work: Work,
+        work: ShardWork,
         belongs: Callable[[RequestKey], bool],
         metrics: Metrics,
         *,
@@ -184,7 +184,7 @@ class Shard:
         """Begin, and work until it has to be given up and nothing is in flight."""
         await self._learn()
         self.phase = Phase.WORKING
-        self._work.pick_up(self._belongs)
+        self._work.claim(self._belongs)
         over = before not in ("", self.lease.identity)
         self._metrics.shard_handovers.labels("taken_over" if over else "taken").inc()
         seconds = round(time.monotonic() - began, 3)
@@ -218,14 +218,14 @@ class Shard:
 
     async def _drained(self, deadline: float) -> bool:
         """Wait for what is in flight and held; False when it is wanted again, or takes too long."""
-        hurried = 0.0
+        flushed = 0.0
         while self._leave.is_set():
-            if time.monotonic() - hurried >= _HURRY:
-                hurried = time.monotonic()
-                self._work.hurry(self._belongs)
+            if time.monotonic() - flushed >= _FLUSH_EVERY:
+                flushed = time.monotonic()
+                self._work.flush(self._belongs)
             if not self._busy and not self._work.holds_any(self._belongs):
                 self.phase = Phase.DONE
-                self._work.put_down(self._belongs)
+                self._work.release(self._belongs)
                 return True
             if time.monotonic() >= deadline and not self._leave_for_good:
                 self._stay_until = time.monotonic() + CALLED_OFF
@@ -238,7 +238,7 @@ class Shard:
     def _stay(self) -> None:
         """It is worked on as before."""
         self.phase = Phase.WORKING
-        self._work.pick_up(self._belongs)
+        self._work.claim(self._belongs)
 
     async def _hand_over(self, renewing: asyncio.Task[None]) -> bool:
         """Leave word of what was written, and release."""

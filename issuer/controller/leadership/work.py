@@ -26,10 +26,10 @@ log = structlog.get_logger(__name__)
 Belongs = Callable[[RequestKey], bool]
 
 
-class Work(Protocol):
+class ShardWork(Protocol):
     """What a shard needs of the process it is worked on in."""
 
-    def pick_up(self, belongs: Belongs) -> None:
+    def claim(self, belongs: Belongs) -> None:
         """Begin with every unanswered request that belongs."""
         ...
 
@@ -37,7 +37,7 @@ class Work(Protocol):
         """Whether signed certificates that belong are still to be written."""
         ...
 
-    def hurry(self, belongs: Belongs) -> None:
+    def flush(self, belongs: Belongs) -> None:
         """Try to write them now."""
         ...
 
@@ -45,7 +45,7 @@ class Work(Protocol):
         """Whether a signed certificate waits to be written to that request."""
         ...
 
-    def put_down(self, belongs: Belongs) -> None:
+    def release(self, belongs: Belongs) -> None:
         """Forget what was remembered of requests that belong; another replica goes on."""
         ...
 
@@ -79,7 +79,7 @@ class RequestWork:
     unprocessed: UnprocessedRequests
     delivery: Delivery
 
-    def pick_up(self, belongs: Belongs) -> None:
+    def claim(self, belongs: Belongs) -> None:
         """Begin with every unanswered request that belongs."""
         for store in self.stores.values():
             for key in filter(belongs, store.pending()):
@@ -89,7 +89,7 @@ class RequestWork:
         """Whether signed certificates that belong are still to be written."""
         return any(belongs(one.key) for one in self.delivery.all_pending())
 
-    def hurry(self, belongs: Belongs) -> None:
+    def flush(self, belongs: Belongs) -> None:
         """Try to write them now."""
         for one in self.delivery.all_pending():
             if belongs(one.key):
@@ -99,7 +99,7 @@ class RequestWork:
         """Whether a signed certificate waits to be written to that request."""
         return self.delivery.pending(key) is not None
 
-    def put_down(self, belongs: Belongs) -> None:
+    def release(self, belongs: Belongs) -> None:
         """Forget what was remembered of requests that belong; another replica goes on."""
         known: Iterable[RequestKey] = chain(
             *(store.pending() for store in self.stores.values()),

@@ -15,7 +15,7 @@ from issuer.controller.issuance.delivery import PendingDelivery
 from issuer.controller.issuers.reconciler import BuildSigner
 from issuer.controller.leadership.lease_labels import ENDING
 from issuer.controller.leadership.ownership import Alone, OneLeader, Ownership
-from issuer.controller.leadership.replica import Replica
+from issuer.controller.leadership.replica import ShardedReplica
 from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Components
@@ -51,9 +51,9 @@ class Manager:
     ) -> None:
         self.options = options
         self.elector = _elector(options, lease_client or client) if options.leader_elect else None
-        self.replica: Replica | None = None
+        self.replica: ShardedReplica | None = None
         if self.elector is not None and options.sharded:
-            self.replica = Replica(options, lease_client or client, self.elector)
+            self.replica = ShardedReplica(options, lease_client or client, self.elector)
         self.ownership = self.replica or _ownership(options, self.elector)
         self.components = Components(options, client, build_signer, self.ownership)
         if self.replica is not None:
@@ -130,7 +130,7 @@ class Manager:
             await elector.release()
             await election
 
-    async def _run_replica(self, replica: Replica, elector: LeaderElector, stop: asyncio.Event) -> int:
+    async def _run_replica(self, replica: ShardedReplica, elector: LeaderElector, stop: asyncio.Event) -> int:
         """Work beside other replicas, and compete for what only one does; losing any Lease ends the process
         with 1."""
 
@@ -159,7 +159,7 @@ class Manager:
         await self._work(stop)
         self.components.metrics.leader.set(0)
 
-    async def _work(self, stop: asyncio.Event, replica: Replica | None = None) -> bool:
+    async def _work(self, stop: asyncio.Event, replica: ShardedReplica | None = None) -> bool:
         """Run watches and workers until ``stop`` is set; False when a replica lost a Lease before that."""
         self._working = kept = True
         background = [asyncio.create_task(self.components.recorder.run(), name="events")]
@@ -296,7 +296,10 @@ def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
 
 
 def _status_page(
-    options: ControllerOptions, components: Components, elector: LeaderElector | None, replica: Replica | None
+    options: ControllerOptions,
+    components: Components,
+    elector: LeaderElector | None,
+    replica: ShardedReplica | None,
 ) -> StatusServer:
     # Imported here, as a controller without the page starts sooner without it.
     from issuer.controller.process.statuspage_source import StatusSource

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from issuer import __version__
 from issuer.controller.canary.history import CanaryRun as Run
-from issuer.controller.leadership.replica import Replica as Sharing
+from issuer.controller.leadership.replica import ShardedReplica
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.statuspage_expiring import count_ends
 from issuer.controller.process.wiring import Components
@@ -50,7 +50,7 @@ class StatusSource:
         options: ControllerOptions,
         components: Components,
         elector: LeaderElector | None,
-        sharing: Sharing | None,
+        sharing: ShardedReplica | None,
     ) -> None:
         self._options = options
         self._parts = components

@@ -17,7 +17,7 @@ from issuer.controller.canary.history import Stage
 from issuer.controller.canary.target import Target
 from issuer.controller.issuance.delivery import Cause
 from issuer.controller.leadership.ownership import Alone
-from issuer.controller.leadership.replica import Replica
+from issuer.controller.leadership.replica import ShardedReplica
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.wiring import Components
 from issuer.controller.revocation.plan import Result
@@ -61,7 +61,7 @@ def exposed(metrics: Metrics) -> dict[str, str]:
 
 def test_what_is_exposed_is_what_is_described() -> None:
     one = components(canaries=(Target(DEMO, "canaries", "canary.lab.example.test"),))
-    replica = Replica(
+    replica = ShardedReplica(
         ControllerOptions(shards=2), one.client, cast(LeaderElector, SimpleNamespace(lease=SimpleNamespace()))
     )
     replica.attach(None, one.metrics)  # type: ignore[arg-type]

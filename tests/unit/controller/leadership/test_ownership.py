@@ -9,7 +9,7 @@ import pytest
 
 from issuer.controller.leadership.ownership import OneLeader
 from issuer.controller.leadership.shard import Phase, Shard
-from issuer.controller.leadership.work import Work
+from issuer.controller.leadership.work import ShardWork
 from issuer.controller.process.options import ControllerOptions, OptionsError
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Unavailable
@@ -56,7 +56,7 @@ async def test_nothing_is_signed_with_less_of_the_lease_left_than_vaults_time_ou
     options, clock, server = ControllerOptions(vault_timeout=timeout), Clock(), LeaseServer()
     lease = lease_of(server, clock, options)
     leader = OneLeader(lease, options.vault_timeout)
-    shard = Shard(0, lease, cast(Work, None), lambda _key: True, Metrics(), call=timeout, grace=1)
+    shard = Shard(0, lease, cast(ShardWork, None), lambda _key: True, Metrics(), call=timeout, grace=1)
     assert await lease.attempt()
     server.refuses = True
     signed_at = []
@@ -115,7 +115,7 @@ async def test_the_lease_is_asked_for_again_when_the_call_is_sent(ca: TestCA) ->
     bench.issuer_queue.close()
 
 
-class ShardWork:
+class FakeWork:
     """What a shard does to the process it is worked on in, told one after the other."""
 
     def __init__(self) -> None:
@@ -123,11 +123,11 @@ class ShardWork:
         self.held: set[RequestKey] = set()
         self.reached = 0
 
-    def pick_up(self, _belongs: Any) -> None:
+    def claim(self, _belongs: Any) -> None:
         self.log.append("pick up")
 
-    def hurry(self, _belongs: Any) -> None:
-        self.log.append("hurry")
+    def flush(self, _belongs: Any) -> None:
+        self.log.append("flush")
 
     def holds_any(self, _belongs: Any) -> bool:
         return bool(self.held)
@@ -135,7 +135,7 @@ class ShardWork:
     def is_held(self, key: RequestKey) -> bool:
         return key in self.held
 
-    def put_down(self, _belongs: Any) -> None:
+    def release(self, _belongs: Any) -> None:
         self.log.append("put down")
 
     def caught_up(self, _kind: str, version: int) -> bool:
@@ -149,10 +149,10 @@ class Life:
     """A shard that lives, with a Lease on a server of its own."""
 
     def __init__(self, found: dict[str, str], grace: float = 60.0) -> None:
-        self.server, self.work = LeaseServer(), ShardWork()
+        self.server, self.work = LeaseServer(), FakeWork()
         self.server.lease["metadata"]["annotations"] = found
         lease = lease_of(self.server, Clock(), ControllerOptions())
-        work = cast(Work, self.work)
+        work = cast(ShardWork, self.work)
         self.shard = Shard(3, lease, work, lambda _key: True, Metrics(), call=15, grace=grace)
         self.task = asyncio.create_task(self.shard.run())
 
@@ -184,7 +184,7 @@ async def test_what_the_owner_before_wrote_is_waited_for_and_handed_on() -> None
     assert await life.task
     assert life.left() == '{"CertificateRequest":50}'
     assert life.server.lease["spec"]["holderIdentity"] == ""
-    assert life.work.log == ["pick up", "hurry", "put down"]
+    assert life.work.log == ["pick up", "flush", "put down"]
 
 
 async def test_after_a_death_nothing_is_believed_but_fresh_reads_until_the_watch_has_come_so_far() -> None:

@@ -12,9 +12,9 @@ from issuer.api.leases import MEMBER, SHARD, SHARDS
 from issuer.controller.approval.policies import PolicyReconciler
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
 from issuer.controller.leadership.lease_labels import labels, shard_name, written
-from issuer.controller.leadership.lease_reader import Roster
+from issuer.controller.leadership.lease_reader import LeaseReader
 from issuer.controller.leadership.ownership import Alone
-from issuer.controller.leadership.provisioner import Layout
+from issuer.controller.leadership.provisioner import ShardProvisioner
 from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.wiring import Components, vault_signer
@@ -81,12 +81,12 @@ class Clock:
         return self.now
 
 
-def roster(cluster: LeaseCluster, clock: Clock) -> Roster:
-    return Roster(cast(KubeClient, cluster), "ns", GROUP, 2, clock)
+def lease_reader(cluster: LeaseCluster, clock: Clock) -> LeaseReader:
+    return LeaseReader(cast(KubeClient, cluster), "ns", GROUP, 2, clock)
 
 
-def layout(cluster: LeaseCluster) -> Layout:
-    return Layout(cast(KubeClient, cluster), "ns", GROUP, 2)
+def provisioner(cluster: LeaseCluster) -> ShardProvisioner:
+    return ShardProvisioner(cast(KubeClient, cluster), "ns", GROUP, 2)
 
 
 async def test_who_does_not_renew_while_we_look_is_dead_and_its_shards_are_free() -> None:
@@ -101,24 +101,29 @@ async def test_who_does_not_renew_while_we_look_is_dead_and_its_shards_are_free(
             lease(shard_name(GROUP, 1), "b", SHARD),
         )
     }
-    looks = roster(cluster, clock)
-    view = await looks.read()
-    assert (view.shared, view.members, view.holders, view.free) == (True, {"a", "b"}, {0: "a", 1: "b"}, set())
+    looks = lease_reader(cluster, clock)
+    membership = await looks.read()
+    assert (membership.shared, membership.members, membership.holders, membership.free) == (
+        True,
+        {"a", "b"},
+        {0: "a", 1: "b"},
+        set(),
+    )
     clock.now += 31
     for name in (GROUP, "m-a", shard_name(GROUP, 0)):
         cluster.leases[name]["spec"]["renewTime"] = "later"
-    view = await looks.read()
-    assert (view.members, view.holders, view.free) == ({"a"}, {0: "a"}, {1})
-    assert [one["metadata"]["name"] for one in view.dead] == ["m-b"]
-    assert await layout(cluster).tend(view, lambda: True) is False
+    membership = await looks.read()
+    assert (membership.members, membership.holders, membership.free) == ({"a"}, {0: "a"}, {1})
+    assert [one["metadata"]["name"] for one in membership.dead] == ["m-b"]
+    assert await provisioner(cluster).provision(membership, lambda: True) is False
     assert "m-b" not in cluster.leases
 
 
 @pytest.mark.parametrize("says", ["", "ending"])
 async def test_nothing_is_shared_while_a_single_leader_has_the_main_lease(says: str) -> None:
     cluster = LeaseCluster(lease(GROUP, "alone", says=says), lease(shard_name(GROUP, 0), "", SHARD))
-    view = await roster(cluster, Clock()).read()
-    assert not view.shared
+    membership = await lease_reader(cluster, Clock()).read()
+    assert not membership.shared
 
 
 async def test_leases_of_another_number_of_shards_go_only_when_nobody_works_under_them() -> None:
@@ -126,26 +131,30 @@ async def test_leases_of_another_number_of_shards_go_only_when_nobody_works_unde
         LeaseCluster(lease(shard_name(GROUP, 7), "old", SHARD, 8), lease("m", "old", MEMBER, 8)),
         Clock(),
     )
-    looks, keeps = roster(cluster, clock), layout(cluster)
-    view = await looks.read()
-    assert (view.others, view.foreign_held, view.members) == ({"old"}, True, set())
-    assert not await keeps.tend(view, lambda: True)
+    looks, keeps = lease_reader(cluster, clock), provisioner(cluster)
+    membership = await looks.read()
+    assert (membership.others, membership.foreign_held, membership.members) == ({"old"}, True, set())
+    assert not await keeps.provision(membership, lambda: True)
     cluster.leases[shard_name(GROUP, 7)]["spec"]["holderIdentity"] = ""
-    assert not await keeps.tend(await looks.read(), lambda: True), "its replica lives, and may take it again"
+    assert not await keeps.provision(await looks.read(), lambda: True), (
+        "its replica lives, and may take it again"
+    )
     del cluster.leases["m"]
     cluster.stale = {shard_name(GROUP, 7)}
-    assert await keeps.tend(await looks.read(), lambda: True)
+    assert await keeps.provision(await looks.read(), lambda: True)
     assert list(cluster.leases) == [shard_name(GROUP, 7)], "one taken meanwhile stays, none is made"
     cluster.stale = set()
-    assert await keeps.tend(await looks.read(), lambda: True)
-    assert await keeps.tend(await looks.read(), lambda: True)
+    assert await keeps.provision(await looks.read(), lambda: True)
+    assert await keeps.provision(await looks.read(), lambda: True)
     assert sorted(cluster.leases) == [shard_name(GROUP, 0), shard_name(GROUP, 1)]
     assert all(written(one["metadata"].get("annotations") or {}) is None for one in cluster.leases.values())
 
 
 async def test_who_lost_the_lead_makes_no_leases() -> None:
     cluster = LeaseCluster()
-    assert not await layout(cluster).tend(await roster(cluster, Clock()).read(), lambda: False)
+    assert not await provisioner(cluster).provision(
+        await lease_reader(cluster, Clock()).read(), lambda: False
+    )
     assert not cluster.leases
 
 
@@ -242,7 +251,7 @@ async def test_a_request_put_down_lets_those_behind_it_go_on(bench: Bench) -> No
     assert await bench.queue.get() == KEY
     bench.queue.done(KEY)
     bench.unprocessed.add(KEY, "team-a")
-    work(bench).put_down(lambda key: key == KEY)
+    work(bench).release(lambda key: key == KEY)
     assert await bench.queue.get() == other
     assert len(bench.unprocessed) == 0
 
