@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
-from issuer.api.duration import format_duration, parse_duration
+from issuer.duration import format_duration, parse_duration
 
 _SHOWN_PROBLEMS: Final = 20
 _PLAIN_MESSAGES: Final[dict[str, str]] = {

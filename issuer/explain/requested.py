@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from issuer.api.duration import format_duration
+from issuer.duration import format_duration
 from issuer.policy.compiled import PATHS
 from issuer.policy.facts import RequestFacts
 from issuer.x509.contents import Place, RequestPart

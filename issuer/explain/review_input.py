@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from issuer.api.duration import parse_duration
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
+from issuer.duration import parse_duration
 from issuer.explain.certificate import request_for
 from issuer.manifests.documents import Document, is_pem, read_documents, read_source
 from issuer.manifests.errors import BadInput

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from issuer.api.duration import format_duration
 from issuer.api.group import API_VERSION, POLICY_KIND
+from issuer.duration import format_duration
 from issuer.explain.requested import ALLOWED, IS_CA, USAGES, requested
 from issuer.explain.review_input import Asked
 from issuer.policy.compiled import PATHS

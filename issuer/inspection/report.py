@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from issuer.api.duration import format_duration
+from issuer.duration import format_duration
 from issuer.inspection.chains import Delivered, chain_json, delivered, differences
 from issuer.inspection.contents import certificate_json, read_status, request_json, spec_differences
 from issuer.inspection.diagnosis import Why

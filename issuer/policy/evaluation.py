@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from issuer.api.duration import format_duration
+from issuer.duration import format_duration
 from issuer.policy.cel.expressions import POLICY_LIMIT, Variables
 from issuer.policy.compiled import PATHS, AllowedValues, CompiledConstraints, CompiledPolicy
 from issuer.policy.extensions import extension_violations

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from issuer.api.duration import parse_nanoseconds
 from issuer.api.policy import KeyConstraints, PolicySpec, ValidationRule
+from issuer.duration import parse_nanoseconds
 from issuer.policy.shown import shown
 
 _LARGEST_KEY: Final = 8192

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from issuer.api.duration import parse_duration
+from issuer.duration import parse_duration
 from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
 from issuer.requests import status
 from issuer.requests.conditions import bounded, find

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-from issuer.api.duration import parse_duration
+from issuer.duration import parse_duration
 from issuer.kube.resources import CERTIFICATE_SIGNING_REQUESTS, Resource
 from issuer.requests.conditions import bounded, is_true, rfc3339
 from issuer.requests.issuers import IssuerKey, IssuerKind

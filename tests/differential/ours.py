@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from issuer.api.duration import parse_duration
+from issuer.duration import parse_duration
 from issuer.policy import decision
 from issuer.policy.compiled import CompiledPolicy, compile_policy
 from issuer.policy.decision import Decision

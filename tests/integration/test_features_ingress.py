@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from issuer.api.duration import parse_duration
+from issuer.duration import parse_duration
 from testbed import certmanager
 from testbed.certmanager import SHIM_CONTROLLERS, Controllers
 from testbed.cluster import OBJECTS, Testbed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from issuer.api.duration import parse_duration
+from issuer.duration import parse_duration
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKind, IssuerKinds
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.errors import InvalidCertificate

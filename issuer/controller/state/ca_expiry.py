@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from issuer.api.duration import format_duration
+from issuer.duration import format_duration
 from issuer.requests.conditions import rfc3339
 from issuer.x509.encoding.raw import EARLIEST
 from issuer.x509.verify import BEFORE_CA, DEFAULT_LIFE, SHORTEST_LIFE

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from issuer.api.duration import parse_duration
+from issuer.duration import parse_duration
 from testbed.delivered import Delivered
 from testbed.kube import Object
 from testbed.vaultpki import PkiLayout

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from issuer.api.duration import parse_duration
+from issuer.duration import parse_duration
 from issuer.policy.evaluation import MAX_REPORTED, violations
 from issuer.policy.facts import RequestFacts
 from tests.unit.policy.forge import (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.api.duration import MAX_LENGTH, format_duration, parse_duration, parse_nanoseconds
+from issuer.duration import MAX_LENGTH, format_duration, parse_duration, parse_nanoseconds
 
 
 @pytest.mark.parametrize(
