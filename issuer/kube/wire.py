@@ -12,7 +12,7 @@ import orjson
 from issuer.kube.errors import KubeError, Unavailable, from_status
 
 Object = dict[str, Any]
-"""A Kubernetes object as JSON."""
+"""A Kubernetes object, or a part of one, as its JSON holds it."""
 
 MAX_ERROR: Final = 64 << 10
 """Bytes of an error answer that are read to find its `Status`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-Object = dict[str, Any]
+from issuer.kube.wire import Object
 
 CARRIED_OVER: Final = 0
 FAILED: Final = 1

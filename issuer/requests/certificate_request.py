@@ -12,10 +12,11 @@ from typing import ClassVar
 
 from issuer.duration import parse_duration
 from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
+from issuer.kube.wire import Object
 from issuer.requests import status
 from issuer.requests.conditions import bounded, find
 from issuer.requests.issuers import MAX_NAME, IssuerKey
-from issuer.requests.request import BadSpec, Json, Request
+from issuer.requests.request import BadSpec, Request
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class CertificateRequest(Request):
 
     def issued(
         self, now: datetime, message: str, certificate_pem: str, ca_pem: str, approval: str | None
-    ) -> Json:
+    ) -> Object:
         """Approved where it is ours to set, and Ready, with certificate and CA."""
         return status.issued(self, now, message, certificate_pem, ca_pem, approval)
 
@@ -92,14 +93,14 @@ class CertificateRequest(Request):
         """Whether its status already holds this certificate."""
         return status.carries(self.object, certificate_pem)
 
-    def failed(self, now: datetime, _reason: str, message: str) -> Json:
+    def failed(self, now: datetime, _reason: str, message: str) -> Object:
         """Ready is False with the contract's one reason for it."""
         return status.failed(self, now, message)
 
-    def refused(self, now: datetime, denial: str | None) -> Json:
+    def refused(self, now: datetime, denial: str | None) -> Object:
         """Ready is False, and Denied True where that is ours to set."""
         return status.denied(self, now, denial)
 
-    def pending(self, now: datetime, message: str) -> Json | None:
+    def pending(self, now: datetime, message: str) -> Object | None:
         """Ready is False with reason Pending; None when it says just that already."""
         return status.pending(self, now, message)

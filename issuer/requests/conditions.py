@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from issuer.kube.wire import Object
 from issuer.x509.describe import time_text
-
-Json = dict[str, Any]
 
 # Messages are read in tables and events; longer ones are cut, never refused.
 MESSAGE_LIMIT = 1024
@@ -52,7 +51,7 @@ def with_condition(
     message: str,
     now: datetime,
     generation: int | None = None,
-) -> list[Json]:
+) -> list[Object]:
     """A new list in which the condition of that type has these values.
 
     Other conditions keep their place and content.
@@ -60,7 +59,7 @@ def with_condition(
     old = find(conditions, kind)
     text = "True" if status else "False"
     unchanged = old is not None and old.get("status") == text and old.get("lastTransitionTime")
-    new: Json = {
+    new: Object = {
         "type": kind,
         "status": text,
         "reason": reason,

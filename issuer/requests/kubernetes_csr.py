@@ -13,9 +13,10 @@ from typing import ClassVar, Final
 
 from issuer.duration import parse_duration
 from issuer.kube.resources import CERTIFICATE_SIGNING_REQUESTS, Resource
+from issuer.kube.wire import Object
 from issuer.requests.conditions import bounded, is_true, rfc3339
 from issuer.requests.issuers import IssuerKey, IssuerKind
-from issuer.requests.request import BadSpec, Json, Request
+from issuer.requests.request import BadSpec, Request
 from issuer.x509.extensions import asked_constraints
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import CERT_SIGN, read_usages
@@ -140,7 +141,7 @@ class KubernetesCSR(Request):
 
     def issued(
         self, now: datetime, message: str, certificate_pem: str, ca_pem: str, approval: str | None
-    ) -> Json:
+    ) -> Object:
         """Leaf and intermediates, without the root: as from cert-manager, it holds nobody's trust anchor."""
         return self._status(certificate=_encoded(certificate_pem))
 
@@ -148,7 +149,7 @@ class KubernetesCSR(Request):
         """Whether its status already holds this certificate."""
         return bool((self.object.get("status") or {}).get("certificate") == _encoded(certificate_pem))
 
-    def failed(self, now: datetime, reason: str, message: str) -> Json:
+    def failed(self, now: datetime, reason: str, message: str) -> Object:
         """The condition Failed, which nobody can take back."""
         moment = rfc3339(now)
         condition = {
@@ -167,7 +168,7 @@ class KubernetesCSR(Request):
     def pending(self, now: datetime, message: str) -> None:
         """There is no condition for it: an event tells."""
 
-    def _status(self, **fields: object) -> Json:
+    def _status(self, **fields: object) -> Object:
         return {**self.object, "status": {**(self.object.get("status") or {}), **fields}}
 
 

@@ -10,14 +10,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
 from issuer.requests.conditions import is_true, parse_time
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.x509.request import CertificateSigningRequest
-
-Json = dict[str, Any]
 
 # What cert-manager asks for when a request names no usages (pkg/util/pki: DefaultKeyUsages).
 DEFAULT_USAGES = frozenset({"digital signature", "key encipherment"})
@@ -49,7 +48,7 @@ class Request(ABC):
     nothing to say then.
     """
 
-    object: Json
+    object: Object
     issuer_kinds: IssuerKinds = field(default=BUILT_IN, repr=False, compare=False)
 
     kind: ClassVar[str]
@@ -65,7 +64,7 @@ class Request(ABC):
     policy_shortens: ClassVar[bool]
     """Whether a policy's maxDuration cuts its lifetime, rather than deny it."""
 
-    def with_object(self, obj: Json) -> Self:
+    def with_object(self, obj: Object) -> Self:
         """Another copy of the same request."""
         return type(self)(obj, self.issuer_kinds)
 
@@ -93,12 +92,12 @@ class Request(ABC):
         return parse_time(self.object["metadata"]["creationTimestamp"])
 
     @property
-    def spec(self) -> Json:
+    def spec(self) -> Object:
         """``spec`` as it was sent and frozen; with the requester's name, groups, uid and extra."""
         return self.object["spec"]  # type: ignore[no-any-return]
 
     @property
-    def conditions(self) -> list[Json]:
+    def conditions(self) -> list[Object]:
         """``status.conditions``, possibly empty."""
         return (self.object.get("status") or {}).get("conditions") or []
 
@@ -161,7 +160,7 @@ class Request(ABC):
     @abstractmethod
     def issued(
         self, now: datetime, message: str, certificate_pem: str, ca_pem: str, approval: str | None
-    ) -> Json:
+    ) -> Object:
         """The certificate (leaf, then intermediates) is delivered, with our approval where one is given."""
 
     @abstractmethod
@@ -169,13 +168,13 @@ class Request(ABC):
         """Whether its status already holds this certificate."""
 
     @abstractmethod
-    def failed(self, now: datetime, reason: str, message: str) -> Json:
+    def failed(self, now: datetime, reason: str, message: str) -> Object:
         """It can never be served; ``reason`` is one CamelCase word, where the kind can tell it."""
 
     @abstractmethod
-    def refused(self, now: datetime, denial: str | None) -> Json | None:
+    def refused(self, now: datetime, denial: str | None) -> Object | None:
         """It is denied; ``denial`` is our policies' reason, None when another approver denied it."""
 
     @abstractmethod
-    def pending(self, now: datetime, message: str) -> Json | None:
+    def pending(self, now: datetime, message: str) -> Object | None:
         """It waits, and says for what; None when it says so already, or can't."""

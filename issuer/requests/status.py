@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import Any
 
+from issuer.kube.wire import Object
 from issuer.requests.conditions import rfc3339, says, with_condition
 from issuer.requests.request import Request
 
-Json = dict[str, Any]
 
-
-def _answer(request: Request, now: datetime, ready: bool, reason: str, message: str, **fields: str) -> Json:
+def _answer(request: Request, now: datetime, ready: bool, reason: str, message: str, **fields: str) -> Object:
     conditions = with_condition(request.conditions, "Ready", ready, reason, message, now)
     status = {**(request.object.get("status") or {}), **fields, "conditions": conditions}
     return {**request.object, "status": status}
@@ -34,7 +32,7 @@ def issued(
     certificate_pem: str,
     ca_pem: str,
     approval: str | None = None,
-) -> Json:
+) -> Object:
     """The certificate (leaf, then intermediates) and the CA are delivered, with the approval.
 
     ``approval`` is the message of our Approved condition; None when another
@@ -51,12 +49,12 @@ def issued(
     )
 
 
-def failed(request: Request, now: datetime, message: str) -> Json:
+def failed(request: Request, now: datetime, message: str) -> Object:
     """This request can never be served; cert-manager makes a new one after its backoff."""
     return _answer(request, now, False, "Failed", message, failureTime=rfc3339(now))
 
 
-def denied(request: Request, now: datetime, denial: str | None = None) -> Json:
+def denied(request: Request, now: datetime, denial: str | None = None) -> Object:
     """It is denied; ``denial`` is the message of our Denied condition, None when another set it."""
     message = denial or "The CertificateRequest was denied by an approval controller"
     answered = _decided(request, now, "Denied", denial)
@@ -72,14 +70,14 @@ def _decided(request: Request, now: datetime, kind: str, message: str | None) ->
     return request.with_object({**request.object, "status": status})
 
 
-def pending(request: Request, now: datetime, message: str) -> Json | None:
+def pending(request: Request, now: datetime, message: str) -> Object | None:
     """It waits, and says for what; None when the request already says just that."""
     answer = _answer(request, now, False, "Pending", message)
     wanted = next(one for one in answer["status"]["conditions"] if one["type"] == "Ready")
     return None if says(request.conditions, wanted) else answer
 
 
-def carries(obj: Json, certificate_pem: str) -> bool:
+def carries(obj: Object, certificate_pem: str) -> bool:
     """Whether the object's status already holds this certificate."""
     held = (obj.get("status") or {}).get("certificate")
     return bool(held) and held == base64.b64encode(certificate_pem.encode()).decode()

@@ -12,11 +12,12 @@ import structlog
 from issuer.api.group import API_VERSION, POLICY_KIND
 from issuer.controller.state.defects import INTERNAL_ERROR
 from issuer.controller.state.kept import slim
-from issuer.controller.state.stores import Json, Store
+from issuer.controller.state.stores import Store
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
+from issuer.kube.wire import Object
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import selects
@@ -37,7 +38,7 @@ class PolicyStore(Store[str]):
         self._on_change = on_change
         self._on_defect = on_defect
         self._broke: set[str] = set()
-        self._objects: dict[str, Json] = {}
+        self._objects: dict[str, Object] = {}
         self._compiled: dict[str, CompiledPolicy] = {}
         self._invalid: dict[str, str] = {}
         self.version = 0
@@ -56,7 +57,7 @@ class PolicyStore(Store[str]):
         """Those that can't, each with its reason."""
         return self._invalid
 
-    def get(self, name: str) -> Json | None:
+    def get(self, name: str) -> Object | None:
         """The policy as last seen."""
         return self._objects.get(name)
 
@@ -80,7 +81,7 @@ class PolicyStore(Store[str]):
             _selects(name, self._objects[name], issuer) for name in self._invalid
         )
 
-    def key_of(self, obj: Json) -> str:
+    def key_of(self, obj: Object) -> str:
         """The name."""
         return str(obj["metadata"]["name"])
 
@@ -88,7 +89,7 @@ class PolicyStore(Store[str]):
         """Every policy."""
         return tuple(self._objects)
 
-    def upsert(self, obj: Json) -> None:
+    def upsert(self, obj: Object) -> None:
         """A policy appeared or changed."""
         obj = _kept(obj)
         name, old = self.key_of(obj), self._objects.get(self.key_of(obj))
@@ -108,7 +109,7 @@ class PolicyStore(Store[str]):
             self._broke.add(name)
         self._on_change(name)
 
-    def refresh(self, obj: Json) -> None:
+    def refresh(self, obj: Object) -> None:
         """A newer copy of the very object that is known was written by us."""
         name = self.key_of(obj)
         known = self._objects.get(name)
@@ -124,7 +125,7 @@ class PolicyStore(Store[str]):
         self._on_change(key)
 
 
-def _selects(name: str, obj: Json, issuer: IssuerReference) -> bool:
+def _selects(name: str, obj: Object, issuer: IssuerReference) -> bool:
     """Whether an invalid policy's selector names the issuer; True when not even that can be read."""
     try:
         return selects(compile_policy(name, {"selector": (obj.get("spec") or {}).get("selector")}), issuer)
@@ -132,12 +133,12 @@ def _selects(name: str, obj: Json, issuer: IssuerReference) -> bool:
         return True
 
 
-def _kept(obj: Json) -> Json:
+def _kept(obj: Object) -> Object:
     """What is read of a policy. Items of a list come without their type."""
     return {**slim(obj), "apiVersion": API_VERSION, "kind": POLICY_KIND}
 
 
-def _version(obj: Json) -> tuple[Any, Any]:
+def _version(obj: Object) -> tuple[Any, Any]:
     return obj["metadata"]["uid"], obj["metadata"]["generation"]
 
 

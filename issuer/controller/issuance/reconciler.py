@@ -33,12 +33,13 @@ from issuer.controller.state.outcomes import (
     Unprocessed,
     Waiting,
 )
-from issuer.controller.state.stores import IssuerStore, Json, RequestStore
+from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
+from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
@@ -352,7 +353,7 @@ class RequestReconciler:
             self._store(request.key).refresh(newest)
             self.queue.add(request.key)
 
-    async def _answer(self, request: Request, answer: Json | None, judged: str | None = None) -> None:
+    async def _answer(self, request: Request, answer: Object | None, judged: str | None = None) -> None:
         """Write a final status that is no certificate, where there is one.
 
         ``judged`` is the kind of the issuer where the answer is a denial of ours.

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from issuer.controller.issuance.approval_pace import ApprovalPaces
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict
-from issuer.requests.request import Json, Request
+from issuer.kube.wire import Object
+from issuer.requests.request import Request
 from issuer.telemetry.tracing import span
 
 
@@ -20,7 +21,7 @@ class StatusWriter:
     paces: ApprovalPaces = field(default_factory=ApprovalPaces)
     written: Callable[[Request], None] = lambda _request: None
 
-    async def write(self, request: Request, answer: Json, judged: str | None) -> Request:
+    async def write(self, request: Request, answer: Object, judged: str | None) -> Request:
         """The request as it is then.
 
         ``judged`` is the kind of the issuer where the answer holds an approval or denial of ours. Raises
@@ -32,7 +33,7 @@ class StatusWriter:
         self.written(request)
         return request
 
-    async def _put(self, request: Request, answer: Json) -> Json:
+    async def _put(self, request: Request, answer: Object) -> Object:
         if request.status_takes_metadata:
             # certificates.k8s.io replaces metadata with what is sent, and not all of it is kept here.
             current = await self.client.get(request.resource, request.key.name, request.key.namespace or None)

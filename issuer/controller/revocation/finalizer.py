@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from issuer.api.group import GROUP
+from issuer.kube.wire import Object
 from issuer.requests.issuers import MAX_NAME
 from issuer.requests.request import Request
 
@@ -15,21 +16,19 @@ SECRET_ANNOTATION: Final = f"{GROUP}/revocation-secret"
 CERTIFICATE_ANNOTATION: Final = "cert-manager.io/certificate-name"
 REVISION_ANNOTATION: Final = "cert-manager.io/certificate-revision"
 
-Json = dict[str, Any]
 
-
-def annotation(obj: Json, name: str) -> str:
+def annotation(obj: Object, name: str) -> str:
     """The name or number in an annotation; empty when it isn't there, or too long to be either."""
     value = str((obj["metadata"].get("annotations") or {}).get(name) or "")
     return value if len(value) <= MAX_NAME else ""
 
 
-def has_finalizer(obj: Json) -> bool:
+def has_finalizer(obj: Object) -> bool:
     """Whether our finalizer is on the object."""
     return FINALIZER in (obj["metadata"].get("finalizers") or ())
 
 
-def with_finalizer(request: Request, secret: str) -> Json:
+def with_finalizer(request: Request, secret: str) -> Object:
     """The object with our finalizer, and the name of the Secret where there is one."""
     meta = request.object["metadata"]
     annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if k != SECRET_ANNOTATION}
@@ -40,7 +39,7 @@ def with_finalizer(request: Request, secret: str) -> Json:
     return {**request.object, "metadata": {**meta, "annotations": annotations, "finalizers": finalizers}}
 
 
-def without_finalizer(obj: Json) -> Json:
+def without_finalizer(obj: Object) -> Object:
     """The object without our finalizer."""
     meta = obj["metadata"]
     left = [one for one in meta.get("finalizers") or () if one != FINALIZER]

@@ -13,7 +13,8 @@ from issuer.controller.revocation.finalizer import (
     annotation,
     has_finalizer,
 )
-from issuer.controller.state.stores import Json, Store
+from issuer.controller.state.stores import Store
+from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import find, parse_time
 from issuer.requests.issuers import IssuerKey
@@ -81,7 +82,7 @@ class RevocationStore(Store[RequestKey]):
         """The requests of one namespace."""
         return [key for key in self._records if key.namespace == namespace]
 
-    def key_of(self, obj: Json) -> RequestKey:
+    def key_of(self, obj: Object) -> RequestKey:
         """Namespace and name."""
         return CertificateRequest(obj).key
 
@@ -89,7 +90,7 @@ class RevocationStore(Store[RequestKey]):
         """Every request with our finalizer."""
         return tuple(self._records)
 
-    def upsert(self, obj: Json) -> None:
+    def upsert(self, obj: Object) -> None:
         """A request appeared or changed."""
         key = self.key_of(obj)
         if not has_finalizer(obj):
@@ -174,7 +175,7 @@ class FanOut:
         for one in self._handlers:
             one.begin()
 
-    def add(self, obj: Json) -> None:
+    def add(self, obj: Object) -> None:
         """One object of the list."""
         for one in self._handlers:
             one.add(obj)
@@ -184,12 +185,12 @@ class FanOut:
         for one in self._handlers:
             one.end()
 
-    def upsert(self, obj: Json) -> None:
+    def upsert(self, obj: Object) -> None:
         """An object appeared or changed."""
         for one in self._handlers:
             one.upsert(obj)
 
-    def remove(self, obj: Json) -> None:
+    def remove(self, obj: Object) -> None:
         """An object is gone."""
         for one in self._handlers:
             one.remove(obj)

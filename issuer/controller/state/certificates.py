@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from issuer.controller.state.stores import Json, Store
+from issuer.controller.state.stores import Store
+from issuer.kube.wire import Object
 from issuer.requests.conditions import is_true, parse_time
 from issuer.requests.issuers import BUILT_IN, MAX_NAME, IssuerKey, IssuerKinds
 from issuer.telemetry.metrics import Row
@@ -80,7 +81,7 @@ class CertificateStore(Store[Name]):
             count.add(one, now)
         return [(tuple(issuer), count.values) for issuer, count in counted.items()]
 
-    def key_of(self, obj: Json) -> Name:
+    def key_of(self, obj: Object) -> Name:
         """Namespace and name."""
         meta = obj["metadata"]
         return meta["namespace"], meta["name"]
@@ -89,7 +90,7 @@ class CertificateStore(Store[Name]):
         """Every one."""
         return tuple(self._found)
 
-    def upsert(self, obj: Json) -> None:
+    def upsert(self, obj: Object) -> None:
         """One appeared or changed."""
         namespace, name = self.key_of(obj)
         status = obj.get("status") or {}
@@ -113,13 +114,13 @@ class CertificateStore(Store[Name]):
     def _forget_unnamed(self) -> None:
         self._issuers = {one.issuer: one.issuer for one in self._found.values()}
 
-    def is_ours(self, obj: Json) -> bool:
+    def is_ours(self, obj: Object) -> bool:
         """Return True if a Certificate names an issuer of our kinds."""
         reference = obj["spec"].get("issuerRef") or {}
         # cert-manager bounds no name, and what is longer names nothing.
         return self._kinds.referred(reference) is not None and len(reference.get("name") or "") <= MAX_NAME
 
-    def _issuer_of(self, obj: Json) -> IssuerKey:
+    def _issuer_of(self, obj: Object) -> IssuerKey:
         reference = obj["spec"]["issuerRef"]
         return self._kinds[reference["kind"]].key(obj["metadata"]["namespace"], reference["name"])
 

@@ -10,17 +10,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import orjson
 
 from issuer.controller.revocation.finalizer import FINALIZER
+from issuer.kube.wire import Object
 from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import BadSpec, Request, RequestKey
 from issuer.x509.request import MAX_FIELD
-
-Json = dict[str, Any]
 
 _METADATA: Final = (
     "name",
@@ -64,12 +63,12 @@ _MAX_CONDITION: Final = 4 << 10
 """Bytes of JSON of the condition of an issuer that isn't kept; ours has less."""
 
 
-def slim(obj: Json, annotations: Iterable[str] = ()) -> Json:
+def slim(obj: Object, annotations: Iterable[str] = ()) -> Object:
     """Return a copy with the metadata that is read, these annotations (cut where they can mean nothing), and
     of the finalizers ours alone. Nobody reads `managedFields`; whoever comes to need them takes what they say
     into the copy here."""
     meta = obj["metadata"]
-    kept: Json = {name: meta[name] for name in _METADATA if name in meta}
+    kept: Object = {name: meta[name] for name in _METADATA if name in meta}
     given = meta.get("annotations") or {}
     wanted = {name: _cut(given[name]) for name in annotations if name in given}
     if wanted:
@@ -232,7 +231,7 @@ class KeptIssuers:
 
     def __init__(self) -> None:
         self._budget = Budget(MAX_ISSUERS, sys.maxsize)
-        self._found: dict[IssuerKey, Json] = {}
+        self._found: dict[IssuerKey, Object] = {}
         self._sizes: dict[IssuerKey, int] = {}
         self._problems: dict[IssuerKey, str] = {}
         self._over: dict[IssuerKey, int] = {}
@@ -240,7 +239,7 @@ class KeptIssuers:
     def __iter__(self) -> Iterator[IssuerKey]:
         return iter(self._found)
 
-    def get(self, key: IssuerKey) -> Json | None:
+    def get(self, key: IssuerKey) -> Object | None:
         """What is kept of it."""
         return self._found.get(key)
 
@@ -253,7 +252,7 @@ class KeptIssuers:
         size = self._over.get(key)
         return size is not None and self._budget.has_room(key.namespace, size)
 
-    def put(self, key: IssuerKey, obj: Json) -> None:
+    def put(self, key: IssuerKey, obj: Object) -> None:
         """Keep it, in the place of what was kept before."""
         self.pop(key)
         kept = slim(obj)
@@ -291,7 +290,7 @@ class KeptIssuers:
         self._budget.give_back(key.namespace, self._sizes.pop(key, 0))
 
 
-def _ready(issuer: Json) -> Json:
+def _ready(issuer: Object) -> Object:
     """A status with the issuer's `Ready` condition alone, if it has one of usual size."""
     condition = find((issuer.get("status") or {}).get("conditions"), "Ready")
     usual = condition is not None and len(orjson.dumps(condition)) <= _MAX_CONDITION

@@ -14,10 +14,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import orjson
 
 from issuer.controller.state.kept import Kept, KeptIssuers, KeptRequests
+from issuer.kube.wire import Object
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.request import Request, RequestKey
 
-Json = dict[str, Any]
 K = TypeVar("K", bound=Hashable)
 
 
@@ -31,7 +31,7 @@ class Store(ABC, Generic[K]):
         """A new list starts."""
         self._listed = set()
 
-    def add(self, obj: Json) -> None:
+    def add(self, obj: Object) -> None:
         """One object of the list."""
         if self._listed is not None:
             self._listed.add(self.key_of(obj))
@@ -43,12 +43,12 @@ class Store(ABC, Generic[K]):
         for key in [key for key in self.known() if key not in listed]:
             self.drop(key)
 
-    def remove(self, obj: Json) -> None:
+    def remove(self, obj: Object) -> None:
         """An object is gone."""
         self.drop(self.key_of(obj))
 
     @abstractmethod
-    def key_of(self, obj: Json) -> K:
+    def key_of(self, obj: Object) -> K:
         """The key of an object."""
 
     @abstractmethod
@@ -56,7 +56,7 @@ class Store(ABC, Generic[K]):
         """Every key the store holds something for."""
 
     @abstractmethod
-    def upsert(self, obj: Json) -> None:
+    def upsert(self, obj: Object) -> None:
         """An object appeared or changed."""
 
     @abstractmethod
@@ -97,7 +97,7 @@ class RequestStore(Store[RequestKey]):
     def __len__(self) -> int:
         return len(self._pending)
 
-    def read(self, obj: Json) -> Request:
+    def read(self, obj: Object) -> Request:
         """Return the request that an object of the API server is."""
         return self._kind(obj, self._issuer_kinds)
 
@@ -161,7 +161,7 @@ class RequestStore(Store[RequestKey]):
         if not _older(fresh.version, known.version):
             self._pending.put(request.key, fresh)
 
-    def key_of(self, obj: Json) -> RequestKey:
+    def key_of(self, obj: Object) -> RequestKey:
         """Namespace and name."""
         return self._kind(obj).key
 
@@ -169,7 +169,7 @@ class RequestStore(Store[RequestKey]):
         """Unfinished requests, and those answered a moment ago."""
         return (*self._pending, *self._answered)
 
-    def upsert(self, obj: Json) -> None:
+    def upsert(self, obj: Object) -> None:
         """A request appeared or changed."""
         obj["apiVersion"], obj["kind"] = self._kind.resource.api_version, self._kind.kind
         request = self.read(obj)
@@ -211,11 +211,11 @@ class IssuerStore(Store[IssuerKey]):
         self._on_change = on_change
         self._objects = KeptIssuers()
 
-    def get(self, key: IssuerKey) -> Json | None:
+    def get(self, key: IssuerKey) -> Object | None:
         """The issuer as last seen, or None."""
         return self._objects.get(key)
 
-    def key_of(self, obj: Json) -> IssuerKey:
+    def key_of(self, obj: Object) -> IssuerKey:
         """Kind, namespace (empty for cluster issuers) and name."""
         meta = obj["metadata"]
         return IssuerKey(self._kind, meta.get("namespace", ""), meta["name"])
@@ -224,14 +224,14 @@ class IssuerStore(Store[IssuerKey]):
         """Every issuer of this kind."""
         return tuple(self._objects)
 
-    def upsert(self, obj: Json) -> None:
+    def upsert(self, obj: Object) -> None:
         """An issuer appeared or changed."""
         key, old = self.key_of(obj), self._objects.get(self.key_of(obj))
         self._keep(key, obj)
         if old is None or _version(old) != _version(obj):
             self._on_change(key)
 
-    def refresh(self, obj: Json) -> None:
+    def refresh(self, obj: Object) -> None:
         """A newer copy of the very object that is known was written by us."""
         key = self.key_of(obj)
         known = self._objects.get(key)
@@ -251,7 +251,7 @@ class IssuerStore(Store[IssuerKey]):
         self._objects.pop(key)
         self._on_change(key)
 
-    def _keep(self, key: IssuerKey, obj: Json) -> None:
+    def _keep(self, key: IssuerKey, obj: Object) -> None:
         """Items of a list come without their type."""
         self._objects.put(key, {**obj, "apiVersion": self._api_version, "kind": self._kind})
 
@@ -282,7 +282,7 @@ class NamespaceStore(Store[str]):
         known = self._known.get(namespace)
         return None if known is None else known.labels
 
-    def key_of(self, obj: Json) -> str:
+    def key_of(self, obj: Object) -> str:
         """The name."""
         return str(obj["metadata"]["name"])
 
@@ -290,7 +290,7 @@ class NamespaceStore(Store[str]):
         """Every namespace."""
         return tuple(self._known)
 
-    def upsert(self, obj: Json) -> None:
+    def upsert(self, obj: Object) -> None:
         """A namespace appeared or changed."""
         name, meta = self.key_of(obj), obj["metadata"]
         now = _Namespace(
@@ -313,7 +313,7 @@ class ChangeNotifier(Store[str]):
         self._on_change = on_change
         self._first = True
 
-    def add(self, obj: Json) -> None:
+    def add(self, obj: Object) -> None:
         """Part of a list: not news by itself."""
 
     def end(self) -> None:
@@ -322,7 +322,7 @@ class ChangeNotifier(Store[str]):
             self._on_change()
         self._first = False
 
-    def key_of(self, obj: Json) -> str:
+    def key_of(self, obj: Object) -> str:
         """Not kept."""
         return ""
 
@@ -330,7 +330,7 @@ class ChangeNotifier(Store[str]):
         """Nothing."""
         return ()
 
-    def upsert(self, obj: Json) -> None:
+    def upsert(self, obj: Object) -> None:
         """Something changed."""
         self._on_change()
 
@@ -344,5 +344,5 @@ def _older(one: str, other: str) -> bool:
     return one.isdecimal() and other.isdecimal() and int(one) < int(other)
 
 
-def _version(obj: Json) -> tuple[Any, Any]:
+def _version(obj: Object) -> tuple[Any, Any]:
     return obj["metadata"]["uid"], obj["metadata"]["generation"]

@@ -19,8 +19,9 @@ from issuer.api.group import (
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS, Resource
+from issuer.kube.wire import Object
 from issuer.manifests.errors import BadInput
-from issuer.migrate.plan import Object, Plan, Step
+from issuer.migrate.plan import Plan, Step
 from issuer.migrate.read.inventory import inner
 from issuer.migrate.read.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
 from issuer.migrate.read.references import ISSUER_KIND as KIND_ANNOTATION

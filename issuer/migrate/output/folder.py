@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from issuer.kube.wire import Object
 from issuer.manifests.documents import read_documents
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 from issuer.migrate.output.manifests import CLUSTER, CREATE, MADE, NAMES, UNDO, joined, parts
-from issuer.migrate.plan import Object, Plan
+from issuer.migrate.plan import Plan
 
 _OTHER: Final = "it belongs to the way back of what it was made for; name another --output-dir"
 _BREAK: Final = re.compile(r"^---[ \t]*\r?\n", re.MULTILINE)

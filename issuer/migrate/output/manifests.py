@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from issuer.kube.wire import Object
 from issuer.manifests.text import shown, to_yaml
-from issuer.migrate.plan import Object, Plan, Step
+from issuer.migrate.plan import Plan, Step
 from issuer.migrate.steps.starter import HEADER, NONE
 
 CREATE: Final = "1-create.yaml"

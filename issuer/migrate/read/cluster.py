@@ -10,10 +10,11 @@ from issuer.kube import resources as known
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
 from issuer.migrate.options import Options
-from issuer.migrate.plan import CLUSTER, Note, Object, todo
+from issuer.migrate.plan import CLUSTER, Note, todo
 
 _CERT_MANAGER: Final = "cert-manager.io"
 _RBAC: Final = "rbac.authorization.k8s.io"

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from issuer.api.group import GROUP
+from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.plan import Action, Note, Object, Step, info, loss, todo
+from issuer.migrate.plan import Action, Note, Step, info, loss, todo
 from issuer.migrate.read.inventory import (
     CERT_MANAGER_GROUP,
     Inventory,

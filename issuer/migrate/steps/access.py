@@ -16,9 +16,10 @@ from issuer.api.vault import (
     ServiceAccountRef,
     VaultSpec,
 )
+from issuer.kube.wire import Object
 from issuer.manifests.rbac import RBAC_GROUP
 from issuer.migrate.options import Options
-from issuer.migrate.plan import Action, Note, Object, Step, info, todo
+from issuer.migrate.plan import Action, Note, Step, info, todo
 from issuer.migrate.read.inventory import Inventory, Ref, is_plain, namespace_of, texts, title
 from issuer.migrate.steps.issuers import Carried
 from issuer.vault.paths import auth_mount

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ValidationError
 from issuer.api.group import API_VERSION
 from issuer.api.issuers import IssuerSpec
 from issuer.api.model import SpecError
+from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.plan import Action, Note, Object, Step, failure, info, loss
+from issuer.migrate.plan import Action, Note, Step, failure, info, loss
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, inner, namespace_of
 from issuer.migrate.steps.metadata import new_metadata
 from issuer.migrate.steps.tenants import tenant_notes

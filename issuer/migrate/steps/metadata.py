@@ -6,8 +6,9 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.plan import Note, Object, info, todo
+from issuer.migrate.plan import Note, info, todo
 from issuer.migrate.read.inventory import inner
 
 # The server's own, and kubectl's copy of what was applied last.

@@ -10,8 +10,9 @@ from typing import Any
 from issuer.api.group import API_VERSION, CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
 from issuer.api.model import SpecError
 from issuer.explain.policies import PEER_GROUP, problem_lines, unknown_fields
+from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.plan import Action, Note, Object, Step, failure, info
+from issuer.migrate.plan import Action, Note, Step, failure, info
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, inner, text
 from issuer.migrate.steps.differences import met
 from issuer.migrate.steps.issuers import Issuers

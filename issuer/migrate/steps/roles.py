@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from issuer.api.group import CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_PLURAL, POLICY_PLURAL
 from issuer.explain.policies import PEER_GROUP
+from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.plan import Action, Note, Object, Step, info, todo
+from issuer.migrate.plan import Action, Note, Step, info, todo
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, namespace_of, text, texts, title
 from issuer.migrate.steps.issuers import Issuers
 from issuer.migrate.steps.metadata import cleaned, managers

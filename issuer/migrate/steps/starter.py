@@ -8,11 +8,12 @@ from typing import Any, Final, get_args
 from issuer.api.group import API_VERSION, GROUP, POLICY_KIND, POLICY_PLURAL
 from issuer.api.model import SpecError
 from issuer.api.policy import Usage
+from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
 from issuer.manifests.rbac import RBAC_GROUP
 from issuer.manifests.requester import Requester
 from issuer.migrate.options import Options, Starter
-from issuer.migrate.plan import Action, Note, Object, Step, info, todo
+from issuer.migrate.plan import Action, Note, Step, info, todo
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, inner, text, texts
 from issuer.migrate.steps.access import bounded, issuer_of, new_step, role_and_binding
 from issuer.migrate.steps.issuers import Carried, Issuers

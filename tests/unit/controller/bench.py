@@ -23,6 +23,7 @@ from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
+from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import BUILT_IN, IssuerKey
 from issuer.requests.kinds import KINDS
@@ -31,7 +32,7 @@ from issuer.telemetry.metrics import Metrics
 from testbed.samples import everything_policy
 from tests.builders import NOW, approved, certificate_request, issuer_object
 from tests.ca import TestCA
-from tests.unit.controller.fakes import Json, ScriptedKube, ScriptedSigner, SilentRecorder
+from tests.unit.controller.fakes import ScriptedKube, ScriptedSigner, SilentRecorder
 
 CLUSTER_ISSUER = IssuerKey("VaultClusterIssuer", "", "demo")
 KEY = RequestKey("team-a", "one")
@@ -64,7 +65,7 @@ class Rights:
         return self.may_write
 
 
-def with_meta(policy: Json, generation: int = 1) -> Json:
+def with_meta(policy: Object, generation: int = 1) -> Object:
     """A policy as the API server sends it."""
     meta = {**policy["metadata"], "uid": f"uid-{policy['metadata']['name']}", "generation": generation}
     return {**policy, "metadata": {**meta, "resourceVersion": "1"}}
@@ -160,7 +161,7 @@ class Bench:
         assert not self.signer.signs, "a scripted signing was not asked for"
 
     @property
-    def ready(self) -> Json:
+    def ready(self) -> Object:
         """The Ready condition last written."""
         conditions = self.kube.written[-1]["status"]["conditions"]
         return next(one for one in conditions if one["type"] == "Ready")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from issuer.kube.errors import KubeError
 from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
 
-Json = dict[str, Any]
-Answer = Json | KubeError | Callable[[Json], Json | KubeError]
+Answer = Object | KubeError | Callable[[Object], Object | KubeError]
 
 
 class ScriptedKube:
@@ -20,8 +19,8 @@ class ScriptedKube:
 
     def __init__(self) -> None:
         self.script: deque[tuple[str, Answer]] = deque()
-        self.written: list[Json] = []
-        self.replaced: list[Json] = []
+        self.written: list[Object] = []
+        self.replaced: list[Object] = []
 
     def expect(self, verb: str, answer: Answer) -> None:
         """The next call must be ``verb``; ``answer`` is returned, raised, or made from what was sent."""
@@ -31,7 +30,7 @@ class ScriptedKube:
         """The next call must be a status write, and it succeeds."""
         self.expect("replace_status", lambda sent: sent)
 
-    def _next(self, verb: str, sent: Json) -> Json:
+    def _next(self, verb: str, sent: Object) -> Object:
         assert self.script, f"unexpected {verb} of {sent}"
         wanted, answer = self.script.popleft()
         assert verb == wanted, f"expected {wanted}, got {verb} of {sent}"
@@ -41,18 +40,18 @@ class ScriptedKube:
             raise answer
         return answer
 
-    async def get(self, _resource: Resource, name: str, namespace: str | None = None) -> Json:
+    async def get(self, _resource: Resource, name: str, namespace: str | None = None) -> Object:
         return self._next("get", {"name": name, "namespace": namespace})
 
-    async def create(self, _resource: Resource, body: Json, _namespace: str | None = None) -> Json:
+    async def create(self, _resource: Resource, body: Object, _namespace: str | None = None) -> Object:
         return self._next("create", body)
 
-    async def replace(self, _resource: Resource, body: Json) -> Json:
+    async def replace(self, _resource: Resource, body: Object) -> Object:
         answer = self._next("replace", body)
         self.replaced.append(body)
         return answer
 
-    async def replace_status(self, _resource: Resource, body: Json) -> Json:
+    async def replace_status(self, _resource: Resource, body: Object) -> Object:
         answer = self._next("replace_status", body)
         self.written.append(body)
         return answer
@@ -104,8 +103,8 @@ class SilentRecorder:
     def __init__(self) -> None:
         self.events: list[tuple[str, str, str]] = []
 
-    def warning(self, _obj: Json, reason: str, message: str) -> None:
+    def warning(self, _obj: Object, reason: str, message: str) -> None:
         self.events.append(("Warning", reason, message))
 
-    def normal(self, _obj: Json, reason: str, message: str) -> None:
+    def normal(self, _obj: Object, reason: str, message: str) -> None:
         self.events.append(("Normal", reason, message))

@@ -33,6 +33,7 @@ from issuer.controller.state.kept import (
 from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound, Unavailable
+from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
@@ -41,7 +42,6 @@ from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import MAX_FIELD, decode_request
 from tests.builders import certificate_request, issuer_object, signing_request
 from tests.unit.controller.bench import KEY, Bench
-from tests.unit.controller.fakes import Json
 
 FAT = {
     "managedFields": [{"manager": "x" * 100_000}],
@@ -52,7 +52,7 @@ FAT = {
 }
 
 
-def fat(obj: Json) -> Json:
+def fat(obj: Object) -> Object:
     return {**obj, "metadata": {**obj["metadata"], **FAT}}
 
 
@@ -60,7 +60,7 @@ def size_of(one: object) -> int:
     return len(orjson.dumps(one))
 
 
-def request_text(length: int) -> Json:
+def request_text(length: int) -> Object:
     obj = certificate_request()
     return {**obj, "spec": {**obj["spec"], "request": "A" * length}}
 
@@ -217,7 +217,7 @@ async def test_few_large_requests_are_read_at_once(large: None) -> None:
     go = asyncio.Event()
 
     class Slow:
-        async def get(self, _resource: object, name: str, _namespace: str | None) -> Json:
+        async def get(self, _resource: object, name: str, _namespace: str | None) -> Object:
             under_way.append(name)
             await go.wait()
             return certificate_request(name)
@@ -291,7 +291,7 @@ def test_an_issuer_without_room_is_told_so_once_and_read_again_when_there_is_roo
     problem = store.problem(over)
     assert problem is not None
 
-    async def read(*_: object) -> Json:
+    async def read(*_: object) -> Object:
         reads.append(1)
         return written
 
@@ -300,14 +300,14 @@ def test_an_issuer_without_room_is_told_so_once_and_read_again_when_there_is_roo
         Any, SimpleNamespace(stores={over.kind: store}, resources=ISSUERS, client=SimpleNamespace(get=read))
     )
 
-    async def spec() -> Json:
-        return await IssuerReconciler._spec(reconciler, over, cast(Json, store.get(over)))
+    async def spec() -> Object:
+        return await IssuerReconciler._spec(reconciler, over, cast(Object, store.get(over)))
 
     verdict, now = Verdict(False, "InvalidSpec", problem), datetime.now(UTC)
-    written = cast(Json, _with_verdict(cast(Json, store.get(over)), verdict, now))
+    written = cast(Object, _with_verdict(cast(Object, store.get(over)), verdict, now))
     written["spec"] = issuer_object("over", "team-a")["spec"]
     store.refresh(written)
-    assert _with_verdict(cast(Json, store.get(over)), verdict, now) is None, "told, and not told again"
+    assert _with_verdict(cast(Object, store.get(over)), verdict, now) is None, "told, and not told again"
     with pytest.raises(SpecError, match="delete those that nobody needs"):
         asyncio.run(spec())
     assert not reads

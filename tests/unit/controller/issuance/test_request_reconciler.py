@@ -12,13 +12,13 @@ from issuer.api.issuers import IssuerSpec
 from issuer.controller.state.issuers import IssuerEntry
 from issuer.controller.state.stores import RequestStore
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
+from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import Failed, IssuerBroken, Retry
 from tests.builders import NOW, approved, certificate_request, condition, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
-from tests.unit.controller.fakes import Json
 
 
 async def test_a_refused_status_write_breaks_the_issuer_and_nothing_is_signed_again(bench: Bench) -> None:
@@ -206,9 +206,9 @@ async def test_a_conflict_is_read_again_and_the_same_certificate_delivered(bench
 
 async def test_a_write_whose_answer_was_lost_counts_as_delivered(bench: Bench) -> None:
     bench.with_ready_issuer().with_request().signs()
-    arrived: list[Json] = []
+    arrived: list[Object] = []
 
-    def lose(sent: Json) -> Unavailable:
+    def lose(sent: Object) -> Unavailable:
         arrived.append(sent)
         return Unavailable("timeout")
 

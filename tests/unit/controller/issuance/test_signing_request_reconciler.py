@@ -9,13 +9,13 @@ import pytest
 
 from issuer.api.issuers import IssuerSpec
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
+from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import DURATION, KubernetesCSR
 from issuer.requests.request import RequestKey
 from testbed.samples import policy
 from tests.builders import approved, issuer_object, signing_request
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench, with_meta
-from tests.unit.controller.fakes import Json
 
 CSR = RequestKey("", "one")
 NAMESPACED = "vaultissuers.vault-issuer.io/team-a.demo"
@@ -30,7 +30,7 @@ def with_csr(bench: Bench, **more: Any) -> Bench:
 def read(bench: Bench, key: RequestKey = CSR) -> None:
     """The next call reads the whole request, before its status is written."""
 
-    def current(_sent: Json) -> Json:
+    def current(_sent: Object) -> Object:
         known = bench.stores[KubernetesCSR].get(key)
         assert known is not None
         return {**known.object, "metadata": {**known.object["metadata"], "labels": {"team": "x"}}}
@@ -38,7 +38,7 @@ def read(bench: Bench, key: RequestKey = CSR) -> None:
     bench.kube.expect("get", current)
 
 
-def failed(bench: Bench) -> Json:
+def failed(bench: Bench) -> Object:
     [written] = bench.kube.written
     return next(one for one in written["status"]["conditions"] if one["type"] == "Failed")
 
@@ -124,9 +124,9 @@ async def test_it_waits_for_its_issuer_and_wakes_with_it(bench: Bench) -> None:
 
 async def test_a_namespaced_issuer_is_only_for_who_may_reference_it(bench: Bench) -> None:
     with_csr(bench, signer=NAMESPACED, uid="u", extra={"scope": ["a"]})
-    asked: list[Json] = []
+    asked: list[Object] = []
 
-    def refuse(sent: Json) -> Json:
+    def refuse(sent: Object) -> Object:
         asked.append(sent["spec"])
         return {"status": {"allowed": False}}
 

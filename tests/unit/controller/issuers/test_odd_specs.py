@@ -26,6 +26,7 @@ from issuer.controller.state.stores import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
+from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
 from issuer.servers.allowed import AllowedServers
 from issuer.signing.settings import BackendSettings
@@ -36,7 +37,6 @@ from tests.unit.controller.bench import Rights
 from tests.unit.controller.fakes import SilentRecorder
 
 KEY = IssuerKey("VaultIssuer", "team-a", "odd")
-Json = dict[str, Any]
 
 # What the API server hands on: any text without surrogates, and pieces that libraries stumble over.
 ODD = (
@@ -85,7 +85,7 @@ class Api:
     def __init__(self, secret: bytes) -> None:
         self.secret = secret
 
-    async def get(self, _resource: object, name: str, _namespace: str) -> Json:
+    async def get(self, _resource: object, name: str, _namespace: str) -> Object:
         keys = ("token", "key", "ca.crt", "tls.crt", "tls.key")
         data = {key: base64.b64encode(self.secret).decode() for key in keys}
         return {"metadata": {"name": name, "resourceVersion": "1"}, "data": data}
@@ -117,7 +117,7 @@ def _no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
 EVERYWHERE = AllowedServers.parse(["0.0.0.0/0", "::/0", "127.0.0.0/8", "::1"])
 
 
-async def checked(spec: Json, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Verdict, Defects]:
+async def checked(spec: Object, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Verdict, Defects]:
     """What one check says of an issuer with that spec."""
     metrics = Metrics()
     defects = Defects(metrics)
@@ -152,10 +152,10 @@ async def checked(spec: Json, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Verd
         await registry.close()
 
 
-def vault(url: str, auth: str, word: str = "x") -> Json:
+def vault(url: str, auth: str, word: str = "x") -> Object:
     """`spec.vault` with that login, each of whose words is `word`."""
     secret, account = {"name": "s", "key": "key"}, {"name": "sa", "audiences": [word]}
-    logins: dict[str, Json] = {
+    logins: dict[str, Object] = {
         "tokenSecretRef": secret,
         "appRole": {"path": word, "roleId": word or "x", "secretRef": secret},
         "clientCertificate": {"mountPath": word, "name": word, "secretName": "s"},
@@ -205,11 +205,11 @@ def none_unexpected(verdict: Verdict) -> None:
 FIELDS = ("server", "serverName", "path", "namespace", "caBundle", "host", "port", "server path")
 
 
-def placed(url: str, field: str, text: str, auth: str) -> Json:
+def placed(url: str, field: str, text: str, auth: str) -> Object:
     """`spec.vault` with `text` in one of its fields."""
     made = vault(url, auth)
     https = url.replace("http:", "https:")
-    where: dict[str, Json] = {
+    where: dict[str, Object] = {
         "server": {"server": text},
         "serverName": {"server": https, "serverName": text},
         "path": {"path": text},
@@ -274,7 +274,7 @@ def test_any_text_in_a_login_or_its_secret_ends_as_an_answer(auth: str, text: st
     ],
 )
 async def test_what_no_connection_can_be_made_to_is_refused_where_it_is_read(
-    more: Json, reason: str, words: str
+    more: Object, reason: str, words: str
 ) -> None:
     made = {**vault("https://nowhere.example.com:8200", "tokenSecretRef"), **more}
     verdict, _ = await checked({"vault": made, "approval": "External"})

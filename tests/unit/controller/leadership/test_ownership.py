@@ -15,11 +15,11 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Unavailable
 from issuer.kube.lease import Lease
 from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
 from issuer.requests.request import RequestKey
 from issuer.telemetry.metrics import Metrics
 from tests.ca import TestCA
 from tests.unit.controller.bench import KEY, Bench
-from tests.unit.controller.fakes import Json
 
 
 class Clock:
@@ -33,13 +33,13 @@ class LeaseServer:
     """Keeps one Lease, and refuses writes when told to."""
 
     def __init__(self) -> None:
-        self.lease: Json = {"metadata": {"name": "one", "resourceVersion": "1"}, "spec": {}}
+        self.lease: Object = {"metadata": {"name": "one", "resourceVersion": "1"}, "spec": {}}
         self.refuses = False
 
-    async def get(self, _resource: Resource, _name: str, _namespace: str) -> Json:
+    async def get(self, _resource: Resource, _name: str, _namespace: str) -> Object:
         return self.lease
 
-    async def replace(self, _resource: Resource, body: Json) -> Json:
+    async def replace(self, _resource: Resource, body: Object) -> Object:
         if self.refuses:
             raise Unavailable("no")
         self.lease = body

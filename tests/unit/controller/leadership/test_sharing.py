@@ -24,11 +24,12 @@ from issuer.kube.errors import Conflict, NotFound
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.reflector import Reflector
 from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import Request, RequestKey
 from tests.builders import NOW, certificate_request, condition, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
-from tests.unit.controller.fakes import Json, ScriptedKube
+from tests.unit.controller.fakes import ScriptedKube
 
 GROUP = "vi"
 
@@ -36,14 +37,14 @@ GROUP = "vi"
 class LeaseCluster:
     """The Leases of a namespace."""
 
-    def __init__(self, *leases: Json) -> None:
+    def __init__(self, *leases: Object) -> None:
         self.leases = {one["metadata"]["name"]: one for one in leases}
         self.stale: set[str] = set()
 
     async def list_page(self, _resource: Resource, **_more: str) -> Page:
         return Page(list(self.leases.values()), "1")
 
-    async def create(self, _resource: Resource, body: Json) -> None:
+    async def create(self, _resource: Resource, body: Object) -> None:
         self.leases[body["metadata"]["name"]] = body
 
     async def delete(
@@ -56,21 +57,21 @@ class LeaseCluster:
         del self.leases[name]
 
 
-def lease(name: str, holder: str, role: str = "", shards: int = 2, says: str = "") -> Json:
+def lease(name: str, holder: str, role: str = "", shards: int = 2, says: str = "") -> Object:
     marks = labels(GROUP, role, shards) if role else {"vault-issuer.io/lease": GROUP}
     meta = {"name": name, "uid": f"u-{name}", "resourceVersion": "1", "labels": marks}
     spec = {"holderIdentity": holder, "leaseDurationSeconds": 30, "renewTime": "t"}
     return {"metadata": {**meta, "annotations": {SHARDS: says} if says else {}}, "spec": spec}
 
 
-def deleted_with_finalizer() -> Json:
+def deleted_with_finalizer() -> Object:
     one = certificate_request()
     marks = {"finalizers": ["vault-issuer.io/revocation"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
     one["metadata"] |= marks
     return one
 
 
-def written_as(version: str) -> Callable[[Json], Json]:
+def written_as(version: str) -> Callable[[Object], Object]:
     return lambda sent: {**sent, "metadata": {**sent["metadata"], "resourceVersion": version}}
 
 

@@ -12,9 +12,9 @@ from issuer.controller.revocation.finalizer import FINALIZER, SECRET_ANNOTATION
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound
+from issuer.kube.wire import Object
 from tests.builders import issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
-from tests.unit.controller.fakes import Json
 
 NAMED = {"annotations": {"cert-manager.io/certificate-name": "web"}}
 
@@ -40,12 +40,12 @@ def revoking(bench: Bench, policy: str = "OnDelete") -> Rights:
     return rights
 
 
-def marked(sent: Json) -> Json:
+def marked(sent: Object) -> Object:
     """The API server's answer to the write."""
     return {**sent, "metadata": {**sent["metadata"], "resourceVersion": "2"}}
 
 
-def metadata(bench: Bench, **more: Any) -> Json:
+def metadata(bench: Bench, **more: Any) -> Object:
     """Change the request's metadata in the store; the object as the API server has it then."""
     known = bench.store.get(KEY)
     assert known is not None
@@ -54,12 +54,12 @@ def metadata(bench: Bench, **more: Any) -> Json:
     return {**known.object, "metadata": {**known.object["metadata"], "labels": {"team": "x"}}}
 
 
-def read(bench: Bench, current: Json) -> None:
+def read(bench: Bench, current: Object) -> None:
     """The next call reads the whole request."""
     bench.kube.expect("get", current)
 
 
-def certificate(secret: str = "web-tls") -> Json:
+def certificate(secret: str = "web-tls") -> Object:
     return {"spec": {"secretName": secret}}
 
 
@@ -182,7 +182,7 @@ async def test_a_request_that_changed_meanwhile_is_decided_anew(bench: Bench) ->
 
 
 @pytest.mark.parametrize("changed", [{"resourceVersion": "7"}, {"uid": "another"}])
-async def test_a_request_that_is_another_by_now_is_not_marked(bench: Bench, changed: Json) -> None:
+async def test_a_request_that_is_another_by_now_is_not_marked(bench: Bench, changed: Object) -> None:
     revoking(bench)
     bench.with_request()
     current = metadata(bench)

@@ -20,6 +20,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
+from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import Failed, Retry
@@ -27,7 +28,7 @@ from issuer.telemetry.metrics import Metrics
 from tests.builders import NOW, certificate_request, condition, csr_pem, issuer_object
 from tests.ca import TestCA
 from tests.unit.controller.bench import CLUSTER_ISSUER
-from tests.unit.controller.fakes import Json, ScriptedKube, ScriptedSigner, SilentRecorder
+from tests.unit.controller.fakes import ScriptedKube, ScriptedSigner, SilentRecorder
 
 KEY = RequestKey("team-a", "one")
 WAIT = timedelta(minutes=5)
@@ -121,7 +122,7 @@ def desk(ca: TestCA) -> Iterator[Desk]:
     one.queue.close()
 
 
-def accepted(sent: Json) -> Json:
+def accepted(sent: Object) -> Object:
     assert FINALIZER not in sent["metadata"]["finalizers"]
     return sent
 

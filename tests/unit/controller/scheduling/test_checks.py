@@ -12,11 +12,11 @@ from issuer.controller.scheduling import checks
 from issuer.controller.scheduling.checks import CheckFlows, Part, TookLong
 from issuer.kube.queues.fairqueue import QueueKey
 from issuer.kube.queues.workqueue import WorkQueue
+from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import Retry
 from tests.builders import issuer_object
 from tests.unit.controller.bench import Bench
-from tests.unit.controller.fakes import Json
 
 WORKERS = 16
 LIVE = IssuerKey("VaultClusterIssuer", "", "live")
@@ -170,7 +170,7 @@ def test_nothing_is_kept_of_namespaces_that_wait_for_nothing(bench: Bench, flows
 
 async def test_a_check_that_took_long_is_no_verdict(bench: Bench, flows: CheckFlows, hasty: None) -> None:
     class Reconciler(IssuerReconciler):
-        async def _check(self, key: IssuerKey, obj: Json) -> Verdict:
+        async def _check(self, key: IssuerKey, obj: Object) -> Verdict:
             await forever()
             raise AssertionError("it never ends")
 

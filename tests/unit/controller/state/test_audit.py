@@ -12,12 +12,12 @@ import pytest
 import structlog
 
 from issuer.kube.errors import NotFound, Unavailable
+from issuer.kube.wire import Object
 from issuer.signing.outcomes import Failed, Retry
 from issuer.telemetry.logs import LogFormat, configure
 from testbed.samples import policy
 from tests.builders import certificate_request, condition, csr_pem
 from tests.unit.controller.bench import Bench, with_meta
-from tests.unit.controller.fakes import Json
 
 Lines = Callable[[], list[str]]
 ANSWERS = ("issued", "denied", "failed")
@@ -179,9 +179,9 @@ async def test_a_certificate_written_late_has_its_one_line_then(
 async def test_a_write_that_arrived_although_its_answer_was_lost_is_counted_and_told(
     bench: Bench, lines: Lines
 ) -> None:
-    written: list[Json] = []
+    written: list[Object] = []
 
-    def lost(sent: Json) -> Unavailable:
+    def lost(sent: Object) -> Unavailable:
         written.append(sent)
         return Unavailable("no answer")
 

@@ -9,18 +9,19 @@ from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry, SharedSigner
 from issuer.controller.state.stores import ChangeNotifier, IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
+from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.telemetry.metrics import Metrics
 from tests.builders import certificate_request, condition, issuer_object
-from tests.unit.controller.fakes import Json, ScriptedSigner
+from tests.unit.controller.fakes import ScriptedSigner
 
 KEY = RequestKey("team-a", "one")
 ISSUER = IssuerKey("VaultClusterIssuer", "", "demo")
 
 
-def policy(name: str = "web", generation: int = 1, **spec: object) -> Json:
+def policy(name: str = "web", generation: int = 1, **spec: object) -> Object:
     meta = {"name": name, "uid": f"uid-{name}", "generation": generation, "resourceVersion": "1"}
     return {"metadata": meta, "spec": {"selector": {"issuerRef": {}}, **spec}}
 
