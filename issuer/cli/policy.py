@@ -15,7 +15,7 @@ from issuer.cli.output import bad_input_told, print_json
 
 if TYPE_CHECKING:
     from issuer.explain.evaluation import Explanation
-    from issuer.explain.review_input import Asked
+    from issuer.explain.review_input import ReviewInput
 
 APPROVED: Final = 0
 DENIED: Final = 1
@@ -246,7 +246,9 @@ def lint_policies(
     raise typer.Exit(1 if report.errors or (strict and report.warnings) else 0)
 
 
-def _explain_offline(requests: Sequence[Asked], paths: Sequence[str], options: Any) -> list[Explanation]:
+def _explain_offline(
+    requests: Sequence[ReviewInput], paths: Sequence[str], options: Any
+) -> list[Explanation]:
     from issuer.explain.offline import check_known, explain
     from issuer.explain.policies import policies_in
     from issuer.manifests.documents import read_tree
@@ -254,8 +256,10 @@ def _explain_offline(requests: Sequence[Asked], paths: Sequence[str], options: A
     found = policies_in(read_tree(paths))
     check_known(found, options.allow_use)
     return [
-        explain(asked, options.requester or asked.requester, found, options.labels or {}, options.allow_use)
-        for asked in requests
+        explain(
+            request, options.requester or request.requester, found, options.labels or {}, options.allow_use
+        )
+        for request in requests
     ]
 
 
@@ -277,13 +281,13 @@ def _show_json(explained: Sequence[Explanation]) -> None:
     """One request as its object; several as a list, each with the request's name. Notes go to stderr."""
     from issuer.manifests.text import shown
 
-    notes = [note for one in explained for note in (*one.policies.notes, *one.asked.notes)]
+    notes = [note for one in explained for note in (*one.policies.notes, *one.request.notes)]
     for note in dict.fromkeys(notes):
         typer.echo(f"Note: {shown(note, 600)}", err=True)
     if len(explained) == 1:
         print_json(explained[0].decision.to_json())
     else:
-        print_json([{"request": one.asked.title, **one.decision.to_json()} for one in explained])
+        print_json([{"request": one.request.title, **one.decision.to_json()} for one in explained])
 
 
 def _exit_code(explained: Sequence[Explanation]) -> int:

@@ -58,11 +58,11 @@ def _about_policies(explanation: Explanation) -> Iterator[Advice]:
 
 
 def _no_policy(explanation: Explanation) -> Advice:
-    asked = explanation.asked
-    policy = starter_policy(asked, explanation.facts)
+    request = explanation.request
+    policy = starter_policy(request, explanation.facts)
     documents = (
         policy,
-        *binding(policy["metadata"]["name"], asked.namespace, explanation.requester),
+        *binding(policy["metadata"]["name"], request.namespace, explanation.requester),
     )
     where = "was given (see --policies and --cluster)" if explanation.offline else "exists in this cluster"
     return Advice(
@@ -106,7 +106,7 @@ def _nothing_applies(explanation: Explanation) -> Iterator[Advice]:
 
 def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
     name, requester = result.name, explanation.requester
-    documents = binding(name, explanation.asked.namespace, requester)
+    documents = binding(name, explanation.request.namespace, requester)
     assumed = ""
     if explanation.offline:
         assumed = (
@@ -126,7 +126,7 @@ def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advi
 
 
 def _other_namespace(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
-    namespace = explanation.asked.namespace
+    namespace = explanation.request.namespace
     if not namespace:
         yield Advice(
             f"The policy {result.name} is for namespaces, and a CertificateSigningRequest for a cluster "
@@ -151,7 +151,7 @@ def _other_namespace(explanation: Explanation, result: PolicyResult) -> Iterator
 
 
 def _other_issuer(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
-    issuer = explanation.asked.issuer
+    issuer = explanation.request.issuer
     group = _selector(explanation, result.name, "issuerRef").get("group")
     text = f"The policy {result.name} is for other issuers: {shown(result.message)}."
     if issuer.group != GROUP:
@@ -215,7 +215,7 @@ def _selector(explanation: Explanation, name: str, key: str) -> dict[str, Any]:
 
 
 def _where(explanation: Explanation) -> str:
-    namespace = explanation.asked.namespace
+    namespace = explanation.request.namespace
     return f"in the namespace {namespace}" if namespace else "without a namespace"
 
 

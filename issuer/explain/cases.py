@@ -13,7 +13,7 @@ from issuer.api.model import ApiModel, SpecError, TextList, parse_model
 from issuer.explain.evaluation import Explanation
 from issuer.explain.offline import check_known, explain
 from issuer.explain.policies import PolicySet, policies_in
-from issuer.explain.review_input import Asked, RequestOptions, read_requests, requests_in
+from issuer.explain.review_input import RequestOptions, ReviewInput, read_requests, requests_in
 from issuer.manifests.documents import Document, read_documents, read_source, read_tree
 from issuer.manifests.errors import BadInput
 from issuer.manifests.requester import Requester, named
@@ -112,8 +112,10 @@ def _run(case: Case, folder: Path, read: dict[tuple[str, ...], PolicySet]) -> Ou
             read[case.policies] = policies_in(read_tree([_under(folder, one) for one in case.policies]))
         policies = read[case.policies]
         check_known(policies, case.allow_use)
-        asked = _request(case, folder)
-        explanation = explain(asked, _requester(case, asked), policies, case.namespace_labels, case.allow_use)
+        request = _request(case, folder)
+        explanation = explain(
+            request, _requester(case, request), policies, case.namespace_labels, case.allow_use
+        )
     except BadInput as error:
         return Outcome(case.name, case.expect, error=str(error))
     return Outcome(
@@ -131,7 +133,7 @@ def _under(folder: Path, path: str) -> str:
     return str(folder / path)
 
 
-def _request(case: Case, folder: Path) -> Asked:
+def _request(case: Case, folder: Path) -> ReviewInput:
     options = RequestOptions(case.namespace, case.issuer, case.duration, case.usages, case.is_ca)
     if isinstance(case.request, str):
         found = read_requests(_under(folder, case.request), options)
@@ -143,8 +145,8 @@ def _request(case: Case, folder: Path) -> Asked:
     return found[0]
 
 
-def _requester(case: Case, asked: Asked) -> Requester:
-    return named(case.as_ or "", case.groups) if case.as_ or case.groups else asked.requester
+def _requester(case: Case, request: ReviewInput) -> Requester:
+    return named(case.as_ or "", case.groups) if case.as_ or case.groups else request.requester
 
 
 def _problems(case: Case, explanation: Explanation) -> list[str]:

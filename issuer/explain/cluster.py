@@ -13,7 +13,7 @@ from issuer.api.group import GROUP, POLICY_PLURAL
 from issuer.explain.evaluation import Explanation, judge
 from issuer.explain.offline import allowed
 from issuer.explain.policies import PolicySet, compiled
-from issuer.explain.review_input import Asked
+from issuer.explain.review_input import ReviewInput
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
@@ -40,7 +40,7 @@ class ClusterOptions:
     labels: Mapping[str, str] | None = None
 
 
-async def explain_all(requests: Sequence[Asked], options: ClusterOptions) -> list[Explanation]:
+async def explain_all(requests: Sequence[ReviewInput], options: ClusterOptions) -> list[Explanation]:
     """A decision for each request, by the cluster's policies. Raises BadInput."""
     async with open_client(options.kubeconfig, options.context) as client:
         try:
@@ -52,22 +52,24 @@ async def explain_all(requests: Sequence[Asked], options: ClusterOptions) -> lis
 
 
 async def explain(
-    client: KubeClient, requests: Sequence[Asked], options: ClusterOptions
+    client: KubeClient, requests: Sequence[ReviewInput], options: ClusterOptions
 ) -> list[Explanation]:
     """``explain_all`` by a client at hand. Raises KubeError, and BadInput for a missing namespace."""
     policies = await _policies(client)
-    return [await _explain(client, asked, policies, options) for asked in requests]
+    return [await _explain(client, request, policies, options) for request in requests]
 
 
 async def _explain(
-    client: KubeClient, asked: Asked, policies: PolicySet, options: ClusterOptions
+    client: KubeClient, request: ReviewInput, policies: PolicySet, options: ClusterOptions
 ) -> Explanation:
-    requester = options.requester or (asked.requester if asked.requester.username else await _myself(client))
-    labels = options.labels if options.labels is not None else await _labels(client, asked.namespace)
-    judging = judge(asked, requester, policies, labels, offline=False)
+    requester = options.requester or (
+        request.requester if request.requester.username else await _myself(client)
+    )
+    labels = options.labels if options.labels is not None else await _labels(client, request.namespace)
+    judging = judge(request, requester, policies, labels, offline=False)
     answers: dict[str, bool] = {}
     for name in judging.to_ask:
-        answers[name] = await _may_use(client, name, asked.namespace, requester, options.allow_use)
+        answers[name] = await _may_use(client, name, request.namespace, requester, options.allow_use)
     return judging.finish(answers)
 
 

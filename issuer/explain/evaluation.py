@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from issuer.explain.policies import PolicySet
-from issuer.explain.review_input import Asked
+from issuer.explain.review_input import ReviewInput
 from issuer.manifests.requester import Requester
 from issuer.policy.decision import Decision, PolicyEvaluation, evaluate
 from issuer.policy.evaluation import Violation, violations
@@ -23,7 +23,7 @@ class Explanation:
     `would_violate` holds, for policies that only lack a `use` binding, what they would deny after it.
     """
 
-    asked: Asked
+    request: ReviewInput
     requester: Requester
     facts: RequestFacts
     labels: Mapping[str, str]
@@ -37,7 +37,7 @@ class Explanation:
 class Judging:
     """Between the two steps: `to_ask` are the policies whose use by the requester has to be known."""
 
-    asked: Asked
+    request: ReviewInput
     requester: Requester
     facts: RequestFacts
     labels: Mapping[str, str]
@@ -62,7 +62,7 @@ class Judging:
             if policy.name in unbound
         }
         return Explanation(
-            self.asked,
+            self.request,
             self.requester,
             self.facts,
             self.labels,
@@ -74,7 +74,7 @@ class Judging:
 
 
 def judge(
-    asked: Asked,
+    request: ReviewInput,
     requester: Requester,
     policies: PolicySet,
     labels: Mapping[str, str],
@@ -82,7 +82,7 @@ def judge(
     offline: bool,
 ) -> Judging:
     """The first step: everything but who may use what. `labels` are the namespace's, if there is one."""
-    facts = asked.facts(requester)
-    all_labels = {NAME_LABEL: asked.namespace, **labels} if asked.namespace else labels
+    facts = request.facts(requester)
+    all_labels = {NAME_LABEL: request.namespace, **labels} if request.namespace else labels
     evaluation = evaluate(policies.policies, policies.summaries(), facts, all_labels)
-    return Judging(asked, requester, facts, all_labels, policies, evaluation, offline)
+    return Judging(request, requester, facts, all_labels, policies, evaluation, offline)

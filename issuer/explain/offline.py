@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from issuer.explain.evaluation import Explanation, judge
 from issuer.explain.policies import PolicySet
-from issuer.explain.review_input import Asked
+from issuer.explain.review_input import ReviewInput
 from issuer.manifests.errors import BadInput
 from issuer.manifests.requester import Requester
 
@@ -14,14 +14,14 @@ EVERY_POLICY = "*"
 
 
 def explain(
-    asked: Asked,
+    request: ReviewInput,
     requester: Requester,
     policies: PolicySet,
     labels: Mapping[str, str],
     allow_use: Collection[str],
 ) -> Explanation:
     """The decision where exactly the policies in `allow_use` (or all, by `*`) may be used."""
-    judging = judge(asked, requester, policies, labels, offline=True)
+    judging = judge(request, requester, policies, labels, offline=True)
     return judging.finish({name: allowed(name, allow_use) for name in judging.to_ask})
 
 

@@ -48,7 +48,7 @@ def show(explanation: Explanation, to: Console) -> None:
 
 def show_decision(explanation: Explanation, to: Console) -> None:
     """Print what the policies say, one by one and field by field."""
-    for note in (*explanation.policies.notes, *explanation.asked.notes):
+    for note in (*explanation.policies.notes, *explanation.request.notes):
         to.print(Padding(Text(f"Note: {shown(note, 600)}", style="dim"), (0, 0, 0, 0)))
     if explanation.decision.results:
         to.print()
@@ -58,12 +58,12 @@ def show_decision(explanation: Explanation, to: Console) -> None:
 
 
 def _head(explanation: Explanation) -> Table:
-    asked, decision = explanation.asked, explanation.decision
+    request, decision = explanation.request, explanation.decision
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    issuer = f"{asked.issuer.kind}.{asked.issuer.group}/{asked.issuer.name}"
-    table.add_row("Request", Text(shown(f"{asked.title} ({asked.kind}, {asked.source})")))
+    issuer = f"{request.issuer.kind}.{request.issuer.group}/{request.issuer.name}"
+    table.add_row("Request", Text(shown(f"{request.title} ({request.kind}, {request.source})")))
     table.add_row("Issuer", Text(shown(issuer)))
     table.add_row("Requester", Text(_requester(explanation)))
     table.add_row("Decision", Text(verdict_text(explanation), style=f"bold {_COLOURS[decision.verdict]}"))

@@ -47,7 +47,7 @@ class RequestOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReviewInput:
     """One request to judge. `requester` is who makes it, known or assumed; `notes` say what was assumed.
 
     `policy_only` is as in `RequestFacts`; offline nobody knows the issuer's path.
@@ -87,7 +87,7 @@ class Asked:
         )
 
 
-def read_requests(path: str, options: RequestOptions) -> list[Asked]:
+def read_requests(path: str, options: RequestOptions) -> list[ReviewInput]:
     """All requests in a file (`-`: standard input), in its order. Raises BadInput, also if there are none."""
     source, content = read_source(path)
     if is_pem(content):
@@ -95,7 +95,7 @@ def read_requests(path: str, options: RequestOptions) -> list[Asked]:
     return requests_in(read_documents(source, content), source, options)
 
 
-def requests_in(documents: Iterable[Document], source: str, options: RequestOptions) -> list[Asked]:
+def requests_in(documents: Iterable[Document], source: str, options: RequestOptions) -> list[ReviewInput]:
     """The requests among these documents. Raises BadInput."""
     surplus = options.only_for_pem()
     if surplus:
@@ -109,7 +109,7 @@ def requests_in(documents: Iterable[Document], source: str, options: RequestOpti
     return found
 
 
-def pem_request(source: str, content: bytes, options: RequestOptions) -> Asked:
+def pem_request(source: str, content: bytes, options: RequestOptions) -> ReviewInput:
     """A bare request, with everything else from the options. Raises BadInput."""
     if options.issuer is None:
         raise BadInput(
@@ -125,7 +125,7 @@ def pem_request(source: str, content: bytes, options: RequestOptions) -> Asked:
         csr = read_request(content)
     except InvalidRequest as error:
         raise BadInput(f"{source}: {error}") from error
-    return Asked(
+    return ReviewInput(
         source=source,
         kind="PEM",
         name="request",
@@ -154,7 +154,7 @@ def _is_request(document: Document) -> bool:
     return document.group == _CERT_MANAGER_GROUP and document.kind in ("CertificateRequest", "Certificate")
 
 
-def _request(document: Document, options: RequestOptions) -> Asked:
+def _request(document: Document, options: RequestOptions) -> ReviewInput:
     spec = Fields(document.source, "", document.data).inner("spec")
     spec = Fields(document.source, "spec", spec.data)
     namespace, notes = _namespace(document, options)
@@ -162,7 +162,7 @@ def _request(document: Document, options: RequestOptions) -> Asked:
     duration = spec.text("duration")
     if document.kind == "Certificate":
         notes += _certificate_notes(duration)
-    return Asked(
+    return ReviewInput(
         source=document.source,
         kind=document.kind,
         name=_name(document),

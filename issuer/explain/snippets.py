@@ -9,7 +9,7 @@ from typing import Any, Final
 from issuer.api.group import API_VERSION, POLICY_KIND
 from issuer.duration import format_duration
 from issuer.explain.requested import ALLOWED, IS_CA, USAGES, requested
-from issuer.explain.review_input import Asked
+from issuer.explain.review_input import ReviewInput
 from issuer.policy.compiled import PATHS
 from issuer.policy.evaluation import Violation
 from issuer.policy.facts import RequestFacts
@@ -43,25 +43,25 @@ def to_allow(
     return part, tuple(rest)
 
 
-def starter_policy(asked: Asked, facts: RequestFacts) -> dict[str, Any]:
+def starter_policy(request: ReviewInput, facts: RequestFacts) -> dict[str, Any]:
     """A policy that allows this request, in its namespace, from its issuer, and nothing else."""
     spec: dict[str, Any] = {
         "selector": {
             "issuerRef": {
-                "group": asked.issuer.group,
-                "kind": asked.issuer.kind,
-                "name": asked.issuer.name,
+                "group": request.issuer.group,
+                "kind": request.issuer.kind,
+                "name": request.issuer.name,
             },
         }
     }
-    if asked.namespace:
-        spec["selector"]["namespace"] = {"matchNames": [asked.namespace]}
+    if request.namespace:
+        spec["selector"]["namespace"] = {"matchNames": [request.namespace]}
     wrapped = {"spec": spec}
     for field, found in requested(facts).items():
         _put(wrapped, field, found, {})
-    if asked.duration is not None:
-        spec["constraints"] = {"maxDuration": format_duration(asked.duration)}
-    name = f"{asked.namespace}-{asked.issuer.name}"[:_MAX_NAME].strip("-.")
+    if request.duration is not None:
+        spec["constraints"] = {"maxDuration": format_duration(request.duration)}
+    name = f"{request.namespace}-{request.issuer.name}"[:_MAX_NAME].strip("-.")
     return {"apiVersion": API_VERSION, "kind": POLICY_KIND, "metadata": {"name": name}, "spec": spec}
 
 

@@ -13,7 +13,7 @@ from issuer.inspection.chains import Delivered, chain_json, delivered, differenc
 from issuer.inspection.contents import certificate_json, read_status, request_json, spec_differences
 from issuer.inspection.diagnosis import Why
 from issuer.inspection.progress import ready_json, text_of
-from issuer.inspection.request_details import Case, asked_of, issued_at
+from issuer.inspection.request_details import Case, issued_at, review_input_of
 from issuer.requests.conditions import find
 from issuer.requests.request import BadSpec
 from issuer.requests.status import APPROVAL_REASON
@@ -105,7 +105,7 @@ def _spec_differences(case: Case) -> list[str]:
     if case.csr is None or case.issuer_key is None:
         return []
     return spec_differences(
-        asked_of(case.request, case.csr, case.issuer_key, case.issuer_spec).facts(case.requester)
+        review_input_of(case.request, case.csr, case.issuer_key, case.issuer_spec).facts(case.requester)
     )
 
 

@@ -12,7 +12,7 @@ from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.explain.cluster import RIGHTS, ClusterOptions, explain
 from issuer.explain.evaluation import Explanation
-from issuer.explain.review_input import Asked
+from issuer.explain.review_input import ReviewInput
 from issuer.inspection.progress import Standing, State, standing, text_of, time_of
 from issuer.inspection.reading import Reader
 from issuer.inspection.target import Target, certificate_of, find_request
@@ -101,11 +101,11 @@ def requester_of(request: Request) -> Requester:
     )
 
 
-def asked_of(
+def review_input_of(
     request: Request, csr: CertificateSigningRequest, key: IssuerKey, spec: IssuerSpec | None
-) -> Asked:
+) -> ReviewInput:
     """The request as `policy explain` judges one, for an issuer of this spec. Raises BadSpec."""
-    return Asked(
+    return ReviewInput(
         source="as it is in the cluster",
         kind=request.kind,
         name=request.key.name,
@@ -162,7 +162,7 @@ async def _explained(
     spec: IssuerSpec | None,
 ) -> Explanation | None:
     try:
-        (found,) = await explain(reader.client, [asked_of(request, csr, key, spec)], ClusterOptions())
+        (found,) = await explain(reader.client, [review_input_of(request, csr, key, spec)], ClusterOptions())
     except Forbidden:
         reader.note(f"what the policies say now is not shown. {RIGHTS}")
         return None

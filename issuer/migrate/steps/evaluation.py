@@ -41,18 +41,18 @@ def _policies(steps: tuple[Step, ...], inventory: Inventory) -> PolicySet:
 def _notes(step: Step, policies: PolicySet, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[Note]:
     manifest: dict[str, Any] = step.manifest or {}
     try:
-        (asked,) = requests_in([Document(step.source, manifest)], step.source, RequestOptions())
+        (request,) = requests_in([Document(step.source, manifest)], step.source, RequestOptions())
     except BadInput as error:
         yield todo(f"can't be judged by the policies: {error}")
         return
-    labels = namespaces.get(asked.namespace, {})
-    decision = explain(asked, asked.requester, policies, labels, [EVERY_POLICY]).decision
+    labels = namespaces.get(request.namespace, {})
+    decision = explain(request, request.requester, policies, labels, [EVERY_POLICY]).decision
     if decision.verdict is PolicyVerdict.DENIED:
         fields = sorted({violation.field for result in decision.results for violation in result.violations})
         more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
         yield todo(f"no policy would allow it: {', '.join(fields[:_SHOWN])}{more}")
     elif decision.verdict is PolicyVerdict.UNPROCESSED and any(
-        result.reason == "namespace" and asked.namespace not in namespaces for result in decision.results
+        result.reason == "namespace" and request.namespace not in namespaces for result in decision.results
     ):
         yield info("whether a policy selects it depends on its namespace, whose labels were not read")
     elif decision.verdict is PolicyVerdict.UNPROCESSED:

@@ -11,7 +11,7 @@ import yaml
 
 from issuer.explain.cluster import ClusterOptions, explain_all
 from issuer.explain.evaluation import Explanation
-from issuer.explain.review_input import Asked, RequestOptions, read_requests
+from issuer.explain.review_input import RequestOptions, ReviewInput, read_requests
 from issuer.manifests.errors import BadInput
 from issuer.manifests.requester import Requester
 from issuer.policy.decision import PolicyVerdict
@@ -38,7 +38,7 @@ def ask(api: FakeApi, folder: Folder) -> Callable[..., Any]:
             "current-context": "x",
         }
         path = folder.write("kubeconfig", yaml.safe_dump(config))
-        found: list[Asked] = read_requests(folder.write("r.yaml", *requests), RequestOptions())
+        found: list[ReviewInput] = read_requests(folder.write("r.yaml", *requests), RequestOptions())
         return await explain_all(found, ClusterOptions(kubeconfig=path, **options))
 
     return go
