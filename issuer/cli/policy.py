@@ -172,7 +172,7 @@ def explain_requests(
 
 
 @app.command("test")
-def judge_cases(
+def run_case_file(
     file: Annotated[str, typer.Argument(metavar="FILE", help="File of cases; - for standard input.")],
     output: _Format = Output.TABLE,
 ) -> None:

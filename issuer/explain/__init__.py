@@ -1,6 +1,14 @@
-"""What ``vault-issuer policy`` does below its options: read files, judge, say what to do.
+"""Explanations of decisions: what `vault-issuer policy` does below its options.
 
-`documents` reads YAML and PEM; `review_input` and `certificate` turn them into requests, `policies` into compiled
-policies; `offline` and `cluster` know who may use them; `judging` brings these together; `advice` and
-`rendering` say it to people. `cases` and `lint` are the two other commands. Only `cluster` talks to anything.
+The engine is the controller's own, `issuer.policy`. Nothing here decides anew, and only `cluster` talks to a
+cluster; every failure is a `BadInput` that names the file, field or option.
+
+Modules, from the bottom up:
+
+- `policies`, `certificate`, `review_input`: files turned into compiled policies and into requests.
+- `requested`: what a request asks for, as the texts that patterns are compared with.
+- `evaluation`: one request evaluated by all policies, in two steps, with the question of `use` between them.
+- `offline`, `cluster`: the two ways to answer that question.
+- `snippets`, `advice`, `rendering`: what to change, as YAML, as sentences, and on a terminal.
+- `cases`, `lint`: the commands `policy test` and `policy lint`.
 """

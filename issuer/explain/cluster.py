@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from issuer.api.group import GROUP, POLICY_PLURAL
-from issuer.explain.evaluation import Explanation, judge
+from issuer.explain.evaluation import Explanation, evaluate_request
 from issuer.explain.offline import allowed
 from issuer.explain.policies import PolicySet, compiled
 from issuer.explain.review_input import ReviewInput
@@ -66,11 +66,11 @@ async def _explain(
         request.requester if request.requester.username else await _myself(client)
     )
     labels = options.labels if options.labels is not None else await _labels(client, request.namespace)
-    judging = judge(request, requester, policies, labels, offline=False)
+    pending = evaluate_request(request, requester, policies, labels, offline=False)
     answers: dict[str, bool] = {}
-    for name in judging.to_ask:
+    for name in pending.to_ask:
         answers[name] = await _may_use(client, name, request.namespace, requester, options.allow_use)
-    return judging.finish(answers)
+    return pending.finish(answers)
 
 
 async def _may_use(

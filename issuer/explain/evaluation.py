@@ -34,7 +34,7 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
+class PendingEvaluation:
     """Between the two steps: `to_ask` are the policies whose use by the requester has to be known."""
 
     request: ReviewInput
@@ -73,16 +73,16 @@ class Judging:
         )
 
 
-def judge(
+def evaluate_request(
     request: ReviewInput,
     requester: Requester,
     policies: PolicySet,
     labels: Mapping[str, str],
     *,
     offline: bool,
-) -> Judging:
+) -> PendingEvaluation:
     """The first step: everything but who may use what. `labels` are the namespace's, if there is one."""
     facts = request.facts(requester)
     all_labels = {NAME_LABEL: request.namespace, **labels} if request.namespace else labels
     evaluation = evaluate(policies.policies, policies.summaries(), facts, all_labels)
-    return Judging(request, requester, facts, all_labels, policies, evaluation, offline)
+    return PendingEvaluation(request, requester, facts, all_labels, policies, evaluation, offline)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from issuer.explain.evaluation import Explanation, judge
+from issuer.explain.evaluation import Explanation, evaluate_request
 from issuer.explain.policies import PolicySet
 from issuer.explain.review_input import ReviewInput
 from issuer.manifests.errors import BadInput
@@ -21,8 +21,8 @@ def explain(
     allow_use: Collection[str],
 ) -> Explanation:
     """The decision where exactly the policies in `allow_use` (or all, by `*`) may be used."""
-    judging = judge(request, requester, policies, labels, offline=True)
-    return judging.finish({name: allowed(name, allow_use) for name in judging.to_ask})
+    pending = evaluate_request(request, requester, policies, labels, offline=True)
+    return pending.finish({name: allowed(name, allow_use) for name in pending.to_ask})
 
 
 def allowed(name: str, allow_use: Collection[str]) -> bool:

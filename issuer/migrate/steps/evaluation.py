@@ -18,7 +18,7 @@ from issuer.policy.decision import PolicyVerdict
 _SHOWN = 5
 
 
-def judged(steps: tuple[Step, ...], inventory: Inventory) -> tuple[Step, ...]:
+def evaluate_certificates(steps: tuple[Step, ...], inventory: Inventory) -> tuple[Step, ...]:
     """The steps, with a note at each Certificate that our policies would not approve."""
     policies = _policies(steps, inventory)
     return tuple(

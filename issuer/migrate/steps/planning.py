@@ -12,7 +12,7 @@ from issuer.migrate.plan import Action, Note, Plan, Step, info, todo
 from issuer.migrate.read.inventory import Inventory, Ref, sort
 from issuer.migrate.read.references import certificate_steps, ingress_steps, signing_request_steps
 from issuer.migrate.steps.access import access_steps, approve_steps, old_grants
-from issuer.migrate.steps.evaluation import judged
+from issuer.migrate.steps.evaluation import evaluate_certificates
 from issuer.migrate.steps.issuers import Issuers, carry_issuers
 from issuer.migrate.steps.policies import Policies, carry_policies
 from issuer.migrate.steps.roles import role_steps
@@ -43,7 +43,7 @@ def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ())
         *ingress_steps(inventory, issuers),
         *signing_request_steps(inventory, issuers),
     )
-    steps = judged(steps, inventory)
+    steps = evaluate_certificates(steps, inventory)
     more = tuple(more)
     # What couldn't be read may name an issuer.
     whole = options.from_cluster and not more
