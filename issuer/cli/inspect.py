@@ -14,7 +14,7 @@ from issuer.cli.output import bad_input_told, print_json
 from issuer.cli.policy import Output
 
 if TYPE_CHECKING:
-    from issuer.inspection.request_details import Case
+    from issuer.inspection.request_details import RequestDetails
 
 TROUBLE = 1
 NOT_ISSUED = 1
@@ -97,22 +97,22 @@ def explain(
     from issuer.inspection.progress import State
 
     with bad_input_told(BAD_INPUT):
-        found, why = asyncio.run(_explained(request, namespace, kubeconfig, context))
+        found, diagnosis = asyncio.run(_explained(request, namespace, kubeconfig, context))
     if output is Output.JSON:
-        from issuer.inspection.report import why_json
+        from issuer.inspection.report import diagnosis_json
 
-        print_json(why_json(found, why))
+        print_json(diagnosis_json(found, diagnosis))
     else:
         from issuer.explain.rendering import console
-        from issuer.inspection.request_tables import show_why
+        from issuer.inspection.request_tables import show_diagnosis
 
-        show_why(found, why, console())
-    raise typer.Exit(0 if found.standing.state is State.ISSUED else NOT_ISSUED)
+        show_diagnosis(found, diagnosis, console())
+    raise typer.Exit(0 if found.progress.state is State.ISSUED else NOT_ISSUED)
 
 
 async def _inspected(
     name: str, namespace: str | None, kubeconfig: str | None, context: str | None
-) -> tuple[Case, dict[str, Any]]:
+) -> tuple[RequestDetails, dict[str, Any]]:
     from issuer.inspection.reading import reading
     from issuer.inspection.report import report
     from issuer.inspection.request_details import gather
@@ -126,8 +126,8 @@ async def _inspected(
 
 async def _explained(
     name: str, namespace: str | None, kubeconfig: str | None, context: str | None
-) -> tuple[Case, Any]:
-    from issuer.inspection.diagnosis import needs_controllers, why
+) -> tuple[RequestDetails, Any]:
+    from issuer.inspection.diagnosis import diagnose, needs_controllers
     from issuer.inspection.leases import controllers
     from issuer.inspection.reading import reading
     from issuer.inspection.request_details import gather
@@ -138,4 +138,4 @@ async def _explained(
         found = await gather(reader, target)
         known = await controllers(reader, None, datetime.now(UTC)) if needs_controllers(found) else None
         found = replace(found, gaps=tuple(reader.gaps))
-    return found, why(found, known)
+    return found, diagnose(found, known)

@@ -1,4 +1,4 @@
-"""Why a request is as it is, and what to do next. Pure, by what was gathered."""
+"""Diagnosis of a request: why it is in its state and what to do next. Pure, from what was gathered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from issuer.explain.advice import Advice, advise
 from issuer.inspection.progress import State, ready_json, text_of
-from issuer.inspection.request_details import Case
+from issuer.inspection.request_details import RequestDetails
 from issuer.manifests.text import shown
 from issuer.policy.decision import PolicyVerdict
 from issuer.requests.conditions import find
@@ -17,142 +17,144 @@ from issuer.requests.status import APPROVAL_REASON
 Controllers = Sequence[Mapping[str, Any]] | None
 """As `leases` finds them; None where they may not be seen."""
 
-_Told = Iterator[str | Advice]
+_Findings = Iterator[str | Advice]
 _LONG: Final = 1200
 _REASONS: Final = "docs/troubleshooting.md has every reason"
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class Diagnosis:
     """The reasons in sentences, and what to do, each in the order in which it counts."""
 
     reasons: tuple[str, ...]
     advice: tuple[Advice, ...]
 
 
-def why(case: Case, controllers: Controllers) -> Why:
-    """Why it is as it is. `controllers` matter only where `needs_controllers`."""
-    told = list(_not_served(case) if case.issuer_key is None else _BY_STATE[case.standing.state](case))
-    if needs_controllers(case):
-        told += _work(case, controllers, hindered=any(isinstance(one, Advice) for one in told))
-    return Why(
-        tuple(one for one in told if isinstance(one, str)),
-        tuple(one for one in told if isinstance(one, Advice)),
+def diagnose(details: RequestDetails, controllers: Controllers) -> Diagnosis:
+    """Return the reasons of the state and what to do. `controllers` count only if `needs_controllers`."""
+    findings = list(
+        _not_served(details) if details.issuer_key is None else _BY_STATE[details.progress.state](details)
+    )
+    if needs_controllers(details):
+        findings += _work(details, controllers, hindered=any(isinstance(one, Advice) for one in findings))
+    return Diagnosis(
+        tuple(one for one in findings if isinstance(one, str)),
+        tuple(one for one in findings if isinstance(one, Advice)),
     )
 
 
-def needs_controllers(case: Case) -> bool:
+def needs_controllers(details: RequestDetails) -> bool:
     """Whether it matters who works: the request waits, and can be answered."""
-    waits = case.standing.state is State.WAITING and not case.request.deleted
-    return waits and case.issuer_key is not None
+    waits = details.progress.state is State.WAITING and not details.request.deleted
+    return waits and details.issuer_key is not None
 
 
-def _not_served(case: Case) -> _Told:
-    yield shown(case.spec_problem, _LONG)
-    if case.request.is_ours:
-        yield Advice(f"The spec of a request can't be changed. {_again(case)}")
+def _not_served(details: RequestDetails) -> _Findings:
+    yield shown(details.spec_problem, _LONG)
+    if details.request.is_ours:
+        yield Advice(f"The spec of a request can't be changed. {_again(details)}")
 
 
-def _issued(case: Case) -> _Told:
-    message = case.standing.message
+def _issued(details: RequestDetails) -> _Findings:
+    message = details.progress.message
     yield f"it has its certificate: {shown(message, _LONG)}" if message else "it has its certificate"
 
 
-def _denied(case: Case) -> _Told:
-    condition = find(case.request.conditions, "Denied") or {}
+def _denied(details: RequestDetails) -> _Findings:
+    condition = find(details.request.conditions, "Denied") or {}
     reason = text_of(condition, "reason")
-    message = shown(text_of(condition, "message") or case.standing.message, _LONG)
+    message = shown(text_of(condition, "message") or details.progress.message, _LONG)
     if reason == APPROVAL_REASON:
         yield f"the policies denied it, for good: {message}"
-        yield from _policies_now(case)
+        yield from _policies_now(details)
     else:
         yield f"another approver ({shown(reason) or 'without a name'}) denied it, for good: {message}"
-    yield Advice(f"A denied request stays so. {_again(case)}")
+    yield Advice(f"A denied request stays so. {_again(details)}")
 
 
-def _failed(case: Case) -> _Told:
-    yield f"it failed, for good: {shown(case.standing.message, _LONG)}"
-    if case.explanation is not None and case.explanation.decision.verdict is not PolicyVerdict.APPROVED:
-        yield from _policies_now(case)
-    yield Advice(f"Mend what is named there ({_REASONS}). A failed request stays so. {_again(case)}")
+def _failed(details: RequestDetails) -> _Findings:
+    yield f"it failed, for good: {shown(details.progress.message, _LONG)}"
+    if details.explanation is not None and details.explanation.decision.verdict is not PolicyVerdict.APPROVED:
+        yield from _policies_now(details)
+    yield Advice(f"Mend what is named there ({_REASONS}). A failed request stays so. {_again(details)}")
 
 
-def _policies_now(case: Case) -> _Told:
-    if case.explanation is None:
+def _policies_now(details: RequestDetails) -> _Findings:
+    if details.explanation is None:
         return
-    if case.explanation.decision.verdict is PolicyVerdict.APPROVED:
-        yield f"the policy {case.explanation.decision.policy} would approve it by now"
-    yield from advise(case.explanation)
+    if details.explanation.decision.verdict is PolicyVerdict.APPROVED:
+        yield f"the policy {details.explanation.decision.policy} would approve it by now"
+    yield from advise(details.explanation)
 
 
-def _waiting(case: Case) -> _Told:
-    if case.request.deleted:
+def _waiting(details: RequestDetails) -> _Findings:
+    if details.request.deleted:
         yield "it is being deleted: it gets no answer any more, and a finalizer keeps it"
         return
-    yield from _own_word(case)
-    if case.csr is None:
-        yield f"its CSR can't be read, so it will fail: {shown(case.csr_problem)}"
-        yield Advice(f"Whoever made the CSR has to make another. {_again(case)}")
+    yield from _own_word(details)
+    if details.csr is None:
+        yield f"its CSR can't be read, so it will fail: {shown(details.csr_problem)}"
+        yield Advice(f"Whoever made the CSR has to make another. {_again(details)}")
         return
-    yield from _approval(case)
-    yield from _issuer(case)
-    yield from _policies(case)
+    yield from _approval(details)
+    yield from _issuer(details)
+    yield from _policies(details)
 
 
-def _own_word(case: Case) -> _Told:
+def _own_word(details: RequestDetails) -> _Findings:
     """What the controller said of it: in its status, or for Kubernetes' own requests in an event."""
-    if case.request.tells_by_event:
-        warnings = [one for one in case.events if one["type"] == "Warning"]
+    if details.request.tells_by_event:
+        warnings = [one for one in details.events if one["type"] == "Warning"]
         message = str(warnings[-1]["message"]) if warnings else ""
     else:
-        message = case.standing.message
+        message = details.progress.message
     if message:
         yield f"the controller says: {shown(message, _LONG)}"
 
 
-def _approval(case: Case) -> _Told:
+def _approval(details: RequestDetails) -> _Findings:
     """Another approver's word, where it is wanted first."""
-    request, spec = case.request, case.issuer_spec
+    request, spec = details.request, details.issuer_spec
     if request.approved:
         return
     if request.only_others_approve:
         yield "nobody has approved it, and vault-issuer approves no CertificateSigningRequests"
         yield Advice(f"If it should be signed: kubectl certificate approve {request.key.name}")
     elif spec is not None and spec.approval == "External":
-        yield f"{case.issuer_key} has spec.approval External, and no other approver has approved it"
+        yield f"{details.issuer_key} has spec.approval External, and no other approver has approved it"
         yield Advice(
             f"If it should be signed: cmctl approve {request.key.name} -n {request.key.namespace}; or see "
             "why the approver that is meant says nothing, and whether it may approve."
         )
 
 
-def _issuer(case: Case) -> _Told:
-    if case.issuer is None:
-        if case.issuer_readable:
-            yield f"there is no {case.issuer_key}"
+def _issuer(details: RequestDetails) -> _Findings:
+    if details.issuer is None:
+        if details.issuer_readable:
+            yield f"there is no {details.issuer_key}"
             yield Advice(
                 "Create it: the request is answered then. The issuer that a request names can't be changed; "
-                f"if another is meant: {_again(case)}"
+                f"if another is meant: {_again(details)}"
             )
         return
-    ready = ready_json(case.issuer)
+    ready = ready_json(details.issuer)
     if ready["ready"] is not True:
         reason = f" ({shown(ready['reason'])})" if ready["reason"] else ""
-        yield f"{case.issuer_key} is not Ready{reason}: {shown(ready['message'], _LONG)}"
+        yield f"{details.issuer_key} is not Ready{reason}: {shown(ready['message'], _LONG)}"
         yield Advice(f"Mend the issuer ({_REASONS}); its requests are answered by themselves then.")
 
 
-def _policies(case: Case) -> _Told:
-    if case.explanation is None or case.explanation.decision.verdict is PolicyVerdict.APPROVED:
+def _policies(details: RequestDetails) -> _Findings:
+    if details.explanation is None or details.explanation.decision.verdict is PolicyVerdict.APPROVED:
         return
-    if case.explanation.decision.verdict is PolicyVerdict.DENIED:
+    if details.explanation.decision.verdict is PolicyVerdict.DENIED:
         yield "the policies that apply don't allow all of it, so it will be denied"
     else:
         yield "no policy applies to it"
-    yield from advise(case.explanation)
+    yield from advise(details.explanation)
 
 
-def _work(case: Case, controllers: Controllers, *, hindered: bool) -> _Told:
+def _work(details: RequestDetails, controllers: Controllers, *, hindered: bool) -> _Findings:
     """Who should answer it; what to do where nothing else is in the way."""
     if controllers is not None and not any(one["leads"] for one in controllers):
         yield "no controller was found at work: none holds a Lease"
@@ -167,16 +169,16 @@ def _work(case: Case, controllers: Controllers, *, hindered: bool) -> _Told:
         )
 
 
-def _again(case: Case) -> str:
-    if case.certificate:
+def _again(details: RequestDetails) -> str:
+    if details.certificate:
         return (
             "cert-manager makes a new one by itself, after an hour at first and ever later, or at once by "
-            f"cmctl renew {shown(case.certificate)} -n {case.request.key.namespace}"
+            f"cmctl renew {shown(details.certificate)} -n {details.request.key.namespace}"
         )
     return "Make a new request."
 
 
-_BY_STATE: Final[dict[State, Callable[[Case], _Told]]] = {
+_BY_STATE: Final[dict[State, Callable[[RequestDetails], _Findings]]] = {
     State.ISSUED: _issued,
     State.DENIED: _denied,
     State.FAILED: _failed,

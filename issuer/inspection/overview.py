@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from issuer.api.group import GROUP
 from issuer.inspection.leases import controllers
-from issuer.inspection.progress import State, ready_json, standing, text_of, time_of
+from issuer.inspection.progress import State, progress_of, ready_json, text_of, time_of
 from issuer.inspection.reading import Reader
 from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.kube.wire import Object
@@ -43,7 +43,7 @@ class _Requests:
         """Count a page."""
         waiting: list[dict[str, Any]] = []
         for request in page:
-            found = standing(request)
+            found = progress_of(request)
             self.counts[found.state] += 1
             if found.state is State.WAITING:
                 self.late += found.since is not None and now - found.since > LATE
@@ -105,7 +105,7 @@ def _is_in(request: Request, namespace: str | None) -> bool:
 
 
 def _waiting(request: Request) -> dict[str, Any]:
-    found = standing(request)
+    found = progress_of(request)
     try:
         issuer = str(request.issuer)
     except BadSpec as error:

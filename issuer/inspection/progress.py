@@ -22,7 +22,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Progress:
     """A request's state, why in its own words ("" where it says nothing), and since when."""
 
     state: State
@@ -36,7 +36,7 @@ class Standing:
         return {"state": self.state.value, "reason": self.reason, "message": self.message, "since": since}
 
 
-def standing(request: Request) -> Standing:
+def progress_of(request: Request) -> Progress:
     """How far it is."""
     state = _state(request)
     if state is State.WAITING:
@@ -44,7 +44,7 @@ def standing(request: Request) -> Standing:
     # Kubernetes' own requests have no Ready condition, only one of the state's name, or none when issued.
     told = find(request.conditions, "Ready") or find(request.conditions, state.value) or {}
     since = time_of(told.get("lastTransitionTime"))
-    return Standing(state, text_of(told, "reason") or state.value, text_of(told, "message"), since)
+    return Progress(state, text_of(told, "reason") or state.value, text_of(told, "message"), since)
 
 
 def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,9 +90,9 @@ def _state(request: Request) -> State:
     return State.ISSUED if request.finished else State.WAITING
 
 
-def _waiting(request: Request) -> Standing:
+def _waiting(request: Request) -> Progress:
     since = time_of(request.object["metadata"].get("creationTimestamp"))
     if request.only_others_approve and not request.approved:
-        return Standing(State.WAITING, "NotApproved", "nobody has approved it yet", since)
+        return Progress(State.WAITING, "NotApproved", "nobody has approved it yet", since)
     ready = find(request.conditions, "Ready") or {}
-    return Standing(State.WAITING, text_of(ready, "reason"), text_of(ready, "message"), since)
+    return Progress(State.WAITING, text_of(ready, "reason"), text_of(ready, "message"), since)

@@ -11,9 +11,9 @@ from typing import Any
 from issuer.duration import format_duration
 from issuer.inspection.chains import Delivered, chain_json, delivered, differences
 from issuer.inspection.contents import certificate_json, read_status, request_json, spec_differences
-from issuer.inspection.diagnosis import Why
+from issuer.inspection.diagnosis import Diagnosis
 from issuer.inspection.progress import ready_json, text_of
-from issuer.inspection.request_details import Case, issued_at, review_input_of
+from issuer.inspection.request_details import RequestDetails, issued_at, review_input_of
 from issuer.requests.conditions import find
 from issuer.requests.request import BadSpec
 from issuer.requests.status import APPROVAL_REASON
@@ -23,27 +23,27 @@ from issuer.x509.errors import InvalidCertificate
 from issuer.x509.verify import RequestedCertificate
 
 
-def report(case: Case, now: datetime) -> dict[str, Any]:
+def report(details: RequestDetails, now: datetime) -> dict[str, Any]:
     """All that is known of it; `trouble` are the things that must not be."""
     found: dict[str, Any] = {
-        "request": head_json(case),
-        "issuer": _issuer(case),
-        "state": case.standing.to_json(),
-        "decision": _decision(case),
-        "spec": _spec(case),
-        "csr": {"problem": case.csr_problem} if case.csr is None else request_json(case.csr),
-        "specDifferences": _spec_differences(case),
-        **_delivered(case, now),
-        "events": list(case.events),
-        "notShown": list(case.gaps),
+        "request": head_json(details),
+        "issuer": _issuer(details),
+        "state": details.progress.to_json(),
+        "decision": _decision(details),
+        "spec": _spec(details),
+        "csr": {"problem": details.csr_problem} if details.csr is None else request_json(details.csr),
+        "specDifferences": _spec_differences(details),
+        **_delivered(details, now),
+        "events": list(details.events),
+        "notShown": list(details.gaps),
     }
     found["trouble"] = _trouble(found)
     return found
 
 
-def head_json(case: Case) -> dict[str, Any]:
+def head_json(details: RequestDetails) -> dict[str, Any]:
     """Which request it is, and who made it."""
-    request, requester = case.request, case.requester
+    request, requester = details.request, details.requester
     return {
         "kind": request.kind,
         "namespace": request.key.namespace,
@@ -51,7 +51,7 @@ def head_json(case: Case) -> dict[str, Any]:
         "uid": request.uid,
         "created": text_of(request.object["metadata"], "creationTimestamp"),
         "deleting": request.deleted,
-        "certificate": case.certificate,
+        "certificate": details.certificate,
         "requester": {
             "username": requester.username,
             "uid": requester.uid,
@@ -60,20 +60,20 @@ def head_json(case: Case) -> dict[str, Any]:
     }
 
 
-def _issuer(case: Case) -> dict[str, Any]:
-    key = case.issuer_key
+def _issuer(details: RequestDetails) -> dict[str, Any]:
+    key = details.issuer_key
     if key is None:
-        return {"problem": case.spec_problem}
+        return {"problem": details.spec_problem}
     name = {"kind": key.kind, "namespace": key.namespace, "name": key.name}
-    if case.issuer is None:
-        message = "there is no such issuer" if case.issuer_readable else "it may not be read"
+    if details.issuer is None:
+        message = "there is no such issuer" if details.issuer_readable else "it may not be read"
         return {**name, "ready": None, "reason": "", "message": message}
-    return {**name, **ready_json(case.issuer)}
+    return {**name, **ready_json(details.issuer)}
 
 
-def _decision(case: Case) -> dict[str, Any]:
+def _decision(details: RequestDetails) -> dict[str, Any]:
     """Who approved or denied it; `policies` is what the policies say now, where there is no certificate."""
-    conditions = case.request.conditions
+    conditions = details.request.conditions
     told: Mapping[str, Any] = find(conditions, "Denied") or find(conditions, "Approved") or {}
     if told.get("status") != "True":
         told = {}
@@ -84,12 +84,12 @@ def _decision(case: Case) -> dict[str, Any]:
         "reason": reason,
         "message": text_of(told, "message"),
         "time": text_of(told, "lastTransitionTime"),
-        "policies": None if case.explanation is None else case.explanation.decision.to_json(),
+        "policies": None if details.explanation is None else details.explanation.decision.to_json(),
     }
 
 
-def _spec(case: Case) -> dict[str, Any]:
-    request = case.request
+def _spec(details: RequestDetails) -> dict[str, Any]:
+    request = details.request
     try:
         duration, is_ca = request.duration, request.is_ca
     except BadSpec as error:
@@ -101,18 +101,20 @@ def _spec(case: Case) -> dict[str, Any]:
     }
 
 
-def _spec_differences(case: Case) -> list[str]:
-    if case.csr is None or case.issuer_key is None:
+def _spec_differences(details: RequestDetails) -> list[str]:
+    if details.csr is None or details.issuer_key is None:
         return []
     return spec_differences(
-        review_input_of(case.request, case.csr, case.issuer_key, case.issuer_spec).facts(case.requester)
+        review_input_of(details.request, details.csr, details.issuer_key, details.issuer_spec).facts(
+            details.requester
+        )
     )
 
 
-def _delivered(case: Case, now: datetime) -> dict[str, Any]:
+def _delivered(details: RequestDetails, now: datetime) -> dict[str, Any]:
     """The certificate, its chain, and what of them is other than asked for."""
     nothing: dict[str, Any] = {"certificate": None, "chain": None, "differences": []}
-    status = case.request.object.get("status") or {}
+    status = details.request.object.get("status") or {}
     try:
         own = read_status(status.get("certificate"), read_delivered)
         ca = read_status(status.get("ca"))
@@ -124,15 +126,15 @@ def _delivered(case: Case, now: datetime) -> dict[str, Any]:
     return {
         "certificate": certificate_json(found.leaf, now),
         "chain": chain_json(found, now),
-        "differences": _differences(case, found),
+        "differences": _differences(details, found),
     }
 
 
-def _differences(case: Case, found: Delivered) -> list[dict[str, Any]]:
-    if case.csr is None or case.issuer_key is None:
+def _differences(details: RequestDetails, found: Delivered) -> list[dict[str, Any]]:
+    if details.csr is None or details.issuer_key is None:
         return []
-    request, spec = case.request, case.issuer_spec
-    asked = RequestedCertificate(case.csr, request.is_ca, request.usages, request.duration)
+    request, spec = details.request, details.issuer_spec
+    asked = RequestedCertificate(details.csr, request.is_ca, request.usages, request.duration)
     if spec is not None:
         with suppress(Mismatch):  # the issuer may have changed since
             asked = replace(asked, path_length=path_length(spec, asked))
@@ -153,14 +155,14 @@ def _trouble(found: dict[str, Any]) -> list[str]:
     return told
 
 
-def why_json(case: Case, found: Why) -> dict[str, Any]:
+def diagnosis_json(details: RequestDetails, found: Diagnosis) -> dict[str, Any]:
     """What `explain` says, as JSON."""
     return {
-        "request": head_json(case),
-        "issuer": _issuer(case),
-        "state": case.standing.to_json(),
+        "request": head_json(details),
+        "issuer": _issuer(details),
+        "state": details.progress.to_json(),
         "why": list(found.reasons),
         "do": [{"text": one.text, "yaml": one.yaml} for one in found.advice],
-        "policies": None if case.explanation is None else case.explanation.decision.to_json(),
-        "notShown": list(case.gaps),
+        "policies": None if details.explanation is None else details.explanation.decision.to_json(),
+        "notShown": list(details.gaps),
     }

@@ -13,9 +13,9 @@ from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.explain.cluster import RIGHTS, ClusterOptions, explain
 from issuer.explain.evaluation import Explanation
 from issuer.explain.review_input import ReviewInput
-from issuer.inspection.progress import Standing, State, standing, text_of, time_of
+from issuer.inspection.progress import Progress, State, progress_of, text_of, time_of
 from issuer.inspection.reading import Reader
-from issuer.inspection.target import Target, certificate_of, find_request
+from issuer.inspection.target import InspectionTarget, certificate_of, find_request
 from issuer.kube.errors import Forbidden
 from issuer.kube.resources import EVENTS
 from issuer.kube.wire import Object
@@ -32,7 +32,7 @@ EVENTS_SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class RequestDetails:
     """What is known of a request.
 
     `csr` is None where `csr_problem` says why it can't be read, `issuer_key` where `spec_problem` says why
@@ -42,7 +42,7 @@ class Case:
     """
 
     request: Request
-    standing: Standing
+    progress: Progress
     certificate: str
     csr: CertificateSigningRequest | None
     csr_problem: str
@@ -61,21 +61,21 @@ class Case:
         return requester_of(self.request)
 
 
-async def gather(reader: Reader, target: Target) -> Case:
+async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
     """Everything about that request. Raises BadInput where there is none, and KubeError."""
     request = await find_request(reader, target)
-    now_at = standing(request)
+    progress = progress_of(request)
     csr, csr_problem = _csr(request)
     key, spec_problem = _issuer_key(request)
     known = len(reader.gaps)
     issuer = await _issuer(reader, key)
     readable = len(reader.gaps) == known
     explanation = None
-    if csr is not None and key is not None and now_at.state is not State.ISSUED:
+    if csr is not None and key is not None and progress.state is not State.ISSUED:
         explanation = await _explained(reader, request, csr, key, _issuer_spec(issuer))
-    return Case(
+    return RequestDetails(
         request=request,
-        standing=now_at,
+        progress=progress,
         certificate=certificate_of(request.object),
         csr=csr,
         csr_problem=csr_problem,
@@ -217,7 +217,7 @@ def _when(one: Mapping[str, Any]) -> str:
 
 def issued_at(request: Request, not_before: datetime) -> datetime:
     """About when its certificate was issued: when it was answered, else its beginning or the request's."""
-    found = standing(request).since
+    found = progress_of(request).since
     if found is not None:
         return found
     return max(not_before, request.created)

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from issuer.explain.rendering import show_advice, show_decision, verdict_text
-from issuer.inspection.diagnosis import Why
+from issuer.inspection.diagnosis import Diagnosis
 from issuer.inspection.progress import State
 from issuer.inspection.report import head_json
-from issuer.inspection.request_details import Case
+from issuer.inspection.request_details import RequestDetails
 from issuer.inspection.tables import Cell, bullets, fields, listed, marked, rows, section
 from issuer.manifests.text import shown
 from issuer.policy.decision import PolicyVerdict
@@ -27,11 +27,11 @@ _COLOURS: Final = {
 }
 
 
-def show_report(case: Case, report: Json, to: Console) -> None:
+def show_report(details: RequestDetails, report: Json, to: Console) -> None:
     """All of a report."""
-    _head(case, to, told=True)
+    _head(details, to, told=True)
     _csr(report, to)
-    _decision(case, report["decision"], to)
+    _decision(details, report["decision"], to)
     _certificate(report["certificate"], to)
     _chain(report["chain"], to)
     if report["differences"]:
@@ -41,18 +41,18 @@ def show_report(case: Case, report: Json, to: Console) -> None:
     show_gaps(report["notShown"], to)
 
 
-def show_why(case: Case, found: Why, to: Console) -> None:
-    """Why a request is as it is, what the policies say, and what to do."""
-    _head(case, to, told=False)
+def show_diagnosis(details: RequestDetails, found: Diagnosis, to: Console) -> None:
+    """Print a diagnosis: the reasons, what the policies say, and what to do."""
+    _head(details, to, told=False)
     section(to, "Why")
     bullets(to, found.reasons)
-    explanation = case.explanation
+    explanation = details.explanation
     if explanation is not None and explanation.decision.verdict is not PolicyVerdict.APPROVED:
         to.print()
         to.print(Text(f"The policies now: {verdict_text(explanation)}", style="bold"))
         show_decision(explanation, to)
     show_advice(found.advice, to)
-    show_gaps(case.gaps, to)
+    show_gaps(details.gaps, to)
 
 
 def show_gaps(gaps: Sequence[str], to: Console) -> None:
@@ -62,14 +62,14 @@ def show_gaps(gaps: Sequence[str], to: Console) -> None:
         bullets(to, gaps, style="yellow")
 
 
-def _head(case: Case, to: Console, *, told: bool) -> None:
+def _head(details: RequestDetails, to: Console, *, told: bool) -> None:
     """Which request it is and how far; `told`: with its own words for it."""
-    head, standing = head_json(case), case.standing
+    head, progress = head_json(details), details.progress
     name = "/".join(filter(None, (head["namespace"], head["name"])))
     requester = head["requester"]
-    issuer = case.spec_problem if case.issuer_key is None else str(case.issuer_key)
-    since = "" if standing.since is None else f" since {standing.to_json()['since']}"
-    state = shown(f"{standing.state.value}{_in_brackets(standing.reason, standing.state.value)}{since}")
+    issuer = details.spec_problem if details.issuer_key is None else str(details.issuer_key)
+    since = "" if progress.since is None else f" since {progress.to_json()['since']}"
+    state = shown(f"{progress.state.value}{_in_brackets(progress.reason, progress.state.value)}{since}")
     fields(
         to,
         [
@@ -78,8 +78,8 @@ def _head(case: Case, to: Console, *, told: bool) -> None:
             ("Created", head["created"]),
             ("Issuer", issuer),
             ("Requester", f"{requester['username'] or 'not known'} (groups: {_groups(requester)})"),
-            ("State", Text(state, style=f"bold {_COLOURS[standing.state]}")),
-            ("", standing.message if told else ""),
+            ("State", Text(state, style=f"bold {_COLOURS[progress.state]}")),
+            ("", progress.message if told else ""),
         ],
     )
 
@@ -122,16 +122,16 @@ def _extension(one: Json) -> tuple[str, str, str]:
     return one["name"] or one["oid"], "critical" if one["critical"] else "", one["value"]
 
 
-def _decision(case: Case, decision: Json, to: Console) -> None:
+def _decision(details: RequestDetails, decision: Json, to: Console) -> None:
     section(to, "Decision")
     if decision["decided"]:
         by = "by policy" if decision["by"] == "policy" else f"by {decision['by']} ({decision['reason']})"
         fields(to, [(decision["decided"], f"{by}: {decision['message']}"), ("at", decision["time"])])
     else:
         fields(to, [("Decided", "not yet")])
-    if case.explanation is not None:
-        fields(to, [("Policies now", verdict_text(case.explanation))])
-        show_decision(case.explanation, to)
+    if details.explanation is not None:
+        fields(to, [("Policies now", verdict_text(details.explanation))])
+        show_decision(details.explanation, to)
 
 
 def _certificate(one: Json | None, to: Console) -> None:

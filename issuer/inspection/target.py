@@ -44,7 +44,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class InspectionTarget:
     """An object by kind and name; `namespace` is "" for Kubernetes' own requests."""
 
     kind: str
@@ -52,7 +52,7 @@ class Target:
     name: str
 
 
-def parse_target(text: str, namespace: str) -> Target:
+def parse_target(text: str, namespace: str) -> InspectionTarget:
     """What the command line names. Raises BadInput."""
     prefix, slash, name = text.rpartition("/")
     kind = _PREFIXES.get(prefix.partition(".")[0].lower() if slash else "")
@@ -61,10 +61,10 @@ def parse_target(text: str, namespace: str) -> Target:
             f"{shown(text)} names no request: write NAME of a CertificateRequest, csr/NAME of a "
             "CertificateSigningRequest, or certificate/NAME"
         )
-    return Target(kind, "" if kind == KubernetesCSR.kind else namespace, name)
+    return InspectionTarget(kind, "" if kind == KubernetesCSR.kind else namespace, name)
 
 
-async def find_request(reader: Reader, target: Target) -> Request:
+async def find_request(reader: Reader, target: InspectionTarget) -> Request:
     """The request that is meant; of a Certificate the current one. Raises BadInput, KubeError."""
     client = reader.client
     request = _REQUESTS.get(target.kind)
@@ -80,7 +80,7 @@ async def find_request(reader: Reader, target: Target) -> Request:
     return await _current(client, target, certificate)
 
 
-async def _current(client: KubeClient, target: Target, certificate: dict[str, Any]) -> Request:
+async def _current(client: KubeClient, target: InspectionTarget, certificate: dict[str, Any]) -> Request:
     """The newest request of a Certificate: the highest revision, then the youngest."""
     uid = certificate["metadata"].get("uid")
     best: tuple[tuple[int, str], dict[str, Any]] | None = None
@@ -128,7 +128,9 @@ def _revision(request: dict[str, Any]) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0
 
 
-def chosen_target(text: str, namespace: str | None, kubeconfig: str | None, context: str | None) -> Target:
+def chosen_target(
+    text: str, namespace: str | None, kubeconfig: str | None, context: str | None
+) -> InspectionTarget:
     """What the command line names, in the kubeconfig's namespace where it names none. Raises BadInput."""
     try:
         return parse_target(text, namespace or find_namespace(kubeconfig, context))

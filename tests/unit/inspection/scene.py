@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from issuer.inspection.reading import Reader
-from issuer.inspection.request_details import Case, gather
-from issuer.inspection.target import Target
+from issuer.inspection.request_details import RequestDetails, gather
+from issuer.inspection.target import InspectionTarget
 from tests.builders import certificate_request, condition, csr_pem, issuer_object
 from tests.ca import TestCA, pem
 from tests.unit.kube.fake_api import FakeApi, Reply, json, listing, refuse
@@ -26,8 +26,8 @@ POLICIES = "/apis/vault-issuer.io/v1alpha1/certificaterequestpolicies"
 NAMESPACE = "/api/v1/namespaces/team-a"
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
-ONE = Target("CertificateRequest", "team-a", "one")
-CSR_ONE = Target("CertificateSigningRequest", "", "one")
+ONE = InspectionTarget("CertificateRequest", "team-a", "one")
+CSR_ONE = InspectionTarget("CertificateSigningRequest", "", "one")
 
 Object = dict[str, Any]
 
@@ -121,7 +121,7 @@ class Scene:
         self.api.on("POST", REVIEWS, *[answer for _ in policies])
         return self
 
-    async def gather(self, target: Target = ONE) -> Case:
+    async def gather(self, target: InspectionTarget = ONE) -> RequestDetails:
         """Everything about the request."""
         return await gather(self.reader, target)
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from issuer.inspection.report import report
-from issuer.inspection.request_details import Case
+from issuer.inspection.request_details import RequestDetails
 from issuer.inspection.request_tables import show_report
 from tests.builders import NOW, certificate_request, condition, csr_with, signing_request
 from tests.ca import TestCA, pem
@@ -35,15 +35,15 @@ from tests.unit.inspection.scene import (
 from tests.unit.kube.fake_api import json, listing, refuse
 
 
-def table(case: Case, found: dict[str, Any]) -> str:
+def table(details: RequestDetails, found: dict[str, Any]) -> str:
     """The report for people, on one line."""
-    return plain(partial(show_report, case, found))
+    return plain(partial(show_report, details, found))
 
 
 async def test_an_issued_request_is_shown_from_the_csr_to_the_root(scene: Scene, ca: TestCA) -> None:
     told = listing("1", event("CertificateDiffers", "usages were added"), event("Other", "no", uid="another"))
-    case = await scene.told(issued(ca), issuer=issuer(), events=told).gather()
-    found = report(case, NOW)
+    details = await scene.told(issued(ca), issuer=issuer(), events=told).gather()
+    found = report(details, NOW)
     assert scene.api.called("GET")[-1].query["fieldSelector"] == "regarding.uid=uid-of-team-a-one"
     assert found["state"]["state"] == "Issued"
     assert found["request"]["requester"]["username"] == "jane"
@@ -72,7 +72,7 @@ async def test_an_issued_request_is_shown_from_the_csr_to_the_root(scene: Scene,
     assert [(one["code"], one["fatal"]) for one in found["differences"]] == [("UsageAdded", False)]
     assert [one["reason"] for one in found["events"]] == ["CertificateDiffers"]
     assert found["trouble"] == found["notShown"] == []
-    text = table(case, found)
+    text = table(details, found)
     for shown in (
         "VaultClusterIssuer demo",
         "by policy",
@@ -95,13 +95,13 @@ async def test_a_chain_of_other_cas_does_not_hold_and_says_at_which_link(scene: 
     leaf = ca.sign(pem_of(obj)).leaf_pem
     obj["status"]["certificate"] = encoded(leaf + pem(other.intermediate))
     obj["status"]["ca"] = encoded(pem(other.root))
-    case = await scene.told(obj, issuer=issuer()).gather()
-    found = report(case, NOW)
+    details = await scene.told(obj, issuer=issuer()).gather()
+    found = report(details, NOW)
     assert found["chain"]["holds"] is False
     assert found["chain"]["certificates"][0]["signature"].startswith("NOT VERIFIED")
     assert found["chain"]["certificates"][1]["signature"] == "by CN=Test Root, verified"
     assert "signature doesn't verify" in found["trouble"][0]
-    assert "DOES NOT HOLD" in table(case, found)
+    assert "DOES NOT HOLD" in table(details, found)
 
 
 def pem_of(obj: dict[str, Any]) -> str:
@@ -110,22 +110,22 @@ def pem_of(obj: dict[str, Any]) -> str:
 
 
 async def test_a_certificate_that_has_ended_is_trouble(scene: Scene, ca: TestCA) -> None:
-    case = await scene.told(issued(ca), issuer=issuer()).gather()
-    found = report(case, NOW + timedelta(days=2))
+    details = await scene.told(issued(ca), issuer=issuer()).gather()
+    found = report(details, NOW + timedelta(days=2))
     assert found["certificate"]["left"] == "-24h0m0s"
     assert found["chain"]["holds"] is False
     assert "has ended" in found["trouble"][0]
-    assert found["differences"] == report(case, NOW)["differences"], "they are those of when it was issued"
+    assert found["differences"] == report(details, NOW)["differences"], "they are those of when it was issued"
 
 
 async def test_a_waiting_request_is_shown_with_what_would_decide_it(scene: Scene) -> None:
     obj = certificate_request(username="jane", conditions=[ready("False", "Pending", "no policy")])
-    case = await scene.told(obj, issuer=issuer()).judged(policy("web", "other.test")).gather()
-    found = report(case, NOW)
+    details = await scene.told(obj, issuer=issuer()).judged(policy("web", "other.test")).gather()
+    found = report(details, NOW)
     assert found["certificate"] is None
     assert found["decision"]["decided"] == ""
     assert found["decision"]["policies"]["decision"] == "Denied"
-    assert "other.test" in table(case, found)
+    assert "other.test" in table(details, found)
     assert found["trouble"] == []
 
 
@@ -159,9 +159,9 @@ async def test_nothing_that_others_wrote_reaches_the_terminal_as_more_than_text(
     obj["metadata"]["annotations"] = {"cert-manager.io/certificate-name": evil}
     scene.api.on("GET", REQUEST, json(obj))
     scene.api.on("GET", EVENTS, listing("1", event(evil, evil)))
-    case = await scene.judged(policy()).gather()
-    found = report(case, NOW)
-    text = printed(partial(show_report, case, found))
+    details = await scene.judged(policy()).gather()
+    found = report(details, NOW)
+    text = printed(partial(show_report, details, found))
     assert "\x07" not in text
     assert "\u202e" not in text
     assert "\r" not in text
@@ -171,11 +171,11 @@ async def test_nothing_that_others_wrote_reaches_the_terminal_as_more_than_text(
 
 async def test_a_csr_that_can_not_be_read_says_why(scene: Scene) -> None:
     obj = certificate_request(request="!", conditions=[ready("False", "Failed", "spec.request: no")])
-    case = await scene.told(obj, issuer=issuer()).gather()
-    found = report(case, NOW)
+    details = await scene.told(obj, issuer=issuer()).gather()
+    found = report(details, NOW)
     assert found["csr"] == {"problem": "spec.request is not base64"}
     assert found["state"]["state"] == "Failed"
-    assert "spec.request is not base64" in table(case, found)
+    assert "spec.request is not base64" in table(details, found)
 
 
 @pytest.mark.parametrize("content", ["!", encoded("no pem"), encoded("-----BEGIN CERTIFICATE-----\n")])
@@ -192,15 +192,15 @@ async def test_what_may_not_be_read_is_named_and_the_rest_shown(scene: Scene) ->
     scene.api.on("GET", REQUEST, json(obj))
     for path in (ISSUER, POLICIES, EVENTS):
         scene.api.on("GET", path, refuse(403, "Forbidden"))
-    case = await scene.gather()
-    found = report(case, NOW)
+    details = await scene.gather()
+    found = report(details, NOW)
     assert found["csr"]["names"] == ["DNS name a.lab.example.test"]
     assert found["issuer"]["message"] == "it may not be read"
     issuer_gap, policies_gap, events_gap = found["notShown"]
     assert "get of vaultclusterissuers.vault-issuer.io" in issuer_gap
     assert "create of subjectaccessreviews" in policies_gap
     assert "list of events.events.k8s.io in the namespace team-a" in events_gap
-    assert "Not shown" in table(case, found)
+    assert "Not shown" in table(details, found)
 
 
 async def test_a_kubernetes_request_has_no_root_and_its_policies_see_no_namespace(
@@ -210,8 +210,8 @@ async def test_a_kubernetes_request_has_no_root_and_its_policies_see_no_namespac
     signed = ca.sign(pem_of(obj))
     obj["status"]["certificate"] = encoded(signed.leaf_pem + pem(ca.intermediate))
     default = "/apis/events.k8s.io/v1/namespaces/default/events"
-    case = await scene.told(obj, path=CSR, issuer=issuer(), events_path=default).gather(CSR_ONE)
-    found = report(case, NOW)
+    details = await scene.told(obj, path=CSR, issuer=issuer(), events_path=default).gather(CSR_ONE)
+    found = report(details, NOW)
     assert (found["chain"]["holds"], found["chain"]["complete"]) == (True, False)
     assert found["decision"]["by"] == "another approver"
-    assert "no root" in table(case, found)
+    assert "no root" in table(details, found)

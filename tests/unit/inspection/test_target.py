@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from issuer.inspection.target import Target, chosen_target, find_request, names, parse_target
+from issuer.inspection.target import InspectionTarget, chosen_target, find_request, names, parse_target
 from issuer.manifests.errors import BadInput
 from tests.builders import certificate_request, signing_request
 from tests.unit.inspection.scene import CSR_ONE, ONE, REQUESTS, Scene
@@ -23,7 +23,7 @@ def test_names_are_read_as_people_and_kubectl_write_them() -> None:
         assert parse_target(text, "team-a") == ONE
     for text in ("csr/one", "certificatesigningrequest.certificates.k8s.io/one"):
         assert parse_target(text, "team-a") == CSR_ONE
-    assert parse_target("certificate/web", "team-a") == Target("Certificate", "team-a", "web")
+    assert parse_target("certificate/web", "team-a") == InspectionTarget("Certificate", "team-a", "web")
 
 
 @pytest.mark.parametrize("text", ["", "/", "csr/", "/one", "secret/one", "a/b/c"])
@@ -47,14 +47,14 @@ async def test_the_current_request_of_a_certificate_has_the_highest_revision(sce
     others = [certificate_request("other"), of_certificate("web-11", "11", uid="an earlier one")]
     first = listing("1", of_certificate("web-9", "9"), *others, more="next")
     scene.api.on("GET", REQUESTS, first, listing("1", of_certificate("web-10", "10")))
-    found = await find_request(scene.reader, Target("Certificate", "team-a", "web"))
+    found = await find_request(scene.reader, InspectionTarget("Certificate", "team-a", "web"))
     assert found.key.name == "web-10"
 
 
 async def test_a_certificate_without_a_request_and_what_is_not_there_are_told(scene: Scene) -> None:
     scene.api.on("GET", CERTIFICATE, json({"metadata": {"name": "web", "uid": "u"}}), refuse(404, "NotFound"))
     scene.api.on("GET", REQUESTS, listing("1"))
-    web = Target("Certificate", "team-a", "web")
+    web = InspectionTarget("Certificate", "team-a", "web")
     with pytest.raises(BadInput, match="kubectl describe certificate web -n team-a"):
         await find_request(scene.reader, web)
     with pytest.raises(BadInput, match="no Certificate web in the namespace team-a"):
