@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from issuer.cli.policy import Output
+from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
 
 if TYPE_CHECKING:
     from issuer.controller.canary.history import CanaryRun
@@ -62,11 +62,9 @@ def canary(
     timeout: Annotated[
         float, typer.Option(help="Seconds in which the request must be answered.", min=1, max=3600)
     ] = 30.0,
-    kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table for people, or JSON.")
-    ] = Output.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Format = OutputFormat.TABLE,
 ) -> None:
     """Ask an issuer for a certificate, as the canary of the controller does, and say which stage breaks.
 
@@ -129,7 +127,7 @@ def read_roots(path: Path | None) -> str:
     return "" if path is None else parse_roots(path.read_bytes(), str(path))
 
 
-async def _run(target: Target, kubeconfig: str | None, context: str | None, output: Output) -> int:
+async def _run(target: Target, kubeconfig: str | None, context: str | None, output: OutputFormat) -> int:
     from issuer.controller.canary.probe import Probe, ProbeObserver
     from issuer.controller.canary.request import CLI
     from issuer.kube.client import connect
@@ -148,8 +146,8 @@ async def _run(target: Target, kubeconfig: str | None, context: str | None, outp
 class _Told:
     """Tells each step when it is over: as a line of a table, or all of them as JSON at the end."""
 
-    def __init__(self, output: Output) -> None:
-        self._json = output is Output.JSON
+    def __init__(self, output: OutputFormat) -> None:
+        self._json = output is OutputFormat.JSON
         self._steps: list[Step] = []
 
     def step(self, step: Step) -> None:

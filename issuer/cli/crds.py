@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from issuer.cli.options import Context, Kubeconfig
+
 MANAGER = "vault-issuer-crds"
 FAILED = 1
 NO_CLUSTER = 2
@@ -22,8 +24,8 @@ def crds(
             help="Whose fields they become. The chart's hook says helm, as Helm 4 applies them too."
         ),
     ] = MANAGER,
-    kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
 ) -> None:
     """Print the CustomResourceDefinitions of this version, or apply them to a cluster.
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from issuer.cli.completing import complete_requests
+from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import bad_input_told, print_json
-from issuer.cli.policy import Output
 
 if TYPE_CHECKING:
     from issuer.inspection.request_details import RequestDetails
@@ -32,17 +32,14 @@ _Request = Annotated[
 _Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Namespace. Default: the kubeconfig's.")
 ]
-_Kubeconfig = Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")]
-_Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
-_Format = Annotated[Output, typer.Option("--output", "-o", help="A table for people, or JSON.")]
 
 
 def inspect(
     request: _Request,
     namespace: _Namespace = None,
-    kubeconfig: _Kubeconfig = None,
-    context: _Context = None,
-    output: _Format = Output.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Format = OutputFormat.TABLE,
 ) -> None:
     """Show a request taken apart: CSR, requester, decision, certificate and chain.
 
@@ -62,7 +59,7 @@ def inspect(
     """
     with bad_input_told(BAD_INPUT):
         found, report = asyncio.run(_inspected(request, namespace, kubeconfig, context))
-    if output is Output.JSON:
+    if output is OutputFormat.JSON:
         print_json(report)
     else:
         from issuer.explain.rendering import console
@@ -75,9 +72,9 @@ def inspect(
 def explain(
     request: _Request,
     namespace: _Namespace = None,
-    kubeconfig: _Kubeconfig = None,
-    context: _Context = None,
-    output: _Format = Output.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Format = OutputFormat.TABLE,
 ) -> None:
     """Say why a request of the cluster is as it is, and what to do next.
 
@@ -98,7 +95,7 @@ def explain(
 
     with bad_input_told(BAD_INPUT):
         found, diagnosis = asyncio.run(_explained(request, namespace, kubeconfig, context))
-    if output is Output.JSON:
+    if output is OutputFormat.JSON:
         from issuer.inspection.report import diagnosis_json
 
         print_json(diagnosis_json(found, diagnosis))

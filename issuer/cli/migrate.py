@@ -26,7 +26,7 @@ FAILED: Final = 1
 BAD_INPUT: Final = 2
 
 
-class Output(StrEnum):
+class PlanFormat(StrEnum):
     """What is printed."""
 
     TABLE = "table"
@@ -88,13 +88,13 @@ def migrate(
         ),
     ] = Starter.AUTO,
     output: Annotated[
-        Output,
+        PlanFormat,
         typer.Option(
             "--output",
             "-o",
             help="table: the plan. yaml: manifests for kubectl apply, the plan on stderr. json: both.",
         ),
-    ] = Output.TABLE,
+    ] = PlanFormat.TABLE,
     output_dir: Annotated[
         Path | None,
         typer.Option(
@@ -163,7 +163,7 @@ def migrate(
 class _Target:
     """Where the plan goes."""
 
-    output: Output
+    output: PlanFormat
     folder: Folder | None
     apply: bool
     yes: bool
@@ -178,14 +178,16 @@ def _check_source(file: list[str] | None, from_cluster: bool, cluster_option: st
         raise typer.BadParameter("--kubeconfig and --context belong to --from-cluster")
 
 
-def _check_apply(apply: bool, yes: bool, from_cluster: bool, output_dir: Path | None, output: Output) -> None:
+def _check_apply(
+    apply: bool, yes: bool, from_cluster: bool, output_dir: Path | None, output: PlanFormat
+) -> None:
     if yes and not apply:
         raise typer.BadParameter("--yes belongs to --apply")
     if apply and not from_cluster:
         raise typer.BadParameter("--apply belongs to --from-cluster; files are for kubectl apply")
     if apply and output_dir is None:
         raise typer.BadParameter("--apply needs --output-dir, where the way back is kept")
-    if apply and output is not Output.TABLE:
+    if apply and output is not PlanFormat.TABLE:
         raise typer.BadParameter("--apply shows the plan as a table; leave --output out")
 
 
@@ -268,10 +270,10 @@ def _show(plan: Plan, target: _Target, namespace: str | None, server: str = "") 
     folder = target.folder
     written = folder.new(plan, server) if folder else None
     paths = folder.write(written) if folder and written and written.texts else ()
-    if target.output is Output.JSON:
+    if target.output is PlanFormat.JSON:
         json.dump(plan.to_json(), sys.stdout, indent=2, ensure_ascii=True)
         sys.stdout.write("\n")
-    elif target.output is Output.YAML:
+    elif target.output is PlanFormat.YAML:
         show(plan, stderr=True)
         sys.stdout.write(to_apply(plan))
     else:

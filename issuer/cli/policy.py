@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
+from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import bad_input_told, print_json
 
 if TYPE_CHECKING:
@@ -24,13 +24,6 @@ BAD_INPUT: Final = 3
 
 # Typer doesn't export the parent of its own usage errors.
 _USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__mro__[1]
-
-
-class Output(StrEnum):
-    """How results are printed."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 @contextmanager
@@ -64,8 +57,6 @@ app = typer.Typer(
     help="Explain, test and lint CertificateRequestPolicies, with or without a cluster.",
     rich_markup_mode="rich",
 )
-
-_Format = Annotated[Output, typer.Option("--output", "-o", help="A table for people, or JSON.")]
 
 
 @app.command("explain")
@@ -130,7 +121,7 @@ def explain_requests(
         str | None, typer.Option(help="With --cluster: kubeconfig file. Default: as kubectl.")
     ] = None,
     context: Annotated[str | None, typer.Option(help="With --cluster: context of the kubeconfig.")] = None,
-    output: _Format = Output.TABLE,
+    output: Format = OutputFormat.TABLE,
 ) -> None:
     """Say how a request would be decided, policy by policy and field by field, and what to do about it.
 
@@ -174,7 +165,7 @@ def explain_requests(
 @app.command("test")
 def run_case_file(
     file: Annotated[str, typer.Argument(metavar="FILE", help="File of cases; - for standard input.")],
-    output: _Format = Output.TABLE,
+    output: Format = OutputFormat.TABLE,
 ) -> None:
     """Judge the requests of a file of cases, and compare with the decisions that it expects.
 
@@ -191,20 +182,20 @@ def run_case_file(
     from issuer.manifests.text import shown
 
     with bad_input_told(BAD_INPUT):
-        outcomes = run_cases(file)
-    total = counts(outcomes)
-    if output is Output.JSON:
-        print_json({"cases": [outcome.to_json() for outcome in outcomes], **total})
+        results = run_cases(file)
+    total = counts(results)
+    if output is OutputFormat.JSON:
+        print_json({"cases": [result.to_json() for result in results], **total})
     else:
-        for outcome in outcomes:
-            mark = "ok   " if outcome.passed else "ERROR" if outcome.error else "FAIL "
-            by = f" by {outcome.policy}" if outcome.policy else ""
-            told = f": {outcome.decision}{by}" if outcome.passed else ""
-            typer.echo(f"{mark} {shown(outcome.name)}{told}")
-            for problem in (*outcome.problems, *filter(None, [outcome.error])):
+        for result in results:
+            mark = "ok   " if result.passed else "ERROR" if result.error else "FAIL "
+            by = f" by {result.policy}" if result.policy else ""
+            told = f": {result.decision}{by}" if result.passed else ""
+            typer.echo(f"{mark} {shown(result.name)}{told}")
+            for problem in (*result.problems, *filter(None, [result.error])):
                 typer.echo(f"        {shown(problem, 1000)}")
         errors = f", {total['errors']} could not be judged" if total["errors"] else ""
-        typer.echo(f"{len(outcomes)} cases: {total['passed']} passed, {total['failed']} failed{errors}")
+        typer.echo(f"{len(results)} cases: {total['passed']} passed, {total['failed']} failed{errors}")
     raise typer.Exit(BAD_INPUT if total["errors"] else 1 if total["failed"] else 0)
 
 
@@ -215,7 +206,7 @@ def lint_policies(
         typer.Argument(metavar="FILE_OR_DIR...", help="Policies, and the RBAC that belongs to them."),
     ],
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
-    output: _Format = Output.TABLE,
+    output: Format = OutputFormat.TABLE,
 ) -> None:
     """Find policies that can't be used, and what in the others is probably not meant.
 
@@ -230,7 +221,7 @@ def lint_policies(
 
     with bad_input_told(BAD_INPUT):
         report = lint_paths(paths)
-    if output is Output.JSON:
+    if output is OutputFormat.JSON:
         findings = [finding.to_json() for finding in report.findings]
         print_json({"policies": report.policies, "findings": findings})
     else:
@@ -263,8 +254,8 @@ def _explain_offline(
     ]
 
 
-def _show_explanations(explained: Sequence[Explanation], output: Output) -> None:
-    if output is Output.JSON:
+def _show_explanations(explained: Sequence[Explanation], output: OutputFormat) -> None:
+    if output is OutputFormat.JSON:
         _show_json(explained)
         return
     from issuer.explain.rendering import console, show

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from issuer.cli.options import Context, Kubeconfig
+
 if TYPE_CHECKING:
     from issuer.kube.client import KubeClient
 
@@ -64,8 +66,8 @@ def ready(
         ),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait.", min=0)] = 60.0,
-    kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
 ) -> None:
     """Wait until URLs answer 200, Leases are held by Ready pods, and issuers are Ready.
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import print_json
-from issuer.cli.policy import BAD_INPUT, Output, PolicyGroup
+from issuer.cli.policy import BAD_INPUT, PolicyGroup
 
 if TYPE_CHECKING:
     from issuer.controller.revocation.release import FinalizedRequest
@@ -32,11 +33,9 @@ def release_requests(
     namespace: Annotated[
         str | None, typer.Option("--namespace", "-n", help="Only this namespace. Default: all.")
     ] = None,
-    kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table for people, or JSON.")
-    ] = Output.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Format = OutputFormat.TABLE,
 ) -> None:
     """Take vault-issuer's finalizer off all CertificateRequests, so that none waits for a controller.
 
@@ -81,9 +80,9 @@ async def _run(
 
 
 def _show(
-    found: list[FinalizedRequest], failed: dict[FinalizedRequest, str], *, done: bool, output: Output
+    found: list[FinalizedRequest], failed: dict[FinalizedRequest, str], *, done: bool, output: OutputFormat
 ) -> None:
-    if output is Output.JSON:
+    if output is OutputFormat.JSON:
         requests: list[dict[str, Any]] = []
         for one in found:
             error = {"error": failed[one]} if one in failed else {}

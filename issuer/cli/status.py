@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import bad_input_told, print_json
-from issuer.cli.policy import Output
 
 ATTENTION = 1
 BAD_INPUT = 2
@@ -29,11 +29,9 @@ def status(
         str | None,
         typer.Option(help="Where the controller is installed; for those who may not list Leases everywhere."),
     ] = None,
-    kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table for people, or JSON.")
-    ] = Output.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Format = OutputFormat.TABLE,
 ) -> None:
     """Show issuers, policies, requests by state, and which controllers work; and what needs attention.
 
@@ -51,7 +49,7 @@ def status(
         raise typer.BadParameter("--namespace and --all-namespaces exclude each other")
     with bad_input_told(BAD_INPUT):
         found = asyncio.run(_overview(namespace, controller_namespace, kubeconfig, context))
-    if output is Output.JSON:
+    if output is OutputFormat.JSON:
         print_json(found)
     else:
         # Imported here so that --help and completion stay quick.

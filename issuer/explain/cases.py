@@ -27,7 +27,7 @@ def _one_or_more(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-class Case(ApiModel):
+class PolicyCase(ApiModel):
     """One case. Paths are relative to the file; the last four are for a bare PEM request."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -49,11 +49,11 @@ class Case(ApiModel):
 class CaseFile(ApiModel):
     """The file."""
 
-    cases: Annotated[tuple[Case, ...], Field(max_length=MAX_CASES, strict=False)]
+    cases: Annotated[tuple[PolicyCase, ...], Field(max_length=MAX_CASES, strict=False)]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CaseResult:
     """How a case went: `problems` is empty where it passed; `error` says why it could not be judged."""
 
     name: str
@@ -81,14 +81,14 @@ class Outcome:
         }
 
 
-def run_cases(path: str) -> list[Outcome]:
+def run_cases(path: str) -> list[CaseResult]:
     """Every case of the file, in its order. Raises BadInput when the file itself can't be used."""
     folder = Path(path).parent if path != "-" else Path()
     read: dict[tuple[str, ...], PolicySet] = {}
     return [_run(case, folder, read) for case in _read(path)]
 
 
-def _read(path: str) -> Sequence[Case]:
+def _read(path: str) -> Sequence[PolicyCase]:
     source, content = read_source(path)
     documents = read_documents(source, content)
     if len(documents) != 1:
@@ -106,7 +106,7 @@ def _read(path: str) -> Sequence[Case]:
     return cases
 
 
-def _run(case: Case, folder: Path, read: dict[tuple[str, ...], PolicySet]) -> Outcome:
+def _run(case: PolicyCase, folder: Path, read: dict[tuple[str, ...], PolicySet]) -> CaseResult:
     try:
         if case.policies not in read:
             read[case.policies] = policies_in(read_tree([_under(folder, one) for one in case.policies]))
@@ -117,8 +117,8 @@ def _run(case: Case, folder: Path, read: dict[tuple[str, ...], PolicySet]) -> Ou
             request, _requester(case, request), policies, case.namespace_labels, case.allow_use
         )
     except BadInput as error:
-        return Outcome(case.name, case.expect, error=str(error))
-    return Outcome(
+        return CaseResult(case.name, case.expect, error=str(error))
+    return CaseResult(
         case.name,
         case.expect,
         explanation.decision.verdict.value,
@@ -133,7 +133,7 @@ def _under(folder: Path, path: str) -> str:
     return str(folder / path)
 
 
-def _request(case: Case, folder: Path) -> ReviewInput:
+def _request(case: PolicyCase, folder: Path) -> ReviewInput:
     options = RequestOptions(case.namespace, case.issuer, case.duration, case.usages, case.is_ca)
     if isinstance(case.request, str):
         found = read_requests(_under(folder, case.request), options)
@@ -145,11 +145,11 @@ def _request(case: Case, folder: Path) -> ReviewInput:
     return found[0]
 
 
-def _requester(case: Case, request: ReviewInput) -> Requester:
+def _requester(case: PolicyCase, request: ReviewInput) -> Requester:
     return named(case.as_ or "", case.groups) if case.as_ or case.groups else request.requester
 
 
-def _problems(case: Case, explanation: Explanation) -> list[str]:
+def _problems(case: PolicyCase, explanation: Explanation) -> list[str]:
     decision = explanation.decision
     found: list[str] = []
     if decision.verdict.value != case.expect:
@@ -169,8 +169,8 @@ def _told(explanation: Explanation) -> str:
     )
 
 
-def counts(outcomes: Sequence[Outcome]) -> Mapping[str, int]:
+def counts(results: Sequence[CaseResult]) -> Mapping[str, int]:
     """How many passed, failed, and could not be judged."""
-    passed = sum(outcome.passed for outcome in outcomes)
-    errors = sum(bool(outcome.error) for outcome in outcomes)
-    return {"passed": passed, "failed": len(outcomes) - passed - errors, "errors": errors}
+    passed = sum(result.passed for result in results)
+    errors = sum(bool(result.error) for result in results)
+    return {"passed": passed, "failed": len(results) - passed - errors, "errors": errors}

@@ -25,7 +25,7 @@ from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import selects
 
 
-class Level(StrEnum):
+class Severity(StrEnum):
     """How bad a finding is: with an error the policy is not used, a warning may be meant."""
 
     ERROR = "error"
@@ -33,12 +33,12 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LintFinding:
     """One thing about one policy; `field` is empty where it is about the whole."""
 
     source: str
     policy: str
-    level: Level
+    level: Severity
     field: str
     message: str
 
@@ -54,16 +54,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LintReport:
     """The findings, and how many policies were looked at."""
 
     policies: int
-    findings: tuple[Finding, ...]
+    findings: tuple[LintFinding, ...]
 
     @property
     def errors(self) -> int:
         """How many findings are errors."""
-        return sum(finding.level is Level.ERROR for finding in self.findings)
+        return sum(finding.level is Severity.ERROR for finding in self.findings)
 
     @property
     def warnings(self) -> int:
@@ -73,21 +73,21 @@ class Report:
 
 _SOME_NAME: Final = "\N{REPLACEMENT CHARACTER}"
 _NAME_FIELDS: Final = ("commonName", "dnsNames", "ipAddresses", "uris", "emailAddresses")
-_Said = tuple[Level, str, str]
+_Said = tuple[Severity, str, str]
 
 
-def lint(paths: Sequence[str]) -> Report:
+def lint(paths: Sequence[str]) -> LintReport:
     """Everything found in the policies of these files and folders. Raises BadInput if there are none."""
     documents = read_tree(paths)
     policies = [document for document in documents if _looks_like_policy(document)]
     if not policies:
         raise BadInput(f"no {POLICY_KIND} of {GROUP} or {PEER_GROUP} in {', '.join(paths)}")
     seen: dict[str, str] = {}
-    findings: list[Finding] = []
+    findings: list[LintFinding] = []
     for policy in policies:
         said = [*_identity(policy, seen), *_spec(policy), *_bindings(policy, documents)]
-        findings += [Finding(policy.source, policy.name or "(no name)", *one) for one in said]
-    return Report(len(policies), tuple(findings))
+        findings += [LintFinding(policy.source, policy.name or "(no name)", *one) for one in said]
+    return LintReport(len(policies), tuple(findings))
 
 
 def _looks_like_policy(document: Document) -> bool:
@@ -97,37 +97,37 @@ def _looks_like_policy(document: Document) -> bool:
 def _identity(policy: Document, seen: dict[str, str]) -> Iterator[_Said]:
     if policy.group == PEER_GROUP:
         yield (
-            Level.WARNING,
+            Severity.WARNING,
             "apiVersion",
             f"this is approver-policy's; to move over, write {API_VERSION} here and {GROUP} in its RBAC",
         )
     elif policy.api_version != API_VERSION:
-        yield Level.ERROR, "apiVersion", f"must be {API_VERSION}"
+        yield Severity.ERROR, "apiVersion", f"must be {API_VERSION}"
     if not policy.name:
-        yield Level.ERROR, "metadata.name", "is missing"
+        yield Severity.ERROR, "metadata.name", "is missing"
     elif policy.name in seen:
-        yield Level.ERROR, "metadata.name", f"is also the name of the policy in {seen[policy.name]}"
+        yield Severity.ERROR, "metadata.name", f"is also the name of the policy in {seen[policy.name]}"
     else:
         seen[policy.name] = policy.source
     if policy.metadata.get("namespace"):
-        yield Level.WARNING, "metadata.namespace", "does nothing: policies are cluster-scoped"
+        yield Severity.WARNING, "metadata.namespace", "does nothing: policies are cluster-scoped"
 
 
 def _spec(policy: Document) -> Iterator[_Said]:
     spec = policy.data.get("spec")
     if not isinstance(spec, dict):
-        yield Level.ERROR, "spec", "is missing, or no object"
+        yield Severity.ERROR, "spec", "is missing, or no object"
         return
     for line in unknown_fields(spec):
-        yield Level.ERROR, *_split(line)
+        yield Severity.ERROR, *_split(line)
     try:
         compiled = compile_policy(policy.name, spec)
     except (PolicyInvalid, SpecError) as error:
         for line in problem_lines(error):
-            yield Level.ERROR, *_split(line)
+            yield Severity.ERROR, *_split(line)
         return
     for field, message in (*_selector(compiled, spec), *_allowed(spec)):
-        yield Level.WARNING, field, message
+        yield Severity.WARNING, field, message
 
 
 def _selector(policy: CompiledPolicy, spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -214,7 +214,7 @@ def _bindings(policy: Document, documents: Sequence[Document]) -> Iterator[_Said
             "none of these files lets anybody use it: without a role with the verb use on "
             f"{POLICY_PLURAL} and a binding to the requesters it applies to nobody"
         )
-    yield Level.WARNING, "", message
+    yield Severity.WARNING, "", message
 
 
 def _inner(part: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
