@@ -17,7 +17,7 @@ CLUSTER: Final = "the cluster"
 """The source of what was read from one."""
 
 
-class Level(StrEnum):
+class NoteLevel(StrEnum):
     """How much a note asks of its reader."""
 
     INFO = "note"
@@ -41,12 +41,12 @@ class Action(StrEnum):
 class Note:
     """One thing to know or to do."""
 
-    level: Level
+    level: NoteLevel
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     """One object of the plan.
 
     `old` says what there is now, `new` what there will be; either may be empty. `manifest` is what to apply,
@@ -105,16 +105,16 @@ _ORDER: Final = (
 class Plan:
     """All steps, and notes about the whole."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     notes: tuple[Note, ...] = ()
 
     @property
-    def created(self) -> tuple[Step, ...]:
+    def created(self) -> tuple[PlanStep, ...]:
         """Steps that make new objects, in an order that works. Nothing that runs notices them."""
         return _in_order(step for step in self.steps if step.action is Action.CREATE)
 
     @property
-    def changed(self) -> tuple[Step, ...]:
+    def changed(self) -> tuple[PlanStep, ...]:
         """Steps that change what is there, in an order that works."""
         return _in_order(step for step in self.steps if step.action is Action.CHANGE)
 
@@ -126,9 +126,9 @@ class Plan:
     def exit_code(self) -> int:
         """0 where all is carried over, 3 where something is lost or left to do, 1 for errors."""
         levels = {note.level for note in self.all_notes()}
-        if Level.ERROR in levels:
+        if NoteLevel.ERROR in levels:
             return FAILED
-        return LEFT_TO_DO if levels & {Level.TODO, Level.LOSS} else CARRIED_OVER
+        return LEFT_TO_DO if levels & {NoteLevel.TODO, NoteLevel.LOSS} else CARRIED_OVER
 
     def to_json(self) -> dict[str, Any]:
         """For `-o json`: the steps, and the manifests in the order of applying."""
@@ -144,25 +144,25 @@ class Plan:
 
 def info(text: str) -> Note:
     """Good to know."""
-    return Note(Level.INFO, text)
+    return Note(NoteLevel.INFO, text)
 
 
 def todo(text: str) -> Note:
     """To be done by hand, or something won't work."""
-    return Note(Level.TODO, text)
+    return Note(NoteLevel.TODO, text)
 
 
 def loss(text: str) -> Note:
     """Something that can't be carried over."""
-    return Note(Level.LOSS, text)
+    return Note(NoteLevel.LOSS, text)
 
 
 def failure(text: str) -> Note:
     """An object that can't be carried over."""
-    return Note(Level.ERROR, text)
+    return Note(NoteLevel.ERROR, text)
 
 
-def _in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+def _in_order(steps: Iterable[PlanStep]) -> tuple[PlanStep, ...]:
     return tuple(sorted(steps, key=lambda step: _rank(step.manifest or {})))
 
 

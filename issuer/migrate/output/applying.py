@@ -21,7 +21,7 @@ from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS, Resource
 from issuer.kube.wire import Object
 from issuer.manifests.errors import BadInput
-from issuer.migrate.plan import Plan, Step
+from issuer.migrate.plan import Plan, PlanStep
 from issuer.migrate.read.inventory import inner
 from issuer.migrate.read.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
 from issuer.migrate.read.references import ISSUER_KIND as KIND_ANNOTATION
@@ -72,7 +72,7 @@ async def carry_out(client: KubeClient, plan: Plan, wait: float, tell: Tell) -> 
     return await _write_all(client, ready, tell) and not not_ready
 
 
-async def _write_all(client: KubeClient, steps: tuple[Step, ...] | list[Step], tell: Tell) -> bool:
+async def _write_all(client: KubeClient, steps: tuple[PlanStep, ...] | list[PlanStep], tell: Tell) -> bool:
     for step in steps:
         try:
             await _write(client, step, dry_run=False)
@@ -83,7 +83,7 @@ async def _write_all(client: KubeClient, steps: tuple[Step, ...] | list[Step], t
     return True
 
 
-async def _write(client: KubeClient, step: Step, *, dry_run: bool) -> None:
+async def _write(client: KubeClient, step: PlanStep, *, dry_run: bool) -> None:
     manifest = step.manifest or {}
     resource = resource_of(manifest)
     if step.before is None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from issuer.kube.wire import Object
 from issuer.manifests.text import shown, to_yaml
-from issuer.migrate.plan import Plan, Step
+from issuer.migrate.plan import Plan, PlanStep
 from issuer.migrate.steps.starter import HEADER, NONE
 
 CREATE: Final = "1-create.yaml"
@@ -59,7 +59,7 @@ def joined(name: str, texts: Iterable[str], server: str = "") -> str:
     return "---\n".join((_commented((*_HEADS[name], *about)), *texts))
 
 
-def _texts(objects: Iterable[tuple[Step | None, Object | None]]) -> tuple[tuple[Object, str], ...]:
+def _texts(objects: Iterable[tuple[PlanStep | None, Object | None]]) -> tuple[tuple[Object, str], ...]:
     return tuple(
         (manifest, f"{_comments(step) if step else ''}{to_yaml(manifest)}")
         for step, manifest in objects
@@ -67,7 +67,7 @@ def _texts(objects: Iterable[tuple[Step | None, Object | None]]) -> tuple[tuple[
     )
 
 
-def _comments(step: Step) -> str:
+def _comments(step: PlanStep) -> str:
     lines = [f"{step.old}: {step.new}" if step.old else step.new]
     lines += [f"{note.level.value}: {note.text}" for note in step.notes]
     manifest = step.manifest or {}

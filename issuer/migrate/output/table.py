@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from issuer.manifests.text import shown
-from issuer.migrate.plan import CLUSTER, Action, Level, Note, Plan, Step
+from issuer.migrate.plan import CLUSTER, Action, Note, NoteLevel, Plan, PlanStep
 
 _WIDTH: Final = 120
 _ACTIONS: Final = {
@@ -22,7 +22,12 @@ _ACTIONS: Final = {
     Action.LEAVE: "dim",
     Action.REFUSE: "bold red",
 }
-_LEVELS: Final = {Level.INFO: "dim", Level.TODO: "yellow", Level.LOSS: "red", Level.ERROR: "bold red"}
+_LEVELS: Final = {
+    NoteLevel.INFO: "dim",
+    NoteLevel.TODO: "yellow",
+    NoteLevel.LOSS: "red",
+    NoteLevel.ERROR: "bold red",
+}
 
 
 def show(plan: Plan, *, stderr: bool = False, writes: bool = False) -> None:
@@ -69,19 +74,19 @@ def summary(plan: Plan) -> str:
     parts += [
         f"{levels[level]} {what}"
         for level, what in (
-            (Level.TODO, "to do by hand"),
-            (Level.LOSS, "not carried over"),
-            (Level.ERROR, "errors"),
+            (NoteLevel.TODO, "to do by hand"),
+            (NoteLevel.LOSS, "not carried over"),
+            (NoteLevel.ERROR, "errors"),
         )
         if levels[level]
     ]
     return f"{', '.join(parts)}."
 
 
-def _heading(step: Step) -> str:
+def _heading(step: PlanStep) -> str:
     """The object, and the file where something has to be looked at."""
     levels = {note.level for note in step.notes}
-    told = step.source and step.source != CLUSTER and levels != {Level.INFO}
+    told = step.source and step.source != CLUSTER and levels != {NoteLevel.INFO}
     return f"{step.title} ({step.source})" if told else step.title
 
 

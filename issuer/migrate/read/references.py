@@ -10,7 +10,7 @@ from typing import Final
 from issuer.api.group import GROUP
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.plan import Action, Note, Step, info, loss, todo
+from issuer.migrate.plan import Action, Note, PlanStep, info, loss, todo
 from issuer.migrate.read.inventory import (
     CERT_MANAGER_GROUP,
     Inventory,
@@ -36,7 +36,7 @@ _TLS_ACME: Final = "kubernetes.io/tls-acme"
 _SHIM_OWNERS: Final = frozenset({"Ingress", "Gateway", "ListenerSet", "XListenerSet"})
 
 
-def certificate_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Step]:
+def certificate_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanStep]:
     """Certificates with their new issuerRef."""
     for document in inventory.certificates:
         spec = inner(document.data, "spec")
@@ -60,7 +60,7 @@ def certificate_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Step]:
         yield _change(document, f"-> {ref.old}", f"-> {ref.new}", before, after, managers(document))
 
 
-def ingress_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Step]:
+def ingress_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanStep]:
     """Ingresses, Gateways and ListenerSets with the annotations that name our issuer."""
     for document in inventory.ingresses:
         annotations = inner(document.metadata, "annotations")
@@ -70,13 +70,13 @@ def ingress_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Step]:
                     f"{_TLS_ACME} takes the default issuer of cert-manager's flags, which can't be seen "
                     "here: if that one moves, change ingressShim in its values"
                 )
-                yield Step(Action.LEAVE, title(document), "", (note,), source=document.source)
+                yield PlanStep(Action.LEAVE, title(document), "", (note,), source=document.source)
             continue
         if CLUSTER_ISSUER in annotations and len([key for key in _ANNOTATIONS if key in annotations]) > 1:
             note = loss(
                 "its cert-manager.io annotations contradict each other, and cert-manager ignores them"
             )
-            yield Step(Action.LEAVE, title(document), "", (note,), source=document.source)
+            yield PlanStep(Action.LEAVE, title(document), "", (note,), source=document.source)
             continue
         ref = _annotated(annotations, document)
         if ref is None:
@@ -88,7 +88,7 @@ def ingress_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Step]:
         yield _ingress(document, ref)
 
 
-def signing_request_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Step]:
+def signing_request_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanStep]:
     """Kubernetes CertificateSigningRequests: files get the new signerName; a live one can't change."""
     counted: Counter[Ref] = Counter()
     for document in inventory.signing_requests:
@@ -101,14 +101,14 @@ def signing_request_steps(inventory: Inventory, issuers: Issuers) -> Iterator[St
         before = cleaned(document)
         after = copy.deepcopy(before)
         after["spec"]["signerName"] = ref.new_signer
-        yield Step(
+        yield PlanStep(
             Action.CHANGE, title(document), ref.new_signer, managers(document), after, before, document.source
         )
     for ref, count in counted.items():
         note = todo(
             f"{count} CertificateSigningRequests name it: whoever makes them must name {ref.new_signer}"
         )
-        yield Step(Action.LEAVE, f"signer of {ref.old}", "", (note,))
+        yield PlanStep(Action.LEAVE, f"signer of {ref.old}", "", (note,))
 
 
 def _named(name: object, kind: object, group: object, document: Document) -> Ref | None:
@@ -148,20 +148,20 @@ def _unfit(document: Document, spec: Mapping[str, object]) -> Note | None:
     return None
 
 
-def _left(document: Document, ref: Ref, note: Note) -> Step:
-    return Step(Action.LEAVE, f"{title(document)} -> {ref.old}", "", (note,), source=document.source)
+def _left(document: Document, ref: Ref, note: Note) -> PlanStep:
+    return PlanStep(Action.LEAVE, f"{title(document)} -> {ref.old}", "", (note,), source=document.source)
 
 
 def _change(
     document: Document, old: str, new: str, before: Object, after: Object, notes: tuple[Note, ...]
-) -> Step:
+) -> PlanStep:
     version = text(document.metadata.get("resourceVersion"))
-    return Step(
+    return PlanStep(
         Action.CHANGE, f"{title(document)} {old}", new, notes, after, before, document.source, version
     )
 
 
-def _ingress(document: Document, ref: Ref) -> Step:
+def _ingress(document: Document, ref: Ref) -> PlanStep:
     before = cleaned(document)
     wanted = {ISSUER: ref.name, ISSUER_KIND: ref.new_kind, ISSUER_GROUP: GROUP}
     old = before["metadata"]["annotations"]

@@ -19,7 +19,7 @@ from issuer.api.vault import (
 from issuer.kube.wire import Object
 from issuer.manifests.rbac import RBAC_GROUP
 from issuer.migrate.options import Options
-from issuer.migrate.plan import Action, Note, Step, info, todo
+from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, Ref, is_plain, namespace_of, texts, title
 from issuer.migrate.steps.issuers import Carried
 from issuer.vault.paths import auth_mount
@@ -52,12 +52,12 @@ def needs_of(vault: VaultSpec) -> Needs:
     return Needs({name: tuple(found) for name, found in keys.items()}, account)
 
 
-def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tuple[Step, ...]:
+def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tuple[PlanStep, ...]:
     """The Role and RoleBinding (and for a cluster issuer the ServiceAccount) that let the issuer log in."""
     needs = needs_of(carried.spec.vault)
     home = carried.ref.namespace or options.resource_namespace
     moves = not carried.ref.namespace and options.resource_namespace != options.old_resource_namespace
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     if needs.account and moves:
         steps += _account(needs.account.name, carried, inventory, options)
     notes = [*_login_notes(carried, needs, home)]
@@ -82,13 +82,13 @@ def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tu
             steps.append(new_step(inventory, manifest, told, what, carried.source))
     elif notes and not inventory.has(carried.manifest):
         ref = carried.ref
-        steps.append(Step(Action.TODO, ref.old, ref.new, tuple(notes), source=carried.source))
+        steps.append(PlanStep(Action.TODO, ref.old, ref.new, tuple(notes), source=carried.source))
     return tuple(steps)
 
 
-def approve_steps(carried: Iterable[Carried], inventory: Inventory, options: Options) -> tuple[Step, ...]:
+def approve_steps(carried: Iterable[Carried], inventory: Inventory, options: Options) -> tuple[PlanStep, ...]:
     """The right to approve and deny the requests of exactly these issuers."""
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     for one in carried:
         # A role for each: a later run for another issuer must not replace it.
         name = bounded(f"vault-issuer-approve:{one.ref.new_kind.lower()}:{one.ref.signer}")
@@ -98,7 +98,7 @@ def approve_steps(carried: Iterable[Carried], inventory: Inventory, options: Opt
     return tuple(steps)
 
 
-def old_grants(carried: Iterable[Carried], inventory: Inventory, options: Options) -> Iterator[Step]:
+def old_grants(carried: Iterable[Carried], inventory: Inventory, options: Options) -> Iterator[PlanStep]:
     """Roles that let cert-manager make tokens for these issuers' ServiceAccounts. They stay."""
     wanted = {
         (one.ref.namespace or options.old_resource_namespace, account.name)
@@ -116,26 +116,26 @@ def old_grants(carried: Iterable[Carried], inventory: Inventory, options: Option
                 note = info(
                     "lets cert-manager make tokens; stays for the way back, ours is a Role of its own"
                 )
-                yield Step(Action.LEAVE, title(role), "", (note,), source=role.source)
+                yield PlanStep(Action.LEAVE, title(role), "", (note,), source=role.source)
 
 
 def new_step(
     inventory: Inventory, manifest: Object, notes: tuple[Note, ...] = (), what: str = "", source: str = ""
-) -> Step:
+) -> PlanStep:
     """A step that makes this object, unless one of its name was read: that stays as it is."""
     metadata = manifest["metadata"]
     where = f"{metadata['namespace']}/{metadata['name']}" if "namespace" in metadata else metadata["name"]
     new = f"{manifest['kind']} {where}"
     there = inventory.has(manifest)
     if there is None:
-        return Step(Action.CREATE, what, new, notes, manifest, source=source)
+        return PlanStep(Action.CREATE, what, new, notes, manifest, source=source)
     same = all(
         there.data.get(key) == manifest[key] for key in manifest if key not in ("metadata", "apiVersion")
     )
     more = (
         () if same else (todo("is there with another content and stays as it is; see that it grants this"),)
     )
-    return Step(Action.KEEP, what, new, (*notes, *more), source=source)
+    return PlanStep(Action.KEEP, what, new, (*notes, *more), source=source)
 
 
 def role_and_binding(
@@ -186,7 +186,7 @@ def _secret_keys(vault: VaultSpec) -> Iterator[tuple[str, str]]:
     yield from one(vault.client_key_secret_ref, DEFAULT_PRIVATE_KEY_KEY)
 
 
-def _account(name: str, carried: Carried, inventory: Inventory, options: Options) -> Iterator[Step]:
+def _account(name: str, carried: Carried, inventory: Inventory, options: Options) -> Iterator[PlanStep]:
     metadata = {"name": name, "namespace": options.resource_namespace}
     manifest: Object = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
     if inventory.has(manifest) is None:

@@ -11,14 +11,14 @@ from issuer.explain.policies import PolicySet, compiled
 from issuer.explain.review_input import RequestOptions, requests_in
 from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
-from issuer.migrate.plan import Action, Note, Step, info, todo
+from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, inner
 from issuer.policy.decision import PolicyVerdict
 
 _SHOWN = 5
 
 
-def evaluate_certificates(steps: tuple[Step, ...], inventory: Inventory) -> tuple[Step, ...]:
+def evaluate_certificates(steps: tuple[PlanStep, ...], inventory: Inventory) -> tuple[PlanStep, ...]:
     """The steps, with a note at each Certificate that our policies would not approve."""
     policies = _policies(steps, inventory)
     return tuple(
@@ -29,7 +29,7 @@ def evaluate_certificates(steps: tuple[Step, ...], inventory: Inventory) -> tupl
     )
 
 
-def _policies(steps: tuple[Step, ...], inventory: Inventory) -> PolicySet:
+def _policies(steps: tuple[PlanStep, ...], inventory: Inventory) -> PolicySet:
     specs = {one.name: inner(one.data, "spec") for one in inventory.our_policies}
     for step in steps:
         manifest = step.manifest or {}
@@ -38,7 +38,9 @@ def _policies(steps: tuple[Step, ...], inventory: Inventory) -> PolicySet:
     return compiled(list(specs.items()))
 
 
-def _notes(step: Step, policies: PolicySet, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[Note]:
+def _notes(
+    step: PlanStep, policies: PolicySet, namespaces: Mapping[str, Mapping[str, str]]
+) -> Iterator[Note]:
     manifest: dict[str, Any] = step.manifest or {}
     try:
         (request,) = requests_in([Document(step.source, manifest)], step.source, RequestOptions())

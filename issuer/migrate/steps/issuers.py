@@ -15,7 +15,7 @@ from issuer.api.issuers import IssuerSpec
 from issuer.api.model import SpecError
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.plan import Action, Note, Step, failure, info, loss
+from issuer.migrate.plan import Action, Note, PlanStep, failure, info, loss
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, inner, namespace_of
 from issuer.migrate.steps.metadata import new_metadata
 from issuer.migrate.steps.tenants import tenant_notes
@@ -44,7 +44,7 @@ class Issuers:
     carried: Mapping[Ref, Carried]
     others: Mapping[Ref, str]
     refused: Mapping[Ref, str]
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
 
     @property
     def any(self) -> bool:
@@ -64,7 +64,7 @@ def carry_issuers(inventory: Inventory) -> Issuers:
     carried: dict[Ref, Carried] = {}
     others: dict[Ref, str] = {}
     refused: dict[Ref, str] = {}
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     for document in inventory.issuers:
         ref = ref_of(document)
         kinds = [kind for kind in _TYPES if kind in inner(document.data, "spec")]
@@ -73,25 +73,25 @@ def carry_issuers(inventory: Inventory) -> Issuers:
             note = info(
                 f"its type is {others[ref]}: vault-issuer serves spec.vault alone, cert-manager goes on"
             )
-            steps.append(Step(Action.LEAVE, ref.old, "", (note,), source=document.source))
+            steps.append(PlanStep(Action.LEAVE, ref.old, "", (note,), source=document.source))
             continue
         one, notes = _carry(document, ref, kinds)
         if one is None:
             refused[ref] = "it can't be carried over"
-            steps.append(Step(Action.REFUSE, ref.old, "", notes, source=document.source))
+            steps.append(PlanStep(Action.REFUSE, ref.old, "", notes, source=document.source))
             continue
         carried[ref] = one
         steps.append(_step(inventory, one, notes, document.source))
     return Issuers(carried, others, refused, tuple(steps))
 
 
-def _step(inventory: Inventory, one: Carried, notes: tuple[Note, ...], source: str) -> Step:
+def _step(inventory: Inventory, one: Carried, notes: tuple[Note, ...], source: str) -> PlanStep:
     there = inventory.has(one.manifest)
     if there is None:
-        return Step(Action.CREATE, one.ref.old, one.ref.new, notes, one.manifest, source=source)
+        return PlanStep(Action.CREATE, one.ref.old, one.ref.new, notes, one.manifest, source=source)
     same = inner(there.data, "spec", "vault") == one.manifest["spec"]["vault"]
     note = info("ours is there already" + ("" if same else ", with another spec.vault; it stays as it is"))
-    return Step(Action.KEEP, one.ref.old, one.ref.new, (note,), source=source)
+    return PlanStep(Action.KEEP, one.ref.old, one.ref.new, (note,), source=source)
 
 
 def _carry(document: Document, ref: Ref, kinds: list[str]) -> tuple[Carried | None, tuple[Note, ...]]:

@@ -8,7 +8,7 @@ from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
 from issuer.manifests.rbac import bound_groups
 from issuer.migrate.options import Options
-from issuer.migrate.plan import Action, Note, Plan, Step, info, todo
+from issuer.migrate.plan import Action, Note, Plan, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, Ref, sort
 from issuer.migrate.read.references import certificate_steps, ingress_steps, signing_request_steps
 from issuer.migrate.steps.access import access_steps, approve_steps, old_grants
@@ -61,7 +61,7 @@ def _notes(
     inventory: Inventory,
     issuers: Issuers,
     policies: Policies,
-    steps: tuple[Step, ...],
+    steps: tuple[PlanStep, ...],
     moved: Sequence[Ref],
 ) -> Iterator[Note]:
     unbound = [
@@ -102,7 +102,7 @@ def _notes(
         yield info(f"left alone, no concern of a migration: {kinds}")
 
 
-def _moved(issuers: Issuers, steps: Iterable[Step]) -> tuple[Ref, ...]:
+def _moved(issuers: Issuers, steps: Iterable[PlanStep]) -> tuple[Ref, ...]:
     """The issuers whose successors are there and that nothing names any more."""
     steps = tuple(steps)
     there = {step.old for step in steps if step.action is Action.KEEP}

@@ -12,7 +12,7 @@ from issuer.api.model import SpecError
 from issuer.explain.policies import PEER_GROUP, problem_lines, unknown_fields
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.plan import Action, Note, Step, failure, info
+from issuer.migrate.plan import Action, Note, PlanStep, failure, info
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, inner, text
 from issuer.migrate.steps.differences import met
 from issuer.migrate.steps.issuers import Issuers
@@ -36,35 +36,35 @@ class Policies:
 
     manifests: Mapping[str, Object]
     refused: Mapping[str, CompiledPolicy | None]
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
 
 
 def carry_policies(inventory: Inventory, issuers: Issuers) -> Policies:
     """The policies about issuers that are carried over; with no issuers read, about any of cert-manager's."""
     manifests: dict[str, Object] = {}
     refused: dict[str, CompiledPolicy | None] = {}
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     for document in inventory.policies:
         old = f"{POLICY_KIND}.{PEER_GROUP} {document.name}"
         new = f"{POLICY_KIND}.{GROUP} {document.name}"
         selecting = _selecting(document)
         if selecting is not None and not _is_about(selecting, issuers):
             note = info("its selector names no issuer that is carried over: approver-policy goes on with it")
-            steps.append(Step(Action.LEAVE, old, "", (note,), source=document.source))
+            steps.append(PlanStep(Action.LEAVE, old, "", (note,), source=document.source))
             continue
         manifest, notes = _carry(document)
         if manifest is None:
             refused[document.name] = selecting
-            steps.append(Step(Action.REFUSE, old, "", notes, source=document.source))
+            steps.append(PlanStep(Action.REFUSE, old, "", notes, source=document.source))
             continue
         manifests[document.name] = manifest
         there = inventory.has(manifest)
         if there is None:
-            steps.append(Step(Action.CREATE, old, new, notes, manifest, source=document.source))
+            steps.append(PlanStep(Action.CREATE, old, new, notes, manifest, source=document.source))
         else:
             same = there.data.get("spec") == manifest["spec"]
             told = info("ours is there already" + ("" if same else ", with another spec; it stays as it is"))
-            steps.append(Step(Action.KEEP, old, new, (told,), source=document.source))
+            steps.append(PlanStep(Action.KEEP, old, new, (told,), source=document.source))
     return Policies(manifests, refused, tuple(steps))
 
 

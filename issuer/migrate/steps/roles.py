@@ -9,7 +9,7 @@ from issuer.api.group import CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_PLURAL, POLICY
 from issuer.explain.policies import PEER_GROUP
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.plan import Action, Note, Step, info, todo
+from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, namespace_of, text, texts, title
 from issuer.migrate.steps.issuers import Issuers
 from issuer.migrate.steps.metadata import cleaned, managers
@@ -22,7 +22,7 @@ _PLURALS: Final = {
 }
 
 
-def role_steps(inventory: Inventory, issuers: Issuers, policies: Policies) -> Iterator[Step]:
+def role_steps(inventory: Inventory, issuers: Issuers, policies: Policies) -> Iterator[PlanStep]:
     """Roles and ClusterRoles with the rules they lack. Bindings stay as they are, and are not needed."""
     names = {*policies.manifests, *policies.refused}
     for role in inventory.roles:
@@ -38,19 +38,19 @@ def role_steps(inventory: Inventory, issuers: Issuers, policies: Policies) -> It
         if added:
             yield _changed(role, rules, added, notes)
         elif notes:
-            yield Step(Action.LEAVE, title(role), "", tuple(notes), source=role.source)
+            yield PlanStep(Action.LEAVE, title(role), "", tuple(notes), source=role.source)
 
 
-def _changed(role: Document, rules: list[Object], added: list[Object], notes: list[Note]) -> Step:
+def _changed(role: Document, rules: list[Object], added: list[Object], notes: list[Note]) -> PlanStep:
     before = cleaned(role)
     told = [*notes, *managers(role)]
     if role.data.get("aggregationRule"):
         told.append(todo("it is put together by aggregationRule: add the rule to a role it takes in instead"))
-        return Step(Action.LEAVE, title(role), "", tuple(told), source=role.source)
+        return PlanStep(Action.LEAVE, title(role), "", tuple(told), source=role.source)
     version = text(role.metadata.get("resourceVersion"))
     manifest = {**before, "rules": [*rules, *added]}
     new = "; ".join(f"+ {_rule_text(rule)}" for rule in added)
-    return Step(Action.CHANGE, title(role), new, tuple(told), manifest, before, role.source, version)
+    return PlanStep(Action.CHANGE, title(role), new, tuple(told), manifest, before, role.source, version)
 
 
 def _answers(

@@ -13,7 +13,7 @@ from issuer.manifests.documents import Document
 from issuer.manifests.rbac import RBAC_GROUP
 from issuer.manifests.requester import Requester
 from issuer.migrate.options import Options, Starter
-from issuer.migrate.plan import Action, Note, Step, info, todo
+from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, inner, text, texts
 from issuer.migrate.steps.access import bounded, issuer_of, new_step, role_and_binding
 from issuer.migrate.steps.issuers import Carried, Issuers
@@ -51,10 +51,10 @@ _OTHER_NAMES: Final = ("1.3.6.1.4.1.311.20.2.3",)  # UPN
 
 def starter_steps(
     inventory: Inventory, issuers: Issuers, policies: Policies, options: Options
-) -> tuple[Step, ...]:
+) -> tuple[PlanStep, ...]:
     """A starter for each issuer that no policy selects, with its `use` binding."""
     ours = [*_compiled(policies.manifests.items()), *_existing(inventory.our_policies)]
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     for one in issuers.carried.values():
         if any(selects(policy, one.ref.new_reference) for policy in ours) or _was_refused(one, policies):
             continue
@@ -62,7 +62,7 @@ def starter_steps(
     return tuple(steps)
 
 
-def _steps_for(one: Carried, inventory: Inventory, options: Options) -> Iterator[Step]:
+def _steps_for(one: Carried, inventory: Inventory, options: Options) -> Iterator[PlanStep]:
     closed = options.starter is Starter.AUTO and bool(inventory.policies)
     if closed or options.starter is Starter.NEVER:
         why = "approver-policy has policies, but none for this issuer" if closed else "--starter never"
@@ -70,7 +70,7 @@ def _steps_for(one: Carried, inventory: Inventory, options: Options) -> Iterator
             f"no policy selects {one.ref.new}, and none is written ({why}): its requests wait until one "
             "does; --starter always writes an open one"
         )
-        yield Step(Action.LEAVE, one.ref.new, "", (note,), source=one.source)
+        yield PlanStep(Action.LEAVE, one.ref.new, "", (note,), source=one.source)
         return
     manifest = starter_policy(one.ref, _oids(inventory.certificates, one.ref))
     name = manifest["metadata"]["name"]
@@ -78,7 +78,7 @@ def _steps_for(one: Carried, inventory: Inventory, options: Options) -> Iterator
     subjects = list(_subjects(inventory.requests, one.ref, options))
     said = f"{NONE}: cert-manager approved all requests for {one.ref.old}"
     new = f"{POLICY_KIND}.{GROUP} {name}"
-    yield Step(Action.CREATE, said, new, tuple(_notes(one, subjects)), manifest, source=one.source)
+    yield PlanStep(Action.CREATE, said, new, tuple(_notes(one, subjects)), manifest, source=one.source)
     rules = [{"apiGroups": [GROUP], "resources": [POLICY_PLURAL], "resourceNames": [name], "verbs": ["use"]}]
     kind = "Role" if one.ref.namespace else "ClusterRole"
     for made in role_and_binding(
