@@ -193,7 +193,7 @@ def _check_apply(
 
 def _from_files(options: Options, paths: list[str], target: _Target) -> int:
     from issuer.manifests.documents import read_tree
-    from issuer.migrate.steps.planning import plan_of
+    from issuer.migrate.steps.assemble import plan_of
 
     plan = plan_of(read_tree(paths), options)
     _show(plan, target, options.namespace)
@@ -205,7 +205,7 @@ async def _from_cluster(
 ) -> int:
     from issuer.manifests.cluster import open_client
     from issuer.migrate.read.cluster import read_cluster
-    from issuer.migrate.steps.planning import plan_of
+    from issuer.migrate.steps.assemble import plan_of
 
     async with open_client(kubeconfig, context) as client:
         if target.apply and target.folder:

@@ -23,8 +23,8 @@ from issuer.kube.wire import Object
 from issuer.manifests.errors import BadInput
 from issuer.migrate.plan import Plan, PlanStep
 from issuer.migrate.read.inventory import inner
-from issuer.migrate.read.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
-from issuer.migrate.read.references import ISSUER_KIND as KIND_ANNOTATION
+from issuer.migrate.steps.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
+from issuer.migrate.steps.references import ISSUER_KIND as KIND_ANNOTATION
 
 MANAGER: Final = "vault-issuer-migrate"
 _POLL_SECONDS: Final = 1.0

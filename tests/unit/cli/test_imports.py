@@ -21,7 +21,7 @@ COMMANDS = {
     "explain": ("issuer.cli.inspect", "issuer.inspection.diagnosis", "issuer.inspection.leases"),
     "completion": ("issuer.cli.completing", "issuer.inspection.target", "issuer.manifests.cluster"),
     "policy": ("issuer.cli.policy", "issuer.explain.cluster", "issuer.explain.cases", "issuer.explain.lint"),
-    "migrate": ("issuer.cli.migrate", "issuer.migrate.read.cluster", "issuer.migrate.steps.planning"),
+    "migrate": ("issuer.cli.migrate", "issuer.migrate.read.cluster", "issuer.migrate.steps.assemble"),
     "crds": ("issuer.cli.crds", "issuer.api.crd"),
     "ready": ("issuer.cli.ready", "issuer.kube.client"),
 }

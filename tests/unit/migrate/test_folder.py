@@ -14,7 +14,7 @@ from issuer.migrate.options import Options
 from issuer.migrate.output.folder import Folder, Written, open_folder
 from issuer.migrate.output.next_steps import back, kubectl
 from issuer.migrate.plan import Plan
-from issuer.migrate.steps.planning import plan_of
+from issuer.migrate.steps.assemble import plan_of
 from tests.unit.migrate.conftest import Migrate, Object, certificate, issuer, peer_policy, role, use_rule
 
 SERVER = "https://cluster.example:6443"

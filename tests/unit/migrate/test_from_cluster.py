@@ -10,7 +10,7 @@ from issuer.manifests.errors import BadInput
 from issuer.migrate.options import Options
 from issuer.migrate.plan import Note, Plan, todo
 from issuer.migrate.read.cluster import READS, read_cluster
-from issuer.migrate.steps.planning import plan_of
+from issuer.migrate.steps.assemble import plan_of
 from tests.unit.kube.fake_api import FakeApi, listing, refuse
 from tests.unit.migrate.conftest import Object, certificate, issuer
 

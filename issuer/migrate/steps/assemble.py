@@ -10,11 +10,11 @@ from issuer.manifests.rbac import bound_groups
 from issuer.migrate.options import Options
 from issuer.migrate.plan import Action, Note, Plan, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, Ref, sort
-from issuer.migrate.read.references import certificate_steps, ingress_steps, signing_request_steps
 from issuer.migrate.steps.access import access_steps, approve_steps, old_grants
-from issuer.migrate.steps.evaluation import evaluate_certificates
+from issuer.migrate.steps.certificate_decisions import evaluate_certificates
 from issuer.migrate.steps.issuers import Issuers, carry_issuers
 from issuer.migrate.steps.policies import Policies, carry_policies
+from issuer.migrate.steps.references import certificate_steps, ingress_steps, signing_request_steps
 from issuer.migrate.steps.roles import role_steps
 from issuer.migrate.steps.starter import NONE, starter_steps
 from issuer.migrate.steps.tenants import servers_note
