@@ -16,6 +16,7 @@ from issuer.kube.resources import CERTIFICATE_SIGNING_REQUESTS, Resource
 from issuer.kube.wire import Object
 from issuer.requests.conditions import bounded, is_true, rfc3339
 from issuer.requests.issuers import IssuerKey, IssuerKind
+from issuer.requests.reasons import RequestFailure
 from issuer.requests.request import BadSpec, Request
 from issuer.x509.extensions import asked_constraints
 from issuer.x509.request import CertificateSigningRequest
@@ -75,7 +76,8 @@ class KubernetesCSR(Request):
             return kind.key(namespace, name)
         forms = ", or ".join(map(_form, sorted(self.issuer_kinds, key=lambda kind: kind.namespaced)))
         raise BadSpec(
-            f"spec.signerName {self.signer_name!r} names no issuer: use {forms}", "InvalidSignerName"
+            f"spec.signerName {self.signer_name!r} names no issuer: use {forms}",
+            RequestFailure.INVALID_SIGNER_NAME,
         )
 
     @property
@@ -99,9 +101,11 @@ class KubernetesCSR(Request):
         try:
             duration = parse_duration(text)
         except ValueError as error:
-            raise BadSpec(f"annotation {DURATION}: {error}", "ErrorParseDuration") from error
+            raise BadSpec(f"annotation {DURATION}: {error}", RequestFailure.ERROR_PARSE_DURATION) from error
         if duration < SHORTEST:
-            raise BadSpec(f"annotation {DURATION}: {text} is less than 10 minutes", "InvalidDuration")
+            raise BadSpec(
+                f"annotation {DURATION}: {text} is less than 10 minutes", RequestFailure.INVALID_DURATION
+            )
         return min(duration, frozen)
 
     @property
@@ -111,7 +115,7 @@ class KubernetesCSR(Request):
         if text not in (None, "true", "false"):
             raise BadSpec(
                 f"annotation {IS_CA} is {bounded(str(text), 40)!r}: write true or false, or leave it out",
-                "InvalidAnnotation",
+                RequestFailure.INVALID_ANNOTATION,
             )
         return text == "true"
 
@@ -132,7 +136,7 @@ class KubernetesCSR(Request):
             raise BadSpec(
                 f"annotation {IS_CA} asks for a CA, and the request lacks {' and '.join(missing)}: as an "
                 "annotation can be changed after the approval, it is not enough. Make a new request",
-                "CAFlagsContradict",
+                RequestFailure.CA_FLAGS_CONTRADICT,
             )
 
     def _annotation(self, name: str) -> str | None:

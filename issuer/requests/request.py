@@ -14,8 +14,10 @@ from typing import ClassVar, NamedTuple, Self
 
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
+from issuer.reasons import FailureReason
 from issuer.requests.conditions import is_true, parse_time
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
+from issuer.requests.reasons import RequestFailure
 from issuer.x509.request import CertificateSigningRequest
 
 # What cert-manager asks for when a request names no usages (pkg/util/pki: DefaultKeyUsages).
@@ -33,9 +35,9 @@ class RequestKey(NamedTuple):
 
 
 class BadSpec(ValueError):
-    """The request can never be served; the message says why, ``reason`` in one CamelCase word."""
+    """The request can never be served; the message says why in a sentence, `reason` in one word."""
 
-    def __init__(self, message: str, reason: str = "InvalidRequest") -> None:
+    def __init__(self, message: str, reason: FailureReason = RequestFailure.INVALID_REQUEST) -> None:
         super().__init__(message)
         self.reason = reason
 

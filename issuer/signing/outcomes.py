@@ -1,18 +1,28 @@
-"""How signing can end other than with a certificate.
+"""Outcomes of signing other than a certificate, each a type: what fails, what is retried, and for whom.
 
-`reason` is a CamelCase Kubernetes condition reason (this product's own, stable); `message` says what is
-wrong, where, and what to do next. Neither holds secrets.
+`reason` is a member of an enum of the backend, or of `issuer.signing.reasons`: a Kubernetes condition reason,
+stable. `message` says what is wrong, where, and what to do next. Neither holds secrets. Whoever handles an
+outcome looks at its type, never at the reason.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
+
+from issuer.reasons import FailureReason, IssuerReason, Reason, RetryReason, RevocationReason
+from issuer.signing.reasons import SigningFailure
 
 
 class SigningError(Exception):
-    """Base of the three outcomes; raise one of them, never this."""
+    """Base of all outcomes; raise one of them, never this.
 
-    def __init__(self, reason: str, message: str) -> None:
+    `result` is the outcome's value of the label of that name in metrics.
+    """
+
+    result: ClassVar[str] = "error"
+
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(reason, message)
         self.reason = reason
         self.message = message
@@ -22,31 +32,67 @@ class SigningError(Exception):
 
 
 class Retry(SigningError):
-    """It may work later without anybody changing anything: the backend is down, sealed, slow or busy.
+    """A call that may work later without anybody changing anything; it says nothing of other requests.
 
     Raised by `check`, `sign` and `revoke`. A request stays Pending with this reason and is tried again with
     backoff, not before `after` seconds where the backend said so. From `check`, the issuer is not Ready with
     this reason.
     """
 
-    def __init__(self, reason: str, message: str, after: float | None = None) -> None:
+    reason: RetryReason
+    result = "retry"
+
+    def __init__(self, reason: RetryReason, message: str, after: float | None = None) -> None:
         super().__init__(reason, message)
         self.after = after
+
+
+class RateLimited(Retry):
+    """The backend takes no more calls of this issuer for now: its next one waits for `after` seconds."""
+
+
+class IssuerUnavailable(SigningError):
+    """The issuer can't sign anything now, as its backend is down or sealed: all its requests would meet that.
+
+    Raised by `check`, `sign` and `revoke` for what passes without anybody changing the issuer. It goes not
+    Ready with this reason and is checked again with backoff; its requests wait for it.
+    """
+
+    reason: IssuerReason
+    result = "retry"
+
+    def __init__(self, reason: IssuerReason, message: str) -> None:
+        super().__init__(reason, message)
 
 
 class Failed(SigningError):
     """The backend refuses this very request, and would again. Never used for what another request could meet.
 
-    Raised by `sign` and `revoke` only. The request is failed for good.
+    Raised by `sign` only. The request is failed for good.
     """
 
+    reason: FailureReason
+    result = "failed"
 
-class EndsWithCA(Failed):
+    def __init__(self, reason: FailureReason, message: str) -> None:
+        super().__init__(reason, message)
+
+
+class CAEndsTooSoon(Failed):
     """The CA ends before the asked certificate would; `ca_ends` is when, where the backend said so."""
 
-    def __init__(self, reason: str, message: str, ca_ends: datetime | None) -> None:
-        super().__init__(reason, message)
+    def __init__(self, message: str, ca_ends: datetime | None = None) -> None:
+        super().__init__(SigningFailure.CA_EXPIRES_TOO_SOON, message)
         self.ca_ends = ca_ends
+
+
+class NotRevoked(SigningError):
+    """The backend does not revoke this certificate, and would not later. Raised by `revoke` only."""
+
+    reason: RevocationReason
+
+    def __init__(self, reason: RevocationReason, message: str) -> None:
+        super().__init__(reason, message)
 
 
 class IssuerBroken(SigningError):
@@ -55,3 +101,9 @@ class IssuerBroken(SigningError):
     Raised by constructors, `check`, `sign` and `revoke`. The issuer goes not Ready with this reason; its
     requests wait for it and wake when it is Ready again.
     """
+
+    reason: IssuerReason
+    result = "issuer_broken"
+
+    def __init__(self, reason: IssuerReason, message: str) -> None:
+        super().__init__(reason, message)

@@ -12,6 +12,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.resources import SECRETS
 from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
+from issuer.signing.reasons import SigningIssuerReason, SigningRetry
 
 # Life of a ServiceAccount token made for one login; the API server's minimum.
 TOKEN_SECONDS = 600
@@ -76,13 +77,15 @@ class References:
         """
         key = reference.key or default_key
         if not key:
-            raise IssuerBroken("InvalidSpec", f"{where}.key is missing: name the key inside the Secret")
+            raise IssuerBroken(
+                SigningIssuerReason.INVALID_SPEC, f"{where}.key is missing: name the key inside the Secret"
+            )
         secret = await self._secret(reference.name, where)
         self.versions[reference.name] = secret["metadata"]["resourceVersion"]
         kind = str(secret.get("type", ""))
         if self.restricted and _is_of(kind, refused):
             raise IssuerBroken(
-                "SecretTypeNotAllowed",
+                SigningIssuerReason.SECRET_TYPE_NOT_ALLOWED,
                 f"{where}: Secret {self.namespace}/{reference.name} is of type {kind}, which holds what is "
                 "for others than Vault. Put Vault's credential into a Secret of type Opaque, or ask an "
                 "administrator for a VaultClusterIssuer",
@@ -100,16 +103,17 @@ class References:
             return await self.client.get(SECRETS, name, self.namespace)
         except NotFound as error:
             raise IssuerBroken(
-                "SecretNotFound", f"{where}: there is no Secret {self.namespace}/{name}; create it"
+                SigningIssuerReason.SECRET_NOT_FOUND,
+                f"{where}: there is no Secret {self.namespace}/{name}; create it",
             ) from error
         except Forbidden as error:
             raise IssuerBroken(
-                "SecretForbidden",
+                SigningIssuerReason.SECRET_FORBIDDEN,
                 f"{where}: the controller may not read Secret {self.namespace}/{name}; "
                 f"grant its ServiceAccount the verb get on it ({self._chart_value('secrets')})",
             ) from error
         except Invalid as error:  # a name that no Secret can have
-            raise IssuerBroken("InvalidSpec", f"{where}.name: {error}") from error
+            raise IssuerBroken(SigningIssuerReason.INVALID_SPEC, f"{where}.name: {error}") from error
         except KubeError as error:
             raise kubernetes_retry(error, f"read Secret {self.namespace}/{name}") from error
 
@@ -120,7 +124,8 @@ class References:
 
     def _no_value(self, name: str, key: str | None, where: str, what: str) -> SigningError:
         return IssuerBroken(
-            "SecretKeyNotFound", f"{where}: key {key!r} of Secret {self.namespace}/{name} {what}; set it"
+            SigningIssuerReason.SECRET_KEY_NOT_FOUND,
+            f"{where}: key {key!r} of Secret {self.namespace}/{name} {what}; set it",
         )
 
     async def service_account_token(self, name: str, audiences: list[str], where: str) -> str:
@@ -135,17 +140,17 @@ class References:
             token = await self.client.request_token(self.namespace, name, audiences, TOKEN_SECONDS)
         except NotFound as error:
             raise IssuerBroken(
-                "ServiceAccountNotFound", f"{where}: there is no {which}; create it"
+                SigningIssuerReason.SERVICE_ACCOUNT_NOT_FOUND, f"{where}: there is no {which}; create it"
             ) from error
         except Forbidden as error:
             raise IssuerBroken(
-                "TokenRequestForbidden",
+                SigningIssuerReason.TOKEN_REQUEST_FORBIDDEN,
                 f"{where}: the controller may not create tokens for {which}; grant its ServiceAccount "
                 "the verb create on serviceaccounts/token by a Role that names it "
                 f"({self._chart_value('serviceAccounts')}), and check that it exists",
             ) from error
         except Invalid as error:  # a name that no ServiceAccount can have, or audiences the server refuses
-            raise IssuerBroken("InvalidSpec", f"{where}: {error}") from error
+            raise IssuerBroken(SigningIssuerReason.INVALID_SPEC, f"{where}: {error}") from error
         except KubeError as error:
             raise kubernetes_retry(error, f"create a token for {which}") from error
         if self.restricted:
@@ -160,7 +165,7 @@ class References:
             raise kubernetes_retry(error, f"see whether it takes the token of {which}") from error
         if taken:
             raise IssuerBroken(
-                "AudienceRefused",
+                SigningIssuerReason.AUDIENCE_REFUSED,
                 f"{where}: the API server itself takes a token for {', '.join(audiences)}, so whoever is "
                 f"sent it could act as {which}. It was not sent. Take the API server's audience out of "
                 "serviceAccountRef.audiences, and see that server is Vault's address",
@@ -173,4 +178,4 @@ def _is_of(kind: str, refused: frozenset[str]) -> bool:
 
 def kubernetes_retry(error: KubeError, doing: str) -> Retry:
     """The API server could not answer now: try again later."""
-    return Retry("KubernetesUnavailable", f"could not {doing}: {error}")
+    return Retry(SigningRetry.KUBERNETES_UNAVAILABLE, f"could not {doing}: {error}")

@@ -103,8 +103,8 @@ class Revoker(Protocol):
     """A signer that can also take back what it signed."""
 
     async def revoke(self, certificate_pem: str, *, is_ca: bool | None = None) -> None:
-        """Revoke one certificate where it was signed. Raises Retry, Failed (not found, not allowed) or
-        IssuerBroken.
+        """Revoke one certificate where it was signed. Raises Retry, NotRevoked (not found, not allowed)
+        or IssuerBroken.
 
         `is_ca` says whether its request asked for a CA; None takes the certificate's own word, which holds
         for those that were verified.

@@ -8,6 +8,7 @@ from typing import Final
 from issuer.api.issuers import IssuerSpec
 from issuer.api.vault import DEFAULT_CA_KEY
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import References
 from issuer.signing.signer import Advisor, KnowsItsCAs, Signer
 from issuer.x509.chains.anchors import Anchors, shown_cas
@@ -15,8 +16,6 @@ from issuer.x509.chains.chain import Chain, SigningCA
 from issuer.x509.errors import InvalidCertificate
 
 FIELD: Final = "spec.trustedCA"
-NOT_TRUSTED: Final = "CANotTrusted"
-UNKNOWN: Final = "UnknownCA"
 
 
 class StrangeCA(IssuerBroken):
@@ -38,7 +37,7 @@ async def read_anchors(references: References, spec: IssuerSpec) -> Anchors | No
     except InvalidCertificate as error:
         name, key = trusted.secret_ref.name, trusted.secret_ref.key or DEFAULT_CA_KEY
         raise IssuerBroken(
-            "InvalidTrustedCA",
+            SigningIssuerReason.INVALID_TRUSTED_CA,
             f"{where}: key {key!r} of Secret {references.namespace}/{name}: {error}. Put the CA certificates "
             "there in PEM",
         ) from error
@@ -51,7 +50,7 @@ def trusted_ways(found: SigningCA, anchors: Anchors | None, path: str) -> Signin
     ways = tuple(way for way in found.ways if anchors.hold(way.cas))
     if not ways:
         raise IssuerBroken(
-            NOT_TRUSTED,
+            SigningIssuerReason.CA_NOT_TRUSTED,
             f"no CA of {FIELD} stands in the chain of the CA behind {path}, which is "
             f"{shown_cas(found.ways[0].cas)}. If these are the right ones, name one of them in {FIELD}; a "
             "root that is named there must be among the issuers of the mount, as it is delivered, too",
@@ -64,7 +63,7 @@ def trusted_chains(chains: Sequence[Chain], anchors: Anchors | None) -> Sequence
     held = chains if anchors is None else [chain for chain in chains if anchors.hold(chain.cas)]
     if not held:
         raise StrangeCA(
-            NOT_TRUSTED,
+            SigningIssuerReason.CA_NOT_TRUSTED,
             f"a certificate came back whose chain holds no CA of {FIELD}; it was not delivered. Its CAs are "
             f"{shown_cas(chains[0].cas)}. Look at the issuer_ref of the role, and at who answers",
         )
@@ -75,9 +74,13 @@ async def check_own(signer: Signer, chain: Chain, *, is_ca: bool) -> None:
     """Raise StrangeCA if a CA of the chain is not the backend's own; Retry where it can't say now."""
     if not isinstance(signer, KnowsItsCAs) or await signer.knows(chain.cas, is_ca=is_ca):
         return
-    advice = f" {signer.advice(frozenset({UNKNOWN}))}." if isinstance(signer, Advisor) else ""
+    advice = (
+        f" {signer.advice(frozenset({SigningIssuerReason.UNKNOWN_CA}))}."
+        if isinstance(signer, Advisor)
+        else ""
+    )
     raise StrangeCA(
-        UNKNOWN,
+        SigningIssuerReason.UNKNOWN_CA,
         "a certificate came back with CAs that are not all known where it was signed; it was not delivered. "
         f"They are {shown_cas(chain.cas)}.{advice}",
     )

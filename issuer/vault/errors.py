@@ -67,7 +67,7 @@ class Sealed(VaultError):
     """Vault answers that it is sealed."""
 
 
-class RateLimited(VaultError):
+class VaultRateLimited(VaultError):
     """429: a quota is used up. `retry_after` is in seconds where Vault said so."""
 
     def __init__(

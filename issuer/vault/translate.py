@@ -13,7 +13,6 @@ import orjson
 from issuer.vault.answers import TooMuch
 from issuer.vault.errors import (
     ClientCertificateRefused,
-    RateLimited,
     Sealed,
     ServerError,
     ServerNotAllowed,
@@ -24,6 +23,7 @@ from issuer.vault.errors import (
     VaultError,
     VaultForbidden,
     VaultNotFound,
+    VaultRateLimited,
 )
 from issuer.vault.peers import AddressRefused
 
@@ -83,7 +83,7 @@ def error_from_answer(where: str, answer: VaultAnswer) -> VaultError:
     messages = tuple(cleaned(message) for message in (raw or ())[:_MAX_MESSAGES])
     if status == 429:
         after = _retry_after(answer.headers.get("Retry-After", ""))
-        return RateLimited(said, status=status, messages=messages, retry_after=after)
+        return VaultRateLimited(said, status=status, messages=messages, retry_after=after)
     if status >= 500 or status == 412:  # 412: this node of a cluster lags behind the one written to
         kind = Sealed if _says_sealed(raw) else ServerError
         return kind(said, status=status, messages=messages)

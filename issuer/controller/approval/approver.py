@@ -11,7 +11,15 @@ from typing import Any
 
 from issuer.api.group import GROUP, POLICY_PLURAL
 from issuer.controller.approval.policies import PolicyStore
-from issuer.controller.state.outcomes import AwaitingApproval, Denied, Failed, RetryLater, Unprocessed
+from issuer.controller.state.outcomes import (
+    AwaitingApproval,
+    Denied,
+    Failed,
+    RetryLater,
+    Unprocessed,
+    retry_later,
+)
+from issuer.controller.state.reasons import ControllerDenial, ControllerFailure
 from issuer.controller.state.stores import NamespaceStore
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
@@ -22,6 +30,7 @@ from issuer.policy.decision import Allowance, Decision, PolicyEvaluation, Policy
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.requests.conditions import bounded
+from issuer.requests.reasons import RequestFailure
 from issuer.requests.request import Request
 from issuer.signing.secrets import kubernetes_retry
 from issuer.telemetry.metrics import Metrics
@@ -29,8 +38,6 @@ from issuer.x509.request import CertificateSigningRequest
 
 # Answers of a SubjectAccessReview are believed this long; a change of RBAC that we see ends that at once.
 ACCESS_SECONDS = 5.0
-# Why a request is denied that no policy is asked about.
-INVALID_NAME = "InvalidName"
 # How a request is told that others approved it in vain; the canary knows it by this.
 ALLOWED_BY_NONE = "approved by somebody else, but no policy allows it"
 
@@ -166,8 +173,7 @@ class Approver:
         try:
             decision = await self.decide(request, csr, policy_only=policy_only)
         except KubeError as error:
-            retry = kubernetes_retry(error, "ask who may use the policies")
-            return RetryLater(retry.reason, retry.message)
+            return retry_later(kubernetes_retry(error, "ask who may use the policies"))
         if decision.verdict is not PolicyVerdict.UNPROCESSED:
             self.evaluations.forget(request)
         self._count(decision)
@@ -177,10 +183,12 @@ class Approver:
         """What no policy could allow ends the request at once, also where none is asked."""
         self.metrics.decisions.labels(PolicyVerdict.DENIED.value, "").inc()
         told = "; ".join(one.message for one in defect_violations(csr.contents))
-        message = bounded(f"{INVALID_NAME}: {told}. No policy can allow that: change the request")
+        message = bounded(
+            f"{RequestFailure.INVALID_NAME}: {told}. No policy can allow that: change the request"
+        )
         if request.approved:
-            return Failed(message, INVALID_NAME)
-        return Denied(message, INVALID_NAME)
+            return Failed(message, RequestFailure.INVALID_NAME)
+        return Denied(message, ControllerDenial.INVALID_NAME)
 
     def _count(self, decision: Decision) -> None:
         """A denial counts for each policy that refused. One deleted meanwhile must leave no series behind."""
@@ -199,7 +207,7 @@ class Approver:
             return Unprocessed(summary)
         if request.approved:
             # Denied never stands beside Approved: cert-manager's webhook forbids it.
-            return Failed(f"{ALLOWED_BY_NONE}: {summary}", "PolicyDenied")
+            return Failed(f"{ALLOWED_BY_NONE}: {summary}", ControllerFailure.POLICY_DENIED)
         return Denied(summary)
 
     async def decide(

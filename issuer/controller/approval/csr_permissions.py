@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 
 from issuer.controller.access.permissions import SigningRights, signing_forbidden_text
 from issuer.controller.issuance.delivery import PendingDelivery
-from issuer.controller.state.outcomes import Failed, RetryLater, Unprocessed
+from issuer.controller.state.outcomes import Failed, RetryLater, Unprocessed, retry_later
+from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import Request
-from issuer.signing.outcomes import SigningError
+from issuer.signing.outcomes import Retry
 from issuer.signing.secrets import kubernetes_retry
 
 
@@ -42,13 +43,12 @@ class CSRPermissions:
                 if await self._may_reference(request, name):
                     return None
         except KubeError as error:
-            retry = kubernetes_retry(error, "ask who may reference the signer")
-            return RetryLater(retry.reason, retry.message)
+            return retry_later(kubernetes_retry(error, "ask who may reference the signer"))
         return Failed(
             f"the requester may not use {request.issuer}: it needs the verb reference on "
             f"signers.{self._group(request)}, resourceNames {request.issuer.name}, in the namespace "
             f"{request.issuer.namespace}",
-            "DeniedReference",
+            ControllerFailure.DENIED_REFERENCE,
         )
 
     async def _may_reference(self, request: KubernetesCSR, name: str) -> bool:
@@ -76,12 +76,12 @@ class CSRPermissions:
             return None
         refused = self._blocked.get(request.issuer)
         if refused is not None:
-            return RetryLater("StatusWriteRefused", refused)
+            return RetryLater(ControllerRetry.STATUS_WRITE_REFUSED, refused)
         try:
             if await self.rights.may_sign(request.issuer):
                 return None
-        except SigningError as error:
-            return RetryLater(error.reason, error.message)
+        except Retry as error:
+            return retry_later(error)
         return Unprocessed(
             f"SigningForbidden: {signing_forbidden_text(self.rights.signer_names(request.issuer))}"
         )

@@ -10,8 +10,8 @@ from typing import Any
 import structlog
 
 from issuer.api.group import API_VERSION, POLICY_KIND
-from issuer.controller.state.defects import INTERNAL_ERROR
 from issuer.controller.state.kept import slim
+from issuer.controller.state.reasons import PolicyReason
 from issuer.controller.state.stores import Store
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
@@ -65,11 +65,11 @@ class PolicyStore(Store[str]):
         """Why this policy is not evaluated, or None when it is."""
         return self._invalid.get(name)
 
-    def reason(self, name: str) -> str:
-        """The reason of the policy's Ready condition."""
+    def reason(self, name: str) -> PolicyReason:
+        """Return the reason of the policy's Ready condition."""
         if name in self._broke:
-            return INTERNAL_ERROR
-        return "Invalid" if name in self._invalid else "Ready"
+            return PolicyReason.INTERNAL_ERROR
+        return PolicyReason.INVALID if name in self._invalid else PolicyReason.READY
 
     def selects(self, issuer: IssuerReference) -> bool:
         """Whether any policy that can be evaluated selects this issuer."""

@@ -9,23 +9,23 @@ from typing import Any, Final
 from issuer.controller.approval.approver import ALLOWED_BY_NONE
 from issuer.controller.canary.history import Stage
 from issuer.controller.issuance.signing_step import NOT_AS_ASKED
-from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
+from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.policy.decision import tells_unprocessed
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import find, is_true
+from issuer.signing.reasons import SigningIssuerReason, SigningRetry
 
 API_REASONS: Final = frozenset(
     {
-        "ApprovalForbidden",
-        "KubernetesUnavailable",
-        "SecretForbidden",
-        "StatusWriteRefused",
-        "TokenRequestForbidden",
-        REVOCATION_FORBIDDEN,
+        ControllerIssuerReason.APPROVAL_FORBIDDEN,
+        ControllerIssuerReason.REVOCATION_FORBIDDEN,
+        ControllerIssuerReason.STATUS_WRITE_REFUSED,
+        SigningIssuerReason.SECRET_FORBIDDEN,
+        SigningIssuerReason.TOKEN_REQUEST_FORBIDDEN,
+        SigningRetry.KUBERNETES_UNAVAILABLE,
     }
 )
 """Reasons of issuers and requests that are the API server's refusals, or its silence."""
-_POLICY_REASON: Final = "NoPolicy"
 # As the controller tells them: "VaultIssuer a/b is not Ready (VaultSealed): ...", "VaultRateLimited: ...".
 _REASON: Final = re.compile(r"(?:is not Ready \(|^)([A-Z][A-Za-z]+)\)?: ")
 
@@ -101,7 +101,7 @@ def approval(request: CertificateRequest) -> str:
 def _stage(reason: str) -> Stage:
     if reason in API_REASONS:
         return Stage.API
-    return Stage.POLICY if reason == _POLICY_REASON else Stage.VAULT
+    return Stage.POLICY if reason == ControllerIssuerReason.NO_POLICY else Stage.VAULT
 
 
 def _denied(request: CertificateRequest, told: str) -> str:

@@ -14,7 +14,8 @@ from issuer.controller.canary.history import CanaryHistory, CanaryRun, Stage
 from issuer.controller.canary.probe import Probe, sweep
 from issuer.controller.canary.request import CONTROLLER
 from issuer.controller.canary.target import Target
-from issuer.controller.state.defects import INTERNAL_ERROR, Defects
+from issuer.controller.state.defects import Defects
+from issuer.controller.state.reasons import ControllerRetry
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.telemetry.canary_metrics import CanaryMetrics
@@ -98,7 +99,12 @@ class Prober:
             run = await Probe(self._client, target, CONTROLLER, now=self._now).run()
         except Exception as error:  # noqa: BLE001 - a defect must neither end the canary nor look like health
             told = self._defects.note("canaries", target.issuer, error)
-            run = CanaryRun(started, time.monotonic() - began, Stage.CONTROLLER, f"{INTERNAL_ERROR}: {told}")
+            run = CanaryRun(
+                started,
+                time.monotonic() - began,
+                Stage.CONTROLLER,
+                f"{ControllerRetry.INTERNAL_ERROR}: {told}",
+            )
         self._remember(target, run)
         return run
 

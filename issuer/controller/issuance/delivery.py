@@ -24,7 +24,7 @@ from issuer.kube.errors import Conflict, NotFound
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
-from issuer.signing.outcomes import Retry, SigningError
+from issuer.signing.outcomes import IssuerUnavailable, Retry, SigningError
 from issuer.signing.signer import Revoker
 from issuer.statuspage.recent import Recent
 from issuer.telemetry.metrics import Metrics
@@ -228,7 +228,7 @@ async def _try_revoking(shared: SharedSigner, leaf_pem: str, is_ca: bool | None)
     if not isinstance(shared.signer, Revoker):
         return "this kind of signer can't revoke"
     attempts = AsyncRetrying(
-        retry=retry_if_exception_type(Retry),
+        retry=retry_if_exception_type((Retry, IssuerUnavailable)),
         stop=stop_after_attempt(_REVOCATION_TRIES),
         wait=wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.2),
         reraise=True,
@@ -236,5 +236,5 @@ async def _try_revoking(shared: SharedSigner, leaf_pem: str, is_ca: bool | None)
     try:
         await attempts(shared.signer.revoke, leaf_pem, is_ca=is_ca)
     except SigningError as error:
-        return f"{error.reason}: {error.message}"
+        return str(error)
     return None

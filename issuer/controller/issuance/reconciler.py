@@ -18,9 +18,8 @@ from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.revocation.add_finalizer import RevocationFinalizer
-from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.state.audit import AuditRecord
-from issuer.controller.state.defects import INTERNAL_ERROR, Defects
+from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.outcomes import (
     AwaitingApproval,
@@ -32,7 +31,9 @@ from issuer.controller.state.outcomes import (
     RetryLater,
     Unprocessed,
     Waiting,
+    retry_later,
 )
+from issuer.controller.state.reasons import ControllerIssuerReason, ControllerRetry
 from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
@@ -44,7 +45,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import BadSpec, Request, RequestKey
-from issuer.signing.outcomes import SigningError
+from issuer.signing.outcomes import Retry
 from issuer.signing.vault.profile import signs_whatever_is_asked
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
@@ -148,7 +149,9 @@ class RequestReconciler:
         try:
             return await self._decide(request, audit)
         except Exception as error:  # noqa: BLE001 - whatever it is, the requester is told, and it is tried again
-            return RetryLater(INTERNAL_ERROR, self.defects.note("requests", request.key, error))
+            return RetryLater(
+                ControllerRetry.INTERNAL_ERROR, self.defects.note("requests", request.key, error)
+            )
 
     async def _decide(self, request: Request, audit: AuditRecord) -> Outcome:
         if request.denied:
@@ -214,13 +217,15 @@ class RequestReconciler:
         """Whether the approval we are about to sign under can be written; the issuer is told if not."""
         try:
             entry.may_approve = await self.rights.may_approve(entry.key)
-        except SigningError as error:
+        except Retry as error:
             self.registry.mark_broken(entry.key, error.reason, error.message)
         else:
             if entry.may_approve:
                 return True
             self.registry.mark_broken(
-                entry.key, "ApprovalForbidden", forbidden_text(self.rights.signer_names(entry.key))
+                entry.key,
+                ControllerIssuerReason.APPROVAL_FORBIDDEN,
+                forbidden_text(self.rights.signer_names(entry.key)),
             )
         self.issuer_queue.retry(entry.key)
         return False
@@ -265,11 +270,11 @@ class RequestReconciler:
             raise AssertionError("a request is found to lack a finalizer that nobody adds")
         try:
             self._store(request.key).refresh(await self.finalizer.add(request))
-        except SigningError as error:
-            await self._retry_later(request, RetryLater(error.reason, error.message))
+        except Retry as error:
+            await self._retry_later(request, retry_later(error))
         except (Forbidden, Invalid) as error:
             # Not the issuer's: admission rules of one namespace can refuse this, too.
-            await self._retry_later(request, RetryLater(REVOCATION_FORBIDDEN, str(error)))
+            await self._retry_later(request, RetryLater(ControllerRetry.REVOCATION_FORBIDDEN, str(error)))
         else:
             self.queue.add(request.key)
 
@@ -329,7 +334,7 @@ class RequestReconciler:
         log.error("status write refused", request=str(pending.key), serial=pending.serial, error=str(error))
         if kind_of(pending.key) is CertificateRequest:
             self.registry.entry(pending.issuer).refused = why
-            self.registry.mark_broken(pending.issuer, "StatusWriteRefused", why)
+            self.registry.mark_broken(pending.issuer, ControllerIssuerReason.STATUS_WRITE_REFUSED, why)
             self.issuer_queue.retry(pending.issuer)
         else:
             self.csr_permissions.block(pending, why)
@@ -375,7 +380,7 @@ class RequestReconciler:
 
     def _wait(self, request: RequestKey, issuer: IssuerKey) -> None:
         self.queue.forget(request)
-        self.metrics.put_off("IssuerNotReady")
+        self.metrics.put_off(ControllerRetry.ISSUER_NOT_READY)
         self.registry.wait(issuer, request)
         entry = self._checked(issuer)
         if isinstance(entry, IssuerEntry) and _signs(entry):

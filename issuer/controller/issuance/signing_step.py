@@ -15,10 +15,11 @@ from issuer.controller.approval.approver import Approval
 from issuer.controller.issuance.delivery import Cause, Delivery, PendingDelivery
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
-from issuer.controller.state.ca_expiry import CAEndsTooSoon, CAValidity, requested_lifetime, shortened
+from issuer.controller.state.ca_expiry import CAValidity, requested_lifetime, shortened
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
-from issuer.controller.state.outcomes import Failed, Issued, Outcome, RetryLater, Waiting
+from issuer.controller.state.outcomes import Failed, Issued, Outcome, RetryLater, Waiting, retry_later
+from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import Request, RequestKey
@@ -36,10 +37,6 @@ from issuer.x509.describe import fingerprint
 from issuer.x509.errors import ChainError, X509Error
 from issuer.x509.verify import RequestedCertificate, VerificationFinding, verify
 
-# Reasons of a Retry that concern every request of the issuer, not only the one that met it.
-ISSUER_WIDE = frozenset({"VaultSealed", "VaultUnreachable", "STSUnavailable"})
-# One that says when the issuer's next request may go.
-RATE_LIMITED = "VaultRateLimited"
 # Findings that tell of a CA that ends sooner than was known.
 CA_END = frozenset({"EndsWithCA", "OutlivesCA", "TooShortToRenew"})
 # How a request is told that its certificate was refused; the canary knows it by this.
@@ -73,15 +70,8 @@ class _NotOurs(Exception):
     """The Lease is another's, or too little of it is left: nothing was sent."""
 
 
-_RESULTS = {
-    signing.Failed: "failed",
-    signing.EndsWithCA: "failed",
-    signing.Retry: "retry",
-    signing.IssuerBroken: "issuer_broken",
-    _NotOurs: "not_sent",
-}
 _LEASE_TOO_SHORT = RetryLater(
-    "LeaseNotHeld", "the Lease does not last until Vault must have answered", tell=False
+    ControllerRetry.LEASE_NOT_HELD, "the Lease does not last until Vault must have answered", tell=False
 )
 
 
@@ -115,7 +105,7 @@ class SigningStep:
             raise AssertionError("a usable issuer has a signer and a spec")
         try:
             work = self._plan(request, asked, entry, entry.spec, approval, audit)
-        except (Mismatch, CAEndsTooSoon) as error:
+        except (Mismatch, signing.CAEndsTooSoon) as error:
             return Failed(str(error), error.reason)
         shared = entry.shared.borrow()
         try:
@@ -125,15 +115,14 @@ class SigningStep:
             return outcome
         except _NotOurs:
             return _LEASE_TOO_SHORT
-        except CAEndsTooSoon as error:
-            self.registry.close_circuit(entry.key)
-            return Failed(str(error), error.reason)
         except signing.Failed as error:
             self.registry.close_circuit(entry.key)  # the CA answered, and it was about this request
-            return Failed(f"{error.reason}: {error.message}", error.reason)
+            return Failed(str(error), error.reason)
         except signing.IssuerBroken as error:
             entry.half_open = True
             entry.stranger = error if isinstance(error, StrangeCA) else None
+            return self._issuer_trouble(entry.key, error)
+        except signing.IssuerUnavailable as error:
             return self._issuer_trouble(entry.key, error)
         except signing.Retry as error:
             return self._passing_trouble(entry.key, error)
@@ -149,7 +138,7 @@ class SigningStep:
         approval: Approval,
         audit: AuditRecord,
     ) -> _Work:
-        """What is sent, and by which rules its answer is judged. Raises Mismatch and CAEndsTooSoon."""
+        """Plan what is sent, and how its answer is judged. Raises Mismatch and signing.CAEndsTooSoon."""
         asked = replace(asked, path_length=path_length(spec, asked))
         if approval.allowance is not None and request.policy_shortens:
             asked = replace(asked, duration=approval.allowance.cut(asked.duration))
@@ -173,9 +162,9 @@ class SigningStep:
     async def _call(self, shared: SharedSigner, work: _Work) -> SignedCertificate:
         try:
             return await self._timed(shared, work, work.wanted)
-        except signing.Failed as error:
+        except signing.CAEndsTooSoon as error:
             ca = _sooner(work, error)
-            if error.reason != "CAExpiresTooSoon" or ca is None or work.ca_expiry == "Refuse":
+            if ca is None or work.ca_expiry == "Refuse":
                 raise
             # Nothing was signed. The role names another CA, or it was replaced since it was looked at.
             left = shortened(ca, work.ca_expiry, self.now())
@@ -189,8 +178,11 @@ class SigningStep:
                 signed = await shared.signer.sign(wanted)
             result = "signed"
             return signed
-        except (signing.SigningError, _NotOurs) as error:
-            result = _RESULTS.get(type(error), result)
+        except _NotOurs:
+            result = "not_sent"
+            raise
+        except signing.SigningError as error:
+            result = error.result
             raise
         finally:
             seconds = time.perf_counter() - started
@@ -216,7 +208,7 @@ class SigningStep:
             advice = _advice(shared.signer, error.codes if isinstance(error, _NotAsAsked) else frozenset())
             return Failed(
                 f"{NOT_AS_ASKED} ({why}); it was not delivered (serial {signed.serial}). {advice}",
-                "NotAsAsked",
+                ControllerFailure.NOT_AS_ASKED,
             )
         differences = "; ".join(one.message for one in findings)
         unexpected = [one for one in findings if not one.expected]
@@ -280,12 +272,10 @@ class SigningStep:
             entry.saw_ca_validity(life, is_ca=work.asked.is_ca)
 
     def _passing_trouble(self, key: IssuerKey, error: signing.Retry) -> Outcome:
-        """This request comes back by itself; where others would meet the same, they wait, too."""
-        if error.reason in ISSUER_WIDE:
-            return self._issuer_trouble(key, error)
-        if error.reason == RATE_LIMITED:
+        """Put this request off; of a backend that takes no more calls now, the issuer's others wait, too."""
+        if isinstance(error, signing.RateLimited):
             self.limits.limiter(key).pause(error.after)
-        return RetryLater(error.reason, error.message, error.after)
+        return retry_later(error)
 
     def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:
         """The whole issuer can't sign: tell it, and have it checked soon."""
@@ -311,13 +301,13 @@ def _fitting(asked: RequestedCertificate, entry: IssuerEntry, spec: IssuerSpec, 
         return requested_lifetime(asked.duration, known, spec.ca_expiry, now)
     try:
         return requested_lifetime(asked.duration, seen, spec.ca_expiry, now)
-    except CAEndsTooSoon:
+    except signing.CAEndsTooSoon:
         return requested_lifetime(asked.duration, None, spec.ca_expiry, now)
 
 
-def _sooner(work: _Work, error: signing.Failed) -> CAValidity | None:
-    """The life of the CA that the backend refused for, if it said so, else of the one that is known."""
-    ends = error.ca_ends if isinstance(error, signing.EndsWithCA) else None
+def _sooner(work: _Work, error: signing.CAEndsTooSoon) -> CAValidity | None:
+    """Return the life of the CA that the backend refused for, or else of the one that is known."""
+    ends = error.ca_ends
     if ends is None:
         return work.ca
     path, begins = (str(work.issuer), ends) if work.ca is None else (work.ca.path, work.ca.begins)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from issuer.api.issuers import MAX_SERIAL, IssuerSpec
 from issuer.controller.state.ca_expiry import CAValidity
+from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.requests.conditions import bounded, rfc3339
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.trusted_cas import trusted_ways
@@ -42,14 +43,14 @@ def ca_facts(ca_pem: str, path: str, now: datetime, anchors: Anchors | None = No
         found = signing_ca(bundle.certificates, now, anchors)
     except ChainError as error:
         raise IssuerBroken(
-            "InvalidCAChain",
+            ControllerIssuerReason.INVALID_CA_CHAIN,
             f"no certificate signed at {path} would have a valid chain: {bundle.explains(error)}",
         ) from error
     found = trusted_ways(found, anchors, path)
     coming = [way for way in found.ways if now < way.ends]
     if coming and not found.is_current(now):
         raise IssuerBroken(
-            "InvalidCAChain",
+            ControllerIssuerReason.INVALID_CA_CHAIN,
             f"the chain of the CA behind {path} begins at {rfc3339(coming[0].begins)}, and it is "
             f"{rfc3339(now)}: compare the clocks, or sign with the former CA until then",
         )
@@ -120,7 +121,7 @@ def ca_validities(
     constraints = basic_constraints(signing)
     if constraints is not None and constraints.path_length == 0:
         raise IssuerBroken(
-            "CASignsNoCAs",
+            ControllerIssuerReason.CA_SIGNS_NO_CAS,
             f"the CA behind {above.path} ({subject_text(signing)[:200]}) has a path length of 0, "
             "so no CA may stand below it: name another issuer in spec.certificateAuthority.path",
         )
@@ -133,5 +134,5 @@ def _chain(ca_pem: str) -> Bundle:
         return read_bundle(ca_pem, needed=1)
     except X509Error as error:
         raise IssuerBroken(
-            "InvalidCAChain", f"the CA chain that Vault serves can't be read: {error}"
+            ControllerIssuerReason.INVALID_CA_CHAIN, f"the CA chain that Vault serves can't be read: {error}"
         ) from error

@@ -14,12 +14,12 @@ from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.ca_chains import CAFacts, ca_facts, ca_validities
-from issuer.controller.revocation.rights import REASON as REVOCATION_FORBIDDEN
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.scheduling.checks import CheckFlows, TookLong
 from issuer.controller.state.ca_expiry import warning
-from issuer.controller.state.defects import INTERNAL_ERROR, Defects
+from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import Identity, IssuerEntry, IssuerRegistry, SharedSigner
+from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.stores import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
@@ -27,9 +27,11 @@ from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import Resource
 from issuer.policy.facts import IssuerReference
+from issuer.reasons import Reason
 from issuer.requests.conditions import find, rfc3339, says, with_condition
 from issuer.requests.issuers import IssuerKey
-from issuer.signing.outcomes import IssuerBroken, Retry, SigningError
+from issuer.signing.outcomes import IssuerBroken, IssuerUnavailable, SigningError
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import kubernetes_retry
 from issuer.signing.signer import Signer
 from issuer.signing.vault.credentials import CredentialReader, Credentials
@@ -43,11 +45,13 @@ BuildSigner = Callable[[IssuerSpec, Credentials], Signer]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one check of an issuer found; ``again_in`` is seconds until the next, ``expiring`` are warnings
-    that are worth an event, too."""
+    """Findings of one check of an issuer.
+
+    `again_in` is the number of seconds until the next, `expiring` are warnings that are worth an event, too.
+    """
 
     ready: bool
-    reason: str
+    reason: Reason
     message: str
     ca: CAFacts | None = None
     warnings: tuple[str, ...] = ()
@@ -111,7 +115,7 @@ class IssuerReconciler:
         except TookLong:
             raise
         except SpecError as error:
-            return Verdict(False, "InvalidSpec", str(error))
+            return Verdict(False, SigningIssuerReason.INVALID_SPEC, str(error))
         except SigningError as error:
             entry = self.registry.entry(key)
             if entry.spec is None:
@@ -119,14 +123,16 @@ class IssuerReconciler:
             warnings, expiring = self._spec_warnings(key, entry.spec), self._expiring(entry, entry.spec)
             return Verdict(False, error.reason, error.message, warnings=warnings, expiring=expiring)
         except Exception as error:  # noqa: BLE001 - told on the issuer, and tried again with backoff
-            return Verdict(False, INTERNAL_ERROR, self.defects.note("issuers", key, error))
+            return Verdict(
+                False, ControllerIssuerReason.INTERNAL_ERROR, self.defects.note("issuers", key, error)
+            )
 
     async def _check(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
         entry = self.registry.entry(key)
         uid, generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
         if not entry.describes(uid, generation):
             entry.ready, entry.uid, entry.generation = False, uid, generation
-            entry.reason, entry.message = "Pending", "it is being checked"
+            entry.reason, entry.message = ControllerIssuerReason.PENDING, "it is being checked"
             entry.spec, entry.refused = None, None
             entry.ca_validity.clear()
             entry.seen.clear()
@@ -138,7 +144,7 @@ class IssuerReconciler:
         shared = await self._signer(key, uid, generation, spec)
         health = await shared.signer.check()
         if entry.refused is not None:
-            raise IssuerBroken("StatusWriteRefused", entry.refused)
+            raise IssuerBroken(ControllerIssuerReason.STATUS_WRITE_REFUSED, entry.refused)
         stranger, entry.stranger = entry.stranger, None
         if stranger is not None:
             raise stranger  # the next check lets one request try again
@@ -148,7 +154,7 @@ class IssuerReconciler:
         entry.found_ca_validity(validity)
         return Verdict(
             ready=True,
-            reason="Ready",
+            reason=ControllerIssuerReason.READY,
             message=f"logged in by {spec.vault.auth.chosen()[0]}; {spec.vault.path} is ready to sign",
             ca=ca,
             warnings=(*self._spec_warnings(key, spec), *health.warnings, *ca.warnings, *more),
@@ -174,21 +180,24 @@ class IssuerReconciler:
         """In Policy mode we set Approved and Denied: be sure that we may before anything is signed."""
         entry.may_approve = spec.approval != "Policy" or await self.approval_rights.may_approve(key)
         if not entry.may_approve:
-            raise IssuerBroken("ApprovalForbidden", forbidden_text(self.approval_rights.signer_names(key)))
+            raise IssuerBroken(
+                ControllerIssuerReason.APPROVAL_FORBIDDEN,
+                forbidden_text(self.approval_rights.signer_names(key)),
+            )
 
     async def _check_revocation(self, key: IssuerKey, spec: IssuerSpec) -> None:
         """A mode that revokes needs rights of its own: be sure of them before anything is signed."""
         if spec.revocation.policy != "Never":
             problem = await self.revocation_rights.issuer_problem(key)
             if problem is not None:
-                raise IssuerBroken(REVOCATION_FORBIDDEN, problem)
+                raise IssuerBroken(ControllerIssuerReason.REVOCATION_FORBIDDEN, problem)
 
     def _check_policy(self, key: IssuerKey, spec: IssuerSpec) -> None:
         """Where Vault signs whatever is asked, a policy must say what may be."""
         unbound = policy_only_paths(spec)
         if unbound and not self.policies.selects(_reference(key)):
             raise IssuerBroken(
-                "NoPolicy",
+                ControllerIssuerReason.NO_POLICY,
                 f"{unbound[0]} signs whatever is asked, and no CertificateRequestPolicy selects this "
                 "issuer: write one whose selector names it",
             )
@@ -222,7 +231,9 @@ class IssuerReconciler:
             generation,
         ):
             # What was just read may belong to the new spec: never send it where the old one points.
-            raise Retry("Changed", "the issuer changed while it was being checked")
+            raise IssuerUnavailable(
+                ControllerIssuerReason.CHANGED, "the issuer changed while it was being checked"
+            )
         identity: Identity = (uid, generation, credentials.versions)
         shared = self.registry.entry(key).shared
         if shared is None or shared.identity != identity:

@@ -65,6 +65,7 @@ from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey
 from issuer.signing.signer import Signer
 from issuer.signing.vault.credentials import CredentialReader, Credentials
+from issuer.signing.vault.reasons import VaultOutage
 from issuer.signing.vault.signer import VaultSigner
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.metrics import Metrics
@@ -125,7 +126,10 @@ class Components:
         self.stores = {kind: RequestStore(kind, self._offer) for kind in KINDS}
         self.issuer_stores = {kind: IssuerStore(kind, self._issuer_changed) for kind in ISSUERS}
         self.checks = CheckFlows(
-            self.issuer_stores, options.issuer_workers, longest=CALLS * options.vault_timeout
+            self.issuer_stores,
+            options.issuer_workers,
+            longest=CALLS * options.vault_timeout,
+            too_slow=lambda _key: VaultOutage.VAULT_UNREACHABLE,
         )
         self.issuers: WorkQueue[IssuerKey] = WorkQueue(self.checks.fair_queue, longest=_ISSUER_BACKOFF)
         self.registry = IssuerRegistry(self._offer)

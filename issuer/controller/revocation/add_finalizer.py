@@ -13,7 +13,8 @@ from issuer.controller.revocation.finalizer import (
     with_finalizer,
 )
 from issuer.controller.revocation.reader import secret_name
-from issuer.controller.revocation.rights import REASON, RevocationRights
+from issuer.controller.revocation.rights import RevocationRights
+from issuer.controller.state.reasons import ControllerRetry
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict
 from issuer.kube.resources import CERTIFICATE_REQUESTS
@@ -55,7 +56,7 @@ class RevocationFinalizer:
         if secret:
             problem = await self.rights.secret_problem(request.key.namespace, secret)
             if problem is not None:
-                raise Retry(REASON, problem)
+                raise Retry(ControllerRetry.REVOCATION_FORBIDDEN, problem)
         marked, wanted = current, with_finalizer(current, secret)
         if wanted["metadata"] != current.object["metadata"]:
             marked = request.with_object(await self.client.replace(CERTIFICATE_REQUESTS, wanted))

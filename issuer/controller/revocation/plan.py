@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Final
 
+from issuer.controller.revocation.reasons import NotRevokedReason
+from issuer.reasons import Reason
+
 LONGEST_IN_A_HURRY: Final = timedelta(seconds=20)
 """How long a deleted request is kept at most when its namespace is deleted too, or its name is wanted again.
 
@@ -157,10 +160,10 @@ class Revoke:
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
-    """Take the finalizer off. ``reason`` is CamelCase, ``why`` a sentence for people."""
+    """Take the finalizer off: what it came to, the reason for logs, and `why`, a sentence for people."""
 
     result: Result
-    reason: str = ""
+    reason: Reason | None = None
     why: str = ""
 
 
@@ -170,11 +173,13 @@ Step = Look | Keep | Revoke | LetGo
 def decide(facts: Facts, now: datetime) -> Step:
     """The next step for one request that carries our finalizer."""
     if facts.policy is Policy.NEVER:
-        return LetGo(Result.NOTHING, "PolicyNever", "the issuer's revocation policy is Never now")
+        return LetGo(
+            Result.NOTHING, NotRevokedReason.POLICY_NEVER, "the issuer's revocation policy is Never now"
+        )
     if facts.deleted_at is None:
         return _living(facts, now)
     if not facts.issued:
-        return LetGo(Result.NOTHING, "NoCertificate", "it has no certificate")
+        return LetGo(Result.NOTHING, NotRevokedReason.NO_CERTIFICATE, "it has no certificate")
     return _deleted(facts, now)
 
 
@@ -198,14 +203,18 @@ def _deleted(facts: Facts, now: datetime) -> Step:
     if due is None or deadline is None:
         raise AssertionError("a deleted request is due at some time")
     if facts.policy is Policy.GONE:
-        return LetGo(Result.ABANDONED, "IssuerGone", "its issuer is gone, so nobody can revoke it")
+        return LetGo(
+            Result.ABANDONED, NotRevokedReason.ISSUER_GONE, "its issuer is gone, so nobody can revoke it"
+        )
     if facts.policy is Policy.UNKNOWN:
         if now >= deadline:
-            return LetGo(Result.ABANDONED, "IssuerUnreadable", "its issuer's spec can't be read")
+            return LetGo(
+                Result.ABANDONED, NotRevokedReason.ISSUER_UNREADABLE, "its issuer's spec can't be read"
+            )
         return Keep(deadline)
     if facts.terminating and due > deadline:
         why = "its namespace is being deleted, which must not wait for spec.revocation.delay"
-        return LetGo(Result.ABANDONED, "NamespaceTerminating", why)
+        return LetGo(Result.ABANDONED, NotRevokedReason.NAMESPACE_TERMINATING, why)
     if now < due:
         return _before_due(facts, now, due, deadline)
     if facts.found is None:
@@ -218,7 +227,7 @@ def _before_due(facts: Facts, now: datetime, due: datetime, deadline: datetime) 
         return Look.NAME
     if facts.name_wanted and due > deadline:
         why = "cert-manager needs its name for a new request, which must not wait for spec.revocation.delay"
-        return LetGo(Result.ABANDONED, "NameWanted", why)
+        return LetGo(Result.ABANDONED, NotRevokedReason.NAME_WANTED, why)
     return _look_again(facts.seen, now, due)
 
 
@@ -231,8 +240,10 @@ def _judge(facts: Facts, found: Found, now: datetime, deadline: datetime) -> Ste
     if now < facts.grace_ends and not hopeless:
         return _look_again(facts.seen, now, facts.grace_ends)
     if found.in_use:
-        return LetGo(Result.IN_USE, "InUse", "the Secret of its Certificate still holds it")
-    return LetGo(Result.NOT_REPLACED, "NotReplaced", "no later certificate has taken its place")
+        return LetGo(Result.IN_USE, NotRevokedReason.IN_USE, "the Secret of its Certificate still holds it")
+    return LetGo(
+        Result.NOT_REPLACED, NotRevokedReason.NOT_REPLACED, "no later certificate has taken its place"
+    )
 
 
 def _look_again(since: datetime | None, now: datetime, latest: datetime | None = None) -> Keep:

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from issuer.controller.revocation.plan import Found, Leaf
+from issuer.controller.revocation.reasons import NotRevokedReason
 from issuer.controller.revocation.store import Record
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, Invalid, KubeError, NotFound
@@ -24,12 +25,9 @@ from issuer.x509.request import decode_request
 
 
 class CantTell(Exception):
-    """What was read does not say whether revoking is right; ``reason`` is CamelCase.
+    """Evidence that does not say whether revoking is right; `final` if it won't change by itself."""
 
-    ``final`` when it won't change by itself.
-    """
-
-    def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
+    def __init__(self, reason: NotRevokedReason, message: str, *, final: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -109,7 +107,7 @@ class EvidenceReader:
             return await secret_name(self._client, namespace, certificate)
         except Forbidden as error:
             message = f"the Certificate {certificate} can't be read: {error.message}"
-            raise CantTell("CertificateForbidden", message) from error
+            raise CantTell(NotRevokedReason.CERTIFICATE_FORBIDDEN, message) from error
 
     async def _held_by(self, namespace: str, secret: str) -> Leaf | None:
         if not secret:
@@ -120,7 +118,7 @@ class EvidenceReader:
             return None
         except Forbidden as error:
             raise CantTell(
-                "SecretForbidden", f"the Secret {secret} can't be read: {error.message}"
+                NotRevokedReason.SECRET_FORBIDDEN, f"the Secret {secret} can't be read: {error.message}"
             ) from error
         return _held_leaf(found, secret)
 
@@ -148,10 +146,10 @@ def _own_certificate(request: CertificateRequest) -> Certificate:
         asked = decode_request(request.spec.get("request") or "")
     except (KeyError, TypeError, binascii.Error, X509Error) as error:
         message = "the request's certificate can't be read"
-        raise CantTell("CertificateUnreadable", message, final=True) from error
+        raise CantTell(NotRevokedReason.CERTIFICATE_UNREADABLE, message, final=True) from error
     if public_key(leaf) != asked.public_key:
         message = "the certificate in its status is not for the key of its spec.request"
-        raise CantTell("NotItsCertificate", message, final=True)
+        raise CantTell(NotRevokedReason.NOT_ITS_CERTIFICATE, message, final=True)
     return leaf
 
 
@@ -171,7 +169,9 @@ def _held_leaf(secret: dict[str, Any], name: str) -> Leaf | None:
     try:
         return _leaf(read_leaf(base64.b64decode(text, validate=True)))
     except (binascii.Error, X509Error) as error:
-        raise CantTell("SecretUnreadable", f"tls.crt of the Secret {name} can't be read") from error
+        raise CantTell(
+            NotRevokedReason.SECRET_UNREADABLE, f"tls.crt of the Secret {name} can't be read"
+        ) from error
 
 
 def _leaf(certificate: Certificate) -> Leaf:

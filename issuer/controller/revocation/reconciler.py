@@ -14,19 +14,22 @@ from issuer.api.model import parse_model
 from issuer.controller.revocation.finalizer import has_finalizer, without_finalizer
 from issuer.controller.revocation.plan import Facts, Keep, LetGo, Look, Policy, Result, Revoke, Step, decide
 from issuer.controller.revocation.reader import CantTell, Evidence, EvidenceReader, Issuing, serial_of
+from issuer.controller.revocation.reasons import NotRevokedReason
 from issuer.controller.revocation.store import Record, RevocationStore
-from issuer.controller.state.defects import INTERNAL_ERROR, Defects
+from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
+from issuer.controller.state.reasons import ControllerRetry
 from issuer.controller.state.stores import IssuerStore, NamespaceStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import CERTIFICATE_REQUESTS
+from issuer.reasons import Reason
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
-from issuer.signing.outcomes import Failed, Retry, SigningError
+from issuer.signing.outcomes import NotRevoked, Retry, SigningError
 from issuer.signing.signer import Revoker
 from issuer.telemetry.metrics import Metrics
 
@@ -69,7 +72,7 @@ class RevocationReconciler:
     wait: timedelta
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _revoked: dict[RequestKey, str] = field(default_factory=dict)
-    _trouble: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
+    _trouble: dict[RequestKey, tuple[Reason, str]] = field(default_factory=dict)
 
     async def reconcile(self, key: RequestKey) -> None:
         """Bring what is due for this request one step further."""
@@ -134,7 +137,9 @@ class RevocationReconciler:
         return step
 
     def _broke(self, attempt: _Attempt, error: Exception) -> Step:
-        return self._failed(attempt, INTERNAL_ERROR, self.defects.note("revocations", attempt.key, error))
+        return self._failed(
+            attempt, NotRevokedReason.INTERNAL_ERROR, self.defects.note("revocations", attempt.key, error)
+        )
 
     async def _look(self, attempt: _Attempt, what: Look) -> Facts:
         reader, facts = EvidenceReader(self.client), attempt.facts
@@ -164,17 +169,17 @@ class RevocationReconciler:
         deadline = attempt.facts.deadline
         left = None if deadline is None else (deadline - self.now()).total_seconds()
         if left is not None and left <= 0:
-            reason, why = self._trouble.get(attempt.key, ("NotInTime", "Vault was not reached in time"))
-            return self._failed(attempt, reason, why)
+            never = NotRevokedReason.NOT_IN_TIME, "Vault was not reached in time"
+            return self._failed(attempt, *self._trouble.get(attempt.key, never))
         if not self.may_work():
             return Keep()  # the process is about to end; its successor goes on
         try:
             async with asyncio.timeout(_CALL_SECONDS if left is None else min(_CALL_SECONDS, left)):
                 await self._call(attempt)
         except TimeoutError:
-            return self._failed(attempt, "NotInTime", "Vault did not answer in time")
+            return self._failed(attempt, NotRevokedReason.NOT_IN_TIME, "Vault did not answer in time")
         except SigningError as error:
-            return self._failed(attempt, error.reason, error.message, final=isinstance(error, Failed))
+            return self._failed(attempt, error.reason, error.message, final=isinstance(error, NotRevoked))
         except Exception as error:  # noqa: BLE001 - as any trouble: tried again, and let go in time
             return self._broke(attempt, error)
         self._revoked[attempt.key] = attempt.record.uid
@@ -190,7 +195,7 @@ class RevocationReconciler:
         entry = self._usable(attempt.record.issuer)
         shared = entry.shared
         if shared is None or not isinstance(shared.signer, Revoker):
-            raise Failed("NotSupported", "this kind of issuer can't revoke")
+            raise NotRevoked(NotRevokedReason.NOT_SUPPORTED, "this kind of issuer can't revoke")
         shared.borrow()
         try:
             await shared.signer.revoke(attempt.evidence.leaf_pem, is_ca=attempt.evidence.is_ca)
@@ -201,18 +206,21 @@ class RevocationReconciler:
         """The issuer's entry, checked as the issuer is now, and Ready. Raises Retry."""
         obj, entry = self.issuers[key.kind].get(key), self.registry.find(key)
         if obj is None or entry is None:
-            raise Retry("IssuerNotReady", f"{key} is not known yet")
+            raise Retry(ControllerRetry.ISSUER_NOT_READY, f"{key} is not known yet")
         checked = entry.describes(obj["metadata"]["uid"], obj["metadata"]["generation"])
         if not checked or not entry.ready or entry.shared is None:
-            raise Retry("IssuerNotReady", f"{key} is not Ready ({entry.reason}): {entry.message}")
+            raise Retry(
+                ControllerRetry.ISSUER_NOT_READY, f"{key} is not Ready ({entry.reason}): {entry.message}"
+            )
         return entry
 
-    def _failed(self, attempt: _Attempt, reason: str, message: str, *, final: bool = False) -> Step:
+    def _failed(self, attempt: _Attempt, reason: Reason, message: str, *, final: bool = False) -> Step:
         """Again later, or never: after the deadline the request is let go."""
         deadline, now = attempt.facts.deadline, self.now()
         if final or (deadline is not None and now >= deadline):
             return LetGo(Result.ABANDONED, reason, message)
-        if self._trouble.get(attempt.key, ("", ""))[0] != reason:
+        known = self._trouble.get(attempt.key)
+        if known is None or known[0] != reason:
             log.warning("revocation put off", request=str(attempt.key), reason=reason, message=message)
         self._trouble[attempt.key] = (reason, message)
         self.queue.retry(attempt.key)

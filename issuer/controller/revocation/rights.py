@@ -16,8 +16,6 @@ from issuer.kube.single_flight import SingleFlightCache
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.secrets import kubernetes_retry
 
-REASON = "RevocationForbidden"
-
 # An answer is believed this long; a change of RBAC that we see ends that at once.
 _BELIEVED_SECONDS = 30.0
 _REMEMBERED = 4096

@@ -22,8 +22,9 @@ from issuer.controller.scheduling.lookups import NAMESPACE
 from issuer.controller.state.stores import IssuerStore
 from issuer.kube.queues.fairqueue import Limiter, QueueKey, Throttled
 from issuer.kube.queues.parts import PartitionedQueue
+from issuer.reasons import IssuerReason
 from issuer.requests.issuers import IssuerKey
-from issuer.signing.outcomes import Retry
+from issuer.signing.outcomes import IssuerUnavailable
 
 T = TypeVar("T")
 
@@ -91,18 +92,23 @@ class _Limiters:
 
 
 class CheckFlows:
-    """The order of checks. Each part has `workers`; `longest` is how long the slowest check may take, in
-    seconds."""
+    """The order of checks.
+
+    Each part has `workers`. `longest` is how long the slowest check may take, in seconds; `too_slow` returns
+    the reason of an issuer whose check took longer.
+    """
 
     def __init__(
         self,
         issuers: Mapping[str, IssuerStore],
         workers: int,
         longest: float,
+        too_slow: Callable[[IssuerKey], IssuerReason],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._issuers = issuers
         self._longest = longest
+        self._too_slow = too_slow
         self._clock = clock
         self._limiters = _Limiters(max(1, workers // EACH), WeakValueDictionary())
         self._slow: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -127,9 +133,9 @@ class CheckFlows:
         return Part.SLOW_NAMESPACED if slow else Part.NAMESPACED
 
     async def bounded(self, key: IssuerKey, check: Awaitable[T]) -> T:
-        """What the check comes to.
+        """Return what `check` comes to.
 
-        Raises TookLong where it has to be begun again among the slow ones, and Retry where it
+        Raises TookLong where it has to be begun again among the slow ones, and IssuerUnavailable where it
         took too long even there.
         """
         patient = self.fair_queue.partition(key) in (Part.SLOW_CLUSTER, Part.SLOW_NAMESPACED)
@@ -143,8 +149,8 @@ class CheckFlows:
             if not limit.expired():
                 raise
             if patient:
-                raise Retry(
-                    "VaultUnreachable",
+                raise IssuerUnavailable(
+                    self._too_slow(key),
                     f"The check did not end in {seconds:g} seconds: {self._server(key)} answers too slowly",
                 ) from error
             self._remember(standing)

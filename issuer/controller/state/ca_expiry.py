@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from issuer.duration import format_duration
 from issuer.requests.conditions import rfc3339
+from issuer.signing.outcomes import CAEndsTooSoon
 from issuer.x509.encoding.raw import EARLIEST
 from issuer.x509.verify import BEFORE_CA, DEFAULT_LIFE, SHORTEST_LIFE
 
@@ -21,15 +22,6 @@ Mode = Literal["Refuse", "Shorten"]
 
 LATELY: Final = timedelta(days=30)
 _LEAD: Final = timedelta(days=30)
-
-
-class CAEndsTooSoon(ValueError):
-    """The CA ends before the certificate would; the message says when, and what to ask for instead."""
-
-    reason: Final = "CAExpiresTooSoon"
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {super().__str__()}"
 
 
 @dataclass(frozen=True, slots=True)

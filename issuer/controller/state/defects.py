@@ -17,9 +17,6 @@ from issuer.telemetry.repeats import Repeats
 
 log = structlog.get_logger(__name__)
 
-INTERNAL_ERROR: Final = "InternalError"
-"""The reason on the object that met an unexpected error."""
-
 _SHOWN: Final = 300
 """Characters of an error's own text in a log line: it may repeat what somebody else wrote."""
 

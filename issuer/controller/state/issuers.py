@@ -9,9 +9,12 @@ from typing import Final
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.state.ca_expiry import CAValidity, LongestRequested
+from issuer.controller.state.reasons import ControllerIssuerReason
+from issuer.reasons import Reason
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import IssuerBroken, SigningError
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.signer import Signer
 from issuer.vault.connection import TLSUse
 from issuer.x509.chains.anchors import Anchors
@@ -89,7 +92,7 @@ class IssuerEntry:
     spec: IssuerSpec | None = None
     shared: SharedSigner | None = None
     ready: bool = False
-    reason: str = "Pending"
+    reason: Reason = ControllerIssuerReason.PENDING
     message: str = "it has not been checked yet"
     half_open: bool = False
     may_approve: bool = True
@@ -190,7 +193,7 @@ class IssuerRegistry:
         if entry is not None and entry.ready and entry.half_open:
             self._wake_probe(entry)
 
-    def mark_broken(self, key: IssuerKey, reason: str, message: str) -> None:
+    def mark_broken(self, key: IssuerKey, reason: Reason, message: str) -> None:
         """The issuer can't sign now; its requests wait until a check says otherwise.
 
         When the reason is news, they look again, so that each says why it waits.
@@ -204,7 +207,7 @@ class IssuerRegistry:
     def mark_ready(self, key: IssuerKey) -> None:
         """The issuer signs; wake its requests, or only one while it is half open."""
         entry = self.entry(key)
-        entry.ready, entry.reason, entry.message = True, "Ready", ""
+        entry.ready, entry.reason, entry.message = True, ControllerIssuerReason.READY, ""
         if entry.half_open:
             self._wake_probe(entry)
         else:
@@ -263,7 +266,7 @@ class IssuerRegistry:
         sizes = {one.what: one.size for other, one in uses.items() if other != key} | {use.what: use.size}
         if sum(sizes.values()) > MAX_TLS:
             raise IssuerBroken(
-                "InvalidConnection",
+                SigningIssuerReason.INVALID_CONNECTION,
                 f"the issuers of namespace {key.namespace} would take more than {MAX_TLS >> 20} MiB of "
                 "memory for the CAs and client certificates of their TLS. What several have the same counts "
                 "once: let them share these, or give those with a client certificate a small caBundle, as "

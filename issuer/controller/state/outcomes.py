@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from issuer.controller.issuance.delivery import PendingDelivery
+from issuer.controller.state.reasons import ControllerDenial
+from issuer.reasons import DenialReason, FailureReason, RetryReason
 from issuer.requests.issuers import IssuerKey
+from issuer.signing.outcomes import Retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,10 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """It is denied: final. ``message`` is our reason; None when another approver denied it.
-
-    ``reason`` is one CamelCase word for logs and metrics, where it is another than the policies'.
-    """
+    """Final answer: denied. `message` says why; None when another approver denied it."""
 
     message: str | None = None
-    reason: str = "Denied"
+    reason: DenialReason = ControllerDenial.DENIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ class NeedsFinalizer:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The request can never be served as it is: final. ``reason`` says why in one CamelCase word."""
+    """Final answer: the request can never be served as it is."""
 
     message: str
-    reason: str = "Failed"
+    reason: FailureReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,15 @@ class RetryLater:
     ``tell`` is False where the request's own status is not the place to say so.
     """
 
-    reason: str
+    reason: RetryReason
     message: str
     after: float | None = None
     tell: bool = True
+
+
+def retry_later(error: Retry) -> RetryLater:
+    """Return the outcome of an attempt that met this error."""
+    return RetryLater(error.reason, error.message, error.after)
 
 
 Outcome = Issued | Denied | AwaitingApproval | Unprocessed | NeedsFinalizer | Failed | Waiting | RetryLater

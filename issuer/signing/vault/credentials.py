@@ -16,6 +16,7 @@ from issuer.kube.client import KubeClient
 from issuer.requests.issuers import IssuerKey
 from issuer.servers.allowed import Reach
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import References
 from issuer.signing.settings import BackendSettings
 from issuer.signing.trusted_cas import read_anchors
@@ -70,9 +71,11 @@ class CredentialReader:
         try:
             await check_server(Connection(vault.server, timeout=self._settings.timeout, reach=reach))
         except ServerNotAllowed as error:
-            raise IssuerBroken("ServerNotAllowed", f"spec.vault.server: {error}.") from error
+            raise IssuerBroken(
+                SigningIssuerReason.SERVER_NOT_ALLOWED, f"spec.vault.server: {error}."
+            ) from error
         except InvalidConnection as error:
-            raise IssuerBroken("InvalidConnection", f"{error}.") from error
+            raise IssuerBroken(SigningIssuerReason.INVALID_CONNECTION, f"{error}.") from error
 
     async def _connection(self, references: References, vault: VaultSpec, reach: Reach) -> Connection:
         ca_pem = vault.ca_bundle
@@ -81,7 +84,10 @@ class CredentialReader:
             ca_pem = await references.value(vault.ca_bundle_secret_ref, DEFAULT_CA_KEY, where)
             if not ca_pem.strip():  # else the system's store would be trusted instead
                 name = f"{references.namespace}/{vault.ca_bundle_secret_ref.name}"
-                raise IssuerBroken("SecretKeyNotFound", f"{where}: the CA bundle in Secret {name} is empty")
+                raise IssuerBroken(
+                    SigningIssuerReason.SECRET_KEY_NOT_FOUND,
+                    f"{where}: the CA bundle in Secret {name} is empty",
+                )
         return Connection(
             server=vault.server,
             ca_pem=ca_pem or None,

@@ -1,19 +1,22 @@
-"""What each of Vault's errors means for a request and its issuer, and what to tell people about it."""
+"""Translation of Vault's errors into outcomes: for whom each counts, and what people can do about it."""
 
 from __future__ import annotations
 
-from issuer.signing.outcomes import EndsWithCA, Failed, IssuerBroken, Retry
+from issuer.signing.outcomes import CAEndsTooSoon, Failed, IssuerBroken, IssuerUnavailable, RateLimited, Retry
+from issuer.signing.reasons import SigningIssuerReason
+from issuer.signing.vault.reasons import VaultFailure, VaultIssuerReason, VaultOutage, VaultRetry
 from issuer.vault import errors
 from issuer.vault.connection import Connection
 from issuer.vault.paths import SignPath
 
-Outcome = Retry | Failed | IssuerBroken
+Outcome = Retry | Failed | IssuerUnavailable | IssuerBroken
 
 
 def outcome(error: errors.VaultError, path: SignPath, connection: Connection) -> Outcome:
-    """The outcome for `error` of a call on `path`.
+    """Return the outcome for `error` of a call on `path`.
 
-    Transient ones are Retry; only Vault's refusal of this CSR is Failed; the rest is the issuer's.
+    Transient ones are Retry or IssuerUnavailable; only Vault's refusal of this CSR is Failed; the rest is the
+    issuer's.
     """
     return (
         _transient(error, connection)
@@ -23,38 +26,45 @@ def outcome(error: errors.VaultError, path: SignPath, connection: Connection) ->
     )
 
 
-def _transient(error: errors.VaultError, connection: Connection) -> Retry | None:
+def _transient(error: errors.VaultError, connection: Connection) -> Retry | IssuerUnavailable | None:
     server = connection.server
     match error:
         case errors.Sealed():
-            return Retry("VaultSealed", f"Vault at {server} is sealed. Unseal it; requests wait until then.")
+            return IssuerUnavailable(
+                VaultOutage.VAULT_SEALED, f"Vault at {server} is sealed. Unseal it; requests wait until then."
+            )
         case errors.Unreachable():
-            return Retry(
-                "VaultUnreachable",
+            return IssuerUnavailable(
+                VaultOutage.VAULT_UNREACHABLE,
                 f"{error} (server {server}). Check that it runs, its address, DNS, proxy and "
                 "network policies.",
             )
         case errors.STSUnavailable():
-            return Retry("STSUnavailable", f"{error}. The login to Vault needs it; requests wait.")
-        case errors.RateLimited():
-            return Retry("VaultRateLimited", f"Vault's rate limit is used up. {error}.", error.retry_after)
+            return IssuerUnavailable(
+                VaultOutage.STS_UNAVAILABLE, f"{error}. The login to Vault needs it; requests wait."
+            )
+        case errors.VaultRateLimited():
+            return RateLimited(
+                VaultRetry.VAULT_RATE_LIMITED, f"Vault's rate limit is used up. {error}.", error.retry_after
+            )
         case errors.ServerError():
-            return Retry("VaultUnavailable", f"Vault at {server} has a problem of its own. {error}.")
+            return Retry(
+                VaultRetry.VAULT_UNAVAILABLE, f"Vault at {server} has a problem of its own. {error}."
+            )
     return None
 
 
 def _refused_request(error: errors.VaultError, path: SignPath) -> Failed | None:
     match error:
         case errors.CAExpiresTooSoon():
-            return EndsWithCA(
-                "CAExpiresTooSoon",
+            return CAEndsTooSoon(
                 f'The CA behind "{path}" ends before the asked certificate would. Ask for a shorter '
                 f"duration, or rotate the CA. {error}.",
                 error.ca_ends,
             )
         case errors.VaultBadRequest():
             return Failed(
-                "RefusedByVault",
+                VaultFailure.REFUSED_BY_VAULT,
                 f'Vault\'s PKI path "{path}" refuses this certificate request. {error}. Ask for '
                 "what the role allows, or change the role.",
             )
@@ -64,19 +74,21 @@ def _refused_request(error: errors.VaultError, path: SignPath) -> Failed | None:
 def _broken_login(error: errors.VaultError, connection: Connection) -> IssuerBroken | None:
     match error:
         case errors.LoginRefused():
-            return IssuerBroken("LoginFailed", f"{error}.")
+            return IssuerBroken(VaultIssuerReason.LOGIN_FAILED, f"{error}.")
         case errors.ServerNotAllowed():
-            return IssuerBroken("ServerNotAllowed", f"{error}.")
+            return IssuerBroken(SigningIssuerReason.SERVER_NOT_ALLOWED, f"{error}.")
         case errors.UntrustedTLS():
             return IssuerBroken(
-                "TLSVerificationFailed",
+                VaultIssuerReason.TLS_VERIFICATION_FAILED,
                 f"{error}. Put the CA that signed the certificate of {connection.server} into caBundle or "
                 "caBundleSecretRef, and see that its names hold the host, or set serverName.",
             )
         case errors.ClientCertificateRefused():
-            return IssuerBroken("ClientCertificateRefused", _client_certificate_refused(error, connection))
+            return IssuerBroken(
+                VaultIssuerReason.CLIENT_CERTIFICATE_REFUSED, _client_certificate_refused(error, connection)
+            )
         case errors.InvalidConnection():
-            return IssuerBroken("InvalidConnection", f"{error}.")
+            return IssuerBroken(SigningIssuerReason.INVALID_CONNECTION, f"{error}.")
     return None
 
 
@@ -99,31 +111,31 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
     match error:
         case errors.VaultForbidden():
             return IssuerBroken(
-                "PermissionDenied",
+                VaultIssuerReason.PERMISSION_DENIED,
                 f'Vault does not permit "{path}"{place}: give the login\'s policy the capability "update" '
                 f"on that path, and check that {path.field} is right. {error}.",
             )
         case errors.RoleNotFound():
             return IssuerBroken(
-                "RoleNotFound",
+                VaultIssuerReason.ROLE_NOT_FOUND,
                 f'There is no role "{path.role}" at "{path.mount}"{place}. Write it, or correct '
                 f"{path.field}. {error}.",
             )
         case errors.IssuerNotFound():
-            return IssuerBroken("IssuerNotFound", _issuer_not_found(path, place, error))
+            return IssuerBroken(VaultIssuerReason.ISSUER_NOT_FOUND, _issuer_not_found(path, place, error))
         case errors.VaultNotFound():
             return IssuerBroken(
-                "PathNotFound",
+                VaultIssuerReason.PATH_NOT_FOUND,
                 f'Vault has nothing that signs at "{path}"{place}: check that a PKI engine is mounted at '
                 f'"{path.mount}", the namespace, and {path.field}. {error}.',
             )
         case errors.CANotReady():
             return IssuerBroken(
-                "CANotReady",
+                VaultIssuerReason.CA_NOT_READY,
                 f'The PKI engine at "{path.mount}"{place} has no CA that can sign: set a default issuer '
                 f'with its key and the usage "issuing-certificates". {error}.',
             )
-    return IssuerBroken("UnexpectedAnswer", f"{error} (server {connection.server}).")
+    return IssuerBroken(VaultIssuerReason.UNEXPECTED_ANSWER, f"{error} (server {connection.server}).")
 
 
 def _issuer_not_found(path: SignPath, place: str, error: errors.VaultError) -> str:

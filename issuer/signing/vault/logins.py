@@ -22,7 +22,9 @@ from issuer.api.vault import (
 from issuer.requests.conditions import rfc3339
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import NO_KEY_PAIRS, References
+from issuer.signing.vault.reasons import VaultIssuerReason
 from issuer.vault.login.ambient import AmbientCredentials
 from issuer.vault.login.audiences import foreign_audience, own_audience
 from issuer.vault.login.aws import STS_AUDIENCE, AWSCredentials, AWSIdentity, region_of
@@ -66,11 +68,13 @@ class Logins:
     async def _certificate(self, auth: ClientCertificateAuth) -> AuthMethod:
         where = f"{AUTH}.clientCertificate"
         if self.vault.server.strip().lower().startswith("http://"):
-            raise IssuerBroken("InvalidSpec", f"{where}: only over https can a certificate log in")
+            raise IssuerBroken(
+                SigningIssuerReason.INVALID_SPEC, f"{where}: only over https can a certificate log in"
+            )
         if auth.secret_name is None:
             if self.vault.client_cert_secret_ref is None:
                 raise IssuerBroken(
-                    "InvalidSpec",
+                    SigningIssuerReason.INVALID_SPEC,
                     f"{where} names no certificate: set its secretName, or clientCertSecretRef and "
                     "clientKeySecretRef of spec.vault",
                 )
@@ -100,12 +104,12 @@ class Logins:
     def _aws(self, auth: AWSAuth) -> AuthMethod:
         ambient = auth.service_account_ref is None
         if ambient and not self.ambient:
-            raise IssuerBroken("AmbientCredentialsNotAllowed", _not_allowed(self.key))
+            raise IssuerBroken(SigningIssuerReason.AMBIENT_CREDENTIALS_NOT_ALLOWED, _not_allowed(self.key))
         try:
             region = region_of(auth.region, os.environ, ambient=ambient)
         except ValueError as error:
             raise IssuerBroken(
-                "InvalidSpec",
+                SigningIssuerReason.INVALID_SPEC,
                 f"{AUTH}.aws.region, or AWS_REGION of the controller, is not an AWS region: {error}",
             ) from error
         own = AmbientCredentials(os.environ, region, self.timeout)
@@ -134,7 +138,7 @@ class Logins:
         foreign = foreign_audience(namespace, name, reference.audiences) if namespace else None
         if foreign is not None:
             raise IssuerBroken(
-                "AudienceRefused",
+                SigningIssuerReason.AUDIENCE_REFUSED,
                 f"{where}.audiences: {foreign!r} is another issuer's. Take it out: this issuer's tokens have "
                 f"{own_audience(namespace, name)} by themselves, which its Vault role can be bound to",
             )
@@ -152,10 +156,12 @@ async def client_certificate(
     try:
         found = ClientCertificate.parse(chain, private)
     except BadClientCertificate as error:
-        raise IssuerBroken("InvalidClientCertificate", f"{where}: {which}: {error}") from error
+        raise IssuerBroken(
+            VaultIssuerReason.INVALID_CLIENT_CERTIFICATE, f"{where}: {which}: {error}"
+        ) from error
     if found.not_after <= datetime.now(UTC):
         raise IssuerBroken(
-            "InvalidClientCertificate",
+            VaultIssuerReason.INVALID_CLIENT_CERTIFICATE,
             f"{where}: {which}: the certificate ended at {rfc3339(found.not_after)}; renew it",
         )
     return found

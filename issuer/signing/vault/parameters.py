@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
+from issuer.requests.reasons import RequestFailure
 from issuer.signing.outcomes import Failed
 from issuer.signing.signer import SigningRequest
 from issuer.vault.paths import Mode
@@ -71,11 +72,14 @@ def _names(request: SigningRequest) -> dict[str, Any]:
         contents = request_contents(request.csr_pem)
     except ValueError as error:
         raise Failed(
-            "InvalidRequest", "The certificate request can't be read, so nothing was signed."
+            RequestFailure.INVALID_REQUEST, "The certificate request can't be read, so nothing was signed."
         ) from error
     if contents.defects:
         # Such as a comma in a DNS name: Vault would split it into two that nobody asked for.
-        raise Failed("InvalidName", f"The certificate request has a name that {contents.defects[0].problem}.")
+        raise Failed(
+            RequestFailure.INVALID_NAME,
+            f"The certificate request has a name that {contents.defects[0].problem}.",
+        )
     dns, uris = _texts(contents, (RequestPart.DNS, "")), _texts(contents, (RequestPart.URI, ""))
     common_names = _texts(contents, (RequestPart.ATTRIBUTE, COMMON_NAME))
     return {

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from issuer.api.issuers import IssuerSpec
+from issuer.reasons import FailureReason
+from issuer.requests.reasons import RequestFailure
+from issuer.signing.reasons import SigningFailure
 from issuer.vault.paths import Mode, PathError, SignPath
 from issuer.x509.extensions import NAME_CONSTRAINTS, asked_constraints
 from issuer.x509.usages import CERT_SIGN, read_usages
@@ -12,7 +15,7 @@ from issuer.x509.verify import RequestedCertificate
 class Mismatch(ValueError):
     """The request contradicts itself or its issuer; nothing is sent. The message names the fields."""
 
-    def __init__(self, message: str, reason: str = "CAFlagsContradict") -> None:
+    def __init__(self, message: str, reason: FailureReason = RequestFailure.CA_FLAGS_CONTRADICT) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -63,7 +66,7 @@ def path_length(spec: IssuerSpec, asked: RequestedCertificate) -> int:
     if authority is None:
         raise Mismatch(
             "spec.isCA is true, but the issuer has no spec.certificateAuthority: it signs no CA certificates",
-            "NoCertificateAuthority",
+            SigningFailure.NO_CERTIFICATE_AUTHORITY,
         )
     wanted = None if constraints is None else constraints.path_length
     if wanted is None:
@@ -72,7 +75,7 @@ def path_length(spec: IssuerSpec, asked: RequestedCertificate) -> int:
         raise Mismatch(
             f"the CSR asks for a path length of {wanted}, and the issuer's "
             f"spec.certificateAuthority.maxPathLength is {authority.max_path_length}: ask for less",
-            "PathLengthTooLong",
+            SigningFailure.PATH_LENGTH_TOO_LONG,
         )
     return wanted
 
@@ -82,7 +85,7 @@ def _check_name_constraints(asked: RequestedCertificate) -> None:
         raise Mismatch(
             "the CSR asks for name constraints, which are not issued (of a leaf they say nothing, RFC 5280 "
             "section 4.2.1.10): take spec.nameConstraints out of the Certificate",
-            "NameConstraintsNotIssued",
+            SigningFailure.NAME_CONSTRAINTS_NOT_ISSUED,
         )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from issuer.signing.outcomes import Failed, IssuerBroken, Retry
+from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry
+from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
 from issuer.signing.vault.advice import advice
 from issuer.signing.vault.errors import Outcome, outcome
 from issuer.signing.vault.mount_issuers import MountIssuers
 from issuer.signing.vault.parameters import parameters
+from issuer.signing.vault.reasons import VaultIssuerReason, VaultRetry, VaultRevocationReason
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection, VaultBadRequest, VaultError, VaultForbidden
 from issuer.vault.login.methods import AuthMethod, StaticToken
@@ -53,12 +55,12 @@ class VaultSigner:
             authority_path = None if authority is None else SignPath.parse_authority(authority)
             _ = method.name  # reads the auth mount, so that a bad one is told here
         except PathError as error:
-            raise IssuerBroken("InvalidPath", f"{error}.") from error
+            raise IssuerBroken(VaultIssuerReason.INVALID_PATH, f"{error}.") from error
         try:
             client = connect(connection)
             self._left_out = some(connection.left_out())
         except InvalidConnection as error:
-            raise IssuerBroken("InvalidConnection", f"{error}.") from error
+            raise IssuerBroken(SigningIssuerReason.INVALID_CONNECTION, f"{error}.") from error
         self._connection = connection
         self._session = VaultSession(client, method, clock, logged_in)
         self._pki = Pki(client, self._path)
@@ -97,7 +99,7 @@ class VaultSigner:
         pki = self._authority if request.is_ca else self._pki
         if pki is None:
             raise Failed(
-                "CARequestsNotAllowed",
+                SigningFailure.CA_REQUESTS_NOT_ALLOWED,
                 f"The request asks for a CA certificate, and Vault signs none at {self._path}. "
                 "Leave isCA out, or give the issuer a spec.certificateAuthority.",
             )
@@ -129,7 +131,7 @@ class VaultSigner:
         return advice(codes)
 
     async def revoke(self, certificate_pem: str, *, is_ca: bool | None = None) -> None:
-        """Revoke one certificate by its PEM, at the mount that signed it. Raises Retry, Failed or
+        """Revoke one certificate by its PEM, at the mount that signed it. Raises Retry, NotRevoked or
         IssuerBroken.
 
         Another mount that happens to hold a copy of the same CA would accept it, too, and change nothing.
@@ -144,13 +146,15 @@ class VaultSigner:
         try:
             await self._session.call(revoke)
         except VaultForbidden as error:
-            raise Failed(
-                "RevocationNotPermitted",
+            raise NotRevoked(
+                VaultRevocationReason.REVOCATION_NOT_PERMITTED,
                 'Vault does not let this issuer revoke: add the capability "update" on '
                 f'"{pki.path.mount}/revoke" to its policy, or revoke by hand. {error}.',
             ) from error
         except VaultBadRequest as error:
-            raise Failed("RevocationRefused", f"Vault did not revoke the certificate: {error}.") from error
+            raise NotRevoked(
+                VaultRevocationReason.REVOCATION_REFUSED, f"Vault did not revoke the certificate: {error}."
+            ) from error
         except VaultError as error:
             raise outcome(error, pki.path, self._connection) from error
 
@@ -173,7 +177,7 @@ class VaultSigner:
         except VaultError as again:
             return outcome(again, pki.path, self._connection)
         return Retry(
-            "PermissionDenied",
+            VaultRetry.PERMISSION_DENIED,
             f'Vault refuses this request at "{pki.path}" though its policy allows the path: look for '
             f"allowed_parameters, denied_parameters or required_parameters there. {error}",
         )

@@ -14,7 +14,6 @@ from issuer.vault.answers import MAX_ANSWER_BYTES
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
     InvalidConnection,
-    RateLimited,
     Sealed,
     ServerError,
     UnexpectedAnswer,
@@ -24,6 +23,7 @@ from issuer.vault.errors import (
     VaultError,
     VaultForbidden,
     VaultNotFound,
+    VaultRateLimited,
 )
 from issuer.vault.translate import VaultAnswer, cleaned, error_from_answer, error_from_exception
 from issuer.vault.transport import VaultClient, proxy_for
@@ -70,7 +70,7 @@ async def test_an_empty_answer_is_none_and_raw_is_text(vault: FakeVault) -> None
         (fake.NO_ROUTE, VaultNotFound),
         ((405, {"errors": []}), VaultNotFound),
         ((413, "<html>too large</html>"), VaultBadRequest),
-        (fake.QUOTA, RateLimited),
+        (fake.QUOTA, VaultRateLimited),
         (fake.NO_ISSUER, ServerError),
         ((502, "<html>"), ServerError),
         ((503, "<html>no endpoints</html>"), ServerError),
@@ -112,7 +112,7 @@ def test_a_403_tells_a_policy_from_a_bad_token() -> None:
 def test_retry_after_is_kept_and_bounded() -> None:
     def after(value: str) -> float | None:
         error = error_from_answer("x", VaultAnswer(429, {"Retry-After": value}, b""))
-        assert isinstance(error, RateLimited)
+        assert isinstance(error, VaultRateLimited)
         return error.retry_after
 
     assert [after("7"), after("999999"), after("soon"), after("-1")] == [7.0, 300.0, None, None]

@@ -38,6 +38,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
 from issuer.requests.request import BadSpec, RequestKey
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import MAX_FIELD, decode_request
 from tests.builders import certificate_request, issuer_object, signing_request
@@ -303,7 +304,7 @@ def test_an_issuer_without_room_is_told_so_once_and_read_again_when_there_is_roo
     async def spec() -> Object:
         return await IssuerReconciler._spec(reconciler, over, cast(Object, store.get(over)))
 
-    verdict, now = Verdict(False, "InvalidSpec", problem), datetime.now(UTC)
+    verdict, now = Verdict(False, SigningIssuerReason.INVALID_SPEC, problem), datetime.now(UTC)
     written = cast(Object, _with_verdict(cast(Object, store.get(over)), verdict, now))
     written["spec"] = issuer_object("over", "team-a")["spec"]
     store.refresh(written)

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.state.ca_expiry import CAValidity
-from issuer.signing.outcomes import Failed
+from issuer.signing.outcomes import CAEndsTooSoon, Failed
+from issuer.signing.vault.reasons import VaultFailure
 from tests.builders import NOW, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 
@@ -32,7 +33,7 @@ async def test_a_request_that_would_outlive_the_ca_is_refused_without_a_call(ben
 
 async def test_a_shortened_request_asks_for_what_is_left_of_the_ca(bench: Bench) -> None:
     ending(bench, 40, "Shorten").with_request(duration="48h")
-    bench.signer.signs.append(Failed("AskedFor", "enough"))
+    bench.signer.signs.append(Failed(VaultFailure.REFUSED_BY_VAULT, "enough"))
     bench.kube.accepts_status()
     await bench.reconcile()
     assert [one.duration for one in bench.signer.asked] == [timedelta(hours=39, minutes=55)]
@@ -40,7 +41,7 @@ async def test_a_shortened_request_asks_for_what_is_left_of_the_ca(bench: Bench)
 
 async def test_what_vault_finds_too_long_is_asked_for_once_more_as_the_ca_has_it_left(bench: Bench) -> None:
     ending(bench, 40, "Shorten").with_request()
-    bench.signer.signs.extend([Failed("CAExpiresTooSoon", "no"), Failed("AskedFor", "enough")])
+    bench.signer.signs.extend([CAEndsTooSoon("no"), Failed(VaultFailure.REFUSED_BY_VAULT, "enough")])
     bench.kube.accepts_status()
     await bench.reconcile()
     assert [one.duration for one in bench.signer.asked] == [timedelta(hours=39, minutes=55)] * 2
@@ -48,7 +49,7 @@ async def test_what_vault_finds_too_long_is_asked_for_once_more_as_the_ca_has_it
 
 async def test_a_refusal_of_vaults_stands_where_nothing_may_be_shortened(bench: Bench) -> None:
     ending(bench, 40, "Refuse").with_request()
-    bench.signer.signs.append(Failed("CAExpiresTooSoon", "no"))
+    bench.signer.signs.append(CAEndsTooSoon("no"))
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.ready["reason"] == "Failed"

@@ -16,7 +16,14 @@ from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
-from issuer.signing.outcomes import Failed, IssuerBroken, Retry
+from issuer.signing.outcomes import Failed, IssuerBroken, IssuerUnavailable, NotRevoked, RateLimited, Retry
+from issuer.signing.vault.reasons import (
+    VaultFailure,
+    VaultIssuerReason,
+    VaultOutage,
+    VaultRetry,
+    VaultRevocationReason,
+)
 from tests.builders import NOW, approved, certificate_request, condition, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
 
@@ -111,7 +118,7 @@ async def test_an_issuer_that_changed_is_not_used_before_it_was_checked_again(be
 
 async def test_a_sealed_vault_leaves_the_request_pending_and_its_issuer_to_be_checked(bench: Bench) -> None:
     bench.with_ready_issuer().with_request()
-    bench.signer.signs.append(Retry("VaultSealed", "Vault is sealed"))
+    bench.signer.signs.append(IssuerUnavailable(VaultOutage.VAULT_SEALED, "Vault is sealed"))
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.ready["reason"] == "Pending"
@@ -123,7 +130,7 @@ async def test_a_sealed_vault_leaves_the_request_pending_and_its_issuer_to_be_ch
 
 async def test_a_passing_fault_is_retried_and_told(bench: Bench) -> None:
     bench.with_ready_issuer().with_request()
-    bench.signer.signs.append(Retry("VaultRateLimited", "too many requests", after=2))
+    bench.signer.signs.append(RateLimited(VaultRetry.VAULT_RATE_LIMITED, "too many requests", after=2))
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.registry.entry(CLUSTER_ISSUER).ready
@@ -133,7 +140,7 @@ async def test_a_passing_fault_is_retried_and_told(bench: Bench) -> None:
 
 async def test_a_refusal_by_the_ca_fails_the_request(bench: Bench) -> None:
     bench.with_ready_issuer().with_request()
-    bench.signer.signs.append(Failed("RefusedByVault", "common name x not allowed by this role"))
+    bench.signer.signs.append(Failed(VaultFailure.REFUSED_BY_VAULT, "common name x not allowed by this role"))
     bench.kube.accepts_status()
     await bench.reconcile()
     assert (bench.ready["reason"], bench.ready["status"]) == ("Failed", "False")
@@ -142,7 +149,7 @@ async def test_a_refusal_by_the_ca_fails_the_request(bench: Bench) -> None:
 
 async def test_after_a_broken_issuer_returns_one_request_probing(bench: Bench) -> None:
     bench.with_ready_issuer().with_request()
-    bench.signer.signs.append(IssuerBroken("PermissionDenied", "no capability"))
+    bench.signer.signs.append(IssuerBroken(VaultIssuerReason.PERMISSION_DENIED, "no capability"))
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.registry.entry(CLUSTER_ISSUER).half_open
@@ -227,7 +234,9 @@ async def test_a_request_deleted_between_signing_and_writing_has_its_certificate
     bench: Bench, allowed: bool
 ) -> None:
     bench.with_ready_issuer().with_request().signs()
-    bench.signer.revokes.append(None if allowed else Failed("RevocationNotPermitted", "no"))
+    bench.signer.revokes.append(
+        None if allowed else NotRevoked(VaultRevocationReason.REVOCATION_NOT_PERMITTED, "no")
+    )
     bench.kube.expect("replace_status", NotFound("gone", status=404))
     bench.kube.expect("get", NotFound("gone", status=404))
     await bench.reconcile()
@@ -326,7 +335,7 @@ async def test_a_strict_issuer_refuses_what_the_ca_decided_otherwise(bench: Benc
 
 async def test_our_own_pending_does_not_end_the_backoff(bench: Bench) -> None:
     bench.with_ready_issuer().with_request()
-    bench.signer.signs.append(Retry("VaultUnavailable", "it happened at 12:00:01"))
+    bench.signer.signs.append(Retry(VaultRetry.VAULT_UNAVAILABLE, "it happened at 12:00:01"))
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.queue.delayed == 1
@@ -355,7 +364,7 @@ async def test_a_refusal_of_one_request_shows_that_the_issuer_works(bench: Bench
     entry = bench.registry.entry(CLUSTER_ISSUER)
     entry.half_open = True
     bench.registry.wait(CLUSTER_ISSUER, RequestKey("team-a", "other"))
-    bench.signer.signs.append(Failed("RefusedByVault", "not allowed by this role"))
+    bench.signer.signs.append(Failed(VaultFailure.REFUSED_BY_VAULT, "not allowed by this role"))
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.queue.depth == 1

@@ -6,6 +6,7 @@ import pytest
 
 from issuer.signing.outcomes import IssuerBroken, Retry
 from issuer.signing.signer import KnowsItsCAs
+from issuer.signing.vault.reasons import VaultRetry
 from issuer.x509.chains.anchors import Anchors
 from issuer.x509.describe import fingerprint
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
@@ -46,7 +47,7 @@ async def test_a_stranger_is_revoked_told_once_and_proves_nothing(ready: Bench) 
 
 
 async def test_a_backend_that_cannot_say_now_delivers_nothing(ready: Bench) -> None:
-    knowing(ready, Retry("VaultUnavailable", "busy"))
+    knowing(ready, Retry(VaultRetry.VAULT_UNAVAILABLE, "busy"))
     await ready.reconcile()
     assert ready.registry.entry(CLUSTER_ISSUER).ready
     assert ready.ready["reason"] == "Pending"

@@ -11,6 +11,7 @@ import pytest
 from issuer.kube.errors import Unavailable
 from issuer.signing.outcomes import Failed, Retry
 from issuer.signing.signer import SigningRequest
+from issuer.signing.vault.reasons import VaultFailure, VaultRetry
 from issuer.signing.vault.signer import VaultSigner
 from issuer.telemetry.address import traces_url
 from issuer.telemetry.otlp import Traces
@@ -77,7 +78,7 @@ async def test_an_attempt_without_an_answer_says_what_it_came_to(
     bench: Bench, traces: Traces, collected: Collected
 ) -> None:
     bench.with_ready_issuer().with_request(conditions=[])
-    bench.signer.signs.append(Retry("VaultUnavailable", "502 of https://vault.example.test"))
+    bench.signer.signs.append(Retry(VaultRetry.VAULT_UNAVAILABLE, "502 of https://vault.example.test"))
     bench.kube.accepts_status()
     await bench.reconcile()
     await sent(traces)
@@ -107,7 +108,7 @@ async def test_a_failed_request_is_written_without_being_verified(
     bench: Bench, traces: Traces, collected: Collected
 ) -> None:
     bench.with_ready_issuer().with_request(conditions=[])
-    bench.signer.signs.append(Failed("RefusedByVault", "no"))
+    bench.signer.signs.append(Failed(VaultFailure.REFUSED_BY_VAULT, "no"))
     bench.kube.accepts_status()
     await bench.reconcile()
     await sent(traces)

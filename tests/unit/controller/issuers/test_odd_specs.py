@@ -20,8 +20,9 @@ from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
 from issuer.controller.process.wiring import ISSUERS, vault_signer
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.scheduling.checks import CheckFlows
-from issuer.controller.state.defects import INTERNAL_ERROR, Defects
+from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.stores import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
@@ -31,6 +32,7 @@ from issuer.requests.issuers import IssuerKey
 from issuer.servers.allowed import AllowedServers
 from issuer.signing.settings import BackendSettings
 from issuer.signing.vault.credentials import CredentialReader
+from issuer.signing.vault.reasons import VaultOutage
 from issuer.telemetry.metrics import Metrics
 from tests.builders import csr_pem
 from tests.unit.controller.bench import Rights
@@ -130,7 +132,7 @@ async def checked(spec: Object, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Ve
         resources=ISSUERS,
         registry=registry,
         queue=WorkQueue(),
-        flows=CheckFlows(stores, workers=1, longest=60),
+        flows=CheckFlows(stores, workers=1, longest=60, too_slow=lambda _: VaultOutage.VAULT_UNREACHABLE),
         credentials=CredentialReader(
             client, BackendSettings("vault-issuer-system", timeout=5, allowed_servers=EVERYWHERE)
         ),
@@ -198,7 +200,7 @@ class Answering:
 def none_unexpected(verdict: Verdict) -> None:
     """The check ended as an answer in words: of one piece, bounded where it is somebody else's."""
     assert not verdict.ready
-    assert verdict.reason != INTERNAL_ERROR, verdict.message
+    assert verdict.reason != ControllerIssuerReason.INTERNAL_ERROR, verdict.message
     assert verdict.message
 
 

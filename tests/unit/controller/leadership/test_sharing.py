@@ -19,6 +19,7 @@ from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.wiring import Components, vault_signer
 from issuer.controller.revocation.store import RevocationStore
+from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.kube.client import KubeClient, Page
 from issuer.kube.errors import Conflict, NotFound
 from issuer.kube.queues.workqueue import WorkQueue
@@ -202,7 +203,9 @@ async def test_only_the_one_that_tells_writes_the_status_of_issuers_and_policies
     kube = ScriptedKube()  # refuses every call
     reconciler = IssuerReconciler(**dict.fromkeys(IssuerReconciler.__slots__, None))  # type: ignore[arg-type]
     reconciler.client, reconciler.tells = cast(KubeClient, kube), lambda: False
-    assert await reconciler._write(CLUSTER_ISSUER, issuer_object(), Verdict(True, "Ready", "yes"))
+    assert await reconciler._write(
+        CLUSTER_ISSUER, issuer_object(), Verdict(True, ControllerIssuerReason.READY, "yes")
+    )
     components = Components(ControllerOptions(), cast(KubeClient, kube), vault_signer, NotOurs())
     components.policies.upsert({"metadata": {"name": "p", "uid": "u", "generation": 1}, "spec": {}})
     queue: WorkQueue[str] = WorkQueue()

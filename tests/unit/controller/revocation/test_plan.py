@@ -23,6 +23,7 @@ from issuer.controller.revocation.plan import (
     Revoke,
     decide,
 )
+from issuer.controller.revocation.reasons import NotRevokedReason
 from tests.builders import NOW
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -62,7 +63,9 @@ def test_a_living_request_is_left_alone(policy: Policy) -> None:
 
 def test_never_takes_the_finalizer_off_whatever_else_is_so() -> None:
     for one in (facts(Policy.NEVER), deleted(Policy.NEVER), deleted(Policy.NEVER, issued=False)):
-        assert decide(one, NOW) == LetGo(Result.NOTHING, "PolicyNever", _why(decide(one, NOW)))
+        assert decide(one, NOW) == LetGo(
+            Result.NOTHING, NotRevokedReason.POLICY_NEVER, _why(decide(one, NOW))
+        )
 
 
 def test_a_deleted_request_without_certificate_goes_at_once() -> None:

@@ -23,7 +23,8 @@ from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
-from issuer.signing.outcomes import Failed, Retry
+from issuer.signing.outcomes import IssuerUnavailable, NotRevoked, Retry, SigningError
+from issuer.signing.vault.reasons import VaultOutage, VaultRetry, VaultRevocationReason
 from issuer.telemetry.metrics import Metrics
 from tests.builders import NOW, certificate_request, condition, csr_pem, issuer_object
 from tests.ca import TestCA
@@ -190,9 +191,15 @@ async def test_what_the_certificates_secret_holds_is_in_use_whatever_the_annotat
 
 
 @pytest.mark.parametrize(
-    "error", [Retry("VaultSealed", "sealed"), Retry("VaultUnreachable", "down")], ids=lambda one: one.reason
+    "error",
+    [
+        Retry(VaultRetry.VAULT_UNAVAILABLE, "busy"),
+        IssuerUnavailable(VaultOutage.VAULT_SEALED, "sealed"),
+        IssuerUnavailable(VaultOutage.VAULT_UNREACHABLE, "down"),
+    ],
+    ids=lambda one: one.reason,
 )
-async def test_passing_trouble_is_retried_until_the_wait_is_over(desk: Desk, error: Retry) -> None:
+async def test_passing_trouble_is_retried_until_the_wait_is_over(desk: Desk, error: SigningError) -> None:
     desk.looks(None)
     desk.signer.revokes.append(error)
     await desk.reconcile()
@@ -223,14 +230,14 @@ async def test_an_unexpected_error_does_not_keep_a_deleted_request_for_ever(desk
 
 async def test_a_refusal_for_good_is_abandoned_at_once(desk: Desk) -> None:
     desk.looks(None)
-    desk.signer.revokes.append(Failed("RevocationNotPermitted", "Vault says no"))
+    desk.signer.revokes.append(NotRevoked(VaultRevocationReason.REVOCATION_NOT_PERMITTED, "Vault says no"))
     desk.kube.expect("replace", accepted)
     await desk.reconcile()
     assert "RevocationNotPermitted" in desk.recorder.events[0][2]
 
 
 async def test_an_issuer_that_is_not_ready_is_waited_for(desk: Desk) -> None:
-    desk.registry.mark_broken(CLUSTER_ISSUER, "VaultSealed", "sealed")
+    desk.registry.mark_broken(CLUSTER_ISSUER, VaultOutage.VAULT_SEALED, "sealed")
     desk.looks(None)
     await desk.reconcile()
     assert desk.queue.delayed == 1

@@ -14,7 +14,8 @@ from issuer.kube.queues.fairqueue import QueueKey
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
-from issuer.signing.outcomes import Retry
+from issuer.signing.outcomes import IssuerUnavailable
+from issuer.signing.vault.reasons import VaultOutage
 from tests.builders import issuer_object
 from tests.unit.controller.bench import Bench
 
@@ -25,7 +26,7 @@ LIVE = IssuerKey("VaultClusterIssuer", "", "live")
 @pytest.fixture
 def flows(bench: Bench) -> CheckFlows:
     bench.issuers["VaultClusterIssuer"].upsert(issuer_object("live", server="https://live.example.test:8200"))
-    return CheckFlows(bench.issuers, WORKERS, longest=0.02)
+    return CheckFlows(bench.issuers, WORKERS, longest=0.02, too_slow=lambda _: VaultOutage.VAULT_UNREACHABLE)
 
 
 def cluster_issuer(bench: Bench, name: str, server: str) -> IssuerKey:
@@ -135,7 +136,7 @@ async def test_even_a_slow_check_ends(flows: CheckFlows, hasty: None) -> None:
     await found_slow(flows, LIVE)
     flows.fair_queue.add(LIVE)
     take_all(flows)
-    with pytest.raises(Retry, match="answers too slowly"):
+    with pytest.raises(IssuerUnavailable, match="answers too slowly"):
         await flows.bounded(LIVE, forever())
 
 

@@ -11,7 +11,8 @@ from issuer.controller.scheduling.limits import LONGEST_PAUSE, SILENT_AFTER, Iss
 from issuer.kube.queues.fairqueue import Throttled
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
-from issuer.signing.outcomes import Retry
+from issuer.signing.outcomes import RateLimited
+from issuer.signing.vault.reasons import VaultRetry
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 
 
@@ -188,7 +189,7 @@ def test_vaults_429_holds_back_the_whole_issuer_for_as_long_as_it_says(clock: Cl
 
 async def test_a_429_met_by_one_request_pauses_the_others(bench: Bench) -> None:
     bench.with_ready_issuer().with_request()
-    bench.signer.signs.append(Retry("VaultRateLimited", "too many requests", after=30))
+    bench.signer.signs.append(RateLimited(VaultRetry.VAULT_RATE_LIMITED, "too many requests", after=30))
     bench.kube.accepts_status()
     await bench.reconcile()
     closed = bench.limits.limiter(CLUSTER_ISSUER).throttled()

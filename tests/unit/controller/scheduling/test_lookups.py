@@ -6,13 +6,15 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.scheduling.lookups import EACH, NAMESPACE, ControllerLoop
+from issuer.controller.state.stores import IssuerStore
 from issuer.requests.issuers import IssuerKey
+from issuer.signing.vault.reasons import VaultOutage
 
 SILENT, FOUND = "silent.example.test", [("found",)]
 
@@ -90,7 +92,8 @@ def test_an_error_is_the_callers(servers: NameServers) -> None:
 
 def test_checks_look_names_up_for_their_namespace() -> None:
     async def main() -> list[str]:
-        turns = CheckFlows({"VaultIssuer": {}}, 4, longest=60)  # type: ignore[dict-item]
+        issuers = cast(dict[str, IssuerStore], {"VaultIssuer": {}})
+        turns = CheckFlows(issuers, 4, longest=60, too_slow=lambda _: VaultOutage.VAULT_UNREACHABLE)
         key = IssuerKey("VaultIssuer", "team-a", "one")
 
         async def check() -> str:

@@ -14,6 +14,7 @@ import structlog
 from issuer.kube.errors import NotFound, Unavailable
 from issuer.kube.wire import Object
 from issuer.signing.outcomes import Failed, Retry
+from issuer.signing.vault.reasons import VaultFailure, VaultRetry
 from issuer.telemetry.logs import LogFormat, configure
 from testbed.samples import policy
 from tests.builders import certificate_request, condition, csr_pem
@@ -129,7 +130,7 @@ async def test_a_failed_request_tells_the_reason_and_who_approved(
     bench: Bench, lines: Lines, log_format: str
 ) -> None:
     bench.with_ready_issuer().with_request(conditions=[])
-    bench.signer.signs.append(Failed("RefusedByVault", "not\nthis name"))
+    bench.signer.signs.append(Failed(VaultFailure.REFUSED_BY_VAULT, "not\nthis name"))
     bench.kube.accepts_status()
     await bench.reconcile()
     (line,) = lines()
@@ -153,7 +154,7 @@ async def test_waiting_and_trying_again_have_no_line_but_the_answer_has_one(
     bench.with_ready_issuer().with_request(conditions=[])
     bench.kube.accepts_status()  # says once why it waits
     for _ in range(2):
-        bench.signer.signs.append(Retry("VaultUnavailable", "502"))
+        bench.signer.signs.append(Retry(VaultRetry.VAULT_UNAVAILABLE, "502"))
         await bench.reconcile()
     assert lines() == []
     bench.signs()
@@ -209,7 +210,7 @@ async def test_no_csr_and_no_secret_gets_into_the_line(bench: Bench, lines: Line
     secret = "hvs." + "CAESIJ7x" * 6
     csr = csr_pem("a.lab.example.test")
     bench.with_ready_issuer().with_request(conditions=[], request=csr, username=f"me {secret}")
-    bench.signer.signs.append(Failed("RefusedByVault", f"token {secret} is odd"))
+    bench.signer.signs.append(Failed(VaultFailure.REFUSED_BY_VAULT, f"token {secret} is odd"))
     bench.kube.accepts_status()
     await bench.reconcile()
     (line,) = lines()

@@ -9,13 +9,13 @@ import pytest
 
 from issuer.controller.state.ca_expiry import (
     LATELY,
-    CAEndsTooSoon,
     CAValidity,
     LongestRequested,
     Mode,
     requested_lifetime,
     warning,
 )
+from issuer.signing.outcomes import CAEndsTooSoon
 from issuer.x509.encoding.raw import EARLIEST
 from tests.builders import NOW
 

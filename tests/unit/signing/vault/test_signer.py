@@ -11,7 +11,17 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from issuer.signing.outcomes import EndsWithCA, Failed, IssuerBroken, Retry, SigningError
+from issuer.signing.outcomes import (
+    CAEndsTooSoon,
+    Failed,
+    IssuerBroken,
+    IssuerUnavailable,
+    NotRevoked,
+    RateLimited,
+    Retry,
+    SigningError,
+)
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.signer import Revoker, Signer, SigningRequest
 from issuer.signing.vault.errors import outcome
 from issuer.signing.vault.signer import VaultSigner
@@ -214,13 +224,13 @@ async def test_a_name_that_no_parameter_can_hold_fails(
 
 
 SIGN_OUTCOMES: list[tuple[fake.Reply, type[SigningError], str]] = [
-    (fake.SEALED, Retry, "VaultSealed"),
-    (fake.QUOTA, Retry, "VaultRateLimited"),
+    (fake.SEALED, IssuerUnavailable, "VaultSealed"),
+    (fake.QUOTA, RateLimited, "VaultRateLimited"),
     ((500, {"errors": ["internal error"]}), Retry, "VaultUnavailable"),
     ((502, "<html>"), Retry, "VaultUnavailable"),
     (fake.NAME_NOT_ALLOWED, Failed, "RefusedByVault"),
     (fake.WRONG_KEY_TYPE, Failed, "RefusedByVault"),
-    (fake.CA_ENDS_FIRST, EndsWithCA, "CAExpiresTooSoon"),
+    (fake.CA_ENDS_FIRST, CAEndsTooSoon, "CAExpiresTooSoon"),
     (fake.UNKNOWN_ROLE, IssuerBroken, "RoleNotFound"),
     (fake.NO_ROUTE, IssuerBroken, "PathNotFound"),
     (fake.NO_ISSUER, IssuerBroken, "IssuerNotFound"),
@@ -286,7 +296,7 @@ async def test_a_refused_login_breaks_the_issuer(
 
 async def test_what_the_credentials_raise_passes_through(vault: FakeVault, stack: AsyncExitStack) -> None:
     async def jwt() -> str:
-        raise IssuerBroken("ServiceAccountNotFound", "gone")
+        raise IssuerBroken(SigningIssuerReason.SERVICE_ACCOUNT_NOT_FOUND, "gone")
 
     with pytest.raises(IssuerBroken, match="ServiceAccountNotFound"):
         await made(vault, stack, method=Kubernetes("web", jwt)).check()
@@ -301,7 +311,7 @@ async def test_a_vault_that_holds_a_sign_open_is_a_retry_and_the_sign_is_not_rep
     vault.tell(fake.SIGN, lambda _: hold())
     signer = VaultSigner(Connection(vault.url, timeout=0.1), AppRole("r", "s"), "pki/sign/web")
     stack.push_async_callback(signer.close)
-    with pytest.raises(Retry) as caught:
+    with pytest.raises(IssuerUnavailable) as caught:
         await signer.sign(asked())
     assert caught.value.reason == "VaultUnreachable"
     assert len(vault.made(fake.SIGN)) == 1
@@ -316,9 +326,9 @@ async def test_a_certificate_is_revoked_by_its_pem(vault: FakeVault, stack: Asyn
 @pytest.mark.parametrize(
     ("answer", "kind", "reason"),
     [
-        (fake.POLICY_DENIES, Failed, "RevocationNotPermitted"),
-        (fake.UNKNOWN_SERIAL, Failed, "RevocationRefused"),
-        (fake.SEALED, Retry, "VaultSealed"),
+        (fake.POLICY_DENIES, NotRevoked, "RevocationNotPermitted"),
+        (fake.UNKNOWN_SERIAL, NotRevoked, "RevocationRefused"),
+        (fake.SEALED, IssuerUnavailable, "VaultSealed"),
     ],
 )
 async def test_a_refused_revocation_breaks_no_issuer(
@@ -388,21 +398,21 @@ def test_every_vault_error_has_an_outcome_with_a_sentence(kind: type[errors.Vaul
     more |= {"method": "token"} if kind is errors.LoginRefused else {}
     connection = Connection("https://v", namespace="n")
     mapped = outcome(kind("It broke", **more), SignPath.parse("pki/sign/web"), connection)
-    assert isinstance(mapped, (Retry, Failed, IssuerBroken))
+    assert isinstance(mapped, (Retry, Failed, IssuerUnavailable, IssuerBroken))
     assert mapped.reason.isalnum()
     assert mapped.reason[0].isupper()
     assert mapped.message.endswith((".", ")"))
 
 
 def test_a_rate_limit_says_when_to_come_back() -> None:
-    error = errors.RateLimited("busy", retry_after=7.0)
+    error = errors.VaultRateLimited("busy", retry_after=7.0)
     mapped = outcome(error, SignPath.parse("pki/sign/web"), Connection("https://v"))
-    assert isinstance(mapped, Retry)
+    assert isinstance(mapped, RateLimited)
     assert mapped.after == 7.0
 
 
 async def test_when_the_ca_ends_is_taken_from_vaults_refusal(vault: FakeVault, stack: AsyncExitStack) -> None:
     vault.tell(fake.SIGN, fake.CA_ENDS_FIRST)
-    with pytest.raises(EndsWithCA) as caught:
+    with pytest.raises(CAEndsTooSoon) as caught:
         await made(vault, stack).sign(asked())
     assert caught.value.ca_ends == datetime(2026, 11, 24, 10, 22, 38, tzinfo=UTC)

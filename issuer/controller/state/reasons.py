@@ -1,0 +1,60 @@
+"""Reasons of the controller's own, by what ends or waits for them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from issuer.reasons import DenialReason, FailureReason, IssuerReason, Reason, RetryReason
+from issuer.signing.reasons import Reasons
+
+
+class ControllerDenial(DenialReason):
+    """A request is denied: by the policies that apply, or since no policy could allow what it asks."""
+
+    DENIED = "Denied"
+    INVALID_NAME = "InvalidName"
+
+
+class ControllerFailure(FailureReason):
+    """A request fails though no backend refused it."""
+
+    DENIED_REFERENCE = "DeniedReference"
+    NOT_AS_ASKED = "NotAsAsked"
+    POLICY_DENIED = "PolicyDenied"
+
+
+class ControllerRetry(RetryReason):
+    """An attempt at a request ends before its issuer was asked, or before the answer was written."""
+
+    INTERNAL_ERROR = "InternalError"
+    ISSUER_NOT_READY = "IssuerNotReady"
+    LEASE_NOT_HELD = "LeaseNotHeld"
+    REVOCATION_FORBIDDEN = "RevocationForbidden"
+    STATUS_WRITE_REFUSED = "StatusWriteRefused"
+
+
+class ControllerIssuerReason(IssuerReason):
+    """An issuer's state as the controller sees it, beside what its backend says."""
+
+    APPROVAL_FORBIDDEN = "ApprovalForbidden"
+    CA_SIGNS_NO_CAS = "CASignsNoCAs"
+    CHANGED = "Changed"
+    INTERNAL_ERROR = "InternalError"
+    INVALID_CA_CHAIN = "InvalidCAChain"
+    NO_POLICY = "NoPolicy"
+    PENDING = "Pending"
+    READY = "Ready"
+    REVOCATION_FORBIDDEN = "RevocationForbidden"
+    STATUS_WRITE_REFUSED = "StatusWriteRefused"
+
+
+class PolicyReason(Reason):
+    """State of a CertificateRequestPolicy, the reason of its condition Ready."""
+
+    INTERNAL_ERROR = "InternalError"
+    INVALID = "Invalid"
+    READY = "Ready"
+
+
+CONTROLLER_REASONS: Final = Reasons.of(ControllerFailure, ControllerRetry, ControllerIssuerReason)
+"""Those of this module, denials aside."""

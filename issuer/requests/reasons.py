@@ -1,0 +1,17 @@
+"""Faults of a request itself, whoever finds them."""
+
+from __future__ import annotations
+
+from issuer.reasons import FailureReason
+
+
+class RequestFailure(FailureReason):
+    """Reasons of a request that nobody could serve as it stands."""
+
+    CA_FLAGS_CONTRADICT = "CAFlagsContradict"
+    ERROR_PARSE_DURATION = "ErrorParseDuration"
+    INVALID_ANNOTATION = "InvalidAnnotation"
+    INVALID_DURATION = "InvalidDuration"
+    INVALID_NAME = "InvalidName"
+    INVALID_REQUEST = "InvalidRequest"
+    INVALID_SIGNER_NAME = "InvalidSignerName"
