@@ -1,4 +1,4 @@
-"""What mkdocs calls (`hooks` in mkdocs.yml): pages from outside of docs/, and links that hold in the site."""
+"""Hooks for mkdocs (`hooks` in mkdocs.yml): pages from outside of docs/, and links that hold in the site."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ def on_files(found: Files, config: Any) -> Files:
     return found
 
 
-# Where people look who have a problem: these come first in the search.
+# People with a problem look here first, so these come first in the search.
 SOUGHT = ("waiting-request.md", "troubleshooting.md", "monitoring.md", "install.md", "rotate-the-ca.md")
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
-    """The page's text as it is in the site."""
+    """Return the page's text as it is in the site."""
     if page.file.src_uri in SOUGHT:
         page.meta["search"] = {"boost": 4}
     return rewritten(markdown, source(page.file.src_uri), dict(_titles(config.nav)))
 
 
 def _titles(nav: Any) -> Iterator[tuple[str, str]]:
+    """Yield the pages of the contents with their titles."""
     for one in nav:
         if isinstance(one, str):
             continue  # called by its own heading

@@ -18,27 +18,27 @@ PAGES = tuple(
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a language."""
+    """Return the fenced blocks of a language."""
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def documents(page: Path) -> list[dict[str, Any]]:
-    """Every YAML document a page shows."""
+    """Return every YAML document that a page shows."""
     return [one for block in blocks(page, "yaml") for one in yaml.safe_load_all(block)]
 
 
 def prose(page: Path) -> str:
-    """A page without its fenced blocks."""
+    """Return a page without its fenced blocks."""
     return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def anchors(page: Path) -> set[str]:
-    """What GitHub makes of a page's headings."""
+    """Return the anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ +(.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
 
 
 def links(page: Path) -> list[str]:
-    """The targets of its relative links and images."""
+    """Return the targets of its relative links and images."""
     text = re.sub(r"`[^`\n]*`", "", prose(page))
     return [one for one in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in one]

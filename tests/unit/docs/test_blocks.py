@@ -24,7 +24,7 @@ _Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
 
 
 def nav() -> dict[str, list[str]]:
-    """The pages of the site by the first level of its contents."""
+    """Return the pages of the site by the first level of its contents."""
     found = yaml.load((ROOT / "mkdocs.yml").read_text(), _Loader)["nav"]
     return {name: list(_pages(below)) for one in found for name, below in one.items()}
 

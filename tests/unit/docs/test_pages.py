@@ -21,7 +21,7 @@ BASE = {
 
 
 def broken(page: Path, target: str) -> str | None:
-    """What is wrong with a relative link, or None."""
+    """Return what is wrong with a relative link, or None."""
     name, _, anchor = target.partition("#")
     file = (page.parent / name).resolve() if name else page
     if not file.exists():
@@ -49,7 +49,7 @@ def test_pages_named_in_a_page_are_linked(page: Path) -> None:
 
 
 def ours(one: dict[str, Any]) -> str:
-    """Which reader a document is for: its kind if it is ours, ``spec`` for a piece of an issuer."""
+    """Return the kind of a document of ours, `spec` for a piece of an issuer, else an empty text."""
     if "kind" not in one:
         return "spec" if set(one) == {"spec"} else ""
     return str(one["kind"]) if str(one["apiVersion"]).startswith("vault-issuer.io/") else ""
