@@ -82,6 +82,12 @@ def format_duration(duration: timedelta) -> str:
     return f"{sign}{minutes}m{seconds}" if minutes else f"{sign}{seconds}"
 
 
+def format_seconds(duration: timedelta) -> str:
+    """`duration` as `format_duration` writes it, its fraction of a second left out: "36h0m0s", "-1m30s"."""
+    whole = timedelta(seconds=int(abs(duration).total_seconds()))
+    return format_duration(-whole if duration < timedelta() else whole)
+
+
 def _term(rest: str, text: str) -> tuple[int, str]:
     """One number with its unit, in nanoseconds, and what follows it."""
     whole, digits, rest = _whole(rest, text)

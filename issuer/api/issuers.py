@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, PlainSerializer
@@ -15,6 +15,7 @@ from pydantic import Field, PlainSerializer
 from issuer.api.group import CLUSTER_ISSUER_KIND, ISSUER_KIND
 from issuer.api.model import ApiModel, OptionalDuration, OptionalText, Rule, SpecError, TextList, parse_model
 from issuer.api.vault import SecretKeySelector, VaultSpec
+from issuer.text import rfc3339
 
 __all__ = [
     "CertificateAuthority",
@@ -45,14 +46,7 @@ _SIGN_INTERMEDIATE: Final = "^([^/?#%[:space:]]+/)+(root|issuer/[^/?#%[:space:]]
 Fingerprint = Annotated[str, Field(max_length=95)]
 
 
-def _write_time(value: datetime) -> str:
-    """As Kubernetes writes times: RFC 3339, UTC, whole seconds."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-Timestamp = Annotated[
-    datetime, Field(strict=False), PlainSerializer(_write_time, when_used="json-unless-none")
-]
+Timestamp = Annotated[datetime, Field(strict=False), PlainSerializer(rfc3339, when_used="json-unless-none")]
 
 
 def _is_fingerprint(text: str) -> bool:

@@ -178,7 +178,7 @@ class _Told:
             typer.echo(f"\n{target.issuer}: stage {run.stage} broke after {run.seconds:.2f} s.")
 
     def _as_json(self, target: Target, request: str, run: CanaryRun) -> dict[str, Any]:
-        from issuer.requests.conditions import rfc3339
+        from issuer.text import rfc3339
 
         return {
             "issuer": "/".join(filter(None, target.issuer)),

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from issuer.duration import format_seconds
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.extensions import extension_violations
 from issuer.policy.facts import RequestFacts
-from issuer.requests.conditions import rfc3339
+from issuer.text import ascii_text, rfc3339
 from issuer.x509.certificates import (
     MAX_BUNDLE_BYTES,
     Certificate,
@@ -25,7 +26,7 @@ from issuer.x509.certificates import (
 )
 from issuer.x509.chains.bundle import Bundle, read_bundle
 from issuer.x509.contents import RequestPart
-from issuer.x509.describe import fingerprint, issuer_text, serial_hex, span_text, subject_text
+from issuer.x509.describe import fingerprint, issuer_text, serial_hex, subject_text
 from issuer.x509.encoding.der import SEQUENCE, Extension, items, only
 from issuer.x509.errors import InvalidCertificate
 from issuer.x509.extensions import (
@@ -72,7 +73,7 @@ def request_json(csr: CertificateSigningRequest) -> dict[str, Any]:
         for value in values
     ]
     return {
-        "subject": ascii(csr.subject.rfc4514_string())[1:-1],
+        "subject": ascii_text(csr.subject.rfc4514_string()),
         "names": names,
         "key": key_text(csr.key),
         "extensions": [extension_json(one) for one in csr.extensions],
@@ -128,7 +129,7 @@ def validity_json(certificate: Certificate, now: datetime) -> dict[str, Any]:
 
 
 def _left(span: timedelta) -> str:
-    return f"{span.days} days" if span >= timedelta(days=2) else span_text(span)
+    return f"{span.days} days" if span >= timedelta(days=2) else format_seconds(span)
 
 
 def extension_json(extension: Extension) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from issuer.inspection.progress import text_of, time_of
 from issuer.inspection.reading import Reader
 from issuer.kube.resources import LEASES
 from issuer.kube.wire import Object
-from issuer.requests.conditions import rfc3339
+from issuer.text import rfc3339
 
 _CLOCKS: Final = timedelta(seconds=30)
 """How far this machine's clock and the holder's may be apart."""

@@ -8,8 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from issuer.requests.conditions import find, is_true, parse_time, rfc3339
+from issuer.requests.conditions import find, is_true
 from issuer.requests.request import Request
+from issuer.text import parse_rfc3339, rfc3339
 
 
 class State(StrEnum):
@@ -69,7 +70,7 @@ def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
 def time_of(value: object) -> datetime | None:
     """A Kubernetes time, or None for what is none."""
     try:
-        found = parse_time(value) if isinstance(value, str) else None
+        found = parse_rfc3339(value) if isinstance(value, str) else None
     except ValueError:
         return None
     return found if found is not None and found.tzinfo is not None else None

@@ -21,10 +21,10 @@ from issuer.kube.resources import EVENTS
 from issuer.kube.wire import Object
 from issuer.manifests.requester import Requester
 from issuer.policy.facts import IssuerReference
-from issuer.requests.conditions import rfc3339
 from issuer.requests.issuers import BUILT_IN, IssuerKey
 from issuer.requests.request import BadSpec, Request
 from issuer.signing.vault.profile import signs_whatever_is_asked
+from issuer.text import rfc3339
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import CertificateSigningRequest, decode_request
 

@@ -10,15 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from issuer.text import one_line
+
 MAX_MESSAGE: Final = 512
 """Characters of a server's message that are kept: enough for a sentence, too few for a body."""
-
-
-def printable(text: str, limit: int = MAX_MESSAGE) -> str:
-    """`text` on one line, without control characters, cut to `limit` characters."""
-    cleaned = "".join(c if c.isprintable() else " " for c in text[: limit * 4])
-    cleaned = " ".join(cleaned.split())
-    return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
 
 
 class KubeError(Exception):
@@ -32,9 +27,9 @@ class KubeError(Exception):
     def __init__(
         self, message: str, *, status: int | None = None, reason: str = "", retry_after: float | None = None
     ) -> None:
-        self.message = printable(message)
+        self.message = one_line(message, MAX_MESSAGE)
         self.status = status
-        self.reason = printable(reason, 64)
+        self.reason = one_line(reason, 64)
         self.retry_after = retry_after
         super().__init__(self.message)
 

@@ -22,9 +22,10 @@ from typing import Final, NamedTuple
 import structlog
 
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Conflict, KubeError, NamespaceTerminating, NotFound, printable
+from issuer.kube.errors import Conflict, KubeError, NamespaceTerminating, NotFound
 from issuer.kube.resources import EVENTS
 from issuer.kube.wire import Object
+from issuer.text import one_line, rfc3339_micro
 
 _MAX_NOTE: Final = 1024  # bytes, by the API server's validation
 _REMEMBERED: Final = 1024  # distinct events whose repeats are counted
@@ -288,9 +289,9 @@ def _home(obj: Object) -> str:
 
 
 def _note(message: str) -> str:
-    note = printable(message, _MAX_NOTE)
+    note = one_line(message, _MAX_NOTE)
     return note.encode()[:_MAX_NOTE].decode(errors="ignore")
 
 
 def _utc() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return rfc3339_micro(datetime.now(UTC))

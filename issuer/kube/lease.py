@@ -23,6 +23,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
 from issuer.kube.resources import LEASES
 from issuer.kube.wire import Object
+from issuer.text import rfc3339_micro
 
 _LONGEST_DURATION: Final = 3600  # seconds of someone else's lease that are believed
 _LONGEST_CALL: Final = 5.0
@@ -233,7 +234,7 @@ class Lease:
 
     def _body(self, base: Object) -> Object:
         spec = dict(base.get("spec") or {})
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = rfc3339_micro(datetime.now(UTC))
         if spec.get("holderIdentity") != self.identity:
             taken_before = bool(spec)
             spec["acquireTime"] = now

@@ -7,15 +7,14 @@ from typing import Any, Final
 
 import yaml
 
+from issuer.text import escaped
+
 _LIMIT: Final = 300
 
 
 def shown(text: str, limit: int = _LIMIT) -> str:
     """`text` on one line, bounded, everything unprintable (colour codes, bidi marks) as an escape."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in cut
-    )
+    return escaped(text, limit)
 
 
 def to_yaml(*documents: Mapping[str, Any]) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from issuer.text import ascii_text
+
 _LONGEST: Final = 120
 _MOST: Final = 5
 
 
 def shown(text: str, longest: int = _LONGEST) -> str:
     """`text` quoted, in printable ASCII, cut after `longest` characters."""
-    quoted = ascii(text[:longest])[1:-1].replace('"', '\\"').replace("\\'", "'")
+    quoted = ascii_text(text[:longest]).replace('"', '\\"').replace("\\'", "'")
     return f'"{quoted}{"..." if len(text) > longest else ""}"'
 
 

@@ -11,25 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from issuer.kube.wire import Object
-from issuer.x509.describe import time_text
+from issuer.text import clip, rfc3339
 
 # Messages are read in tables and events; longer ones are cut, never refused.
 MESSAGE_LIMIT = 1024
 
 
-def rfc3339(moment: datetime) -> str:
-    """``moment`` as Kubernetes writes times: UTC, whole seconds."""
-    return time_text(moment)
-
-
-def parse_time(text: str) -> datetime:
-    """A Kubernetes time (RFC 3339) as an aware datetime; raises ValueError."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
 def bounded(message: str, limit: int = MESSAGE_LIMIT) -> str:
-    """``message`` cut to ``limit`` characters with an ellipsis."""
-    return message if len(message) <= limit else message[: limit - 1] + "…"
+    """Return `message`, cut to `limit` characters with an ellipsis."""
+    return clip(message, limit)
 
 
 def find(conditions: Iterable[Mapping[str, Any]] | None, kind: str) -> Mapping[str, Any] | None:

@@ -15,9 +15,10 @@ from typing import ClassVar, NamedTuple, Self
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.reasons import FailureReason
-from issuer.requests.conditions import is_true, parse_time
+from issuer.requests.conditions import is_true
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.reasons import RequestFailure
+from issuer.text import parse_rfc3339
 from issuer.x509.request import CertificateSigningRequest
 
 # What cert-manager asks for when a request names no usages (pkg/util/pki: DefaultKeyUsages).
@@ -91,7 +92,7 @@ class Request(ABC):
     @property
     def created(self) -> datetime:
         """When the API server accepted it."""
-        return parse_time(self.object["metadata"]["creationTimestamp"])
+        return parse_rfc3339(self.object["metadata"]["creationTimestamp"])
 
     @property
     def spec(self) -> Object:

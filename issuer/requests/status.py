@@ -11,8 +11,9 @@ import base64
 from datetime import datetime
 
 from issuer.kube.wire import Object
-from issuer.requests.conditions import rfc3339, says, with_condition
+from issuer.requests.conditions import says, with_condition
 from issuer.requests.request import Request
+from issuer.text import rfc3339
 
 
 def _answer(request: Request, now: datetime, ready: bool, reason: str, message: str, **fields: str) -> Object:

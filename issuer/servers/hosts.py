@@ -13,6 +13,8 @@ from typing import Final
 
 from yarl import URL
 
+from issuer.text import masked
+
 MAX_HOST_CHARS: Final = 253
 MAX_LABEL_CHARS: Final = 63
 _LABEL: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -70,5 +72,4 @@ def _a_labels(host: str) -> str:
 
 def shown(text: str) -> str:
     """Somebody else's text, fit for a message: bounded, one line, nothing invisible."""
-    cut = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-    return "".join(char if char.isprintable() else "?" for char in cut)
+    return masked(text, _SHOWN)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 
 from issuer.telemetry.redaction import redact
+from issuer.text import rfc3339
 
 _VOID = frozenset({"br", "input", "link", "meta"})
 
@@ -48,7 +49,7 @@ def moment(at: datetime | None, now: datetime) -> Html:
         return text("unknown")
     at = at.astimezone(UTC)
     shown = at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M")
-    return tag("time", f"{shown} UTC", datetime=at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return tag("time", f"{shown} UTC", datetime=rfc3339(at))
 
 
 def span(length: timedelta) -> str:

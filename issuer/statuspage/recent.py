@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from issuer.statuspage.model import FinishedRequest, Outcome
+from issuer.text import clip
 
 KEPT: Final = 200
 """Answers of each outcome that are remembered, so that a flood of one doesn't push the others out."""
@@ -58,4 +59,4 @@ class Recent:
 
 def shortened(message: str) -> str:
     """A message as it is kept."""
-    return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
+    return clip(message, _LONGEST)

@@ -14,6 +14,7 @@ from typing import Final, TextIO
 import structlog
 
 from issuer.telemetry.repeats import Repeats
+from issuer.text import one_line
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +44,10 @@ class WarningLog:
         if times is None:
             return
         tell = log.debug if issubclass(category, _ABOUT_CODE) else log.warning
-        text = "".join(char if char.isprintable() else " " for char in str(message)[:_SHOWN])
         tell(
             "python warning",
             category=category.__name__,
-            message=" ".join(text.split()),
+            message=one_line(str(message)[:_SHOWN], _SHOWN),
             place=f"{PurePath(filename).name}:{lineno}",
             times=times,
         )

@@ -11,6 +11,8 @@ import contextlib
 import re
 from datetime import datetime
 
+from issuer.text import parse_rfc3339
+
 _CA_ENDS = re.compile(r"expiration of the CA certificate at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 
 
@@ -127,7 +129,7 @@ class CAExpiresTooSoon(VaultBadRequest):
             found = _CA_ENDS.search(message)
             if found is not None:
                 with contextlib.suppress(ValueError):
-                    return datetime.fromisoformat(f"{found[1]}+00:00")
+                    return parse_rfc3339(f"{found[1]}Z")
         return None
 
 

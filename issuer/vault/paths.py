@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from issuer.text import masked
+
 _MAX_PATH_CHARS = 512
+_SHOWN = 120
 # Vault's own rule for mounts is "printable"; what would change a URL's meaning is refused on top.
 _SEGMENT = re.compile(r"[^\x00-\x20\x7f?#%\\*]+")
 _FORMS = (
@@ -128,4 +131,4 @@ def _segments(path: str) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text[:120])
+    return masked(text[:_SHOWN], _SHOWN)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import orjson
 
+from issuer.text import clip
 from issuer.vault.answers import TooMuch
 from issuer.vault.errors import (
     ClientCertificateRefused,
@@ -220,7 +221,7 @@ def cleaned(message: str) -> str:
     text = " ".join(_LIST_OF_ONE.sub("", message[:_MAX_READ_CHARS]).split())
     text = "".join(char for char in text if char.isprintable())
     text = _SECRET.sub("[redacted]", text)
-    return text if len(text) <= _MAX_MESSAGE_CHARS else text[: _MAX_MESSAGE_CHARS - 1] + "…"
+    return clip(text, _MAX_MESSAGE_CHARS)
 
 
 def _retry_after(header: str) -> float | None:

@@ -15,6 +15,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
+from issuer.text import ascii_text
 from issuer.x509.encoding.der import SEQUENCE, CertificateInformation, certificate_information, leading
 from issuer.x509.encoding.pem import read_blocks, write_pem
 from issuer.x509.encoding.raw import RawCertificate, read_raw, without_issuer
@@ -255,6 +256,6 @@ def _reason(error: Exception) -> str:
     text = str(error)
     kind = _KIND.search(text)
     if isinstance(error, InvalidCertificate) or kind is None:
-        return ascii(text[:200])[1:-1]
+        return ascii_text(text, 200)
     place = ", ".join(_PLACE.findall(text))
     return _KINDS.get(kind[1], kind[1]) + (f" ({place})" if place else "")

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from issuer.text import ascii_text
 from issuer.x509.encoding.der import OID, SEQUENCE, Item, items, only, read_oid
 
 SUBJECT_ALTERNATIVE_NAME: Final = "2.5.29.17"
@@ -56,7 +57,7 @@ class Name(NamedTuple):
     def __str__(self) -> str:
         """For messages: bounded, and without characters that could forge a log line."""
         text = self.text() or (self.value.hex() if isinstance(self.value, bytes) else "")
-        shown = ascii(text[:_SHOWN])[1:-1] + ("..." if len(text) > _SHOWN else "")
+        shown = ascii_text(text, _SHOWN, "...")
         return f"{self.kind.value} {self.oid + ' ' if self.oid else ''}{shown}"
 
     def text(self) -> str | None:

@@ -18,6 +18,8 @@ from typing import Final
 
 from cryptography import x509
 
+from issuer.duration import format_seconds
+from issuer.text import ascii_text, rfc3339
 from issuer.x509.certificates import (
     Certificate,
     alternative_names,
@@ -31,7 +33,7 @@ from issuer.x509.certificates import (
 )
 from issuer.x509.chains.chain import CLOCK_SKEW, Chain, is_self_issued
 from issuer.x509.chains.constraints import violations
-from issuer.x509.describe import span_text, subject_text, time_text
+from issuer.x509.describe import subject_text
 from issuer.x509.extensions import NAME_CONSTRAINTS
 from issuer.x509.names import unasked
 from issuer.x509.request import CertificateSigningRequest
@@ -197,11 +199,11 @@ def _validity(leaf: Certificate, now: datetime) -> Iterator[_Difference]:
             "ValidityReversed", f"the certificate ends before it begins: {_life_text(leaf)}", True
         )
     if end <= now:
-        message = f"the certificate has ended: it is valid {_life_text(leaf)}, and it is {time_text(now)}"
+        message = f"the certificate has ended: it is valid {_life_text(leaf)}, and it is {rfc3339(now)}"
         yield _Difference("Expired", message, True)
     if begin > now + CLOCK_SKEW:
         message = (
-            f"the certificate has not begun: it is valid {_life_text(leaf)}, and it is {time_text(now)}; "
+            f"the certificate has not begun: it is valid {_life_text(leaf)}, and it is {rfc3339(now)}; "
             "compare the clocks"
         )
         yield _Difference("NotYetValid", message, True)
@@ -217,7 +219,7 @@ def _validity(leaf: Certificate, now: datetime) -> Iterator[_Difference]:
 
 def _life_text(certificate: Certificate) -> str:
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return f"from {time_text(begin)} to {time_text(end)}"
+    return f"from {rfc3339(begin)} to {rfc3339(end)}"
 
 
 def _life(chain: Chain, duration: timedelta | None, now: datetime, shorten: bool) -> Iterator[_Difference]:
@@ -225,14 +227,18 @@ def _life(chain: Chain, duration: timedelta | None, now: datetime, shorten: bool
     # From now, not from notBefore: roles may backdate that for days, and it adds nothing to what lies ahead.
     wanted = DEFAULT_LIFE if duration is None else duration
     if end - now > wanted + LONGER_LIFE:
-        message = f"the certificate lives {span_text(end - now)}, but {span_text(wanted)} was asked for"
+        message = (
+            f"the certificate lives {format_seconds(end - now)}, but {format_seconds(wanted)} was asked for"
+        )
         yield _Difference("LifeTooLong", message, True)
     # From notBefore if that is earlier, so that a late delivery of a good certificate is no difference.
     shorter = duration is not None and end - min(begin, now) < duration - CLOCK_SKEW
     if end >= chain.not_after - BEFORE_CA - CLOCK_SKEW:
         yield from _ended_by_ca(chain, duration, now, shorten, shorter)
     elif shorter:
-        message = f"the certificate ends at {time_text(end)}, sooner than the {span_text(wanted)} asked for"
+        message = (
+            f"the certificate ends at {rfc3339(end)}, sooner than the {format_seconds(wanted)} asked for"
+        )
         yield _Difference("LifeShorter", message)
 
 
@@ -240,12 +246,12 @@ def _ended_by_ca(
     chain: Chain, duration: timedelta | None, now: datetime, shorten: bool, shorter: bool
 ) -> Iterator[_Difference]:
     end = chain.leaf.not_valid_after_utc
-    ends = f"the certificate ends with its CA at {time_text(end)}"
+    ends = f"the certificate ends with its CA at {rfc3339(end)}"
     if end > chain.not_after:
-        message = f"the certificate ends at {time_text(end)}, after its CA, at {time_text(chain.not_after)}"
+        message = f"the certificate ends at {rfc3339(end)}, after its CA, at {rfc3339(chain.not_after)}"
         yield _Difference("OutlivesCA", message, True)
     if duration is not None and shorter:
-        message = f"{ends}, sooner than the {span_text(duration)} asked for"
+        message = f"{ends}, sooner than the {format_seconds(duration)} asked for"
         yield _Difference("EndsWithCA", message, not shorten)
     if (shorter or duration is None) and end - now < SHORTEST_LIFE:
         message = f"{ends}, so soon that it would be renewed again and again"
@@ -265,7 +271,7 @@ def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
     for ca in chain.cas:
         begin, end = ca.not_valid_before_utc, ca.not_valid_after_utc
         if not begin <= now + CLOCK_SKEW or end <= now:  # not from begin: that may be in year 1
-            message = f"the CA {subject_text(ca)[:200]} is valid {_life_text(ca)}, and it is {time_text(now)}"
+            message = f"the CA {subject_text(ca)[:200]} is valid {_life_text(ca)}, and it is {rfc3339(now)}"
             yield _Difference("ChainNotValid", message, True)
 
 
@@ -323,6 +329,6 @@ def _relative_names(subject: x509.Name) -> list[Counter[str]]:
 
 
 def _list(things: Iterable[object]) -> str:
-    texts = sorted(ascii(str(thing)[:200])[1:-1] for thing in things)
+    texts = sorted(ascii_text(str(thing), 200) for thing in things)
     more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return ", ".join(texts[:_SHOWN]) + more

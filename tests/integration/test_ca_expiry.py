@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from issuer.requests.conditions import parse_time
+from issuer.text import parse_rfc3339
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.delivered import Delivered
@@ -117,7 +117,7 @@ def test_a_shortened_certificate_is_renewed_at_two_thirds_of_what_it_got(cluster
     wanted = certificate("web", cluster.namespace, cluster.name, [f"web.{DOMAIN}"], duration="2160h")
     cluster.bed.kube.apply(wanted)
     found = cluster.bed.kube.wait(CERT_MANAGER, "Certificate", "web", cluster.namespace)
-    assert parse_time(found["status"]["renewalTime"]) > datetime.now(UTC) + 15 * HOUR
+    assert parse_rfc3339(found["status"]["renewalTime"]) > datetime.now(UTC) + 15 * HOUR
     Delivered.from_secret(cluster.bed.kube.get("v1", "Secret", "web-tls", cluster.namespace))
     assert len(requests_of(cluster)) == 1
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.duration import MAX_LENGTH, format_duration, parse_duration, parse_nanoseconds
+from issuer.duration import MAX_LENGTH, format_duration, format_seconds, parse_duration, parse_nanoseconds
 
 
 @pytest.mark.parametrize(
@@ -116,3 +116,17 @@ def test_any_text_gives_a_duration_or_a_value_error(text: str) -> None:
         assert -(1 << 63) <= parse_nanoseconds(text) < 1 << 63
     except ValueError as error:
         assert len(str(error)) < 200  # noqa: PT017 - either answer is right
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(hours=36), "36h0m0s"),
+        (timedelta(seconds=90, microseconds=999_999), "1m30s"),
+        (timedelta(seconds=-90, microseconds=-1), "-1m30s"),
+        (timedelta(microseconds=-1), "0s"),
+        (timedelta(), "0s"),
+    ],
+)
+def test_whole_seconds_leave_fractions_out(duration: timedelta, text: str) -> None:
+    assert format_seconds(duration) == text

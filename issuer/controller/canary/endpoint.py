@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.controller.canary.diagnosis import Broken
 from issuer.controller.canary.history import Stage
 from issuer.controller.canary.target import Endpoint
+from issuer.text import rfc3339
 from issuer.vault.trust import readable
 from issuer.x509.certificates import Certificate, decode_leaf
-from issuer.x509.describe import issuer_text, time_text
+from issuer.x509.describe import issuer_text
 from issuer.x509.errors import X509Error
 
 SECONDS: Final = 10.0
@@ -93,7 +94,7 @@ def _unverified(
         if served is None
         else (
             f" It serves a certificate signed by {_signer(served)}, which ends at "
-            f"{time_text(served.not_valid_after_utc)}."
+            f"{rfc3339(served.not_valid_after_utc)}."
         )
     )
     return (
@@ -114,6 +115,4 @@ def _reach() -> str:
 
 def shown(endpoint: Endpoint, served: Certificate) -> str:
     """What an endpoint serves, in words."""
-    return (
-        f"{endpoint} serves a certificate of the same CA, good until {time_text(served.not_valid_after_utc)}"
-    )
+    return f"{endpoint} serves a certificate of the same CA, good until {rfc3339(served.not_valid_after_utc)}"

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.api.group import GROUP
 from issuer.controller.canary.target import Target
+from issuer.duration import format_seconds
 from issuer.kube.resources import CERTIFICATE_REQUESTS
-from issuer.x509.describe import span_text
 from issuer.x509.request import decode_request
 from issuer.x509.verify import RequestedCertificate
 
@@ -48,7 +48,7 @@ def new_request(target: Target, maker: str) -> tuple[dict[str, Any], RequestedCe
         },
         "spec": {
             "issuerRef": {"group": target.kind.group, "kind": target.kind.kind, "name": target.issuer.name},
-            "duration": span_text(target.duration),
+            "duration": format_seconds(target.duration),
             "usages": list(_USAGES),
             "request": text,
         },

@@ -10,10 +10,11 @@ from datetime import datetime
 from issuer.controller.canary.diagnosis import Broken
 from issuer.controller.canary.history import Stage
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.text import rfc3339
 from issuer.x509.certificates import Certificate
 from issuer.x509.chains.bundle import Bundle, read_bundle, read_delivered
 from issuer.x509.chains.chain import Chain, candidate_chains
-from issuer.x509.describe import subject_text, time_text
+from issuer.x509.describe import subject_text
 from issuer.x509.errors import X509Error
 from issuer.x509.usages import EVERY_USAGE
 from issuer.x509.verify import RequestedCertificate, verify
@@ -51,7 +52,7 @@ def verified(
 def shown(chain: Chain) -> str:
     """The chain in words, and when its certificate ends."""
     links = " < ".join(subject_text(ca)[:200] for ca in chain.cas)
-    return f"signed by {links}; good until {time_text(chain.leaf.not_valid_after_utc)}"
+    return f"signed by {links}; good until {rfc3339(chain.leaf.not_valid_after_utc)}"
 
 
 def _read(status: dict[str, object], field: str, read: Callable[[bytes], Bundle]) -> tuple[Certificate, ...]:

@@ -8,9 +8,10 @@ from datetime import datetime
 from issuer.api.issuers import MAX_SERIAL, IssuerSpec
 from issuer.controller.state.ca_expiry import CAValidity
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.requests.conditions import bounded, rfc3339
+from issuer.requests.conditions import bounded
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.trusted_cas import trusted_ways
+from issuer.text import rfc3339
 from issuer.x509.certificates import Certificate, basic_constraints
 from issuer.x509.chains.anchors import Anchors
 from issuer.x509.chains.bundle import Bundle, read_bundle, some

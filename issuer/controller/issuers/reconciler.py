@@ -28,7 +28,7 @@ from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.resources import Resource
 from issuer.policy.facts import IssuerReference
 from issuer.reasons import Reason
-from issuer.requests.conditions import find, rfc3339, says, with_condition
+from issuer.requests.conditions import find, says, with_condition
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import IssuerBroken, IssuerUnavailable, SigningError
 from issuer.signing.reasons import SigningIssuerReason
@@ -37,6 +37,7 @@ from issuer.signing.signer import Signer
 from issuer.signing.vault.credentials import CredentialReader, Credentials
 from issuer.signing.vault.profile import policy_only_paths
 from issuer.telemetry.metrics import Metrics
+from issuer.text import rfc3339
 
 log = structlog.get_logger(__name__)
 

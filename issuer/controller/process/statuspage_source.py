@@ -16,7 +16,7 @@ from issuer.controller.process.wiring import Components
 from issuer.controller.state import certificates
 from issuer.controller.state.stores import Glance
 from issuer.kube.election import LeaderElector
-from issuer.requests.conditions import find, parse_time
+from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
 from issuer.requests.kubernetes_csr import KubernetesCSR
@@ -34,6 +34,7 @@ from issuer.statuspage.model import (
     WorkFigures,
 )
 from issuer.statuspage.snapshot import SLICE
+from issuer.text import parse_rfc3339
 
 COUNT_AGAIN: Final = timedelta(seconds=10)
 """How old the count of Certificates may be."""
@@ -185,6 +186,6 @@ def _host(server: str) -> str:
 
 def _time(text: object) -> datetime | None:
     try:
-        return parse_time(str(text)) if text else None
+        return parse_rfc3339(str(text)) if text else None
     except ValueError:
         return None

@@ -16,9 +16,10 @@ from issuer.controller.revocation.finalizer import (
 from issuer.controller.state.stores import Store
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.conditions import find, parse_time
+from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import BadSpec, RequestKey
+from issuer.text import parse_rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _record(request: CertificateRequest, old: Record | None, now: Callable[[], d
         revision=int(revision) if revision.isdecimal() and len(revision) < 10 else 0,
         secret=annotation(obj, SECRET_ANNOTATION),
         issued_at=_issued_at(request),
-        deleted_at=parse_time(deleted) if deleted else None,
+        deleted_at=parse_rfc3339(deleted) if deleted else None,
         seen=seen,
     )
 
@@ -161,7 +162,7 @@ def _issued_at(request: CertificateRequest) -> datetime | None:
     if not (request.object.get("status") or {}).get("certificate"):
         return None
     since = (find(request.conditions, "Ready") or {}).get("lastTransitionTime")
-    return parse_time(since) if since else request.created
+    return parse_rfc3339(since) if since else request.created
 
 
 class FanOut:

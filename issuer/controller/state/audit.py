@@ -15,9 +15,10 @@ from datetime import datetime
 
 import structlog
 
-from issuer.requests.conditions import bounded, rfc3339
+from issuer.requests.conditions import bounded
 from issuer.requests.request import BadSpec, Request
 from issuer.telemetry.tracing import NOTHING, Span
+from issuer.text import rfc3339
 
 log = structlog.get_logger(__name__)
 

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from issuer.duration import format_duration
-from issuer.requests.conditions import rfc3339
 from issuer.signing.outcomes import CAEndsTooSoon
+from issuer.text import rfc3339
 from issuer.x509.encoding.raw import EARLIEST
 from issuer.x509.verify import BEFORE_CA, DEFAULT_LIFE, SHORTEST_LIFE
 

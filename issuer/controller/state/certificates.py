@@ -14,9 +14,10 @@ from typing import Final
 
 from issuer.controller.state.stores import Store
 from issuer.kube.wire import Object
-from issuer.requests.conditions import is_true, parse_time
+from issuer.requests.conditions import is_true
 from issuer.requests.issuers import BUILT_IN, MAX_NAME, IssuerKey, IssuerKinds
 from issuer.telemetry.metrics import Row
+from issuer.text import parse_rfc3339
 
 KIND: Final = "Certificate"
 TOTALS: Final = (
@@ -152,4 +153,4 @@ class _Count:
 
 
 def _seconds(time: str | None) -> float | None:
-    return None if time is None else parse_time(time).timestamp()
+    return None if time is None else parse_rfc3339(time).timestamp()

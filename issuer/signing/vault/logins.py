@@ -19,12 +19,12 @@ from issuer.api.vault import (
     ServiceAccountRef,
     VaultSpec,
 )
-from issuer.requests.conditions import rfc3339
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import NO_KEY_PAIRS, References
 from issuer.signing.vault.reasons import VaultIssuerReason
+from issuer.text import rfc3339
 from issuer.vault.login.ambient import AmbientCredentials
 from issuer.vault.login.audiences import foreign_audience, own_audience
 from issuer.vault.login.aws import STS_AUDIENCE, AWSCredentials, AWSIdentity, region_of

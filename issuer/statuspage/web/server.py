@@ -24,6 +24,7 @@ from issuer.statuspage.web.live import Broadcaster, TooManyViewers
 from issuer.statuspage.web.sessions import COOKIE, Sessions
 from issuer.statuspage.web.tls import ServingCertificate
 from issuer.telemetry.address import is_loopback, parse_address
+from issuer.text import rfc3339
 
 log = structlog.get_logger(__name__)
 
@@ -218,7 +219,7 @@ class StatusServer:
             await self._authenticate(self._authenticator, request)
 
     def _message(self, changed: Mapping[str, str]) -> bytes:
-        at = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        at = rfc3339(self._now())
         return b"data: " + orjson.dumps({"at": at, "parts": dict(changed)}) + b"\n\n"
 
 

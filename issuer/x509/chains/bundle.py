@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from issuer.text import ascii_text
 from issuer.x509.certificates import (
     MAX_BUNDLE_BYTES,
     MAX_CERTIFICATES,
@@ -120,7 +121,7 @@ def which(block: Block, number: int) -> str:
     """Which certificate of a bundle it is: its position, and subject and fingerprint where they are known."""
     known = []
     if block.der and block.label in _LABELS:
-        subject = ascii(name_text(read_subject(block.der))[:200])[1:-1]
+        subject = ascii_text(name_text(read_subject(block.der)), 200)
         known = [*([subject] if subject else []), f"SHA-256 {hashlib.sha256(block.der).hexdigest()}"]
     return f"certificate {number}" + (f" ({', '.join(known)})" if known else "")
 

@@ -17,11 +17,12 @@ from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from issuer.text import rfc3339
 from issuer.x509.certificates import Certificate, basic_constraints, is_authority, public_key, usages
 from issuer.x509.chains.bundle import read_bundle, read_delivered, read_leaf
 from issuer.x509.chains.chain import build_chain, is_root, signed_by, signing_ca
 from issuer.x509.chains.constraints import violations
-from issuer.x509.describe import fingerprint, serial_hex, subject_text, time_text
+from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.encoding.raw import read_raw
 from issuer.x509.errors import ChainError, InvalidCertificate
 from tests import odd_certificates as odd
@@ -82,7 +83,7 @@ def test_one_odd_certificate_never_sinks_the_others(shape: str, as_root: bool) -
     for ca in bundle.certificates:  # what is told of a CA can be told
         assert len(fingerprint(ca)) == 64
         _ = (serial_hex(ca), subject_text(ca), is_authority(ca), public_key(ca), hash(ca))
-        assert time_text(ca.not_valid_before_utc) < time_text(ca.not_valid_after_utc)
+        assert rfc3339(ca.not_valid_before_utc) < rfc3339(ca.not_valid_after_utc)
         _ = ca.not_valid_after_utc - ca.not_valid_before_utc
 
 
@@ -340,7 +341,7 @@ def test_no_octet_that_is_changed_raises_anything_else(data: st.DataObject) -> N
         bundle = read_bundle(odd.pem(parts[1], parts[0]))
         chain = build_chain(read_leaf(odd.pem(parts[2])), bundle.certificates, NOW)
         list(violations(chain))
-        _ = [(subject_text(ca), serial_hex(ca), time_text(ca.not_valid_after_utc)) for ca in chain.cas]
+        _ = [(subject_text(ca), serial_hex(ca), rfc3339(ca.not_valid_after_utc)) for ca in chain.cas]
         signing_ca(bundle.certificates, NOW)
     except (InvalidCertificate, ChainError):
         pass
