@@ -13,6 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from issuer.controller.process.reason_labels import reason_labels
+from issuer.signing.vault.reasons import VAULT_REASONS
+
+REASON_LABELS = reason_labels([VAULT_REASONS])
+"""Reasons that a controller with the built-in backends may count."""
+
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
 

@@ -14,9 +14,13 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from issuer.telemetry.catalogue import CATALOGUE, PROCESS_SERIES, Described, most_series
+from issuer.controller.process.reason_labels import reason_labels
+from issuer.signing.vault.reasons import VAULT_REASONS
+from issuer.telemetry.catalogue import PROCESS_SERIES, Described, most_series, with_reasons
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
+REASONS = reason_labels([VAULT_REASONS])
+CATALOGUE = with_reasons(REASONS)
 _BLOCK = re.compile(r"<!-- made: ([\w-]+) -->\n.*?<!-- made: end -->", re.DOTALL)
 
 
@@ -48,11 +52,12 @@ def values() -> str:
 
 def count() -> str:
     """The sum over all metrics."""
-    base = most_series(0, 0)
-    issuer, policy = most_series(1, 0) - base, most_series(0, 1) - base
+    base = most_series(0, 0, REASONS)
+    issuer, policy = most_series(1, 0, REASONS) - base, most_series(0, 1, REASONS) - base
+    small, large = most_series(1, 1, REASONS), most_series(50, 100, REASONS)
     return (
         f"```text\n{base} + {_times(issuer)}I + {_times(policy)}P\n```\n\n"
-        f"That is {most_series(1, 1)} with one issuer and one policy, and {most_series(50, 100)} with 50 "
+        f"That is {small} with one issuer and one policy, and {large} with 50 "
         f"issuers and 100 policies ({PROCESS_SERIES} of them are prometheus-client's own `process_*` and "
         "`python_gc_*`).\n"
     )

@@ -8,12 +8,12 @@ requesters and the namespaces of either are never labels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from typing import Final, Literal
 
-from issuer.telemetry.label_values import DENIALS, DIFFERENCES, FAILURES, PUT_OFFS, STAGES, WATCHED, YES_NO
+from issuer.telemetry.label_values import DIFFERENCES, OTHER, STAGES, WATCHED, YES_NO, ReasonLabels
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 Values = tuple[str, ...]
@@ -108,16 +108,7 @@ CATALOGUE: Final = (
         "counter",
         "Requests answered, by outcome and reason.",
         REQUESTS,
-        {
-            "outcome": ("issued", "denied", "failed"),
-            "reason": ("Issued", *dict.fromkeys((*DENIALS, *FAILURES))),
-        },
-        children=1 + len(DENIALS) + len(FAILURES),
-        zero=(
-            ("issued", "Issued"),
-            *(("denied", reason) for reason in DENIALS),
-            *(("failed", reason) for reason in FAILURES),
-        ),
+        {"outcome": ("issued", "denied", "failed"), "reason": ("Issued", OTHER)},
     ),
     Described(
         "vault_issuer_request_answer_seconds",
@@ -131,7 +122,7 @@ CATALOGUE: Final = (
         "counter",
         "Attempts that ended without an answer, by reason; the request stays pending.",
         REQUESTS,
-        {"reason": PUT_OFFS},
+        {"reason": (OTHER,)},
     ),
     Described(
         "vault_issuer_requests_open",
@@ -457,9 +448,35 @@ def find(name: str) -> Described:
     return _BY_NAME[name]
 
 
-def most_series(issuers: int, policies: int) -> int:
-    """Series of one process at most, whatever is asked of it."""
-    return PROCESS_SERIES + sum(one.most(issuers, policies) for one in CATALOGUE)
+def with_reasons(reasons: ReasonLabels) -> tuple[Described, ...]:
+    """Return the catalogue of a controller whose requests end and wait for these reasons.
+
+    In `CATALOGUE` itself, labels of reasons hold `OTHER` alone.
+    """
+    made = {one.name: one for one in (_requests(reasons), _put_off(reasons))}
+    return tuple(made.get(one.name, one) for one in CATALOGUE)
+
+
+def _requests(reasons: ReasonLabels) -> Described:
+    denials, failures = sorted(reasons.denials), (*sorted(reasons.failures), OTHER)
+    zero = (
+        ("issued", "Issued"),
+        *(("denied", reason) for reason in denials),
+        *(("failed", reason) for reason in failures),
+    )
+    bare = find("vault_issuer_requests_total")
+    labels = {**bare.labels, "reason": ("Issued", *dict.fromkeys((*denials, *failures)))}
+    return replace(bare, labels=labels, children=len(zero), zero=zero)
+
+
+def _put_off(reasons: ReasonLabels) -> Described:
+    bare = find("vault_issuer_request_attempts_put_off_total")
+    return replace(bare, labels={"reason": (*sorted(reasons.retries), OTHER)})
+
+
+def most_series(issuers: int, policies: int, reasons: ReasonLabels) -> int:
+    """Return the number of series of one process at most, whatever is asked of it."""
+    return PROCESS_SERIES + sum(one.most(issuers, policies) for one in with_reasons(reasons))
 
 
 _BY_NAME: Final = {one.name: one for one in CATALOGUE}

@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 OTHER: Final = "Other"
 """Stands for any reason that isn't listed, so that no text from elsewhere becomes a series."""
 
-DENIALS: Final = ("Denied", "InvalidName")
-FAILURES: Final = (
-    "CAExpiresTooSoon",
-    "CAFlagsContradict",
-    "CARequestsNotAllowed",
-    "DeniedReference",
-    "ErrorParseDuration",
-    "InvalidAnnotation",
-    "InvalidDuration",
-    "InvalidName",
-    "InvalidRequest",
-    "InvalidSignerName",
-    "NameConstraintsNotIssued",
-    "NoCertificateAuthority",
-    "NotAsAsked",
-    "PathLengthTooLong",
-    "PolicyDenied",
-    "RefusedByVault",
-    OTHER,
-)
-PUT_OFFS: Final = (
-    "InternalError",
-    "IssuerNotReady",
-    "KubernetesUnavailable",
-    "LeaseNotHeld",
-    "PermissionDenied",
-    "RevocationForbidden",
-    "StatusWriteRefused",
-    "VaultRateLimited",
-    "VaultUnavailable",
-    OTHER,
-)
+
+@dataclass(frozen=True, slots=True)
+class ReasonLabels:
+    """Reasons that requests may end or wait for, which the packages above this one define.
+
+    Attributes:
+        denials: of requests that are denied.
+        failures: of requests that fail.
+        retries: of attempts that end without an answer.
+    """
+
+    denials: frozenset[str] = frozenset()
+    failures: frozenset[str] = frozenset()
+    retries: frozenset[str] = frozenset()
+
+    def failure(self, reason: str) -> str:
+        """Return the label of a failure for this reason."""
+        return reason if reason in self.failures else OTHER
+
+    def retry(self, reason: str) -> str:
+        """Return the label of an attempt that ended without an answer for this reason."""
+        return reason if reason in self.retries else OTHER
+
+
 DIFFERENCES: Final = (
     "CADropped",
     "CANotAsked",

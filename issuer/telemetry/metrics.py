@@ -12,17 +12,23 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from issuer import __version__
-from issuer.telemetry.catalogue import Described, find
-from issuer.telemetry.label_values import FAILURES, OTHER, PUT_OFFS
+from issuer.telemetry.catalogue import Described, find, with_reasons
+from issuer.telemetry.label_values import ReasonLabels
 
 Row = tuple[tuple[str, ...], Sequence[float | None]]
 """The values of the labels, and one value for each metric of a table; None where it has no series."""
 
 
 class Metrics:
-    """Every metric of one controller, in a registry of its own."""
+    """Every metric of one controller, in a registry of its own.
 
-    def __init__(self) -> None:
+    A reason that is not among `reasons` is counted as `Other`, so that no text from elsewhere becomes a
+    series.
+    """
+
+    def __init__(self, reasons: ReasonLabels = ReasonLabels()) -> None:  # noqa: B008 - it is frozen
+        self._reasons = reasons
+        self._catalogue = {one.name: one for one in with_reasons(reasons)}
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -51,13 +57,12 @@ class Metrics:
 
     def answered(self, outcome: str, reason: str) -> None:
         """A request got its final answer."""
-        if outcome == "failed" and reason not in FAILURES:
-            reason = OTHER
-        self.answers.labels(outcome, reason).inc()
+        label = self._reasons.failure(reason) if outcome == "failed" else reason
+        self.answers.labels(outcome, label).inc()
 
     def put_off(self, reason: str) -> None:
         """An attempt ended without an answer."""
-        self.attempts_put_off.labels(reason if reason in PUT_OFFS else OTHER).inc()
+        self.attempts_put_off.labels(self._reasons.retry(reason)).inc()
 
     def logged_in(self, result: str, seconds: float) -> None:
         """A login to Vault ended, by its ``result``."""
@@ -82,7 +87,7 @@ class Metrics:
         self.decisions.remove_by_labels({"policy": name})
 
     def _counter(self, name: str) -> Counter:
-        one = find(name)
+        one = self._catalogue[name]
         counter = Counter(one.name, one.told, tuple(one.labels), registry=self.registry)
         for values in one.from_start:
             counter.labels(*values)

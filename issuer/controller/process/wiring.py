@@ -27,6 +27,7 @@ from issuer.controller.issuers.reconciler import BuildSigner, IssuerReconciler
 from issuer.controller.leadership.ownership import Ownership
 from issuer.controller.process import gauges
 from issuer.controller.process.options import ControllerOptions
+from issuer.controller.process.reason_labels import reason_labels
 from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.rights import RevocationRights
@@ -65,7 +66,7 @@ from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey
 from issuer.signing.signer import Signer
 from issuer.signing.vault.credentials import CredentialReader, Credentials
-from issuer.signing.vault.reasons import VaultOutage
+from issuer.signing.vault.reasons import VAULT_REASONS, VaultOutage
 from issuer.signing.vault.signer import VaultSigner
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.metrics import Metrics
@@ -119,7 +120,7 @@ class Components:
         self.options = options
         self.client = client
         self.ownership = ownership
-        self.metrics = Metrics()
+        self.metrics = Metrics(reason_labels([VAULT_REASONS]))
         self.defects = Defects(self.metrics)
         self.fair_queue = parted(self._place, options.workers)
         self.requests: WorkQueue[RequestKey] = WorkQueue(self.fair_queue, longest=_REQUEST_BACKOFF)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from benchmarks import load
 from benchmarks.api import Api, Object
-from issuer.telemetry.catalogue import CATALOGUE, most_series
+from issuer.telemetry.catalogue import most_series, with_reasons
 from testbed import certmanager
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess, grant_issuer_access
 from testbed.samples import EVERYBODY, use_binding
 from testbed.samples import policy as policy_object
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
+from tests.builders import REASON_LABELS
 from tests.integration.support.common import (
     cluster_issuer_with_token,
     delete_all,
@@ -144,9 +145,9 @@ def unbounded(seen: Seen) -> list[tuple[str, str, str]]:
     """Series with a label's value that is neither the code's nor of an issuer or policy that is there."""
     names = {"kind": {"VaultClusterIssuer", "VaultIssuer", ""}, "name": {ISSUER, TENANT, ""}}
     names |= {"namespace": {"cardinality-000", ""}, "policy": {POLICY, ""}}
-    wrong = []
+    wrong, catalogue = [], with_reasons(REASON_LABELS)
     for series, labels in seen.series:
-        entry = next((one for one in CATALOGUE if series in _suffixed(one.name, one.kind)), None)
+        entry = next((one for one in catalogue if series in _suffixed(one.name, one.kind)), None)
         if entry is None:
             if not series.startswith(("process_", "python_gc_")):
                 wrong.append((series, "", ""))
@@ -164,7 +165,7 @@ def _suffixed(name: str, kind: str) -> set[str]:
 
 def most() -> int:
     """What the arithmetic allows here."""
-    return most_series(ISSUERS, POLICIES)
+    return most_series(ISSUERS, POLICIES, REASON_LABELS)
 
 
 def clear(bed: Testbed, namespaces: int) -> None:

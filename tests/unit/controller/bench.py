@@ -30,7 +30,7 @@ from issuer.requests.kinds import KINDS
 from issuer.requests.request import RequestKey
 from issuer.telemetry.metrics import Metrics
 from testbed.samples import everything_policy
-from tests.builders import NOW, approved, certificate_request, issuer_object
+from tests.builders import NOW, REASON_LABELS, approved, certificate_request, issuer_object
 from tests.ca import TestCA
 from tests.unit.controller.fakes import ScriptedKube, ScriptedSigner, SilentRecorder
 
@@ -78,7 +78,7 @@ class Bench:
         self.ca = ca
         self.kube = ScriptedKube()
         self.signer = ScriptedSigner()
-        self.metrics = Metrics()
+        self.metrics = Metrics(REASON_LABELS)
         self.defects = Defects(self.metrics)
         self.queue: WorkQueue[RequestKey] = WorkQueue()
         self.issuer_queue: WorkQueue[IssuerKey] = WorkQueue()

@@ -19,14 +19,16 @@ from issuer.controller.issuance.delivery import Cause
 from issuer.controller.leadership.ownership import Alone
 from issuer.controller.leadership.replica import ShardedReplica
 from issuer.controller.process.options import ControllerOptions
+from issuer.controller.process.reason_labels import reason_labels
 from issuer.controller.process.wiring import Components
 from issuer.controller.revocation.plan import Result
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
+from issuer.controller.state.reasons import ControllerDenial, ControllerFailure, ControllerRetry
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.policy.decision import PolicyVerdict
+from issuer.reasons import FailureReason
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.reasons import RequestFailure
 from issuer.signing.reasons import Reasons, SigningFailure, SigningRetry
@@ -34,9 +36,9 @@ from issuer.signing.vault.reasons import VaultFailure, VaultRetry
 from issuer.telemetry import catalogue
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.catalogue import CATALOGUE, Described, find, most_series
-from issuer.telemetry.label_values import FAILURES, OTHER, PUT_OFFS
+from issuer.telemetry.label_values import OTHER
 from issuer.telemetry.metrics import Metrics
-from tests.builders import issuer_object
+from tests.builders import REASON_LABELS, issuer_object
 from tests.unit.controller.bench import with_meta
 from tests.unit.controller.fakes import ScriptedKube
 from tools.metrics_page import PAGE, filled, main, series
@@ -106,11 +108,11 @@ def test_nothing_has_a_created_series() -> None:
 
 def test_the_series_of_an_idle_controller_are_fewer_than_its_arithmetic_says() -> None:
     count = sum(len(family.samples) for family in components().metrics.registry.collect())
-    assert 0 < count <= most_series(0, 0)
+    assert 0 < count <= most_series(0, 0, REASON_LABELS)
 
 
 def test_counters_of_few_words_begin_at_0_so_that_the_first_event_is_an_increase() -> None:
-    registry = Metrics().registry
+    registry = Metrics(REASON_LABELS).registry
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"{OURS}{name}_total", labels)
@@ -176,22 +178,36 @@ def words(made_by: str, *files: str) -> Iterator[str]:
                         yield word
 
 
-def test_every_reason_why_a_request_fails_is_listed() -> None:
-    assert {*_reasons.failures, OTHER} == set(FAILURES)
+def test_every_reason_of_the_layers_and_the_backend_is_a_label() -> None:
+    metrics = Metrics(REASON_LABELS)
+    failures = (RequestFailure, SigningFailure, ControllerFailure, VaultFailure)
+    retries = (SigningRetry, ControllerRetry, VaultRetry)
+
+    def value(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"{OURS}{name}", labels)
+
+    for reason in (reason for enum in failures for reason in enum):
+        metrics.answered("failed", reason)
+        assert value("requests_total", outcome="failed", reason=reason) == 1
+    for retry in (reason for enum in retries for reason in enum):
+        metrics.put_off(retry)
+        assert value("request_attempts_put_off_total", reason=retry) == 1
+    for denial in ControllerDenial:
+        assert value("requests_total", outcome="denied", reason=denial) == 0
 
 
-def test_every_reason_why_an_attempt_is_put_off_is_listed() -> None:
-    assert {*_reasons.retries, OTHER} == set(PUT_OFFS)
+def test_a_backend_from_outside_brings_its_own_reasons() -> None:
+    class OddFailure(FailureReason):
+        ODD = "OddCA"
 
-
-_reasons = Reasons.of(
-    *(RequestFailure, SigningFailure, ControllerFailure, VaultFailure),
-    *(SigningRetry, ControllerRetry, VaultRetry),
-)
+    metrics = Metrics(reason_labels([Reasons.of(OddFailure)]))
+    metrics.answered("failed", OddFailure.ODD)
+    labels = {"outcome": "failed", "reason": "OddCA"}
+    assert metrics.registry.get_sample_value(f"{OURS}requests_total", labels) == 1
 
 
 def test_a_reason_from_elsewhere_is_counted_as_other() -> None:
-    metrics = Metrics()
+    metrics = Metrics(REASON_LABELS)
     for number in range(100):
         metrics.answered("failed", f"Made{number}")
         metrics.put_off(f"Made{number}")

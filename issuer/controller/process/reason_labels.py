@@ -1,0 +1,20 @@
+"""Reasons that become labels of metrics: those of requests, of the controller, and of its backends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from issuer.controller.state.reasons import CONTROLLER_REASONS, ControllerDenial
+from issuer.requests.reasons import RequestFailure
+from issuer.signing.reasons import SIGNING_REASONS, Reasons
+from issuer.telemetry.label_values import ReasonLabels
+
+
+def reason_labels(backends: Iterable[Reasons]) -> ReasonLabels:
+    """Return what the metrics of a controller with these backends may say."""
+    layers = (Reasons.of(RequestFailure), SIGNING_REASONS, CONTROLLER_REASONS, *backends)
+    return ReasonLabels(
+        denials=frozenset(reason.value for reason in ControllerDenial),
+        failures=frozenset(reason for layer in layers for reason in layer.failures),
+        retries=frozenset(reason for layer in layers for reason in layer.retries),
+    )
