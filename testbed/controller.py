@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from issuer.kube.auth.credentials import SERVICE_ACCOUNT_VARIABLE
+from issuer.cluster import SERVICE_ACCOUNT_VARIABLE
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.errors import TestbedError
 from testbed.kube import load

@@ -128,9 +128,9 @@ def read_roots(path: Path | None) -> str:
 
 
 async def _run(target: Target, kubeconfig: str | None, context: str | None, output: OutputFormat) -> int:
+    from issuer.cluster import connect
     from issuer.controller.canary.probe import Probe, ProbeObserver
     from issuer.controller.canary.request import CLI
-    from issuer.kube.client import connect
 
     told = _Told(output)
     client = await connect(kubeconfig, context)

@@ -34,8 +34,8 @@ def complete_requests(ctx: typer.Context, incomplete: str) -> list[str]:
 async def _names(
     incomplete: str, namespace: str | None, kubeconfig: str | None, context: str | None
 ) -> list[str]:
+    from issuer.cluster import find_namespace
     from issuer.inspection.target import names
-    from issuer.kube.auth.credentials import find_namespace
     from issuer.manifests.cluster import open_client
 
     where = namespace or find_namespace(kubeconfig, context)

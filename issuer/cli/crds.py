@@ -63,7 +63,7 @@ def crds(
 
 async def _apply(manager: str, kubeconfig: str | None, context: str | None) -> None:
     from issuer.api.crd import custom_resource_definitions
-    from issuer.kube.client import connect
+    from issuer.cluster import connect
     from issuer.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 
     client = await connect(kubeconfig, context)

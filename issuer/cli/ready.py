@@ -106,7 +106,7 @@ async def _wait(
     wanted: Wanted, timeout: float, kubeconfig: str | None, context: str | None
 ) -> dict[str, str]:
     """What isn't ready when the time is over, with the reason."""
-    from issuer.kube.client import connect
+    from issuer.cluster import connect
 
     asks_cluster = bool(wanted.leases or wanted.issuers)
     client = await connect(kubeconfig, context) if asks_cluster else None
@@ -159,7 +159,7 @@ async def _lease_trouble(client: KubeClient, where: str) -> str | None:
 
 async def _issuer_trouble(client: KubeClient, name: str) -> str | None:
     from issuer.kube.errors import KubeError
-    from issuer.kube.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
+    from issuer.requests.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
 
     kind, *where = name.split("/")
     try:

@@ -17,10 +17,11 @@ from issuer.explain.review_input import ReviewInput
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
-from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES, NAMESPACES, Resource
+from issuer.kube.resources import NAMESPACES, Resource
 from issuer.manifests.cluster import open_client
 from issuer.manifests.errors import BadInput
 from issuer.manifests.requester import Requester
+from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 
 _SELF_SUBJECT_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", namespaced=False)
 RIGHTS: Final = (

@@ -13,12 +13,12 @@ from issuer.api.group import GROUP
 from issuer.inspection.leases import controllers
 from issuer.inspection.progress import State, progress_of, ready_json, text_of, time_of
 from issuer.inspection.reading import Reader
-from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.kube.wire import Object
 from issuer.requests.issuers import BUILT_IN
 from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import BadSpec, Request
+from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.text import rfc3339
 
 SHOWN: Final = 10

@@ -6,17 +6,18 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from issuer.cluster import find_namespace
 from issuer.inspection.reading import Reader
-from issuer.kube.auth.credentials import find_namespace
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import ConfigError, NotFound
-from issuer.kube.resources import CERTIFICATE_REQUESTS, CERTIFICATES, Resource
+from issuer.kube.resources import Resource
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import Request
+from issuer.requests.resources import CERTIFICATE_REQUESTS, CERTIFICATES
 
 CERTIFICATE: Final = "Certificate"
 CERTIFICATE_NAME: Final = "cert-manager.io/certificate-name"

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import aiohttp
 import orjson
 
-from issuer.kube.auth.credentials import AccessSource, find_source
+from issuer.kube.auth.credentials import AccessSource
 from issuer.kube.errors import (
     AnswerTooLarge,
     Forbidden,
@@ -70,15 +70,8 @@ class ServiceAccountToken:
     expires: str
 
 
-async def connect(
-    kubeconfig: str | None = None, context: str | None = None, *, timeout: float = 30.0, connections: int = 64
-) -> KubeClient:
-    """A client for `kubeconfig`, or what `find_source` finds. Raises ConfigError."""
-    return await KubeClient.open(find_source(kubeconfig, context), timeout=timeout, connections=connections)
-
-
 class KubeClient:
-    """Talks to one API server over one pool of connections. Made by `connect` or `open`; close it."""
+    """Talks to one API server over one pool of connections. Made by `open`; close it."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
@@ -90,7 +83,7 @@ class KubeClient:
         *,
         timeout: float = 30.0,
         connections: int = 64,
-        user_agent: str = "vault-issuer",
+        user_agent: str,
     ) -> KubeClient:
         """Load the credentials and make the pool; nothing is sent yet. `timeout` is for a call, in s."""
         access = await source.load()
@@ -158,10 +151,11 @@ class KubeClient:
         body: Object,
         namespace: str | None = None,
         *,
+        manager: str,
         dry_run: bool = False,
     ) -> Object:
         """JSON merge patch of one object; a resourceVersion in it guards against lost updates (Conflict)."""
-        query = {"fieldManager": "vault-issuer", "fieldValidation": "Strict"} | _dry(dry_run)
+        query = {"fieldManager": manager, "fieldValidation": "Strict"} | _dry(dry_run)
         url = _url(resource.path(namespace, name), query)
         return await self._call("PATCH", url, body, content_type="application/merge-patch+json")
 

@@ -106,7 +106,7 @@ class _Backlog:
 
 
 class EventRecorder:
-    """Records events of `component` (a qualified name such as `vault-issuer.io/controller`).
+    """Records events of `component` (a qualified name such as `example.com/controller`).
 
     `warning` and `normal` only queue; `run` writes until cancelled; `flush` writes what is queued, for a
     graceful stop.

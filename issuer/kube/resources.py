@@ -1,4 +1,4 @@
-"""Where objects live: group, version and plural, turned into URL paths.
+"""API resources: group, version and plural, turned into URL paths; and those of Kubernetes itself.
 
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 """
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from issuer.api import group as own
 from issuer.kube.errors import Invalid
 
 _MAX_SEGMENT: Final = 253  # the longest object name Kubernetes has (a DNS subdomain)
@@ -59,13 +58,6 @@ def _segment(value: str, what: str) -> str:
     return quote(value, safe="")
 
 
-CERTIFICATE_REQUESTS: Final = Resource("cert-manager.io", "v1", "certificaterequests", namespaced=True)
-CERTIFICATE_SIGNING_REQUESTS: Final = Resource(
-    "certificates.k8s.io", "v1", "certificatesigningrequests", namespaced=False
-)
-CERTIFICATES: Final = Resource("cert-manager.io", "v1", "certificates", namespaced=True)
-VAULT_ISSUERS: Final = Resource(own.GROUP, own.VERSION, "vaultissuers", namespaced=True)
-VAULT_CLUSTER_ISSUERS: Final = Resource(own.GROUP, own.VERSION, "vaultclusterissuers", namespaced=False)
 SECRETS: Final = Resource("", "v1", "secrets", namespaced=True)
 SERVICE_ACCOUNTS: Final = Resource("", "v1", "serviceaccounts", namespaced=True)
 PODS: Final = Resource("", "v1", "pods", namespaced=True)
@@ -87,7 +79,6 @@ CLUSTER_ROLES: Final = Resource("rbac.authorization.k8s.io", "v1", "clusterroles
 CLUSTER_ROLE_BINDINGS: Final = Resource(
     "rbac.authorization.k8s.io", "v1", "clusterrolebindings", namespaced=False
 )
-CERTIFICATE_REQUEST_POLICIES: Final = Resource(own.GROUP, own.VERSION, own.POLICY_PLURAL, namespaced=False)
 CUSTOM_RESOURCE_DEFINITIONS: Final = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from issuer.kube.client import KubeClient, connect
+from issuer.cluster import connect
+from issuer.kube.client import KubeClient
 from issuer.kube.errors import ConfigError
 from issuer.manifests.errors import BadInput
 

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from issuer.duration import parse_duration
-from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
+from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.requests import status
 from issuer.requests.conditions import bounded, find
 from issuer.requests.issuers import MAX_NAME, IssuerKey
 from issuer.requests.request import BadSpec, Request
+from issuer.requests.resources import CERTIFICATE_REQUESTS
 
 
 @dataclass(frozen=True)

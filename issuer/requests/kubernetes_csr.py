@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 from issuer.duration import parse_duration
-from issuer.kube.resources import CERTIFICATE_SIGNING_REQUESTS, Resource
+from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.requests.conditions import bounded, is_true
 from issuer.requests.issuers import IssuerKey, IssuerKind
 from issuer.requests.reasons import RequestFailure
 from issuer.requests.request import BadSpec, Request
+from issuer.requests.resources import CERTIFICATE_SIGNING_REQUESTS
 from issuer.text import rfc3339
 from issuer.x509.extensions import asked_constraints
 from issuer.x509.request import CertificateSigningRequest

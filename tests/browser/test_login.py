@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from issuer.kube.client import connect
+from issuer.cluster import connect
 from issuer.statuspage.web.auth import PATH, ApiReviewer, Authenticator
 from issuer.statuspage.web.live import Broadcaster
 from issuer.statuspage.web.server import StatusServer

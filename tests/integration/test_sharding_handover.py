@@ -17,10 +17,11 @@ from issuer.controller.leadership.assignment import shard_of
 from issuer.controller.leadership.shard import Phase, Shard
 from issuer.kube.client import KubeClient, Page
 from issuer.kube.errors import Unavailable
-from issuer.kube.resources import CERTIFICATE_REQUESTS, Resource
+from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import RequestKey
+from issuer.requests.resources import CERTIFICATE_REQUESTS
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout

@@ -16,12 +16,12 @@ from issuer.controller.state.stores import Store
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.kube.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.kube.wire import Object
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import selects
 from issuer.requests.conditions import bounded, says, with_condition
+from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 
 log = structlog.get_logger(__name__)
 

@@ -18,9 +18,9 @@ from issuer.controller.canary.request import CONTROLLER, LABEL, new_request
 from issuer.controller.canary.target import Target
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound, Unavailable
-from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import bounded, find
+from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.chains.chain import Chain
 from issuer.x509.verify import RequestedCertificate

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.api.group import GROUP
 from issuer.controller.canary.target import Target
 from issuer.duration import format_seconds
-from issuer.kube.resources import CERTIFICATE_REQUESTS
+from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.x509.request import decode_request
 from issuer.x509.verify import RequestedCertificate
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from issuer import __version__
+from issuer.cluster import connect
 from issuer.controller.process.manager import Manager
 from issuer.controller.process.options import ControllerOptions, OptionsError
 from issuer.controller.scheduling.checks import Part
 from issuer.controller.scheduling.lookups import ControllerLoop
-from issuer.kube.client import connect
 
 if TYPE_CHECKING:
     from issuer.telemetry.otlp import Traces  # an extra, which need not be installed

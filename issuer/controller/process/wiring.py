@@ -46,24 +46,20 @@ from issuer.kube.events import EventRecorder
 from issuer.kube.queues.fairqueue import QueueKey
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.reflector import Reflector
-from issuer.kube.resources import (
-    CERTIFICATE_REQUEST_POLICIES,
-    CERTIFICATE_REQUESTS,
-    CERTIFICATE_SIGNING_REQUESTS,
-    CERTIFICATES,
-    CLUSTER_ROLE_BINDINGS,
-    CLUSTER_ROLES,
-    NAMESPACES,
-    ROLE_BINDINGS,
-    ROLES,
-    VAULT_CLUSTER_ISSUERS,
-    VAULT_ISSUERS,
-)
+from issuer.kube.resources import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, NAMESPACES, ROLE_BINDINGS, ROLES
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey
+from issuer.requests.resources import (
+    CERTIFICATE_REQUEST_POLICIES,
+    CERTIFICATE_REQUESTS,
+    CERTIFICATE_SIGNING_REQUESTS,
+    CERTIFICATES,
+    VAULT_CLUSTER_ISSUERS,
+    VAULT_ISSUERS,
+)
 from issuer.signing.signer import Signer
 from issuer.signing.vault.credentials import CredentialReader, Credentials
 from issuer.signing.vault.reasons import VAULT_REASONS, VaultOutage

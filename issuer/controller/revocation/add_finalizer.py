@@ -17,9 +17,9 @@ from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.state.reasons import ControllerRetry
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict
-from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import Request
+from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.signing.outcomes import Retry
 
 # Requests marked and not signed yet are few; one forgotten is only marked again.

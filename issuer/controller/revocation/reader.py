@@ -13,10 +13,11 @@ from issuer.controller.revocation.reasons import NotRevokedReason
 from issuer.controller.revocation.store import Record
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, Invalid, KubeError, NotFound
-from issuer.kube.resources import CERTIFICATE_REQUESTS, CERTIFICATES, SECRETS
+from issuer.kube.resources import SECRETS
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import is_true
 from issuer.requests.request import RequestKey
+from issuer.requests.resources import CERTIFICATE_REQUESTS, CERTIFICATES
 from issuer.x509.certificates import Certificate, public_key, write_certificates
 from issuer.x509.chains.bundle import read_leaf
 from issuer.x509.describe import serial_hex

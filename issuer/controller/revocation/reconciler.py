@@ -24,11 +24,11 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.reasons import Reason
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
+from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.signing.outcomes import NotRevoked, Retry, SigningError
 from issuer.signing.signer import Revoker
 from issuer.telemetry.metrics import Metrics

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from issuer.cluster import connect
 from issuer.controller.revocation.finalizer import has_finalizer, without_finalizer
-from issuer.kube.client import KubeClient, connect
+from issuer.kube.client import KubeClient
 from issuer.kube.errors import ConfigError, Conflict, Forbidden, KubeError, NotFound
-from issuer.kube.resources import CERTIFICATE_REQUESTS
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.resources import CERTIFICATE_REQUESTS
 
 _CONFLICTS: Final = 5
 _RIGHTS: Final = (

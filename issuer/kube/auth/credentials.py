@@ -24,9 +24,7 @@ from urllib.parse import urlsplit
 from issuer.kube.errors import ConfigError
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds `token` and `ca.crt`, unless SERVICE_ACCOUNT_VARIABLE names another directory."""
-
-SERVICE_ACCOUNT_VARIABLE: Final = "VAULT_ISSUER_SERVICE_ACCOUNT_DIR"
+"""Directory of `token`, `ca.crt` and `namespace` in a pod."""
 
 FILES_GOOD_FOR: Final = 60.0
 """Seconds until token and certificate files are read again; kubelet replaces a token at 80 % of its life."""
@@ -63,31 +61,26 @@ class ChosenSource(AccessSource, Protocol):
         ...
 
 
-def find_source(kubeconfig: str | None = None, context: str | None = None) -> ChosenSource:
-    """The source: `kubeconfig`, else `$KUBECONFIG`, else the pod's own files, else `~/.kube/config`."""
+def find_source(
+    kubeconfig: str | None = None, context: str | None = None, service_account: Path = SERVICE_ACCOUNT
+) -> ChosenSource:
+    """Choose `kubeconfig`, else `$KUBECONFIG`, else in a pod the files in `service_account`, else
+    `~/.kube/config`."""
     path = kubeconfig or os.environ.get("KUBECONFIG")
     if not path and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return InCluster()
+        return InCluster(service_account)
     # Only where there is a kubeconfig: its library takes 11 MB and a tenth of a second of every pod's start.
     from issuer.kube.auth.kubeconfig import KubeConfigFile
 
     return KubeConfigFile(path or "~/.kube/config", context)
 
 
-def find_namespace(kubeconfig: str | None = None, context: str | None = None) -> str:
-    """The namespace that commands are about where none is named: the source's, else `default`.
-
-    Raises ConfigError.
-    """
-    return find_source(kubeconfig, context).namespace() or "default"
-
-
 class InCluster:
-    """The ServiceAccount files of a pod; `directory` and `environ` serve processes outside one."""
+    """A pod's ServiceAccount: files in `directory`, and the API server's address in `environ`."""
 
-    def __init__(self, directory: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, directory: Path = SERVICE_ACCOUNT, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
-        self._directory = directory or Path(self._environ.get(SERVICE_ACCOUNT_VARIABLE) or SERVICE_ACCOUNT)
+        self._directory = directory
         self._contexts = Contexts()
 
     async def load(self) -> Access:

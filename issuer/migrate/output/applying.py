@@ -16,15 +16,17 @@ from issuer.api.group import (
     POLICY_KIND,
     POLICY_PLURAL,
 )
+from issuer.cluster import NAME
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
-from issuer.kube.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS, Resource
+from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.manifests.errors import BadInput
 from issuer.migrate.plan import Plan, PlanStep
 from issuer.migrate.read.inventory import inner
 from issuer.migrate.steps.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
 from issuer.migrate.steps.references import ISSUER_KIND as KIND_ANNOTATION
+from issuer.requests.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
 
 MANAGER: Final = "vault-issuer-migrate"
 _POLL_SECONDS: Final = 1.0
@@ -92,7 +94,8 @@ async def _write(client: KubeClient, step: PlanStep, *, dry_run: bool) -> None:
     metadata = manifest["metadata"]
     patch = dict(_difference(manifest))
     patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": step.version}
-    await client.patch(resource, metadata["name"], patch, metadata.get("namespace"), dry_run=dry_run)
+    namespace = metadata.get("namespace")
+    await client.patch(resource, metadata["name"], patch, namespace, manager=NAME, dry_run=dry_run)
 
 
 def resource_of(manifest: Mapping[str, Any]) -> Resource:

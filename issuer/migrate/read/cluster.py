@@ -15,6 +15,7 @@ from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
 from issuer.migrate.options import Options
 from issuer.migrate.plan import CLUSTER, Note, todo
+from issuer.requests import resources
 
 _CERT_MANAGER: Final = "cert-manager.io"
 _RBAC: Final = "rbac.authorization.k8s.io"
@@ -27,7 +28,7 @@ _NEEDED: Final = (
 )
 _WANTED: Final = (
     ("Certificate", Resource(_CERT_MANAGER, "v1", "certificates", namespaced=True)),
-    ("CertificateRequest", known.CERTIFICATE_REQUESTS),
+    ("CertificateRequest", resources.CERTIFICATE_REQUESTS),
     (
         "CertificateRequestPolicy",
         Resource("policy.cert-manager.io", "v1alpha1", "certificaterequestpolicies", namespaced=False),
@@ -46,9 +47,9 @@ _WANTED: Final = (
     ),
 )
 _OURS: Final = (
-    ("VaultIssuer", known.VAULT_ISSUERS),
-    ("VaultClusterIssuer", known.VAULT_CLUSTER_ISSUERS),
-    ("CertificateRequestPolicy", known.CERTIFICATE_REQUEST_POLICIES),
+    ("VaultIssuer", resources.VAULT_ISSUERS),
+    ("VaultClusterIssuer", resources.VAULT_CLUSTER_ISSUERS),
+    ("CertificateRequestPolicy", resources.CERTIFICATE_REQUEST_POLICIES),
 )
 
 

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from issuer.cluster import connect
 from issuer.controller.process.manager import Manager
 from issuer.controller.process.options import ControllerOptions
-from issuer.kube.client import KubeClient, connect
+from issuer.kube.client import KubeClient
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.servers.allowed import AllowedServers

@@ -181,7 +181,7 @@ async def running() -> AsyncIterator[FakeApi]:
 @asynccontextmanager
 async def client_of(api: FakeApi, timeout: float = 5.0) -> AsyncIterator[KubeClient]:
     """A client of that server, closed at the end."""
-    client = await KubeClient.open(Fixed(api.client_access()), timeout=timeout)
+    client = await KubeClient.open(Fixed(api.client_access()), timeout=timeout, user_agent="test")
     try:
         yield client
     finally:

@@ -13,7 +13,8 @@ from issuer.kube import client as module
 from issuer.kube import errors
 from issuer.kube.auth.credentials import Access
 from issuer.kube.client import KubeClient
-from issuer.kube.resources import CERTIFICATE_REQUESTS, SECRETS, SERVICE_ACCOUNTS, VAULT_CLUSTER_ISSUERS
+from issuer.kube.resources import SECRETS, SERVICE_ACCOUNTS
+from issuer.requests.resources import CERTIFICATE_REQUESTS, VAULT_CLUSTER_ISSUERS
 from tests.unit.kube.fake_api import (
     FakeApi,
     client_of,
@@ -55,7 +56,7 @@ async def test_writes_go_to_the_path_the_object_names(api: FakeApi, client: Kube
 async def test_patches_say_what_they_are_and_may_be_tried_out(api: FakeApi, client: KubeClient) -> None:
     body = thing("a", "1")
     api.on("PATCH", ONE, json({}), json({}))
-    await client.patch(CERTIFICATE_REQUESTS, "a", {"spec": {"x": None}}, "ns", dry_run=True)
+    await client.patch(CERTIFICATE_REQUESTS, "a", {"spec": {"x": None}}, "ns", manager="me", dry_run=True)
     await client.apply(CERTIFICATE_REQUESTS, body, manager="me")
     patched, applied = api.calls
     assert patched.headers["Content-Type"] == "application/merge-patch+json"
@@ -195,7 +196,7 @@ class Rotating:
 
 async def test_a_401_loads_the_credentials_once_more_and_repeats_the_call(api: FakeApi) -> None:
     source = Rotating(api.client_access())
-    client = await KubeClient.open(source)
+    client = await KubeClient.open(source, user_agent="test")
     api.on("GET", SECRET, refuse(401, "Unauthorized"), json({"kind": "Secret"}))
     try:
         assert await client.get(SECRETS, "s", "ns") == {"kind": "Secret"}
@@ -206,7 +207,7 @@ async def test_a_401_loads_the_credentials_once_more_and_repeats_the_call(api: F
 
 async def test_refusals_do_not_load_the_credentials_in_a_loop(api: FakeApi) -> None:
     source = Rotating(api.client_access())
-    client = await KubeClient.open(source)
+    client = await KubeClient.open(source, user_agent="test")
     api.on("GET", SECRET, *[refuse(401, "Unauthorized")] * 3)
     try:
         for _ in range(2):
@@ -225,7 +226,7 @@ async def test_credentials_that_did_not_change_are_not_tried_again(api: FakeApi,
 
 async def test_credentials_are_loaded_anew_when_due_and_kept_while_that_fails(api: FakeApi) -> None:
     source = Rotating(replace(api.client_access(), good_for=0.0))
-    client = await KubeClient.open(source)
+    client = await KubeClient.open(source, user_agent="test")
     api.on("GET", SECRET, json({}), json({}))
     try:
         await client.get(SECRETS, "s", "ns")

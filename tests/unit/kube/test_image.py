@@ -24,7 +24,7 @@ for module in pkgutil.walk_packages(issuer.__path__, "issuer."):
         importlib.import_module(module.name)
 import asyncio
 from issuer.kube.errors import ConfigError
-from issuer.kube.client import connect
+from issuer.cluster import connect
 
 async def both_ways():
     for kubeconfig in ("kubeconfig", None):  # a file, and a pod's ServiceAccount

@@ -13,7 +13,7 @@ from issuer.kube import client as client_module
 from issuer.kube import reflector as reflector_module
 from issuer.kube.client import INITIAL_END, KubeClient
 from issuer.kube.reflector import Reflector
-from issuer.kube.resources import CERTIFICATE_REQUESTS
+from issuer.requests.resources import CERTIFICATE_REQUESTS
 from tests.unit.kube.fake_api import (
     FakeApi,
     Reply,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from issuer.kube.errors import Invalid
-from issuer.kube.resources import CERTIFICATE_REQUESTS, SECRETS, SERVICE_ACCOUNTS, VAULT_CLUSTER_ISSUERS
+from issuer.kube.resources import SECRETS, SERVICE_ACCOUNTS
+from issuer.requests.resources import CERTIFICATE_REQUESTS, VAULT_CLUSTER_ISSUERS
 
 
 def test_paths_follow_the_api_conventions() -> None:

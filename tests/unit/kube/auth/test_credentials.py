@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from issuer.cluster import connect
 from issuer.kube import errors
 from issuer.kube.auth.credentials import InCluster, find_source
 from issuer.kube.auth.kubeconfig import KubeConfigFile
-from issuer.kube.client import KubeClient, connect
+from issuer.kube.client import KubeClient
 
 SERVER = "https://127.0.0.1:6443"
 
@@ -284,7 +285,9 @@ async def test_tls_is_checked_against_the_clusters_ca_and_name(
     ca = b64((pair if trusted else Pair()).certificate)
     server = f"https://127.0.0.1:{runner.addresses[0][1]}"
     cluster = {"server": server, "certificate-authority-data": ca, "tls-server-name": "kube.test"}
-    client = await KubeClient.open(KubeConfigFile(kubeconfig(tmp_path, {"token": "t"}, **cluster)))
+    client = await KubeClient.open(
+        KubeConfigFile(kubeconfig(tmp_path, {"token": "t"}, **cluster)), user_agent="test"
+    )
     try:
         if trusted:
             assert await client.get_path("/version") == {"major": "1"}
