@@ -132,18 +132,18 @@ async def _run(target: Target, kubeconfig: str | None, context: str | None, outp
     from issuer.controller.canary.probe import Probe, ProbeObserver
     from issuer.controller.canary.request import CLI
 
-    told = _Told(output)
+    report = _Report(output)
     client = await connect(kubeconfig, context)
     try:
-        probe = Probe(client, target, CLI, ProbeObserver(told.step, told.waits))
+        probe = Probe(client, target, CLI, ProbeObserver(report.step, report.waits))
         run = await probe.run()
     finally:
         await client.close()
-    told.end(target, probe.request, run)
+    report.end(target, probe.request, run)
     return 0 if run.ok else BROKEN
 
 
-class _Told:
+class _Report:
     """Tells each step when it is over: as a line of a table, or all of them as JSON at the end."""
 
     def __init__(self, output: OutputFormat) -> None:

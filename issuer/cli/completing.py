@@ -57,9 +57,9 @@ def answer_kubectl(app: typer.Typer, words: Sequence[str]) -> str:
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
         "_TYPER_COMPLETE_ARGS": line,
     }
-    told = io.StringIO()
+    printed = io.StringIO()
     run: Any = app
-    with redirect_stdout(told), suppress(SystemExit):
+    with redirect_stdout(printed), suppress(SystemExit):
         run(prog_name="vault-issuer", complete_var=_VARIABLE)
-    found = told.getvalue().strip()
+    found = printed.getvalue().strip()
     return f"{found}\n:{_NO_FILES}\n" if found else f":{_DEFAULT}\n"

@@ -11,7 +11,7 @@ import typer
 
 from issuer.cli.completing import complete_requests
 from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import bad_input_told, print_json
+from issuer.cli.output import print_json, report_bad_input
 
 if TYPE_CHECKING:
     from issuer.inspection.request_details import RequestDetails
@@ -57,7 +57,7 @@ def inspect(
 
       vault-issuer inspect csr/build-agent
     """
-    with bad_input_told(BAD_INPUT):
+    with report_bad_input(BAD_INPUT):
         found, report = asyncio.run(_inspected(request, namespace, kubeconfig, context))
     if output is OutputFormat.JSON:
         print_json(report)
@@ -93,7 +93,7 @@ def explain(
     # Imported here so that --help and completion stay quick.
     from issuer.inspection.progress import State
 
-    with bad_input_told(BAD_INPUT):
+    with report_bad_input(BAD_INPUT):
         found, diagnosis = asyncio.run(_explained(request, namespace, kubeconfig, context))
     if output is OutputFormat.JSON:
         from issuer.inspection.report import diagnosis_json

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from issuer.cli.output import bad_input_told
+from issuer.cli.output import report_bad_input
 from issuer.migrate.options import Starter
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def migrate(
     from issuer.migrate.options import Account, Options
     from issuer.migrate.output.next_steps import kubectl
 
-    with bad_input_told(BAD_INPUT):
+    with report_bad_input(BAD_INPUT):
         folder = _folder(output_dir)
         ours = Account.parse(controller, "--controller")
         theirs = Account.parse(cert_manager, "--cert-manager")
@@ -238,7 +238,7 @@ async def _apply(client: KubeClient, plan: Plan, target: _Target, folder: Folder
         )
     if not target.yes and not _agreed():
         return FAILED
-    _told(folder.write(written))
+    _print_paths(folder.write(written))
     done = await carry_out(client, plan, target.wait, typer.echo)
     for line in back(folder, written, target.kubectl):
         typer.echo(line)
@@ -279,13 +279,13 @@ def _show(plan: Plan, target: _Target, namespace: str | None, server: str = "") 
     else:
         show(plan)
     if folder and written and paths:
-        _told(paths)
+        _print_paths(paths)
         limit = namespace if server else None
         for line in (*onwards(folder, plan, limit, target.kubectl), *back(folder, written, target.kubectl)):
             typer.echo(line, err=True)
 
 
-def _told(paths: Iterable[Path]) -> None:
+def _print_paths(paths: Iterable[Path]) -> None:
     from issuer.manifests.text import shown
 
     for path in paths:

@@ -12,7 +12,7 @@ import typer
 
 
 @contextmanager
-def bad_input_told(exit_code: int) -> Iterator[None]:
+def report_bad_input(exit_code: int) -> Iterator[None]:
     """What is told as bad input inside goes to standard error, line by line, and ends the command."""
     from issuer.manifests.errors import BadInput
     from issuer.manifests.text import shown

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from issuer.cli.options import Format, OutputFormat
-from issuer.cli.output import bad_input_told, print_json
+from issuer.cli.output import print_json, report_bad_input
 
 if TYPE_CHECKING:
     from issuer.explain.evaluation import Explanation
@@ -148,7 +148,7 @@ def explain_requests(
     from issuer.explain.review_input import RequestOptions, read_requests
     from issuer.manifests.requester import named
 
-    with bad_input_told(BAD_INPUT):
+    with report_bad_input(BAD_INPUT):
         options = RequestOptions(namespace, issuer, duration, tuple(usages or ()), is_ca)
         requests = read_requests(file, options)
         requester = named(as_user or "", as_group or ()) if as_user or as_group else None
@@ -181,7 +181,7 @@ def run_case_file(
     from issuer.explain.cases import counts, run_cases
     from issuer.manifests.text import shown
 
-    with bad_input_told(BAD_INPUT):
+    with report_bad_input(BAD_INPUT):
         results = run_cases(file)
     total = counts(results)
     if output is OutputFormat.JSON:
@@ -190,8 +190,8 @@ def run_case_file(
         for result in results:
             mark = "ok   " if result.passed else "ERROR" if result.error else "FAIL "
             by = f" by {result.policy}" if result.policy else ""
-            told = f": {result.decision}{by}" if result.passed else ""
-            typer.echo(f"{mark} {shown(result.name)}{told}")
+            detail = f": {result.decision}{by}" if result.passed else ""
+            typer.echo(f"{mark} {shown(result.name)}{detail}")
             for problem in (*result.problems, *filter(None, [result.error])):
                 typer.echo(f"        {shown(problem, 1000)}")
         errors = f", {total['errors']} could not be judged" if total["errors"] else ""
@@ -219,7 +219,7 @@ def lint_policies(
     from issuer.explain.lint import lint as lint_paths
     from issuer.manifests.text import shown
 
-    with bad_input_told(BAD_INPUT):
+    with report_bad_input(BAD_INPUT):
         report = lint_paths(paths)
     if output is OutputFormat.JSON:
         findings = [finding.to_json() for finding in report.findings]

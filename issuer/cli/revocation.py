@@ -95,8 +95,8 @@ def _show(
             *([] if one.has_certificate else ["no certificate"]),
             *([f"NOT RELEASED: {failed[one]}"] if one in failed else []),
         ]
-        told = f" ({', '.join(notes)})" if notes else ""
-        typer.echo(f"{one.namespace}/{one.name}  {one.issuer}{told}")
+        detail = f" ({', '.join(notes)})" if notes else ""
+        typer.echo(f"{one.namespace}/{one.name}  {one.issuer}{detail}")
     count = len(found) - len(failed)
     if done:
         typer.echo(f"{count} released" + (f", {len(failed)} not" if failed else ""))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import bad_input_told, print_json
+from issuer.cli.output import print_json, report_bad_input
 
 ATTENTION = 1
 BAD_INPUT = 2
@@ -47,7 +47,7 @@ def status(
     """
     if namespace is not None and all_namespaces:
         raise typer.BadParameter("--namespace and --all-namespaces exclude each other")
-    with bad_input_told(BAD_INPUT):
+    with report_bad_input(BAD_INPUT):
         found = asyncio.run(_overview(namespace, controller_namespace, kubeconfig, context))
     if output is OutputFormat.JSON:
         print_json(found)

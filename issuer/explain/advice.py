@@ -179,8 +179,8 @@ def _to_change(
     explanation: Explanation, name: str, violations: Sequence[Violation], what: str
 ) -> Iterator[Advice]:
     spec = explanation.policies.specs.get(name, {})
-    told = defect_violations(explanation.facts.csr.contents)
-    part, rest = to_allow([one for one in violations if one not in told], explanation.facts, spec)
+    invalid = defect_violations(explanation.facts.csr.contents)
+    part, rest = to_allow([one for one in violations if one not in invalid], explanation.facts, spec)
     if part:
         yield Advice(
             f"{what}: it asks for what is not allowed. Take it out of the request or, if it is right to ask "

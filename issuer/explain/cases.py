@@ -153,7 +153,7 @@ def _problems(case: PolicyCase, explanation: Explanation) -> list[str]:
     decision = explanation.decision
     found: list[str] = []
     if decision.verdict.value != case.expect:
-        found.append(f"expected {case.expect}, got {_told(explanation)}")
+        found.append(f"expected {case.expect}, got {_verdict_text(explanation)}")
     if case.violations is not None:
         fields = {violation.field for result in decision.results for violation in result.violations}
         missing, surplus = sorted(set(case.violations) - fields), sorted(fields - set(case.violations))
@@ -162,7 +162,7 @@ def _problems(case: PolicyCase, explanation: Explanation) -> list[str]:
     return found
 
 
-def _told(explanation: Explanation) -> str:
+def _verdict_text(explanation: Explanation) -> str:
     summary = " ".join(explanation.decision.summary(300).split())
     return (
         f"{explanation.decision.verdict.value}: {summary}" if summary else explanation.decision.verdict.value

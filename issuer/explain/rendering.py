@@ -127,9 +127,9 @@ def _show_fields(explanation: Explanation, result: PolicyResult, to: Console) ->
     table.add_column("Result", overflow="fold")
     for field, asked, violation in _rows(explanation, found):
         mark, style = ("ok", "green") if violation is None else ("no", "red")
-        told = "" if violation is None else violation.message
+        message = "" if violation is None else violation.message
         table.add_row(
-            Text(mark, style=style), Text(shown(field)), Text(shown(asked)), Text(shown(told, 600), style)
+            Text(mark, style=style), Text(shown(field)), Text(shown(asked)), Text(shown(message, 600), style)
         )
     to.print(table)
 

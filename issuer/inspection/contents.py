@@ -89,7 +89,7 @@ def spec_differences(facts: RequestFacts) -> list[str]:
     try:
         constraints = asked_constraints(facts.csr.extensions)
     except ValueError:
-        return found  # told among the others
+        return found  # it is among the others
     if facts.is_ca and constraints is not None and not constraints.is_ca:
         found.append("isCA: the request has spec.isCA, and the CSR asks for CA:FALSE")
     return found

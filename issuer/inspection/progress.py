@@ -43,9 +43,9 @@ def progress_of(request: Request) -> Progress:
     if state is State.WAITING:
         return _waiting(request)
     # Kubernetes' own requests have no Ready condition, only one of the state's name, or none when issued.
-    told = find(request.conditions, "Ready") or find(request.conditions, state.value) or {}
-    since = time_of(told.get("lastTransitionTime"))
-    return Progress(state, text_of(told, "reason") or state.value, text_of(told, "message"), since)
+    condition = find(request.conditions, "Ready") or find(request.conditions, state.value) or {}
+    since = time_of(condition.get("lastTransitionTime"))
+    return Progress(state, text_of(condition, "reason") or state.value, text_of(condition, "message"), since)
 
 
 def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:

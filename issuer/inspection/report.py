@@ -74,16 +74,16 @@ def _issuer(details: RequestDetails) -> dict[str, Any]:
 def _decision(details: RequestDetails) -> dict[str, Any]:
     """Who approved or denied it; `policies` is what the policies say now, where there is no certificate."""
     conditions = details.request.conditions
-    told: Mapping[str, Any] = find(conditions, "Denied") or find(conditions, "Approved") or {}
-    if told.get("status") != "True":
-        told = {}
-    reason = text_of(told, "reason")
+    condition: Mapping[str, Any] = find(conditions, "Denied") or find(conditions, "Approved") or {}
+    if condition.get("status") != "True":
+        condition = {}
+    reason = text_of(condition, "reason")
     return {
-        "decided": text_of(told, "type"),
-        "by": ("policy" if reason == APPROVAL_REASON else "another approver") if told else "",
+        "decided": text_of(condition, "type"),
+        "by": ("policy" if reason == APPROVAL_REASON else "another approver") if condition else "",
         "reason": reason,
-        "message": text_of(told, "message"),
-        "time": text_of(told, "lastTransitionTime"),
+        "message": text_of(condition, "message"),
+        "time": text_of(condition, "lastTransitionTime"),
         "policies": None if details.explanation is None else details.explanation.decision.to_json(),
     }
 
@@ -146,13 +146,13 @@ def _differences(details: RequestDetails, found: Delivered) -> list[dict[str, An
 
 def _trouble(found: dict[str, Any]) -> list[str]:
     certificate, chain = found["certificate"], found["chain"]
-    told = []
+    trouble = []
     if certificate is not None and "problem" in certificate:
-        told.append(f"the certificate can't be read: {certificate['problem']}")
+        trouble.append(f"the certificate can't be read: {certificate['problem']}")
     if chain is not None and not chain["holds"]:
-        told.append(f"the chain doesn't hold: {chain['problem']}")
-    told += [one["message"] for one in found["differences"] if one["fatal"]]
-    return told
+        trouble.append(f"the chain doesn't hold: {chain['problem']}")
+    trouble += [one["message"] for one in found["differences"] if one["fatal"]]
+    return trouble
 
 
 def diagnosis_json(details: RequestDetails, found: Diagnosis) -> dict[str, Any]:

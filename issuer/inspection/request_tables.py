@@ -29,7 +29,7 @@ _COLOURS: Final = {
 
 def show_report(details: RequestDetails, report: Json, to: Console) -> None:
     """All of a report."""
-    _head(details, to, told=True)
+    _head(details, to, with_message=True)
     _csr(report, to)
     _decision(details, report["decision"], to)
     _certificate(report["certificate"], to)
@@ -43,7 +43,7 @@ def show_report(details: RequestDetails, report: Json, to: Console) -> None:
 
 def show_diagnosis(details: RequestDetails, found: Diagnosis, to: Console) -> None:
     """Print a diagnosis: the reasons, what the policies say, and what to do."""
-    _head(details, to, told=False)
+    _head(details, to, with_message=False)
     section(to, "Why")
     bullets(to, found.reasons)
     explanation = details.explanation
@@ -62,8 +62,8 @@ def show_gaps(gaps: Sequence[str], to: Console) -> None:
         bullets(to, gaps, style="yellow")
 
 
-def _head(details: RequestDetails, to: Console, *, told: bool) -> None:
-    """Which request it is and how far; `told`: with its own words for it."""
+def _head(details: RequestDetails, to: Console, *, with_message: bool) -> None:
+    """Which request it is and how far; `with_message` adds what its status says."""
     head, progress = head_json(details), details.progress
     name = "/".join(filter(None, (head["namespace"], head["name"])))
     requester = head["requester"]
@@ -79,7 +79,7 @@ def _head(details: RequestDetails, to: Console, *, told: bool) -> None:
             ("Issuer", issuer),
             ("Requester", f"{requester['username'] or 'not known'} (groups: {_groups(requester)})"),
             ("State", Text(state, style=f"bold {_COLOURS[progress.state]}")),
-            ("", progress.message if told else ""),
+            ("", progress.message if with_message else ""),
         ],
     )
 

@@ -38,7 +38,7 @@ _PLURALS: Final = {
 }
 _CLUSTER_SCOPED: Final = frozenset({CLUSTER_ISSUER_KIND, POLICY_KIND, "ClusterRole", "ClusterRoleBinding"})
 _Issuer = tuple[str, str, str]
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 async def try_out(client: KubeClient, plan: Plan) -> None:
@@ -56,32 +56,34 @@ async def try_out(client: KubeClient, plan: Plan) -> None:
         raise BadInput("the cluster would refuse this, and nothing was written:\n" + "\n".join(refused))
 
 
-async def carry_out(client: KubeClient, plan: Plan, wait: float, tell: Tell) -> bool:
+async def carry_out(client: KubeClient, plan: Plan, wait: float, report: Report) -> bool:
     """Create, wait up to `wait` seconds for the issuers, and change what uses those that are Ready.
 
-    Stops at the first write that fails. Returns whether all was written; `tell` gets a line for each step.
+    Stops at the first write that fails. Returns whether all was written; `report` gets a line for each step.
     """
-    if not await _write_all(client, plan.created, tell):
+    if not await _write_all(client, plan.created, report):
         return False
     wanted = {issuer for step in plan.changed if (issuer := _issuer_of(step.manifest or {}))}
     not_ready = await _wait_ready(client, wanted, wait)
     for (kind, namespace, name), why in sorted(not_ready.items()):
-        tell(f"not Ready: {kind} {f'{namespace}/' if namespace else ''}{name}: {why}")
+        report(f"not Ready: {kind} {f'{namespace}/' if namespace else ''}{name}: {why}")
     ready = [step for step in plan.changed if _issuer_of(step.manifest or {}) not in not_ready]
     for step in plan.changed:
         if step not in ready:
-            tell(f"left as it is: {step.title}; run this again once the issuer is Ready")
-    return await _write_all(client, ready, tell) and not not_ready
+            report(f"left as it is: {step.title}; run this again once the issuer is Ready")
+    return await _write_all(client, ready, report) and not not_ready
 
 
-async def _write_all(client: KubeClient, steps: tuple[PlanStep, ...] | list[PlanStep], tell: Tell) -> bool:
+async def _write_all(
+    client: KubeClient, steps: tuple[PlanStep, ...] | list[PlanStep], report: Report
+) -> bool:
     for step in steps:
         try:
             await _write(client, step, dry_run=False)
         except KubeError as error:
-            tell(f"failed: {step.result}: {error.message}. What was written stays; run this again to go on")
+            report(f"failed: {step.result}: {error.message}. What was written stays; run this again to go on")
             return False
-        tell(f"{step.action.value}d: {step.result}")
+        report(f"{step.action.value}d: {step.result}")
     return True
 
 

@@ -44,17 +44,17 @@ def show(plan: Plan, *, stderr: bool = False, writes: bool = False) -> None:
     for step in plan.steps:
         kind = (step.manifest or {}).get("kind", "")
         if kind.endswith("Binding") and step.action is Action.CREATE:
-            continue  # told with its role
+            continue  # its role tells
         style = _ACTIONS[step.action]
         new = (
             f"{step.new} and its binding" if kind in ("Role", "ClusterRole") and not step.before else step.new
         )
         table.add_row(Text(step.action.value, style=style), Text(shown(step.old, 600)), Text(shown(new, 600)))
     to.print(table)
-    told = [step for step in plan.steps if step.notes]
-    if told:
+    noted = [step for step in plan.steps if step.notes]
+    if noted:
         to.print()
-    for step in told:
+    for step in noted:
         to.print(Text(shown(_heading(step), 600), style="bold"), soft_wrap=True)
         _notes(to, step.notes)
     if plan.notes:
@@ -86,8 +86,8 @@ def summary(plan: Plan) -> str:
 def _heading(step: PlanStep) -> str:
     """The object, and the file where something has to be looked at."""
     levels = {note.level for note in step.notes}
-    told = step.source and step.source != CLUSTER and levels != {NoteLevel.INFO}
-    return f"{step.title} ({step.source})" if told else step.title
+    show_source = step.source and step.source != CLUSTER and levels != {NoteLevel.INFO}
+    return f"{step.title} ({step.source})" if show_source else step.title
 
 
 def _notes(to: Console, notes: tuple[Note, ...]) -> None:

@@ -76,10 +76,10 @@ def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tu
     said = _rules_text(needs, home, options)
     if rules:
         for manifest in role_and_binding("Role", name, home, rules, [options.controller.subject()]):
-            # What an earlier run has told and made isn't told again.
-            told = tuple(notes) if manifest["kind"] == "Role" and not inventory.has(manifest) else ()
+            # Notes of what an earlier run made were read then.
+            role_notes = tuple(notes) if manifest["kind"] == "Role" and not inventory.has(manifest) else ()
             what = said if manifest["kind"] == "Role" else ""
-            steps.append(new_step(inventory, manifest, told, what, carried.source))
+            steps.append(new_step(inventory, manifest, role_notes, what, carried.source))
     elif notes and not inventory.has(carried.manifest):
         ref = carried.ref
         steps.append(PlanStep(Action.TODO, ref.old, ref.new, tuple(notes), source=carried.source))

@@ -49,7 +49,7 @@ def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ())
     whole = options.from_cluster and not more
     moved = _moved(issuers, steps) if whole else ()
     notes = _notes(inventory, issuers, policies, steps, moved)
-    return Plan(steps, (*more, *_told_of(moved, options), *notes))
+    return Plan(steps, (*more, *_moved_notes(moved, options), *notes))
 
 
 def plan_of(documents: Iterable[Document], options: Options, more: Iterable[Note] = ()) -> Plan:
@@ -113,7 +113,7 @@ def _moved(issuers: Issuers, steps: Iterable[PlanStep]) -> tuple[Ref, ...]:
     return tuple(ref for ref in issuers.carried if ref.old in there and not named(ref))
 
 
-def _told_of(moved: Sequence[Ref], options: Options) -> Iterator[Note]:
+def _moved_notes(moved: Sequence[Ref], options: Options) -> Iterator[Note]:
     limit = options.namespace
     done = [ref.old for ref in moved if ref.namespace or limit is None]
     if done:

@@ -63,8 +63,8 @@ def carry_policies(inventory: Inventory, issuers: Issuers) -> Policies:
             steps.append(PlanStep(Action.CREATE, old, new, notes, manifest, source=document.source))
         else:
             same = there.data.get("spec") == manifest["spec"]
-            told = info("ours is there already" + ("" if same else ", with another spec; it stays as it is"))
-            steps.append(PlanStep(Action.KEEP, old, new, (told,), source=document.source))
+            note = info("ours is there already" + ("" if same else ", with another spec; it stays as it is"))
+            steps.append(PlanStep(Action.KEEP, old, new, (note,), source=document.source))
     return Policies(manifests, refused, tuple(steps))
 
 
@@ -106,8 +106,8 @@ def _carry(document: Document) -> tuple[Object | None, tuple[Note, ...]]:
     metadata, more = new_metadata(document)
     metadata.pop("namespace", None)
     manifest = {"apiVersion": API_VERSION, "kind": POLICY_KIND, "metadata": metadata, "spec": new_spec}
-    told = (*_usages_of_roles(inner(spec, "allowed").get("usages")), *map(info, met(spec)))
-    return manifest, (*notes, *told, *more)
+    found = (*_usages_of_roles(inner(spec, "allowed").get("usages")), *map(info, met(spec)))
+    return manifest, (*notes, *found, *more)
 
 
 def _usages_of_roles(usages: Any) -> Iterator[Note]:

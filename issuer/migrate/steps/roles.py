@@ -31,8 +31,8 @@ def role_steps(inventory: Inventory, issuers: Issuers, policies: Policies) -> It
         added: list[Object] = []
         notes: list[Note] = []
         for rule in rules:
-            for new, told in _answers(role, rule, names, issuers):
-                notes.append(told)
+            for new, note in _answers(role, rule, names, issuers):
+                notes.append(note)
                 if new is not None and new not in rules and new not in added:
                     added.append(new)
         if added:
@@ -43,14 +43,16 @@ def role_steps(inventory: Inventory, issuers: Issuers, policies: Policies) -> It
 
 def _changed(role: Document, rules: list[Object], added: list[Object], notes: list[Note]) -> PlanStep:
     before = cleaned(role)
-    told = [*notes, *managers(role)]
+    found = [*notes, *managers(role)]
     if role.data.get("aggregationRule"):
-        told.append(todo("it is put together by aggregationRule: add the rule to a role it takes in instead"))
-        return PlanStep(Action.LEAVE, title(role), "", tuple(told), source=role.source)
+        found.append(
+            todo("it is put together by aggregationRule: add the rule to a role it takes in instead")
+        )
+        return PlanStep(Action.LEAVE, title(role), "", tuple(found), source=role.source)
     version = text(role.metadata.get("resourceVersion"))
     manifest = {**before, "rules": [*rules, *added]}
     new = "; ".join(f"+ {_rule_text(rule)}" for rule in added)
-    return PlanStep(Action.CHANGE, title(role), new, tuple(told), manifest, before, role.source, version)
+    return PlanStep(Action.CHANGE, title(role), new, tuple(found), manifest, before, role.source, version)
 
 
 def _answers(
