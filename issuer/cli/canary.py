@@ -1,4 +1,4 @@
-"""``vault-issuer canary``: one run of the canary from a terminal, stage by stage."""
+"""`vault-issuer canary`: one run of the canary from a terminal, stage by stage."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def canary(
 
 
 def read_roots(path: Path | None) -> str:
-    """The CAs of that file; empty without one. Raises BadTarget and OSError."""
+    """Return the CAs of a PEM file, '' without one. Raises BadTarget and OSError."""
     from issuer.controller.canary.target import parse_roots
 
     return "" if path is None else parse_roots(path.read_bytes(), str(path))
@@ -144,14 +144,14 @@ async def _run(target: Target, kubeconfig: str | None, context: str | None, outp
 
 
 class _Report:
-    """Tells each step when it is over: as a line of a table, or all of them as JSON at the end."""
+    """Prints each step when it is over, as a line of a table, or all of them as JSON at the end."""
 
     def __init__(self, output: OutputFormat) -> None:
         self._json = output is OutputFormat.JSON
         self._steps: list[Step] = []
 
     def step(self, step: Step) -> None:
-        """One stage passed, or broke."""
+        """Report a stage that passed or broke."""
         self._steps.append(step)
         if not self._json:
             from issuer.manifests.text import shown
@@ -162,13 +162,13 @@ class _Report:
             typer.echo(f"{step.stage:<10}  {styled}  {seconds:>8}  {shown(step.told, 2000)}")
 
     def waits(self, why: str) -> None:
-        """The request says why it waits."""
+        """Report why the request waits, by its own status."""
         from issuer.manifests.text import shown
 
         typer.echo(f"waiting: {shown(why, 2000)}", err=True)
 
     def end(self, target: Target, request: str, run: CanaryRun) -> None:
-        """All is over, and the request deleted."""
+        """Report the result, after the request was deleted."""
         if self._json:
             json.dump(self._as_json(target, request, run), sys.stdout, indent=2)
             sys.stdout.write("\n")

@@ -13,17 +13,17 @@ from typing import Any, Final
 import typer
 
 SECONDS: Final = 3.0
-"""How long a cluster may take before nothing is completed: somebody waits at a prompt."""
+"""Seconds a cluster may take before nothing is completed: somebody waits at a prompt."""
 MOST: Final = 200
 
 _NO_FILES: Final = 4
 _DEFAULT: Final = 0
-"""Cobra's ShellCompDirectiveNoFileComp and -Default (github.com/spf13/cobra, completions.go)."""
+"""ShellCompDirectiveNoFileComp and ShellCompDirectiveDefault (github.com/spf13/cobra, completions.go)."""
 _VARIABLE: Final = "_VAULT_ISSUER_KUBECTL_COMPLETE"
 
 
 def complete_requests(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of the namespace's requests, or what follows `csr/` and `certificate/`."""
+    """Complete names of the namespace's requests, also behind `csr/` and `certificate/`."""
     given = {name: ctx.params.get(name) for name in ("namespace", "kubeconfig", "context")}
     try:
         return asyncio.run(_names(incomplete, **given))
@@ -44,7 +44,7 @@ async def _names(
 
 
 def answer_kubectl(app: typer.Typer, words: Sequence[str]) -> str:
-    """What `kubectl_complete-vault_issuer` prints for the words behind the plugin's name.
+    """Return what `kubectl_complete-vault_issuer` prints for the words behind the plugin's name.
 
     One completion a line, with a tab before its help, and Cobra's directive last. fish wants the same lines,
     so Typer's answer to fish is asked for.

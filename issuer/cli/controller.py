@@ -1,4 +1,4 @@
-"""``vault-issuer controller``: options in, exit code out."""
+"""`vault-issuer controller`: options in, exit code out."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class LogFormat(StrEnum):
-    """How log lines look."""
+    """Form of log lines."""
 
     JSON = "json"
     CONSOLE = "console"
 
 
 class LogLevel(StrEnum):
-    """The least important line that is logged."""
+    """Least important lines that are logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -63,7 +63,7 @@ def _servers(entries: Sequence[str]) -> AllowedServers:
 
 
 def _import_structlog() -> None:
-    """Without rich, which it would use for tracebacks on a terminal: 4 MB of every pod for nothing."""
+    """Import structlog without rich, which it uses for tracebacks on a terminal: 4 MB of every pod."""
     hidden = "rich" not in sys.modules
     if hidden:
         sys.modules["rich"] = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""``vault-issuer crds``: the CustomResourceDefinitions of this version, printed or brought into a cluster."""
+"""`vault-issuer crds`: the CustomResourceDefinitions of this version, printed or applied to a cluster."""
 
 from __future__ import annotations
 

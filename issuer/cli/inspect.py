@@ -1,4 +1,4 @@
-"""``vault-issuer inspect`` and ``explain``: one request of the cluster, what it is and why it is so."""
+"""`vault-issuer inspect` and `explain`: one request of the cluster, what it holds and why it is so."""
 
 from __future__ import annotations
 

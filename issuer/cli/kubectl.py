@@ -1,4 +1,4 @@
-"""The same commands as a plugin of kubectl: `kubectl vault-issuer`, and what completes it."""
+"""Entry points of the plugin of kubectl: `kubectl vault-issuer`, and its completion."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from issuer.cli.main import app
 
 
 def plugin() -> None:
-    """`kubectl-vault_issuer`, which kubectl runs as `kubectl vault-issuer`."""
+    """Run `kubectl-vault_issuer`, which kubectl calls for `kubectl vault-issuer`."""
     app(prog_name="kubectl vault-issuer")
 
 
 def complete() -> None:
-    """`kubectl_complete-vault_issuer`, which kubectl asks when somebody presses the tab key."""
+    """Run `kubectl_complete-vault_issuer`, which kubectl calls when somebody presses the tab key."""
     sys.stdout.write(answer_kubectl(app, sys.argv[1:]))

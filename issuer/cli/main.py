@@ -1,4 +1,4 @@
-"""Entry point of the ``vault-issuer`` command."""
+"""Entry point of the `vault-issuer` command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``vault-issuer migrate``: options in, plan and exit code out; the work is done in `issuer.migrate`."""
+"""`vault-issuer migrate`: options in, plan and exit code out; the work is done in `issuer.migrate`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BAD_INPUT: Final = 2
 
 
 class PlanFormat(StrEnum):
-    """What is printed."""
+    """Form of the plan on standard output."""
 
     TABLE = "table"
     YAML = "yaml"
@@ -161,7 +161,7 @@ def migrate(
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where the plan goes."""
+    """Destination of the plan, as the options name it."""
 
     output: PlanFormat
     folder: Folder | None
@@ -219,7 +219,7 @@ async def _from_cluster(
 
 
 async def _apply(client: KubeClient, plan: Plan, target: _Target, folder: Folder) -> int:
-    """The plan shown, tried, asked about, kept in files, and carried out."""
+    """Show the plan, try it, ask, keep it in files, and carry it out."""
     from issuer.migrate.output.applying import carry_out, try_out
     from issuer.migrate.output.next_steps import back
     from issuer.migrate.output.table import show

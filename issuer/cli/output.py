@@ -1,4 +1,4 @@
-"""How commands tell what they found, and what they can't use."""
+"""Output that commands share: JSON, and errors about their input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 
 @contextmanager
 def report_bad_input(exit_code: int) -> Iterator[None]:
-    """What is told as bad input inside goes to standard error, line by line, and ends the command."""
+    """End the command on BadInput, with its message on standard error, line by line."""
     from issuer.manifests.errors import BadInput
     from issuer.manifests.text import shown
 
@@ -26,6 +26,6 @@ def report_bad_input(exit_code: int) -> Iterator[None]:
 
 
 def print_json(value: Any) -> None:
-    """JSON on standard output, in ASCII: nothing in it reaches a terminal as more than text."""
+    """Print JSON on standard output, in ASCII: nothing in it reaches a terminal as more than text."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=True)
     sys.stdout.write("\n")

@@ -1,4 +1,4 @@
-"""``vault-issuer policy``: options in, text and exit code out; the work is done in `issuer.explain`."""
+"""`vault-issuer policy`: options in, text and exit code out; the work is done in `issuer.explain`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 
 @contextmanager
 def _usage_errors_exit_with_3() -> Iterator[None]:
-    """2 says Unprocessed here, so it can't say as well that an option was wrong."""
+    """Give usage errors exit code 3: 2 means Unprocessed in these commands."""
     try:
         yield
     except _USAGE_ERROR as error:
@@ -37,15 +37,15 @@ def _usage_errors_exit_with_3() -> Iterator[None]:
 
 
 class PolicyGroup(TyperGroup):
-    """The commands below, with exit code 3 for usage errors."""
+    """Group of commands whose usage errors exit with 3."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """As in Typer."""
+        """Read the group's arguments, as Typer does."""
         with _usage_errors_exit_with_3():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
-        """As in Typer; the commands' own arguments are read in here."""
+        """Run a command, as Typer does; its own arguments are read in here."""
         with _usage_errors_exit_with_3():
             return super().invoke(ctx)
 
@@ -269,7 +269,7 @@ def _show_explanations(explained: Sequence[Explanation], output: OutputFormat) -
 
 
 def _show_json(explained: Sequence[Explanation]) -> None:
-    """One request as its object; several as a list, each with the request's name. Notes go to stderr."""
+    """Print one request as an object, several as a list with the requests' names; notes go to stderr."""
     from issuer.manifests.text import shown
 
     notes = [note for one in explained for note in (*one.policies.notes, *one.request.notes)]

@@ -1,4 +1,4 @@
-"""``vault-issuer ready``: waits until a controller and its issuers are; what `helm test` runs."""
+"""`vault-issuer ready`: waits for a controller and its issuers; `helm test` runs it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _lease(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is waited for, as the options name it."""
+    """URLs, Leases and issuers to wait for, as the options name them."""
 
     urls: list[str]
     leases: list[str]
@@ -105,7 +105,7 @@ def ready(
 async def _wait(
     wanted: Wanted, timeout: float, kubeconfig: str | None, context: str | None
 ) -> dict[str, str]:
-    """What isn't ready when the time is over, with the reason."""
+    """Return what isn't ready when the time is over, with the reason."""
     from issuer.cluster import connect
 
     asks_cluster = bool(wanted.leases or wanted.issuers)
@@ -140,7 +140,7 @@ async def _url_trouble(url: str) -> str | None:
 
 
 async def _lease_trouble(client: KubeClient, where: str) -> str | None:
-    """What is wrong with the replica that works: whoever holds the Lease, by name of its pod."""
+    """Return what is wrong with the pod of the Lease's holder, the replica that works; None if nothing is."""
     from issuer.kube.errors import KubeError
     from issuer.kube.resources import LEASES, PODS
 

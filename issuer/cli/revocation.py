@@ -1,4 +1,4 @@
-"""``vault-issuer revocation``: options in, text and exit code out."""
+"""`vault-issuer revocation`: options in, text and exit code out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do about a decision, with the YAML to apply where there is one."""
+"""Advice about a decision: what to change, with the YAML to apply where there is one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from issuer.policy.decision import PolicyResult, PolicyVerdict
 from issuer.policy.evaluation import Violation, defect_violations
 
 _FIRST: Final = 3
-"""Policies of one kind that are gone into; people with fifty policies know which one they mean."""
+"""Policies of one kind that get advice; people with fifty policies know which one they mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Advice:
 
 
 def advise(explanation: Explanation) -> tuple[Advice, ...]:
-    """What would get the request approved; nothing for one that is."""
+    """Return what would get the request approved; nothing if it is approved."""
     decision = explanation.decision
     if decision.verdict is PolicyVerdict.APPROVED:
         return ()
@@ -37,7 +37,7 @@ def advise(explanation: Explanation) -> tuple[Advice, ...]:
 
 
 def _invalid_names(explanation: Explanation) -> Iterator[Advice]:
-    """What comes before all policies, and where there are none."""
+    """Advise about names that no policy can allow; it is first, also where there are no policies."""
     found = defect_violations(explanation.facts.csr.contents)
     if found:
         problems = shown("; ".join(one.message for one in found), 1000)
@@ -74,7 +74,7 @@ def _no_policy(explanation: Explanation) -> Advice:
 
 
 def _all_deny(explanation: Explanation) -> Iterator[Advice]:
-    """Another policy that would approve is the shortest way; else what those that apply would take."""
+    """Advise to bind a policy that would approve, the shortest way; else to change those that apply."""
     results = explanation.decision.results
     approving = [one for one in results if explanation.would_violate.get(one.name) == ()]
     for result in approving[:_FIRST]:
@@ -84,7 +84,7 @@ def _all_deny(explanation: Explanation) -> Iterator[Advice]:
 
 
 def _nothing_applies(explanation: Explanation) -> Iterator[Advice]:
-    """One kind of reason is enough: the nearest to an approval. Broken policies are told in any case."""
+    """Advise about one kind of reason, the nearest to an approval, and about every broken policy."""
     results = explanation.decision.results
     kinds: tuple[tuple[str, Callable[[Explanation, PolicyResult], Iterator[Advice]]], ...] = (
         ("rbac", _no_binding),

@@ -1,4 +1,4 @@
-"""Policies tested like code: a file of requests and the decisions they must get."""
+"""Tests of policies: a file of requests and the decisions that they must get."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def _one_or_more(value: object) -> object:
 
 
 class PolicyCase(ApiModel):
-    """One case. Paths are relative to the file; the last four are for a bare PEM request."""
+    """One request with the expected decision. Paths are relative to the file; `namespace` and the fields
+    below it are for a bare PEM request."""
 
     name: Annotated[str, Field(min_length=1)]
     request: str | dict[str, Any]
@@ -47,14 +48,14 @@ class PolicyCase(ApiModel):
 
 
 class CaseFile(ApiModel):
-    """The file."""
+    """A file of cases, as `policy test` reads it."""
 
     cases: Annotated[tuple[PolicyCase, ...], Field(max_length=MAX_CASES, strict=False)]
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """How a case went: `problems` is empty where it passed; `error` says why it could not be judged."""
+    """Result of one case: `problems` is empty if it passed; `error` says why there is no decision."""
 
     name: str
     expect: str
@@ -65,11 +66,11 @@ class CaseResult:
 
     @property
     def passed(self) -> bool:
-        """Whether it was judged, and as expected."""
+        """Return True if there is a decision, and it is the expected one."""
         return not self.error and not self.problems
 
     def to_json(self) -> dict[str, Any]:
-        """For `-o json`."""
+        """Return the result as `-o json` prints it."""
         return {
             "name": self.name,
             "passed": self.passed,
@@ -82,7 +83,7 @@ class CaseResult:
 
 
 def run_cases(path: str) -> list[CaseResult]:
-    """Every case of the file, in its order. Raises BadInput when the file itself can't be used."""
+    """Evaluate every case of a file, in its order. Raises BadInput if the file itself can't be used."""
     folder = Path(path).parent if path != "-" else Path()
     read: dict[tuple[str, ...], PolicySet] = {}
     return [_run(case, folder, read) for case in _read(path)]
@@ -170,7 +171,7 @@ def _verdict_text(explanation: Explanation) -> str:
 
 
 def counts(results: Sequence[CaseResult]) -> Mapping[str, int]:
-    """How many passed, failed, and could not be judged."""
+    """Count the results that `passed` and `failed`, and the `errors` without a decision."""
     passed = sum(result.passed for result in results)
     errors = sum(bool(result.error) for result in results)
     return {"passed": passed, "failed": len(results) - passed - errors, "errors": errors}

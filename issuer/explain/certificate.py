@@ -1,4 +1,4 @@
-"""The CSR that cert-manager would make for a Certificate, with a key of our own.
+"""CSR that cert-manager would make for a Certificate, with a key of our own.
 
 Facts: cert-manager 1.21 `pkg/util/pki/csr.go` (GenerateCSR) with its default feature gates: usages are put
 into the CSR unless `encodeUsagesInRequest` is false, basicConstraints are not, several values of one
@@ -58,7 +58,7 @@ _UTF8_STRING: Final = 0x0C
 
 
 def request_for(spec: Fields) -> bytes:
-    """The PEM request for a Certificate's spec. Raises BadInput where cert-manager would make none."""
+    """Return the PEM request for a Certificate's spec. Raises BadInput where cert-manager would make none."""
     try:
         subject = _subject(spec)
         names = list(_names(spec))
@@ -133,7 +133,7 @@ def _subtrees(item: Fields) -> Iterator[x509.GeneralName]:
 
 
 def _key_usage(names: frozenset[str]) -> bytes:
-    """KeyUsage as DER. By hand, as the library refuses combinations that cert-manager writes."""
+    """Encode KeyUsage as DER; the library refuses combinations that cert-manager writes."""
     bits = [position for position, name in enumerate(_BITS) if name in names]
     value = sum(1 << (15 - bit) for bit in bits).to_bytes(2, "big")
     content = value if bits[-1] > 7 else value[:1]
@@ -162,7 +162,7 @@ def _key_kind(spec: Fields) -> tuple[str, int]:
 
 @lru_cache(maxsize=16)
 def _key(algorithm: str, size: int) -> Key:
-    """A key of this kind; the same one in a run, as only its kind is judged and large ones take seconds."""
+    """Return a key of this kind, made once a process: only its kind counts, and large ones take seconds."""
     if algorithm == "Ed25519":
         return ed25519.Ed25519PrivateKey.generate()
     if algorithm == "ECDSA":

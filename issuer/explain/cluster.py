@@ -1,6 +1,6 @@
-"""The same from a cluster: its policies, its namespaces, and its word on who may use what.
+"""Policy explanations against a live cluster: its policies, namespaces and SubjectAccessReviews.
 
-Everything is read as the user of the kubeconfig; what is missing is told with the rule that would grant it.
+Everything is read as the user of the kubeconfig; a missing right is named with the rule that would grant it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RIGHTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """Which cluster, and what the command line overrides of it."""
+    """The cluster to ask, and what the command line overrides of it."""
 
     kubeconfig: str | None = None
     context: str | None = None
@@ -42,7 +42,7 @@ class ClusterOptions:
 
 
 async def explain_all(requests: Sequence[ReviewInput], options: ClusterOptions) -> list[Explanation]:
-    """A decision for each request, by the cluster's policies. Raises BadInput."""
+    """Return a decision for each request, by the cluster's policies. Raises BadInput."""
     async with open_client(options.kubeconfig, options.context) as client:
         try:
             return await explain(client, requests, options)
@@ -55,7 +55,7 @@ async def explain_all(requests: Sequence[ReviewInput], options: ClusterOptions) 
 async def explain(
     client: KubeClient, requests: Sequence[ReviewInput], options: ClusterOptions
 ) -> list[Explanation]:
-    """``explain_all`` by a client at hand. Raises KubeError, and BadInput for a missing namespace."""
+    """Decide as `explain_all` does, by an open client. Raises KubeError, BadInput for a missing namespace."""
     policies = await _policies(client)
     return [await _explain(client, request, policies, options) for request in requests]
 
@@ -120,7 +120,7 @@ async def _labels(client: KubeClient, namespace: str) -> Mapping[str, str]:
 
 
 async def _myself(client: KubeClient) -> Requester:
-    """Who would make this request by applying it: the user of the kubeconfig (SelfSubjectReview)."""
+    """Ask for the user of the kubeconfig, who would make this request by applying it (SelfSubjectReview)."""
     body = {"apiVersion": _SELF_SUBJECT_REVIEWS.api_version, "kind": "SelfSubjectReview"}
     answer = await client.create(_SELF_SUBJECT_REVIEWS, body)
     user = (answer.get("status") or {}).get("userInfo") or {}

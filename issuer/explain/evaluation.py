@@ -1,4 +1,4 @@
-"""One request judged by all policies: the same engine and the same two steps as in the controller."""
+"""Evaluation of one request by all policies, with the controller's engine and in its two steps."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from issuer.policy.evaluation import Violation, violations
 from issuer.policy.facts import RequestFacts
 
 NAME_LABEL = "kubernetes.io/metadata.name"
-"""The label that the API server itself puts on every namespace."""
+"""Label that the API server itself puts on every namespace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A decision with what led to it.
+    """Decision with what led to it.
 
     `would_violate` holds, for policies that only lack a `use` binding, what they would deny after it.
     """
@@ -35,7 +35,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class PendingEvaluation:
-    """Between the two steps: `to_ask` are the policies whose use by the requester has to be known."""
+    """Evaluation between the two steps: the right to `use` the policies `to_ask` is still to be known."""
 
     request: ReviewInput
     requester: Requester
@@ -47,11 +47,11 @@ class PendingEvaluation:
 
     @property
     def to_ask(self) -> tuple[str, ...]:
-        """Names of the selected policies."""
+        """Names of the policies whose use by the requester decides."""
         return self.evaluation.to_ask
 
     def finish(self, may_use: Mapping[str, bool]) -> Explanation:
-        """The decision, given an answer for each of `to_ask`."""
+        """Decide, given an answer for each of `to_ask`."""
         decision = self.evaluation.decide(may_use)
         if decision is None:
             raise AssertionError("every policy was asked about, and still there is no decision")
@@ -81,7 +81,7 @@ def evaluate_request(
     *,
     offline: bool,
 ) -> PendingEvaluation:
-    """The first step: everything but who may use what. `labels` are the namespace's, if there is one."""
+    """Take the first step, all but the right to `use`. `labels` are the namespace's, if there is one."""
     facts = request.facts(requester)
     all_labels = {NAME_LABEL: request.namespace, **labels} if request.namespace else labels
     evaluation = evaluate(policies.policies, policies.summaries(), facts, all_labels)

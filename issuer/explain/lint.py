@@ -1,4 +1,4 @@
-"""What is wrong with policies, and what is probably not meant, found in files before a cluster sees them."""
+"""Linter of policy files: errors, and what is probably not meant, before a cluster sees them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from issuer.policy.selection import selects
 
 
 class Severity(StrEnum):
-    """How bad a finding is: with an error the policy is not used, a warning may be meant."""
+    """Severity of a finding: with an error the policy is not used, a warning may be meant."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -34,7 +34,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LintFinding:
-    """One thing about one policy; `field` is empty where it is about the whole."""
+    """One finding about one policy; `field` is empty if it is about the whole."""
 
     source: str
     policy: str
@@ -43,7 +43,7 @@ class LintFinding:
     message: str
 
     def to_json(self) -> dict[str, str]:
-        """For `-o json`."""
+        """Return the finding as `-o json` prints it."""
         return {
             "source": self.source,
             "policy": self.policy,
@@ -55,19 +55,19 @@ class LintFinding:
 
 @dataclass(frozen=True, slots=True)
 class LintReport:
-    """The findings, and how many policies were looked at."""
+    """All findings, and the number of policies that were read."""
 
     policies: int
     findings: tuple[LintFinding, ...]
 
     @property
     def errors(self) -> int:
-        """How many findings are errors."""
+        """Number of errors."""
         return sum(finding.level is Severity.ERROR for finding in self.findings)
 
     @property
     def warnings(self) -> int:
-        """How many are warnings."""
+        """Number of warnings."""
         return len(self.findings) - self.errors
 
 
@@ -77,7 +77,7 @@ _Said = tuple[Severity, str, str]
 
 
 def lint(paths: Sequence[str]) -> LintReport:
-    """Everything found in the policies of these files and folders. Raises BadInput if there are none."""
+    """Check the policies in these files and folders. Raises BadInput if there are none."""
     documents = read_tree(paths)
     policies = [document for document in documents if _looks_like_policy(document)]
     if not policies:

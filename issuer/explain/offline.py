@@ -1,4 +1,4 @@
-"""Without a cluster nobody may use anything, unless the caller says so."""
+"""Explanations without a cluster: nobody may use a policy unless the caller says so."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def explain(
     labels: Mapping[str, str],
     allow_use: Collection[str],
 ) -> Explanation:
-    """The decision where exactly the policies in `allow_use` (or all, by `*`) may be used."""
+    """Decide as if exactly the policies in `allow_use` (or all, by `*`) may be used."""
     pending = evaluate_request(request, requester, policies, labels, offline=True)
     return pending.finish({name: allowed(name, allow_use) for name in pending.to_ask})
 
 
 def allowed(name: str, allow_use: Collection[str]) -> bool:
-    """Whether the caller said that this policy may be used."""
+    """Return True if the caller said that this policy may be used."""
     return name in allow_use or EVERY_POLICY in allow_use
 
 
 def check_known(policies: PolicySet, allow_use: Collection[str]) -> None:
-    """A name in `allow_use` that no policy has is a slip of the pen. Raises BadInput."""
+    """Raise BadInput for a name in `allow_use` that no policy has."""
     unknown = sorted(set(allow_use) - set(policies.specs) - {EVERY_POLICY})
     if unknown:
         known = ", ".join(sorted(policies.specs)[:10]) or "none at all"
@@ -39,7 +39,7 @@ def check_known(policies: PolicySet, allow_use: Collection[str]) -> None:
 
 
 def read_labels(text: str) -> dict[str, str]:
-    """`k=v,k=v` as labels. Raises BadInput."""
+    """Parse labels written as `k=v,k=v`. Raises BadInput."""
     labels: dict[str, str] = {}
     for part in filter(None, (one.strip() for one in text.split(","))):
         key, equals, value = part.partition("=")

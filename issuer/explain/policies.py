@@ -1,4 +1,4 @@
-"""The policies among documents: compiled, or the reasons why they can't be."""
+"""Policies among documents: compiled, or with the reasons why they can't be."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from issuer.manifests.errors import BadInput
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 
 PEER_GROUP: Final = "policy.cert-manager.io"
-"""approver-policy's group. Its policies are read too, so that they can be tried before moving over."""
+"""API group of approver-policy. Its policies are read too, so that they can be tried before a migration."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """Policies that can be judged by, those that can't (by name, all problems), and the specs of both."""
+    """Compiled policies, `invalid` ones with all their problems by name, and the specs of both."""
 
     policies: tuple[CompiledPolicy, ...] = ()
     invalid: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -35,12 +35,12 @@ class PolicySet:
 
 
 def is_policy(document: Document) -> bool:
-    """Whether it is a CertificateRequestPolicy, ours or approver-policy's."""
+    """Return True for a CertificateRequestPolicy, ours or approver-policy's."""
     return document.kind == POLICY_KIND and document.group in (GROUP, PEER_GROUP)
 
 
 def policies_in(documents: Iterable[Document]) -> PolicySet:
-    """The policies among `documents`; others are passed over. Raises BadInput for two of the same name."""
+    """Compile the policies among `documents`, skip others. Raises BadInput for two of the same name."""
     found = [document for document in documents if is_policy(document)]
     _check_names(found)
     notes = [note for document in found for note in _notes(document)]
@@ -48,7 +48,7 @@ def policies_in(documents: Iterable[Document]) -> PolicySet:
 
 
 def spec_of(document: Document) -> Mapping[str, Any]:
-    """A policy's spec. Raises BadInput if it is no object."""
+    """Return a policy's spec. Raises BadInput if it is no object."""
     spec = document.data.get("spec")
     if not isinstance(spec, dict):
         raise BadInput(f"{document.source}: spec is missing, or no object")
@@ -56,7 +56,7 @@ def spec_of(document: Document) -> Mapping[str, Any]:
 
 
 def compiled(specs: Sequence[tuple[str, Mapping[str, Any]]], notes: Sequence[str] = ()) -> PolicySet:
-    """These policies, by name and spec."""
+    """Compile policies given by name and spec."""
     policies: list[CompiledPolicy] = []
     invalid: dict[str, tuple[str, ...]] = {}
     for name, spec in specs:
@@ -68,14 +68,14 @@ def compiled(specs: Sequence[tuple[str, Mapping[str, Any]]], notes: Sequence[str
 
 
 def problem_lines(error: PolicyInvalid | SpecError) -> list[str]:
-    """One line a problem, each with its field."""
+    """Return one line for each problem, with its field."""
     if isinstance(error, PolicyInvalid):
         return [f"{problem.field}: {problem.message}" for problem in error.problems]
     return str(error).splitlines()
 
 
 def unknown_fields(spec: Mapping[str, Any]) -> list[str]:
-    """What only a strict reading refuses: fields that the API server would drop without a word."""
+    """Return a line for each field that only a strict reading refuses: the API server drops it silently."""
     try:
         PolicySpec.parse(spec)
     except SpecError:

@@ -1,4 +1,4 @@
-"""Explanations for people: what was asked, the decision, policy by policy and field by field, what to do.
+"""Explanations for people: the request, the decision, policy by policy and field by field, and advice.
 
 Text from requests and policies goes through `shown` and into `Text`, so that it neither colours the terminal
 nor is read as markup.
@@ -23,7 +23,7 @@ from issuer.policy.decision import PolicyResult, PolicyVerdict
 from issuer.policy.evaluation import Violation
 
 _WIDTH: Final = 120
-"""Columns where there is no terminal to ask: a CI log."""
+"""Columns if there is no terminal to ask, such as in a CI log."""
 
 _COLOURS: Final = {
     PolicyVerdict.APPROVED: "green",
@@ -34,13 +34,13 @@ _CONSTRAINTS: Final = {DURATION: "Duration", KEY: ".privateKey"}
 
 
 def console() -> Console:
-    """Standard output: as wide as the terminal, or as a CI log is."""
+    """Return a console on standard output, as wide as the terminal or as a CI log."""
     width = None if sys.stdout.isatty() else _WIDTH
     return Console(width=width, highlight=False, soft_wrap=False)
 
 
 def show(explanation: Explanation, to: Console) -> None:
-    """Print all of it."""
+    """Print the request, the decision and the advice."""
     to.print(_head(explanation))
     show_decision(explanation, to)
     show_advice(advise(explanation), to)
@@ -78,7 +78,7 @@ def _requester(explanation: Explanation) -> str:
 
 
 def verdict_text(explanation: Explanation) -> str:
-    """The decision in a sentence."""
+    """Return the decision in a sentence."""
     decision = explanation.decision
     if decision.verdict is PolicyVerdict.APPROVED:
         return f"Approved by the policy {decision.policy}"
@@ -111,7 +111,7 @@ def _why(result: PolicyResult) -> tuple[str, str]:
 
 
 def _show_fields(explanation: Explanation, result: PolicyResult, to: Console) -> None:
-    """Each field of the request against one policy; for one that lacks only a binding, what it would say."""
+    """Print each field against one policy; of one that lacks only a binding, what it would say."""
     unbound = result.name in explanation.would_violate
     if not result.applies and not unbound:
         return

@@ -1,4 +1,4 @@
-"""What a request asks for, as the texts that a policy's patterns are held against."""
+"""Values that a request asks for, as the texts that a policy's patterns are compared with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY: Final = "private key"
 
 
 def requested(facts: RequestFacts) -> dict[str, tuple[str, ...]]:
-    """Values by the field of a policy that allows them, such as `spec.allowed.dnsNames`; no empty ones."""
+    """Return values by the policy's field that allows them (`spec.allowed.dnsNames`); no empty ones."""
     found: dict[str, tuple[str, ...]] = {}
     for place, values in facts.csr.contents.values.items():
         texts = tuple(dict.fromkeys(value.text for value in values if value.text))
@@ -31,7 +31,7 @@ def requested(facts: RequestFacts) -> dict[str, tuple[str, ...]]:
 
 
 def also_asked(facts: RequestFacts) -> dict[str, str]:
-    """What constraints are about: the duration and the key, as text."""
+    """Return what constraints are about, the duration and the key, as text."""
     key = facts.csr.key
     size = f" {key.size}" if key.size > 0 else ""
     return {

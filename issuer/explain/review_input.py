@@ -27,7 +27,7 @@ _DEFAULT_DURATION: Final = "2160h"
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """What the command line adds. All but `namespace` belong to a bare PEM request alone."""
+    """Options that add to a request. All but `namespace` are for a bare PEM request."""
 
     namespace: str | None = None
     issuer: str | None = None
@@ -36,7 +36,7 @@ class RequestOptions:
     is_ca: bool = False
 
     def only_for_pem(self) -> list[str]:
-        """The options in use that say nothing about an object that has the same fields itself."""
+        """Return the options in use that only a bare PEM request may have."""
         used = {
             "--issuer": self.issuer is not None,
             "--duration": self.duration is not None,
@@ -48,7 +48,7 @@ class RequestOptions:
 
 @dataclass(frozen=True, slots=True)
 class ReviewInput:
-    """One request to judge. `requester` is who makes it, known or assumed; `notes` say what was assumed.
+    """One request to evaluate. `requester` is its author, known or assumed; `notes` say what was assumed.
 
     `policy_only` is as in `RequestFacts`; offline nobody knows the issuer's path.
     """
@@ -72,7 +72,7 @@ class ReviewInput:
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
     def facts(self, requester: Requester) -> RequestFacts:
-        """What a policy judges."""
+        """Return the facts that policies evaluate."""
         return RequestFacts(
             name=self.name,
             namespace=self.namespace,
@@ -88,7 +88,7 @@ class ReviewInput:
 
 
 def read_requests(path: str, options: RequestOptions) -> list[ReviewInput]:
-    """All requests in a file (`-`: standard input), in its order. Raises BadInput, also if there are none."""
+    """Read the requests of a file (`-`: standard input), in order. Raises BadInput if there are none."""
     source, content = read_source(path)
     if is_pem(content):
         return [pem_request(source, content, options)]
@@ -96,7 +96,7 @@ def read_requests(path: str, options: RequestOptions) -> list[ReviewInput]:
 
 
 def requests_in(documents: Iterable[Document], source: str, options: RequestOptions) -> list[ReviewInput]:
-    """The requests among these documents. Raises BadInput."""
+    """Return the requests among these documents. Raises BadInput, also if there are none."""
     surplus = options.only_for_pem()
     if surplus:
         raise BadInput(f"{', '.join(surplus)}: only for a bare PEM request; {source} says these itself")
@@ -110,7 +110,7 @@ def requests_in(documents: Iterable[Document], source: str, options: RequestOpti
 
 
 def pem_request(source: str, content: bytes, options: RequestOptions) -> ReviewInput:
-    """A bare request, with everything else from the options. Raises BadInput."""
+    """Read a bare request, with everything else from the options. Raises BadInput."""
     if options.issuer is None:
         raise BadInput(
             f"{source} is a bare request and names no issuer: add --issuer KIND/NAME, "
@@ -141,7 +141,7 @@ def pem_request(source: str, content: bytes, options: RequestOptions) -> ReviewI
 
 
 def parse_issuer(text: str) -> IssuerReference:
-    """`KIND/NAME` or `KIND.GROUP/NAME` as a reference; without a group ours. Raises BadInput."""
+    """Parse `KIND/NAME` or `KIND.GROUP/NAME`; without a group it is ours. Raises BadInput."""
     match = _ISSUER.match(text)
     if match is None:
         raise BadInput(
@@ -187,7 +187,7 @@ def _csr(document: Document, spec: Fields) -> CertificateSigningRequest:
 
 
 def _name(document: Document) -> str:
-    """Its name; where the API server would make one, what it starts with."""
+    """Return the name, or for `generateName` a name that begins so."""
     if not document.name:
         prefix = document.metadata.get("generateName")
         if not isinstance(prefix, str) or not prefix:
@@ -251,7 +251,7 @@ def _certificate_notes(duration: str) -> list[str]:
 
 
 def _stamped(spec: Fields) -> Requester:
-    """Who made it, as cert-manager's webhook wrote; nobody where the object was never in a cluster."""
+    """Return the author that cert-manager's webhook wrote, NOBODY if the object was never in a cluster."""
     username = spec.text("username")
     if not username:
         return NOBODY

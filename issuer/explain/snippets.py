@@ -24,7 +24,7 @@ _MAX_NAME: Final = 60
 def to_allow(
     violations: Iterable[Violation], facts: RequestFacts, spec: Mapping[str, Any]
 ) -> tuple[dict[str, Any], tuple[Violation, ...]]:
-    """What a policy of this spec lacks, as the part to merge into it; and what no `allowed` mends.
+    """Return the part to merge into a policy's spec, and the violations that no `allowed` field mends.
 
     Lists come whole: what the policy allows already, then what is new.
     """
@@ -44,7 +44,7 @@ def to_allow(
 
 
 def starter_policy(request: ReviewInput, facts: RequestFacts) -> dict[str, Any]:
-    """A policy that allows this request, in its namespace, from its issuer, and nothing else."""
+    """Return a policy that allows this request, in its namespace, from its issuer, and nothing else."""
     spec: dict[str, Any] = {
         "selector": {
             "issuerRef": {
@@ -66,7 +66,7 @@ def starter_policy(request: ReviewInput, facts: RequestFacts) -> dict[str, Any]:
 
 
 def _field(path: str, values: Mapping[str, tuple[str, ...]]) -> str | None:
-    """The field of `values` that a violation at `path` is about, if more of it can be allowed.
+    """Return the field of `values` that a violation at `path` is about, if more of it can be allowed.
 
     Validations and `required` are rules of the policy's owner; nothing is suggested against them.
     """
@@ -112,7 +112,7 @@ def _new(field: str, wanted: tuple[str, ...], spec: Mapping[str, Any]) -> tuple[
 
 
 def _present(field: str, spec: Mapping[str, Any]) -> tuple[str, ...]:
-    """The values that the spec allows in this field already."""
+    """Return the values that the spec allows in this field already."""
     by_oid = _BY_OID.match(field)
     if by_oid:
         found = next(
@@ -128,7 +128,7 @@ def _present(field: str, spec: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _entries(field: str, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """All entries of the list that `field`, which ends in an object identifier, is in."""
+    """Return all entries of the list that `field`, which ends in an object identifier, is in."""
     found = _find(spec, field.partition("[")[0].split("."))
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 

@@ -1,4 +1,4 @@
-"""Reading what users give: files, folders and standard input, as YAML documents or a PEM request.
+"""Documents that users give as files, folders or standard input: YAML objects, or a PEM request.
 
 YAML is read as the API server's clients read it, but stricter: a key given twice is refused, since one of the
 two would silently not count. Files are bounded in size and number.
@@ -21,7 +21,7 @@ MAX_FILE: Final = 16 << 20
 """Bytes of one file: about 4,000 CertificateRequests."""
 
 MAX_FILES: Final = 5_000
-"""Files of one folder, with the folders in it."""
+"""Files of one folder, with those of the folders in it."""
 
 STDIN: Final = "-"
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
@@ -31,7 +31,7 @@ _PEM: Final = re.compile(rb"^-----BEGIN [A-Z0-9 ]+-----", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One object and where it stands, such as `web.yaml` or `web.yaml, document 2`."""
+    """One object, and its `source`, such as `web.yaml` or `web.yaml, document 2`."""
 
     source: str
     data: dict[str, Any] = field(repr=False)
@@ -65,13 +65,13 @@ class Document:
         return name if isinstance(name, str) else ""
 
     def text(self, key: str) -> str:
-        """A text field at the top, or ''."""
+        """Return a text field at the top, or ''."""
         value = self.data.get(key)
         return value if isinstance(value, str) else ""
 
 
 def read_source(path: str) -> tuple[str, bytes]:
-    """Name and content of a file, or of standard input for `-`. Raises BadInput."""
+    """Return name and content of a file, or of standard input for `-`. Raises BadInput."""
     if path == STDIN:
         content = sys.stdin.buffer.read(MAX_FILE + 1)
         return "standard input", _bounded("standard input", content)
@@ -86,12 +86,12 @@ def read_source(path: str) -> tuple[str, bytes]:
 
 
 def is_pem(content: bytes) -> bool:
-    """Whether this is a PEM file, not YAML that holds one."""
+    """Return True for a PEM file, False for YAML that holds one."""
     return _PEM.search(content) is not None
 
 
 def read_documents(source: str, content: bytes) -> list[Document]:
-    """All objects in a YAML or JSON text; the items of a List one by one. Raises BadInput."""
+    """Parse all objects of a YAML or JSON text, the items of a List one by one. Raises BadInput."""
     if is_pem(content):
         raise BadInput(f"{source} is PEM; a YAML or JSON file is wanted here")
     try:
@@ -111,7 +111,7 @@ def read_documents(source: str, content: bytes) -> list[Document]:
 
 
 def read_tree(paths: Iterable[str]) -> list[Document]:
-    """All objects of these files, of YAML and JSON files in these folders, and of `-`. Raises BadInput."""
+    """Read all objects of these files, of the YAML and JSON files in folders, and of `-`. Raises BadInput."""
     found: list[Document] = []
     for path in paths:
         for file in _files(path):
@@ -169,7 +169,7 @@ def _where(error: yaml.YAMLError) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Dates stay text, as for Kubernetes, and no key counts twice."""
+    """Safe YAML loader that keeps dates as text, as Kubernetes does, and refuses a key given twice."""
 
     # Of the implicit types only the date is left out; Kubernetes' own reader knows none.
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's way of saying so

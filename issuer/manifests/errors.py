@@ -1,5 +1,5 @@
-"""The one error of these commands."""
+"""Error of commands about what they were given."""
 
 
 class BadInput(Exception):
-    """Something given can't be used. The message names the file or option, what is wrong, and what to do."""
+    """Input that can't be used. The message names the file or option, what is wrong, and what to do."""

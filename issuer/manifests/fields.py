@@ -1,4 +1,4 @@
-"""Fields of a YAML object, with their type checked and their path told."""
+"""Fields of a YAML object, with their type checked and their path in every error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from issuer.manifests.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A mapping of a document. `source` is the file, `path` where the mapping stands, such as `spec`.
+    """Mapping in a document. `source` is the file, `path` its place in the object, such as `spec`.
 
     An absent or null field gives the empty value; one of another type raises BadInput.
     """
@@ -26,25 +26,25 @@ class Fields:
         return f"{self.source}: {self.path}"
 
     def bad(self, key: str, message: str) -> BadInput:
-        """The error that says what is wrong with a field."""
+        """Return an error about a field; `message` completes `FILE: PATH.KEY ...`."""
         return BadInput(f"{self.where}.{key} {message}")
 
     def text(self, key: str) -> str:
-        """A text, or ''."""
+        """Return a text field, or ''."""
         value = self.data.get(key)
         if value is not None and not isinstance(value, str):
             raise self.bad(key, "must be text; put it in quotes")
         return value or ""
 
     def required(self, key: str) -> str:
-        """A text that must be there."""
+        """Return a text field. Raises BadInput if it is missing or empty."""
         text = self.text(key)
         if not text:
             raise self.bad(key, "is missing")
         return text
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts, possibly empty."""
+        """Return a list of texts, possibly empty."""
         value = self.data.get(key)
         if value is None:
             return ()
@@ -53,28 +53,28 @@ class Fields:
         return tuple(value)
 
     def flag(self, key: str, *, default: bool = False) -> bool:
-        """A boolean."""
+        """Return a boolean field, or `default`."""
         value = self.data.get(key)
         if value is not None and not isinstance(value, bool):
             raise self.bad(key, "must be true or false")
         return default if value is None else value
 
     def number(self, key: str) -> int:
-        """A whole number, or 0."""
+        """Return a whole number, or 0."""
         value = self.data.get(key)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             raise self.bad(key, "must be a whole number")
         return value or 0
 
     def inner(self, key: str) -> Fields:
-        """A mapping below, possibly empty."""
+        """Return the mapping in a field, possibly empty."""
         value = self.data.get(key)
         if value is not None and not isinstance(value, dict):
             raise self.bad(key, "must be an object")
         return Fields(self.source, f"{self.path}.{key}", value or {})
 
     def objects(self, key: str) -> tuple[Fields, ...]:
-        """A list of mappings, possibly empty."""
+        """Return a list of mappings, possibly empty."""
         value = self.data.get(key)
         if value is None:
             return ()

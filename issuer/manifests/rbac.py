@@ -1,4 +1,4 @@
-"""`use` bindings: the YAML that grants one, and finding those that files grant."""
+"""Bindings of `use`: the YAML that grants one, and those that files grant."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_SLUG: Final = 100
 
 
 def binding(policy: str, namespace: str, requester: Requester) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """A ClusterRole that lets `policy` be used, and the binding that gives it to `requester`.
+    """Return a ClusterRole that lets `policy` be used, and the binding that gives it to `requester`.
 
     In a namespace that is a RoleBinding; where `namespace` is empty only a ClusterRoleBinding counts.
 
@@ -50,7 +50,7 @@ def binding(policy: str, namespace: str, requester: Requester) -> tuple[Mapping[
 
 
 def bound_groups(documents: Iterable[Document], policy: str) -> frozenset[str]:
-    """API groups in which these files grant somebody `use` of this policy: by a rule and a binding."""
+    """Return the API groups in which these files grant somebody `use` of a policy, by rule and binding."""
     documents = list(documents)
     referred = {_reference(document) for document in documents if _is(document, _BINDINGS)}
     return frozenset(

@@ -1,4 +1,4 @@
-"""Who makes a request: what cert-manager's webhook writes into `spec.username` and beside it."""
+"""Author of a request, as cert-manager's webhook writes it into `spec.username` and beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _AUTHENTICATED: Final = "system:authenticated"
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """A user as the API server knows them. Without a name nobody is known."""
+    """User as the API server knows them. An empty name means that nobody is known."""
 
     username: str
     groups: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class Requester:
 
     @property
     def service_account(self) -> tuple[str, str] | None:
-        """Namespace and name, if it is a ServiceAccount."""
+        """Namespace and name of a ServiceAccount; None for other users."""
         match = _SERVICE_ACCOUNT.match(self.username)
         return (match[1], match[2]) if match else None
 
@@ -31,7 +31,7 @@ NOBODY: Final = Requester("")
 
 
 def named(username: str, groups: Sequence[str]) -> Requester:
-    """The requester that `--as` and `--as-group` mean, with the groups that the API server adds by itself.
+    """Return the requester that `--as` and `--as-group` mean, with the groups that the API server adds.
 
     Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation and
     "Service account tokens" there: a ServiceAccount without named groups gets those of ServiceAccounts.
@@ -46,4 +46,4 @@ def named(username: str, groups: Sequence[str]) -> Requester:
 
 
 CERT_MANAGER: Final = named("system:serviceaccount:cert-manager:cert-manager", ())
-"""Who makes the requests of Certificates, where cert-manager is installed as its documentation says."""
+"""Requester of Certificates, if cert-manager is installed as its documentation says."""

@@ -13,21 +13,21 @@ _LIMIT: Final = 300
 
 
 def shown(text: str, limit: int = _LIMIT) -> str:
-    """`text` on one line, bounded, everything unprintable (colour codes, bidi marks) as an escape."""
+    """Return `text` on one line, bounded, with everything unprintable (colours, bidi marks) escaped."""
     return escaped(text, limit)
 
 
 def to_yaml(*documents: Mapping[str, Any]) -> str:
-    """The documents as YAML, in the order of their keys, without anchors."""
+    """Write documents as YAML, in the order of their keys, without anchors."""
     texts = (yaml.dump(one, Dumper=_Dumper, sort_keys=False, width=1000) for one in documents)
     return "---\n".join(texts)
 
 
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: object) -> bool:
-        """No anchors: people paste this."""
+        """Return True: people paste this, so there are no anchors."""
         return True
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """List items stand under their key's indentation, as kubectl writes none and people read better."""
+        """Indent list items below their key, which people read better than kubectl's form."""
         super().increase_indent(flow, False)
