@@ -1,4 +1,4 @@
-"""A delivered certificate and what stands above it: each link, and what is other than was asked for. Pure."""
+"""Delivered certificates and their chain: each link, and the differences from the request. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from issuer.x509.verify import RequestedCertificate, verify
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The certificates of a status, leaf first, in their order; `chain` is None where `problem` says why."""
+    """Certificates of a status, leaf first, in their order; `chain` is None if `problem` says why."""
 
     certificates: tuple[Certificate, ...]
     chain: Chain | None
@@ -26,12 +26,12 @@ class Delivered:
 
     @property
     def leaf(self) -> Certificate:
-        """The certificate that was asked for."""
+        """Certificate that was asked for."""
         return self.certificates[0]
 
 
 def delivered(own: Sequence[Certificate], ca: Sequence[Certificate], now: datetime) -> Delivered:
-    """What `status.certificate` (not empty) and `status.ca` hold."""
+    """Join `status.certificate` (not empty) and `status.ca`, and build the chain at `now`."""
     certificates = tuple(dict.fromkeys((*own, *ca)))
     try:
         return Delivered(certificates, build_chain(certificates[0], certificates[1:], now))
@@ -40,7 +40,7 @@ def delivered(own: Sequence[Certificate], ca: Sequence[Certificate], now: dateti
 
 
 def chain_json(found: Delivered, now: datetime) -> dict[str, Any]:
-    """Each certificate with its end and its signer; `holds`: the chain does, and nothing in it has ended."""
+    """Return each certificate with its end and signer; `holds` if the chain does and none has ended."""
     links = [_link(one, found.certificates, now) for one in found.certificates]
     ended = [link["subject"] or link["serial"] for link in links if link["ended"]]
     return {
@@ -63,7 +63,7 @@ def _link(one: Certificate, pool: Sequence[Certificate], now: datetime) -> dict[
 
 
 def _signature(one: Certificate, pool: Sequence[Certificate]) -> str:
-    """Whose key made it, by trying: names alone prove nothing."""
+    """Return whose key made the signature, by verifying: names alone prove nothing."""
     if signed_by(one, one):
         return "by itself, verified"
     if is_root(one):
@@ -77,7 +77,7 @@ def _signature(one: Certificate, pool: Sequence[Certificate]) -> str:
 def differences(
     found: Delivered, asked: RequestedCertificate, issued_at: datetime, *, shorten: bool
 ) -> list[dict[str, Any]]:
-    """What of a chain that holds is other than was asked for, as when it was issued; `fatal` must never be.
+    """Return where a chain that holds differs from the request, as of its issuing; `fatal` must never be.
 
     `shorten` says whether the issuer may cut a life off at its CA's end. Usages count as allowed wherever a
     policy can allow them: which one approved isn't known any more.

@@ -1,4 +1,4 @@
-"""CSRs and certificates taken apart, as JSON. Pure.
+"""Contents of CSRs and certificates, as JSON. Pure.
 
 Everything in them is somebody else's text: nothing is left out for being odd; `tables` shows it safely.
 """
@@ -65,7 +65,7 @@ _NAMES: Final = {
 
 
 def request_json(csr: CertificateSigningRequest) -> dict[str, Any]:
-    """A CSR: subject, names, key, extensions; `unreadable` are parts that not everybody reads alike."""
+    """Return a CSR's subject, names, key, extensions; `unreadable` are parts that readers differ about."""
     names = [
         f"{part.value} {oid} {value.text}" if oid else f"{part.value} {value.text}"
         for (part, oid), values in csr.contents.values.items()
@@ -82,7 +82,7 @@ def request_json(csr: CertificateSigningRequest) -> dict[str, Any]:
 
 
 def spec_differences(facts: RequestFacts) -> list[str]:
-    """Where the CSR and the request's spec say different things."""
+    """Return where the CSR and the request's spec say different things."""
     found = [
         f"{one.field.removeprefix('spec.allowed.')}: {one.message}" for one in extension_violations(facts)
     ]
@@ -96,7 +96,7 @@ def spec_differences(facts: RequestFacts) -> list[str]:
 
 
 def certificate_json(certificate: Certificate, now: datetime) -> dict[str, Any]:
-    """A certificate; `left` is its remaining life at `now`, negative once it has ended."""
+    """Return a certificate's fields; `left` is its remaining life at `now`, negative once it has ended."""
     constraints, rights = basic_constraints(certificate), usages(certificate)
     extensions = information(certificate).extensions
     return {
@@ -123,7 +123,7 @@ def _key(certificate: Certificate) -> str:
 
 
 def validity_json(certificate: Certificate, now: datetime) -> dict[str, Any]:
-    """From when to when it is valid, and how much of that is left."""
+    """Return begin and end of a certificate's validity, and how much of it is left at `now`."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return {"notBefore": rfc3339(begin), "notAfter": rfc3339(end), "left": _left(end - now)}
 
@@ -133,7 +133,7 @@ def _left(span: timedelta) -> str:
 
 
 def extension_json(extension: Extension) -> dict[str, Any]:
-    """An extension by its OID, its name where it is a usual one, and its value in words or hexadecimal."""
+    """Return an extension's OID, its name if it is a usual one, and its value in words or hexadecimal."""
     read = _READERS.get(extension.oid)
     try:
         value = _hex(extension.value) if read is None else read(extension.value)
@@ -148,12 +148,12 @@ def extension_json(extension: Extension) -> dict[str, Any]:
 
 
 def key_text(key: Key) -> str:
-    """A key's algorithm and size."""
+    """Return a key's algorithm and size."""
     return f"{key.algorithm or 'another kind of key'}{f' {key.size}' if key.size > 0 else ''}"
 
 
 def read_status(field: object, read: Callable[[bytes], Bundle] = read_bundle) -> tuple[Certificate, ...]:
-    """The certificates in a status field (base64 of PEM), none in an empty one. Raises InvalidCertificate."""
+    """Return the certificates in a status field (base64 of PEM), () for none. Raises InvalidCertificate."""
     if not field:
         return ()
     if not isinstance(field, str) or len(field) > MAX_BUNDLE_BYTES * 4 // 3 + 4:

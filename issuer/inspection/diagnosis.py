@@ -15,7 +15,7 @@ from issuer.requests.conditions import find
 from issuer.requests.status import APPROVAL_REASON
 
 Controllers = Sequence[Mapping[str, Any]] | None
-"""As `leases` finds them; None where they may not be seen."""
+"""Controllers as `leases` finds them; None if they may not be read."""
 
 _Findings = Iterator[str | Advice]
 _LONG: Final = 1200
@@ -24,7 +24,7 @@ _REASONS: Final = "docs/troubleshooting.md has every reason"
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The reasons in sentences, and what to do, each in the order in which it counts."""
+    """Reasons in sentences, and advice, each in the order in which it counts."""
 
     reasons: tuple[str, ...]
     advice: tuple[Advice, ...]
@@ -44,7 +44,7 @@ def diagnose(details: RequestDetails, controllers: Controllers) -> Diagnosis:
 
 
 def needs_controllers(details: RequestDetails) -> bool:
-    """Whether it matters who works: the request waits, and can be answered."""
+    """Return True if the diagnosis depends on controllers at work: the request waits, and can be answered."""
     waits = details.progress.state is State.WAITING and not details.request.deleted
     return waits and details.issuer_key is not None
 
@@ -102,7 +102,7 @@ def _waiting(details: RequestDetails) -> _Findings:
 
 
 def _own_word(details: RequestDetails) -> _Findings:
-    """What the controller said of it: in its status, or for Kubernetes' own requests in an event."""
+    """Yield the controller's message: from the status, or for Kubernetes' own requests from an event."""
     if details.request.tells_by_event:
         warnings = [one for one in details.events if one["type"] == "Warning"]
         message = str(warnings[-1]["message"]) if warnings else ""
@@ -113,7 +113,7 @@ def _own_word(details: RequestDetails) -> _Findings:
 
 
 def _approval(details: RequestDetails) -> _Findings:
-    """Another approver's word, where it is wanted first."""
+    """Yield that another approver has to approve first, if so."""
     request, spec = details.request, details.issuer_spec
     if request.approved:
         return
@@ -155,7 +155,7 @@ def _policies(details: RequestDetails) -> _Findings:
 
 
 def _work(details: RequestDetails, controllers: Controllers, *, hindered: bool) -> _Findings:
-    """Who should answer it; what to do where nothing else is in the way."""
+    """Yield that no controller works, or that the request waits for its turn if nothing hinders it."""
     if controllers is not None and not any(one["leads"] for one in controllers):
         yield "no controller was found at work: none holds a Lease"
         yield Advice(

@@ -1,4 +1,4 @@
-"""Who works: the controllers' Leases, by the label that all of them carry."""
+"""Controllers at work, by their Leases, which carry a common label."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from issuer.kube.wire import Object
 from issuer.text import rfc3339
 
 _CLOCKS: Final = timedelta(seconds=30)
-"""How far this machine's clock and the holder's may be apart."""
+"""Difference between this machine's clock and the holder's that is taken into account."""
 
 
 async def controllers(reader: Reader, namespace: str | None, now: datetime) -> list[dict[str, Any]] | None:
-    """Each controller, by its main Lease: who leads, since when, and its shards; None where that is withheld.
+    """Return each controller by its main Lease, with leader, times and shards; None if it may not be read.
 
     `namespace` None looks in all of them.
     """
@@ -64,7 +64,7 @@ def _holder(lease: Mapping[str, Any]) -> str:
 
 
 def _held(lease: Mapping[str, Any], now: datetime) -> bool:
-    """Whether its holder renewed it in time, as far as clocks can be compared."""
+    """Return True if the holder renewed the Lease in time, as far as clocks can be compared."""
     spec = lease.get("spec") or {}
     renewed, seconds = time_of(spec.get("renewTime")), spec.get("leaseDurationSeconds")
     if not _holder(lease) or renewed is None or not isinstance(seconds, int):

@@ -1,4 +1,4 @@
-"""The whole at a glance: issuers, policies, requests, and who works on them."""
+"""Overview of a cluster: issuers, policies, requests, and the controllers that work on them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.text import rfc3339
 
 SHOWN: Final = 10
-"""How many of the oldest waiting requests are told."""
+"""Number of the oldest waiting requests that are listed."""
 LATE: Final = timedelta(minutes=2)
-"""How long a request may wait before it deserves a look."""
+"""Time a request may wait before it deserves a look."""
 _SOME_TIME: Final = "2 minutes"
 
 
@@ -33,7 +33,7 @@ NO_POLICY = "there is no CertificateRequestPolicy: no issuer with spec.approval 
 
 @dataclass(slots=True)
 class _Requests:
-    """The requests of one kind, counted page by page; `oldest` are the first that wait."""
+    """Requests of one kind, counted page by page; `oldest` are the longest waiting."""
 
     counts: Counter[State] = field(default_factory=Counter)
     late: int = 0
@@ -54,7 +54,7 @@ class _Requests:
 async def overview(
     reader: Reader, namespace: str | None, controller_namespace: str | None, now: datetime
 ) -> dict[str, Any]:
-    """All of it as JSON, with what needs attention. Raises KubeError where the cluster can't be asked."""
+    """Return the overview as JSON, with what needs attention. Raises KubeError if no cluster answers."""
     policies = await reader.all(CERTIFICATE_REQUEST_POLICIES, what="policies are")
     found: dict[str, Any] = {
         "issuers": await _issuers(reader, namespace),
@@ -86,7 +86,7 @@ async def _issuers(reader: Reader, namespace: str | None) -> list[dict[str, Any]
 
 
 async def _requests(reader: Reader, kind: type[Request], namespace: str | None, now: datetime) -> _Requests:
-    """Our requests of that kind; Kubernetes' own have no namespace, so there the issuer's counts."""
+    """Count our requests of a kind; Kubernetes' own have no namespace, so there the issuer's counts."""
     found = _Requests()
     selector = None if kind is KubernetesCSR else f"spec.issuerRef.group={GROUP}"
     where = namespace if kind.resource.namespaced else None
@@ -174,6 +174,6 @@ def _work(found: Sequence[dict[str, Any]] | None) -> Iterator[str]:
 
 
 def ended(text: str, now: datetime) -> bool:
-    """Whether a time of the overview has passed."""
+    """Return True if a time of the overview has passed."""
     found = time_of(text)
     return found is not None and found <= now

@@ -1,4 +1,4 @@
-"""`status` for people."""
+"""Tables of `status`, for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 
 def show_overview(found: Json, to: Console) -> None:
-    """All of an overview, what needs attention last, where it is read first."""
+    """Print an overview; what needs attention comes last, where it is read first."""
     _controllers(found["controllers"], to)
     _issuers(found["issuers"], to)
     _policies(found["policies"], to)

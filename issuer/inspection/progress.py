@@ -1,4 +1,4 @@
-"""How far a request is, by its own status. Pure."""
+"""Progress of a request, by its own status. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from issuer.text import parse_rfc3339, rfc3339
 
 
 class State(StrEnum):
-    """What a request came to."""
+    """State that a request has reached."""
 
     ISSUED = "Issued"
     WAITING = "Waiting"
@@ -24,7 +24,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A request's state, why in its own words ("" where it says nothing), and since when."""
+    """State of a request, with its own reason and message ("" if it has none), and the time of the change."""
 
     state: State
     reason: str
@@ -32,13 +32,13 @@ class Progress:
     since: datetime | None
 
     def to_json(self) -> dict[str, Any]:
-        """For `-o json`."""
+        """Return the progress as `-o json` prints it."""
         since = None if self.since is None else rfc3339(self.since)
         return {"state": self.state.value, "reason": self.reason, "message": self.message, "since": since}
 
 
 def progress_of(request: Request) -> Progress:
-    """How far it is."""
+    """Return a request's progress."""
     state = _state(request)
     if state is State.WAITING:
         return _waiting(request)
@@ -49,7 +49,7 @@ def progress_of(request: Request) -> Progress:
 
 
 def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """An issuer's or policy's Ready condition; `ready` is None where nobody has looked at it as it is now."""
+    """Return an issuer's or policy's Ready condition; `ready` is None if it isn't of this generation."""
     condition = find((obj.get("status") or {}).get("conditions"), "Ready")
     if condition is None:
         return {"ready": None, "reason": "", "message": "no controller has looked at it yet"}
@@ -68,7 +68,7 @@ def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def time_of(value: object) -> datetime | None:
-    """A Kubernetes time, or None for what is none."""
+    """Parse a Kubernetes time; None for anything else."""
     try:
         found = parse_rfc3339(value) if isinstance(value, str) else None
     except ValueError:
@@ -77,7 +77,7 @@ def time_of(value: object) -> datetime | None:
 
 
 def text_of(fields: Mapping[str, Any], key: str) -> str:
-    """A text field, or ""."""
+    """Return a text field, or ""."""
     found = fields.get(key)
     return found if isinstance(found, str) else ""
 

@@ -1,4 +1,4 @@
-"""Reading a cluster as its user may: what is withheld is told, and the rest goes on."""
+"""Reads a cluster as its user may: what is withheld is noted, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Reader:
     async def get(
         self, resource: Resource, name: str, namespace: str | None = None, *, what: str
     ) -> Object | None:
-        """One object; None where it isn't there or may not be read. `what` completes "... not shown"."""
+        """Return one object; None if it isn't there or may not be read. `what` completes "... not shown"."""
         try:
             return await self.client.get(resource, name, namespace)
         except (NotFound, Invalid):  # what names it is somebody's text, which may be no name at all
@@ -47,7 +47,7 @@ class Reader:
         field_selector: str | None = None,
         label_selector: str | None = None,
     ) -> AsyncIterator[Sequence[Object]]:
-        """The objects of a list, page by page; a field selector that the server doesn't know is left out."""
+        """Yield a list page by page; a field selector that the server doesn't know is left out."""
         token = ""
         while True:
             try:
@@ -83,19 +83,19 @@ class Reader:
         what: str,
         label_selector: str | None = None,
     ) -> list[Object]:
-        """The objects of a list."""
+        """Return all objects of a list."""
         found: list[Object] = []
         async for items in self.pages(resource, namespace, what=what, label_selector=label_selector):
             found += items
         return found
 
     def lack(self, what: str, verb: str, resource: Resource, namespace: str | None) -> None:
-        """Note a right that is missing."""
+        """Note a missing right."""
         where = f" in the namespace {namespace}" if namespace else " in the whole cluster"
         self.note(f"{what} not shown: that takes {verb} of {_plural(resource)}{where}")
 
     def note(self, gap: str) -> None:
-        """Note once what is not seen."""
+        """Note once what is not shown."""
         if gap not in self.gaps:
             self.gaps.append(gap)
 
@@ -106,7 +106,7 @@ def _plural(resource: Resource) -> str:
 
 @asynccontextmanager
 async def reading(kubeconfig: str | None, context: str | None) -> AsyncIterator[Reader]:
-    """A reader as the user of the kubeconfig. What the cluster refuses or can't answer becomes BadInput."""
+    """Open a reader as the user of the kubeconfig. What the cluster refuses or can't answer is BadInput."""
     async with open_client(kubeconfig, context) as client:
         try:
             yield Reader(client)

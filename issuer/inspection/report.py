@@ -1,4 +1,4 @@
-"""What `inspect` and `explain` say of a request, as JSON."""
+"""JSON of `inspect` and `explain` about a request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from issuer.x509.verify import RequestedCertificate
 
 
 def report(details: RequestDetails, now: datetime) -> dict[str, Any]:
-    """All that is known of it; `trouble` are the things that must not be."""
+    """Return all that is known of a request; `trouble` lists what must not be."""
     found: dict[str, Any] = {
         "request": head_json(details),
         "issuer": _issuer(details),
@@ -42,7 +42,7 @@ def report(details: RequestDetails, now: datetime) -> dict[str, Any]:
 
 
 def head_json(details: RequestDetails) -> dict[str, Any]:
-    """Which request it is, and who made it."""
+    """Return the request's kind, names, times and requester."""
     request, requester = details.request, details.requester
     return {
         "kind": request.kind,
@@ -72,7 +72,7 @@ def _issuer(details: RequestDetails) -> dict[str, Any]:
 
 
 def _decision(details: RequestDetails) -> dict[str, Any]:
-    """Who approved or denied it; `policies` is what the policies say now, where there is no certificate."""
+    """Return the approval or denial; `policies` is what they say now, if there is no certificate."""
     conditions = details.request.conditions
     condition: Mapping[str, Any] = find(conditions, "Denied") or find(conditions, "Approved") or {}
     if condition.get("status") != "True":
@@ -112,7 +112,7 @@ def _spec_differences(details: RequestDetails) -> list[str]:
 
 
 def _delivered(details: RequestDetails, now: datetime) -> dict[str, Any]:
-    """The certificate, its chain, and what of them is other than asked for."""
+    """Return the certificate, its chain, and their differences from the request."""
     nothing: dict[str, Any] = {"certificate": None, "chain": None, "differences": []}
     status = details.request.object.get("status") or {}
     try:
@@ -156,7 +156,7 @@ def _trouble(found: dict[str, Any]) -> list[str]:
 
 
 def diagnosis_json(details: RequestDetails, found: Diagnosis) -> dict[str, Any]:
-    """What `explain` says, as JSON."""
+    """Return a diagnosis as JSON."""
     return {
         "request": head_json(details),
         "issuer": _issuer(details),

@@ -1,4 +1,4 @@
-"""One request with all that is about it, as far as it may be read."""
+"""Details of one request: its issuer, CSR, policies and events, as far as they may be read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EVENTS_SHOWN: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class RequestDetails:
-    """What is known of a request.
+    """All that is known of a request.
 
     `csr` is None where `csr_problem` says why it can't be read, `issuer_key` where `spec_problem` says why
     the request is not served. `issuer` is the issuer's object: None where it isn't there, or not
@@ -57,12 +57,12 @@ class RequestDetails:
 
     @property
     def requester(self) -> Requester:
-        """Who made it, as the API server or cert-manager's webhook stamped it."""
+        """Author of the request, as the API server or cert-manager's webhook stamped it."""
         return requester_of(self.request)
 
 
 async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
-    """Everything about that request. Raises BadInput where there is none, and KubeError."""
+    """Read everything about a request. Raises BadInput if there is none, and KubeError."""
     request = await find_request(reader, target)
     progress = progress_of(request)
     csr, csr_problem = _csr(request)
@@ -91,7 +91,7 @@ async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
 
 
 def requester_of(request: Request) -> Requester:
-    """Who made it."""
+    """Return the author of a request."""
     spec = request.spec
     return Requester(
         spec.get("username") or "",
@@ -104,7 +104,7 @@ def requester_of(request: Request) -> Requester:
 def review_input_of(
     request: Request, csr: CertificateSigningRequest, key: IssuerKey, spec: IssuerSpec | None
 ) -> ReviewInput:
-    """The request as `policy explain` judges one, for an issuer of this spec. Raises BadSpec."""
+    """Return the request as `policy explain` evaluates one, for an issuer of this spec. Raises BadSpec."""
     return ReviewInput(
         source="as it is in the cluster",
         kind=request.kind,
@@ -128,7 +128,7 @@ def _csr(request: Request) -> tuple[CertificateSigningRequest | None, str]:
 
 
 def _issuer_key(request: Request) -> tuple[IssuerKey | None, str]:
-    """The issuer of ours, or why the request is not served: no such kind, or a field that can't be read."""
+    """Return the issuer of ours, or why the request is not served."""
     if not request.is_ours:
         return None, f"it names an issuer of another kind: vault-issuer answers only for those of {GROUP}"
     try:
@@ -170,7 +170,7 @@ async def _explained(
 
 
 async def _events(reader: Reader, request: Request) -> tuple[Mapping[str, Any], ...]:
-    """The newest events of this very object, oldest first."""
+    """Return the newest events of this very object, oldest first."""
     newest: list[tuple[str, int, dict[str, Any]]] = []
     seen = 0
     # Events of objects without a namespace are in `default`.
@@ -206,7 +206,7 @@ def _event(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _when(one: Mapping[str, Any]) -> str:
-    """When it last happened, in whole seconds."""
+    """Return the time of an event's last occurrence, in whole seconds."""
     series = one.get("series") or {}
     for value in (series.get("lastObservedTime"), one.get("deprecatedLastTimestamp"), one.get("eventTime")):
         moment = time_of(value)
@@ -216,7 +216,7 @@ def _when(one: Mapping[str, Any]) -> str:
 
 
 def issued_at(request: Request, not_before: datetime) -> datetime:
-    """About when its certificate was issued: when it was answered, else its beginning or the request's."""
+    """Estimate when the certificate was issued: the time of the answer, else its begin or the request's."""
     found = progress_of(request).since
     if found is not None:
         return found

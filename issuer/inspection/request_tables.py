@@ -1,4 +1,4 @@
-"""`inspect` and `explain` for people."""
+"""Tables of `inspect` and `explain`, for people."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLOURS: Final = {
 
 
 def show_report(details: RequestDetails, report: Json, to: Console) -> None:
-    """All of a report."""
+    """Print a report."""
     _head(details, to, with_message=True)
     _csr(report, to)
     _decision(details, report["decision"], to)
@@ -56,14 +56,14 @@ def show_diagnosis(details: RequestDetails, found: Diagnosis, to: Console) -> No
 
 
 def show_gaps(gaps: Sequence[str], to: Console) -> None:
-    """What may not be seen."""
+    """Print what may not be read."""
     if gaps:
         section(to, "Not shown")
         bullets(to, gaps, style="yellow")
 
 
 def _head(details: RequestDetails, to: Console, *, with_message: bool) -> None:
-    """Which request it is and how far; `with_message` adds what its status says."""
+    """Print the request's names and state; `with_message` adds what its status says."""
     head, progress = head_json(details), details.progress
     name = "/".join(filter(None, (head["namespace"], head["name"])))
     requester = head["requester"]

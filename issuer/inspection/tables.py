@@ -15,20 +15,20 @@ from rich.text import Text
 from issuer.manifests.text import shown
 
 MOST: Final = 40
-"""Lines of one list; the JSON has all."""
+"""Lines of one list that are printed; the JSON has all."""
 _CELL: Final = 1200
 
 Cell = str | Text
 
 
 def section(to: Console, title: str) -> None:
-    """An empty line and a heading."""
+    """Print an empty line and a heading."""
     to.print()
     to.print(Text(title, style="bold"))
 
 
 def fields(to: Console, rows: Iterable[tuple[str, Cell]]) -> None:
-    """Names and values; empty values are left out."""
+    """Print names and values, without empty values."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
@@ -39,7 +39,7 @@ def fields(to: Console, rows: Iterable[tuple[str, Cell]]) -> None:
 
 
 def rows(to: Console, headers: Sequence[str], lines: Iterable[Sequence[Cell]]) -> None:
-    """A table; what is beyond the first lines is counted."""
+    """Print a table; lines beyond `MOST` are counted."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
         table.add_column(header, overflow="fold")
@@ -52,24 +52,24 @@ def rows(to: Console, headers: Sequence[str], lines: Iterable[Sequence[Cell]]) -
 
 
 def bullets(to: Console, lines: Iterable[str], style: str = "") -> None:
-    """One line each, wrapped by the terminal."""
+    """Print a line for each text, wrapped by the terminal."""
     for line in lines:
         to.print(Text(f"- {shown(line, _CELL)}", style=style))
 
 
 def listed(values: Sequence[str]) -> str:
-    """Several values in one cell."""
+    """Return several values as the text of one cell."""
     more = f" and {len(values) - MOST} more" if len(values) > MOST else ""
     return ", ".join(values[:MOST]) + more
 
 
 def cell(value: Cell) -> Text:
-    """Text made safe; a `Text` is safe already."""
+    """Return a cell as safe text; a `Text` is safe already."""
     return value if isinstance(value, Text) else Text(shown(value, _CELL))
 
 
 def marked(good: bool | None, yes: str = "yes", no: str = "no", unknown: str = "?") -> Text:
-    """A word with its colour."""
+    """Return the word for a state in its colour."""
     if good is None:
         return Text(unknown, style="yellow")
     return Text(yes, style="green") if good else Text(no, style="red")

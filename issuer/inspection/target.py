@@ -1,4 +1,4 @@
-"""Which request is meant: `NAME`, `csr/NAME` or `certificate/NAME`, and what `kubectl get -o name` prints."""
+"""Targets of a command: `NAME`, `csr/NAME` or `certificate/NAME`, also as `kubectl get -o name` prints it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
 
 @dataclass(frozen=True, slots=True)
 class InspectionTarget:
-    """An object by kind and name; `namespace` is "" for Kubernetes' own requests."""
+    """Object by kind and name; `namespace` is "" for Kubernetes' own requests."""
 
     kind: str
     namespace: str
@@ -54,7 +54,7 @@ class InspectionTarget:
 
 
 def parse_target(text: str, namespace: str) -> InspectionTarget:
-    """What the command line names. Raises BadInput."""
+    """Parse a target in a namespace. Raises BadInput."""
     prefix, slash, name = text.rpartition("/")
     kind = _PREFIXES.get(prefix.partition(".")[0].lower() if slash else "")
     if kind is None or not name or (slash and not prefix):
@@ -66,7 +66,7 @@ def parse_target(text: str, namespace: str) -> InspectionTarget:
 
 
 async def find_request(reader: Reader, target: InspectionTarget) -> Request:
-    """The request that is meant; of a Certificate the current one. Raises BadInput, KubeError."""
+    """Read the request of a target, of a Certificate the current one. Raises BadInput, KubeError."""
     client = reader.client
     request = _REQUESTS.get(target.kind)
     try:
@@ -82,7 +82,7 @@ async def find_request(reader: Reader, target: InspectionTarget) -> Request:
 
 
 async def _current(client: KubeClient, target: InspectionTarget, certificate: dict[str, Any]) -> Request:
-    """The newest request of a Certificate: the highest revision, then the youngest."""
+    """Return the newest request of a Certificate: the highest revision, then the youngest."""
     uid = certificate["metadata"].get("uid")
     best: tuple[tuple[int, str], dict[str, Any]] | None = None
     async for one in _requests(client, target.namespace):
@@ -111,7 +111,7 @@ async def _requests(client: KubeClient, namespace: str) -> AsyncIterator[dict[st
 
 
 def _is_of(request: dict[str, Any], name: str, uid: object) -> bool:
-    """Whether it is this very Certificate's: one made again under its name has another uid."""
+    """Return True for requests of this very Certificate: one made again under its name has another uid."""
     owners = request["metadata"].get("ownerReferences") or ()
     if owners:
         return any(one.get("uid") == uid for one in owners)
@@ -119,7 +119,7 @@ def _is_of(request: dict[str, Any], name: str, uid: object) -> bool:
 
 
 def certificate_of(request: dict[str, Any]) -> str:
-    """The name of the Certificate that a request is for, or ""."""
+    """Return the name of the Certificate that a request is for, or ""."""
     annotations = request["metadata"].get("annotations") or {}
     return str(annotations.get(CERTIFICATE_NAME) or "")
 
@@ -132,7 +132,7 @@ def _revision(request: dict[str, Any]) -> int:
 def chosen_target(
     text: str, namespace: str | None, kubeconfig: str | None, context: str | None
 ) -> InspectionTarget:
-    """What the command line names, in the kubeconfig's namespace where it names none. Raises BadInput."""
+    """Parse a target, in the kubeconfig's namespace if none is given. Raises BadInput."""
     try:
         return parse_target(text, namespace or find_namespace(kubeconfig, context))
     except ConfigError as error:
@@ -140,7 +140,7 @@ def chosen_target(
 
 
 async def names(client: KubeClient, incomplete: str, namespace: str, most: int) -> list[str]:
-    """What a text that names a request may become, by the first `most` objects. Raises KubeError."""
+    """Return completions of an incomplete target, from the first `most` objects. Raises KubeError."""
     prefix, slash, _ = incomplete.rpartition("/")
     kind = _PREFIXES.get(prefix.partition(".")[0].lower() if slash else "")
     if kind is None:

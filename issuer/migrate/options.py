@@ -1,4 +1,4 @@
-"""What the command line decides about a migration."""
+"""Options of a migration, as the command line gives them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from issuer.manifests.errors import BadInput
 
 
 class Starter(StrEnum):
-    """For which issuers an open starter policy is written."""
+    """Choice of the issuers for which an open starter policy is written."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -18,14 +18,14 @@ class Starter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A ServiceAccount."""
+    """ServiceAccount by namespace and name."""
 
     namespace: str
     name: str
 
     @classmethod
     def parse(cls, text: str, option: str) -> Account:
-        """From `NAMESPACE/NAME`. Raises BadInput."""
+        """Parse `NAMESPACE/NAME`. Raises BadInput that names the option."""
         namespace, slash, name = text.partition("/")
         if not slash or not namespace or not name or "/" in name:
             raise BadInput(f"{option} {text!r} is not NAMESPACE/NAME")
@@ -33,17 +33,17 @@ class Account:
 
     @property
     def username(self) -> str:
-        """Its name as a user."""
+        """User name that the API server knows it by."""
         return f"system:serviceaccount:{self.namespace}:{self.name}"
 
     def subject(self) -> dict[str, str]:
-        """Itself in a binding."""
+        """Return it as a subject of a binding."""
         return {"kind": "ServiceAccount", "namespace": self.namespace, "name": self.name}
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Names of both sides.
+    """Names on both sides of a migration.
 
     `resource_namespace` is where our cluster issuers' Secrets and ServiceAccounts are,
     `old_resource_namespace` where cert-manager's are. `namespace` is for objects of files that name none;

@@ -1,4 +1,4 @@
-"""What a migration consists of, as data: steps with their objects, and what is to be told about each."""
+"""Plan of a migration, as data: steps with their objects, and notes about each."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FAILED: Final = 1
 LEFT_TO_DO: Final = 3
 
 CLUSTER: Final = "the cluster"
-"""The source of what was read from one."""
+"""Source of objects that were read from a cluster."""
 
 
 class NoteLevel(StrEnum):
-    """How much a note asks of its reader."""
+    """Weight of a note: what it asks of its reader."""
 
     INFO = "note"
     TODO = "to do"
@@ -27,7 +27,7 @@ class NoteLevel(StrEnum):
 
 
 class Action(StrEnum):
-    """What happens to an object. `CREATE` and `CHANGE` have a manifest, the others don't."""
+    """Fate of an object. `CREATE` and `CHANGE` have a manifest, the others don't."""
 
     CREATE = "create"
     CHANGE = "change"
@@ -47,7 +47,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """One object of the plan.
+    """Step of a plan, about one object.
 
     `old` says what there is now, `new` what there will be; either may be empty. `manifest` is what to apply,
     `before` (changes only) the same object as it was, which is the way back; `version` its resourceVersion
@@ -65,18 +65,18 @@ class PlanStep:
 
     @property
     def title(self) -> str:
-        """The object, in few words."""
+        """Name of the object in few words: the old one, or the new one."""
         return self.old or self.new
 
     @property
     def result(self) -> str:
-        """The object as it is once the step is done: what was made, or what was changed to what."""
+        """Name of the object once the step is done: what was made, or what was changed to what."""
         if self.action is Action.CREATE:
             return self.new
         return f"{self.old.partition(' -> ')[0]} {self.new}".strip()
 
     def to_json(self) -> dict[str, Any]:
-        """For `-o json`, without manifests."""
+        """Return the step as `-o json` prints it, without manifests."""
         return {
             "action": self.action.value,
             "from": self.old,
@@ -124,14 +124,14 @@ class Plan:
 
     @property
     def exit_code(self) -> int:
-        """0 where all is carried over, 3 where something is lost or left to do, 1 for errors."""
+        """Exit code: 0 if all is carried over, 3 if something is lost or left to do, 1 for errors."""
         levels = {note.level for note in self.all_notes()}
         if NoteLevel.ERROR in levels:
             return FAILED
         return LEFT_TO_DO if levels & {NoteLevel.TODO, NoteLevel.LOSS} else CARRIED_OVER
 
     def to_json(self) -> dict[str, Any]:
-        """For `-o json`: the steps, and the manifests in the order of applying."""
+        """Return the plan as `-o json` prints it, with the manifests in the order of applying."""
         return {
             "exitCode": self.exit_code,
             "notes": [{"level": note.level.value, "text": note.text} for note in self.notes],
@@ -143,22 +143,22 @@ class Plan:
 
 
 def info(text: str) -> Note:
-    """Good to know."""
+    """Return a note that is good to know."""
     return Note(NoteLevel.INFO, text)
 
 
 def todo(text: str) -> Note:
-    """To be done by hand, or something won't work."""
+    """Return a note of something to do by hand, without which something won't work."""
     return Note(NoteLevel.TODO, text)
 
 
 def loss(text: str) -> Note:
-    """Something that can't be carried over."""
+    """Return a note of something that can't be carried over."""
     return Note(NoteLevel.LOSS, text)
 
 
 def failure(text: str) -> Note:
-    """An object that can't be carried over."""
+    """Return a note of an object that can't be carried over."""
     return Note(NoteLevel.ERROR, text)
 
 

@@ -1,4 +1,4 @@
-"""A plan carried out in a cluster: tried first, new objects, then what changes, once its issuer is Ready."""
+"""Carries a plan out in a cluster: a dry run, new objects, then changes once their issuer is Ready."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def _write(client: KubeClient, step: PlanStep, *, dry_run: bool) -> None:
 
 
 def resource_of(manifest: Mapping[str, Any]) -> Resource:
-    """Where an object of the plan lives."""
+    """Return the resource that an object of the plan belongs to."""
     kind = manifest["kind"]
     group, _, version = str(manifest["apiVersion"]).rpartition("/")
     plural = _PLURALS.get(kind, f"{kind.lower()}s")
@@ -109,7 +109,7 @@ def resource_of(manifest: Mapping[str, Any]) -> Resource:
 
 
 def _difference(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What a change is, by kind."""
+    """Yield the fields that a change sets, by kind."""
     if manifest["kind"] in ("Role", "ClusterRole"):
         yield "rules", manifest["rules"]
     elif manifest["kind"] == "Certificate":
@@ -121,7 +121,7 @@ def _difference(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _issuer_of(manifest: Mapping[str, Any]) -> _Issuer | None:
-    """The issuer of ours that a changed object uses."""
+    """Return the issuer of ours that a changed object uses, if any."""
     reference = inner(manifest, "spec", "issuerRef")
     found = reference.get("kind"), reference.get("name"), reference.get("group")
     if not reference:
@@ -135,7 +135,7 @@ def _issuer_of(manifest: Mapping[str, Any]) -> _Issuer | None:
 
 
 async def _wait_ready(client: KubeClient, issuers: set[_Issuer], wait: float) -> dict[_Issuer, str]:
-    """Those that are not Ready when the time is over, and why."""
+    """Wait up to `wait` seconds; return the issuers that are not Ready then, with the reason."""
     deadline = time.monotonic() + wait
     waiting = dict.fromkeys(issuers, "")
     while waiting:

@@ -1,4 +1,4 @@
-"""The folder with what to apply and the way back. Nothing that it holds is lost: a later run adds to it."""
+"""Folder with the manifests to apply and the way back. A later run adds to it and loses nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Key = tuple[str, str, str, str]
 
 
 class Entry(NamedTuple):
-    """An object in a file, and its text with the comments."""
+    """Object in a file, and its text with the comments."""
 
     data: Object
     text: str
@@ -33,7 +33,7 @@ Content = dict[_Key, Entry]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Texts to write, by name; and names of files of which a copy is kept first, as objects differ."""
+    """Texts to write, by file; and files of which a copy is kept first, since their objects differ."""
 
     texts: Mapping[str, str]
     kept: tuple[str, ...] = ()
@@ -41,14 +41,14 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder that can be written to, and what an earlier run has left there."""
+    """Folder that can be written to, with the files of an earlier run."""
 
     path: Path
     held: Mapping[str, Content] = field(default_factory=dict, repr=False)
     servers: frozenset[str] = frozenset()
 
     def new(self, plan: Plan, server: str = "") -> Written:
-        """What a plan alone writes. Raises BadInput if there is something to write, and something there."""
+        """Return the files of a plan alone. Raises BadInput if it has any and the folder is not empty."""
         made = {
             name: joined(name, (text for _, text in one), server) for name, one in parts(plan).items() if one
         }
@@ -60,12 +60,12 @@ class Folder:
         return Written(made)
 
     def check_cluster(self, server: str) -> None:
-        """Raises BadInput if what is there was made for another cluster, or from files."""
+        """Raise BadInput if the folder was made for another cluster, or from files."""
         for other in sorted(self.servers - {shown(server)}):
             raise BadInput(f"{self.path} was made from {other or 'files'}, not from {server}: {_OTHER}")
 
     def more(self, plan: Plan, server: str) -> Written:
-        """What is there with what this plan adds. An object that is in both is written as it is now."""
+        """Return the files there with what this plan adds; an object in both is written as it is now."""
         texts, kept = {}, []
         for name, new in parts(plan).items():
             held = self.held.get(name, {})
@@ -79,7 +79,7 @@ class Folder:
         return Written(texts, tuple(kept))
 
     def write(self, written: Written) -> tuple[Path, ...]:
-        """Do so; what was written or kept. No file is ever half written. Raises BadInput."""
+        """Write the files, none ever by half; return the paths written or kept. Raises BadInput."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             copies = [self._keep(name) for name in written.kept]
@@ -92,7 +92,7 @@ class Folder:
         return (*copies, *(self.path / name for name in written.texts))
 
     def _keep(self, name: str) -> Path:
-        """A copy that `kubectl -f FOLDER` passes over."""
+        """Keep a copy under a name that `kubectl -f FOLDER` skips."""
         number = next(n for n in range(1, 10_000) if not (self.path / f"{name}.{n}").exists())
         copy = self.path / f"{name}.{number}"
         copy.write_bytes((self.path / name).read_bytes())
@@ -100,7 +100,7 @@ class Folder:
 
 
 def open_folder(path: Path) -> Folder:
-    """The folder, which need not be there yet. Raises BadInput if it can't be used."""
+    """Open a folder, which need not exist yet. Raises BadInput if it can't be used."""
     _check_writable(path)
     held, servers = {}, set()
     for name in NAMES:
@@ -145,7 +145,7 @@ def _read(file: Path) -> str | None:
 
 
 def _server(text: str) -> str:
-    """The cluster that a file is about; '' for none."""
+    """Return the cluster that a file names in its first lines; '' for none."""
     head = _BREAK.split(text, 1)[0]
     found = re.search(rf"^# {CLUSTER}(.*)$", head, re.MULTILINE)
     return found.group(1).strip() if found else ""

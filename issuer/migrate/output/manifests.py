@@ -1,4 +1,4 @@
-"""The plan's objects as YAML for `kubectl apply`, with what is to be known about each as comments."""
+"""Objects of a plan as YAML for `kubectl apply`, with the notes about each as comments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHANGE: Final = "2-change.yaml"
 UNDO: Final = "undo.yaml"
 NAMES: Final = (CREATE, CHANGE, UNDO)
 MADE: Final = "Made by vault-issuer migrate."
-"""How each file begins, after `# `."""
+"""First words of each file, after `# `."""
 CLUSTER: Final = "Cluster: "
 
 _CREATE_HEAD: Final = (
@@ -35,7 +35,7 @@ _HEADS: Final = {CREATE: _CREATE_HEAD, CHANGE: _CHANGE_HEAD, UNDO: _UNDO_HEAD}
 
 
 def to_apply(plan: Plan) -> str:
-    """New and changed objects in one stream, in an order that works."""
+    """Return new and changed objects as one YAML stream, in an order that works."""
     made = parts(plan)
     return "---\n".join(
         _commented(_HEADS[name]) + "---\n".join(text for _, text in made[name])
@@ -45,7 +45,7 @@ def to_apply(plan: Plan) -> str:
 
 
 def parts(plan: Plan) -> Mapping[str, tuple[tuple[Object, str], ...]]:
-    """For each of the three files its objects, in order, each with its text and comments."""
+    """Return the objects of each of the three files, in order, each with its text and comments."""
     return {
         CREATE: _texts((step, step.manifest) for step in plan.created),
         CHANGE: _texts((step, step.manifest) for step in plan.changed),
@@ -54,7 +54,7 @@ def parts(plan: Plan) -> Mapping[str, tuple[tuple[Object, str], ...]]:
 
 
 def joined(name: str, texts: Iterable[str], server: str = "") -> str:
-    """The content of the file of this name; `server` is the cluster that it is about, if it is about one."""
+    """Return the content of a file; `server` is the cluster that it is for, if it is for one."""
     about = (f"{CLUSTER}{server}",) if server else ()
     return "---\n".join((_commented((*_HEADS[name], *about)), *texts))
 

@@ -1,4 +1,4 @@
-"""What to do with the files that were written: commands to paste, onwards and back."""
+"""Commands to paste, which apply the written files or take them back."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from issuer.migrate.plan import Plan
 
 
 def kubectl(kubeconfig: str | None, context: str | None) -> str:
-    """kubectl, for the cluster that was read."""
+    """Return the kubectl command for the cluster that was read."""
     options = [("--kubeconfig", kubeconfig), ("--context", context)]
     return shlex.join(["kubectl", *(f"{option}={value}" for option, value in options if value)])
 
 
 def onwards(folder: Folder, plan: Plan, namespace: str | None, program: str = "kubectl") -> Iterator[str]:
-    """How to carry a written plan out."""
+    """Yield the commands that carry a written plan out."""
     yield "Next, once what is listed as to do is done:"
     kinds = {(step.manifest or {}).get("kind") for step in plan.created}
     if plan.created:
@@ -34,7 +34,7 @@ def onwards(folder: Folder, plan: Plan, namespace: str | None, program: str = "k
 
 
 def back(folder: Folder, written: Written, program: str = "kubectl") -> Iterator[str]:
-    """How to take it all back, with what an earlier run has left in the folder."""
+    """Yield the commands that take it all back, with what an earlier run has left in the folder."""
     there = {*folder.held, *written.texts}
     commands = [
         f"{program} {verb} -f {_file(folder, name)}"

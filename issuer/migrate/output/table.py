@@ -1,4 +1,4 @@
-"""The plan for people."""
+"""Plan of a migration for people, on a terminal."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def show(plan: Plan, *, stderr: bool = False, writes: bool = False) -> None:
 
 
 def summary(plan: Plan) -> str:
-    """The counts on one line."""
+    """Return the counts of a plan on one line."""
     levels = Counter(note.level for note in plan.all_notes())
     parts = [f"{len(plan.created)} to create", f"{len(plan.changed)} to change"]
     parts += [
@@ -84,7 +84,7 @@ def summary(plan: Plan) -> str:
 
 
 def _heading(step: PlanStep) -> str:
-    """The object, and the file where something has to be looked at."""
+    """Return the object, and its file if somebody has to look at it."""
     levels = {note.level for note in step.notes}
     show_source = step.source and step.source != CLUSTER and levels != {NoteLevel.INFO}
     return f"{step.title} ({step.source})" if show_source else step.title

@@ -1,1 +1,5 @@
-"""What a migration starts from: objects of a cluster or of files, and what names an issuer among them."""
+"""Objects that a migration starts from.
+
+- `inventory`: documents sorted by their role, from files or a cluster; pure.
+- `cluster`: lists them in a cluster, as the user of the kubeconfig, and notes what may not be read.
+"""

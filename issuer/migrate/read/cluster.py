@@ -1,4 +1,4 @@
-"""What a migration reads from a cluster: everything but Secrets, as the user of the kubeconfig."""
+"""Reads a cluster for a migration, everything but Secrets, as the user of the kubeconfig."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ READS: Final = (
     *(resource for _, resource in (*_NEEDED, *_OURS, *_WANTED)),
     known.SERVICE_ACCOUNTS,
 )
-"""What is listed."""
+"""All resources that are listed."""
 
 
 def _named(resources: Iterable[Resource]) -> str:
@@ -73,14 +73,14 @@ RIGHTS: Final = (
 
 @dataclass(slots=True)
 class Read:
-    """What was read, and what couldn't be."""
+    """Objects that were read, and notes about what couldn't be."""
 
     documents: list[Document] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
 
 async def read_cluster(client: KubeClient, options: Options) -> Read:
-    """Everything that a plan is made of. `options.namespace` limits what is namespaced. Raises BadInput."""
+    """Read all that a plan is made of; `options.namespace` limits what is namespaced. Raises BadInput."""
     read = Read()
     try:
         for kind, resource in _NEEDED:
@@ -158,7 +158,7 @@ async def _all(
 
 
 def _slim(kind: str, item: Object) -> Object:
-    """Of the many CertificateRequests only who made them for whom."""
+    """Keep of a CertificateRequest, as there are many, only its author and issuer."""
     if kind != "CertificateRequest":
         return item
     metadata = item.get("metadata") or {}

@@ -1,4 +1,4 @@
-"""Documents sorted by what they mean to a migration."""
+"""Inventory of a migration: documents sorted by what they mean to it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _INGRESS_GROUPS: Final = frozenset(
 
 
 class Ref(NamedTuple):
-    """An Issuer or ClusterIssuer of cert-manager; `namespace` is empty for the latter."""
+    """Name of an Issuer or ClusterIssuer of cert-manager; `namespace` is empty for the latter."""
 
     kind: str
     namespace: str
@@ -37,7 +37,7 @@ class Ref(NamedTuple):
 
     @property
     def new_kind(self) -> str:
-        """Its kind with us."""
+        """Kind of its successor: VaultIssuer or VaultClusterIssuer."""
         return ISSUER_KIND if self.kind == "Issuer" else CLUSTER_ISSUER_KIND
 
     @property
@@ -47,39 +47,39 @@ class Ref(NamedTuple):
 
     @property
     def old(self) -> str:
-        """As people call it."""
+        """Display name before the migration: kind, namespace and name."""
         return f"{self.kind} {self.where}"
 
     @property
     def new(self) -> str:
-        """As people will call it."""
+        """Display name after the migration: kind, namespace and name."""
         return f"{self.new_kind} {self.where}"
 
     @property
     def new_reference(self) -> IssuerReference:
-        """Itself in an issuerRef, afterwards."""
+        """Reference that policies see in requests after the migration."""
         return IssuerReference(name=self.name, kind=self.new_kind, group=GROUP)
 
     @property
     def old_reference(self) -> IssuerReference:
-        """Itself in an issuerRef, today."""
+        """Reference that policies see in requests before the migration."""
         return IssuerReference(name=self.name, kind=self.kind, group=CERT_MANAGER_GROUP)
 
     @property
     def signer(self) -> str:
-        """The part of a signer's name after the slash."""
+        """Part of a signerName after the slash."""
         return f"{self.namespace}.{self.name}" if self.namespace else self.name
 
     @property
     def new_signer(self) -> str:
-        """The signer's name, afterwards."""
+        """The signerName after the migration."""
         plural = ISSUER_PLURAL if self.kind == "Issuer" else CLUSTER_ISSUER_PLURAL
         return f"{plural}.{GROUP}/{self.signer}"
 
 
 @dataclass(slots=True)
 class Inventory:
-    """What was read. `ours` and `there` know by (kind, namespace, name) what exists already."""
+    """Objects that were read, by their role. `ours` and `there` are keyed by (kind, namespace, name)."""
 
     issuers: list[Document] = field(default_factory=list)
     policies: list[Document] = field(default_factory=list)
@@ -95,12 +95,12 @@ class Inventory:
     others: Counter[str] = field(default_factory=Counter)
 
     def has(self, manifest: Mapping[str, Any]) -> Document | None:
-        """The object of this kind, namespace and name that was read, if any."""
+        """Return the object of the same kind, namespace and name that was read, if any."""
         return self.there.get(_key(manifest))
 
 
 def sort(documents: Iterable[Document], namespace: str | None) -> Inventory:
-    """The inventory of these documents. `namespace` is for those that name none.
+    """Sort documents into an inventory. `namespace` is for those that name none.
 
     Raises BadInput for objects without a name or namespace, and for two of the same.
     """
@@ -129,29 +129,29 @@ def sort(documents: Iterable[Document], namespace: str | None) -> Inventory:
 
 
 def namespace_of(document: Document) -> str:
-    """`metadata.namespace`, or ''."""
+    """Return `metadata.namespace`, or ''."""
     namespace = document.metadata.get("namespace")
     return namespace if isinstance(namespace, str) else ""
 
 
 def title(document: Document) -> str:
-    """Kind, namespace and name."""
+    """Return kind, namespace and name in one text."""
     namespace = namespace_of(document)
     return f"{document.kind} {namespace}/{document.name}" if namespace else f"{document.kind} {document.name}"
 
 
 def is_live(document: Document) -> bool:
-    """Whether it was read from a cluster, be it by kubectl into a file."""
+    """Return True if a cluster gave it, also by kubectl into a file."""
     return "uid" in document.metadata
 
 
 def is_plain(*words: str) -> bool:
-    """Whether words can stand in a command that people paste into a shell: as names of objects do."""
+    """Return True if words can stand in a command that people paste into a shell, as names of objects can."""
     return all(_PLAIN.fullmatch(word) for word in words)
 
 
 def inner(data: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-    """The object at this path, or {}."""
+    """Return the object at this path, or {}."""
     for key in path:
         found = data.get(key)
         data = found if isinstance(found, dict) else {}
@@ -159,12 +159,12 @@ def inner(data: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
 
 
 def texts(value: object) -> list[str]:
-    """The texts of a list."""
+    """Return the texts of a list, [] if it is none."""
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def text(value: object) -> str:
-    """A text, or ''."""
+    """Return a text, or '' for another value."""
     return value if isinstance(value, str) else ""
 
 
@@ -175,7 +175,7 @@ def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _bucket(found: Inventory, document: Document) -> list[Document] | None:
-    """The list that a document belongs in; None for what is no concern of ours."""
+    """Return the list that a document belongs in; None if it is no concern of a migration."""
     kind = document.kind
     by_group: dict[str, dict[str, list[Document]]] = {
         CERT_MANAGER_GROUP: {

@@ -1,4 +1,4 @@
-"""What the controller needs for an issuer: its Secrets, its ServiceAccount, the right to approve."""
+"""Steps that give the controller what an issuer needs: Secrets, a ServiceAccount, the right to approve."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _LONGEST: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What an issuer's chosen login and its TLS refer to: Secrets with their keys, and ServiceAccounts."""
+    """Objects that an issuer's login and TLS refer to: Secrets with their keys, and ServiceAccounts."""
 
     secrets: Mapping[str, tuple[str, ...]]
     account: ServiceAccountRef | None
 
 
 def needs_of(vault: VaultSpec) -> Needs:
-    """What a `spec.vault` refers to. Methods that are set beside the one that counts need nothing."""
+    """Return what a `spec.vault` refers to, by the login method that counts."""
     keys: dict[str, list[str]] = {}
     for name, key in _secret_keys(vault):
         keys.setdefault(name, [])
@@ -53,7 +53,7 @@ def needs_of(vault: VaultSpec) -> Needs:
 
 
 def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tuple[PlanStep, ...]:
-    """The Role and RoleBinding (and for a cluster issuer the ServiceAccount) that let the issuer log in."""
+    """Return steps for the Role and RoleBinding, of a cluster issuer also the ServiceAccount, to log in."""
     needs = needs_of(carried.spec.vault)
     home = carried.ref.namespace or options.resource_namespace
     moves = not carried.ref.namespace and options.resource_namespace != options.old_resource_namespace
@@ -87,7 +87,7 @@ def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tu
 
 
 def approve_steps(carried: Iterable[Carried], inventory: Inventory, options: Options) -> tuple[PlanStep, ...]:
-    """The right to approve and deny the requests of exactly these issuers."""
+    """Return steps for the right to approve and deny requests of exactly these issuers."""
     steps: list[PlanStep] = []
     for one in carried:
         # A role for each: a later run for another issuer must not replace it.
@@ -99,7 +99,7 @@ def approve_steps(carried: Iterable[Carried], inventory: Inventory, options: Opt
 
 
 def old_grants(carried: Iterable[Carried], inventory: Inventory, options: Options) -> Iterator[PlanStep]:
-    """Roles that let cert-manager make tokens for these issuers' ServiceAccounts. They stay."""
+    """Yield steps that name the Roles by which cert-manager makes these issuers' tokens. They stay."""
     wanted = {
         (one.ref.namespace or options.old_resource_namespace, account.name)
         for one in carried
@@ -122,7 +122,7 @@ def old_grants(carried: Iterable[Carried], inventory: Inventory, options: Option
 def new_step(
     inventory: Inventory, manifest: Object, notes: tuple[Note, ...] = (), what: str = "", source: str = ""
 ) -> PlanStep:
-    """A step that makes this object, unless one of its name was read: that stays as it is."""
+    """Return a step that makes an object, or keeps the one of its name that was read."""
     metadata = manifest["metadata"]
     where = f"{metadata['namespace']}/{metadata['name']}" if "namespace" in metadata else metadata["name"]
     new = f"{manifest['kind']} {where}"
@@ -141,7 +141,7 @@ def new_step(
 def role_and_binding(
     kind: str, name: str, namespace: str, rules: list[Object], subjects: list[dict[str, str]]
 ) -> tuple[Object, Object]:
-    """A Role or ClusterRole and its binding of the same name."""
+    """Return a Role or ClusterRole and its binding of the same name."""
     metadata: Object = {"name": name} | ({"namespace": namespace} if kind == "Role" else {})
     role: Object = {"apiVersion": _RBAC, "kind": kind, "metadata": metadata, "rules": rules}
     bound: Object = {
@@ -155,7 +155,7 @@ def role_and_binding(
 
 
 def bounded(name: str) -> str:
-    """A name that fits; a long one ends in a digest."""
+    """Return a name that fits an object; a long one ends in a digest."""
     if len(name) <= _LONGEST:
         return name
     return f"{name[: _LONGEST - 17].rstrip('-.')}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
@@ -231,7 +231,7 @@ def _move_notes(carried: Carried, needs: Needs, options: Options) -> Iterator[No
 
 
 def _bind(vault: VaultSpec, mount: str, role: str, new: str) -> str:
-    """The command that adds to the list, as Vault takes only whole ones."""
+    """Return the command that extends a role's list; Vault takes only whole lists."""
     path = f"auth/{auth_mount(mount)}/role/{role}"
     namespace = (vault.namespace or "").strip("/")
     if not is_plain(*path.split("/"), new, *(namespace.split("/") if namespace else ())):
@@ -263,6 +263,6 @@ def _rules_text(needs: Needs, home: str, options: Options) -> str:
 
 
 def issuer_of(ref: Ref) -> Mapping[str, str]:
-    """The issuerRef of an issuer of ours."""
+    """Return the issuerRef of an issuer's successor."""
     new = ref.new_reference
     return {"group": new.group, "kind": new.kind, "name": new.name}

@@ -1,4 +1,4 @@
-"""The plan: all steps, in the order in which people read them."""
+"""Assembles the plan: the steps of all modules here, in the order in which people read them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from issuer.migrate.steps.tenants import servers_note
 
 
 def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ()) -> Plan:
-    """What has to be done to move what is in the inventory. Raises BadInput if nothing is to be moved."""
+    """Plan the migration of an inventory. Raises BadInput if there is nothing to migrate."""
     _check_namespace(inventory, options)
     if not (inventory.issuers or inventory.policies):
         raise BadInput(
@@ -53,7 +53,7 @@ def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ())
 
 
 def plan_of(documents: Iterable[Document], options: Options, more: Iterable[Note] = ()) -> Plan:
-    """The plan for these documents; `more` are notes about how they were read. Raises BadInput."""
+    """Plan the migration of documents; `more` are notes about how they were read. Raises BadInput."""
     return make_plan(sort(documents, options.namespace), options, more)
 
 
@@ -103,7 +103,7 @@ def _notes(
 
 
 def _moved(issuers: Issuers, steps: Iterable[PlanStep]) -> tuple[Ref, ...]:
-    """The issuers whose successors are there and that nothing names any more."""
+    """Return the issuers whose successors exist and that nothing names any more."""
     steps = tuple(steps)
     there = {step.old for step in steps if step.action is Action.KEEP}
 

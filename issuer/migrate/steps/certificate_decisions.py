@@ -1,4 +1,4 @@
-"""The Certificates that move, judged by the policies there will be: what would be denied is told first."""
+"""Notes at Certificates that the policies would deny after the migration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 5
 
 
 def evaluate_certificates(steps: tuple[PlanStep, ...], inventory: Inventory) -> tuple[PlanStep, ...]:
-    """The steps, with a note at each Certificate that our policies would not approve."""
+    """Return the steps, with a note at each Certificate that our policies would not approve."""
     policies = _policies(steps, inventory)
     return tuple(
         replace(step, notes=(*step.notes, *_notes(step, policies, inventory.namespaces)))

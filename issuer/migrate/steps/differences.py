@@ -1,4 +1,4 @@
-"""Which of the named differences between approver-policy's decisions and ours a policy can meet.
+"""Differences between approver-policy's decisions and ours that a policy can meet.
 
 Only those that a policy's fields tell. The others depend on the request, and hold for every policy.
 """
@@ -17,7 +17,7 @@ _EDGES: Final = ("substring(", "indexOf(", "split(", "int(")
 
 
 def met(spec: Mapping[str, Any]) -> Iterator[str]:
-    """One line for each difference that requests under this policy can meet."""
+    """Yield a line for each difference that requests under this policy can meet."""
     for name, holds in _TESTS.items():
         if holds(spec):
             yield f"decided differently where it matters ({name}): {_REASONS[name]}"

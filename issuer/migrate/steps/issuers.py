@@ -1,4 +1,4 @@
-"""From an Issuer or ClusterIssuer with `spec.vault` to ours."""
+"""Steps that make our issuers of cert-manager's Issuers and ClusterIssuers with `spec.vault`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TYPES: Final = ("acme", "ca", "selfSigned", "vault", "venafi")
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """An issuer that is carried over, with its spec read."""
+    """Issuer that is carried over, with its parsed spec."""
 
     ref: Ref
     spec: IssuerSpec
@@ -39,7 +39,7 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Issuers:
-    """All issuers that were read: carried over; of another type (by type); and those that can't be."""
+    """All issuers that were read: carried over, of another type (by type), and refused."""
 
     carried: Mapping[Ref, Carried]
     others: Mapping[Ref, str]
@@ -48,19 +48,19 @@ class Issuers:
 
     @property
     def any(self) -> bool:
-        """Whether any were read at all."""
+        """Return True if any were read."""
         return bool(self.carried or self.others or self.refused)
 
 
 def ref_of(document: Document) -> Ref:
-    """The issuer that a document is."""
+    """Return the name of the issuer in a document."""
     return Ref(
         document.kind, "" if document.kind == "ClusterIssuer" else namespace_of(document), document.name
     )
 
 
 def carry_issuers(inventory: Inventory) -> Issuers:
-    """What becomes of each issuer."""
+    """Carry issuers over; each has a step."""
     carried: dict[Ref, Carried] = {}
     others: dict[Ref, str] = {}
     refused: dict[Ref, str] = {}
@@ -126,7 +126,7 @@ def _unreadable(document: Document, kinds: list[str]) -> Iterator[str]:
 
 
 def _unusable(spec: IssuerSpec) -> Iterator[str]:
-    """What the model takes and a signer would not."""
+    """Yield what a spec's model accepts and a signer would refuse."""
     vault = spec.vault
     try:
         SignPath.parse(vault.path)
@@ -173,7 +173,7 @@ def _differences(spec: IssuerSpec, verbatim: bool) -> Iterator[Note]:
 
 
 def known_part(spec: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The fields of an issuer's spec that we know, as they are written, and the paths of those we don't.
+    """Return the known fields of an issuer's spec, as they are written, and the paths of unknown ones.
 
     Nulls are left out, as the API server does.
     """
@@ -195,7 +195,7 @@ def known_part(spec: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
 
 
 def _meant(spec: Mapping[str, Any], path: str) -> str:
-    """What a field that we don't know may be a misspelling of: one that is known there and not given."""
+    """Return the known field, not given there, that an unknown one may be a misspelling of."""
     _, *parents, last = path.split(".")
     model: type[BaseModel] | None = IssuerSpec
     for key in parents:
@@ -209,7 +209,7 @@ def _meant(spec: Mapping[str, Any], path: str) -> str:
 
 
 def _model_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
-    """The model of a field, which may be optional."""
+    """Return the model of a field, which may be optional."""
     field = next((one for one in model.model_fields.values() if one.alias == key), None)
     kinds = (field.annotation, *get_args(field.annotation)) if field else ()
     return next((one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel)), None)

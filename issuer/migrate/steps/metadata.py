@@ -1,4 +1,4 @@
-"""What of an object's metadata goes along, and what is told about the rest."""
+"""Metadata that goes along with an object, and notes about the rest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def new_metadata(document: Document) -> tuple[Object, tuple[Note, ...]]:
-    """Metadata for an object of ours made after this one: name, namespace, labels and annotations.
+    """Return metadata for our object made after this one: name, namespace, labels and annotations.
 
     Not the server's fields, not the owners, not the marks by which Helm or a GitOps tool knows its objects:
     with them it would take the new object for its own, and prune it.
@@ -60,7 +60,7 @@ def new_metadata(document: Document) -> tuple[Object, tuple[Note, ...]]:
 
 
 def cleaned(document: Document) -> Object:
-    """The object as somebody would write it: without status and the server's fields."""
+    """Return the object as somebody would write it, without status and the server's fields."""
     data: Object = copy.deepcopy({key: value for key, value in document.data.items() if key != "status"})
     metadata = data["metadata"]
     for key in _SERVERS:
@@ -74,7 +74,7 @@ def cleaned(document: Document) -> Object:
 
 
 def managers(document: Document) -> tuple[Note, ...]:
-    """A note if a tool would put the object back as it was."""
+    """Return a note if a tool would put the object back as it was."""
     marks = {**inner(document.metadata, "labels"), **inner(document.metadata, "annotations")}
     # Every chart sets the instance; only as a copy would it be taken for Argo CD's mark.
     marks.pop(_INSTANCE, None)
@@ -85,7 +85,7 @@ def managers(document: Document) -> tuple[Note, ...]:
 
 
 def owners_of(document: Document) -> Iterator[tuple[str, str]]:
-    """Kind and name of each owner."""
+    """Yield kind and name of each owner."""
     owners = document.metadata.get("ownerReferences")
     for owner in owners if isinstance(owners, list) else ():
         if isinstance(owner, dict):

@@ -1,4 +1,4 @@
-"""From approver-policy's CertificateRequestPolicies to ours."""
+"""Steps that make our policies of approver-policy's CertificateRequestPolicies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KINDS = {"Issuer": ISSUER_KIND, "ClusterIssuer": CLUSTER_ISSUER_KIND}
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """What becomes of each policy: `manifests` by name are carried over, `refused` by name can't be.
+    """Policies by name: `manifests` of those that are carried over, and those `refused`.
 
     `refused` holds the selectors of refused policies as far as they could be read, so that nothing opens in
     their place.
@@ -40,7 +40,7 @@ class Policies:
 
 
 def carry_policies(inventory: Inventory, issuers: Issuers) -> Policies:
-    """The policies about issuers that are carried over; with no issuers read, about any of cert-manager's."""
+    """Carry over policies about carried issuers; if no issuers were read, about any of cert-manager's."""
     manifests: dict[str, Object] = {}
     refused: dict[str, CompiledPolicy | None] = {}
     steps: list[PlanStep] = []
@@ -69,7 +69,7 @@ def carry_policies(inventory: Inventory, issuers: Issuers) -> Policies:
 
 
 def _selecting(document: Document) -> CompiledPolicy | None:
-    """The policy with its selector alone, or None if not even that can be read."""
+    """Compile a policy with its selector alone; None if not even that can be read."""
     selector = inner(document.data, "spec").get("selector")
     try:
         return compile_policy(document.name, {"selector": selector})
@@ -111,7 +111,7 @@ def _carry(document: Document) -> tuple[Object | None, tuple[Note, ...]]:
 
 
 def _usages_of_roles(usages: Any) -> Iterator[Note]:
-    """What a Vault role adds unless it says otherwise, and such a policy then refuses."""
+    """Yield a note about usages that a Vault role adds by default and the policy refuses."""
     allowed = named_usages(usages or ()).extended
     missing = sorted(map(usage_name, SERVER_AND_CLIENT - allowed))
     if allowed and missing:
@@ -149,7 +149,7 @@ def _rewrite_reference(reference: Any) -> Iterator[Note]:
 
 
 def _kind(pattern: Pattern) -> str:
-    """The pattern that matches the same of our kinds as this one does of cert-manager's."""
+    """Return the pattern that matches of our kinds what this one does of cert-manager's."""
     matched = [new for old, new in _KINDS.items() if pattern.matches(old)]
     if len(matched) == 1:
         return matched[0]

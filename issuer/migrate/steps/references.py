@@ -1,4 +1,4 @@
-"""What names an issuer: Certificates, Ingresses and Gateways, Kubernetes CertificateSigningRequests."""
+"""Steps for what names an issuer: Certificates, Ingresses, Gateways, CertificateSigningRequests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SHIM_OWNERS: Final = frozenset({"Ingress", "Gateway", "ListenerSet", "XListener
 
 
 def certificate_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanStep]:
-    """Certificates with their new issuerRef."""
+    """Yield Certificates with their new issuerRef."""
     for document in inventory.certificates:
         spec = inner(document.data, "spec")
         reference = inner(spec, "issuerRef")
@@ -61,7 +61,7 @@ def certificate_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanSt
 
 
 def ingress_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanStep]:
-    """Ingresses, Gateways and ListenerSets with the annotations that name our issuer."""
+    """Yield Ingresses, Gateways and ListenerSets with the annotations that name our issuer."""
     for document in inventory.ingresses:
         annotations = inner(document.metadata, "annotations")
         if not any(key in annotations for key in (ISSUER, CLUSTER_ISSUER)):
@@ -89,7 +89,7 @@ def ingress_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanStep]:
 
 
 def signing_request_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanStep]:
-    """Kubernetes CertificateSigningRequests: files get the new signerName; a live one can't change."""
+    """Yield Kubernetes CertificateSigningRequests: files get the new signerName, live ones can't change."""
     counted: Counter[Ref] = Counter()
     for document in inventory.signing_requests:
         ref = signer_of(text(inner(document.data, "spec").get("signerName")))
@@ -112,7 +112,7 @@ def signing_request_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Pl
 
 
 def _named(name: object, kind: object, group: object, document: Document) -> Ref | None:
-    """The issuer of cert-manager that a reference means, with its defaults for kind and group."""
+    """Return the issuer of cert-manager that a reference means, with its defaults for kind and group."""
     if (group or CERT_MANAGER_GROUP) != CERT_MANAGER_GROUP:
         return None
     kind = kind or "Issuer"
@@ -127,7 +127,7 @@ def _annotated(annotations: Mapping[str, object], document: Document) -> Ref | N
 
 
 def _refusal(ref: Ref, issuers: Issuers) -> Note | None:
-    """Why what names this issuer stays as it is."""
+    """Return why objects that name this issuer stay as they are; None if it is carried over."""
     if ref in issuers.carried:
         return None
     if ref in issuers.others:
@@ -172,7 +172,7 @@ def _ingress(document: Document, ref: Ref) -> PlanStep:
 
 
 def _left_over(document: Document) -> Iterator[Note]:
-    """kubectl apply takes an annotation out only where it wrote it itself."""
+    """Yield a note of the annotation that kubectl apply leaves: it removes only those that it wrote."""
     annotations = inner(document.metadata, "annotations")
     if CLUSTER_ISSUER not in annotations or not is_live(document):
         return

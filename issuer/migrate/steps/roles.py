@@ -1,4 +1,4 @@
-"""RBAC that names approver-policy's policies or cert-manager's signers: who had a right has it with us."""
+"""Steps for RBAC on approver-policy's policies and cert-manager's signers: each right gets its like."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PLURALS: Final = {
 
 
 def role_steps(inventory: Inventory, issuers: Issuers, policies: Policies) -> Iterator[PlanStep]:
-    """Roles and ClusterRoles with the rules they lack. Bindings stay as they are, and are not needed."""
+    """Yield Roles and ClusterRoles with the rules that they lack. Their bindings stay as they are."""
     names = {*policies.manifests, *policies.refused}
     for role in inventory.roles:
         rules = role.data.get("rules")
@@ -92,7 +92,7 @@ def _use(groups: list[str], verbs: list[str], names: list[str]) -> tuple[Object 
 
 
 def _referencing(role: Document, names: list[str], issuers: Issuers) -> Iterator[tuple[Object | None, Note]]:
-    """Who may name an Issuer's signer in a Kubernetes CertificateSigningRequest may name ours."""
+    """Yield the rule that lets those who may name an Issuer's signer in a CSR name ours."""
     namespace = namespace_of(role)
     if any(
         ref.namespace
@@ -107,7 +107,7 @@ def _referencing(role: Document, names: list[str], issuers: Issuers) -> Iterator
 def _signing(
     rule: Mapping[str, Any], verbs: list[str], names: list[str]
 ) -> Iterator[tuple[Object | None, Note]]:
-    """Signers of Kubernetes CertificateSigningRequests: who approves goes on; we sign by our own role."""
+    """Yield the rule by which approvers of CSRs go on; the controller signs by its own role."""
     if not names:
         return
     others = [verb for verb in verbs if verb != "sign"]
@@ -125,7 +125,7 @@ def _signing(
 
 
 def _mapped(names: list[str], issuers: Issuers) -> list[str]:
-    """Our signers for cert-manager's: by wildcard, or one that is carried over."""
+    """Return our signers for cert-manager's: by wildcard, or of carried issuers."""
     found = []
     for name in names:
         plural, slash, signer = name.partition("/")
@@ -155,7 +155,7 @@ def _rule_text(rule: Mapping[str, Any]) -> str:
 
 
 def signer_of(name: str) -> Ref | None:
-    """The issuer that a signerName of cert-manager means."""
+    """Return the issuer that a signerName of cert-manager means, if any."""
     plural, slash, rest = name.partition("/")
     if not slash or plural not in _PLURALS:
         return None

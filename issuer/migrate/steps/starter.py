@@ -1,4 +1,4 @@
-"""The policy for an issuer that had none: as open as cert-manager's own approver was."""
+"""Starter policy of an issuer that had none, as open as cert-manager's own approver was."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _OTHER_NAMES: Final = ("1.3.6.1.4.1.311.20.2.3",)  # UPN
 def starter_steps(
     inventory: Inventory, issuers: Issuers, policies: Policies, options: Options
 ) -> tuple[PlanStep, ...]:
-    """A starter for each issuer that no policy selects, with its `use` binding."""
+    """Return a starter for each issuer that no policy selects, with its `use` binding."""
     ours = [*_compiled(policies.manifests.items()), *_existing(inventory.our_policies)]
     steps: list[PlanStep] = []
     for one in issuers.carried.values():
@@ -88,7 +88,7 @@ def _steps_for(one: Carried, inventory: Inventory, options: Options) -> Iterator
 
 
 def starter_policy(ref: Ref, other_names: Sequence[str] = ()) -> Object:
-    """A policy that allows everything but CA certificates, from this issuer alone."""
+    """Return a policy that allows everything but CA certificates, from this issuer alone."""
     some = {"values": ["*"]}
     allowed: Object = {
         "commonName": {"value": "*"},
@@ -122,7 +122,7 @@ def _notes(one: Carried, subjects: Sequence[Mapping[str, str]]) -> Iterator[Note
 
 
 def _subjects(requests: Iterable[Document], ref: Ref, options: Options) -> Iterator[dict[str, str]]:
-    """cert-manager, and whoever else has made requests for the issuer."""
+    """Yield cert-manager and all others that have made requests for the issuer, as subjects."""
     yield options.cert_manager.subject()
     seen = {options.cert_manager.username, ""}
     for request in requests:
@@ -147,7 +147,7 @@ def _oids(certificates: Iterable[Document], ref: Ref) -> list[str]:
 
 
 def _names(document: Document, ref: Ref) -> bool:
-    """Whether a Certificate or CertificateRequest names this issuer of cert-manager."""
+    """Return True if a Certificate or CertificateRequest names this issuer of cert-manager."""
     found = inner(document.data, "spec", "issuerRef")
     return (
         found.get("name") == ref.name
@@ -158,7 +158,7 @@ def _names(document: Document, ref: Ref) -> bool:
 
 
 def _was_refused(one: Carried, policies: Policies) -> bool:
-    """Whether a policy that can't be carried over was about it: then nothing opens in its place."""
+    """Return True if a refused policy was about the issuer: then nothing opens in its place."""
     return any(
         policy is None or selects(policy, one.ref.old_reference) for policy in policies.refused.values()
     )

@@ -1,4 +1,4 @@
-"""What holds for the issuers of a namespace alone, as who writes them chooses the server."""
+"""Notes about issuers of a namespace, whose authors choose the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOBODYS: Final = AllowedServers()
 
 
 def tenant_notes(ref: Ref, vault: VaultSpec) -> Iterator[Note]:
-    """What cert-manager does for an Issuer and the controller doesn't for a VaultIssuer."""
+    """Yield notes about what cert-manager does for an Issuer and we don't for a VaultIssuer."""
     if not ref.namespace:
         return
     url = Connection(vault.server).url()
@@ -59,7 +59,7 @@ def _audiences(ref: Ref, account: ServiceAccountRef | None) -> Iterator[Note]:
 
 
 def servers_note(refs: Iterable[tuple[Ref, VaultSpec]]) -> Iterator[Note]:
-    """The servers that the operator's list has to name once it names any."""
+    """Yield a note of the servers that the operator's list has to name once it names any."""
     found = set()
     for ref, vault in refs:
         if ref.namespace:
