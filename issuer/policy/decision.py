@@ -18,6 +18,7 @@ from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.evaluation import Shared, Violation, violations
 from issuer.policy.facts import RequestFacts
 from issuer.policy.selection import selector_mismatch
+from issuer.requests.reason_message import Opening
 
 Reason = Literal["", "selector", "namespace", "rbac", "invalid"]
 
@@ -27,8 +28,6 @@ _WORDS: Final[dict[Reason, str]] = {
     "rbac": "by RBAC",
     "invalid": "not Ready",
 }
-_NO_POLICY: Final = "No CertificateRequestPolicy exists"
-_NONE_APPLIES: Final = "None of "
 _NO_RIGHT: Final = (
     'the requester may not use it; bind a role with the verb "use" on certificaterequestpolicies of this name'
 )
@@ -119,10 +118,10 @@ class Decision:
 
     def _unprocessed(self, names: bool) -> tuple[str, list[str]]:
         if not self.results:
-            return f"{_NO_POLICY}; create one, and bind its use", []
+            return f"{Opening.NO_POLICY_EXISTS}; create one, and bind its use", []
         counts = Counter(result.reason for result in self.results)
         why = ", ".join(f"{counts[reason]} {_WORDS[reason]}" for reason in _WORDS if counts[reason])
-        head = f"{_NONE_APPLIES}{_count(len(self.results))} applies to this request ({why})"
+        head = f"{Opening.NO_POLICY_APPLIES}{_count(len(self.results))} applies to this request ({why})"
         # Nearest misses first: what lacks only a binding is likelier meant than what is for other issuers.
         order: list[Reason] = ["rbac", "invalid", "namespace", "selector"]
         ranked = sorted(self.results, key=lambda result: order.index(result.reason))
@@ -178,11 +177,6 @@ class PolicyEvaluation:
             if name in may_use
         ]
         return tuple(sorted([*asked, *self._set_aside], key=lambda result: result.name))
-
-
-def tells_unprocessed(message: str) -> bool:
-    """Whether a condition's message is the summary of a decision that no policy applies."""
-    return message.startswith((_NO_POLICY, _NONE_APPLIES))
 
 
 def evaluate(

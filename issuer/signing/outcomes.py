@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from issuer.reasons import FailureReason, IssuerReason, Reason, RetryReason, RevocationReason
+from issuer.requests.reason_message import with_reason
 from issuer.signing.reasons import SigningFailure
 
 
@@ -28,7 +29,7 @@ class SigningError(Exception):
         self.message = message
 
     def __str__(self) -> str:
-        return f"{self.reason}: {self.message}"
+        return with_reason(self.reason, self.message)
 
 
 class Retry(SigningError):

@@ -30,6 +30,7 @@ from issuer.policy.decision import Allowance, Decision, PolicyEvaluation, Policy
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.requests.conditions import bounded
+from issuer.requests.reason_message import Opening, with_reason
 from issuer.requests.reasons import RequestFailure
 from issuer.requests.request import Request
 from issuer.signing.secrets import kubernetes_retry
@@ -38,8 +39,6 @@ from issuer.x509.request import CertificateSigningRequest
 
 # Answers of a SubjectAccessReview are believed this long; a change of RBAC that we see ends that at once.
 ACCESS_SECONDS = 5.0
-# How a request is told that others approved it in vain; the canary knows it by this.
-ALLOWED_BY_NONE = "approved by somebody else, but no policy allows it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +182,8 @@ class Approver:
         """What no policy could allow ends the request at once, also where none is asked."""
         self.metrics.decisions.labels(PolicyVerdict.DENIED.value, "").inc()
         told = "; ".join(one.message for one in defect_violations(csr.contents))
-        message = bounded(
-            f"{RequestFailure.INVALID_NAME}: {told}. No policy can allow that: change the request"
-        )
+        sentence = f"{told}. No policy can allow that: change the request"
+        message = bounded(with_reason(RequestFailure.INVALID_NAME, sentence))
         if request.approved:
             return Failed(message, RequestFailure.INVALID_NAME)
         return Denied(message, ControllerDenial.INVALID_NAME)
@@ -207,7 +205,7 @@ class Approver:
             return Unprocessed(summary)
         if request.approved:
             # Denied never stands beside Approved: cert-manager's webhook forbids it.
-            return Failed(f"{ALLOWED_BY_NONE}: {summary}", ControllerFailure.POLICY_DENIED)
+            return Failed(f"{Opening.ALLOWED_BY_NONE}: {summary}", ControllerFailure.POLICY_DENIED)
         return Denied(summary)
 
     async def decide(

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from issuer.controller.access.permissions import SigningRights, signing_forbidden_text
 from issuer.controller.issuance.delivery import PendingDelivery
 from issuer.controller.state.outcomes import Failed, RetryLater, Unprocessed, retry_later
-from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
+from issuer.controller.state.reasons import ControllerFailure, ControllerRetry, ControllerWait
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.reason_message import with_reason
 from issuer.requests.request import Request
 from issuer.signing.outcomes import Retry
 from issuer.signing.secrets import kubernetes_retry
@@ -83,7 +84,10 @@ class CSRPermissions:
         except Retry as error:
             return retry_later(error)
         return Unprocessed(
-            f"SigningForbidden: {signing_forbidden_text(self.rights.signer_names(request.issuer))}"
+            with_reason(
+                ControllerWait.SIGNING_FORBIDDEN,
+                signing_forbidden_text(self.rights.signer_names(request.issuer)),
+            )
         )
 
     def block(self, pending: PendingDelivery, why: str) -> None:

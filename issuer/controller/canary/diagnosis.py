@@ -1,18 +1,15 @@
-"""Why a canary's request has no certificate: the stage, and what to do. Pure."""
+"""Diagnosis of a canary's request without a certificate: the stage that broke, and what to do. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from issuer.controller.approval.approver import ALLOWED_BY_NONE
 from issuer.controller.canary.history import Stage
-from issuer.controller.issuance.signing_step import NOT_AS_ASKED
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.policy.decision import tells_unprocessed
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import find, is_true
+from issuer.requests.reason_message import Opening, opening_of, reason_of
 from issuer.signing.reasons import SigningIssuerReason, SigningRetry
 
 API_REASONS: Final = frozenset(
@@ -26,12 +23,10 @@ API_REASONS: Final = frozenset(
     }
 )
 """Reasons of issuers and requests that are the API server's refusals, or its silence."""
-# As the controller tells them: "VaultIssuer a/b is not Ready (VaultSealed): ...", "VaultRateLimited: ...".
-_REASON: Final = re.compile(r"(?:is not Ready \(|^)([A-Z][A-Za-z]+)\)?: ")
 
 
 class Broken(Exception):
-    """A run ends here: the stage that broke, and what happened and what to do in words."""
+    """End of a run: the stage that broke, and a message of what happened and what to do."""
 
     def __init__(self, stage: Stage, message: str) -> None:
         super().__init__(message)
@@ -40,33 +35,33 @@ class Broken(Exception):
 
 
 def refusal(request: CertificateRequest) -> Broken | None:
-    """What a finished request says against a certificate, or None where there is one."""
+    """Return why a finished request has no certificate; None where it has one."""
     ready = find(request.conditions, "Ready") or {}
     told = str(ready.get("message", ""))
     if request.denied or ready.get("reason") == "Denied":
         return Broken(Stage.POLICY, _denied(request, told))
     if ready.get("status") == "True":
         return None
-    if told.startswith(NOT_AS_ASKED):
+    opening = opening_of(told)
+    if opening is Opening.NOT_AS_ASKED:
         return Broken(Stage.CHAIN, told)
-    if told.startswith(ALLOWED_BY_NONE):
+    if opening is Opening.ALLOWED_BY_NONE:
         return Broken(Stage.POLICY, f"{told}. {_allow(request)}")
     return Broken(Stage.VAULT, told or "the request failed without a reason; see the controller's log")
 
 
 def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, waited: float) -> Broken:
-    """Why a request still has no answer after ``waited`` seconds.
+    """Return why a request still has no answer after `waited` seconds.
 
-    ``issuer`` is the object it names; None where there is none, or nobody may read it.
+    `issuer` is the object it names; None where there is none, or nobody may read it.
     """
     told = pending(request)
-    if tells_unprocessed(told):
+    if opening_of(told) in (Opening.NO_POLICY_APPLIES, Opening.NO_POLICY_EXISTS):
         return Broken(Stage.POLICY, f"{told}. {_allow(request)}")
     found = find(((issuer or {}).get("status") or {}).get("conditions"), "Ready") or {}
     reason, why = str(found.get("reason", "")), f"{request.issuer}: {found.get('message', '')}"
     if told:
-        match = _REASON.search(told)
-        return Broken(_stage(match[1] if match else reason), told)
+        return Broken(_stage(reason_of(told) or reason), told)
     if found.get("status") == "False" and _stage(reason) is Stage.API:
         return Broken(Stage.API, f"{why} ({reason})")
     external = ((issuer or {}).get("spec") or {}).get("approval") == "External"
@@ -85,13 +80,13 @@ def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, wait
 
 
 def pending(request: CertificateRequest) -> str:
-    """Why an unfinished request says that it waits; empty where it says nothing."""
+    """Return why an unfinished request says that it waits; empty where it says nothing."""
     ready = find(request.conditions, "Ready") or {}
     return str(ready.get("message", ""))
 
 
 def approval(request: CertificateRequest) -> str:
-    """What its approver said."""
+    """Return the approver's message."""
     approved = find(request.conditions, "Approved") or {}
     return (
         str(approved.get("message", "")) if is_true(request.conditions, "Approved") else "no approval needed"

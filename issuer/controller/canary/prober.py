@@ -18,6 +18,7 @@ from issuer.controller.state.defects import Defects
 from issuer.controller.state.reasons import ControllerRetry
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
+from issuer.requests.reason_message import with_reason
 from issuer.telemetry.canary_metrics import CanaryMetrics
 
 log = structlog.get_logger(__name__)
@@ -103,7 +104,7 @@ class Prober:
                 started,
                 time.monotonic() - began,
                 Stage.CONTROLLER,
-                f"{ControllerRetry.INTERNAL_ERROR}: {told}",
+                with_reason(ControllerRetry.INTERNAL_ERROR, told),
             )
         self._remember(target, run)
         return run

@@ -44,6 +44,7 @@ from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
+from issuer.requests.reason_message import issuer_not_ready, with_reason
 from issuer.requests.request import BadSpec, Request, RequestKey
 from issuer.signing.outcomes import Retry
 from issuer.signing.vault.profile import signs_whatever_is_asked
@@ -293,7 +294,7 @@ class RequestReconciler:
                 self.queue.retry(request.key, after)
                 self.metrics.put_off(reason)
                 if tell:
-                    await self._tell(request, f"{reason}: {message}")
+                    await self._tell(request, with_reason(reason, message))
 
     def _ended(
         self,
@@ -392,7 +393,7 @@ def _signs(entry: IssuerEntry) -> bool:
 
 
 def _not_ready(key: IssuerKey, entry: IssuerEntry) -> Waiting:
-    return Waiting(key, f"{key} is not Ready ({entry.reason}): {entry.message}")
+    return Waiting(key, issuer_not_ready(key, entry.reason, entry.message))
 
 
 def _asked(request: Request) -> RequestedCertificate:

@@ -22,6 +22,7 @@ from issuer.controller.state.outcomes import Failed, Issued, Outcome, RetryLater
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
+from issuer.requests.reason_message import Opening, issuer_not_ready
 from issuer.requests.request import Request, RequestKey
 from issuer.signing import outcomes as signing
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
@@ -39,8 +40,6 @@ from issuer.x509.verify import RequestedCertificate, VerificationFinding, verify
 
 # Findings that tell of a CA that ends sooner than was known.
 CA_END = frozenset({"EndsWithCA", "OutlivesCA", "TooShortToRenew"})
-# How a request is told that its certificate was refused; the canary knows it by this.
-NOT_AS_ASKED = "the CA returned a certificate that is not what was asked for"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +206,7 @@ class SigningStep:
             why = error if isinstance(error, X509Error) else "it can't be read; see the controller's log"
             advice = _advice(shared.signer, error.codes if isinstance(error, _NotAsAsked) else frozenset())
             return Failed(
-                f"{NOT_AS_ASKED} ({why}); it was not delivered (serial {signed.serial}). {advice}",
+                f"{Opening.NOT_AS_ASKED} ({why}); it was not delivered (serial {signed.serial}). {advice}",
                 ControllerFailure.NOT_AS_ASKED,
             )
         differences = "; ".join(one.message for one in findings)
@@ -282,7 +281,7 @@ class SigningStep:
         if self.registry.entry(key).ready:  # the first of many in flight to find out
             self.registry.mark_broken(key, error.reason, error.message)
             self.issuer_queue.retry(key)
-        return Waiting(key, f"{key} is not Ready ({error.reason}): {error.message}")
+        return Waiting(key, issuer_not_ready(key, error.reason, error.message))
 
 
 def _chains(signed: SignedCertificate, now: datetime, anchors: Anchors | None) -> tuple[Chain, ...]:

@@ -16,7 +16,7 @@ from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.ca_chains import CAFacts, ca_facts, ca_validities
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.scheduling.checks import CheckFlows, TookLong
-from issuer.controller.state.ca_expiry import warning
+from issuer.controller.state.ca_expiry import ExpiryWarning, warning
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import Identity, IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.state.reasons import ControllerIssuerReason
@@ -56,7 +56,7 @@ class Verdict:
     message: str
     ca: CAFacts | None = None
     warnings: tuple[str, ...] = ()
-    expiring: tuple[str, ...] = ()
+    expiring: tuple[ExpiryWarning, ...] = ()
     again_in: float | None = None
 
 
@@ -214,8 +214,8 @@ class IssuerReconciler:
             found.append(f"spec.vault.auth sets several methods: {chosen} is used, {ignored_text} ignored")
         return tuple(found)
 
-    def _expiring(self, entry: IssuerEntry, spec: IssuerSpec) -> tuple[str, ...]:
-        """The CAs that soon end before their certificates would."""
+    def _expiring(self, entry: IssuerEntry, spec: IssuerSpec) -> tuple[ExpiryWarning, ...]:
+        """Return the warnings of the CAs that soon end before their certificates would."""
         now = self.now()
         found = (
             warning(ca, spec.ca_expiry, entry.longest_requested[is_ca], now)
@@ -312,13 +312,9 @@ def _transition(obj: dict[str, Any], verdict: Verdict) -> bool:
 
 
 def _news(obj: dict[str, Any], verdict: Verdict) -> list[str]:
-    """The warnings about a CA's end that the status didn't hold yet, in whatever words."""
+    """Return the warnings about a CA's end that the status doesn't hold yet, in whatever words."""
     old = (obj.get("status") or {}).get("warnings") or ()
-    return [
-        text
-        for text in verdict.expiring
-        if not any(known.startswith(text.partition(": ")[0]) for known in old)
-    ]
+    return [str(warning) for warning in verdict.expiring if not warning.stands_in(old)]
 
 
 def _with_verdict(obj: dict[str, Any], verdict: Verdict, now: datetime) -> dict[str, Any] | None:
@@ -345,7 +341,7 @@ def _facts(status: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
 
     What was known of the CA stays while the issuer is broken: that is when somebody reads it.
     """
-    fields: dict[str, Any] = {"warnings": [*verdict.warnings, *verdict.expiring] or None}
+    fields: dict[str, Any] = {"warnings": [*verdict.warnings, *map(str, verdict.expiring)] or None}
     if verdict.ca is not None:
         fields |= {
             "caSubject": verdict.ca.subject,

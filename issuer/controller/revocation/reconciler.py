@@ -27,6 +27,7 @@ from issuer.kube.queues.workqueue import WorkQueue
 from issuer.reasons import Reason
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
+from issuer.requests.reason_message import issuer_not_ready
 from issuer.requests.request import RequestKey
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.signing.outcomes import NotRevoked, Retry, SigningError
@@ -209,9 +210,7 @@ class RevocationReconciler:
             raise Retry(ControllerRetry.ISSUER_NOT_READY, f"{key} is not known yet")
         checked = entry.describes(obj["metadata"]["uid"], obj["metadata"]["generation"])
         if not checked or not entry.ready or entry.shared is None:
-            raise Retry(
-                ControllerRetry.ISSUER_NOT_READY, f"{key} is not Ready ({entry.reason}): {entry.message}"
-            )
+            raise Retry(ControllerRetry.ISSUER_NOT_READY, issuer_not_ready(key, entry.reason, entry.message))
         return entry
 
     def _failed(self, attempt: _Attempt, reason: Reason, message: str, *, final: bool = False) -> Step:

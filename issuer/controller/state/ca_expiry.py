@@ -8,6 +8,7 @@ after an hour, and ever less often.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -85,8 +86,27 @@ def shortened(ca: CAValidity, mode: Mode, now: datetime, asked: timedelta | None
     return left
 
 
-def warning(ca: CAValidity, mode: Mode, longest: LongestRequested, now: datetime) -> str | None:
-    """What to say of a CA that soon ends before its certificates would, or None.
+@dataclass(frozen=True, slots=True)
+class ExpiryWarning:
+    """Warning of a CA that soon ends before its certificates would.
+
+    `ending` names the CA and its end, `advice` says for whom that matters and what to do. The advice changes
+    with what is asked for and with the issuer's spec; it is the same warning then.
+    """
+
+    ending: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.ending}: {self.advice}"
+
+    def stands_in(self, warnings: Iterable[str]) -> bool:
+        """Return True if one of these warnings of an issuer's status is about the same end of the same CA."""
+        return any(known.startswith(self.ending) for known in warnings)
+
+
+def warning(ca: CAValidity, mode: Mode, longest: LongestRequested, now: datetime) -> ExpiryWarning | None:
+    """Return the warning of a CA that soon ends before its certificates would, or None.
 
     Measured by the longest life asked for lately, or cert-manager's default if that is longer (half of the
     CA's own life if that is short), and told a month (at most a sixth of the CA's life) ahead. Restarts and
@@ -99,9 +119,10 @@ def warning(ca: CAValidity, mode: Mode, longest: LongestRequested, now: datetime
     if now < _before(begins, min(_LEAD, life / 6)):
         return None
     happens = "refused" if mode == "Refuse" else "shortened"
-    return (
-        f"the CA behind {ca.path} ends at {rfc3339(ca.ends)}: from {rfc3339(begins)} on, "
-        f"certificates of {_text(measure)} are {happens} (spec.caExpiry {mode}). Rotate it"
+    return ExpiryWarning(
+        f"the CA behind {ca.path} ends at {rfc3339(ca.ends)}",
+        f"from {rfc3339(begins)} on, certificates of {_text(measure)} are {happens} "
+        f"(spec.caExpiry {mode}). Rotate it",
     )
 
 

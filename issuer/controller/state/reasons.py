@@ -33,6 +33,12 @@ class ControllerRetry(RetryReason):
     STATUS_WRITE_REFUSED = "StatusWriteRefused"
 
 
+class ControllerWait(Reason):
+    """A request waits until somebody changes RBAC; that is no attempt, and isn't counted as one."""
+
+    SIGNING_FORBIDDEN = "SigningForbidden"
+
+
 class ControllerIssuerReason(IssuerReason):
     """An issuer's state as the controller sees it, beside what its backend says."""
 

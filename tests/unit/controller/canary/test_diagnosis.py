@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.approval.approver import ALLOWED_BY_NONE
 from issuer.controller.canary.diagnosis import API_REASONS, lateness, refusal
 from issuer.controller.canary.history import Stage
-from issuer.controller.issuance.signing_step import NOT_AS_ASKED
 from issuer.policy.decision import evaluate
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.reason_message import Opening
 from issuer.x509.request import decode_request
 from tests.builders import approved, certificate_request, condition, issuer_object
 
@@ -41,8 +40,8 @@ def test_an_issued_request_is_no_refusal() -> None:
     ("conditions", "stage"),
     [
         ([condition("Denied", message="dnsNames"), not_ready("Denied", "dnsNames")], Stage.POLICY),
-        ([not_ready("Failed", f"{ALLOWED_BY_NONE}: dnsNames")], Stage.POLICY),
-        ([not_ready("Failed", f"{NOT_AS_ASKED} (another key)")], Stage.CHAIN),
+        ([not_ready("Failed", f"{Opening.ALLOWED_BY_NONE}: dnsNames")], Stage.POLICY),
+        ([not_ready("Failed", f"{Opening.NOT_AS_ASKED} (another key)")], Stage.CHAIN),
         ([not_ready("Failed", "RefusedByVault: no")], Stage.VAULT),
         ([not_ready("Failed", "")], Stage.VAULT),
     ],

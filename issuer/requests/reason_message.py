@@ -1,0 +1,49 @@
+"""Messages that begin with a reason, written and read back here alone. Pure.
+
+cert-manager prescribes the reasons of a request's condition (`Pending`, `Failed`, `Denied`), so ours stands
+at the start of the message. Who looks at a request from another process, as `vault-issuer canary` does, has
+nothing but that message. Of it, only the reason is ever read; the sentence behind it may be worded anew.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from issuer.reasons import Reason
+
+# An issuer's text is its kind and its name, none of which has blanks.
+_REASON: Final = re.compile(
+    r"(?:[^ ]+ [^ ]+ is not Ready \((?P<issuers>[A-Z]\w+)\)|(?P<own>[A-Z]\w+)): ", re.A
+)
+
+
+class Opening(StrEnum):
+    """First words of messages that have had no reason from the start: they stand for it."""
+
+    ALLOWED_BY_NONE = "approved by somebody else, but no policy allows it"
+    NO_POLICY_APPLIES = "None of "
+    NO_POLICY_EXISTS = "No CertificateRequestPolicy exists"
+    NOT_AS_ASKED = "the CA returned a certificate that is not what was asked for"
+
+
+def with_reason(reason: Reason, sentence: str) -> str:
+    """Return the message of a request that fails or waits for this reason."""
+    return f"{reason}: {sentence}"
+
+
+def issuer_not_ready(issuer: object, reason: Reason, sentence: str) -> str:
+    """Return the message of a request that waits for its issuer, by the issuer's own reason and message."""
+    return f"{issuer} is not Ready ({reason}): {sentence}"
+
+
+def reason_of(message: str) -> str | None:
+    """Return the reason at the start of a message, the request's own or its issuer's; None without one."""
+    match = _REASON.match(message)
+    return None if match is None else match["issuers"] or match["own"]
+
+
+def opening_of(message: str) -> Opening | None:
+    """Return which opening a message has; None if it has none."""
+    return next((opening for opening in Opening if message.startswith(opening)), None)
