@@ -6,6 +6,8 @@ import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
+from issuer.hostnames import MAX_HOST
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -44,7 +46,6 @@ _ISATAP: Final = 0x00005EFE  # RFC 5214; the bit of 02005efe tells whether the I
 _PART: Final = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
 # As the URL standard has it (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 _ENDS_IN_A_NUMBER: Final = re.compile(r"([^.]*[.])*([0-9]+|0[xX][0-9a-fA-F]*)[.]?")
-_MAX_HOST_CHARS: Final = 253
 
 
 def literal(host: str) -> Address | None:
@@ -132,7 +133,7 @@ def _low(number: int) -> IPv4Address:
 def _ipv4(host: str) -> IPv4Address | None:
     """As inet_aton: the last part fills what the parts before it leave."""
     parts = host.split(".")
-    if len(host) > _MAX_HOST_CHARS or len(parts) > 4 or not all(_PART.fullmatch(part) for part in parts):
+    if len(host) > MAX_HOST or len(parts) > 4 or not all(_PART.fullmatch(part) for part in parts):
         return None
     try:
         numbers = [_number(part) for part in parts]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
+from issuer.hostnames import MAX_HOST
 from issuer.servers.addresses import (
     METADATA,
     Address,
@@ -20,7 +21,6 @@ from issuer.servers.addresses import (
 
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}([.]{_LABEL})*")
-_MAX_NAME_CHARS: Final = 253
 _FORMS: Final = 'host, host:port, "*.suffix", an address, a network such as 10.0.0.0/8, or [fd00::1]:8200'
 # What a proxy would resolve: here nothing is known but the name.
 _LOCAL_NAMES: Final = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
@@ -188,7 +188,7 @@ def _parse(entry: str) -> _Name | _Range:
         return _Range(_network(host, entry), port)
     wildcard = host.startswith("*.")
     name = _canonical(host.removeprefix("*."))
-    if not _NAME.fullmatch(name) or len(name) > _MAX_NAME_CHARS or ends_in_a_number(name):
+    if not _NAME.fullmatch(name) or len(name) > MAX_HOST or ends_in_a_number(name):
         hint = "its xn-- form, " if not host.isascii() else ""
         raise BadEntry(f"{entry!r} is no server: write {hint}{_FORMS}")
     return _Name(name, wildcard, port)

@@ -7,16 +7,14 @@ RFC 5891 (IDNA). Underscores are no host's by RFC 952, but names inside clusters
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Final
 
 from yarl import URL
 
+from issuer.hostnames import MAX_HOST, MAX_LABEL, is_ip_address
 from issuer.text import masked
 
-MAX_HOST_CHARS: Final = 253
-MAX_LABEL_CHARS: Final = 63
 _LABEL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN: Final = 80
 
@@ -32,7 +30,7 @@ def ascii_host(host: str) -> str:
     """
     if not host:
         raise BadHost("is missing")
-    if _is_address(host):
+    if is_ip_address(host):
         return host
     name = host if host.isascii() else _a_labels(host)
     labels = name.removesuffix(".").split(".")
@@ -40,26 +38,18 @@ def ascii_host(host: str) -> str:
         raise BadHost(
             f'"{shown(host)}" has an empty label: two dots follow each other, or it begins with one'
         )
-    if len(name.removesuffix(".")) > MAX_HOST_CHARS:
-        raise BadHost(f'"{shown(host)}" is longer than the {MAX_HOST_CHARS} characters that DNS can hold')
+    if len(name.removesuffix(".")) > MAX_HOST:
+        raise BadHost(f'"{shown(host)}" is longer than the {MAX_HOST} characters that DNS can hold')
     for label in labels:
-        if len(label) > MAX_LABEL_CHARS:
+        if len(label) > MAX_LABEL:
             raise BadHost(
-                f'"{shown(host)}" has a label longer than the {MAX_LABEL_CHARS} characters that DNS can hold'
+                f'"{shown(host)}" has a label longer than the {MAX_LABEL} characters that DNS can hold'
             )
         if not _LABEL.fullmatch(label):
             raise BadHost(
                 f'"{shown(host)}" has the label "{shown(label)}": labels are letters, digits and hyphens'
             )
     return name
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _a_labels(host: str) -> str:

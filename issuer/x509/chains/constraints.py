@@ -6,12 +6,12 @@ of a kind that is constrained and can't be compared here is a violation. Source:
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from itertools import chain as joined
 from typing import Final, NamedTuple
 
+from issuer.hostnames import is_ip_address
 from issuer.x509.certificates import (
     Certificate,
     alternative_names,
@@ -164,21 +164,13 @@ def _is_mailbox(constraint: str, address: str) -> bool:
 
 def _is_at_host(constraint: str, uri: str) -> bool | None:
     match = _URI_HOST.match(uri)
-    if match is None or _is_address(match[1]):
+    if match is None or is_ip_address(match[1]):
         return None
     return _is_host(constraint, match[1].lower())
 
 
 def _is_host(constraint: str, host: str) -> bool:
     return host.endswith(constraint) if constraint.startswith(".") else host == constraint
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _in_network(network: bytes, packed: bytes) -> bool | None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-MAX_HOST: Final = 253
-"""Characters of a whole name, without a trailing dot: 255 octets on the wire (RFC 1035 section 2.3.4)."""
-MAX_LABEL: Final = 63
+from issuer.hostnames import MAX_HOST, MAX_LABEL
 
 _CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
