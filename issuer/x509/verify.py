@@ -1,10 +1,10 @@
-"""Is the certificate that came back the one that was asked for?
+"""Verification: the certificate that a CA returned, compared with the request.
 
-Some answers must never be delivered: another key, a name or a CA right nobody asked for, times that make no
-sense, a chain that doesn't hold now or by its CAs' name constraints, extended usages beyond what was asked
-for and the approving policy allows. Others a CA's role may rightly decide (other usages, subject additions,
-a shorter life); these are told, and fatal only when `strict`. A life that ends with the CA's is a matter of
-its own: fatal unless `shorten`, and then not by `strict` either.
+Some differences must never be delivered: another key, a name or a CA right that wasn't requested, times that
+make no sense, a chain that doesn't hold now or by its CAs' name constraints, extended usages beyond the
+request and the approving policy. Others are the CA's to decide (other usages, subject additions, a shorter
+life); these are reported, and fatal only if `strict`. A life that ends with the CA's is fatal unless
+`shorten`, whatever `strict` says.
 """
 
 from __future__ import annotations
@@ -48,21 +48,24 @@ from issuer.x509.usages import (
 )
 
 LONGER_LIFE: Final = timedelta(hours=1)
-"""How much longer than asked a life may be: CAs backdate, and round up."""
+"""The most by which a life may exceed the request: CAs backdate, and round up."""
 BEFORE_CA: Final = timedelta(minutes=5)
-"""How long before its CA's end a shortened certificate ends, so that clocks that differ do no harm."""
+"""The time between the end of a shortened certificate and its CA's end: clocks may differ by as much."""
 SHORTEST_LIFE: Final = timedelta(hours=1)
-"""The least that must lie ahead of a certificate that is shortened: see `controller.ca_expiry`."""
+"""The shortest life that a shortened certificate may have: see `controller/state/ca_expiry`."""
 DEFAULT_LIFE: Final = timedelta(days=90)
-"""What cert-manager asks for where nobody names a duration, and so what is asked of the CA then."""
+"""The life of a request without a duration, as in cert-manager."""
 _RENEWAL_AHEAD: Final = timedelta(minutes=15)
 _SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedCertificate:
-    """What the request asked for. `usages` are cert-manager's names; none mean its default. `path_length` is
-    how many CAs may stand below a CA; of no meaning for others."""
+    """The request, as far as its certificate is compared with it.
+
+    `usages` are cert-manager's names; none mean its default. `path_length` is the number of CAs allowed below
+    a CA, without meaning for others.
+    """
 
     request: CertificateSigningRequest
     is_ca: bool
@@ -73,8 +76,11 @@ class RequestedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class VerificationFinding:
-    """One difference. `code` is a CamelCase word for metrics and events, `message` is for people. `expected`:
-    the approving policy allows it, so that it is no news."""
+    """One difference between certificate and request.
+
+    `code` is a CamelCase word for metrics and events, `message` is for people. `expected`: the approving
+    policy allows it, so that it needs no event.
+    """
 
     code: str
     message: str
@@ -84,7 +90,7 @@ class VerificationFinding:
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
-    """`fatal` None leaves it to `strict`."""
+    """A difference before `strict` is applied: if `fatal` is None, `strict` decides."""
 
     code: str
     message: str
@@ -101,10 +107,11 @@ def verify(
     strict: bool = False,
     shorten: bool = False,
 ) -> tuple[VerificationFinding, ...]:
-    """What of `chain` differs from `asked` at `now` (with time zone). Empty if nothing does.
+    """Return the differences between `chain` and `asked` at `now` (an aware datetime), none if there are
+    none.
 
-    `allowed` are the usages, by cert-manager's names, that the approving policy allows; None where no policy
-    approved, and then what was asked for is the measure. `shorten` allows a life cut off by the CA's own end.
+    `allowed` are the usages, by cert-manager's names, that the approving policy allows; None if no policy
+    approved, and then only those of the request are. `shorten` accepts a life cut off by the CA's own end.
     The links of the chain were checked when it was built. Sources: RFC 5280 section 6.1.3; cert-manager's
     `CertificateRequest` fields.
     """
@@ -176,7 +183,7 @@ def _path_length(asked: int, given: int | None) -> Iterator[_Difference]:
 
 
 def _room_above(chain: Chain) -> Iterator[_Difference]:
-    """The chain's own check counts the CAs between; this certificate is one more as soon as it signs."""
+    """Check that each CA above has room for one more: the chain's check counts only those between."""
     below = 1
     for ca in chain.cas:
         constraints = basic_constraints(ca)
@@ -210,10 +217,7 @@ def _validity(leaf: Certificate, now: datetime) -> Iterator[_Difference]:
     # cert-manager renews after two thirds of the life from notBefore on: backdated far, it is due at once.
     renewed_in = end - (end - begin) / 3 - now
     if now < end and renewed_in < min(_RENEWAL_AHEAD, (end - now) / 10):
-        message = (
-            f"the certificate is valid {_life_text(leaf)}: cert-manager would renew it again and again. "
-            "Lower the role's not_before_duration"
-        )
+        message = f"the certificate is valid {_life_text(leaf)}: cert-manager would renew it again and again"
         yield _Difference("TooShortToRenew", message, True)
 
 

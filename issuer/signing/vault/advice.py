@@ -16,6 +16,7 @@ _ADVICE: Final = {
     "UsageNotAsked": f"Set {_USAGES} of the Vault role so that it adds nothing, or ask for the usage",
     "UnknownCA": "Look at who answers at vault.server, and see that LIST on MOUNT/issuers and GET on "
     "MOUNT/issuer/*/json get through to Vault",
+    "TooShortToRenew": "Lower the Vault role's not_before_duration, or rotate the CA if it ends soon",
     "CAUsageNotAsked": "Take CertSign and CRLSign out of the Vault role's key_usage",
 }
 _OTHERWISE: Final = "Check the Vault role"
