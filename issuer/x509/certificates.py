@@ -1,7 +1,7 @@
-"""Reading certificates, all at once and bounded, so that later looks into them don't fail.
+"""Certificates decoded completely and within bounds, so that later looks into them don't fail.
 
-`decode` reads CAs, also those that the library doesn't; what it can't read of these is told where it is
-judged. `decode_leaf` is strict.
+`decode` reads CAs, also those that the library doesn't; a part of these that can't be read raises where it is
+looked at. `decode_leaf` is strict.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _write(certificate: Certificate) -> str:
 
 @lru_cache(maxsize=_REMEMBERED)
 def information(certificate: Certificate) -> CertificateInformation:
-    """Its parts as they stand in the bytes."""
+    """Return the certificate's parts as they stand in its bytes."""
     return certificate_information(certificate.tbs_certificate_bytes)
 
 
@@ -105,7 +105,10 @@ def public_key_info(certificate: Certificate) -> bytes:
 
 
 def decoded(certificate: Certificate) -> x509.Certificate | None:
-    """What the library decodes of a certificate; of one with an odd issuer's name everything else."""
+    """Return the library's form of the certificate, or None for a CA that it can't decode.
+
+    Of a leaf with an odd issuer's name it lacks that name.
+    """
     return certificate.view if isinstance(certificate, RawCertificate) else certificate
 
 
@@ -140,7 +143,7 @@ def basic_constraints(certificate: Certificate) -> x509.BasicConstraints | None:
 
 
 def is_authority(certificate: Certificate) -> bool:
-    """Whether it is a CA's, by basicConstraints."""
+    """Return True if the certificate is a CA's by basicConstraints."""
     try:
         found = basic_constraints(certificate)
     except ValueError:
@@ -149,7 +152,7 @@ def is_authority(certificate: Certificate) -> bool:
 
 
 def extension(certificate: Certificate, oid: str) -> bytes | None:
-    """The value of that extension, or None."""
+    """Return the DER value of the extension `oid`, or None."""
     return next((one.value for one in information(certificate).extensions if one.oid == oid), None)
 
 
@@ -223,7 +226,7 @@ def _decode(der: bytes) -> x509.Certificate:
 
 
 def _decode_all(certificate: x509.Certificate) -> None:
-    """Touch what the library decodes late, so that what can't be decoded shows here and nowhere else."""
+    """Touch all parts that the library decodes late, so that a bad one raises here and nowhere else."""
     for what, read in _LATE.items():
         try:
             read(certificate)
@@ -252,7 +255,7 @@ _KINDS: Final = {
 
 
 def _reason(error: Exception) -> str:
-    """What the library found, in words: its own tell of its source code."""
+    """Return the library's reason in words: its own message names its source code."""
     text = str(error)
     kind = _KIND.search(text)
     if isinstance(error, InvalidCertificate) or kind is None:

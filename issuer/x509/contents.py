@@ -1,6 +1,6 @@
-"""All that a CSR's bytes say, in their own spelling and order, for those who judge it.
+"""All that a CSR's bytes say, in their own spelling and order, for policies to evaluate.
 
-`names` brings names into a form in which the same names compare equal; here nothing is changed and nothing is
+`names` brings names into a form in which equal names compare equal; here nothing is changed and nothing is
 left out: two common names are two, a name that can't be read is a `Defect`, and so is text that different
 readers would read differently (Teletex and UCS-2 strings, and what `syntax` refuses). Sources: RFC 5280
 sections 4.1.2.4, 4.2.1.6 and appendix A; X.690.
@@ -36,7 +36,7 @@ _NUMERIC: Final = b"0123456789 "
 
 
 class RequestPart(StrEnum):
-    """Which part of a CSR a value stands in; the values are how it is called in messages."""
+    """The parts of a CSR that hold values; their own values name them in messages."""
 
     ATTRIBUTE = "subject attribute"
     DNS = "DNS name"
@@ -49,14 +49,14 @@ class RequestPart(StrEnum):
 
 
 Check = Callable[[str], str | None]
-"""What is wrong with a text, in words that complete "it ...", or None."""
+"""Return what is wrong with a text, in words that complete "it ...", or None."""
 Place = tuple[RequestPart, str]
 """A part, and for subject attributes and otherNames the dotted OID of the type (otherwise "")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value. `text` is how it is written; `meaning` is another spelling of the same, or the same text."""
+    """One value. `text` is its spelling; `meaning` is another spelling of the same name, or `text` again."""
 
     text: str
     meaning: str
@@ -83,7 +83,8 @@ class Contents:
 
 
 def read_contents(subject: bytes, extensions: Iterable[Extension]) -> Contents:
-    """What a CSR's subject (DER of the Name) and its alternative names say. Never raises over bad bytes."""
+    """Read a CSR's subject (DER of the Name) and its alternative names. Bad bytes become defects; nothing
+    raises."""
     reader = _Reader()
     reader.subject(subject)
     for extension in extensions:
@@ -94,7 +95,7 @@ def read_contents(subject: bytes, extensions: Iterable[Extension]) -> Contents:
 
 
 class _Reader:
-    """Gathers values and defects."""
+    """Collects values and defects."""
 
     def __init__(self) -> None:
         self.values: dict[Place, list[Value]] = {}
@@ -196,7 +197,7 @@ def _attribute(item: Item) -> Value:
 
 
 def _common_name(item: Item) -> Value:
-    """CAs take a common name that looks like a host for one."""
+    """Read a common name; one that looks like a host also means that host, as CAs read it so."""
     text = _string(item)
     return Value(text, _canonical(names.dns(text)) if is_host(text) else text)
 
@@ -270,6 +271,7 @@ _TYPES: Final = {
 
 
 def subject_key_identifier(public_key: bytes) -> bytes:
-    """The key identifier by method 1 of RFC 5280 section 4.2.1.2, of DER SubjectPublicKeyInfo. May raise."""
+    """Return the key identifier by method 1 of RFC 5280 section 4.2.1.2. `public_key` is DER
+    SubjectPublicKeyInfo. Raises what the library raises for a bad one."""
     key = load_der_public_key(public_key)
     return x509.SubjectKeyIdentifier.from_public_key(key).digest  # type: ignore[arg-type]

@@ -11,14 +11,14 @@ from issuer.x509.names import quiet_subject
 
 
 def serial_hex(certificate: Certificate) -> str:
-    """The serial number in Vault's form: lower-case hex octets between colons, for example "1f:0a:c3"."""
+    """Return the serial number as lower-case hex octets between colons, for example "1f:0a:c3"."""
     serial = abs(certificate.serial_number)
     sign = "-" if certificate.serial_number < 0 else ""
     return sign + serial.to_bytes(max(1, (serial.bit_length() + 7) // 8), "big").hex(":")
 
 
 def fingerprint(certificate: Certificate) -> str:
-    """SHA-256 over the DER, 64 lower-case hex digits."""
+    """Return the SHA-256 of the DER as 64 lower-case hex digits."""
     return certificate.fingerprint(SHA256()).hex()
 
 

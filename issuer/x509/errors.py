@@ -1,4 +1,4 @@
-"""What this room raises, and what the cryptography library raises under it."""
+"""Errors of this package, and those that the cryptography library raises below it."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ LIBRARY_ERRORS: Final = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
-"""Everything the library raises over bad input; half of it only when a part is first looked at."""
+"""All errors that the library raises over bad input; half of them only when a part is first looked at."""
 
 
 class X509Error(ValueError):

@@ -1,4 +1,5 @@
-"""What a CSR's own extensions ask for, by their raw bytes (RFC 5280 section 4.2.1). All raise ValueError."""
+"""The values of a CSR's own extensions, from their raw bytes (RFC 5280 section 4.2.1). All functions raise
+ValueError."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ _KEY_CERT_SIGN: Final = 0x04
 
 @dataclass(frozen=True, slots=True)
 class BasicConstraints:
-    """Whether a CA is asked for, and how many CAs may stand below it (None: no number is given)."""
+    """A request for a CA, or against one, and the number of CAs allowed below it (None: none is given)."""
 
     is_ca: bool
     path_length: int | None
@@ -80,13 +81,13 @@ def read_key_usage(value: bytes) -> frozenset[str]:
 
 
 def may_sign_certificates(key_usage: bytes) -> bool:
-    """Whether a CA's keyUsage has the bit for signing certificates, whatever else is in it."""
+    """Return True if a CA's keyUsage has the bit for signing certificates, whatever else is in it."""
     content = leading(key_usage, _BIT_STRING).content
     return len(content) > 1 and bool(content[1] & _KEY_CERT_SIGN)
 
 
 def may_be_self_signed(subject_key: bytes | None, authority_key: bytes | None) -> bool:
-    """Whether these values of the key identifiers (sections 4.2.1.1 and 4.2.1.2) can be one key's."""
+    """Return True if these values of the key identifiers (sections 4.2.1.1 and 4.2.1.2) can be one key's."""
     if authority_key is None:
         return True
     named = [item.content for item in items(only(authority_key, SEQUENCE).content) if item.tag == _KEY_ID]

@@ -1,4 +1,4 @@
-"""What kind of key a request is for, and what is wrong with keys that look like others and protect nothing.
+"""Kinds of keys, and flaws of keys that look like others and protect nothing.
 
 Sources: the CA/Browser Forum's Baseline Requirements, 6.1.6; boulder's goodkey; Nemec and others, "The Return
 of Coppersmith's Attack" (ROCA, CVE-2017-15361), whose fingerprint is used here.
@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 SMALLEST_EXPONENT: Final = 65_537
-"""Exponents below it, 3 above all, have made forgeries of sloppy readers' signatures possible."""
+"""The smallest RSA exponent accepted: smaller ones, 3 above all, let forged signatures pass careless readers.
+"""
 LARGEST_EXPONENT_BITS: Final = 256
 _SMALL_FACTOR: Final = 752
 _CURVES: Final = frozenset({"secp224r1", "secp256r1", "secp384r1", "secp521r1"})
@@ -37,7 +38,7 @@ class Key:
 
 
 def read_key(key: CertificatePublicKeyTypes) -> Key:
-    """What kind of key it is, and what is wrong with it."""
+    """Return the kind and size of a public key, with the flaw that makes it worthless, if it has one."""
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
         return Key("RSA", key.key_size, _rsa_flaw(numbers.n, numbers.e))

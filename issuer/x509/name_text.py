@@ -27,10 +27,10 @@ _ESCAPED: Final = str.maketrans({one: f"\\{one}" for one in ',+"\\<>;'})
 
 
 def attributes(name: bytes) -> Iterator[tuple[tuple[str, str], ...]]:
-    """The attributes (dotted OID, text) of each relative name of a Name's DER, in order.
+    """Yield the attributes (dotted OID, text) of each relative name of a Name's DER, in order.
 
-    Text that isn't what its type says is read as Latin-1, as old CAs wrote it. Raises ValueError where it is
-    no Name at all.
+    Text that doesn't fit its string type is read as Latin-1, as old CAs wrote it. Raises ValueError if `der`
+    is no Name.
     """
     for relative_name in items(only(name, SEQUENCE).content):
         if relative_name.tag != SET:
@@ -39,7 +39,7 @@ def attributes(name: bytes) -> Iterator[tuple[tuple[str, str], ...]]:
 
 
 def name_text(name: bytes) -> str:
-    """A Name as RFC 4514 text; empty where it is no Name at all."""
+    """Return a Name as RFC 4514 text, empty if it is no Name."""
     try:
         found = list(attributes(name))
     except ValueError:

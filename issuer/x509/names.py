@@ -1,4 +1,4 @@
-"""Names in a form that can be compared: what a certificate or CSR says it is for.
+"""Names of certificates and CSRs in a form that can be compared.
 
 Rules: DNS names are lower-cased and lose one trailing dot (both mean the same host); nothing is done about
 IDNA, as certificates hold A-labels. An IPv4 address mapped into IPv6 is that IPv4 address. Of an e-mail
@@ -29,7 +29,7 @@ _URI: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):(//(?:[^/?#]*@)?)?([^/?#@]
 
 
 class NameKind(StrEnum):
-    """What sort of name it is; the values are how it is written in messages."""
+    """The kinds of names; their values name them in messages."""
 
     DNS = "DNS"
     IP = "IP"
@@ -55,7 +55,7 @@ class Name(NamedTuple):
     oid: str = ""
 
     def __str__(self) -> str:
-        """For messages: bounded, and without characters that could forge a log line."""
+        """Return the name for messages: bounded, and without characters that could forge a log line."""
         text = self.text() or (self.value.hex() if isinstance(self.value, bytes) else "")
         shown = ascii_text(text, _SHOWN, "...")
         return f"{self.kind.value} {self.oid + ' ' if self.oid else ''}{shown}"
@@ -68,7 +68,7 @@ class Name(NamedTuple):
 
 
 def common_name(text: str) -> Name:
-    """A subject's common name, as it is."""
+    """Return a subject's common name, unchanged."""
     return Name(NameKind.COMMON_NAME, text)
 
 
@@ -117,10 +117,10 @@ def subject_names(subject: x509.Name) -> frozenset[Name]:
 
 
 def unasked(found: frozenset[Name], asked: frozenset[Name]) -> frozenset[Name]:
-    """Those of `found` that `asked` doesn't cover.
+    """Return those of `found` that `asked` doesn't cover.
 
     A common name and another name of the same text cover each other: CAs copy the common name into the
-    alternative names, or take one of these for a common name, and neither says more than was asked.
+    alternative names, or use one of these as the common name, and neither says more than the request.
     """
     covered = asked | {_reading(name) for name in asked if name.kind is NameKind.COMMON_NAME}
     return frozenset(
@@ -131,14 +131,15 @@ def unasked(found: frozenset[Name], asked: frozenset[Name]) -> frozenset[Name]:
 
 
 def quiet_subject(certificate: x509.Certificate | x509.CertificateSigningRequest) -> x509.Name:
-    """The subject, without warnings about attribute lengths: CAs don't hold to them. May raise."""
+    """Return the subject without the library's warnings about attribute lengths, which CAs ignore. Raises
+    what the library raises."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return certificate.subject
 
 
 def _reading(name: Name) -> Name:
-    """The alternative name that a CA makes of a common name."""
+    """Return the alternative name that a CA makes of a common name."""
     text = str(name.value)
     try:
         return ip(ipaddress.ip_address(text).packed)

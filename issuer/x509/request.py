@@ -1,7 +1,6 @@
-"""Reading certificate signing requests (PKCS #10, RFC 2986).
+"""Certificate signing requests (PKCS #10, RFC 2986), with their signature verified.
 
-What is read is what is signed: `pem` is written anew from the verified DER, so nothing around it reaches a
-CA.
+`pem` is written anew from the verified DER, so that nothing around it reaches a CA.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ _LABELS: Final = frozenset({"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"})
 
 @dataclass(frozen=True, slots=True)
 class CertificateSigningRequest:
-    """A CSR whose signature holds.
+    """A CSR whose signature is valid.
 
     `public_key` is DER SubjectPublicKeyInfo. `sans` are the subject alternative names, `names` these and the
-    names inside the subject. `extensions` are all that were asked for, raw. `contents` is all that the bytes
-    say, spelling and order included, for those who judge it.
+    names inside the subject. `extensions` are all requested extensions, raw. `contents` is all that the bytes
+    say, spelling and order included, for policies.
     """
 
     pem: str = field(repr=False)
@@ -102,7 +101,8 @@ def read_request(pem: bytes) -> CertificateSigningRequest:
 
 
 def request_contents(pem: str) -> Contents:
-    """What a request says that `read_request` has read before; its signature is not verified again.
+    """Return the contents of a request that `read_request` has accepted before; its signature is not verified
+    again.
 
     Raises ValueError.
     """
@@ -135,7 +135,7 @@ def _only_block(pem: bytes) -> bytes:
 
 
 def _parse(der: bytes) -> tuple[x509.CertificateSigningRequest, bytes]:
-    """The request for the library's eyes, and the bytes of `der` that are signed."""
+    """Return the request as the library reads it, and the bytes of `der` that are signed."""
     try:
         request = x509.load_der_x509_csr(der)
     except LIBRARY_ERRORS:

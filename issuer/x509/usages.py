@@ -15,7 +15,7 @@ from cryptography import x509
 CERT_SIGN: Final = "cert sign"
 CRL_SIGN: Final = "crl sign"
 DEFAULT_USAGES: Final = frozenset({"digital signature", "key encipherment"})
-"""What a request without usages asks for."""
+"""The usages of a request that names none."""
 
 KEY_USAGE_BITS: Final = (
     "digital signature",
@@ -62,7 +62,7 @@ SERVER_AND_CLIENT: Final = frozenset({_EXTENDED["server auth"], _EXTENDED["clien
 ONLY_ON_REQUEST: Final = frozenset(
     _EXTENDED[name] for name in ("any", "code signing", "timestamping", "ocsp signing")
 )
-"""Extended usages, by OID, that make more of a certificate than an endpoint's: nobody gets them unasked."""
+"""Extended usages, by OID, of more than an endpoint: accepted only if requested."""
 EVERY_USAGE: Final = frozenset({*_KEY_USAGES, *_EXTENDED})
 """All that a policy can name."""
 # The first name of an OID counts: "email protection" before "s/mime".
@@ -79,13 +79,14 @@ class Usages:
 
 
 def read_usages(names: Iterable[str], *, is_ca: bool = False) -> Usages:
-    """What usage names ask for: without any the default, and for a CA also cert sign, as in cert-manager."""
+    """Return the usages that these names ask for: without any the default, and for a CA also cert sign, as
+    cert-manager does."""
     found = named_usages(frozenset(names) or DEFAULT_USAGES)
     return replace(found, key=found.key | {CERT_SIGN}) if is_ca else found
 
 
 def named_usages(names: Iterable[str]) -> Usages:
-    """What usage names stand for, and no more."""
+    """Return the usages that these names stand for, without defaults."""
     asked = frozenset(names)
     key = {_KEY_USAGES[name] for name in asked if name in _KEY_USAGES}
     extended = {_EXTENDED[name] for name in asked if name in _EXTENDED}
@@ -94,7 +95,7 @@ def named_usages(names: Iterable[str]) -> Usages:
 
 
 def certificate_usages(extensions: x509.Extensions) -> Usages:
-    """The usages a certificate has."""
+    """Return the usages of a certificate."""
     key: frozenset[str] = frozenset()
     extended: frozenset[str] = frozenset()
     for extension in extensions:
@@ -106,7 +107,7 @@ def certificate_usages(extensions: x509.Extensions) -> Usages:
 
 
 def usage_name(usage: str) -> str:
-    """A usage as people know it: an OID's name where it has one."""
+    """Return the common name of a usage's OID, or the OID."""
     return _EXTENDED_NAMES.get(usage, usage)
 
 

@@ -1,1 +1,10 @@
-"""Checked chains from a heap of certificates: `signatures`, `constraints`, `bundle`, `anchors`, `chain`."""
+"""Checked chains of certificates, built from a heap of them (RFC 5280 section 6).
+
+Modules, from the bottom up:
+
+- `signatures`: signatures that the cryptography library doesn't verify.
+- `bundle`: PEM bundles of CA certificates, of which some may be odd.
+- `anchors`: CAs that must stand in a chain.
+- `chain`: the ways up from a CA, and the chain of a leaf, each link checked.
+- `constraints`: names that the CAs of a chain may not sign.
+"""

@@ -1,7 +1,7 @@
-"""Reading bundles of CA certificates, so that one that is odd does not sink the others.
+"""Bundles of CA certificates, read so that an odd one does not spoil the others.
 
-A CA is carried as it is: what neither the library nor `raw` reads is left out, with a sentence that says
-which it is, what of it can't be read and why. A leaf is judged, so it is read strictly (`read_leaf`).
+A CA's certificate is passed on as it is: one that neither the library nor `raw` reads is left out, with a
+sentence that says which it is, what can't be read and why. A leaf is read strictly (`read_leaf`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Bundle:
     left_out: tuple[str, ...] = ()
 
     def explains(self, problem: object) -> str:
-        """A problem with the certificates, and what was left out: it may be why."""
+        """Return `problem` as text, with what was left out of the bundle: that may be its cause."""
         return f"{problem}; left out: {some(self.left_out)}" if self.left_out else str(problem)
 
 
@@ -118,7 +118,8 @@ def certificate_der(block: Block) -> bytes:
 
 
 def which(block: Block, number: int) -> str:
-    """Which certificate of a bundle it is: its position, and subject and fingerprint where they are known."""
+    """Return words for one certificate of a bundle: its position, and subject and fingerprint where they are
+    known."""
     known = []
     if block.der and block.label in _LABELS:
         subject = ascii_text(name_text(read_subject(block.der)), 200)

@@ -1,8 +1,8 @@
-"""From a leaf and a heap of certificates to a checked chain (RFC 5280 section 6, without time and policies).
+"""Checked chains, built from a leaf and a heap of certificates (RFC 5280 section 6, without policies).
 
 Every link is checked: names as raw bytes, signature, the CA flag, the right to sign certificates, path
-length. Where there are several ways up (cross-signing), `ways_up` alone chooses, by the time it is given:
-what a leaf is delivered with is what the status of its issuer tells.
+length. Where there are several ways up (cross-signing), `ways_up` alone chooses, by the time it is given: so
+an issuer's status names the chain that certificates are delivered with.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from issuer.x509.extensions import (
 __all__ = ["Chain", "build_chain", "candidate_chains", "read_certificates", "signing_ca"]
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
-"""How far notBefore may lie ahead."""
+"""The most that notBefore may lie ahead."""
 MAX_CAS: Final = 10
 """Most CAs in one chain."""
 _MAX_LINKS: Final = 400
@@ -81,15 +81,17 @@ class Chain:
 
     @property
     def not_after(self) -> datetime:
-        """When the first of the CAs ends."""
+        """The end of the CA that ends first."""
         return min(ca.not_valid_after_utc for ca in self.cas)
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The CAs above a leaf, bottom up, each link checked. `complete`: it ends in a root. `proven`: that is
-    signed by its own key for certain. `begins` is when the last of its CAs does, `ends` when the first of
-    them does."""
+    """The CAs above a leaf, bottom up, each link checked.
+
+    `complete`: it ends in a root. `proven`: that root is signed by its own key for certain. `begins` is when
+    the last of its CAs begins, `ends` when the first of them ends.
+    """
 
     cas: tuple[Certificate, ...]
     complete: bool
@@ -121,7 +123,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class SigningCA:
-    """A CA that signs: the ways up from it that certificates get, the preferred one first."""
+    """A CA that signs, with the ways up from it that its certificates get, the preferred one first."""
 
     ways: tuple[Way, ...]
 
@@ -293,7 +295,7 @@ def _why_no_signer(leaf: Certificate, pool: tuple[Certificate, ...]) -> str:
 
 
 def _unfit(signer: Certificate, below: tuple[Certificate, ...]) -> str | None:
-    """Why `signer` mustn't stand above `below`, or None (RFC 5280 sections 4.2.1.3 and 4.2.1.9)."""
+    """Return why `signer` mustn't stand above `below`, or None (RFC 5280 sections 4.2.1.3 and 4.2.1.9)."""
     try:
         constraints, usage = basic_constraints(signer), extension(signer, KEY_USAGE)
         may_sign = usage is None or may_sign_certificates(usage)
@@ -317,9 +319,9 @@ def _unfit(signer: Certificate, below: tuple[Certificate, ...]) -> str | None:
 
 
 def _is_old(certificate: Certificate) -> bool:
-    """Whether it is of version 1 or 2, which has no extensions to say that it is a CA.
+    """Return True for version 1 or 2, which has no extensions to say that it is a CA.
 
-    Go and OpenSSL take such a root, and no intermediate (RFC 5280 section 6.1.4 (k)); Go not even with them.
+    Go and OpenSSL accept such a root, and no such intermediate (RFC 5280 section 6.1.4 (k)).
     """
     if isinstance(certificate, RawCertificate):
         return certificate.version < 3
@@ -327,7 +329,7 @@ def _is_old(certificate: Certificate) -> bool:
 
 
 def signed_by(child: Certificate, signer: Certificate) -> bool:
-    """Whether `signer` has the name of `child`'s issuer, and its key made `child`'s signature."""
+    """Return True if `signer` has the name of `child`'s issuer, and its key made `child`'s signature."""
     if isinstance(child, RawCertificate) or isinstance(signer, RawCertificate):
         return information(child).issuer == _subject(signer) and _is_made_by(child, signer) is True
     try:
@@ -352,16 +354,17 @@ def _ca_signed_by(child: Certificate, signer: Certificate) -> bool:
 
 
 def is_self_issued(certificate: Certificate) -> bool:
-    """Whether issuer and subject are the same name (RFC 5280 section 6.1): such ones aren't counted."""
+    """Return True if issuer and subject have one name: such a CA isn't counted in path lengths (RFC 5280
+    section 6.1)."""
     found = information(certificate)
     return found.issuer == found.subject
 
 
 def is_root(certificate: Certificate) -> bool:
-    """Whether it is a root: its own key made its signature.
+    """Return True for a root: its own key made its signature.
 
-    Of an algorithm that can't be verified any more, the names and key identifiers decide: a root is trusted
-    for where it came from, not for that signature, and `ways_up` takes none of these before one that is.
+    If its algorithm can't be verified any more, the names and key identifiers decide: a root is trusted for
+    where it came from, not for that signature, and `ways_up` prefers roots whose signature could be verified.
     """
     if not is_self_issued(certificate):
         return False
@@ -372,7 +375,7 @@ def is_root(certificate: Certificate) -> bool:
 
 
 def _is_proven(root: Certificate) -> bool:
-    """Whether a root's signature could be verified."""
+    """Return True if a root's signature could be verified."""
     return _ca_signed_by(root, root) or _self_signature(root) is True
 
 
@@ -382,7 +385,7 @@ def _self_signature(certificate: Certificate) -> bool | None:
 
 
 def _names_another_key(certificate: Certificate) -> bool:
-    """Whether its key identifiers say that another key signed it, or can't be read."""
+    """Return True if the key identifiers say that another key signed it, or can't be read."""
     try:
         return not may_be_self_signed(
             extension(certificate, SUBJECT_KEY_IDENTIFIER), extension(certificate, AUTHORITY_KEY_IDENTIFIER)

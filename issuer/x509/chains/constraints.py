@@ -1,7 +1,7 @@
-"""Name constraints: whether every certificate of a chain keeps to the names its CAs may sign.
+"""Name constraints: names in a chain that its CAs may not sign.
 
-Each CA is held against all that stands below it, the root's constraints included, as TLS libraries do. A name
-of a kind that is constrained and can't be compared here is a violation. Source: RFC 5280 section 4.2.1.10.
+Each CA's constraints, the root's included, apply to all certificates below it, as in TLS libraries. A name of
+a constrained kind that can't be compared here is a violation. Source: RFC 5280 section 4.2.1.10.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Constraints(NamedTuple):
 
 
 def violations(chain: Chain) -> Iterator[str]:
-    """What of `chain` its name constraints forbid, in words."""
+    """Yield, in words, each name in `chain` that its name constraints forbid."""
     below: list[Certificate] = [chain.leaf]
     for ca in chain.cas:
         value = extension(ca, NAME_CONSTRAINTS)
@@ -99,10 +99,10 @@ def _problems(constraints: _Constraints, names: list[Name]) -> Iterator[str]:
 
 
 def _names(certificate: Certificate, *, is_leaf: bool) -> list[Name]:
-    """All that constraints are about: alternative names, the subject, and the mail names in it.
+    """Return all names that constraints are about: alternative names, the subject, and mail addresses in it.
 
-    Of a leaf without another host name also the common name, if it looks like one: clients take it for the
-    host. Nobody connects to a CA, so one may be called what it likes, the one that is asked for, too.
+    Of a leaf without a DNS name also the common name, if it looks like a host: clients take it for one. A
+    CA's common name is free, since nobody connects to a CA; so is that of a requested CA.
     """
     subject = information(certificate).subject
     found = set(alternative_names(certificate))
@@ -122,7 +122,8 @@ def _is_about(subtree: _Subtree, name: Name) -> bool:
 
 
 def _covers(subtree: _Subtree, name: Name, *, wide: bool) -> bool | None:
-    """Whether the subtree holds the name (`wide`: or a host that a wildcard stands for); None if unknown."""
+    """Return True if the subtree holds the name (with `wide`, or a host that a wildcard stands for); None if
+    unknown."""
     try:
         if isinstance(name.value, bytes):
             return _covers_bytes(subtree, name.kind, name.value)
@@ -174,7 +175,7 @@ def _is_host(constraint: str, host: str) -> bool:
 
 
 def _in_network(network: bytes, packed: bytes) -> bool | None:
-    """Whether the address is in the network, both of one version: an address and a mask in one."""
+    """Return True if the address is in the network (an address and a mask), both of one version."""
     if len(network) not in (8, 32):
         return None
     half = len(network) // 2
@@ -183,7 +184,7 @@ def _in_network(network: bytes, packed: bytes) -> bool | None:
 
 
 def _is_prefix(subtree: bytes, der: bytes) -> bool:
-    """Whether the Name begins with the relative names of the subtree. Raises ValueError."""
+    """Return True if the Name begins with the relative names of the subtree. Raises ValueError."""
     wanted, found = _comparable(subtree), _comparable(der)
     return found[: len(wanted)] == wanted
 

@@ -1,4 +1,4 @@
-"""Checking the signature of a certificate by its bytes, where the cryptography library does not.
+"""Signatures of certificates, verified from their bytes where the cryptography library does not.
 
 For CAs that the library can't decode, and for roots that signed themselves by SHA-1 or MD5: that proves
 nothing of a root (RFC 5280 section 6.1 doesn't look at it), it only tells a root from a CA that was signed by
@@ -48,7 +48,7 @@ _LONGEST_SALT: Final = 512
 
 
 class Signature(NamedTuple):
-    """What was signed, the algorithm (an AlgorithmIdentifier) and the signature."""
+    """A signature: the bytes that were signed, its AlgorithmIdentifier, and the signature itself."""
 
     signed: bytes
     algorithm: bytes
@@ -64,7 +64,7 @@ def read_signature(certificate: bytes) -> Signature:
 
 
 def is_made_by(signature: Signature, public_key_info: bytes, *, old: bool = False) -> bool | None:
-    """Return whether the key (SubjectPublicKeyInfo) made the signature; None if that can't be told here.
+    """Return True if the key (SubjectPublicKeyInfo) made the signature; None if that can't be told here.
 
     `old` admits SHA-1 and MD5, which prove nothing any more.
     """

@@ -1,1 +1,7 @@
-"""Bytes: DER and PEM, and what can still be read in encodings that DER forbids (`lenient`, `raw`)."""
+"""Bytes of CSRs and certificates.
+
+- `der`: elements, and the parts of requests and certificates as they stand in the bytes.
+- `pem`: text blocks.
+- `lenient`: requests in encodings that DER forbids and that can be read in one way only.
+- `raw`: certificates of CAs that the cryptography library does not decode.
+"""

@@ -1,7 +1,7 @@
-"""As much DER as is needed to see the raw bytes of extensions and names (X.690; RFC 5280, RFC 2986).
+"""DER, as much as the raw bytes of extensions and names need (X.690; RFC 5280, RFC 2986).
 
 The cryptography library decodes most of it, but it refuses whole extensions over one rare name and hides the
-raw bytes; what will be signed is bytes, so names are judged on these.
+raw bytes. A CA signs bytes, so names are checked on these.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _extension(item: Item) -> Extension:
 
 
 def _header(data: bytes, position: int) -> tuple[int, int]:
-    """Where the content of the element at `position` starts, and its length."""
+    """Return the start of the content of the element at `position`, and its length. Raises ValueError."""
     start = position + 2
     if start > len(data):
         raise ValueError("an element is cut off")

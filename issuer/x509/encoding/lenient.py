@@ -1,10 +1,10 @@
 """Requests in encodings that DER forbids and that can still be read in one way only.
 
 Printers write 1 for version 1 of PKCS #10, which is 0 in the bytes (RFC 2986 section 4.1); some tools leave
-sets unsorted, or write NULL where ECDSA has no parameters (RFC 5758 section 3.2). Go and OpenSSL, and so
-Vault, take such requests; the cryptography library doesn't. It is given the same request in the form that it
-wants, to read key, subject and signature from; what is verified, judged and sent to a CA are the bytes as
-they came.
+sets unsorted, or write NULL where ECDSA has no parameters (RFC 5758 section 3.2). Go and OpenSSL, and CAs
+built on them, accept such requests; the cryptography library doesn't. It is given the same request in strict
+form, to read key, subject and signature from; the bytes that are verified, evaluated and sent to a CA are
+those that came.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PEM as text blocks (RFC 7468): found strictly, so that nothing hides between or behind them."""
+"""PEM text blocks (RFC 7468), read strictly, so that nothing hides between or behind them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEPARATED: Final = b"-----\n-----BEGIN "
 
 
 class Block(NamedTuple):
-    """A PEM block: what it says it is, its bytes, or why they can't be read."""
+    """A PEM block: its label, and its bytes or the problem that keeps them from being read."""
 
     label: str
     der: bytes
@@ -97,9 +97,9 @@ def write_pem(label: str, der: bytes) -> str:
 
 
 def _block(data: bytes, start: int) -> tuple[str, bytes, int]:
-    """The label and text of the block that begins at `start`, and where what follows it starts.
+    """Return label and text of the block that begins at `start`, and the start of what follows it.
 
-    By hand, since each octet is looked at once then, whatever comes in. Raises ValueError.
+    By hand, so that each octet is looked at once, whatever comes in. Raises ValueError.
     """
     label, after = _boundary(data, start, b"BEGIN ")
     end = data.find(_BOUNDARY, after)

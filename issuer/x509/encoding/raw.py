@@ -1,9 +1,8 @@
 """Certificates that the cryptography library doesn't decode, read from their bytes (RFC 5280 section 4.1).
 
 Old and careless CAs write what DER or RFC 5280 forbid: serial 0, a Latin-1 name, `critical FALSE`, sets out
-of order, the year 0. Go, OpenSSL and Vault read these, and so does this module, as far as a CA is carried:
-what its bytes say of names, times, key and signature. What is judged of a CA is read from its extensions
-where it is judged.
+of order, the year 0. Go, OpenSSL and CAs built on them read these. So does this module, as far as a CA's
+certificate needs it: names, times, key and signature. Extensions are read where they are checked.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ from issuer.x509.syntax.hosts import label_problem
 
 
 def _account_problem(text: str) -> str | None:
-    """Of an account's name, software takes what is before the first @, or before the last."""
+    """Refuse a second @: software reads the host behind the first, or behind the last."""
     return "has more than one @ in it" if text.count("@") > 1 else None
 
 
 def _jabber_problem(text: str) -> str | None:
-    """What is behind a / says nothing of the host, whatever it looks like."""
+    """Refuse a resource, the text behind a /: it says nothing of the host."""
     return "has a / in it: it is more than an account" if "/" in text else _account_problem(text)
 
 
@@ -35,4 +35,4 @@ OTHER_NAMES: Final[Mapping[str, Callable[[str], str | None]]] = MappingProxyType
         "1.3.6.1.5.5.7.8.7": _service_problem,
     }
 )
-"""What is wrong with the text of an otherName, by its type's OID."""
+"""The check of an otherName's text, by its type's OID."""

@@ -19,7 +19,7 @@ def is_host(text: str) -> bool:
 
 
 def common_name_problem(text: str) -> str | None:
-    """What is wrong with a common name that stands for a host, an address or a URI."""
+    """Return what is wrong with a common name that stands for a host, an address or a URI, or None."""
     if is_host(text):
         name = text.removesuffix(".")
         # An address is what it says, here: many certificates for one have it as their common name.

@@ -13,7 +13,7 @@ _LABELS_BEHIND_STAR: Final = 2
 
 
 def host_problem(text: str, *, wildcard: bool = True) -> str | None:
-    """What keeps `text` from being a host name, or with `wildcard` from being one below a leading `*.`.
+    """Return why `text` is no host name, nor (with `wildcard`) one below a leading `*.`; None if it is.
 
     One trailing dot makes a name absolute and is left aside. `_` counts as a letter: policies decide on it.
     """
@@ -26,7 +26,7 @@ def host_problem(text: str, *, wildcard: bool = True) -> str | None:
 
 
 def label_problem(name: str) -> str | None:
-    """What is wrong with the characters or labels of `name`, without a trailing dot."""
+    """Return what is wrong with the characters or labels of `name`, given without a trailing dot, or None."""
     if len(name) > MAX_HOST:
         return f"is longer than the {MAX_HOST} characters of a host name"
     if bad := next((char for char in name if char not in _CHARACTERS), None):

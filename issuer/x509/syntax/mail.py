@@ -9,17 +9,17 @@ from issuer.x509.syntax.hosts import host_problem
 MAX_MAILBOX: Final = 64
 """Characters before the @ (RFC 5321 section 4.5.3.1.1)."""
 MAX_ADDRESS: Final = 254
-"""Characters of a whole address: 256 octets of a path less its brackets (the same, 4.5.3.1.3)."""
+"""Characters of a whole address: 256 octets of a path less its brackets (RFC 5321 section 4.5.3.1.3)."""
 
 _ATOM: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~")
 _QUOTED: Final = _ATOM | {" ", "."}
 
 
 def mail_problem(text: str) -> str | None:
-    """What keeps `text` from being `mailbox@host`.
+    """Return why `text` is no `mailbox@host`, or None if it is one.
 
-    A mailbox in quotes may hold spaces and dots besides, and no more: of an @ or a comma in quotes, half of
-    the readers see two addresses.
+    A mailbox in quotes may also hold spaces and dots, and no more: half of the readers see two addresses
+    where there is an @ or a comma in quotes.
     """
     mailbox, at, domain = text.partition("@")
     if not at or "@" in domain:

@@ -1,4 +1,4 @@
-"""Characters that nobody sees in a text, though software tells the texts apart."""
+"""Characters that people can't see in a text, though software tells the texts apart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INVISIBLE_POINTS: Final = frozenset(map(chr, chain(*_INVISIBLE)))
 
 
 def text_problem(text: str) -> str | None:
-    """What is in `text` that people can't see: control characters, and Unicode's Cf, Zl and Zp."""
+    """Return the kind of invisible character in `text` (controls; Unicode's Cf, Zl and Zp), or None."""
     if not _CONTROL_POINTS.isdisjoint(text):
         return "has control characters in it, such as NUL or a line end"
     if text.isascii() or _INVISIBLE_POINTS.isdisjoint(text):

@@ -43,7 +43,7 @@ _FOLDED: Final = str.maketrans(
 
 
 def uri_problem(text: str) -> str | None:
-    """What keeps `text` from being a URI that everybody takes apart in the same way."""
+    """Return why `text` is no URI that all software takes apart alike, or None if it is one."""
     scheme, colon, rest = text.partition(":")
     if not colon or not _SCHEME.fullmatch(scheme):
         return "is not a URI: it has no scheme"
@@ -68,7 +68,7 @@ def _authority_problem(scheme: str, user: str, place: str, path: str) -> str | N
 
 
 def _split(rest: str) -> tuple[str | None, str]:
-    """Authority and path of what is between scheme and query; None where there is no authority."""
+    """Return authority (None if there is none) and path of the text between scheme and query."""
     if not rest.startswith("//"):
         return None, rest
     authority, slash, path = rest[2:].partition("/")
@@ -85,7 +85,7 @@ def _characters_problem(part: str, allowed: frozenset[str]) -> str | None:
 
 
 def _place_problem(place: str, *, special: bool) -> str | None:
-    """What is wrong with a host and port, both of them as they stand behind the user."""
+    """Return what is wrong with the host and port that stand behind the user, or None."""
     if place.startswith("["):
         inside, closed, port = place[1:].partition("]")
         host_wrong = None if closed and _is_ipv6(inside) else "a host that is no IPv6 address"
@@ -103,7 +103,7 @@ def _place_problem(place: str, *, special: bool) -> str | None:
 
 
 def _host_problem(host: str, *, special: bool) -> str | None:
-    """What is wrong with a host, in words that complete "it has ..."."""
+    """Return what is wrong with a host, in words that complete "it has ...", or None."""
     if not host:
         return "no host"
     if problem := label_problem(host):
@@ -126,7 +126,8 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _encoding_problem(part: str, *, path: bool) -> str | None:
-    """What percent-encoding hides in `part`, however often it is undone; a path has no `.` or `..` in it."""
+    """Return what percent-encoding hides in `part`, however often it is undone, or None; `path` also refuses
+    `.` and `..`."""
     for _ in range(_MOST_ENCODINGS):
         if path and _has_dot_segment(part):
             return "has . or .. as a segment of its path, written out or encoded"
