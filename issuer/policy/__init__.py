@@ -1,13 +1,16 @@
-"""Deciding what certificate requests may hold, by CertificateRequestPolicies. Pure: no I/O, no clock.
+"""CertificateRequestPolicies: what certificate requests may hold. Pure: no I/O, no clock, no Kubernetes.
 
-`compiled` turns a policy's spec into something fast or says everything that is wrong with it; `selection`
-says whether it is about a request; `evaluation` gives every violation; `decision` brings policies and the
-requester's rights together. `differences` lists where this differs from approver-policy, and why. Under
-these, from the bottom up:
+Callers compile policies once (`compiled`), evaluate a request by those whose selector names it (`decision`),
+and ask the API server which of these the requester may use. Modules, from the bottom up:
 
-- `shown`, `violation`, `problems`: what is said of requests and of policies.
-- `facts`: what is known of a request.
-- `wildcard`, `name_patterns`, `uri_patterns`: patterns, and what a star stands for in a name.
-- `syntax`, `regex`, `cost`, `expressions`: rules in CEL, bounded before they run.
-- `extensions`, `weak_keys`: what is held against a CSR whatever the policy allows.
+- `shown`, `violation`, `problems`: values in messages, violations by requests, errors in policies.
+- `facts`: a request as policies see it.
+- `patterns/`: allowed values with wildcards, narrower in host names, mail addresses and URIs.
+- `cel/`: rules in the Common Expression Language, bounded before they run.
+- `compiled`, `selection`: a policy ready to be evaluated, and its selectors.
+- `extensions`, `weak_keys`: denials that no policy can lift.
+- `evaluation`, `decision`: every violation by one policy, and one answer from all.
+- `differences`: deliberate differences from approver-policy, as data.
+
+Kept out: who may use a policy, any CA's own API, and the controller's status. Mock nothing: tests call it.
 """

@@ -1,4 +1,4 @@
-"""A policy made ready to judge requests, or everything that is wrong with it."""
+"""Policies compiled for evaluation, or all that is wrong with one."""
 
 from __future__ import annotations
 
@@ -55,12 +55,13 @@ PATHS: Final[dict[Place, str]] = {
         (RequestPart.ATTRIBUTE, oid): f"spec.allowed.subject.{field}" for field, oid in SUBJECT_FIELDS.items()
     },
 }
-"""Where in a policy a place of a request is allowed, for all places but those with an OID of their own."""
+"""The path of a policy's field, by the place of a request that it allows; places with an OID of their own
+left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule and what people are told when it fails. Its index is its place in `validations`."""
+    """A compiled rule, and the message for values that fail it. Its index is its place in `validations`."""
 
     program: Program
     message: str
@@ -68,7 +69,8 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class AllowedValues:
-    """What one place may hold. `patterns` is None where only rules decide; `single` fields say `value`."""
+    """The values that one place may hold. `patterns` is None if only rules decide; `single` fields say
+    `value`."""
 
     path: str
     patterns: NamePatterns | None
@@ -79,7 +81,7 @@ class AllowedValues:
 
 @dataclass(frozen=True, slots=True)
 class CompiledConstraints:
-    """Durations in nanoseconds, sizes in bits, as written and as numbers."""
+    """Bounds of durations (nanoseconds, and as written) and of keys (bits)."""
 
     min_duration: tuple[int, str] | None = None
     max_duration: tuple[int, str] | None = None
@@ -89,7 +91,7 @@ class CompiledConstraints:
 
     @property
     def longest(self) -> timedelta | None:
-        """The longest life allowed, or None for any."""
+        """The longest duration allowed, or None for any."""
         return None if self.max_duration is None else timedelta(microseconds=self.max_duration[0] // 1_000)
 
 
@@ -115,7 +117,7 @@ class CompiledPolicy:
 
 
 def compile_policy(name: str, spec: Mapping[str, Any] | PolicySpec) -> CompiledPolicy:
-    """The policy `name` of this spec. Raises PolicyInvalid with every problem that was found."""
+    """Compile the policy `name` with this spec. Raises PolicyInvalid with every problem that was found."""
     if not isinstance(spec, PolicySpec):
         try:
             spec = PolicySpec.parse(spec)
@@ -203,7 +205,8 @@ def _typed(
 def _allowed(
     entry: AllowedText | AllowedTexts, place: Place, paths: tuple[str, str], found: list[Problem]
 ) -> AllowedValues:
-    """What `place` may hold; `paths` are where violations are reported, and problems of the policy itself."""
+    """Return the values that `place` may hold; `paths` are those of violations and of
+    problems in the policy."""
     path, where = paths
     single = isinstance(entry, AllowedText)
     texts = (

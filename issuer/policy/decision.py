@@ -1,8 +1,8 @@
 """One answer for a request from all policies.
 
-What a policy says about a request is computed here; whether the requester may use the policy is asked
-outside, of the API server. So an evaluation has two phases: it names the policies to ask about, best first,
-and decides once it knows enough answers.
+A policy's violations are computed here; whether the requester may use the policy is known to the API server
+alone. So an evaluation has two phases: it names the policies to ask about, best first, and decides once it
+knows enough answers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _NO_RIGHT: Final = (
 
 
 class PolicyVerdict(StrEnum):
-    """The outcome of an evaluation. Unprocessed: no policy applies, so nobody has said yes or no."""
+    """The outcome of an evaluation. Unprocessed: no policy applies, so the request is neither approved nor
+    denied."""
 
     APPROVED = "Approved"
     DENIED = "Denied"
@@ -43,7 +44,8 @@ class PolicyVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyResult:
-    """What one policy said. `reason` says why it doesn't apply ("" if it does), `message` in words."""
+    """The result of one policy. `reason` is a code for why it doesn't apply ("" if it does), explained by
+    `message`."""
 
     name: str
     applies: bool
@@ -54,13 +56,14 @@ class PolicyResult:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What the approving policy leaves to the CA: usages, by cert-manager's names, and the longest life."""
+    """The freedom that the approving policy leaves to the CA: usages, by cert-manager's names, and the
+    longest duration."""
 
     usages: frozenset[str]
     longest: timedelta | None = None
 
     def cut(self, duration: timedelta | None) -> timedelta | None:
-        """`duration`, or the longest life where that is less."""
+        """Return `duration`, or the longest one allowed if that is less."""
         if duration is None or self.longest is None:
             return duration
         return min(duration, self.longest)
@@ -68,9 +71,9 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict, the policy that approved with its allowance, and what each policy said, by name.
+    """The verdict, the policy that approved with its allowance, and each policy's result, by name.
 
-    Policies that nobody needed to ask about, since another had approved, are left out of `results`.
+    Policies that weren't asked about, since another had approved, are left out of `results`.
     """
 
     verdict: PolicyVerdict
@@ -79,9 +82,9 @@ class Decision:
     allowance: Allowance | None = None
 
     def summary(self, limit: int = 1024, *, names: bool = True) -> str:
-        """The decision for a condition: at most `limit` characters, the same text for the same decision.
+        """Return the decision for a condition: at most `limit` characters, equal for equal decisions.
 
-        Without `names` it tells neither policies' names nor what they allow, only fields and counts.
+        Without `names` it has neither policies' names nor what they allow, only fields and counts.
         """
         if self.verdict is PolicyVerdict.APPROVED:
             text = f'Approved by CertificateRequestPolicy "{self.policy}"' if names else "Approved by policy"
@@ -92,7 +95,7 @@ class Decision:
         return _joined(head, parts, limit)
 
     def to_json(self) -> dict[str, Any]:
-        """The decision as `vault-issuer policy explain -o json` prints it."""
+        """Return the decision as `vault-issuer policy explain -o json` prints it."""
         return {
             "decision": self.verdict.value,
             "policy": self.policy,
@@ -145,7 +148,7 @@ class PolicyEvaluation:
     _violations: dict[str, tuple[Violation, ...]] = field(default_factory=dict)
 
     def decide(self, may_use: Mapping[str, bool]) -> Decision | None:
-        """The decision by these answers, or None while they don't settle it.
+        """Return the decision by these answers, or None while they don't settle it.
 
         One usable policy that approves is enough; else every name of `to_ask` must be answered.
         """
@@ -187,7 +190,8 @@ def evaluate(
 ) -> PolicyEvaluation:
     """Select the `policies` that are about the request; each is evaluated later, when its use is granted.
 
-    `invalid` says, by name, why a policy is not among them; `labels` are the namespace's (None: not known).
+    `invalid` are the errors of policies that can't be evaluated, by name; `labels` are the namespace's (None:
+    not known).
     """
     selected: dict[str, CompiledPolicy] = {}
     aside = [PolicyResult(name, False, "invalid", text, ()) for name, text in invalid.items()]
@@ -210,7 +214,7 @@ def _allowance(policy: CompiledPolicy) -> Allowance:
 
 
 def _cut_off(policy: CompiledPolicy, facts: RequestFacts) -> timedelta:
-    """How much of the duration the policy would take away."""
+    """Return the part of the duration that the policy would take away."""
     longest = policy.constraints.longest
     if not facts.shortens or facts.duration is None or longest is None:
         return timedelta()
@@ -222,7 +226,7 @@ def _count(number: int) -> str:
 
 
 def _joined(head: str, parts: list[str], limit: int) -> str:
-    """`head: part part ... and n more`, within `limit` characters."""
+    """Return `head: part part ... and n more`, within `limit` characters."""
     text = head[:limit]
     for index, part in enumerate(parts):
         more = f" and {len(parts) - index - 1} more" if index + 1 < len(parts) else ""
@@ -234,7 +238,8 @@ def _joined(head: str, parts: list[str], limit: int) -> str:
 
 
 def _cut(text: str, part: str, index: int, count: int, limit: int) -> str:
-    """`text` with as much of the first part as there is room for, or with the count of what is left out."""
+    """Return `text` with as much of the first part as there is room for, or with the count
+    of those left out."""
     if index == 0:
         return f"{text}: {part}"[: max(limit - 3, 0)] + "..."[:limit]
     return f"{text} and {count - index} more"[:limit]

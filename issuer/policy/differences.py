@@ -1,9 +1,9 @@
-"""Where the decisions here differ from approver-policy's on purpose, as data.
+"""Deliberate differences of these decisions from approver-policy's, as data.
 
 Nearly every one denies, or refuses as a policy, what the peer approves or leaves without an answer. Three may
-approve what the peer denies, where it reads the same differently: `uri-as-written`, `function-edges` and
-`nanoseconds`. `test` is the test that shows it, as `file::function` under tests/unit/policy. The
-differential test against the real approver-policy leaves out exactly these.
+approve what the peer denies, where it reads one text differently: `uri-as-written`, `function-edges` and
+`nanoseconds`. `test` is the test that shows it, as `file::function` under tests/unit/policy. The differential
+test against the real approver-policy leaves out exactly these.
 """
 
 from __future__ import annotations
@@ -214,4 +214,4 @@ DIFFERENCES: Final = (
         "test_compiled.py::test_plugins_make_a_policy_invalid",
     ),
 )
-"""All of them."""
+"""Every deliberate difference."""

@@ -1,6 +1,7 @@
-"""Everything in a request that a policy doesn't allow.
+"""Every violation of one policy by a request.
 
-The order is approver-policy's, so that both read alike; then follows what only the bytes of the CSR show.
+The order is approver-policy's, so that both read alike; violations that only the bytes of the CSR show come
+last.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ _NAMED: Final = frozenset(_PLACES)
 _SINGLE: Final = frozenset({(RequestPart.ATTRIBUTE, COMMON_NAME), (RequestPart.ATTRIBUTE, "2.5.4.5")})
 _ALTERNATIVE_NAMES: Final = "spec.allowed.subjectAltName"
 MAX_REPORTED: Final = 10
-"""Most violations told of one field: what matters is which field, and the first values."""
+"""The most violations reported of one field: the field and its first values are enough to act on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
     """The parts of an evaluation that all policies share.
 
-    `variables` are what rules see, and hold the time that is left to the policy at work; `own` is what no
-    policy could allow, whatever it says.
+    `variables` are the values that rules see, and hold the time that is left to the policy at work; `own` are
+    violations that no policy could allow.
     """
 
     variables: Variables
@@ -47,7 +48,7 @@ class Shared:
 
     @classmethod
     def of(cls, facts: RequestFacts) -> Shared:
-        """Prepared once for each request."""
+        """Prepare the shared parts, once for each request."""
         variables = Variables(facts.name, facts.namespace, facts.username, facts.groups)
         defects = defect_violations(facts.csr.contents)
         return cls(variables, (*defects, *extension_violations(facts)))
@@ -56,9 +57,9 @@ class Shared:
 def violations(
     policy: CompiledPolicy, facts: RequestFacts, shared: Shared | None = None
 ) -> tuple[Violation, ...]:
-    """All violations, with the path of the policy's field that each is against. Never raises.
+    """Return all violations, each with the path of the policy's field. Never raises.
 
-    `shared` is what `Shared.of(facts)` gave, when several policies are evaluated for one request.
+    `shared` is the result of `Shared.of(facts)`, given when several policies are evaluated for one request.
     """
     contents = facts.csr.contents
     shared = shared or Shared.of(facts)
@@ -81,7 +82,8 @@ def violations(
 def _typed(
     policy: CompiledPolicy, part: RequestPart, contents: Contents, variables: Variables
 ) -> Iterator[Violation]:
-    """Places with an OID of their own: first those of the request, then what the policy requires."""
+    """Yield violations at places with an OID of their own: those of the request, then those that the policy
+    requires."""
     places = [place for place in contents.values if place[0] is part and place not in _NAMED]
     for place in dict.fromkeys([*places, *(p for p in policy.allowed if p[0] is part and p not in _NAMED)]):
         yield from _place_violations(policy.allowed.get(place), place, contents, variables)
@@ -162,7 +164,7 @@ def _texts(values: Sequence[Value]) -> str:
 
 
 def defect_violations(contents: Contents) -> tuple[Violation, ...]:
-    """What no policy can allow of the names and the subject, whatever it says: the first few."""
+    """Return the first defects of the names and the subject as violations: no policy can allow them."""
     return tuple(map(_defect, contents.defects[:MAX_REPORTED]))
 
 

@@ -1,8 +1,8 @@
-"""Extensions that the CSR itself asks for, held against what the request's spec says.
+"""Extensions that the CSR itself asks for, compared with the request's spec.
 
-A policy allows what the spec says (`isCA`, `usages`); a CSR that asks for more would get it from a CA that
-copies extensions, as Vault's `sign-verbatim` does. cert-manager writes the same usages into the CSRs it
-makes, so those agree.
+A policy allows `isCA` and `usages` of the spec; a CSR that asks for more would get it from a CA that copies
+extensions, as verbatim signing does. cert-manager writes the spec's usages into the CSRs it makes, so those
+agree.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MAX_REPORTED: Final = 10
 
 
 def extension_violations(facts: RequestFacts) -> Iterator[Violation]:
-    """What the CSR's extensions ask for beyond the request's spec, or what no policy can allow."""
+    """Yield the CSR's extensions that go beyond the request's spec, or that no policy can allow."""
     others = 0
     for extension in facts.csr.extensions:
         if extension.oid == SUBJECT_ALTERNATIVE_NAME:

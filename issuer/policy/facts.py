@@ -1,4 +1,4 @@
-"""What is known about a request when it is judged."""
+"""A request as policies see it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class IssuerReference:
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """A CertificateRequest as a policy sees it.
+    """A CertificateRequest as policies see it.
 
-    `username` and `groups` are the requester's, as cert-manager's webhook stamped them. `usages` are as in
-    spec.usages, possibly none; `duration` is None where the request names none. With `shortens`, a duration
-    beyond a policy's maxDuration is cut to that, rather than denied. `policy_only` requests are held against
-    policies alone: the CA signs whatever is asked, weak keys too.
+    `username` and `groups` are the requester's, as cert-manager's webhook stamped them. `usages` are those of
+    spec.usages, possibly none; `duration` is None if the request names none. With `shortens`, a duration
+    beyond a policy's maxDuration is cut to that, not denied. For `policy_only` requests policies are the only
+    check: the CA signs whatever is asked, weak keys too.
     """
 
     name: str

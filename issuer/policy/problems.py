@@ -1,4 +1,4 @@
-"""What can be wrong with a policy, rules in CEL apart (see `expressions`)."""
+"""Problems that a policy can have, except in its CEL rules (see `cel/expressions`)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PolicyInvalid(Exception):
 
 
 def from_text(text: str) -> tuple[Problem, ...]:
-    """The problems that a SpecError's text lists, one a line."""
+    """Return the problems that a SpecError's text lists, one a line."""
     pairs = (line.partition(": ") for line in text.splitlines())
     return tuple(
         Problem(field, message) if mark else Problem("spec", field) for field, mark, message in pairs
@@ -52,7 +52,7 @@ def from_text(text: str) -> tuple[Problem, ...]:
 
 
 def plugins(spec: PolicySpec) -> Iterator[Problem]:
-    """Plugins are approver-policy's; a policy that counts on one must not run without it."""
+    """Refuse plugins: they are approver-policy's, and a policy that counts on one must not run without it."""
     if spec.plugins:
         yield Problem(
             "spec.plugins",
@@ -61,7 +61,7 @@ def plugins(spec: PolicySpec) -> Iterator[Problem]:
 
 
 def selector(spec: PolicySpec) -> Iterator[Problem]:
-    """A selector must be there; labels must be possible ones."""
+    """Check that there is a selector, with labels that are possible."""
     given = spec.selector
     if given.issuer_ref is None and given.namespace is None:
         yield Problem(
@@ -78,7 +78,8 @@ def selector(spec: PolicySpec) -> Iterator[Problem]:
 
 
 def duration(text: str | None, field: str, found: list[Problem]) -> tuple[int, str] | None:
-    """The duration in nanoseconds and as written; None, and a problem in `found`, if it can't be used."""
+    """Return the duration in nanoseconds and as written; None, and a problem in `found`, if
+    it can't be used."""
     if text is None:
         return None
     path = f"spec.constraints.{field}"
@@ -94,7 +95,7 @@ def duration(text: str | None, field: str, found: list[Problem]) -> tuple[int, s
 
 
 def key(given: KeyConstraints) -> Iterator[Problem]:
-    """Sizes must be possible, and there are none for Ed25519."""
+    """Check that sizes are possible, and that Ed25519 has none."""
     path = "spec.constraints.privateKey"
     for field, size in (("minSize", given.min_size), ("maxSize", given.max_size)):
         if size is None:
@@ -108,7 +109,7 @@ def key(given: KeyConstraints) -> Iterator[Problem]:
 
 
 def oid(text: str, path: str, *, named: bool, seen: set[str]) -> Iterator[Problem]:
-    """An OID must be written canonically, once, and not be one that has a field of its own (`named`)."""
+    """Check that an OID is written canonically, once, and (with `named`) has no field of its own."""
     arcs = text[:_LONGEST_OID].split(".")
     first = (
         arcs[0] in {"0", "1"}
@@ -133,6 +134,6 @@ def oid(text: str, path: str, *, named: bool, seen: set[str]) -> Iterator[Proble
 
 
 def rule_message(rule: ValidationRule) -> str:
-    """What people are told when `rule` fails, on one line."""
+    """Return the message for values that fail `rule`, on one line."""
     text = f"failed rule: {rule.rule}" if rule.message is None else rule.message
     return _CONTROLS.sub(" ", text)[:_LONGEST_MESSAGE]

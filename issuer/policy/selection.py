@@ -1,4 +1,4 @@
-"""Whether a policy is about a request: its selectors for issuer and namespace."""
+"""A policy's selectors: the issuers and namespaces whose requests it is about."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEFAULT_GROUP: Final = "cert-manager.io"
 
 @dataclass(frozen=True, slots=True)
 class SelectorMismatch:
-    """Which selector doesn't match, and how."""
+    """The selector that doesn't match, and why."""
 
     kind: Literal["selector", "namespace"]
     message: str
@@ -29,7 +29,7 @@ def selector_mismatch(
     namespace: str,
     labels: Mapping[str, str] | None,
 ) -> SelectorMismatch | None:
-    """Why `policy` is not about a request in `namespace`, or None if it is.
+    """Return why `policy` is not about a request in `namespace`, or None if it is.
 
     `labels` are the namespace's; None if they are not known, and then a policy that selects by labels doesn't
     match.
@@ -39,7 +39,7 @@ def selector_mismatch(
 
 
 def selects(policy: CompiledPolicy, reference: IssuerReference) -> bool:
-    """Whether the policy's selector names this issuer, whatever the namespace."""
+    """Return True if the policy's selector names this issuer, whatever the namespace."""
     return _issuer_mismatch(policy, reference) is None
 
 

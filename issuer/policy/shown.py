@@ -12,13 +12,13 @@ _MOST: Final = 5
 
 
 def shown(text: str, longest: int = _LONGEST) -> str:
-    """`text` quoted, in printable ASCII, cut after `longest` characters."""
+    """Return `text` quoted, in printable ASCII, cut after `longest` characters."""
     quoted = ascii_text(text[:longest]).replace('"', '\\"').replace("\\'", "'")
     return f'"{quoted}{"..." if len(text) > longest else ""}"'
 
 
 def shown_list(texts: Sequence[str]) -> str:
-    """The first few of `texts`, and how many more there are."""
+    """Return the first few of `texts`, and the number of the others."""
     if not texts:
         return "nothing"
     more = f" and {len(texts) - _MOST} more" if len(texts) > _MOST else ""

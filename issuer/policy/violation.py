@@ -1,4 +1,4 @@
-"""One thing in a request that a policy doesn't allow."""
+"""Violations: values in a request that a policy doesn't allow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """The policy's field that the request is against, and in words how. Both are bounded."""
+    """The policy's field that doesn't allow it, and a message. Both are bounded."""
 
     field: str
     message: str

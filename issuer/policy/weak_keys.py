@@ -1,4 +1,4 @@
-"""Keys that protect nothing, denied where no role of Vault looks at them: verbatim paths, CA certificates."""
+"""Keys that protect nothing, denied where the CA checks none: verbatim signing, CA certificates."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from issuer.policy.violation import Violation
 from issuer.x509.keys import Key
 
 SMALLEST: Final = {"RSA": 2048, "ECDSA": 256}
-"""Bits that a key has at least, unless the policy names a minSize of its own."""
+"""The fewest bits of a key, unless the policy has a minSize."""
 LARGEST: Final = 8192
-"""Bits that a key has at most, as in a policy's maxSize: whoever is shown the certificate pays for more."""
+"""The most bits of a key, as in a policy's maxSize: everyone who verifies the certificate pays for more."""
 
 _PATH: Final = "spec.constraints.privateKey"
 _LARGEST_ECDSA: Final = 521
 
 
 def weak_key(key: Key, algorithm: str | None, min_size: int | None) -> Iterator[Violation]:
-    """What is wrong with a key. `algorithm` and `min_size` are the policy's, which may say otherwise of small
-    sizes alone; without an algorithm, a size that ECDSA keys have says nothing of RSA keys.
+    """Yield what is wrong with a key.
 
-    Keys that are neither RSA, nor ECDSA on a NIST curve, nor Ed25519 can't be read by Go, and so by Vault.
+    `algorithm` and `min_size` are the policy's: they can allow small sizes, nothing else. Without an
+    algorithm, a minSize that ECDSA keys can have doesn't allow small RSA keys. Keys that are neither RSA, nor
+    ECDSA on a NIST curve, nor Ed25519 can't be read by Go, and so by most CAs.
     """
     smallest = SMALLEST.get(key.algorithm, 0)
     meant = min_size is not None and (

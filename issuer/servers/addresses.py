@@ -1,4 +1,4 @@
-"""Addresses that are nobody's Vault server, in whatever way they are written."""
+"""Special addresses, where no signing server is meant to be, in all their spellings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _ENDS_IN_A_NUMBER: Final = re.compile(r"([^.]*[.])*([0-9]+|0[xX][0-9a-fA-F]*)[.]
 
 
 def literal(host: str) -> Address | None:
-    """The address that `host` is, or None where it is a name.
+    """Return the address that `host` is, or None if it is a name.
 
     Reads what the C library reads: IPv4 in one to four parts, each decimal, octal (`0177`) or hexadecimal
     (`0x7f`); IPv6 with or without brackets and zone. IPv4-mapped IPv6 becomes IPv4, as the kernel dials that.
@@ -65,21 +65,21 @@ def literal(host: str) -> Address | None:
 
 
 def plain(address: Address) -> Address:
-    """`address` without a zone, and as IPv4 where it is IPv4-mapped."""
+    """Return `address` without a zone, and as IPv4 if it is IPv4-mapped."""
     if isinstance(address, IPv4Address):
         return address
     return address.ipv4_mapped or IPv6Address(int(address))
 
 
 def ends_in_a_number(host: str) -> bool:
-    """Return True for what somebody may take for an IPv4 address: no name's last label is a number."""
+    """Return True if some software takes `host` for an IPv4 address: no name's last label is a number."""
     return _ENDS_IN_A_NUMBER.fullmatch(host) is not None
 
 
 def special_range(address: Address) -> str | None:
-    """What `address` is for, where no server is meant by it: "loopback", "cloud metadata", and so on.
+    """Return the kind of a special address ("loopback", "cloud metadata", ...), or None for any other.
 
-    An IPv6 address that carries an IPv4 address (NAT64, 6to4, Teredo, ISATAP, ...) is what that one is: some
+    An IPv6 address that carries an IPv4 address (NAT64, 6to4, Teredo, ISATAP, ...) counts as that one: some
     gateway may unpack it. Prefixes of a network's own NAT64 (RFC 6052, section 3.2) can't be known here.
     """
     for one in (plain(address), *embedded(address)):
@@ -90,7 +90,7 @@ def special_range(address: Address) -> str | None:
 
 
 def embedded(address: Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses inside an IPv6 address, by each form that fits it."""
+    """Return the IPv4 addresses inside an IPv6 address, by each form that fits it."""
     if isinstance(address, IPv4Address):
         return ()
     number = int(address)
@@ -112,7 +112,7 @@ def embedded(address: Address) -> tuple[IPv4Address, ...]:
 
 
 def _translated(number: int) -> list[IPv4Address]:
-    """The IPv4 addresses that `number`, of a local NAT64 prefix, may stand for.
+    """Return the IPv4 addresses that `number`, of a local NAT64 prefix, may stand for.
 
     RFC 6052, section 2.2: prefixes of 48, 56 and 64 bits leave bits 64 to 71 zero, and all behind the IPv4
     address. A reading that gives no unicast address is padding that was read as digits.
@@ -131,7 +131,7 @@ def _low(number: int) -> IPv4Address:
 
 
 def _ipv4(host: str) -> IPv4Address | None:
-    """As inet_aton: the last part fills what the parts before it leave."""
+    """Read an address as inet_aton does: the last part fills what the parts before it leave."""
     parts = host.split(".")
     if len(host) > MAX_HOST or len(parts) > 4 or not all(_PART.fullmatch(part) for part in parts):
         return None

@@ -68,16 +68,17 @@ class _Range:
         return address.version == self.network.version and address in self.network
 
     def means(self, special: str) -> bool:
-        """Return True if the entry lies inside that kind of range: one that is wider doesn't speak of it."""
+        """Return True if the entry lies inside that special range: a wider one doesn't allow it."""
         return special_range(self.network[0]) == special == special_range(self.network[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class AllowedServers:
-    """The entries. Without any, every server is allowed but those at special addresses (`special_range`).
+    """The operator's entries. Without any, every server is allowed but those at special addresses
+    (`special_range`).
 
     A server is allowed if an entry names its host, or the address that is dialled; a special address only if
-    an entry names that very kind: 127.0.0.0/8 does for loopback, 0.0.0.0/0 doesn't.
+    an entry lies inside its range: 127.0.0.0/8 allows loopback, 0.0.0.0/0 doesn't.
     """
 
     names: tuple[_Name, ...] = ()
@@ -85,7 +86,7 @@ class AllowedServers:
 
     @classmethod
     def parse(cls, entries: Iterable[str]) -> AllowedServers:
-        """Read entries, each maybe several with commas between. Raises BadEntry."""
+        """Read entries, each possibly several with commas between. Raises BadEntry."""
         names: list[_Name] = []
         ranges: list[_Range] = []
         for entry in (one.strip() for text in entries for one in text.split(",")):
@@ -113,7 +114,7 @@ class AllowedServers:
         return self._names_address(plain(address), port, special_range(address))
 
     def refusal(self, host: str, port: int, address: Address) -> str | None:
-        """Say why `address`, to which `host` leads, may not be dialled; None where it may."""
+        """Return why `address`, to which `host` leads, may not be dialled; None if it may."""
         special = special_range(address)
         if self._names_address(plain(address), port, special):
             return None
@@ -124,9 +125,9 @@ class AllowedServers:
         return NOT_LISTED
 
     def refusal_of_name(self, host: str, port: int, *, proxied: bool) -> str | None:
-        """Say why `host` may not be used, as far as that is known before it is looked up; None where it may.
+        """Return why `host` may not be used, as far as that is known before a lookup; None if it may.
 
-        With `proxied` the proxy looks it up, and nothing more will be known.
+        With `proxied` the proxy looks it up, so this check is the only one.
         """
         address = literal(host)
         if address is not None:
@@ -150,7 +151,7 @@ class AllowedServers:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Which servers one issuer may use: any, or with `restricted` what the list allows."""
+    """The servers that one issuer may use: any, or if `restricted` those that the list allows."""
 
     allowed: AllowedServers = field(default_factory=AllowedServers)
     restricted: bool = False
@@ -195,7 +196,7 @@ def _parse(entry: str) -> _Name | _Range:
 
 
 def _split(entry: str) -> tuple[str, int | None]:
-    """The host and the port behind it, if there is one."""
+    """Return the host, and the port behind it if there is one. Raises BadEntry."""
     if entry.startswith("["):
         host, closed, behind = entry[1:].partition("]")
         if not closed or ":" not in host or not (behind == "" or behind.startswith(":")):

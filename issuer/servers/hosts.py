@@ -1,8 +1,8 @@
-"""Host names that can be looked up and shown in TLS, judged before anything is sent.
+"""Host names that can be looked up and sent in TLS, checked before anything is sent.
 
-What DNS can't hold (an empty label, one over 63 octets, a name over 253) is refused by Python only inside
+Python refuses names that DNS can't hold (an empty label, one over 63 octets, a name over 253) only inside
 `getaddrinfo` and `ssl`, as a UnicodeError, and there for some names alone. Sources: RFC 1035 section 2.3.4,
-RFC 5891 (IDNA). Underscores are no host's by RFC 952, but names inside clusters have them, and Go takes them.
+RFC 5891 (IDNA). RFC 952 allows no underscores, but names inside clusters have them, and Go accepts them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class BadHost(ValueError):
 
 
 def ascii_host(host: str) -> str:
-    """`host` as it is looked up: an IP address (IPv6 without brackets), or a name in A-labels.
+    """Return `host` in the form that is looked up: an IP address (IPv6 without brackets), or a name in
+    A-labels.
 
     One trailing dot stays, as it makes a name absolute. Raises BadHost.
     """
@@ -61,5 +62,5 @@ def _a_labels(host: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Somebody else's text, fit for a message: bounded, one line, nothing invisible."""
+    """Return a user's text for a message: bounded, one line, nothing invisible."""
     return masked(text, _SHOWN)

@@ -1,4 +1,4 @@
-"""The question whether an issuer may use a server, asked before anything is read for it."""
+"""The check whether an issuer may use a server, before anything is read for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from issuer.servers.allowed import AllowedServers
 async def refusal(
     allowed: AllowedServers, host: str, port: int, *, proxied: bool, timeout: float
 ) -> str | None:
-    """Say why a server may not be used; None where it may, or where its name can't be looked up now.
+    """Return why a server may not be used; None if it may, or if its name can't be looked up now.
 
     A name is allowed if one of its addresses is: the others are left out when it is dialled. `timeout` is in
     seconds.

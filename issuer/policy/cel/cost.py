@@ -1,6 +1,6 @@
-"""How long a rule can take at worst, found from its syntax before it ever runs.
+"""Bounds of the time that a rule can take, found from its syntax before it runs.
 
-The engine bounds loops (10,000 turns in all) but not the size of what is made on the way: a chain of
+The engine bounds loops (10,000 turns in all) but not the size of values made on the way: a chain of
 `replace('a', 'aaaaaaaaaa')` makes ten times as much at each step, `map(x, [x, x])` twice as much to compare.
 So each part of a rule gets a bound of the size it can have, and from that of the time it can take, the way
 Kubernetes estimates rules in CRDs. Times are nanoseconds, measured with Google's engine on one core and
@@ -62,10 +62,10 @@ class TooComplex(ValueError):
 class Size:
     """A bound of a value's size.
 
-    `most` is bytes, of lists those of all elements; `mean` the same of an average element of the list it was
-    taken from, so that turns times `mean` is what a loop sees in all; `count` elements or bytes. `text` is
-    for regular expressions: a text as long and as complex as the value can be, if it holds nothing of the
-    requester's.
+    `most` is bytes, of lists those of all elements. `mean` is the bytes of an average element of the list
+    that the value was taken from, so that turns times `mean` bounds all that a loop reads. `count` is
+    elements or bytes. `text` is for regular expressions: a text as long and as complex as the value can be,
+    if it holds nothing of the requester's.
     """
 
     most: int
@@ -76,16 +76,16 @@ class Size:
 
     @classmethod
     def string(cls, most: int, text: str | None = None) -> Size:
-        """A text of at most so many bytes."""
+        """Return the size of a text of at most that many bytes."""
         return cls(most, most, most, None, text)
 
     @classmethod
     def strings(cls, count: int, most: int, total: int) -> Size:
-        """At most so many texts, each at most `most` bytes, `total` together."""
+        """Return the size of a list of texts: its elements, bytes of each, and bytes of all."""
         return cls(total + count, total + count, count, cls.string(most))
 
     def each(self) -> Size:
-        """An element of it."""
+        """Return the size of one element."""
         if self.element is None:
             return self
         return replace(self.element, mean=-(-self.mean // max(self.count, 1)))
@@ -96,7 +96,7 @@ _EMPTY: Final = Size(0, 0, 0)
 
 
 def worst_case(node: Node, variables: Mapping[str, Size]) -> int:
-    """The nanoseconds that evaluating `node` can take. Raises TooComplex."""
+    """Return the most nanoseconds that evaluating `node` can take. Raises TooComplex."""
     estimate = _Estimate()
     estimate.visit(node, variables, 1)
     return estimate.cost
@@ -181,7 +181,7 @@ def _constant(text: str) -> Size:
 
 
 def _larger(one: Size, other: Size) -> Size:
-    """What holds for either."""
+    """Return a size that bounds both."""
     element = one.element if other.element is None else other.element
     if one.element is not None and other.element is not None:
         element = _larger(one.element, other.element)

@@ -1,9 +1,8 @@
 """Rules in the Common Expression Language, compiled once and evaluated within bounds.
 
-Google's C++ engine does the work. What it hands back for an error is a value, and a true one to Python: so
-only the bool True counts as true here. Rules that could take long are refused before they run (`cost`).
-Sources: the CEL specification (https://github.com/google/cel-spec); approver-policy's variables and
-functions.
+Google's C++ engine evaluates them. It returns errors as values, and those are true in Python: so only the
+bool True counts as true here. Rules that could take long are refused before they run (`cost`). Sources: the
+CEL specification (https://github.com/google/cel-spec); approver-policy's variables and functions.
 """
 
 from __future__ import annotations
@@ -60,7 +59,8 @@ class RuleError(ValueError):
 
 @dataclass(slots=True)
 class Variables:
-    """What rules see of the request beside the value, and how much more time the policy at work may take."""
+    """The request's values that rules see beside `self`, and the time left for the policy at work, in
+    nanoseconds."""
 
     name: str
     namespace: str
@@ -69,7 +69,8 @@ class Variables:
     left: int = POLICY_LIMIT
     values: dict[str, Any] = field(init=False)
     empty: frozenset[str] = field(init=False)
-    """Variables that have no value: a rule such as `self.endsWith(cr.namespace)` would hold for any text."""
+    """Variables without a value: with one of these, a rule such as `self.endsWith(cr.namespace)` would hold
+    for any text."""
     beyond: frozenset[str] = field(init=False)
     """Variables that are longer than rules are prepared for."""
 
@@ -104,9 +105,9 @@ class Program:
     costs: tuple[int, ...]
 
     def check(self, value: str, variables: Variables) -> bool | str:
-        """Whether the rule holds for `value`; a text that says why it can't be told if it can't.
+        """Return whether the rule holds for `value`, or the reason why that is unknown.
 
-        The text completes "the rule ...". Time is taken off `variables.left`.
+        The reason completes "the rule ...". Time is taken off `variables.left`.
         """
         length = len(value.encode())
         if length > MAX_VALUE_BYTES:
@@ -133,7 +134,7 @@ class Program:
 
 @lru_cache(maxsize=_CACHED)
 def compile_rule(text: str) -> Program:
-    """The program of a rule. Raises RuleError for what is wrong with it."""
+    """Compile a rule. Raises RuleError for what is wrong with it."""
     if len(text.encode()) > MAX_RULE_BYTES:
         raise RuleError(f"the rule is longer than {MAX_RULE_BYTES} bytes")
     try:
@@ -172,7 +173,7 @@ def _costs(syntax: Node) -> tuple[int, ...]:
 
 
 def _check_patterns(syntax: Node) -> None:
-    """Literal patterns are looked at now: the engine does so only when it meets them."""
+    """Check literal patterns now: the engine would only when it evaluates them. Raises RuleError."""
     for node in _walk(syntax):
         if not isinstance(node, Call) or node.function != "matches":
             continue
@@ -209,7 +210,7 @@ def _walk(node: Node) -> Iterator[Node]:
 
 
 def _first_line(text: str) -> str:
-    """The engine's first complaint, without its drawing of the place."""
+    """Return the engine's first complaint, without its drawing of the place."""
     line = text.splitlines()[0] if text else "no reason was given"
     return line.removeprefix("INVALID_ARGUMENT: ").removeprefix("ERROR: ").removeprefix("<input>:")[:300]
 

@@ -1,4 +1,4 @@
-"""What a regular expression costs RE2: to compile, which the engine does at every evaluation, and to run.
+"""The cost of a regular expression in RE2: to compile, which the engine does at every evaluation, and to run.
 
 Both counts err upwards. Source: RE2's syntax (https://github.com/google/re2/wiki/Syntax).
 """
@@ -19,7 +19,8 @@ _UNICODE: Final = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """`compiled` instructions of the program, and `running`, those that a character can meet at once."""
+    """The instructions of a compiled pattern: all (`compiled`), and those that one character can meet
+    (`running`)."""
 
     compiled: int = 0
     running: int = 0
@@ -44,7 +45,7 @@ class _Group:
 
 
 def weigh(pattern: str) -> Weight:
-    """The weight of `pattern`; of a bad one any."""
+    """Return the weight of `pattern`; any weight for a pattern that can't be compiled."""
     groups = [_Group(Weight(1, 1))]
     position = 0
     while position < len(pattern):
@@ -67,7 +68,7 @@ def weigh(pattern: str) -> Weight:
 
 
 def _plain(pattern: str, position: int) -> tuple[Weight, int]:
-    """The weight of what stands at `position`, and where the next thing stands."""
+    """Return the weight of the element at `position`, and the position behind it."""
     char = pattern[position]
     if char == "[":
         text = pattern[position : _class_end(pattern, position)]
@@ -82,7 +83,8 @@ def _plain(pattern: str, position: int) -> tuple[Weight, int]:
 
 
 def _class_end(pattern: str, position: int) -> int:
-    """Where the character class that starts at `position` ends; the pattern's end if it is never closed."""
+    """Return the end of the character class that starts at `position`; the pattern's end if it is never
+    closed."""
     position += 2 if pattern.startswith("^", position + 1) else 1
     position += pattern.startswith("]", position)  # a bracket in front is a member
     while position < len(pattern):

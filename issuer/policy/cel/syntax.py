@@ -22,14 +22,14 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """A variable."""
+    """A variable, by its name."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """A field of something."""
+    """A field of a value."""
 
     operand: Node
     field: str
@@ -53,7 +53,7 @@ class Elements:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """What all(), exists(), map() and filter() become."""
+    """A comprehension: the form of all(), exists(), map() and filter() in the tree."""
 
     variable: str
     over: Node
@@ -75,7 +75,7 @@ _EXPRESSION: Final = 4
 
 
 def read_syntax(serialized: bytes) -> Node:
-    """The tree of `Expression.serialize()`. Raises ValueError for what isn't one."""
+    """Return the tree of `Expression.serialize()`. Raises ValueError for anything else."""
     checked = _only(dict(_fields(serialized)), _ANY_VALUE)
     return _node(_only(dict(_fields(checked)), _EXPRESSION))
 
@@ -143,7 +143,7 @@ _READERS: Final[dict[int, Callable[[bytes], Node]]] = {
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field of a message."""
+    """Yield number and value of each field of a message."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)

@@ -1,1 +1,1 @@
-"""Patterns of allowed values: `wildcard`, and on it `names` and `uris`, where a star is narrower."""
+"""Patterns of allowed values: `wildcard`, and on top of it `names` and `uris`, where a star is narrower."""

@@ -1,9 +1,9 @@
-"""Patterns of a place that holds names: what a wildcard stands for in a name.
+"""Patterns of names: stars that stay within a host name, a mail address or a URI's host.
 
 A star stands for any text, but a pattern such as `*.shop.example.com` means host names, and one such as
 `*@example.com` e-mail addresses. Where the place itself doesn't say which (a common name), the pattern does:
-what it matches must then be such a name. An underscore, which is for service records and not for hosts, must
-be meant: the pattern that matches has one of its own. A star in a URI's host stays in the host.
+a text that it matches must then be such a name. An underscore, which is for service records and not for
+hosts, needs one in the pattern that matches. A star in a URI's host stays in the host.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_UNDERSCORE: Final = "has an underscore, and no pattern that has one allows it
 
 @dataclass(frozen=True, slots=True)
 class NamePatterns:
-    """The patterns of one place, apart by what they mean: `hosts`, `mail` or any text."""
+    """The patterns of one place, sorted by meaning: `hosts`, `mail` or any text."""
 
     texts: tuple[str, ...]
     place: Place
@@ -41,7 +41,7 @@ class NamePatterns:
 
     @classmethod
     def parse(cls, place: Place, texts: Sequence[str]) -> NamePatterns:
-        """The patterns that `texts` are at this place."""
+        """Read `texts` as the patterns of this place."""
         hosts = [text for text in texts if place == _COMMON_NAME and _means_hosts(text)]
         mail = [text for text in texts if place == _COMMON_NAME and _means_mail(text)]
         uris = {text: found for text in texts if place == _URI and (found := UriPattern.parse(text))}
@@ -59,7 +59,7 @@ class NamePatterns:
 
     @property
     def cost(self) -> int:
-        """About the nanoseconds, rounded up, that matching a short text takes."""
+        """The nanoseconds, roughly and rounded up, that matching a short text takes."""
         texts = sum(one.cost for one in (self._text, self._hosts, self._mail, self._underscored))
         return texts + _URI_COST * len(self._uris)
 
@@ -68,7 +68,7 @@ class NamePatterns:
         return self.refusal(text) is None
 
     def refusal(self, text: str) -> str | None:
-        """Why none of them allows `text` ("" where none matches); None where one does."""
+        """Return why no pattern allows `text` ("" if none matches); None if one does."""
         if needs_underscore(self.place, text) and not self._underscored.match(text):
             matches = self._text.match(text) or self._hosts.match(text)
             return NO_UNDERSCORE if matches else ""

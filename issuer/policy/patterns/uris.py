@@ -1,6 +1,6 @@
-"""Patterns for URIs: a star in the host stands for a part of the host, never for a path.
+"""Patterns of URIs: a star in the host stands for a part of the host, never for a path.
 
-`https://*.lab.test/*` would else allow `https://bank.test/.lab.test/x`, whose host is bank.test.
+Otherwise `https://*.lab.test/*` would allow `https://bank.test/.lab.test/x`, whose host is bank.test.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class UriPattern:
     _authority: Pattern
     _rest: Pattern
     _user: bool
-    """Whether the pattern says that a user may stand before the host."""
+    """True if the pattern allows a user before the host."""
 
     @classmethod
     def parse(cls, text: str) -> UriPattern | None:
-        """The pattern that `text` is; None where neither scheme nor authority has a star, or the authority
-        is one star that ends it."""
+        """Read `text`; None if neither scheme nor authority has a star, or the authority is one star that
+        ends it."""
         found = _taken_apart(text)
         if found is None or "*" not in found[0] + found[1] or found[1:] == ("*", ""):
             return None
@@ -57,7 +57,7 @@ class UriPattern:
 
 
 def _taken_apart(text: str) -> tuple[str, str, str] | None:
-    """Scheme, authority and what follows; None without an authority."""
+    """Return scheme, authority and the rest; None without an authority."""
     scheme, slashes, tail = text.partition("://")
     if not slashes:
         return None

@@ -18,11 +18,11 @@ class Pattern:
 
     @classmethod
     def parse(cls, text: str) -> Pattern:
-        """The pattern that `text` is. Every text is one."""
+        """Read a pattern. Every text is one."""
         return cls(text, tuple(text.split("*")))
 
     def matches(self, text: str) -> bool:
-        """Whether all of `text` fits. Each piece between stars is looked for once, leftmost first."""
+        """Return True if all of `text` fits. Each piece between stars is looked for once, leftmost first."""
         first, *rest = self._pieces
         if not rest:
             return text == first
@@ -50,7 +50,7 @@ class Patterns:
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Patterns:
-        """The patterns that `texts` are."""
+        """Read `texts` as patterns."""
         found = tuple(texts)
         wild = [text for text in found if "*" in text]
         ends = {text for text in wild if text.count("*") == 1 and (text[0] == "*" or text[-1] == "*")}
@@ -64,11 +64,11 @@ class Patterns:
 
     @property
     def cost(self) -> int:
-        """About the nanoseconds, rounded up, that matching a short text takes."""
+        """The nanoseconds, roughly and rounded up, that matching a short text takes."""
         return 1_000 + 20 * (len(self._prefixes) + len(self._suffixes)) + 1_000 * len(self._others)
 
     def match(self, text: str) -> bool:
-        """Whether one of them matches."""
+        """Return True if one of the patterns matches."""
         return (
             text in self._exact
             or text.startswith(self._prefixes)
