@@ -32,8 +32,8 @@ DIFFERENCES: Final = (
     ),
     Difference(
         "csr-usages-beyond-spec",
-        "Key usages and extended key usages in the CSR are not looked at there; Vault's sign-verbatim copies "
-        "them, over what the request's spec says.",
+        "Key usages and extended key usages in the CSR are not looked at there; a CA that signs verbatim "
+        "copies them, over what the request's spec says.",
         _ATTACKS,
     ),
     Difference(
@@ -161,7 +161,7 @@ DIFFERENCES: Final = (
     ),
     Difference(
         "weak-keys",
-        "Where no role of Vault's looks at keys (`sign-verbatim`, CA certificates), weak ones are denied "
+        "Where the CA holds keys against no role (verbatim signing, CA certificates), weak ones are denied "
         "unless a privateKey.minSize allows the size; there a key needs only what a constraint says.",
         "test_weak_keys.py::test_weak_keys_are_denied_where_policy_is_the_only_guard",
     ),
