@@ -16,7 +16,8 @@ from pathlib import Path
 
 from issuer.controller.process.reason_labels import reason_labels
 from issuer.signing.vault.reasons import VAULT_REASONS
-from issuer.telemetry.catalogue import PROCESS_SERIES, Described, most_series, with_reasons
+from issuer.telemetry.catalogue import PROCESS_SERIES, most_series, with_reasons
+from issuer.telemetry.described import MetricDescription
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 REASONS = reason_labels([VAULT_REASONS])
@@ -67,7 +68,7 @@ def _times(number: int) -> str:
     return f"{number} * " if number > 1 else ""
 
 
-def series(one: Described) -> str:
+def series(one: MetricDescription) -> str:
     """The arithmetic of one metric: what a histogram has, its labels, and what it grows with."""
     factors = [str(number) for number in (one.each, one.combinations) if number > 1]
     if one.per:
@@ -75,10 +76,10 @@ def series(one: Described) -> str:
     return " * ".join(factors or ["1"]) + (f" + {one.beside}" if one.beside else "")
 
 
-def _row(one: Described) -> str:
+def _row(one: MetricDescription) -> str:
     labels = ", ".join(f"`{name}`" for name in one.labels)
     when = f" Only with `{one.when}`." if one.when else ""
-    return f"| `{one.name}` | {one.kind} | {labels} | {one.told}{when} | {series(one)} |\n"
+    return f"| `{one.name}` | {one.kind} | {labels} | {one.help}{when} | {series(one)} |\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

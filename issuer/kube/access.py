@@ -1,7 +1,7 @@
-"""Asking the API server who may do what: SubjectAccessReview and SelfSubjectAccessReview.
+"""SubjectAccessReview and SelfSubjectAccessReview: authorization questions to the API server.
 
 The server asks all its authorizers (RBAC, webhooks), so the answer is the one it would act on itself. Both
-raise `KubeError`; Forbidden means that we lack `create` on the review. Source:
+raise `KubeError`; Forbidden means that this client lacks `create` on the review. Source:
 https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
 """
 
@@ -48,9 +48,9 @@ async def may(
 
 
 async def may_reach(client: KubeClient, user: User, *, verb: str, path: str) -> bool:
-    """Whether `user` may do `verb` at a URL path, which a ClusterRole's `nonResourceURLs` grants.
+    """Return True if `user` may do `verb` at a URL path, as a ClusterRole's `nonResourceURLs` grants.
 
-    The path needn't be one that the API server has.
+    The path needn't be one that the API server serves.
     """
     spec: Object = {
         "user": user.name,
@@ -65,7 +65,7 @@ async def may_reach(client: KubeClient, user: User, *, verb: str, path: str) -> 
 async def may_i(
     client: KubeClient, *, verb: str, group: str, resource: str, name: str, namespace: str | None = None
 ) -> bool:
-    """Whether this client itself may; every authenticated user may ask that."""
+    """Return True if this client itself may do `verb`; every authenticated user may ask that."""
     spec: Object = {"resourceAttributes": _attributes(verb, group, resource, name, namespace)}
     return await _ask(client, SELF_SUBJECT_ACCESS_REVIEWS, "SelfSubjectAccessReview", spec)
 

@@ -53,7 +53,7 @@ _SELF_SUBJECT_REVIEW: Final[Object] = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A piece of a list. `continue_token` is empty on the last; a watch may start at `resource_version`."""
+    """A page of a list. `continue_token` is empty on the last; a watch may start at `resource_version`."""
 
     items: Sequence[Object] = field(repr=False)
     resource_version: str
@@ -85,7 +85,7 @@ class KubeClient:
         connections: int = 64,
         user_agent: str,
     ) -> KubeClient:
-        """Load the credentials and make the pool; nothing is sent yet. `timeout` is for a call, in s."""
+        """Load the credentials and make the pool; send nothing. `timeout`: a call's seconds."""
         access = await source.load()
         return cls(
             ApiSession(source, access, timeout=timeout, connections=connections, user_agent=user_agent)
@@ -101,11 +101,11 @@ class KubeClient:
         await self._session.close()
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
-        """One object. Raises NotFound, Forbidden, ..."""
+        """Return one object. Raises NotFound, Forbidden, ..."""
         return await self._call("GET", resource.path(namespace, name))
 
     async def get_path(self, path: str) -> Object:
-        """Any JSON document of the server, such as `/version`."""
+        """Return any JSON document of the server, such as `/version`."""
         return await self._call("GET", path)
 
     async def list_page(
@@ -118,9 +118,9 @@ class KubeClient:
         field_selector: str | None = None,
         label_selector: str | None = None,
     ) -> Page:
-        """A page of at most `limit` objects (0: all), consistent across pages while their token is good.
+        """Return a page of at most `limit` objects (0: all), consistent while its token is good.
 
-        Raises Expired when `continue_token` is too old, BadRequest when the server doesn't know the selector.
+        Raises Expired if `continue_token` is too old, BadRequest if the server can't do the field selector.
         """
         query = _query(fieldSelector=field_selector, labelSelector=label_selector, limit=str(limit or ""))
         if continue_token:
@@ -154,7 +154,7 @@ class KubeClient:
         manager: str,
         dry_run: bool = False,
     ) -> Object:
-        """JSON merge patch of one object; a resourceVersion in it guards against lost updates (Conflict)."""
+        """Apply a JSON merge patch; a resourceVersion in it guards against lost updates (Conflict)."""
         query = {"fieldManager": manager, "fieldValidation": "Strict"} | _dry(dry_run)
         url = _url(resource.path(namespace, name), query)
         return await self._call("PATCH", url, body, content_type="application/merge-patch+json")
@@ -162,7 +162,7 @@ class KubeClient:
     async def apply(
         self, resource: Resource, body: Object, *, manager: str, dry_run: bool = False, force: bool = False
     ) -> Object:
-        """Server-side apply of the whole object; fields that somebody else set otherwise raise Conflict.
+        """Apply the whole object on the server; fields that another manager set otherwise raise Conflict.
 
         `force` takes such fields over instead.
         """
@@ -181,8 +181,10 @@ class KubeClient:
         uid: str | None = None,
         version: str | None = None,
     ) -> None:
-        """Delete one object; with `uid` only if it is still that one, with `version` only unchanged (else
-        Conflict)."""
+        """Delete one object.
+
+        With `uid` only if it is still that one, with `version` only if it is unchanged; else raises Conflict.
+        """
         wanted = _query(uid=uid, resourceVersion=version)
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": wanted} if wanted else None
         await self._call("DELETE", resource.path(namespace, name), body)
@@ -196,7 +198,7 @@ class KubeClient:
     async def request_token(
         self, namespace: str, service_account: str, audiences: Sequence[str], seconds: int = 600
     ) -> ServiceAccountToken:
-        """A token for a ServiceAccount (TokenRequest; the API server takes no less than 600 seconds)."""
+        """Return a token for a ServiceAccount (TokenRequest), for 600 seconds or more."""
         body: Object = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
@@ -209,9 +211,9 @@ class KubeClient:
         return ServiceAccountToken(status["token"], str(status.get("expirationTimestamp", "")))
 
     async def takes_token(self, token: str) -> bool:
-        """Return True if this API server takes `token` for somebody's, and so would let its bearer in.
+        """Return True if the API server accepts `token`, and would let its bearer in.
 
-        The token is the only credential that is sent. Raises KubeError where the server doesn't say.
+        The token is the only credential that is sent. Raises KubeError if the server doesn't say.
         Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
         """
         body = orjson.dumps(_SELF_SUBJECT_REVIEW)
@@ -233,15 +235,15 @@ class KubeClient:
         timeout_seconds: int = 300,
         read_timeout: float = 90.0,
     ) -> AsyncGenerator[tuple[str, Object], None]:
-        """Events after `resource_version` as (type, object), with bookmarks, until the server ends the watch.
+        """Yield events after `resource_version` as (type, object), bookmarks too, until the watch ends.
 
         None begins with an ADDED event for each object there is, up to a bookmark with the annotation
         `INITIAL_END` (a streaming list; Kubernetes 1.34, or the feature gate WatchList). A server that
         can't do that raises Invalid.
 
-        `timeout_seconds` is what the server is asked for. Silence of `read_timeout` seconds raises
-        Unavailable: the server sends a bookmark about once a minute, so the connection is dead. An ERROR
-        event raises its `KubeError` (Expired for 410). Close it (`contextlib.aclosing`) when leaving early.
+        `timeout_seconds` is how long the server is asked to keep the watch. Silence of `read_timeout` seconds
+        raises Unavailable: the server sends a bookmark about once a minute, so the connection is dead. An
+        ERROR event raises its `KubeError` (Expired for 410). Close it (`contextlib.aclosing`) if left early.
         """
         query = _query(fieldSelector=field_selector, labelSelector=label_selector)
         query |= {
@@ -288,7 +290,7 @@ class KubeClient:
         bound: int,
         content_type: str = JSON,
     ) -> tuple[Object, int]:
-        """The answer, and its bytes."""
+        """Return the answer and its size in bytes."""
         data = orjson.dumps(body) if body is not None else None
         async with self._session.response(method, url, data, self._session.timeout, content_type) as response:
             content = await read_body(response, bound)

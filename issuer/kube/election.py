@@ -1,4 +1,4 @@
-"""Leadership among replicas: one leads, by a Lease, and the next takes over when it ends."""
+"""Leader election among replicas: one leads, by a Lease, and the next takes over when it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Callback = Callable[[], Awaitable[None]]
 
 
 class LeaderElector:
-    """Competes for a Lease, renews it while it leads, and gives it up in the end."""
+    """Competes for a Lease, renews it while it leads, and releases it at the end."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -29,11 +29,11 @@ class LeaderElector:
 
     @property
     def is_leader(self) -> bool:
-        """Whether this process leads for certain at this moment. Ask just before each write."""
+        """Return True if this process certainly leads at this moment. Ask just before each write."""
         return self.lease.is_leader
 
     def time_left(self) -> float:
-        """Seconds for which `is_leader` stays true without another renewal; 0 when not leading."""
+        """Return the seconds for which `is_leader` stays true without another renewal; 0 if not leading."""
         return self.lease.time_left()
 
     async def run(self, on_started: Callback, on_stopped: Callback) -> None:
@@ -41,7 +41,7 @@ class LeaderElector:
 
         `on_started` runs as a task beside the renewals, as long as leadership lasts, and may return early.
         When leadership ends it is cancelled and `on_stopped` awaited; then the process competes again. An
-        exception of `on_started` gives the lease up and is raised here.
+        exception of `on_started` releases the lease and is raised here.
         """
         self._running = True
         try:
@@ -57,7 +57,7 @@ class LeaderElector:
             self._ended.set()
 
     async def release(self) -> None:
-        """Give leadership up so that another replica takes it at once, and make `run` return.
+        """Release leadership so that another replica takes it at once, and make `run` return.
 
         Call it when the work in flight has ended: the lease is renewed until then.
         """

@@ -1,4 +1,4 @@
-"""What the API server, or the way to it, can answer instead of an object.
+"""Failures of a call to the API server, as types: its own refusals, and those of the way to it.
 
 Translated once, in `issuer.kube.client`, from HTTP status and the `Status` object
 (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/). Messages are bounded and
@@ -103,7 +103,7 @@ _BY_STATUS: Final[dict[int, type[KubeError]]] = {
 def from_status(
     code: int, body: Mapping[str, Any] | None, *, what: str, retry_after: float | None = None
 ) -> KubeError:
-    """The error for HTTP status `code` with the server's `Status` object `body` (None if it sent none).
+    """Return the error for HTTP status `code` and the server's `Status` object `body`, if it sent one.
 
     `what` names the call ("GET /api/v1/..."); it is put before the server's message.
     """

@@ -1,7 +1,7 @@
-"""What people see in `kubectl describe` and `kubectl get events`, within a budget.
+"""Kubernetes Events, which `kubectl describe` shows, written within a budget.
 
 An event is a second write beside the one that matters, so there are few of them: repeats become a count on
-the first, what is over the budget is dropped and counted, and nothing here ever fails or slows its caller.
+the first, events over the budget are dropped and counted, and nothing here ever fails or slows its caller.
 Namespaces take turns, and when the queue is full the one with most in it loses its newest.
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ (events.k8s.io/v1)
 """
@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EventBudget:
-    """How much may be written: a burst, then so many a second; `queue` waiting at most.
+    """The most events that are written: a burst, then so many a second; `queue` waiting at most.
 
     A repeat within `forget_after` seconds of the last one is a count, which is written every `repeat_every`
     seconds.
@@ -56,7 +56,7 @@ class _Key(NamedTuple):
 
 @dataclass(slots=True)
 class _Series:
-    """One event and its repeats."""
+    """An event and the number of its repeats. Times are seconds on the recorder's clock."""
 
     key: _Key
     body: Object = field(repr=False)
@@ -68,7 +68,7 @@ class _Series:
 
 
 class _Backlog:
-    """Events to be written, namespaces by turns."""
+    """Events to be written; namespaces take turns."""
 
     def __init__(self) -> None:
         self._turns: OrderedDict[str, deque[_Series]] = OrderedDict()
@@ -78,12 +78,12 @@ class _Backlog:
         return self._size
 
     def add(self, series: _Series) -> None:
-        """Put one at the end of its namespace's."""
+        """Append an event to its namespace's."""
         self._turns.setdefault(series.body["metadata"]["namespace"], deque()).append(series)
         self._size += 1
 
     def next(self) -> _Series:
-        """The first of the namespace whose turn it is."""
+        """Return the oldest event of the namespace whose turn it is."""
         namespace, waiting = self._turns.popitem(last=False)
         series = waiting.popleft()
         if waiting:
@@ -92,7 +92,7 @@ class _Backlog:
         return series
 
     def make_room(self, namespace: str) -> _Series | None:
-        """Give up the newest of the namespace with most; None where that is ``namespace`` itself."""
+        """Drop and return the newest event of the namespace with most; None if that is `namespace` itself."""
         longest = max(self._turns, key=lambda one: len(self._turns[one]))
         if len(self._turns[longest]) <= len(self._turns.get(namespace, ())) + 1:
             return None
@@ -100,7 +100,7 @@ class _Backlog:
         return self._turns[longest].pop()
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop all events."""
         self._turns.clear()
         self._size = 0
 
@@ -108,7 +108,7 @@ class _Backlog:
 class EventRecorder:
     """Records events of `component` (a qualified name such as `example.com/controller`).
 
-    `warning` and `normal` only queue; `run` writes until cancelled; `flush` writes what is queued, for a
+    `warning` and `normal` only queue; `run` writes until cancelled; `flush` writes the queued ones, for a
     graceful stop.
     """
 
@@ -137,11 +137,14 @@ class EventRecorder:
         """Events that were never written: queue full, refused, or unfit."""
 
     def normal(self, obj: Object, reason: str, message: str, *, action: str = "Reconcile") -> None:
-        """Something happened as it should."""
+        """Record that something happened as it should."""
         self._record("Normal", obj, reason, message, action)
 
     def warning(self, obj: Object, reason: str, message: str, *, action: str = "Reconcile") -> None:
-        """Something needs attention. `reason` and `action` are CamelCase; `message` must hold no secret."""
+        """Record that something needs attention.
+
+        `reason` and `action` are CamelCase; `message` must hold no secret.
+        """
         self._record("Warning", obj, reason, message, action)
 
     async def run(self) -> None:
@@ -155,7 +158,7 @@ class EventRecorder:
             await self._write_next()
 
     async def flush(self, timeout: float = 5.0) -> None:
-        """Write what is queued, at most a burst of it and for `timeout` seconds; the rest is dropped."""
+        """Write the queued events, at most a burst, for at most `timeout` seconds; drop the rest."""
         try:
             async with asyncio.timeout(timeout):
                 for _ in range(self._budget.burst):
@@ -197,7 +200,7 @@ class EventRecorder:
             self._waiting.set()
 
     def _room_for(self, namespace: str) -> bool:
-        """Whether one of that namespace may be queued; where the queue is full, it or another is dropped."""
+        """Return True if an event of that namespace may be queued; if the queue is full, drop one."""
         if len(self._queue) < self._budget.queue:
             return True
         self.dropped += 1
@@ -284,7 +287,7 @@ class EventRecorder:
 
 
 def _home(obj: Object) -> str:
-    """The namespace an event lives in; those of cluster-scoped objects must be in `default`."""
+    """Return the namespace an event lives in; events of cluster-scoped objects must be in `default`."""
     return obj["metadata"].get("namespace") or "default"
 
 

@@ -1,4 +1,4 @@
-"""Asking the API server whose token it is: TokenReview.
+"""Users, and TokenReview: the API server's word on whose a token is.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/
 """
@@ -26,7 +26,7 @@ class User:
 
 
 async def review_token(client: KubeClient, token: str) -> User | None:
-    """Whose token it is, for the API server's own audience; None when nobody's. Raises KubeError."""
+    """Return the user of a token for the API server's audience; None if nobody's. Raises KubeError."""
     body: Object = {
         "apiVersion": TOKEN_REVIEWS.api_version,
         "kind": "TokenReview",

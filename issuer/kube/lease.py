@@ -1,9 +1,9 @@
-"""A Lease among replicas: one holds it, and knows when it can no longer be sure that it does.
+"""A Lease among replicas, held by one that knows when it can no longer be sure of it.
 
 The protocol is client-go's leader election (k8s.io/client-go/tools/leaderelection): a record is believed for
 its duration after it was *seen to change here*, so clocks of different machines are never compared. Beyond
-it: `is_leader` is a question to the clock, not a flag, so a process that was frozen and thawed finds it false
-before any timer has run.
+that, holding it is a question to the clock, not a flag, so a process that was frozen and thawed finds the
+Lease lost before any timer has run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 
 def steady_clock() -> float:
-    """Seconds that only grow and, where the system can tell, go on while it is suspended (CLOCK_BOOTTIME)."""
+    """Return seconds that only grow and, if the system has CLOCK_BOOTTIME, go on while it is suspended."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     return time.clock_gettime(boottime) if boottime is not None else time.monotonic()
 
@@ -40,8 +40,7 @@ def steady_clock() -> float:
 class LeaseTimes:
     """Seconds: a Lease lasts `duration` after its last renewal, which is tried every `retry`.
 
-    A holder that had no success for `renew` has stopped being one, `duration - renew` before anybody else
-    can start.
+    A holder without a success for `renew` has stopped being one, `duration - renew` before another can start.
     """
 
     duration: float = 15
@@ -59,25 +58,24 @@ class LeaseTimes:
 
     @classmethod
     def outlasting(cls, seconds: float) -> Self:
-        """Times with which a call of that many seconds, begun under a Lease renewed as planned, ends under
-        it."""
+        """Return times under which a call of that many seconds, begun right after a renewal, still ends."""
         renew = seconds + cls.MARGIN
         return cls(renew + cls.GAP, renew)
 
     @classmethod
     def lasting(cls, duration: float) -> Self:
-        """Times of a Lease that lasts so long."""
+        """Return the times of a Lease of that duration, in seconds."""
         return cls(duration, duration - cls.GAP)
 
     @property
     def call(self) -> float:
-        """How long one attempt may take: two fit before the deadline, so one lost answer costs nothing."""
+        """The seconds one attempt may take: two fit before the deadline, so a lost answer costs nothing."""
         return min(self.renew / 2, _LONGEST_CALL)
 
 
 @dataclass(slots=True)
 class Observation:
-    """Who held a Lease when it was last seen to change here, and since when (on the steady clock)."""
+    """The holder of a Lease, and since when it is known (on the steady clock, by changes seen here)."""
 
     holder: str = ""
     renewed: object = None
@@ -85,7 +83,7 @@ class Observation:
     at: float = 0.0
 
     def note(self, lease: Object, now: float) -> None:
-        """The Lease as it was read or written at that moment."""
+        """Take in the Lease as it was read or written at `now`."""
         spec = lease.get("spec") or {}
         seen = (str(spec.get("holderIdentity") or ""), spec.get("renewTime"))
         seconds = spec.get("leaseDurationSeconds")
@@ -94,7 +92,7 @@ class Observation:
             (self.holder, self.renewed), self.at = seen, now
 
     def ended(self, now: float) -> bool:
-        """Whether nobody holds it: it was released, or not renewed for its duration while we looked."""
+        """Return True if nobody holds it: released, or seen for its duration without a renewal."""
         return not self.holder or now - self.at > self.lasts
 
 
@@ -102,7 +100,7 @@ class Lease:
     """The Lease `namespace`/`name`, to be held by `identity`, which must be unique for each process.
 
     `labels` are put on it with every write, and `annotate` makes its annotations from those it has. With
-    `create` False only a Lease that is there is taken. `observation` may be one that others feed, too.
+    `create` False only a Lease that exists is taken. `observation` may be one that others feed, too.
     """
 
     def __init__(
@@ -140,7 +138,7 @@ class Lease:
 
     @property
     def holder(self) -> str:
-        """The identity last seen in it; empty when none."""
+        """The holder's identity as last seen; "" if it has none."""
         return self.seen.holder
 
     def time_left(self) -> float:
@@ -148,11 +146,11 @@ class Lease:
         return max(0.0, self._until - self._clock())
 
     def let_go(self) -> None:
-        """Not to be held any longer, whatever the record says; it runs out unless it is released."""
+        """Stop holding it, whatever the record says; it runs out unless it is released."""
         self._until = 0.0
 
     async def attempt(self) -> bool:
-        """One attempt to get or renew it; whether it was written. Errors are logged, not raised."""
+        """Try once to acquire or renew it; return True if that was written. Errors are logged, not raised."""
         try:
             async with asyncio.timeout(self.times.call):
                 return await self._acquire_or_renew()
@@ -171,7 +169,7 @@ class Lease:
         return False
 
     async def release(self, annotations: Mapping[str, str] | None = None) -> bool:
-        """Give it up, so that another replica takes it at once; whether that was written.
+        """Release it so that another replica takes it at once; return True if that was written.
 
         `annotations` are left on it. Call it when the work under it has ended.
         """
@@ -193,7 +191,7 @@ class Lease:
         return True
 
     async def _reread(self) -> bool:
-        """After a conflict: find out at once whether another holds it, or it was our own lost answer."""
+        """Find out after a conflict whether another holds it, or the writer was this process itself."""
         with suppress(KubeError, TimeoutError):
             async with asyncio.timeout(self.times.call):
                 return await self._acquire_or_renew()

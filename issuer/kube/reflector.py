@@ -57,31 +57,31 @@ _log = structlog.get_logger(__name__)
 
 
 class Handler(Protocol):
-    """Who is kept in step. Methods are called from the event loop and must be quick; they do not await."""
+    """The receiver of a resource's objects. Its methods run on the event loop: quick, and not async."""
 
     def begin(self) -> None:
-        """A full list starts. It replaces all that was known; one that was begun and not ended is void."""
+        """Begin a full list, which replaces all that was known; voids a list that was begun and not ended."""
 
     def add(self, obj: Object) -> None:
-        """An object of the list."""
+        """Take an object of the list."""
 
     def end(self) -> None:
-        """The list is complete: what was known before and was not added since `begin` is gone."""
+        """End the list: objects known before and not added since `begin` are gone."""
 
     def upsert(self, obj: Object) -> None:
-        """An object was created or changed."""
+        """Take an object that was created or changed."""
 
     def remove(self, obj: Object) -> None:
-        """An object is gone (its last state), or is no longer kept; it may be one that was never seen."""
+        """Drop an object that is gone (its last state), or that is no longer kept; perhaps never seen."""
 
 
 class Reflector:
-    """Runs one list-and-watch. `keep` is asked for each object, whatever the server filters.
+    """Runs one list-and-watch. `keep` filters each object, whatever the server filters.
 
     `streamed` asks for a streaming list; a server that has none is asked for pages. An `optional` resource
-    may be withheld from us: that is no fault, told once, and asked for again.
+    may be forbidden or unknown: that is no fault, is logged once, and asked for again.
 
-    Objects come without `metadata.managedFields`, which nobody here reads; a PUT without them leaves them as
+    Objects come without `metadata.managedFields`, which no handler reads; a PUT without them leaves them as
     they are.
     """
 
@@ -134,17 +134,17 @@ class Reflector:
 
     @property
     def resource_version(self) -> str:
-        """Where the next watch resumes; empty when a list comes first."""
+        """The version at which the next watch resumes; "" if a list comes first."""
         return self._version
 
     @property
     def server_side_filter(self) -> bool:
-        """Whether the server does the filtering, as far as is known."""
+        """True if the server filters by the field selector, as far as is known."""
         return self._field_selector is not None and not self._selector_refused
 
     @property
     def current(self) -> bool:
-        """Whether what was handed on is kept up to date, as far as is known."""
+        """True if the handler's objects are kept up to date, as far as is known."""
         return self.synced.is_set() and not self._refused
 
     async def run(self) -> None:
@@ -202,7 +202,7 @@ class Reflector:
         await self._pause(error.retry_after)
 
     async def _not_ours(self, error: KubeError) -> None:
-        """An administrator's choice, which may change."""
+        """Leave a resource alone that RBAC withholds or the server lacks; ask again later."""
         self._refused = True
         if not self._withheld:
             self._withheld = True
@@ -225,9 +225,9 @@ class Reflector:
         self.synced.set()
 
     async def _list_streamed(self) -> str | None:
-        """Hand on a list as a stream of its objects, each parsed alone; the version it is of.
+        """Hand on a list as a stream of objects, each parsed alone; return its resourceVersion.
 
-        None where the server has no such list. Changes made meanwhile may come before its end.
+        None if the server has no streaming lists. Changes made meanwhile may come before its end.
         """
         self._handler.begin()
         try:
@@ -287,7 +287,7 @@ class Reflector:
         return version
 
     def _next_limit(self, limit: int, size: int) -> int:
-        """How many objects to ask for after a page of `size` bytes."""
+        """Return the number of objects to ask for after a page of `size` bytes."""
         if size > _LARGE_PAGE:
             return max(1, limit // 2)
         return min(self._page_size, limit * 2) if size < _SMALL_PAGE else limit
@@ -305,7 +305,7 @@ class Reflector:
         return page
 
     async def _watch(self) -> bool:
-        """One watch, to its end; whether it brought anything."""
+        """Watch once, to the watch's end; return True if it brought anything."""
         brought = False
         async with aclosing(self._events(self._version)) as events:
             async for kind, obj in events:

@@ -25,13 +25,13 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """What objects of this resource carry as `apiVersion`."""
+        """The `apiVersion` of this resource's objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(
         self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
     ) -> str:
-        """The URL path of the collection, of one object, or of its subresource; escaped.
+        """Return the URL path of the collection, of one object, or of its subresource; escaped.
 
         Names often come from what users wrote, so one that would change the path (empty, `..`, with a slash)
         raises `Invalid`, as does an object of a namespaced resource without a namespace.

@@ -1,4 +1,4 @@
-"""The connections to an API server: credentials that are loaded again as they age, and errors translated."""
+"""Connections to an API server: credentials that are loaded again as they age, and errors translated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ApiSession:
-    """One pool of connections to one API server, and the credentials that go with each call."""
+    """A pool of connections to one API server, and the credentials of each call."""
 
     def __init__(
         self, source: AccessSource, access: Access, *, timeout: float, connections: int, user_agent: str
@@ -57,9 +57,9 @@ class ApiSession:
         await self._session.close()
 
     async def refusal_of(self, token: str, method: str, url: str, data: bytes) -> KubeError | None:
-        """Send one call with `token` as the only credential; return what it is refused with, or None.
+        """Send one call with `token` as the only credential; return the refusal, or None.
 
-        Raises Unavailable where there is no answer.
+        Raises Unavailable if there is no answer.
         """
         access = await self._current()
         bearer = replace(access, authorization=f"Bearer {token}", tls=access.anonymous_tls)
@@ -81,7 +81,7 @@ class ApiSession:
         limits: aiohttp.ClientTimeout,
         content_type: str = JSON,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A 2xx answer, or a KubeError. Errors of the connection while it is read are translated here too."""
+        """Send a call and yield its 2xx answer. Raises KubeError, also for errors while it is read."""
         try:
             response = await self._send(method, url, data, limits, content_type)
             try:
@@ -137,7 +137,7 @@ class ApiSession:
         )
 
     async def _current(self) -> Access:
-        """The access, loaded again when it is due. While that fails the old one is used: it may be good."""
+        """Return the access, loaded again when due; if that fails, the old one, which may be good still."""
         access = self._access
         if access.good_for is None or time.monotonic() - self._loaded < access.good_for:
             return access
@@ -151,7 +151,7 @@ class ApiSession:
         return self._access
 
     async def _renewed(self, refused: Access) -> Access:
-        """The access to try after `refused` got a 401; `refused` itself when nothing better is there."""
+        """Return the access to try after `refused` got a 401; `refused` itself if nothing better is found."""
         async with self._loading:
             if self._access is not refused or time.monotonic() - self._last_refusal < _RELOAD_GAP:
                 return self._access

@@ -1,4 +1,4 @@
-"""Bytes of the API server's answers, read within bounds; and the errors of getting them, translated."""
+"""Reads the API server's answers within bounds, and translates the errors of getting them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_event(line: bytes, what: str) -> tuple[str, Object]:
 
 
 async def lines(stream: aiohttp.StreamReader, bound: int) -> AsyncIterator[bytes | None]:
-    """The stream's lines, whatever its pieces; None for each line over `bound` bytes, which is not kept."""
+    """Yield the stream's lines, however it is cut into pieces; None for a line over `bound` bytes."""
     rest, skipping = bytearray(), False
     async for piece in stream.iter_any():
         first, *others = piece.split(b"\n")
@@ -49,7 +49,7 @@ async def lines(stream: aiohttp.StreamReader, bound: int) -> AsyncIterator[bytes
 
 
 async def read_body(response: aiohttp.ClientResponse, bound: int) -> bytes | None:
-    """The body, or None when it is larger than `bound`; what is left then closes the connection."""
+    """Return the body, or None if it is larger than `bound` bytes; then the connection is closed."""
     length = response.content_length
     if length is not None:
         if length <= bound:
@@ -96,7 +96,7 @@ def unreachable(what: str, error: Exception) -> Unavailable:
 
 
 def keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket whose kernel notices a dead peer in 30 s: a watch may rightly be silent for longer."""
+    """Make a socket whose kernel notices a dead peer in 30 s: a watch may rightly be silent for longer."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family=family, type=kind, proto=protocol)
     made.setblocking(False)

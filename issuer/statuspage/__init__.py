@@ -1,11 +1,16 @@
 """The status page: what the controller knows of its work, for people, read-only.
 
-- ``model``: what is shown, as plain data, and ``Source``, who fills it in.
-- ``recent``: the last answers, and how many came each second.
-- ``snapshot``: one look at the source, in slices, for all who watch.
-- ``html``, ``drawing``, ``sections``, ``page``: the same as HTML; pure.
-- ``live``: a snapshot a second while somebody watches, and only what changed for each of them.
-- ``door``, ``sessions``: who may look. ``server``: HTTP around it, ``listener``: what strangers reach of it.
+Contract: the page is told what to show through `model.Source`, an adapter of which stands in the controller.
+Nothing here decides, signs or writes anything, and no secret comes in (import-linter contracts prove what is
+not imported). Everything that makes HTML is pure.
 
-Nothing here decides or writes anything, and no secret comes in. ``controller`` stands above it.
+Modules, from the bottom up:
+
+- `model`: the facts that are shown, as plain data, and the `Source` that supplies them.
+- `recent`: the last finished requests, and certificates per second; the controller feeds it.
+- `snapshot`: the facts of one moment, read in slices, with each list of requests that a viewer asked for.
+- `html`, `drawing`, `tables`, `verdict`, `sections`, `requests`, `page`: a snapshot as HTML; pure.
+- `web`: HTTP around it: TLS, authentication, and live updates shared by all viewers.
+
+Mock `Source` in tests (`tests/unit/statuspage/facts.py`); the server itself runs for real, on loopback.
 """

@@ -1,4 +1,4 @@
-"""The page's pictures as SVG, without style attributes: the Content-Security-Policy forbids them."""
+"""Pictures as SVG, without style attributes: the Content-Security-Policy forbids them. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HIGH = 100.0
 
 
 def svg(label: str, width: float, height: float, *parts: Html | None, class_: str) -> Html:
-    """A picture that fills its box, whose label says what it shows."""
+    """Return a picture that fills its box, with a label for those who don't see it."""
     return tag(
         "svg",
         *parts,
@@ -29,7 +29,7 @@ def svg(label: str, width: float, height: float, *parts: Html | None, class_: st
 
 
 def sparkline(values: Sequence[int], label: str) -> Html:
-    """A line of numbers over time, with the area below it."""
+    """Draw numbers over time as a line, with the area below it."""
     height, top = 24.0, max(max(values, default=0), 1)
     right = max(len(values) - 1, 1)
     points = " ".join(f"{x},{height - 1 - value / top * (height - 3):.1f}" for x, value in enumerate(values))
@@ -44,7 +44,7 @@ def sparkline(values: Sequence[int], label: str) -> Html:
 
 
 def bar(share: float, level: str, label: str) -> Html:
-    """How much is left of something, from 0 to 1."""
+    """Draw the part that is left of something, from 0 to 1."""
     width = round(min(max(share, 0.0), 1.0) * 100, 1)
     return svg(
         label,
@@ -57,7 +57,7 @@ def bar(share: float, level: str, label: str) -> Html:
 
 
 def canary_strip(runs: Sequence[PageCanaryRun]) -> Html:
-    """The last runs, the newest at the right; one that broke stands taller."""
+    """Draw the last runs of a canary, the newest at the right; failed ones are taller."""
     shown = runs[-RUNS:]
     well = sum(one.well for one in shown)
     marks = [_run(index + RUNS - len(shown), one) for index, one in enumerate(shown)]
@@ -79,7 +79,7 @@ def _run(place: int, one: PageCanaryRun) -> Html:
 
 
 def timeline(expiring: Expiring, now: datetime) -> Html:
-    """Certificates by when they end; those whose renewal is overdue stand below, darker and outlined."""
+    """Draw certificates by when they end; those with an overdue renewal stand below, darker and outlined."""
     steps = len(expiring.on_time)
     both = [one + two for one, two in zip(expiring.on_time, expiring.late, strict=True)]
     scale = (_HIGH - 4) / max(1, *both)
@@ -122,7 +122,7 @@ def _column(index: int, top: float, height: float, kind: str) -> Html:
 
 
 def days(expiring: Expiring) -> Html:
-    """The days below the timeline, as text, so that it stays readable however narrow the picture is."""
+    """Return the days below the timeline as text, so that it is readable however narrow the picture is."""
     some = [expiring.begins + timedelta(days=number) for number in range(_days(expiring))]
     return tag(
         "ol",
@@ -141,7 +141,7 @@ def _hours(expiring: Expiring) -> str:
 
 
 def dot(level: str) -> Html:
-    """A small mark whose shape, not its colour alone, tells the level."""
+    """Draw a small mark whose shape, not its colour alone, shows the level."""
     shapes = {
         "warn": tag("path", d="M5 0.6 9.6 9.2H0.4Z"),
         "bad": tag("rect", x=1, y=1, width=8, height=8),

@@ -1,4 +1,4 @@
-"""HTML that can't be forgotten to escape: text is escaped unless it was made here."""
+"""HTML that can't be forgotten to escape: text is escaped unless it was made here. Pure."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Part = str | Html | None
 
 
 def tag(name: str, /, *parts: Part, **attributes: str | int | float | bool | None) -> Html:
-    """An element. ``class_`` is ``class``, underscores are dashes; None and False attributes are left out."""
+    """Return an element. `class_` is `class`, underscores are dashes; None and False mean no attribute."""
     head = f"<{name}{''.join(_attribute(key, value) for key, value in attributes.items())}>"
     return Html(head) if name in _VOID else Html(f"{head}{join(*parts)}</{name}>")
 
 
 def join(*parts: Part) -> Html:
-    """Parts one after the other."""
+    """Return the parts one after the other."""
     return Html("".join(one if isinstance(one, Html) else text(one) for one in parts if one is not None))
 
 
 def text(value: str) -> Html:
-    """Escaped, and without what looks like a credential: messages quote what others wrote."""
+    """Escape a text and redact what looks like a credential, as messages quote what others wrote."""
     return Html(escape(redact(value)))
 
 
@@ -44,7 +44,7 @@ def _attribute(name: str, value: str | int | float | bool | None) -> str:
 
 
 def moment(at: datetime | None, now: datetime) -> Html:
-    """A time in UTC, with its date where that isn't today's; the script adds how long ago it is."""
+    """Return a time in UTC, with its date unless that is today's; the script adds how long ago it is."""
     if at is None:
         return text("unknown")
     at = at.astimezone(UTC)
@@ -53,7 +53,7 @@ def moment(at: datetime | None, now: datetime) -> Html:
 
 
 def span(length: timedelta) -> str:
-    """A length of time in one unit, rounded down, so that it seldom changes."""
+    """Return a length of time in one unit, rounded down, so that it seldom changes."""
     seconds = max(0, int(length.total_seconds()))
     days = seconds // 86400
     if days >= 2 * 365:
@@ -66,5 +66,5 @@ def span(length: timedelta) -> str:
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """A number with its noun: 1,204 requests."""
+    """Return a number with its noun: 1,204 requests."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""What the page shows, as plain data. Whoever knows it fills it in; nothing here asks anybody."""
+"""The facts that the page shows, as plain data, and the protocol of their source. No I/O."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEEPEST: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class FinishedRequest:
-    """A request that was answered; ``seconds`` is the time from its creation."""
+    """A request with its final outcome; `seconds` is the time from its creation."""
 
     at: datetime
     request: str
@@ -34,7 +34,7 @@ class FinishedRequest:
 
 
 class OpenRequest(NamedTuple):
-    """A request without an answer; ``reason`` is what it was told, empty when nothing yet."""
+    """A request without an outcome; `reason` is its last status message, "" before the first."""
 
     request: str
     issuer: str
@@ -45,7 +45,7 @@ class OpenRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PageCanaryRun:
-    """One run of an issuer's canary; ``stage`` is what broke, empty when all went well."""
+    """One run of an issuer's canary; `stage` is the one that failed, "" for a success."""
 
     at: datetime
     stage: str
@@ -54,13 +54,13 @@ class PageCanaryRun:
 
     @property
     def well(self) -> bool:
-        """Whether it went through."""
+        """True for a success."""
         return not self.stage
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An issuer as its last check left it; ``ready`` is None before the first. ``server``: host, port."""
+    """An issuer as its last check left it; `ready` is None before the first. `server` is host:port."""
 
     kind: str
     namespace: str
@@ -78,15 +78,18 @@ class Issuer:
 
     @property
     def key(self) -> str:
-        """As requests and logs name it."""
+        """The issuer's kind, namespace and name, as requests and logs name it."""
         where = f"{self.namespace}/" if self.namespace else ""
         return f"{self.kind} {where}{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkFigures:
-    """What there is to do and how it goes. ``oldest`` is in seconds; ``per_second`` has the certificates of
-    each of the last 60 whole seconds, the newest last; ``since_start`` counts answers by outcome."""
+    """The amount of work, and its pace.
+
+    `oldest` is the longest wait in seconds; `per_second` has the certificates of each of the last 60 whole
+    seconds, the newest last; `since_start` counts finished requests by outcome.
+    """
 
     open: int = 0
     in_line: int = 0
@@ -104,7 +107,7 @@ Role = Literal["alone", "leads", "shares", "stands by"]
 
 @dataclass(frozen=True, slots=True)
 class PageReplica:
-    """This process among others. ``late`` names what has not been listed yet."""
+    """This process among others. `late` names the resources that have not been listed yet."""
 
     version: str
     identity: str
@@ -117,7 +120,7 @@ class PageReplica:
 
 
 class EndingCertificate(NamedTuple):
-    """A certificate in use; ``late`` when its renewal is due and has not happened."""
+    """A certificate in use; `late` if its renewal is due and has not happened."""
 
     ends: datetime
     name: str
@@ -128,9 +131,10 @@ class EndingCertificate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Expiring:
-    """What ends in the next days: ``on_time`` and ``late`` count certificates in steps from ``begins`` on.
+    """Certificates that end in the next days.
 
-    ``soonest`` are the first to end, ``ended`` counts those that have, ``total`` all.
+    `on_time` and `late` count them in steps from `begins` on, by whether their renewal is overdue. `soonest`
+    are the first to end, `ended` counts those that have, `total` all.
     """
 
     begins: datetime
@@ -145,7 +149,7 @@ class Expiring:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which requests somebody wants to see."""
+    """A list of requests that a viewer asks for: by state, search text and page (from 1)."""
 
     state: State = "waiting"
     text: str = ""
@@ -153,7 +157,7 @@ class Query:
 
     @classmethod
     def of(cls, values: Mapping[str, str]) -> Query:
-        """From a URL's query; what can't be read is left out."""
+        """Read a URL's query; values that can't be read are left out."""
         state: State = next((one for one in STATES if one == values.get("state")), "waiting")
         number = values.get("page", "")
         page = int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else 1
@@ -161,7 +165,7 @@ class Query:
         return cls(state, text, min(max(page, 1), _DEEPEST))
 
     def matches(self, *texts: str) -> bool:
-        """Whether every word of the search stands in one of the texts."""
+        """Return True if every word of the search is in one of the texts, whatever its case."""
         if not self.text:
             return True
         hay = "\n".join(texts).casefold()
@@ -169,32 +173,32 @@ class Query:
 
 
 class Source(Protocol):
-    """Whoever knows the facts. Every call is quick, whatever there is: long things come in slices."""
+    """The supplier of all facts. Every call is quick, however much there is: long things come in slices."""
 
     def replica(self) -> PageReplica:
-        """This process."""
+        """Return this process among others."""
         ...
 
     def work(self) -> WorkFigures:
-        """The numbers."""
+        """Return the amount and pace of work."""
         ...
 
     def issuers(self) -> Sequence[Issuer]:
-        """Every issuer."""
+        """Return every issuer."""
         ...
 
     def slices(self) -> Iterator[Sequence[OpenRequest]]:
-        """Every open request once, some hundreds at a time; others work between two slices."""
+        """Yield every open request once, some hundreds at a time, so that callers can pause between."""
         ...
 
     def created(self, request: str) -> datetime | None:
-        """When an open request was made."""
+        """Return an open request's creation time."""
         ...
 
     def answers(self, outcome: Outcome) -> Sequence[FinishedRequest]:
-        """The last answers, the newest first."""
+        """Return the last finished requests of that outcome, the newest first."""
         ...
 
     async def expiring(self, now: datetime) -> Expiring | None:
-        """What ends in the next days; None where certificates aren't watched."""
+        """Return the certificates that end in the next days; None if certificates aren't watched."""
         ...

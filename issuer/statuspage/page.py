@@ -1,4 +1,4 @@
-"""The whole document around the parts, complete without a script; and the form that takes a token. Pure."""
+"""The whole document around the parts, complete without a script; and the login form. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TITLE: Final = "vault-issuer: status"
 
 
 def document(parts: Sections, query: Query, at: datetime, user: str | None) -> Html:
-    """The page; ``user`` is who logged in, None where nobody has to."""
+    """Return the page; `user` is who logged in, None if there is no login."""
     return _html(
         tag("a", "Skip to what there is", href="#main", class_="skip"),
         tag("header", _brand(), _controls(at, user), class_="top"),
@@ -40,7 +40,7 @@ def document(parts: Sections, query: Query, at: datetime, user: str | None) -> H
 
 
 def login(problem: str = "") -> Html:
-    """The form that takes a token."""
+    """Return the form that takes a token."""
     told = tag("p", problem, role="alert", class_="problem") if problem else None
     return _html(
         tag("header", _brand(), class_="top"),

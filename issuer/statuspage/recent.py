@@ -1,4 +1,4 @@
-"""The last answers of each outcome, and how many certificates came each second of the last minute."""
+"""The last finished requests of each outcome, and certificates per second of the last minute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST: Final = 512  # characters of a message
 
 
 class Recent:
-    """Fed with every answer of this process; bounded, whatever comes."""
+    """Collects finished requests; bounded, however many come."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -33,7 +33,7 @@ class Recent:
         """Answers by outcome since the start."""
 
     def add(self, answer: FinishedRequest) -> None:
-        """A request was answered."""
+        """Take a finished request."""
         self._last[answer.outcome].append(answer)
         self.totals[answer.outcome] += 1
         if answer.outcome == "issued":
@@ -41,11 +41,11 @@ class Recent:
             self._seconds[-1] += 1
 
     def last(self, outcome: Outcome) -> tuple[FinishedRequest, ...]:
-        """The last answers, the newest first."""
+        """Return the last requests of that outcome, the newest first."""
         return tuple(reversed(self._last[outcome]))
 
     def per_second(self) -> tuple[int, ...]:
-        """Certificates of each of the last 60 whole seconds, the newest last."""
+        """Return the certificates of each of the last 60 whole seconds, the newest last."""
         self._turn()
         return tuple(self._seconds[:-1])
 
@@ -58,5 +58,5 @@ class Recent:
 
 
 def shortened(message: str) -> str:
-    """A message as it is kept."""
+    """Cut a message to the length that is kept."""
     return clip(message, _LONGEST)

@@ -1,4 +1,4 @@
-"""The list of requests that somebody looks for, with its tabs and pages. Pure."""
+"""The list of requests that a viewer asks for, with its tabs and pages. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNTOLD: Final = "Not told yet: it waits for another approver, or for its next a
 
 
 def requests(snapshot: Snapshot, query: Query) -> Html:
-    """The requests that somebody looks for."""
+    """Return the section with the requests that the query finds."""
     if snapshot.replica.role == "stands by":
         return tag("div", tag("p", "The replica that leads has them.", class_="nothing"), id="requests")
     listed = snapshot.listed[query]
@@ -84,7 +84,7 @@ def _tab(state: State, number: int | None, query: Query) -> Html:
 
 
 def link(query: Query) -> str:
-    """The page's address for that list of requests."""
+    """Return the page's address for that list of requests."""
     values: dict[str, str | int] = {"state": query.state}
     if query.text:
         values["q"] = query.text
@@ -94,7 +94,7 @@ def link(query: Query) -> str:
 
 
 def _why(snapshot: Snapshot) -> Html | None:
-    """The reasons, where one and the same holds up several requests."""
+    """Return the reasons that hold up several requests each."""
     if not any(one.count > 1 for one in snapshot.why):
         return None
     reasons = [
@@ -125,7 +125,7 @@ def _request(one: Row, at: datetime, told_above: Set[str]) -> Html:
 
 
 def _brief(reason: str) -> str:
-    """Of a reason that stands above in full, what tells it from the others."""
+    """Shorten a reason that stands above in full to what tells it from the others."""
     head = reason.partition(": ")[0]
     return reason if head == reason else f"{head}…"
 

@@ -1,7 +1,6 @@
-"""The page's parts that are the same for everybody, each an element with an id: the browser replaces those
-that change. Pure.
+"""The sections that are the same for every viewer, each with an id: the browser replaces changed ones.
 
-The list of requests depends on what somebody looks for, and is made in ``requests``.
+The list of requests depends on a viewer's query, and is made in `requests`. Pure.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ MOST_ISSUERS: Final = 100
 
 
 def sections(snapshot: Snapshot) -> Sections:
-    """What everybody sees alike."""
+    """Build all sections at once."""
     steps = build_in_steps(snapshot)
     while True:
         try:
@@ -35,7 +34,7 @@ def sections(snapshot: Snapshot) -> Sections:
 
 
 def build_in_steps(snapshot: Snapshot) -> Generator[None, None, Sections]:
-    """The same, with a stop after each millisecond or so, where others may have their turn."""
+    """Build the sections, yielding about every millisecond so that other tasks can run."""
     if snapshot.replica.role == "stands by":
         empty = {name: tag("section", id=name, hidden=True) for name in ("now", "issuers", "expiring")}
         return {**empty, "verdict": verdict(snapshot), "about": about(snapshot.replica)}
@@ -50,7 +49,7 @@ def build_in_steps(snapshot: Snapshot) -> Generator[None, None, Sections]:
 
 
 def verdict(snapshot: Snapshot) -> Html:
-    """The sentence at the top. Its headline alone is read aloud when it changes."""
+    """Return the sentence at the top. Its headline alone is read aloud when it changes."""
     first, *others = notices(snapshot)
     more = tag("ul", *(_other(one.level, one.headline, one.detail) for one in others)) if others else None
     return tag(
@@ -72,7 +71,7 @@ def _other(level: str, headline: str, detail: str) -> Html:
 
 
 def now(snapshot: Snapshot) -> Html:
-    """The numbers of this moment."""
+    """Return the section of numbers at this moment."""
     work = snapshot.work
     last_minute = sum(work.per_second)
     since = work.since_start
@@ -138,7 +137,7 @@ def _replica_tile(replica: PageReplica) -> Html:
 
 
 def about(replica: PageReplica) -> Html:
-    """Whose page this is."""
+    """Return the line that names this process, its version and the leader."""
     leader = f" Leader: {replica.leader}." if replica.leader and replica.role != "leads" else ""
     return tag(
         "p", f"vault-issuer {replica.version} on {replica.identity}.{leader} All times are UTC.", id="about"
@@ -149,7 +148,7 @@ def about(replica: PageReplica) -> Html:
 
 
 def _issuers(snapshot: Snapshot) -> Generator[None, None, Html]:
-    """Every issuer, those in trouble first."""
+    """Build the table of issuers, those in trouble first, yielding before each row."""
     shown = snapshot.issuers[:MOST_ISSUERS]
     left = len(snapshot.issuers) - len(shown)
     rows = []
@@ -199,7 +198,7 @@ def _state(one: Issuer) -> Html:
 
 
 def _broken_canary(one: Issuer) -> Html | None:
-    """What broke it and what to do, where there is room to read it."""
+    """Return the failed stage and what to do about it, or None."""
     if not one.canary or one.canary[-1].well:
         return None
     last = one.canary[-1]
@@ -244,7 +243,7 @@ def _canary(one: Issuer, at: datetime) -> Html:
 
 
 def expiring(found: Expiring | None, at: datetime) -> Html:
-    """What ends in the next days, as a picture and as a table."""
+    """Return the section of certificates that end in the next days, as a picture and as a table."""
     title = tag("h2", "Certificates by when they end", id="expiring-title")
     if found is None:
         body = join(tag("p", "Certificates aren't watched by this process.", class_="nothing"))

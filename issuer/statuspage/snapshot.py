@@ -1,6 +1,6 @@
-"""One look at the source for all who watch: numbers, issuers, and each wanted list of requests.
+"""The facts of one moment, for all viewers: numbers, issuers, and each wanted list of requests.
 
-Open requests come in slices with a breath between two, so that 20,000 of them hold up nothing.
+Open requests come in slices with a pause between two, so that 20,000 of them block no other task.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REASONS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request of a list: ``at`` is when it was made, or answered."""
+    """One request of a list: `at` is when it was made, or finished."""
 
     request: str
     issuer: str
@@ -45,8 +45,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of what a query finds; ``total`` counts all pages. ``of`` is what there would be without the
-    search."""
+    """A page of a query's requests; `total` counts all pages, `of` the requests without the search."""
 
     rows: tuple[Row, ...]
     total: int
@@ -55,7 +54,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class WaitingReason:
-    """How many requests wait for one and the same reason."""
+    """The number of requests that wait for one and the same reason."""
 
     count: int
     issuer: str
@@ -64,7 +63,7 @@ class WaitingReason:
 
 @dataclass(slots=True)
 class Counts:
-    """Open requests counted: waiting and in line (or work), waiting by issuer, and by reason."""
+    """Open requests counted: waiting, in line (or in progress), waiting by issuer, and by reason."""
 
     waiting: int = 0
     line: int = 0
@@ -72,7 +71,7 @@ class Counts:
     by_reason: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, one: OpenRequest) -> None:
-        """Count one."""
+        """Count a request."""
         if one.where != "waiting":
             self.line += 1
             return
@@ -83,8 +82,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything at one moment; ``why`` are the most frequent reasons, ``other_reasons`` how many more there
-    are."""
+    """Everything the page shows, at one moment.
+
+    `why` are the most frequent reasons, `other_reasons` the number of further ones.
+    """
 
     at: datetime
     replica: PageReplica
@@ -100,7 +101,7 @@ class Snapshot:
 
 
 class _Finder:
-    """Collects the page of open requests that one query wants."""
+    """Collects the page of open requests that one query asks for."""
 
     def __init__(self, query: Query) -> None:
         self._query = query
@@ -119,7 +120,7 @@ class _Finder:
 
 
 async def take(source: Source, queries: Collection[Query], now: datetime) -> Snapshot:
-    """The facts at this moment, and what each query finds."""
+    """Take a snapshot of the source, with a list for each query."""
     counts, finders = await _scan(source, [one for one in queries if one.state in ("waiting", "line")])
     listed = {}
     for query, finder in finders.items():

@@ -1,5 +1,4 @@
-"""Tables. Roles are written out: a narrow screen lays cells out as blocks, and browsers then forget that it
-is a table. Pure."""
+"""Tables with explicit roles, as a narrow screen lays cells out as blocks, which hides the table. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ from issuer.statuspage.html import Html, Part, tag
 
 
 def table(caption: str, heads: tuple[str, ...], rows: list[Html], class_: str) -> Html:
-    """A table with a caption for those who don't see it."""
+    """Return a table with a caption for those who don't see it."""
     return tag(
         "table",
         tag("caption", caption, class_="unseen"),
@@ -23,7 +22,8 @@ def table(caption: str, heads: tuple[str, ...], rows: list[Html], class_: str) -
 
 
 def row(key: str, *cells: tuple[str, Part]) -> Html:
-    """A row of cells, each with its column's name; ``key`` tells rows apart when the browser renews them."""
+    """Return a row of cells, each with its column's name; `key` tells rows apart when the browser renews
+    them."""
     return tag(
         "tr",
         *(tag("td", tag("div", value), data_label=label, role="cell") for label, value in cells),

@@ -1,4 +1,4 @@
-"""What matters most, in a sentence: the first thing on the page, and often the only one read. Pure."""
+"""The most important facts, a sentence each: first on the page, and often all that is read. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _THEIRS = {
 
 
 class Notice(NamedTuple):
-    """One thing to know. ``headline`` has no number that changes all the time, as it is read aloud."""
+    """A fact that needs to be known. `headline` has no number that keeps changing, as it is read aloud."""
 
     level: Level
     headline: str
@@ -30,7 +30,7 @@ class Notice(NamedTuple):
 
 
 def notices(snapshot: Snapshot) -> list[Notice]:
-    """All there is to know, the worst first; never empty."""
+    """Return all notices, the worst first; never empty."""
     replica = snapshot.replica
     if replica.role == "stands by":
         return [_standing_by(replica.leader)]
@@ -131,5 +131,5 @@ def _names(issuers: Sequence[Issuer]) -> str:
 
 
 def ca_level(left: timedelta) -> Level:
-    """How good the time is that a CA has left."""
+    """Return how urgent a CA's remaining time is."""
     return "bad" if left < CA_BAD else "warn" if left < CA_WARN else "good"

@@ -1,9 +1,11 @@
-"""What the controller tells its operators: logs, metrics and health.
+"""Logs, metrics, traces and health of a process, for its operators.
 
-Nothing here decides anything, and nothing here may hold a secret. Modules, from the bottom up:
+Contract: nothing here decides anything, imports what it observes (an import-linter contract proves it), or
+holds a secret; labels of metrics hold nothing that a requester writes. Modules, from the bottom up:
 
-- `redaction`, `repeats`, `python_warnings`, `logs`: lines without secrets, bounded, and not over and over.
-- `words`, `catalogue`, `metrics`, `canary_metrics`: every metric with its labels, and how it is counted.
-- `tracing`, `otlp`: spans, where somebody collects them.
-- `address`, `health`: the listener for probes and Prometheus.
+- `redaction`, `repeats`, `python_warnings`, `logs`: log lines without secrets, bounded and not repeated.
+- `label_values`, `described`, `catalogue`: every metric with its labels, their values and its help text.
+- `metrics`, `canary_metrics`: the Prometheus collectors that the catalogue describes.
+- `tracing`, `otlp`: spans of a request, and their export to a collector; no-ops unless switched on.
+- `address`, `health`: the HTTP listener for probes and Prometheus.
 """

@@ -11,7 +11,7 @@ class AddressError(ValueError):
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Split ``host:port`` (``:port`` listens everywhere, ``[::1]:port`` is IPv6)."""
+    """Split `host:port` (`:port` listens everywhere, `[::1]:port` is IPv6)."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise AddressError(f"{text!r} is not host:port; write for example 127.0.0.1:9402 or :9402")
@@ -19,7 +19,7 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine (this pod) reaches an address."""
+    """Return True if only this machine (this pod) reaches the address."""
     if host.casefold() == "localhost":
         return True
     try:
@@ -29,7 +29,7 @@ def is_loopback(host: str) -> bool:
 
 
 def traces_url(text: str) -> str:
-    """Where a collector takes traces by OTLP over HTTP: ``/v1/traces`` at the end of what was given.
+    """Return a collector's URL for traces by OTLP over HTTP: what was given, with `/v1/traces` added.
 
     Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp
     """

@@ -1,4 +1,4 @@
-"""What canaries found, as Prometheus metrics; labelled by issuer, all of which the operator named."""
+"""Results of canaries as Prometheus metrics, labelled by issuer; the operator named all of these."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Issuer = tuple[str, str, str]
 
 
 class CanaryMetrics:
-    """Registered where there are canaries at all.
+    """Metrics of a process that has canaries.
 
-    Every replica tells ``period`` (in seconds), but issuers have series only where they are probed: see
-    ``begin``. ``stages`` are all the stages that can break.
+    `period` is in seconds. Every replica exposes it, but issuers have series only where they are probed: see
+    `begin`. `stages` are all the stages that can fail.
     """
 
     def __init__(self, registry: CollectorRegistry, stages: Sequence[str], period: float) -> None:
@@ -29,16 +29,16 @@ class CanaryMetrics:
         self._not_after = self._gauge("vault_issuer_canary_not_after_timestamp_seconds")
         self._failing = self._gauge("vault_issuer_canary_failing")
         runs = find("vault_issuer_canary_runs_total")
-        self._runs = Counter(runs.name, runs.told, tuple(runs.labels), registry=registry)
+        self._runs = Counter(runs.name, runs.help, tuple(runs.labels), registry=registry)
         self._results = runs.labels["result"]
         self._gauge("vault_issuer_canary_period_seconds").set(period)
 
     def _gauge(self, name: str) -> Gauge:
         one = find(name)
-        return Gauge(one.name, one.told, tuple(one.labels), registry=self._registry)
+        return Gauge(one.name, one.help, tuple(one.labels), registry=self._registry)
 
     def begin(self, issuer: Issuer) -> None:
-        """This process is about to probe the issuer: its series begin, with no success and no failure."""
+        """Begin the series of an issuer that this process will probe, without success or failure."""
         self._last_success.labels(*issuer)
         for stage in self._stages:
             self._failing.labels(*issuer, stage)
@@ -48,7 +48,7 @@ class CanaryMetrics:
     def record(
         self, issuer: Issuer, ended: datetime, seconds: float, stage: str | None, not_after: datetime | None
     ) -> None:
-        """A run is over; ``stage`` is the one that broke it, None for a success."""
+        """Record a run; `stage` is the one that failed, None for a success."""
         self._last_run.labels(*issuer).set(ended.timestamp())
         self._duration.labels(*issuer).set(seconds)
         for one in self._stages:

@@ -1,155 +1,72 @@
 """Every metric of the controller: name, type, labels, meaning, and how many series it makes.
 
-docs/metrics.md is made from this, and ``Metrics`` and ``CanaryMetrics`` make nothing that isn't here. Names
-follow https://prometheus.io/docs/practices/naming/. A label's values are either the code's, and listed here,
-or they name an issuer or a policy: those are what the number of series grows with. Requests, certificates,
-requesters and the namespaces of either are never labels.
+docs/metrics.md is made from this, and `Metrics` and `CanaryMetrics` make nothing that isn't here. A label's
+values are either the code's, and listed here, or they name an issuer or a policy: the number of series grows
+with those alone. Requests, certificates, requesters and the namespaces of either are never labels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from itertools import product
-from math import prod
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
+from issuer.telemetry.described import (
+    ANSWER_BUCKETS,
+    CALL_BUCKETS,
+    CANARY,
+    CERTIFICATES,
+    CONTROLLER,
+    ISSUER,
+    ISSUERS,
+    LIFE_BUCKETS,
+    QUEUE,
+    REPLICAS,
+    REQUESTS,
+    VAULT,
+    MetricDescription,
+)
 from issuer.telemetry.label_values import DIFFERENCES, OTHER, STAGES, WATCHED, YES_NO, ReasonLabels
 
-Kind = Literal["counter", "gauge", "histogram", "info"]
-Values = tuple[str, ...]
-
-DAY: Final = 86_400.0
-# Seconds from a request's creation to its answer: 10 ms to an hour, since an outage counts too.
-ANSWER_BUCKETS: Final = (
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-    300.0,
-    900.0,
-    3600.0,
-)
-CALL_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-LIFE_BUCKETS: Final = (
-    *(hours * 3600.0 for hours in (1, 2, 6, 12)),
-    *(days * DAY for days in (1, 3, 7, 14, 30, 60, 90, 180, 365, 730, 1825, 3650)),
-)
-
-_MANY: Final = 20
-# The three stand together for one issuer; its namespace is empty for a VaultClusterIssuer.
-ISSUER: Final[dict[str, Values]] = {"kind": (), "namespace": (), "name": ()}
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """One metric, by the name it has in ``/metrics``.
-
-    ``labels`` has each label's values, none where they name issuers or policies; ``per`` says of which there
-    is one series (or set of series) each, ``beside`` how many there are besides. ``children`` is the number
-    of combinations of the other labels, where that isn't their product. ``zero`` are values of labels to
-    begin with. ``when`` names the option without which it isn't there.
-    """
-
-    name: str
-    kind: Kind
-    told: str
-    section: str
-    labels: dict[str, Values] = field(default_factory=dict)
-    per: Literal["", "issuer", "policy"] = ""
-    beside: int = 0
-    children: int | None = None
-    zero: tuple[Values, ...] = ()
-    buckets: tuple[float, ...] = ()
-    when: str = ""
-
-    @property
-    def each(self) -> int:
-        """Series of one combination of labels: a histogram has its buckets, ``+Inf``, sum and count."""
-        return len(self.buckets) + 3 if self.kind == "histogram" else 1
-
-    @property
-    def combinations(self) -> int:
-        """Combinations of the labels whose values are the code's."""
-        if self.children is not None:
-            return self.children
-        return prod(len(values) for values in self.labels.values() if values)
-
-    @property
-    def from_start(self) -> tuple[Values, ...]:
-        """Label values of a counter whose series are there from the start, at 0.
-
-        What appears with its first event has no increase for Prometheus. Many combinations that hardly ever
-        occur are left out.
-        """
-        if self.zero or self.per or self.kind != "counter" or not self.labels or self.combinations > _MANY:
-            return self.zero
-        return tuple(product(*self.labels.values()))
-
-    def most(self, issuers: int, policies: int) -> int:
-        """Series at most, with so many issuers and policies."""
-        grown = {"": 1, "issuer": issuers, "policy": policies}[self.per]
-        return self.each * (self.combinations * grown + self.beside)
-
-
-REQUESTS, VAULT, ISSUERS, CERTIFICATES = "Requests", "Vault", "Issuers", "Certificates"
-QUEUE, REPLICAS, CANARY, CONTROLLER = "Queue", "Replicas", "Canary", "The controller"
-
 CATALOGUE: Final = (
-    Described(
+    MetricDescription(
         "vault_issuer_requests_total",
         "counter",
         "Requests answered, by outcome and reason.",
         REQUESTS,
         {"outcome": ("issued", "denied", "failed"), "reason": ("Issued", OTHER)},
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_request_answer_seconds",
         "histogram",
         "Seconds from a request's creation (which Kubernetes stamps in whole seconds) to its certificate.",
         REQUESTS,
         buckets=ANSWER_BUCKETS,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_request_attempts_put_off_total",
         "counter",
         "Attempts that ended without an answer, by reason; the request stays pending.",
         REQUESTS,
         {"reason": (OTHER,)},
     ),
-    Described(
-        "vault_issuer_requests_open",
-        "gauge",
-        "Requests without an answer.",
-        REQUESTS,
-    ),
-    Described(
+    MetricDescription("vault_issuer_requests_open", "gauge", "Requests without an answer.", REQUESTS),
+    MetricDescription(
         "vault_issuer_requests_open_bytes",
         "gauge",
         "Bytes that are kept of requests without an answer; at most 128 MiB of each kind.",
         REQUESTS,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_requests_open_unkept",
         "gauge",
         "Requests without an answer that are too large to be kept, or over their namespace's part: each "
         "attempt reads them again.",
         REQUESTS,
     ),
-    Described(
-        "vault_issuer_requests_in_flight",
-        "gauge",
-        "Requests a worker is busy with.",
-        REQUESTS,
+    MetricDescription(
+        "vault_issuer_requests_in_flight", "gauge", "Requests a worker is busy with.", REQUESTS
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_policy_decisions_total",
         "counter",
         "Decisions by verdict and policy: the one that approved, or each that refused, so that a denial "
@@ -161,7 +78,7 @@ CATALOGUE: Final = (
         children=2,
         zero=(("Denied", ""), ("Unprocessed", "")),
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_sign_seconds",
         "histogram",
         "Seconds of one signing call, with a login where it needed one, by result.",
@@ -169,7 +86,7 @@ CATALOGUE: Final = (
         {"result": ("signed", "failed", "retry", "issuer_broken", "not_sent", "error")},
         buckets=CALL_BUCKETS,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_login_seconds",
         "histogram",
         "Seconds of one login to Vault, by result: refused is a No of Vault's, error anything else.",
@@ -177,7 +94,7 @@ CATALOGUE: Final = (
         {"result": ("success", "refused", "error")},
         buckets=CALL_BUCKETS,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_token_expiry_timestamp_seconds",
         "gauge",
         "When the issuer's Vault token ends if it is not renewed, in seconds since the epoch; absent without "
@@ -186,7 +103,7 @@ CATALOGUE: Final = (
         ISSUER,
         per="issuer",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_throttled_seconds_total",
         "counter",
         "Seconds in which an issuer's requests waited, by reason: rate and concurrent are its limits, "
@@ -195,7 +112,7 @@ CATALOGUE: Final = (
         {**ISSUER, "reason": ("rate", "concurrent", "vault", "silent")},
         per="issuer",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_issuer_ready",
         "gauge",
         "1 while the issuer is Ready, 0 while it is not.",
@@ -203,7 +120,7 @@ CATALOGUE: Final = (
         ISSUER,
         per="issuer",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_ca_not_after_timestamp_seconds",
         "gauge",
         "When the first certificate ends of the CA chains that the issuer signs with, in seconds since the "
@@ -212,14 +129,14 @@ CATALOGUE: Final = (
         ISSUER,
         per="issuer",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_certificate_lifetime_seconds",
         "histogram",
         "Seconds from now to notAfter of each certificate when it is delivered.",
         CERTIFICATES,
         buckets=LIFE_BUCKETS,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_certificates",
         "gauge",
         "Certificates of cert-manager by the issuer they name; those that name none that is there have empty "
@@ -230,7 +147,7 @@ CATALOGUE: Final = (
         beside=1,
         when="--watch-certificates",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_certificates_not_ready",
         "gauge",
         "Of these, how many are not Ready.",
@@ -240,7 +157,7 @@ CATALOGUE: Final = (
         beside=1,
         when="--watch-certificates",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_certificates_past_renewal",
         "gauge",
         "Of these, how many have a renewal time that is past.",
@@ -250,7 +167,7 @@ CATALOGUE: Final = (
         beside=1,
         when="--watch-certificates",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_certificates_next_expiry_timestamp_seconds",
         "gauge",
         "When the first of these ends, in seconds since the epoch; past where one has ended.",
@@ -260,27 +177,27 @@ CATALOGUE: Final = (
         beside=1,
         when="--watch-certificates",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_certificates_held",
         "gauge",
         "Certificates signed but not yet written to their request.",
         CERTIFICATES,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_certificates_discarded_total",
         "counter",
         "Signed certificates that were not delivered, by cause and whether they were revoked.",
         CERTIFICATES,
         {"cause": ("deleted", "denied", "answered", "unverified", "stopped"), "revoked": YES_NO},
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_certificate_differences_total",
         "counter",
         "Differences between a signed certificate and its request, by kind and whether they were fatal.",
         CERTIFICATES,
         {"code": DIFFERENCES, "fatal": YES_NO},
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_revocations_total",
         "counter",
         "What became of certificates of deleted or replaced requests, where the issuer's spec.revocation "
@@ -288,66 +205,61 @@ CATALOGUE: Final = (
         CERTIFICATES,
         {"result": ("revoked", "in_use", "not_replaced", "expired", "abandoned")},
     ),
-    Described(
-        "vault_issuer_queue_depth",
-        "gauge",
-        "Requests waiting for a worker.",
-        QUEUE,
-    ),
-    Described(
+    MetricDescription("vault_issuer_queue_depth", "gauge", "Requests waiting for a worker.", QUEUE),
+    MetricDescription(
         "vault_issuer_queue_oldest_seconds",
         "gauge",
         "Seconds the oldest request has waited for a worker.",
         QUEUE,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_queue_held_back",
         "gauge",
         "Requests of the queue that wait because of their issuer's limits, or because it doesn't answer.",
         QUEUE,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_leader",
         "gauge",
         "1 while this process does what is done once: all work, or with --shards what can't be shared.",
         REPLICAS,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_shards",
         "gauge",
         "Shards the work is divided into.",
         REPLICAS,
         when="--shards",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_shards_owned",
         "gauge",
         "Shards this process works on.",
         REPLICAS,
         when="--shards",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_shard_members",
         "gauge",
         "Live replicas that share the work, as this process sees them.",
         REPLICAS,
         when="--shards",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_shard_handovers_total",
         "counter",
         "Shards that came or went: taken (they were free), taken_over (their owner died), given, lost.",
         REPLICAS,
         {"how": ("taken", "taken_over", "given", "lost")},
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_shard_handover_seconds",
         "histogram",
         "Seconds from the wish to give a shard to the end of what was in flight.",
         REPLICAS,
         buckets=CALL_BUCKETS,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_canary_last_success_timestamp_seconds",
         "gauge",
         "When the issuer's canary last went through all stages, in seconds since the epoch; 0 until it "
@@ -357,7 +269,7 @@ CATALOGUE: Final = (
         per="issuer",
         when="--canary",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_canary_last_run_timestamp_seconds",
         "gauge",
         "When the issuer's canary last ended a run, however it went, in seconds since the epoch.",
@@ -366,7 +278,7 @@ CATALOGUE: Final = (
         per="issuer",
         when="--canary",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_canary_last_duration_seconds",
         "gauge",
         "Seconds that the last run of the issuer's canary took.",
@@ -375,7 +287,7 @@ CATALOGUE: Final = (
         per="issuer",
         when="--canary",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_canary_not_after_timestamp_seconds",
         "gauge",
         "When the certificate ends that the canary's endpoint serves (without an endpoint: that of its "
@@ -385,7 +297,7 @@ CATALOGUE: Final = (
         per="issuer",
         when="--canary",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_canary_failing",
         "gauge",
         "1 for the stage that broke the last run of the issuer's canary, 0 for the others.",
@@ -394,7 +306,7 @@ CATALOGUE: Final = (
         per="issuer",
         when="--canary",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_canary_runs_total",
         "counter",
         "Runs of the issuer's canary, by result.",
@@ -403,34 +315,34 @@ CATALOGUE: Final = (
         per="issuer",
         when="--canary",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_canary_period_seconds",
         "gauge",
         "Seconds between two runs of an issuer's canary.",
         CANARY,
         when="--canary",
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_watch_restarts_total",
         "counter",
         "Lists and watches that ended with an error and began again, by what is watched.",
         CONTROLLER,
         {"resource": WATCHED},
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_events_dropped_total",
         "counter",
         "Kubernetes events that were over the budget or could not be written.",
         CONTROLLER,
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_worker_errors_total",
         "counter",
         "Unexpected exceptions caught by a worker; what met one is tried again, and says InternalError.",
         CONTROLLER,
         {"queue": ("requests", "issuers", "policies", "revocations", "canaries")},
     ),
-    Described(
+    MetricDescription(
         "vault_issuer_build_info",
         "info",
         "Always 1; its labels are the versions of vault-issuer and Python.",
@@ -440,15 +352,15 @@ CATALOGUE: Final = (
 )
 
 PROCESS_SERIES: Final = 15
-"""``process_*`` (6) and ``python_gc_*`` (3, for each of 3 generations), which prometheus-client adds."""
+"""`process_*` (6) and `python_gc_*` (3, for each of 3 generations), which prometheus-client adds."""
 
 
-def find(name: str) -> Described:
-    """The metric of that name. Raises KeyError."""
+def find(name: str) -> MetricDescription:
+    """Return the description of the metric of that name. Raises KeyError."""
     return _BY_NAME[name]
 
 
-def with_reasons(reasons: ReasonLabels) -> tuple[Described, ...]:
+def with_reasons(reasons: ReasonLabels) -> tuple[MetricDescription, ...]:
     """Return the catalogue of a controller whose requests end and wait for these reasons.
 
     In `CATALOGUE` itself, labels of reasons hold `OTHER` alone.
@@ -457,7 +369,7 @@ def with_reasons(reasons: ReasonLabels) -> tuple[Described, ...]:
     return tuple(made.get(one.name, one) for one in CATALOGUE)
 
 
-def _requests(reasons: ReasonLabels) -> Described:
+def _requests(reasons: ReasonLabels) -> MetricDescription:
     denials, failures = sorted(reasons.denials), (*sorted(reasons.failures), OTHER)
     zero = (
         ("issued", "Issued"),
@@ -469,7 +381,7 @@ def _requests(reasons: ReasonLabels) -> Described:
     return replace(bare, labels=labels, children=len(zero), zero=zero)
 
 
-def _put_off(reasons: ReasonLabels) -> Described:
+def _put_off(reasons: ReasonLabels) -> MetricDescription:
     bare = find("vault_issuer_request_attempts_put_off_total")
     return replace(bare, labels={"reason": (*sorted(reasons.retries), OTHER)})
 

@@ -1,4 +1,4 @@
-"""The HTTP listener for kubelet and Prometheus: ``/healthz``, ``/readyz`` and ``/metrics``."""
+"""The HTTP listener for kubelet and Prometheus: `/healthz`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Check = Callable[[], str | None]
 class HealthServer:
     """Serves health, readiness and metrics until closed.
 
-    ``live`` tells whether the process should be restarted; ``ready`` whether it
-    can do its work (or stand by for it).
+    A failed check of `live` asks for a restart; one of `ready` says that the process can't do its work, nor
+    stand by for it.
     """
 
     registry: CollectorRegistry
@@ -28,7 +28,7 @@ class HealthServer:
     _runner: web.AppRunner | None = None
 
     async def start(self, address: str) -> None:
-        """Listen on ``host:port``; raises OSError when the port is taken."""
+        """Listen on `host:port`; raises OSError if the port is taken."""
         host, port = parse_address(address)
         app = web.Application()
         app.router.add_get("/healthz", self._answer(self.live))

@@ -1,4 +1,4 @@
-"""The words that labels of metrics may hold, where the code has many of them."""
+"""Values of metric labels, where the code has many of them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ LogFormat = Literal["json", "console"]
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """structlog processor: blank secret fields, and credentials inside all others, at any depth."""
+    """Blank secret fields of an event, and credentials inside all others, at any depth (a structlog
+    processor)."""
     for name, value in event.items():
         if not name.startswith("_"):  # structlog's own, which never reach the line
             event[name] = redact_field(name, value)
@@ -35,7 +36,7 @@ def _to_json(event: EventDict, **_: object) -> str:
 def configure(log_format: LogFormat = "json", level: str = "info") -> None:
     """Send structlog, the standard library's loggers and Python's warnings to standard error.
 
-    ``level`` is one of ``debug``, ``info``, ``warning`` and ``error``.
+    `level` is one of `debug`, `info`, `warning` and `error`.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [

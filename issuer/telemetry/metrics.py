@@ -1,4 +1,4 @@
-"""The controller's Prometheus metrics. What each is called and means is in ``catalogue``."""
+"""The controller's Prometheus metrics; their names and meanings are in `catalogue`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from issuer import __version__
-from issuer.telemetry.catalogue import Described, find, with_reasons
+from issuer.telemetry.catalogue import find, with_reasons
+from issuer.telemetry.described import MetricDescription
 from issuer.telemetry.label_values import ReasonLabels
 
 Row = tuple[tuple[str, ...], Sequence[float | None]]
@@ -20,11 +21,7 @@ Row = tuple[tuple[str, ...], Sequence[float | None]]
 
 
 class Metrics:
-    """Every metric of one controller, in a registry of its own.
-
-    A reason that is not among `reasons` is counted as `Other`, so that no text from elsewhere becomes a
-    series.
-    """
+    """Every metric of one controller, in a registry of its own."""
 
     def __init__(self, reasons: ReasonLabels = ReasonLabels()) -> None:  # noqa: B008 - it is frozen
         self._reasons = reasons
@@ -34,7 +31,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         build = find("vault_issuer_build_info")
-        Info(build.name.removesuffix("_info"), build.told, registry=self.registry).info(
+        Info(build.name.removesuffix("_info"), build.help, registry=self.registry).info(
             {"version": __version__, "python": platform.python_version()}
         )
         self.answers = self._counter("vault_issuer_requests_total")
@@ -56,16 +53,16 @@ class Metrics:
         self.worker_errors = self._counter("vault_issuer_worker_errors_total")
 
     def answered(self, outcome: str, reason: str) -> None:
-        """A request got its final answer."""
+        """Count a request that got its final answer."""
         label = self._reasons.failure(reason) if outcome == "failed" else reason
         self.answers.labels(outcome, label).inc()
 
     def put_off(self, reason: str) -> None:
-        """An attempt ended without an answer."""
+        """Count an attempt that ended without an answer."""
         self.attempts_put_off.labels(self._reasons.retry(reason)).inc()
 
     def logged_in(self, result: str, seconds: float) -> None:
-        """A login to Vault ended, by its ``result``."""
+        """Record a login that ended with `result` after that many seconds."""
         self.login_seconds.labels(result).observe(seconds)
 
     def watch(self, name: str, read: Callable[[], float]) -> None:
@@ -88,33 +85,33 @@ class Metrics:
 
     def _counter(self, name: str) -> Counter:
         one = self._catalogue[name]
-        counter = Counter(one.name, one.told, tuple(one.labels), registry=self.registry)
+        counter = Counter(one.name, one.help, tuple(one.labels), registry=self.registry)
         for values in one.from_start:
             counter.labels(*values)
         return counter
 
     def _gauge(self, name: str) -> Gauge:
         one = find(name)
-        return Gauge(one.name, one.told, tuple(one.labels), registry=self.registry)
+        return Gauge(one.name, one.help, tuple(one.labels), registry=self.registry)
 
     def _histogram(self, name: str) -> Histogram:
         one = find(name)
-        return Histogram(one.name, one.told, tuple(one.labels), buckets=one.buckets, registry=self.registry)
+        return Histogram(one.name, one.help, tuple(one.labels), buckets=one.buckets, registry=self.registry)
 
 
 class _Table(Collector):
-    """Metrics that are read together: nothing of what is gone is left, as nothing is kept."""
+    """Metrics that are read together when Prometheus asks; no value is kept, so none outlives its object."""
 
     def __init__(self, names: Sequence[str], read: Callable[[], Iterable[Row]]) -> None:
         self._entries = [find(name) for name in names]
         self._read = read
 
     def describe(self) -> list[CounterMetricFamily | GaugeMetricFamily]:
-        """The families without samples."""
+        """Return the metric families without samples."""
         return [_family(one) for one in self._entries]
 
     def collect(self) -> list[CounterMetricFamily | GaugeMetricFamily]:
-        """The families as they are now."""
+        """Return the metric families with their present samples."""
         families = self.describe()
         for labels, values in self._read():
             for family, value in zip(families, values, strict=True):
@@ -123,8 +120,8 @@ class _Table(Collector):
         return families
 
 
-def _family(one: Described) -> CounterMetricFamily | GaugeMetricFamily:
+def _family(one: MetricDescription) -> CounterMetricFamily | GaugeMetricFamily:
     labels = tuple(one.labels)
     if one.kind == "counter":
-        return CounterMetricFamily(one.name, one.told, labels=labels)
-    return GaugeMetricFamily(one.name, one.told, labels=labels)
+        return CounterMetricFamily(one.name, one.help, labels=labels)
+    return GaugeMetricFamily(one.name, one.help, labels=labels)

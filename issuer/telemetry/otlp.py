@@ -1,4 +1,4 @@
-"""Sends spans to an OpenTelemetry collector by OTLP over HTTP; needs the extra ``tracing``.
+"""Sends spans to an OpenTelemetry collector by OTLP over HTTP; needs the extra `tracing`.
 
 The SDK sends from a thread of its own, in batches, and drops what a collector that is away doesn't take: no
 request waits for it. Its environment variables hold here, too: OTEL_EXPORTER_OTLP_HEADERS and
@@ -27,7 +27,7 @@ _SECONDS = 5  # that one export may take, and so the end of the process
 
 
 class Traces:
-    """Spans of this process on their way to ``url``; one at a time, closed at the end."""
+    """The export of this process's spans to `url`; one at a time, closed at the end."""
 
     def __init__(self, url: str, identity: str) -> None:
         resource = Resource.create(
@@ -44,11 +44,11 @@ class Traces:
         self._tracer = self._provider.get_tracer("vault-issuer", __version__)
 
     def start(self) -> None:
-        """Collect what ``issuer.telemetry.tracing.span`` begins."""
+        """Export the spans that `issuer.telemetry.tracing.span` begins."""
         collect(self._begin)
 
     def close(self) -> None:
-        """Collect no more, and send what is left; may block for seconds."""
+        """Begin no more spans, and send the rest; may block for seconds."""
         if not self._closed:
             self._closed = True
             collect(None)
@@ -67,7 +67,7 @@ class Traces:
 
 
 class _Sent:
-    """A span of the SDK's."""
+    """A span that the SDK exports."""
 
     on = True
 

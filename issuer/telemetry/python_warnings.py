@@ -39,7 +39,7 @@ class WarningLog:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        """Log one; the signature is that of `warnings.showwarning`."""
+        """Log a warning; the signature is that of `warnings.showwarning`."""
         times = self._repeats.count((category, filename, lineno))
         if times is None:
             return

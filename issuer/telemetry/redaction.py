@@ -1,4 +1,4 @@
-"""Takes secrets out of what is logged: by the names of fields, and by what looks like a credential in text.
+"""Takes secrets out of log events: by the names of fields, and by what looks like a credential in text.
 
 Pure. It is the second line of defence: code logs no secret on purpose, but other people's errors may hold
 one, at any depth of a structure.
@@ -50,7 +50,7 @@ _PAIR_HINT: Final = re.compile("oken|ecret|assword|jwt|JWT|rivate|uthorization|T
 
 
 def redact(text: str) -> str:
-    """`text` with everything that looks like a credential replaced, cut to MAX_TEXT characters."""
+    """Return `text` with everything that looks like a credential replaced, cut to MAX_TEXT characters."""
     # Cut twice: what is looked through is bounded, and a credential across the second cut is gone before it.
     found = _SECRET_VALUES.sub(REDACTED, text[: 2 * MAX_TEXT])
     if _PAIR_HINT.search(found):  # saves most lines the slower look
@@ -59,7 +59,7 @@ def redact(text: str) -> str:
 
 
 def redact_field(name: str, value: object) -> Any:
-    """The value of a field as it may be logged: plain data, at all depths without secrets, and bounded."""
+    """Return a field's value fit for a log: plain data, without secrets at any depth, and bounded."""
     if is_secret(name):
         return REDACTED
     if isinstance(value, str):  # nearly every field is
@@ -68,7 +68,7 @@ def redact_field(name: str, value: object) -> Any:
 
 
 def is_secret(name: str) -> bool:
-    """Whether the value of a field of that name is never shown."""
+    """Return True if the value of a field of that name is never shown."""
     return len(name) <= _LONGEST_NAME and _is_secret(name)
 
 
@@ -78,7 +78,7 @@ def _is_secret(name: str) -> bool:
 
 
 class _Walk:
-    """One field's value: how much of it was looked at."""
+    """The walk through one field's value, with a bound on the values looked at."""
 
     def __init__(self) -> None:
         self._left = MAX_ITEMS
@@ -131,12 +131,12 @@ def _names_a_secret(name: object) -> bool:
 
 
 def _is_told_by_text(error: BaseException) -> bool:
-    """Whether its arguments are text and numbers, so that its own text hides no structure."""
+    """Return True if its arguments are text and numbers, so that its own text hides no structure."""
     return all(isinstance(one, (str, *_PLAIN)) for one in error.args)
 
 
 def _text(value: object) -> str:
-    """An exception, a time, a key: as it writes itself; an exception with its arguments."""
+    """Return the text of an exception (with its arguments), a time or a key, as it writes itself."""
     try:
         return str(value)
     except Exception as error:  # noqa: BLE001 - a log line must not cost the work it tells about

@@ -1,4 +1,4 @@
-"""Counts what happens again and again, and says when another line about it is worth while."""
+"""Counts repeated events, and picks those worth another log line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ REMEMBERED: Final = 256
 
 
 class Repeats:
-    """Counts by key. The 1st, 2nd, 4th, 8th ... time is told: a line each time would hide all others."""
+    """Counts events by key; the 1st, 2nd, 4th, 8th ... is worth a line. More would hide all others."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._times: OrderedDict[Hashable, int] = OrderedDict()
         self._remembered = remembered
 
     def count(self, key: Hashable) -> int | None:
-        """How often `key` happened, this time included, where that is to be told; None where it isn't."""
+        """Count an event; return its number if it is worth a line, else None."""
         times = self._times[key] = self._times.get(key, 0) + 1
         self._times.move_to_end(key)
         if len(self._times) > self._remembered:

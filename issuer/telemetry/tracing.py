@@ -1,7 +1,7 @@
-"""Spans of a request's way, where somebody collects them; elsewhere a question to one variable.
+"""Tracing spans; a no-op costing one attribute check unless an exporter is installed.
 
-``issuer.telemetry.otlp`` sends them; it is imported only when an endpoint is given. Attributes say what it is
-about and how it ended, and never hold a secret, a CSR or a certificate.
+`issuer.telemetry.otlp` exports them; it is imported only when an endpoint is given. Attributes say what a
+step is about and how it ended, and never hold a secret, a CSR or a certificate.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Value = str | float | bool
 
 
 class Span(Protocol):
-    """One step, for ``with``: it begins and ends there, and belongs to the step around it."""
+    """A step, as a context manager; it is a child of the span around it."""
 
     on: bool
     """Whether anybody will see it; what is costly to tell is worth it only then."""
@@ -29,12 +29,12 @@ class Span(Protocol):
     ) -> None: ...
 
     def tell(self, **attributes: Value) -> None:
-        """Add to what is said of it."""
+        """Add attributes."""
         ...
 
 
 class _Nothing:
-    """A span that nobody sees."""
+    """A span that isn't exported."""
 
     on = False
     trace_id = ""
@@ -48,7 +48,7 @@ class _Nothing:
         return None
 
     def tell(self, **attributes: Value) -> None:
-        """Nobody listens."""
+        """Ignore the attributes."""
 
 
 NOTHING = _Nothing()
@@ -57,11 +57,12 @@ _begin: Begin | None = None
 
 
 def span(step: str, /, **attributes: Value) -> Span:
-    """A step of that name, within the one that the running task is in."""
+    """Return a span of that name, a child of the running task's span."""
     return NOTHING if _begin is None else _begin(step, attributes)
 
 
 def collect(begin: Begin | None) -> None:
-    """From now on spans are begun by this; None ends it. It holds for the whole process, as logging does."""
+    """Begin spans by this function from now on; None ends that. It holds for the whole process, as logging
+    does."""
     global _begin  # noqa: PLW0603 - as structlog's configuration, and read on the hot path
     _begin = begin

@@ -1,4 +1,4 @@
-"""Who we are to the API server, and how its certificate is checked.
+"""The client's credentials and the CA of the API server, from a pod's files or a kubeconfig.
 
 A pod's own files are read here, a kubeconfig in `kubeconfig`; both become an immutable `Access`. A source is
 loaded again when its access is due or was refused, so rotated token files, client certificates and CA bundles
@@ -32,7 +32,7 @@ FILES_GOOD_FOR: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What one request needs. Holds secrets; its repr shows none."""
+    """Address, credentials and TLS settings of a request. Holds secrets; its repr shows none."""
 
     server: str
     authorization: str | None = field(repr=False)
@@ -46,18 +46,18 @@ class Access:
 
 
 class AccessSource(Protocol):
-    """Something that can say, now and later, how to reach the API server."""
+    """A place that credentials are loaded from, again and again as they age."""
 
     async def load(self) -> Access:
-        """Read the access anew. Raises ConfigError."""
+        """Load the access anew. Raises ConfigError."""
         ...
 
 
 class ChosenSource(AccessSource, Protocol):
-    """A source that also says which namespace its user works in."""
+    """A source that also knows the namespace its user works in."""
 
     def namespace(self) -> str:
-        """The namespace where none is named; "" if it has none. Raises ConfigError."""
+        """Return the namespace of a command that names none, or "". Raises ConfigError."""
         ...
 
 
@@ -84,7 +84,7 @@ class InCluster:
         self._contexts = Contexts()
 
     async def load(self) -> Access:
-        """Read host, token and CA. Raises ConfigError when a file or variable is missing."""
+        """Read host, token and CA. Raises ConfigError if a file or variable is missing."""
         try:
             settings = Settings(self._server(), self._token(), ca_file=str(self._directory / "ca.crt"))
             return access_of(settings, self._contexts, FILES_GOOD_FOR)
@@ -94,7 +94,7 @@ class InCluster:
             raise ConfigError(f"In-cluster configuration in {self._directory}: {error}") from error
 
     def namespace(self) -> str:
-        """The pod's own, where its file is there."""
+        """Return the pod's namespace; "" if its file is missing."""
         with suppress(OSError, ValueError):
             return (self._directory / "namespace").read_text(encoding="utf-8").strip()
         return ""
@@ -117,14 +117,14 @@ class Fixed:
         self._access = access
 
     async def load(self) -> Access:
-        """The same access each time."""
+        """Return the access given at the start."""
         return self._access
 
 
 class Contexts:
-    """Keeps the TLS context while its material is the same: a new context means new connections.
+    """Keeps a TLS context while its files are unchanged, because a new one would mean new connections.
 
-    `anonymous` is the same without the client certificate.
+    `anonymous` is that context without the client certificate.
     """
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class Contexts:
         self.anonymous: ssl.SSLContext | None = None
 
     def get(self, ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
-        """The context for these PEM files; raises OSError and ssl.SSLError."""
+        """Return the context for these PEM files. Raises OSError and ssl.SSLError."""
         digest = hashlib.sha256()
         for path in (ca, certificate, key):
             digest.update(Path(path).read_bytes() if path else b"\0")
@@ -157,7 +157,7 @@ def _verifying(ca: str | None) -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a source found. `authorization` is a header's value; files are PEM."""
+    """Connection settings as a source has them. `authorization` is a header's value; files are PEM."""
 
     server: str
     authorization: str | None = field(repr=False)
@@ -169,8 +169,10 @@ class Settings:
 
 
 def access_of(settings: Settings, contexts: Contexts, good_for: float | None) -> Access:
-    """The access they make. Raises ConfigError for an address that can't be used, OSError and ssl.SSLError
-    for files."""
+    """Turn settings into an access that is loaded again after `good_for` seconds.
+
+    Raises ConfigError for an address that can't be used, OSError and ssl.SSLError for unusable files.
+    """
     server = settings.server.rstrip("/")
     url = urlsplit(server)
     if url.scheme not in ("http", "https") or not url.hostname:
@@ -198,7 +200,10 @@ def _loopback(host: str) -> bool:
 
 
 def _environment_proxy(scheme: str, host: str) -> str | None:
-    """The proxy the environment names for `host`; aiohttp's trust_env would read it for every request."""
+    """Return the proxy that the environment names for `host`, or None.
+
+    aiohttp's trust_env would read the environment anew for every request.
+    """
     environment: Any = urllib.request  # typeshed lacks the function for one source
     proxies: dict[str, str] = environment.getproxies_environment()
     proxy = proxies.get(scheme)

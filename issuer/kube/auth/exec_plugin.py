@@ -23,7 +23,7 @@ _MAX_OUTPUT: Final = 1 << 20  # bytes; a token with its certificates takes some 
 
 
 async def run_plugin(spec: Mapping[str, Any], directory: str, timeout: float) -> dict[str, Any]:
-    """Run the plugin of a user's `exec` entry; the `status` of the ExecCredential it prints.
+    """Run the plugin of a user's `exec` entry; return the `status` of the ExecCredential it prints.
 
     A relative command with a slash is looked for in `directory`, the kubeconfig's. It gets no standard input,
     and is killed after `timeout` seconds. Raises ConfigError, without what the plugin printed.

@@ -1,9 +1,9 @@
-"""Keys waiting to be reconciled: each at most once in the queue, and never in two hands at the same time.
+"""Work queue: each key is queued at most once, and never in progress twice at the same time.
 
 The semantics are those of client-go's rate-limiting workqueue (k8s.io/client-go/util/workqueue): a key that
-is added while it is worked on is handed out again after `done`; retries back off exponentially, here with
-jitter, so that requests that failed together do not come back together. Who is next among the ready ones is
-the ready queue's to say (`issuer.kube.queues.fairqueue`). For one event loop; not for threads.
+is added while it is in progress is handed out again after `done`; retries back off exponentially, here with
+jitter, so that requests that failed together do not come back together. The order of the ready keys is
+`issuer.kube.queues.fairqueue`'s. For one event loop; not for threads.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _MAX_DOUBLINGS: Final = 32  # 2**32 is beyond any cap; keeps the power small for
 
 
 class QueueClosed(Exception):
-    """The queue hands out no more keys: the worker ends."""
+    """Raised by `get` when the queue hands out no more keys: the worker ends."""
 
 
 class WorkQueue(Generic[K]):
-    """`first` and `longest` bound the back-off of a key, in seconds; `clock` and `jitter` are for tests.
+    """Keys to be worked on, in the order of `ready` (default: first come, first served).
 
-    `ready` orders the keys that are ready; first come, first served without it.
+    `first` and `longest` bound the back-off of a key, in seconds; `clock` and `jitter` are for tests.
     """
 
     def __init__(
@@ -64,42 +64,42 @@ class WorkQueue(Generic[K]):
 
     @property
     def depth(self) -> int:
-        """How many keys wait to be handed out."""
+        """The number of keys that wait to be handed out."""
         return len(self._ready)
 
     @property
     def in_hand(self) -> int:
-        """How many keys are being worked on."""
+        """The number of keys in progress."""
         return len(self._in_hand)
 
     @property
     def delayed(self) -> int:
-        """How many keys wait for their time."""
+        """The number of keys that are added later, when their time has come."""
         return len(self._timers)
 
     @property
     def oldest_age(self) -> float:
-        """Seconds the key that is queued for longest has waited; 0 when none is waiting."""
+        """The longest time a queued key has waited, in seconds; 0 if none is queued."""
         first = next((since for key, since in self._waiting_since.items() if key not in self._in_hand), None)
         return 0.0 if first is None else self._clock() - first
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """True after `close`."""
         return self._closed
 
     def failures(self, key: K) -> int:
-        """How often `key` was retried since it was last forgotten."""
+        """Return the number of retries of `key` since it was last forgotten."""
         return self._failures.get(key, 0)
 
     def where(self, key: K) -> Literal["line", "work"] | None:
-        """Whether `key` is being worked on, or waits to be handed out."""
+        """Return "work" if `key` is in progress, "line" if it is queued, else None."""
         if key in self._in_hand:
             return "work"
         return "line" if key in self._waiting_since else None
 
     def add(self, key: K) -> None:
-        """Hand out `key` as soon as a worker is free; no effect when it waits already."""
+        """Hand out `key` as soon as a worker is free; do nothing if it is queued already."""
         if self._closed or key in self._waiting_since:
             return
         self._waiting_since[key] = self._clock()
@@ -110,7 +110,7 @@ class WorkQueue(Generic[K]):
                 self._wake()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """`add` after `seconds`; when it waits for an earlier time already, that one stays."""
+        """Add `key` after that many seconds; an earlier time that was set before stays."""
         if self._closed:
             return
         if seconds <= 0:
@@ -125,7 +125,7 @@ class WorkQueue(Generic[K]):
         self._timers[key] = loop.call_later(seconds, self._due, key)
 
     def retry(self, key: K, at_least: float | None = None) -> float:
-        """Add `key` after its back-off, which doubles each time until `forget`; the delay in seconds.
+        """Add `key` after its back-off, which doubles each time until `forget`; return the delay in seconds.
 
         The back-off is spread over its upper half. `at_least` lengthens it, as when a server said when to
         come back.
@@ -140,11 +140,11 @@ class WorkQueue(Generic[K]):
         return delay
 
     def forget(self, key: K) -> None:
-        """`key` went well (or is gone): its next retry starts from the first back-off again."""
+        """Reset the back-off of `key`, which succeeded or is gone."""
         self._failures.pop(key, None)
 
     async def get(self) -> K:
-        """The next key; the caller must call `done` with it. Raises QueueClosed once the queue is closed."""
+        """Wait for the next key; the caller must call `done` with it. Raises QueueClosed after `close`."""
         while not self._closed:
             key = self._ready.take()
             if key is not None:
@@ -157,7 +157,7 @@ class WorkQueue(Generic[K]):
         raise QueueClosed
 
     def done(self, key: K) -> None:
-        """The work on `key` ended, however it went. Hands it out again when it was added meanwhile."""
+        """End the work on `key`, successful or not; hand it out again if it was added meanwhile."""
         self._in_hand.discard(key)
         self._ready.done(key)
         if key in self._waiting_since and not self._closed:
@@ -169,7 +169,7 @@ class WorkQueue(Generic[K]):
         self._settle()
 
     def close(self) -> None:
-        """Hand out nothing more and take nothing more in; work in hand goes on and ends with `done`."""
+        """Hand out and accept no more keys; work in progress goes on and ends with `done`."""
         self._closed = True
         for timer in self._timers.values():
             timer.cancel()
@@ -181,7 +181,7 @@ class WorkQueue(Generic[K]):
         self._settle()
 
     async def drained(self) -> None:
-        """Wait until no key is in hand and none is ready (keys that wait for their time do not count)."""
+        """Wait until no key is queued or in progress; delayed keys don't count."""
         await self._idle.wait()
 
     def _due(self, key: K) -> None:
@@ -193,7 +193,7 @@ class WorkQueue(Generic[K]):
             self._idle.set()
 
     def _wake(self) -> None:
-        """Let one worker look whether there is a key."""
+        """Let one waiting worker try to take a key."""
         while self._getters:
             getter = self._getters.popleft()
             if not getter.done():

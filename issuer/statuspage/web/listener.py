@@ -1,4 +1,4 @@
-"""A TLS listener that strangers reach: so many connections at once, and none for long without a request."""
+"""A TLS listener for unknown clients: a bound on connections, and none for long without a request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BACKLOG = 128
 
 
 class Listener:
-    """Hands connections to an aiohttp server. One too many is closed before anything is spent on it."""
+    """Hands connections to an aiohttp server. One too many is closed before any work is done for it."""
 
     def __init__(self, server: web.Server, context: ssl.SSLContext) -> None:
         self._server = server
@@ -44,13 +44,13 @@ class Listener:
             self._begin(self._accept(listening))
 
     def asked(self, handler: object) -> None:
-        """The connection of that aiohttp handler has brought a request."""
+        """Note that the connection of that aiohttp handler has brought a request."""
         found = self._open.get(handler)
         if found is not None:
             found.be_patient()
 
     async def close(self) -> None:
-        """Listen no more; connections are the server's to end."""
+        """Stop listening; connections are the server's to end."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,7 +95,7 @@ class Listener:
 
 
 class _Connection(asyncio.Protocol):
-    """An aiohttp handler's, ended when no request comes."""
+    """An aiohttp handler's connection, aborted if it brings no request in time."""
 
     def __init__(self, handler: asyncio.Protocol, gone: Callable[[], object]) -> None:
         self._handler = handler
@@ -103,35 +103,35 @@ class _Connection(asyncio.Protocol):
         self._waits: asyncio.TimerHandle | None = None
 
     def be_patient(self) -> None:
-        """From now on it may take its time."""
+        """Wait for it without a limit from now on."""
         if self._waits is not None:
             self._waits.cancel()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is there, and its time runs."""
+        """Start its time, and hand it to the handler."""
         if not isinstance(transport, asyncio.Transport):
             raise AssertionError("a stream has a transport that can be aborted")
         self._waits = asyncio.get_running_loop().call_later(PATIENCE, transport.abort)
         self._handler.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """The handler's."""
+        """Pass data to the handler."""
         self._handler.data_received(data)
 
     def eof_received(self) -> bool | None:
-        """The handler's."""
+        """Pass the end of data to the handler."""
         return self._handler.eof_received()
 
     def pause_writing(self) -> None:
-        """The handler's."""
+        """Pass the pause to the handler."""
         self._handler.pause_writing()
 
     def resume_writing(self) -> None:
-        """The handler's."""
+        """Pass the end of the pause to the handler."""
         self._handler.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Its place is free."""
+        """Free its place, and pass the loss to the handler."""
         self.be_patient()
         self._gone()
         self._handler.connection_lost(exc)

@@ -1,7 +1,7 @@
-"""The page's parts a second at a time, made once for all who watch, and only while somebody does.
+"""Broadcasts the page's sections: one snapshot a second for all viewers, and none without any.
 
-A round takes one snapshot and makes the parts of every list that is looked at. The next one comes a second
-later, or later still where a round takes long, so that watching never costs more than a small share of the
+A round takes one snapshot and builds every list of requests that is looked at. The next one comes a second
+later, or later still if a round takes long, so that watching never costs more than a small share of the
 process.
 """
 
@@ -37,11 +37,11 @@ MOST_LISTS: Final = 64
 
 
 class TooManyViewers(Exception):
-    """As many watch as may."""
+    """Raised at the limit of viewers, or of different lists of requests."""
 
 
 class Broadcaster:
-    """``look`` answers once, ``watch`` goes on; both share the rounds."""
+    """Serves viewers once (`look`) or continuously (`watch`) from the same rounds."""
 
     def __init__(
         self,
@@ -66,11 +66,11 @@ class Broadcaster:
 
     @property
     def watching(self) -> int:
-        """How many watch."""
+        """The number of viewers who watch."""
         return len(self._watching)
 
     async def look(self, query: Query) -> Sections:
-        """The parts as they are now, at most a second old. Raises TooManyViewers."""
+        """Return the sections, at most a second old. Raises TooManyViewers."""
         found = self._latest.get(query)
         if found is not None and self._clock() < self._made + self._every:
             return found
@@ -81,9 +81,9 @@ class Broadcaster:
         return await asyncio.shield(future)
 
     async def watch(self, query: Query, heartbeat: float) -> AsyncGenerator[Sections, None]:
-        """What has changed since the last time: all at first, and nothing after ``heartbeat`` quiet seconds.
+        """Yield the sections that changed: all at first, and none after `heartbeat` quiet seconds.
 
-        Ends when the server does. Raises TooManyViewers.
+        Ends when the server is closed. Raises TooManyViewers.
         """
         if self._closed or len(self._watching) >= MOST_VIEWERS or self._too_many(query):
             raise TooManyViewers
@@ -110,7 +110,7 @@ class Broadcaster:
             del self._watching[me]
 
     async def close(self) -> None:
-        """End all who watch."""
+        """End all streams and the rounds."""
         self._closed = True
         self._turn.set()
         if self._rounds is not None:
@@ -120,7 +120,7 @@ class Broadcaster:
             future.cancel()
 
     def _too_many(self, query: Query) -> bool:
-        """Whether this would be one list too many, of those who look and those who watch."""
+        """Return True if this query would be one list too many for a round."""
         lists = {*self._looking, *self._watching.values()}
         return query not in lists and len(lists) >= MOST_LISTS
 
@@ -129,7 +129,7 @@ class Broadcaster:
             self._rounds = asyncio.create_task(self._run(), name="status-page")
 
     async def _run(self) -> None:
-        """Rounds, as long as anybody wants one."""
+        """Make rounds as long as there are viewers."""
         while self._looking or self._watching:
             await asyncio.sleep(max(0.0, self._due - self._clock()))
             began = self._clock()

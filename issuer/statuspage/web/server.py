@@ -63,7 +63,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class StatusServer:
-    """Serves the page at ``host:port``; any address but loopback needs a certificate and an authenticator."""
+    """Serves the page at `host:port`; addresses beyond loopback need a certificate and an authenticator."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class StatusServer:
         self._fresh: asyncio.Task[None] | None = None
 
     async def start(self, address: str, certificate: ServingCertificate | None = None) -> None:
-        """Listen. Raises OSError when the port is taken, ValueError for an address that needs more."""
+        """Listen. Raises OSError if the port is taken, ValueError if the address needs TLS and a login."""
         host, port = parse_address(address)
         if not is_loopback(host) and (certificate is None or self._authenticator is None):
             raise ValueError(f"{address} is not loopback: the page needs TLS and a login there")
@@ -197,7 +197,7 @@ class StatusServer:
         return web.Response(body=body, content_type=ASSETS[name], charset="utf-8")
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events (html.spec.whatwg.org): the parts that changed, by their id."""
+        """Send server-sent events (html.spec.whatwg.org): the sections that changed, by their id."""
         clock = asyncio.get_running_loop().time
         async with aclosing(self._live.watch(Query.of(request.query), HEARTBEAT)) as changes:
             first = await anext(changes, None)  # raises TooManyViewers before anything is sent
@@ -214,7 +214,7 @@ class StatusServer:
         return stream
 
     async def _authorize_stream(self, request: web.Request) -> None:
-        """As if it came in again: the right, and the session or the token. Raises Refused."""
+        """Check a stream's session or token, and its user's right, again. Raises Refused."""
         if self._authenticator is not None:
             await self._authenticate(self._authenticator, request)
 
@@ -224,7 +224,7 @@ class StatusServer:
 
 
 class _StreamAccess:
-    """Whether who watches may go on watching: until a no, or until nobody could say for a while.
+    """A stream's right to go on, until a refusal, or until nobody could answer for a while.
 
     Too many questions at once (429) are no answer about this user.
     """
@@ -234,7 +234,7 @@ class _StreamAccess:
         self._unreviewed_since: float | None = None
 
     async def still_allowed(self) -> bool:
-        """Ask, and what follows from it."""
+        """Check again; return False if the stream has to end."""
         now = asyncio.get_running_loop().time()
         try:
             await self._ask()
@@ -249,12 +249,12 @@ class _StreamAccess:
 
 
 async def _add_headers(_request: web.Request, answer: web.StreamResponse) -> None:
-    """Safe headers on whatever is answered, errors too."""
+    """Add the security headers to any response, errors included."""
     answer.headers.update(HEADERS)
 
 
 def _from_elsewhere(request: web.Request) -> bool:
-    """Whether a browser says that another site asks; following a link to the page is fine.
+    """Return True if a browser says that another site sends the request; links to the page are fine.
 
     Source: Fetch metadata, w3c.github.io/webappsec-fetch-metadata. Browsers without it send Origin with a
     form, which is "null" for our own page, as it sends no referrer.
@@ -268,7 +268,7 @@ def _from_elsewhere(request: web.Request) -> bool:
 
 
 def _netloc(origin: str) -> str:
-    """Host and port; "" of what is no URL."""
+    """Return host and port of a URL; "" if it is none."""
     try:
         return urlsplit(origin).netloc.casefold()
     except ValueError:
@@ -300,7 +300,7 @@ async def _send(stream: web.StreamResponse, message: bytes) -> None:
 
 
 def _back(cookie: str, lasts: int) -> web.Response:
-    """To the page, with that cookie; one that lasts 0 seconds is taken away."""
+    """Redirect to the page with that cookie; 0 seconds delete it."""
     answer = web.Response(status=303, headers={"Location": "./"})
     answer.set_cookie(COOKIE, cookie, max_age=lasts, path="/", secure=True, httponly=True, samesite="Strict")
     return answer

@@ -1,4 +1,4 @@
-"""Browsers that have shown a token: a random cookie stands for the user, and the token is not kept."""
+"""Sessions of browsers that have shown a token: a random cookie stands for the user; the token isn't kept."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ MOST: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A user who logged in, until ``ends`` on the clock."""
+    """A user who logged in, until `ends` on the clock."""
 
     user: User
     ends: float
 
 
 class Sessions:
-    """In memory, a few, the oldest ended first; kept by their cookies' hashes, which are no login."""
+    """A bounded number of sessions in memory, keyed by their cookies' hashes; the oldest end first."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
@@ -46,7 +46,7 @@ class Sessions:
         return len(self._kept)
 
     def begin(self, user: User, token: str) -> tuple[str, int]:
-        """A cookie's value and the seconds it lasts: an hour, or as long as the token where that is less."""
+        """Return a new cookie's value and the seconds it lasts: an hour, or the token's rest if less."""
         cookie = secrets.token_urlsafe(32)
         lasts = min(LASTS, _seconds_left(token, self._wall()))
         self._kept[_hash(cookie)] = Session(user, self._clock() + lasts)
@@ -55,7 +55,7 @@ class Sessions:
         return cookie, lasts
 
     def find(self, cookie: str) -> User | None:
-        """Whose cookie it is."""
+        """Return the user of a cookie, or None."""
         key = _hash(cookie)
         found = self._kept.get(key)
         if found is None:
@@ -66,7 +66,7 @@ class Sessions:
         return found.user
 
     def end(self, cookie: str) -> None:
-        """Log out."""
+        """End the session of a cookie."""
         self._kept.pop(_hash(cookie), None)
 
 
@@ -75,7 +75,7 @@ def _hash(cookie: str) -> bytes:
 
 
 def _seconds_left(token: str, now: float) -> int:
-    """How long a token that is a JWT says it lasts; the API server has verified it already."""
+    """Return the seconds a JWT says it lasts; the API server has verified it already."""
     parts = token.split(".")
     if len(parts) != 3:
         return LASTS

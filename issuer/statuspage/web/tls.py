@@ -1,4 +1,4 @@
-"""The page's own certificate, read again when its files change: it is renewed like any other."""
+"""The page's own TLS certificate, read again when its files change, as they do at each renewal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOK: Final = 30.0
 
 
 class ServingCertificate:
-    """A certificate and key in files, PEM. Raises OSError when they can't be used at the start."""
+    """A certificate and key in PEM files. Raises OSError if they can't be used at the start."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._files = certificate, key
@@ -26,13 +26,13 @@ class ServingCertificate:
         self._load()
 
     async def keep_fresh(self, every: float = LOOK) -> None:
-        """Look again and again; what can't be used is told, and the old one goes on."""
+        """Look every so many seconds; log files that can't be used, and keep the old pair."""
         while True:
             await asyncio.sleep(every)
             self.look()
 
     def look(self) -> bool:
-        """Read the files if they have changed; whether they were, and could be used."""
+        """Read the files if they changed; return True if the new pair is in use."""
         try:
             versions = self._versions()
             if versions == self._seen:

@@ -35,7 +35,8 @@ from issuer.signing.reasons import Reasons, SigningFailure, SigningRetry
 from issuer.signing.vault.reasons import VaultFailure, VaultRetry
 from issuer.telemetry import catalogue
 from issuer.telemetry.canary_metrics import CanaryMetrics
-from issuer.telemetry.catalogue import CATALOGUE, Described, find, most_series
+from issuer.telemetry.catalogue import CATALOGUE, find, most_series
+from issuer.telemetry.described import MetricDescription
 from issuer.telemetry.label_values import OTHER
 from issuer.telemetry.metrics import Metrics
 from tests.builders import REASON_LABELS, issuer_object
@@ -80,14 +81,14 @@ def test_what_is_switched_off_is_not_exposed() -> None:
 
 
 @pytest.mark.parametrize("one", CATALOGUE, ids=lambda one: one.name)
-def test_names_follow_the_conventions(one: Described) -> None:
+def test_names_follow_the_conventions(one: MetricDescription) -> None:
     assert re.fullmatch(r"vault_issuer_[a-z_]+", one.name)
     assert one.name.endswith("_total") == (one.kind == "counter")
     assert one.name.endswith("_info") == (one.kind == "info")
     if one.kind == "histogram":
         assert one.name.endswith("_seconds")
         assert list(one.buckets) == sorted(set(one.buckets))
-    assert one.told.endswith(".")
+    assert one.help.endswith(".")
     assert not {"request", "certificate", "requester", "username", "le"} & set(one.labels)
     assert bool(one.per) == any(
         not values and label not in ("version", "python") for label, values in one.labels.items()
