@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, PlainSerializer
 
@@ -28,6 +28,7 @@ __all__ = [
     "TrustedCA",
     "VaultClusterIssuer",
     "VaultIssuer",
+    "VaultIssuerSpec",
 ]
 
 READY: Final = "Ready"
@@ -208,11 +209,8 @@ class RateLimit(ApiModel):
 
 
 class IssuerSpec(ApiModel):
-    """What an issuer signs with, and under which conditions."""
+    """Conditions under which an issuer signs, whatever signs for it."""
 
-    vault: VaultSpec = Field(
-        description="The Vault (or OpenBao) that signs; the same fields as cert-manager's Vault issuer."
-    )
     approval: Literal["Policy", "External"] = Field(
         default="Policy",
         description=(
@@ -230,9 +228,6 @@ class IssuerSpec(ApiModel):
     )
     revocation: Revocation = Field(
         default=Revocation(), description="When certificates are revoked at the CA."
-    )
-    certificate_authority: CertificateAuthority | None = Field(
-        default=None, description="Where CA certificates are signed. Without it, requests with isCA fail."
     )
     ca_expiry: Literal["Refuse", "Shorten"] = Field(
         default="Refuse",
@@ -255,13 +250,26 @@ class IssuerSpec(ApiModel):
     )
 
     @classmethod
-    def parse(cls, spec: Mapping[str, Any], *, strict: bool = False) -> IssuerSpec:
+    def parse(cls, spec: Mapping[str, Any], *, strict: bool = False) -> Self:
         """The `spec` of an issuer object.
 
         Unknown fields are left out, as the API server has pruned them already; `strict` refuses them, for
         YAML that no server has seen. Raises SpecError with one line a bad field.
         """
         return parse_model(cls, spec, "spec", strict=strict)
+
+
+class VaultIssuerSpec(IssuerSpec):
+    """What an issuer signs with, and under which conditions."""
+
+    own_fields_first: ClassVar[bool] = True
+
+    vault: VaultSpec = Field(
+        description="The Vault (or OpenBao) that signs; the same fields as cert-manager's Vault issuer."
+    )
+    certificate_authority: CertificateAuthority | None = Field(
+        default=None, description="Where CA certificates are signed. Without it, requests with isCA fail."
+    )
 
 
 class Condition(ApiModel):
@@ -328,7 +336,7 @@ class _Issuer(ApiModel):
     api_version: str = Field(description="Version of this API that the object is written in.")
     kind: str = Field(description="Kind of the object.")
     metadata: dict[str, Any] = Field(description="Name, labels and what else every object has.")
-    spec: IssuerSpec = Field(description="What is wanted.")
+    spec: VaultIssuerSpec = Field(description="What is wanted.")
     status: IssuerStatus = Field(
         default=IssuerStatus(), description="What the controller found; it alone writes it."
     )

@@ -75,6 +75,8 @@ class ApiModel(BaseModel):
         hide_input_in_errors=True,
     )
     rules: ClassVar[tuple[Rule, ...]] = ()
+    own_fields_first: ClassVar[bool] = False
+    """True if the schema lists what the class declares itself before what it inherits."""
 
     @model_validator(mode="after")
     def _rules_hold(self) -> Self:
@@ -88,9 +90,17 @@ class ApiModel(BaseModel):
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         schema = handler.resolve_ref_schema(handler(core_schema))
+        if cls.own_fields_first:
+            schema["properties"] = _own_first(cls, schema["properties"])
         if cls.rules:
             schema["x-kubernetes-validations"] = [rule.schema() for rule in cls.rules]
         return schema
+
+
+def _own_first(model: type[BaseModel], properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties with those that the class itself declares before the inherited ones."""
+    own = {field.alias or name for name, field in model.model_fields.items() if name in model.__annotations__}
+    return dict(sorted(properties.items(), key=lambda item: item[0] not in own))
 
 
 def parse_model(model: type[M], data: Mapping[str, Any], root: str, *, strict: bool) -> M:

@@ -17,7 +17,7 @@ from issuer.inspection.request_details import RequestDetails, issued_at, review_
 from issuer.requests.conditions import find
 from issuer.requests.request import BadSpec
 from issuer.requests.status import APPROVAL_REASON
-from issuer.signing.vault.profile import Mismatch, path_length
+from issuer.signing.profile import Mismatch, path_length
 from issuer.x509.chains.bundle import read_delivered
 from issuer.x509.errors import InvalidCertificate
 from issuer.x509.verify import RequestedCertificate
@@ -105,7 +105,7 @@ def _spec_differences(details: RequestDetails) -> list[str]:
     if details.csr is None or details.issuer_key is None:
         return []
     return spec_differences(
-        review_input_of(details.request, details.csr, details.issuer_key, details.issuer_spec).facts(
+        review_input_of(details.request, details.csr, details.issuer_key, details.issuer_profile).facts(
             details.requester
         )
     )
@@ -135,9 +135,9 @@ def _differences(details: RequestDetails, found: Delivered) -> list[dict[str, An
         return []
     request, spec = details.request, details.issuer_spec
     asked = RequestedCertificate(details.csr, request.is_ca, request.usages, request.duration)
-    if spec is not None:
+    if spec is not None and details.issuer_profile is not None:
         with suppress(Mismatch):  # the issuer may have changed since
-            asked = replace(asked, path_length=path_length(spec, asked))
+            asked = replace(asked, path_length=path_length(details.issuer_profile, asked))
     # What an issuer that can't be read may do is not held against it.
     shorten = spec is None or spec.ca_expiry == "Shorten"
     moment = issued_at(request, found.leaf.not_valid_before_utc)

@@ -23,7 +23,9 @@ from issuer.manifests.requester import Requester
 from issuer.policy.facts import IssuerReference
 from issuer.requests.issuers import BUILT_IN, IssuerKey
 from issuer.requests.request import BadSpec, Request
-from issuer.signing.vault.profile import signs_whatever_is_asked
+from issuer.signing.backend import Backends
+from issuer.signing.backends import built_in
+from issuer.signing.profile import SigningProfile
 from issuer.text import rfc3339
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import CertificateSigningRequest, decode_request
@@ -51,6 +53,7 @@ class RequestDetails:
     issuer: Object | None
     issuer_readable: bool
     issuer_spec: IssuerSpec | None
+    issuer_profile: SigningProfile | None
     explanation: Explanation | None
     events: tuple[Mapping[str, Any], ...]
     gaps: tuple[str, ...]
@@ -61,8 +64,11 @@ class RequestDetails:
         return requester_of(self.request)
 
 
-async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
+async def gather(
+    reader: Reader, target: InspectionTarget, backends: Backends | None = None
+) -> RequestDetails:
     """Read everything about a request. Raises BadInput if there is none, and KubeError."""
+    backends = backends or built_in()
     request = await find_request(reader, target)
     progress = progress_of(request)
     csr, csr_problem = _csr(request)
@@ -70,9 +76,11 @@ async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
     known = len(reader.gaps)
     issuer = await _issuer(reader, key)
     readable = len(reader.gaps) == known
+    spec = _issuer_spec(backends, key, issuer)
+    profile = None if key is None or spec is None else backends.of(key.kind).profile(spec)
     explanation = None
     if csr is not None and key is not None and progress.state is not State.ISSUED:
-        explanation = await _explained(reader, request, csr, key, _issuer_spec(issuer))
+        explanation = await _explained(reader, request, csr, key, profile)
     return RequestDetails(
         request=request,
         progress=progress,
@@ -83,7 +91,8 @@ async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
         spec_problem=spec_problem,
         issuer=issuer,
         issuer_readable=readable,
-        issuer_spec=_issuer_spec(issuer),
+        issuer_spec=spec,
+        issuer_profile=profile,
         explanation=explanation,
         events=await _events(reader, request),
         gaps=tuple(reader.gaps),
@@ -102,21 +111,21 @@ def requester_of(request: Request) -> Requester:
 
 
 def review_input_of(
-    request: Request, csr: CertificateSigningRequest, key: IssuerKey, spec: IssuerSpec | None
+    request: Request, csr: CertificateSigningRequest, key: IssuerKey, profile: SigningProfile | None
 ) -> ReviewInput:
-    """Return the request as `policy explain` evaluates one, for an issuer of this spec. Raises BadSpec."""
+    """Return the request as `policy explain` evaluates one, for an issuer that signs so. Raises BadSpec."""
     return ReviewInput(
         source="as it is in the cluster",
         kind=request.kind,
         name=request.key.name,
         namespace=request.policy_namespace,
-        issuer=IssuerReference(key.name, key.kind, GROUP),
+        issuer=IssuerReference(key.name, key.kind, request.issuer_kinds[key.kind].group),
         csr=csr,
         duration=request.duration,
         usages=tuple(request.spec.get("usages") or ()),
         is_ca=request.is_ca,
         requester=requester_of(request),
-        policy_only=spec is not None and signs_whatever_is_asked(spec, is_ca=request.is_ca),
+        policy_only=profile is not None and profile.is_policy_only(is_ca=request.is_ca),
     )
 
 
@@ -147,9 +156,11 @@ async def _issuer(reader: Reader, key: IssuerKey | None) -> Object | None:
     )
 
 
-def _issuer_spec(issuer: Object | None) -> IssuerSpec | None:
+def _issuer_spec(backends: Backends, key: IssuerKey | None, issuer: Object | None) -> IssuerSpec | None:
+    if key is None or issuer is None:
+        return None
     try:
-        return None if issuer is None else IssuerSpec.parse(issuer.get("spec") or {})
+        return backends.of(key.kind).parse(issuer.get("spec") or {})
     except SpecError:
         return None
 
@@ -159,10 +170,12 @@ async def _explained(
     request: Request,
     csr: CertificateSigningRequest,
     key: IssuerKey,
-    spec: IssuerSpec | None,
+    profile: SigningProfile | None,
 ) -> Explanation | None:
     try:
-        (found,) = await explain(reader.client, [review_input_of(request, csr, key, spec)], ClusterOptions())
+        (found,) = await explain(
+            reader.client, [review_input_of(request, csr, key, profile)], ClusterOptions()
+        )
     except Forbidden:
         reader.note(f"what the policies say now is not shown. {RIGHTS}")
         return None

@@ -250,7 +250,7 @@ class Approver:
 
 def _reference(request: Request) -> IssuerReference:
     issuer = request.issuer
-    return IssuerReference(issuer.name, issuer.kind, GROUP)
+    return IssuerReference(issuer.name, issuer.kind, request.issuer_kinds[issuer.kind].group)
 
 
 def _facts(request: Request, csr: CertificateSigningRequest, *, policy_only: bool) -> RequestFacts:

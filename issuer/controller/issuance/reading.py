@@ -36,5 +36,5 @@ class RequestReader:
                 found = await self.client.get(kind.resource, key.name, key.namespace or None)
             except NotFound:
                 return None
-            request = slim_request(kind(found))
+            request = slim_request(self.stores[kind].read(found))
         return None if request.uid != uid or request.finished else request

@@ -47,7 +47,6 @@ from issuer.requests.kinds import kind_of
 from issuer.requests.reason_message import issuer_not_ready, with_reason
 from issuer.requests.request import BadSpec, Request, RequestKey
 from issuer.signing.outcomes import Retry
-from issuer.signing.vault.profile import signs_whatever_is_asked
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
 from issuer.x509.errors import InvalidRequest
@@ -202,11 +201,11 @@ class RequestReconciler:
     async def _judge(
         self, request: Request, asked: RequestedCertificate, entry: IssuerEntry
     ) -> Approval | Outcome:
-        if entry.spec is None:
-            raise AssertionError("a checked issuer has a spec")
+        if entry.spec is None or entry.profile is None:
+            raise AssertionError("a checked issuer has a spec and a profile")
         # Before it is judged, so that a policy that changes meanwhile finds it and has it judged again.
         self.unprocessed.add(request.key, request.policy_namespace)
-        policy_only = signs_whatever_is_asked(entry.spec, is_ca=asked.is_ca)
+        policy_only = entry.profile.is_policy_only(is_ca=asked.is_ca)
         approval = await self.csr_permissions.may_sign(request) or await self.approver.evaluate(
             request, asked.request, entry.spec.approval, policy_only=policy_only
         )

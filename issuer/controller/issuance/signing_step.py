@@ -25,9 +25,9 @@ from issuer.requests.issuers import IssuerKey
 from issuer.requests.reason_message import Opening, issuer_not_ready
 from issuer.requests.request import Request, RequestKey
 from issuer.signing import outcomes as signing
+from issuer.signing.profile import Mismatch, SigningProfile, path_length
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
 from issuer.signing.trusted_cas import StrangeCA, check_own, trusted_chains
-from issuer.signing.vault.profile import Mismatch, is_strict, path_length
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
 from issuer.x509.certificates import Certificate
@@ -100,10 +100,10 @@ class SigningStep:
         audit: AuditRecord,
     ) -> Outcome:
         """Issued with the certificate held, or why there is none."""
-        if entry.shared is None or entry.spec is None:
-            raise AssertionError("a usable issuer has a signer and a spec")
+        if entry.shared is None or entry.spec is None or entry.profile is None:
+            raise AssertionError("a usable issuer has a signer, a spec and a profile")
         try:
-            work = self._plan(request, asked, entry, entry.spec, approval, audit)
+            work = self._plan(request, asked, entry, entry.spec, entry.profile, approval, audit)
         except (Mismatch, signing.CAEndsTooSoon) as error:
             return Failed(str(error), error.reason)
         shared = entry.shared.borrow()
@@ -134,11 +134,12 @@ class SigningStep:
         asked: RequestedCertificate,
         entry: IssuerEntry,
         spec: IssuerSpec,
+        profile: SigningProfile,
         approval: Approval,
         audit: AuditRecord,
     ) -> _Work:
         """Plan what is sent, and how its answer is judged. Raises Mismatch and signing.CAEndsTooSoon."""
-        asked = replace(asked, path_length=path_length(spec, asked))
+        asked = replace(asked, path_length=path_length(profile, asked))
         if approval.allowance is not None and request.policy_shortens:
             asked = replace(asked, duration=approval.allowance.cut(asked.duration))
         now, ca = self.now(), entry.current_ca_validity.get(asked.is_ca)
@@ -151,7 +152,7 @@ class SigningStep:
             path_length=asked.path_length,
             before_sending=partial(self._still_ours, request.key),
         )
-        strict = is_strict(spec, is_ca=asked.is_ca)
+        strict = profile.is_strict(is_ca=asked.is_ca)
         return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval, audit)
 
     def _still_ours(self, key: RequestKey) -> None:

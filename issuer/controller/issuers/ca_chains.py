@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from issuer.api.issuers import MAX_SERIAL, IssuerSpec
+from issuer.api.issuers import MAX_SERIAL
 from issuer.controller.state.ca_expiry import CAValidity
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.requests.conditions import bounded
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.profile import SigningProfile
 from issuer.signing.trusted_cas import trusted_ways
 from issuer.text import rfc3339
 from issuer.x509.certificates import Certificate, basic_constraints
@@ -105,7 +106,7 @@ def _by_root(found: SigningCA) -> list[Way]:
 
 
 def ca_validities(
-    spec: IssuerSpec,
+    profile: SigningProfile,
     ca: CAFacts,
     authority_pem: str | None,
     now: datetime,
@@ -113,20 +114,20 @@ def ca_validities(
 ) -> tuple[dict[bool, CAValidity], tuple[str, ...]]:
     """The validity of the CAs that sign, by whether they sign CA certificates, and what is to be said of the
     latter. Raises IssuerBroken."""
-    validity = {False: CAValidity(spec.vault.path, ca.not_before, ca.not_after, ca.sha256)}
-    above = spec.certificate_authority
+    validity = {False: CAValidity(profile.leaf.name, ca.not_before, ca.not_after, ca.sha256)}
+    above = profile.authority
     if above is None or authority_pem is None:
         return validity, ()
     signing = _chain(authority_pem).certificates[0]
-    facts = ca_facts(authority_pem, above.path, now, anchors)
+    facts = ca_facts(authority_pem, above.name, now, anchors)
     constraints = basic_constraints(signing)
     if constraints is not None and constraints.path_length == 0:
         raise IssuerBroken(
             ControllerIssuerReason.CA_SIGNS_NO_CAS,
-            f"the CA behind {above.path} ({subject_text(signing)[:200]}) has a path length of 0, "
+            f"the CA behind {above.name} ({subject_text(signing)[:200]}) has a path length of 0, "
             "so no CA may stand below it: name another issuer in spec.certificateAuthority.path",
         )
-    validity[True] = CAValidity(above.path, facts.not_before, facts.not_after, facts.sha256)
+    validity[True] = CAValidity(above.name, facts.not_before, facts.not_after, facts.sha256)
     return validity, tuple(text for text in facts.warnings if text not in ca.warnings)
 
 

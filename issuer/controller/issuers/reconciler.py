@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
-from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.approval.policies import PolicyStore
@@ -25,23 +24,19 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.kube.resources import Resource
 from issuer.policy.facts import IssuerReference
 from issuer.reasons import Reason
 from issuer.requests.conditions import find, says, with_condition
 from issuer.requests.issuers import IssuerKey
+from issuer.signing.backend import Backends, Connector
 from issuer.signing.outcomes import IssuerBroken, IssuerUnavailable, SigningError
+from issuer.signing.profile import SigningProfile
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import kubernetes_retry
-from issuer.signing.signer import Signer
-from issuer.signing.vault.credentials import CredentialReader, Credentials
-from issuer.signing.vault.profile import policy_only_paths
 from issuer.telemetry.metrics import Metrics
 from issuer.text import rfc3339
 
 log = structlog.get_logger(__name__)
-
-BuildSigner = Callable[[IssuerSpec, Credentials], Signer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +61,17 @@ class IssuerReconciler:
 
     ``period`` is the longest time in seconds between two checks of a healthy
     issuer; a broken one is checked with the queue's backoff. ``tells`` says whether
-    this is the process that writes status and events.
+    this is the process that writes status and events. `connectors` open the signers of
+    each kind of issuer.
     """
 
     client: KubeClient
     stores: dict[str, IssuerStore]
-    resources: dict[str, Resource]
     registry: IssuerRegistry
     queue: WorkQueue[IssuerKey]
     flows: CheckFlows
-    credentials: CredentialReader
-    build_signer: BuildSigner
+    backends: Backends
+    connectors: Mapping[str, Connector]
     policies: PolicyStore
     approval_rights: ApprovalRights
     revocation_rights: RevocationRights
@@ -134,14 +129,16 @@ class IssuerReconciler:
         if not entry.describes(uid, generation):
             entry.ready, entry.uid, entry.generation = False, uid, generation
             entry.reason, entry.message = ControllerIssuerReason.PENDING, "it is being checked"
-            entry.spec, entry.refused = None, None
+            entry.spec, entry.profile, entry.refused = None, None, None
             entry.ca_validity.clear()
             entry.seen.clear()
             entry.stranger = None
-        entry.spec = spec = IssuerSpec.parse(await self._spec(key, obj))
+        backend = self.backends.of(key.kind)
+        entry.spec = spec = backend.parse(await self._spec(key, obj))
+        entry.profile = profile = backend.profile(spec)
         await self._check_approval(key, entry, spec)
         await self._check_revocation(key, spec)
-        self._check_policy(key, spec)
+        self._check_policies(key, profile)
         shared = await self._signer(key, uid, generation, spec)
         health = await shared.signer.check()
         if entry.refused is not None:
@@ -150,13 +147,13 @@ class IssuerReconciler:
         if stranger is not None:
             raise stranger  # the next check lets one request try again
         now = self.now()
-        ca = ca_facts(health.ca_pem, spec.vault.path, now, shared.anchors)
-        validity, more = ca_validities(spec, ca, health.authority_pem, now, shared.anchors)
+        ca = ca_facts(health.ca_pem, profile.leaf.name, now, shared.anchors)
+        validity, more = ca_validities(profile, ca, health.authority_pem, now, shared.anchors)
         entry.found_ca_validity(validity)
         return Verdict(
             ready=True,
             reason=ControllerIssuerReason.READY,
-            message=f"logged in by {spec.vault.auth.chosen()[0]}; {spec.vault.path} is ready to sign",
+            message=backend.ready_message(spec),
             ca=ca,
             warnings=(*self._spec_warnings(key, spec), *health.warnings, *ca.warnings, *more),
             expiring=self._expiring(entry, spec),
@@ -168,7 +165,8 @@ class IssuerReconciler:
         store = self.stores[key.kind]
         if store.fits_now(key):
             try:
-                store.refresh(await self.client.get(self.resources[key.kind], key.name, key.namespace))
+                resource = self.backends.kinds[key.kind].resource
+                store.refresh(await self.client.get(resource, key.name, key.namespace))
             except KubeError as error:
                 raise kubernetes_retry(error, "read it again, now that there is room for it") from error
             obj = store.get(key) or obj
@@ -193,26 +191,25 @@ class IssuerReconciler:
             if problem is not None:
                 raise IssuerBroken(ControllerIssuerReason.REVOCATION_FORBIDDEN, problem)
 
-    def _check_policy(self, key: IssuerKey, spec: IssuerSpec) -> None:
-        """Where Vault signs whatever is asked, a policy must say what may be."""
-        unbound = policy_only_paths(spec)
-        if unbound and not self.policies.selects(_reference(key)):
+    def _check_policies(self, key: IssuerKey, profile: SigningProfile) -> None:
+        """Raise IssuerBroken where only policies would restrict what is signed, and there is none."""
+        policy_only = profile.policy_only_paths
+        if policy_only and not self.policies.selects(self._reference(key)):
             raise IssuerBroken(
                 ControllerIssuerReason.NO_POLICY,
-                f"{unbound[0]} signs whatever is asked, and no CertificateRequestPolicy selects this "
+                f"{policy_only[0]} signs whatever is asked, and no CertificateRequestPolicy selects this "
                 "issuer: write one whose selector names it",
             )
 
     def _spec_warnings(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
         """What deserves a look, whether or not the issuer is Ready."""
         found = []
-        if spec.approval == "External" and not self.policies.may_select(_reference(key)):
+        if spec.approval == "External" and not self.policies.may_select(self._reference(key)):
             found.append("no CertificateRequestPolicy selects this issuer: another approver's word is enough")
-        chosen, ignored = spec.vault.auth.chosen()
-        if ignored:
-            ignored_text = ", ".join(ignored)
-            found.append(f"spec.vault.auth sets several methods: {chosen} is used, {ignored_text} ignored")
-        return tuple(found)
+        return (*found, *self.backends.of(key.kind).warnings(spec))
+
+    def _reference(self, key: IssuerKey) -> IssuerReference:
+        return IssuerReference(key.name, key.kind, self.backends.kinds[key.kind].group)
 
     def _expiring(self, entry: IssuerEntry, spec: IssuerSpec) -> tuple[ExpiryWarning, ...]:
         """Return the warnings of the CAs that soon end before their certificates would."""
@@ -225,7 +222,7 @@ class IssuerReconciler:
 
     async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> SharedSigner:
         """The signer of exactly this issuer, spec and Secrets; a new one when any of them changed."""
-        credentials = await self.credentials.read(key, spec)
+        prepared = await self.connectors[key.kind].prepare(key, spec)
         current = self.stores[key.kind].get(key)
         if current is None or (current["metadata"]["uid"], current["metadata"]["generation"]) != (
             uid,
@@ -235,11 +232,12 @@ class IssuerReconciler:
             raise IssuerUnavailable(
                 ControllerIssuerReason.CHANGED, "the issuer changed while it was being checked"
             )
-        identity: Identity = (uid, generation, credentials.versions)
+        identity: Identity = (uid, generation, prepared.versions)
         shared = self.registry.entry(key).shared
         if shared is None or shared.identity != identity:
-            self.registry.use_tls(key, credentials.connection.tls_use())
-            shared = SharedSigner(self.build_signer(spec, credentials), identity, credentials.anchors)
+            if prepared.memory is not None:
+                self.registry.use_tls(key, prepared.memory)
+            shared = SharedSigner(prepared.build(), identity, prepared.anchors)
             await self.registry.use_signer(key, shared)
         return shared
 
@@ -264,12 +262,14 @@ class IssuerReconciler:
 
     async def _write(self, key: IssuerKey, obj: dict[str, Any], verdict: Verdict) -> bool:
         """Write the status if it would say something new; False when it should be tried again."""
-        new = _with_verdict(obj, verdict, self.now()) if self.tells() else None
+        if not self.tells():
+            return True
+        new = _with_verdict(obj, verdict, self.backends.of(key.kind).status_fields, self.now())
         if new is None:
             return True
         changed = _transition(obj, verdict)
         try:
-            written = await self.client.replace_status(self.resources[key.kind], new)
+            written = await self.client.replace_status(self.backends.kinds[key.kind].resource, new)
         except NotFound:
             return True
         except Conflict:
@@ -298,10 +298,6 @@ def _log_warnings(key: IssuerKey, obj: dict[str, Any], verdict: Verdict) -> None
             log.warning("issuer warning", issuer=str(key), message=text)
 
 
-def _reference(key: IssuerKey) -> IssuerReference:
-    return IssuerReference(key.name, key.kind, GROUP)
-
-
 def _same_version(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(one["metadata"][name] == other["metadata"][name] for name in ("uid", "generation"))
 
@@ -317,7 +313,10 @@ def _news(obj: dict[str, Any], verdict: Verdict) -> list[str]:
     return [str(warning) for warning in verdict.expiring if not warning.stands_in(old)]
 
 
-def _with_verdict(obj: dict[str, Any], verdict: Verdict, now: datetime) -> dict[str, Any] | None:
+def _with_verdict(
+    obj: dict[str, Any], verdict: Verdict, known: frozenset[str], now: datetime
+) -> dict[str, Any] | None:
+    """Return the issuer with its new status, None where that says nothing new. `known`: the CRD's fields."""
     status = obj.get("status") or {}
     conditions = with_condition(
         status.get("conditions"),
@@ -329,14 +328,14 @@ def _with_verdict(obj: dict[str, Any], verdict: Verdict, now: datetime) -> dict[
         obj["metadata"]["generation"],
     )
     wanted = next(one for one in conditions if one["type"] == "Ready")
-    fields = _facts(status, verdict)
+    fields = {name: value for name, value in _facts(verdict).items() if name in known}
     if says(status.get("conditions"), wanted) and all(status.get(k) == v for k, v in fields.items()):
         return None
     kept = {**status, **fields, "conditions": conditions}
     return {**obj, "status": {name: value for name, value in kept.items() if value is not None}}
 
 
-def _facts(status: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
+def _facts(verdict: Verdict) -> dict[str, Any]:
     """The fields beside the conditions; None where there is nothing to say.
 
     What was known of the CA stays while the issuer is broken: that is when somebody reads it.

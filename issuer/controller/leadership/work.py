@@ -18,6 +18,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.reflector import Reflector
+from issuer.kube.reflector_group import ReflectorGroup
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
 
@@ -72,7 +73,7 @@ class RequestWork:
 
     client: KubeClient
     stores: Mapping[type[Request], RequestStore]
-    reflectors: Mapping[str, Reflector]
+    reflectors: Mapping[str, Reflector | ReflectorGroup]
     queue: WorkQueue[RequestKey]
     reconciler: RequestReconciler
     registry: IssuerRegistry
@@ -148,7 +149,7 @@ class RequestWork:
         if known is None or self.is_held(key):
             return True  # there is nothing to sign
         try:
-            fresh = kind(await self.client.get(kind.resource, key.name, key.namespace or None))
+            fresh = store.read(await self.client.get(kind.resource, key.name, key.namespace or None))
         except NotFound:
             return False  # as the watch will tell
         except KubeError as error:

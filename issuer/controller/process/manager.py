@@ -12,13 +12,12 @@ import structlog
 
 from issuer.api.leases import GROUP_LABEL, SHARDS
 from issuer.controller.issuance.delivery import PendingDelivery
-from issuer.controller.issuers.reconciler import BuildSigner
 from issuer.controller.leadership.lease_labels import ENDING
 from issuer.controller.leadership.ownership import Alone, OneLeader, Ownership
 from issuer.controller.leadership.replica import ShardedReplica
 from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.process.wiring import FIRST, RBAC, REQUESTS, REVOCATION_WORKERS, Components
+from issuer.controller.process.wiring import RBAC, REQUESTS, REVOCATION_WORKERS, Components
 from issuer.controller.scheduling import workers
 from issuer.controller.scheduling.checks import Part
 from issuer.controller.state import certificates
@@ -27,6 +26,7 @@ from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import Lease
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.signing.backend import Backends
 from issuer.telemetry.health import HealthServer
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Manager:
         options: ControllerOptions,
         client: KubeClient,
         lease_client: KubeClient | None = None,
-        build_signer: BuildSigner | None = None,
+        backends: Backends | None = None,
     ) -> None:
         self.options = options
         self.elector = _elector(options, lease_client or client) if options.leader_elect else None
@@ -55,7 +55,7 @@ class Manager:
         if self.elector is not None and options.sharded:
             self.replica = ShardedReplica(options, lease_client or client, self.elector)
         self.ownership = self.replica or _ownership(options, self.elector)
-        self.components = Components(options, client, build_signer, self.ownership)
+        self.components = Components(options, client, self.ownership, backends)
         if self.replica is not None:
             self.replica.attach(_request_work(self.components), self.components.metrics)
         self.health = HealthServer(self.components.metrics.registry)
@@ -165,8 +165,8 @@ class Manager:
         background = [asyncio.create_task(self.components.recorder.run(), name="events")]
         working: list[asyncio.Task[None]] = []
         try:
-            background += self._start_reflectors(*FIRST, *RBAC)
-            if await self._synced(stop, *FIRST):
+            background += self._start_reflectors(*self.components.first, *RBAC)
+            if await self._synced(stop, *self.components.first):
                 working += self._start_workers()
                 background += self._start_reflectors(*REQUESTS)
                 background += self._start_canaries()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from issuer import __version__
 from issuer.controller.canary.history import CanaryRun as Run
@@ -97,7 +96,7 @@ class StatusSource:
 
     def _issuer(self, key: IssuerKey, obj: dict[str, Any]) -> Issuer:
         spec, status = obj.get("spec") or {}, obj.get("status") or {}
-        vault = spec.get("vault") or {}
+        summary = self._parts.backends.of(key.kind).summary(spec)
         ready = find(status.get("conditions"), "Ready") or {}
         entry = self._parts.registry.find(key)
         life = None if entry is None else entry.current_ca_validity.get(False)
@@ -108,8 +107,8 @@ class StatusSource:
             ready={"True": True, "False": False}.get(ready.get("status", "")),
             reason=str(ready.get("reason", "")),
             message=str(ready.get("message", "")),
-            server=_host(str(vault.get("server", ""))),
-            path=str(vault.get("path", "")),
+            server=summary.server,
+            path=summary.path,
             ca_subject=str(status.get("caSubject") or ""),
             ca_begins=None if life is None else life.begins,
             ca_ends=_time(status.get("caNotAfter")),
@@ -172,16 +171,6 @@ def _key(request: str) -> RequestKey:
         return RequestKey("", request.removeprefix(_CSR))
     namespace, _, name = request.partition("/")
     return RequestKey(namespace, name)
-
-
-def _host(server: str) -> str:
-    """Host and port of a URL, without whatever else somebody wrote into it."""
-    try:
-        found = urlsplit(server)
-        host = found.hostname or ""
-        return f"{host}:{found.port}" if found.port else host
-    except ValueError:
-        return ""
 
 
 def _time(text: object) -> datetime | None:

@@ -7,11 +7,12 @@ from queues to reconcilers.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
-from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
-from issuer.api.issuers import IssuerSpec
+from issuer.api.group import GROUP, POLICY_KIND
 from issuer.controller.access.permissions import ApprovalRights, SigningRights
 from issuer.controller.approval.approver import AccessCache, Approver
 from issuer.controller.approval.csr_permissions import CSRPermissions
@@ -23,7 +24,7 @@ from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
-from issuer.controller.issuers.reconciler import BuildSigner, IssuerReconciler
+from issuer.controller.issuers.reconciler import IssuerReconciler
 from issuer.controller.leadership.ownership import Ownership
 from issuer.controller.process import gauges
 from issuer.controller.process.options import ControllerOptions
@@ -39,16 +40,25 @@ from issuer.controller.state import certificates
 from issuer.controller.state.certificates import CertificateStore
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.stores import ChangeNotifier, IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.portions import SharedStores
+from issuer.controller.state.stores import ChangeNotifier, IssuerStore, NamespaceStore, RequestStore, Store
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.fairqueue import QueueKey
 from issuer.kube.queues.workqueue import WorkQueue
-from issuer.kube.reflector import Reflector
-from issuer.kube.resources import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, NAMESPACES, ROLE_BINDINGS, ROLES
+from issuer.kube.reflector import Handler, Reflector
+from issuer.kube.reflector_group import ReflectorGroup
+from issuer.kube.resources import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    NAMESPACES,
+    ROLE_BINDINGS,
+    ROLES,
+    Resource,
+)
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.issuers import IssuerKey
+from issuer.requests.issuers import IssuerKey, IssuerKinds
 from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey
@@ -57,16 +67,11 @@ from issuer.requests.resources import (
     CERTIFICATE_REQUESTS,
     CERTIFICATE_SIGNING_REQUESTS,
     CERTIFICATES,
-    VAULT_CLUSTER_ISSUERS,
-    VAULT_ISSUERS,
 )
-from issuer.signing.signer import Signer
-from issuer.signing.vault.credentials import CredentialReader, Credentials
-from issuer.signing.vault.reasons import VAULT_REASONS, VaultOutage
-from issuer.signing.vault.signer import VaultSigner
+from issuer.signing.backend import Backends, Connector
+from issuer.signing.backends import built_in
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.metrics import Metrics
-from issuer.vault.login.tokens import LoggedIn, ignored
 
 # A broken issuer is looked at again after at most this many seconds.
 _ISSUER_BACKOFF = 15.0
@@ -75,7 +80,6 @@ _REVOCATION_BACKOFF = 15.0
 _SETTLES = 1.0
 REVOCATION_WORKERS = 32
 
-ISSUERS = {ISSUER_KIND: VAULT_ISSUERS, CLUSTER_ISSUER_KIND: VAULT_CLUSTER_ISSUERS}
 RBAC = {
     "Role": ROLES,
     "RoleBinding": ROLE_BINDINGS,
@@ -83,50 +87,40 @@ RBAC = {
     "ClusterRoleBinding": CLUSTER_ROLE_BINDINGS,
 }
 REQUESTS = tuple(kind.kind for kind in KINDS)
-# All of these are listed before the first request is looked at: nothing is decided by half of the policies.
-FIRST = (ISSUER_KIND, CLUSTER_ISSUER_KIND, POLICY_KIND, "Namespace")
-
-
-def vault_signer(spec: IssuerSpec, credentials: Credentials, logged_in: LoggedIn = ignored) -> Signer:
-    """The signer of an issuer with ``spec.vault``; ``logged_in`` hears of each login."""
-    authority = spec.certificate_authority
-    return VaultSigner(
-        credentials.connection,
-        credentials.method,
-        spec.vault.path,
-        None if authority is None else authority.path,
-        revokes=spec.revocation.policy != "Never",
-        logged_in=logged_in,
-    )
 
 
 class Components:
     """Stores, queues, reconcilers and watches of one controller.
 
-    ``ownership`` says what is this process's to do. ``build_signer`` None is ``vault_signer``.
+    ``ownership`` says what is this process's to do. `backends` sign; without any, the built-in ones do.
     """
+
+    _settling: asyncio.TimerHandle | None = None
 
     def __init__(
         self,
         options: ControllerOptions,
         client: KubeClient,
-        build_signer: BuildSigner | None,
         ownership: Ownership,
+        backends: Backends | None = None,
     ) -> None:
         self.options = options
         self.client = client
         self.ownership = ownership
-        self.metrics = Metrics(reason_labels([VAULT_REASONS]))
+        self.backends = backends or built_in()
+        self.metrics = Metrics(reason_labels([backend.reasons for backend in self.backends]))
         self.defects = Defects(self.metrics)
         self.fair_queue = parted(self._place, options.workers)
         self.requests: WorkQueue[RequestKey] = WorkQueue(self.fair_queue, longest=_REQUEST_BACKOFF)
-        self.stores = {kind: RequestStore(kind, self._offer) for kind in KINDS}
-        self.issuer_stores = {kind: IssuerStore(kind, self._issuer_changed) for kind in ISSUERS}
+        self.stores = {kind: RequestStore(kind, self._offer, self.kinds) for kind in KINDS}
+        self.issuer_stores = {
+            kind.kind: IssuerStore(kind.kind, self._issuer_changed, self.kinds) for kind in self.kinds
+        }
         self.checks = CheckFlows(
             self.issuer_stores,
             options.issuer_workers,
-            longest=CALLS * options.vault_timeout,
-            too_slow=lambda _key: VaultOutage.VAULT_UNREACHABLE,
+            CALLS * options.vault_timeout,
+            self.backends,
         )
         self.issuers: WorkQueue[IssuerKey] = WorkQueue(self.checks.fair_queue, longest=_ISSUER_BACKOFF)
         self.registry = IssuerRegistry(self._offer)
@@ -136,22 +130,21 @@ class Components:
         self.policies = PolicyStore(self._policy_changed, partial(self.defects.note, "policies"))
         self.namespaces = NamespaceStore(self._namespace_changed)
         self.access = AccessCache(client)
-        self.rights = ApprovalRights(client)
-        self.signing_rights = SigningRights(client)
-        self.revocations = RevocationStore(self._revocation_due)
+        self.rights = ApprovalRights(client, self.kinds)
+        self.signing_rights = SigningRights(client, self.kinds)
+        self.revocations = RevocationStore(self._revocation_due, issuer_kinds=self.kinds)
         self.revocation_queue: WorkQueue[RequestKey] = WorkQueue(
             parted(revocation_flow(self.revocations), REVOCATION_WORKERS), longest=_REVOCATION_BACKOFF
         )
         self.revocation_rights = RevocationRights(client)
-        self.certificates = CertificateStore()
-        self._settling: asyncio.TimerHandle | None = None
+        self.certificates = CertificateStore(self.kinds)
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         paces = ApprovalPaces(FEW_EACH if options.sharded else FEW)
         self.writer = StatusWriter(client, paces, ownership.written)
         self.delivery = Delivery(self.writer, self.metrics)
         self.flows = RequestFlows(self.stores, self.issuer_stores, self.delivery, self.limits)
         self.reflectors = self._reflectors()
-        self.issuer_reconciler = self._issuer_reconciler(build_signer or self._vault_signer)
+        self.issuer_reconciler = self._issuer_reconciler()
         self.request_reconciler = self._request_reconciler()
         self.revocation_reconciler = self._revocation_reconciler()
         self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue, ownership.leads)
@@ -160,16 +153,23 @@ class Components:
         self.prober = self._prober() if options.canaries else None
         gauges.expose(self)
 
+    @property
+    def kinds(self) -> IssuerKinds:
+        """The kinds of issuers that are served."""
+        return self.backends.kinds
+
     def _place(self, key: RequestKey) -> QueueKey[RequestKey]:
         return self.flows.place(key)
 
-    def _vault_signer(self, spec: IssuerSpec, credentials: Credentials) -> Signer:
-        return vault_signer(spec, credentials, self.metrics.logged_in)
+    @property
+    def first(self) -> tuple[str, ...]:
+        """Kinds to list before the first request is looked at: half of the policies decide nothing."""
+        return *self.issuer_stores, POLICY_KIND, "Namespace"
 
-    def _reflectors(self) -> dict[str, Reflector]:
-        found = {
-            kind: Reflector(self.client, resource, self.issuer_stores[kind], streamed=True)
-            for kind, resource in ISSUERS.items()
+    def _reflectors(self) -> dict[str, Reflector | ReflectorGroup]:
+        found: dict[str, Reflector | ReflectorGroup] = {
+            kind.kind: Reflector(self.client, kind.resource, self.issuer_stores[kind.kind], streamed=True)
+            for kind in self.backends.kinds
         }
         found[POLICY_KIND] = Reflector(
             self.client, CERTIFICATE_REQUEST_POLICIES, self.policies, streamed=True
@@ -177,46 +177,66 @@ class Components:
         found["Namespace"] = Reflector(self.client, NAMESPACES, self.namespaces, streamed=True)
         for kind, resource in RBAC.items():
             found[kind] = Reflector(self.client, resource, ChangeNotifier(self._rbac_changed), streamed=True)
-        found[CertificateRequest.kind] = Reflector(
-            self.client,
-            CERTIFICATE_REQUESTS,
-            FanOut(self.stores[CertificateRequest], self.revocations),
-            field_selector=f"spec.issuerRef.group={GROUP}",
-            keep=lambda obj: CertificateRequest(obj).is_ours,
-            streamed=True,
+        requests = self.stores[CertificateRequest]
+        found[CertificateRequest.kind] = self._by_group(
+            CERTIFICATE_REQUESTS, (requests, self.revocations), lambda obj: requests.read(obj).is_ours
         )
+        csrs = self.stores[KubernetesCSR]
         if self.options.certificate_signing_requests:
             found[KubernetesCSR.kind] = Reflector(
                 self.client,
                 CERTIFICATE_SIGNING_REQUESTS,
-                self.stores[KubernetesCSR],
-                keep=lambda obj: KubernetesCSR(obj).is_ours,  # the server selects by whole signer names only
+                csrs,
+                keep=lambda obj: csrs.read(obj).is_ours,  # the server selects by whole signer names only
                 optional=True,
                 streamed=True,
             )
         if self.options.watch_certificates:
-            found[certificates.KIND] = Reflector(
-                self.client,
-                CERTIFICATES,
-                self.certificates,
-                field_selector=f"spec.issuerRef.group={GROUP}",
-                keep=self.certificates.is_ours,
-                optional=True,
-                streamed=True,
+            found[certificates.KIND] = self._by_group(
+                CERTIFICATES, (self.certificates,), self.certificates.is_ours, optional=True
             )
         return found
 
-    def _issuer_reconciler(self, build_signer: BuildSigner) -> IssuerReconciler:
+    def _by_group(
+        self,
+        resource: Resource,
+        stores: Sequence[Store[Any]],
+        keep: Callable[[dict[str, Any]], bool],
+        *,
+        optional: bool = False,
+    ) -> Reflector | ReflectorGroup:
+        """Return a reflector that selects by the API groups of issuers.
+
+        cert-manager 1.21's CRDs know the field; where an older one doesn't, `keep` chooses here.
+        """
+
+        def reflector(group: str, handler: Handler) -> Reflector:
+            return Reflector(
+                self.client,
+                resource,
+                handler,
+                field_selector=f"spec.issuerRef.group={group}",
+                keep=keep,
+                optional=optional,
+                streamed=True,
+            )
+
+        groups = self.backends.kinds.groups
+        if len(groups) == 1:
+            return reflector(groups[0], stores[0] if len(stores) == 1 else FanOut(*stores))
+        shared = SharedStores(*stores)
+        return ReflectorGroup([reflector(group, shared.portion()) for group in groups])
+
+    def _issuer_reconciler(self) -> IssuerReconciler:
         options = self.options
         return IssuerReconciler(
             client=self.client,
             stores=self.issuer_stores,
-            resources=ISSUERS,
             registry=self.registry,
             queue=self.issuers,
             flows=self.checks,
-            credentials=CredentialReader(self.client, options.backend_settings),
-            build_signer=build_signer,
+            backends=self.backends,
+            connectors=self._connectors(),
             policies=self.policies,
             approval_rights=self.rights,
             revocation_rights=self.revocation_rights,
@@ -226,6 +246,15 @@ class Components:
             period=options.issuer_check_period,
             tells=self.ownership.leads,
         )
+
+    def _connectors(self) -> dict[str, Connector]:
+        settings, logged_in = self.options.backend_settings, self.metrics.logged_in
+        return {
+            kind.kind: connector
+            for backend in self.backends
+            for connector in (backend.connector(self.client, settings, logged_in),)
+            for kind in backend.kinds
+        }
 
     def _request_reconciler(self) -> RequestReconciler:
         return RequestReconciler(

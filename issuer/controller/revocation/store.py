@@ -17,7 +17,7 @@ from issuer.controller.state.stores import Store
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import find
-from issuer.requests.issuers import IssuerKey
+from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.request import BadSpec, RequestKey
 from issuer.text import parse_rfc3339
 
@@ -45,9 +45,13 @@ class RevocationStore(Store[RequestKey]):
     """All requests that carry our finalizer; ``on_change`` hears of each that may have something due."""
 
     def __init__(
-        self, on_change: Callable[[RequestKey], None], now: Callable[[], datetime] | None = None
+        self,
+        on_change: Callable[[RequestKey], None],
+        now: Callable[[], datetime] | None = None,
+        issuer_kinds: IssuerKinds = BUILT_IN,
     ) -> None:
         super().__init__()
+        self._issuer_kinds = issuer_kinds
         self._on_change = on_change
         self._now = now or (lambda: datetime.now(UTC))
         self._records: dict[RequestKey, Record] = {}
@@ -98,7 +102,7 @@ class RevocationStore(Store[RequestKey]):
             self.drop(key)
             return
         old = self._records.get(key)
-        new = _record(CertificateRequest(obj), old, self._now)
+        new = _record(CertificateRequest(obj, self._issuer_kinds), old, self._now)
         if new == old:
             return
         self._forget(key)

@@ -16,14 +16,13 @@ from enum import Enum
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-from issuer.api.server import server_of
 from issuer.controller.scheduling.limits import UNLIMITED
 from issuer.controller.scheduling.lookups import NAMESPACE
 from issuer.controller.state.stores import IssuerStore
 from issuer.kube.queues.fairqueue import Limiter, QueueKey, Throttled
 from issuer.kube.queues.parts import PartitionedQueue
-from issuer.reasons import IssuerReason
 from issuer.requests.issuers import IssuerKey
+from issuer.signing.backend import Backends
 from issuer.signing.outcomes import IssuerUnavailable
 
 T = TypeVar("T")
@@ -94,8 +93,8 @@ class _Limiters:
 class CheckFlows:
     """The order of checks.
 
-    Each part has `workers`. `longest` is how long the slowest check may take, in seconds; `too_slow` returns
-    the reason of an issuer whose check took longer.
+    Each part has `workers`. `longest` is how long the slowest check may take, in seconds; `backends` give the
+    server that an issuer names, and the reason of one whose check took longer.
     """
 
     def __init__(
@@ -103,12 +102,12 @@ class CheckFlows:
         issuers: Mapping[str, IssuerStore],
         workers: int,
         longest: float,
-        too_slow: Callable[[IssuerKey], IssuerReason],
+        backends: Backends,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._issuers = issuers
         self._longest = longest
-        self._too_slow = too_slow
+        self._backends = backends
         self._clock = clock
         self._limiters = _Limiters(max(1, workers // EACH), WeakValueDictionary())
         self._slow: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -150,7 +149,7 @@ class CheckFlows:
                 raise
             if patient:
                 raise IssuerUnavailable(
-                    self._too_slow(key),
+                    self._backends.of(key.kind).unreachable,
                     f"The check did not end in {seconds:g} seconds: {self._server(key)} answers too slowly",
                 ) from error
             self._remember(standing)
@@ -172,4 +171,4 @@ class CheckFlows:
     def _server(self, key: IssuerKey) -> str:
         obj = self._issuers[key.kind].get(key)
         # What is gone or can't be read costs no call to a server.
-        return "" if obj is None else server_of(obj.get("spec") or {})
+        return "" if obj is None else self._backends.server(key.kind, obj.get("spec") or {})

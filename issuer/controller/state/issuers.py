@@ -13,10 +13,11 @@ from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.reasons import Reason
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
+from issuer.signing.backend import MemoryUse
 from issuer.signing.outcomes import IssuerBroken, SigningError
+from issuer.signing.profile import SigningProfile
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.signer import Signer
-from issuer.vault.connection import TLSUse
 from issuer.x509.chains.anchors import Anchors
 
 Identity = tuple[object, ...]
@@ -90,6 +91,7 @@ class IssuerEntry:
     uid: str = ""
     generation: int = 0
     spec: IssuerSpec | None = None
+    profile: SigningProfile | None = None
     shared: SharedSigner | None = None
     ready: bool = False
     reason: Reason = ControllerIssuerReason.PENDING
@@ -158,7 +160,7 @@ class IssuerRegistry:
         self._entries: dict[IssuerKey, IssuerEntry] = {}
         self._waits_for: dict[RequestKey, IssuerKey] = {}
         self._probing: dict[RequestKey, IssuerKey] = {}
-        self._tls: dict[str, dict[IssuerKey, TLSUse]] = {}
+        self._tls: dict[str, dict[IssuerKey, MemoryUse]] = {}
 
     def entry(self, key: IssuerKey) -> IssuerEntry:
         """The entry of that issuer, made empty and not ready when there was none."""
@@ -255,7 +257,7 @@ class IssuerRegistry:
         if entry.shared is not None:
             await entry.shared.retire()
 
-    def use_tls(self, key: IssuerKey, use: TLSUse) -> None:
+    def use_tls(self, key: IssuerKey, use: MemoryUse) -> None:
         """The issuer is about to be connected so. Raises IssuerBroken where its namespace has no room for it.
 
         What several use the same of counts once.

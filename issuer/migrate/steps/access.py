@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from issuer.api.vault import (
-    DEFAULT_CA_KEY,
-    DEFAULT_CERTIFICATE_KEY,
-    DEFAULT_PRIVATE_KEY_KEY,
-    DEFAULT_TOKEN_KEY,
-    SecretKeySelector,
-    ServiceAccountRef,
-    VaultSpec,
-)
+from issuer.api.vault import VaultSpec
 from issuer.kube.wire import Object
 from issuer.manifests.rbac import RBAC_GROUP
 from issuer.migrate.options import Options
 from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, Ref, is_plain, namespace_of, texts, title
 from issuer.migrate.steps.issuers import Carried
+from issuer.signing.vault.needs import Needs, needs_of
 from issuer.vault.paths import auth_mount
 
 _RBAC: Final = f"{RBAC_GROUP}/v1"
 _LONGEST: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """Objects that an issuer's login and TLS refer to: Secrets with their keys, and ServiceAccounts."""
-
-    secrets: Mapping[str, tuple[str, ...]]
-    account: ServiceAccountRef | None
-
-
-def needs_of(vault: VaultSpec) -> Needs:
-    """Return what a `spec.vault` refers to, by the login method that counts."""
-    keys: dict[str, list[str]] = {}
-    for name, key in _secret_keys(vault):
-        keys.setdefault(name, [])
-        if key not in keys[name]:
-            keys[name].append(key)
-    method, _ = vault.auth.chosen()
-    account = None
-    if method == "kubernetes" and vault.auth.kubernetes:
-        account = vault.auth.kubernetes.service_account_ref
-    elif method == "aws" and vault.auth.aws:
-        account = vault.auth.aws.service_account_ref
-    return Needs({name: tuple(found) for name, found in keys.items()}, account)
 
 
 def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tuple[PlanStep, ...]:
@@ -163,27 +131,6 @@ def bounded(name: str) -> str:
 
 def _rule(group: str, resource: str, names: list[str], verbs: list[str]) -> Object:
     return {"apiGroups": [group], "resources": [resource], "resourceNames": names, "verbs": verbs}
-
-
-def _secret_keys(vault: VaultSpec) -> Iterator[tuple[str, str]]:
-    def one(reference: SecretKeySelector | None, default: str) -> Iterator[tuple[str, str]]:
-        if reference is not None and reference.name:
-            yield reference.name, reference.key or default
-
-    auth = vault.auth
-    method, _ = auth.chosen()
-    if method == "tokenSecretRef":
-        yield from one(auth.token_secret_ref, DEFAULT_TOKEN_KEY)
-    elif method == "appRole" and auth.app_role:
-        yield from one(auth.app_role.secret_ref, "secretId")
-    elif method == "kubernetes" and auth.kubernetes:
-        yield from one(auth.kubernetes.secret_ref, DEFAULT_TOKEN_KEY)
-    elif method == "clientCertificate" and auth.client_certificate and auth.client_certificate.secret_name:
-        yield auth.client_certificate.secret_name, DEFAULT_CERTIFICATE_KEY
-        yield auth.client_certificate.secret_name, DEFAULT_PRIVATE_KEY_KEY
-    yield from one(vault.ca_bundle_secret_ref, DEFAULT_CA_KEY)
-    yield from one(vault.client_cert_secret_ref, DEFAULT_CERTIFICATE_KEY)
-    yield from one(vault.client_key_secret_ref, DEFAULT_PRIVATE_KEY_KEY)
 
 
 def _account(name: str, carried: Carried, inventory: Inventory, options: Options) -> Iterator[PlanStep]:

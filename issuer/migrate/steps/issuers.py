@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 
 from issuer.api.group import API_VERSION
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.api.model import SpecError
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
@@ -31,7 +31,7 @@ class Carried:
     """Issuer that is carried over, with its parsed spec."""
 
     ref: Ref
-    spec: IssuerSpec
+    spec: VaultIssuerSpec
     manifest: Object
     verbatim: bool
     source: str = ""
@@ -101,7 +101,7 @@ def _carry(document: Document, ref: Ref, kinds: list[str]) -> tuple[Carried | No
     spec, dropped = known_part(document.data["spec"])
     unknown = [f"{path}: vault-issuer has no such field{_meant(spec, path)}" for path in dropped]
     try:
-        parsed = IssuerSpec.parse(spec, strict=True)
+        parsed = VaultIssuerSpec.parse(spec, strict=True)
         problems = list(_unusable(parsed))
     except SpecError as error:
         problems = str(error).splitlines()
@@ -125,7 +125,7 @@ def _unreadable(document: Document, kinds: list[str]) -> Iterator[str]:
         yield f"spec: has several types ({', '.join(kinds)}); cert-manager takes one"
 
 
-def _unusable(spec: IssuerSpec) -> Iterator[str]:
+def _unusable(spec: VaultIssuerSpec) -> Iterator[str]:
     """Yield what a spec's model accepts and a signer would refuse."""
     vault = spec.vault
     try:
@@ -155,7 +155,7 @@ def _unusable(spec: IssuerSpec) -> Iterator[str]:
             yield f"spec.vault.auth.{method}.{field}: {error}"
 
 
-def _differences(spec: IssuerSpec, verbatim: bool) -> Iterator[Note]:
+def _differences(spec: VaultIssuerSpec, verbatim: bool) -> Iterator[Note]:
     method, ignored = spec.vault.auth.chosen()
     if ignored:
         yield info(
@@ -181,7 +181,7 @@ def known_part(spec: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
     dropped: list[str] = []
     try:
         # By the names of the API alone: what Python calls a field is no name for users.
-        IssuerSpec.model_validate(part, extra="forbid", by_alias=True, by_name=False)
+        VaultIssuerSpec.model_validate(part, extra="forbid", by_alias=True, by_name=False)
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
             if problem["type"] == "extra_forbidden":
@@ -197,7 +197,7 @@ def known_part(spec: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
 def _meant(spec: Mapping[str, Any], path: str) -> str:
     """Return the known field, not given there, that an unknown one may be a misspelling of."""
     _, *parents, last = path.split(".")
-    model: type[BaseModel] | None = IssuerSpec
+    model: type[BaseModel] | None = VaultIssuerSpec
     for key in parents:
         model = _model_of(model, key) if model else None
     if model is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.api.vault import DEFAULT_CA_KEY, VaultSpec
 from issuer.kube.client import KubeClient
 from issuer.requests.issuers import IssuerKey
@@ -50,7 +50,7 @@ class CredentialReader:
         self._client = client
         self._settings = settings
 
-    async def read(self, key: IssuerKey, spec: IssuerSpec) -> Credentials:
+    async def read(self, key: IssuerKey, spec: VaultIssuerSpec) -> Credentials:
         """Read what the spec refers to.
 
         Raises IssuerBroken (SecretNotFound, SecretKeyNotFound, InvalidClientCertificate,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 
 TEXT = (Path(__file__).parents[3] / "docs" / "auth.md").read_text()
 BLOCKS = [
@@ -22,7 +22,7 @@ BASE = {"server": "https://vault.example.com:8200", "path": "pki_int/sign/lab"}
 
 
 def method(vault: dict[str, Any]) -> str:
-    return str(IssuerSpec.parse({"vault": {**BASE, **vault}}, strict=True).vault.auth.chosen()[0])
+    return str(VaultIssuerSpec.parse({"vault": {**BASE, **vault}}, strict=True).vault.auth.chosen()[0])
 
 
 @pytest.mark.parametrize("vault", VAULTS, ids=lambda one: next(iter(one["auth"])))

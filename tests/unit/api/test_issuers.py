@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from issuer.api.issuers import Condition, IssuerSpec, IssuerStatus, SpecError
+from issuer.api.issuers import Condition, IssuerStatus, SpecError, VaultIssuerSpec
 from issuer.api.vault import VaultAuth
 
 SPECS = yaml.safe_load((Path(__file__).parent / "specs.yaml").read_text(encoding="utf-8"))
@@ -23,20 +23,20 @@ def with_auth(**auth: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", SPECS["accepted"])
 def test_accepted(name: str) -> None:
-    IssuerSpec.parse(SPECS["accepted"][name], strict=True)
+    VaultIssuerSpec.parse(SPECS["accepted"][name], strict=True)
 
 
 @pytest.mark.parametrize("name", SPECS["refused"])
 def test_refused(name: str) -> None:
     case = SPECS["refused"][name]
     with pytest.raises(SpecError) as caught:
-        IssuerSpec.parse(case["spec"], strict=True)
+        VaultIssuerSpec.parse(case["spec"], strict=True)
     assert case["says"] in str(caught.value)
     assert str(caught.value).startswith("spec")
 
 
 def test_defaults_are_the_documented_ones() -> None:
-    spec = IssuerSpec.parse(LEAST)
+    spec = VaultIssuerSpec.parse(LEAST)
     assert spec.approval == "Policy"
     assert spec.verification is None
     assert (spec.revocation.policy, spec.revocation.delay) == ("Never", None)
@@ -46,7 +46,7 @@ def test_defaults_are_the_documented_ones() -> None:
 
 
 def test_our_own_fields_are_read() -> None:
-    spec = IssuerSpec.parse(SPECS["accepted"]["all of our own fields"])
+    spec = VaultIssuerSpec.parse(SPECS["accepted"]["all of our own fields"])
     assert spec.approval == "External"
     assert spec.verification == "Strict"
     assert spec.revocation.delay == timedelta(hours=1, minutes=30)
@@ -57,7 +57,7 @@ def test_our_own_fields_are_read() -> None:
 
 
 def test_cert_managers_fields_are_read() -> None:
-    vault = IssuerSpec.parse(SPECS["accepted"]["every approle field"]).vault
+    vault = VaultIssuerSpec.parse(SPECS["accepted"]["every approle field"]).vault
     assert (vault.server, vault.server_name, vault.namespace) == (
         "https://vault.test:8200",
         "vault.internal",
@@ -76,7 +76,7 @@ def test_every_bad_field_is_named_at_once_without_its_value() -> None:
         "approval": "hunter2",
     }
     with pytest.raises(SpecError) as caught:
-        IssuerSpec.parse(bad, strict=True)
+        VaultIssuerSpec.parse(bad, strict=True)
     lines = str(caught.value).splitlines()
     for path in (
         "vault.server",
@@ -93,15 +93,15 @@ def test_every_bad_field_is_named_at_once_without_its_value() -> None:
 
 def test_many_problems_are_cut() -> None:
     with pytest.raises(SpecError, match="and 12 more"):
-        IssuerSpec.parse(LEAST | {f"unknown{n}": 1 for n in range(32)}, strict=True)
+        VaultIssuerSpec.parse(LEAST | {f"unknown{n}": 1 for n in range(32)}, strict=True)
 
 
 def test_unknown_fields_are_left_out_unless_strict() -> None:
-    assert IssuerSpec.parse({**LEAST, "future": 1}) == IssuerSpec.parse(LEAST)
+    assert VaultIssuerSpec.parse({**LEAST, "future": 1}) == VaultIssuerSpec.parse(LEAST)
 
 
 def test_empty_text_means_absent_as_in_cert_manager() -> None:
-    vault = IssuerSpec.parse(
+    vault = VaultIssuerSpec.parse(
         {
             "vault": {
                 **LEAST["vault"],
@@ -129,14 +129,14 @@ METHODS: dict[str, dict[str, Any]] = {
 def test_the_first_method_in_cert_managers_order_counts() -> None:
     names = list(METHODS)
     for start in range(len(names)):
-        auth = IssuerSpec.parse(
+        auth = VaultIssuerSpec.parse(
             with_auth(**{name: METHODS[name] for name in reversed(names[start:])})
         ).vault.auth
         assert auth.chosen() == (names[start], tuple(names[start + 1 :]))
 
 
 def test_mounts_have_cert_managers_defaults() -> None:
-    auth = IssuerSpec.parse(
+    auth = VaultIssuerSpec.parse(
         with_auth(**{**METHODS, "appRole": {**METHODS["appRole"], "path": ""}})
     ).vault.auth
     assert auth.app_role
@@ -151,7 +151,7 @@ def test_mounts_have_cert_managers_defaults() -> None:
 
 def test_an_empty_secret_reference_beside_a_service_account_means_none() -> None:
     name = "kubernetes as cert-manager writes it back, with an empty secretRef"
-    kubernetes = IssuerSpec.parse(SPECS["accepted"][name]).vault.auth.kubernetes
+    kubernetes = VaultIssuerSpec.parse(SPECS["accepted"][name]).vault.auth.kubernetes
     assert kubernetes
     assert kubernetes.secret_ref is None
     assert kubernetes.service_account_ref
@@ -159,18 +159,18 @@ def test_an_empty_secret_reference_beside_a_service_account_means_none() -> None
 
 
 def test_specs_are_values() -> None:
-    assert hash(IssuerSpec.parse(LEAST)) == hash(IssuerSpec.parse(LEAST))
+    assert hash(VaultIssuerSpec.parse(LEAST)) == hash(VaultIssuerSpec.parse(LEAST))
     with pytest.raises(ValidationError):
-        IssuerSpec.parse(LEAST).approval = "External"  # type: ignore[misc]
+        VaultIssuerSpec.parse(LEAST).approval = "External"  # type: ignore[misc]
     with pytest.raises(ValidationError):
         VaultAuth()
 
 
 def test_a_spec_written_out_reads_the_same() -> None:
     for data in SPECS["accepted"].values():
-        spec = IssuerSpec.parse(data)
+        spec = VaultIssuerSpec.parse(data)
         assert (
-            IssuerSpec.parse(spec.model_dump(mode="json", by_alias=True, exclude_none=True), strict=True)
+            VaultIssuerSpec.parse(spec.model_dump(mode="json", by_alias=True, exclude_none=True), strict=True)
             == spec
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.policy.compiled import compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import selects
@@ -22,7 +22,7 @@ DOCUMENTS = [
 (ISSUER,) = (one for one in DOCUMENTS if one["kind"] == "VaultClusterIssuer")
 POLICIES = [one for one in DOCUMENTS if one["kind"] == "CertificateRequestPolicy"]
 CERTIFICATES = [one for one in DOCUMENTS if one["kind"] == "Certificate"]
-SPEC = IssuerSpec.parse(ISSUER["spec"], strict=True)
+SPEC = VaultIssuerSpec.parse(ISSUER["spec"], strict=True)
 
 
 def test_every_policy_guards_the_issuer() -> None:

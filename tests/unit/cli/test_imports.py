@@ -50,5 +50,5 @@ def test_commands_that_only_look_load_neither_the_controller_nor_a_vault_client(
 
 def test_the_controllers_parts_are_found_where_they_are_loaded() -> None:
     lines = found("issuer.controller.process.run")
-    assert "issuer.controller.process.run loads hvac" in lines
+    assert "issuer.controller.process.run loads prometheus_client" in lines
     assert not any(line.startswith("issuer.cli.main") for line in lines)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.access.permissions import ApprovalRights, SigningRights
 from issuer.controller.approval.approver import AccessCache, Approver
 from issuer.controller.approval.csr_permissions import CSRPermissions
@@ -28,6 +28,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import BUILT_IN, IssuerKey
 from issuer.requests.kinds import KINDS
 from issuer.requests.request import RequestKey
+from issuer.signing.vault.profile import signing_profile
 from issuer.telemetry.metrics import Metrics
 from testbed.samples import everything_policy
 from tests.builders import NOW, REASON_LABELS, approved, certificate_request, issuer_object
@@ -138,7 +139,8 @@ class Bench:
         self.issuers["VaultClusterIssuer"].upsert(obj)
         entry = self.registry.entry(CLUSTER_ISSUER)
         entry.uid, entry.generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
-        entry.spec = IssuerSpec.parse(obj["spec"])
+        entry.spec = spec = VaultIssuerSpec.parse(obj["spec"])
+        entry.profile = signing_profile(spec)
         entry.shared = SharedSigner(self.signer, ("uid-1", 1, ()))
         self.registry.mark_ready(CLUSTER_ISSUER)
         return self

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.policy.compiled import compile_policy
 from tests.unit.docs.collected import ROOT
 from tests.unit.docs.pages import PAGES, anchors, documents, links, prose
@@ -68,4 +68,4 @@ def test_what_is_shown_of_ours_has_no_unknown_field_and_no_mistake(document: dic
     if ours(document) == "CertificateRequestPolicy":
         compile_policy(document["metadata"]["name"], document["spec"])
     else:
-        IssuerSpec.parse({"vault": BASE, **document["spec"]}, strict=True)
+        VaultIssuerSpec.parse({"vault": BASE, **document["spec"]}, strict=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.api.policy import PolicySpec
 from tests.unit.migrate.conftest import Migrate, Object, certificate, issuer, peer_policy
 
@@ -46,7 +46,7 @@ def test_an_issuer_moves_with_the_least_rights_that_its_login_needs(
     assert new["apiVersion"] == "vault-issuer.io/v1alpha1"
     assert new["spec"] == old["spec"]
     assert new["metadata"] == {"name": "vault", "namespace": "team-a"}
-    IssuerSpec.parse(new["spec"], strict=True)
+    VaultIssuerSpec.parse(new["spec"], strict=True)
     assert rules(done, "vault-issuer-access-vault") == needs
     assert done.made("Role", "vault-issuer-access-vault")["metadata"]["namespace"] == "team-a"
 

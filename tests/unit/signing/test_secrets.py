@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.api.vault import SecretKeySelector
 from issuer.controller.process.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient, ServiceAccountToken
@@ -125,12 +125,12 @@ async def test_a_missing_grant_names_the_charts_value(restricted: bool, value: s
         await found.service_account_token("robot", ["a"], "where")
 
 
-def spec(method: str, *audiences: str) -> IssuerSpec:
+def spec(method: str, *audiences: str) -> VaultIssuerSpec:
     """An issuer that logs in with a ServiceAccount's token."""
     account = {"serviceAccountRef": {"name": "robot", "audiences": list(audiences)}}
     login = {"role": "r", **account, **({"iamRoleArn": "arn:aws:iam::1:role/r"} if method == "aws" else {})}
     vault = {"server": "https://192.0.2.1", "path": "pki/sign/x", "auth": {method: login}}
-    return IssuerSpec.parse({"vault": vault})
+    return VaultIssuerSpec.parse({"vault": vault})
 
 
 def reader(kube: Kube) -> CredentialReader:

@@ -50,7 +50,7 @@ DEMO = IssuerKey("VaultClusterIssuer", "", "demo")
 
 
 def components(**options: Any) -> Components:
-    return Components(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), None, Alone())
+    return Components(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), Alone())
 
 
 def exposed(metrics: Metrics) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey
 from tests.builders import approved, certificate_request, issuer_object, signing_request
@@ -30,7 +30,9 @@ ODD = {
 def external(bench: Bench) -> Bench:
     bench.policies.drop("everything")
     bench.with_ready_issuer()
-    bench.registry.entry(CLUSTER_ISSUER).spec = IssuerSpec.parse(issuer_object(approval="External")["spec"])
+    bench.registry.entry(CLUSTER_ISSUER).spec = VaultIssuerSpec.parse(
+        issuer_object(approval="External")["spec"]
+    )
     return bench
 
 

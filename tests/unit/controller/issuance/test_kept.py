@@ -16,7 +16,6 @@ from issuer.api.issuers import SpecError
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict, _with_verdict
-from issuer.controller.process.wiring import ISSUERS
 from issuer.controller.revocation.finalizer import CERTIFICATE_ANNOTATION, FINALIZER, annotation
 from issuer.controller.state import kept as module
 from issuer.controller.state.kept import (
@@ -38,6 +37,8 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
 from issuer.requests.request import BadSpec, RequestKey
+from issuer.signing.backend import STATUS_FIELDS
+from issuer.signing.backends import built_in
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import MAX_FIELD, decode_request
@@ -298,17 +299,19 @@ def test_an_issuer_without_room_is_told_so_once_and_read_again_when_there_is_roo
 
     reads: list[int] = []
     reconciler = cast(
-        Any, SimpleNamespace(stores={over.kind: store}, resources=ISSUERS, client=SimpleNamespace(get=read))
+        Any, SimpleNamespace(stores={over.kind: store}, backends=built_in(), client=SimpleNamespace(get=read))
     )
 
     async def spec() -> Object:
         return await IssuerReconciler._spec(reconciler, over, cast(Object, store.get(over)))
 
     verdict, now = Verdict(False, SigningIssuerReason.INVALID_SPEC, problem), datetime.now(UTC)
-    written = cast(Object, _with_verdict(cast(Object, store.get(over)), verdict, now))
+    written = cast(Object, _with_verdict(cast(Object, store.get(over)), verdict, STATUS_FIELDS, now))
     written["spec"] = issuer_object("over", "team-a")["spec"]
     store.refresh(written)
-    assert _with_verdict(cast(Object, store.get(over)), verdict, now) is None, "told, and not told again"
+    assert _with_verdict(cast(Object, store.get(over)), verdict, STATUS_FIELDS, now) is None, (
+        "told, and not told again"
+    )
     with pytest.raises(SpecError, match="delete those that nobody needs"):
         asyncio.run(spec())
     assert not reads

@@ -6,8 +6,9 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.kube.errors import Unavailable
+from issuer.signing.vault.profile import signing_profile
 from testbed.samples import policy
 from tests.builders import approved, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench, with_meta
@@ -106,7 +107,8 @@ async def test_a_request_no_policy_applies_to_says_so_and_wakes_with_the_policie
 async def test_an_external_issuers_request_waits_for_the_other_approver(bench: Bench) -> None:
     bench.with_ready_issuer().with_request(conditions=[])
     entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.spec = IssuerSpec.parse(issuer_object(approval="External")["spec"])
+    entry.spec = spec = VaultIssuerSpec.parse(issuer_object(approval="External")["spec"])
+    entry.profile = signing_profile(spec)
     await bench.reconcile()
     assert bench.kube.written == []
 
@@ -117,7 +119,8 @@ async def test_an_external_issuer_that_no_policy_selects_signs_on_the_other_appr
     bench.policies.drop("everything")
     bench.with_ready_issuer().with_request().signs()
     entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.spec = IssuerSpec.parse(issuer_object(approval="External")["spec"])
+    entry.spec = spec = VaultIssuerSpec.parse(issuer_object(approval="External")["spec"])
+    entry.profile = signing_profile(spec)
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.ready["reason"] == "Issued"
@@ -169,7 +172,8 @@ async def test_a_mistake_in_a_policy_does_not_open_an_external_issuer(bench: Ben
     bench.policies.upsert(with_meta(broken))
     bench.with_ready_issuer().with_request()
     entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.spec = IssuerSpec.parse(issuer_object(approval="External")["spec"])
+    entry.spec = spec = VaultIssuerSpec.parse(issuer_object(approval="External")["spec"])
+    entry.profile = signing_profile(spec)
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.signer.signed == 0

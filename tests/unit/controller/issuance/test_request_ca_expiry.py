@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.state.ca_expiry import CAValidity
 from issuer.signing.outcomes import CAEndsTooSoon, Failed
+from issuer.signing.vault.profile import signing_profile
 from issuer.signing.vault.reasons import VaultFailure
 from tests.builders import NOW, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
@@ -16,7 +17,8 @@ def ending(bench: Bench, hours: float, mode: str) -> Bench:
     """A Ready issuer whose CA is known to end so soon."""
     bench.with_ready_issuer()
     entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.spec = IssuerSpec.parse(issuer_object(caExpiry=mode, verification="Strict")["spec"])
+    entry.spec = spec = VaultIssuerSpec.parse(issuer_object(caExpiry=mode, verification="Strict")["spec"])
+    entry.profile = signing_profile(spec)
     ends = NOW + timedelta(hours=hours)
     entry.ca_validity = {False: CAValidity("pki_int/sign/lab", NOW - timedelta(days=1000), ends)}
     return bench

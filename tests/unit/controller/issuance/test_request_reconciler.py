@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.state.issuers import IssuerEntry
 from issuer.controller.state.stores import RequestStore
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
@@ -17,6 +17,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import Failed, IssuerBroken, IssuerUnavailable, NotRevoked, RateLimited, Retry
+from issuer.signing.vault.profile import signing_profile
 from issuer.signing.vault.reasons import (
     VaultFailure,
     VaultIssuerReason,
@@ -325,7 +326,8 @@ def counted(bench: Bench, code: str, fatal: str) -> float:
 async def test_a_strict_issuer_refuses_what_the_ca_decided_otherwise(bench: Bench) -> None:
     bench.with_ready_issuer().with_request(duration="48h").signs()
     entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.spec = IssuerSpec.parse(issuer_object(verification="Strict")["spec"])
+    entry.spec = spec = VaultIssuerSpec.parse(issuer_object(verification="Strict")["spec"])
+    entry.profile = signing_profile(spec)
     bench.signer.revokes.append(None)
     bench.kube.accepts_status()
     await bench.reconcile()

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import DURATION, KubernetesCSR
 from issuer.requests.request import RequestKey
+from issuer.signing.vault.profile import signing_profile
 from testbed.samples import policy
 from tests.builders import approved, issuer_object, signing_request
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench, with_meta
@@ -65,7 +66,8 @@ async def test_the_certificate_is_one_write_and_the_approval_is_not_ours(bench: 
 async def test_nothing_is_done_or_said_before_it_is_approved(bench: Bench, approval: str) -> None:
     with_csr(bench.with_ready_issuer(), conditions=[], annotations={DURATION: "nonsense"})
     entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.spec = IssuerSpec.parse(issuer_object(approval=approval)["spec"])
+    entry.spec = spec = VaultIssuerSpec.parse(issuer_object(approval=approval)["spec"])
+    entry.profile = signing_profile(spec)
     await bench.reconcile(CSR)
     assert (bench.kube.written, bench.recorder.events, bench.access.asked) == ([], [], 0)
 
@@ -235,7 +237,8 @@ async def test_policies_see_the_issuers_namespace(bench: Bench) -> None:
     bench.issuers["VaultIssuer"].upsert(obj)
     key = IssuerKey("VaultIssuer", "team-a", "demo")
     entry = bench.registry.entry(key)
-    entry.uid, entry.generation, entry.spec = "uid-1", 1, IssuerSpec.parse(obj["spec"])
+    entry.uid, entry.generation, entry.spec = "uid-1", 1, VaultIssuerSpec.parse(obj["spec"])
+    entry.profile = signing_profile(entry.spec)
     selector = {"issuerRef": {}, "namespace": {"matchNames": ["team-b"]}}
     bench.policies.upsert(with_meta(policy("everything", {}, selector=selector), 2))
     with_csr(bench, signer=NAMESPACED)

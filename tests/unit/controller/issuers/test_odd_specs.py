@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from issuer.controller.access.permissions import ApprovalRights
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
-from issuer.controller.process.wiring import ISSUERS, vault_signer
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.state.defects import Defects
@@ -30,10 +29,10 @@ from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.wire import Object
 from issuer.requests.issuers import IssuerKey
 from issuer.servers.allowed import AllowedServers
+from issuer.signing.backends import built_in
 from issuer.signing.settings import BackendSettings
-from issuer.signing.vault.credentials import CredentialReader
-from issuer.signing.vault.reasons import VaultOutage
 from issuer.telemetry.metrics import Metrics
+from issuer.vault.login.tokens import ignored
 from tests.builders import csr_pem
 from tests.unit.controller.bench import Rights
 from tests.unit.controller.fakes import SilentRecorder
@@ -126,17 +125,16 @@ async def checked(spec: Object, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Ve
     client = cast(KubeClient, Api(secret))
     stores = {KEY.kind: IssuerStore(KEY.kind, lambda _key: None)}
     registry = IssuerRegistry(lambda _key: None)
+    backends = built_in()
+    settings = BackendSettings("vault-issuer-system", timeout=5, allowed_servers=EVERYWHERE)
     reconciler = IssuerReconciler(
         client=client,
         stores=stores,
-        resources=ISSUERS,
         registry=registry,
         queue=WorkQueue(),
-        flows=CheckFlows(stores, workers=1, longest=60, too_slow=lambda _: VaultOutage.VAULT_UNREACHABLE),
-        credentials=CredentialReader(
-            client, BackendSettings("vault-issuer-system", timeout=5, allowed_servers=EVERYWHERE)
-        ),
-        build_signer=vault_signer,
+        flows=CheckFlows(stores, workers=1, longest=60, backends=backends),
+        backends=backends,
+        connectors={KEY.kind: backends.of(KEY.kind).connector(client, settings, ignored)},
         policies=PolicyStore(lambda _name: None, lambda _name, _error: ""),
         approval_rights=cast(ApprovalRights, Rights()),
         revocation_rights=cast(RevocationRights, Rights()),

@@ -17,7 +17,7 @@ from issuer.controller.leadership.ownership import Alone
 from issuer.controller.leadership.provisioner import ShardProvisioner
 from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.process.wiring import Components, vault_signer
+from issuer.controller.process.wiring import Components
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.kube.client import KubeClient, Page
@@ -177,7 +177,7 @@ class NotOurs(Alone):
 
 
 def test_news_of_other_replicas_requests_and_revocations_is_not_queued() -> None:
-    components = Components(ControllerOptions(), cast(KubeClient, ScriptedKube()), vault_signer, NotOurs())
+    components = Components(ControllerOptions(), cast(KubeClient, ScriptedKube()), NotOurs())
     components.stores[CertificateRequest].upsert(certificate_request("two"))
     components.revocations.upsert(deleted_with_finalizer())
     components.unprocessed.add(KEY, "team-a")
@@ -206,7 +206,7 @@ async def test_only_the_one_that_tells_writes_the_status_of_issuers_and_policies
     assert await reconciler._write(
         CLUSTER_ISSUER, issuer_object(), Verdict(True, ControllerIssuerReason.READY, "yes")
     )
-    components = Components(ControllerOptions(), cast(KubeClient, kube), vault_signer, NotOurs())
+    components = Components(ControllerOptions(), cast(KubeClient, kube), NotOurs())
     components.policies.upsert({"metadata": {"name": "p", "uid": "u", "generation": 1}, "spec": {}})
     queue: WorkQueue[str] = WorkQueue()
     await PolicyReconciler(cast(KubeClient, kube), components.policies, queue, lambda: False).reconcile("p")

@@ -34,8 +34,8 @@ CSR = csr_pem("a.lab.example.test")
 DAY = 86400.0
 
 
-def parts_of(**options: Any) -> Components:
-    return Components(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), None, Alone())
+def components_of(**options: Any) -> Components:
+    return Components(ControllerOptions(**options), cast(KubeClient, ScriptedKube()), Alone())
 
 
 def source_of(components: Components) -> StatusSource:
@@ -48,7 +48,7 @@ def waiting(name: str, message: str = "") -> dict[str, Any]:
 
 
 async def test_a_request_waits_stands_in_line_or_is_worked_on() -> None:
-    components = parts_of()
+    components = components_of()
     store = components.stores[CertificateRequest]
     for name in ("a", "b", "c"):
         store.upsert(waiting(name, f"{name} waits"))  # each is news, and stands in line
@@ -72,7 +72,7 @@ async def test_a_request_waits_stands_in_line_or_is_worked_on() -> None:
 
 
 async def test_why_a_csr_waits_is_known_though_its_status_cannot_say_so() -> None:
-    components = parts_of()
+    components = components_of()
     obj = signing_request("one")
     components.stores[KubernetesCSR].upsert(obj)
     key = await components.requests.get()
@@ -96,7 +96,7 @@ def issuer_with(status: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 async def test_an_issuer_is_told_as_its_status_says() -> None:
-    components = parts_of()
+    components = components_of()
     status = {
         "conditions": [condition("Ready", "False", "Sealed", "Vault is sealed: unseal it")],
         "caSubject": "CN=Lab",
@@ -115,7 +115,7 @@ async def test_an_issuer_is_told_as_its_status_says() -> None:
 
 
 async def test_an_issuer_that_is_new_or_odd_breaks_nothing() -> None:
-    components = parts_of()
+    components = components_of()
     store = components.issuer_stores["VaultClusterIssuer"]
     store.upsert(issuer_object("new"))
     store.upsert(issuer_with({"caNotAfter": "never"}, name="odd", server="https://[bad"))
@@ -165,13 +165,13 @@ async def test_of_many_certificates_the_first_to_end_are_named_and_others_work_m
 
 
 async def test_certificates_that_are_not_watched_yet_are_not_counted_as_none() -> None:
-    assert await source_of(parts_of()).expiring(NOW) is None
-    assert await source_of(parts_of(watch_certificates=False)).expiring(NOW) is None
+    assert await source_of(components_of()).expiring(NOW) is None
+    assert await source_of(components_of(watch_certificates=False)).expiring(NOW) is None
 
 
 async def test_twenty_thousand_open_requests_hold_up_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Others get the loop after each slice of them; time and bytes of a look are printed."""
-    components = parts_of()
+    components = components_of()
     store = components.stores[CertificateRequest]
     for number in range(20_000):
         store.upsert(waiting(f"r{number}", f"policy {number % 7} does not apply"))

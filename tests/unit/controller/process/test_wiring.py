@@ -8,7 +8,7 @@ import pytest
 
 from issuer.controller.leadership.ownership import Alone
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.process.wiring import Components, vault_signer
+from issuer.controller.process.wiring import Components
 from issuer.kube.client import KubeClient
 from tests.unit.controller.fakes import ScriptedKube
 
@@ -16,7 +16,7 @@ from tests.unit.controller.fakes import ScriptedKube
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_certificate_signing_requests_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
     options = ControllerOptions(certificate_signing_requests=wanted)
-    components = Components(options, cast(KubeClient, ScriptedKube()), vault_signer, Alone())
+    components = Components(options, cast(KubeClient, ScriptedKube()), Alone())
     assert ("CertificateSigningRequest" in components.reflectors) is wanted
     assert "CertificateRequest" in components.late()
     assert "CertificateSigningRequest" not in components.late()
@@ -25,6 +25,6 @@ async def test_certificate_signing_requests_can_be_left_out_and_are_never_waited
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_certificates_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
     options = ControllerOptions(watch_certificates=wanted)
-    components = Components(options, cast(KubeClient, ScriptedKube()), None, Alone())
+    components = Components(options, cast(KubeClient, ScriptedKube()), Alone())
     assert ("Certificate" in components.reflectors) is wanted
     assert "Certificate" not in components.late()

@@ -6,13 +6,14 @@ from typing import Any, cast
 
 import pytest
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.revocation.finalizer import FINALIZER, SECRET_ANNOTATION
 from issuer.controller.revocation.rights import RevocationRights
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound
 from issuer.kube.wire import Object
+from issuer.signing.vault.profile import signing_profile
 from tests.builders import issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
 
@@ -33,7 +34,8 @@ def revoking(bench: Bench, policy: str = "OnDelete") -> Rights:
     bench.with_ready_issuer()
     rights = Rights()
     entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.spec = IssuerSpec.parse(issuer_object(revocation={"policy": policy})["spec"])
+    entry.spec = spec = VaultIssuerSpec.parse(issuer_object(revocation={"policy": policy})["spec"])
+    entry.profile = signing_profile(spec)
     bench.reconciler.finalizer = RevocationFinalizer(
         cast(KubeClient, bench.kube), cast(RevocationRights, rights)
     )
@@ -228,5 +230,5 @@ def test_the_spec_decides_whether_a_mark_is_wanted(bench: Bench) -> None:
     assert finalizer is not None
     spec = bench.registry.entry(CLUSTER_ISSUER).spec
     assert finalizer.is_missing(request, spec)
-    assert not finalizer.is_missing(request, IssuerSpec.parse(issuer_object()["spec"]))
+    assert not finalizer.is_missing(request, VaultIssuerSpec.parse(issuer_object()["spec"]))
     assert not finalizer.is_missing(request, None)

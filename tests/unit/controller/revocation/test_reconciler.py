@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.revocation.finalizer import FINALIZER, SECRET_ANNOTATION
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
@@ -89,7 +89,10 @@ class Desk:
         self.issuers["VaultClusterIssuer"].upsert(obj)
         entry = self.registry.entry(CLUSTER_ISSUER)
         entry.uid, entry.generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
-        entry.spec, entry.shared = IssuerSpec.parse(obj["spec"]), SharedSigner(self.signer, ("uid-1", 1, ()))
+        entry.spec, entry.shared = (
+            VaultIssuerSpec.parse(obj["spec"]),
+            SharedSigner(self.signer, ("uid-1", 1, ())),
+        )
         self.registry.mark_ready(CLUSTER_ISSUER)
 
     def looks(self, secret: str | Exception | None) -> None:

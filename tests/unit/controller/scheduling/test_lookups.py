@@ -14,7 +14,7 @@ from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.scheduling.lookups import EACH, NAMESPACE, ControllerLoop
 from issuer.controller.state.stores import IssuerStore
 from issuer.requests.issuers import IssuerKey
-from issuer.signing.vault.reasons import VaultOutage
+from issuer.signing.backends import built_in
 
 SILENT, FOUND = "silent.example.test", [("found",)]
 
@@ -93,14 +93,14 @@ def test_an_error_is_the_callers(servers: NameServers) -> None:
 def test_checks_look_names_up_for_their_namespace() -> None:
     async def main() -> list[str]:
         issuers = cast(dict[str, IssuerStore], {"VaultIssuer": {}})
-        turns = CheckFlows(issuers, 4, longest=60, too_slow=lambda _: VaultOutage.VAULT_UNREACHABLE)
+        flows = CheckFlows(issuers, 4, longest=60, backends=built_in())
         key = IssuerKey("VaultIssuer", "team-a", "one")
 
         async def check() -> str:
             # A login is a task that several share.
             return await asyncio.create_task(asyncio.sleep(0, NAMESPACE.get()))
 
-        return [await turns.bounded(key, check()), NAMESPACE.get()]
+        return [await flows.bounded(key, check()), NAMESPACE.get()]
 
     assert run(main()) == ["team-a", ""]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from issuer.api.issuers import IssuerSpec
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.process.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient
 from issuer.requests.issuers import IssuerKey
@@ -19,10 +19,10 @@ NAMESPACED = IssuerKey("VaultIssuer", "team", "vault")
 CLUSTER = IssuerKey("VaultClusterIssuer", "", "vault")
 
 
-def spec(**aws: Any) -> IssuerSpec:
+def spec(**aws: Any) -> VaultIssuerSpec:
     """An issuer that logs in by AWS."""
     vault = {"server": "https://vault.test", "path": "pki/sign/x", "auth": {"aws": {"role": "web", **aws}}}
-    return IssuerSpec.parse({"vault": vault})
+    return VaultIssuerSpec.parse({"vault": vault})
 
 
 def reader(options: BackendSettings | None = None) -> CredentialReader:

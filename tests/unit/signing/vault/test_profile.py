@@ -7,14 +7,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from issuer.api.issuers import IssuerSpec
-from issuer.signing.vault.profile import (
-    Mismatch,
-    is_strict,
-    path_length,
-    policy_only_paths,
-    signs_whatever_is_asked,
-)
+from issuer.api.issuers import VaultIssuerSpec
+from issuer.signing.profile import Mismatch, SigningProfile, path_length
+from issuer.signing.vault.profile import signing_profile
 from issuer.x509.request import read_request
 from issuer.x509.verify import RequestedCertificate
 from tests.builders import csr_with, issuer_object
@@ -25,8 +20,8 @@ AUTHORITY: dict[str, Any] = {
 VERBATIM = "pki_int/sign-verbatim"
 
 
-def spec(path: str = "pki_int/sign/lab", **own: Any) -> IssuerSpec:
-    return IssuerSpec.parse(issuer_object(path=path, **own)["spec"])
+def profile(path: str = "pki_int/sign/lab", **own: Any) -> SigningProfile:
+    return signing_profile(VaultIssuerSpec.parse(issuer_object(path=path, **own)["spec"]))
 
 
 def asked(*extensions: x509.ExtensionType, is_ca: bool = True) -> RequestedCertificate:
@@ -49,7 +44,7 @@ def constraints(*, ca: bool, length: int | None = None) -> x509.BasicConstraints
 def test_a_ca_may_have_below_it_what_its_csr_asks_or_what_the_issuer_allows(
     extensions: tuple[x509.ExtensionType, ...], length: int
 ) -> None:
-    assert path_length(spec(**AUTHORITY), asked(*extensions)) == length
+    assert path_length(profile(**AUTHORITY), asked(*extensions)) == length
 
 
 @pytest.mark.parametrize(
@@ -71,7 +66,7 @@ def test_what_contradicts_itself_or_the_issuer_is_refused(
     own: dict[str, Any], wanted: RequestedCertificate, why: str
 ) -> None:
     with pytest.raises(Mismatch, match=why):
-        path_length(spec(**own), wanted)
+        path_length(profile(**own), wanted)
 
 
 def test_a_leaf_that_asks_to_sign_certificates_is_refused() -> None:
@@ -79,7 +74,7 @@ def test_a_leaf_that_asks_to_sign_certificates_is_refused() -> None:
         read_request(csr_with()), False, frozenset({"cert sign", "digital signature"}), None
     )
     with pytest.raises(Mismatch, match=r"cert sign.*isCA"):
-        path_length(spec(VERBATIM), wanted)
+        path_length(profile(VERBATIM), wanted)
 
 
 def test_a_path_length_of_thousands_of_digits_is_refused() -> None:
@@ -88,30 +83,30 @@ def test_a_path_length_of_thousands_of_digits_is_refused() -> None:
     value = b"\x30\x82" + len(inner).to_bytes(2, "big") + inner
     wanted = asked(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.19"), value))
     with pytest.raises(Mismatch, match="larger than any chain"):
-        path_length(spec(**AUTHORITY), wanted)
+        path_length(profile(**AUTHORITY), wanted)
 
 
 def test_a_leaf_has_none_below_it() -> None:
-    assert path_length(spec(), asked(is_ca=False)) == 0
-    assert path_length(spec(**AUTHORITY), asked(constraints(ca=False), is_ca=False)) == 0
+    assert path_length(profile(), asked(is_ca=False)) == 0
+    assert path_length(profile(**AUTHORITY), asked(constraints(ca=False), is_ca=False)) == 0
 
 
 def test_policy_is_the_only_guard_where_vault_signs_whatever_is_asked() -> None:
-    assert policy_only_paths(spec()) == ()
-    assert policy_only_paths(spec(VERBATIM, **AUTHORITY)) == (VERBATIM, "pki/root/sign-intermediate")
-    assert not signs_whatever_is_asked(spec(**AUTHORITY), is_ca=False)
-    assert signs_whatever_is_asked(spec(**AUTHORITY), is_ca=True)
+    assert profile().policy_only_paths == ()
+    assert profile(VERBATIM, **AUTHORITY).policy_only_paths == (VERBATIM, "pki/root/sign-intermediate")
+    assert not profile(**AUTHORITY).is_policy_only(is_ca=False)
+    assert profile(**AUTHORITY).is_policy_only(is_ca=True)
     spellings = (f"{VERBATIM} ", f"{VERBATIM}\n", f"\u00a0/{VERBATIM}", f"//{VERBATIM}/")
     for path in (VERBATIM, "pki_int/sign-verbatim/lab", "pki_int/issuer/x/sign-verbatim", *spellings):
-        assert signs_whatever_is_asked(spec(path), is_ca=False)
+        assert profile(path).is_policy_only(is_ca=False)
 
 
 def test_verbatim_is_verified_strictly_unless_told_otherwise() -> None:
-    assert is_strict(spec(VERBATIM), is_ca=False)
-    assert not is_strict(spec(VERBATIM, verification="Standard"), is_ca=False)
-    assert not is_strict(spec(VERBATIM, **AUTHORITY), is_ca=True)
-    assert not is_strict(spec(), is_ca=False)
-    assert is_strict(spec(verification="Strict", **AUTHORITY), is_ca=True)
+    assert profile(VERBATIM).is_strict(is_ca=False)
+    assert not profile(VERBATIM, verification="Standard").is_strict(is_ca=False)
+    assert not profile(VERBATIM, **AUTHORITY).is_strict(is_ca=True)
+    assert not profile().is_strict(is_ca=False)
+    assert profile(verification="Strict", **AUTHORITY).is_strict(is_ca=True)
 
 
 @pytest.mark.parametrize("is_ca", [False, True])
@@ -119,5 +114,5 @@ def test_name_constraints_are_refused_before_anything_is_sent(is_ca: bool) -> No
     """Also where no policy is asked, and where a role would leave them out."""
     wanted = asked(x509.NameConstraints([x509.DNSName("lab.example")], None), is_ca=is_ca)
     with pytest.raises(Mismatch, match=r"take spec\.nameConstraints out") as caught:
-        path_length(spec(**AUTHORITY), wanted)
+        path_length(profile(**AUTHORITY), wanted)
     assert caught.value.reason == "NameConstraintsNotIssued"

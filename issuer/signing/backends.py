@@ -1,0 +1,76 @@
+"""The backends of a process: the built-in ones, and others that the operator names.
+
+Others come with a Python distribution that has an entry point in the group `vault_issuer.backends`, whose
+object is called without arguments and gives a `Backend`. It is loaded only where `--backends` names it, since
+its code runs inside the process that signs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+import structlog
+
+from issuer.signing.backend import Backend, BackendError, Backends
+from issuer.signing.vault.backend import VaultBackend
+
+GROUP: Final = "vault_issuer.backends"
+"""The entry points' group (packaging.python.org, "Entry points specification")."""
+
+log = structlog.get_logger(__name__)
+
+
+def built_in() -> Backends:
+    """Return the backends that this product brings itself."""
+    return Backends([VaultBackend()])
+
+
+def load_backends(names: Iterable[str]) -> Backends:
+    """Return the built-in backends and those of that names, in that order.
+
+    Raises BackendError where one isn't installed, is offered by two distributions, has the name of a built-in
+    one, can't be imported, or claims a kind of another.
+    """
+    ours = list(built_in())
+    return Backends([*ours, *(_load(name, {one.name for one in ours}) for name in names)])
+
+
+def _load(name: str, taken: set[str]) -> Backend:
+    if name in taken:
+        raise BackendError(f"--backends {name}: that is a built-in backend, which is always there")
+    entry = _entry_point(name)
+    try:
+        backend: Backend = entry.load()()
+    except Exception as error:
+        raise BackendError(
+            f"--backends {name}: {entry.value} can't be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if backend.name != name:
+        raise BackendError(f"--backends {name}: {entry.value} calls itself {backend.name!r}")
+    distribution = entry.dist
+    log.info(
+        "backend loaded",
+        backend=name,
+        distribution=distribution.name if distribution else "",
+        version=distribution.version if distribution else "",
+        file=inspect.getsourcefile(type(backend)) or "",
+        kinds=[kind.kind for kind in backend.kinds],
+    )
+    return backend
+
+
+def _entry_point(name: str) -> EntryPoint:
+    found = [one for one in entry_points(group=GROUP) if one.name == name]
+    if not found:
+        there = sorted({one.name for one in entry_points(group=GROUP)})
+        known = f"there are {', '.join(there)}" if there else "none is installed"
+        raise BackendError(
+            f"--backends {name}: no installed distribution has that entry point in the group {GROUP}; {known}"
+        )
+    if len({one.value for one in found}) > 1:
+        offered = ", ".join(sorted(one.value for one in found))
+        raise BackendError(f"--backends {name}: several distributions offer it ({offered}): keep one of them")
+    return found[0]

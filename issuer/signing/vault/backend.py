@@ -1,0 +1,91 @@
+"""The backend of issuers with `spec.vault`: HashiCorp Vault and OpenBao.
+
+Describing an issuer imports nothing that talks to Vault; `connector` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from issuer.api.issuers import IssuerSpec, VaultIssuerSpec
+from issuer.api.server import server_of
+from issuer.kube.client import KubeClient
+from issuer.requests.issuers import BUILT_IN, IssuerKind
+from issuer.signing.backend import STATUS_FIELDS, Connector, LoggedIn, Summary
+from issuer.signing.profile import SigningProfile
+from issuer.signing.settings import BackendSettings
+from issuer.signing.vault.needs import needs_of
+from issuer.signing.vault.profile import signing_profile
+from issuer.signing.vault.reasons import VAULT_REASONS, VaultOutage
+
+
+class VaultBackend:
+    """Signs for VaultIssuers and VaultClusterIssuers; see `issuer.signing.backend.Backend`."""
+
+    name: Final = "vault"
+    kinds: tuple[IssuerKind, ...] = tuple(BUILT_IN)
+    status_fields = STATUS_FIELDS
+    reasons = VAULT_REASONS
+    unreachable = VaultOutage.VAULT_UNREACHABLE
+
+    def parse(self, spec: Mapping[str, Any]) -> VaultIssuerSpec:
+        """Return the spec of an issuer. Raises SpecError, with one line for each bad field."""
+        return VaultIssuerSpec.parse(spec)
+
+    def profile(self, spec: IssuerSpec) -> SigningProfile:
+        """Return how an issuer signs: by its path, and by `spec.certificateAuthority.path` for CAs."""
+        return signing_profile(_ours(spec))
+
+    def warnings(self, spec: IssuerSpec) -> tuple[str, ...]:
+        """Return which login is used where several are set."""
+        chosen, ignored = _ours(spec).vault.auth.chosen()
+        if not ignored:
+            return ()
+        others = ", ".join(ignored)
+        return (f"spec.vault.auth sets several methods: {chosen} is used, {others} ignored",)
+
+    def ready_message(self, spec: IssuerSpec) -> str:
+        """Return the login and the path of an issuer that was just checked."""
+        vault = _ours(spec).vault
+        return f"logged in by {vault.auth.chosen()[0]}; {vault.path} is ready to sign"
+
+    def server(self, spec: Mapping[str, Any]) -> str:
+        """Return `host:port` of `spec.vault.server`, empty where none can be read."""
+        return server_of(spec)
+
+    def secrets(self, spec: IssuerSpec) -> tuple[str, ...]:
+        """Return the Secrets of the login that counts, of TLS, and of `spec.trustedCA`."""
+        names = dict.fromkeys(needs_of(_ours(spec).vault).secrets)
+        trusted = spec.trusted_ca
+        if trusted is not None and trusted.secret_ref is not None:
+            names[trusted.secret_ref.name] = None
+        return tuple(names)
+
+    def summary(self, spec: Mapping[str, Any]) -> Summary:
+        """Return server and path as far as they can be read."""
+        vault = spec.get("vault")
+        if not isinstance(vault, dict):
+            return Summary()
+        return Summary(_host(str(vault.get("server") or "")), str(vault.get("path") or ""))
+
+    def connector(self, client: KubeClient, settings: BackendSettings, logged_in: LoggedIn) -> Connector:
+        """Return what reads credentials and opens signers of Vault."""
+        from issuer.signing.vault.connector import VaultConnector
+
+        return VaultConnector(client, settings, logged_in)
+
+
+def _ours(spec: IssuerSpec) -> VaultIssuerSpec:
+    return cast("VaultIssuerSpec", spec)
+
+
+def _host(server: str) -> str:
+    """Return host and port of a URL, without whatever else somebody wrote into it."""
+    try:
+        found = urlsplit(server)
+        host = found.hostname or ""
+        return f"{host}:{found.port}" if found.port else host
+    except ValueError:
+        return ""
