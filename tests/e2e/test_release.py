@@ -18,6 +18,7 @@ from tests.e2e import pods
 from tests.e2e.arrivals import API, Arrivals
 from tests.e2e.cluster import ISSUER, NAMESPACE, Cluster, names_of, tag
 from tests.e2e.measuring import Usage, first_certificate, usage
+from tests.integration.support.renewal import renew
 
 WEB = "web"
 HOST = f"{WEB}.{NAMESPACE}.svc"
@@ -56,7 +57,7 @@ def test_a_workload_serves_its_certificate_and_the_renewed_one_verified_to_the_r
     release.kube.create(pods.server(WEB, release.settings.image, f"{WEB}-tls")[0])
     _dial(release, "dial-first", first.leaf.serial_number)
 
-    _renew(release, WEB)
+    renew(release.kube, WEB, NAMESPACE)
     release.kube.wait(API, "Certificate", WEB, NAMESPACE, until=_revision(2), timeout=60)
     second = _served(release)
     assert second.leaf.serial_number != first.leaf.serial_number
@@ -183,30 +184,6 @@ def _revision(number: int) -> Callable[[Object], bool]:
         return found["status"].get("revision") == number and ready.get("status") == "True"
 
     return reached
-
-
-def _renew(release: Cluster, name: str) -> None:
-    """As ``cmctl renew`` does; tried again when cert-manager writes at the same time."""
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    issuing = {
-        "type": "Issuing",
-        "status": "True",
-        "reason": "ManuallyTriggered",
-        "message": "asked for by a test",
-        "lastTransitionTime": now,
-    }
-    for _ in range(10):
-        found = release.kube.get(API, "Certificate", name, NAMESPACE)
-        others = [one for one in found["status"]["conditions"] if one["type"] != "Issuing"]
-        found["status"]["conditions"] = [*others, issuing]
-        try:
-            release.kube.replace(found, "status")
-        except HTTPError as error:
-            if error.status != 409:
-                raise
-        else:
-            return
-    raise AssertionError("the Certificate kept changing")
 
 
 def _all_ready(release: Cluster, count: int) -> list[Object]:

@@ -16,6 +16,7 @@ from tests.builders import csr_pem
 from tests.integration.support.authorized import Access, wait_authorized
 from tests.integration.support.common import (
     CERT_MANAGER,
+    LAB,
     REQUEST,
     cluster_issuer_with_token,
     condition,
@@ -34,7 +35,6 @@ from tests.integration.support.common import (
 )
 
 ISSUER = "approving"
-LAB = {"dnsNames": {"values": ["*.lab.example.test"]}, "usages": ["digital signature", "key encipherment"]}
 
 
 @pytest.fixture(scope="module", autouse=True)

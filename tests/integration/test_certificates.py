@@ -76,7 +76,7 @@ def test_a_wildcard_certificate_becomes_a_secret_and_is_renewed(scope: Scope, la
     assert first.ca_pem.strip() == layout.root_pem.strip()
     first.verify(layout.root_pem, HOST)
 
-    renew(scope.bed, "web", scope.namespace)
+    renew(scope.bed.kube, "web", scope.namespace)
     scope.bed.kube.wait(
         "v1",
         "Secret",

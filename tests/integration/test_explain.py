@@ -17,6 +17,7 @@ from testbed.samples import CERT_MANAGER_ACCOUNT, certificate, policy, use_bindi
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.support.common import (
     CERT_MANAGER,
+    LAB,
     REQUEST,
     cluster_issuer_with_token,
     condition,
@@ -28,7 +29,6 @@ from tests.integration.support.common import (
 )
 
 ISSUER = "explained"
-LAB = {"dnsNames": {"values": ["*.lab.example.test"]}, "usages": ["digital signature", "key encipherment"]}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,6 +18,7 @@ from testbed.samples import API_VERSION, CERT_MANAGER_ACCOUNT, certificate, poli
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.support.common import (
     CERT_MANAGER,
+    LAB,
     REQUEST,
     cluster_issuer_with_token,
     delete_issuer,
@@ -30,7 +31,6 @@ from tests.integration.support.common import (
 from tests.integration.support.signing_requests import CLUSTER, ask, decide, wait_signed
 
 ISSUER = "plugged"
-LAB = {"dnsNames": {"values": ["*.lab.example.test"]}, "usages": ["digital signature", "key encipherment"]}
 RBAC = "rbac.authorization.k8s.io"
 
 

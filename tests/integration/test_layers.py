@@ -12,6 +12,7 @@ from testbed.samples import everything_policy, policy
 from testbed.vaultpki import PkiLayout, setup_policy, setup_role, setup_token
 from tests.builders import csr_pem
 from tests.integration.support.common import (
+    LAB,
     cluster_issuer_with_token,
     delete_issuer,
     only_policies,
@@ -27,7 +28,6 @@ from tests.integration.support.swapping_vault import SwappingVault
 
 OPEN_PATH = "pki_int/sign/wide-open"
 ELSEWHERE = csr_pem("www.example.com")
-LAB = {"dnsNames": {"values": ["*.lab.example.test"]}, "usages": ["digital signature", "key encipherment"]}
 
 
 @pytest.fixture(scope="module", autouse=True)

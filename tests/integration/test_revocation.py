@@ -138,7 +138,7 @@ def test_a_request_pruned_before_its_successor_is_answered_is_revoked_only_after
     name = issuer(bed, layout, "pruned", "OnReplace")
     old = issue_certificate(bed, "web", namespace, name)
     with only_policies(bed):
-        renew(bed, "web", namespace)
+        renew(bed.kube, "web", namespace)
         wait_answer(bed, "web-2", namespace, "Pending")
         bed.kube.wait(CERT_MANAGER, REQUEST, "web-1", namespace, until=is_deleted)
         time.sleep(GRACE.total_seconds() + 3)  # longer than it waits where no successor is being issued
@@ -173,7 +173,7 @@ def test_a_renewed_certificates_predecessor_is_revoked_exactly_once(
     before = revocations(bed)
     name = issuer(bed, layout, namespace[:40], policy)
     old = issue_certificate(bed, "web", namespace, name, revisionHistoryLimit=kept)
-    renew(bed, "web", namespace)
+    renew(bed.kube, "web", namespace)
     bed.kube.wait(
         "v1",
         "Secret",

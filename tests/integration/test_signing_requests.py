@@ -20,6 +20,7 @@ from testbed.vaultpki import PkiLayout, setup_approle
 from tests.integration.support.authorized import Access, wait_authorized
 from tests.integration.support.common import (
     FIFTY_IN_FLIGHT,
+    LAB,
     at_once,
     only_policies,
     request,
@@ -49,7 +50,6 @@ from tests.integration.support.signing_requests import (
 
 ISSUER = "signer"
 SIGNER = f"{CLUSTER}/{ISSUER}"
-LAB = {"dnsNames": {"values": ["*.lab.example.test"]}, "usages": ["digital signature", "key encipherment"]}
 OURS = "vault-issuer-certificate-signing-requests"
 DURATION = "experimental.cert-manager.io/request-duration"
 BLOCKS = re.findall(

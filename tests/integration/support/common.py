@@ -21,6 +21,8 @@ from tests.builders import csr_pem
 
 CERT_MANAGER = "cert-manager.io/v1"
 REQUEST = "CertificateRequest"
+LAB = {"dnsNames": {"values": ["*.lab.example.test"]}, "usages": ["digital signature", "key encipherment"]}
+"""Names and usages that a policy of the lab allows: those that Certificates have by default."""
 ADMISSION = REPOSITORY / "config" / "admission"
 """What holds the controller's account to requests of our own groups; optional in the chart."""
 

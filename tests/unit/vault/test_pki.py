@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,22 +18,10 @@ from issuer.vault.errors import (
 from issuer.vault.pki import Pki, Signed, SignPath
 from issuer.vault.transport import VaultClient
 from tests.unit.vault import fake
-from tests.unit.vault.fake import FakeVault, client_of, fake_vault
+from tests.unit.vault.fake import FakeVault
 
 EMPTY_MOUNT = (500, {"errors": ["no default issuer currently configured"]})
 NO_SUCH_ISSUER = (500, {"errors": ["unable to find PKI issuer for reference: nope"]})
-
-
-@pytest.fixture
-async def vault() -> AsyncIterator[FakeVault]:
-    async with fake_vault() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(vault: FakeVault) -> AsyncIterator[VaultClient]:
-    async with client_of(vault) as made:
-        yield made
 
 
 def pki(client: VaultClient, path: str = "pki/sign/web") -> Pki:

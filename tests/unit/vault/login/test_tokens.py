@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -19,21 +18,9 @@ from issuer.vault.login.tokens import TokenSource
 from issuer.vault.session import VaultSession
 from issuer.vault.transport import VaultClient
 from tests.unit.vault import fake
-from tests.unit.vault.fake import Clock, FakeVault, client_of, fake_vault
+from tests.unit.vault.fake import Clock, FakeVault
 
 ROLE = AppRole("role", "secret")
-
-
-@pytest.fixture
-async def vault() -> AsyncIterator[FakeVault]:
-    async with fake_vault() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(vault: FakeVault) -> AsyncIterator[VaultClient]:
-    async with client_of(vault) as made:
-        yield made
 
 
 @pytest.fixture
