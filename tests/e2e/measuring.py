@@ -65,8 +65,8 @@ def _scale(cluster: Cluster, replicas: int) -> None:
 
 def usage(cluster: Cluster, seconds: float) -> dict[str, Usage]:
     """Of each replica, over so many seconds."""
-    before, began = _samples(cluster), time.monotonic()
-    time.sleep(seconds)
+    before = _samples(cluster)
+    time.sleep(seconds)  # what is measured is this time's use
     found = {}
     for name, first in before.items():
         last = _later(cluster, name, first)
@@ -75,7 +75,6 @@ def usage(cluster: Cluster, seconds: float) -> dict[str, Usage]:
         found[name] = Usage(
             round(spent / 1e9 / took * 100, 2), round(last["memory"]["workingSetBytes"] / 1e6, 1)
         )
-    assert time.monotonic() - began < seconds + 90
     return found
 
 

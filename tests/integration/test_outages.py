@@ -9,6 +9,7 @@ import pytest
 
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
+from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_approle, setup_token
 from tests.integration.support.common import (
     cluster_issuer_with_token,
@@ -72,8 +73,10 @@ def test_waiting_requests_are_written_to_only_when_their_message_changes(
         request(bed, "quiet", namespace, issuer)
         first = wait_answer(bed, "quiet", namespace, "Pending")
         wait_reason(bed, issuer, "VaultSealed")
-        # Several checks of the issuer go by; each wakes the request, none has news for it.
-        bed.kube.wait("v1", "Namespace", namespace, until=_after(bed, issuer, checks=3))
+        for limit in (7, 8, 9):
+            _check_anew(bed, issuer, limit)  # which wakes the request, and has no news for it
+        request(bed, "behind", namespace, issuer)
+        wait_answer(bed, "behind", namespace, "Pending")
         later = wait_answer(bed, "quiet", namespace, "Pending")
     finally:
         bed.vault.unseal()
@@ -81,10 +84,16 @@ def test_waiting_requests_are_written_to_only_when_their_message_changes(
     wait_issued(bed, "quiet", namespace)
 
 
-def _after(bed: Testbed, issuer: str, checks: int) -> Callable[[object], bool]:
-    """True once Vault has been asked that many times more; by the number of polls, as Vault is sealed."""
-    polls = iter(range(checks * 20))
-    return lambda _obj: next(polls, None) is None
+def _check_anew(bed: Testbed, issuer: str, limit: int) -> None:
+    """Change the issuer's spec, and wait until a check has answered for it."""
+    change = {"spec": {"rateLimit": {"concurrent": limit}}}
+    generation = bed.kube.patch(API_VERSION, "VaultClusterIssuer", issuer, change)["metadata"]["generation"]
+    bed.kube.wait(
+        API_VERSION,
+        "VaultClusterIssuer",
+        issuer,
+        until=lambda found: ready(found).get("observedGeneration") == generation,
+    )
 
 
 def test_an_outage_in_the_middle_of_a_burst_loses_nothing(bed: Testbed, issuer: str, namespace: str) -> None:
