@@ -29,6 +29,7 @@ with six times too much to do needs a minute for what usually takes some seconds
 PORT_ATTEMPTS = 5
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _TAKEN_WORDS = ("address already in use", "bind: permission denied")
+_INHERITED = ("PATH", "HOME", "TMPDIR", "GOGC")
 
 
 class _Spawner:
@@ -136,13 +137,13 @@ class Process:
     def start(self, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
         """Start the command; returns as soon as it was forked.
 
-        The child gets only PATH, HOME, TMPDIR and ``env``, so that nobody's proxy or VAULT_* variables change
-        what a test sees.
+        The child gets only PATH, HOME, TMPDIR, GOGC and `env`, so that nobody's proxy or VAULT_* variables
+        change what a test sees.
         """
         if self.running:
             raise TestbedError(f"{self.name} runs already")
         words = [str(word) for word in command]
-        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
+        inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
 
         def launch() -> subprocess.Popen[bytes]:
