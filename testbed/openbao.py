@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class OpenBao(VaultClient):
         self.process = Process("OpenBao", directory / "openbao.log")
         self.client_ca = ClientCA("testbed client CA")
         self.audit_log = directory / "audit.log"
+        self._audited: dict[tuple[str, str], tuple[int, list[dict[str, Any]]]] = {}
         self.mtls_addr = ""
         self.unseal_keys: tuple[str, ...] = ()
 
@@ -203,13 +204,19 @@ class OpenBao(VaultClient):
         if self.process.running:
             self.process.wait_ready(lambda: self._answers() and (self.sealed or self._active()))
 
-    def audit(self) -> Iterator[dict[str, Any]]:
-        """Every entry of the audit log so far (type ``request`` or ``response``)."""
-        with self.audit_log.open() as file:
-            for line in file:
-                if line.endswith("\n"):
-                    yield json.loads(line)
-
     def audited(self, path: str, kind: str = "response") -> list[dict[str, Any]]:
-        """Audit entries of one request path, such as ``pki_int/sign/lab``; failed ones carry ``error``."""
-        return [one for one in self.audit() if one["type"] == kind and one["request"].get("path") == path]
+        """Audit entries (`request` or `response`) of a path, such as `pki_int/sign/lab`; failed ones carry
+        `error`. What an earlier call has read is not read again: many look often, and the log grows long."""
+        position, known = self._audited.get((path, kind), (0, []))
+        marks = f'"type":"{kind}"'.encode(), f'"path":"{path}"'.encode()
+        found = list(known)
+        with self.audit_log.open("rb") as file:
+            file.seek(position)
+            for line in itertools.takewhile(lambda one: one.endswith(b"\n"), file):
+                position += len(line)
+                if all(mark in line for mark in marks):
+                    entry = json.loads(line)
+                    if entry["type"] == kind and entry["request"].get("path") == path:
+                        found.append(entry)
+        self._audited[path, kind] = position, found
+        return list(found)
