@@ -33,6 +33,18 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def without_cert_manager(bed: Testbed) -> Iterator[None]:
+    """Stop cert-manager's controllers for the tests of a file that make requests by themselves and many.
+
+    Its approver would try to approve each of them, be refused, and try again: the API server has a sixth less
+    to do without it.
+    """
+    bed.cert_manager.process.stop()
+    yield
+    bed.start_cert_manager()
+
+
 @pytest.fixture(scope="session")
 def layout(bed: Testbed) -> PkiLayout:
     """Root and intermediate CA, role and policy in the cluster's OpenBao, and its Kubernetes auth."""

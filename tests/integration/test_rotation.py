@@ -22,6 +22,7 @@ from tests.integration.support.common import CERT_MANAGER, REQUEST, ready, signe
 from tests.integration.support.credential_rotations import ROTATIONS, Rotation
 from tests.integration.support.scope import Scope, sweep
 
+pytestmark = pytest.mark.usefixtures("without_cert_manager")
 REQUESTS = 200
 SIGNED_FIRST = 20
 
