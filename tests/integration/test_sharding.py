@@ -34,6 +34,7 @@ from tests.integration.support.sharding import (
     wait_shared,
 )
 
+pytestmark = pytest.mark.usefixtures("without_cert_manager")
 ISSUER = "shared"
 
 
