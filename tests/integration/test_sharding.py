@@ -105,7 +105,8 @@ def test_the_work_is_divided_and_each_request_signed_once(
     assert min(shares) >= 120 // count // 3, f"it was not divided: {shares}"
     found = leases(bed, f"divided-{count}")
     assert [name for name in found if name.startswith("member")] == [], "they left their names"
-    assert all(not one["spec"].get("holderIdentity") for one in found.values()), "all is given back"
+    holders = {name: one["spec"].get("holderIdentity") for name, one in found.items()}
+    assert not any(holders.values()), f"not all is given back: {holders}"
 
 
 @pytest.mark.usefixtures("unvalidated")
