@@ -171,23 +171,35 @@ class Lease:
     async def release(self, annotations: Mapping[str, str] | None = None) -> bool:
         """Release it so that another replica takes it at once; return True if that was written.
 
-        `annotations` are left on it. Call it when the work under it has ended.
+        `annotations` are left on it. Call it when the work under it has ended. What fails is tried once more,
+        from a fresh copy: a renewal that was given up may have arrived after it was read.
         """
         self.let_go()
         try:
-            async with asyncio.timeout(self.times.call):
-                record = self._record or await self._read()
-                if record is None or self.holder != self.identity:
-                    return False
-                body = self._body(record)
-                body["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
-                body["metadata"]["annotations"] |= annotations or {}
-                self._record = await self._client.replace(LEASES, body)
-                self.seen.note(self._record, self._clock())
-        except (KubeError, TimeoutError) as error:
-            self._log.warning("lease not released, it will run out", error=str(error) or "no answer in time")
-            return False
-        self._log.info("lease released")
+            released = await self._give_up(annotations or {})
+        except (KubeError, TimeoutError):
+            self._record = None
+            try:
+                released = await self._give_up(annotations or {})
+            except (KubeError, TimeoutError) as error:
+                told = str(error) or "no answer in time"
+                self._log.warning("lease not released, it will run out", error=told)
+                return False
+        if released:
+            self._log.info("lease released")
+        return released
+
+    async def _give_up(self, annotations: Mapping[str, str]) -> bool:
+        """One attempt to release; False when nobody or another holds it."""
+        async with asyncio.timeout(self.times.call):
+            record = self._record or await self._read()
+            if record is None or self.holder != self.identity:
+                return False
+            body = self._body(record)
+            body["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+            body["metadata"]["annotations"] |= annotations
+            self._record = await self._client.replace(LEASES, body)
+            self.seen.note(self._record, self._clock())
         return True
 
     async def _reread(self) -> bool:

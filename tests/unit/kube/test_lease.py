@@ -245,6 +245,26 @@ async def test_release_hands_over_and_ends_the_run(api: FakeApi, leader: Leader)
     assert released["metadata"]["resourceVersion"] == "2"
 
 
+async def test_a_release_that_meets_a_late_renewal_of_its_own_is_tried_again(
+    api: FakeApi, client: KubeClient
+) -> None:
+    api.on("GET", LEASE, json(lease("")), json(lease("me")))
+    api.on("PUT", LEASE, echo("2"), refuse(409, "Conflict"), echo("4"))
+    one = Lease(client, "ns", "lock", "me", LeaseTimes())
+    assert await one.attempt()
+    assert await one.release()
+    assert api.called("PUT")[2].body["spec"]["holderIdentity"] == ""
+
+
+async def test_a_lease_that_another_took_meanwhile_is_left_to_it(api: FakeApi, client: KubeClient) -> None:
+    api.on("GET", LEASE, json(lease("")), json(lease("other")))
+    api.on("PUT", LEASE, echo("2"), refuse(409, "Conflict"))
+    one = Lease(client, "ns", "lock", "me", LeaseTimes())
+    assert await one.attempt()
+    assert not await one.release()
+    assert len(api.called("PUT")) == 2
+
+
 async def test_releasing_what_was_never_held_writes_nothing(api: FakeApi, leader: Leader) -> None:
     api.on("GET", LEASE, json(lease("other")), never())
     leader.lease.times = LeaseTimes(duration=0.2, renew=0.1, retry=0.002)  # a call is given up after 0.05 s
