@@ -2,7 +2,7 @@
 
 What is judged must not hang on the patch level of an interpreter: Debian 12 has 3.11.2. Each Python gets the
 locked packages in `build/pythons/VERSION`, which uv makes in seconds. A Python that can't have them is named
-with the reason.
+with the reason. Tests of this repository's files and tools, which `.venv` alone runs, are left out.
 
 python -m tools.pythons [-- PYTEST-ARGUMENTS]
 """
@@ -14,17 +14,21 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bootstrap import LOCK, OLDEST, fingerprint
-from tools.tiers import PARALLEL, ROOT, ended_with_us, finished
+from tools.tiers import ROOT, Ran, ended_with_us, finished
 
 VENVS = ROOT / "build" / "pythons"
 UV = Path(sys.executable).with_name("uv")
 NICE = 10
 """Whoever waits for a server beside this comes first."""
+LEFT_OUT = ("tests/unit/docs", "tests/unit/tools", "tests/unit/test_sources.py")
+"""They read files of the repository, or run its tools: the same on every Python."""
 _ASK = """
 import importlib.util, json, platform, sys
 needed = ("ctypes", "sqlite3", "ssl", "venv", "zlib")
@@ -59,20 +63,36 @@ def run(arguments: list[str]) -> int:
     pythons = promised(interpreters())
     least = ".".join(map(str, OLDEST))
     print(f"Pythons from {least} on: {', '.join(map(str, pythons)) or 'none'}", flush=True)
-    code = 0
+    able = []
     for python in pythons:
         if python.version == sys.version.split()[0]:
             print(f"{python}: the one of .venv, where `make test-unit` runs", flush=True)
-            continue
-        reason = unfit(python) or furnish(python)
-        if reason:
+        elif reason := unfit(python) or furnish(python):
             print(f"{python} is left out: {reason}", flush=True)
-            continue
-        words = [str(VENVS / python.version / "bin" / "python"), "-m", "pytest", "tests/unit", "-q"]
-        ran = finished(f"unit {python.version}", [*words, *PARALLEL["unit"], *extra])
-        print(ran, flush=True)
-        code = code or ran.code
-    return code
+        else:
+            able.append(python)
+    # A process for each core, too, but none collects and imports what another has.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        done = [threads.submit(tested, python, extra) for python in able]
+        codes = [shown(one.result()) for one in done]
+    return next((code for code in codes if code), 0)
+
+
+def tested(python: Python, extra: Sequence[str]) -> Ran:
+    """Run the unit tests on that Python; what they print is kept."""
+    words = [str(VENVS / python.version / "bin" / "python"), "-m", "pytest", "tests/unit", "-q"]
+    words += [f"--ignore={one}" for one in LEFT_OUT]
+    words += ["-o", f"cache_dir=.pytest_cache/{python.version}"]
+    with tempfile.TemporaryFile("w+") as kept:
+        ran = finished(f"unit {python.version}", [*words, *extra], kept)
+        kept.seek(0)
+        return Ran(ran.tier, ran.code, ran.seconds, ran.cpu_seconds, kept.read())
+
+
+def shown(ran: Ran) -> int:
+    """Print what it printed, and how it ended; its exit code."""
+    print(ran.output, ran, sep="\n", flush=True)
+    return ran.code
 
 
 def interpreters() -> Iterator[Python]:
