@@ -81,7 +81,7 @@ $(BIN)/.plots: locks/bench.txt | setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/bench.txt
 	@touch $@
 
-bench-quick: setup ## under 4 minutes: our speed beside cert-manager's own Vault issuer and a bare loop, as ratios
+bench-quick: setup ## under 2 minutes: our speed beside cert-manager's own Vault issuer and a bare loop, as ratios
 	@$(BIN)/python -m benchmarks quick
 
 docs: setup $(BIN)/.docs ## the documentation as a site in build/site; dead links and stale pages fail (its tools are installed)

@@ -30,8 +30,8 @@ def main() -> int:
 
 
 def _quick(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--burst", type=int, default=500, help="requests in a burst (default 500)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--burst", type=int, default=300, help="requests in a burst (default 300)")
     _compared(parser, [OURS, PEER, CEILING])
     parser.set_defaults(run=run_quick)
 
