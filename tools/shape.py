@@ -102,13 +102,18 @@ def _docstrings(tree: ast.Module) -> Iterator[str]:
             yield text
 
 
-def _naming_backend(modules: Sequence[Module]) -> list[str]:
+def _naming_backend(modules: Sequence[Module]) -> dict[str, list[str]]:
     """Modules outside the backends that name Vault or its kinds in code, or in text other than docstrings.
 
-    Whoever adds a backend with kinds of its own, say for step-ca, has to look at each of them.
+    Whoever adds a backend with kinds of its own, say for step-ca, has to look at each of them. With each come
+    the words that name one, cut to 60 characters.
     """
     neutral = [module for module in modules if not module.path.as_posix().startswith(BACKEND_PATHS)]
-    return [str(module.path) for module in neutral if any(map(_names_backend, _words(module.tree)))]
+    named = {
+        str(module.path): sorted({word[:60] for word in _words(module.tree) if _names_backend(word)})
+        for module in neutral
+    }
+    return {path: words for path, words in named.items() if words}
 
 
 def _names_backend(word: str) -> bool:

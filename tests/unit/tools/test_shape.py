@@ -38,7 +38,7 @@ def test_files_that_a_second_backend_would_change(
     module: str, text: str, counts: bool, tmp_path: Path
 ) -> None:
     found = figures(tmp_path, **{module: text})["files that a second backend would change"]
-    assert found == ([f"{module.replace('__', '/')}.py"] if counts else [])
+    assert list(found) == ([f"{module.replace('__', '/')}.py"] if counts else [])
 
 
 def test_names_docstrings_and_fields_are_counted(tmp_path: Path) -> None:
