@@ -1,7 +1,7 @@
-"""The CustomResourceDefinitions, made from the models.
+"""CustomResourceDefinitions, made from the models.
 
 `python -m issuer.api.crd [--check] [DIRECTORY]` writes them (default: the chart's `crds`, which `config/crd`
-names), or with `--check` says whether the files there are still what the models give.
+names), or with `--check` compares the files there with the models.
 
 Kubernetes takes only *structural* schemas: no `$ref`, no alternatives, no titles. Pydantic writes all three,
 so its schema is flattened here. Source: Kubernetes, "Extend the Kubernetes API with
@@ -70,7 +70,7 @@ _POLICY_COLUMNS: Final = [_ready("Ready", "status", "Whether the policy is used.
 
 @dataclass(frozen=True, slots=True)
 class _Resource:
-    """What a definition says beside its schema."""
+    """The parts of a definition beside its schema."""
 
     model: type[ApiModel]
     kind: str
@@ -88,12 +88,12 @@ _RESOURCES: Final = (
 
 
 def custom_resource_definitions() -> dict[str, dict[str, Any]]:
-    """The definitions, by the name of the file each belongs in."""
+    """Return the definitions, by the name of the file of each."""
     return {f"{GROUP}_{resource.plural}.yaml": _definition(resource) for resource in _RESOURCES}
 
 
 def rendered() -> dict[str, str]:
-    """Every file of the directory by name, as text: the definitions and kustomize's list of them."""
+    """Return every file of the directory by name, as text: the definitions and kustomize's list of them."""
     definitions = custom_resource_definitions()
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -173,7 +173,7 @@ def _definition(resource: _Resource) -> dict[str, Any]:
 
 
 def structural_schema(model: type[ApiModel]) -> dict[str, Any]:
-    """The structural OpenAPI v3 schema of a whole object, whose top level is `model`."""
+    """Return the structural OpenAPI v3 schema of a whole object, whose top level is `model`."""
     raw = model.model_json_schema(by_alias=True)
     schema = _flatten(raw, raw.get("$defs", {}))
     # The API server owns these three and takes no constraints for the last.
@@ -189,7 +189,8 @@ def structural_schema(model: type[ApiModel]) -> dict[str, Any]:
 
 
 def _flatten(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """`node` with references put in place, `X | None` as X, and only what structural schemas know."""
+    """Return `node` with references put in place, `X | None` as X, and only keys that structural schemas
+    have."""
     flat: dict[str, Any] = {}
     if "$ref" in node:
         flat |= _flatten(definitions[node["$ref"].rpartition("/")[2]], definitions)

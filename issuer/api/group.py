@@ -1,4 +1,4 @@
-"""The names this API goes by."""
+"""Names of this API: its group, version and kinds."""
 
 from typing import Final
 

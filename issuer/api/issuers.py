@@ -1,6 +1,6 @@
-"""The issuers people write: `VaultIssuer` and `VaultClusterIssuer`.
+"""The issuers that users write: `VaultIssuer` and `VaultClusterIssuer`.
 
-`spec.vault` is cert-manager's (see `vault`); what stands beside it is ours.
+`spec.vault` is cert-manager's (see `vault`); the other fields are ours.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _is_sign_intermediate(path: str) -> bool:
 
 
 class Revocation(ApiModel):
-    """When certificates are revoked at the CA."""
+    """Conditions under which certificates are revoked at the CA."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -100,7 +100,7 @@ class Revocation(ApiModel):
 
 
 class CertificateAuthority(ApiModel):
-    """Where CA certificates are signed. Requests with isCA go here, and only they do."""
+    """The path that signs CA certificates. Requests with isCA go there, and no others."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -173,7 +173,7 @@ class TrustedCA(ApiModel):
 
 
 class RateLimit(ApiModel):
-    """Bounds what this issuer asks of Vault."""
+    """Bounds of this issuer's calls to Vault."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -209,7 +209,7 @@ class RateLimit(ApiModel):
 
 
 class IssuerSpec(ApiModel):
-    """Conditions under which an issuer signs, whatever signs for it."""
+    """The signer of an issuer, and the conditions under which it signs."""
 
     approval: Literal["Policy", "External"] = Field(
         default="Policy",
@@ -251,7 +251,7 @@ class IssuerSpec(ApiModel):
 
     @classmethod
     def parse(cls, spec: Mapping[str, Any], *, strict: bool = False) -> Self:
-        """The `spec` of an issuer object.
+        """Read the `spec` of an issuer object.
 
         Unknown fields are left out, as the API server has pruned them already; `strict` refuses them, for
         YAML that no server has seen. Raises SpecError with one line a bad field.
@@ -294,7 +294,7 @@ class Condition(ApiModel):
 
 
 class IssuerStatus(ApiModel):
-    """What the controller found out about an issuer."""
+    """The controller's findings about an issuer."""
 
     conditions: Annotated[tuple[Condition, ...], Field(strict=False)] = Field(
         default=(),
@@ -324,11 +324,11 @@ class IssuerStatus(ApiModel):
 
     @classmethod
     def parse(cls, status: Mapping[str, Any]) -> IssuerStatus:
-        """The `status` of an issuer object. Raises SpecError."""
+        """Read the `status` of an issuer object. Raises SpecError."""
         return parse_model(cls, status, "status", strict=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The status as the API server wants it: what isn't set is left out."""
+        """Return the status as the API server wants it: unset fields are left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
 
 

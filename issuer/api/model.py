@@ -1,4 +1,4 @@
-"""What all models of this API share: naming, strictness, and rules for Python and the API server alike."""
+"""The base of all models of this API: naming, strictness, and rules for Python and the API server alike."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class SpecError(ValueError):
 class Rule:
     """One condition over several fields, written twice: for the API server in CEL, and for Python.
 
-    `holds` gets the model. `field` (a JSON name) is where the problem is reported, when it is one field's.
-    Both sides are held against each other by tests on a real API server.
+    `holds` takes the model. `field` (a JSON name) is the place of the problem, if it is one field's. Tests on
+    a real API server compare both sides.
     """
 
     cel: str
@@ -58,7 +58,7 @@ class Rule:
     field: str | None = None
 
     def schema(self) -> dict[str, str]:
-        """The rule as an entry of `x-kubernetes-validations`."""
+        """Return the rule as an entry of `x-kubernetes-validations`."""
         entry = {"rule": self.cel, "message": self.message}
         return entry | {"fieldPath": f".{self.field}"} if self.field else entry
 
@@ -104,7 +104,7 @@ def _own_first(model: type[BaseModel], properties: Mapping[str, Any]) -> dict[st
 
 
 def parse_model(model: type[M], data: Mapping[str, Any], root: str, *, strict: bool) -> M:
-    """`data` as a `model`. `root` is the path put before each field; `strict` refuses unknown fields.
+    """Read `data` as a `model`. `root` is the path put before each field; `strict` refuses unknown fields.
 
     Raises SpecError, which names the fields; of their values it repeats at most a bad duration.
     """
@@ -159,7 +159,7 @@ def _tuple(value: object) -> object:
 
 
 OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
-"""Text where the empty text means the same as none."""
+"""Text; the empty text counts as none."""
 
 RequiredText = Annotated[str, Field(min_length=1)]
 
@@ -169,7 +169,7 @@ OptionalBytes = Annotated[
     PlainSerializer(_write_base64),
     WithJsonSchema({"type": "string", "format": "byte"}),
 ]
-"""Bytes that are base64 text outside."""
+"""Bytes, base64 in JSON."""
 
 OptionalDuration = Annotated[
     timedelta | None,
@@ -177,6 +177,6 @@ OptionalDuration = Annotated[
     PlainSerializer(_write_duration),
     WithJsonSchema({"type": "string", "maxLength": 64}),
 ]
-"""A Go duration outside, a timedelta inside."""
+"""A timedelta, a Go duration in JSON."""
 
 TextList = Annotated[tuple[str, ...], BeforeValidator(_tuple)]

@@ -1,9 +1,9 @@
-"""The policies people write: `CertificateRequestPolicy`, field for field approver-policy's v1alpha1.
+"""The policies that users write: `CertificateRequestPolicy`, field for field approver-policy's v1alpha1.
 
-A policy of the peer works after changing its `apiVersion` and the groups in its selector. So the schema takes
-what the peer's takes, and durations stay text here: what is wrong inside a policy is found when it is
-compiled (`issuer.policy.compiled`), all of it at once, and told in its status.
-Source: approver-policy's API reference (https://cert-manager.io/docs/policy/approval/approver-policy/).
+A policy of approver-policy works after changing its `apiVersion` and the groups in its selector. So the
+schema accepts what that one's accepts, and durations stay text here: errors inside a policy are found when it
+is compiled (`issuer.policy.compiled`), all at once, and reported in its status. Source: approver-policy's API
+reference (https://cert-manager.io/docs/policy/approval/approver-policy/).
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def _list_by(key: str) -> dict[str, Any]:
 
 
 def _refused(*rules: tuple[str, str, str | None]) -> ConfigDict:
-    """What the API server refuses at once; `compile_policy` refuses the same, with everything else."""
+    """Return rules that let the API server refuse a policy at once; `compile_policy` refuses it for them,
+    too."""
     entries: list[JsonValue] = []
     for rule, message, field in rules:
         entry: dict[str, JsonValue] = {"rule": rule, "message": message}
@@ -107,13 +108,13 @@ class _Allowed(ApiModel):
 
 
 class AllowedText(_Allowed):
-    """What a field with one value may hold. With neither value nor validations it must be empty."""
+    """The value that a field may hold. With neither value nor validations it must be empty."""
 
     value: str | None = Field(default=None, description=f"Pattern of the value. {_WILDCARDS}")
 
 
 class AllowedTexts(_Allowed):
-    """What a field with several values may hold. With neither values nor validations it must be empty."""
+    """The values that a field may hold. With neither values nor validations it must be empty."""
 
     values: TextList | None = Field(
         default=None, description=f"Patterns; each value must match one. {_WILDCARDS}"
@@ -130,7 +131,7 @@ TypedList = Annotated[tuple[TypedTexts, ...], BeforeValidator(_some_tuple)]
 
 
 class AllowedSubject(ApiModel):
-    """Which attributes the subject may have."""
+    """The attributes that the subject may have."""
 
     organizations: AllowedTexts | None = Field(default=None, description="Organizations (O).")
     countries: AllowedTexts | None = Field(default=None, description="Countries (C).")
@@ -150,7 +151,7 @@ class AllowedSubject(ApiModel):
 
 
 class Allowed(ApiModel):
-    """What a request may hold. What is not allowed is denied."""
+    """The values that a request may hold. Those that are not allowed are denied."""
 
     common_name: AllowedText | None = Field(default=None, description="The subject's common name.")
     dns_names: AllowedTexts | None = Field(default=None, description="DNS names.")
@@ -176,7 +177,7 @@ class Allowed(ApiModel):
 
 
 class KeyConstraints(ApiModel):
-    """What the key must be."""
+    """Bounds of the key."""
 
     model_config = _refused(
         (
@@ -209,7 +210,7 @@ class KeyConstraints(ApiModel):
 
 
 class Constraints(ApiModel):
-    """What a request must satisfy, whatever it holds."""
+    """Conditions that a request must satisfy, whatever it holds."""
 
     min_duration: str | None = Field(
         default=None, description="Shortest duration, included, for example 1h. The request must name one."
@@ -227,7 +228,7 @@ class PluginData(ApiModel):
 
 
 class IssuerSelector(ApiModel):
-    """Which issuers' requests the policy is for. Empty, it is for all."""
+    """The issuers whose requests the policy is for. Empty, it is for all."""
 
     name: str | None = Field(default=None, description=f"Name of the issuer. {_WILDCARDS}")
     kind: str | None = Field(default=None, description=f"Kind of the issuer. {_WILDCARDS}")
@@ -235,7 +236,7 @@ class IssuerSelector(ApiModel):
 
 
 class NamespaceSelector(ApiModel):
-    """Which namespaces' requests the policy is for. Empty, it is for all."""
+    """The namespaces whose requests the policy is for. Empty, it is for all."""
 
     match_names: Annotated[tuple[str, ...], BeforeValidator(_some_tuple)] = Field(
         default=(), description=f"Names of namespaces; one must match. {_WILDCARDS}"
@@ -246,14 +247,14 @@ class NamespaceSelector(ApiModel):
 
 
 class Selector(ApiModel):
-    """Which requests the policy is for: those that all selectors given match."""
+    """The requests that the policy is for: those that all selectors given match."""
 
     issuer_ref: IssuerSelector | None = Field(default=None, description="By the issuer the request names.")
     namespace: NamespaceSelector | None = Field(default=None, description="By the request's namespace.")
 
 
 class PolicySpec(ApiModel):
-    """What requests may hold, and which requests it is about."""
+    """The values that requests may hold, and the requests it is about."""
 
     model_config = _refused(
         (
@@ -280,17 +281,17 @@ class PolicySpec(ApiModel):
 
     @classmethod
     def parse(cls, spec: Mapping[str, Any], *, strict: bool = False) -> PolicySpec:
-        """The `spec` of a policy object.
+        """Read the `spec` of a policy object.
 
         Unknown fields are left out, as the API server has pruned them already; `strict` refuses them, for
-        YAML that no server has seen. Raises SpecError with one line a bad field. What is wrong inside a field
-        (a bad rule or duration) is for `compile_policy` to find.
+        YAML that no server has seen. Raises SpecError with one line a bad field. Errors inside a field (a bad
+        rule or duration) are for `compile_policy` to find.
         """
         return parse_model(cls, spec, "spec", strict=strict)
 
 
 class PolicyStatus(ApiModel):
-    """What the controller found out about a policy."""
+    """The controller's findings about a policy."""
 
     conditions: Annotated[tuple[Condition, ...], Field(strict=False)] = Field(
         default=(),
@@ -301,11 +302,11 @@ class PolicyStatus(ApiModel):
 
     @classmethod
     def parse(cls, status: Mapping[str, Any]) -> PolicyStatus:
-        """The `status` of a policy object. Raises SpecError."""
+        """Read the `status` of a policy object. Raises SpecError."""
         return parse_model(cls, status, "status", strict=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The status as the API server wants it: what isn't set is left out."""
+        """Return the status as the API server wants it: unset fields are left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
 
 

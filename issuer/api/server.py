@@ -1,4 +1,4 @@
-"""Which server an issuer's backend is at, whatever kind of backend it has."""
+"""The server that an issuer's spec names, for any kind of backend."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def server_of(spec: Mapping[str, Any]) -> str:
-    """Return `host:port` of the server that an issuer's `spec` names, one spelling for each; empty where none
-    can be read. For telling servers apart only: nothing is dialled by it."""
+    """Return `host:port` of the server that an issuer's `spec` names, in one spelling; empty if none can be
+    read.
+
+    Only for telling servers apart: nothing connects to it.
+    """
     vault = spec.get("vault")
     text = vault.get("server") if isinstance(vault, dict) else None
     try:
@@ -25,7 +28,7 @@ def server_of(spec: Mapping[str, Any]) -> str:
 
 
 def _address(host: str) -> str:
-    """An IP address in its usual form, an IPv4-mapped one as IPv4; a name as it is."""
+    """Return an IP address in its usual form, an IPv4-mapped one as IPv4; a name as it is."""
     try:
         found = ipaddress.ip_address(host)
     except ValueError:

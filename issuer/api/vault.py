@@ -1,8 +1,8 @@
 """`spec.vault`: cert-manager's own fields, name for name, so that an Issuer works after changing its kind.
 
-What is accepted here is what cert-manager v1.21's CRD and webhook accept together
+The models accept what cert-manager v1.21's CRD and webhook accept together
 (`deploy/crds/cert-manager.io_issuers.yaml`, `internal/apis/certmanager/validation/issuer.go`), except that
-the content of `caBundle` is looked at only when the connection is made. Text is unbounded, as there.
+the content of `caBundle` is checked only when the connection is made. Text is unbounded, as there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DOTS: Final = "(^|/)[.][.](/|$)"
 
 
 def _no_dots(attribute: str, field: str, *, optional: bool) -> Rule:
-    """cert-manager's rule against paths that climb: no segment may be '..'."""
+    """Refuse paths that climb, as cert-manager does: no segment may be '..'."""
     cel = f"!self.{field}.matches('{_DOTS}')"
     return Rule(
         cel=f"!has(self.{field}) || {cel}" if optional else cel,
@@ -81,7 +81,7 @@ class AppRoleAuth(ApiModel):
 
     @property
     def mount(self) -> str:
-        """The mount to log in at, default applied."""
+        """The auth mount, or its default."""
         return self.path or DEFAULT_APP_ROLE_PATH
 
 
@@ -106,7 +106,7 @@ class ClientCertificateAuth(ApiModel):
 
     @property
     def mount(self) -> str:
-        """The mount to log in at, default applied."""
+        """The auth mount, or its default."""
         return self.mount_path or DEFAULT_CLIENT_CERTIFICATE_PATH
 
 
@@ -137,12 +137,12 @@ class KubernetesAuth(ApiModel):
 
     @property
     def secret_ref(self) -> SecretKeySelector | None:
-        """The Secret to read the token from. An empty name, which cert-manager writes itself, means none."""
+        """The Secret that holds the token. An empty name, which cert-manager writes itself, means none."""
         return self.secret_ref_ if self.secret_ref_ and self.secret_ref_.name else None
 
     @property
     def mount(self) -> str:
-        """The mount to log in at, default applied."""
+        """The auth mount, or its default."""
         return self.mount_path or DEFAULT_KUBERNETES_PATH
 
 
@@ -177,12 +177,12 @@ class AWSAuth(ApiModel):
 
     @property
     def mount(self) -> str:
-        """The mount to log in at, default applied."""
+        """The auth mount, or its default."""
         return self.mount_path or DEFAULT_AWS_PATH
 
 
 class VaultAuth(ApiModel):
-    """How to log in to Vault. With several methods given, the first in cert-manager's order counts."""
+    """The way to log in to Vault. With several methods given, the first in cert-manager's order counts."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -216,13 +216,13 @@ class VaultAuth(ApiModel):
         return tuple(name for name, method in methods if method is not None)
 
     def chosen(self) -> tuple[AuthMethodName, tuple[AuthMethodName, ...]]:
-        """The method that counts, and those that are set beside it and ignored."""
+        """Return the method that counts, and those that are set beside it and ignored."""
         first, *ignored = self.given()
         return first, tuple(ignored)
 
 
 class VaultSpec(ApiModel):
-    """Where Vault is, how to log in, and which path signs."""
+    """The address of Vault, the way to log in, and the path that signs."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         _no_dots("path", "path", optional=False),

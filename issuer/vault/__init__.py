@@ -1,15 +1,15 @@
-"""Vault (or OpenBao) over HTTP: connection, login, token life and the PKI calls this product makes.
+"""Vault (or OpenBao) over HTTP: connection, login, token life and the PKI calls that an issuer makes.
 
-hvac's API classes build the paths and bodies; `transport.AsyncAdapter` sends them on aiohttp. Every failure
-leaves this room as a `errors.VaultError`; no aiohttp, ssl or hvac exception does. Mock at
-`client.adapter(...)`, not below. Modules, from the bottom up:
+hvac's API classes build paths and bodies; `transport.AsyncAdapter` sends them on aiohttp. Every failure is
+raised as an `errors.VaultError`, never as an exception of aiohttp, ssl or hvac. Mock at
+`VaultClient.adapter`, not below. Modules, from the bottom up:
 
-- `errors`, `answers`, `paths`, `hosts`, `audiences`: what can go wrong, how much a server may send around an
-  answer, and what can be written in an issuer.
-- `servers`: which servers issuers of namespaces may use. `peers`: who is dialled, and who is Vault.
-- `trust`, `client_certificate`, `connection`: a CA bundle, our certificate, and where Vault is.
+- `errors`, `answers`, `paths`: failures, the size of answers, and paths as users write them.
+- `peers`: servers that may be dialled, and those that have shown a CA chain.
+- `trust`, `connection`: CA bundles, and one server with its TLS.
 - `translate`, `transport`: answers and exceptions translated, and the client that sends.
-- `auth`, `aws`, `sts`, `ambient`: the ways to log in.
-- `tokens`, `session`: a token's life, and calls that need one.
+- `login/`: login methods, and the life of a token. `session`: calls that need a token.
 - `pki`: the calls of the PKI engine.
+
+Kept out: Kubernetes, policies, and what an error means for a request (`signing/vault/errors`).
 """

@@ -1,6 +1,6 @@
-"""How much a server may send around the body of an answer: interim answers, framing and extensions of chunks.
+"""Bounds of what a server sends around an answer's body: interim answers, framing and extensions of chunks.
 
-They never become a body, whose size the transport bounds, and cost this process time all the same.
+They are no part of the body, whose size the transport bounds, and still cost this process time.
 """
 
 from __future__ import annotations
@@ -12,30 +12,32 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
-"""A signed certificate with its chain is about 5 KiB; a mount's whole ca_chain may hold dozens of CAs."""
+"""The most bytes of a body: a signed certificate with its chain is about 5 KiB; a mount's whole ca_chain may
+hold dozens of CAs."""
 MAX_FRAMING_BYTES: Final = 256 * 1024
-"""Status lines, headers, and what frames chunks: Go's are of 2 KiB and more."""
+"""The most bytes around a body: status lines, headers, and the framing of chunks; Go's are
+of 2 KiB and more."""
 MAX_INTERIM: Final = 16
-"""Answers of status 1xx before the answer itself; Vault sends none, a proxy one or two."""
+"""The most answers of status 1xx before the answer itself; Vault sends none, a proxy one or two."""
 _PIECE: Final = 16 * 1024  # what is parsed before anybody looks at what it was
 
 
 class TooMuch(aiohttp.ClientPayloadError):
-    """A server sent more for one call than an answer can have; the connection was ended."""
+    """More than one answer can have came for one call; the connection was closed."""
 
 
 class BoundedHandler(ResponseHandler):
-    """aiohttp's reader of one connection, which ends a connection that brings too much."""
+    """aiohttp's reader of one connection; it closes a connection that exceeds the bounds."""
 
     _sent = 0
     _interim = 0
 
     def begin(self) -> None:
-        """Another answer is awaited."""
+        """Reset the counts for the next answer."""
         self._sent = self._interim = 0
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, a piece at a time. Empty data is aiohttp's own: it goes on with what it has."""
+        """Parse new data, a piece at a time. Empty data is aiohttp's own: it resumes the parser."""
         for start in range(0, max(1, len(data)), _PIECE):
             piece = data[start : start + _PIECE]
             body = getattr(self._payload, "total_bytes", 0)
@@ -46,7 +48,7 @@ class BoundedHandler(ResponseHandler):
             super().data_received(piece)
 
     def feed_data(self, item: Any, *more: Any) -> None:
-        """One message was read."""
+        """Count one message that was read."""
         if 100 <= item[0].code < 200:
             self._interim += 1
         super().feed_data(item, *more)
@@ -60,7 +62,7 @@ class BoundedHandler(ResponseHandler):
 
 
 class BoundedConnector(aiohttp.TCPConnector):
-    """Connections that `BoundedHandler` reads."""
+    """A connector whose connections a `BoundedHandler` reads."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -69,7 +71,7 @@ class BoundedConnector(aiohttp.TCPConnector):
 
 
 def begin(connection: Any) -> None:
-    """Another answer is awaited on a connection of a `BoundedConnector`."""
+    """Reset the counts of a connection of a `BoundedConnector` for its next answer."""
     protocol = connection.protocol
     if isinstance(protocol, BoundedHandler):
         protocol.begin()

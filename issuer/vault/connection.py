@@ -1,4 +1,4 @@
-"""Where a Vault is, how to trust it, and what to show it."""
+"""One Vault server: its address, the CAs that it must be trusted by, and our client certificate."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from issuer.x509.errors import InvalidCertificate
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _CONTEXT_BYTES = 32 * 1024
 _STORE_BYTES = 832 * 1024
-"""The system's store, as OpenSSL keeps it: four times its PEM text."""
+"""The size of the system's store in OpenSSL: four times its PEM text."""
 
 
 @dataclass(frozen=True, slots=True)
 class TLSUse:
-    """What a TLS context is for, and roughly how many bytes of memory it takes."""
+    """The key of a TLS context (`what`), and roughly the bytes of memory that it takes."""
 
     what: object = field(repr=False)
     size: int
@@ -37,10 +37,10 @@ class TLSUse:
 class Connection:
     """One Vault server, as `spec.vault` of an issuer names it.
 
-    `ca_pem` alone is trusted when given, otherwise the system's store; `server_name` is the name the server's
-    certificate must hold (and SNI) where it isn't the host of `server`; `namespace` is Vault Enterprise's or
-    OpenBao's; `client_certificate` is shown to a server that asks for one; `timeout` is for a whole call, in
-    seconds; `reach` says which servers may be dialled for it.
+    If `ca_pem` is given, it alone is trusted, otherwise the system's store. `server_name` is the name that
+    the server's certificate must hold (and SNI) if it isn't the host of `server`; `namespace` is Vault
+    Enterprise's or OpenBao's; `client_certificate` is for a server that asks for one; `timeout` is for a
+    whole call, in seconds; `reach` restricts the servers that may be dialled for it.
     """
 
     server: str
@@ -52,7 +52,8 @@ class Connection:
     reach: Reach = field(default_factory=Reach)
 
     def url(self) -> URL:
-        """The server's base URL; raises InvalidConnection unless plain http(s)://host[:port][/path]."""
+        """Return the server's base URL; raises InvalidConnection unless plain
+        http(s)://host[:port][/path]."""
         text = self.server.strip().rstrip("/")
         if not text.isprintable() or " " in text:
             raise InvalidConnection(f"{_ADDRESS}, without spaces and control characters")
@@ -73,15 +74,15 @@ class Connection:
 
     @property
     def tls_name(self) -> str | None:
-        """`server_name` as TLS sends it, in A-labels. Raises InvalidConnection."""
+        """Return `server_name` as TLS sends it, in A-labels. Raises InvalidConnection."""
         return None if self.server_name is None else _ascii(self.server_name, "serverName")
 
     def tls(self) -> ssl.SSLContext | None:
-        """A verifying TLS context, or None for http. Raises InvalidConnection where the CA bundle or the
+        """Return a verifying TLS context, or None for http. Raises InvalidConnection if the CA bundle or the
         client certificate can't be used.
 
-        Connections that trust and show the same share one: with every public root it has 0.8 MB and takes
-        60 ms to make, and anybody can have hundreds of issuers.
+        Connections with equal trust and client certificate share one: with every public root it has 0.8 MB
+        and takes 60 ms to make, and a user can have hundreds of issuers.
         """
         if self.url().scheme == "http":
             return None
@@ -92,9 +93,9 @@ class Connection:
         return context
 
     def tls_use(self) -> TLSUse:
-        """What of TLS the connection shares with those that use the same, and what it takes.
+        """Return the key of the TLS context that this connection shares with others, and its size.
 
-        Judges nothing: what can't be used is refused when it is.
+        Checks nothing: a bundle or certificate that can't be used is refused by `tls`.
         """
         if self.server.strip().lower().startswith("http://"):
             return TLSUse(None, 0)
@@ -123,7 +124,7 @@ class Connection:
         return context
 
     def _context(self) -> ssl.SSLContext:
-        """A verifying context that trusts the bundle, or the system's store."""
+        """Make a verifying context that trusts the bundle, or the system's store."""
         if not self.ca_pem:
             return ssl.create_default_context()
         # DER, because Python refuses PEM text with comments that aren't ASCII.
@@ -134,7 +135,8 @@ class Connection:
             raise InvalidConnection("The CA bundle for Vault as a whole is refused by TLS") from error
 
     def left_out(self) -> tuple[str, ...]:
-        """What of the CA bundle can't be used, in sentences. Raises InvalidConnection as `tls`."""
+        """Return sentences about certificates of the CA bundle that can't be used. Raises InvalidConnection
+        as `tls` does."""
         return self._trusted(self.ca_pem).left_out if self.ca_pem else ()
 
     @staticmethod
@@ -149,7 +151,7 @@ class Connection:
 
 
 def _authority(url: str) -> str:
-    """What stands between the slashes of a URL; yarl drops an empty user from it."""
+    """Return the text between the slashes of a URL; yarl drops an empty user from it."""
     return re.split("[/?#]", url.partition("//")[2], maxsplit=1)[0]
 
 
@@ -164,7 +166,7 @@ _shared: Final[WeakValueDictionary[object, ssl.SSLContext]] = WeakValueDictionar
 
 
 def _system_store() -> tuple[float, ...]:
-    """What tells one state of the system's store from another: when its file and its folder changed."""
+    """Return a key that changes with the system's store: the times of its file and its folder."""
     paths = ssl.get_default_verify_paths()
     times = []
     for path in (paths.cafile, paths.capath):

@@ -1,4 +1,4 @@
-"""What can go wrong with Vault, by what a caller can do about it.
+"""Errors of calls to Vault, sorted by what a caller can do about them.
 
 Messages are Vault's own, shortened and with anything that looks like a token removed; bodies are never kept.
 Source: https://developer.hashicorp.com/vault/api-docs#http-status-codes, and the answers of a real OpenBao
@@ -44,8 +44,8 @@ class ServerNotAllowed(VaultError):
 class Unreachable(VaultError):
     """No answer: refused, unknown host, timed out, or the connection broke.
 
-    `sent` is False only where it is certain that Vault never saw the request. A sign request that was sent
-    may have signed, so nothing in this room repeats one.
+    `sent` is False only if it is certain that Vault never saw the request. A sign request that was sent may
+    have signed, so nothing in this package repeats one.
     """
 
     def __init__(self, message: str, *, sent: bool) -> None:
@@ -120,11 +120,11 @@ class VaultBadRequest(VaultError):
 
 
 class CAExpiresTooSoon(VaultBadRequest):
-    """The asked lifetime ends after the CA's own certificate."""
+    """400: the requested lifetime ends after the CA's own certificate."""
 
     @property
     def ca_ends(self) -> datetime | None:
-        """When the CA ends, as Vault says in its message (builtin/logical/pki/ca_util.go); else None."""
+        """The end of the CA, from Vault's message (builtin/logical/pki/ca_util.go); None if it has none."""
         for message in self.messages:
             found = _CA_ENDS.search(message)
             if found is not None:

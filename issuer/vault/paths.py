@@ -25,9 +25,9 @@ class PathError(ValueError):
 
 
 class Mode(StrEnum):
-    """What a path does with a CSR; the values are how it is written in paths.
+    """The modes of signing paths; their values are the words in paths.
 
-    SIGN holds it against a role; VERBATIM signs what the CSR says; INTERMEDIATE makes a CA of it.
+    SIGN holds a CSR against a role; VERBATIM signs what the CSR says; INTERMEDIATE makes a CA of it.
     """
 
     SIGN = "sign"
@@ -79,12 +79,12 @@ class SignPath:
 
     @property
     def base(self) -> str:
-        """The mount, with the chosen issuer where there is one: what comes before `sign`."""
+        """The mount, with the chosen issuer if there is one: the path before `sign`."""
         return f"{self.mount}/issuer/{self.issuer_ref}" if self.issuer_ref else self.mount
 
     @property
     def field(self) -> str:
-        """Where in an issuer's spec it is written."""
+        """The field of an issuer's spec that holds it."""
         return "certificateAuthority.path" if self.mode is Mode.INTERMEDIATE else "vault.path"
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ def _mount_and_issuer(head: list[str], path: str, forms: str) -> tuple[str, str 
 
 
 def auth_mount(path: str) -> str:
-    """An auth mount's name under auth/, from `approle`, `auth/approle` or `/v1/auth/approle`. Raises
+    """Return an auth mount's name under auth/, from `approle`, `auth/approle` or `/v1/auth/approle`. Raises
     PathError."""
     parts = _segments(path)
     if parts[0] == "v1":

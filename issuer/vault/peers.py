@@ -1,4 +1,4 @@
-"""Who may be dialled for one connection, and who of those has shown that it is Vault."""
+"""The servers that may be dialled for one connection, and those that have shown that they are Vault."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class AddressRefused(OSError):
 
 
 class Response(aiohttp.ClientResponse):
-    """An answer that knows from which address it came, as `host port`; "" where that isn't known."""
+    """An answer that knows its sender, as `host port`; "" if that isn't known."""
 
     peer: str = ""
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        """Note the address while the connection is ours: a short answer gives it back at once."""
+        """Note the sender's address while the connection is ours: a short answer gives it back at once."""
         transport = connection.transport
         name = None if transport is None else transport.get_extra_info("peername")
         self.peer = f"{name[0]} {name[1]}" if name else ""
@@ -48,7 +48,7 @@ class Response(aiohttp.ClientResponse):
 class Peers:
     """The servers of one session: `base` is the issuer's address, `proxied` says that a proxy dials it.
 
-    `shown` has those that are Vault; another session to the same address may share it.
+    `shown` has those that are Vault; another session to that address may share it.
     """
 
     def __init__(self, reach: Reach, base: URL, *, proxied: bool, shown: set[str] | None = None) -> None:
@@ -66,7 +66,8 @@ class Peers:
                 raise not_allowed(host, port, problem)
 
     def socket_factory(self) -> Callable[[AddressInfo], socket.socket] | None:
-        """What opens the sockets: it is given the very address that is dialled, at each connect."""
+        """Return the function that opens sockets, called with the very address at each connect; None if all
+        are allowed."""
         return self._socket if self._reach.restricted and not self._proxied else None
 
     def _socket(self, info: AddressInfo) -> socket.socket:
@@ -83,19 +84,21 @@ class Peers:
 
     @property
     def terse(self) -> bool:
-        """Return True where how a dial failed is not told: it would tell of a network that isn't theirs."""
+        """True if the reason of a failed dial must be hidden: it would reveal a network that isn't the
+        user's."""
         return self._reach.restricted and not self._reach.allowed
 
     @property
     def restricted(self) -> bool:
-        """Return True for an issuer of a namespace."""
+        """True for an issuer of a namespace."""
         return self._reach.restricted
 
     def of(self, url: URL, peer: str) -> str:
-        """Name the server that answered, for `show` and `has_shown`; "" where it can't be told from others.
+        """Return a name for the server that answered, for `show` and `has_shown`; "" if it can't be told from
+        others.
 
-        Whom a name leads to is its DNS server's to say, at each connect anew. So a name stands for a server
-        only where the operator listed it; otherwise the address does, which a proxy doesn't tell.
+        Its DNS server decides, at each connect, to which address a name leads. So a name stands for a server
+        only if the operator listed it; otherwise the address does, which a proxy doesn't tell.
         """
         host, port = url.raw_host or "", url.port or 0
         if self._reach.allowed.names_host(host, port) or (self._proxied and literal(host) is not None):
@@ -108,13 +111,13 @@ class Peers:
             self.shown.add(server)
 
     def has_shown(self, server: str) -> bool:
-        """Return True if the words of that server may be told: it is Vault, or who wrote its address may
-        know what it says."""
+        """Return True if that server's words may be shown: it is Vault, or the author of its address may know
+        what it says."""
         return not self._reach.restricted or server in self.shown
 
 
 def not_allowed(host: str, port: int, why: str) -> ServerNotAllowed:
-    """The error for a server that an issuer of a namespace may not use."""
+    """Return the error for a server that an issuer of a namespace may not use."""
     shown = f"[{host}]" if ":" in host else host
     return ServerNotAllowed(f"The server {shown}:{port} is not used: {why}")
 

@@ -51,8 +51,10 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[VaultError]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What Vault signed: PEM certificates. `chain_pem` is the CA chain it sent, issuing CA first; `serial` as
-    Vault writes it (`aa:bb:...`)."""
+    """A signed certificate, as PEM.
+
+    `chain_pem` is the CA chain that Vault sent, issuing CA first; `serial` is in Vault's form (`aa:bb:...`).
+    """
 
     leaf_pem: str
     chain_pem: tuple[str, ...]
@@ -67,10 +69,10 @@ class Pki:
         self.path = path
 
     async def sign(self, token: str, csr_pem: str, parameters: Mapping[str, Any]) -> Signed:
-        """Sign a CSR with the parameters of the path's mode. Never repeated here: after Unreachable with
-        `sent` it may have been signed.
+        """Sign a CSR with the parameters of the path's mode.
 
-        Raises RoleNotFound, IssuerNotFound, CANotReady, CAExpiresTooSoon, or any VaultError.
+        Never repeated here: after Unreachable with `sent` it may have been signed. Raises RoleNotFound,
+        IssuerNotFound, CANotReady, CAExpiresTooSoon, or any VaultError.
         """
         return _signed(await self._post_csr(token, csr_pem, parameters), str(self.path))
 
@@ -90,10 +92,10 @@ class Pki:
         )
 
     async def ca_chain(self) -> str:
-        """The CA chain of the path's issuer (the mount's default where the path names none) as PEM.
+        """Return the CA chain of the path's issuer (the mount's default if the path names none) as PEM.
 
-        Read without a token: on a PKI mount this needs none. Raises VaultNotFound where no PKI engine
-        answers, CANotReady where it has no CA, IssuerNotFound.
+        Read without a token: on a PKI mount this needs none. Raises VaultNotFound if no PKI engine answers,
+        CANotReady if it has no CA, IssuerNotFound.
         """
         adapter = self._client.adapter()
         try:
@@ -117,11 +119,12 @@ class Pki:
         return str(pem)
 
     async def issuers(self) -> dict[str, str]:
-        """The IDs of the mount's issuers with their serial numbers (`aa:bb:...`; empty where none is told).
+        """Return the IDs of the mount's issuers with their serial numbers (`aa:bb:...`; empty if none is
+        given).
 
         Read without a token: on a PKI mount this needs none. Raises VaultError; UnexpectedAnswer also beyond
-        the transport's size, which holds some thousands of issuers.
-        Source: https://developer.hashicorp.com/vault/api-docs/secret/pki#list-issuers
+        the transport's size, which holds some thousands of issuers. Source:
+        https://developer.hashicorp.com/vault/api-docs/secret/pki#list-issuers
         """
         # As GET, which Vault takes for LIST: proxies and firewalls know no LIST.
         answer = await self._client.adapter().get(f"/v1/{self.path.mount}/issuers?list=true")
@@ -134,7 +137,8 @@ class Pki:
         return {key: _serial(about.get(key)) for key in keys if isinstance(key, str) and _ID.fullmatch(key)}
 
     async def issuer_certificate(self, issuer: str) -> str:
-        """The certificate, as PEM, of the issuer with that ID. Read without a token. Raises VaultError."""
+        """Return the certificate, as PEM, of the issuer with that ID. Read without a token. Raises
+        VaultError."""
         answer = await self._client.adapter().get(f"/v1/{self.path.mount}/issuer/{issuer}/json")
         data = answer.get("data") if isinstance(answer, dict) else None
         found = data.get("certificate") if isinstance(data, dict) else None
@@ -155,7 +159,8 @@ class Pki:
             raise _narrowed(error) from error.__cause__
 
     async def may_revoke(self, token: str) -> bool:
-        """Whether the token's policies let it revoke here. Raises VaultError; VaultForbidden: it may not ask.
+        """Return True if the token's policies let it revoke here. Raises VaultError; VaultForbidden if it may
+        not ask.
 
         Source: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self
         """

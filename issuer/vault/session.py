@@ -1,4 +1,4 @@
-"""Calls that need a token, with the one repeat that a token taken away earns."""
+"""Calls that need a token, repeated once with a new one if Vault refuses the old."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vault's answers and aiohttp's exceptions, translated once into this room's errors."""
+"""Vault's answers and aiohttp's exceptions, translated once into the errors of this package."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ _CLIENT_ALERT = re.compile(
 class VaultAnswer:
     """One HTTP answer: `body` is bounded by the transport and stays out of repr.
 
-    `server` names who sent it, where that is known; `shown` is False where that may be anybody (see `peers`).
+    `server` names the sender, if it is known; `shown` is False if the sender has not shown that it is Vault
+    (see `peers`).
     """
 
     status: int
@@ -72,10 +73,10 @@ class VaultAnswer:
 
 
 def error_from_answer(where: str, answer: VaultAnswer) -> VaultError:
-    """The error for an answer of status 400 or more. `where` is the method and path of the call.
+    """Return the error for an answer of status 400 or more. `where` is the method and path of the call.
 
-    Of an answer of who may be anybody, status and media type are told, and of the body what Vault itself is
-    known to say: some server of a network must not be read by naming it in an issuer.
+    If the sender has not shown that it is Vault, the error has status and media type, and of the body only
+    Vault's own fixed sentences: an issuer must not make it possible to read some server of the network.
     """
     status, raw = answer.status, _vault_messages(answer.body)
     said = f"Vault answered {status} to {where}"
@@ -106,7 +107,8 @@ def error_from_answer(where: str, answer: VaultAnswer) -> VaultError:
 
 
 def error_from_exception(where: str, error: Exception, peer: str = "Vault") -> VaultError:
-    """The error for an exception of aiohttp, asyncio or ssl while sending to or reading from `peer`."""
+    """Return the error for an exception of aiohttp, asyncio or ssl while sending to or
+    reading from `peer`."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefused):
         return ServerNotAllowed(str(error.os_error))
     tls = _tls_cause(error)
@@ -140,9 +142,10 @@ def _tls_error(where: str, tls: ssl.SSLError, peer: str) -> VaultError:
 
 
 def terse_error(where: str, error: Exception, peer: str = "Vault") -> VaultError:
-    """As `error_from_exception`, in the same words for all that is no HTTP or TLS server with a certificate.
+    """Return an error like `error_from_exception`, with one sentence for all that is no HTTP or TLS server
+    with a certificate.
 
-    Who may name any host and port must not learn by it what listens there.
+    A user who may name any host and port must not learn from it what listens there.
     """
     found = error_from_exception(where, error, peer)
     tls = _tls_cause(error)
@@ -158,7 +161,7 @@ def terse_error(where: str, error: Exception, peer: str = "Vault") -> VaultError
 
 
 def _tls_cause(error: BaseException) -> ssl.SSLError | None:
-    """The ssl error behind `error`, also where a server's alert arrives while reading."""
+    """Return the ssl error behind `error`, also if a server's alert arrives while reading."""
     seen: BaseException | None = error
     for _ in range(4):
         if isinstance(seen, aiohttp.ClientConnectorCertificateError):
@@ -186,7 +189,7 @@ def _tls_reason(error: ssl.SSLError) -> str:
 
 
 def _vault_messages(body: bytes) -> list[str] | None:
-    """The strings of `errors`, or None where the body isn't Vault's."""
+    """Return the strings of `errors`, or None if the body isn't Vault's."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -198,7 +201,8 @@ def _vault_messages(body: bytes) -> list[str] | None:
 
 
 def _of_anybody(where: str, answer: VaultAnswer, raw: list[str] | None) -> tuple[str, list[str] | None]:
-    """What is told of an answer of who may be anybody: Vault's words as far as they are always the same."""
+    """Return the message and Vault's fixed sentences for an answer whose sender has not shown that it is
+    Vault."""
     said = f"The server answered {answer.status} ({_media_type(answer)}) to {where}"
     if not raw:
         return said, raw
@@ -207,7 +211,7 @@ def _of_anybody(where: str, answer: VaultAnswer, raw: list[str] | None) -> tuple
 
 
 def _media_type(answer: VaultAnswer) -> str:
-    """The media type of an answer, in the letters that one has."""
+    """Return the media type of an answer, or words for none."""
     found = _MEDIA_TYPE.match(answer.headers.get("Content-Type", ""))
     return found.group().lower() if found else "no media type"
 
@@ -217,7 +221,7 @@ def _says_sealed(raw: list[str] | None) -> bool:
 
 
 def cleaned(message: str) -> str:
-    """Somebody else's words, fit to be shown: one printable line, bounded, with tokens taken out."""
+    """Return a server's words, fit to be shown: one printable line, bounded, with tokens taken out."""
     text = " ".join(_LIST_OF_ONE.sub("", message[:_MAX_READ_CHARS]).split())
     text = "".join(char for char in text if char.isprintable())
     text = _SECRET.sub("[redacted]", text)

@@ -59,8 +59,11 @@ class Sender:
         direct: bool = False,
         shown: set[str] | None = None,
     ) -> None:
-        """`peer` is who answers, for messages; `direct` means never through a proxy. `shown` is another
-        sender's to the same server. Raises InvalidConnection."""
+        """Prepare a session.
+
+        `peer` names the server in messages; `direct` means never through a proxy. `shown` is shared with
+        another sender to that server. Raises InvalidConnection.
+        """
         self._connection = connection
         self._peer = peer
         self._base = connection.url()
@@ -136,14 +139,15 @@ class Sender:
         return self._peers.shown
 
     def show(self, answer: VaultAnswer, pem: str) -> None:
-        """Take who sent `answer` for Vault if `pem`, which was read from it, holds a CA chain."""
+        """Note the sender of `answer` as Vault if `pem`, which was read from it, holds a CA chain."""
         self._peers.show(answer.server, pem)
 
     def _follow(self, method: str, url: URL, answer: VaultAnswer, where: str) -> URL:
-        """Where a redirect leads that may be followed: a standby's, to the same path of the same host by TLS.
+        """Return the URL of a redirect that may be followed: a standby's, to the unchanged path of that host
+        by TLS.
 
-        So no token leaves the host, and nothing is asked for but what was. Another port of the host may be
-        another server: it must be on the operator's list.
+        So no token leaves the host, and nothing else is requested. Another port of the host may be another
+        server: it must be on the operator's list.
         """
         kept = answer.status in (307, 308) or (method == "GET" and answer.status in (301, 302))
         try:
@@ -245,39 +249,40 @@ class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
         return headers
 
     def show(self, pem: str) -> None:
-        """Take who answered this adapter's last call for Vault if `pem`, read from it, holds a CA chain.
+        """Note the sender of this adapter's last answer as Vault if `pem`, read from it, holds a CA chain.
 
-        For an issuer of a namespace, what a server says is told only then (`translate`).
+        For an issuer of a namespace, a server's words are shown only then (`translate`).
         """
         if self._last is not None:
             self.session.show(self._last, pem)
 
     async def login(self, url: str, use_token: bool = True, **kwargs: Any) -> Any:
-        """Post a login and hand its answer back; `use_token` is not obeyed: the adapter keeps no token."""
+        """Post a login and return its answer; `use_token` is ignored: the adapter keeps no token."""
         return await self.post(url, **kwargs)
 
     def get_login_token(self, response: dict[str, Any]) -> str:
-        """The client token of a login's answer (hvac asks for this method)."""
+        """Return the client token of a login's answer (hvac calls this method)."""
         return str(response["auth"]["client_token"])
 
     def close(self) -> None:
-        """Closing is the VaultClient's to do, as several adapters share one session."""
+        """Do nothing: several adapters share one session, and the VaultClient closes it."""
 
 
 class VaultClient:
     """One connection to one Vault. Adapters for any token share its session."""
 
     def __init__(self, connection: Connection, shown: set[str] | None = None) -> None:
-        """Raises InvalidConnection for an address or CA bundle that can't be used; sends nothing."""
+        """Prepare a client. Raises InvalidConnection for an address or CA bundle that can't be used; sends
+        nothing."""
         self.connection = connection
         self._sender = Sender(connection, shown=shown)
 
     def beside(self, connection: Connection) -> VaultClient:
-        """Another client for the same server, which believes what this one has seen of it."""
+        """Return another client for this server, which trusts what this one has seen of it."""
         return VaultClient(connection, self._sender.shown)
 
     def adapter(self, token: str | None = None) -> AsyncAdapter:
-        """An adapter for hvac's API classes that sends `token`, or none."""
+        """Return an adapter for hvac's API classes that sends `token`, or none."""
         return AsyncAdapter(self._sender, token=token, namespace=self.connection.namespace)
 
     async def close(self) -> None:
@@ -286,12 +291,12 @@ class VaultClient:
 
 
 def connect(connection: Connection) -> VaultClient:
-    """A client for `connection`; raises InvalidConnection. Nothing is sent before the first call."""
+    """Return a client for `connection`; raises InvalidConnection. Nothing is sent before the first call."""
     return VaultClient(connection)
 
 
 async def check_server(connection: Connection) -> None:
-    """Raise ServerNotAllowed where the connection's server may not be used, before anything is sent to it.
+    """Raise ServerNotAllowed if the connection's server may not be used, before anything is sent to it.
 
     Raises InvalidConnection, too. A name that can't be looked up now passes: dialling it fails.
     """
@@ -305,13 +310,14 @@ async def check_server(connection: Connection) -> None:
 
 
 def _asked(url: URL) -> tuple[str, str]:
-    """Path and query as they are compared: with the same escaping, whoever wrote them."""
+    """Return path and query for comparison: equally escaped, whoever wrote them."""
     again = URL(str(url))
     return again.raw_path, again.raw_query_string
 
 
 def proxy_for(url: URL) -> URL | None:
-    """The proxy that HTTP(S)_PROXY and NO_PROXY (names, suffixes, addresses, networks) ask for, if any."""
+    """Return the proxy that HTTP(S)_PROXY and NO_PROXY (names, suffixes, addresses,
+    networks) name, or None."""
     proxies = urllib.request.getproxies_environment()
     proxy = proxies.get(url.scheme)
     host = url.raw_host or ""

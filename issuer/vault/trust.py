@@ -1,4 +1,4 @@
-"""What a TLS client trusts: a bundle of certificates, handed to OpenSSL one by one."""
+"""The trust of a TLS client: a bundle of certificates, handed to OpenSSL one by one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from issuer.x509.chains.bundle import certificate_blocks, certificate_der, some,
 from issuer.x509.errors import InvalidCertificate
 
 MAX_CA_BUNDLE_BYTES: Final = 1024 * 1024
-"""Longest bundle: the public roots of a whole operating system are about 250 KiB."""
+"""The most bytes of a bundle: the public roots of a whole operating system are about 250 KiB."""
 _MAX_CERTIFICATES: Final = 500
-"""Some 150 are public. Nothing else is done while they are read."""
+"""The most certificates of a bundle: some 150 are public. Nothing else runs while they are read."""
 _MAX_PROBLEMS: Final = 50
-"""Each takes about a millisecond."""
+"""The most certificates that can't be read: each takes about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Trusted:
 
 @lru_cache(maxsize=2)  # for the connection, and right after it for what is told of it; a bundle may be large
 def read_trusted(pem: bytes) -> Trusted:
-    """The certificates of a CA bundle that OpenSSL reads.
+    """Return the certificates of a CA bundle that OpenSSL reads.
 
-    Raises InvalidCertificate where it reads none, or too many are unreadable.
+    Raises InvalidCertificate if it reads none, or too many are unreadable.
     """
     reader, found, problems = _Reader(), list[bytes](), list[str]()
     blocks = certificate_blocks(pem, MAX_CA_BUNDLE_BYTES, _MAX_CERTIFICATES)
@@ -51,7 +51,7 @@ def read_trusted(pem: bytes) -> Trusted:
 
 
 def readable(certificates: Iterable[bytes]) -> bytes:
-    """Those of the certificates (DER) that OpenSSL reads, one behind the other."""
+    """Return those of the certificates (DER) that OpenSSL reads, one behind the other."""
     reader, found = _Reader(), list[bytes]()
     for one in certificates:
         with suppress(InvalidCertificate):
@@ -60,7 +60,7 @@ def readable(certificates: Iterable[bytes]) -> bytes:
 
 
 class _Reader:
-    """Gives certificates to OpenSSL, to see whether it takes them."""
+    """Gives certificates to OpenSSL, to see whether it accepts them."""
 
     def __init__(self) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,5 +1,6 @@
-"""Logins to Vault and the life of the tokens they give.
+"""Logins to Vault, and the life of the tokens they give.
 
-`methods` has the ways to log in; `aws`, `sts` and `ambient` belong to AWS IAM, `client_certificate` to TLS;
-`audiences` are those of ServiceAccount tokens; `tokens` keeps one token alive.
+Modules, from the bottom up: `audiences` (of ServiceAccount tokens), `client_certificate` (TLS), `aws`, `sts`
+and `ambient` (AWS IAM), `methods` (token, AppRole, Kubernetes, certificate), `tokens` (one token, shared and
+renewed).
 """

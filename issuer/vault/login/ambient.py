@@ -36,14 +36,15 @@ _ROLES = "/latest/meta-data/iam/security-credentials/"
 
 @dataclass(frozen=True, slots=True)
 class AmbientCredentials:
-    """Looks anew at each call, so that what changes is noticed."""
+    """The controller's own AWS credentials, looked for at each call, so that changes are noticed."""
 
     environment: Mapping[str, str]
     region: str
     timeout: float
 
     async def find(self) -> AWSCredentials:
-        """The first source that is set up. Raises LoginRefused, or STSUnavailable for web identity."""
+        """Return the credentials of the first source that is set up. Raises LoginRefused, or STSUnavailable
+        for web identity."""
         env = self.environment
         if env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY"):
             return AWSCredentials(
@@ -87,7 +88,7 @@ class AmbientCredentials:
 
 
 class _Node:
-    """Short calls to an endpoint of the node, never through a proxy."""
+    """A client for short calls to an endpoint of the node, never through a proxy."""
 
     def __init__(self, address: str, what: str) -> None:
         self._what = what

@@ -10,14 +10,15 @@ _ISSUERS = re.compile(r"\s*vault:", re.IGNORECASE)
 
 
 def own_audience(namespace: str, name: str) -> str:
-    """`vault://<namespace>/<issuer>`, or `vault://<issuer>` for a cluster issuer: cert-manager's rule.
+    """Return an issuer's own audience by cert-manager's rule: `vault://<namespace>/<issuer>`, or
+    `vault://<issuer>` for a cluster issuer.
 
-    No other issuer's tokens have it.
+    Tokens of other issuers don't have it.
     """
     return f"vault://{namespace}/{name}" if namespace else f"vault://{name}"
 
 
 def foreign_audience(namespace: str, name: str, audiences: Iterable[str]) -> str | None:
-    """The first audience that is in the form of an issuer's own, and is not this issuer's."""
+    """Return the first audience that has the form of an issuer's own and is not this issuer's, or None."""
     own = own_audience(namespace, name)
     return next((one for one in audiences if one != own and _ISSUERS.match(one)), None)

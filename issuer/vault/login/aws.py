@@ -30,7 +30,7 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-\x7e])?")
 
 @dataclass(frozen=True, slots=True)
 class AWSCredentials:
-    """What signs AWS requests; `session_token` is empty for those that don't end."""
+    """Credentials that sign AWS requests; `session_token` is empty for those that don't end."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -38,10 +38,10 @@ class AWSCredentials:
 
 
 def region_of(wanted: str | None, environment: Mapping[str, str], *, ambient: bool) -> str:
-    """The region to sign for, by cert-manager's rule.
+    """Return the region to sign for, by cert-manager's rule.
 
     The spec's, then AWS_REGION or AWS_DEFAULT_REGION, then us-east-1; with ambient credentials the
-    environment goes first. Raises ValueError for what can't be a region.
+    environment goes first. Raises ValueError for text that can't be a region.
     """
     found = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     order = (found, wanted) if ambient else (wanted, found)
@@ -52,7 +52,7 @@ def region_of(wanted: str | None, environment: Mapping[str, str], *, ambient: bo
 
 
 def sts_host(region: str) -> str:
-    """The host of a region's token service."""
+    """Return the host of a region's token service."""
     return f"sts.{region}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
 
 
@@ -60,8 +60,8 @@ def sts_host(region: str) -> str:
 class AWSIdentity:
     """AWS auth, IAM type: `role` is Vault's.
 
-    `credentials` is asked anew at each login; what it raises passes through unchanged. `header_value` is what
-    the method's `iam_server_id_header_value` asks for. `mount` takes cert-manager's full form.
+    `credentials` is called at each login; its exceptions pass through unchanged. `header_value` is the
+    method's `iam_server_id_header_value`. `mount` may have cert-manager's full form.
     """
 
     role: str

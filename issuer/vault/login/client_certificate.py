@@ -1,4 +1,5 @@
-"""A TLS client certificate with its key, from a Secret's PEM to an `ssl` context, without a file on disk."""
+"""A TLS client certificate with its key, loaded from a Secret's PEM into an `ssl` context without a file on
+disk."""
 
 from __future__ import annotations
 
@@ -58,11 +59,11 @@ class ClientCertificate:
         return cls(pem.encode(), key_pem, leaf.not_valid_after_utc)
 
     def digest(self) -> bytes:
-        """One for each certificate and key."""
+        """Return a hash that is unique for the certificate and key."""
         return hashlib.sha256(self.key_pem + self.chain_pem).digest()
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Have `context` present this certificate.
+        """Make `context` present this certificate.
 
         `ssl` wants a file's name. An anonymous file in memory has one below /proc/self/fd for the moment of
         the call: nothing reaches a disk, and a read-only root file system is no hindrance. Raises
@@ -82,7 +83,8 @@ class ClientCertificate:
 
 
 def _read_chain(pem: bytes) -> list[bytes]:
-    """The certificates of a PEM text that may hold the key, too, as DER; the first is the client's own."""
+    """Return the certificates of a PEM text that may hold the key, too, as DER; the first is the client's
+    own."""
     try:
         blocks = certificate_blocks(pem, _MAX_PEM_BYTES, MAX_CERTIFICATES)
         chain = [certificate_der(block) for block in blocks if block.label.endswith("CERTIFICATE")]
@@ -101,7 +103,7 @@ def _read_leaf(der: bytes) -> Certificate:
 
 
 def _read_key(pem: bytes) -> tuple[bytes, bytes]:
-    """The key as PKCS #8 PEM, and its public half as DER."""
+    """Return the key as PKCS #8 PEM, and its public half as DER."""
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError as error:
@@ -122,5 +124,5 @@ def _memory_file() -> int:
 
 
 def _no_password() -> str:
-    """OpenSSL would ask at the terminal; no key that comes here is encrypted."""
+    """Return no password: OpenSSL would ask at the terminal, and no key that comes here is encrypted."""
     raise BadClientCertificate("the private key is encrypted; store it without a password")

@@ -1,4 +1,4 @@
-"""Ways to log in to Vault: a token from a Secret, AppRole, Kubernetes, a TLS client certificate.
+"""Login methods of Vault: a token from a Secret, AppRole, Kubernetes, a TLS client certificate.
 
 A token of our own login is never revoked, not even at shutdown: under a role with generate_lease=true Vault
 would revoke every certificate issued with that token along with it. Tokens end by their TTL instead.
@@ -36,7 +36,7 @@ _CREDENTIAL = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a login brought. `ttl_seconds` is what is left at that moment, 0 where the token never expires."""
+    """The result of a login. `ttl_seconds` is the time left at that moment, 0 if the token never expires."""
 
     value: str = field(repr=False)
     ttl_seconds: float
@@ -53,13 +53,14 @@ class AuthMethod(Protocol):
         ...
 
     async def login(self, client: VaultClient) -> Token:
-        """A fresh token. Raises LoginRefused where Vault says no, other VaultErrors where it can't answer."""
+        """Return a fresh token. Raises LoginRefused if Vault refuses, other VaultErrors if
+        it can't answer."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StaticToken:
-    """A token that somebody else made and keeps in a Secret; `login` looks it up."""
+    """A token that was made elsewhere and is kept in a Secret; `login` looks it up."""
 
     token: str = field(repr=False)
     name: str = field(default="token", init=False)
@@ -127,9 +128,9 @@ class AppRole:
 class Kubernetes:
     """Kubernetes auth: a role with a ServiceAccount's JWT.
 
-    `jwt` is asked anew at each login, as such tokens are short-lived; what it raises passes through
-    unchanged. `mount` takes cert-manager's full form (`/v1/auth/kubernetes`, its default) as well as the
-    mount's name. `audiences` are the token's, for messages, where they are known.
+    `jwt` is called at each login, as such tokens are short-lived; its exceptions pass through unchanged.
+    `mount` may have cert-manager's full form (`/v1/auth/kubernetes`, its default) or be the mount's name.
+    `audiences` are the token's, for messages, if they are known.
     """
 
     role: str
@@ -160,10 +161,10 @@ class Kubernetes:
 class CertificateLogin:
     """TLS client certificate auth.
 
-    `own` is the certificate of this login alone: it is made on a connection of its own that shows it, and
-    everything after goes over the issuer's usual connection, as cert-manager does. Without `own` the usual
-    connection's certificate logs in. `role` None lets Vault take any role that matches. `mount` takes
-    cert-manager's full form.
+    `own` is the certificate of this login alone: the login uses a connection of its own that presents it, and
+    all later calls the issuer's usual connection, as in cert-manager. Without `own` the usual connection's
+    certificate logs in. `role` None lets Vault choose any role that matches. `mount` may have cert-manager's
+    full form.
     """
 
     role: str | None = None
@@ -207,7 +208,8 @@ async def renew(client: VaultClient, token: Token) -> Token:
 
 
 async def logged_in(name: str, hint: str, call: Callable[[], Awaitable[Any]]) -> Token:
-    """The token of a login's answer. A refusal becomes LoginRefused with `hint`; other VaultErrors pass."""
+    """Return the token of a login's answer. A refusal becomes LoginRefused with `hint`; other VaultErrors
+    pass."""
     try:
         answer = await call()
     except (VaultBadRequest, VaultForbidden, VaultNotFound) as error:

@@ -39,7 +39,8 @@ _TRANSIENT = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceed
 
 @dataclass(frozen=True, slots=True)
 class TokenService:
-    """Where one region's STS is and how to trust it; `ca_pem` None is the system's store."""
+    """One region's STS: its address, and the CAs that it must be trusted by; `ca_pem` None is the system's
+    store."""
 
     url: str
     ca_pem: bytes | None = field(default=None, repr=False)
@@ -47,7 +48,7 @@ class TokenService:
 
     @classmethod
     def of(cls, region: str, environment: Mapping[str, str], timeout: float) -> TokenService:
-        """The region's own, or what AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL and AWS_CA_BUNDLE name.
+        """Return the region's own STS, or that of AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL and AWS_CA_BUNDLE.
 
         Raises LoginRefused for an address without TLS or a bundle that can't be read.
         """
@@ -66,9 +67,9 @@ class TokenService:
         return cls(url or f"https://{sts_host(region)}", ca_pem, timeout)
 
     async def assume_role(self, role_arn: str, web_identity: str) -> AWSCredentials:
-        """Credentials of `role_arn` for a ServiceAccount's token.
+        """Return credentials of `role_arn` for a ServiceAccount's token.
 
-        Raises STSUnavailable where a later try may do, LoginRefused with AWS's words where it won't.
+        Raises STSUnavailable if a later try may succeed, LoginRefused with AWS's words if it won't.
         """
         if len(role_arn) > _MAX_ARN_CHARS or not role_arn.isprintable():
             raise LoginRefused("iamRoleArn is not the ARN of an AWS role", method=_METHOD)
@@ -132,10 +133,10 @@ def _refusal(status: int, found: Mapping[str, str], role_arn: str) -> VaultError
 
 
 def _elements(body: bytes) -> dict[str, str]:
-    """The text of each element by its name, the first of each.
+    """Return the text of each element by its name, the first of each.
 
     A document type is refused, and with it every entity, so nothing can be expanded or fetched. The size is
-    bounded by the transport, the number of elements here. What isn't XML holds no elements.
+    bounded by the transport, the number of elements here. Text that isn't XML has no elements.
     """
     texts: list[tuple[str, list[str]]] = []
     open_elements: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""The life of one Vault token: one login, shared by everyone who waits, renewed in time, never revoked.
+"""The life of one Vault token: one login, shared by all callers that wait, renewed in time, never revoked.
 
 Not revoked at shutdown either: a PKI role with generate_lease=true ties certificates to the token they were
 issued with, and Vault revokes them with it.
@@ -32,16 +32,17 @@ _LOCKOUT_PAUSES = (60.0, 300.0, 900.0)
 log = structlog.get_logger(__name__)
 
 LoggedIn = Callable[[str, float], None]
-"""Hears of each login: `success`, `refused` (Vault said no) or `error`, and the seconds it took."""
+"""Called after each login with `success`, `refused` (Vault refused it) or `error`, and its duration in
+seconds."""
 
 
 def ignored(_result: str, _seconds: float) -> None:
-    """Nobody wants to hear."""
+    """Ignore a login: the default `LoggedIn`."""
 
 
 @dataclass(slots=True)
 class _Current:
-    """The token in use. Times are the clock's; `first_ttl` is what its login brought."""
+    """The token in use. Times are the clock's; `first_ttl` is the TTL that its login gave."""
 
     token: Token = field(repr=False)
     first_ttl: float
@@ -50,10 +51,10 @@ class _Current:
 
 
 class TokenSource:
-    """Hands out one token for one login method, and keeps it good.
+    """One token for one login method, kept valid.
 
-    `clock` counts seconds monotonically; the time at which a login was *sent* is what its TTL counts from.
-    `logged_in` hears of each login; renewals are none.
+    `clock` counts seconds monotonically; a TTL counts from the time at which its login was *sent*.
+    `logged_in` is called after each login, not after renewals.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class TokenSource:
 
     @property
     def method(self) -> AuthMethod:
-        """How this source logs in."""
+        """The login method of this source."""
         return self._method
 
     @property
@@ -83,10 +84,10 @@ class TokenSource:
         return self._current.token if self._current else None
 
     async def get(self) -> str:
-        """A token that is good now. Logs in or renews where that is due; all waiters share one attempt.
+        """Return a token that is valid now. Logs in or renews if that is due; all callers share one attempt.
 
-        Raises LoginRefused and other VaultErrors, and whatever the method's own credentials raise. A waiter
-        that is cancelled leaves the shared attempt running for the others.
+        Raises LoginRefused and other VaultErrors, and the exceptions of the method's own credentials. A
+        caller that is cancelled leaves the shared attempt running for the others.
         """
         current = self._current
         now = self._clock()
@@ -98,19 +99,20 @@ class TokenSource:
         return await _shared(self._task)
 
     def drop(self, token: str) -> None:
-        """Forget `token` if it is still the one in use: Vault no longer takes it."""
+        """Forget `token` if it is still the one in use: Vault has refused it."""
         if self._current is not None and self._current.token.value == token:
             self._current = None
 
     def renew_in(self) -> float | None:
-        """Seconds until the token wants attention (0 if due); None where there is no token or it never
-        ends."""
+        """Return the seconds until the token must be renewed or replaced (0 if due); None if there is no
+        token or it never ends."""
         if self._current is None or self._current.attention_at is None:
             return None
         return max(0.0, self._current.attention_at - self._clock())
 
     def ends_in(self) -> float | None:
-        """Seconds until the token ends if nothing is done; None where there is no token or it never ends."""
+        """Return the seconds until the token ends without renewal; None if there is no token or it never
+        ends."""
         if self._current is None or self._current.ends_at is None:
             return None
         return max(0.0, self._current.ends_at - self._clock())
@@ -141,7 +143,7 @@ class TokenSource:
             return current.token.value
 
     async def _renewed(self, current: _Current) -> str | None:
-        """The renewed token, or None where a new login is needed."""
+        """Return the renewed token, or None if a new login is needed."""
         if not current.token.renewable:
             return None
         asked_at = self._clock()
@@ -210,6 +212,6 @@ async def _shared(task: asyncio.Task[str]) -> str:
 
 
 def _retrieve(task: asyncio.Task[str]) -> None:
-    """Mark the exception as seen: every waiter may have been cancelled before it came."""
+    """Mark the exception as seen: every caller may have been cancelled before it came."""
     if not task.cancelled():
         task.exception()
