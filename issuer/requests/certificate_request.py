@@ -13,6 +13,7 @@ from typing import ClassVar
 from issuer.duration import parse_duration
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
+from issuer.reasons import FailureReason
 from issuer.requests import status
 from issuer.requests.conditions import bounded, find
 from issuer.requests.issuers import MAX_NAME, IssuerKey
@@ -22,7 +23,7 @@ from issuer.requests.resources import CERTIFICATE_REQUESTS
 
 @dataclass(frozen=True)
 class CertificateRequest(Request):
-    """Answered with conditions in one status write; cert-manager's webhook freezes its spec."""
+    """Request that is answered by conditions in one status write; cert-manager's webhook freezes its spec."""
 
     kind: ClassVar[str] = "CertificateRequest"
     resource: ClassVar[Resource] = CERTIFICATE_REQUESTS
@@ -34,7 +35,7 @@ class CertificateRequest(Request):
 
     @property
     def finished(self) -> bool:
-        """Whether it has been answered for good: issued, failed or denied."""
+        """Return True if it has been answered for good: issued, failed or denied."""
         ready = find(self.conditions, "Ready")
         if ready is None:
             return False
@@ -47,7 +48,7 @@ class CertificateRequest(Request):
 
     @property
     def issuer(self) -> IssuerKey:
-        """The issuer it names; raises BadSpec when the kind is none of ours."""
+        """Return the issuer it names. Raises BadSpec if the kind is none of ours."""
         reference = self.spec["issuerRef"]
         if len(reference["name"]) > MAX_NAME:
             raise BadSpec(f"spec.issuerRef.name is longer than the {MAX_NAME} characters of a name")
@@ -62,12 +63,12 @@ class CertificateRequest(Request):
 
     @property
     def policy_namespace(self) -> str:
-        """Its own."""
+        """Return its own namespace."""
         return self.key.namespace
 
     @property
     def duration(self) -> timedelta | None:
-        """The lifetime asked for; raises BadSpec when it can't be read."""
+        """Return the lifetime asked for. Raises BadSpec if it can't be read."""
         text = self.spec.get("duration")
         if text is None:
             return None
@@ -81,27 +82,27 @@ class CertificateRequest(Request):
 
     @property
     def is_ca(self) -> bool:
-        """Whether a CA certificate is asked for."""
+        """Return True if a CA certificate is asked for."""
         return self.spec.get("isCA") is True
 
     def issued(
         self, now: datetime, message: str, certificate_pem: str, ca_pem: str, approval: str | None
     ) -> Object:
-        """Approved where it is ours to set, and Ready, with certificate and CA."""
+        """Set Approved where it is ours, and Ready, with certificate and CA."""
         return status.issued(self, now, message, certificate_pem, ca_pem, approval)
 
     def carries(self, certificate_pem: str) -> bool:
-        """Whether its status already holds this certificate."""
+        """Return True if its status already holds this certificate."""
         return status.carries(self.object, certificate_pem)
 
-    def failed(self, now: datetime, _reason: str, message: str) -> Object:
-        """Ready is False with the contract's one reason for it."""
+    def failed(self, now: datetime, _reason: FailureReason, message: str) -> Object:
+        """Set Ready to False with the one reason that the contract has for it."""
         return status.failed(self, now, message)
 
     def refused(self, now: datetime, denial: str | None) -> Object:
-        """Ready is False, and Denied True where that is ours to set."""
+        """Set Ready to False, and Denied where that is ours."""
         return status.denied(self, now, denial)
 
     def pending(self, now: datetime, message: str) -> Object | None:
-        """Ready is False with reason Pending; None when it says just that already."""
+        """Set Ready to False with reason Pending; None if it says just that already."""
         return status.pending(self, now, message)

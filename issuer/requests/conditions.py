@@ -1,7 +1,7 @@
 """Reading and setting Kubernetes status conditions, without I/O.
 
 Source: the API conventions, "Typical status properties": a condition is a map
-entry by type, and ``lastTransitionTime`` moves only when ``status`` does.
+entry by type, and `lastTransitionTime` moves only when `status` does.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def bounded(message: str, limit: int = MESSAGE_LIMIT) -> str:
 
 
 def find(conditions: Iterable[Mapping[str, Any]] | None, kind: str) -> Mapping[str, Any] | None:
-    """The condition of that type, or None."""
+    """Return the condition of that type, or None."""
     return next((one for one in conditions or () if one.get("type") == kind), None)
 
 
 def is_true(conditions: Iterable[Mapping[str, Any]] | None, kind: str) -> bool:
-    """Whether the condition of that type has status ``True``."""
+    """Return True if the condition of that type has status `True`."""
     found = find(conditions, kind)
     return found is not None and found.get("status") == "True"
 
@@ -42,7 +42,7 @@ def with_condition(
     now: datetime,
     generation: int | None = None,
 ) -> list[Object]:
-    """A new list in which the condition of that type has these values.
+    """Return a new list in which the condition of that type has these values.
 
     Other conditions keep their place and content.
     """
@@ -67,7 +67,7 @@ def with_condition(
 
 
 def says(conditions: Iterable[Mapping[str, Any]] | None, wanted: Mapping[str, Any]) -> bool:
-    """Whether the condition of ``wanted``'s type already reads so, times aside."""
+    """Return True if the condition of the type of `wanted` already reads so, times aside."""
     old = find(conditions, wanted["type"])
     if old is None:
         return False

@@ -1,4 +1,4 @@
-"""Which kind of object a key names."""
+"""Kinds of requests, and which of them a key names."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ KINDS: tuple[type[Request], ...] = (CertificateRequest, KubernetesCSR)
 
 
 def kind_of(key: RequestKey) -> type[Request]:
-    """The class of the request that ``key`` names: only CertificateRequests have a namespace."""
+    """Return the class of the request that `key` names: only CertificateRequests have a namespace."""
     return CertificateRequest if key.namespace else KubernetesCSR

@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 from issuer.duration import parse_duration
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
+from issuer.reasons import FailureReason
 from issuer.requests.conditions import bounded, is_true
 from issuer.requests.issuers import IssuerKey, IssuerKind
 from issuer.requests.reasons import RequestFailure
@@ -33,7 +34,7 @@ SHORTEST: Final = timedelta(seconds=600)
 
 @dataclass(frozen=True)
 class KubernetesCSR(Request):
-    """Answered with ``status.certificate``, or once and for all with the condition Failed; else it is silent.
+    """Request that is answered by `status.certificate`, or once and for all by the condition Failed.
 
     Its spec is frozen, its annotations are not: whoever may update it can change them until it is answered,
     after its approval, too. So an annotation only narrows what the spec asks for.
@@ -49,12 +50,12 @@ class KubernetesCSR(Request):
 
     @property
     def signer_name(self) -> str:
-        """``spec.signerName``."""
+        """`spec.signerName`."""
         return str(self.spec.get("signerName") or "")
 
     @property
     def finished(self) -> bool:
-        """Whether it was denied, has failed, or has its certificate."""
+        """Return True if it was denied, has failed, or has its certificate."""
         certificate = (self.object.get("status") or {}).get("certificate")
         return self.denied or is_true(self.conditions, "Failed") or bool(certificate)
 
@@ -65,7 +66,7 @@ class KubernetesCSR(Request):
 
     @property
     def issuer(self) -> IssuerKey:
-        """The issuer its signer name stands for; raises BadSpec when it stands for none.
+        """Return the issuer its signer name stands for. Raises BadSpec if it stands for none.
 
         No namespace has a dot in its name, so the first one ends it.
         """
@@ -84,17 +85,17 @@ class KubernetesCSR(Request):
 
     @property
     def policy_namespace(self) -> str:
-        """The issuer's: the request has none."""
+        """Return the issuer's namespace: the request has none."""
         return self.issuer.namespace
 
     @property
     def news(self) -> tuple[str | bool | None, ...]:
-        """Approval, and what the annotations ask for."""
+        """Return its approval, and what the annotations ask for."""
         return self.uid, self.approved, self.denied, self._annotation(DURATION), self._annotation(IS_CA)
 
     @property
     def duration(self) -> timedelta:
-        """`spec.expirationSeconds`, else 90 days, or the annotation's if that is less; raises BadSpec."""
+        """Return `spec.expirationSeconds` or 90 days, or the annotation's if less. Raises BadSpec."""
         seconds = self.spec.get("expirationSeconds")
         frozen = DEFAULT_LIFE if seconds is None else timedelta(seconds=seconds)
         text = self._annotation(DURATION)
@@ -112,7 +113,7 @@ class KubernetesCSR(Request):
 
     @property
     def is_ca(self) -> bool:
-        """Whether the annotation asks for a CA certificate; raises BadSpec for more than true and false."""
+        """Return True if the annotation asks for a CA. Raises BadSpec for more than true and false."""
         text = self._annotation(IS_CA)
         if text not in (None, "true", "false"):
             raise BadSpec(
@@ -148,15 +149,15 @@ class KubernetesCSR(Request):
     def issued(
         self, now: datetime, message: str, certificate_pem: str, ca_pem: str, approval: str | None
     ) -> Object:
-        """Leaf and intermediates, without the root: as from cert-manager, it holds nobody's trust anchor."""
+        """Set leaf and intermediates without the root: as from cert-manager, it is no trust anchor."""
         return self._status(certificate=_encoded(certificate_pem))
 
     def carries(self, certificate_pem: str) -> bool:
-        """Whether its status already holds this certificate."""
+        """Return True if its status already holds this certificate."""
         return bool((self.object.get("status") or {}).get("certificate") == _encoded(certificate_pem))
 
-    def failed(self, now: datetime, reason: str, message: str) -> Object:
-        """The condition Failed, which nobody can take back."""
+    def failed(self, now: datetime, reason: FailureReason, message: str) -> Object:
+        """Set the condition Failed, which nobody can take back."""
         moment = rfc3339(now)
         condition = {
             "type": "Failed",
@@ -169,10 +170,10 @@ class KubernetesCSR(Request):
         return self._status(conditions=[*self.conditions, condition])
 
     def refused(self, now: datetime, denial: str | None) -> None:
-        """Denied says it all, and is never ours to set."""
+        """Return None: Denied says it all, and is never ours to set."""
 
     def pending(self, now: datetime, message: str) -> None:
-        """There is no condition for it: an event tells."""
+        """Return None: there is no condition for it, an event says why it waits."""
 
     def _status(self, **fields: object) -> Object:
         return {**self.object, "status": {**(self.object.get("status") or {}), **fields}}

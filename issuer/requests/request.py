@@ -36,7 +36,7 @@ class RequestKey(NamedTuple):
 
 
 class BadSpec(ValueError):
-    """The request can never be served; the message says why in a sentence, `reason` in one word."""
+    """Fault of a request that can never be served; the message says why, for `reason`."""
 
     def __init__(self, message: str, reason: FailureReason = RequestFailure.INVALID_REQUEST) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class BadSpec(ValueError):
 class Request(ABC):
     """A request with the questions the controller asks of it, and its answers.
 
-    An answer is the whole object to PUT to the ``status`` subresource, or None where that kind of object has
+    An answer is the whole object to PUT to the `status` subresource, or None where that kind of object has
     nothing to say then.
     """
 
@@ -57,15 +57,15 @@ class Request(ABC):
     kind: ClassVar[str]
     resource: ClassVar[Resource]
     only_others_approve: ClassVar[bool]
-    """Whether the approval is always somebody else's, whatever the issuer's ``spec.approval``."""
+    """True if the approval is always somebody else's, whatever the issuer's `spec.approval`."""
     tells_by_event: ClassVar[bool]
-    """Whether its status has no place to say why it waits."""
+    """True if its status has no place to say why it waits."""
     kept_annotations: ClassVar[tuple[str, ...]]
     """The annotations that are read of one that is open."""
     status_takes_metadata: ClassVar[bool]
-    """Whether a PUT to its status subresource replaces labels, annotations and finalizers, too."""
+    """True if a PUT to its status subresource replaces labels, annotations and finalizers, too."""
     policy_shortens: ClassVar[bool]
-    """Whether a policy's maxDuration cuts its lifetime, rather than deny it."""
+    """True if a policy's maxDuration cuts its lifetime, rather than deny it."""
 
     def with_object(self, obj: Object) -> Self:
         """Another copy of the same request."""
@@ -86,32 +86,32 @@ class Request(ABC):
 
     @property
     def deleted(self) -> bool:
-        """Whether it is being deleted: a finalizer keeps it, and nobody wants an answer any more."""
+        """Return True if it is being deleted: a finalizer keeps it, and nobody wants an answer any more."""
         return bool(self.object["metadata"].get("deletionTimestamp"))
 
     @property
     def created(self) -> datetime:
-        """When the API server accepted it."""
+        """Time at which the API server accepted it."""
         return parse_rfc3339(self.object["metadata"]["creationTimestamp"])
 
     @property
     def spec(self) -> Object:
-        """``spec`` as it was sent and frozen; with the requester's name, groups, uid and extra."""
+        """`spec` as it was sent and frozen, with the requester's name, groups, uid and extra."""
         return self.object["spec"]  # type: ignore[no-any-return]
 
     @property
     def conditions(self) -> list[Object]:
-        """``status.conditions``, possibly empty."""
+        """`status.conditions`, possibly empty."""
         return (self.object.get("status") or {}).get("conditions") or []
 
     @property
     def approved(self) -> bool:
-        """Whether an approver has set ``Approved`` to True."""
+        """Return True if an approver has set `Approved`."""
         return is_true(self.conditions, "Approved")
 
     @property
     def denied(self) -> bool:
-        """Whether an approver has set ``Denied`` to True."""
+        """Return True if an approver has set `Denied`."""
         return is_true(self.conditions, "Denied")
 
     @property
@@ -121,13 +121,13 @@ class Request(ABC):
 
     @property
     def news(self) -> tuple[str | bool | None, ...]:
-        """What makes another look worth while when it changes."""
+        """Values of which a change makes another look worth while."""
         return self.uid, self.approved, self.denied
 
     @property
     @abstractmethod
     def finished(self) -> bool:
-        """Whether it has been answered for good: issued, failed or denied."""
+        """Return True if it has been answered for good: issued, failed or denied."""
 
     @property
     @abstractmethod
@@ -137,22 +137,22 @@ class Request(ABC):
     @property
     @abstractmethod
     def issuer(self) -> IssuerKey:
-        """The issuer it names; raises BadSpec when it names none of ours."""
+        """Return the issuer it names. Raises BadSpec if that is none of ours."""
 
     @property
     @abstractmethod
     def policy_namespace(self) -> str:
-        """The namespace that policies see and ``use`` is asked in; empty for the whole cluster."""
+        """Return the namespace in which policies and their `use` are looked at; empty for the cluster."""
 
     @property
     @abstractmethod
     def duration(self) -> timedelta | None:
-        """The lifetime asked for; raises BadSpec when it can't be read."""
+        """Return the lifetime asked for. Raises BadSpec if it can't be read."""
 
     @property
     @abstractmethod
     def is_ca(self) -> bool:
-        """Whether a CA certificate is asked for; raises BadSpec when that can't be read."""
+        """Return True if a CA certificate is asked for. Raises BadSpec if that can't be read."""
 
     def check(self, csr: CertificateSigningRequest) -> None:
         """Raise BadSpec if the object asks for what its CSR, or what else can't be changed, doesn't."""
@@ -164,20 +164,20 @@ class Request(ABC):
     def issued(
         self, now: datetime, message: str, certificate_pem: str, ca_pem: str, approval: str | None
     ) -> Object:
-        """The certificate (leaf, then intermediates) is delivered, with our approval where one is given."""
+        """Return the answer with the certificate (leaf, then intermediates), and our approval if any."""
 
     @abstractmethod
     def carries(self, certificate_pem: str) -> bool:
-        """Whether its status already holds this certificate."""
+        """Return True if its status already holds this certificate."""
 
     @abstractmethod
-    def failed(self, now: datetime, reason: str, message: str) -> Object:
-        """It can never be served; ``reason`` is one CamelCase word, where the kind can tell it."""
+    def failed(self, now: datetime, reason: FailureReason, message: str) -> Object:
+        """Return the answer of a request that can never be served; not each kind can hold a reason."""
 
     @abstractmethod
     def refused(self, now: datetime, denial: str | None) -> Object | None:
-        """It is denied; ``denial`` is our policies' reason, None when another approver denied it."""
+        """Return the answer of a denied request; `denial` is our message, None if another denied it."""
 
     @abstractmethod
     def pending(self, now: datetime, message: str) -> Object | None:
-        """It waits, and says for what; None when it says so already, or can't."""
+        """Return the answer that says for what it waits; None if it says so already, or can't."""

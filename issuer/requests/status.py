@@ -1,8 +1,8 @@
 """The status that answers a CertificateRequest: one function an answer, pure.
 
-Each returns the whole object to PUT to the ``status`` subresource. Reasons are
-those of cert-manager's external-issuer contract (``Issued``, ``Failed``,
-``Denied``, ``Pending``).
+Each returns the whole object to PUT to the `status` subresource. Reasons are
+those of cert-manager's external-issuer contract (`Issued`, `Failed`,
+`Denied`, `Pending`).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def issued(
     ca_pem: str,
     approval: str | None = None,
 ) -> Object:
-    """The certificate (leaf, then intermediates) and the CA are delivered, with the approval.
+    """Return the answer with the certificate (leaf, then intermediates) and the CA, and the approval.
 
-    ``approval`` is the message of our Approved condition; None when another
+    `approval` is the message of our Approved condition; None when another
     approver has set it.
     """
     return _answer(
@@ -51,19 +51,19 @@ def issued(
 
 
 def failed(request: Request, now: datetime, message: str) -> Object:
-    """This request can never be served; cert-manager makes a new one after its backoff."""
+    """Return the answer of a request that can never be served; cert-manager makes a new one later."""
     return _answer(request, now, False, "Failed", message, failureTime=rfc3339(now))
 
 
 def denied(request: Request, now: datetime, denial: str | None = None) -> Object:
-    """It is denied; ``denial`` is the message of our Denied condition, None when another set it."""
+    """Return the answer of a denied request; `denial` is our message, None if another denied it."""
     message = denial or "The CertificateRequest was denied by an approval controller"
     answered = _decided(request, now, "Denied", denial)
     return _answer(answered, now, False, "Denied", message, failureTime=rfc3339(now))
 
 
 def _decided(request: Request, now: datetime, kind: str, message: str | None) -> Request:
-    """The request with our Approved or Denied condition, where we set one and nobody else has."""
+    """Return the request with our Approved or Denied condition, where we set one and nobody else has."""
     if message is None or request.approved or request.denied:
         return request
     conditions = with_condition(request.conditions, kind, True, APPROVAL_REASON, message, now)
@@ -72,13 +72,13 @@ def _decided(request: Request, now: datetime, kind: str, message: str | None) ->
 
 
 def pending(request: Request, now: datetime, message: str) -> Object | None:
-    """It waits, and says for what; None when the request already says just that."""
+    """Return the answer that says for what it waits; None if the request already says just that."""
     answer = _answer(request, now, False, "Pending", message)
     wanted = next(one for one in answer["status"]["conditions"] if one["type"] == "Ready")
     return None if says(request.conditions, wanted) else answer
 
 
 def carries(obj: Object, certificate_pem: str) -> bool:
-    """Whether the object's status already holds this certificate."""
+    """Return True if the object's status already holds this certificate."""
     held = (obj.get("status") or {}).get("certificate")
     return bool(held) and held == base64.b64encode(certificate_pem.encode()).decode()

@@ -1,4 +1,4 @@
-"""Reads what one issuer refers to, Secrets and ServiceAccount tokens, all in one namespace."""
+"""Reading what one issuer refers to, Secrets and ServiceAccount tokens, all in one namespace."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class References:
     versions: dict[str, str] = field(default_factory=dict)
 
     async def text(self, reference: SecretKeySelector, default_key: str | None, where: str) -> str:
-        """One line of ASCII, such as a token. `where` is the field's path, for messages."""
+        """Return one line of ASCII, such as a token. `where` is the field's path, for messages."""
         raw = await self.value(reference, default_key, where, NO_CREDENTIALS)
         try:
             text = raw.decode("ascii").strip()
@@ -70,7 +70,7 @@ class References:
         where: str,
         refused: frozenset[str] = frozenset(),
     ) -> bytes:
-        """One entry of a Secret, unless the issuer is `restricted` and the Secret's type is `refused`.
+        """Return one entry of a Secret, unless the issuer is `restricted` and the Secret's type is `refused`.
 
         Raises IssuerBroken (SecretNotFound, SecretKeyNotFound, SecretForbidden, SecretTypeNotAllowed,
         InvalidSpec) with what to fix, or Retry.
@@ -118,7 +118,7 @@ class References:
             raise kubernetes_retry(error, f"read Secret {self.namespace}/{name}") from error
 
     def _chart_value(self, field: str) -> str:
-        """Where the chart grants it."""
+        """Return the value of the chart that grants it."""
         where = f"namespaceAccess, its {field}" if self.restricted else f"clusterIssuers.{field}"
         return f"chart: {where}"
 
@@ -129,8 +129,9 @@ class References:
         )
 
     async def service_account_token(self, name: str, audiences: list[str], where: str) -> str:
-        """A new token of ten minutes for a ServiceAccount; of a `restricted` issuer one that is no good for
-        the API server itself.
+        """Return a new token of ten minutes for a ServiceAccount.
+
+        Of a `restricted` issuer it is one that is no good for the API server itself.
 
         Raises IssuerBroken (ServiceAccountNotFound, TokenRequestForbidden, AudienceRefused, InvalidSpec), or
         Retry.
@@ -177,5 +178,5 @@ def _is_of(kind: str, refused: frozenset[str]) -> bool:
 
 
 def kubernetes_retry(error: KubeError, doing: str) -> Retry:
-    """The API server could not answer now: try again later."""
+    """Return the outcome of a question that the API server could not answer now."""
     return Retry(SigningRetry.KUBERNETES_UNAVAILABLE, f"could not {doing}: {error}")

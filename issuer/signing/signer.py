@@ -11,15 +11,22 @@ from issuer.x509.certificates import Certificate
 
 
 def _go_ahead() -> None:
-    """Nothing stands against it."""
+    """Allow every call."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningRequest:
-    """What to sign. `csr_pem` has been read and its signature verified by the caller; `duration` None leaves
-    the lifetime to the backend; `usages` are cert-manager's names. `path_length` is how many CAs may stand
-    below a CA; of no meaning for others. `before_sending` is called just before each time that it is sent to
-    be signed; what it raises is passed on, and nothing is sent."""
+    """Order to sign one certificate.
+
+    Attributes:
+        csr_pem: the CSR, read and its signature verified by the caller.
+        duration: lifetime; None leaves it to the backend.
+        usages: key usages, by cert-manager's names.
+        is_ca: True if a CA certificate is wanted.
+        path_length: how many CAs may stand below a CA; of no meaning for others.
+        before_sending: called just before each time that it is sent to be signed; what it raises is passed
+            on, and nothing is sent.
+    """
 
     csr_pem: str = field(repr=False)
     duration: timedelta | None
@@ -31,8 +38,13 @@ class SigningRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignedCertificate:
-    """What a backend signed, not verified yet. `ca_pems` are the CAs it sent, concatenated PEM (maybe empty,
-    maybe with the root); `serial` is lower-case hex in pairs with colons."""
+    """Certificate that a backend signed, not verified yet.
+
+    Attributes:
+        leaf_pem: the certificate.
+        ca_pems: the CAs that the backend sent, concatenated PEM; maybe empty, maybe with the root.
+        serial: lower-case hex in pairs with colons.
+    """
 
     leaf_pem: str = field(repr=False)
     ca_pems: str = field(repr=False)
@@ -41,9 +53,15 @@ class SignedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A backend that can sign. `ca_pem` is its CA chain; `warnings` are sentences for the issuer's status;
-    `check_again_in` is seconds until it wants the next check (so that its login stays good), None if it
-    doesn't. `authority_pem` is the chain of the CA that signs CA certificates, None where none are signed."""
+    """State of a backend that can sign.
+
+    Attributes:
+        ca_pem: its CA chain.
+        warnings: sentences for the issuer's status.
+        check_again_in: seconds until it wants the next check, so that its login stays good; None if it
+            doesn't.
+        authority_pem: chain of the CA that signs CA certificates, None where none are signed.
+    """
 
     ca_pem: str = field(repr=False)
     warnings: tuple[str, ...] = ()
@@ -55,11 +73,11 @@ class Signer(Protocol):
     """A configured backend of one issuer."""
 
     async def check(self) -> Health:
-        """Prove that signing would work, without signing. Raises Retry or IssuerBroken."""
+        """Prove that signing would work, without signing. Raises Retry, IssuerUnavailable or IssuerBroken."""
         ...
 
     async def sign(self, request: SigningRequest) -> SignedCertificate:
-        """Sign one request once. Raises Retry, Failed or IssuerBroken."""
+        """Sign one request once. Raises Retry, Failed, IssuerUnavailable or IssuerBroken."""
         ...
 
     async def close(self) -> None:
@@ -72,7 +90,7 @@ class KeepsLogin(Protocol):
     """A signer that logs in and keeps what that brought."""
 
     def login_ends_in(self) -> float | None:
-        """Seconds until its login ends if nothing is done; None where there is none, or it never ends."""
+        """Return the seconds until its login ends by itself; None where there is none, or it never ends."""
         ...
 
 
@@ -94,7 +112,7 @@ class Advisor(Protocol):
     """A signer that knows what to change at its backend when certificates come out wrong."""
 
     def advice(self, codes: frozenset[str]) -> str:
-        """What to look at, for differences of these codes (`x509.verify.Finding`): sentences."""
+        """Return sentences on what to look at, for codes of `x509.verify.FindingCode` or a reason."""
         ...
 
 
@@ -103,8 +121,8 @@ class Revoker(Protocol):
     """A signer that can also take back what it signed."""
 
     async def revoke(self, certificate_pem: str, *, is_ca: bool | None = None) -> None:
-        """Revoke one certificate where it was signed. Raises Retry, NotRevoked (not found, not allowed)
-        or IssuerBroken.
+        """Revoke one certificate where it was signed. Raises Retry, NotRevoked (not found, not
+        allowed), IssuerUnavailable or IssuerBroken.
 
         `is_ca` says whether its request asked for a CA; None takes the certificate's own word, which holds
         for those that were verified.

@@ -1,4 +1,4 @@
-"""Whose CAs an issuer's certificates may come from: `spec.trustedCA`, and those of its backend."""
+"""CAs that an issuer's certificates may come from: those of `spec.trustedCA`, and its backend's own."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ FIELD: Final = "spec.trustedCA"
 
 
 class StrangeCA(IssuerBroken):
-    """A certificate came back from a CA that the issuer must not deliver from. The next check can't see if it
-    is mended, so it says this once more."""
+    """Outcome of a certificate from a CA that the issuer must not deliver from.
+
+    The next check can't see if that is mended, so it says this once more.
+    """
 
 
 async def read_anchors(references: References, spec: IssuerSpec) -> Anchors | None:
-    """The anchors that `spec.trustedCA` names, None without it. Raises IssuerBroken or Retry."""
+    """Return the anchors that `spec.trustedCA` names, None without it. Raises IssuerBroken or Retry."""
     trusted = spec.trusted_ca
     if trusted is None:
         return None
@@ -44,7 +46,7 @@ async def read_anchors(references: References, spec: IssuerSpec) -> Anchors | No
 
 
 def trusted_ways(found: SigningCA, anchors: Anchors | None, path: str) -> SigningCA:
-    """The ways up that hold an anchor. Raises IssuerBroken where none does."""
+    """Return the ways up that hold an anchor. Raises IssuerBroken where none does."""
     if anchors is None:
         return found
     ways = tuple(way for way in found.ways if anchors.hold(way.cas))
@@ -59,7 +61,7 @@ def trusted_ways(found: SigningCA, anchors: Anchors | None, path: str) -> Signin
 
 
 def trusted_chains(chains: Sequence[Chain], anchors: Anchors | None) -> Sequence[Chain]:
-    """The chains that hold an anchor. Raises StrangeCA where none does."""
+    """Return the chains that hold an anchor. Raises StrangeCA where none does."""
     held = chains if anchors is None else [chain for chain in chains if anchors.hold(chain.cas)]
     if not held:
         raise StrangeCA(

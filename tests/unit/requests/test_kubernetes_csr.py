@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from issuer.controller.state.reasons import ControllerFailure
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
 from issuer.requests.request import BadSpec, RequestKey
@@ -162,7 +163,7 @@ def test_an_answer_keeps_what_others_wrote() -> None:
     assert issued.conditions == found.conditions
     assert issued.carries("LEAF")
     assert not issued.carries("OTHER")
-    failed = KubernetesCSR(found.failed(NOW, "PolicyDenied", "x" * 5000))
+    failed = KubernetesCSR(found.failed(NOW, ControllerFailure.POLICY_DENIED, "x" * 5000))
     assert failed.conditions[0] == approved()
     added = failed.conditions[1]
     assert (added["type"], added["status"], added["reason"]) == ("Failed", "True", "PolicyDenied")
