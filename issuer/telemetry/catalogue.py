@@ -25,7 +25,7 @@ from issuer.telemetry.described import (
     VAULT,
     MetricDescription,
 )
-from issuer.telemetry.label_values import DIFFERENCES, OTHER, STAGES, WATCHED, YES_NO, ReasonLabels
+from issuer.telemetry.label_values import OTHER, STAGES, WATCHED, YES_NO, ReasonLabels
 
 CATALOGUE: Final = (
     MetricDescription(
@@ -195,7 +195,7 @@ CATALOGUE: Final = (
         "counter",
         "Differences between a signed certificate and its request, by kind and whether they were fatal.",
         CERTIFICATES,
-        {"code": DIFFERENCES, "fatal": YES_NO},
+        {"code": (OTHER,), "fatal": YES_NO},
     ),
     MetricDescription(
         "vault_issuer_revocations_total",
@@ -363,9 +363,9 @@ def find(name: str) -> MetricDescription:
 def with_reasons(reasons: ReasonLabels) -> tuple[MetricDescription, ...]:
     """Return the catalogue of a controller whose requests end and wait for these reasons.
 
-    In `CATALOGUE` itself, labels of reasons hold `OTHER` alone.
+    In `CATALOGUE` itself, labels of reasons and differences hold `OTHER` alone.
     """
-    made = {one.name: one for one in (_requests(reasons), _put_off(reasons))}
+    made = {one.name: one for one in (_requests(reasons), _put_off(reasons), _differences(reasons))}
     return tuple(made.get(one.name, one) for one in CATALOGUE)
 
 
@@ -384,6 +384,12 @@ def _requests(reasons: ReasonLabels) -> MetricDescription:
 def _put_off(reasons: ReasonLabels) -> MetricDescription:
     bare = find("vault_issuer_request_attempts_put_off_total")
     return replace(bare, labels={"reason": (*sorted(reasons.retries), OTHER)})
+
+
+def _differences(reasons: ReasonLabels) -> MetricDescription:
+    bare = find("vault_issuer_certificate_differences_total")
+    codes = tuple(sorted(reasons.differences)) or (OTHER,)
+    return replace(bare, labels={**bare.labels, "code": codes})
 
 
 def most_series(issuers: int, policies: int, reasons: ReasonLabels) -> int:

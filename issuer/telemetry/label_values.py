@@ -11,17 +11,19 @@ OTHER: Final = "Other"
 
 @dataclass(frozen=True, slots=True)
 class ReasonLabels:
-    """Reasons that requests may end or wait for, which the packages above this one define.
+    """Reasons and codes that other packages define, and hand to the metrics as values of labels.
 
     Attributes:
         denials: of requests that are denied.
         failures: of requests that fail.
         retries: of attempts that end without an answer.
+        differences: codes of what a certificate has otherwise than its request.
     """
 
     denials: frozenset[str] = frozenset()
     failures: frozenset[str] = frozenset()
     retries: frozenset[str] = frozenset()
+    differences: frozenset[str] = frozenset()
 
     def failure(self, reason: str) -> str:
         """Return the label of a failure for this reason."""
@@ -32,35 +34,6 @@ class ReasonLabels:
         return reason if reason in self.retries else OTHER
 
 
-DIFFERENCES: Final = (
-    "CADropped",
-    "CANotAsked",
-    "CAUsageNotAsked",
-    "ChainNotValid",
-    "EndsWithCA",
-    "Expired",
-    "LifeShorter",
-    "LifeTooLong",
-    "NameConstraints",
-    "NameConstraintsInLeaf",
-    "NameDropped",
-    "NameNotAsked",
-    "NoRoomForCA",
-    "NotYetValid",
-    "OutlivesCA",
-    "PathLengthShorter",
-    "PathLengthTooLong",
-    "PublicKeyDiffers",
-    "SubjectAdded",
-    "SubjectDropped",
-    "SubjectReordered",
-    "TooShortToRenew",
-    "UsageAdded",
-    "UsageBeyondPolicy",
-    "UsageDropped",
-    "UsageNotAsked",
-    "ValidityReversed",
-)
 WATCHED: Final = (
     "Certificate",
     "CertificateRequest",

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import islice
 from typing import Final
 
@@ -74,6 +75,38 @@ class RequestedCertificate:
     path_length: int = 0
 
 
+class FindingCode(StrEnum):
+    """Kinds of differences, as metrics, events and `vault-issuer inspect` name them."""
+
+    CA_DROPPED = "CADropped"
+    CA_NOT_ASKED = "CANotAsked"
+    CA_USAGE_NOT_ASKED = "CAUsageNotAsked"
+    CHAIN_NOT_VALID = "ChainNotValid"
+    ENDS_WITH_CA = "EndsWithCA"
+    EXPIRED = "Expired"
+    LIFE_SHORTER = "LifeShorter"
+    LIFE_TOO_LONG = "LifeTooLong"
+    NAME_CONSTRAINTS = "NameConstraints"
+    NAME_CONSTRAINTS_IN_LEAF = "NameConstraintsInLeaf"
+    NAME_DROPPED = "NameDropped"
+    NAME_NOT_ASKED = "NameNotAsked"
+    NO_ROOM_FOR_CA = "NoRoomForCA"
+    NOT_YET_VALID = "NotYetValid"
+    OUTLIVES_CA = "OutlivesCA"
+    PATH_LENGTH_SHORTER = "PathLengthShorter"
+    PATH_LENGTH_TOO_LONG = "PathLengthTooLong"
+    PUBLIC_KEY_DIFFERS = "PublicKeyDiffers"
+    SUBJECT_ADDED = "SubjectAdded"
+    SUBJECT_DROPPED = "SubjectDropped"
+    SUBJECT_REORDERED = "SubjectReordered"
+    TOO_SHORT_TO_RENEW = "TooShortToRenew"
+    USAGE_ADDED = "UsageAdded"
+    USAGE_BEYOND_POLICY = "UsageBeyondPolicy"
+    USAGE_DROPPED = "UsageDropped"
+    USAGE_NOT_ASKED = "UsageNotAsked"
+    VALIDITY_REVERSED = "ValidityReversed"
+
+
 @dataclass(frozen=True, slots=True)
 class VerificationFinding:
     """One difference between certificate and request.
@@ -82,7 +115,7 @@ class VerificationFinding:
     policy allows it, so that it needs no event.
     """
 
-    code: str
+    code: FindingCode
     message: str
     fatal: bool
     expected: bool = False
@@ -92,7 +125,7 @@ class VerificationFinding:
 class _Difference:
     """A difference before `strict` is applied: if `fatal` is None, `strict` decides."""
 
-    code: str
+    code: FindingCode
     message: str
     fatal: bool | None = None
     expected: bool = False
@@ -135,7 +168,9 @@ def verify(
 def _key(chain: Chain, asked: RequestedCertificate) -> Iterator[_Difference]:
     if public_key(chain.leaf) != asked.request.public_key:
         yield _Difference(
-            "PublicKeyDiffers", "the certificate is for another public key than the request's", True
+            FindingCode.PUBLIC_KEY_DIFFERS,
+            "the certificate is for another public key than the request's",
+            True,
         )
 
 
@@ -143,11 +178,15 @@ def _names(chain: Chain, asked: RequestedCertificate) -> Iterator[_Difference]:
     added = unasked(names(chain.leaf), asked.request.names)
     if added:
         yield _Difference(
-            "NameNotAsked", f"the certificate has names that weren't asked for: {_list(added)}", True
+            FindingCode.NAME_NOT_ASKED,
+            f"the certificate has names that weren't asked for: {_list(added)}",
+            True,
         )
     dropped = asked.request.sans - alternative_names(chain.leaf)
     if dropped:
-        yield _Difference("NameDropped", f"the certificate lacks names that were asked for: {_list(dropped)}")
+        yield _Difference(
+            FindingCode.NAME_DROPPED, f"the certificate lacks names that were asked for: {_list(dropped)}"
+        )
 
 
 def _authority(chain: Chain, asked: RequestedCertificate) -> Iterator[_Difference]:
@@ -156,17 +195,19 @@ def _authority(chain: Chain, asked: RequestedCertificate) -> Iterator[_Differenc
         if asked.is_ca:
             yield from _path_length(asked.path_length, constraints.path_length)
         else:
-            yield _Difference("CANotAsked", "the certificate is a CA's, which wasn't asked for", True)
+            yield _Difference(
+                FindingCode.CA_NOT_ASKED, "the certificate is a CA's, which wasn't asked for", True
+            )
         yield from _room_above(chain)
     elif asked.is_ca:
         yield _Difference(
-            "CADropped", "a CA certificate was asked for, and the certificate is not a CA's", True
+            FindingCode.CA_DROPPED, "a CA certificate was asked for, and the certificate is not a CA's", True
         )
     rights = usages(chain.leaf).key & {CERT_SIGN, CRL_SIGN}
     added = rights - read_usages(asked.usages).key
     if added and not asked.is_ca:
         yield _Difference(
-            "CAUsageNotAsked",
+            FindingCode.CA_USAGE_NOT_ASKED,
             f"the certificate may do what wasn't asked for and only CAs do: {_list(added)}",
             True,
         )
@@ -175,10 +216,13 @@ def _authority(chain: Chain, asked: RequestedCertificate) -> Iterator[_Differenc
 def _path_length(asked: int, given: int | None) -> Iterator[_Difference]:
     if given is None or given > asked:
         has = "no bound on the CAs below it" if given is None else f"a path length of {given}"
-        yield _Difference("PathLengthTooLong", f"the certificate has {has}, but {asked} was asked for", True)
+        yield _Difference(
+            FindingCode.PATH_LENGTH_TOO_LONG, f"the certificate has {has}, but {asked} was asked for", True
+        )
     elif given < asked:
         yield _Difference(
-            "PathLengthShorter", f"the certificate has a path length of {given}, but {asked} was asked for"
+            FindingCode.PATH_LENGTH_SHORTER,
+            f"the certificate has a path length of {given}, but {asked} was asked for",
         )
 
 
@@ -190,7 +234,7 @@ def _room_above(chain: Chain) -> Iterator[_Difference]:
         room = None if constraints is None else constraints.path_length
         if room is not None and room < below:
             yield _Difference(
-                "NoRoomForCA",
+                FindingCode.NO_ROOM_FOR_CA,
                 f"the CA {subject_text(ca)[:200]} allows {room} CAs below it, and this one would be number "
                 f"{below}: nothing that it signs could be verified",
                 True,
@@ -203,22 +247,22 @@ def _validity(leaf: Certificate, now: datetime) -> Iterator[_Difference]:
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if end < begin:
         yield _Difference(
-            "ValidityReversed", f"the certificate ends before it begins: {_life_text(leaf)}", True
+            FindingCode.VALIDITY_REVERSED, f"the certificate ends before it begins: {_life_text(leaf)}", True
         )
     if end <= now:
         message = f"the certificate has ended: it is valid {_life_text(leaf)}, and it is {rfc3339(now)}"
-        yield _Difference("Expired", message, True)
+        yield _Difference(FindingCode.EXPIRED, message, True)
     if begin > now + CLOCK_SKEW:
         message = (
             f"the certificate has not begun: it is valid {_life_text(leaf)}, and it is {rfc3339(now)}; "
             "compare the clocks"
         )
-        yield _Difference("NotYetValid", message, True)
+        yield _Difference(FindingCode.NOT_YET_VALID, message, True)
     # cert-manager renews after two thirds of the life from notBefore on: backdated far, it is due at once.
     renewed_in = end - (end - begin) / 3 - now
     if now < end and renewed_in < min(_RENEWAL_AHEAD, (end - now) / 10):
         message = f"the certificate is valid {_life_text(leaf)}: cert-manager would renew it again and again"
-        yield _Difference("TooShortToRenew", message, True)
+        yield _Difference(FindingCode.TOO_SHORT_TO_RENEW, message, True)
 
 
 def _life_text(certificate: Certificate) -> str:
@@ -234,7 +278,7 @@ def _life(chain: Chain, duration: timedelta | None, now: datetime, shorten: bool
         message = (
             f"the certificate lives {format_seconds(end - now)}, but {format_seconds(wanted)} was asked for"
         )
-        yield _Difference("LifeTooLong", message, True)
+        yield _Difference(FindingCode.LIFE_TOO_LONG, message, True)
     # From notBefore if that is earlier, so that a late delivery of a good certificate is no difference.
     shorter = duration is not None and end - min(begin, now) < duration - CLOCK_SKEW
     if end >= chain.not_after - BEFORE_CA - CLOCK_SKEW:
@@ -243,7 +287,7 @@ def _life(chain: Chain, duration: timedelta | None, now: datetime, shorten: bool
         message = (
             f"the certificate ends at {rfc3339(end)}, sooner than the {format_seconds(wanted)} asked for"
         )
-        yield _Difference("LifeShorter", message)
+        yield _Difference(FindingCode.LIFE_SHORTER, message)
 
 
 def _ended_by_ca(
@@ -253,22 +297,22 @@ def _ended_by_ca(
     ends = f"the certificate ends with its CA at {rfc3339(end)}"
     if end > chain.not_after:
         message = f"the certificate ends at {rfc3339(end)}, after its CA, at {rfc3339(chain.not_after)}"
-        yield _Difference("OutlivesCA", message, True)
+        yield _Difference(FindingCode.OUTLIVES_CA, message, True)
     if duration is not None and shorter:
         message = f"{ends}, sooner than the {format_seconds(duration)} asked for"
-        yield _Difference("EndsWithCA", message, not shorten)
+        yield _Difference(FindingCode.ENDS_WITH_CA, message, not shorten)
     if (shorter or duration is None) and end - now < SHORTEST_LIFE:
         message = f"{ends}, so soon that it would be renewed again and again"
-        yield _Difference("TooShortToRenew", message, True)
+        yield _Difference(FindingCode.TOO_SHORT_TO_RENEW, message, True)
 
 
 def _constraints(chain: Chain) -> Iterator[_Difference]:
     if not is_authority(chain.leaf) and extension(chain.leaf, NAME_CONSTRAINTS) is not None:
         message = "the certificate has name constraints, which only a CA may have"
-        yield _Difference("NameConstraintsInLeaf", message, True)
+        yield _Difference(FindingCode.NAME_CONSTRAINTS_IN_LEAF, message, True)
     found = tuple(islice(violations(chain), _SHOWN))
     if found:
-        yield _Difference("NameConstraints", "; ".join(found), True)
+        yield _Difference(FindingCode.NAME_CONSTRAINTS, "; ".join(found), True)
 
 
 def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
@@ -276,7 +320,7 @@ def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
         begin, end = ca.not_valid_before_utc, ca.not_valid_after_utc
         if not begin <= now + CLOCK_SKEW or end <= now:  # not from begin: that may be in year 1
             message = f"the CA {subject_text(ca)[:200]} is valid {_life_text(ca)}, and it is {rfc3339(now)}"
-            yield _Difference("ChainNotValid", message, True)
+            yield _Difference(FindingCode.CHAIN_NOT_VALID, message, True)
 
 
 def _usages(
@@ -289,7 +333,7 @@ def _usages(
         message = f"usages are missing: {_list(map(usage_name, missing))}"
         if wanted.extended and not given.extended:
             message += " (without any extended usage, most software takes it to be good for all)"
-        yield _Difference("UsageDropped", message)
+        yield _Difference(FindingCode.USAGE_DROPPED, message)
     measure = wanted if allowed is None else named_usages(allowed)
     added = given.extended - wanted.extended
     unasked = added & ONLY_ON_REQUEST
@@ -297,28 +341,30 @@ def _usages(
     beyond = added - unasked - (measure.extended or SERVER_AND_CLIENT)
     if unasked:
         message = f"the certificate has usages that must be asked for: {_list(map(usage_name, unasked))}"
-        yield _Difference("UsageNotAsked", message, True)
+        yield _Difference(FindingCode.USAGE_NOT_ASKED, message, True)
     if beyond:
         whose = "weren't asked for" if allowed is None else "weren't asked for, and the policy doesn't allow"
         message = f"the certificate has extended usages that {whose}: {_list(map(usage_name, beyond))}"
-        yield _Difference("UsageBeyondPolicy", message, True)
+        yield _Difference(FindingCode.USAGE_BEYOND_POLICY, message, True)
     told = (given.key - wanted.key) | (added - unasked - beyond)
     if told:
         expected = told <= (measure.key | measure.extended)
         message = f"usages were added: {_list(map(usage_name, told))}"
-        yield _Difference("UsageAdded", message, expected=expected)
+        yield _Difference(FindingCode.USAGE_ADDED, message, expected=expected)
 
 
 def _subject(chain: Chain, asked: RequestedCertificate) -> Iterator[_Difference]:
     wanted, given = _attributes(asked.request.subject), _attributes(leaf_subject(chain.leaf))
     if added := given - wanted:
-        yield _Difference("SubjectAdded", f"subject attributes were added: {_list(added)}")
+        yield _Difference(FindingCode.SUBJECT_ADDED, f"subject attributes were added: {_list(added)}")
     if dropped := wanted - given:
-        yield _Difference("SubjectDropped", f"subject attributes are missing: {_list(dropped)}")
+        yield _Difference(FindingCode.SUBJECT_DROPPED, f"subject attributes are missing: {_list(dropped)}")
     if wanted == given and _relative_names(asked.request.subject) != _relative_names(
         leaf_subject(chain.leaf)
     ):
-        yield _Difference("SubjectReordered", "the subject's attributes are in another order or grouping")
+        yield _Difference(
+            FindingCode.SUBJECT_REORDERED, "the subject's attributes are in another order or grouping"
+        )
 
 
 def _attributes(subject: x509.Name) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Reasons that become labels of metrics: those of requests, of the controller, and of its backends."""
+"""Values of metric labels: reasons of requests, the controller and its backends, and differences' codes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from issuer.controller.state.reasons import CONTROLLER_REASONS, ControllerDenial
 from issuer.requests.reasons import RequestFailure
 from issuer.signing.reasons import SIGNING_REASONS, Reasons
 from issuer.telemetry.label_values import ReasonLabels
+from issuer.x509.verify import FindingCode
 
 
 def reason_labels(backends: Iterable[Reasons]) -> ReasonLabels:
@@ -17,4 +18,5 @@ def reason_labels(backends: Iterable[Reasons]) -> ReasonLabels:
         denials=frozenset(reason.value for reason in ControllerDenial),
         failures=frozenset(reason for layer in layers for reason in layer.failures),
         retries=frozenset(reason for layer in layers for reason in layer.retries),
+        differences=frozenset(code.value for code in FindingCode),
     )

@@ -1,4 +1,4 @@
-"""What to change in a Vault role whose certificates differ from what was asked for. Pure.
+"""Advice on what to change in a Vault role whose certificates differ from what was asked for. Pure.
 
 Source: https://developer.hashicorp.com/vault/api-docs/secret/pki#create-update-role
 """
@@ -7,21 +7,32 @@ from __future__ import annotations
 
 from typing import Final
 
+from issuer.signing.reasons import SigningIssuerReason
+from issuer.x509.verify import FindingCode
+
 _USAGES: Final = (
     "server_flag, client_flag, code_signing_flag, email_protection_flag, ext_key_usage and ext_key_usage_oids"
 )
-_ADVICE: Final = {
-    "UsageBeyondPolicy": f"Set {_USAGES} of the Vault role so that it adds nothing, or name the usage in the "
-    "policy's spec.allowed.usages",
-    "UsageNotAsked": f"Set {_USAGES} of the Vault role so that it adds nothing, or ask for the usage",
-    "UnknownCA": "Look at who answers at vault.server, and see that LIST on MOUNT/issuers and GET on "
-    "MOUNT/issuer/*/json get through to Vault",
-    "TooShortToRenew": "Lower the Vault role's not_before_duration, or rotate the CA if it ends soon",
-    "CAUsageNotAsked": "Take CertSign and CRLSign out of the Vault role's key_usage",
+_ADVICE: Final[dict[str, str]] = {
+    FindingCode.USAGE_BEYOND_POLICY: (
+        f"Set {_USAGES} of the Vault role so that it adds nothing, or name the usage in the policy's "
+        "spec.allowed.usages"
+    ),
+    FindingCode.USAGE_NOT_ASKED: (
+        f"Set {_USAGES} of the Vault role so that it adds nothing, or ask for the usage"
+    ),
+    SigningIssuerReason.UNKNOWN_CA: (
+        "Look at who answers at vault.server, and see that LIST on MOUNT/issuers and GET on "
+        "MOUNT/issuer/*/json get through to Vault"
+    ),
+    FindingCode.TOO_SHORT_TO_RENEW: (
+        "Lower the Vault role's not_before_duration, or rotate the CA if it ends soon"
+    ),
+    FindingCode.CA_USAGE_NOT_ASKED: "Take CertSign and CRLSign out of the Vault role's key_usage",
 }
 _OTHERWISE: Final = "Check the Vault role"
 
 
 def advice(codes: frozenset[str]) -> str:
-    """Sentences for differences of these codes, without the last full stop."""
+    """Return sentences for differences of these codes, without the last full stop."""
     return ". ".join(text for code, text in _ADVICE.items() if code in codes) or _OTHERWISE
