@@ -14,8 +14,8 @@ from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
 
 if TYPE_CHECKING:
     from issuer.controller.canary.history import CanaryRun
-    from issuer.controller.canary.probe import Step
-    from issuer.controller.canary.target import Target
+    from issuer.controller.canary.probe import ProbeStep
+    from issuer.controller.canary.target import CanaryTarget
 
 BROKEN: Final = 1
 BAD_INPUT: Final = 2
@@ -87,7 +87,7 @@ def canary(
     # Imported here so that --help and completion stay quick.
     from issuer.controller.canary.target import (
         BadTarget,
-        Target,
+        CanaryTarget,
         parse_dns_name,
         parse_endpoint,
         parse_issuer,
@@ -97,7 +97,7 @@ def canary(
 
     try:
         key = parse_issuer(issuer)
-        target = Target(
+        target = CanaryTarget(
             issuer=key,
             namespace=key.namespace or namespace,
             dns_name=parse_dns_name(dns_name),
@@ -127,7 +127,7 @@ def read_roots(path: Path | None) -> str:
     return "" if path is None else parse_roots(path.read_bytes(), str(path))
 
 
-async def _run(target: Target, kubeconfig: str | None, context: str | None, output: OutputFormat) -> int:
+async def _run(target: CanaryTarget, kubeconfig: str | None, context: str | None, output: OutputFormat) -> int:
     from issuer.cluster import connect
     from issuer.controller.canary.probe import Probe, ProbeObserver
     from issuer.controller.canary.request import CLI
@@ -148,9 +148,9 @@ class _Report:
 
     def __init__(self, output: OutputFormat) -> None:
         self._json = output is OutputFormat.JSON
-        self._steps: list[Step] = []
+        self._steps: list[ProbeStep] = []
 
-    def step(self, step: Step) -> None:
+    def step(self, step: ProbeStep) -> None:
         """Report a stage that passed or broke."""
         self._steps.append(step)
         if not self._json:
@@ -167,7 +167,7 @@ class _Report:
 
         typer.echo(f"waiting: {shown(why, 2000)}", err=True)
 
-    def end(self, target: Target, request: str, run: CanaryRun) -> None:
+    def end(self, target: CanaryTarget, request: str, run: CanaryRun) -> None:
         """Report the result, after the request was deleted."""
         if self._json:
             json.dump(self._as_json(target, request, run), sys.stdout, indent=2)
@@ -177,7 +177,7 @@ class _Report:
         else:
             typer.echo(f"\n{target.issuer}: stage {run.stage} broke after {run.seconds:.2f} s.")
 
-    def _as_json(self, target: Target, request: str, run: CanaryRun) -> dict[str, Any]:
+    def _as_json(self, target: CanaryTarget, request: str, run: CanaryRun) -> dict[str, Any]:
         from issuer.text import rfc3339
 
         return {

@@ -15,7 +15,7 @@ from issuer.controller.canary import endpoint, verifying
 from issuer.controller.canary.diagnosis import Broken
 from issuer.controller.canary.history import CanaryRun, Stage
 from issuer.controller.canary.request import CONTROLLER, LABEL, new_request
-from issuer.controller.canary.target import Target
+from issuer.controller.canary.target import CanaryTarget
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound, Unavailable
 from issuer.requests.certificate_request import CertificateRequest
@@ -34,7 +34,7 @@ _ASIDE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProbeStep:
     """A stage that was passed, or the one that broke; ``seconds`` None where it has no time of its own."""
 
     stage: Stage
@@ -47,7 +47,7 @@ class Step:
 class ProbeObserver:
     """Who hears how a run goes: of each step when it is over, of each new reason why the request waits."""
 
-    step: Callable[[Step], None] = lambda _step: None
+    step: Callable[[ProbeStep], None] = lambda _step: None
     waits: Callable[[str], None] = lambda _why: None
 
 
@@ -57,7 +57,7 @@ class Probe:
     def __init__(
         self,
         client: KubeClient,
-        target: Target,
+        target: CanaryTarget,
         maker: str,
         observer: ProbeObserver | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -259,15 +259,15 @@ class Probe:
 
     def _passed(self, stage: Stage, began: float | None, told: str) -> None:
         seconds = None if began is None else time.monotonic() - began
-        self._observer.step(Step(stage, True, seconds, told))
+        self._observer.step(ProbeStep(stage, True, seconds, told))
 
     def _broke(self, stage: Stage, began: float | None, message: str) -> Broken:
         seconds = None if began is None else time.monotonic() - began
-        self._observer.step(Step(stage, False, seconds, bounded(message)))
+        self._observer.step(ProbeStep(stage, False, seconds, bounded(message)))
         return Broken(stage, message)
 
 
-async def sweep(client: KubeClient, target: Target) -> int:
+async def sweep(client: KubeClient, target: CanaryTarget) -> int:
     """Delete what an earlier process's canary left behind of this target; how many there were.
 
     Raises KubeError. Nobody else makes requests with this label and issuer: one replica leads.

@@ -13,7 +13,7 @@ import structlog
 from issuer.controller.canary.history import CanaryHistory, CanaryRun, Stage
 from issuer.controller.canary.probe import Probe, sweep
 from issuer.controller.canary.request import CONTROLLER
-from issuer.controller.canary.target import Target
+from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.reasons import ControllerRetry
 from issuer.kube.client import KubeClient
@@ -33,7 +33,7 @@ class Prober:
     def __init__(
         self,
         client: KubeClient,
-        targets: Sequence[Target],
+        targets: Sequence[CanaryTarget],
         period: float,
         history: CanaryHistory,
         metrics: CanaryMetrics,
@@ -64,7 +64,7 @@ class Prober:
                 pause = number * min(1.0, self._period / len(self._targets))
                 group.create_task(self._keep_probing(target, pause), name=f"canary-{number}")
 
-    async def _keep_probing(self, target: Target, pause: float) -> None:
+    async def _keep_probing(self, target: CanaryTarget, pause: float) -> None:
         await asyncio.sleep(pause)
         begun = swept = False
         while True:
@@ -80,7 +80,7 @@ class Prober:
             swept = swept and run.ok  # a run that broke may have left its request behind
             await asyncio.sleep(max(0.0, self._period - (time.monotonic() - began)))
 
-    async def _sweep(self, target: Target) -> bool:
+    async def _sweep(self, target: CanaryTarget) -> bool:
         """What earlier runs and processes left behind goes; False when that has to be tried again."""
         try:
             swept = await sweep(self._client, target)
@@ -94,7 +94,7 @@ class Prober:
             log.info("canary's leftovers deleted", issuer=str(target.issuer), requests=swept)
         return True
 
-    async def _probe(self, target: Target) -> CanaryRun:
+    async def _probe(self, target: CanaryTarget) -> CanaryRun:
         started, began = self._now(), time.monotonic()
         try:
             run = await Probe(self._client, target, CONTROLLER, now=self._now).run()
@@ -109,7 +109,7 @@ class Prober:
         self._remember(target, run)
         return run
 
-    def _remember(self, target: Target, run: CanaryRun) -> None:
+    def _remember(self, target: CanaryTarget, run: CanaryRun) -> None:
         last = self._history.last(target.issuer)
         self._history.add(target.issuer, run)
         ended = run.started + timedelta(seconds=run.seconds)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.api.group import GROUP
-from issuer.controller.canary.target import Target
+from issuer.controller.canary.target import CanaryTarget
 from issuer.duration import format_seconds
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.x509.request import decode_request
@@ -28,7 +28,7 @@ _USAGES: Final = ("digital signature", "key encipherment", "server auth")
 _NAME_LENGTH: Final = 200  # leaves room for the random end, below the 253 that a name may have
 
 
-def new_request(target: Target, maker: str) -> tuple[dict[str, Any], RequestedCertificate]:
+def new_request(target: CanaryTarget, maker: str) -> tuple[dict[str, Any], RequestedCertificate]:
     """A request for the target's name with a key of its own (EC P-256), and what it asks for.
 
     ``maker`` goes into its label.

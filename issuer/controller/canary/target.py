@@ -37,7 +37,7 @@ class Endpoint(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class CanaryTarget:
     """One canary.
 
     Args:
@@ -133,7 +133,7 @@ class CanaryOptions:
     roots_pem: str = ""
     issuer_kinds: IssuerKinds = BUILT_IN
 
-    def targets(self) -> tuple[Target, ...]:
+    def targets(self) -> tuple[CanaryTarget, ...]:
         """One target for each issuer. Raises BadTarget."""
         issuers = [parse_issuer(text, self.issuer_kinds) for text in self.issuers]
         if len(set(issuers)) < len(issuers):
@@ -146,12 +146,12 @@ class CanaryOptions:
             )
         return tuple(self._target(key, names.get(key, name), endpoints.get(key, endpoint)) for key in issuers)
 
-    def _target(self, issuer: IssuerKey, name: str, endpoint: str) -> Target:
+    def _target(self, issuer: IssuerKey, name: str, endpoint: str) -> CanaryTarget:
         if not name:
             raise BadTarget(
                 f"--canary {'/'.join(filter(None, issuer))} needs a name to ask for: set --canary-dns-name"
             )
-        return Target(
+        return CanaryTarget(
             issuer,
             issuer.namespace or self.namespace,
             parse_dns_name(name),

@@ -19,7 +19,7 @@ from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.wiring import RBAC, REQUESTS, REVOCATION_WORKERS, Components
 from issuer.controller.scheduling import workers
-from issuer.controller.scheduling.checks import Part
+from issuer.controller.scheduling.checks import CheckPool
 from issuer.controller.state import certificates
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
@@ -193,7 +193,7 @@ class Manager:
             ),
             *workers.start(
                 "issuers",
-                options.issuer_workers * len(Part),
+                options.issuer_workers * len(CheckPool),
                 components.issuers,
                 components.issuer_reconciler.reconcile,
                 components.defects,

@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from issuer.controller.canary.target import Target
+from issuer.controller.canary.target import CanaryTarget
 from issuer.kube.lease import LeaseTimes
 from issuer.servers.allowed import AllowedServers
 from issuer.signing.settings import BackendSettings
@@ -80,7 +80,7 @@ class ControllerOptions:
     issuer_ambient_credentials: bool = False
     cluster_issuer_ambient_credentials: bool = True
     allowed_servers: AllowedServers = field(default_factory=AllowedServers)
-    canaries: tuple[Target, ...] = ()
+    canaries: tuple[CanaryTarget, ...] = ()
     canary_period: float = 300.0
 
     def __post_init__(self) -> None:

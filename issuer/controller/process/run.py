@@ -14,7 +14,7 @@ from issuer import __version__
 from issuer.cluster import connect
 from issuer.controller.process.manager import Manager
 from issuer.controller.process.options import ControllerOptions, OptionsError
-from issuer.controller.scheduling.checks import Part
+from issuer.controller.scheduling.checks import CheckPool
 from issuer.controller.scheduling.lookups import ControllerLoop
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ async def _main(options: ControllerOptions) -> int:
         )
     traces = None if not options.tracing_endpoint else _traces(options)
     kubeconfig = None if options.kubeconfig is None else str(options.kubeconfig)
-    workers = options.workers + options.issuer_workers * len(Part)
+    workers = options.workers + options.issuer_workers * len(CheckPool)
     client = await connect(kubeconfig, connections=workers + _WATCHES)
     lease_client = await connect(kubeconfig, connections=4 if options.sharded else 2)
     try:

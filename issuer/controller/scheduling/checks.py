@@ -40,7 +40,7 @@ CALLS: Final = 4
 _MOST_SLOW: Final = 10_000  # servers that are remembered; one forgotten is found slow again
 
 
-class Part(Enum):
+class CheckPool(Enum):
     """Which of the workers check an issuer."""
 
     CLUSTER = "cluster issuers"
@@ -81,19 +81,19 @@ class _Limiters:
     """The limiter of each namespace, for as long as anything stands before it or was admitted by it."""
 
     most: int
-    found: WeakValueDictionary[tuple[Part, str], CheckLimiter]
+    found: WeakValueDictionary[tuple[CheckPool, str], CheckLimiter]
 
-    def of(self, part: Part, namespace: str) -> CheckLimiter:
-        limiter = self.found.get((part, namespace))
+    def of(self, pool: CheckPool, namespace: str) -> CheckLimiter:
+        limiter = self.found.get((pool, namespace))
         if limiter is None:
-            limiter = self.found[part, namespace] = CheckLimiter(self.most)
+            limiter = self.found[pool, namespace] = CheckLimiter(self.most)
         return limiter
 
 
 class CheckFlows:
     """The order of checks.
 
-    Each part has `workers`. `longest` is how long the slowest check may take, in seconds; `backends` give the
+    Each pool has `workers`. `longest` is how long the slowest check may take, in seconds; `backends` give the
     server that an issuer names, and the reason of one whose check took longer.
     """
 
@@ -112,7 +112,7 @@ class CheckFlows:
         self._limiters = _Limiters(max(1, workers // EACH), WeakValueDictionary())
         self._slow: OrderedDict[tuple[str, str], None] = OrderedDict()
         self.fair_queue: PartitionedQueue[IssuerKey] = PartitionedQueue(
-            self.place, self.part, dict.fromkeys(Part, workers)
+            self.place, self.pool, dict.fromkeys(CheckPool, workers)
         )
 
     def place(self, key: IssuerKey) -> QueueKey[IssuerKey]:
@@ -121,15 +121,15 @@ class CheckFlows:
         server = self._server(key)
         if not key.namespace:
             return QueueKey(server, UNLIMITED, key)
-        limiter: Limiter[IssuerKey] = self._limiters.of(self.part(key), key.namespace)
+        limiter: Limiter[IssuerKey] = self._limiters.of(self.pool(key), key.namespace)
         return QueueKey(key.namespace, limiter, server)
 
-    def part(self, key: IssuerKey) -> Part:
+    def pool(self, key: IssuerKey) -> CheckPool:
         """Which workers check it, by what is known of its server now."""
         slow = self._standing(key) in self._slow
         if not key.namespace:
-            return Part.SLOW_CLUSTER if slow else Part.CLUSTER
-        return Part.SLOW_NAMESPACED if slow else Part.NAMESPACED
+            return CheckPool.SLOW_CLUSTER if slow else CheckPool.CLUSTER
+        return CheckPool.SLOW_NAMESPACED if slow else CheckPool.NAMESPACED
 
     async def bounded(self, key: IssuerKey, check: Awaitable[T]) -> T:
         """Return what `check` comes to.
@@ -137,7 +137,7 @@ class CheckFlows:
         Raises TookLong where it has to be begun again among the slow ones, and IssuerUnavailable where it
         took too long even there.
         """
-        patient = self.fair_queue.partition(key) in (Part.SLOW_CLUSTER, Part.SLOW_NAMESPACED)
+        patient = self.fair_queue.partition(key) in (CheckPool.SLOW_CLUSTER, CheckPool.SLOW_NAMESPACED)
         standing, began = self._standing(key), self._clock()
         seconds = self._longest if patient else QUICK
         namespace = NAMESPACE.set(key.namespace)

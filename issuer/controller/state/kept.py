@@ -150,7 +150,7 @@ def _reason(request: Request) -> str:
     return sys.intern(str(found.get("message") or "")[:_MAX_SHOWN])  # an outage tells thousands the same
 
 
-class Budget:
+class MemoryBudget:
     """Bytes in use, of each namespace and together, and how many there may be."""
 
     def __init__(self, each: int, most: int) -> None:
@@ -186,7 +186,7 @@ class KeptRequests:
     """The open requests of one kind. Texts over a namespace's part, or over the whole, are not kept."""
 
     def __init__(self, each: int = MAX_NAMESPACE, most: int = MAX_ALL) -> None:
-        self._budget = Budget(each, most)
+        self._budget = MemoryBudget(each, most)
         self._found: dict[RequestKey, Kept] = {}
 
     def __len__(self) -> int:
@@ -230,7 +230,7 @@ class KeptIssuers:
     `Ready` condition are kept, and why. Cluster issuers are their administrator's, and have no part."""
 
     def __init__(self) -> None:
-        self._budget = Budget(MAX_ISSUERS, sys.maxsize)
+        self._budget = MemoryBudget(MAX_ISSUERS, sys.maxsize)
         self._found: dict[IssuerKey, Object] = {}
         self._sizes: dict[IssuerKey, int] = {}
         self._problems: dict[IssuerKey, str] = {}

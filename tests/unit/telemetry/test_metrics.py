@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from issuer.controller.canary.history import Stage
-from issuer.controller.canary.target import Target
+from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.issuance.delivery import Cause
 from issuer.controller.leadership.ownership import Alone
 from issuer.controller.leadership.replica import ShardedReplica
@@ -63,7 +63,7 @@ def exposed(metrics: Metrics) -> dict[str, str]:
 
 
 def test_what_is_exposed_is_what_is_described() -> None:
-    one = components(canaries=(Target(DEMO, "canaries", "canary.lab.example.test"),))
+    one = components(canaries=(CanaryTarget(DEMO, "canaries", "canary.lab.example.test"),))
     replica = ShardedReplica(
         ControllerOptions(shards=2), one.client, cast(LeaderElector, SimpleNamespace(lease=SimpleNamespace()))
     )

@@ -14,10 +14,10 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from issuer.controller.canary.history import CanaryHistory, CanaryRun, Stage
-from issuer.controller.canary.probe import Probe, ProbeObserver, Step, sweep
+from issuer.controller.canary.probe import Probe, ProbeObserver, ProbeStep, sweep
 from issuer.controller.canary.prober import Prober
 from issuer.controller.canary.request import CONTROLLER, LABEL
-from issuer.controller.canary.target import Target
+from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.state.defects import Defects
 from issuer.kube.client import KubeClient
 from issuer.requests.certificate_request import CertificateRequest
@@ -40,8 +40,8 @@ def ca() -> TestCA:
 
 
 @pytest.fixture
-def target() -> Target:
-    return Target(DEMO, "canaries", NAME, timeout=0.5)
+def target() -> CanaryTarget:
+    return CanaryTarget(DEMO, "canaries", NAME, timeout=0.5)
 
 
 def created(api: FakeApi) -> dict[str, Any]:
@@ -86,10 +86,10 @@ def encoded(text: str) -> str:
 
 
 async def run(
-    api: FakeApi, client: KubeClient, target: Target, *answers: Reply, create: Reply | None = None
-) -> tuple[CanaryRun, list[Step]]:
+    api: FakeApi, client: KubeClient, target: CanaryTarget, *answers: Reply, create: Reply | None = None
+) -> tuple[CanaryRun, list[ProbeStep]]:
     """One run with these answers to its reads; it deletes what it made."""
-    steps: list[Step] = []
+    steps: list[ProbeStep] = []
     probe = Probe(client, target, CONTROLLER, ProbeObserver(steps.append))
     own = f"{ALL}/{probe.request.partition('/')[2]}"
     api.on("POST", ALL, create or json({}))
@@ -102,7 +102,7 @@ async def run(
 
 
 async def test_a_good_run_passes_every_stage_and_leaves_nothing(
-    api: FakeApi, client: KubeClient, target: Target, ca: TestCA
+    api: FakeApi, client: KubeClient, target: CanaryTarget, ca: TestCA
 ) -> None:
     waiting = condition("Ready", "False", "Pending", "soon")
     found, steps = await run(api, client, target, answered(api, None, waiting), answered(api, ca))
@@ -131,7 +131,7 @@ async def test_a_good_run_passes_every_stage_and_leaves_nothing(
     ],
 )
 async def test_a_request_that_is_refused_is_the_api_servers(
-    api: FakeApi, client: KubeClient, target: Target, create: Reply, about: str
+    api: FakeApi, client: KubeClient, target: CanaryTarget, create: Reply, about: str
 ) -> None:
     found, steps = await run(api, client, target, create=create)
     assert found.stage is Stage.API
@@ -141,7 +141,7 @@ async def test_a_request_that_is_refused_is_the_api_servers(
 
 @pytest.mark.parametrize("reply", [refuse(500, "InternalError", "the webhook"), never()])
 async def test_one_that_may_have_been_made_is_deleted_too(
-    api: FakeApi, client: KubeClient, target: Target, reply: Reply
+    api: FakeApi, client: KubeClient, target: CanaryTarget, reply: Reply
 ) -> None:
     probe = Probe(client, target, CONTROLLER)
     api.on("POST", ALL, reply)
@@ -151,7 +151,7 @@ async def test_one_that_may_have_been_made_is_deleted_too(
 
 
 async def test_a_denial_is_told_after_the_controller_is_found_well(
-    api: FakeApi, client: KubeClient, target: Target
+    api: FakeApi, client: KubeClient, target: CanaryTarget
 ) -> None:
     denied = (condition("Denied", message="dnsNames"), condition("Ready", "False", "Denied"))
     found, steps = await run(api, client, target, answered(api, None, *denied))
@@ -160,7 +160,7 @@ async def test_a_denial_is_told_after_the_controller_is_found_well(
 
 
 async def test_a_request_nobody_answers_is_judged_by_its_issuer_too(
-    api: FakeApi, client: KubeClient, target: Target
+    api: FakeApi, client: KubeClient, target: CanaryTarget
 ) -> None:
     forbidden = condition("Ready", "False", "ApprovalForbidden", "grant it")
     api.on("GET", ISSUER, json({**issuer_object(), "status": {"conditions": [forbidden]}}))
@@ -170,7 +170,7 @@ async def test_a_request_nobody_answers_is_judged_by_its_issuer_too(
 
 
 async def test_an_api_server_that_goes_silent_is_not_taken_for_a_silent_controller(
-    api: FakeApi, client: KubeClient, target: Target
+    api: FakeApi, client: KubeClient, target: CanaryTarget
 ) -> None:
     found, _ = await run(api, client, target, answered(api), never())
     assert found.stage is Stage.API
@@ -185,7 +185,7 @@ def slow(reply: Reply, seconds: float) -> Reply:
 
 
 async def test_an_api_server_that_is_slow_at_the_end_is_not_taken_for_a_silent_one(
-    api: FakeApi, client: KubeClient, target: Target
+    api: FakeApi, client: KubeClient, target: CanaryTarget
 ) -> None:
     api.on("GET", ISSUER, json(issuer_object()))
     found, _ = await run(api, client, target, *(slow(answered(api), 0.4) for _ in range(3)))
@@ -193,7 +193,7 @@ async def test_an_api_server_that_is_slow_at_the_end_is_not_taken_for_a_silent_o
 
 
 async def test_a_request_that_somebody_deletes_is_told(
-    api: FakeApi, client: KubeClient, target: Target
+    api: FakeApi, client: KubeClient, target: CanaryTarget
 ) -> None:
     found, _ = await run(api, client, target, refuse(404, "NotFound"))
     assert found.stage is Stage.API
@@ -201,7 +201,7 @@ async def test_a_request_that_somebody_deletes_is_told(
 
 
 async def test_a_chain_to_another_ca_than_the_answers_is_broken(
-    api: FakeApi, client: KubeClient, target: Target, ca: TestCA
+    api: FakeApi, client: KubeClient, target: CanaryTarget, ca: TestCA
 ) -> None:
     other = TestCA.make(datetime.now(UTC))
     found, steps = await run(api, client, target, answered(api, ca, root=other))
@@ -210,7 +210,7 @@ async def test_a_chain_to_another_ca_than_the_answers_is_broken(
 
 
 async def test_a_chain_without_a_trusted_ca_is_broken(
-    api: FakeApi, client: KubeClient, target: Target, ca: TestCA
+    api: FakeApi, client: KubeClient, target: CanaryTarget, ca: TestCA
 ) -> None:
     other = TestCA.make(datetime.now(UTC))
     trusting = dataclasses.replace(target, roots_pem=pem(other.root))
@@ -219,7 +219,9 @@ async def test_a_chain_without_a_trusted_ca_is_broken(
     assert "a CA that the canary trusts" in found.message
 
 
-async def test_a_trusted_ca_is_enough(api: FakeApi, client: KubeClient, target: Target, ca: TestCA) -> None:
+async def test_a_trusted_ca_is_enough(
+    api: FakeApi, client: KubeClient, target: CanaryTarget, ca: TestCA
+) -> None:
     trusting = dataclasses.replace(target, roots_pem=pem(ca.root))
     found, _ = await run(api, client, trusting, answered(api, ca))
     assert found.stage is None
@@ -229,7 +231,7 @@ async def test_a_trusted_ca_is_enough(api: FakeApi, client: KubeClient, target: 
     ("name", "life"), [("other.example.test", timedelta(hours=1)), (NAME, timedelta(hours=9))]
 )
 async def test_another_name_or_life_than_asked_is_broken(
-    api: FakeApi, client: KubeClient, target: Target, ca: TestCA, name: str, life: timedelta
+    api: FakeApi, client: KubeClient, target: CanaryTarget, ca: TestCA, name: str, life: timedelta
 ) -> None:
     def sign(csr: str) -> str:
         return ca.sign(csr, now=datetime.now(UTC), life=life, extra_dns=(name,)).leaf_pem
@@ -239,7 +241,7 @@ async def test_another_name_or_life_than_asked_is_broken(
 
 
 async def test_a_request_that_cannot_be_deleted_is_broken_at_the_end(
-    api: FakeApi, client: KubeClient, target: Target, ca: TestCA
+    api: FakeApi, client: KubeClient, target: CanaryTarget, ca: TestCA
 ) -> None:
     probe = Probe(client, target, CONTROLLER)
     own = f"{ALL}/{probe.request.partition('/')[2]}"
@@ -252,7 +254,7 @@ async def test_a_request_that_cannot_be_deleted_is_broken_at_the_end(
 
 
 async def test_a_run_that_is_cut_off_deletes_its_request(
-    api: FakeApi, client: KubeClient, target: Target
+    api: FakeApi, client: KubeClient, target: CanaryTarget
 ) -> None:
     patient = dataclasses.replace(target, timeout=60)
     probe = Probe(client, patient, CONTROLLER)
@@ -276,7 +278,7 @@ def left_behind(name: str, issuer: str = "demo", **meta: Any) -> dict[str, Any]:
 
 
 async def test_only_this_canarys_leftovers_are_swept(
-    api: FakeApi, client: KubeClient, target: Target
+    api: FakeApi, client: KubeClient, target: CanaryTarget
 ) -> None:
     going = left_behind("going", deletionTimestamp="2026-11-22T12:00:00Z")
     api.on("GET", ALL, listing("1", left_behind("a"), left_behind("b", "other"), going, more="next"))
@@ -290,7 +292,7 @@ async def test_only_this_canarys_leftovers_are_swept(
 
 
 async def test_who_does_not_lead_asks_nobody_and_tells_no_issuer(
-    api: FakeApi, client: KubeClient, target: Target
+    api: FakeApi, client: KubeClient, target: CanaryTarget
 ) -> None:
     metrics, history, leads = Metrics(), CanaryHistory(), False
     told = CanaryMetrics(metrics.registry, tuple(Stage), 60)
@@ -314,7 +316,7 @@ async def test_who_does_not_lead_asks_nobody_and_tells_no_issuer(
 
 
 def prober_of(
-    client: KubeClient, target: Target, history: CanaryHistory, leads: Callable[[], bool]
+    client: KubeClient, target: CanaryTarget, history: CanaryHistory, leads: Callable[[], bool]
 ) -> Prober:
     metrics = Metrics()
     told = CanaryMetrics(metrics.registry, tuple(Stage), 60)
@@ -322,7 +324,7 @@ def prober_of(
 
 
 async def test_a_list_of_leftovers_that_cannot_be_read_does_not_end_the_canary(
-    api: FakeApi, client: KubeClient, target: Target
+    api: FakeApi, client: KubeClient, target: CanaryTarget
 ) -> None:
     history = CanaryHistory()
     api.on("GET", ALL, listing("1", {"spec": {}}))  # no metadata: a defect of whoever made it
@@ -336,7 +338,7 @@ async def test_a_list_of_leftovers_that_cannot_be_read_does_not_end_the_canary(
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_canaries_that_end_by_a_defect_say_so_at_once(client: KubeClient, target: Target) -> None:
+async def test_canaries_that_end_by_a_defect_say_so_at_once(client: KubeClient, target: CanaryTarget) -> None:
     def defect() -> bool:
         raise RuntimeError("a defect")
 
@@ -347,7 +349,7 @@ async def test_canaries_that_end_by_a_defect_say_so_at_once(client: KubeClient, 
     assert ["run no more" in one["event"] for one in lines] == [True]
 
 
-async def test_canaries_that_are_stopped_say_nothing(client: KubeClient, target: Target) -> None:
+async def test_canaries_that_are_stopped_say_nothing(client: KubeClient, target: CanaryTarget) -> None:
     with capture_logs() as lines:
         task = prober_of(client, target, CanaryHistory(), lambda: False).start()
         await asyncio.sleep(0)

@@ -9,7 +9,7 @@ import pytest
 
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
 from issuer.controller.scheduling import checks
-from issuer.controller.scheduling.checks import CheckFlows, Part, TookLong
+from issuer.controller.scheduling.checks import CheckFlows, CheckPool, TookLong
 from issuer.kube.queues.fairqueue import QueueKey
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.wire import Object
@@ -110,11 +110,11 @@ async def test_what_takes_long_is_begun_again_among_the_slow(
         flows.fair_queue.add(key)
     # Those that stood in the line all the while are moved, not tried one after the other.
     slow = take_all(flows)
-    assert {flows.fair_queue.partition(key) for key in slow} == {Part.SLOW_NAMESPACED}
+    assert {flows.fair_queue.partition(key) for key in slow} == {CheckPool.SLOW_NAMESPACED}
     assert len(slow) == WORKERS / 4
     flows.fair_queue.add(sound := issuer(bench, "sound", "team-a", "https://live.example.test:8200"))
     assert take_all(flows) == [sound]
-    assert flows.fair_queue.partition(sound) is Part.NAMESPACED
+    assert flows.fair_queue.partition(sound) is CheckPool.NAMESPACED
 
 
 async def test_a_slow_check_that_ends_quickly_is_among_the_quick_again(
@@ -125,9 +125,9 @@ async def test_a_slow_check_that_ends_quickly_is_among_the_quick_again(
     await found_slow(flows, LIVE)
     flows.fair_queue.add(LIVE)
     assert take_all(flows) == [LIVE]
-    assert flows.fair_queue.partition(LIVE) is Part.SLOW_CLUSTER
+    assert flows.fair_queue.partition(LIVE) is CheckPool.SLOW_CLUSTER
     assert await flows.bounded(LIVE, asyncio.sleep(0, "sound")) == "sound"
-    assert flows.part(LIVE) is Part.CLUSTER
+    assert flows.pool(LIVE) is CheckPool.CLUSTER
 
 
 async def test_even_a_slow_check_ends(flows: CheckFlows, hasty: None) -> None:
@@ -181,4 +181,4 @@ async def test_a_check_that_took_long_is_no_verdict(bench: Bench, flows: CheckFl
     await reconciler.reconcile(await reconciler.queue.get())
     reconciler.queue.done(LIVE)
     assert await reconciler.queue.get() == LIVE
-    assert flows.fair_queue.partition(LIVE) is Part.SLOW_CLUSTER
+    assert flows.fair_queue.partition(LIVE) is CheckPool.SLOW_CLUSTER
