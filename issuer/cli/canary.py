@@ -127,7 +127,9 @@ def read_roots(path: Path | None) -> str:
     return "" if path is None else parse_roots(path.read_bytes(), str(path))
 
 
-async def _run(target: CanaryTarget, kubeconfig: str | None, context: str | None, output: OutputFormat) -> int:
+async def _run(
+    target: CanaryTarget, kubeconfig: str | None, context: str | None, output: OutputFormat
+) -> int:
     from issuer.cluster import connect
     from issuer.controller.canary.probe import Probe, ProbeObserver
     from issuer.controller.canary.request import CLI

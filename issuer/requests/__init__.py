@@ -4,6 +4,7 @@ Pure: no I/O, no clock. Two kinds are read behind one interface, `request.Reques
 CertificateRequest and Kubernetes' CertificateSigningRequest.
 
 Bottom-up: `conditions` (reading and setting conditions), `status` (one function an answer), `request` (the
-interface and its keys), `certificate_request` and `kubernetes_csr` (the two kinds), `kinds` (class by key).
+interface and its keys), `finalizer` (keeps a request until its certificate is revoked), `certificate_request`
+and `kubernetes_csr` (the two kinds), `kinds` (class by key).
 Signing, policies and controllers are unknown here.
 """

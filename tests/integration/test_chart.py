@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from issuer.controller.revocation.finalizer import FINALIZER
+from issuer.requests.finalizer import FINALIZER
 from testbed.builds import HELM, HELM_3, Build
 from testbed.chart import CHART, is_hook, render, run_helm
 from testbed.cluster import Options, Testbed

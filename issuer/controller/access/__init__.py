@@ -1,1 +1,4 @@
-"""Permissions of this controller itself, asked of the API server: to approve and to sign."""
+"""Permissions of this controller itself, asked of the API server.
+
+`permissions` are those to approve and to sign; `revocation` those that a policy of revocation needs.
+"""

@@ -11,9 +11,9 @@ import structlog
 
 from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.controller.access.permissions import ApprovalRights, forbidden_text
+from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.ca_chains import CAFacts, ca_facts, ca_validities
-from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.scheduling.checks import CheckFlows, TookLong
 from issuer.controller.state.ca_expiry import ExpiryWarning, warning
 from issuer.controller.state.defects import Defects

@@ -14,6 +14,7 @@ from typing import Any
 
 from issuer.api.group import GROUP, POLICY_KIND
 from issuer.controller.access.permissions import ApprovalRights, SigningRights
+from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.approver import AccessCache, Approver
 from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.approval.policies import PolicyReconciler, PolicyStore
@@ -31,7 +32,6 @@ from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.reason_labels import reason_labels
 from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.revocation.reconciler import RevocationReconciler
-from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.revocation.store import FanOut, RevocationStore
 from issuer.controller.scheduling.checks import CALLS, CheckFlows
 from issuer.controller.scheduling.flows import RequestFlows, parted, revocation_flow

@@ -6,18 +6,18 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.revocation.finalizer import (
+from issuer.controller.access.revocation import RevocationRights
+from issuer.controller.revocation.reader import secret_name
+from issuer.controller.state.reasons import ControllerRetry
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import Conflict
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.finalizer import (
     CERTIFICATE_ANNOTATION,
     annotation,
     has_finalizer,
     with_finalizer,
 )
-from issuer.controller.revocation.reader import secret_name
-from issuer.controller.revocation.rights import RevocationRights
-from issuer.controller.state.reasons import ControllerRetry
-from issuer.kube.client import KubeClient
-from issuer.kube.errors import Conflict
-from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import Request
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.signing.outcomes import Retry

@@ -11,7 +11,6 @@ import structlog
 
 from issuer.api.issuers import Revocation, SpecError
 from issuer.api.model import parse_model
-from issuer.controller.revocation.finalizer import has_finalizer, without_finalizer
 from issuer.controller.revocation.plan import Facts, Keep, LetGo, Look, Policy, Result, Revoke, Step, decide
 from issuer.controller.revocation.reader import CantTell, Evidence, EvidenceReader, Issuing, serial_of
 from issuer.controller.revocation.reasons import NotRevokedReason
@@ -26,6 +25,7 @@ from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.reasons import Reason
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.finalizer import has_finalizer, without_finalizer
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.reason_message import issuer_not_ready
 from issuer.requests.request import RequestKey

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from issuer.cluster import connect
-from issuer.controller.revocation.finalizer import has_finalizer, without_finalizer
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import ConfigError, Conflict, Forbidden, KubeError, NotFound
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.finalizer import has_finalizer, without_finalizer
 from issuer.requests.resources import CERTIFICATE_REQUESTS
 
 _CONFLICTS: Final = 5

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from issuer.controller.revocation.finalizer import (
+from issuer.controller.state.stores import Store
+from issuer.kube.wire import Object
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.conditions import find
+from issuer.requests.finalizer import (
     CERTIFICATE_ANNOTATION,
     REVISION_ANNOTATION,
     SECRET_ANNOTATION,
     annotation,
     has_finalizer,
 )
-from issuer.controller.state.stores import Store
-from issuer.kube.wire import Object
-from issuer.requests.certificate_request import CertificateRequest
-from issuer.requests.conditions import find
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.request import BadSpec, RequestKey
 from issuer.text import parse_rfc3339

@@ -14,9 +14,9 @@ from typing import Final, Self
 
 import orjson
 
-from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.kube.wire import Object
 from issuer.requests.conditions import find
+from issuer.requests.finalizer import FINALIZER
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import BadSpec, Request, RequestKey
 from issuer.x509.request import MAX_FIELD

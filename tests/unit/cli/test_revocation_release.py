@@ -11,9 +11,9 @@ import yaml
 from typer.testing import CliRunner
 
 from issuer.cli.main import app
-from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.controller.revocation.release import FinalizedRequest, NoCluster, cluster, find, release
 from issuer.kube.client import KubeClient
+from issuer.requests.finalizer import FINALIZER
 from tests.builders import certificate_request
 from tests.unit.kube.fake_api import FakeApi, json, listing, refuse
 

@@ -16,7 +16,6 @@ from issuer.api.issuers import SpecError
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict, _with_verdict
-from issuer.controller.revocation.finalizer import CERTIFICATE_ANNOTATION, FINALIZER, annotation
 from issuer.controller.state import kept as module
 from issuer.controller.state.kept import (
     LEAST_ISSUER,
@@ -34,6 +33,7 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import NotFound, Unavailable
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.finalizer import CERTIFICATE_ANNOTATION, FINALIZER, annotation
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import DURATION, IS_CA, KubernetesCSR
 from issuer.requests.request import BadSpec, RequestKey

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issuer.controller.access.permissions import ApprovalRights
+from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
-from issuer.controller.revocation.rights import RevocationRights
 from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry

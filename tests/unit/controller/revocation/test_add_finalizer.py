@@ -7,12 +7,12 @@ from typing import Any, cast
 import pytest
 
 from issuer.api.issuers import VaultIssuerSpec
+from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.revocation.add_finalizer import RevocationFinalizer
-from issuer.controller.revocation.finalizer import FINALIZER, SECRET_ANNOTATION
-from issuer.controller.revocation.rights import RevocationRights
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound
 from issuer.kube.wire import Object
+from issuer.requests.finalizer import FINALIZER, SECRET_ANNOTATION
 from issuer.signing.vault.profile import signing_profile
 from tests.builders import issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench

@@ -10,7 +10,6 @@ from typing import Any, cast
 import pytest
 
 from issuer.api.issuers import VaultIssuerSpec
-from issuer.controller.revocation.finalizer import FINALIZER, SECRET_ANNOTATION
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.state.defects import Defects
@@ -21,6 +20,7 @@ from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.wire import Object
+from issuer.requests.finalizer import FINALIZER, SECRET_ANNOTATION
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import IssuerUnavailable, NotRevoked, Retry, SigningError

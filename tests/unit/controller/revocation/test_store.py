@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.revocation.finalizer import (
+from issuer.controller.revocation.store import FanOut, RevocationStore
+from issuer.controller.state.stores import RequestStore
+from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.finalizer import (
     FINALIZER,
     SECRET_ANNOTATION,
     has_finalizer,
     without_finalizer,
 )
-from issuer.controller.revocation.store import FanOut, RevocationStore
-from issuer.controller.state.stores import RequestStore
-from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import RequestKey
 from tests.builders import NOW, certificate_request, condition
 from tests.unit.controller.bench import CLUSTER_ISSUER

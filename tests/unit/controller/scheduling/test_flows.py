@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from issuer.controller.issuance.delivery import PendingDelivery
-from issuer.controller.revocation.finalizer import FINALIZER
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.scheduling.flows import RequestFlows, parted, revocation_flow
 from issuer.controller.scheduling.limits import UNLIMITED
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.issuers import SharedSigner
 from issuer.requests.certificate_request import CertificateRequest
+from issuer.requests.finalizer import FINALIZER
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey
 from tests.builders import NOW, certificate_request, issuer_object, signing_request
