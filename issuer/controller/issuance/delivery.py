@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -18,10 +17,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from issuer.controller.issuance.answer_log import answer_to
 from issuer.controller.issuance.status_writer import StatusWriter
-from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.issuers import SharedSigner
+from issuer.controller.state.pending import PendingDelivery
 from issuer.kube.errors import Conflict, NotFound
-from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
 from issuer.signing.outcomes import IssuerUnavailable, Retry, SigningError
@@ -35,29 +33,6 @@ log = structlog.get_logger(__name__)
 _CONFLICTS = 5
 
 _REVOCATION_TRIES = 4
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PendingDelivery:
-    """A certificate that was signed and verified and belongs into one request's status.
-
-    ``news`` says in what it is other than asked for, if that deserves an event. `audit` is that of the
-    attempt that signed it.
-    """
-
-    key: RequestKey
-    uid: str
-    issuer: IssuerKey
-    shared: SharedSigner
-    leaf_pem: str
-    certificate_pem: str
-    ca_pem: str
-    serial: str
-    message: str
-    not_after: datetime
-    audit: AuditRecord
-    approval: str | None = None
-    news: str = ""
 
 
 class Cause(Enum):

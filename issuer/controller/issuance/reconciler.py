@@ -13,7 +13,7 @@ from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.approval.approver import Approval, Approver
 from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.issuance.answer_log import answer_to
-from issuer.controller.issuance.delivery import Delivery, PendingDelivery
+from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter

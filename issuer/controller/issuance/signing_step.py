@@ -12,7 +12,7 @@ from typing import Literal
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
-from issuer.controller.issuance.delivery import Cause, Delivery, PendingDelivery
+from issuer.controller.issuance.delivery import Cause, Delivery
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.ca_expiry import CAValidity, requested_lifetime, shortened

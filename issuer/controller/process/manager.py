@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from issuer.api.leases import GROUP_LABEL, SHARDS
-from issuer.controller.issuance.delivery import PendingDelivery
 from issuer.controller.leadership.lease_labels import ENDING
 from issuer.controller.leadership.ownership import Alone, OneLeader, Ownership
 from issuer.controller.leadership.replica import ShardedReplica
@@ -21,6 +20,7 @@ from issuer.controller.process.wiring import RBAC, REQUESTS, REVOCATION_WORKERS,
 from issuer.controller.scheduling import workers
 from issuer.controller.scheduling.checks import CheckPool
 from issuer.controller.state import certificates
+from issuer.controller.state.pending import PendingDelivery
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError

@@ -53,7 +53,7 @@ class StatusSource:
         sharing: ShardedReplica | None,
     ) -> None:
         self._options = options
-        self._parts = components
+        self._components = components
         self._elector = elector
         self._sharing = sharing
         self._expiring: Expiring | None = None
@@ -61,7 +61,7 @@ class StatusSource:
 
     def replica(self) -> PageReplica:
         """This process, and who leads."""
-        identity, late = self._options.identity, tuple(self._parts.late())
+        identity, late = self._options.identity, tuple(self._components.late())
         if self._elector is None:
             return PageReplica(__version__, identity, "alone", late=late)
         leader, sharing = self._elector.lease.holder, self._sharing
@@ -76,7 +76,7 @@ class StatusSource:
 
     def work(self) -> WorkFigures:
         """The numbers."""
-        components, queue = self._parts, self._parts.requests
+        components, queue = self._components, self._components.requests
         return WorkFigures(
             open=sum(len(store) for store in components.stores.values()),
             in_line=queue.depth,
@@ -91,14 +91,14 @@ class StatusSource:
 
     def issuers(self) -> Sequence[Issuer]:
         """Every issuer as its status says, which all replicas see."""
-        stores = self._parts.issuer_stores.values()
+        stores = self._components.issuer_stores.values()
         return [self._issuer(key, store.get(key) or {}) for store in stores for key in store.known()]
 
     def _issuer(self, key: IssuerKey, obj: dict[str, Any]) -> Issuer:
         spec, status = obj.get("spec") or {}, obj.get("status") or {}
         summary = self._parts.backends.of(key.kind).summary(spec)
         ready = find(status.get("conditions"), "Ready") or {}
-        entry = self._parts.registry.find(key)
+        entry = self._components.registry.find(key)
         life = None if entry is None else entry.current_ca_validity.get(False)
         return Issuer(
             kind=key.kind,
@@ -113,12 +113,12 @@ class StatusSource:
             ca_begins=None if life is None else life.begins,
             ca_ends=_time(status.get("caNotAfter")),
             warnings=tuple(str(one) for one in status.get("warnings") or ()),
-            canary=tuple(_canary_run(one) for one in self._parts.canaries.runs(key)[-RUNS:]),
+            canary=tuple(_canary_run(one) for one in self._components.canaries.runs(key)[-RUNS:]),
         )
 
     def slices(self) -> Iterator[Sequence[OpenRequest]]:
         """Every open request once, some at a time."""
-        for store in self._parts.stores.values():
+        for store in self._components.stores.values():
             keys = store.pending()
             for first in range(0, len(keys), SLICE):
                 found = ((key, store.glance(key)) for key in keys[first : first + SLICE])
@@ -130,35 +130,35 @@ class StatusSource:
         return OpenRequest(str(key), issuer, glance.username, self._where(key, reason), reason)
 
     def _where(self, key: RequestKey, reason: str) -> Where:
-        place = self._parts.requests.where(key)
+        place = self._components.requests.where(key)
         if place is not None:
             return place
         # Another replica's request has no place in our queue: only its status tells whether it waits.
-        others = not self._parts.ownership.takes(key)
+        others = not self._components.ownership.takes(key)
         return "line" if others and not reason else "waiting"
 
     def _told(self, key: RequestKey, uid: str) -> str:
         """Why a request waits whose status has no place for it."""
-        told = self._parts.request_reconciler.told.get(key)
+        told = self._components.request_reconciler.told.get(key)
         return told[1] if told is not None and told[0] == uid else ""
 
     def created(self, request: str) -> datetime | None:
         """When an open request was made."""
         key = _key(request)
-        found = self._parts.stores[kind_of(key)].get(key)
+        found = self._components.stores[kind_of(key)].get(key)
         return None if found is None else found.created
 
     def answers(self, outcome: Outcome) -> Sequence[FinishedRequest]:
         """The last answers of this process."""
-        return self._parts.delivery.recent.last(outcome)
+        return self._components.delivery.recent.last(outcome)
 
     async def expiring(self, now: datetime) -> Expiring | None:
         """What ends when, counted every ten seconds; None while Certificates can't be watched."""
-        reflector = self._parts.reflectors.get(certificates.KIND)
+        reflector = self._components.reflectors.get(certificates.KIND)
         if reflector is None or not reflector.current:
             return None
         if self._expiring is None or now - self._counted >= COUNT_AGAIN:
-            self._expiring, self._counted = await count_ends(self._parts.certificates.all(), now), now
+            self._expiring, self._counted = await count_ends(self._components.certificates.all(), now), now
         return self._expiring
 
 

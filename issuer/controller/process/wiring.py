@@ -34,7 +34,7 @@ from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import FanOut, RevocationStore
 from issuer.controller.scheduling.checks import CALLS, CheckFlows
-from issuer.controller.scheduling.flows import RequestFlows, parted, revocation_flow
+from issuer.controller.scheduling.flows import RequestFlows, partitioned_queue, revocation_flow
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state import certificates
 from issuer.controller.state.certificates import CertificateStore
@@ -110,7 +110,7 @@ class Components:
         self.backends = backends or built_in()
         self.metrics = Metrics(reason_labels([backend.reasons for backend in self.backends]))
         self.defects = Defects(self.metrics)
-        self.fair_queue = parted(self._place, options.workers)
+        self.fair_queue = partitioned_queue(self._queue_key, options.workers)
         self.requests: WorkQueue[RequestKey] = WorkQueue(self.fair_queue, longest=_REQUEST_BACKOFF)
         self.stores = {kind: RequestStore(kind, self._offer, self.kinds) for kind in KINDS}
         self.issuer_stores = {
@@ -134,7 +134,8 @@ class Components:
         self.signing_rights = SigningRights(client, self.kinds)
         self.revocations = RevocationStore(self._revocation_due, issuer_kinds=self.kinds)
         self.revocation_queue: WorkQueue[RequestKey] = WorkQueue(
-            parted(revocation_flow(self.revocations), REVOCATION_WORKERS), longest=_REVOCATION_BACKOFF
+            partitioned_queue(revocation_flow(self.revocations.issuer_of), REVOCATION_WORKERS),
+            longest=_REVOCATION_BACKOFF,
         )
         self.revocation_rights = RevocationRights(client)
         self.certificates = CertificateStore(self.kinds)
@@ -142,7 +143,7 @@ class Components:
         paces = ApprovalPaces(FEW_EACH if options.sharded else FEW)
         self.writer = StatusWriter(client, paces, ownership.written)
         self.delivery = Delivery(self.writer, self.metrics)
-        self.flows = RequestFlows(self.stores, self.issuer_stores, self.delivery, self.limits)
+        self.flows = RequestFlows(self.stores, self.issuer_stores, self.delivery.pending, self.limits)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler()
         self.request_reconciler = self._request_reconciler()
@@ -158,8 +159,8 @@ class Components:
         """The kinds of issuers that are served."""
         return self.backends.kinds
 
-    def _place(self, key: RequestKey) -> QueueKey[RequestKey]:
-        return self.flows.place(key)
+    def _queue_key(self, key: RequestKey) -> QueueKey[RequestKey]:
+        return self.flows.queue_key(key)
 
     @property
     def first(self) -> tuple[str, ...]:

@@ -64,6 +64,11 @@ class RevocationStore(Store[RequestKey]):
         """The record, or None when the request is gone or carries no finalizer of ours."""
         return self._records.get(key)
 
+    def issuer_of(self, key: RequestKey) -> IssuerKey | None:
+        """Return the issuer of a request with our finalizer; None if the request is gone or names none."""
+        record = self._records.get(key)
+        return None if record is None else record.issuer
+
     def replaced_at(self, key: RequestKey) -> datetime | None:
         """When the first of the later requests of the same Certificate that are known was issued."""
         record = self._records.get(key)

@@ -112,12 +112,12 @@ class CheckFlows:
         self._limiters = _Limiters(max(1, workers // EACH), WeakValueDictionary())
         self._slow: OrderedDict[tuple[str, str], None] = OrderedDict()
         self.fair_queue: PartitionedQueue[IssuerKey] = PartitionedQueue(
-            self.place, self.pool, dict.fromkeys(CheckPool, workers)
+            self.queue_key, self.pool, dict.fromkeys(CheckPool, workers)
         )
 
-    def place(self, key: IssuerKey) -> QueueKey[IssuerKey]:
-        """Where a check stands. Cluster issuers at one server share its turns; a namespace has its own turns
-        for all of its issuers, and within them its servers take turns."""
+    def queue_key(self, key: IssuerKey) -> QueueKey[IssuerKey]:
+        """Where a check stands. Cluster issuers at one server share its flows; a namespace has its own flows
+        for all of its issuers, and within them its servers take flows."""
         server = self._server(key)
         if not key.namespace:
             return QueueKey(server, UNLIMITED, key)

@@ -9,9 +9,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from issuer.controller.issuance.delivery import Delivery
-from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.scheduling.limits import UNLIMITED, Limits
+from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.kube.queues.fairqueue import QueueKey
 from issuer.kube.queues.parts import PartitionedQueue
@@ -20,26 +19,27 @@ from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
 
 _NAMESPACE: Final = "Namespace"
-"""No kind of issuer: whose requests of namespaced issuers take turns."""
+"""First part of the tenant of a namespaced issuer, where a cluster issuer has its kind."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RequestFlows:
-    """Where each request stands in the queue.
+    """Maps requests to their flows.
 
-    Each VaultClusterIssuer has turns of its own, and so has each namespace for all of its VaultIssuers,
-    however many it makes. Among the requests of one issuer, namespaces take turns; Kubernetes'
-    CertificateSigningRequests have none, so there requesters do.
+    Each cluster issuer is a tenant, and so is each namespace with all of its issuers, however many it makes.
+    Within an issuer each namespace has a flow; Kubernetes' CertificateSigningRequests have no namespace, so
+    there each requester has one. `pending` returns the signed certificate that waits to be written to a
+    request, or None.
     """
 
     stores: Mapping[type[Request], RequestStore]
     issuers: Mapping[str, IssuerStore]
-    delivery: Delivery
+    pending: Callable[[RequestKey], PendingDelivery | None]
     limits: Limits
 
-    def place(self, key: RequestKey) -> QueueKey[RequestKey]:
-        """The place of a request as it is known now; one that is gone has one, too."""
-        pending = self.delivery.pending(key)
+    def queue_key(self, key: RequestKey) -> QueueKey[RequestKey]:
+        """Return tenant, limiter and flow of a request as it is known now, even if it is gone."""
+        pending = self.pending(key)
         if pending is not None:
             # It only has to be delivered: that needs no token, and no answer of a Vault that is slow.
             return QueueKey(_tenant(pending.issuer), UNLIMITED, key.namespace)
@@ -48,7 +48,7 @@ class RequestFlows:
             return QueueKey(None, UNLIMITED, key.namespace)
         issuer, username = asked
         flow = key.namespace or username
-        # Anyone can name issuers that don't exist: they have one turn together, not one each.
+        # Anyone can name issuers that don't exist: they share one flow, and have none each.
         if issuer is None or self.issuers[issuer.kind].get(issuer) is None:
             return QueueKey(None, UNLIMITED, flow)
         return QueueKey(_tenant(issuer), self.limits.limiter(issuer), flow)
@@ -58,8 +58,8 @@ def _tenant(issuer: IssuerKey) -> tuple[str, str]:
     return (_NAMESPACE, issuer.namespace) if issuer.namespace else (issuer.kind, issuer.name)
 
 
-def parted(
-    place_of: Callable[[RequestKey], QueueKey[RequestKey]], workers: int
+def partitioned_queue(
+    queue_key: Callable[[RequestKey], QueueKey[RequestKey]], workers: int
 ) -> PartitionedQueue[RequestKey]:
     """Return a queue with two partitions: requests of cluster issuers, and all others.
 
@@ -67,19 +67,20 @@ def parted(
     """
 
     def is_cluster_issuers(key: RequestKey) -> bool:
-        tenant = place_of(key).tenant
+        tenant = queue_key(key).tenant
         return isinstance(tenant, tuple) and tenant[0] != _NAMESPACE
 
     most: dict[Hashable, int] = dict.fromkeys((True, False), workers)
-    return PartitionedQueue(place_of, is_cluster_issuers, most, reserved=workers // 4)
+    return PartitionedQueue(queue_key, is_cluster_issuers, most, reserved=workers // 4)
 
 
-def revocation_flow(store: RevocationStore) -> Callable[[RequestKey], QueueKey[RequestKey]]:
-    """Revocations: issuers take turns, and the namespaces of their requests."""
+def revocation_flow(
+    issuer_of: Callable[[RequestKey], IssuerKey | None],
+) -> Callable[[RequestKey], QueueKey[RequestKey]]:
+    """Return the mapping of a revocation to its flow: the issuer's tenant, the request's namespace."""
 
-    def place(key: RequestKey) -> QueueKey[RequestKey]:
-        record = store.get(key)
-        issuer = None if record is None else record.issuer
+    def queue_key(key: RequestKey) -> QueueKey[RequestKey]:
+        issuer = issuer_of(key)
         return QueueKey(None if issuer is None else _tenant(issuer), UNLIMITED, key.namespace)
 
-    return place
+    return queue_key

@@ -154,10 +154,10 @@ def test_an_issuer_that_is_gone_or_unreadable_has_a_place_too(bench: Bench, flow
     obj = issuer_object("odd")
     del obj["spec"]["vault"]
     bench.issuers["VaultClusterIssuer"].upsert(obj)
-    places: list[QueueKey[IssuerKey]] = [
-        flows.place(IssuerKey("VaultClusterIssuer", "", name)) for name in ("odd", "gone")
+    keys: list[QueueKey[IssuerKey]] = [
+        flows.queue_key(IssuerKey("VaultClusterIssuer", "", name)) for name in ("odd", "gone")
     ]
-    assert [one.tenant for one in places] == ["", ""]
+    assert [one.tenant for one in keys] == ["", ""]
 
 
 def test_nothing_is_kept_of_namespaces_that_wait_for_nothing(bench: Bench, flows: CheckFlows) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.controller.issuance.delivery import PendingDelivery
 from issuer.controller.revocation.store import RevocationStore
-from issuer.controller.scheduling.flows import RequestFlows, parted, revocation_flow
+from issuer.controller.scheduling.flows import RequestFlows, partitioned_queue, revocation_flow
 from issuer.controller.scheduling.limits import UNLIMITED
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.issuers import SharedSigner
+from issuer.controller.state.pending import PendingDelivery
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.finalizer import FINALIZER
 from issuer.requests.kubernetes_csr import KubernetesCSR
@@ -19,12 +19,12 @@ from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
 
 
 @pytest.fixture
-def turns(bench: Bench) -> RequestFlows:
+def flows(bench: Bench) -> RequestFlows:
     """The order of a controller with a cluster issuer ``demo`` and two issuers of ``team-a``."""
     bench.with_ready_issuer()
     for name in ("one", "two"):
         bench.issuers["VaultIssuer"].upsert(issuer_object(name, "team-a"))
-    return RequestFlows(bench.stores, bench.issuers, bench.delivery, bench.limits)
+    return RequestFlows(bench.stores, bench.issuers, bench.delivery.pending, bench.limits)
 
 
 def add(bench: Bench, name: str, namespace: str, issuer: str, kind: str = "VaultClusterIssuer") -> RequestKey:
@@ -33,42 +33,42 @@ def add(bench: Bench, name: str, namespace: str, issuer: str, kind: str = "Vault
 
 
 def test_requests_of_one_issuer_share_its_gate_and_namespaces_take_turns(
-    bench: Bench, turns: RequestFlows
+    bench: Bench, flows: RequestFlows
 ) -> None:
-    one = turns.place(add(bench, "r1", "team-a", "demo"))
-    other = turns.place(add(bench, "r2", "team-b", "demo"))
+    one = flows.queue_key(add(bench, "r1", "team-a", "demo"))
+    other = flows.queue_key(add(bench, "r2", "team-b", "demo"))
     assert one.limiter is other.limiter is bench.limits.limiter(CLUSTER_ISSUER)
     assert (one.tenant, one.flow, other.tenant, other.flow) == (one.tenant, "team-a", one.tenant, "team-b")
 
 
 def test_issuers_of_a_namespace_have_gates_of_their_own_and_its_turns(
-    bench: Bench, turns: RequestFlows
+    bench: Bench, flows: RequestFlows
 ) -> None:
-    one = turns.place(add(bench, "r1", "team-a", "one", "VaultIssuer"))
-    two = turns.place(add(bench, "r2", "team-a", "two", "VaultIssuer"))
-    cluster = turns.place(add(bench, "r3", "team-a", "demo"))
+    one = flows.queue_key(add(bench, "r1", "team-a", "one", "VaultIssuer"))
+    two = flows.queue_key(add(bench, "r2", "team-a", "two", "VaultIssuer"))
+    cluster = flows.queue_key(add(bench, "r3", "team-a", "demo"))
     assert one.tenant == two.tenant != cluster.tenant
     assert len({one.limiter, two.limiter, cluster.limiter}) == 3
 
 
 def test_issuers_that_are_not_there_have_one_turn_together_and_no_gate(
-    bench: Bench, turns: RequestFlows
+    bench: Bench, flows: RequestFlows
 ) -> None:
-    places = [turns.place(add(bench, f"r{n}", "team-a", f"invented-{n}")) for n in range(3)]
-    places.append(turns.place(add(bench, "bad", "team-a", "demo", "Issuer")))
-    places.append(turns.place(RequestKey("team-a", "gone")))
-    assert {(one.tenant, one.limiter, one.flow) for one in places} == {(None, UNLIMITED, "team-a")}
+    keys = [flows.queue_key(add(bench, f"r{n}", "team-a", f"invented-{n}")) for n in range(3)]
+    keys.append(flows.queue_key(add(bench, "bad", "team-a", "demo", "Issuer")))
+    keys.append(flows.queue_key(RequestKey("team-a", "gone")))
+    assert {(one.tenant, one.limiter, one.flow) for one in keys} == {(None, UNLIMITED, "team-a")}
 
 
-def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, turns: RequestFlows) -> None:
+def test_of_kubernetes_requests_each_requester_has_turns(bench: Bench, flows: RequestFlows) -> None:
     for name in ("ann", "ben"):
         bench.stores[KubernetesCSR].upsert(signing_request(f"of-{name}", username=name))
-    places = [turns.place(RequestKey("", f"of-{name}")) for name in ("ann", "ben")]
-    assert [one.flow for one in places] == ["ann", "ben"]
-    assert places[0].limiter is bench.limits.limiter(CLUSTER_ISSUER)
+    keys = [flows.queue_key(RequestKey("", f"of-{name}")) for name in ("ann", "ben")]
+    assert [one.flow for one in keys] == ["ann", "ben"]
+    assert keys[0].limiter is bench.limits.limiter(CLUSTER_ISSUER)
 
 
-def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, turns: RequestFlows) -> None:
+def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, flows: RequestFlows) -> None:
     key = add(bench, "r1", "team-a", "demo")
     request = bench.stores[CertificateRequest].get(key)
     assert request is not None
@@ -76,8 +76,8 @@ def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, 
     bench.delivery.hold(
         PendingDelivery(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", "", NOW, AuditRecord())
     )
-    assert turns.place(key).limiter is UNLIMITED
-    assert turns.place(key).tenant == ("VaultClusterIssuer", "demo")
+    assert flows.queue_key(key).limiter is UNLIMITED
+    assert flows.queue_key(key).tenant == ("VaultClusterIssuer", "demo")
 
 
 def test_revocations_take_turns_by_issuer(bench: Bench) -> None:
@@ -86,15 +86,15 @@ def test_revocations_take_turns_by_issuer(bench: Bench) -> None:
         obj = certificate_request(name, issuer=issuer)
         obj["metadata"]["finalizers"] = [FINALIZER]
         store.upsert(obj)
-    place = revocation_flow(store)
-    tenants = [place(RequestKey("team-a", name)).tenant for name in ("a", "b", "gone")]
+    queue_key = revocation_flow(store.issuer_of)
+    tenants = [queue_key(RequestKey("team-a", name)).tenant for name in ("a", "b", "gone")]
     assert tenants == [("VaultClusterIssuer", "one"), ("VaultClusterIssuer", "two"), None]
 
 
 def test_hanging_requests_of_namespaces_leave_workers_for_cluster_issuers(
-    bench: Bench, turns: RequestFlows
+    bench: Bench, flows: RequestFlows
 ) -> None:
-    line = parted(turns.place, 64)
+    line = partitioned_queue(flows.queue_key, 64)
     for number in range(20):
         bench.issuers["VaultIssuer"].upsert(issuer_object("dead", f"team-{number}"))
         for request in range(20):
