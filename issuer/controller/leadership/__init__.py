@@ -1,5 +1,6 @@
 """Who may act: one leader, or several replicas that share the requests as shards with a Lease each.
 
+- `options`: the settings of replicas that share the work.
 - `ownership`: what is asked before a request is started, signed or reported.
 - `assignment`: pure; the shard of a request, and the replica that should have a shard.
 - `lease_labels`: names and marks of the Leases.

@@ -13,11 +13,11 @@ from issuer.api.leases import MEMBER, SHARDS
 from issuer.controller.leadership.assignment import assign, shard_of
 from issuer.controller.leadership.lease_labels import labels, member_name, shard_name
 from issuer.controller.leadership.lease_reader import LeaseReader, Membership
+from issuer.controller.leadership.options import SharingOptions
 from issuer.controller.leadership.ownership import Reconcile
 from issuer.controller.leadership.provisioner import ShardProvisioner
 from issuer.controller.leadership.shard import RENEW, Phase, Shard
 from issuer.controller.leadership.work import ShardWork
-from issuer.controller.process.options import ControllerOptions
 from issuer.kube.client import KubeClient
 from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError, NotFound
@@ -32,20 +32,20 @@ LOOK: Final = 2.0
 """Seconds between two looks at the Leases."""
 
 LOOK_SOON: Final = 0.5
-"""The same while a shard of ours is about to be given to us."""
+"""Seconds between two looks while a shard is about to be given to us."""
 
 
 class ShardedReplica:
-    """This process among the others; an `Ownership`.
+    """This process among the replicas that share the work; an `Ownership`.
 
-    ``attach`` joins it with the work before ``run`` is called.
+    `attach` joins it with the work before `run` is called.
     """
 
-    def __init__(self, options: ControllerOptions, client: KubeClient, elector: LeaderElector) -> None:
+    def __init__(self, options: SharingOptions, client: KubeClient, elector: LeaderElector) -> None:
         self._options = options
         self._client = client
         self._shards = options.shards
-        self._group = options.lease_name
+        self._group = options.group
         self.elector = elector
         elector.lease.annotate = lambda old: {**old, SHARDS: str(self._shards)}
         self._lease_reader = LeaseReader(client, options.namespace, self._group, self._shards)
@@ -195,7 +195,7 @@ class ShardedReplica:
         for shard in self._mine.values():
             shard.end()
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=self._options.shutdown_grace)
+            await asyncio.wait(self._tasks.values(), timeout=self._options.grace)
 
     async def _look_on(self) -> None:
         while True:
@@ -248,8 +248,8 @@ class ShardedReplica:
             self._work,
             lambda key: shard_of(key, self._shards) == number,
             self._metrics,
-            call=self._options.vault_timeout,
-            grace=self._options.shutdown_grace,
+            call=self._options.call,
+            grace=self._options.grace,
         )
         self._mine[number] = shard
         task = asyncio.create_task(shard.run(), name=f"shard-{number}-life")

@@ -53,7 +53,7 @@ class Manager:
         self.elector = _elector(options, lease_client or client) if options.leader_elect else None
         self.replica: ShardedReplica | None = None
         if self.elector is not None and options.sharded:
-            self.replica = ShardedReplica(options, lease_client or client, self.elector)
+            self.replica = ShardedReplica(options.sharing, lease_client or client, self.elector)
         self.ownership = self.replica or _ownership(options, self.elector)
         self.components = Components(options, client, self.ownership, backends)
         if self.replica is not None:

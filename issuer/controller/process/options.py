@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from issuer.controller.canary.target import CanaryTarget
+from issuer.controller.leadership.options import SharingOptions
 from issuer.kube.lease import LeaseTimes
 from issuer.servers.allowed import AllowedServers
 from issuer.signing.settings import BackendSettings
@@ -144,6 +145,19 @@ class ControllerOptions:
     def sharded(self) -> bool:
         """Whether all replicas work at once."""
         return self.shards > 1
+
+    @property
+    def sharing(self) -> SharingOptions:
+        """The settings of replicas that share the work."""
+        return SharingOptions(
+            namespace=self.namespace,
+            group=self.lease_name,
+            identity=self.identity,
+            shards=self.shards,
+            lease_times=self.lease_times,
+            call=self.vault_timeout,
+            grace=self.shutdown_grace,
+        )
 
     @property
     def lease_times(self) -> LeaseTimes:

@@ -65,7 +65,9 @@ def exposed(metrics: Metrics) -> dict[str, str]:
 def test_what_is_exposed_is_what_is_described() -> None:
     one = components(canaries=(CanaryTarget(DEMO, "canaries", "canary.lab.example.test"),))
     replica = ShardedReplica(
-        ControllerOptions(shards=2), one.client, cast(LeaderElector, SimpleNamespace(lease=SimpleNamespace()))
+        ControllerOptions(shards=2).sharing,
+        one.client,
+        cast(LeaderElector, SimpleNamespace(lease=SimpleNamespace())),
     )
     replica.attach(None, one.metrics)  # type: ignore[arg-type]
     assert exposed(one.metrics) == {entry.name: entry.kind for entry in CATALOGUE}
