@@ -11,9 +11,9 @@ from issuer.kube.lease import LeaseTimes
 class SharingOptions:
     """The settings of a group of replicas that share the work.
 
-    `namespace` and `group` (the main Lease's name) tell where the Leases are; `identity` is this process's, and
-    `shards` their number. A signing call ends within `call` seconds, and a hand-over waits for at most `grace`
-    seconds for what is in flight.
+    `namespace` and `group` (the main Lease's name) tell where the Leases are; `identity` is this process's,
+    and `shards` their number. A signing call ends within `call` seconds, and a hand-over waits for at most
+    `grace` seconds for what is in flight.
     """
 
     namespace: str
