@@ -1,18 +1,18 @@
-"""Reconcilers and the manager that wires and runs them.
+"""The controller: watches issuers and requests, decides, has certificates signed and writes the answers.
 
-Deciding is pure (`request`, `conditions`, `status`, `modes`, `ca_expiry`, `ca_chains`); reading and writing
-is done at the edges (`credentials`, `delivery`, the reconcilers). Modules, by what they are about:
+Each folder imports those below it only (import-linter's contract `controller`). Bottom-up:
 
-- What is read and kept: `kept`, `stores`, `reading`, `registry`, `policies`, `certificates`.
-- Requests of both kinds: `request`, `certificate_request`, `kubernetes_csr`, `kinds`, `conditions`, `status`.
-- One request: `request_reconciler`, `approval`, `csr_permissions`, `modes`, `signing_step`, `outcomes`,
-  `delivery`,
-  `status_writer`, `approval_pace`, `story`, `answered`, `unprocessed`.
-- One issuer: `issuer_reconciler`, `credentials`, `references`, `logins`, `trust`, `ca_chains`, `ca_expiry`,
-  `rights`.
-- Who goes when: `turns`, `limits` (requests), `checks`, `lookups` (issuers), `workers`.
-- What nobody expected: `defects`.
-- Several replicas: `authority`, `sharding`. After issuing: `revocation`. From outside: `canary`.
-- What is seen: `gauges`, `status_source`, `expiring`.
-- The process: `options`, `wiring`, `manager`, `run`.
+- `state`: what is known: objects by key, each issuer's health, outcomes, what waits for what. No I/O.
+- `access`: this controller's own permissions, asked of the API server.
+- `approval`: compiled policies, their decision on a request, permissions of Kubernetes' CSRs.
+- `scheduling`: who goes next: flows, limits of an issuer, workers.
+- `issuers`: checks issuers and writes their Ready condition.
+- `revocation`: revokes certificates whose request is deleted or replaced.
+- `issuance`: one request from decision to written answer.
+- `leadership`: who may act, alone or in shards.
+- `canary`: asks for a certificate as a client does, again and again.
+- `process`: options, construction, watches, workers, metrics' gauges, the status page's data, the end.
+
+A test of one request mocks two edges: the API server's client and the signer
+(`tests/unit/controller/fakes.py`, joined by `bench.py`).
 """

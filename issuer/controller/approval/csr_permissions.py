@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from issuer.controller.access.permissions import SigningRights, signing_forbidden_text
-from issuer.controller.issuance.delivery import PendingDelivery
 from issuer.controller.state.outcomes import Failed, RetryLater, Unprocessed, retry_later
+from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry, ControllerWait
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient

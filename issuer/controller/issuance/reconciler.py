@@ -33,6 +33,7 @@ from issuer.controller.state.outcomes import (
     Waiting,
     retry_later,
 )
+from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerIssuerReason, ControllerRetry
 from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests

@@ -19,6 +19,7 @@ from issuer.controller.state.ca_expiry import CAValidity, requested_lifetime, sh
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.state.outcomes import Failed, Issued, Outcome, RetryLater, Waiting, retry_later
+from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey

@@ -96,7 +96,7 @@ class StatusSource:
 
     def _issuer(self, key: IssuerKey, obj: dict[str, Any]) -> Issuer:
         spec, status = obj.get("spec") or {}, obj.get("status") or {}
-        summary = self._parts.backends.of(key.kind).summary(spec)
+        summary = self._components.backends.of(key.kind).summary(spec)
         ready = find(status.get("conditions"), "Ready") or {}
         entry = self._components.registry.find(key)
         life = None if entry is None else entry.current_ca_validity.get(False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from issuer.controller.issuance.delivery import PendingDelivery
+from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerDenial
 from issuer.reasons import DenialReason, FailureReason, RetryReason
 from issuer.requests.issuers import IssuerKey
