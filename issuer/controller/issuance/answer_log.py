@@ -1,29 +1,25 @@
-"""The answer to a request as the status page remembers it, without I/O."""
+"""The final answers of this process, for whoever listens."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal, Protocol
 
-from issuer.requests.request import BadSpec, Request
-from issuer.statuspage.model import FinishedRequest, Outcome
-from issuer.statuspage.recent import shortened
+from issuer.requests.request import Request
 
-
-def answer_to(request: Request, outcome: Outcome, message: str, now: datetime) -> FinishedRequest:
-    """What became of it and why."""
-    return FinishedRequest(
-        at=now,
-        request=str(request.key),
-        issuer=_issuer(request),
-        requester=str(request.spec.get("username") or ""),
-        outcome=outcome,
-        message=shortened(message),
-        seconds=max(0.0, (now - request.created).total_seconds()),
-    )
+Answer = Literal["issued", "denied", "failed"]
 
 
-def _issuer(request: Request) -> str:
-    try:
-        return str(request.issuer)
-    except BadSpec:
-        return ""
+class AnswerLog(Protocol):
+    """Hears of each final answer once it is written. Calls are synchronous, and must be quick."""
+
+    def add(self, request: Request, answer: Answer, message: str, now: datetime) -> None:
+        """Note an answer; `message` says why, and is empty where there is nothing to say."""
+        ...
+
+
+class NoAnswerLog:
+    """Nobody listens."""
+
+    def add(self, request: Request, answer: Answer, message: str, now: datetime) -> None:
+        """Forget the answer."""

@@ -15,7 +15,7 @@ from enum import Enum
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from issuer.controller.issuance.answer_log import answer_to
+from issuer.controller.issuance.answer_log import AnswerLog, NoAnswerLog
 from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.state.issuers import SharedSigner
 from issuer.controller.state.pending import PendingDelivery
@@ -24,7 +24,6 @@ from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
 from issuer.signing.outcomes import IssuerUnavailable, Retry, SigningError
 from issuer.signing.signer import Revoker
-from issuer.statuspage.recent import Recent
 from issuer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -53,13 +52,13 @@ class Delivery:
         writer: StatusWriter,
         metrics: Metrics,
         now: Callable[[], datetime] | None = None,
+        answers: AnswerLog | None = None,
     ) -> None:
         self._writer = writer
         self._metrics = metrics
         self._now = now or (lambda: datetime.now(UTC))
         self._pending: dict[RequestKey, PendingDelivery] = {}
-        self.recent = Recent()
-        """The last answers, for the status page."""
+        self.answers = answers or NoAnswerLog()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -118,7 +117,7 @@ class Delivery:
         pending.audit.write(
             "issued", "Issued", request, now, serial=pending.serial, not_after=pending.not_after
         )
-        self.recent.add(answer_to(request, "issued", pending.news, now))
+        self.answers.add(request, "issued", pending.news, now)
 
     async def deliver_fresh(self, pending: PendingDelivery) -> tuple[bool, Request | None]:
         """``deliver`` to the request as the API server has it now."""

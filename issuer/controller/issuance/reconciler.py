@@ -12,7 +12,6 @@ import structlog
 from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.approval.approver import Approval, Approver
 from issuer.controller.approval.csr_permissions import CSRPermissions
-from issuer.controller.issuance.answer_log import answer_to
 from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.signing_step import SigningStep
@@ -308,7 +307,7 @@ class RequestReconciler:
         self.metrics.answered(outcome, reason)
         text = message or "by another approver"
         audit.write(outcome, reason, request, self.now(), message=text)
-        self.delivery.recent.add(answer_to(request, outcome, text, self.now()))
+        self.delivery.answers.add(request, outcome, text, self.now())
         if message is not None:
             self.recorder.warning(request.object, outcome.capitalize(), message)
 

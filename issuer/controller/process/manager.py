@@ -30,6 +30,7 @@ from issuer.signing.backend import Backends
 from issuer.telemetry.health import HealthServer
 
 if TYPE_CHECKING:
+    from issuer.controller.process.statuspage_answers import PageAnswerLog
     from issuer.statuspage.web.server import StatusServer
 
 log = structlog.get_logger(__name__)
@@ -55,16 +56,17 @@ class Manager:
         if self.elector is not None and options.sharded:
             self.replica = ShardedReplica(options.sharing, lease_client or client, self.elector)
         self.ownership = self.replica or _ownership(options, self.elector)
-        self.components = Components(options, client, self.ownership, backends)
+        answers = _page_answers() if options.status_address else None
+        self.components = Components(options, client, self.ownership, backends, answers)
         if self.replica is not None:
             self.replica.attach(_request_work(self.components), self.components.metrics)
         self.health = HealthServer(self.components.metrics.registry)
         self.health.live["loop"] = lambda: None
         self.health.ready["watches"] = self._watches_ready
         self.page = (
-            _status_page(options, self.components, self.elector, self.replica)
-            if options.status_address
-            else None
+            None
+            if answers is None
+            else _status_page(options, self.components, self.elector, self.replica, answers)
         )
         self._working = False
 
@@ -295,20 +297,28 @@ def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
     return LeaderElector(lease)
 
 
+# The page is imported here, as a controller without it starts sooner.
+def _page_answers() -> PageAnswerLog:
+    from issuer.controller.process.statuspage_answers import PageAnswerLog
+
+    return PageAnswerLog()
+
+
 def _status_page(
     options: ControllerOptions,
     components: Components,
     elector: LeaderElector | None,
     replica: ShardedReplica | None,
+    answers: PageAnswerLog,
 ) -> StatusServer:
-    # Imported here, as a controller without the page starts sooner without it.
     from issuer.controller.process.statuspage_source import StatusSource
     from issuer.statuspage.web.auth import ApiReviewer, Authenticator
     from issuer.statuspage.web.live import Broadcaster
     from issuer.statuspage.web.server import StatusServer
 
     authenticator = Authenticator(ApiReviewer(components.client)) if options.status_exposed else None
-    return StatusServer(Broadcaster(StatusSource(options, components, elector, replica)), authenticator)
+    source = StatusSource(options, components, elector, replica, answers.recent)
+    return StatusServer(Broadcaster(source), authenticator)
 
 
 def _ownership(options: ControllerOptions, elector: LeaderElector | None) -> Ownership:

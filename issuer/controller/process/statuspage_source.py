@@ -32,6 +32,7 @@ from issuer.statuspage.model import (
     Where,
     WorkFigures,
 )
+from issuer.statuspage.recent import Recent
 from issuer.statuspage.snapshot import SLICE
 from issuer.text import parse_rfc3339
 
@@ -51,11 +52,13 @@ class StatusSource:
         components: Components,
         elector: LeaderElector | None,
         sharing: ShardedReplica | None,
+        recent: Recent,
     ) -> None:
         self._options = options
         self._components = components
         self._elector = elector
         self._sharing = sharing
+        self._recent = recent
         self._expiring: Expiring | None = None
         self._counted = datetime.min.replace(tzinfo=UTC)
 
@@ -85,8 +88,8 @@ class StatusSource:
             held_back=components.fair_queue.held_back,
             unwritten=len(components.delivery),
             oldest=queue.oldest_age,
-            per_second=components.delivery.recent.per_second(),
-            since_start=dict(components.delivery.recent.totals),
+            per_second=self._recent.per_second(),
+            since_start=dict(self._recent.totals),
         )
 
     def issuers(self) -> Sequence[Issuer]:
@@ -150,7 +153,7 @@ class StatusSource:
 
     def answers(self, outcome: Outcome) -> Sequence[FinishedRequest]:
         """The last answers of this process."""
-        return self._components.delivery.recent.last(outcome)
+        return self._recent.last(outcome)
 
     async def expiring(self, now: datetime) -> Expiring | None:
         """What ends when, counted every ten seconds; None while Certificates can't be watched."""

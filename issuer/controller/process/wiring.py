@@ -20,6 +20,7 @@ from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.approval.policies import PolicyReconciler, PolicyStore
 from issuer.controller.canary.history import CanaryHistory, Stage
 from issuer.controller.canary.prober import Prober
+from issuer.controller.issuance.answer_log import AnswerLog
 from issuer.controller.issuance.approval_pace import FEW, FEW_EACH, ApprovalPaces
 from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.reconciler import RequestReconciler
@@ -103,6 +104,7 @@ class Components:
         client: KubeClient,
         ownership: Ownership,
         backends: Backends | None = None,
+        answers: AnswerLog | None = None,
     ) -> None:
         self.options = options
         self.client = client
@@ -142,7 +144,7 @@ class Components:
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
         paces = ApprovalPaces(FEW_EACH if options.sharded else FEW)
         self.writer = StatusWriter(client, paces, ownership.written)
-        self.delivery = Delivery(self.writer, self.metrics)
+        self.delivery = Delivery(self.writer, self.metrics, answers=answers)
         self.flows = RequestFlows(self.stores, self.issuer_stores, self.delivery.pending, self.limits)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler()

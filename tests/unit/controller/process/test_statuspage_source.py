@@ -22,6 +22,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.statuspage.model import Query
+from issuer.statuspage.recent import Recent
 from issuer.statuspage.requests import requests
 from issuer.statuspage.sections import sections
 from issuer.statuspage.snapshot import SLICE, take
@@ -39,7 +40,7 @@ def components_of(**options: Any) -> Components:
 
 
 def source_of(components: Components) -> StatusSource:
-    return StatusSource(components.options, components, None, None)
+    return StatusSource(components.options, components, None, None, Recent())
 
 
 def waiting(name: str, message: str = "") -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""The answers that the status page shows: what issuance publishes, as the page keeps it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from issuer.controller.issuance.answer_log import Answer
+from issuer.requests.request import BadSpec, Request
+from issuer.statuspage.model import FinishedRequest
+from issuer.statuspage.recent import Recent, shortened
+
+
+class PageAnswerLog:
+    """An `AnswerLog` that remembers the last answers in `recent`, and counts all."""
+
+    def __init__(self) -> None:
+        self.recent = Recent()
+
+    def add(self, request: Request, answer: Answer, message: str, now: datetime) -> None:
+        """Remember an answer, its message cut to what the page shows."""
+        self.recent.add(
+            FinishedRequest(
+                at=now,
+                request=str(request.key),
+                issuer=_issuer(request),
+                requester=str(request.spec.get("username") or ""),
+                outcome=answer,
+                message=shortened(message),
+                seconds=max(0.0, (now - request.created).total_seconds()),
+            )
+        )
+
+
+def _issuer(request: Request) -> str:
+    try:
+        return str(request.issuer)
+    except BadSpec:
+        return ""
