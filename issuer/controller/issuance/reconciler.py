@@ -216,11 +216,12 @@ class RequestReconciler:
     async def _may_approve(self, entry: IssuerEntry) -> bool:
         """Whether the approval we are about to sign under can be written; the issuer is told if not."""
         try:
-            entry.may_approve = await self.rights.may_approve(entry.key)
+            may_approve = await self.rights.may_approve(entry.key)
         except Retry as error:
             self.registry.mark_broken(entry.key, error.reason, error.message)
         else:
-            if entry.may_approve:
+            self.registry.approval_checked(entry.key, may_approve)
+            if may_approve:
                 return True
             self.registry.mark_broken(
                 entry.key,
@@ -333,8 +334,7 @@ class RequestReconciler:
         why = f"the API server refuses the status of {pending.key}, whose certificate is signed: {error}"
         log.error("status write refused", request=str(pending.key), serial=pending.serial, error=str(error))
         if kind_of(pending.key) is CertificateRequest:
-            self.registry.entry(pending.issuer).refused = why
-            self.registry.mark_broken(pending.issuer, ControllerIssuerReason.STATUS_WRITE_REFUSED, why)
+            self.registry.status_refused(pending.issuer, why)
             self.issuer_queue.retry(pending.issuer)
         else:
             self.csr_permissions.block(pending, why)
@@ -344,9 +344,7 @@ class RequestReconciler:
         if kind_of(pending.key) is not CertificateRequest:
             self.csr_permissions.unblock(pending)
             return
-        entry = self.registry.find(pending.issuer)
-        if entry is not None and entry.refused is not None:
-            entry.refused = None
+        if self.registry.status_accepted(pending.issuer):
             self.issuer_queue.add(pending.issuer)
 
     def _look_again(self, request: Request, newest: Request | None) -> None:

@@ -119,8 +119,7 @@ class SigningStep:
             self.registry.close_circuit(entry.key)  # the CA answered, and it was about this request
             return Failed(str(error), error.reason)
         except signing.IssuerBroken as error:
-            entry.half_open = True
-            entry.stranger = error if isinstance(error, StrangeCA) else None
+            self.registry.half_open(entry.key, error if isinstance(error, StrangeCA) else None)
             return self._issuer_trouble(entry.key, error)
         except signing.IssuerUnavailable as error:
             return self._issuer_trouble(entry.key, error)

@@ -124,32 +124,26 @@ class IssuerReconciler:
             )
 
     async def _check(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
-        entry = self.registry.entry(key)
         uid, generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
-        if not entry.describes(uid, generation):
-            entry.ready, entry.uid, entry.generation = False, uid, generation
-            entry.reason, entry.message = ControllerIssuerReason.PENDING, "it is being checked"
-            entry.spec, entry.profile, entry.refused = None, None, None
-            entry.ca_validity.clear()
-            entry.seen.clear()
-            entry.stranger = None
+        entry = self.registry.begin_check(key, uid, generation)
         backend = self.backends.of(key.kind)
-        entry.spec = spec = backend.parse(await self._spec(key, obj))
-        entry.profile = profile = backend.profile(spec)
-        await self._check_approval(key, entry, spec)
+        spec = backend.parse(await self._spec(key, obj))
+        profile = backend.profile(spec)
+        self.registry.spec_read(key, spec, profile)
+        await self._check_approval(key, spec)
         await self._check_revocation(key, spec)
         self._check_policies(key, profile)
         shared = await self._signer(key, uid, generation, spec)
         health = await shared.signer.check()
         if entry.refused is not None:
             raise IssuerBroken(ControllerIssuerReason.STATUS_WRITE_REFUSED, entry.refused)
-        stranger, entry.stranger = entry.stranger, None
+        stranger = self.registry.take_stranger(key)
         if stranger is not None:
             raise stranger  # the next check lets one request try again
         now = self.now()
         ca = ca_facts(health.ca_pem, profile.leaf.name, now, shared.anchors)
         validity, more = ca_validities(profile, ca, health.authority_pem, now, shared.anchors)
-        entry.found_ca_validity(validity)
+        self.registry.checked(key, validity)
         return Verdict(
             ready=True,
             reason=ControllerIssuerReason.READY,
@@ -175,10 +169,11 @@ class IssuerReconciler:
             raise SpecError(problem)
         return obj.get("spec") or {}
 
-    async def _check_approval(self, key: IssuerKey, entry: IssuerEntry, spec: IssuerSpec) -> None:
+    async def _check_approval(self, key: IssuerKey, spec: IssuerSpec) -> None:
         """In Policy mode we set Approved and Denied: be sure that we may before anything is signed."""
-        entry.may_approve = spec.approval != "Policy" or await self.approval_rights.may_approve(key)
-        if not entry.may_approve:
+        may_approve = spec.approval != "Policy" or await self.approval_rights.may_approve(key)
+        self.registry.approval_checked(key, may_approve)
+        if not may_approve:
             raise IssuerBroken(
                 ControllerIssuerReason.APPROVAL_FORBIDDEN,
                 forbidden_text(self.approval_rights.signer_names(key)),

@@ -71,20 +71,17 @@ class SharedSigner:
 
 @dataclass(slots=True, eq=False)
 class IssuerEntry:
-    """One issuer as the last check left it.
+    """The health of one issuer as the last check left it. Read it; the registry's methods change it.
 
-    ``uid`` and ``generation`` tell which object was checked: a request uses the
-    entry only while they are those of the object the API server has now.
-    ``half_open`` is set when a signing call found it broken although the check
-    had passed: then a single request tries first, and the others follow it.
-    ``may_approve`` is False where we may not set Approved or Denied for its
-    requests but would have to. ``refused`` says which status write with a signed
-    certificate the API server refused: until it goes through, nothing is signed.
-    ``ca_validity`` is that of the CAs that sign, as the check found them, ``seen`` of others that
-    certificates came back from (a role may name its CA itself), and ``longest_requested`` what was asked of
-    them, by whether a CA certificate is asked for. ``told`` says when which kinds of
-    differences of its certificates had their last event. `stranger` tells of a certificate
-    from a CA that is none of the issuer's, until a check has said it.
+    `uid` and `generation` tell which object was checked: a request uses the entry only while they are those
+    of the object that the API server has now. `half_open` is set when a signing call found the issuer broken
+    although the check had passed: then a single request tries first, and the others follow it. `may_approve`
+    is False where we may not set Approved or Denied for its requests but would have to. `refused` says which
+    status write with a signed certificate the API server refused: until it goes through, nothing is signed.
+    `ca_validity` is that of the CAs that sign, as the check found them, `seen` of others that certificates
+    came back from (a role may name its CA itself), and `longest_requested` what was asked of them, by whether
+    a CA certificate is asked for. `reported` holds when each set of differences had its last event.
+    `stranger` is the error of a certificate whose CA is none of the issuer's, until a check has reported it.
     """
 
     key: IssuerKey
@@ -104,20 +101,20 @@ class IssuerEntry:
     longest_requested: dict[bool, LongestRequested] = field(
         default_factory=lambda: {False: LongestRequested(), True: LongestRequested()}
     )
-    told: dict[frozenset[str], datetime] = field(default_factory=dict)
+    reported: dict[frozenset[str], datetime] = field(default_factory=dict)
     stranger: SigningError | None = None
     waiting: dict[RequestKey, None] = field(default_factory=dict)
 
     def is_news(self, differences: frozenset[str], now: datetime) -> bool:
-        """Whether differences of these kinds, if any, were not told for a while; they count as told then."""
-        last = self.told.get(differences)
+        """Return True if these differences had no event for a while; they count as reported then."""
+        last = self.reported.get(differences)
         if not differences or (last is not None and now - last < TELL_AGAIN):
             return False
-        self.told[differences] = now
+        self.reported[differences] = now
         return True
 
     def found_ca_validity(self, validity: dict[bool, CAValidity]) -> None:
-        """The check found these; what was seen beside a CA that another has replaced is out of date."""
+        """Keep what a check found. What was seen beside a CA that another has replaced is out of date."""
         for is_ca, life in validity.items():
             before = self.ca_validity.get(is_ca)
             if before is None or before.signer != life.signer:
@@ -125,7 +122,7 @@ class IssuerEntry:
         self.ca_validity = validity
 
     def saw_ca_validity(self, life: CAValidity, *, is_ca: bool) -> None:
-        """A certificate came back from this CA."""
+        """Note that a certificate came back from this CA."""
         known = self.ca_validity.get(is_ca)
         if known is not None and known.signer == life.signer:
             self.seen.pop(is_ca, None)
@@ -139,11 +136,11 @@ class IssuerEntry:
 
     @property
     def external(self) -> bool:
-        """Whether another approver goes first."""
+        """True if another approver goes first."""
         return self.spec is not None and self.spec.approval == "External"
 
     def describes(self, uid: str, generation: int) -> bool:
-        """Whether this entry was made from that very object and spec."""
+        """Return True if this entry was made from that very object and spec."""
         return (self.uid, self.generation) == (uid, generation)
 
 
@@ -169,6 +166,58 @@ class IssuerRegistry:
     def find(self, key: IssuerKey) -> IssuerEntry | None:
         """The entry of that issuer, if it has one."""
         return self._entries.get(key)
+
+    def begin_check(self, key: IssuerKey, uid: str, generation: int) -> IssuerEntry:
+        """Return the issuer's entry; what was known of another object or spec is forgotten first."""
+        entry = self.entry(key)
+        if not entry.describes(uid, generation):
+            entry.ready, entry.uid, entry.generation = False, uid, generation
+            entry.reason, entry.message = ControllerIssuerReason.PENDING, "it is being checked"
+            entry.spec, entry.profile, entry.refused = None, None, None
+            entry.ca_validity.clear()
+            entry.seen.clear()
+            entry.stranger = None
+        return entry
+
+    def spec_read(self, key: IssuerKey, spec: IssuerSpec, profile: SigningProfile) -> None:
+        """Keep the issuer's valid spec and profile: requests are decided by them from now on."""
+        entry = self.entry(key)
+        entry.spec, entry.profile = spec, profile
+
+    def approval_checked(self, key: IssuerKey, may_approve: bool) -> None:
+        """Keep the answer whether we may approve the issuer's requests, or need not."""
+        entry = self.find(key)
+        if entry is not None:
+            entry.may_approve = may_approve
+
+    def checked(self, key: IssuerKey, ca_validity: dict[bool, CAValidity]) -> None:
+        """Keep what a check found of the CAs that sign; `mark_ready` follows once its status is decided."""
+        self.entry(key).found_ca_validity(ca_validity)
+
+    def take_stranger(self, key: IssuerKey) -> SigningError | None:
+        """Return the error of a certificate from a CA that is none of the issuer's, once."""
+        entry = self.entry(key)
+        stranger, entry.stranger = entry.stranger, None
+        return stranger
+
+    def status_refused(self, key: IssuerKey, why: str) -> None:
+        """Sign nothing more through this issuer until a status write that was refused goes through."""
+        self.entry(key).refused = why
+        self.mark_broken(key, ControllerIssuerReason.STATUS_WRITE_REFUSED, why)
+
+    def status_accepted(self, key: IssuerKey) -> bool:
+        """A status was written; return True if one had been refused, so that the issuer is to be checked."""
+        entry = self.find(key)
+        if entry is None or entry.refused is None:
+            return False
+        entry.refused = None
+        return True
+
+    def half_open(self, key: IssuerKey, stranger: SigningError | None = None) -> None:
+        """A signing call found the issuer broken: after the next check a single request tries first."""
+        entry = self.find(key)
+        if entry is not None:
+            entry.half_open, entry.stranger = True, stranger
 
     def known_waiting(self) -> tuple[RequestKey, ...]:
         """The requests that wait for an issuer, or went first to try one."""

@@ -350,8 +350,7 @@ async def test_our_own_pending_does_not_end_the_backoff(bench: Bench) -> None:
 
 async def test_after_a_suspect_issuer_returns_the_next_goes_when_the_first_is_gone(bench: Bench) -> None:
     bench.with_ready_issuer()
-    entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.half_open = True
+    bench.registry.half_open(CLUSTER_ISSUER)
     for number in range(3):
         bench.registry.wait(CLUSTER_ISSUER, RequestKey("team-a", f"r{number}"))
     bench.registry.mark_ready(CLUSTER_ISSUER)
@@ -363,8 +362,7 @@ async def test_after_a_suspect_issuer_returns_the_next_goes_when_the_first_is_go
 
 async def test_a_refusal_of_one_request_shows_that_the_issuer_works(bench: Bench) -> None:
     bench.with_ready_issuer().with_request()
-    entry = bench.registry.entry(CLUSTER_ISSUER)
-    entry.half_open = True
+    bench.registry.half_open(CLUSTER_ISSUER)
     bench.registry.wait(CLUSTER_ISSUER, RequestKey("team-a", "other"))
     bench.signer.signs.append(Failed(VaultFailure.REFUSED_BY_VAULT, "not allowed by this role"))
     bench.kube.accepts_status()

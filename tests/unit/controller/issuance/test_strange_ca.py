@@ -29,7 +29,7 @@ def knowing(bench: Bench, answer: bool | Exception) -> None:
 def ready(bench: Bench) -> Bench:
     """A request at a Ready issuer that others wait for, and that was found broken before."""
     bench.with_ready_issuer().with_request().signs()
-    bench.registry.entry(CLUSTER_ISSUER).half_open = True
+    bench.registry.half_open(CLUSTER_ISSUER)
     bench.signer.revokes.append(None)
     bench.kube.accepts_status()
     return bench
