@@ -1,13 +1,14 @@
-"""What stands between a CertificateSigningRequest and its signature, beside the policies.
+"""Permissions that a CertificateSigningRequest needs beside the policies.
 
-Who may name a namespace's issuer, whether we may write the answer, and whether an answer of ours is being
-refused. CertificateRequests pass: for them, other parts of the controller ask.
+The requester's to name a namespace's issuer, ours to write the answer, and what is signed no more because an
+answer of ours was refused.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from issuer.api.issuers import IssuerSpec
 from issuer.controller.access.permissions import SigningRights, signing_forbidden_text
 from issuer.controller.state.outcomes import Failed, RetryLater, Unprocessed, retry_later
 from issuer.controller.state.pending import PendingDelivery
@@ -16,7 +17,6 @@ from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.requests.issuers import IssuerKey
-from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.reason_message import with_reason
 from issuer.requests.request import Request
 from issuer.signing.outcomes import Retry
@@ -25,19 +25,19 @@ from issuer.signing.secrets import kubernetes_retry
 
 @dataclass(slots=True, eq=False)
 class CSRPermissions:
-    """Asks the API server what it would itself ask; ``rights`` are our own."""
+    """Asks the API server what it would itself ask; `rights` are our own. (`KindChecks` of issuance.)"""
 
     client: KubeClient
     rights: SigningRights
     _blocked: dict[IssuerKey, str] = field(default_factory=dict)
 
     async def may_reference(self, request: Request) -> Failed | RetryLater | None:
-        """None where the requester may name this issuer; raises BadSpec when none is named.
+        """Return None if the requester may name this issuer; raises BadSpec when none is named.
 
-        A VaultIssuer belongs to its namespace: the requester needs ``reference`` on ``signers`` there. The
+        A namespaced issuer belongs to its namespace: the requester needs `reference` on `signers` there. The
         answer is never an old one, as a refusal is final.
         """
-        if not isinstance(request, KubernetesCSR) or not request.issuer.namespace:
+        if not request.issuer.namespace:
             return None
         try:
             for name in (request.issuer.name, "*"):  # to RBAC "*" is a name, which cert-manager asks for too
@@ -52,7 +52,7 @@ class CSRPermissions:
             ControllerFailure.DENIED_REFERENCE,
         )
 
-    async def _may_reference(self, request: KubernetesCSR, name: str) -> bool:
+    async def _may_reference(self, request: Request, name: str) -> bool:
         spec = request.spec
         return await may(
             self.client,
@@ -68,13 +68,11 @@ class CSRPermissions:
         )
 
     @staticmethod
-    def _group(request: KubernetesCSR) -> str:
+    def _group(request: Request) -> str:
         return request.issuer_kinds[request.issuer.kind].group
 
     async def may_sign(self, request: Request) -> Unprocessed | RetryLater | None:
-        """None where an answer can be written; it is asked before anything is judged or signed."""
-        if not isinstance(request, KubernetesCSR):
-            return None
+        """Return None if an answer can be written; asked before anything is evaluated or signed."""
         refused = self._blocked.get(request.issuer)
         if refused is not None:
             return RetryLater(ControllerRetry.STATUS_WRITE_REFUSED, refused)
@@ -90,10 +88,22 @@ class CSRPermissions:
             )
         )
 
+    async def may_approve(self, issuer: IssuerKey) -> bool:
+        """Return True: a CSR is approved by others, and our answer holds no approval."""
+        return True
+
+    def needs_finalizer(self, request: Request, spec: IssuerSpec | None) -> bool:
+        """Return False: revocation is for cert-manager's requests only."""
+        return False
+
+    async def add_finalizer(self, request: Request) -> Request:
+        """Return the request as it is."""
+        return request
+
     def block(self, pending: PendingDelivery, why: str) -> None:
-        """A certificate can't be written: no more are signed for this signer. The issuer itself goes on."""
+        """Sign no more for this signer until a certificate can be written. The issuer itself goes on."""
         self._blocked[pending.issuer] = why
 
     def unblock(self, pending: PendingDelivery) -> None:
-        """What was refused went through, or nobody wants it any more."""
+        """Sign again: what was refused went through, or nobody wants it any more."""
         self._blocked.pop(pending.issuer, None)

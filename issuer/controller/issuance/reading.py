@@ -1,4 +1,4 @@
-"""The request that an attempt works on: as it is kept, or read again where it is too large to be."""
+"""The request that an attempt works on: as it is kept, or read again if it is too large to be kept."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _AT_ONCE: Final = 4  # an object has 1.5 MB at most, and thrice that while it is
 
 @dataclass(slots=True, eq=False)
 class RequestReader:
-    """Hands out open requests; few of the large ones are read at once."""
+    """Reads open requests and keeps the stores up to date; few of the large ones are read at once."""
 
     client: KubeClient
     stores: Mapping[type[Request], RequestStore]
     _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def get(self, key: RequestKey) -> Request | None:
-        """The request if it is known and still open. Raises KubeError where it has to be read and can't."""
+        """Return the request if it is known and open. Raises KubeError if it has to be read and can't."""
         kind = kind_of(key)
         uid = self.stores[kind].to_be_read(key)
         if uid is None:
@@ -38,3 +38,15 @@ class RequestReader:
                 return None
             request = slim_request(self.stores[kind].read(found))
         return None if request.uid != uid or request.finished else request
+
+    def seen(self, key: RequestKey) -> float:
+        """Return when this process first saw the request (`time.monotonic`)."""
+        return self.stores[kind_of(key)].seen(key)
+
+    def refresh(self, request: Request) -> None:
+        """Keep a newer copy that was read or written here."""
+        self.stores[type(request)].refresh(request)
+
+    def close(self, request: Request) -> None:
+        """Note that the request needs no answer of ours any more."""
+        self.stores[type(request)].mark_answered(request)

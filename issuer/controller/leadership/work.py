@@ -106,16 +106,14 @@ class RequestWork:
             *(store.pending() for store in self.stores.values()),
             self.unprocessed.known(),
             self.registry.known_waiting(),
-            self.reconciler.told,
+            self.reconciler.remembered(),
         )
         for key in {one for one in known if belongs(one)}:
             self.drop(key)
 
     def drop(self, key: RequestKey) -> None:
         """Forget one request, and let the others that wait behind it go on."""
-        self.queue.forget(key)
-        self.unprocessed.discard(key)
-        self.reconciler.told.pop(key, None)
+        self.reconciler.forget(key)
         self.registry.leave(key)
         self.registry.settled(key)
 

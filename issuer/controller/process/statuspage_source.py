@@ -142,7 +142,7 @@ class StatusSource:
 
     def _told(self, key: RequestKey, uid: str) -> str:
         """Why a request waits whose status has no place for it."""
-        told = self._components.request_reconciler.told.get(key)
+        told = self._components.request_reporter.waits_by_event.get(key)
         return told[1] if told is not None and told[0] == uid else ""
 
     def created(self, request: str) -> datetime | None:

@@ -22,8 +22,12 @@ from issuer.controller.canary.history import CanaryHistory, Stage
 from issuer.controller.canary.prober import Prober
 from issuer.controller.issuance.answer_log import AnswerLog
 from issuer.controller.issuance.approval_pace import FEW, FEW_EACH, ApprovalPaces
+from issuer.controller.issuance.decider import RequestDecider
 from issuer.controller.issuance.delivery import Delivery
+from issuer.controller.issuance.kind_checks import CertificateRequestChecks, KindChecks
+from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.reconciler import RequestReconciler
+from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.issuers.reconciler import IssuerReconciler
@@ -62,7 +66,7 @@ from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey, IssuerKinds
 from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
-from issuer.requests.request import RequestKey
+from issuer.requests.request import Request, RequestKey
 from issuer.requests.resources import (
     CERTIFICATE_REQUEST_POLICIES,
     CERTIFICATE_REQUESTS,
@@ -148,6 +152,9 @@ class Components:
         self.flows = RequestFlows(self.stores, self.issuer_stores, self.delivery.pending, self.limits)
         self.reflectors = self._reflectors()
         self.issuer_reconciler = self._issuer_reconciler()
+        self.request_reporter = RequestReporter(
+            self.stores, self.writer, self.recorder, self.metrics, self.delivery.answers
+        )
         self.request_reconciler = self._request_reconciler()
         self.revocation_reconciler = self._revocation_reconciler()
         self.policy_reconciler = PolicyReconciler(client, self.policies, self.policy_queue, ownership.leads)
@@ -259,14 +266,18 @@ class Components:
             for kind in backend.kinds
         }
 
-    def _request_reconciler(self) -> RequestReconciler:
-        return RequestReconciler(
-            client=self.client,
-            stores=self.stores,
+    def _kind_checks(self) -> dict[type[Request], KindChecks]:
+        finalizer = RevocationFinalizer(self.client, self.revocation_rights)
+        return {
+            CertificateRequest: CertificateRequestChecks(self.registry, self.issuers, self.rights, finalizer),
+            KubernetesCSR: CSRPermissions(self.client, self.signing_rights),
+        }
+
+    def _request_decider(self, checks: dict[type[Request], KindChecks]) -> RequestDecider:
+        return RequestDecider(
             issuers=self.issuer_stores,
             registry=self.registry,
-            queue=self.requests,
-            issuer_queue=self.issuers,
+            checks=checks,
             approver=Approver(
                 self.client,
                 self.policies,
@@ -275,8 +286,6 @@ class Components:
                 self.metrics,
                 names=self.options.name_policies,
             ),
-            rights=self.rights,
-            csr_permissions=CSRPermissions(self.client, self.signing_rights),
             unprocessed=self.unprocessed,
             signing=SigningStep(
                 self.registry,
@@ -288,11 +297,19 @@ class Components:
                 self.defects,
             ),
             delivery=self.delivery,
-            writer=self.writer,
-            recorder=self.recorder,
-            metrics=self.metrics,
+        )
+
+    def _request_reconciler(self) -> RequestReconciler:
+        checks = self._kind_checks()
+        return RequestReconciler(
+            reader=RequestReader(self.client, self.stores),
+            decider=self._request_decider(checks),
+            reporter=self.request_reporter,
+            delivery=self.delivery,
+            checks=checks,
+            registry=self.registry,
+            queue=self.requests,
             defects=self.defects,
-            finalizer=RevocationFinalizer(self.client, self.revocation_rights),
         )
 
     def _revocation_reconciler(self) -> RevocationReconciler:

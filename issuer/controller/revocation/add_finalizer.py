@@ -11,7 +11,6 @@ from issuer.controller.revocation.reader import secret_name
 from issuer.controller.state.reasons import ControllerRetry
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict
-from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.finalizer import (
     CERTIFICATE_ANNOTATION,
     annotation,
@@ -35,13 +34,13 @@ class RevocationFinalizer:
     _marked: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def is_missing(self, request: Request, spec: IssuerSpec | None) -> bool:
-        """Whether the request must be marked before it is signed; only cert-manager's are.
+        """Return True if the request must be marked before it is signed.
 
         A mark that this process didn't make may be anybody's: it is made again, from what it is made of.
         """
         revokes = spec is not None and spec.revocation.policy != "Never"
         marked = has_finalizer(request.object) and request.uid in self._marked
-        return revokes and isinstance(request, CertificateRequest) and not marked
+        return revokes and not marked
 
     async def add(self, request: Request) -> Request:
         """Mark the request; as the API server has it then.

@@ -11,8 +11,13 @@ from issuer.controller.access.permissions import ApprovalRights, SigningRights
 from issuer.controller.approval.approver import AccessCache, Approver
 from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.issuance.answer_log import NoAnswerLog
+from issuer.controller.issuance.decider import RequestDecider
 from issuer.controller.issuance.delivery import Delivery
+from issuer.controller.issuance.kind_checks import CertificateRequestChecks, KindChecks
+from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.reconciler import RequestReconciler
+from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.scheduling.limits import Limits
@@ -27,7 +32,8 @@ from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import BUILT_IN, IssuerKey
 from issuer.requests.kinds import KINDS
-from issuer.requests.request import RequestKey
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import Request, RequestKey
 from issuer.signing.vault.profile import signing_profile
 from issuer.telemetry.metrics import Metrics
 from testbed.samples import everything_policy
@@ -102,18 +108,20 @@ class Bench:
         self.issuers = {
             kind: IssuerStore(kind, lambda _key: None) for kind in ("VaultIssuer", "VaultClusterIssuer")
         }
-        self.reconciler = RequestReconciler(
-            client=client,
-            stores=self.stores,
+        self.checks = CertificateRequestChecks(
+            self.registry, self.issuer_queue, cast(ApprovalRights, self.rights)
+        )
+        checks: dict[type[Request], KindChecks] = {
+            CertificateRequest: self.checks,
+            KubernetesCSR: CSRPermissions(client, cast(SigningRights, self.rights)),
+        }
+        self.decider = RequestDecider(
             issuers=self.issuers,
             registry=self.registry,
-            queue=self.queue,
-            issuer_queue=self.issuer_queue,
+            checks=checks,
             approver=Approver(
                 client, self.policies, namespaces, cast(AccessCache, self.access), self.metrics
             ),
-            rights=cast(ApprovalRights, self.rights),
-            csr_permissions=CSRPermissions(client, cast(SigningRights, self.rights)),
             unprocessed=self.unprocessed,
             signing=SigningStep(
                 self.registry,
@@ -126,11 +134,24 @@ class Bench:
                 lambda: NOW,
             ),
             delivery=self.delivery,
-            writer=self.writer,
-            recorder=cast(EventRecorder, self.recorder),
-            metrics=self.metrics,
+        )
+        self.reporter = RequestReporter(
+            self.stores,
+            self.writer,
+            cast(EventRecorder, self.recorder),
+            self.metrics,
+            NoAnswerLog(),
+            lambda: NOW,
+        )
+        self.reconciler = RequestReconciler(
+            reader=RequestReader(client, self.stores),
+            decider=self.decider,
+            reporter=self.reporter,
+            delivery=self.delivery,
+            checks=checks,
+            registry=self.registry,
+            queue=self.queue,
             defects=self.defects,
-            now=lambda: NOW,
         )
 
     def with_ready_issuer(self) -> Bench:

@@ -105,7 +105,7 @@ async def test_the_lease_is_asked_for_again_when_the_call_is_sent(ca: TestCA) ->
         asked.append(key)
         return True
 
-    bench.reconciler.signing.may_sign = may_sign
+    bench.decider.signing.may_sign = may_sign
     bench.kube.accepts_status()
     await bench.reconcile()
     assert asked == [KEY]

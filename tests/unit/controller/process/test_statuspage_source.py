@@ -78,7 +78,7 @@ async def test_why_a_csr_waits_is_known_though_its_status_cannot_say_so() -> Non
     components.stores[KubernetesCSR].upsert(obj)
     key = await components.requests.get()
     components.requests.done(key)
-    components.request_reconciler.told[key] = (obj["metadata"]["uid"], "no policy applies")
+    components.request_reporter.waits_by_event[key] = (obj["metadata"]["uid"], "no policy applies")
     source = source_of(components)
     ((found,),) = source.slices()
     assert (found.request, found.where, found.reason) == (
@@ -87,7 +87,7 @@ async def test_why_a_csr_waits_is_known_though_its_status_cannot_say_so() -> Non
         "no policy applies",
     )
     assert source.created(found.request) is not None
-    components.request_reconciler.told[key] = ("another-uid", "of one before it")
+    components.request_reporter.waits_by_event[key] = ("another-uid", "of one before it")
     ((found,),) = source.slices()
     assert found.reason == ""
 

@@ -36,9 +36,7 @@ def revoking(bench: Bench, policy: str = "OnDelete") -> Rights:
     entry = bench.registry.entry(CLUSTER_ISSUER)
     entry.spec = spec = VaultIssuerSpec.parse(issuer_object(revocation={"policy": policy})["spec"])
     entry.profile = signing_profile(spec)
-    bench.reconciler.finalizer = RevocationFinalizer(
-        cast(KubeClient, bench.kube), cast(RevocationRights, rights)
-    )
+    bench.checks.finalizer = RevocationFinalizer(cast(KubeClient, bench.kube), cast(RevocationRights, rights))
     return rights
 
 
@@ -225,7 +223,7 @@ async def test_a_certificate_for_a_request_that_is_being_deleted_is_discarded(be
 def test_the_spec_decides_whether_a_mark_is_wanted(bench: Bench) -> None:
     revoking(bench)
     bench.with_request()
-    request, finalizer = bench.store.get(KEY), bench.reconciler.finalizer
+    request, finalizer = bench.store.get(KEY), bench.checks.finalizer
     assert request is not None
     assert finalizer is not None
     spec = bench.registry.entry(CLUSTER_ISSUER).spec

@@ -1,0 +1,152 @@
+"""Decides how an attempt at a request ends, and has it signed where it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from issuer.controller.approval.approver import Approval, Approver
+from issuer.controller.issuance.delivery import Delivery
+from issuer.controller.issuance.kind_checks import KindChecks
+from issuer.controller.issuance.signing_step import SigningStep
+from issuer.controller.state.audit import AuditRecord
+from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
+from issuer.controller.state.outcomes import (
+    AwaitingApproval,
+    Denied,
+    Failed,
+    Issued,
+    NeedsFinalizer,
+    Outcome,
+    Unprocessed,
+    Waiting,
+)
+from issuer.controller.state.stores import IssuerStore
+from issuer.controller.state.unprocessed import UnprocessedRequests
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.reason_message import issuer_not_ready
+from issuer.requests.request import BadSpec, Request, RequestKey
+from issuer.telemetry.tracing import span
+from issuer.x509.errors import InvalidRequest
+from issuer.x509.request import decode_request
+from issuer.x509.verify import RequestedCertificate
+
+
+@dataclass(slots=True, eq=False)
+class RequestDecider:
+    """Takes one request through approval and signing to its outcome. Writes nothing to the API server.
+
+    `checks` are what each kind of request needs beside the policies.
+    """
+
+    issuers: Mapping[str, IssuerStore]
+    registry: IssuerRegistry
+    checks: Mapping[type[Request], KindChecks]
+    approver: Approver
+    unprocessed: UnprocessedRequests
+    signing: SigningStep
+    delivery: Delivery
+
+    async def decide(self, request: Request, audit: AuditRecord) -> Outcome:
+        """Return the outcome of an attempt at the request; `audit` learns who decided, and in what time."""
+        if request.denied:
+            audit.decided("denied by another approver")
+            return Denied()
+        pending = self.delivery.pending(request.key)
+        if pending is not None:
+            return Issued(pending)
+        if request.only_others_approve and not request.approved:
+            return AwaitingApproval()
+        try:
+            key = request.issuer
+            refusal = await self.checks[type(request)].may_reference(request)
+            if refusal is not None:
+                return refusal
+            entry = self._checked(key)
+            if isinstance(entry, Waiting):
+                return entry
+            if entry.external and not request.approved:
+                return AwaitingApproval()
+            asked = _asked(request)
+        except BadSpec as error:
+            return Failed(str(error), error.reason)
+        return await self._approve_and_sign(request, asked, entry, audit)
+
+    def forget(self, key: RequestKey) -> None:
+        """Forget a request that is gone."""
+        self.unprocessed.discard(key)
+
+    def signs(self, issuer: IssuerKey) -> bool:
+        """Return True if the issuer was checked as it stands now and can sign."""
+        entry = self._checked(issuer)
+        return isinstance(entry, IssuerEntry) and _signs(entry)
+
+    async def _approve_and_sign(
+        self, request: Request, asked: RequestedCertificate, entry: IssuerEntry, audit: AuditRecord
+    ) -> Outcome:
+        with audit.timing_decision(), span("decide"):
+            approval = await self._approval(request, asked, entry)
+        if not isinstance(approval, Approval):
+            if isinstance(approval, (Denied, Failed)):
+                audit.decided("denied by policy")
+            return approval
+        if approval.policy is None:
+            audit.decided("approved by another approver")
+        else:
+            audit.decided("approved by policy", approval.policy)
+        checks = self.checks[type(request)]
+        if approval.message is not None and not await checks.may_approve(entry.key):
+            return _not_ready(entry.key, entry)
+        if not _signs(entry):
+            return _not_ready(entry.key, entry)
+        if checks.needs_finalizer(request, entry.spec):
+            return NeedsFinalizer()
+        return await self.signing.run(request, asked, entry, approval, audit)
+
+    async def _approval(
+        self, request: Request, asked: RequestedCertificate, entry: IssuerEntry
+    ) -> Approval | Outcome:
+        if entry.spec is None or entry.profile is None:
+            raise AssertionError("a checked issuer has a spec and a profile")
+        # Before it is evaluated, so that a policy that changes meanwhile finds it and has that done again.
+        self.unprocessed.add(request.key, request.policy_namespace)
+        policy_only = entry.profile.is_policy_only(is_ca=asked.is_ca)
+        approval = await self.checks[type(request)].may_sign(request) or await self.approver.evaluate(
+            request, asked.request, entry.spec.approval, policy_only=policy_only
+        )
+        if not isinstance(approval, Unprocessed):
+            self.unprocessed.discard(request.key)
+        return approval
+
+    def _checked(self, key: IssuerKey) -> IssuerEntry | Waiting:
+        """Return the issuer's entry if it was checked as it stands now; it need not be Ready."""
+        obj = self.issuers[key.kind].get(key)
+        if obj is None:
+            return Waiting(key, f"there is no {key}; create it, or name the right one in a new request")
+        entry = self.registry.entry(key)
+        meta = obj["metadata"]
+        if not entry.describes(meta["uid"], meta["generation"]):
+            return Waiting(key, f"{key} is new or has changed and is being checked", tell=False)
+        if entry.spec is None or not entry.may_approve:
+            return _not_ready(key, entry)
+        return entry
+
+
+def _signs(entry: IssuerEntry) -> bool:
+    return entry.ready and entry.shared is not None
+
+
+def _not_ready(key: IssuerKey, entry: IssuerEntry) -> Waiting:
+    return Waiting(key, issuer_not_ready(key, entry.reason, entry.message))
+
+
+def _asked(request: Request) -> RequestedCertificate:
+    """Return what the request asks for; raises BadSpec, naming the field."""
+    try:
+        decoded = decode_request(request.spec.get("request") or "")
+    except InvalidRequest as error:
+        raise BadSpec(f"spec.request: {error}") from error
+    request.check(decoded)
+    return RequestedCertificate(
+        request=decoded, is_ca=request.is_ca, usages=request.usages, duration=request.duration
+    )

@@ -1,0 +1,92 @@
+"""Says on a request what was decided: its status, events, the audit record and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from issuer.controller.issuance.answer_log import Answer, AnswerLog
+from issuer.controller.issuance.status_writer import StatusWriter
+from issuer.controller.state.audit import AuditRecord
+from issuer.controller.state.outcomes import Denied, Failed
+from issuer.controller.state.pending import PendingDelivery
+from issuer.controller.state.stores import RequestStore
+from issuer.kube.events import EventRecorder
+from issuer.kube.wire import Object
+from issuer.reasons import RetryReason
+from issuer.requests.request import Request, RequestKey
+from issuer.telemetry.metrics import Metrics
+
+
+@dataclass(slots=True, eq=False)
+class RequestReporter:
+    """Writes what was decided, and decides nothing. Each method that writes raises KubeError.
+
+    `waits_by_event` holds the uid and the last reason of each request whose status has no place to say why it
+    waits.
+    """
+
+    stores: Mapping[type[Request], RequestStore]
+    writer: StatusWriter
+    recorder: EventRecorder
+    metrics: Metrics
+    answers: AnswerLog
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    waits_by_event: dict[RequestKey, tuple[str, str]] = field(default_factory=dict)
+
+    async def denied(self, request: Request, outcome: Denied, audit: AuditRecord) -> None:
+        """Write that the request is denied, if its kind has a status for that."""
+        message = outcome.message
+        kind = request.issuer.kind if message else None
+        await self._answer(request, request.refused(self.now(), message), kind)
+        self._ended(request, audit, "denied", outcome.reason, message)
+
+    async def failed(self, request: Request, outcome: Failed, audit: AuditRecord) -> None:
+        """Write that the request can never be served as it is."""
+        await self._answer(request, request.failed(self.now(), outcome.reason, outcome.message))
+        self._ended(request, audit, "failed", outcome.reason, outcome.message)
+
+    def issued(self, request: Request, pending: PendingDelivery) -> None:
+        """Record an event if the certificate that was written is other than asked for."""
+        self.stores[type(request)].mark_answered(request)
+        if pending.news:
+            self.recorder.warning(request.object, "CertificateDiffers", pending.news)
+
+    async def waiting(self, request: Request, message: str) -> None:
+        """Write why the request waits, unless it says so already."""
+        answer = request.pending(self.now(), message)
+        if answer is not None:
+            written = await self.writer.client.replace_status(request.resource, answer)
+            self.stores[type(request)].refresh(request.with_object(written))
+        elif request.tells_by_event and self.waits_by_event.get(request.key) != (request.uid, message):
+            self.waits_by_event[request.key] = request.uid, message
+            self.recorder.warning(request.object, "Pending", message)
+
+    def put_off(self, reason: RetryReason) -> None:
+        """Count an attempt that ended without an answer."""
+        self.metrics.put_off(reason)
+
+    def forget(self, key: RequestKey) -> None:
+        """Forget what was said of a request that is gone, or another replica's now."""
+        self.waits_by_event.pop(key, None)
+
+    async def _answer(self, request: Request, answer: Object | None, approver: str | None = None) -> None:
+        """Write a final status that is no certificate, where the kind has one.
+
+        `approver` is the kind of the issuer where the answer is a denial of ours.
+        """
+        if answer is not None:
+            request = await self.writer.write(request, answer, approver)
+        self.stores[type(request)].mark_answered(request)
+
+    def _ended(
+        self, request: Request, audit: AuditRecord, answer: Answer, reason: str, message: str | None
+    ) -> None:
+        """Publish a final answer, with an event where it is our decision."""
+        self.metrics.answered(answer, reason)
+        text = message or "by another approver"
+        audit.write(answer, reason, request, self.now(), message=text)
+        self.answers.add(request, answer, text, self.now())
+        if message is not None:
+            self.recorder.warning(request.object, answer.capitalize(), message)
