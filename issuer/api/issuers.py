@@ -209,7 +209,7 @@ class RateLimit(ApiModel):
 
 
 class IssuerSpec(ApiModel):
-    """The signer of an issuer, and the conditions under which it signs."""
+    """The fields of a spec that every backend shares."""
 
     approval: Literal["Policy", "External"] = Field(
         default="Policy",
@@ -260,7 +260,7 @@ class IssuerSpec(ApiModel):
 
 
 class VaultIssuerSpec(IssuerSpec):
-    """What an issuer signs with, and under which conditions."""
+    """The spec of an issuer that signs through Vault, and the conditions under which it signs."""
 
     own_fields_first: ClassVar[bool] = True
 

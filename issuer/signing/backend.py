@@ -78,14 +78,14 @@ class Connector(Protocol):
 
 
 class Backend(Protocol):
-    """What signs for some kinds of issuers.
+    """The description of one backend: the kinds of issuers that it signs for, and how their specs are read.
 
     Attributes:
-        name: as `--backends` names it.
-        kinds: the kinds of issuers it signs for.
-        status_fields: which of `STATUS_FIELDS` their CRD has.
-        reasons: those that its signers raise beside the shared ones; values of metrics' labels.
-        unreachable: the reason of an issuer whose server does not answer in time.
+    - `name`: as `--backends` names it.
+    - `kinds`: the kinds of issuers it signs for.
+    - `status_fields`: those of `STATUS_FIELDS` that their CRD has.
+    - `reasons`: those that its signers raise beside the shared ones; values of metrics' labels.
+    - `unreachable`: the reason of an issuer whose server does not answer in time.
     """
 
     @property

@@ -39,7 +39,8 @@ class SigningPath:
 
 @dataclass(frozen=True, slots=True)
 class SigningProfile:
-    """How one issuer signs: end entity certificates by `leaf`, CA certificates by `authority` if at all."""
+    """One issuer's ways to sign: end entity certificates by `leaf`, CA certificates by
+    `authority` if at all."""
 
     leaf: SigningPath
     authority: SigningPath | None = None

@@ -1,4 +1,4 @@
-"""Reading what one issuer refers to, Secrets and ServiceAccount tokens, all in one namespace."""
+"""Secrets and ServiceAccount tokens that one issuer refers to, all read in one namespace."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ NO_KEY_PAIRS = NO_CREDENTIALS - {"kubernetes.io/tls"}
 class References:
     """One reading of one issuer's references. `versions` collects the resourceVersion of each Secret read.
 
-    With `restricted`, an issuer of a namespace, what is read goes to a server that somebody else may have
-    chosen than who made the Secret: some are no credentials for it, and tokens are no good for this cluster.
+    With `restricted`, an issuer of a namespace, the content may go to a server that another user chose than
+    the Secret's author: some types of Secrets are refused, and tokens are useless at this cluster's API
+    server.
     """
 
     client: KubeClient
@@ -118,7 +119,7 @@ class References:
             raise kubernetes_retry(error, f"read Secret {self.namespace}/{name}") from error
 
     def _chart_value(self, field: str) -> str:
-        """Return the value of the chart that grants it."""
+        """Return the chart's value that grants it."""
         where = f"namespaceAccess, its {field}" if self.restricted else f"clusterIssuers.{field}"
         return f"chart: {where}"
 

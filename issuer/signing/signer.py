@@ -16,16 +16,12 @@ def _go_ahead() -> None:
 
 @dataclass(frozen=True, slots=True)
 class SigningRequest:
-    """Order to sign one certificate.
+    """One request to sign.
 
-    Attributes:
-        csr_pem: the CSR, read and its signature verified by the caller.
-        duration: lifetime; None leaves it to the backend.
-        usages: key usages, by cert-manager's names.
-        is_ca: True if a CA certificate is wanted.
-        path_length: how many CAs may stand below a CA; of no meaning for others.
-        before_sending: called just before each time that it is sent to be signed; what it raises is passed
-            on, and nothing is sent.
+    `csr_pem` has been read and its signature verified by the caller; `duration` None leaves the lifetime to
+    the backend; `usages` are cert-manager's names. `path_length` is the number of CAs allowed below a CA,
+    without meaning for others. `before_sending` is called just before each time that it is sent to be signed;
+    its exceptions pass through, and nothing is sent.
     """
 
     csr_pem: str = field(repr=False)
@@ -38,12 +34,10 @@ class SigningRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignedCertificate:
-    """Certificate that a backend signed, not verified yet.
+    """A backend's certificate, not verified yet.
 
-    Attributes:
-        leaf_pem: the certificate.
-        ca_pems: the CAs that the backend sent, concatenated PEM; maybe empty, maybe with the root.
-        serial: lower-case hex in pairs with colons.
+    `ca_pems` are the CAs it sent, concatenated PEM (maybe empty, maybe with the root); `serial` is lower-case
+    hex in pairs with colons.
     """
 
     leaf_pem: str = field(repr=False)
@@ -53,14 +47,11 @@ class SignedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """State of a backend that can sign.
+    """The result of a successful check.
 
-    Attributes:
-        ca_pem: its CA chain.
-        warnings: sentences for the issuer's status.
-        check_again_in: seconds until it wants the next check, so that its login stays good; None if it
-            doesn't.
-        authority_pem: chain of the CA that signs CA certificates, None where none are signed.
+    `ca_pem` is the backend's CA chain; `warnings` are sentences for the issuer's status; `check_again_in` is
+    the seconds until its login needs the next check, None if it needs none. `authority_pem` is the chain of
+    the CA that signs CA certificates, None if none are signed.
     """
 
     ca_pem: str = field(repr=False)
@@ -109,10 +100,11 @@ class KnowsItsCAs(Protocol):
 
 @runtime_checkable
 class Advisor(Protocol):
-    """A signer that knows what to change at its backend when certificates come out wrong."""
+    """A signer with advice on what to change at its backend when certificates come out wrong."""
 
     def advice(self, codes: frozenset[str]) -> str:
-        """Return sentences on what to look at, for codes of `x509.verify.FindingCode` or a reason."""
+        """Return sentences on what to change for differences with these codes
+        (`x509.verify.VerificationFinding`)."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""CAs that an issuer's certificates may come from: those of `spec.trustedCA`, and its backend's own."""
+"""The CAs that an issuer's certificates may come from: `spec.trustedCA`, and those of its backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Advice on what to change in a Vault role whose certificates differ from what was asked for. Pure.
+"""Advice on a Vault role whose certificates differ from the requests. Pure.
 
 Source: https://developer.hashicorp.com/vault/api-docs/secret/pki#create-update-role
 """
@@ -34,5 +34,5 @@ _OTHERWISE: Final = "Check the Vault role"
 
 
 def advice(codes: frozenset[str]) -> str:
-    """Return sentences for differences of these codes, without the last full stop."""
+    """Return sentences for differences with these codes, without the last full stop."""
     return ". ".join(text for code, text in _ADVICE.items() if code in codes) or _OTHERWISE

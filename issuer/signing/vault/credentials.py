@@ -1,9 +1,8 @@
-"""From an issuer's spec to what a connection to Vault needs: Secrets and ServiceAccount tokens.
+"""Credentials of a connection to Vault: the Secrets and ServiceAccount tokens that an issuer's spec names.
 
-The namespace rule: a namespaced issuer uses Secrets and ServiceAccounts of its
-own namespace only; a cluster issuer those of the cluster resource namespace
-only. References carry no namespace, so there is no other way in. Secrets are
-read by name, so ``get`` on the named Secrets is all the RBAC it takes.
+The namespace rule: a namespaced issuer uses Secrets and ServiceAccounts of its own namespace only; a cluster
+issuer those of the cluster resource namespace only. References carry no namespace, so there is no other way
+in. Secrets are read by name, so `get` on the named Secrets is all the RBAC it takes.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ from issuer.x509.chains.anchors import Anchors
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Everything needed to reach Vault as an issuer.
+    """All that connecting to Vault for one issuer needs.
 
-    ``versions`` holds ``(name, resourceVersion)`` of each Secret read: when one
-    changes, the token it bought is no longer used. `anchors` are `spec.trustedCA`'s.
+    `versions` holds `(name, resourceVersion)` of each Secret read: when one changes, the token got with it is
+    no longer used. `anchors` are `spec.trustedCA`'s.
     """
 
     connection: Connection
@@ -44,7 +43,7 @@ class Credentials:
 
 
 class CredentialReader:
-    """Resolves the references of issuers through the API server."""
+    """Reads the references of issuers through the API server."""
 
     def __init__(self, client: KubeClient, settings: BackendSettings) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""From `spec.vault.auth` to the login method it names, with the credentials that it refers to."""
+"""Login methods of issuers: `spec.vault.auth`, with the credentials that it refers to."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AUTH = "spec.vault.auth"
 
 @dataclass(frozen=True, slots=True)
 class Logins:
-    """Builds the login of one issuer. `ambient` says whether it may use the controller's own AWS identity."""
+    """Builds the login of one issuer. `ambient`: it may use the controller's own AWS identity."""
 
     references: References
     key: IssuerKey
@@ -46,7 +46,8 @@ class Logins:
     timeout: float
 
     async def method(self) -> AuthMethod:
-        """The method that counts, by cert-manager's order. Raises IssuerBroken or Retry, as References do."""
+        """Return the method that counts by cert-manager's order. Raises IssuerBroken or Retry, as References
+        do."""
         auth = self.vault.auth
         if auth.token_secret_ref is not None:
             where = f"{AUTH}.tokenSecretRef"
@@ -117,7 +118,7 @@ class Logins:
         return AWSIdentity(auth.role, region, credentials, auth.vault_header_value, auth.mount)
 
     def _assumed(self, auth: AWSAuth, region: str) -> Callable[[], Awaitable[AWSCredentials]]:
-        """AWS credentials for a ServiceAccount (IRSA), new at each login."""
+        """Return AWS credentials for a ServiceAccount (IRSA), new at each login."""
         reference, role_arn = auth.service_account_ref, auth.iam_role_arn
         if reference is None or role_arn is None:
             raise AssertionError("the API takes no serviceAccountRef without iamRoleArn")
@@ -133,7 +134,7 @@ class Logins:
         return credentials
 
     def _check_audiences(self, reference: ServiceAccountRef, where: str) -> None:
-        """An issuer of a namespace has no business with tokens that another issuer's Vault role is for."""
+        """Refuse, for an issuer of a namespace, tokens that another issuer's Vault role accepts."""
         namespace, name = self.key.namespace, self.key.name
         foreign = foreign_audience(namespace, name, reference.audiences) if namespace else None
         if foreign is not None:
@@ -147,7 +148,7 @@ class Logins:
 async def client_certificate(
     references: References, certificate: SecretKeySelector, key: SecretKeySelector, where: str
 ) -> ClientCertificate:
-    """A certificate and its key from Secrets, in date and matching. Raises IssuerBroken or Retry."""
+    """Return a certificate and its key from Secrets, in date and matching. Raises IssuerBroken or Retry."""
     chain = await references.value(certificate, DEFAULT_CERTIFICATE_KEY, where, NO_KEY_PAIRS)
     private = await references.value(key, DEFAULT_PRIVATE_KEY_KEY, where, NO_KEY_PAIRS)
     which = f"Secret {references.namespace}/{certificate.name}"
@@ -168,7 +169,7 @@ async def client_certificate(
 
 
 def token_audiences(key: IssuerKey, reference: ServiceAccountRef, server: str) -> list[str]:
-    """Audiences of a ServiceAccount token for Vault, by cert-manager's rule.
+    """Return the audiences of a ServiceAccount token for Vault, by cert-manager's rule.
 
     The configured ones, then the issuer's own, then the server's address.
     """

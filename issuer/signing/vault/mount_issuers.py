@@ -1,7 +1,7 @@
-"""The CAs of one PKI mount, so that an answer by another CA is noticed.
+"""The CAs of one PKI mount, so that a certificate by another CA is noticed.
 
-Vault lists a mount's issuers and shows each one's certificate without a token. What is listed is read at each
-check; a certificate only when an answer has a CA that isn't known yet, since a mount may have hundreds, of
+Vault lists a mount's issuers and shows each one's certificate without a token. The list is read at each
+check; a certificate only when an answer has an unknown CA, since a mount may have hundreds of issuers, of
 which one signs. The list names serial numbers, so that few are read.
 """
 
@@ -24,11 +24,12 @@ from issuer.x509.errors import InvalidCertificate
 MAX_READ: Final = 100
 """Most issuers whose certificate is read for one answer, and that are remembered."""
 PAUSE_SECONDS: Final = 1.0
-"""Between two readings of the list for answers with unknown CAs; all that came meanwhile share one."""
+"""The least time between two readings of the list for answers with unknown CAs; calls in
+between share one."""
 
 
 class MountIssuers:
-    """What is known of a mount's CAs: those of its CA chain, and those that were looked up."""
+    """The known CAs of a mount: those of its CA chain, and those that were looked up."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class MountIssuers:
         self._reading = asyncio.Lock()
 
     async def read(self) -> str:
-        """Read the CA chain and the list of issuers; the chain as PEM. Raises VaultError."""
+        """Read the CA chain and the list of issuers; return the chain as PEM. Raises VaultError."""
         began = self._asked_at = self._clock()
         chain = await self._pki.ca_chain()
         listed, unlisted = await self._list()
@@ -61,7 +62,8 @@ class MountIssuers:
         return chain
 
     async def _list(self) -> tuple[Mapping[str, str], str | None]:
-        """The mount's issuers, or why they can't be had. Raises VaultError for passing trouble."""
+        """Return the mount's issuers, or a sentence on why they can't be listed. Raises VaultError for
+        passing trouble."""
         try:
             return await self._pki.issuers(), None
         except (VaultBadRequest, VaultForbidden, VaultNotFound, UnexpectedAnswer) as error:
@@ -73,7 +75,7 @@ class MountIssuers:
 
     @property
     def warning(self) -> str | None:
-        """What to say where the mount's issuers can't be listed."""
+        """A sentence for the issuer's status if the mount's issuers can't be listed, else None."""
         mount = self._pki.path.mount
         unnamed = sum(not serial for serial in self._listed.values())
         if self._unlisted is None and unnamed <= MAX_READ:
@@ -121,7 +123,7 @@ class MountIssuers:
             del self._found[next(iter(self._found))]
 
     def _to_read(self, serials: set[str]) -> Iterator[str]:
-        """The issuers with these serial numbers, and those of which the list names none."""
+        """Return the issuers with these serial numbers, and those whose number the list lacks."""
         unnamed = 0
         for issuer, serial in self._listed.items():
             unnamed += not serial

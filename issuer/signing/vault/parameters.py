@@ -1,4 +1,4 @@
-"""What is sent beside the CSR, by signing mode. Pure.
+"""The parameters sent beside a CSR, by signing mode. Pure.
 
 Source: https://developer.hashicorp.com/vault/api-docs/secret/pki#sign-certificate, #sign-verbatim and
 #sign-intermediate; answers of OpenBao 2.7.
@@ -31,7 +31,7 @@ _KEY_USAGES: Final = {
 
 
 def parameters(request: SigningRequest, mode: Mode) -> dict[str, Any]:
-    """Everything but the CSR, for one request on a path of that mode. Raises Failed."""
+    """Return everything but the CSR, for one request on a path of that mode. Raises Failed."""
     made = {Mode.SIGN: _names, Mode.VERBATIM: _usages, Mode.INTERMEDIATE: _authority}[mode](request)
     if request.duration is not None:
         made["ttl"] = str(_seconds(request.duration))
@@ -39,15 +39,15 @@ def parameters(request: SigningRequest, mode: Mode) -> dict[str, Any]:
 
 
 def _seconds(duration: timedelta) -> int:
-    """Whole seconds, as Vault takes them: rounded down, so that nothing lives longer than asked, and at
+    """Return whole seconds, as Vault takes them: rounded down, so that no life exceeds the request, and at
     least 1."""
     return max(1, int(duration.total_seconds()))
 
 
 def _usages(request: SigningRequest) -> dict[str, Any]:
-    """For what the CSR doesn't say itself: its own usages win.
+    """Return usages for a CSR that has none of its own; its own win.
 
-    Sent also when empty, since Vault's defaults would add usages that nobody asked for.
+    Sent also when empty, since Vault's defaults would add usages that weren't requested.
     """
     asked = read_usages(request.usages)
     return {
@@ -58,16 +58,17 @@ def _usages(request: SigningRequest) -> dict[str, Any]:
 
 
 def _authority(request: SigningRequest) -> dict[str, Any]:
-    """Without `use_csr_values` Vault would keep only the common name. It ignores a path length in the CSR.
+    """Return parameters of a CA certificate.
 
-    The usages are for a CSR that names none, as a Kubernetes requester's often does; its own would win.
+    Without `use_csr_values` Vault would keep only the common name. It ignores a path length in the CSR. The
+    usages are for a CSR that names none, as a Kubernetes requester's often does; its own would win.
     """
     return {"use_csr_values": True, "max_path_length": request.path_length, **_usages(request)}
 
 
 def _names(request: SigningRequest) -> dict[str, Any]:
-    """The parameters cert-manager fills from the CSR, for roles that don't take their names from the CSR
-    itself."""
+    """Return the names that cert-manager copies from the CSR, for roles that don't take
+    their names from it."""
     try:
         contents = request_contents(request.csr_pem)
     except ValueError as error:

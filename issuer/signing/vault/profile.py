@@ -1,4 +1,4 @@
-"""How an issuer with `spec.vault` signs, read from its paths as the signer reads them. Pure."""
+"""The signing profile of an issuer with `spec.vault`, from its paths as the signer reads them. Pure."""
 
 from __future__ import annotations
 

@@ -52,4 +52,4 @@ class VaultRevocationReason(RevocationReason):
 
 
 VAULT_REASONS = Reasons.of(VaultFailure, VaultRetry, VaultOutage, VaultIssuerReason)
-"""What the backend of Vault hands over."""
+"""The reasons of the Vault backend, beside the shared ones."""

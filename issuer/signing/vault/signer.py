@@ -29,13 +29,13 @@ _ENDING_SECONDS = 24 * 3600.0
 
 
 class VaultSigner:
-    """Signer and Revoker for one issuer: one Vault, one way to log in, one PKI path, and maybe another for
-    CA certificates.
+    """Signer and Revoker for one issuer: one Vault, one login, one PKI path, and maybe another for CA
+    certificates.
 
     `path` is `spec.vault.path`, `authority` is `spec.certificateAuthority.path`. With `revokes`, `check`
-    warns when Vault does not let it revoke. `logged_in` hears of each login. Raises IssuerBroken
-    (InvalidPath, InvalidConnection) for what can't be used; sends nothing. `method` may raise SigningErrors
-    of its own (a missing Secret, say): they pass through unchanged.
+    warns when Vault does not let it revoke. `logged_in` is called after each login. Raises IssuerBroken
+    (InvalidPath, InvalidConnection) for settings that can't be used; sends nothing. `method` may raise
+    SigningErrors of its own (a missing Secret, say): they pass through unchanged.
     """
 
     def __init__(
@@ -69,11 +69,12 @@ class VaultSigner:
 
     @property
     def path(self) -> SignPath:
-        """The PKI path it signs on, CA certificates aside."""
+        """The PKI path that signs, CA certificates aside."""
         return self._path
 
     def login_ends_in(self) -> float | None:
-        """Seconds until the token ends if it is not renewed; None where there is none, or it never ends."""
+        """Return the seconds until the token ends without renewal; None if there is none, or
+        it never ends."""
         return self._session.tokens.ends_in()
 
     async def check(self) -> Health:
@@ -127,7 +128,7 @@ class VaultSigner:
             raise outcome(error, pki.path, self._connection) from error
 
     def advice(self, codes: frozenset[str]) -> str:
-        """Which of the Vault role's fields make differences of these codes."""
+        """Return advice on the Vault role's fields that cause differences with these codes."""
         return advice(codes)
 
     async def revoke(self, certificate_pem: str, *, is_ca: bool | None = None) -> None:
@@ -167,7 +168,8 @@ class VaultSigner:
         await self._session.close()
 
     async def _refused(self, error: VaultForbidden, pki: Pki) -> Outcome:
-        """What a 403 to a sign means, told by whether the path refuses an empty request in the same way.
+        """Return the outcome of a 403 to a sign: the path's own, or this request's if the path admits an
+        empty one.
 
         A policy can limit parameters (allowed_parameters). A requester whose names it refuses must not be
         able to break the issuer for everybody else.
@@ -183,7 +185,8 @@ class VaultSigner:
         )
 
     async def _revocation_warnings(self) -> tuple[str, ...]:
-        """Told ahead where Vault says so; a login that may not ask is no reason to be not Ready."""
+        """Return warnings for paths where Vault says that it would refuse; a login that may not ask gives
+        none."""
         if not self._revokes:
             return ()
         pkis = [self._pki, *([] if self._authority is None else [self._authority])]
@@ -196,7 +199,7 @@ class VaultSigner:
         return tuple(dict.fromkeys(found))  # both paths may be of one mount
 
     async def _may_revoke(self, pki: Pki) -> bool:
-        """As Vault says; where it doesn't, the benefit of the doubt."""
+        """Return Vault's answer, or True if it gives none."""
         try:
             # Not by the session: a refusal here is no reason for a new login.
             return await pki.may_revoke(await self._session.tokens.get())
@@ -220,7 +223,7 @@ class VaultSigner:
 
 
 def _says_ca(certificate_pem: str) -> bool:
-    """Whether the certificate is a CA's; no, where it can't be read."""
+    """Return True if the certificate is a CA's; False if it can't be read."""
     try:
         return is_authority(read_leaf(certificate_pem))
     except InvalidCertificate:
