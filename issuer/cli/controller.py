@@ -219,6 +219,15 @@ def controller(
             metavar="SERVER",
         ),
     ] = None,
+    backends: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Backend of another Python distribution, loaded beside the built-in one: the name of its "
+            "entry point in the group vault_issuer.backends. Its code runs in this process and may do all "
+            "that this may. Repeatable.",
+            metavar="NAME",
+        ),
+    ] = None,
     canary: Annotated[
         list[str] | None,
         typer.Option(
@@ -297,11 +306,14 @@ def controller(
     from issuer.controller.process.options import ControllerOptions, OptionsError, own_namespace
     from issuer.controller.process.run import run_controller
     from issuer.kube.errors import ConfigError
+    from issuer.signing.backend import BackendError
+    from issuer.signing.backends import load_backends
     from issuer.telemetry.logs import configure
 
     configure(log_format.value, log_level.value)
     own = namespace or own_namespace()
     try:
+        loaded = load_backends(backends or ())
         canaries = CanaryOptions(
             issuers=canary or (),
             namespace=canary_namespace or own,
@@ -310,6 +322,7 @@ def controller(
             duration=canary_duration,
             timeout=canary_timeout,
             roots_pem=read_roots(canary_ca_file),
+            issuer_kinds=loaded.kinds,
         )
         options = ControllerOptions(
             namespace=own,
@@ -337,11 +350,12 @@ def controller(
             issuer_ambient_credentials=issuer_ambient_credentials,
             cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
             allowed_servers=_servers(allowed_servers or ()),
+            backends=loaded,
             canaries=canaries.targets(),
             canary_period=canary_period,
         )
         code = run_controller(options)
-    except (OptionsError, BadTarget, ConfigError, OSError) as error:
+    except (OptionsError, BackendError, BadTarget, ConfigError, OSError) as error:
         typer.echo(f"vault-issuer controller can't start: {error}", err=True)
         code = 2
     raise typer.Exit(code)

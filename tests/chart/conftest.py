@@ -52,6 +52,9 @@ FULL: Object = {
     "namespacedIssuers": {
         "allowedServers": ["vault.example.com:8200", "*.example.com", "10.0.0.0/8", "[fd00::/8]:8200"]
     },
+    "backends": [
+        {"name": "example", "group": "example.test", "resources": ["exampleissuers", "exampleclusterissuers"]}
+    ],
     "namespaceAccess": [
         {"namespace": "team-a", "secrets": ["vault-ca"], "serviceAccounts": ["vault-login"]},
         {"namespace": "team-b", "serviceAccounts": ["vault-login"]},

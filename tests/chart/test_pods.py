@@ -80,6 +80,31 @@ def test_servers_that_vault_issuers_may_use_reach_the_controller() -> None:
     assert servers({}) == []
 
 
+def test_a_backend_from_elsewhere_is_named_and_its_kinds_are_granted() -> None:
+    objects = render(FULL)
+    (container,) = the_deployment(objects)["spec"]["template"]["spec"]["containers"]
+    assert "--backends=example" in container["args"]
+    rules = [rule for obj in objects if obj["kind"] == "ClusterRole" for rule in obj["rules"]]
+    granted = {
+        (resource, verb)
+        for rule in rules
+        if rule.get("apiGroups") == ["example.test"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    kinds = ("exampleissuers", "exampleclusterissuers")
+    reads = {(kind, verb) for kind in kinds for verb in ("get", "list", "watch")}
+    assert granted == reads | {(f"{kind}/status", "update") for kind in kinds}
+    signers = {"exampleissuers.example.test/*", "exampleclusterissuers.example.test/*"}
+    named = [set(rule["resourceNames"]) for rule in rules if rule["verbs"] in (["approve"], ["sign"])]
+    assert len(named) == 2
+    assert all(signers < names for names in named)
+    policies = [obj for obj in objects if obj["kind"] == "ValidatingAdmissionPolicy"]
+    assert [one["expression"] for one in policies[0]["spec"]["variables"] if one["name"] == "groups"] == [
+        '["vault-issuer.io","example.test"]'
+    ]
+
+
 def test_an_argument_that_the_command_lacks_would_be_noticed() -> None:
     for words in (["controller", "--typo"], ["revocation", "release", "--typo"], ["typo"]):
         with pytest.raises(Exception, match="typo"):

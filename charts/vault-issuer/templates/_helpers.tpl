@@ -59,7 +59,11 @@ annotations:
 
 {{/* The API groups of our issuers, as a CEL list. */}}
 {{- define "vault-issuer.groups" -}}
-{{- list "vault-issuer.io" | toJson -}}
+{{- $groups := list "vault-issuer.io" -}}
+{{- range .Values.backends -}}
+{{- $groups = append $groups .group -}}
+{{- end -}}
+{{- $groups | uniq | toJson -}}
 {{- end -}}
 
 {{- define "vault-issuer.clusterResourceNamespace" -}}
@@ -182,3 +186,12 @@ tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
+
+{{/* Signer names of the issuers of backends from elsewhere, as items of a list. */}}
+{{- define "vault-issuer.foreignSigners" -}}
+{{- range $backend := .Values.backends }}
+{{- range $resource := $backend.resources }}
+      - {{ $resource }}.{{ $backend.group }}/*
+{{- end }}
+{{- end }}
+{{- end }}

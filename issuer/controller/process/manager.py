@@ -26,7 +26,6 @@ from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import Lease
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.signing.backend import Backends
 from issuer.telemetry.health import HealthServer
 
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ class Manager:
         options: ControllerOptions,
         client: KubeClient,
         lease_client: KubeClient | None = None,
-        backends: Backends | None = None,
     ) -> None:
         self.options = options
         self.elector = _elector(options, lease_client or client) if options.leader_elect else None
@@ -57,7 +55,7 @@ class Manager:
             self.replica = ShardedReplica(options.sharing, lease_client or client, self.elector)
         self.ownership = self.replica or _ownership(options, self.elector)
         answers = _page_answers() if options.status_address else None
-        self.components = Components(options, client, self.ownership, backends, answers)
+        self.components = Components(options, client, self.ownership, answers)
         if self.replica is not None:
             self.replica.attach(_request_work(self.components), self.components.metrics)
         self.health = HealthServer(self.components.metrics.registry)

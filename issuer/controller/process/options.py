@@ -12,6 +12,8 @@ from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.leadership.options import SharingOptions
 from issuer.kube.lease import LeaseTimes
 from issuer.servers.allowed import AllowedServers
+from issuer.signing.backend import Backends
+from issuer.signing.backends import built_in
 from issuer.signing.settings import BackendSettings
 from issuer.telemetry.address import is_loopback, parse_address
 
@@ -81,6 +83,7 @@ class ControllerOptions:
     issuer_ambient_credentials: bool = False
     cluster_issuer_ambient_credentials: bool = True
     allowed_servers: AllowedServers = field(default_factory=AllowedServers)
+    backends: Backends = field(default_factory=built_in)
     canaries: tuple[CanaryTarget, ...] = ()
     canary_period: float = 300.0
 

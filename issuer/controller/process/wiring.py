@@ -73,8 +73,7 @@ from issuer.requests.resources import (
     CERTIFICATE_SIGNING_REQUESTS,
     CERTIFICATES,
 )
-from issuer.signing.backend import Backends, Connector
-from issuer.signing.backends import built_in
+from issuer.signing.backend import Connector
 from issuer.telemetry.canary_metrics import CanaryMetrics
 from issuer.telemetry.metrics import Metrics
 
@@ -97,7 +96,7 @@ REQUESTS = tuple(kind.kind for kind in KINDS)
 class Components:
     """Stores, queues, reconcilers and watches of one controller.
 
-    ``ownership`` says what is this process's to do. `backends` sign; without any, the built-in ones do.
+    ``ownership`` says what is this process's to do.
     """
 
     _settling: asyncio.TimerHandle | None = None
@@ -107,13 +106,12 @@ class Components:
         options: ControllerOptions,
         client: KubeClient,
         ownership: Ownership,
-        backends: Backends | None = None,
         answers: AnswerLog | None = None,
     ) -> None:
         self.options = options
         self.client = client
         self.ownership = ownership
-        self.backends = backends or built_in()
+        self.backends = options.backends
         self.metrics = Metrics(reason_labels([backend.reasons for backend in self.backends]))
         self.defects = Defects(self.metrics)
         self.fair_queue = partitioned_queue(self._queue_key, options.workers)
