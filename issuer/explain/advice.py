@@ -10,8 +10,8 @@ from issuer.api.group import GROUP
 from issuer.explain.evaluation import Explanation
 from issuer.explain.policies import PEER_GROUP
 from issuer.explain.snippets import starter_policy, to_allow
+from issuer.kube.identity import User
 from issuer.manifests.rbac import binding
-from issuer.manifests.requester import Requester
 from issuer.manifests.text import shown, to_yaml
 from issuer.policy.decision import PolicyResult, PolicyVerdict
 from issuer.policy.evaluation import Violation, defect_violations
@@ -113,7 +113,7 @@ def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advi
             f" Offline nothing is taken as bound: if this binding is there already, say --allow-use {name}, "
             "or ask the cluster with --cluster."
         )
-    unknown = "" if requester.username else " Nobody is known as requester: name one with --as."
+    unknown = "" if requester.name else " Nobody is known as requester: name one with --as."
     violations = explanation.would_violate.get(name, ())
     does = "selects" if violations else "would approve"
     yield Advice(
@@ -219,5 +219,5 @@ def _where(explanation: Explanation) -> str:
     return f"in the namespace {namespace}" if namespace else "without a namespace"
 
 
-def _who(requester: Requester) -> str:
-    return shown(requester.username) if requester.username else "the requester"
+def _who(requester: User) -> str:
+    return shown(requester.name) if requester.name else "the requester"

@@ -14,9 +14,10 @@ from issuer.explain.evaluation import Explanation
 from issuer.explain.offline import check_known, explain
 from issuer.explain.policies import PolicySet, policies_in
 from issuer.explain.review_input import RequestOptions, ReviewInput, read_requests, requests_in
+from issuer.kube.identity import User
 from issuer.manifests.documents import Document, read_documents, read_source, read_tree
 from issuer.manifests.errors import BadInput
-from issuer.manifests.requester import Requester, named
+from issuer.manifests.requester import named
 
 MAX_CASES: Final = 10_000
 
@@ -146,7 +147,7 @@ def _request(case: PolicyCase, folder: Path) -> ReviewInput:
     return found[0]
 
 
-def _requester(case: PolicyCase, request: ReviewInput) -> Requester:
+def _requester(case: PolicyCase, request: ReviewInput) -> User:
     return named(case.as_ or "", case.groups) if case.as_ or case.groups else request.requester
 
 

@@ -17,10 +17,10 @@ from issuer.explain.review_input import ReviewInput
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
+from issuer.kube.identity import User
 from issuer.kube.resources import NAMESPACES, Resource
 from issuer.manifests.cluster import open_client
 from issuer.manifests.errors import BadInput
-from issuer.manifests.requester import Requester
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 
 _SELF_SUBJECT_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", namespaced=False)
@@ -36,7 +36,7 @@ class ClusterOptions:
 
     kubeconfig: str | None = None
     context: str | None = None
-    requester: Requester | None = None
+    requester: User | None = None
     allow_use: tuple[str, ...] = ()
     labels: Mapping[str, str] | None = None
 
@@ -63,9 +63,7 @@ async def explain(
 async def _explain(
     client: KubeClient, request: ReviewInput, policies: PolicySet, options: ClusterOptions
 ) -> Explanation:
-    requester = options.requester or (
-        request.requester if request.requester.username else await _myself(client)
-    )
+    requester = options.requester or (request.requester if request.requester.name else await _myself(client))
     labels = options.labels if options.labels is not None else await _labels(client, request.namespace)
     pending = evaluate_request(request, requester, policies, labels, offline=False)
     answers: dict[str, bool] = {}
@@ -75,16 +73,13 @@ async def _explain(
 
 
 async def _may_use(
-    client: KubeClient, name: str, namespace: str, requester: Requester, allow_use: Collection[str]
+    client: KubeClient, name: str, namespace: str, requester: User, allow_use: Collection[str]
 ) -> bool:
     if allowed(name, allow_use):
         return True
     return await may(
         client,
-        user=requester.username,
-        groups=requester.groups,
-        uid=requester.uid,
-        extra=requester.extra,
+        requester,
         verb="use",
         group=GROUP,
         resource=POLICY_PLURAL,
@@ -119,14 +114,9 @@ async def _labels(client: KubeClient, namespace: str) -> Mapping[str, str]:
     return labels if isinstance(labels, dict) else {}
 
 
-async def _myself(client: KubeClient) -> Requester:
+async def _myself(client: KubeClient) -> User:
     """Ask for the user of the kubeconfig, who would make this request by applying it (SelfSubjectReview)."""
     body = {"apiVersion": _SELF_SUBJECT_REVIEWS.api_version, "kind": "SelfSubjectReview"}
     answer = await client.create(_SELF_SUBJECT_REVIEWS, body)
     user = (answer.get("status") or {}).get("userInfo") or {}
-    return Requester(
-        str(user.get("username") or ""),
-        tuple(user.get("groups") or ()),
-        str(user.get("uid") or ""),
-        user.get("extra") or {},
-    )
+    return User.of(user)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from issuer.explain.policies import PolicySet
 from issuer.explain.review_input import ReviewInput
-from issuer.manifests.requester import Requester
+from issuer.kube.identity import User
 from issuer.policy.decision import Decision, PolicyEvaluation, evaluate
 from issuer.policy.evaluation import Violation, violations
 from issuer.policy.facts import RequestFacts
@@ -24,7 +24,7 @@ class Explanation:
     """
 
     request: ReviewInput
-    requester: Requester
+    requester: User
     facts: RequestFacts
     labels: Mapping[str, str]
     policies: PolicySet
@@ -38,7 +38,7 @@ class PendingEvaluation:
     """Evaluation between the two steps: the right to `use` the policies `to_ask` is still to be known."""
 
     request: ReviewInput
-    requester: Requester
+    requester: User
     facts: RequestFacts
     labels: Mapping[str, str]
     policies: PolicySet
@@ -75,7 +75,7 @@ class PendingEvaluation:
 
 def evaluate_request(
     request: ReviewInput,
-    requester: Requester,
+    requester: User,
     policies: PolicySet,
     labels: Mapping[str, str],
     *,

@@ -7,15 +7,15 @@ from collections.abc import Collection, Mapping
 from issuer.explain.evaluation import Explanation, evaluate_request
 from issuer.explain.policies import PolicySet
 from issuer.explain.review_input import ReviewInput
+from issuer.kube.identity import User
 from issuer.manifests.errors import BadInput
-from issuer.manifests.requester import Requester
 
 EVERY_POLICY = "*"
 
 
 def explain(
     request: ReviewInput,
-    requester: Requester,
+    requester: User,
     policies: PolicySet,
     labels: Mapping[str, str],
     allow_use: Collection[str],

@@ -72,9 +72,9 @@ def _head(explanation: Explanation) -> Table:
 
 def _requester(explanation: Explanation) -> str:
     requester = explanation.requester
-    if not requester.username and not requester.groups:
+    if not requester.name and not requester.groups:
         return "not known"
-    return shown(f"{requester.username or '(no name)'} (groups: {', '.join(requester.groups) or 'none'})")
+    return shown(f"{requester.name or '(no name)'} (groups: {', '.join(requester.groups) or 'none'})")
 
 
 def verdict_text(explanation: Explanation) -> str:

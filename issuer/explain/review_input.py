@@ -11,10 +11,11 @@ from typing import Final
 from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
 from issuer.duration import parse_duration
 from issuer.explain.certificate import request_for
+from issuer.kube.identity import User
 from issuer.manifests.documents import Document, is_pem, read_documents, read_source
 from issuer.manifests.errors import BadInput
 from issuer.manifests.fields import Fields
-from issuer.manifests.requester import CERT_MANAGER, NOBODY, Requester
+from issuer.manifests.requester import CERT_MANAGER, NOBODY
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import CertificateSigningRequest, decode_request, read_request
@@ -62,7 +63,7 @@ class ReviewInput:
     duration: timedelta | None
     usages: tuple[str, ...]
     is_ca: bool
-    requester: Requester
+    requester: User
     notes: tuple[str, ...] = ()
     policy_only: bool = False
 
@@ -71,12 +72,12 @@ class ReviewInput:
         """Namespace and name; a CertificateSigningRequest for a cluster issuer has only a name."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
-    def facts(self, requester: Requester) -> RequestFacts:
+    def facts(self, requester: User) -> RequestFacts:
         """Return the facts that policies evaluate."""
         return RequestFacts(
             name=self.name,
             namespace=self.namespace,
-            username=requester.username,
+            username=requester.name,
             groups=requester.groups,
             issuer=self.issuer,
             csr=self.csr,
@@ -238,7 +239,7 @@ def _issuer_notes(spec: Fields) -> list[str]:
 def _certificate_notes(duration: str) -> list[str]:
     note = (
         "made from a Certificate: the request is the one cert-manager would make (an approximation, with a "
-        f"key made for this), and without --as its requester is taken to be {CERT_MANAGER.username}"
+        f"key made for this), and without --as its requester is taken to be {CERT_MANAGER.name}"
     )
     notes = [note]
     if not duration:
@@ -250,18 +251,14 @@ def _certificate_notes(duration: str) -> list[str]:
     return notes
 
 
-def _stamped(spec: Fields) -> Requester:
+def _stamped(spec: Fields) -> User:
     """Return the author that cert-manager's webhook wrote, NOBODY if the object was never in a cluster."""
     username = spec.text("username")
     if not username:
         return NOBODY
     extra = spec.inner("extra")
-    return Requester(
-        username,
-        spec.texts("groups"),
-        spec.text("uid"),
-        {key: extra.texts(key) for key in extra.data},
-    )
+    names = tuple(sorted((key, extra.texts(key)) for key in extra.data))
+    return User(username, spec.text("uid"), spec.texts("groups"), names)
 
 
 def _duration(where: str, text: str) -> timedelta:

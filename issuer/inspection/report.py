@@ -53,7 +53,7 @@ def head_json(details: RequestDetails) -> dict[str, Any]:
         "deleting": request.deleted,
         "certificate": details.certificate,
         "requester": {
-            "username": requester.username,
+            "username": requester.name,
             "uid": requester.uid,
             "groups": list(requester.groups),
         },

@@ -17,9 +17,9 @@ from issuer.inspection.progress import Progress, State, progress_of, text_of, ti
 from issuer.inspection.reading import Reader
 from issuer.inspection.target import InspectionTarget, certificate_of, find_request
 from issuer.kube.errors import Forbidden
+from issuer.kube.identity import User
 from issuer.kube.resources import EVENTS
 from issuer.kube.wire import Object
-from issuer.manifests.requester import Requester
 from issuer.policy.facts import IssuerReference
 from issuer.requests.issuers import BUILT_IN, IssuerKey
 from issuer.requests.request import BadSpec, Request
@@ -59,9 +59,9 @@ class RequestDetails:
     gaps: tuple[str, ...]
 
     @property
-    def requester(self) -> Requester:
+    def requester(self) -> User:
         """Author of the request, as the API server or cert-manager's webhook stamped it."""
-        return requester_of(self.request)
+        return self.request.requester
 
 
 async def gather(
@@ -99,17 +99,6 @@ async def gather(
     )
 
 
-def requester_of(request: Request) -> Requester:
-    """Return the author of a request."""
-    spec = request.spec
-    return Requester(
-        spec.get("username") or "",
-        tuple(spec.get("groups") or ()),
-        spec.get("uid") or "",
-        spec.get("extra") or {},
-    )
-
-
 def review_input_of(
     request: Request, csr: CertificateSigningRequest, key: IssuerKey, profile: SigningProfile | None
 ) -> ReviewInput:
@@ -124,7 +113,7 @@ def review_input_of(
         duration=request.duration,
         usages=tuple(request.spec.get("usages") or ()),
         is_ca=request.is_ca,
-        requester=requester_of(request),
+        requester=request.requester,
         policy_only=profile is not None and profile.is_policy_only(is_ca=request.is_ca),
     )
 

@@ -7,8 +7,6 @@ https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.kube.identity import User
@@ -18,32 +16,23 @@ from issuer.kube.wire import Object
 
 async def may(
     client: KubeClient,
+    user: User,
     *,
-    user: str,
-    groups: Sequence[str],
-    uid: str,
-    extra: Mapping[str, Sequence[str]],
     verb: str,
     group: str,
     resource: str,
     name: str,
     namespace: str | None,
 ) -> bool:
-    """Whether `user`, with exactly these `groups`, may do `verb` to the object `name`.
+    """Return True if `user`, with exactly its groups, may do `verb` to the object `name`.
 
     `namespace` None asks for the whole cluster: only a ClusterRoleBinding grants that. With a namespace a
     RoleBinding there grants it too, also where `resource` itself is cluster-scoped.
-    Nobody (neither `user` nor `groups`) may do nothing: the server, which would refuse that, isn't asked.
+    A user without name and groups may do nothing: the server, which would refuse that, isn't asked.
     """
-    if not user and not groups:
+    if not user.name and not user.groups:
         return False
-    spec: Object = {
-        "user": user,
-        "groups": list(groups),
-        "uid": uid,
-        "extra": {key: list(values) for key, values in extra.items()},
-        "resourceAttributes": _attributes(verb, group, resource, name, namespace),
-    }
+    spec = _subject(user) | {"resourceAttributes": _attributes(verb, group, resource, name, namespace)}
     return await _ask(client, SUBJECT_ACCESS_REVIEWS, "SubjectAccessReview", spec)
 
 
@@ -52,13 +41,7 @@ async def may_reach(client: KubeClient, user: User, *, verb: str, path: str) -> 
 
     The path needn't be one that the API server serves.
     """
-    spec: Object = {
-        "user": user.name,
-        "groups": list(user.groups),
-        "uid": user.uid,
-        "extra": {key: list(values) for key, values in user.extra},
-        "nonResourceAttributes": {"path": path, "verb": verb},
-    }
+    spec = _subject(user) | {"nonResourceAttributes": {"path": path, "verb": verb}}
     return await _ask(client, SUBJECT_ACCESS_REVIEWS, "SubjectAccessReview", spec)
 
 
@@ -68,6 +51,15 @@ async def may_i(
     """Return True if this client itself may do `verb`; every authenticated user may ask that."""
     spec: Object = {"resourceAttributes": _attributes(verb, group, resource, name, namespace)}
     return await _ask(client, SELF_SUBJECT_ACCESS_REVIEWS, "SelfSubjectAccessReview", spec)
+
+
+def _subject(user: User) -> Object:
+    return {
+        "user": user.name,
+        "groups": list(user.groups),
+        "uid": user.uid,
+        "extra": {key: list(values) for key, values in user.extra},
+    }
 
 
 def _attributes(verb: str, group: str, resource: str, name: str, namespace: str | None) -> Object:

@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from issuer.bounded import LruCache, TokenBucket
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NamespaceTerminating, NotFound
 from issuer.kube.resources import EVENTS
@@ -93,7 +94,7 @@ class _Backlog:
 
     def make_room(self, namespace: str) -> _Series | None:
         """Drop and return the newest event of the namespace with most; None if that is `namespace` itself."""
-        longest = max(self._turns, key=lambda one: len(self._turns[one]))
+        longest = max(self._turns, key=lambda name: len(self._turns[name]))
         if len(self._turns[longest]) <= len(self._turns.get(namespace, ())) + 1:
             return None
         self._size -= 1
@@ -126,9 +127,8 @@ class EventRecorder:
         self._budget = budget if budget is not None else EventBudget()
         self._instance = (instance or f"{socket.gethostname()}-{os.getpid()}")[:128]
         self._clock = clock
-        self._tokens = float(self._budget.burst)
-        self._filled_at = clock()
-        self._series: OrderedDict[_Key, _Series] = OrderedDict()
+        self._bucket = TokenBucket(self._budget.per_second, self._budget.burst, clock)
+        self._series: LruCache[_Key, _Series] = LruCache(_REMEMBERED)
         self._queue = _Backlog()
         self._waiting = asyncio.Event()
         self.written = 0
@@ -151,9 +151,8 @@ class EventRecorder:
         """Write queued events as the budget allows, until cancelled."""
         while True:
             await self._waiting.wait()
-            delay = self._take()
-            if delay > 0:
-                await asyncio.sleep(delay)
+            if not self._bucket.take():
+                await asyncio.sleep(self._bucket.wait())
                 continue
             await self._write_next()
 
@@ -186,12 +185,9 @@ class EventRecorder:
             if not self._room_for(_home(obj)):
                 return
             series = _Series(key, self._event(kind, obj, reason, note, action))
-            self._series[key] = series
-            if len(self._series) > _REMEMBERED:
-                self._series.popitem(last=False)
         else:
             series.count += 1
-        self._series.move_to_end(key)
+        self._series.put(key, series)
         series.last, series.last_utc = now, _utc()
         due = series.written is None or now - series.written >= self._budget.repeat_every
         if due and not series.queued:
@@ -209,7 +205,7 @@ class EventRecorder:
             return False
         given_up.queued = False
         if given_up.written is None and self._series.get(given_up.key) is given_up:
-            del self._series[given_up.key]
+            self._series.pop(given_up.key)
         return True
 
     def _event(self, kind: str, obj: Object, reason: str, note: str, action: str) -> Object:
@@ -236,17 +232,6 @@ class EventRecorder:
             "note": note,
             "type": kind,
         }
-
-    def _take(self) -> float:
-        """Take a token; 0, or the seconds until there is one."""
-        now = self._clock()
-        budget = self._budget
-        self._tokens = min(budget.burst, self._tokens + (now - self._filled_at) * budget.per_second)
-        self._filled_at = now
-        if self._tokens < 1:
-            return (1 - self._tokens) / budget.per_second
-        self._tokens -= 1
-        return 0.0
 
     async def _write_next(self) -> None:
         series = self._queue.next()

@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from issuer.bounded import TtlCache
+
 K = TypeVar("K", bound=Hashable)
 
 
@@ -20,35 +22,21 @@ class SingleFlightCache(Generic[K]):
         self, seconds: float, clock: Callable[[], float] = time.monotonic, most: int = 10_000
     ) -> None:
         self._seconds = seconds
-        self._clock = clock
-        self._most = most
-        self._known: dict[K, tuple[float, asyncio.Future[bool]]] = {}
+        self._answers: TtlCache[K, asyncio.Future[bool]] = TtlCache(most, clock)
 
     def clear(self) -> None:
         """Forget all answers."""
-        self._known.clear()
+        self._answers.clear()
 
     async def get(self, question: K, ask: Callable[[], Awaitable[bool]]) -> bool:
         """Return the answer to `question`, from `ask` unless it is kept or in flight; raises its errors."""
-        now = self._clock()
-        known = self._known.get(question)
-        if known is not None and (not known[1].done() or known[0] > now):
-            return await asyncio.shield(known[1])
-        self._make_room(now)
-        asked = asyncio.ensure_future(ask())
-        self._known[question] = (now + self._seconds, asked)
-        asked.add_done_callback(lambda done: self._forget_failure(question, done))
-        return await asyncio.shield(asked)
+        answer = self._answers.stale(question)
+        if answer is None or (answer.done() and not self._answers.fresh(question)):
+            answer = asyncio.ensure_future(ask())
+            self._answers.put(question, answer, self._seconds)
+            answer.add_done_callback(lambda done: self._forget_failure(question, done))
+        return await asyncio.shield(answer)
 
     def _forget_failure(self, question: K, done: asyncio.Future[bool]) -> None:
-        if done.cancelled() or done.exception() is not None:
-            known = self._known.get(question)
-            if known is not None and known[1] is done:
-                del self._known[question]
-
-    def _make_room(self, now: float) -> None:
-        if len(self._known) < self._most:
-            return
-        self._known = {question: known for question, known in self._known.items() if known[0] > now}
-        if len(self._known) >= self._most:
-            self._known.clear()
+        if (done.cancelled() or done.exception() is not None) and self._answers.stale(question) is done:
+            self._answers.pop(question)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from issuer.api.group import GROUP, POLICY_PLURAL
+from issuer.kube.identity import User
 from issuer.manifests.documents import Document
-from issuer.manifests.requester import Requester
 
 RBAC_GROUP: Final = "rbac.authorization.k8s.io"
 _RBAC_VERSION: Final = f"{RBAC_GROUP}/v1"
@@ -17,7 +17,7 @@ _BINDINGS: Final = frozenset({"ClusterRoleBinding", "RoleBinding"})
 _MAX_SLUG: Final = 100
 
 
-def binding(policy: str, namespace: str, requester: Requester) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def binding(policy: str, namespace: str, requester: User) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return a ClusterRole that lets `policy` be used, and the binding that gives it to `requester`.
 
     In a namespace that is a RoleBinding; where `namespace` is empty only a ClusterRoleBinding counts.
@@ -94,14 +94,14 @@ def _texts(rule: Mapping[str, Any], key: str) -> list[str]:
     return [str(one) for one in found] if isinstance(found, list) else []
 
 
-def _subject(requester: Requester) -> Mapping[str, str]:
+def _subject(requester: User) -> Mapping[str, str]:
     account = requester.service_account
     if account:
         return {"kind": "ServiceAccount", "namespace": account[0], "name": account[1]}
-    return {"apiGroup": RBAC_GROUP, "kind": "User", "name": requester.username or "REQUESTER"}
+    return {"apiGroup": RBAC_GROUP, "kind": "User", "name": requester.name or "REQUESTER"}
 
 
-def _slug(requester: Requester) -> str:
+def _slug(requester: User) -> str:
     account = requester.service_account
-    text = ".".join(account) if account else requester.username or "requester"
+    text = ".".join(account) if account else requester.name or "requester"
     return re.sub(r"[^a-z0-9.-]+", "-", text.lower())[:_MAX_SLUG]

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import ClassVar, NamedTuple, Self
 
+from issuer.kube.identity import User
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.reasons import FailureReason
@@ -98,6 +99,11 @@ class Request(ABC):
     def spec(self) -> Object:
         """`spec` as it was sent and frozen, with the requester's name, groups, uid and extra."""
         return self.object["spec"]  # type: ignore[no-any-return]
+
+    @property
+    def requester(self) -> User:
+        """The user who made the request, as the API server or cert-manager's webhook wrote it."""
+        return User.of(self.spec)
 
     @property
     def conditions(self) -> list[Object]:

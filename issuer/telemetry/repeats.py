@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final
+
+from issuer.bounded import LruCache
 
 REMEMBERED: Final = 256
 """Keys counted apart; the one that was quiet longest is forgotten."""
@@ -14,13 +15,10 @@ class Repeats:
     """Counts events by key; the 1st, 2nd, 4th, 8th ... is worth a line. More would hide all others."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
-        self._times: OrderedDict[Hashable, int] = OrderedDict()
-        self._remembered = remembered
+        self._times: LruCache[Hashable, int] = LruCache(remembered)
 
     def count(self, key: Hashable) -> int | None:
         """Count an event; return its number if it is worth a line, else None."""
-        times = self._times[key] = self._times.get(key, 0) + 1
-        self._times.move_to_end(key)
-        if len(self._times) > self._remembered:
-            self._times.popitem(last=False)
+        times = (self._times.get(key) or 0) + 1
+        self._times.put(key, times)
         return times if times & (times - 1) == 0 else None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from issuer.api.group import GROUP, POLICY_PLURAL
+from issuer.bounded import LruCache
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.state.outcomes import (
     AwaitingApproval,
@@ -24,6 +23,7 @@ from issuer.controller.state.stores import NamespaceStore
 from issuer.kube.access import may
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError, NotFound
+from issuer.kube.identity import User
 from issuer.kube.resources import NAMESPACES
 from issuer.kube.single_flight import SingleFlightCache
 from issuer.policy.decision import Allowance, Decision, PolicyEvaluation, PolicyVerdict, evaluate
@@ -67,43 +67,28 @@ class AccessCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._answers: SingleFlightCache[tuple[Any, ...]] = SingleFlightCache(seconds, clock)
+        self._answers: SingleFlightCache[tuple[str, str, User]] = SingleFlightCache(seconds, clock)
 
     def clear(self) -> None:
         """RBAC changed: ask again."""
         self._answers.clear()
 
-    async def may_use(self, policy: str, namespace: str, spec: Mapping[str, Any]) -> bool:
-        """Whether the requester stamped into ``spec`` may use the policy in that namespace.
+    async def may_use(self, policy: str, namespace: str, user: User) -> bool:
+        """Return True if `user` may use the policy in that namespace.
 
-        Raises KubeError when the API server can't say.
+        Raises KubeError if the API server can't say.
         """
-        extra = {name: tuple(values) for name, values in (spec.get("extra") or {}).items()}
-        groups = tuple(spec.get("groups") or ())
-        user, uid = spec.get("username") or "", spec.get("uid") or ""
-        key = (policy, namespace, user, uid, groups, tuple(sorted(extra.items())))
-        return await self._answers.get(key, lambda: self._ask(policy, namespace, user, uid, groups, extra))
-
-    async def _ask(
-        self,
-        policy: str,
-        namespace: str,
-        user: str,
-        uid: str,
-        groups: tuple[str, ...],
-        extra: dict[str, tuple[str, ...]],
-    ) -> bool:
-        return await may(
-            self._client,
-            user=user,
-            groups=groups,
-            uid=uid,
-            extra=extra,
-            verb="use",
-            group=GROUP,
-            resource=POLICY_PLURAL,
-            name=policy,
-            namespace=namespace,
+        return await self._answers.get(
+            (policy, namespace, user),
+            lambda: may(
+                self._client,
+                user,
+                verb="use",
+                group=GROUP,
+                resource=POLICY_PLURAL,
+                name=policy,
+                namespace=namespace,
+            ),
         )
 
 
@@ -116,8 +101,7 @@ class Evaluations:
 
     def __init__(self, policies: PolicyStore, most: int = 2_000) -> None:
         self._policies = policies
-        self._most = most
-        self._kept: OrderedDict[str, tuple[tuple[object, ...], PolicyEvaluation]] = OrderedDict()
+        self._kept: LruCache[str, tuple[tuple[object, ...], PolicyEvaluation]] = LruCache(most)
 
     def of(self, request: Request, facts: RequestFacts, labels: Mapping[str, str]) -> PolicyEvaluation:
         """Return the evaluation of this request by the policies as they are now."""
@@ -126,14 +110,12 @@ class Evaluations:
         if kept is not None and kept[0] == inputs:
             return kept[1]
         made = evaluate(self._policies.policies, self._policies.invalid, facts, labels)
-        self._kept[request.uid] = (inputs, made)
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        self._kept.put(request.uid, (inputs, made))
         return made
 
     def forget(self, request: Request) -> None:
         """The request is decided."""
-        self._kept.pop(request.uid, None)
+        self._kept.pop(request.uid)
 
 
 @dataclass(slots=True, eq=False)
@@ -220,7 +202,7 @@ class Approver:
         for name in one.to_ask:
             if decision is not None:
                 break
-            answers[name] = await self.access.may_use(name, request.policy_namespace, request.spec)
+            answers[name] = await self.access.may_use(name, request.policy_namespace, request.requester)
             decision = await self._settled(one, answers)
         if decision is None:
             raise AssertionError("every policy was asked for and nothing is decided")

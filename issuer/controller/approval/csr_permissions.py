@@ -53,13 +53,9 @@ class CSRPermissions:
         )
 
     async def _may_reference(self, request: Request, name: str) -> bool:
-        spec = request.spec
         return await may(
             self.client,
-            user=spec.get("username") or "",
-            groups=spec.get("groups") or (),
-            uid=spec.get("uid") or "",
-            extra=spec.get("extra") or {},
+            request.requester,
             verb="reference",
             group=self._group(request),
             resource="signers",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from issuer.api.issuers import IssuerSpec
+from issuer.bounded import LruCache
 from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.revocation.reader import secret_name
 from issuer.controller.state.reasons import ControllerRetry
@@ -31,7 +31,7 @@ class RevocationFinalizer:
 
     client: KubeClient
     rights: RevocationRights
-    _marked: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _marked: LruCache[str, None] = field(default_factory=lambda: LruCache(_MOST_MARKED))
 
     def is_missing(self, request: Request, spec: IssuerSpec | None) -> bool:
         """Return True if the request must be marked before it is signed.
@@ -59,9 +59,7 @@ class RevocationFinalizer:
         marked, wanted = current, with_finalizer(current, secret)
         if wanted["metadata"] != current.object["metadata"]:
             marked = request.with_object(await self.client.replace(CERTIFICATE_REQUESTS, wanted))
-        self._marked[request.uid] = None
-        if len(self._marked) > _MOST_MARKED:
-            self._marked.popitem(last=False)
+        self._marked.put(request.uid, None)
         return marked
 
     async def _current(self, request: Request) -> Request:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
+from issuer.bounded import LruCache
 from issuer.controller.scheduling.limits import UNLIMITED
 from issuer.controller.scheduling.lookups import NAMESPACE
 from issuer.controller.state.stores import IssuerStore
@@ -110,7 +110,7 @@ class CheckFlows:
         self._backends = backends
         self._clock = clock
         self._limiters = _Limiters(max(1, workers // EACH), WeakValueDictionary())
-        self._slow: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._slow: LruCache[tuple[str, str], None] = LruCache(_MOST_SLOW)
         self.fair_queue: PartitionedQueue[IssuerKey] = PartitionedQueue(
             self.queue_key, self.pool, dict.fromkeys(CheckPool, workers)
         )
@@ -152,18 +152,12 @@ class CheckFlows:
                     self._backends.of(key.kind).unreachable,
                     f"The check did not end in {seconds:g} seconds: {self._server(key)} answers too slowly",
                 ) from error
-            self._remember(standing)
+            self._slow.put(standing, None)
             raise TookLong from error
         finally:
             NAMESPACE.reset(namespace)
             if patient and self._clock() - began < QUICK:
-                self._slow.pop(standing, None)
-
-    def _remember(self, standing: tuple[str, str]) -> None:
-        self._slow[standing] = None
-        self._slow.move_to_end(standing)
-        if len(self._slow) > _MOST_SLOW:
-            self._slow.popitem(last=False)
+                self._slow.pop(standing)
 
     def _standing(self, key: IssuerKey) -> tuple[str, str]:
         return key.namespace, self._server(key)

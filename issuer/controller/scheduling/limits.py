@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 from issuer.api.issuers import RateLimit
+from issuer.bounded import TokenBucket
 from issuer.controller.state.issuers import IssuerRegistry
 from issuer.kube.queues.fairqueue import Throttled
 from issuer.requests.issuers import IssuerKey
@@ -33,37 +34,36 @@ _PAUSE: Final = 1.0  # where Vault's 429 does not say for how long
 
 @dataclass(slots=True)
 class Bucket:
-    """Tokens of a rate limit: so many a second, and at most ``burst`` of them.
+    """Tokens of a rate limit, some of them set aside.
 
-    A token is set aside for each request that is handed out and spent when its signing call begins, so Vault
-    sees in any t seconds at most ``burst`` and t times the rate. Those set aside still fill the bucket.
+    A token is set aside for each request that is handed out and spent when its signing call begins, so in
+    any t seconds at most the burst and t times the rate are signed. Those set aside still fill the bucket.
     """
 
-    level: float | None = None
-    filled: float = 0.0
+    clock: Clock
+    tokens: TokenBucket | None = None
     aside: set[RequestKey] = field(default_factory=set)
 
-    def fill(self, limit: RateLimit, now: float) -> float:
-        """The level now."""
-        rate, burst = _rate(limit)
-        before = burst if self.level is None else self.level
-        self.level = min(burst, before + (now - self.filled) * rate)
-        self.filled = now
-        return self.level
-
-    def wait(self, limit: RateLimit, now: float) -> Throttled | None:
-        """None while there is a token that is nobody's."""
-        rate, burst = _rate(limit)
-        missing = len(self.aside) + 1 - self.fill(limit, now)
-        if missing <= 0:
+    def wait(self, limit: RateLimit) -> Throttled | None:
+        """Return None if there is a token that isn't set aside, else how long to wait for one."""
+        wanted, tokens = len(self.aside) + 1, self._tokens(limit)
+        seconds = tokens.wait(wanted)
+        if not seconds:
             return None
-        # Where all that fit are set aside, time brings no more.
-        return Throttled("rate", missing / rate if len(self.aside) + 1 <= burst else None)
+        # If all that fit are set aside, time brings no more.
+        return Throttled("rate", seconds if wanted <= tokens.burst else None)
 
-    def spend(self, key: RequestKey, limit: RateLimit, now: float) -> None:
-        """A signing call begins; one that none was set aside for leaves a debt."""
-        self.level = self.fill(limit, now) - 1
+    def spend(self, key: RequestKey, limit: RateLimit) -> None:
+        """Spend a token for a signing call; one that none was set aside for leaves a debt."""
+        self._tokens(limit).spend()
         self.aside.discard(key)
+
+    def _tokens(self, limit: RateLimit) -> TokenBucket:
+        rate, burst = _rate(limit)
+        if self.tokens is None:
+            self.tokens = TokenBucket(rate, burst, self.clock)
+        self.tokens.rate, self.tokens.burst = rate, burst
+        return self.tokens
 
 
 def _rate(limit: RateLimit) -> tuple[int, int]:
@@ -89,7 +89,7 @@ class IssuerLimiter:
         self._concurrent = concurrent
         self._on_wait = on_wait
         self._clock = clock
-        self._bucket = Bucket()
+        self._bucket = Bucket(clock)
         self._in_hand = 0
         self._calls = 0
         self._heard = 0.0  # when the last signing call ended, or the first of those under way began
@@ -112,7 +112,7 @@ class IssuerLimiter:
             return Throttled("vault", self._paused_until - now)
         if limit is None or limit.per_second is None:
             return None
-        return self._bucket.wait(limit, now)
+        return self._bucket.wait(limit)
 
     def admit(self, key: RequestKey) -> None:
         """A request goes."""
@@ -135,7 +135,7 @@ class IssuerLimiter:
         """Around each signing call."""
         now, limit = self._clock(), self._limit()
         if limit is not None and limit.per_second is not None:
-            self._bucket.spend(key, limit, now)
+            self._bucket.spend(key, limit)
         if not self._calls:
             self._heard = now
         self._calls += 1

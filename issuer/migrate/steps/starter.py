@@ -8,10 +8,10 @@ from typing import Any, Final, get_args
 from issuer.api.group import API_VERSION, GROUP, POLICY_KIND, POLICY_PLURAL
 from issuer.api.model import SpecError
 from issuer.api.policy import Usage
+from issuer.kube.identity import User
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
 from issuer.manifests.rbac import RBAC_GROUP
-from issuer.manifests.requester import Requester
 from issuer.migrate.options import Options, Starter
 from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, inner, text, texts
@@ -130,7 +130,7 @@ def _subjects(requests: Iterable[Document], ref: Ref, options: Options) -> Itera
         if username in seen or not _names(request, ref):
             continue
         seen.add(username)
-        account = Requester(username).service_account
+        account = User(username).service_account
         if account:
             yield {"kind": "ServiceAccount", "namespace": account[0], "name": account[1]}
         else:

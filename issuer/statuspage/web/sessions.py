@@ -6,13 +6,12 @@ import base64
 import hashlib
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
+from issuer.bounded import TtlCache
 from issuer.kube.identity import User
 
 COOKIE: Final = "__Host-vault-issuer-status"
@@ -24,50 +23,36 @@ LASTS: Final = 3600
 MOST: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A user who logged in, until `ends` on the clock."""
-
-    user: User
-    ends: float
-
-
 class Sessions:
     """A bounded number of sessions in memory, keyed by their cookies' hashes; the oldest end first."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
     ) -> None:
-        self._clock = clock
         self._wall = wall
-        self._kept: OrderedDict[bytes, Session] = OrderedDict()
+        self._users: TtlCache[bytes, User] = TtlCache(MOST, clock)
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._users)
 
     def begin(self, user: User, token: str) -> tuple[str, int]:
         """Return a new cookie's value and the seconds it lasts: an hour, or the token's rest if less."""
         cookie = secrets.token_urlsafe(32)
         lasts = min(LASTS, _seconds_left(token, self._wall()))
-        self._kept[_hash(cookie)] = Session(user, self._clock() + lasts)
-        while len(self._kept) > MOST:
-            self._kept.popitem(last=False)
+        self._users.put(_hash(cookie), user, lasts)
         return cookie, lasts
 
     def find(self, cookie: str) -> User | None:
         """Return the user of a cookie, or None."""
         key = _hash(cookie)
-        found = self._kept.get(key)
-        if found is None:
-            return None
-        if found.ends <= self._clock():
-            del self._kept[key]
-            return None
-        return found.user
+        user = self._users.get(key)
+        if user is None:
+            self._users.pop(key)
+        return user
 
     def end(self, cookie: str) -> None:
         """End the session of a cookie."""
-        self._kept.pop(_hash(cookie), None)
+        self._users.pop(_hash(cookie))
 
 
 def _hash(cookie: str) -> bytes:

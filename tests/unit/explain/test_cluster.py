@@ -12,8 +12,8 @@ import yaml
 from issuer.explain.cluster import ClusterOptions, explain_all
 from issuer.explain.evaluation import Explanation
 from issuer.explain.review_input import RequestOptions, ReviewInput, read_requests
+from issuer.kube.identity import User
 from issuer.manifests.errors import BadInput
-from issuer.manifests.requester import Requester
 from issuer.policy.decision import PolicyVerdict
 from tests.builders import certificate_request, csr_pem
 from tests.unit.explain.conftest import Folder
@@ -80,7 +80,7 @@ async def test_a_request_nobody_made_yet_is_the_callers_own(
     api.on("POST", MYSELF, json({"status": {"userInfo": {"username": "me", "groups": ["admins"]}}}))
     api.on("POST", REVIEWS, allowed(True))
     (found,) = await ask(certificate_request(request=csr_pem("a.lab.example"), usages=[]))
-    assert found.requester == Requester("me", ("admins",), "", {})
+    assert found.requester == User("me", groups=("admins",))
     assert found.decision.verdict is PolicyVerdict.APPROVED
 
 
@@ -88,7 +88,7 @@ async def test_options_take_the_place_of_questions(
     api: FakeApi, ask: Callable[..., Any], policy: Build
 ) -> None:
     api.on("GET", POLICIES, listing("1", policy()))
-    options = {"requester": Requester("jane"), "allow_use": ("web",), "labels": {}}
+    options = {"requester": User("jane"), "allow_use": ("web",), "labels": {}}
     (found,) = await ask(certificate_request(request=csr_pem("a.lab.example"), usages=[]), **options)
     assert found.decision.verdict is PolicyVerdict.APPROVED
 

@@ -9,25 +9,25 @@ import pytest
 from issuer.kube import errors
 from issuer.kube.access import may, may_i
 from issuer.kube.client import KubeClient
+from issuer.kube.identity import User
 from tests.unit.kube.fake_api import FakeApi, json, refuse
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 OWN_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
-async def ask(client: KubeClient, **changes: Any) -> bool:
+JANE = User("jane", "u-1", ("dev", "system:authenticated"), (("scopes", ("a", "b")),))
+
+
+async def ask(client: KubeClient, user: User = JANE, **changes: Any) -> bool:
     question: dict[str, Any] = {
-        "user": "jane",
-        "groups": ("dev", "system:authenticated"),
-        "uid": "u-1",
-        "extra": {"scopes": ("a", "b")},
         "verb": "use",
         "group": "vault-issuer.io",
         "resource": "certificaterequestpolicies",
         "name": "web",
         "namespace": "team-a",
     }
-    return await may(client, **question | changes)
+    return await may(client, user, **question | changes)
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -67,7 +67,7 @@ async def test_a_broken_binding_beside_the_answer_changes_nothing(api: FakeApi, 
 
 
 async def test_nobody_may_nothing_and_the_server_is_not_asked(api: FakeApi, client: KubeClient) -> None:
-    assert not await ask(client, user="", groups=())
+    assert not await ask(client, User(""))
     assert not api.calls
 
 

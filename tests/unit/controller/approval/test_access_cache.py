@@ -10,9 +10,11 @@ import pytest
 from issuer.controller.approval.approver import AccessCache
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Unavailable
+from issuer.kube.identity import User
 from issuer.kube.resources import Resource
 
-ALICE = {"username": "alice", "groups": ["dev"], "uid": "1", "extra": {"scope": ["a"]}}
+INFO = {"username": "alice", "groups": ["dev"], "uid": "1", "extra": {"scope": ["a"]}}
+ALICE = User.of(INFO)
 
 
 class Reviews:
@@ -103,7 +105,7 @@ async def test_every_input_of_the_question_makes_it_another(
     cache: AccessCache, reviews: Reviews, other: dict[str, Any]
 ) -> None:
     await cache.may_use("web", "team-a", ALICE)
-    await cache.may_use("web", "team-a", {**ALICE, **other})
+    await cache.may_use("web", "team-a", User.of({**INFO, **other}))
     assert len(reviews.asked) == 2
 
 

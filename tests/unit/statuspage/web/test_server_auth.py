@@ -204,7 +204,7 @@ async def test_a_stream_goes_on_while_there_are_too_many_questions(
     monkeypatch.setattr(module, "HEARTBEAT", 0.05)
     monkeypatch.setattr("issuer.statuspage.web.auth.BELIEVED", 0.0)
     async with exposed(tmp_path) as one, watching(one) as messages:
-        monkeypatch.setattr("issuer.statuspage.web.auth.Budget.take", lambda _self: False)
+        monkeypatch.setattr("issuer.bounded.TokenBucket.take", lambda _self: False)
         async with one.session.get(one.url) as page:
             assert page.status == 429
         for _ in range(3):
