@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from issuer.cli.completing import complete_requests
-from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
+from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import print_json, report_bad_input
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def inspect(
     namespace: _Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Show a request taken apart: CSR, requester, decision, certificate and chain.
@@ -57,8 +58,9 @@ def inspect(
 
       vault-issuer inspect csr/build-agent
     """
+    cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     with report_bad_input(BAD_INPUT):
-        found, report = asyncio.run(_inspected(request, namespace, kubeconfig, context))
+        found, report = asyncio.run(_inspected(request, namespace, cluster))
     if output is OutputFormat.JSON:
         print_json(report)
     else:
@@ -74,6 +76,7 @@ def explain(
     namespace: _Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Say why a request of the cluster is as it is, and what to do next.
@@ -93,8 +96,9 @@ def explain(
     # Imported here so that --help and completion stay quick.
     from issuer.inspection.progress import State
 
+    cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     with report_bad_input(BAD_INPUT):
-        found, diagnosis = asyncio.run(_explained(request, namespace, kubeconfig, context))
+        found, diagnosis = asyncio.run(_explained(request, namespace, cluster))
     if output is OutputFormat.JSON:
         from issuer.inspection.report import diagnosis_json
 
@@ -108,30 +112,28 @@ def explain(
 
 
 async def _inspected(
-    name: str, namespace: str | None, kubeconfig: str | None, context: str | None
+    name: str, namespace: str | None, cluster: ClusterChoice
 ) -> tuple[RequestDetails, dict[str, Any]]:
     from issuer.inspection.reading import reading
     from issuer.inspection.report import report
     from issuer.inspection.request_details import gather
     from issuer.inspection.target import chosen_target
 
-    target = chosen_target(name, namespace, kubeconfig, context)
-    async with reading(kubeconfig, context) as reader:
+    target = chosen_target(name, namespace, cluster.kubeconfig, cluster.context)
+    async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
         found = await gather(reader, target)
     return found, report(found, datetime.now(UTC))
 
 
-async def _explained(
-    name: str, namespace: str | None, kubeconfig: str | None, context: str | None
-) -> tuple[RequestDetails, Any]:
+async def _explained(name: str, namespace: str | None, cluster: ClusterChoice) -> tuple[RequestDetails, Any]:
     from issuer.inspection.diagnosis import diagnose, needs_controllers
     from issuer.inspection.leases import controllers
     from issuer.inspection.reading import reading
     from issuer.inspection.request_details import gather
     from issuer.inspection.target import chosen_target
 
-    target = chosen_target(name, namespace, kubeconfig, context)
-    async with reading(kubeconfig, context) as reader:
+    target = chosen_target(name, namespace, cluster.kubeconfig, cluster.context)
+    async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
         found = await gather(reader, target)
         known = await controllers(reader, None, datetime.now(UTC)) if needs_controllers(found) else None
         found = replace(found, gaps=tuple(reader.gaps))

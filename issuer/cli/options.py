@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -15,6 +16,24 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterChoice:
+    """The cluster that a command reads, and the names of the backends whose issuers it knows besides."""
+
+    kubeconfig: str | None
+    context: str | None
+    backends: tuple[str, ...] = ()
+
+
 Format = Annotated[OutputFormat, typer.Option("--output", "-o", help="A table for people, or JSON.")]
 Kubeconfig = Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")]
 Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
+Backends = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backends",
+        metavar="NAME",
+        help="Also know the issuers of this backend from another Python distribution, as the controller's "
+        "--backends names it. Its code runs as you. Repeatable.",
+    ),
+]

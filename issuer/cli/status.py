@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
+from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
 from issuer.cli.output import print_json, report_bad_input
 
 ATTENTION = 1
@@ -31,6 +31,7 @@ def status(
     ] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Show issuers, policies, requests by state, and which controllers work; and what needs attention.
@@ -47,8 +48,9 @@ def status(
     """
     if namespace is not None and all_namespaces:
         raise typer.BadParameter("--namespace and --all-namespaces exclude each other")
+    cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     with report_bad_input(BAD_INPUT):
-        found = asyncio.run(_overview(namespace, controller_namespace, kubeconfig, context))
+        found = asyncio.run(_overview(namespace, controller_namespace, cluster))
     if output is OutputFormat.JSON:
         print_json(found)
     else:
@@ -61,10 +63,10 @@ def status(
 
 
 async def _overview(
-    namespace: str | None, controller_namespace: str | None, kubeconfig: str | None, context: str | None
+    namespace: str | None, controller_namespace: str | None, cluster: ClusterChoice
 ) -> dict[str, Any]:
     from issuer.inspection.overview import overview
     from issuer.inspection.reading import reading
 
-    async with reading(kubeconfig, context) as reader:
+    async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
         return await overview(reader, namespace, controller_namespace, datetime.now(UTC))

@@ -154,7 +154,7 @@ def _other_issuer(explanation: Explanation, result: PolicyResult) -> Iterator[Ad
     issuer = explanation.request.issuer
     group = _selector(explanation, result.name, "issuerRef").get("group")
     text = f"The policy {result.name} is for other issuers: {shown(result.message)}."
-    if issuer.group != GROUP:
+    if issuer.group not in explanation.request.served_groups:
         yield Advice(
             f"{text} The request names an issuer of {issuer.group}; if vault-issuer is to sign it, set "
             f"issuerRef.group: {GROUP} and a kind of ours in the Certificate or CertificateRequest."

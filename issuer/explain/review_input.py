@@ -51,7 +51,8 @@ class RequestOptions:
 class ReviewInput:
     """One request to evaluate. `requester` is its author, known or assumed; `notes` say what was assumed.
 
-    `policy_only` is as in `RequestFacts`; offline nobody knows the issuer's path.
+    `served_groups` are the API groups of the issuers that sign requests. `policy_only` is as in
+    `RequestFacts`; offline nobody knows the issuer's path.
     """
 
     source: str
@@ -66,6 +67,7 @@ class ReviewInput:
     requester: User
     notes: tuple[str, ...] = ()
     policy_only: bool = False
+    served_groups: tuple[str, ...] = (GROUP,)
 
     @property
     def title(self) -> str:

@@ -165,7 +165,8 @@ def _work(details: RequestDetails, controllers: Controllers, *, hindered: bool) 
         yield "nothing that can be seen from here is in its way"
         yield Advice(
             "It waits for its turn, or for a retry: look again in a minute. Issuers that are held back by "
-            "spec.rateLimit, or by a Vault that doesn't answer, show in vault_issuer_throttled_seconds_total."
+            "spec.rateLimit, or by a server that doesn't answer, show in "
+            "vault_issuer_throttled_seconds_total."
         )
 
 

@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from issuer.api.group import GROUP
 from issuer.inspection.leases import controllers
 from issuer.inspection.progress import State, progress_of, ready_json, text_of, time_of
 from issuer.inspection.reading import Reader
 from issuer.kube.wire import Object
-from issuer.requests.issuers import BUILT_IN
 from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import BadSpec, Request
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
+from issuer.signing.backend import Summary
 from issuer.text import rfc3339
 
 SHOWN: Final = 10
@@ -78,23 +77,30 @@ async def overview(
 
 async def _issuers(reader: Reader, namespace: str | None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for kind in BUILT_IN:
+    for kind in reader.backends.kinds:
         where = namespace if kind.namespaced else None
         items = await reader.all(kind.resource, where, what=f"{kind.kind}s are")
-        found += [_issuer(kind.kind, one) for one in items]
+        backend = reader.backends.of(kind.kind)
+        found += [_issuer(kind.kind, backend.summary(one.get("spec") or {}), one) for one in items]
     return found
 
 
 async def _requests(reader: Reader, kind: type[Request], namespace: str | None, now: datetime) -> _Requests:
     """Count our requests of a kind; Kubernetes' own have no namespace, so there the issuer's counts."""
-    found = _Requests()
-    selector = None if kind is KubernetesCSR else f"spec.issuerRef.group={GROUP}"
+    found, kinds = _Requests(), reader.backends.kinds
     where = namespace if kind.resource.namespaced else None
-    pages = reader.pages(kind.resource, where, what=f"{kind.kind}s are", field_selector=selector)
-    async for items in pages:
-        ours = (request for request in map(kind, items) if request.is_ours)
-        found.add((request for request in ours if _is_in(request, namespace)), now)
+    for group in (None,) if kind is KubernetesCSR else kinds.groups:
+        selector = None if group is None else f"spec.issuerRef.group={group}"
+        pages = reader.pages(kind.resource, where, what=f"{kind.kind}s are", field_selector=selector)
+        async for items in pages:
+            requests = (kind(one, kinds) for one in items if _names_group(one, group))
+            found.add((one for one in requests if one.is_ours and _is_in(one, namespace)), now)
     return found
+
+
+def _names_group(request: Object, group: str | None) -> bool:
+    """Return True if a CertificateRequest names that group, as a server may not know the selector."""
+    return group is None or (request["spec"].get("issuerRef") or {}).get("group") == group
 
 
 def _is_in(request: Request, namespace: str | None) -> bool:
@@ -121,15 +127,15 @@ def _waiting(request: Request) -> dict[str, Any]:
     }
 
 
-def _issuer(kind: str, obj: Object) -> dict[str, Any]:
-    status, vault = obj.get("status") or {}, (obj.get("spec") or {}).get("vault") or {}
+def _issuer(kind: str, summary: Summary, obj: Object) -> dict[str, Any]:
+    status = obj.get("status") or {}
     return {
         "kind": kind,
         "namespace": str(obj["metadata"].get("namespace") or ""),
         "name": str(obj["metadata"]["name"]),
         **ready_json(obj),
-        "server": text_of(vault, "server"),
-        "path": text_of(vault, "path"),
+        "server": summary.address,
+        "path": summary.path,
         "caSubject": text_of(status, "caSubject"),
         "caNotAfter": text_of(status, "caNotAfter"),
         "warnings": [str(one) for one in status.get("warnings") or ()],

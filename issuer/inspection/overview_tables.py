@@ -50,7 +50,7 @@ def _issuers(found: Sequence[Json], to: Console) -> None:
     if not found:
         to.print("  none")
         return
-    rows(to, ("Issuer", "Ready", "Reason", "Vault path", "CA ends"), map(_issuer, found))
+    rows(to, ("Issuer", "Ready", "Reason", "Path", "CA ends"), map(_issuer, found))
 
 
 def _issuer(one: Json) -> tuple[Cell, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -12,6 +12,8 @@ from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.manifests.cluster import open_client
 from issuer.manifests.errors import BadInput
+from issuer.signing.backend import BackendError, Backends
+from issuer.signing.backends import built_in, load_backends
 
 PAGE = 500
 
@@ -20,10 +22,11 @@ PAGE = 500
 class Reader:
     """Reads with `client`; `gaps` are the parts that it may not see, or that aren't there, in sentences.
 
-    Other errors than these are raised, as KubeError.
+    Other errors than these are raised, as KubeError. `backends` say which kinds of issuers there are.
     """
 
     client: KubeClient
+    backends: Backends = field(default_factory=built_in)
     gaps: list[str] = field(default_factory=list)
 
     async def get(
@@ -105,11 +108,20 @@ def _plural(resource: Resource) -> str:
 
 
 @asynccontextmanager
-async def reading(kubeconfig: str | None, context: str | None) -> AsyncIterator[Reader]:
-    """Open a reader as the user of the kubeconfig. What the cluster refuses or can't answer is BadInput."""
+async def reading(
+    kubeconfig: str | None, context: str | None, backends: Iterable[str] = ()
+) -> AsyncIterator[Reader]:
+    """Open a reader as the user of the kubeconfig, with the built-in backends and those of these names.
+
+    Raises BadInput for a backend that can't be loaded, and for what the cluster refuses or can't answer.
+    """
+    try:
+        loaded = load_backends(backends)
+    except BackendError as error:
+        raise BadInput(str(error)) from error
     async with open_client(kubeconfig, context) as client:
         try:
-            yield Reader(client)
+            yield Reader(client, loaded)
         except Forbidden as error:
             raise BadInput(f"the cluster refuses: {error.message}") from error
         except KubeError as error:

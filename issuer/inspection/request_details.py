@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from issuer.api.group import GROUP
 from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.explain.cluster import RIGHTS, ClusterOptions, explain
 from issuer.explain.evaluation import Explanation
@@ -21,10 +20,9 @@ from issuer.kube.identity import User
 from issuer.kube.resources import EVENTS
 from issuer.kube.wire import Object
 from issuer.policy.facts import IssuerReference
-from issuer.requests.issuers import BUILT_IN, IssuerKey
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import BadSpec, Request
 from issuer.signing.backend import Backends
-from issuer.signing.backends import built_in
 from issuer.signing.profile import SigningProfile
 from issuer.text import rfc3339
 from issuer.x509.errors import InvalidRequest
@@ -64,11 +62,8 @@ class RequestDetails:
         return self.request.requester
 
 
-async def gather(
-    reader: Reader, target: InspectionTarget, backends: Backends | None = None
-) -> RequestDetails:
+async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
     """Read everything about a request. Raises BadInput if there is none, and KubeError."""
-    backends = backends or built_in()
     request = await find_request(reader, target)
     progress = progress_of(request)
     csr, csr_problem = _csr(request)
@@ -76,8 +71,8 @@ async def gather(
     known = len(reader.gaps)
     issuer = await _issuer(reader, key)
     readable = len(reader.gaps) == known
-    spec = _issuer_spec(backends, key, issuer)
-    profile = None if key is None or spec is None else backends.of(key.kind).profile(spec)
+    spec = _issuer_spec(reader.backends, key, issuer)
+    profile = None if key is None or spec is None else reader.backends.of(key.kind).profile(spec)
     explanation = None
     if csr is not None and key is not None and progress.state is not State.ISSUED:
         explanation = await _explained(reader, request, csr, key, profile)
@@ -115,6 +110,7 @@ def review_input_of(
         is_ca=request.is_ca,
         requester=request.requester,
         policy_only=profile is not None and profile.is_policy_only(is_ca=request.is_ca),
+        served_groups=request.issuer_kinds.groups,
     )
 
 
@@ -128,7 +124,8 @@ def _csr(request: Request) -> tuple[CertificateSigningRequest | None, str]:
 def _issuer_key(request: Request) -> tuple[IssuerKey | None, str]:
     """Return the issuer of ours, or why the request is not served."""
     if not request.is_ours:
-        return None, f"it names an issuer of another kind: vault-issuer answers only for those of {GROUP}"
+        groups = " and ".join(request.issuer_kinds.groups)
+        return None, f"it names an issuer of another kind: vault-issuer answers only for those of {groups}"
     try:
         key = request.issuer
         _ = request.duration, request.is_ca
@@ -140,9 +137,8 @@ def _issuer_key(request: Request) -> tuple[IssuerKey | None, str]:
 async def _issuer(reader: Reader, key: IssuerKey | None) -> Object | None:
     if key is None:
         return None
-    return await reader.get(
-        BUILT_IN[key.kind].resource, key.name, key.namespace or None, what="its issuer is"
-    )
+    resource = reader.backends.kinds[key.kind].resource
+    return await reader.get(resource, key.name, key.namespace or None, what="its issuer is")
 
 
 def _issuer_spec(backends: Backends, key: IssuerKey | None, issuer: Object | None) -> IssuerSpec | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from issuer.cluster import find_namespace
 from issuer.inspection.reading import Reader
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import ConfigError, NotFound
 from issuer.kube.resources import Resource
+from issuer.kube.wire import Object
 from issuer.manifests.errors import BadInput
 from issuer.manifests.text import shown
 from issuer.requests.certificate_request import CertificateRequest
@@ -71,20 +72,21 @@ async def find_request(reader: Reader, target: InspectionTarget) -> Request:
     request = _REQUESTS.get(target.kind)
     try:
         if request is not None:
-            return request(await client.get(request.resource, target.name, target.namespace or None))
+            found = await client.get(request.resource, target.name, target.namespace or None)
+            return request(found, reader.backends.kinds)
         certificate = await client.get(CERTIFICATES, target.name, target.namespace)
     except NotFound as error:
         where = f" in the namespace {target.namespace} (see -n)" if target.namespace else ""
         other = f"; for a Certificate's current request write certificate/{shown(target.name)}"
         hint = other if target.kind == CertificateRequest.kind else ""
         raise BadInput(f"there is no {target.kind} {shown(target.name)}{where}{hint}") from error
-    return await _current(client, target, certificate)
+    return CertificateRequest(await _current(client, target, certificate), reader.backends.kinds)
 
 
-async def _current(client: KubeClient, target: InspectionTarget, certificate: dict[str, Any]) -> Request:
+async def _current(client: KubeClient, target: InspectionTarget, certificate: Object) -> Object:
     """Return the newest request of a Certificate: the highest revision, then the youngest."""
     uid = certificate["metadata"].get("uid")
-    best: tuple[tuple[int, str], dict[str, Any]] | None = None
+    best: tuple[tuple[int, str], Object] | None = None
     async for one in _requests(client, target.namespace):
         if not _is_of(one, target.name, uid):
             continue
@@ -96,10 +98,10 @@ async def _current(client: KubeClient, target: InspectionTarget, certificate: di
             f"the Certificate {shown(target.name)} has no CertificateRequest: kubectl describe certificate "
             f"{shown(target.name)} -n {target.namespace} says why cert-manager makes none"
         )
-    return CertificateRequest(best[1])
+    return best[1]
 
 
-async def _requests(client: KubeClient, namespace: str) -> AsyncIterator[dict[str, Any]]:
+async def _requests(client: KubeClient, namespace: str) -> AsyncIterator[Object]:
     token = ""
     while True:
         page = await client.list_page(CERTIFICATE_REQUESTS, namespace=namespace, continue_token=token)
@@ -110,7 +112,7 @@ async def _requests(client: KubeClient, namespace: str) -> AsyncIterator[dict[st
             return
 
 
-def _is_of(request: dict[str, Any], name: str, uid: object) -> bool:
+def _is_of(request: Object, name: str, uid: object) -> bool:
     """Return True for requests of this very Certificate: one made again under its name has another uid."""
     owners = request["metadata"].get("ownerReferences") or ()
     if owners:
@@ -118,13 +120,13 @@ def _is_of(request: dict[str, Any], name: str, uid: object) -> bool:
     return certificate_of(request) == name
 
 
-def certificate_of(request: dict[str, Any]) -> str:
+def certificate_of(request: Object) -> str:
     """Return the name of the Certificate that a request is for, or ""."""
     annotations = request["metadata"].get("annotations") or {}
     return str(annotations.get(CERTIFICATE_NAME) or "")
 
 
-def _revision(request: dict[str, Any]) -> int:
+def _revision(request: Object) -> int:
     text = str((request["metadata"].get("annotations") or {}).get(REVISION) or "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0
 
@@ -152,6 +154,6 @@ async def names(client: KubeClient, incomplete: str, namespace: str, most: int) 
     return [one for one in (*found, *prefixes) if one.startswith(incomplete)]
 
 
-def _is_ours(kind: str, one: dict[str, Any]) -> bool:
+def _is_ours(kind: str, one: Object) -> bool:
     request = _REQUESTS.get(kind)
     return request is None or request(one).is_ours

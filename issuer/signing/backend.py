@@ -59,10 +59,17 @@ class PreparedSigner:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """An issuer in a few words, for pages and tables: the host and port of its server, and the path there."""
+    """An issuer in a few words, for pages and tables.
+
+    Attributes:
+        server: host and port of its server.
+        path: the path there by which it signs.
+        address: the server as the spec writes it, which may be a whole URL.
+    """
 
     server: str = ""
     path: str = ""
+    address: str = ""
 
 
 class Connector(Protocol):

@@ -68,7 +68,9 @@ class VaultBackend:
         vault = spec.get("vault")
         if not isinstance(vault, dict):
             return Summary()
-        return Summary(_host(str(vault.get("server") or "")), str(vault.get("path") or ""))
+        address, path = vault.get("server"), vault.get("path")
+        text = address if isinstance(address, str) else ""
+        return Summary(_host(text), path if isinstance(path, str) else "", text)
 
     def connector(self, client: KubeClient, settings: BackendSettings, logged_in: LoggedIn) -> Connector:
         """Return what reads credentials and opens signers of Vault."""
