@@ -11,7 +11,7 @@ import pytest
 from testbed.cluster import Options, Testbed
 from testbed.samples import EVERYBODY, everything_policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_pki
-from tests.integration.support.common import ADMISSION
+from tests.integration.support.common import ADMISSION, CERT_MANAGER, REQUEST, delete_all
 from tests.integration.support.scope import Scope
 
 pytest.register_assert_rewrite("tests.integration.support.as_asked")  # its asserts tell what they compared
@@ -34,14 +34,20 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
 
 
 @pytest.fixture(scope="module")
-def without_cert_manager(bed: Testbed) -> Iterator[None]:
-    """Stop cert-manager's controllers for the tests of a file that make requests by themselves and many.
+def many_requests(bed: Testbed) -> Iterator[None]:
+    """For a file whose tests make requests in hundreds: spare the API server what they need not cost.
 
-    Its approver would try to approve each of them, be refused, and try again: the API server has a sixth less
-    to do without it.
+    Meanwhile cert-manager's controllers don't run: its approver would try to approve each request, be
+    refused, and try again. What is left at the end is removed: every controller that starts later would list
+    it.
     """
     bed.cert_manager.process.stop()
     yield
+    left = [one["metadata"] for one in bed.kube.list(CERT_MANAGER, REQUEST)]
+    for namespace in {one["namespace"] for one in left} - {
+        one["namespace"] for one in left if one.get("finalizers")
+    }:
+        delete_all(bed, CERT_MANAGER, REQUEST, namespace)
     bed.start_cert_manager()
 
 

@@ -13,7 +13,7 @@ from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout
 from tests.integration.support.common import delete_issuer
 
-pytestmark = pytest.mark.usefixtures("without_cert_manager")
+pytestmark = pytest.mark.usefixtures("many_requests")
 COUNT = 1000
 
 

@@ -8,7 +8,7 @@ from testbed.cluster import Testbed
 from testbed.vaultpki import PkiLayout
 from tests.integration.support.cardinality import clear, flood, most, unbounded
 
-pytestmark = pytest.mark.usefixtures("without_cert_manager")
+pytestmark = pytest.mark.usefixtures("many_requests")
 REQUESTS, NAMESPACES = 800, 40
 
 

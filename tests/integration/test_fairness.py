@@ -42,7 +42,7 @@ from tests.integration.support.common import (
 )
 from tests.integration.support.forwarding_vault import Answer, DyingVault, ForwardingVault
 
-pytestmark = pytest.mark.usefixtures("without_cert_manager")
+pytestmark = pytest.mark.usefixtures("many_requests")
 CSR = csr_pem("fair.lab.example.test")
 IN_HAND = 8  # --issuer-concurrency
 WORKERS = 64

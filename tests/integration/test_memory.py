@@ -34,7 +34,7 @@ from tests.integration.support.signing_requests import (
     wait_signed,
 )
 
-pytestmark = pytest.mark.usefixtures("without_cert_manager")
+pytestmark = pytest.mark.usefixtures("many_requests")
 COUNT, FAT = 80, 250_000
 ALL = COUNT * FAT / (1 << 20)
 """MiB of annotations in all."""

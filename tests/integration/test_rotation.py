@@ -22,7 +22,7 @@ from tests.integration.support.common import CERT_MANAGER, REQUEST, ready, signe
 from tests.integration.support.credential_rotations import ROTATIONS, Rotation
 from tests.integration.support.scope import Scope, sweep
 
-pytestmark = pytest.mark.usefixtures("without_cert_manager")
+pytestmark = pytest.mark.usefixtures("many_requests")
 REQUESTS = 200
 SIGNED_FIRST = 20
 

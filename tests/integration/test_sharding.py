@@ -34,7 +34,7 @@ from tests.integration.support.sharding import (
     wait_shared,
 )
 
-pytestmark = pytest.mark.usefixtures("without_cert_manager")
+pytestmark = pytest.mark.usefixtures("many_requests")
 ISSUER = "shared"
 
 
