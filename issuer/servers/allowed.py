@@ -22,7 +22,7 @@ from issuer.servers.addresses import (
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}([.]{_LABEL})*")
 _FORMS: Final = 'host, host:port, "*.suffix", an address, a network such as 10.0.0.0/8, or [fd00::1]:8200'
-# What a proxy would resolve: here nothing is known but the name.
+# Names that a proxy would resolve: only the name is known here.
 _LOCAL_NAMES: Final = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 _METADATA_NAMES: Final = ("metadata.google.internal", "metadata.goog", "instance-data.ec2.internal")
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
@@ -30,11 +30,35 @@ _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 _ASK: Final = (
     "ask who runs the controller to add it to --allowed-servers (chart: namespacedIssuers.allowedServers)"
 )
-NOT_LISTED: Final = (
-    f"it is not among the servers that VaultIssuers may use. Use one that is, or {_ASK}; "
-    "VaultClusterIssuers are not restricted"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerWords:
+    """A backend's words for refusals: its kinds of issuers, in the plural, and its field for the server."""
+
+    namespaced: str
+    cluster: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A reason why a server may not be used; `template` has places for `IssuerWords`."""
+
+    template: str
+
+    def text(self, words: IssuerWords) -> str:
+        """Return the reason for issuers of one backend, to complete "The server ... is not used: ..."."""
+        return self.template.format(namespaced=words.namespaced, cluster=words.cluster, field=words.field)
+
+
+NOT_LISTED: Final = Refusal(
+    f"it is not among the servers that {{namespaced}} may use. Use one that is, or {_ASK}; "
+    "{cluster} are not restricted"
 )
-NO_HOST: Final = "its host is neither a name nor an address in their usual form. Write it so in vault.server"
+NO_HOST: Final = Refusal(
+    "its host is neither a name nor an address in their usual form. Write it so in {field}"
+)
 
 
 class BadEntry(ValueError):
@@ -113,7 +137,7 @@ class AllowedServers:
             return self.names_host(host, port)
         return self._names_address(plain(address), port, special_range(address))
 
-    def refusal(self, host: str, port: int, address: Address) -> str | None:
+    def refusal(self, host: str, port: int, address: Address) -> Refusal | None:
         """Return why `address`, to which `host` leads, may not be dialled; None if it may."""
         special = special_range(address)
         if self._names_address(plain(address), port, special):
@@ -124,7 +148,7 @@ class AllowedServers:
             return None
         return NOT_LISTED
 
-    def refusal_of_name(self, host: str, port: int, *, proxied: bool) -> str | None:
+    def refusal_of_name(self, host: str, port: int, *, proxied: bool) -> Refusal | None:
         """Return why `host` may not be used, as far as that is known before a lookup; None if it may.
 
         With `proxied` the proxy looks it up, so this check is the only one.
@@ -157,9 +181,11 @@ class Reach:
     restricted: bool = False
 
 
-def _leads_to(special: str) -> str:
+def _leads_to(special: str) -> Refusal:
     what = "a cloud metadata service" if special == METADATA else f"a {special} address"
-    return f"it leads to {what}, which VaultIssuers may use only where that address is listed: {_ASK}"
+    return Refusal(
+        f"it leads to {what}, which {{namespaced}} may use only where that address is listed: {_ASK}"
+    )
 
 
 def _special_name(name: str) -> str | None:

@@ -7,12 +7,12 @@ import socket
 from ipaddress import ip_address
 
 from issuer.servers.addresses import Address
-from issuer.servers.allowed import AllowedServers
+from issuer.servers.allowed import AllowedServers, Refusal
 
 
 async def refusal(
     allowed: AllowedServers, host: str, port: int, *, proxied: bool, timeout: float
-) -> str | None:
+) -> Refusal | None:
     """Return why a server may not be used; None if it may, or if its name can't be looked up now.
 
     A name is allowed if one of its addresses is: the others are left out when it is dialled. `timeout` is in

@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from issuer.servers.addresses import literal
-from issuer.servers.allowed import NO_HOST, Reach
+from issuer.servers.allowed import NO_HOST, IssuerWords, Reach
 from issuer.vault import answers
 from issuer.vault.errors import ServerNotAllowed
 from issuer.x509.certificates import decode
@@ -23,6 +23,7 @@ _MAX_PEERS: Final = 64
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,65536}-----END CERTIFICATE-----")
 _MAX_CERTIFICATES: Final = 16
 _MAX_PEM: Final = 66_000
+WORDS: Final = IssuerWords("VaultIssuers", "VaultClusterIssuers", "vault.server")
 
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]  # as getaddrinfo gives them
 
@@ -63,7 +64,7 @@ class Peers:
             host, port = url.raw_host or "", url.port or 0
             problem = self._reach.allowed.refusal_of_name(host, port, proxied=self._proxied)
             if problem is not None:
-                raise not_allowed(host, port, problem)
+                raise not_allowed(host, port, problem.text(WORDS))
 
     def socket_factory(self) -> Callable[[AddressInfo], socket.socket] | None:
         """Return the function that opens sockets, called with the very address at each connect; None if all
@@ -75,7 +76,7 @@ class Peers:
         address = literal(str(where[0]))
         problem = NO_HOST if address is None else self._reach.allowed.refusal(self._host, where[1], address)
         if problem is not None:
-            raise AddressRefused(problem)
+            raise AddressRefused(problem.text(WORDS))
         return socket.socket(family, kind, protocol)
 
     def may_redirect_to(self, port: int) -> bool:

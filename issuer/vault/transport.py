@@ -33,7 +33,7 @@ from issuer.vault.errors import (
     Unreachable,
     VaultError,
 )
-from issuer.vault.peers import Peers, Response, not_allowed
+from issuer.vault.peers import WORDS, Peers, Response, not_allowed
 from issuer.vault.translate import VaultAnswer, error_from_answer, error_from_exception, terse_error
 
 log = structlog.get_logger(__name__)
@@ -306,7 +306,7 @@ async def check_server(connection: Connection) -> None:
         proxied = proxy_for(url) is not None
         problem = await refusal(reach.allowed, host, port, proxied=proxied, timeout=connection.timeout)
         if problem is not None:
-            raise not_allowed(host, port, problem)
+            raise not_allowed(host, port, problem.text(WORDS))
 
 
 def _asked(url: URL) -> tuple[str, str]:

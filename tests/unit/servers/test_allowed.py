@@ -9,9 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer.servers.addresses import special_range
-from issuer.servers.allowed import NOT_LISTED, AllowedServers, BadEntry
+from issuer.servers.allowed import NOT_LISTED, AllowedServers, BadEntry, IssuerWords, Refusal
 
 ANY = AllowedServers()
+
+
+WORDS = IssuerWords("StepIssuers", "StepClusterIssuers", "step.url")
+
+
+def text(refusal: Refusal | None) -> str:
+    """Return the reason in the words of a made-up backend, nothing where there is none."""
+    return "" if refusal is None else refusal.text(WORDS)
 
 
 def of(*entries: str) -> AllowedServers:
@@ -136,15 +144,22 @@ def test_without_entries_any_server_but_special_addresses_is_allowed() -> None:
     for host in ("127.0.0.1", "2130706433", "[::1]", "169.254.169.254", "[::ffff:a9fe:a9fe]", "0", "0.0.0.0"):
         problem = ANY.refusal_of_name(host, 80, proxied=False)
         assert problem is not None, host
-        assert "--allowed-servers" in problem
-        assert "namespacedIssuers.allowedServers" in problem
+        assert "--allowed-servers" in text(problem)
+        assert "namespacedIssuers.allowedServers" in text(problem)
+
+
+def test_a_refusal_speaks_of_the_backends_own_issuers() -> None:
+    unlisted = text(of("10.0.0.0/8").refusal_of_name("192.168.0.1", 443, proxied=True))
+    assert "servers that StepIssuers may use" in unlisted
+    assert "StepClusterIssuers are not restricted" in unlisted
+    assert "Write it so in step.url" in text(ANY.refusal_of_name("a b", 443, proxied=True))
 
 
 def test_a_listed_name_that_leads_to_a_special_address_is_refused() -> None:
     found = of("vault.example.com", "*.internal")
     assert found.refusal("vault.example.com", 443, IPv4Address("10.0.0.1")) is None
     for address in ("127.0.0.1", "169.254.169.254", "::1", "fe80::1", "64:ff9b::a9fe:a9fe"):
-        assert "leads to" in (found.refusal("vault.example.com", 443, ip_address(address)) or "")
+        assert "leads to" in text(found.refusal("vault.example.com", 443, ip_address(address)))
     both = of("vault.example.com", "127.0.0.1")
     assert both.refusal("vault.example.com", 443, IPv4Address("127.0.0.1")) is None
 
@@ -165,7 +180,7 @@ def test_behind_a_proxy_a_name_is_judged_as_it_is_written() -> None:
         "2130706433",
         "0x7f.1",
     ):
-        assert "leads to" in (ANY.refusal_of_name(host, 443, proxied=True) or ""), host
+        assert "leads to" in text(ANY.refusal_of_name(host, 443, proxied=True)), host
     assert of("10.0.0.0/8").refusal_of_name("vault.example.com", 443, proxied=True) == NOT_LISTED
     assert of("10.0.0.0/8").refusal_of_name("10.0.0.1", 443, proxied=True) is None
 
