@@ -15,6 +15,7 @@ from issuer.manifests.rbac import binding
 from issuer.manifests.text import shown, to_yaml
 from issuer.policy.decision import PolicyResult, PolicyVerdict
 from issuer.policy.evaluation import Violation, defect_violations
+from issuer.policy.selection import Exclusion
 
 _FIRST: Final = 3
 """Policies of one kind that get advice; people with fifty policies know which one they mean."""
@@ -86,20 +87,20 @@ def _all_deny(explanation: Explanation) -> Iterator[Advice]:
 def _nothing_applies(explanation: Explanation) -> Iterator[Advice]:
     """Advise about one kind of reason, the nearest to an approval, and about every broken policy."""
     results = explanation.decision.results
-    kinds: tuple[tuple[str, Callable[[Explanation, PolicyResult], Iterator[Advice]]], ...] = (
-        ("rbac", _no_binding),
-        ("namespace", _other_namespace),
-        ("selector", _other_issuer),
+    kinds: tuple[tuple[Exclusion, Callable[[Explanation, PolicyResult], Iterator[Advice]]], ...] = (
+        (Exclusion.RBAC, _no_binding),
+        (Exclusion.NAMESPACE, _other_namespace),
+        (Exclusion.SELECTOR, _other_issuer),
     )
     for reason, say in kinds:
-        found = [result for result in results if result.reason == reason]
+        found = [result for result in results if result.reason is reason]
         # Those that would approve first: binding them is the whole way.
         found.sort(key=lambda result: bool(explanation.would_violate.get(result.name)))
         for result in found[:_FIRST]:
             yield from say(explanation, result)
         if found:
             break
-    for result in [one for one in results if one.reason == "invalid"][:_FIRST]:
+    for result in [one for one in results if one.reason is Exclusion.INVALID][:_FIRST]:
         problems = "; ".join(explanation.policies.invalid.get(result.name, ())) or result.message
         yield Advice(f"Mend the policy {result.name}, which is not used as it is: {shown(problems, 1000)}")
 

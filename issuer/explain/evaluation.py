@@ -11,6 +11,7 @@ from issuer.kube.identity import User
 from issuer.policy.decision import Decision, PolicyEvaluation, evaluate
 from issuer.policy.evaluation import Violation, violations
 from issuer.policy.facts import RequestFacts
+from issuer.policy.selection import Exclusion
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 """Label that the API server itself puts on every namespace."""
@@ -55,7 +56,7 @@ class PendingEvaluation:
         decision = self.evaluation.decide(may_use)
         if decision is None:
             raise AssertionError("every policy was asked about, and still there is no decision")
-        unbound = {result.name for result in decision.results if result.reason == "rbac"}
+        unbound = {result.name for result in decision.results if result.reason is Exclusion.RBAC}
         found = {
             policy.name: violations(policy, self.facts)
             for policy in self.policies.policies

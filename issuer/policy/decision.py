@@ -17,16 +17,14 @@ from typing import Any, Final, Literal
 from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.evaluation import Shared, Violation, violations
 from issuer.policy.facts import RequestFacts
-from issuer.policy.selection import selector_mismatch
+from issuer.policy.selection import Exclusion, selector_mismatch
 from issuer.requests.reason_message import Opening
 
-Reason = Literal["", "selector", "namespace", "rbac", "invalid"]
-
-_WORDS: Final[dict[Reason, str]] = {
-    "selector": "by issuer selector",
-    "namespace": "by namespace selector",
-    "rbac": "by RBAC",
-    "invalid": "not Ready",
+_WORDS: Final[dict[Exclusion, str]] = {
+    Exclusion.SELECTOR: "by issuer selector",
+    Exclusion.NAMESPACE: "by namespace selector",
+    Exclusion.RBAC: "by RBAC",
+    Exclusion.INVALID: "not Ready",
 }
 _NO_RIGHT: Final = (
     'the requester may not use it; bind a role with the verb "use" on certificaterequestpolicies of this name'
@@ -49,7 +47,7 @@ class PolicyResult:
 
     name: str
     applies: bool
-    reason: Reason
+    reason: Exclusion | Literal[""]
     message: str
     violations: tuple[Violation, ...]
 
@@ -126,7 +124,12 @@ class Decision:
         why = ", ".join(f"{counts[reason]} {_WORDS[reason]}" for reason in _WORDS if counts[reason])
         head = f"{Opening.NO_POLICY_APPLIES}{_count(len(self.results))} applies to this request ({why})"
         # Nearest misses first: what lacks only a binding is likelier meant than what is for other issuers.
-        order: list[Reason] = ["rbac", "invalid", "namespace", "selector"]
+        order: list[Exclusion | Literal[""]] = [
+            Exclusion.RBAC,
+            Exclusion.INVALID,
+            Exclusion.NAMESPACE,
+            Exclusion.SELECTOR,
+        ]
         ranked = sorted(self.results, key=lambda result: order.index(result.reason))
         return head, [f"[{result.name}: {result.message}]" for result in ranked] if names else []
 
@@ -175,7 +178,7 @@ class PolicyEvaluation:
         asked = [
             PolicyResult(name, True, "", "", self.violations_of(name))
             if may_use[name]
-            else PolicyResult(name, False, "rbac", _NO_RIGHT, ())
+            else PolicyResult(name, False, Exclusion.RBAC, _NO_RIGHT, ())
             for name in self.to_ask
             if name in may_use
         ]
@@ -194,7 +197,7 @@ def evaluate(
     not known).
     """
     selected: dict[str, CompiledPolicy] = {}
-    aside = [PolicyResult(name, False, "invalid", text, ()) for name, text in invalid.items()]
+    aside = [PolicyResult(name, False, Exclusion.INVALID, text, ()) for name, text in invalid.items()]
     for policy in sorted(policies, key=lambda policy: policy.name):
         away = selector_mismatch(policy, facts, facts.namespace, labels)
         if away is None:

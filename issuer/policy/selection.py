@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from enum import StrEnum
+from typing import Final
 
 from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.facts import IssuerReference, RequestFacts
@@ -15,11 +16,20 @@ _DEFAULT_KIND: Final = "Issuer"
 _DEFAULT_GROUP: Final = "cert-manager.io"
 
 
+class Exclusion(StrEnum):
+    """Reason for which a policy does not apply to a request."""
+
+    SELECTOR = "selector"
+    NAMESPACE = "namespace"
+    RBAC = "rbac"
+    INVALID = "invalid"
+
+
 @dataclass(frozen=True, slots=True)
 class SelectorMismatch:
     """The selector that doesn't match, and why."""
 
-    kind: Literal["selector", "namespace"]
+    kind: Exclusion
     message: str
 
 
@@ -52,7 +62,7 @@ def _issuer_mismatch(policy: CompiledPolicy, reference: IssuerReference) -> Sele
     for field, pattern in policy.selector.issuer:
         if not pattern.matches(found[field]):
             return SelectorMismatch(
-                "selector",
+                Exclusion.SELECTOR,
                 f"spec.selector.issuerRef.{field} is {shown(pattern.text)}, "
                 f"the request's is {shown(found[field])}",
             )
@@ -65,7 +75,7 @@ def _namespace_mismatch(
     selector = policy.selector
     if selector.namespaces is not None and not selector.namespaces.match(namespace):
         return SelectorMismatch(
-            "namespace",
+            Exclusion.NAMESPACE,
             f"spec.selector.namespace.matchNames is {shown_list(selector.namespaces.texts)}, "
             f"the request's namespace is {shown(namespace)}",
         )
@@ -73,7 +83,7 @@ def _namespace_mismatch(
         if labels is None or labels.get(key) != value:
             has = "its labels are not known" if labels is None else _label(labels.get(key))
             return SelectorMismatch(
-                "namespace",
+                Exclusion.NAMESPACE,
                 f"spec.selector.namespace.matchLabels wants {shown(key)}={shown(value)} on the namespace "
                 f"{shown(namespace)}; {has}",
             )

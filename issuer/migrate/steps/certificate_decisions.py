@@ -14,6 +14,7 @@ from issuer.manifests.errors import BadInput
 from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, inner
 from issuer.policy.decision import PolicyVerdict
+from issuer.policy.selection import Exclusion
 
 _SHOWN = 5
 
@@ -54,7 +55,8 @@ def _notes(
         more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
         yield todo(f"no policy would allow it: {', '.join(fields[:_SHOWN])}{more}")
     elif decision.verdict is PolicyVerdict.UNPROCESSED and any(
-        result.reason == "namespace" and request.namespace not in namespaces for result in decision.results
+        result.reason is Exclusion.NAMESPACE and request.namespace not in namespaces
+        for result in decision.results
     ):
         yield info("whether a policy selects it depends on its namespace, whose labels were not read")
     elif decision.verdict is PolicyVerdict.UNPROCESSED:
