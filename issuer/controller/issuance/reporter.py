@@ -11,6 +11,7 @@ from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.outcomes import Denied, Failed
 from issuer.controller.state.pending import PendingDelivery
+from issuer.controller.state.reasons import EventReason
 from issuer.controller.state.stores import RequestStore
 from issuer.kube.events import EventRecorder
 from issuer.kube.wire import Object
@@ -51,7 +52,7 @@ class RequestReporter:
         """Record an event if the certificate that was written is other than asked for."""
         self.stores[type(request)].mark_answered(request)
         if pending.news:
-            self.recorder.warning(request.object, "CertificateDiffers", pending.news)
+            self.recorder.warning(request.object, EventReason.CERTIFICATE_DIFFERS, pending.news)
 
     async def waiting(self, request: Request, message: str) -> None:
         """Write why the request waits, unless it says so already."""

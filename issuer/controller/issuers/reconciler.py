@@ -18,7 +18,7 @@ from issuer.controller.scheduling.checks import CheckFlows, TookLong
 from issuer.controller.state.ca_expiry import ExpiryWarning, warning
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import Identity, IssuerEntry, IssuerRegistry, SharedSigner
-from issuer.controller.state.reasons import ControllerIssuerReason
+from issuer.controller.state.reasons import ControllerIssuerReason, EventReason
 from issuer.controller.state.stores import IssuerStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
@@ -281,7 +281,7 @@ class IssuerReconciler:
             record = self.recorder.normal if verdict.ready else self.recorder.warning
             record(new, verdict.reason, verdict.message)
         for text in _news(obj, verdict):
-            self.recorder.warning(new, "CAExpiresSoon", text)
+            self.recorder.warning(new, EventReason.CA_EXPIRES_SOON, text)
         return True
 
 

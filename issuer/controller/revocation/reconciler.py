@@ -17,7 +17,7 @@ from issuer.controller.revocation.reasons import NotRevokedReason
 from issuer.controller.revocation.store import Record, RevocationStore
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
-from issuer.controller.state.reasons import ControllerRetry
+from issuer.controller.state.reasons import ControllerRetry, EventReason
 from issuer.controller.state.stores import IssuerStore, NamespaceStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
@@ -255,9 +255,9 @@ class RevocationReconciler:
             return  # no event can be written where everything is being deleted
         text = f"its certificate (serial {serial}) was not revoked: {step.why}"
         if abandoned:
-            self.recorder.warning(request.object, "RevocationAbandoned", f"{text} ({step.reason})")
+            self.recorder.warning(request.object, EventReason.REVOCATION_ABANDONED, f"{text} ({step.reason})")
         else:
-            self.recorder.normal(request.object, "NotRevoked", text)
+            self.recorder.normal(request.object, EventReason.NOT_REVOKED, text)
 
     def _forget(self, key: RequestKey) -> None:
         self.queue.forget(key)

@@ -54,6 +54,15 @@ class ControllerIssuerReason(IssuerReason):
     STATUS_WRITE_REFUSED = "StatusWriteRefused"
 
 
+class EventReason(Reason):
+    """What an event is about, where it is no state of its object."""
+
+    CA_EXPIRES_SOON = "CAExpiresSoon"
+    CERTIFICATE_DIFFERS = "CertificateDiffers"
+    NOT_REVOKED = "NotRevoked"
+    REVOCATION_ABANDONED = "RevocationAbandoned"
+
+
 class PolicyReason(Reason):
     """State of a CertificateRequestPolicy, the reason of its condition Ready."""
 
