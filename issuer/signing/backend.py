@@ -87,6 +87,9 @@ class Connector(Protocol):
 class Backend(Protocol):
     """The description of one backend: the kinds of issuers that it signs for, and how their specs are read.
 
+    A class that derives from it inherits the answers of a backend that dials no server and has nothing to
+    warn of.
+
     Attributes:
     - `name`: as `--backends` names it.
     - `kinds`: the kinds of issuers it signs for.
@@ -120,18 +123,18 @@ class Backend(Protocol):
 
     def warnings(self, spec: IssuerSpec) -> tuple[str, ...]:
         """Return sentences for the status about what deserves a look although the issuer can sign."""
-        ...
+        return ()
 
     def ready_message(self, spec: IssuerSpec) -> str:
         """Return the message of the condition Ready of an issuer that was just checked."""
-        ...
+        return f"{self.name} is ready to sign"
 
     def server(self, spec: Mapping[str, Any]) -> str:
         """Return `host:port` of the server that a spec names, one spelling for each; empty for none.
 
         Checks of issuers take turns by it. The spec is as it was written, and need not be valid.
         """
-        ...
+        return ""
 
     def secrets(self, spec: IssuerSpec) -> tuple[str, ...]:
         """Return the names of the Secrets that an issuer refers to, in its namespace or the cluster's."""
@@ -139,7 +142,7 @@ class Backend(Protocol):
 
     def summary(self, spec: Mapping[str, Any]) -> Summary:
         """Return an issuer in a few words. The spec is as it was written, and need not be valid."""
-        ...
+        return Summary()
 
     def connector(self, client: KubeClient, settings: BackendSettings, logged_in: LoggedIn) -> Connector:
         """Return what opens the signers of this process; `logged_in` hears of each login."""
