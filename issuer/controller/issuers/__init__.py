@@ -1,4 +1,7 @@
 """Checks of issuers: credentials, login, CA chain, and their Ready condition.
 
-Bottom-up: `ca_chains` (what status says of the CAs that sign), `reconciler`.
+Contract: what is found is kept in the registry of `state`; a backend is asked by `issuer.signing.backend`
+only.
+
+Bottom-up: `ca_chains` (what status says of the CAs that sign; pure), `reconciler`.
 """
