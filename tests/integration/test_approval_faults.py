@@ -56,12 +56,12 @@ async def test_a_slow_list_of_policies_decides_nothing_early(
     async with in_process(bed, prepare) as running:
         await asyncio.wait_for(asked.wait(), PATIENCE)
         late = ["CertificateRequestPolicy", "CertificateRequest"]
-        await until(lambda: running.manager.components.late() == late, "all else is listed")
+        await until(lambda: running.manager.components.watches.late() == late, "all else is listed")
         await asyncio.sleep(2)
         found = bed.kube.get(CERT_MANAGER, REQUEST, "early", namespace)
         assert "status" not in found or not found["status"].get("conditions")
         assert len(signed_csrs(bed)) == before
-        assert running.manager.components.late() == late
+        assert running.manager.components.watches.late() == late
         gate.set()
         await asyncio.to_thread(wait_issued, bed, "early", namespace)
     delete_issuer(bed, "early")

@@ -81,7 +81,7 @@ def one_a_shard(namespace: str) -> list[str]:
 
 def pending(running: Running, namespace: str) -> int:
     """How many unanswered requests of a namespace that replica knows."""
-    known = running.manager.components.stores[CertificateRequest].pending()
+    known = running.manager.components.state.requests[CertificateRequest].pending()
     return sum(1 for key in known if key.namespace == namespace)
 
 

@@ -66,7 +66,7 @@ class IssuerReconciler:
     """
 
     client: KubeClient
-    stores: dict[str, IssuerStore]
+    stores: Mapping[str, IssuerStore]
     registry: IssuerRegistry
     queue: WorkQueue[IssuerKey]
     flows: CheckFlows

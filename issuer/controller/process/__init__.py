@@ -1,4 +1,15 @@
 """The controller as a process: options, construction, watches and workers, and their orderly end.
 
-Bottom-up: `options`, `wiring`, `gauges`, `statuspage_source` and `statuspage_expiring`, `manager`, `run`.
+Contract: the only folder of the controller that knows the status page, and the only one that constructs.
+
+Bottom-up:
+
+- `options`: what an operator sets.
+- `components`: what the controller is made of, in groups.
+- `wakeups`: who wakes whom.
+- `watches`: which kinds are followed, into which store.
+- `reason_labels`, `gauges`: what the metrics read.
+- `wiring`: constructs and joins all of it.
+- `statuspage_answers`, `statuspage_expiring`, `statuspage_source`: what the page shows.
+- `manager`, `run`: leadership, watches, workers and their end; signals, event loop, client.
 """

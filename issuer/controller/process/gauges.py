@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from issuer.controller.state import certificates
-from issuer.requests.issuers import IssuerKey
 from issuer.signing.signer import KeepsLogin
 from issuer.telemetry.metrics import Row
 
@@ -17,26 +16,27 @@ if TYPE_CHECKING:
 def expose(components: Components) -> None:
     """Have the metrics read the gauges from `components` whenever Prometheus asks."""
     watch, table = components.metrics.watch, components.metrics.watch_table
-    watch("vault_issuer_queue_depth", lambda: float(components.requests.depth))
-    watch("vault_issuer_queue_oldest_seconds", lambda: components.requests.oldest_age)
-    watch("vault_issuer_queue_held_back", lambda: float(components.fair_queue.held_back))
-    watch("vault_issuer_requests_in_flight", lambda: float(components.requests.in_hand))
+    watch("vault_issuer_queue_depth", lambda: float(components.queues.requests.depth))
+    watch("vault_issuer_queue_oldest_seconds", lambda: components.queues.requests.oldest_age)
+    watch("vault_issuer_queue_held_back", lambda: float(components.queues.fair.held_back))
+    watch("vault_issuer_requests_in_flight", lambda: float(components.queues.requests.in_hand))
     watch(
-        "vault_issuer_requests_open", lambda: float(sum(len(store) for store in components.stores.values()))
+        "vault_issuer_requests_open",
+        lambda: float(sum(len(store) for store in components.state.requests.values())),
     )
     watch(
         "vault_issuer_requests_open_bytes",
-        lambda: float(sum(each.size for each in components.stores.values())),
+        lambda: float(sum(each.size for each in components.state.requests.values())),
     )
     watch(
         "vault_issuer_requests_open_unkept",
-        lambda: float(sum(one.without_text for one in components.stores.values())),
+        lambda: float(sum(one.without_text for one in components.state.requests.values())),
     )
     watch("vault_issuer_events_dropped_total", lambda: float(components.recorder.dropped))
     watch("vault_issuer_certificates_held", lambda: float(len(components.delivery)))
     table(
         ("vault_issuer_watch_restarts_total",),
-        lambda: [((kind,), (float(one.restarts),)) for kind, one in components.reflectors.items()],
+        lambda: [((kind,), (float(one.restarts),)) for kind, one in components.watches.reflectors.items()],
     )
     table(("vault_issuer_token_expiry_timestamp_seconds",), lambda: _token_ends(components))
     if components.options.watch_certificates:
@@ -45,8 +45,8 @@ def expose(components: Components) -> None:
 
 def _token_ends(components: Components) -> list[Row]:
     found: list[Row] = []
-    for key in _known_issuers(components):
-        entry = components.registry.find(key)
+    for key in components.state.known_issuers():
+        entry = components.state.registry.find(key)
         shared = None if entry is None else entry.shared
         if shared is not None and isinstance(shared.signer, KeepsLogin):
             left = shared.signer.login_ends_in()
@@ -56,10 +56,6 @@ def _token_ends(components: Components) -> list[Row]:
 
 def _certificate_totals(components: Components) -> list[Row]:
     """Nothing while they may not be watched: zeros would say that all is well."""
-    if not components.reflectors[certificates.KIND].current:
+    if not components.watches.reflectors[certificates.KIND].current:
         return []
-    return components.certificates.totals(_known_issuers(components), time.time())
-
-
-def _known_issuers(components: Components) -> list[IssuerKey]:
-    return [key for store in components.issuer_stores.values() for key in store.known()]
+    return components.state.certificates.totals(components.state.known_issuers(), time.time())

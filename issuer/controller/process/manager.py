@@ -16,7 +16,8 @@ from issuer.controller.leadership.ownership import Alone, OneLeader, Ownership
 from issuer.controller.leadership.replica import ShardedReplica
 from issuer.controller.leadership.work import RequestWork
 from issuer.controller.process.options import ControllerOptions
-from issuer.controller.process.wiring import RBAC, REQUESTS, REVOCATION_WORKERS, Components
+from issuer.controller.process.watches import RBAC, REQUESTS
+from issuer.controller.process.wiring import REVOCATION_WORKERS, Components
 from issuer.controller.scheduling import workers
 from issuer.controller.scheduling.checks import CheckPool
 from issuer.controller.state import certificates
@@ -71,7 +72,7 @@ class Manager:
     def _watches_ready(self) -> str | None:
         if not self._working:
             return None  # standing by is being ready to take over
-        late = self.components.late()
+        late = self.components.watches.late()
         return f"not listed yet: {', '.join(late)}" if late else None
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -136,7 +137,7 @@ class Manager:
 
         async def on_started() -> None:
             self.components.metrics.leader.set(1)
-            self.components.lead()
+            self.components.wakeups.lead()
             replica.look()
 
         async def on_stopped() -> None:
@@ -165,8 +166,8 @@ class Manager:
         background = [asyncio.create_task(self.components.recorder.run(), name="events")]
         working: list[asyncio.Task[None]] = []
         try:
-            background += self._start_reflectors(*self.components.first, *RBAC)
-            if await self._synced(stop, *self.components.first):
+            background += self._start_reflectors(*self.components.watches.first, *RBAC)
+            if await self._synced(stop, *self.components.watches.first):
                 working += self._start_workers()
                 background += self._start_reflectors(*REQUESTS)
                 background += self._start_canaries()
@@ -187,38 +188,38 @@ class Manager:
             *workers.start(
                 "policies",
                 1,
-                components.policy_queue,
-                components.policy_reconciler.reconcile,
+                components.queues.policies,
+                components.reconcilers.policies.reconcile,
                 components.defects,
             ),
             *workers.start(
                 "issuers",
                 options.issuer_workers * len(CheckPool),
-                components.issuers,
-                components.issuer_reconciler.reconcile,
+                components.queues.issuers,
+                components.reconcilers.issuers.reconcile,
                 components.defects,
             ),
             *workers.start(
                 "requests",
                 options.workers,
-                components.requests,
-                components.reconcile_request,
+                components.queues.requests,
+                components.reconcilers.reconcile_request,
                 components.defects,
             ),
             *workers.start(
                 "revocations",
                 REVOCATION_WORKERS,
-                components.revocation_queue,
-                components.revocation_reconciler.reconcile,
+                components.queues.revocations,
+                components.reconcilers.revocations.reconcile,
                 components.defects,
             ),
         ]
 
     def _start_reflectors(self, *kinds: str) -> list[asyncio.Task[None]]:
         return [
-            asyncio.create_task(self.components.reflectors[kind].run(), name=f"watch-{kind}")
+            asyncio.create_task(self.components.watches.reflectors[kind].run(), name=f"watch-{kind}")
             for kind in kinds
-            if kind in self.components.reflectors
+            if kind in self.components.watches.reflectors
         ]
 
     def _start_canaries(self) -> list[asyncio.Task[None]]:
@@ -227,14 +228,14 @@ class Manager:
 
     async def _watch_certificates(self) -> None:
         """Behind the requests, as nothing waits for Certificates."""
-        reflector = self.components.reflectors.get(certificates.KIND)
+        reflector = self.components.watches.reflectors.get(certificates.KIND)
         if reflector is not None:
-            await self.components.reflectors[CertificateRequest.kind].synced.wait()
+            await self.components.watches.reflectors[CertificateRequest.kind].synced.wait()
             await reflector.run()
 
     async def _synced(self, stop: asyncio.Event, *kinds: str) -> bool:
         """Wait until these kinds are listed; False when told to stop before that."""
-        waits = asyncio.gather(*(self.components.reflectors[kind].synced.wait() for kind in kinds))
+        waits = asyncio.gather(*(self.components.watches.reflectors[kind].synced.wait() for kind in kinds))
         stopping = asyncio.create_task(stop.wait())
         both: set[asyncio.Future[Any]] = {waits, stopping}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -250,8 +251,10 @@ class Manager:
     ) -> None:
         """Take no new work, finish what is in flight, deliver or discard what is held."""
         deadline = time.monotonic() + grace
-        self.components.close_queues()
-        log.info("stopping", in_flight=self.components.requests.in_hand, held=len(self.components.delivery))
+        self.components.queues.close()
+        log.info(
+            "stopping", in_flight=self.components.queues.requests.in_hand, held=len(self.components.delivery)
+        )
         if working:
             _done, late = await asyncio.wait(working, timeout=grace)
             for task in late:
@@ -264,7 +267,7 @@ class Manager:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        await self.components.registry.close()
+        await self.components.state.registry.close()
         log.info("stopped")
 
     async def _flush_pending(self, left: Callable[[], float]) -> None:
@@ -326,12 +329,12 @@ def _ownership(options: ControllerOptions, elector: LeaderElector | None) -> Own
 def _request_work(components: Components) -> RequestWork:
     return RequestWork(
         client=components.client,
-        stores=components.stores,
-        reflectors=components.reflectors,
-        queue=components.requests,
-        reconciler=components.request_reconciler,
-        registry=components.registry,
-        unprocessed=components.unprocessed,
+        stores=components.state.requests,
+        reflectors=components.watches.reflectors,
+        queue=components.queues.requests,
+        reconciler=components.reconcilers.requests,
+        registry=components.state.registry,
+        unprocessed=components.state.unprocessed,
         delivery=components.delivery,
     )
 

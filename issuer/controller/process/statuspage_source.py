@@ -64,7 +64,7 @@ class StatusSource:
 
     def replica(self) -> PageReplica:
         """This process, and who leads."""
-        identity, late = self._options.identity, tuple(self._components.late())
+        identity, late = self._options.identity, tuple(self._components.watches.late())
         if self._elector is None:
             return PageReplica(__version__, identity, "alone", late=late)
         leader, sharing = self._elector.lease.holder, self._sharing
@@ -79,13 +79,13 @@ class StatusSource:
 
     def work(self) -> WorkFigures:
         """The numbers."""
-        components, queue = self._components, self._components.requests
+        components, queue = self._components, self._components.queues.requests
         return WorkFigures(
-            open=sum(len(store) for store in components.stores.values()),
+            open=sum(len(store) for store in components.state.requests.values()),
             in_line=queue.depth,
             in_work=queue.in_hand,
             later=queue.delayed,
-            held_back=components.fair_queue.held_back,
+            held_back=components.queues.fair.held_back,
             unwritten=len(components.delivery),
             oldest=queue.oldest_age,
             per_second=self._recent.per_second(),
@@ -94,14 +94,14 @@ class StatusSource:
 
     def issuers(self) -> Sequence[Issuer]:
         """Every issuer as its status says, which all replicas see."""
-        stores = self._components.issuer_stores.values()
+        stores = self._components.state.issuers.values()
         return [self._issuer(key, store.get(key) or {}) for store in stores for key in store.known()]
 
     def _issuer(self, key: IssuerKey, obj: dict[str, Any]) -> Issuer:
         spec, status = obj.get("spec") or {}, obj.get("status") or {}
         summary = self._components.backends.of(key.kind).summary(spec)
         ready = find(status.get("conditions"), "Ready") or {}
-        entry = self._components.registry.find(key)
+        entry = self._components.state.registry.find(key)
         life = None if entry is None else entry.current_ca_validity.get(False)
         return Issuer(
             kind=key.kind,
@@ -121,7 +121,7 @@ class StatusSource:
 
     def slices(self) -> Iterator[Sequence[OpenRequest]]:
         """Every open request once, some at a time."""
-        for store in self._components.stores.values():
+        for store in self._components.state.requests.values():
             keys = store.pending()
             for first in range(0, len(keys), SLICE):
                 found = ((key, store.glance(key)) for key in keys[first : first + SLICE])
@@ -133,7 +133,7 @@ class StatusSource:
         return OpenRequest(str(key), issuer, glance.username, self._where(key, reason), reason)
 
     def _where(self, key: RequestKey, reason: str) -> Where:
-        place = self._components.requests.where(key)
+        place = self._components.queues.requests.where(key)
         if place is not None:
             return place
         # Another replica's request has no place in our queue: only its status tells whether it waits.
@@ -142,13 +142,13 @@ class StatusSource:
 
     def _told(self, key: RequestKey, uid: str) -> str:
         """Why a request waits whose status has no place for it."""
-        told = self._components.request_reporter.waits_by_event.get(key)
+        told = self._components.reconcilers.requests.reporter.waits_by_event.get(key)
         return told[1] if told is not None and told[0] == uid else ""
 
     def created(self, request: str) -> datetime | None:
         """When an open request was made."""
         key = _key(request)
-        found = self._components.stores[kind_of(key)].get(key)
+        found = self._components.state.requests[kind_of(key)].get(key)
         return None if found is None else found.created
 
     def answers(self, outcome: Outcome) -> Sequence[FinishedRequest]:
@@ -157,11 +157,14 @@ class StatusSource:
 
     async def expiring(self, now: datetime) -> Expiring | None:
         """What ends when, counted every ten seconds; None while Certificates can't be watched."""
-        reflector = self._components.reflectors.get(certificates.KIND)
+        reflector = self._components.watches.reflectors.get(certificates.KIND)
         if reflector is None or not reflector.current:
             return None
         if self._expiring is None or now - self._counted >= COUNT_AGAIN:
-            self._expiring, self._counted = await count_ends(self._components.certificates.all(), now), now
+            self._expiring, self._counted = (
+                await count_ends(self._components.state.certificates.all(), now),
+                now,
+            )
         return self._expiring
 
 

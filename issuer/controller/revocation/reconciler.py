@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -62,7 +62,7 @@ class RevocationReconciler:
 
     client: KubeClient
     store: RevocationStore
-    issuers: dict[str, IssuerStore]
+    issuers: Mapping[str, IssuerStore]
     registry: IssuerRegistry
     namespaces: NamespaceStore
     queue: WorkQueue[RequestKey]

@@ -156,7 +156,7 @@ def test_the_words_of_labels_are_those_of_the_code() -> None:
     assert values("certificates_discarded_total", "cause") == {one.name.lower() for one in Cause}
     assert values("revocations_total", "result") == {str(one) for one in Result} - {"nothing"}
     assert values("policy_decisions_total", "verdict") == {str(one) for one in PolicyVerdict}
-    assert values("watch_restarts_total", "resource") == set(components().reflectors)
+    assert values("watch_restarts_total", "resource") == set(components().watches.reflectors)
     assert values("canary_failing", "stage") == {str(one) for one in Stage}
 
 
@@ -237,9 +237,9 @@ async def test_an_issuer_that_is_gone_leaves_no_series_even_when_its_requests_wa
 
 async def test_gauges_of_issuers_are_of_those_that_are_there() -> None:
     one = components()
-    store = one.issuer_stores["VaultClusterIssuer"]
+    store = one.state.issuers["VaultClusterIssuer"]
     store.upsert(issuer_object())
-    one.reflectors["Certificate"].synced.set()
+    one.watches.reflectors["Certificate"].synced.set()
     gauges = {
         f"{OURS}certificates",
         f"{OURS}certificates_not_ready",
@@ -248,26 +248,26 @@ async def test_gauges_of_issuers_are_of_those_that_are_there() -> None:
     assert labelled(one.metrics, "demo") == gauges
     store.remove(issuer_object())
     assert labelled(one.metrics, "demo") == set()
-    one.close_queues()
+    one.queues.close()
 
 
 async def test_certificates_that_may_not_be_watched_have_no_series_rather_than_zeros() -> None:
     one = components()
-    one.issuer_stores["VaultClusterIssuer"].upsert(issuer_object())
+    one.state.issuers["VaultClusterIssuer"].upsert(issuer_object())
     assert labelled(one.metrics, "demo") == set()
-    one.close_queues()
+    one.queues.close()
 
 
 async def test_a_policy_that_is_gone_leaves_no_series() -> None:
     one = components()
     policy = with_meta({"metadata": {"name": "web"}, "spec": {"selector": {"issuerRef": {}}}})
-    one.policies.upsert(policy)
+    one.state.policies.upsert(policy)
     for verdict in ("Approved", "Denied"):
         one.metrics.decisions.labels(verdict, "web").inc()
     assert labelled(one.metrics, "web") == {f"{OURS}policy_decisions_total"}
-    one.policies.remove(policy)
+    one.state.policies.remove(policy)
     assert labelled(one.metrics, "web") == set()
-    one.close_queues()
+    one.queues.close()
 
 
 # The page ---------------------------------------------------------------------------------------------------

@@ -178,13 +178,13 @@ class NotOurs(Alone):
 
 def test_news_of_other_replicas_requests_and_revocations_is_not_queued() -> None:
     components = Components(ControllerOptions(), cast(KubeClient, ScriptedKube()), NotOurs())
-    components.stores[CertificateRequest].upsert(certificate_request("two"))
-    components.revocations.upsert(deleted_with_finalizer())
-    components.unprocessed.add(KEY, "team-a")
-    components.unprocessed.wake_all()
-    assert (components.requests.depth, components.revocation_queue.depth) == (0, 0)
-    assert len(components.revocations) == 1, "it is remembered for the day we lead"
-    components.close_queues()
+    components.state.requests[CertificateRequest].upsert(certificate_request("two"))
+    components.state.revocations.upsert(deleted_with_finalizer())
+    components.state.unprocessed.add(KEY, "team-a")
+    components.state.unprocessed.wake_all()
+    assert (components.queues.requests.depth, components.queues.revocations.depth) == (0, 0)
+    assert len(components.state.revocations) == 1, "it is remembered for the day we lead"
+    components.queues.close()
 
 
 def test_who_begins_to_lead_counts_waiting_from_then() -> None:
@@ -207,10 +207,12 @@ async def test_only_the_one_that_tells_writes_the_status_of_issuers_and_policies
         CLUSTER_ISSUER, issuer_object(), Verdict(True, ControllerIssuerReason.READY, "yes")
     )
     components = Components(ControllerOptions(), cast(KubeClient, kube), NotOurs())
-    components.policies.upsert({"metadata": {"name": "p", "uid": "u", "generation": 1}, "spec": {}})
+    components.state.policies.upsert({"metadata": {"name": "p", "uid": "u", "generation": 1}, "spec": {}})
     queue: WorkQueue[str] = WorkQueue()
-    await PolicyReconciler(cast(KubeClient, kube), components.policies, queue, lambda: False).reconcile("p")
-    components.close_queues()
+    await PolicyReconciler(cast(KubeClient, kube), components.state.policies, queue, lambda: False).reconcile(
+        "p"
+    )
+    components.queues.close()
 
 
 def work(bench: Bench) -> RequestWork:

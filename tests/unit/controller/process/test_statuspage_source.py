@@ -50,10 +50,10 @@ def waiting(name: str, message: str = "") -> dict[str, Any]:
 
 async def test_a_request_waits_stands_in_line_or_is_worked_on() -> None:
     components = components_of()
-    store = components.stores[CertificateRequest]
+    store = components.state.requests[CertificateRequest]
     for name in ("a", "b", "c"):
         store.upsert(waiting(name, f"{name} waits"))  # each is news, and stands in line
-    worked_on = await components.requests.get()
+    worked_on = await components.queues.requests.get()
     source = source_of(components)
 
     def where() -> dict[str, tuple[str, str]]:
@@ -64,7 +64,7 @@ async def test_a_request_waits_stands_in_line_or_is_worked_on() -> None:
         "team-a/b": ("line", "b waits"),
         "team-a/c": ("line", "c waits"),
     }
-    components.requests.done(worked_on)
+    components.queues.requests.done(worked_on)
     assert where()["team-a/a"] == ("waiting", "a waits")
     assert source.created("team-a/a") == datetime(2026, 11, 22, 11, 59, 59, tzinfo=UTC)
     assert source.created("team-a/none") is None
@@ -75,10 +75,13 @@ async def test_a_request_waits_stands_in_line_or_is_worked_on() -> None:
 async def test_why_a_csr_waits_is_known_though_its_status_cannot_say_so() -> None:
     components = components_of()
     obj = signing_request("one")
-    components.stores[KubernetesCSR].upsert(obj)
-    key = await components.requests.get()
-    components.requests.done(key)
-    components.request_reporter.waits_by_event[key] = (obj["metadata"]["uid"], "no policy applies")
+    components.state.requests[KubernetesCSR].upsert(obj)
+    key = await components.queues.requests.get()
+    components.queues.requests.done(key)
+    components.reconcilers.requests.reporter.waits_by_event[key] = (
+        obj["metadata"]["uid"],
+        "no policy applies",
+    )
     source = source_of(components)
     ((found,),) = source.slices()
     assert (found.request, found.where, found.reason) == (
@@ -87,7 +90,7 @@ async def test_why_a_csr_waits_is_known_though_its_status_cannot_say_so() -> Non
         "no policy applies",
     )
     assert source.created(found.request) is not None
-    components.request_reporter.waits_by_event[key] = ("another-uid", "of one before it")
+    components.reconcilers.requests.reporter.waits_by_event[key] = ("another-uid", "of one before it")
     ((found,),) = source.slices()
     assert found.reason == ""
 
@@ -105,7 +108,7 @@ async def test_an_issuer_is_told_as_its_status_says() -> None:
         "warnings": ["two methods"],
     }
     server = "https://user:password@vault.example.test:8200/x?token=y"
-    components.issuer_stores["VaultClusterIssuer"].upsert(issuer_with(status, server=server))
+    components.state.issuers["VaultClusterIssuer"].upsert(issuer_with(status, server=server))
     components.canaries.add(VAULT, CanaryRun(NOW, 1.5, Stage.VAULT, "sealed"))
     (found,) = source_of(components).issuers()
     assert (found.key, found.ready, found.reason) == ("VaultClusterIssuer demo", False, "Sealed")
@@ -117,7 +120,7 @@ async def test_an_issuer_is_told_as_its_status_says() -> None:
 
 async def test_an_issuer_that_is_new_or_odd_breaks_nothing() -> None:
     components = components_of()
-    store = components.issuer_stores["VaultClusterIssuer"]
+    store = components.state.issuers["VaultClusterIssuer"]
     store.upsert(issuer_object("new"))
     store.upsert(issuer_with({"caNotAfter": "never"}, name="odd", server="https://[bad"))
     found = {one.name: one for one in source_of(components).issuers()}
@@ -173,7 +176,7 @@ async def test_certificates_that_are_not_watched_yet_are_not_counted_as_none() -
 async def test_twenty_thousand_open_requests_hold_up_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Others get the loop after each slice of them; time and bytes of a look are printed."""
     components = components_of()
-    store = components.stores[CertificateRequest]
+    store = components.state.requests[CertificateRequest]
     for number in range(20_000):
         store.upsert(waiting(f"r{number}", f"policy {number % 7} does not apply"))
     source, queries = source_of(components), (Query(), Query(text="r1999"), Query("line"))

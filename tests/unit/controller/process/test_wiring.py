@@ -17,14 +17,14 @@ from tests.unit.controller.fakes import ScriptedKube
 async def test_certificate_signing_requests_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
     options = ControllerOptions(certificate_signing_requests=wanted)
     components = Components(options, cast(KubeClient, ScriptedKube()), Alone())
-    assert ("CertificateSigningRequest" in components.reflectors) is wanted
-    assert "CertificateRequest" in components.late()
-    assert "CertificateSigningRequest" not in components.late()
+    assert ("CertificateSigningRequest" in components.watches.reflectors) is wanted
+    assert "CertificateRequest" in components.watches.late()
+    assert "CertificateSigningRequest" not in components.watches.late()
 
 
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_certificates_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
     options = ControllerOptions(watch_certificates=wanted)
     components = Components(options, cast(KubeClient, ScriptedKube()), Alone())
-    assert ("Certificate" in components.reflectors) is wanted
-    assert "Certificate" not in components.late()
+    assert ("Certificate" in components.watches.reflectors) is wanted
+    assert "Certificate" not in components.watches.late()

@@ -1,0 +1,86 @@
+"""What one controller is made of, in groups: what it knows, its queues, its permissions, its reconcilers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from issuer.controller.access.permissions import ApprovalRights, SigningRights
+from issuer.controller.access.revocation import RevocationRights
+from issuer.controller.approval.approver import AccessCache
+from issuer.controller.approval.policies import PolicyReconciler, PolicyStore
+from issuer.controller.issuance.reconciler import RequestReconciler
+from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.revocation.reconciler import RevocationReconciler
+from issuer.controller.revocation.store import RevocationStore
+from issuer.controller.state.certificates import CertificateStore
+from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore
+from issuer.controller.state.unprocessed import UnprocessedRequests
+from issuer.kube.queues.parts import PartitionedQueue
+from issuer.kube.queues.workqueue import WorkQueue
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import Request, RequestKey
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """What the controller knows: objects that watches brought, issuers' health, what waits for a policy."""
+
+    requests: Mapping[type[Request], RequestStore]
+    issuers: Mapping[str, IssuerStore]
+    registry: IssuerRegistry
+    policies: PolicyStore
+    namespaces: NamespaceStore
+    unprocessed: UnprocessedRequests
+    revocations: RevocationStore
+    certificates: CertificateStore
+
+    def known_issuers(self) -> list[IssuerKey]:
+        """Return the keys of all issuers."""
+        return list(chain.from_iterable(store.known() for store in self.issuers.values()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queues:
+    """Keys to be worked on; `fair` is the order of `requests`."""
+
+    fair: PartitionedQueue[RequestKey]
+    requests: WorkQueue[RequestKey]
+    issuers: WorkQueue[IssuerKey]
+    policies: WorkQueue[str]
+    revocations: WorkQueue[RequestKey]
+
+    def close(self) -> None:
+        """Hand out no more work."""
+        for queue in (self.requests, self.issuers, self.policies, self.revocations):
+            queue.close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Permissions:
+    """Answers about RBAC that are remembered for seconds: `use` is requesters', the others are our own."""
+
+    use: AccessCache
+    approval: ApprovalRights
+    signing: SigningRights
+    revocation: RevocationRights
+
+    def clear(self) -> None:
+        """Ask again, as RBAC or what it is about changed."""
+        self.use.clear()
+        self.approval.clear()
+        self.signing.clear()
+        self.revocation.clear()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reconcilers:
+    """One for each queue; `reconcile_request` is that of `requests`, for those that are this process's."""
+
+    requests: RequestReconciler
+    issuers: IssuerReconciler
+    policies: PolicyReconciler
+    revocations: RevocationReconciler
+    reconcile_request: Callable[[RequestKey], Awaitable[None]]

@@ -1,0 +1,102 @@
+"""Who wakes whom: a change of one object puts those that depend on it into their queues."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from issuer.controller.leadership.ownership import Ownership
+from issuer.controller.process.components import Permissions, Queues, State
+from issuer.controller.scheduling.limits import Limits
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
+from issuer.telemetry.metrics import Metrics
+
+_SETTLES: Final = 1.0
+"""Seconds after a change of RBAC or policies until all issuers are checked once more."""
+
+
+class Wakeups:
+    """Hears of changes from the stores; `connect` gives it what it wakes, before the first watch begins."""
+
+    _state: State
+    _queues: Queues
+    _permissions: Permissions
+    _limits: Limits
+
+    def __init__(self, ownership: Ownership, metrics: Metrics) -> None:
+        self._ownership = ownership
+        self._metrics = metrics
+        self._settling: asyncio.TimerHandle | None = None
+
+    def connect(self, state: State, queues: Queues, permissions: Permissions, limits: Limits) -> None:
+        """Join it with what is woken."""
+        self._state, self._queues, self._permissions, self._limits = state, queues, permissions, limits
+
+    def lead(self) -> None:
+        """Look at everything once: this process is now the one that writes statuses and revokes."""
+        self._all_issuers()
+        for policy in self._state.policies.known():
+            self._queues.policies.add(policy)
+        self._state.revocations.begin_anew()
+
+    def request(self, key: RequestKey) -> None:
+        """Work on a request that has news, unless it is another replica's."""
+        if self._ownership.takes(key):
+            self._queues.requests.add(key)
+
+    def revocation(self, key: RequestKey) -> None:
+        """Look at a request with our finalizer, as something may be due; the leader does."""
+        if self._ownership.leads():
+            self._queues.revocations.add(key)
+
+    def issuer(self, key: IssuerKey) -> None:
+        """Check an issuer that is new, changed or gone, and look at its revocations."""
+        self._queues.issuers.forget(key)  # a corrected issuer is looked at now, whatever its backoff was
+        if self._state.issuers[key.kind].get(key) is None:
+            self._limits.forget(key)
+        self._queues.issuers.add(key)
+        for request in self._state.revocations.of_issuer(key):
+            self.revocation(request)  # the policy in force may be another one
+
+    def namespace(self, name: str) -> None:
+        """Evaluate what waits for a policy again: labels changed, or the namespace is being deleted."""
+        self._state.unprocessed.wake_namespace(name)
+        if self._state.namespaces.terminating(name):
+            for request in self._state.revocations.in_namespace(name):
+                self.revocation(request)
+
+    def policy(self, name: str) -> None:
+        """Evaluate what waits for a policy again, and check all issuers in a moment."""
+        if self._state.policies.get(name) is None:
+            self._metrics.forget_policy(name)
+        self._queues.policies.add(name)
+        self._state.unprocessed.wake_all()
+        self._soon()
+
+    def rbac(self) -> None:
+        """Ask for permissions again, now and in a moment."""
+        self._forget_permissions()
+        self._soon()
+
+    def _forget_permissions(self) -> None:
+        self._permissions.clear()
+        self._state.unprocessed.wake_all()
+
+    def _soon(self) -> None:
+        """Look once more in a moment, for many changes at once.
+
+        The API server's authorizer learns of RBAC a moment later than a watch can, and issuers' statuses say
+        whether a policy selects them and whether their requests may be approved.
+        """
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(_SETTLES, self._settled)
+
+    def _settled(self) -> None:
+        self._settling = None
+        self._forget_permissions()
+        self._all_issuers()
+
+    def _all_issuers(self) -> None:
+        for key in self._state.known_issuers():
+            self._queues.issuers.add(key)
