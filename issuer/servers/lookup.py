@@ -23,7 +23,7 @@ async def refusal(
         return known
     try:
         addresses = await asyncio.wait_for(_addresses(host, port), timeout)
-    except OSError:  # also TimeoutError: the dial finds the same, and judges for itself
+    except OSError:  # also TimeoutError: the dial meets it, too, and checks again
         return None
     problems = [allowed.refusal(host, port, address) for address in addresses]
     return None if None in problems else next(iter(problems), None)

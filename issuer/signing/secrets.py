@@ -16,7 +16,7 @@ from issuer.signing.reasons import SigningIssuerReason, SigningRetry
 
 # Life of a ServiceAccount token made for one login; the API server's minimum.
 TOKEN_SECONDS = 600
-# Types of Secrets whose content is for somebody else than Vault.
+# Types of Secrets whose content is for others than the CA's server.
 # https://kubernetes.io/docs/concepts/configuration/secret/#secret-types
 NO_CREDENTIALS = frozenset(
     {

@@ -19,7 +19,7 @@ MAX_FRAMING_BYTES: Final = 256 * 1024
 of 2 KiB and more."""
 MAX_INTERIM: Final = 16
 """The most answers of status 1xx before the answer itself; Vault sends none, a proxy one or two."""
-_PIECE: Final = 16 * 1024  # what is parsed before anybody looks at what it was
+_PIECE: Final = 16 * 1024  # bytes parsed before their counts are checked
 
 
 class TooMuch(aiohttp.ClientPayloadError):

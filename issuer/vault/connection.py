@@ -102,7 +102,7 @@ class Connection:
         trusted = hashlib.sha256(self.ca_pem).digest() if self.ca_pem else _system_store()
         size = 4 * len(self.ca_pem or b"")
         if self.client_certificate is None:
-            # The system's store is there for everybody.
+            # All connections share the system's store.
             return TLSUse((trusted, None), _CONTEXT_BYTES + size if self.ca_pem else 0)
         own = _CONTEXT_BYTES + (size if self.ca_pem else _STORE_BYTES)
         return TLSUse((trusted, self.client_certificate.digest()), own)

@@ -13,8 +13,8 @@ from issuer.vault.transport import VaultClient
 
 T = TypeVar("T")
 
-# How long a policy's 403 on a fresh token is believed without another login: otherwise a request that the
-# policy keeps refusing would cost a login at each attempt, and fill Vault with tokens.
+# The time for which a policy's 403 on a fresh token stands without another login: otherwise a request that
+# the policy keeps refusing would cost a login at each attempt, and fill Vault with tokens.
 _BELIEVE_SECONDS = 30.0
 
 

@@ -33,9 +33,9 @@ _MAX_MESSAGE_CHARS = 300
 _MAX_READ_CHARS = 8192  # a whole answer of 1 MiB would take a second
 # Vault's tokens (hvs., hvb., hvr., the old s., b., r.) and JSON Web Tokens.
 _SECRET = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*")
-# How Vault prints a list with one error; its text is all that a reader wants.
+# Vault's form of a list with one error; only the error's text is shown.
 _LIST_OF_ONE = re.compile(r"^1 error occurred:\s*\* ")
-# What Vault says before it has shown a CA chain, up to where it would quote something.
+# Sentences of Vault that may be shown before it has shown a CA chain, up to where they would quote something.
 _VAULTS_WORDS = re.compile(
     r"(1 error occurred:\s*\* )?("
     r"(error: )?vault is (sealed|in standby mode)|local node not active but active cluster node not found|"
@@ -92,7 +92,7 @@ def error_from_answer(where: str, answer: VaultAnswer) -> VaultError:
     if status == 413:
         return VaultBadRequest(said, status=status, messages=messages or ("the request is too large",))
     if raw is None:
-        # Only Vault's own verdicts may fail a request: a page of some proxy says nothing about a CSR.
+        # Only Vault's own answers may fail a request: a page of some proxy says nothing about a CSR.
         question = "is this Vault's address?"
         if b"HTTP request to an HTTPS server" in answer.body:
             question = "it speaks TLS, and the address begins with http://. Write https://"

@@ -28,7 +28,7 @@ class Trusted:
     left_out: tuple[str, ...]
 
 
-@lru_cache(maxsize=2)  # for the connection, and right after it for what is told of it; a bundle may be large
+@lru_cache(maxsize=2)  # for the connection, then for the status's warnings; a bundle may be large
 def read_trusted(pem: bytes) -> Trusted:
     """Return the certificates of a CA bundle that OpenSSL reads.
 

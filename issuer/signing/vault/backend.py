@@ -84,7 +84,7 @@ def _ours(spec: IssuerSpec) -> VaultIssuerSpec:
 
 
 def _host(server: str) -> str:
-    """Return host and port of a URL, without whatever else somebody wrote into it."""
+    """Return host and port of a URL, without anything else that is written in it."""
     try:
         found = urlsplit(server)
         host = found.hostname or ""

@@ -76,7 +76,7 @@ def _names(request: SigningRequest) -> dict[str, Any]:
             RequestFailure.INVALID_REQUEST, "The certificate request can't be read, so nothing was signed."
         ) from error
     if contents.defects:
-        # Such as a comma in a DNS name: Vault would split it into two that nobody asked for.
+        # Such as a comma in a DNS name: Vault would split it into two names that weren't requested.
         raise Failed(
             RequestFailure.INVALID_NAME,
             f"The certificate request has a name that {contents.defects[0].problem}.",

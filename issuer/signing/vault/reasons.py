@@ -21,7 +21,7 @@ class VaultRetry(RetryReason):
 
 
 class VaultOutage(IssuerReason):
-    """Vault can't sign anything now, and nobody needs to change the issuer for it to come back."""
+    """Vault can't sign anything now, and comes back without a change to the issuer."""
 
     STS_UNAVAILABLE = "STSUnavailable"
     VAULT_SEALED = "VaultSealed"

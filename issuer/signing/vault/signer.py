@@ -53,7 +53,7 @@ class VaultSigner:
         try:
             self._path = SignPath.parse(path)
             authority_path = None if authority is None else SignPath.parse_authority(authority)
-            _ = method.name  # reads the auth mount, so that a bad one is told here
+            _ = method.name  # reads the auth mount, so that a bad one raises here
         except PathError as error:
             raise IssuerBroken(VaultIssuerReason.INVALID_PATH, f"{error}.") from error
         try:

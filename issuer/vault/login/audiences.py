@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# However it is written: Vault compares whole texts, but who reads a role may not.
+# In any case and spelling: Vault compares whole texts, but people who read a role may not.
 _ISSUERS = re.compile(r"\s*vault:", re.IGNORECASE)
 
 

@@ -67,7 +67,7 @@ def read_bundle(pem: str | bytes, *, needed: int = 0) -> Bundle:
 
 
 def read_leaf(pem: str | bytes) -> Certificate:
-    """The first certificate in `pem`, all that is judged of it decoded strictly.
+    """Return the first certificate in `pem`, decoded strictly.
 
     Raises InvalidCertificate.
     """

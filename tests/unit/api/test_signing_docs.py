@@ -1,4 +1,4 @@
-"""What docs/signing.md shows can be used as it is; an integration test issues with it."""
+"""The manifests of docs/signing.md can be used as they are; an integration test issues with them."""
 
 from __future__ import annotations
 

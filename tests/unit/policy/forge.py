@@ -37,7 +37,7 @@ def tlv(tag: int, *parts: bytes) -> bytes:
 
 
 def sequence(*parts: bytes) -> bytes:
-    """A SEQUENCE."""
+    """Encode a SEQUENCE."""
     return tlv(0x30, *parts)
 
 
@@ -54,7 +54,7 @@ def oid(dotted: str) -> bytes:
 
 
 def utf8(text: str) -> bytes:
-    """A UTF8String."""
+    """Encode a UTF8String."""
     return tlv(0x0C, text.encode())
 
 
@@ -70,7 +70,7 @@ def subject(*relative_names: bytes | list[bytes]) -> bytes:
 
 
 def dns(text: str) -> bytes:
-    """A dNSName."""
+    """Encode a dNSName."""
     return tlv(0x82, text.encode())
 
 
@@ -80,7 +80,7 @@ def other_name(kind: str, value: bytes, behind: bytes = b"") -> bytes:
 
 
 def extension(kind: str, value: bytes, *, critical: bool = False) -> bytes:
-    """An Extension."""
+    """Encode an Extension."""
     return sequence(oid(kind), b"\x01\x01\xff" if critical else b"", tlv(0x04, value))
 
 

@@ -40,7 +40,7 @@ def csr(kind: str) -> bytes:
 
 
 def denied(kind: str, private_key: dict[str, object] | None = None, *, policy_only: bool = True) -> list[str]:
-    """What a policy has against a key, where it is the only guard or not."""
+    """Return a policy's violations by a key; with `policy_only` the CA itself checks none."""
     constraints = {} if private_key is None else {"privateKey": private_key}
     asked = replace(facts(csr(kind)), policy_only=policy_only)
     found = violations(policy(allowed={}, constraints=constraints), asked)

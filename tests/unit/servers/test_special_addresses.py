@@ -1,4 +1,4 @@
-"""What a host's text means as an address, and which addresses are nobody's Vault server."""
+"""Spellings of addresses, and addresses where no signing server is meant to be."""
 
 from __future__ import annotations
 

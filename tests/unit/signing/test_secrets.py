@@ -1,4 +1,4 @@
-"""What the issuers of a namespace may not use as credentials, and tokens that are never sent."""
+"""Secrets that issuers of a namespace may not use as credentials, and tokens that are never sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an issuer of a namespace may dial, and what it is told of who answers."""
+"""Servers that an issuer of a namespace may dial, and the words of theirs that it may read."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def at(vault: FakeVault, host: str) -> str:
 
 
 async def error_of(connection: Connection, path: str = "/v1/x", **more: Any) -> VaultError:
-    """What a call ends with."""
+    """Return the error that a call ends with."""
     client = VaultClient(connection)
     try:
         with pytest.raises(VaultError) as caught:
@@ -318,7 +318,8 @@ def redirecting(vault: FakeVault, target: str) -> None:
 
 
 async def redirected(vault: FakeVault, *entries: str, restricted: bool) -> VaultError:
-    """What a POST ends with; nothing here speaks TLS, so UntrustedTLS is a redirect that was followed."""
+    """Return the outcome of a POST; nothing here speaks TLS, so UntrustedTLS is a redirect
+    that was followed."""
     client = VaultClient(connection(vault.url, LOOPBACK, *entries, restricted=restricted))
     try:
         with pytest.raises(VaultError) as caught:

@@ -1,4 +1,4 @@
-"""What a CSR's bytes say is read without loss, and what can't be read is a defect, never an exception."""
+"""A CSR's bytes are read without loss, and a part that can't be read is a defect, never an exception."""
 
 from __future__ import annotations
 

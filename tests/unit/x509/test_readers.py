@@ -1,6 +1,6 @@
-"""What Go, Node, Java and OpenSSL read, recorded: the names are still approved, and we still read the same.
+"""Names as Go, Node, Java and OpenSSL read them, recorded: they are still approved, and still read so here.
 
-`make test-readers` asks the readers themselves.
+`make test-readers` asks that software itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a CA returned is held against what was asked. Each refusal stands beside a twin that is fine."""
+"""Differences between a CA's certificate and the request. Each refusal stands beside a twin that is fine."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ ONLY_ASKED = ["any", "code signing", "ocsp signing", "timestamping"]
 def with_usages(
     case: Case, given: list[str], asked: list[str], allowed: list[str] | None, *, strict: bool = False
 ) -> Any:
-    """What is found on a certificate with these extended usages."""
+    """Return the findings of a certificate with these extended usages."""
     template = case.make.Template(extended=[EXTENDED[name] for name in given])
     names = None if allowed is None else frozenset((*KEY_NAMES, *allowed))
     return case.check(template, usages=frozenset((*KEY_NAMES, *asked)), allowed=names, strict=strict)

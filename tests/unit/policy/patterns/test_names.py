@@ -1,4 +1,4 @@
-"""What a wildcard stands for where names are: text, a host name or an e-mail address."""
+"""Stars in patterns of names: they stand for text, a part of a host name or of an e-mail address."""
 
 from __future__ import annotations
 

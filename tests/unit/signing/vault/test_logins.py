@@ -1,4 +1,4 @@
-"""Which login an issuer's spec asks for, where it takes no Secret to say."""
+"""Logins that an issuer's spec alone decides, without reading a Secret."""
 
 from __future__ import annotations
 

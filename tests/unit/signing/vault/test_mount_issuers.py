@@ -1,4 +1,4 @@
-"""Which CAs are a mount's own, with as few questions as it takes."""
+"""The CAs of a mount, found with as few calls as possible."""
 
 from __future__ import annotations
 

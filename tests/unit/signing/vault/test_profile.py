@@ -1,4 +1,4 @@
-"""Which path signs what, and what is refused before anything is sent."""
+"""The path that signs each request, and requests that are refused before anything is sent."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ async def keys() -> AWSCredentials:
 
 
 async def sent(identity: AWSIdentity) -> tuple[FakeVault, dict[str, str], dict[str, str]]:
-    """What Vault is sent: the fake, the body decoded, and the signed headers in lower case."""
+    """Return the fake Vault's request: the fake, the body decoded, and the signed headers in lower case."""
     async with fake_vault() as vault, client_of(vault) as client:
         vault.tell(LOGIN, fake.login("s.one"))
         await identity.login(client)

@@ -43,7 +43,7 @@ def found(
     excluded: list[x509.GeneralName] | None = None,
     of: x509.Name | None = None,
 ) -> list[str]:
-    """What is forbidden of a leaf with that name below a CA with these constraints."""
+    """Return the violations of a leaf with that name below a CA with these constraints."""
     top = make.root()
     bound = top.authority("Bound", extra=[x509.NameConstraints(permitted, excluded)])
     template = make.Template(subject=of or x509.Name([]), sans=() if name is None else [name])

@@ -113,7 +113,7 @@ def test_names_are_told_however_they_are_encoded() -> None:
 
 @pytest.mark.parametrize("algorithm", ["pss", "ed25519", "p384"])
 def test_an_odd_root_may_sign_by_any_usual_algorithm(algorithm: str) -> None:
-    """What the library does for others is done for those it doesn't decode."""
+    """Signatures of certificates that the library doesn't decode are verified here."""
     key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
     if algorithm == "pss":
         key = rsa.generate_private_key(65537, 2048)
@@ -191,7 +191,7 @@ def test_an_old_root_may_have_no_extensions_and_an_intermediate_may_not() -> Non
 
 
 def test_rights_of_an_odd_ca_are_held() -> None:
-    """What the library can't decode is judged all the same."""
+    """A CA that the library can't decode is checked as strictly as others."""
     serial, key, leaf_key = odd.integer(0), odd.new_key(), odd.new_key()
     named, leaf_name = odd.plain_name("Old Root"), odd.plain_name("leaf.example")
     leaf = odd.certificate(odd.Shape(subject=leaf_name, issuer=named, extensions=()), leaf_key, key)
@@ -283,7 +283,7 @@ subject=/CN=Old Root
 
 @contextmanager
 def left_out(pem: str | bytes, *problems: str) -> Iterator[int]:
-    """What is left out of a bundle; gives the number of certificates that are not."""
+    """Assert that these are left out of a bundle; return the number of certificates that are not."""
     bundle = read_bundle(pem)
     assert len(bundle.left_out) == len(problems), bundle.left_out
     for text, problem in zip(bundle.left_out, problems, strict=True):

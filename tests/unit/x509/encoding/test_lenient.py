@@ -53,7 +53,7 @@ def information(
     name: bytes = b"\x30\x00",
     by: Key | None = None,
 ) -> bytes:
-    """What is signed of a CSR, its attributes in the order given."""
+    """Return the signed part of a CSR, its attributes in the order given."""
     public = (by or key()).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return sequence(tlv(0x02, version), name, public, tlv(0xA0, *attributes))
 

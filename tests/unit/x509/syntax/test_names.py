@@ -1,4 +1,4 @@
-"""What a name must look like: legitimate names pass, and what readers take apart differently doesn't."""
+"""Names that all software reads alike pass; those that it takes apart differently don't."""
 
 from __future__ import annotations
 
