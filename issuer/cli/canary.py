@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
+from issuer.cli.options import Backends, Context, Format, Kubeconfig, OutputFormat
 
 if TYPE_CHECKING:
     from issuer.controller.canary.history import CanaryRun
@@ -64,6 +64,7 @@ def canary(
     ] = 30.0,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Ask an issuer for a certificate, as the canary of the controller does, and say which stage breaks.
@@ -94,9 +95,12 @@ def canary(
         parse_life,
     )
     from issuer.kube.errors import ConfigError
+    from issuer.signing.backend import BackendError
+    from issuer.signing.backends import load_backends
 
     try:
-        key = parse_issuer(issuer)
+        kinds = load_backends(backends or ()).kinds
+        key = parse_issuer(issuer, kinds)
         target = CanaryTarget(
             issuer=key,
             namespace=key.namespace or namespace,
@@ -105,8 +109,9 @@ def canary(
             duration=parse_life(duration),
             timeout=timeout,
             roots_pem=read_roots(ca_file),
+            issuer_kinds=kinds,
         )
-    except (BadTarget, OSError) as error:
+    except (BackendError, BadTarget, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
     try:

@@ -10,24 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from issuer.cli.options import Context, Kubeconfig
+from issuer.cli.options import Backends, Context, Kubeconfig
 
 if TYPE_CHECKING:
     from issuer.kube.client import KubeClient
+    from issuer.requests.issuers import IssuerKey, IssuerKind
 
 NOT_READY = 1
 BAD_INPUT = 2
 _POLL_SECONDS = 1.0
-_ISSUER_PARTS = {"VaultClusterIssuer": 2, "VaultIssuer": 3}
-
-
-def _issuer(text: str) -> str:
-    parts = text.split("/")
-    if len(parts) != _ISSUER_PARTS.get(parts[0]) or not all(parts):
-        raise typer.BadParameter(
-            f"{text!r} is neither VaultClusterIssuer/NAME nor VaultIssuer/NAMESPACE/NAME"
-        )
-    return text
 
 
 def _lease(text: str) -> str:
@@ -42,7 +33,7 @@ class Wanted:
 
     urls: list[str]
     leases: list[str]
-    issuers: list[str]
+    issuers: dict[str, tuple[IssuerKind, IssuerKey]]
 
 
 def ready(
@@ -53,7 +44,6 @@ def ready(
         list[str] | None,
         typer.Option(
             help="VaultClusterIssuer/NAME or VaultIssuer/NAMESPACE/NAME.",
-            parser=_issuer,
             metavar="KIND/[NAMESPACE/]NAME",
         ),
     ] = None,
@@ -68,6 +58,7 @@ def ready(
     timeout: Annotated[float, typer.Option(help="Seconds to wait.", min=0)] = 60.0,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    backends: Backends = None,
 ) -> None:
     """Wait until URLs answer 200, Leases are held by Ready pods, and issuers are Ready.
 
@@ -91,7 +82,7 @@ def ready(
 
     if not (url or issuer or lease):
         raise typer.BadParameter("name something to wait for, with --url, --lease or --issuer")
-    wanted = Wanted(url or [], lease or [], issuer or [])
+    wanted = Wanted(url or [], lease or [], _issuers(issuer or [], backends or []))
     try:
         missing = asyncio.run(_wait(wanted, timeout, kubeconfig, context))
     except ConfigError as error:
@@ -100,6 +91,22 @@ def ready(
     for name in (*wanted.urls, *wanted.leases, *wanted.issuers):
         typer.echo(f"{name}: {missing.get(name, 'ready')}")
     raise typer.Exit(NOT_READY if missing else 0)
+
+
+def _issuers(names: list[str], backends: list[str]) -> dict[str, tuple[IssuerKind, IssuerKey]]:
+    """Return kind and key of each issuer, by its name as it was given."""
+    if not names:
+        return {}  # and nothing is imported for it
+    from issuer.requests.issuers import IssuerNameError
+    from issuer.signing.backend import BackendError
+    from issuer.signing.backends import load_backends
+
+    try:
+        kinds = load_backends(backends).kinds
+        keys = {name: kinds.parse(name) for name in names}
+    except (BackendError, IssuerNameError) as error:
+        raise typer.BadParameter(str(error)) from error
+    return {name: (kinds[key.kind], key) for name, key in keys.items()}
 
 
 async def _wait(
@@ -116,7 +123,8 @@ async def _wait(
             found = {one: await _url_trouble(one) for one in wanted.urls}
             if client is not None:
                 found |= {one: await _lease_trouble(client, one) for one in wanted.leases}
-                found |= {one: await _issuer_trouble(client, one) for one in wanted.issuers}
+                for name, (kind, key) in wanted.issuers.items():
+                    found[name] = await _issuer_trouble(client, kind, key)
             missing = {name: why for name, why in found.items() if why is not None}
             if not missing or time.monotonic() >= deadline:
                 return missing
@@ -157,16 +165,11 @@ async def _lease_trouble(client: KubeClient, where: str) -> str | None:
     return None if trouble is None else f"{holder} holds it and is not Ready: {trouble}"
 
 
-async def _issuer_trouble(client: KubeClient, name: str) -> str | None:
+async def _issuer_trouble(client: KubeClient, kind: IssuerKind, key: IssuerKey) -> str | None:
     from issuer.kube.errors import KubeError
-    from issuer.requests.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
 
-    kind, *where = name.split("/")
     try:
-        if kind == "VaultIssuer":
-            found = await client.get(VAULT_ISSUERS, where[1], where[0])
-        else:
-            found = await client.get(VAULT_CLUSTER_ISSUERS, where[0])
+        found = await client.get(kind.resource, key.name, key.namespace or None)
     except KubeError as error:
         return error.message
     return _not_ready((found.get("status") or {}).get("conditions") or ())

@@ -50,9 +50,18 @@ class IssuerKind:
         """The domain of signer names, `PLURAL.GROUP` (cert-manager.io/docs/usage/kube-csr)."""
         return f"{self.resource.plural}.{self.resource.group}"
 
+    @property
+    def form(self) -> str:
+        """The way in which `IssuerKinds.parse` reads a name of this kind."""
+        return f"{self.kind}/NAMESPACE/NAME" if self.namespaced else f"{self.kind}/NAME"
+
     def key(self, namespace: str, name: str) -> IssuerKey:
         """Return the key of the issuer of that name; `namespace` counts only where the kind has one."""
         return IssuerKey(self.kind, namespace if self.namespaced else "", name)
+
+
+class IssuerNameError(ValueError):
+    """A text that names no issuer by kind and name; the message says how one is written."""
 
 
 class KindTakenError(ValueError):
@@ -98,6 +107,14 @@ class IssuerKinds:
         """Return the kind that an `issuerRef` names by kind and group, None if it is none of these."""
         kind = self._kinds.get(str(reference.get("kind") or ""))
         return kind if kind is not None and kind.group == reference.get("group") else None
+
+    def parse(self, text: str) -> IssuerKey:
+        """Read `KIND/NAME` of a cluster issuer, or `KIND/NAMESPACE/NAME`. Raises IssuerNameError."""
+        name, *where = text.split("/")
+        if name not in self or len(where) != 1 + self[name].namespaced or not all(where):
+            forms = (kind.form for kind in sorted(self, key=lambda kind: kind.namespaced))
+            raise IssuerNameError(f"{text!r} is neither {' nor '.join(forms)}")
+        return self[name].key(where[0], where[-1])
 
     def signer_names(self, key: IssuerKey) -> tuple[str, str]:
         """Return the signer names that grant a right: for all issuers of the kind, and for this one."""

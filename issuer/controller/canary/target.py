@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from issuer.duration import parse_duration
-from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKind, IssuerKinds
+from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKind, IssuerKinds, IssuerNameError
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.errors import InvalidCertificate
 
@@ -67,15 +67,10 @@ class CanaryTarget:
 
 def parse_issuer(text: str, kinds: IssuerKinds = BUILT_IN) -> IssuerKey:
     """Read `KIND/NAME` of a cluster issuer, or `KIND/NAMESPACE/NAME`. Raises BadTarget."""
-    name, *where = text.split("/")
-    if name not in kinds or len(where) != 1 + kinds[name].namespaced or not all(where):
-        cluster_first = sorted(kinds, key=lambda kind: kind.namespaced)
-        raise BadTarget(f"{text!r} is neither {' nor '.join(map(_form, cluster_first))}")
-    return kinds[name].key(where[0], where[-1])
-
-
-def _form(kind: IssuerKind) -> str:
-    return f"{kind.kind}/NAMESPACE/NAME" if kind.namespaced else f"{kind.kind}/NAME"
+    try:
+        return kinds.parse(text)
+    except IssuerNameError as error:
+        raise BadTarget(str(error)) from error
 
 
 def parse_endpoint(text: str) -> Endpoint:

@@ -23,7 +23,7 @@ COMMANDS = {
     "policy": ("issuer.cli.policy", "issuer.explain.cluster", "issuer.explain.cases", "issuer.explain.lint"),
     "migrate": ("issuer.cli.migrate", "issuer.migrate.read.cluster", "issuer.migrate.steps.assemble"),
     "crds": ("issuer.cli.crds", "issuer.api.crd"),
-    "ready": ("issuer.cli.ready", "issuer.kube.client"),
+    "ready": ("issuer.cli.ready", "issuer.kube.client", "issuer.signing.backends"),
 }
 """Commands that only look, with the modules that they load when they run."""
 

@@ -57,9 +57,9 @@ async def test_apply_takes_fields_over_and_names_a_missing_right(tmp_path: Path)
 
 
 async def test_an_issuer_is_waited_for_and_the_reason_told(tmp_path: Path) -> None:
-    from issuer.cli.ready import Wanted, _wait
+    from issuer.cli.ready import Wanted, _issuers, _wait
 
-    wanted = Wanted([], [], ["VaultClusterIssuer/vault"])
+    wanted = Wanted([], [], _issuers(["VaultClusterIssuer/vault"], []))
     async with running() as api:
         api.on("GET", ISSUER, json({"metadata": {"name": "vault"}}), json(issuer("True")))
         where = kubeconfig(api, tmp_path)
@@ -79,15 +79,15 @@ async def test_a_url_is_ready_when_it_answers_200() -> None:
     async with running() as api:
         api.on("GET", "/readyz", json({}), json({}, status=503))
         url = f"{api.url}/readyz"
-        assert await _wait(Wanted([url], [], []), 0, None, None) == {}
-        assert await _wait(Wanted([url], [], []), 0, None, None) == {url: "answers 503"}
-    assert (await _wait(Wanted([url], [], []), 0, None, None))[url].startswith("no answer: ")
+        assert await _wait(Wanted([url], [], {}), 0, None, None) == {}
+        assert await _wait(Wanted([url], [], {}), 0, None, None) == {url: "answers 503"}
+    assert (await _wait(Wanted([url], [], {}), 0, None, None))[url].startswith("no answer: ")
 
 
 async def test_a_lease_is_well_when_its_holder_is_a_ready_pod(tmp_path: Path) -> None:
     from issuer.cli.ready import Wanted, _wait
 
-    wanted, name = Wanted([], ["pki/vault-issuer"], []), "pki/vault-issuer"
+    wanted, name = Wanted([], ["pki/vault-issuer"], {}), "pki/vault-issuer"
     lease = "/apis/coordination.k8s.io/v1/namespaces/pki/leases/vault-issuer"
     pod = "/api/v1/namespaces/pki/pods/issuer-7f_x-0"
     async with running() as api:
