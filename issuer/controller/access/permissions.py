@@ -1,7 +1,7 @@
 """The controller's own rights: to approve an issuer's CertificateRequests, and to sign its Kubernetes CSRs.
 
-cert-manager's webhook asks for the verb ``approve`` on ``signers.cert-manager.io``,
-the API server for ``sign`` on ``signers.certificates.k8s.io``; each by the issuer's
+cert-manager's webhook asks for the verb `approve` on `signers.cert-manager.io`,
+the API server for `sign` on `signers.certificates.k8s.io`; each by the issuer's
 own name or a wildcard. Sources:
 cert-manager.io/docs/usage/certificaterequest, "RBAC Syntax";
 kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests, "Authorization".
@@ -65,7 +65,7 @@ class _OwnRights:
         return self._kinds.signer_names(key)
 
     def clear(self) -> None:
-        """RBAC changed: ask again."""
+        """Forget the answers, as RBAC changed."""
         self._answers.clear()
 
     async def _may(self, key: IssuerKey) -> bool:
@@ -82,20 +82,20 @@ class _OwnRights:
 
 
 class ApprovalRights(_OwnRights):
-    """Whether we may set Approved and Denied in an issuer's CertificateRequests."""
+    """The right to set Approved and Denied in an issuer's CertificateRequests."""
 
     verb, group = "approve", "cert-manager.io"
 
     async def may_approve(self, key: IssuerKey) -> bool:
-        """Whether we may approve and deny for this issuer; raises Retry when the API server can't say."""
+        """Return True if we may approve and deny for this issuer. Raises Retry if nobody can say."""
         return await self._may(key)
 
 
 class SigningRights(_OwnRights):
-    """Whether we may write what answers an issuer's CertificateSigningRequests."""
+    """The right to write the answers of an issuer's CertificateSigningRequests."""
 
     verb, group = "sign", "certificates.k8s.io"
 
     async def may_sign(self, key: IssuerKey) -> bool:
-        """Whether we may sign for this issuer's signer name; raises Retry when the API server can't say."""
+        """Return True if we may sign for this issuer's signer name. Raises Retry if nobody can say."""
         return await self._may(key)

@@ -1,4 +1,4 @@
-"""What the controller must be allowed in Kubernetes before it may promise to revoke.
+"""Permissions that the controller needs in Kubernetes before it may promise to revoke.
 
 Asked of the API server itself (SelfSubjectAccessReview). The right to read a Secret is asked request by
 request, by name, as namespaces may grant it one by one.
@@ -36,11 +36,11 @@ class RevocationRights:
         self._answers: SingleFlightCache[_Asked] = SingleFlightCache(_BELIEVED_SECONDS, clock, _REMEMBERED)
 
     def clear(self) -> None:
-        """RBAC changed: ask again."""
+        """Forget the answers, as RBAC changed."""
         self._answers.clear()
 
     async def issuer_problem(self, key: IssuerKey) -> str | None:
-        """What is missing for the requests of this issuer, with what to do; None when nothing is.
+        """Return what is missing for this issuer's requests, and what to do; None when nothing is.
 
         Raises Retry when the API server can't say.
         """
@@ -51,7 +51,7 @@ class RevocationRights:
         return None
 
     async def secret_problem(self, namespace: str, secret: str) -> str | None:
-        """Why it can't be seen whether this Secret still holds a certificate; None when it can.
+        """Return why this Secret can't be read to see if it holds a certificate; None when it can.
 
         Raises Retry when the API server can't say.
         """

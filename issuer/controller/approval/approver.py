@@ -1,4 +1,4 @@
-"""Whether a request may be signed: the policies, who may use them, and the issuer's approval mode."""
+"""The decision to sign a request: policies, their use by requesters, and the issuer's approval mode."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Approval:
 
 
 class AccessCache:
-    """Asks whether a requester may ``use`` a policy, and remembers the answer for seconds.
+    """Asks whether a requester may `use` a policy, and remembers the answer for seconds.
 
     The key holds every input of the check; many who ask the same share one call.
     """
@@ -70,7 +70,7 @@ class AccessCache:
         self._answers: SingleFlightCache[tuple[str, str, User]] = SingleFlightCache(seconds, clock)
 
     def clear(self) -> None:
-        """RBAC changed: ask again."""
+        """Forget the answers, as RBAC changed."""
         self._answers.clear()
 
     async def may_use(self, policy: str, namespace: str, user: User) -> bool:
@@ -114,7 +114,7 @@ class Evaluations:
         return made
 
     def forget(self, request: Request) -> None:
-        """The request is decided."""
+        """Forget a request that is decided."""
         self._kept.pop(request.uid)
 
 
@@ -122,7 +122,7 @@ class Evaluations:
 class Approver:
     """Decides requests by the issuer's approval mode.
 
-    ``names`` is False where tenants should not read the names of policies in
+    `names` is False where tenants should not read the names of policies in
     the reason why a request waits.
     """
 
@@ -141,9 +141,9 @@ class Approver:
     async def evaluate(
         self, request: Request, csr: CertificateSigningRequest, mode: str, *, policy_only: bool = False
     ) -> Approval | AwaitingApproval | Denied | Failed | Unprocessed | RetryLater:
-        """What becomes of the request under ``Policy`` or ``External`` approval.
+        """Return what becomes of the request under `Policy` or `External` approval.
 
-        ``policy_only``: Vault signs whatever is asked there, so another approver's word is never enough.
+        `policy_only`: Vault signs whatever is asked there, so another approver's word is never enough.
         """
         if mode == "External" and not request.approved:
             return AwaitingApproval()
@@ -161,7 +161,7 @@ class Approver:
         return self._outcome(request, decision)
 
     def _invalid(self, request: Request, csr: CertificateSigningRequest) -> Denied | Failed:
-        """What no policy could allow ends the request at once, also where none is asked."""
+        """End a request that no policy could allow, even if none is asked."""
         self.metrics.decisions.labels(PolicyVerdict.DENIED.value, "").inc()
         told = "; ".join(one.message for one in defect_violations(csr.contents))
         sentence = f"{told}. No policy can allow that: change the request"

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 class PolicyStore(Store[str]):
     """Every CertificateRequestPolicy: compiled, or the reason why it can't be.
 
-    ``on_change`` hears of new, deleted and newly specified policies. ``on_defect`` hears of an error that
+    `on_change` hears of new, deleted and newly specified policies. `on_defect` hears of an error that
     nobody expected while one was compiled, and returns what to tell; such a policy allows nothing.
     """
 
@@ -62,7 +62,7 @@ class PolicyStore(Store[str]):
         return self._objects.get(name)
 
     def problem(self, name: str) -> str | None:
-        """Why this policy is not evaluated, or None when it is."""
+        """Return why this policy is not evaluated, or None when it is."""
         return self._invalid.get(name)
 
     def reason(self, name: str) -> PolicyReason:
@@ -72,25 +72,25 @@ class PolicyStore(Store[str]):
         return PolicyReason.INVALID if name in self._invalid else PolicyReason.READY
 
     def selects(self, issuer: IssuerReference) -> bool:
-        """Whether any policy that can be evaluated selects this issuer."""
+        """Return True if any policy that can be evaluated selects this issuer."""
         return any(selects(policy, issuer) for policy in self._compiled.values())
 
     def may_select(self, issuer: IssuerReference) -> bool:
-        """Whether any policy selects this issuer, or would if it were valid: a mistake opens nothing."""
+        """Return True if any policy selects this issuer, or would if it were valid: mistakes open nothing."""
         return self.selects(issuer) or any(
             _selects(name, self._objects[name], issuer) for name in self._invalid
         )
 
     def key_of(self, obj: Object) -> str:
-        """The name."""
+        """Return the name of an object."""
         return str(obj["metadata"]["name"])
 
     def known(self) -> Iterable[str]:
-        """Every policy."""
+        """Return the names of all policies."""
         return tuple(self._objects)
 
     def upsert(self, obj: Object) -> None:
-        """A policy appeared or changed."""
+        """Compile a policy that appeared or changed."""
         obj = _kept(obj)
         name, old = self.key_of(obj), self._objects.get(self.key_of(obj))
         self._objects[name] = obj
@@ -110,14 +110,14 @@ class PolicyStore(Store[str]):
         self._on_change(name)
 
     def refresh(self, obj: Object) -> None:
-        """A newer copy of the very object that is known was written by us."""
+        """Keep a newer copy that we wrote of the very object that is known."""
         name = self.key_of(obj)
         known = self._objects.get(name)
         if known is not None and _version(known) == _version(obj):
             self._objects[name] = _kept(obj)
 
     def drop(self, key: str) -> None:
-        """A policy is gone."""
+        """Forget a policy that is gone."""
         for kept in (self._objects, self._compiled, self._invalid):
             kept.pop(key, None)
         self._broke.discard(key)
@@ -126,7 +126,7 @@ class PolicyStore(Store[str]):
 
 
 def _selects(name: str, obj: Object, issuer: IssuerReference) -> bool:
-    """Whether an invalid policy's selector names the issuer; True when not even that can be read."""
+    """Return True if an invalid policy's selector names the issuer, or can't be read either."""
     try:
         return selects(compile_policy(name, {"selector": (obj.get("spec") or {}).get("selector")}), issuer)
     except Exception:  # noqa: BLE001 - PolicyInvalid, or an error that was told where the whole policy met it
@@ -134,7 +134,7 @@ def _selects(name: str, obj: Object, issuer: IssuerReference) -> bool:
 
 
 def _kept(obj: Object) -> Object:
-    """What is read of a policy. Items of a list come without their type."""
+    """Return the fields of a policy that are read. Items of a list come without their type."""
     return {**slim(obj), "apiVersion": API_VERSION, "kind": POLICY_KIND}
 
 
@@ -146,7 +146,7 @@ def _version(obj: Object) -> tuple[Any, Any]:
 class PolicyReconciler:
     """Writes each policy's Ready condition: whether it can be evaluated, and if not, why.
 
-    ``tells`` says whether this is the process that writes it.
+    `tells` says whether this is the process that writes it.
     """
 
     client: KubeClient

@@ -25,7 +25,7 @@ SECONDS: Final = 10.0
 
 
 class NotServed(Broken):
-    """The endpoint doesn't serve what it should; ``served`` is what it does, where that was seen."""
+    """The endpoint doesn't serve what it should; `served` is what it does, where that was seen."""
 
     def __init__(self, message: str, served: Certificate | None = None) -> None:
         super().__init__(Stage.ENDPOINT, message)
@@ -33,7 +33,7 @@ class NotServed(Broken):
 
 
 async def look(endpoint: Endpoint, dns_name: str, trusted: Sequence[Certificate]) -> Certificate:
-    """The certificate served for ``dns_name``, verified to one of ``trusted``. Raises NotServed."""
+    """The certificate served for `dns_name`, verified to one of `trusted`. Raises NotServed."""
     try:
         return await _handshake(endpoint, dns_name, _strict(trusted))
     except ssl.SSLCertVerificationError as error:
@@ -114,5 +114,5 @@ def _reach() -> str:
 
 
 def shown(endpoint: Endpoint, served: Certificate) -> str:
-    """What an endpoint serves, in words."""
+    """Describe the certificate that an endpoint serves."""
     return f"{endpoint} serves a certificate of the same CA, good until {rfc3339(served.not_valid_after_utc)}"

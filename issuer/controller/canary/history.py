@@ -1,4 +1,4 @@
-"""What the last runs of each canary found; kept in memory, lost with the process."""
+"""Findings of each canary's last runs; kept in memory, lost with the process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEPT: Final = 50
 
 
 class Stage(StrEnum):
-    """Where a run can break, by what has to be looked at."""
+    """Stage at which a run can break, by what has to be looked at."""
 
     API = "api"
     """The API server refuses, or doesn't answer."""
@@ -35,8 +35,8 @@ class Stage(StrEnum):
 class CanaryRun:
     """One run: when it began (with time zone), how many seconds it took, and what it found.
 
-    ``stage`` is the one that broke, None when all went well; ``message`` says what happened and, where
-    something broke, what to do. ``not_after`` is the end of the certificate that the endpoint serves, or of
+    `stage` is the one that broke, None when all went well; `message` says what happened and, where
+    something broke, what to do. `not_after` is the end of the certificate that the endpoint serves, or of
     the run's own where there is no endpoint; None when none was seen.
     """
 
@@ -48,7 +48,7 @@ class CanaryRun:
 
     @property
     def ok(self) -> bool:
-        """Whether all went well."""
+        """True if all went well."""
         return self.stage is None
 
 
@@ -72,6 +72,6 @@ class CanaryHistory:
         return tuple(self._runs.get(issuer, ()))
 
     def last(self, issuer: IssuerKey) -> CanaryRun | None:
-        """The newest run."""
+        """Return the newest run, or None."""
         runs = self._runs.get(issuer)
         return runs[-1] if runs else None

@@ -35,7 +35,7 @@ _ASIDE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ProbeStep:
-    """A stage that was passed, or the one that broke; ``seconds`` None where it has no time of its own."""
+    """A stage that was passed, or the one that broke; `seconds` None where it has no time of its own."""
 
     stage: Stage
     ok: bool
@@ -45,14 +45,14 @@ class ProbeStep:
 
 @dataclass(frozen=True, slots=True)
 class ProbeObserver:
-    """Who hears how a run goes: of each step when it is over, of each new reason why the request waits."""
+    """Callbacks of a run: for each step when it is over, and each new reason why the request waits."""
 
     step: Callable[[ProbeStep], None] = lambda _step: None
     waits: Callable[[str], None] = lambda _why: None
 
 
 class Probe:
-    """One run for one target; ``maker`` is the label's value on its request."""
+    """One run for one target; `maker` is the label's value on its request."""
 
     def __init__(
         self,

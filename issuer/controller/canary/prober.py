@@ -28,7 +28,7 @@ _LOOK: Final = 1.0
 
 
 class Prober:
-    """Probes each target every ``period`` seconds while ``leads`` says yes; ``now`` has a time zone."""
+    """Probes each target every `period` seconds while `leads` says yes; `now` has a time zone."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Prober:
         self._now = now
 
     def start(self) -> asyncio.Task[None]:
-        """``run`` as a task; nobody awaits it, so it logs by itself when it ends by a defect."""
+        """`run` as a task; nobody awaits it, so it logs by itself when it ends by a defect."""
         task = asyncio.create_task(self.run(), name="canaries")
         task.add_done_callback(_tell_if_broken)
         return task
@@ -81,7 +81,7 @@ class Prober:
             await asyncio.sleep(max(0.0, self._period - (time.monotonic() - began)))
 
     async def _sweep(self, target: CanaryTarget) -> bool:
-        """What earlier runs and processes left behind goes; False when that has to be tried again."""
+        """Delete what earlier runs and processes left behind; False when that has to be tried again."""
         try:
             swept = await sweep(self._client, target)
         except KubeError as error:

@@ -31,7 +31,7 @@ _NAME_LENGTH: Final = 200  # leaves room for the random end, below the 253 that 
 def new_request(target: CanaryTarget, maker: str) -> tuple[dict[str, Any], RequestedCertificate]:
     """A request for the target's name with a key of its own (EC P-256), and what it asks for.
 
-    ``maker`` goes into its label.
+    `maker` goes into its label.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     names = x509.SubjectAlternativeName([x509.DNSName(target.dns_name)])

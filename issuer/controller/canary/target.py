@@ -1,4 +1,4 @@
-"""Whom a canary asks, for what, and where its Certificate is served; read from options, without I/O."""
+"""Targets of canaries: issuer, name and TLS endpoint, read from options without I/O."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _DNS_NAME: Final = re.compile(rf"(?=.{{1,253}}\Z)_?{_LABEL}(\.{_LABEL})*\Z")
 
 
 class BadTarget(ValueError):
-    """What was written can't be a canary; the message says what to write."""
+    """Options that can't be a canary; the message says what to write."""
 
 
 class Endpoint(NamedTuple):
-    """Where TLS is spoken with the canary Certificate's Secret."""
+    """Address of a TLS server that uses the canary Certificate's Secret."""
 
     host: str
     port: int
@@ -74,7 +74,7 @@ def parse_issuer(text: str, kinds: IssuerKinds = BUILT_IN) -> IssuerKey:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """``host:port``, an IPv6 address in brackets. Raises BadTarget."""
+    """`host:port`, an IPv6 address in brackets. Raises BadTarget."""
     host, colon, port = text.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not colon or not bare or (":" in bare and bare == host) or not port.isdecimal():
@@ -92,7 +92,7 @@ def parse_dns_name(text: str) -> str:
 
 
 def parse_life(text: str) -> timedelta:
-    """A lifetime as in ``spec.duration``, such as ``1h``. Raises BadTarget."""
+    """A lifetime as in `spec.duration`, such as `1h`. Raises BadTarget."""
     try:
         life = parse_duration(text)
     except ValueError as error:
@@ -103,7 +103,7 @@ def parse_life(text: str) -> timedelta:
 
 
 def parse_roots(pem: str | bytes, name: str) -> str:
-    """The CAs of a file as text, after a look at them; ``name`` is the file's. Raises BadTarget."""
+    """The CAs of a file as text, after a look at them; `name` is the file's. Raises BadTarget."""
     try:
         read_bundle(pem)
     except InvalidCertificate as error:
@@ -113,9 +113,9 @@ def parse_roots(pem: str | bytes, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CanaryOptions:
-    """``vault-issuer controller``'s options about canaries, as they were written.
+    """`vault-issuer controller`'s options about canaries, as they were written.
 
-    ``dns_names`` and ``endpoints`` are ``[ISSUER=]VALUE``: without an issuer, a name is for all of them that
+    `dns_names` and `endpoints` are `[ISSUER=]VALUE`: without an issuer, a name is for all of them that
     have none of their own, and an endpoint for the only one.
     """
 

@@ -1,4 +1,4 @@
-"""Whether what came back is a good certificate of the issuer's CA. Pure."""
+"""Verification that what came back is a good certificate of the issuer's CA. Pure."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from issuer.x509.verify import RequestedCertificate, verify
 def verified(
     request: CertificateRequest, asked: RequestedCertificate, roots_pem: str, now: datetime
 ) -> Chain:
-    """The chain from ``status.certificate`` to ``status.ca``, verified against what was asked.
+    """The chain from `status.certificate` to `status.ca`, verified against what was asked.
 
-    With ``roots_pem`` one of these CAs must stand in it; without, its top must be the CA of the answer.
+    With `roots_pem` one of these CAs must stand in it; without, its top must be the CA of the answer.
     Raises Broken.
     """
     status = request.object.get("status") or {}

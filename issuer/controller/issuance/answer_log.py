@@ -19,7 +19,7 @@ class AnswerLog(Protocol):
 
 
 class NoAnswerLog:
-    """Nobody listens."""
+    """An `AnswerLog` that forgets."""
 
     def add(self, request: Request, answer: Answer, message: str, now: datetime) -> None:
         """Forget the answer."""

@@ -3,8 +3,8 @@
 The webhook asks the API server whether we may approve (a SubjectAccessReview), and remembers the answer for
 one second. Its client may ask five times a second, ten at once at most. So many writes that arrive together
 when the answer has just aged would each ask, and wait for seconds. Here few are under way around that moment;
-as soon as one that must have asked is done, all may go on. Source: cert-manager 1.21 ``internal/webhook``,
-``buildAdmissionChain``; client-go's default QPS and burst.
+as soon as one that must have asked is done, all may go on. Source: cert-manager 1.21 `internal/webhook`,
+`buildAdmissionChain`; client-go's default QPS and burst.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class ApprovalPace:
 
 
 class ApprovalPaces:
-    """The paces by kind of issuer; ``few`` as in ``ApprovalPace``."""
+    """Paces by kind of issuer; `few` as in `ApprovalPace`."""
 
     def __init__(self, few: int = FEW) -> None:
         self._few = few
@@ -93,7 +93,7 @@ class ApprovalPaces:
 
     @asynccontextmanager
     async def turn(self, kind: str | None) -> AsyncIterator[None]:
-        """``ApprovalPace.turn`` for that kind of issuer; None for writes that neither approve nor deny."""
+        """Wait for that kind of issuer's pace; `kind` is None for writes that neither approve nor deny."""
         if kind is None:
             yield
             return

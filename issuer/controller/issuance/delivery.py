@@ -35,7 +35,7 @@ _REVOCATION_TRIES = 4
 
 
 class Cause(Enum):
-    """Why a signed certificate is not delivered."""
+    """Cause for which a signed certificate is not delivered."""
 
     DELETED = "its request was deleted"
     DENIED = "its request was denied"
@@ -120,7 +120,7 @@ class Delivery:
         self.answers.add(request, "issued", pending.news, now)
 
     async def deliver_fresh(self, pending: PendingDelivery) -> tuple[bool, Request | None]:
-        """``deliver`` to the request as the API server has it now."""
+        """Deliver to the request as the API server has it now."""
         fresh = await self._fresh(pending)
         if fresh is None:
             await self.discard(pending, Cause.DELETED)
@@ -149,9 +149,9 @@ class Delivery:
         *,
         is_ca: bool | None = None,
     ) -> None:
-        """Revoke one undelivered certificate; never raises, always tells.
+        """Revoke one undelivered certificate; never raises, always logs.
 
-        ``is_ca`` says whether its request asked for a CA; for a verified one its own word is enough.
+        `is_ca` says whether its request asked for a CA; for a verified one its own word is enough.
         """
         refused = await _try_revoking(shared, leaf_pem, is_ca)
         self._metrics.discarded.labels(cause.name.lower(), str(refused is None).lower()).inc()

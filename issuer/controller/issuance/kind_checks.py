@@ -1,4 +1,4 @@
-"""What each kind of request needs beside the policies, before it is signed and once it can't be written."""
+"""Checks of each kind of request beside the policies: before it is signed, and once it can't be written."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class CertificateRequestChecks:
     finalizer: RevocationFinalizer | None = None
 
     async def may_reference(self, request: Request) -> Failed | RetryLater | None:
-        """Return None."""
+        """Return None: whoever may create one in a namespace may name its issuers."""
         return None
 
     async def may_sign(self, request: Request) -> Unprocessed | RetryLater | None:

@@ -59,7 +59,7 @@ class _Work:
 
 
 class _NotAsAsked(X509Error):
-    """What came back differs from what was asked, as these fatal findings say."""
+    """A certificate that differs from what was asked, as these fatal findings say."""
 
     def __init__(self, findings: Sequence[VerificationFinding]) -> None:
         super().__init__("; ".join(one.message for one in findings))
@@ -77,9 +77,9 @@ _LEASE_TOO_SHORT = RetryLater(
 
 @dataclass(slots=True, eq=False)
 class SigningStep:
-    """Signs one request through its issuer, once, and tells the issuer what was learnt of it.
+    """Signs one request through its issuer, once, and keeps what was learnt of the issuer in the registry.
 
-    ``may_sign`` says whether this process has the Lease for the request, for as long as a signing call may
+    `may_sign` says whether this process has the Lease for the request, for as long as a signing call may
     take; it is asked just before each call.
     """
 

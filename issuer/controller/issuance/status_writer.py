@@ -15,16 +15,16 @@ from issuer.telemetry.tracing import span
 
 @dataclass(slots=True, eq=False)
 class StatusWriter:
-    """One PUT an answer, paced where it approves or denies; ``written`` hears of each that is there."""
+    """Writes one status PUT per answer, paced if it approves or denies; calls `written` after each."""
 
     client: KubeClient
     paces: ApprovalPaces = field(default_factory=ApprovalPaces)
     written: Callable[[Request], None] = lambda _request: None
 
     async def write(self, request: Request, answer: Object, judged: str | None) -> Request:
-        """The request as it is then.
+        """Write the answer and return the request as it is then.
 
-        ``judged`` is the kind of the issuer where the answer holds an approval or denial of ours. Raises
+        `judged` is the kind of the issuer where the answer holds an approval or denial of ours. Raises
         KubeError.
         """
         with span("write"):

@@ -1,4 +1,4 @@
-"""What an issuer's status tells of the CAs that sign: by the chains that Vault serves of them. Pure."""
+"""Facts for an issuer's status about the CAs that sign, from the chains served of them. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from issuer.x509.errors import ChainError, X509Error
 
 @dataclass(frozen=True, slots=True)
 class CAFacts:
-    """What people want to know of the CA that signs. `not_after` is the latest end that its chain
+    """Facts that people want to know of the CA that signs. `not_after` is the latest end that its chain
     and Vault allow a certificate; `warnings` are sentences for the status."""
 
     subject: str
@@ -67,7 +67,7 @@ def ca_facts(ca_pem: str, path: str, now: datetime, anchors: Anchors | None = No
 
 
 def _sooner_warning(signing: Certificate, found: SigningCA, path: str) -> tuple[str, ...]:
-    """What to do where Vault signs by a certificate of the CA that ends before another of the same key."""
+    """Advise where Vault signs by a certificate of the CA that ends before another of the same key."""
     end = signing.not_valid_after_utc
     if found.not_after <= end:
         return ()
@@ -81,7 +81,7 @@ def _sooner_warning(signing: Certificate, found: SigningCA, path: str) -> tuple[
 
 
 def _roots_warning(found: SigningCA, path: str) -> tuple[str, ...]:
-    """What `ca.crt` holds, and why, where the CA stands below several roots."""
+    """Describe what `ca.crt` holds, and why, where the CA stands below several roots."""
     if len(found.roots) < 2:
         return ()
     first, *others = (f"{subject_text(way.top)[:200]} (until {rfc3339(way.ends)})" for way in _by_root(found))

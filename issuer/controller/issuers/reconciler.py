@@ -59,8 +59,8 @@ class Verdict:
 class IssuerReconciler:
     """Checks one issuer at a time, by key, and writes what it found.
 
-    ``period`` is the longest time in seconds between two checks of a healthy
-    issuer; a broken one is checked with the queue's backoff. ``tells`` says whether
+    `period` is the longest time in seconds between two checks of a healthy
+    issuer; a broken one is checked with the queue's backoff. `tells` says whether
     this is the process that writes status and events. `connectors` open the signers of
     each kind of issuer.
     """
@@ -197,7 +197,7 @@ class IssuerReconciler:
             )
 
     def _spec_warnings(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
-        """What deserves a look, whether or not the issuer is Ready."""
+        """Return what deserves a look, be the issuer Ready or not."""
         found = []
         if spec.approval == "External" and not self.policies.may_select(self._reference(key)):
             found.append("no CertificateRequestPolicy selects this issuer: another approver's word is enough")

@@ -1,4 +1,4 @@
-"""Who may act: one leader, or several replicas that share the requests as shards with a Lease each.
+"""Ownership of work: one leader, or several replicas that share the requests as shards with a Lease each.
 
 - `options`: the settings of replicas that share the work.
 - `ownership`: what is asked before a request is started, signed or reported.

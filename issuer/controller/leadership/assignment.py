@@ -1,4 +1,4 @@
-"""Which shard a request belongs to, and which replica should have which shard. Pure."""
+"""The shard of a request, and the replica that should have a shard. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def shard_of(key: RequestKey, shards: int) -> int:
 
 
 def assign(shards: int, members: Iterable[str]) -> dict[int, str]:
-    """Who should have which shard: counts differ by one at most, and few shards move when members change.
+    """Return each shard's replica: counts differ by one at most, and few shards move when members change.
 
     Rendezvous hashing with bounded load: of all pairs of shard and member the one with the highest hash goes
     first, as long as the member has room.

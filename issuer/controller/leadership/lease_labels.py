@@ -1,4 +1,4 @@
-"""How the Leases of one group of replicas are named and marked; ``group`` is the main Lease's name."""
+"""Names and marks of the Leases of one group of replicas; `group` is the main Lease's name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDING: Final = "ending"
 
 
 def shard_name(group: str, number: int) -> str:
-    """The Lease of a shard."""
+    """Return the name of a shard's Lease."""
     return f"{group}-shard-{number}"
 
 
@@ -50,13 +50,13 @@ def unowned(namespace: str, group: str, number: int, shards: int) -> Object:
 
 
 def works_in_shards(main: Object | None) -> bool:
-    """Whether the main Lease says that replicas share the work, however many shards there are."""
+    """Return True if the main Lease says that replicas share the work, in any number of shards."""
     value = ((main or {}).get("metadata", {}).get("annotations") or {}).get(SHARDS, "")
     return bool(value.isdecimal())
 
 
 def written(annotations: Mapping[str, str]) -> dict[str, int] | None:
-    """What the last owner left; None when it left nothing, or nothing that can be compared."""
+    """Return what the last owner left; None when it left nothing, or nothing that can be compared."""
     try:
         found = orjson.loads(annotations.get(WRITTEN, ""))
     except orjson.JSONDecodeError:
@@ -67,5 +67,5 @@ def written(annotations: Mapping[str, str]) -> dict[str, int] | None:
 
 
 def as_written(versions: Mapping[str, int]) -> str:
-    """The value of WRITTEN."""
+    """Return the value of WRITTEN."""
     return orjson.dumps(dict(versions)).decode()

@@ -17,12 +17,12 @@ from issuer.kube.wire import Object
 class Membership:
     """One look. Members are named by identity, Leases are whole objects.
 
-    ``others`` are live members that count with another number of shards; ``foreign`` are Leases of shards of
+    `others` are live members that count with another number of shards; `foreign` are Leases of shards of
     another number.
     """
 
     shared: bool = False
-    """Whether the main Lease says that replicas share the work."""
+    """True if the main Lease says that replicas share the work."""
     members: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
     dead: list[Object] = field(default_factory=list)
@@ -57,7 +57,7 @@ class LeaseReader:
         self._seen: dict[str, Observation] = {}
 
     def observation(self, name: str) -> Observation:
-        """When that Lease was seen to change."""
+        """Return when that Lease was seen to change."""
         return self._seen.setdefault(name, Observation())
 
     async def read(self) -> Membership:

@@ -1,4 +1,4 @@
-"""Which Leases of shards there are: the leader makes them, and removes those of another number of shards."""
+"""The Leases of shards: the leader makes them, and removes those of another number of shards."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class ShardProvisioner:
         self._told = -_TELL_AGAIN
 
     async def provision(self, membership: Membership, leads: Callable[[], bool]) -> bool:
-        """Bring the Leases into line with our number of shards; whether anything was changed.
+        """Bring the Leases into line with our number of shards; return True if anything was changed.
 
-        ``leads`` is asked before each write. Raises KubeError.
+        `leads` is asked before each write. Raises KubeError.
         """
         for lease in membership.dead:
             await self._remove(lease)

@@ -75,32 +75,32 @@ class ShardedReplica:
 
     @property
     def owned(self) -> int:
-        """How many shards this process works on."""
+        """The number of shards that this process works on."""
         return sum(one.phase is Phase.WORKING and one.is_leader for one in self._mine.values())
 
     @property
     def members(self) -> int:
-        """How many live replicas share the work, as this process sees them."""
+        """The number of live replicas that share the work, as this process sees them."""
         return len(self._members)
 
     # Ownership ----------------------------------------------------------------
 
     def leads(self) -> bool:
-        """Whether what is done once is ours to do."""
+        """Return True if what is done once is ours to do."""
         return self.elector.is_leader
 
     def takes(self, key: RequestKey) -> bool:
-        """Whether an attempt at this request may begin."""
+        """Return True if an attempt at this request may begin."""
         shard = self._of(key)
         return shard is not None and shard.takes(key)
 
     def holds(self, key: RequestKey) -> bool:
-        """Whether this request is ours for certain."""
+        """Return True if this request is ours for certain."""
         shard = self._of(key)
         return shard is not None and shard.is_leader
 
     def may_sign(self, key: RequestKey) -> bool:
-        """Whether it is, and stays so for as long as a call to Vault may take."""
+        """Return True if this request is ours, and stays so for as long as a signing call may take."""
         shard = self._of(key)
         return shard is not None and shard.may_sign()
 
@@ -111,7 +111,7 @@ class ShardedReplica:
             shard.note(request)
 
     def only_owned(self, reconcile: Reconcile) -> Reconcile:
-        """The same, but only for requests of our shards, and never from a copy older than the last owner's
+        """Return `reconcile` for requests of our shards, never from a copy older than the last owner's
         answer."""
 
         async def attempt(key: RequestKey) -> None:
@@ -131,9 +131,9 @@ class ShardedReplica:
     # Running ------------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> bool:
-        """Share the work until ``stop`` is set; False when a Lease was lost, and the process has to end.
+        """Share the work until `stop` is set; False when a Lease was lost, and the process has to end.
 
-        At the end what is in flight is finished and handed over, within the grace period; ``end`` gives up
+        At the end what is in flight is finished and handed over, within the grace period; `end` gives up
         what is left then.
         """
         joining = asyncio.create_task(self._be_a_member(), name="member")

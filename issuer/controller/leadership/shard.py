@@ -36,7 +36,7 @@ _FLUSH_EVERY: Final = 0.5
 
 
 class Phase(Enum):
-    """How far a shard has come."""
+    """The steps of a shard's life."""
 
     TAKING = "taking"
     WORKING = "working"
@@ -47,7 +47,7 @@ class Phase(Enum):
 class Shard:
     """Holds the Lease of one shard and says what may be done under it.
 
-    ``call`` is Vault's time-out and ``grace`` how long a hand-over waits for what is in flight, in seconds.
+    `call` is Vault's time-out and `grace` how long a hand-over waits for what is in flight, in seconds.
     """
 
     def __init__(
@@ -83,16 +83,16 @@ class Shard:
     # What may be done ---------------------------------------------------------
 
     def takes(self, key: RequestKey) -> bool:
-        """Whether an attempt may begin: while a shard is given up, only what is signed is still written."""
+        """Return True if an attempt may begin. While a shard is given up, only what is signed is written."""
         return self.phase is Phase.WORKING or (self.phase is Phase.DRAINING and self._work.is_held(key))
 
     @property
     def is_leader(self) -> bool:
-        """Whether the Lease is ours for certain."""
+        """True if the Lease is ours for certain."""
         return self.lease.is_leader
 
     def may_sign(self) -> bool:
-        """Whether it stays ours for as long as a call to Vault may take."""
+        """Return True if it stays ours for as long as a signing call may take."""
         return self.lease.time_left() >= self._call
 
     @contextmanager
@@ -105,7 +105,7 @@ class Shard:
             self._busy -= 1
 
     def in_doubt(self, key: RequestKey) -> bool:
-        """Whether our watch may not yet show what an earlier owner answered: then it is read anew."""
+        """Return True if our watch may not yet show what an earlier owner answered: then read it anew."""
         kind = kind_of(key).kind
         if kind not in self._doubts:
             return False
@@ -126,7 +126,7 @@ class Shard:
     # Its life -----------------------------------------------------------------
 
     def wanted(self, here: bool) -> None:
-        """Whether this process should have it. What is not wanted is given up once nothing is in flight."""
+        """Keep the shard or, once nothing is in flight, give it up, as this process should have it or not."""
         if here:
             self._leave.clear()
         elif time.monotonic() >= self._stay_until:
@@ -199,7 +199,7 @@ class Shard:
             self._stay()
 
     async def _learn(self) -> None:
-        """How far the owner before had come. Where it could not say, nothing is believed but fresh reads."""
+        """Load the previous owner's last resourceVersions; if unknown, re-read requests before signing."""
         left = written(self.lease.found)
         if left is not None:
             self._newest = dict(left)
@@ -236,7 +236,7 @@ class Shard:
         return False
 
     def _stay(self) -> None:
-        """It is worked on as before."""
+        """Work on it as before."""
         self.phase = Phase.WORKING
         self._work.claim(self._belongs)
 

@@ -1,4 +1,4 @@
-"""What taking and giving back a shard mean for the queues and stores of this process."""
+"""Claiming and releasing a shard in the queues and stores of this process."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Belongs = Callable[[RequestKey], bool]
 
 
 class ShardWork(Protocol):
-    """What a shard needs of the process it is worked on in."""
+    """Operations that a shard needs of the process that works on it."""
 
     def claim(self, belongs: Belongs) -> None:
         """Begin with every unanswered request that belongs."""
         ...
 
     def holds_any(self, belongs: Belongs) -> bool:
-        """Whether signed certificates that belong are still to be written."""
+        """Return True if signed certificates that belong are still to be written."""
         ...
 
     def flush(self, belongs: Belongs) -> None:
@@ -43,7 +43,7 @@ class ShardWork(Protocol):
         ...
 
     def is_held(self, key: RequestKey) -> bool:
-        """Whether a signed certificate waits to be written to that request."""
+        """Return True if a signed certificate waits to be written to that request."""
         ...
 
     def release(self, belongs: Belongs) -> None:
@@ -55,7 +55,7 @@ class ShardWork(Protocol):
         ...
 
     def caught_up(self, kind: str, version: int) -> bool:
-        """Whether the watch of that kind has shown everything up to this resourceVersion."""
+        """Return True if the watch of that kind has shown everything up to this resourceVersion."""
         ...
 
     async def newest(self) -> dict[str, int | None]:
@@ -69,7 +69,7 @@ class ShardWork(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RequestWork:
-    """The real one, over the controller's components."""
+    """Claims and releases shards in the controller's queues and stores."""
 
     client: KubeClient
     stores: Mapping[type[Request], RequestStore]
@@ -87,7 +87,7 @@ class RequestWork:
                 self.queue.add(key)
 
     def holds_any(self, belongs: Belongs) -> bool:
-        """Whether signed certificates that belong are still to be written."""
+        """Return True if signed certificates that belong are still to be written."""
         return any(belongs(one.key) for one in self.delivery.all_pending())
 
     def flush(self, belongs: Belongs) -> None:
@@ -97,7 +97,7 @@ class RequestWork:
                 self.queue.add(one.key)
 
     def is_held(self, key: RequestKey) -> bool:
-        """Whether a signed certificate waits to be written to that request."""
+        """Return True if a signed certificate waits to be written to that request."""
         return self.delivery.pending(key) is not None
 
     def release(self, belongs: Belongs) -> None:
@@ -118,7 +118,7 @@ class RequestWork:
         self.registry.settled(key)
 
     def caught_up(self, kind: str, version: int) -> bool:
-        """Whether the watch of that kind has shown everything up to this resourceVersion."""
+        """Return True if the watch of that kind has shown everything up to this resourceVersion."""
         reflector = self.reflectors.get(kind)
         if reflector is None:
             return True  # nothing of that kind is worked on here

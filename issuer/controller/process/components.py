@@ -1,4 +1,4 @@
-"""What one controller is made of, in groups: what it knows, its queues, its permissions, its reconcilers."""
+"""Components of one controller, in groups: what it knows, its queues, permissions and reconcilers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from issuer.requests.request import Request, RequestKey
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """What the controller knows: objects that watches brought, issuers' health, what waits for a policy."""
+    """Objects that watches brought, issuers' health, and what waits for a policy."""
 
     requests: Mapping[type[Request], RequestStore]
     issuers: Mapping[str, IssuerStore]

@@ -1,4 +1,4 @@
-"""What the metrics read from the controller when Prometheus asks: nothing is counted here."""
+"""Gauges that read from the controller whenever Prometheus asks: nothing is counted here."""
 
 from __future__ import annotations
 

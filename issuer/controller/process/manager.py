@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 class Manager:
     """One controller process.
 
-    ``lease_client`` has connections of its own, so that the Lease is renewed
+    `lease_client` has connections of its own, so that the Lease is renewed
     however busy the others are.
     """
 
@@ -76,7 +76,7 @@ class Manager:
         return f"not listed yet: {', '.join(late)}" if late else None
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Work until ``stop`` is set or the leadership is lost; the process's exit code."""
+        """Work until `stop` is set or the leadership is lost; the process's exit code."""
         await self.health.start(self.options.metrics_address)
         try:
             if self.page is not None:
@@ -154,14 +154,14 @@ class Manager:
             await election
 
     async def _lead(self, stop: asyncio.Event) -> None:
-        """Do all the work until ``stop`` is set, then finish what is in flight."""
+        """Do all the work until `stop` is set, then finish what is in flight."""
         self.components.metrics.leader.set(1)
         log.info("leading", identity=self.options.identity)
         await self._work(stop)
         self.components.metrics.leader.set(0)
 
     async def _work(self, stop: asyncio.Event, replica: ShardedReplica | None = None) -> bool:
-        """Run watches and workers until ``stop`` is set; False when a replica lost a Lease before that."""
+        """Run watches and workers until `stop` is set; False when a replica lost a Lease before that."""
         self._working = kept = True
         background = [asyncio.create_task(self.components.recorder.run(), name="events")]
         working: list[asyncio.Task[None]] = []
@@ -340,7 +340,7 @@ def _request_work(components: Components) -> RequestWork:
 
 
 async def _sharing_ended(lease: Lease, stop: asyncio.Event) -> bool:
-    """Wait for replicas that shared the work until now (``--shards``); False when told to stop before.
+    """Wait for replicas that shared the work until now (`--shards`); False when told to stop before.
 
     They see within seconds that a single leader has begun, and can't renew for longer than their Leases last.
     """

@@ -1,4 +1,4 @@
-"""What an operator sets on the controller, with its defaults."""
+"""Settings of the controller that an operator makes, with their defaults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT_NAMESPACE = "vault-issuer-system"
 
 
 def own_namespace() -> str:
-    """The controller's namespace: ``POD_NAMESPACE``, the mounted ServiceAccount's, or the default."""
+    """The controller's namespace: `POD_NAMESPACE`, the mounted ServiceAccount's, or the default."""
     named = os.environ.get("POD_NAMESPACE")
     if named:
         return named
@@ -49,10 +49,10 @@ class OptionsError(ValueError):
 class ControllerOptions:
     """All settings of one controller process; times are in seconds.
 
-    ``shutdown_grace`` must stay below the pod's terminationGracePeriodSeconds. ``lease_duration`` None is as
-    long as ``vault_timeout`` needs. With two or more ``shards`` all replicas work at once.
-    ``status_address`` is empty for no status page.
-    Each of ``canaries`` is asked every ``canary_period`` seconds.
+    `shutdown_grace` must stay below the pod's terminationGracePeriodSeconds. `lease_duration` None is as
+    long as `vault_timeout` needs. With two or more `shards` all replicas work at once.
+    `status_address` is empty for no status page.
+    Each of `canaries` is asked every `canary_period` seconds.
 
     Raises OptionsError.
     """
@@ -133,7 +133,7 @@ class ControllerOptions:
 
     @property
     def status_exposed(self) -> bool:
-        """Whether others than this machine reach the status page: then it has TLS and a login."""
+        """True if others than this machine reach the status page: then it has TLS and a login."""
         return self.status_address != "" and not is_loopback(parse_address(self.status_address)[0])
 
     def _check_canaries(self) -> None:
@@ -146,7 +146,7 @@ class ControllerOptions:
 
     @property
     def sharded(self) -> bool:
-        """Whether all replicas work at once."""
+        """True if all replicas work at once."""
         return self.shards > 1
 
     @property
@@ -164,7 +164,7 @@ class ControllerOptions:
 
     @property
     def lease_times(self) -> LeaseTimes:
-        """How long Leases last: longer than any call to Vault that is begun under them."""
+        """Lifetime of Leases: longer than any signing call that is begun under them."""
         if self.lease_duration is None:
             return LeaseTimes.outlasting(self.vault_timeout)
         return LeaseTimes.lasting(self.lease_duration)

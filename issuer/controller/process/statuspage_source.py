@@ -1,4 +1,4 @@
-"""What the status page shows, taken from the controller's components as they are at that moment."""
+"""Data of the status page, taken from the controller's components as they are at that moment."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ _CSR: Final = f"{KubernetesCSR.kind} "
 
 
 class StatusSource:
-    """An ``issuer.statuspage.model.Source``. ``elector`` is None without an election, ``sharing`` without
-    ``--shards``."""
+    """An `issuer.statuspage.model.Source`. `elector` is None without an election, `sharing` without
+    `--shards`."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class StatusSource:
         return PageReplica(__version__, identity, "stands by", leader)
 
     def work(self) -> WorkFigures:
-        """The numbers."""
+        """Return the numbers of requests and answers."""
         components, queue = self._components, self._components.queues.requests
         return WorkFigures(
             open=sum(len(store) for store in components.state.requests.values()),
@@ -141,12 +141,12 @@ class StatusSource:
         return "line" if others and not reason else "waiting"
 
     def _told(self, key: RequestKey, uid: str) -> str:
-        """Why a request waits whose status has no place for it."""
+        """Return why a request waits whose status has no place for it."""
         told = self._components.reconcilers.requests.reporter.waits_by_event.get(key)
         return told[1] if told is not None and told[0] == uid else ""
 
     def created(self, request: str) -> datetime | None:
-        """When an open request was made."""
+        """Return when an open request was made."""
         key = _key(request)
         found = self._components.state.requests[kind_of(key)].get(key)
         return None if found is None else found.created
@@ -156,7 +156,7 @@ class StatusSource:
         return self._recent.last(outcome)
 
     async def expiring(self, now: datetime) -> Expiring | None:
-        """What ends when, counted every ten seconds; None while Certificates can't be watched."""
+        """Return the ends of Certificates, counted every ten seconds; None while they can't be watched."""
         reflector = self._components.watches.reflectors.get(certificates.KIND)
         if reflector is None or not reflector.current:
             return None

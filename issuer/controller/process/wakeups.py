@@ -1,4 +1,4 @@
-"""Who wakes whom: a change of one object puts those that depend on it into their queues."""
+"""Wake-ups: a change of one object puts those that depend on it into their queues."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ REVOCATION_WORKERS = 32
 
 
 class Components:
-    """What the controller is made of, joined.
+    """All that the controller is made of, joined.
 
     `ownership` says what is this process's to do. `answers` hears of each final answer.
     """

@@ -1,4 +1,4 @@
-"""What is due for a request with our finalizer, and when: a pure function of facts and the time.
+"""The step that is due for a request with our finalizer: a pure function of facts and the time.
 
 Two promises go before all others: a certificate that the Secret of its Certificate still holds is never
 revoked, and a request that is being deleted is let go after a bounded wait, whatever Vault says.
@@ -34,7 +34,7 @@ _LATEST: Final = timedelta(seconds=60)
 
 
 class Policy(StrEnum):
-    """``spec.revocation.policy`` of the issuer as it is now; GONE: no issuer; UNKNOWN: it can't be read."""
+    """`spec.revocation.policy` of the issuer as it is now; GONE: no issuer; UNKNOWN: it can't be read."""
 
     NEVER = "Never"
     ON_DELETE = "OnDelete"
@@ -44,7 +44,7 @@ class Policy(StrEnum):
 
 
 class Result(StrEnum):
-    """How it ended, as the metric tells it; NOTHING is not counted."""
+    """The end of a revocation, as the metric counts it; NOTHING is not counted."""
 
     NOTHING = "nothing"
     REVOKED = "revoked"
@@ -56,7 +56,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What counts of a certificate."""
+    """The fields of a certificate that count."""
 
     serial: int
     not_before: datetime
@@ -65,19 +65,19 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was read for this look: the request's certificate, and the one in the Secret (None: none)."""
+    """Certificates that were read: the request's, and the one in the Secret (None: none)."""
 
     leaf: Leaf
     in_secret: Leaf | None
 
     @property
     def in_use(self) -> bool:
-        """Whether the Secret holds the request's own certificate."""
+        """True if the Secret holds the request's own certificate."""
         return self.in_secret is not None and self.in_secret.serial == self.leaf.serial
 
     @property
     def replaced(self) -> bool:
-        """Whether the Secret holds another one, issued later (or in the same second)."""
+        """True if the Secret holds another one, issued later (or in the same second)."""
         return (
             self.in_secret is not None
             and not self.in_use
@@ -89,11 +89,11 @@ class Found:
 class Facts:
     """Everything the plan depends on but the time.
 
-    ``seen`` is when this process first saw the deletion: waiting begins there, so that a controller that was
-    away still tries. ``replaced_at`` is when a later request of the same Certificate was issued.
-    ``terminating``: the namespace is being deleted. ``name_wanted``: cert-manager waits to make a request of
-    this name; None while nobody looked. ``issuing``: it issues a new certificate for the same Secret.
-    ``found`` is None while nothing was read.
+    `seen` is when this process first saw the deletion: waiting begins there, so that a controller that was
+    away still tries. `replaced_at` is when a later request of the same Certificate was issued.
+    `terminating`: the namespace is being deleted. `name_wanted`: cert-manager waits to make a request of
+    this name; None while nobody looked. `issuing`: it issues a new certificate for the same Secret.
+    `found` is None while nothing was read.
     """
 
     policy: Policy
@@ -110,14 +110,14 @@ class Facts:
 
     @property
     def due(self) -> datetime | None:
-        """When revoking may begin; None while nothing calls for it."""
+        """The time at which revoking may begin; None while nothing calls for it."""
         if self.policy is Policy.ON_REPLACE and self.replaced_at is not None:
             return self.replaced_at + self.delay
         return None if self.deleted_at is None else self.deleted_at + self.delay
 
     @property
     def deadline(self) -> datetime | None:
-        """When a deleted request is let go in any case; None while it isn't deleted."""
+        """The time at which a deleted request is let go in any case; None while it isn't deleted."""
         if self.deleted_at is None:
             return None
         if self.terminating or self.name_wanted:
@@ -138,7 +138,7 @@ class Facts:
 
 
 class Look(Enum):
-    """What has to be read before more can be said."""
+    """Reads that are needed before more can be decided."""
 
     NAME = "whether the request's name is wanted"
     ALL = "the certificate, the Secret, and whether the name is wanted"
@@ -153,7 +153,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Revoke:
-    """Revoke now; when that fails, again until ``deadline`` (None: for as long as it takes)."""
+    """Revoke now; when that fails, again until `deadline` (None: for as long as it takes)."""
 
     deadline: datetime | None
 
@@ -184,7 +184,7 @@ def decide(facts: Facts, now: datetime) -> Step:
 
 
 def _living(facts: Facts, now: datetime) -> Step:
-    """Not deleted: only a replaced certificate is of interest, and nobody waits for us."""
+    """Decide for a request that is not deleted: only a replaced certificate is of interest."""
     due = facts.due
     if facts.policy is not Policy.ON_REPLACE or not facts.issued or facts.terminating or due is None:
         return Keep()

@@ -1,4 +1,4 @@
-"""What the plan asks for, read from the API server: request, Secret, and whether the name is wanted."""
+"""Reads what the plan asks for from the API server: request, Secret, and need of its name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CantTell(Exception):
 
 
 class Issuing(Enum):
-    """What cert-manager does now for a Certificate; it names requests ``<certificate>-<revision>``."""
+    """Work of cert-manager on a Certificate now; it names requests `<certificate>-<revision>`."""
 
     NOTHING = "it issues nothing"
     ANOTHER = "it issues a certificate, by a request of another name"
@@ -47,7 +47,7 @@ class Issuing(Enum):
 class Evidence:
     """One look at a request: its certificate as PEM, the serial as Vault writes it, and what was found.
 
-    ``is_ca`` says whether a CA was asked for, which tells the path that signed it.
+    `is_ca` says whether a CA was asked for, which tells the path that signed it.
     """
 
     leaf_pem: str
@@ -77,7 +77,7 @@ class EvidenceReader:
         return Evidence(pem, serial, request.is_ca, Found(_leaf(leaf), held))
 
     async def issuing(self, key: RequestKey, record: Record) -> Issuing:
-        """What cert-manager does for the request's Certificate. To be read before its Secret."""
+        """Read what cert-manager does for the request's Certificate. To be read before its Secret."""
         if not record.certificate:
             return Issuing.NOTHING
         try:
@@ -93,9 +93,9 @@ class EvidenceReader:
         return Issuing.THIS_NAME if next_revision == record.revision else Issuing.ANOTHER
 
     async def _held(self, namespace: str, record: Record, serial: int) -> Leaf | None:
-        """What the Certificate's Secret holds: the one noted before signing, and the one it names now.
+        """Read the certificate in the Secret that was noted before signing, or in the one named now.
 
-        The note is an annotation, which whoever may update requests can change. One that holds ``serial``
+        The note is an annotation, which whoever may update requests can change. One that holds `serial`
         goes first.
         """
         names = dict.fromkeys((record.secret, await self._secret_now(namespace, record.certificate)))
@@ -103,7 +103,7 @@ class EvidenceReader:
         return next((leaf for leaf in held if leaf.serial == serial), held[0] if held else None)
 
     async def _secret_now(self, namespace: str, certificate: str) -> str:
-        """``spec.secretName`` of the Certificate as it is now, empty when there is none."""
+        """`spec.secretName` of the Certificate as it is now, empty when there is none."""
         try:
             return await secret_name(self._client, namespace, certificate)
         except Forbidden as error:
@@ -125,7 +125,7 @@ class EvidenceReader:
 
 
 async def secret_name(client: KubeClient, namespace: str, certificate: str) -> str:
-    """``spec.secretName`` of a Certificate, empty when there is none. Raises KubeError."""
+    """`spec.secretName` of a Certificate, empty when there is none. Raises KubeError."""
     if not certificate:
         return ""
     try:
@@ -139,7 +139,7 @@ def _own_certificate(request: CertificateRequest) -> Certificate:
     """The request's certificate, if it is for the request's own key.
 
     Whoever may write to status could put somebody else's certificate there and have it revoked: it must at
-    least be for the key of ``spec.request``. That leaves who may write status and knows the other's CSR.
+    least be for the key of `spec.request`. That leaves who may write status and knows the other's CSR.
     """
     try:
         raw = base64.b64decode(request.object["status"]["certificate"], validate=True)

@@ -56,7 +56,7 @@ class _Attempt:
 class RevocationReconciler:
     """Handles one request with our finalizer at a time, by key.
 
-    ``wait`` is how long a deleted request is kept at most while revoking fails. ``may_work`` says whether
+    `wait` is how long a deleted request is kept at most while revoking fails. `may_work` says whether
     this process leads; it is asked before each revocation.
     """
 
@@ -108,7 +108,7 @@ class RevocationReconciler:
         )
 
     def _policy(self, key: IssuerKey | None) -> tuple[Policy, timedelta]:
-        """What the issuer's spec says now; the policy in force counts, not the one it was signed under."""
+        """Return the policy that the issuer has now: it counts, not the one it was signed under."""
         obj = None if key is None else self.issuers[key.kind].get(key)
         if obj is None:
             return Policy.GONE, timedelta()

@@ -26,8 +26,8 @@ from issuer.text import parse_rfc3339
 class Record:
     """A request with our finalizer.
 
-    ``certificate`` and ``secret`` are names in its namespace, empty when it has none. ``revision`` is the
-    Certificate's, 0 when it is not said. ``issued_at`` is None without a certificate. ``seen`` is when this
+    `certificate` and `secret` are names in its namespace, empty when it has none. `revision` is the
+    Certificate's, 0 when it is not said. `issued_at` is None without a certificate. `seen` is when this
     process first saw it deleted.
     """
 
@@ -42,7 +42,7 @@ class Record:
 
 
 class RevocationStore(Store[RequestKey]):
-    """All requests that carry our finalizer; ``on_change`` hears of each that may have something due."""
+    """All requests that carry our finalizer; `on_change` hears of each that may have something due."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class RevocationStore(Store[RequestKey]):
         return None if record is None else record.issuer
 
     def replaced_at(self, key: RequestKey) -> datetime | None:
-        """When the first of the later requests of the same Certificate that are known was issued."""
+        """Return when the first known later request of the same Certificate was issued."""
         record = self._records.get(key)
         if record is None:
             return None
@@ -93,7 +93,7 @@ class RevocationStore(Store[RequestKey]):
         return [key for key in self._records if key.namespace == namespace]
 
     def key_of(self, obj: Object) -> RequestKey:
-        """Namespace and name."""
+        """Return namespace and name of an object."""
         return CertificateRequest(obj).key
 
     def known(self) -> Iterable[RequestKey]:
@@ -101,7 +101,7 @@ class RevocationStore(Store[RequestKey]):
         return tuple(self._records)
 
     def upsert(self, obj: Object) -> None:
-        """A request appeared or changed."""
+        """Keep a request that appeared or changed."""
         key = self.key_of(obj)
         if not has_finalizer(obj):
             self.drop(key)
@@ -181,26 +181,26 @@ class FanOut:
         self._handlers = handlers
 
     def begin(self) -> None:
-        """A new list starts."""
+        """Begin a full list."""
         for one in self._handlers:
             one.begin()
 
     def add(self, obj: Object) -> None:
-        """One object of the list."""
+        """Note an object of the list."""
         for one in self._handlers:
             one.add(obj)
 
     def end(self) -> None:
-        """The list is complete."""
+        """End the list: what it did not name is gone."""
         for one in self._handlers:
             one.end()
 
     def upsert(self, obj: Object) -> None:
-        """An object appeared or changed."""
+        """Keep an object that appeared or changed."""
         for one in self._handlers:
             one.upsert(obj)
 
     def remove(self, obj: Object) -> None:
-        """An object is gone."""
+        """Forget an object that is gone."""
         for one in self._handlers:
             one.remove(obj)

@@ -1,4 +1,4 @@
-"""Which issuers are checked next, so that none waits for another tenant's dead server.
+"""The order of issuers' checks, so that none waits for another tenant's dead server.
 
 Checks of cluster issuers and of namespaced ones have workers of their own, and so have those that take long.
 A namespace has at most a quarter of the workers for all its issuers. A check that has not ended quickly is
@@ -41,7 +41,7 @@ _MOST_SLOW: Final = 10_000  # servers that are remembered; one forgotten is foun
 
 
 class CheckPool(Enum):
-    """Which of the workers check an issuer."""
+    """The workers that check an issuer."""
 
     CLUSTER = "cluster issuers"
     NAMESPACED = "issuers of namespaces"
@@ -61,19 +61,19 @@ class CheckLimiter:
         self._in_hand = 0
 
     def throttled(self) -> Throttled | None:
-        """Why no further check may begin now."""
+        """Return why no further check may begin now, or None."""
         return Throttled("concurrent") if self._in_hand >= self._most else None
 
     def admit(self, key: IssuerKey) -> None:
-        """A check begins."""
+        """Note that a check begins."""
         self._in_hand += 1
 
     def done(self, key: IssuerKey) -> None:
-        """It ended."""
+        """Note that a check ended."""
         self._in_hand -= 1
 
     def waited(self, reason: str, seconds: float) -> None:
-        """Not measured."""
+        """Ignore it: it is not measured."""
 
 
 @dataclass(slots=True, eq=False)
@@ -116,8 +116,11 @@ class CheckFlows:
         )
 
     def queue_key(self, key: IssuerKey) -> QueueKey[IssuerKey]:
-        """Where a check stands. Cluster issuers at one server share its flows; a namespace has its own flows
-        for all of its issuers, and within them its servers take flows."""
+        """Return tenant, limiter and flow of a check.
+
+        Cluster issuers at one server are one tenant. A namespace is one with all of its issuers, and each of
+        its servers is a flow.
+        """
         server = self._server(key)
         if not key.namespace:
             return QueueKey(server, UNLIMITED, key)
@@ -125,7 +128,7 @@ class CheckFlows:
         return QueueKey(key.namespace, limiter, server)
 
     def pool(self, key: IssuerKey) -> CheckPool:
-        """Which workers check it, by what is known of its server now."""
+        """Return the workers that check it, by what is known of its server now."""
         slow = self._standing(key) in self._slow
         if not key.namespace:
             return CheckPool.SLOW_CLUSTER if slow else CheckPool.CLUSTER

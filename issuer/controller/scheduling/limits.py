@@ -74,7 +74,7 @@ def _rate(limit: RateLimit) -> tuple[int, int]:
 class IssuerLimiter:
     """Lets requests of one issuer go, or says why none may.
 
-    ``limit`` is its ``spec.rateLimit`` as it is now; ``concurrent`` holds where that says nothing. `on_wait`
+    `limit` is its `spec.rateLimit` as it is now; `concurrent` holds where that says nothing. `on_wait`
     hears how long requests stood before it, and why.
     """
 
@@ -97,11 +97,11 @@ class IssuerLimiter:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing of it is in hand."""
+        """True if nothing of it is in hand."""
         return not self._in_hand
 
     def throttled(self) -> Throttled | None:
-        """Why no further request may go now."""
+        """Return why no further request may go now, or None."""
         now, limit = self._clock(), self._limit()
         most = (limit and limit.concurrent) or self._concurrent
         if self._in_hand >= most:
@@ -115,14 +115,14 @@ class IssuerLimiter:
         return self._bucket.wait(limit)
 
     def admit(self, key: RequestKey) -> None:
-        """A request goes."""
+        """Note that a request is handed out."""
         self._in_hand += 1
         limit = self._limit()
         if limit is not None and limit.per_second is not None:
             self._bucket.aside.add(key)
 
     def done(self, key: RequestKey) -> None:
-        """It is no longer worked on; a token it did not need is free again."""
+        """Note that a request is no longer worked on; a token it did not need is free again."""
         self._in_hand -= 1
         self._bucket.aside.discard(key)
 
@@ -155,21 +155,21 @@ class Unlimited:
     """For what no issuer's limit is about."""
 
     def throttled(self) -> Throttled | None:
-        """Never."""
+        """Ignore it: nothing is ever held back."""
         return None
 
     def admit(self, key: object) -> None:
-        """Nothing to count."""
+        """Count nothing."""
 
     def done(self, key: object) -> None:
-        """Nothing to count."""
+        """Count nothing."""
 
     def waited(self, reason: str, seconds: float) -> None:
-        """Never."""
+        """Ignore it: nothing is ever held back."""
 
 
 class Limits:
-    """The limiter of each issuer; ``concurrent`` is for those whose spec says nothing of it."""
+    """The limiter of each issuer; `concurrent` is for those whose spec says nothing of it."""
 
     def __init__(self, registry: IssuerRegistry, metrics: Metrics, concurrent: int) -> None:
         self._registry = registry
@@ -194,7 +194,7 @@ class Limits:
             self._metrics.throttled.labels(*issuer, reason).inc(seconds)
 
     def forget(self, issuer: IssuerKey) -> None:
-        """The issuer is gone."""
+        """Forget the limiter of an issuer that is gone."""
         limiter = self._limiters.get(issuer)
         if limiter is not None and limiter.idle:
             del self._limiters[issuer]

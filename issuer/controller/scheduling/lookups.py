@@ -34,8 +34,10 @@ class Lookups:
         self._all = asyncio.Semaphore(ALL)
 
     async def find(self, look_up: Callable[[], Any]) -> Any:
-        """What the blocking call comes to, when it is its namespace's turn. A call that has begun goes on
-        when its caller is cancelled, and counts until it ends."""
+        """Return what the blocking call returns, made when it is its namespace's turn.
+
+        A call that has begun goes on when its caller is cancelled, and counts until it ends.
+        """
         namespace = NAMESPACE.get()
         if not namespace:
             return await _in_thread(look_up, lambda: None)

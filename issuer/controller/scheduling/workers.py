@@ -37,7 +37,7 @@ def start(
     reconcile: Callable[[K], Awaitable[None]],
     defects: Defects,
 ) -> list[asyncio.Task[None]]:
-    """Start ``count`` workers as tasks."""
+    """Start `count` workers as tasks."""
     return [
         asyncio.create_task(work(name, queue, reconcile, defects), name=f"{name}-{number}")
         for number in range(count)

@@ -1,4 +1,4 @@
-"""What the controller knows: objects that watches brought, issuers and their health, outcomes. No I/O.
+"""State of the controller: objects that watches brought, issuers and their health, outcomes. No I/O.
 
 Contract: nothing here waits, reads or writes; every change comes from one event loop, and what depends on it
 is called back at once. Entries of the registry are read by all and changed by its methods only.

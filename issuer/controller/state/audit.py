@@ -1,4 +1,4 @@
-"""What is told of a request when it has its final answer: one log line, with the times of its steps.
+"""The audit log line of a finished request, with the duration of each step.
 
 `waiting` is from when this process first saw it until the attempt that answered it began; `deciding`,
 `signing` and `writing` are that attempt's (for a certificate that could not be written at once, writing goes
@@ -27,7 +27,7 @@ _LONGEST_NAME = 253  # characters of a requester's name
 
 @dataclass(slots=True)
 class AuditRecord:
-    """One attempt at a request. Times are of ``time.monotonic``, in seconds."""
+    """One attempt at a request. Times are of `time.monotonic`, in seconds."""
 
     seen: float = field(default_factory=time.monotonic)
     began: float = field(default_factory=time.monotonic)
@@ -49,11 +49,11 @@ class AuditRecord:
             self.deciding += time.monotonic() - started
 
     def decided(self, decision: str, policy: str | None = None) -> None:
-        """Who said yes or no, in words, and by which policy."""
+        """Note who said yes or no, in words, and by which policy."""
         self.decision, self.policy = decision, policy or ""
 
     def begin_writing(self) -> None:
-        """From now on it only has to be written."""
+        """Note that only the write is left."""
         if self.to_write is None:
             self.to_write = time.monotonic()
 

@@ -27,8 +27,10 @@ _LEAD: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class CAValidity:
-    """When the CA behind a path was made, and when the first certificate of its chain ends. `signer` is the
-    SHA-256 of its own certificate, empty where it isn't known."""
+    """Validity of the CA behind a path: from its own beginning to the first end in its chain.
+
+    `signer` is the SHA-256 of its own certificate, empty if that isn't known.
+    """
 
     path: str
     begins: datetime
@@ -66,7 +68,7 @@ def requested_lifetime(
 
 
 def shortened(ca: CAValidity, mode: Mode, now: datetime, asked: timedelta | None = None) -> timedelta:
-    """What is left of the CA, where ``mode`` allows it and it is worth a certificate.
+    """Return what is left of the CA, if `mode` allows it and it is worth a certificate.
 
     Raises CAEndsTooSoon.
     """

@@ -26,7 +26,7 @@ TOTALS: Final = (
     "vault_issuer_certificates_past_renewal",
     "vault_issuer_certificates_next_expiry_timestamp_seconds",
 )
-"""The metrics that ``CertificateStore.totals`` has the values of, in its order."""
+"""The metrics that `CertificateStore.totals` has the values of, in its order."""
 
 _SPARE: Final = 100
 """Issuers that are remembered although nobody may name them any more."""
@@ -34,12 +34,12 @@ _SPARE: Final = 100
 NO_ISSUER: Final = IssuerKey("", "", "")
 
 Name = tuple[str, str]
-"""Namespace and name."""
+"""Return namespace and name of an object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What is kept of one. Times are seconds since the epoch; None where cert-manager has set none yet."""
+    """Fields of a Certificate. Times are seconds since the epoch; None if cert-manager has set none yet."""
 
     namespace: str
     name: str
@@ -49,7 +49,7 @@ class Certificate:
     ready: bool
 
     def past_renewal(self, now: float) -> bool:
-        """Whether it should have been renewed by now: cert-manager moves the time on when it has."""
+        """Return True if it should have been renewed by now: cert-manager moves the time on when it has."""
         return self.renewal_time is not None and self.renewal_time <= now
 
 
@@ -66,11 +66,11 @@ class CertificateStore(Store[Name]):
         return len(self._found)
 
     def all(self) -> Iterator[Certificate]:
-        """Each of them; it must not be kept over an ``await``."""
+        """Each of them; it must not be kept over an `await`."""
         return iter(self._found.values())
 
     def totals(self, issuers: Collection[IssuerKey], now: float) -> list[Row]:
-        """``TOTALS`` for each of the issuers that are there, and together for all others that are named.
+        """`TOTALS` for each of the issuers that are there, and together for all others that are named.
 
         Anyone can name issuers that don't exist: those must not become labels.
         """
@@ -83,16 +83,16 @@ class CertificateStore(Store[Name]):
         return [(tuple(issuer), count.values) for issuer, count in counted.items()]
 
     def key_of(self, obj: Object) -> Name:
-        """Namespace and name."""
+        """Return namespace and name of an object."""
         meta = obj["metadata"]
         return meta["namespace"], meta["name"]
 
     def known(self) -> tuple[Name, ...]:
-        """Every one."""
+        """Return namespace and name of every Certificate."""
         return tuple(self._found)
 
     def upsert(self, obj: Object) -> None:
-        """One appeared or changed."""
+        """Keep a Certificate that appeared or changed."""
         namespace, name = self.key_of(obj)
         status = obj.get("status") or {}
         issuer = self._issuer_of(obj)
@@ -126,13 +126,13 @@ class CertificateStore(Store[Name]):
         return self._kinds[reference["kind"]].key(obj["metadata"]["namespace"], reference["name"])
 
     def drop(self, key: Name) -> None:
-        """One is gone."""
+        """Forget a Certificate that is gone."""
         self._found.pop(key, None)
 
 
 @dataclass(slots=True)
 class _Count:
-    """What ``TOTALS`` says of one issuer."""
+    """The `TOTALS` of one issuer."""
 
     there: int = 0
     not_ready: int = 0

@@ -1,4 +1,4 @@
-"""What the controller knows of each issuer right now, and which requests wait for it."""
+"""Registry of issuers: the health of each right now, and the requests that wait for it."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ class SharedSigner:
     _closed: bool = False
 
     def borrow(self) -> SharedSigner:
-        """Count one more user; every borrow needs one ``give_back``."""
+        """Count one more user; every borrow needs one `give_back`."""
         self._users += 1
         return self
 
     async def give_back(self) -> None:
-        """One user less."""
+        """Count one user less."""
         self._users -= 1
         await self._close_if_unused()
 
     async def retire(self) -> None:
-        """No new users will come."""
+        """Close the signer once its last user has given it back."""
         self._retired = True
         await self._close_if_unused()
 
@@ -145,9 +145,9 @@ class IssuerEntry:
 
 
 class IssuerRegistry:
-    """All issuers by key; ``wake`` puts a waiting request back into the queue.
+    """All issuers by key; `wake` puts a waiting request back into the queue.
 
-    A request waits for one issuer at a time. ``settled`` is called when an
+    A request waits for one issuer at a time. `settled` is called when an
     attempt at a request is over, so that a half-open issuer's next request goes
     when the one that went first neither proved it sound nor found it broken.
     """
@@ -230,7 +230,7 @@ class IssuerRegistry:
         self._waits_for[request] = key
 
     def leave(self, request: RequestKey) -> None:
-        """The request waits no longer: it is gone, or is being looked at."""
+        """Note that the request waits no longer: it is gone, or is being looked at."""
         key = self._waits_for.pop(request, None)
         entry = None if key is None else self._entries.get(key)
         if entry is not None:
@@ -238,7 +238,7 @@ class IssuerRegistry:
             self._tidy(entry)
 
     def settled(self, request: RequestKey) -> None:
-        """An attempt at the request is over."""
+        """Note that an attempt at the request is over; a half-open issuer may try its next one."""
         key = self._probing.pop(request, None)
         entry = None if key is None else self._entries.get(key)
         if entry is not None and entry.ready and entry.half_open:
@@ -256,7 +256,7 @@ class IssuerRegistry:
             self.wake_all(key)
 
     def mark_ready(self, key: IssuerKey) -> None:
-        """The issuer signs; wake its requests, or only one while it is half open."""
+        """Wake the requests of an issuer that signs, or only one while it is half open."""
         entry = self.entry(key)
         entry.ready, entry.reason, entry.message = True, ControllerIssuerReason.READY, ""
         if entry.half_open:
@@ -265,7 +265,7 @@ class IssuerRegistry:
             self.wake_all(key)
 
     def close_circuit(self, key: IssuerKey) -> None:
-        """A signing call reached the CA and was answered: the others may follow."""
+        """Let the others follow: a signing call reached the CA and was answered."""
         entry = self.entry(key)
         if entry.half_open:
             entry.half_open = False
@@ -296,7 +296,7 @@ class IssuerRegistry:
             self._entries.pop(entry.key, None)
 
     async def forget(self, key: IssuerKey) -> None:
-        """The issuer is gone: drop its signer; whoever waits looks again and says so."""
+        """Drop the signer of an issuer that is gone; whoever waits looks again and says so."""
         entry = self._entries.pop(key, None)
         self._forget_tls(key)
         if entry is None:

@@ -1,4 +1,4 @@
-"""What is kept of an object that a watch brings: what is read of it later, within bounds.
+"""Parts that are kept of objects that watches bring: what is read of them later, within bounds.
 
 A status PUT of an object without its other metadata is safe for custom resources: their `status` subresource
 takes nothing but `status` (apiextensions-apiserver, customresource.statusStrategy). It is not for Kubernetes'
@@ -95,7 +95,7 @@ def slim_request(request: Request) -> Request:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of an open request; its JSON as text, a quarter of the parsed object's size.
+    """Parts of an open request; its JSON as text, a quarter of the parsed object's size.
 
     `text` is None where it isn't kept: the request is read again when its turn comes. `seen` is when this
     process saw it first (`time.monotonic`).
@@ -169,7 +169,7 @@ class MemoryBudget:
         return True
 
     def has_room(self, namespace: str, size: int) -> bool:
-        """Whether so many bytes more could be used."""
+        """Return True if so many bytes more could be used."""
         return self._used.get(namespace, 0) + size <= self._each and self.used + size <= self._most
 
     def give_back(self, namespace: str, size: int) -> None:
@@ -202,11 +202,11 @@ class KeptRequests:
 
     @property
     def without_text(self) -> int:
-        """How many have no text here; counted anew each time."""
+        """The number without a text here; counted anew each time."""
         return sum(1 for one in self._found.values() if one.text is None)
 
     def get(self, key: RequestKey) -> Kept | None:
-        """What is kept of it."""
+        """Return what is kept of it, or None."""
         return self._found.get(key)
 
     def put(self, key: RequestKey, kept: Kept) -> None:
@@ -240,15 +240,15 @@ class KeptIssuers:
         return iter(self._found)
 
     def get(self, key: IssuerKey) -> Object | None:
-        """What is kept of it."""
+        """Return what is kept of it, or None."""
         return self._found.get(key)
 
     def problem(self, key: IssuerKey) -> str | None:
-        """Why it can't be worked with, or None."""
+        """Return why it can't be worked with, or None."""
         return self._problems.get(key)
 
     def fits_now(self, key: IssuerKey) -> bool:
-        """Whether it was over its namespace's part, and no longer is: it has to be read again."""
+        """Return True if it was over its namespace's part, and no longer is: it has to be read again."""
         size = self._over.get(key)
         return size is not None and self._budget.has_room(key.namespace, size)
 

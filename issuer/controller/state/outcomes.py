@@ -1,4 +1,4 @@
-"""How one attempt at a request can end, before anything is written.
+"""Outcomes of one attempt at a request, before anything is written.
 
 Each is a type of its own, so that deciding and reporting stay apart and a
 reader finds every case in one place.
@@ -32,12 +32,12 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingApproval:
-    """It waits for another approver: nothing is written, the approval's event wakes it."""
+    """Waits for another approver: nothing is written, the approval's event wakes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NeedsFinalizer:
-    """Its certificate may have to be revoked one day: the finalizer goes on, then it is decided anew."""
+    """Needs the revocation finalizer first; after that write the attempt starts again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Unprocessed:
-    """No policy applies: it says why, and wakes when policies, namespaces or RBAC change."""
+    """Has no policy that applies: says why, and wakes when policies, namespaces or RBAC change."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Its issuer can't sign now: it says so and wakes when the issuer is Ready.
+    """Waits for its issuer, which can't sign now: says so and wakes when the issuer is Ready.
 
-    ``tell`` is False for a state that passes in a moment and is not worth a write.
+    `tell` is False for a state that passes in a moment and is not worth a write.
     """
 
     issuer: IssuerKey
@@ -69,9 +69,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """A passing fault met this request: tried again after ``after`` seconds, or with backoff.
+    """Met a passing fault: tried again after `after` seconds, or with backoff.
 
-    ``tell`` is False where the request's own status is not the place to say so.
+    `tell` is False where the request's own status is not the place to say so.
     """
 
     reason: RetryReason

@@ -1,4 +1,4 @@
-"""What the watches bring, kept as little as the work needs.
+"""Stores of what the watches bring, kept as little as the work needs.
 
 All classes are handlers of `issuer.kube.reflector.Reflector`: its calls are
 synchronous and come from the event loop's thread.
@@ -28,23 +28,23 @@ class Store(ABC, Generic[K]):
         self._listed: set[K] | None = None
 
     def begin(self) -> None:
-        """A new list starts."""
+        """Begin a full list."""
         self._listed = set()
 
     def add(self, obj: Object) -> None:
-        """One object of the list."""
+        """Note an object of the list."""
         if self._listed is not None:
             self._listed.add(self.key_of(obj))
         self.upsert(obj)
 
     def end(self) -> None:
-        """The list is complete."""
+        """End the list: what it did not name is gone."""
         listed, self._listed = self._listed or set(), None
         for key in [key for key in self.known() if key not in listed]:
             self.drop(key)
 
     def remove(self, obj: Object) -> None:
-        """An object is gone."""
+        """Forget an object that is gone."""
         self.drop(self.key_of(obj))
 
     @abstractmethod
@@ -57,7 +57,7 @@ class Store(ABC, Generic[K]):
 
     @abstractmethod
     def upsert(self, obj: Object) -> None:
-        """An object appeared or changed."""
+        """Keep an object that appeared or changed."""
 
     @abstractmethod
     def drop(self, key: K) -> None:
@@ -65,7 +65,7 @@ class Store(ABC, Generic[K]):
 
 
 class Glance(NamedTuple):
-    """Of an open request what is known without parsing it; ``reason`` is why it waits, by its status."""
+    """Facts of an open request, known without parsing it; `reason` is why it waits, by its status."""
 
     uid: str
     issuer: IssuerKey | None
@@ -76,7 +76,7 @@ class Glance(NamedTuple):
 class RequestStore(Store[RequestKey]):
     """The requests of one kind that still want an answer; none that is finished or being deleted.
 
-    ``answered`` remembers what this process has answered until the watch shows
+    `answered` remembers what this process has answered until the watch shows
     it, so that an older event that is still on its way can't cause a second
     signing.
     """
@@ -122,21 +122,21 @@ class RequestStore(Store[RequestKey]):
 
     @property
     def without_text(self) -> int:
-        """How many are known, but not kept: each attempt reads them."""
+        """The number of requests that are known, but not kept: each attempt reads them."""
         return self._pending.without_text
 
     def seen(self, key: RequestKey) -> float:
-        """When this process first saw the request (`time.monotonic`); now, where it isn't known."""
+        """Return when this process first saw the request (`time.monotonic`); now, where it isn't known."""
         found = self._pending.get(key)
         return time.monotonic() if found is None else found.seen
 
     def asked_of(self, key: RequestKey) -> tuple[IssuerKey | None, str] | None:
-        """Which issuer the request names (None: none of ours) and who made it; None when it isn't known."""
+        """Return the issuer it names (None: none of ours) and who made it; None when it isn't known."""
         found = self._pending.get(key)
         return None if found is None else (found.issuer, found.username)
 
     def glance(self, key: RequestKey) -> Glance | None:
-        """What is known of a request without parsing it; None when it isn't known."""
+        """Return what is known of a request without parsing it; None when it isn't known."""
         found = self._pending.get(key)
         return None if found is None else Glance(found.uid, found.issuer, found.username, found.reason)
 
@@ -162,7 +162,7 @@ class RequestStore(Store[RequestKey]):
             self._pending.put(request.key, fresh)
 
     def key_of(self, obj: Object) -> RequestKey:
-        """Namespace and name."""
+        """Return namespace and name of an object."""
         return self._kind(obj).key
 
     def known(self) -> Iterable[RequestKey]:
@@ -170,7 +170,7 @@ class RequestStore(Store[RequestKey]):
         return (*self._pending, *self._answered)
 
     def upsert(self, obj: Object) -> None:
-        """A request appeared or changed."""
+        """Keep a request that appeared or changed."""
         obj["apiVersion"], obj["kind"] = self._kind.resource.api_version, self._kind.kind
         request = self.read(obj)
         key = request.key
@@ -198,7 +198,7 @@ class RequestStore(Store[RequestKey]):
 class IssuerStore(Store[IssuerKey]):
     """All issuers of one kind: spec, status, and the metadata that is read.
 
-    ``on_change`` hears of new, deleted and newly specified issuers; a write of
+    `on_change` hears of new, deleted and newly specified issuers; a write of
     our own to their status is no change.
     """
 
@@ -225,29 +225,29 @@ class IssuerStore(Store[IssuerKey]):
         return tuple(self._objects)
 
     def upsert(self, obj: Object) -> None:
-        """An issuer appeared or changed."""
+        """Keep an issuer that appeared or changed."""
         key, old = self.key_of(obj), self._objects.get(self.key_of(obj))
         self._keep(key, obj)
         if old is None or _version(old) != _version(obj):
             self._on_change(key)
 
     def refresh(self, obj: Object) -> None:
-        """A newer copy of the very object that is known was written by us."""
+        """Keep a newer copy that we wrote of the very object that is known."""
         key = self.key_of(obj)
         known = self._objects.get(key)
         if known is not None and _version(known) == _version(obj):
             self._keep(key, obj)
 
     def problem(self, key: IssuerKey) -> str | None:
-        """Why the issuer can't be worked with, or None."""
+        """Return why the issuer can't be worked with, or None."""
         return self._objects.problem(key)
 
     def fits_now(self, key: IssuerKey) -> bool:
-        """Whether there is room again for an issuer that had to be left out: read it, and `refresh`."""
+        """Return True if there is room again for an issuer that was left out: read it, and `refresh`."""
         return self._objects.fits_now(key)
 
     def drop(self, key: IssuerKey) -> None:
-        """An issuer is gone."""
+        """Forget an issuer that is gone."""
         self._objects.pop(key)
         self._on_change(key)
 
@@ -257,7 +257,7 @@ class IssuerStore(Store[IssuerKey]):
 
 
 class _Namespace(NamedTuple):
-    """What is kept of one; by its uid one made again while the watch was away is told from the old one."""
+    """Parts of a namespace; the uid tells one that was made again while the watch was away."""
 
     uid: str
     labels: dict[str, str]
@@ -265,7 +265,7 @@ class _Namespace(NamedTuple):
 
 
 class NamespaceStore(Store[str]):
-    """The labels of every namespace, and which are being deleted; ``on_change`` hears when that changes."""
+    """The labels of every namespace, and which are being deleted; `on_change` hears when that changes."""
 
     def __init__(self, on_change: Callable[[str], None]) -> None:
         super().__init__()
@@ -273,7 +273,7 @@ class NamespaceStore(Store[str]):
         self._known: dict[str, _Namespace] = {}
 
     def terminating(self, namespace: str) -> bool:
-        """Whether the namespace is being deleted."""
+        """Return True if the namespace is being deleted."""
         known = self._known.get(namespace)
         return known is not None and known.terminating
 
@@ -283,15 +283,15 @@ class NamespaceStore(Store[str]):
         return None if known is None else known.labels
 
     def key_of(self, obj: Object) -> str:
-        """The name."""
+        """Return the name of an object."""
         return str(obj["metadata"]["name"])
 
     def known(self) -> Iterable[str]:
-        """Every namespace."""
+        """Return the names of all namespaces."""
         return tuple(self._known)
 
     def upsert(self, obj: Object) -> None:
-        """A namespace appeared or changed."""
+        """Keep a namespace that appeared or changed."""
         name, meta = self.key_of(obj), obj["metadata"]
         now = _Namespace(
             str(meta.get("uid", "")), dict(meta.get("labels") or {}), bool(meta.get("deletionTimestamp"))
@@ -301,7 +301,7 @@ class NamespaceStore(Store[str]):
             self._on_change(name)
 
     def drop(self, key: str) -> None:
-        """A namespace is gone."""
+        """Forget a namespace that is gone."""
         self._known.pop(key, None)
 
 
@@ -314,33 +314,33 @@ class ChangeNotifier(Store[str]):
         self._first = True
 
     def add(self, obj: Object) -> None:
-        """Part of a list: not news by itself."""
+        """Ignore a part of a list: it is no news by itself."""
 
     def end(self) -> None:
-        """A later list means that events were missed."""
+        """Call back if it is a later list: events were missed."""
         if not self._first:
             self._on_change()
         self._first = False
 
     def key_of(self, obj: Object) -> str:
-        """Not kept."""
+        """Return one key for all: nothing is kept."""
         return ""
 
     def known(self) -> Iterable[str]:
-        """Nothing."""
+        """Return no keys."""
         return ()
 
     def upsert(self, obj: Object) -> None:
-        """Something changed."""
+        """Call back: something changed."""
         self._on_change()
 
     def drop(self, key: str) -> None:
-        """Something is gone."""
+        """Call back: something is gone."""
         self._on_change()
 
 
 def _older(one: str, other: str) -> bool:
-    """Whether the first copy is older; resource versions are numbers at every API server with etcd."""
+    """Return True if the first copy is older; resource versions are numbers at every API server with etcd."""
     return one.isdecimal() and other.isdecimal() and int(one) < int(other)
 
 

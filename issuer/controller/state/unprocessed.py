@@ -8,7 +8,7 @@ from issuer.requests.request import RequestKey
 
 
 class UnprocessedRequests:
-    """Wakes requests when policies, labels or RBAC change; ``wake`` puts one into the queue."""
+    """Wakes requests when policies, labels or RBAC change; `wake` puts one into the queue."""
 
     def __init__(self, wake: Callable[[RequestKey], None]) -> None:
         self._wake = wake
@@ -23,12 +23,12 @@ class UnprocessedRequests:
         return tuple(self._judged_in)
 
     def add(self, key: RequestKey, namespace: str) -> None:
-        """This request waits for a policy, which sees it in ``namespace``."""
+        """This request waits for a policy, which sees it in `namespace`."""
         self._judged_in[key] = namespace
         self._waiting.setdefault(namespace, set()).add(key)
 
     def discard(self, key: RequestKey) -> None:
-        """This request is gone."""
+        """Forget a request that is gone or decided."""
         namespace = self._judged_in.pop(key, None)
         if namespace is not None:
             keys = self._waiting[namespace]
