@@ -1,4 +1,4 @@
-"""What the issuers of one namespace may take together."""
+"""What is known of issuers, and what those of one namespace may take together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from issuer.controller.state.issuers import MAX_TLS, IssuerRegistry
+from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import MemoryUse
 from issuer.signing.outcomes import IssuerBroken
@@ -32,3 +33,39 @@ def test_what_the_tls_of_a_namespaces_issuers_takes_is_bounded() -> None:
     registry.use_tls(key("two"), MemoryUse("c", half))  # in the place of its own
     asyncio.run(registry.forget(key("two")))
     registry.use_tls(key("three"), MemoryUse("d", half))
+
+
+def test_a_check_of_another_generation_forgets_what_was_known() -> None:
+    registry = IssuerRegistry(lambda _key: None)
+    registry.begin_check(key("one"), "uid-1", 1)
+    registry.approval_checked(key("one"), may_approve=False)
+    registry.status_refused(key("one"), "refused")
+    same = registry.begin_check(key("one"), "uid-1", 1)
+    assert (same.reason, same.refused) == ("StatusWriteRefused", "refused")
+    changed = registry.begin_check(key("one"), "uid-1", 2)
+    assert (changed.reason, changed.refused, changed.ready) == ("Pending", None, False)
+
+
+def test_a_status_that_is_accepted_has_the_issuer_checked_only_after_a_refusal() -> None:
+    registry = IssuerRegistry(lambda _key: None)
+    registry.begin_check(key("one"), "uid-1", 1)
+    assert not registry.status_accepted(key("one"))
+    registry.status_refused(key("one"), "refused")
+    assert registry.status_accepted(key("one"))
+    assert not registry.status_accepted(key("one"))
+
+
+def test_nothing_is_kept_of_an_issuer_that_went_while_a_request_was_signed() -> None:
+    registry = IssuerRegistry(lambda _key: None)
+    registry.half_open(key("gone"))
+    registry.approval_checked(key("gone"), may_approve=False)
+    assert registry.find(key("gone")) is None
+
+
+def test_a_strange_certificate_is_reported_by_one_check() -> None:
+    registry = IssuerRegistry(lambda _key: None)
+    registry.begin_check(key("one"), "uid-1", 1)
+    error = IssuerBroken(ControllerIssuerReason.INVALID_CA_CHAIN, "no CA of the issuer's")
+    registry.half_open(key("one"), error)
+    assert registry.take_stranger(key("one")) is error
+    assert registry.take_stranger(key("one")) is None
