@@ -143,7 +143,7 @@ class Approver:
     ) -> Approval | AwaitingApproval | Denied | Failed | Unprocessed | RetryLater:
         """Return what becomes of the request under `Policy` or `External` approval.
 
-        `policy_only`: Vault signs whatever is asked there, so another approver's word is never enough.
+        `policy_only`: the backend signs whatever is asked there, so another approver's word is never enough.
         """
         if mode == "External" and not request.approved:
             return AwaitingApproval()

@@ -1,7 +1,7 @@
 """From a signed certificate to the request's status, without ever signing twice.
 
 A certificate that can't be written yet is pending. If its request turns out to be
-gone, denied or answered by somebody else, it is revoked where Vault allows it,
+gone, denied or answered by somebody else, it is revoked where the backend can,
 and its serial is logged in any case, so that an auditor finds it.
 """
 
@@ -198,7 +198,7 @@ def _obstacle(request: Request | None, pending: PendingDelivery) -> Cause | None
 
 
 async def _try_revoking(shared: SharedSigner, leaf_pem: str, is_ca: bool | None) -> str | None:
-    """None when revoked, else why not; a passing fault of Vault is tried again a few times."""
+    """None when revoked, else why not; a passing fault of the backend is tried again a few times."""
     if not isinstance(shared.signer, Revoker):
         return "this kind of signer can't revoke"
     attempts = AsyncRetrying(

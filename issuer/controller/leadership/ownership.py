@@ -83,5 +83,5 @@ class OneLeader(Alone):
         return self._lease.is_leader
 
     def may_sign(self, _key: RequestKey) -> bool:
-        """Return True if it has the Lease for as long as a call to Vault may take."""
+        """Return True if it has the Lease for as long as a signing call may take."""
         return self._lease.time_left() >= self._call

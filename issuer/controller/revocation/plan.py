@@ -1,7 +1,7 @@
 """The step that is due for a request with our finalizer: a pure function of facts and the time.
 
 Two promises go before all others: a certificate that the Secret of its Certificate still holds is never
-revoked, and a request that is being deleted is let go after a bounded wait, whatever Vault says.
+revoked, and a request that is being deleted is let go after a bounded wait, whatever the backend says.
 """
 
 from __future__ import annotations

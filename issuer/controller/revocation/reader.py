@@ -45,7 +45,7 @@ class Issuing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One look at a request: its certificate as PEM, the serial as Vault writes it, and what was found.
+    """One look at a request: its certificate as PEM, the serial in hexadecimal, and what was found.
 
     `is_ca` says whether a CA was asked for, which tells the path that signed it.
     """

@@ -36,7 +36,7 @@ from issuer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-# One call may take this long, so that a frozen Vault does not keep all workers from letting others go.
+# One call may take this long, so that a frozen backend does not keep all workers from letting others go.
 _CALL_SECONDS = 10.0
 _SETTLED = LetGo(Result.NOTHING)  # it was revoked and told before; only the finalizer is left
 

@@ -41,7 +41,7 @@ class RequestFlows:
         """Return tenant, limiter and flow of a request as it is known now, even if it is gone."""
         pending = self.pending(key)
         if pending is not None:
-            # It only has to be delivered: that needs no token, and no answer of a Vault that is slow.
+            # It only has to be delivered: that needs no token, and no answer of a backend that is slow.
             return QueueKey(_tenant(pending.issuer), UNLIMITED, key.namespace)
         asked = self.stores[kind_of(key)].asked_of(key)
         if asked is None:

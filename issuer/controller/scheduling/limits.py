@@ -146,7 +146,7 @@ class IssuerLimiter:
             self._heard = self._clock()
 
     def pause(self, seconds: float | None) -> None:
-        """Vault said 429, and perhaps when to come back."""
+        """Hold back: the backend said that there are too many calls, and perhaps when to come back."""
         wanted = _PAUSE if seconds is None else min(seconds, LONGEST_PAUSE)
         self._paused_until = max(self._paused_until, self._clock() + wanted)
 
