@@ -354,8 +354,7 @@ def _ca_signed_by(child: Certificate, signer: Certificate) -> bool:
 
 
 def is_self_issued(certificate: Certificate) -> bool:
-    """Return True if issuer and subject have one name: such a CA isn't counted in path lengths (RFC 5280
-    section 6.1)."""
+    """Return True if issuer and subject have one name: path lengths don't count it (RFC 5280 section 6.1)."""
     found = information(certificate)
     return found.issuer == found.subject
 
@@ -363,9 +362,8 @@ def is_self_issued(certificate: Certificate) -> bool:
 def is_root(certificate: Certificate) -> bool:
     """Return True for a root: its own key made its signature.
 
-    If its algorithm can't be verified any more, the names and key identifiers decide: a root is trusted for
-    where it came from, not for that signature, and `ways_up` prefers roots whose signature could be verified.
-    """
+    If its algorithm can't be verified any more, names and key identifiers decide: a root is trusted for its
+    source, not for that signature. `ways_up` prefers roots whose signature could be verified."""
     if not is_self_issued(certificate):
         return False
     if _ca_signed_by(certificate, certificate):
