@@ -94,7 +94,7 @@ def explain(
       vault-issuer explain certificate/web -n team-a
     """
     # Imported here so that --help and completion stay quick.
-    from issuer.inspection.progress import State
+    from issuer.inspection.progress import RequestState
 
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     with report_bad_input(BAD_INPUT):
@@ -108,7 +108,7 @@ def explain(
         from issuer.inspection.request_tables import show_diagnosis
 
         show_diagnosis(found, diagnosis, console())
-    raise typer.Exit(0 if found.progress.state is State.ISSUED else NOT_ISSUED)
+    raise typer.Exit(0 if found.progress.state is RequestState.ISSUED else NOT_ISSUED)
 
 
 async def _inspected(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from issuer.cli.options import Format, OutputFormat
+from issuer.cli.options import Backends, Format, OutputFormat
 from issuer.cli.output import print_json, report_bad_input
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def explain_requests(
         str | None, typer.Option(help="With --cluster: kubeconfig file. Default: as kubectl.")
     ] = None,
     context: Annotated[str | None, typer.Option(help="With --cluster: context of the kubeconfig.")] = None,
+    backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Say how a request would be decided, policy by policy and field by field, and what to do about it.
@@ -146,10 +147,12 @@ def explain_requests(
     from issuer.explain.cluster import ClusterOptions, explain_all
     from issuer.explain.offline import read_labels
     from issuer.explain.review_input import RequestOptions, read_requests
+    from issuer.manifests.backends import named_backends
     from issuer.manifests.requester import named
 
     with report_bad_input(BAD_INPUT):
-        options = RequestOptions(namespace, issuer, duration, tuple(usages or ()), is_ca)
+        kinds = named_backends(backends or ()).kinds
+        options = RequestOptions(namespace, issuer, duration, tuple(usages or ()), is_ca, kinds)
         requests = read_requests(file, options)
         requester = named(as_user or "", as_group or ()) if as_user or as_group else None
         labels = None if namespace_labels is None else read_labels(namespace_labels)
@@ -206,6 +209,7 @@ def lint_policies(
         typer.Argument(metavar="FILE_OR_DIR...", help="Policies, and the RBAC that belongs to them."),
     ],
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Find policies that can't be used, and what in the others is probably not meant.
@@ -217,10 +221,11 @@ def lint_policies(
       vault-issuer policy lint policies/
     """
     from issuer.explain.lint import lint as lint_paths
+    from issuer.manifests.backends import named_backends
     from issuer.manifests.text import shown
 
     with report_bad_input(BAD_INPUT):
-        report = lint_paths(paths)
+        report = lint_paths(paths, named_backends(backends or ()).kinds)
     if output is OutputFormat.JSON:
         findings = [finding.to_json() for finding in report.findings]
         print_json({"policies": report.policies, "findings": findings})

@@ -9,9 +9,7 @@ from typing import Any, Final
 
 from issuer.api.group import (
     API_VERSION,
-    CLUSTER_ISSUER_KIND,
     GROUP,
-    ISSUER_KIND,
     POLICY_KIND,
     POLICY_PLURAL,
 )
@@ -23,6 +21,7 @@ from issuer.manifests.rbac import bound_groups
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import selects
+from issuer.requests.issuers import BUILT_IN, IssuerKinds
 
 
 class Severity(StrEnum):
@@ -76,8 +75,8 @@ _NAME_FIELDS: Final = ("commonName", "dnsNames", "ipAddresses", "uris", "emailAd
 _Said = tuple[Severity, str, str]
 
 
-def lint(paths: Sequence[str]) -> LintReport:
-    """Check the policies in these files and folders. Raises BadInput if there are none."""
+def lint(paths: Sequence[str], kinds: IssuerKinds = BUILT_IN) -> LintReport:
+    """Check the policies in these files and folders, for issuers of `kinds`. Raises BadInput if none."""
     documents = read_tree(paths)
     policies = [document for document in documents if _looks_like_policy(document)]
     if not policies:
@@ -85,7 +84,7 @@ def lint(paths: Sequence[str]) -> LintReport:
     seen: dict[str, str] = {}
     findings: list[LintFinding] = []
     for policy in policies:
-        said = [*_identity(policy, seen), *_spec(policy), *_bindings(policy, documents)]
+        said = [*_identity(policy, seen), *_spec(policy, kinds), *_bindings(policy, documents)]
         findings += [LintFinding(policy.source, policy.name or "(no name)", *one) for one in said]
     return LintReport(len(policies), tuple(findings))
 
@@ -113,7 +112,7 @@ def _identity(policy: Document, seen: dict[str, str]) -> Iterator[_Said]:
         yield Severity.WARNING, "metadata.namespace", "does nothing: policies are cluster-scoped"
 
 
-def _spec(policy: Document) -> Iterator[_Said]:
+def _spec(policy: Document, kinds: IssuerKinds) -> Iterator[_Said]:
     spec = policy.data.get("spec")
     if not isinstance(spec, dict):
         yield Severity.ERROR, "spec", "is missing, or no object"
@@ -126,15 +125,17 @@ def _spec(policy: Document) -> Iterator[_Said]:
         for line in problem_lines(error):
             yield Severity.ERROR, *_split(line)
         return
-    for field, message in (*_selector(compiled, spec), *_allowed(spec)):
+    for field, message in (*_selector(compiled, spec, kinds), *_allowed(spec)):
         yield Severity.WARNING, field, message
 
 
-def _selector(policy: CompiledPolicy, spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _selector(
+    policy: CompiledPolicy, spec: Mapping[str, Any], kinds: IssuerKinds
+) -> Iterator[tuple[str, str]]:
     reference = _inner(spec, "selector", "issuerRef")
-    if not any(selects(policy, _ours(kind, reference)) for kind in (ISSUER_KIND, CLUSTER_ISSUER_KIND)):
-        field = "group" if _is_other_group(policy, reference) else "kind"
-        wanted = GROUP if field == "group" else f"{ISSUER_KIND} or {CLUSTER_ISSUER_KIND}"
+    if not any(selects(policy, _issuer(kind.kind, kind.group, reference)) for kind in kinds):
+        field = "group" if _is_other_group(policy, reference, kinds) else "kind"
+        wanted = " or ".join(kinds.groups if field == "group" else (kind.kind for kind in kinds))
         yield (
             f"spec.selector.issuerRef.{field}",
             f"matches no issuer of ours: {reference.get(field)!r} is not {wanted}",
@@ -146,18 +147,18 @@ def _selector(policy: CompiledPolicy, spec: Mapping[str, Any]) -> Iterator[tuple
         )
 
 
-def _ours(kind: str, reference: Mapping[str, Any], group: str = GROUP) -> IssuerReference:
+def _issuer(kind: str, group: str, reference: Mapping[str, Any]) -> IssuerReference:
     # A pattern matches itself: its * stand for the * of the name.
     return IssuerReference(name=str(reference.get("name") or _SOME_NAME), kind=kind, group=group)
 
 
-def _is_other_group(policy: CompiledPolicy, reference: Mapping[str, Any]) -> bool:
-    kind = str(reference.get("kind") or ISSUER_KIND)
+def _is_other_group(policy: CompiledPolicy, reference: Mapping[str, Any], kinds: IssuerKinds) -> bool:
+    kind = str(reference.get("kind") or next(iter(kinds)).kind)
     group = str(reference.get("group") or "")
     return (
         bool(group)
-        and selects(policy, _ours(kind, reference, group))
-        and not selects(policy, _ours(kind, reference))
+        and selects(policy, _issuer(kind, group, reference))
+        and not any(selects(policy, _issuer(kind, ours, reference)) for ours in kinds.groups)
     )
 
 

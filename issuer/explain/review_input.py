@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
 from issuer.duration import parse_duration
 from issuer.explain.certificate import request_for
 from issuer.kube.identity import User
@@ -17,6 +16,7 @@ from issuer.manifests.errors import BadInput
 from issuer.manifests.fields import Fields
 from issuer.manifests.requester import CERT_MANAGER, NOBODY
 from issuer.policy.facts import IssuerReference, RequestFacts
+from issuer.requests.issuers import BUILT_IN, IssuerKinds
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import CertificateSigningRequest, decode_request, read_request
 from issuer.x509.usages import read_usages
@@ -28,13 +28,17 @@ _DEFAULT_DURATION: Final = "2160h"
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """Options that add to a request. All but `namespace` are for a bare PEM request."""
+    """Options that add to a request. All but `namespace` and `kinds` are for a bare PEM request.
+
+    `kinds` are the kinds of issuers that sign requests.
+    """
 
     namespace: str | None = None
     issuer: str | None = None
     duration: str | None = None
     usages: tuple[str, ...] = ()
     is_ca: bool = False
+    kinds: IssuerKinds = BUILT_IN
 
     def only_for_pem(self) -> list[str]:
         """Return the options in use that only a bare PEM request may have."""
@@ -67,7 +71,7 @@ class ReviewInput:
     requester: User
     notes: tuple[str, ...] = ()
     policy_only: bool = False
-    served_groups: tuple[str, ...] = (GROUP,)
+    served_groups: tuple[str, ...] = BUILT_IN.groups
 
     @property
     def title(self) -> str:
@@ -117,7 +121,7 @@ def pem_request(source: str, content: bytes, options: RequestOptions) -> ReviewI
     if options.issuer is None:
         raise BadInput(
             f"{source} is a bare request and names no issuer: add --issuer KIND/NAME, "
-            f"for example --issuer {CLUSTER_ISSUER_KIND}/demo"
+            f"for example --issuer {next(kind for kind in options.kinds if not kind.namespaced).kind}/demo"
         )
     usages = tuple(one.strip() for text in options.usages for one in text.split(",") if one.strip())
     unknown = read_usages(usages).unknown
@@ -133,24 +137,25 @@ def pem_request(source: str, content: bytes, options: RequestOptions) -> ReviewI
         kind="PEM",
         name="request",
         namespace=options.namespace or "default",
-        issuer=parse_issuer(options.issuer),
+        issuer=parse_issuer(options.issuer, options.kinds),
         csr=csr,
         duration=None if options.duration is None else _duration("--duration", options.duration),
         usages=usages,
         is_ca=options.is_ca,
         requester=NOBODY,
         notes=tuple(notes),
+        served_groups=options.kinds.groups,
     )
 
 
-def parse_issuer(text: str) -> IssuerReference:
-    """Parse `KIND/NAME` or `KIND.GROUP/NAME`; without a group it is ours. Raises BadInput."""
+def parse_issuer(text: str, kinds: IssuerKinds) -> IssuerReference:
+    """Parse `KIND/NAME` or `KIND.GROUP/NAME`; without a group it is the kind's. Raises BadInput."""
     match = _ISSUER.match(text)
     if match is None:
-        raise BadInput(
-            f"--issuer {text!r} is not KIND/NAME: write {ISSUER_KIND}/NAME or {CLUSTER_ISSUER_KIND}/NAME"
-        )
-    return IssuerReference(name=match[3], kind=match[1], group=match[2] or GROUP)
+        forms = " or ".join(f"{kind.kind}/NAME" for kind in kinds)
+        raise BadInput(f"--issuer {text!r} is not KIND/NAME: write {forms}")
+    group = kinds[match[1]].group if match[1] in kinds else kinds.groups[0]
+    return IssuerReference(name=match[3], kind=match[1], group=match[2] or group)
 
 
 def _is_request(document: Document) -> bool:
@@ -161,7 +166,7 @@ def _request(document: Document, options: RequestOptions) -> ReviewInput:
     spec = Fields(document.source, "", document.data).inner("spec")
     spec = Fields(document.source, "spec", spec.data)
     namespace, notes = _namespace(document, options)
-    notes += _issuer_notes(spec)
+    notes += _issuer_notes(spec, options.kinds)
     duration = spec.text("duration")
     if document.kind == "Certificate":
         notes += _certificate_notes(duration)
@@ -177,6 +182,7 @@ def _request(document: Document, options: RequestOptions) -> ReviewInput:
         is_ca=spec.flag("isCA"),
         requester=CERT_MANAGER if document.kind == "Certificate" else _stamped(spec),
         notes=tuple(notes),
+        served_groups=options.kinds.groups,
     )
 
 
@@ -223,18 +229,20 @@ def _issuer(spec: Fields) -> IssuerReference:
     )
 
 
-def _issuer_notes(spec: Fields) -> list[str]:
+def _issuer_notes(spec: Fields, kinds: IssuerKinds) -> list[str]:
     issuer = _issuer(spec)
-    if issuer.group != GROUP:
+    served = [kind.kind for kind in kinds.of_group(issuer.group)]
+    if not served:
+        groups = " and ".join(kinds.groups)
         said = (
             "" if spec.inner("issuerRef").text("group") else " (the default, as issuerRef.group is not set)"
         )
         note = (
-            f"its issuer is of the group {issuer.group}{said}: vault-issuer handles only issuers of {GROUP}"
+            f"its issuer is of the group {issuer.group}{said}: vault-issuer handles only issuers of {groups}"
         )
         return [f"{note}, and will leave this request alone"]
-    if issuer.kind not in (ISSUER_KIND, CLUSTER_ISSUER_KIND):
-        return [f"{GROUP} has no kind {issuer.kind}: use {ISSUER_KIND} or {CLUSTER_ISSUER_KIND}"]
+    if issuer.kind not in served:
+        return [f"{issuer.group} has no kind {issuer.kind}: use {' or '.join(served)}"]
     return []
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from issuer.explain.advice import Advice, advise
-from issuer.inspection.progress import State, ready_json, text_of
+from issuer.inspection.progress import RequestState, ready_json, text_of
 from issuer.inspection.request_details import RequestDetails
 from issuer.manifests.text import shown
 from issuer.policy.decision import PolicyVerdict
@@ -45,7 +45,7 @@ def diagnose(details: RequestDetails, controllers: Controllers) -> Diagnosis:
 
 def needs_controllers(details: RequestDetails) -> bool:
     """Return True if the diagnosis depends on controllers at work: the request waits, and can be answered."""
-    waits = details.progress.state is State.WAITING and not details.request.deleted
+    waits = details.progress.state is RequestState.WAITING and not details.request.deleted
     return waits and details.issuer_key is not None
 
 
@@ -179,9 +179,9 @@ def _again(details: RequestDetails) -> str:
     return "Make a new request."
 
 
-_BY_STATE: Final[dict[State, Callable[[RequestDetails], _Findings]]] = {
-    State.ISSUED: _issued,
-    State.DENIED: _denied,
-    State.FAILED: _failed,
-    State.WAITING: _waiting,
+_BY_STATE: Final[dict[RequestState, Callable[[RequestDetails], _Findings]]] = {
+    RequestState.ISSUED: _issued,
+    RequestState.DENIED: _denied,
+    RequestState.FAILED: _failed,
+    RequestState.WAITING: _waiting,
 }

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from issuer.inspection.leases import controllers
-from issuer.inspection.progress import State, progress_of, ready_json, text_of, time_of
+from issuer.inspection.progress import RequestState, progress_of, ready_json, text_of, time_of
 from issuer.inspection.reading import Reader
 from issuer.kube.wire import Object
 from issuer.requests.kinds import KINDS
@@ -34,7 +34,7 @@ NO_POLICY = "there is no CertificateRequestPolicy: no issuer with spec.approval 
 class _Requests:
     """Requests of one kind, counted page by page; `oldest` are the longest waiting."""
 
-    counts: Counter[State] = field(default_factory=Counter)
+    counts: Counter[RequestState] = field(default_factory=Counter)
     late: int = 0
     oldest: list[dict[str, Any]] = field(default_factory=list)
 
@@ -44,7 +44,7 @@ class _Requests:
         for request in page:
             found = progress_of(request)
             self.counts[found.state] += 1
-            if found.state is State.WAITING:
+            if found.state is RequestState.WAITING:
                 self.late += found.since is not None and now - found.since > LATE
                 waiting.append(_waiting(request))
         self.oldest = heapq.nsmallest(SHOWN, [*self.oldest, *waiting], key=lambda one: one["since"])
@@ -65,7 +65,7 @@ async def overview(
     late = 0
     for kind in KINDS:
         requests = await _requests(reader, kind, namespace, now)
-        found["requests"][kind.kind] = {state.value: requests.counts[state] for state in State}
+        found["requests"][kind.kind] = {state.value: requests.counts[state] for state in RequestState}
         found["waiting"] += requests.oldest
         late += requests.late
     found["waiting"] = sorted(found["waiting"], key=lambda one: str(one["since"]))[:SHOWN]

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from issuer.inspection.progress import State
+from issuer.inspection.progress import RequestState
 from issuer.inspection.tables import Cell, bullets, marked, rows, section
 from issuer.manifests.text import shown
 
@@ -72,7 +72,7 @@ def _policies(found: Sequence[Json], to: Console) -> None:
 
 def _requests(counts: Json, waiting: Sequence[Json], to: Console) -> None:
     section(to, "Requests")
-    states = [state.value for state in State]
+    states = [state.value for state in RequestState]
     rows(
         to,
         ("Kind", *states),

@@ -13,7 +13,7 @@ from issuer.requests.request import Request
 from issuer.text import parse_rfc3339, rfc3339
 
 
-class State(StrEnum):
+class RequestState(StrEnum):
     """State that a request has reached."""
 
     ISSUED = "Issued"
@@ -26,7 +26,7 @@ class State(StrEnum):
 class Progress:
     """State of a request, with its own reason and message ("" if it has none), and the time of the change."""
 
-    state: State
+    state: RequestState
     reason: str
     message: str
     since: datetime | None
@@ -40,7 +40,7 @@ class Progress:
 def progress_of(request: Request) -> Progress:
     """Return a request's progress."""
     state = _state(request)
-    if state is State.WAITING:
+    if state is RequestState.WAITING:
         return _waiting(request)
     # Kubernetes' own requests have no Ready condition, only one of the state's name, or none when issued.
     condition = find(request.conditions, "Ready") or find(request.conditions, state.value) or {}
@@ -82,18 +82,18 @@ def text_of(fields: Mapping[str, Any], key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _state(request: Request) -> State:
+def _state(request: Request) -> RequestState:
     ready = find(request.conditions, "Ready") or {}
     if request.denied or ready.get("reason") == "Denied":
-        return State.DENIED
+        return RequestState.DENIED
     if is_true(request.conditions, "Failed") or ready.get("reason") == "Failed":
-        return State.FAILED
-    return State.ISSUED if request.finished else State.WAITING
+        return RequestState.FAILED
+    return RequestState.ISSUED if request.finished else RequestState.WAITING
 
 
 def _waiting(request: Request) -> Progress:
     since = time_of(request.object["metadata"].get("creationTimestamp"))
     if request.only_others_approve and not request.approved:
-        return Progress(State.WAITING, "NotApproved", "nobody has approved it yet", since)
+        return Progress(RequestState.WAITING, "NotApproved", "nobody has approved it yet", since)
     ready = find(request.conditions, "Ready") or {}
-    return Progress(State.WAITING, text_of(ready, "reason"), text_of(ready, "message"), since)
+    return Progress(RequestState.WAITING, text_of(ready, "reason"), text_of(ready, "message"), since)

@@ -10,10 +10,11 @@ from issuer.kube.client import KubeClient
 from issuer.kube.errors import BadRequest, Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
+from issuer.manifests.backends import named_backends
 from issuer.manifests.cluster import open_client
 from issuer.manifests.errors import BadInput
-from issuer.signing.backend import BackendError, Backends
-from issuer.signing.backends import built_in, load_backends
+from issuer.signing.backend import Backends
+from issuer.signing.backends import built_in
 
 PAGE = 500
 
@@ -115,10 +116,7 @@ async def reading(
 
     Raises BadInput for a backend that can't be loaded, and for what the cluster refuses or can't answer.
     """
-    try:
-        loaded = load_backends(backends)
-    except BackendError as error:
-        raise BadInput(str(error)) from error
+    loaded = named_backends(backends)
     async with open_client(kubeconfig, context) as client:
         try:
             yield Reader(client, loaded)

@@ -12,7 +12,7 @@ from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.explain.cluster import RIGHTS, ClusterOptions, explain
 from issuer.explain.evaluation import Explanation
 from issuer.explain.review_input import ReviewInput
-from issuer.inspection.progress import Progress, State, progress_of, text_of, time_of
+from issuer.inspection.progress import Progress, RequestState, progress_of, text_of, time_of
 from issuer.inspection.reading import Reader
 from issuer.inspection.target import InspectionTarget, certificate_of, find_request
 from issuer.kube.errors import Forbidden
@@ -74,7 +74,7 @@ async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
     spec = _issuer_spec(reader.backends, key, issuer)
     profile = None if key is None or spec is None else reader.backends.of(key.kind).profile(spec)
     explanation = None
-    if csr is not None and key is not None and progress.state is not State.ISSUED:
+    if csr is not None and key is not None and progress.state is not RequestState.ISSUED:
         explanation = await _explained(reader, request, csr, key, profile)
     return RequestDetails(
         request=request,

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from issuer.explain.rendering import show_advice, show_decision, verdict_text
 from issuer.inspection.diagnosis import Diagnosis
-from issuer.inspection.progress import State
+from issuer.inspection.progress import RequestState
 from issuer.inspection.report import head_json
 from issuer.inspection.request_details import RequestDetails
 from issuer.inspection.tables import Cell, bullets, fields, listed, marked, rows, section
@@ -20,10 +20,10 @@ from issuer.policy.decision import PolicyVerdict
 Json = Mapping[str, Any]
 
 _COLOURS: Final = {
-    State.ISSUED: "green",
-    State.WAITING: "yellow",
-    State.DENIED: "red",
-    State.FAILED: "red",
+    RequestState.ISSUED: "green",
+    RequestState.WAITING: "yellow",
+    RequestState.DENIED: "red",
+    RequestState.FAILED: "red",
 }
 
 
