@@ -332,7 +332,7 @@ def controller(
             issuer_concurrency=issuer_concurrency,
             issuer_workers=issuer_workers,
             issuer_check_period=issuer_check_period,
-            vault_timeout=vault_timeout,
+            call_timeout=vault_timeout,
             shutdown_grace=shutdown_grace,
             leader_elect=leader_elect,
             lease_name=lease_name,

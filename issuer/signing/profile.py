@@ -39,11 +39,21 @@ class SigningPath:
 
 @dataclass(frozen=True, slots=True)
 class SigningProfile:
-    """One issuer's ways to sign: end entity certificates by `leaf`, CA certificates by
-    `authority` if at all."""
+    """How one issuer signs.
+
+    Attributes:
+        leaf: end entity certificates.
+        authority: CA certificates, None where it signs none.
+        product: what people call the server that signs; for messages.
+        to_choose_ca: what to set there to have another certificate of the same CA sign.
+        to_choose_chain: what to set there to have another chain come first.
+    """
 
     leaf: SigningPath
     authority: SigningPath | None = None
+    product: str = "the CA's server"
+    to_choose_ca: str = ""
+    to_choose_chain: str = ""
 
     def path(self, *, is_ca: bool) -> SigningPath | None:
         """Return the way in which such a request is signed, None where it is not."""

@@ -14,7 +14,7 @@ from yarl import URL
 
 from issuer.servers.allowed import Reach
 from issuer.servers.hosts import BadHost, ascii_host
-from issuer.servers.trust import Trusted, read_trusted
+from issuer.tls import Trusted, read_trusted
 from issuer.vault.errors import InvalidConnection
 from issuer.vault.login.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.x509.errors import InvalidCertificate

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.controller.canary.diagnosis import Broken
 from issuer.controller.canary.history import Stage
 from issuer.controller.canary.target import Endpoint
-from issuer.servers.trust import readable
 from issuer.text import rfc3339
+from issuer.tls import readable
 from issuer.x509.certificates import Certificate, decode_leaf
 from issuer.x509.describe import issuer_text
 from issuer.x509.errors import X509Error

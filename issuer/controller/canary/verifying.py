@@ -68,6 +68,6 @@ def _read(status: dict[str, object], field: str, read: Callable[[bytes], Bundle]
 def _broken(why: str) -> Broken:
     return Broken(
         Stage.CHAIN,
-        f"the certificate that came back doesn't verify: {why}. Compare the CA in Vault with the one your "
+        f"the certificate that came back doesn't verify: {why}. Compare the CA that signs with the one your "
         "clients trust, and see whether anything but vault-issuer writes to CertificateRequests",
     )

@@ -71,7 +71,7 @@ class _NotOurs(Exception):
 
 
 _LEASE_TOO_SHORT = RetryLater(
-    ControllerRetry.LEASE_NOT_HELD, "the Lease does not last until Vault must have answered", tell=False
+    ControllerRetry.LEASE_NOT_HELD, "the Lease does not last until an answer must have come", tell=False
 )
 
 

@@ -1,4 +1,4 @@
-"""Facts for an issuer's status about the CAs that sign, from the chains served of them. Pure."""
+"""Facts for an issuer's status about the CAs that sign, from the chains that are served of them. Pure."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from issuer.x509.errors import ChainError, X509Error
 
 @dataclass(frozen=True, slots=True)
 class CAFacts:
-    """Facts that people want to know of the CA that signs. `not_after` is the latest end that its chain
-    and Vault allow a certificate; `warnings` are sentences for the status."""
+    """Facts about the CA that signs.
+
+    `not_after` is the latest end of a certificate that its chain and its server allow; `warnings` are
+    sentences for the status.
+    """
 
     subject: str
     serial: str
@@ -34,12 +37,18 @@ class CAFacts:
     sha256: str = ""
 
 
-def ca_facts(ca_pem: str, path: str, now: datetime, anchors: Anchors | None = None) -> CAFacts:
-    """Facts of the CA behind that path, by the chain that Vault serves, the signing CA first.
+def ca_facts(
+    ca_pem: str,
+    path: str,
+    profile: SigningProfile,
+    now: datetime,
+    anchors: Anchors | None = None,
+) -> CAFacts:
+    """Return facts about the CA behind `path`, one of the profile's, from its chain, the signing CA first.
 
     Raises IssuerBroken where no certificate of it could be delivered, `anchors` included.
     """
-    bundle = _chain(ca_pem)
+    bundle = _chain(ca_pem, profile)
     signing = bundle.certificates[0]
     try:
         found = signing_ca(bundle.certificates, now, anchors)
@@ -60,36 +69,43 @@ def ca_facts(ca_pem: str, path: str, now: datetime, anchors: Anchors | None = No
         bounded(subject_text(signing)),
         bounded(serial_hex(signing), MAX_SERIAL),
         signing.not_valid_before_utc,
-        min(found.not_after, signing.not_valid_after_utc),  # Vault looks at the one that it signs by
-        (*_sooner_warning(signing, found, path), *_roots_warning(found, path), *_left_out(bundle, path)),
+        min(found.not_after, signing.not_valid_after_utc),  # servers look at the one that they sign by
+        (
+            *_sooner_warning(signing, found, path, profile),
+            *_roots_warning(found, path, profile),
+            *_left_out(bundle, path),
+        ),
         fingerprint(signing),
     )
 
 
-def _sooner_warning(signing: Certificate, found: SigningCA, path: str) -> tuple[str, ...]:
-    """Advise where Vault signs by a certificate of the CA that ends before another of the same key."""
+def _sooner_warning(
+    signing: Certificate, found: SigningCA, path: str, profile: SigningProfile
+) -> tuple[str, ...]:
+    """Return what to do where the CA signs by a certificate that ends before another of the same key."""
     end = signing.not_valid_after_utc
     if found.not_after <= end:
         return ()
     return (
         (
-            f"the CA behind {path} signs by a certificate that ends at {rfc3339(end)}, and Vault has another "
-            f"of the same key whose chain lasts until {rfc3339(found.not_after)}: make that one the issuer "
-            "(the default of the mount, or the role's issuer_ref)"
+            f"the CA behind {path} signs by a certificate that ends at {rfc3339(end)}, and {profile.product} "
+            f"has another of the same key whose chain lasts until {rfc3339(found.not_after)}"
+            + (f": {profile.to_choose_ca}" if profile.to_choose_ca else "")
         ),
     )
 
 
-def _roots_warning(found: SigningCA, path: str) -> tuple[str, ...]:
-    """Describe what `ca.crt` holds, and why, where the CA stands below several roots."""
+def _roots_warning(found: SigningCA, path: str, profile: SigningProfile) -> tuple[str, ...]:
+    """Return what `ca.crt` holds, and why, where the CA stands below several roots."""
     if len(found.roots) < 2:
         return ()
     first, *others = (f"{subject_text(way.top)[:200]} (until {rfc3339(way.ends)})" for way in _by_root(found))
     return (
         (
-            f"the CA behind {path} stands below {len(found.roots)} roots: ca.crt holds {first}, as Vault "
-            "names it first in the CA chain; a certificate that would end later, or that these CAs may not "
-            f"sign, gets {' or '.join(others)}. To choose, set manual_chain of the issuer in Vault"
+            f"the CA behind {path} stands below {len(found.roots)} roots: ca.crt holds {first}, as "
+            f"{profile.product} names it first in the CA chain; a certificate that would end later, or that "
+            f"these CAs may not sign, gets {' or '.join(others)}"
+            + (f". To choose, {profile.to_choose_chain}" if profile.to_choose_chain else "")
         ),
     )
 
@@ -112,14 +128,14 @@ def ca_validities(
     now: datetime,
     anchors: Anchors | None = None,
 ) -> tuple[dict[bool, CAValidity], tuple[str, ...]]:
-    """The validity of the CAs that sign, by whether they sign CA certificates, and what is to be said of the
+    """Return the validity of the CAs that sign, by whether they sign CA certificates, and warnings about the
     latter. Raises IssuerBroken."""
     validity = {False: CAValidity(profile.leaf.name, ca.not_before, ca.not_after, ca.sha256)}
     above = profile.authority
     if above is None or authority_pem is None:
         return validity, ()
-    signing = _chain(authority_pem).certificates[0]
-    facts = ca_facts(authority_pem, above.name, now, anchors)
+    signing = _chain(authority_pem, profile).certificates[0]
+    facts = ca_facts(authority_pem, above.name, profile, now, anchors)
     constraints = basic_constraints(signing)
     if constraints is not None and constraints.path_length == 0:
         raise IssuerBroken(
@@ -131,10 +147,11 @@ def ca_validities(
     return validity, tuple(text for text in facts.warnings if text not in ca.warnings)
 
 
-def _chain(ca_pem: str) -> Bundle:
+def _chain(ca_pem: str, profile: SigningProfile) -> Bundle:
     try:
         return read_bundle(ca_pem, needed=1)
     except X509Error as error:
         raise IssuerBroken(
-            ControllerIssuerReason.INVALID_CA_CHAIN, f"the CA chain that Vault serves can't be read: {error}"
+            ControllerIssuerReason.INVALID_CA_CHAIN,
+            f"the CA chain that {profile.product} serves can't be read: {error}",
         ) from error

@@ -141,7 +141,7 @@ class IssuerReconciler:
         if stranger is not None:
             raise stranger  # the next check lets one request try again
         now = self.now()
-        ca = ca_facts(health.ca_pem, profile.leaf.name, now, shared.anchors)
+        ca = ca_facts(health.ca_pem, profile.leaf.name, profile, now, shared.anchors)
         validity, more = ca_validities(profile, ca, health.authority_pem, now, shared.anchors)
         self.registry.checked(key, validity)
         return Verdict(

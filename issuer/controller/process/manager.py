@@ -323,7 +323,7 @@ def _status_page(
 
 
 def _ownership(options: ControllerOptions, elector: LeaderElector | None) -> Ownership:
-    return Alone() if elector is None else OneLeader(elector.lease, options.vault_timeout)
+    return Alone() if elector is None else OneLeader(elector.lease, options.call_timeout)
 
 
 def _request_work(components: Components) -> RequestWork:

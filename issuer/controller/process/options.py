@@ -50,7 +50,7 @@ class ControllerOptions:
     """All settings of one controller process; times are in seconds.
 
     `shutdown_grace` must stay below the pod's terminationGracePeriodSeconds. `lease_duration` None is as
-    long as `vault_timeout` needs. With two or more `shards` all replicas work at once.
+    long as `call_timeout` needs. With two or more `shards` all replicas work at once.
     `status_address` is empty for no status page.
     Each of `canaries` is asked every `canary_period` seconds.
 
@@ -64,7 +64,7 @@ class ControllerOptions:
     issuer_concurrency: int = 8
     issuer_workers: int = 16
     issuer_check_period: float = 60.0
-    vault_timeout: float = 15.0
+    call_timeout: float = 15.0
     shutdown_grace: float = 25.0
     leader_elect: bool = True
     lease_name: str = "vault-issuer"
@@ -96,13 +96,13 @@ class ControllerOptions:
                 f"--shards {self.shards} divides the work by Leases: leave --no-leader-elect out, or --shards"
             )
         self._check_status_page()
-        least = LeaseTimes.outlasting(self.vault_timeout).duration
+        least = LeaseTimes.outlasting(self.call_timeout).duration
         if self.lease_duration is not None and self.lease_duration < least:
-            fitting = self.lease_duration - (least - self.vault_timeout)
+            fitting = self.lease_duration - (least - self.call_timeout)
             shorter = f", or --vault-timeout to at most {fitting:g}" if fitting >= 1 else ""
             raise OptionsError(
                 f"--lease-duration {self.lease_duration:g} is too short for --vault-timeout "
-                f"{self.vault_timeout:g}: a signing call must end before its Lease does. "
+                f"{self.call_timeout:g}: a signing call must end before its Lease does. "
                 f"Set --lease-duration to at least {least:g}{shorter}"
             )
 
@@ -111,7 +111,7 @@ class ControllerOptions:
         """The settings that backends obey."""
         return BackendSettings(
             cluster_resource_namespace=self.cluster_resource_namespace,
-            timeout=self.vault_timeout,
+            timeout=self.call_timeout,
             allowed_servers=self.allowed_servers,
             issuer_ambient_credentials=self.issuer_ambient_credentials,
             cluster_issuer_ambient_credentials=self.cluster_issuer_ambient_credentials,
@@ -158,7 +158,7 @@ class ControllerOptions:
             identity=self.identity,
             shards=self.shards,
             lease_times=self.lease_times,
-            call=self.vault_timeout,
+            call=self.call_timeout,
             grace=self.shutdown_grace,
         )
 
@@ -166,5 +166,5 @@ class ControllerOptions:
     def lease_times(self) -> LeaseTimes:
         """Lifetime of Leases: longer than any signing call that is begun under them."""
         if self.lease_duration is None:
-            return LeaseTimes.outlasting(self.vault_timeout)
+            return LeaseTimes.outlasting(self.call_timeout)
         return LeaseTimes.lasting(self.lease_duration)

@@ -61,9 +61,10 @@ async def _main(options: ControllerOptions) -> int:
     log.info("starting", version=__version__, identity=options.identity, workers=options.workers)
     if not options.allowed_servers:
         log.warning(
-            "VaultIssuers may name any server",
-            advice="whoever may create a VaultIssuer can have this process connect to hosts of its network: "
-            "list the servers that they need in --allowed-servers (chart: namespacedIssuers.allowedServers)",
+            "issuers of a namespace may name any server",
+            advice="whoever may create an issuer in a namespace can have this process connect to hosts of "
+            "its network: list the servers that they need in --allowed-servers (chart: "
+            "namespacedIssuers.allowedServers)",
         )
     traces = None if not options.tracing_endpoint else _traces(options)
     kubeconfig = None if options.kubeconfig is None else str(options.kubeconfig)

@@ -93,7 +93,7 @@ class Components:
         self.writer = StatusWriter(client, paces, ownership.written)
         self.delivery = Delivery(self.writer, self.metrics, answers=answers)
         self.check_flows = CheckFlows(
-            self.state.issuers, options.issuer_workers, CALLS * options.vault_timeout, self.backends
+            self.state.issuers, options.issuer_workers, CALLS * options.call_timeout, self.backends
         )
         self.queues = self._queues()
         self.wakeups.connect(self.state, self.queues, self.permissions, self.limits)

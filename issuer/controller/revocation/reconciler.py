@@ -170,7 +170,7 @@ class RevocationReconciler:
         deadline = attempt.facts.deadline
         left = None if deadline is None else (deadline - self.now()).total_seconds()
         if left is not None and left <= 0:
-            never = NotRevokedReason.NOT_IN_TIME, "Vault was not reached in time"
+            never = NotRevokedReason.NOT_IN_TIME, "the CA's server was not reached in time"
             return self._failed(attempt, *self._trouble.get(attempt.key, never))
         if not self.may_work():
             return Keep()  # the process is about to end; its successor goes on
@@ -178,7 +178,7 @@ class RevocationReconciler:
             async with asyncio.timeout(_CALL_SECONDS if left is None else min(_CALL_SECONDS, left)):
                 await self._call(attempt)
         except TimeoutError:
-            return self._failed(attempt, NotRevokedReason.NOT_IN_TIME, "Vault did not answer in time")
+            return self._failed(attempt, NotRevokedReason.NOT_IN_TIME, "no answer of the CA's server in time")
         except SigningError as error:
             return self._failed(attempt, error.reason, error.message, final=isinstance(error, NotRevoked))
         except Exception as error:  # noqa: BLE001 - as any trouble: tried again, and let go in time

@@ -27,9 +27,9 @@ SILENT_AFTER: Final = 2.0
 """Seconds without any answer after which an issuer with signing calls under way gets no further requests."""
 
 LONGEST_PAUSE: Final = 60.0
-"""Seconds Vault's Retry-After holds back a whole issuer at most."""
+"""Seconds a Retry-After holds back a whole issuer at most."""
 
-_PAUSE: Final = 1.0  # where Vault's 429 does not say for how long
+_PAUSE: Final = 1.0  # where a 429 does not say for how long
 
 
 @dataclass(slots=True)

@@ -19,11 +19,21 @@ def signing_profile(spec: VaultIssuerSpec) -> SigningProfile:
     leaf = SigningPath(spec.vault.path, strict=leaf_strict, policy_only=verbatim)
     authority = spec.certificate_authority
     if authority is None:
-        return SigningProfile(leaf)
+        return _profile(leaf)
     above = SigningPath(
         authority.path, strict=strict, policy_only=True, max_path_length=authority.max_path_length
     )
-    return SigningProfile(leaf, above)
+    return _profile(leaf, above)
+
+
+def _profile(leaf: SigningPath, authority: SigningPath | None = None) -> SigningProfile:
+    return SigningProfile(
+        leaf,
+        authority,
+        product="Vault",
+        to_choose_ca="make that one the issuer (the default of the mount, or the role's issuer_ref)",
+        to_choose_chain="set manual_chain of the issuer in Vault",
+    )
 
 
 def _is_verbatim(spec: VaultIssuerSpec) -> bool:

@@ -128,6 +128,6 @@ def options(group: str, **more: Any) -> dict[str, Any]:
         "leader_elect": True,
         "lease_name": group,
         "shards": SHARDS,
-        "vault_timeout": float(CALL),
+        "call_timeout": float(CALL),
         **more,
     }

@@ -9,16 +9,19 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
+from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.issuers.ca_chains import ca_facts
 from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.vault.profile import signing_profile
 from issuer.x509.encoding.pem import write_pem
-from tests.builders import NOW
+from tests.builders import NOW, issuer_object
 from tests.ca import TestCA
 from tests.unit.controller.bench import Bench
 from tests.unit.x509.conftest import CA, Authority, new_key, pem, root
 
 DAY = timedelta(days=1)
 PATH = "pki_int/sign/lab"
+PROFILE = signing_profile(VaultIssuerSpec.parse(issuer_object(path=PATH)["spec"]))
 
 
 def of(days: int, *, begins: int = -1, **more: object) -> Authority:
@@ -39,7 +42,7 @@ def served(*certificates: x509.Certificate) -> str:
 def test_two_current_roots_are_told_with_what_ca_crt_holds() -> None:
     old, new = of(30), of(900)
     by_old, by_new = crossed(old, new)
-    facts = ca_facts(served(by_old, old.certificate, by_new, new.certificate), PATH, NOW)
+    facts = ca_facts(served(by_old, old.certificate, by_new, new.certificate), PATH, PROFILE, NOW)
     assert facts.not_after == NOW + 900 * DAY
     (text,) = facts.warnings
     assert "ca.crt holds CN=Root 30 (until 2026-" in text
@@ -47,8 +50,8 @@ def test_two_current_roots_are_told_with_what_ca_crt_holds() -> None:
     assert "manual_chain" in text
     # One root that signed twice is one root, and one that has ended is none.
     twice = crossed(new, new)
-    assert ca_facts(served(*twice, new.certificate), PATH, NOW).warnings == ()
-    later = ca_facts(served(by_old, old.certificate, by_new, new.certificate), PATH, NOW + 31 * DAY)
+    assert ca_facts(served(*twice, new.certificate), PATH, PROFILE, NOW).warnings == ()
+    later = ca_facts(served(by_old, old.certificate, by_new, new.certificate), PATH, PROFILE, NOW + 31 * DAY)
     assert later.warnings == ()
     assert later.not_after == NOW + 900 * DAY
 
@@ -60,12 +63,12 @@ def test_the_certificate_that_vault_signs_by_bounds_the_others_of_its_key() -> N
         top.authority("Int", key=key, template=CA.but(begin=NOW - DAY, end=NOW + days * DAY)).certificate
         for days in (10, 400)
     )
-    facts = ca_facts(served(first, renewed, top.certificate), PATH, NOW)
+    facts = ca_facts(served(first, renewed, top.certificate), PATH, PROFILE, NOW)
     assert facts.not_after == NOW + 10 * DAY
     (text,) = facts.warnings
     assert "signs by a certificate that ends at 2026-" in text
     assert "make that one the issuer" in text
-    turned = ca_facts(served(renewed, first, top.certificate), PATH, NOW)
+    turned = ca_facts(served(renewed, first, top.certificate), PATH, PROFILE, NOW)
     assert (turned.not_after, turned.warnings) == (NOW + 400 * DAY, ())
 
 
@@ -73,29 +76,29 @@ def test_a_ca_none_of_whose_certificates_could_be_delivered_is_told_ahead() -> N
     coming = of(900, begins=5)
     (inter,) = crossed(coming)
     with pytest.raises(IssuerBroken, match=r"begins at .*compare the clocks") as error:
-        ca_facts(served(inter, coming.certificate), PATH, NOW)
+        ca_facts(served(inter, coming.certificate), PATH, PROFILE, NOW)
     assert error.value.reason == "InvalidCAChain"
     narrow = of(900, path_length=0)
     (inter,) = crossed(narrow)
     with pytest.raises(IssuerBroken, match=r"would have a valid chain: .*allows 0 CAs below it"):
-        ca_facts(served(inter, narrow.certificate), PATH, NOW)
+        ca_facts(served(inter, narrow.certificate), PATH, PROFILE, NOW)
     # One that has ended is told by caExpiry, with the way out.
     ended = of(-1, begins=-900)
     (inter,) = crossed(ended)
-    assert ca_facts(served(inter, ended.certificate), PATH, NOW).not_after == NOW - DAY
+    assert ca_facts(served(inter, ended.certificate), PATH, PROFILE, NOW).not_after == NOW - DAY
 
 
 def test_a_ca_that_nobody_can_read_is_left_out_and_told_unless_it_signs() -> None:
     top = of(900)
     (inter,) = crossed(top)
     unreadable = write_pem("CERTIFICATE", b"\x30\x03\x02\x01\x00")
-    (text,) = ca_facts(served(inter) + unreadable + served(top.certificate), PATH, NOW).warnings
+    (text,) = ca_facts(served(inter) + unreadable + served(top.certificate), PATH, PROFILE, NOW).warnings
     assert text.startswith(f"left out of the chain of the CA behind {PATH}: certificate 2 (SHA-256 ")
     assert "can't be read" in text
     with pytest.raises(
         IssuerBroken, match=r"can't be read: certificate 1 \(SHA-256 .*can't be read"
     ) as error:
-        ca_facts(unreadable + served(inter, top.certificate), PATH, NOW)
+        ca_facts(unreadable + served(inter, top.certificate), PATH, PROFILE, NOW)
     assert error.value.reason == "InvalidCAChain"
 
 

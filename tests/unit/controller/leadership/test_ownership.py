@@ -53,9 +53,9 @@ def lease_of(server: LeaseServer, clock: Clock, options: ControllerOptions) -> L
 
 @pytest.mark.parametrize("timeout", [1.0, 15.0, 60.0])
 async def test_nothing_is_signed_with_less_of_the_lease_left_than_vaults_time_out(timeout: float) -> None:
-    options, clock, server = ControllerOptions(vault_timeout=timeout), Clock(), LeaseServer()
+    options, clock, server = ControllerOptions(call_timeout=timeout), Clock(), LeaseServer()
     lease = lease_of(server, clock, options)
-    leader = OneLeader(lease, options.vault_timeout)
+    leader = OneLeader(lease, options.call_timeout)
     shard = Shard(0, lease, cast(ShardWork, None), lambda _key: True, Metrics(), call=timeout, grace=1)
     assert await lease.attempt()
     server.refuses = True
@@ -76,7 +76,7 @@ async def test_nothing_is_signed_with_less_of_the_lease_left_than_vaults_time_ou
 
 
 def test_the_default_is_taken_over_from_within_half_a_minute() -> None:
-    assert ControllerOptions().vault_timeout == 15
+    assert ControllerOptions().call_timeout == 15
     assert ControllerOptions().lease_times.duration == 30
 
 
