@@ -47,7 +47,8 @@ class Phase(Enum):
 class Shard:
     """Holds the Lease of one shard and says what may be done under it.
 
-    `call` is the time-out of a signing call and `grace` how long a hand-over waits for what is in flight, in seconds.
+    `call` is the time-out of a signing call, and `grace` how long a hand-over waits for what is in flight; in
+    seconds.
     """
 
     def __init__(
