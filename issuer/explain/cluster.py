@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from issuer.api.group import GROUP, POLICY_PLURAL
 from issuer.explain.evaluation import Explanation, evaluate_request
@@ -89,15 +89,10 @@ async def _may_use(
 
 
 async def _policies(client: KubeClient) -> PolicySet:
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    token = ""
     try:
-        while True:
-            page = await client.list_page(CERTIFICATE_REQUEST_POLICIES, continue_token=token)
-            found += [(str(one["metadata"]["name"]), one.get("spec") or {}) for one in page.items]
-            token = page.continue_token
-            if not token:
-                return compiled(found)
+        policies = client.list_all(CERTIFICATE_REQUEST_POLICIES)
+        specs = [(str(policy["metadata"]["name"]), policy.get("spec") or {}) async for policy in policies]
+        return compiled(specs)
     except NotFound:
         note = "the cluster knows no CertificateRequestPolicy: apply the CRDs (kubectl apply -k config/crd)"
         return compiled([], [note])

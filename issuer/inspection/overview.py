@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -32,22 +32,20 @@ NO_POLICY = "there is no CertificateRequestPolicy: no issuer with spec.approval 
 
 @dataclass(slots=True)
 class _Requests:
-    """Requests of one kind, counted page by page; `oldest` are the longest waiting."""
+    """Requests of one kind, counted; `oldest` are the longest waiting."""
 
     counts: Counter[RequestState] = field(default_factory=Counter)
     late: int = 0
     oldest: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, page: Iterable[Request], now: datetime) -> None:
-        """Count a page."""
-        waiting: list[dict[str, Any]] = []
-        for request in page:
-            found = progress_of(request)
-            self.counts[found.state] += 1
-            if found.state is RequestState.WAITING:
-                self.late += found.since is not None and now - found.since > LATE
-                waiting.append(_waiting(request))
-        self.oldest = heapq.nsmallest(SHOWN, [*self.oldest, *waiting], key=lambda one: one["since"])
+    def add(self, request: Request, now: datetime) -> None:
+        """Count a request."""
+        found = progress_of(request)
+        self.counts[found.state] += 1
+        if found.state is RequestState.WAITING:
+            self.late += found.since is not None and now - found.since > LATE
+            waiting = [*self.oldest, _waiting(request)]
+            self.oldest = heapq.nsmallest(SHOWN, waiting, key=lambda one: one["since"])
 
 
 async def overview(
@@ -91,10 +89,12 @@ async def _requests(reader: Reader, kind: type[Request], namespace: str | None, 
     where = namespace if kind.resource.namespaced else None
     for group in (None,) if kind is KubernetesCSR else kinds.groups:
         selector = None if group is None else f"spec.issuerRef.group={group}"
-        pages = reader.pages(kind.resource, where, what=f"{kind.kind}s are", field_selector=selector)
-        async for items in pages:
-            requests = (kind(one, kinds) for one in items if _names_group(one, group))
-            found.add((one for one in requests if one.is_ours and _is_in(one, namespace)), now)
+        objects = reader.each(kind.resource, where, what=f"{kind.kind}s are", field_selector=selector)
+        async for obj in objects:
+            if _names_group(obj, group):
+                request = kind(obj, kinds)
+                if request.is_ours and _is_in(request, namespace):
+                    found.add(request, now)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,8 +15,6 @@ from issuer.manifests.cluster import open_client
 from issuer.manifests.errors import BadInput
 from issuer.signing.backend import Backends
 from issuer.signing.backends import built_in
-
-PAGE = 500
 
 
 @dataclass(slots=True)
@@ -42,7 +40,7 @@ class Reader:
             self.lack(what, "get", resource, namespace)
             return None
 
-    async def pages(
+    async def each(
         self,
         resource: Resource,
         namespace: str | None = None,
@@ -50,34 +48,24 @@ class Reader:
         what: str,
         field_selector: str | None = None,
         label_selector: str | None = None,
-    ) -> AsyncIterator[Sequence[Object]]:
-        """Yield a list page by page; a field selector that the server doesn't know is left out."""
-        token = ""
-        while True:
+    ) -> AsyncIterator[Object]:
+        """Yield the objects of a list; a field selector that the server doesn't know is left out."""
+        for selector in dict.fromkeys((field_selector, None)):
+            listed = self.client.list_all(
+                resource, namespace=namespace, field_selector=selector, label_selector=label_selector
+            )
             try:
-                page = await self.client.list_page(
-                    resource,
-                    namespace=namespace,
-                    limit=PAGE,
-                    continue_token=token,
-                    field_selector=field_selector,
-                    label_selector=label_selector,
-                )
+                async for obj in listed:
+                    yield obj
             except BadRequest:
-                if field_selector is None:
+                if selector is None:
                     raise
-                field_selector = None
                 continue
             except Forbidden:
                 self.lack(what, "list", resource, namespace)
-                return
             except NotFound:
                 self.note(f"{what} not shown: the cluster has no {_plural(resource)}")
-                return
-            yield page.items
-            token = page.continue_token
-            if not token:
-                return
+            return
 
     async def all(
         self,
@@ -88,10 +76,7 @@ class Reader:
         label_selector: str | None = None,
     ) -> list[Object]:
         """Return all objects of a list."""
-        found: list[Object] = []
-        async for items in self.pages(resource, namespace, what=what, label_selector=label_selector):
-            found += items
-        return found
+        return [obj async for obj in self.each(resource, namespace, what=what, label_selector=label_selector)]
 
     def lack(self, what: str, verb: str, resource: Resource, namespace: str | None) -> None:
         """Note a missing right."""

@@ -172,22 +172,21 @@ async def _events(reader: Reader, request: Request) -> tuple[Mapping[str, Any], 
     newest: list[tuple[str, int, dict[str, Any]]] = []
     seen = 0
     # Events of objects without a namespace are in `default`.
-    pages = reader.pages(
+    events = reader.each(
         EVENTS,
         request.key.namespace or "default",
         what="its events are",
         field_selector=f"regarding.uid={request.uid}",
     )
-    async for items in pages:
-        for one in items:
-            if (one.get("regarding") or {}).get("uid") != request.uid:
-                continue
-            seen += 1
-            entry = (_when(one), seen, _event(one))
-            if len(newest) < EVENTS_SHOWN:
-                heapq.heappush(newest, entry)
-            else:
-                heapq.heappushpop(newest, entry)
+    async for one in events:
+        if (one.get("regarding") or {}).get("uid") != request.uid:
+            continue
+        seen += 1
+        entry = (_when(one), seen, _event(one))
+        if len(newest) < EVENTS_SHOWN:
+            heapq.heappush(newest, entry)
+        else:
+            heapq.heappushpop(newest, entry)
     return tuple(event for _, _, event in sorted(newest))
 
 

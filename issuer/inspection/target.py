@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,7 +86,7 @@ async def _current(client: KubeClient, target: InspectionTarget, certificate: Ob
     """Return the newest request of a Certificate: the highest revision, then the youngest."""
     uid = certificate["metadata"].get("uid")
     best: tuple[tuple[int, str], Object] | None = None
-    async for one in _requests(client, target.namespace):
+    async for one in client.list_all(CERTIFICATE_REQUESTS, namespace=target.namespace):
         if not _is_of(one, target.name, uid):
             continue
         rank = _revision(one), str(one["metadata"].get("creationTimestamp") or "")
@@ -99,17 +98,6 @@ async def _current(client: KubeClient, target: InspectionTarget, certificate: Ob
             f"{shown(target.name)} -n {target.namespace} says why cert-manager makes none"
         )
     return best[1]
-
-
-async def _requests(client: KubeClient, namespace: str) -> AsyncIterator[Object]:
-    token = ""
-    while True:
-        page = await client.list_page(CERTIFICATE_REQUESTS, namespace=namespace, continue_token=token)
-        for one in page.items:
-            yield one
-        token = page.continue_token
-        if not token:
-            return
 
 
 def _is_of(request: Object, name: str, uid: object) -> bool:

@@ -6,7 +6,7 @@ once more when the server says 401. Source: https://kubernetes.io/docs/reference
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode
@@ -130,6 +130,33 @@ class KubeClient:
         metadata = answer.get("metadata") or {}
         items = answer.get("items") or []
         return Page(items, str(metadata.get("resourceVersion", "")), metadata.get("continue") or "", size)
+
+    async def list_all(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        field_selector: str | None = None,
+        label_selector: str | None = None,
+    ) -> AsyncIterator[Object]:
+        """Yield all objects of a list, read page by page; only one page is held at a time.
+
+        Raises as `list_page` does: at once if the list can't be read, and Expired between two pages.
+        """
+        token = ""
+        while True:
+            page = await self.list_page(
+                resource,
+                namespace=namespace,
+                continue_token=token,
+                field_selector=field_selector,
+                label_selector=label_selector,
+            )
+            for obj in page.items:
+                yield obj
+            token = page.continue_token
+            if not token:
+                return
 
     async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
         """Create `body`, in `namespace` or its own. Raises AlreadyExists, Invalid, ..."""

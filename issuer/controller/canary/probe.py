@@ -272,20 +272,17 @@ async def sweep(client: KubeClient, target: CanaryTarget) -> int:
 
     Raises KubeError. Nobody else makes requests with this label and issuer: one replica leads.
     """
-    selector, token, swept = f"{LABEL}={CONTROLLER}", "", 0
-    while True:
-        page = await client.list_page(
-            CERTIFICATE_REQUESTS, namespace=target.namespace, label_selector=selector, continue_token=token
-        )
-        for obj in page.items:
-            reference, meta = (obj.get("spec") or {}).get("issuerRef") or {}, obj["metadata"]
-            named = tuple(reference.get(field) for field in ("group", "kind", "name"))
-            if named != (target.kind.group, target.kind.kind, target.issuer.name):
-                continue
-            if meta.get("deletionTimestamp"):
-                continue  # its finalizer keeps it, and whoever set that is at work
-            await client.delete(CERTIFICATE_REQUESTS, meta["name"], target.namespace)
-            swept += 1
-        token = page.continue_token
-        if not token:
-            return swept
+    swept = 0
+    labelled = client.list_all(
+        CERTIFICATE_REQUESTS, namespace=target.namespace, label_selector=f"{LABEL}={CONTROLLER}"
+    )
+    async for obj in labelled:
+        reference, meta = (obj.get("spec") or {}).get("issuerRef") or {}, obj["metadata"]
+        named = tuple(reference.get(field) for field in ("group", "kind", "name"))
+        if named != (target.kind.group, target.kind.kind, target.issuer.name):
+            continue
+        if meta.get("deletionTimestamp"):
+            continue  # its finalizer keeps it, and whoever set that is at work
+        await client.delete(CERTIFICATE_REQUESTS, meta["name"], target.namespace)
+        swept += 1
+    return swept

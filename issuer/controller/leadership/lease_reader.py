@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from issuer.api.leases import GROUP_LABEL, ROLE_LABEL, SHARDS
@@ -62,7 +62,10 @@ class LeaseReader:
 
     async def read(self) -> Membership:
         """All Leases of the group; raises KubeError."""
-        found = [one async for one in self._list()]
+        listed = self._client.list_all(
+            LEASES, namespace=self._namespace, label_selector=f"{GROUP_LABEL}={self._group}"
+        )
+        found = [lease async for lease in listed]
         now = self._clock()
         names = {one["metadata"]["name"] for one in found}
         self._seen = {name: seen for name, seen in self._seen.items() if name in names}
@@ -72,21 +75,6 @@ class LeaseReader:
             seen.note(one, now)
             self._sort(membership, one, ended=seen.ended(now))
         return membership
-
-    async def _list(self) -> AsyncIterator[Object]:
-        token = ""
-        while True:
-            page = await self._client.list_page(
-                LEASES,
-                namespace=self._namespace,
-                continue_token=token,
-                label_selector=f"{GROUP_LABEL}={self._group}",
-            )
-            for one in page.items:
-                yield one
-            token = page.continue_token
-            if not token:
-                return
 
     def _sort(self, membership: Membership, lease: Object, *, ended: bool) -> None:
         name, labels = lease["metadata"]["name"], lease["metadata"].get("labels") or {}

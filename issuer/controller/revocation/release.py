@@ -68,15 +68,9 @@ async def find(client: KubeClient, namespace: str | None) -> list[FinalizedReque
 
     Whatever its issuer's group: the field selector that the controller uses is not needed here.
     """
-    found: list[FinalizedRequest] = []
-    token = ""
     try:
-        while True:
-            page = await client.list_page(CERTIFICATE_REQUESTS, namespace=namespace, continue_token=token)
-            found += [_found(one) for one in page.items if has_finalizer(one)]
-            token = page.continue_token
-            if not token:
-                return found
+        requests = client.list_all(CERTIFICATE_REQUESTS, namespace=namespace)
+        return [_found(request) async for request in requests if has_finalizer(request)]
     except NotFound:
         return []  # no CertificateRequests are known at all
 

@@ -145,16 +145,8 @@ async def _read_accounts(client: KubeClient, options: Options, read: Read) -> No
 async def _all(
     client: KubeClient, kind: str, resource: Resource, namespace: str | None
 ) -> AsyncIterator[Document]:
-    token = ""
-    while True:
-        page = await client.list_page(
-            resource, namespace=namespace if resource.namespaced else None, continue_token=token
-        )
-        for item in page.items:
-            yield Document(CLUSTER, {"apiVersion": resource.api_version, "kind": kind, **_slim(kind, item)})
-        token = page.continue_token
-        if not token:
-            return
+    async for item in client.list_all(resource, namespace=namespace if resource.namespaced else None):
+        yield Document(CLUSTER, {"apiVersion": resource.api_version, "kind": kind, **_slim(kind, item)})
 
 
 def _slim(kind: str, item: Object) -> Object:

@@ -53,6 +53,14 @@ async def test_writes_go_to_the_path_the_object_names(api: FakeApi, client: Kube
     assert [call.body for call in api.calls] == [body] * 3
 
 
+async def test_a_whole_list_is_read_page_by_page(api: FakeApi, client: KubeClient) -> None:
+    first, second = thing("a", "1"), thing("b", "2")
+    api.on("GET", REQUESTS, listing("7", first, more="t"), listing("7", second))
+    assert [obj async for obj in client.list_all(CERTIFICATE_REQUESTS, label_selector="x")] == [first, second]
+    assert [call.query.get("continue") for call in api.calls] == [None, "t"]
+    assert {call.query["labelSelector"] for call in api.calls} == {"x"}
+
+
 async def test_patches_say_what_they_are_and_may_be_tried_out(api: FakeApi, client: KubeClient) -> None:
     body = thing("a", "1")
     api.on("PATCH", ONE, json({}), json({}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import cast
 
@@ -20,7 +20,7 @@ from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.wiring import Components
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.kube.client import KubeClient, Page
+from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, NotFound
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.reflector import Reflector
@@ -42,8 +42,9 @@ class LeaseCluster:
         self.leases = {one["metadata"]["name"]: one for one in leases}
         self.stale: set[str] = set()
 
-    async def list_page(self, _resource: Resource, **_more: str) -> Page:
-        return Page(list(self.leases.values()), "1")
+    async def list_all(self, _resource: Resource, **_more: str) -> AsyncIterator[Object]:
+        for one in list(self.leases.values()):
+            yield one
 
     async def create(self, _resource: Resource, body: Object) -> None:
         self.leases[body["metadata"]["name"]] = body
