@@ -1,9 +1,8 @@
-"""A handler kept in step, through everything a server may do to a list or a watch."""
+"""A handler kept in step, through everything a server may do to a watch."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,101 +10,19 @@ from structlog.testing import capture_logs
 
 from issuer.kube import client as client_module
 from issuer.kube import reflector as reflector_module
-from issuer.kube.client import INITIAL_END, KubeClient
-from issuer.kube.reflector import Reflector
-from issuer.requests.resources import CERTIFICATE_REQUESTS
 from tests.unit.kube.fake_api import (
-    FakeApi,
     Reply,
     event,
     failure,
-    json,
     listing,
     raw,
     refuse,
     stream,
     thing,
-    until,
 )
+from tests.unit.kube.running_reflector import END, Start
 
-PATH = CERTIFICATE_REQUESTS.path()
 GONE = event("ERROR", failure(410, "Expired", "too old resource version"))
-
-
-class Store:
-    """A handler that keeps names and versions, and tells when it holds what a test waits for."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, str] = {}
-        self.begun: dict[str, str] | None = None
-        self.removed: list[str] = []
-        self.objects: list[dict[str, Any]] = []
-        self.bad: str | None = None
-        self._changed = asyncio.Event()
-
-    def begin(self) -> None:
-        self.begun = {}
-
-    def add(self, obj: dict[str, Any]) -> None:
-        assert self.begun is not None
-        self.objects.append(obj)
-        self.begun[obj["metadata"]["name"]] = obj["metadata"]["resourceVersion"]
-
-    def end(self) -> None:
-        assert self.begun is not None
-        self.known, self.begun = self.begun, None
-        self._changed.set()
-
-    def upsert(self, obj: dict[str, Any]) -> None:
-        if obj["metadata"]["name"] == self.bad:
-            raise KeyError(self.bad)
-        self.known[obj["metadata"]["name"]] = obj["metadata"]["resourceVersion"]
-        self._changed.set()
-
-    def remove(self, obj: dict[str, Any]) -> None:
-        self.removed.append(obj["metadata"]["name"])
-        self.known.pop(obj["metadata"]["name"], None)
-        self._changed.set()
-
-    async def until(self, expected: dict[str, str]) -> None:
-        async with asyncio.timeout(5):
-            while self.known != expected:
-                self._changed.clear()
-                await self._changed.wait()
-
-
-class Running:
-    """A reflector at work on scripted answers; the last one told should hang."""
-
-    def __init__(self, api: FakeApi, client: KubeClient, **options: Any) -> None:
-        self.api = api
-        self.store = Store()
-        options = {"first_backoff": 0.001, **options}
-        self.reflector = Reflector(client, CERTIFICATE_REQUESTS, self.store, **options)
-        self._task: asyncio.Task[None] | None = None
-
-    async def until(self, expected: dict[str, str], *replies: Reply) -> None:
-        self.api.on("GET", PATH, *replies)
-        if self._task is None:
-            self._task = asyncio.create_task(self.reflector.run())
-        try:
-            await self.store.until(expected)
-            await until(lambda: not self.api.left())
-        finally:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        assert self._task.cancelled()
-
-    def queries(self, name: str) -> list[str | None]:
-        return [call.query.get(name) for call in self.api.calls]
-
-
-Start = Callable[..., Running]
-
-
-@pytest.fixture
-def start(api: FakeApi, client: KubeClient) -> Start:
-    return lambda **options: Running(api, client, **options)
 
 
 async def test_pages_are_added_then_changes_follow_from_the_lists_version(start: Start) -> None:
@@ -150,17 +67,6 @@ async def test_an_expired_version_means_a_new_list_which_forgets_what_is_gone(
     )
     assert run.queries("resourceVersion") == [None, "5", None, "9"]
     assert run.reflector.relists == 1
-
-
-async def test_a_list_that_expires_between_pages_starts_again_and_at_last_asks_for_all(start: Start) -> None:
-    run = start(page_size=1)
-    first = listing("5", thing("a", "1"), more="next")
-    expired = refuse(410, "Expired", "the provided continue parameter is too old")
-    await run.until(
-        {"b": "2"}, first, expired, first, expired, listing("9", thing("b", "2")), stream(hang=True)
-    )
-    assert run.queries("limit") == ["1", "1", "1", "1", None, None]
-    assert run.reflector.restarts == 0
 
 
 async def test_errors_of_the_server_are_survived_and_the_watch_resumes(start: Start) -> None:
@@ -260,114 +166,6 @@ async def test_an_event_without_a_version_means_a_new_list(start: Start) -> None
         {"a": "1"}, listing("5"), stream(event("ADDED", {})), listing("9", thing("a", "1")), stream(hang=True)
     )
     assert (run.reflector.restarts, run.reflector.relists) == (1, 1)
-
-
-async def test_a_page_over_the_bound_is_asked_for_again_in_a_smaller_one(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client_module, "MAX_PAGE", 1000)
-    run = start(page_size=8)
-    await run.until(
-        {"a": "1", "b": "2"},
-        listing("5", thing("a", "1"), more="next"),
-        json({"items": [], "x": "y" * 1000}),
-        listing("6", thing("b", "2")),
-        stream(hang=True),
-    )
-    assert run.queries("limit") == ["8", "8", "4", None]
-    assert run.queries("continue") == [None, "next", "next", None]
-    assert run.queries("resourceVersion") == [None, None, None, "5"]
-
-
-async def test_an_object_over_the_bound_of_a_page_ends_the_try(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client_module, "MAX_PAGE", 1000)
-    run = start(page_size=2)
-    large = json({"items": [], "x": "y" * 1000})
-    await run.until({"a": "1"}, large, large, listing("5", thing("a", "1")), stream(hang=True))
-    assert run.queries("limit") == ["2", "1", "2", None]
-
-
-async def test_pages_grow_while_objects_are_small_and_shrink_when_they_are_not(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reflector_module, "_SMALL_PAGE", 500)
-    monkeypatch.setattr(reflector_module, "_LARGE_PAGE", 1000)
-    run = start(page_size=40)
-    fat = {**thing("b", "2"), "x": "y" * 1000}
-    await run.until(
-        {"a": "1", "b": "2"},
-        *[listing("5", thing("a", "1"), more="next") for _ in range(3)],
-        listing("5", fat, more="next"),
-        listing("5"),
-        stream(hang=True),
-    )
-    assert run.queries("limit") == ["10", "20", "40", "40", "20", None]
-
-
-END = event("BOOKMARK", {"metadata": {"resourceVersion": "9", "annotations": {INITIAL_END: "true"}}})
-
-
-async def test_a_streamed_list_is_complete_at_its_bookmark(start: Start) -> None:
-    run = start(streamed=True)
-    run.store.known = {"gone": "1"}
-    await run.until(
-        {"a": "1", "b": "10"},
-        stream(
-            event("ADDED", thing("a", "1")),
-            event("ADDED", thing("b", "2")),
-            event("BOOKMARK", {"metadata": {"resourceVersion": "3"}}),
-            event("MODIFIED", thing("b", "4")),
-            END,
-            hang=True,
-        ),
-        stream(event("MODIFIED", thing("b", "10")), hang=True),
-    )
-    assert run.queries("sendInitialEvents") == ["true", None]
-    assert run.queries("resourceVersion") == [None, "9"]
-    assert run.reflector.synced.is_set()
-
-
-@pytest.mark.parametrize("status", [422, 400])
-async def test_a_server_without_streaming_lists_is_asked_for_pages_ever_after(
-    start: Start, status: int
-) -> None:
-    run = start(streamed=True)
-    await run.until(
-        {"b": "2"},
-        refuse(status, "Invalid"),
-        listing("5", thing("a", "1")),
-        stream(GONE),
-        listing("9", thing("b", "2")),
-        stream(hang=True),
-    )
-    assert run.queries("sendInitialEvents") == ["true", None, None, None, None]
-
-
-async def test_a_streamed_list_that_breaks_off_replaces_nothing_and_pages_follow(start: Start) -> None:
-    run = start(streamed=True)
-    run.store.known = {"before": "1"}
-    await run.until(
-        {"a": "1"},
-        stream(event("ADDED", thing("x", "1"))),
-        listing("5", thing("a", "1")),
-        stream(GONE),
-        stream(event("ADDED", thing("a", "1")), END, hang=True),
-        stream(hang=True),
-    )
-    assert run.queries("sendInitialEvents") == ["true", None, None, "true", None]
-
-
-async def test_a_selector_that_is_refused_is_no_reason_for_pages(start: Start) -> None:
-    run = start(streamed=True, field_selector="spec.issuerRef.group=g", keep=lambda _: True)
-    await run.until(
-        {"a": "1"},
-        refuse(400, "BadRequest"),
-        stream(event("ADDED", thing("a", "1")), END, hang=True),
-        stream(hang=True),
-    )
-    assert run.queries("sendInitialEvents") == ["true", "true", None]
 
 
 async def test_an_event_that_is_too_large_is_counted_and_the_others_go_on(
