@@ -1,7 +1,8 @@
 """Access by a kubeconfig, read by kubernetes.aio.config: token, client certificate or exec plugin.
 
 A kubeconfig that turns the verification of TLS off is refused. Imported where there is a kubeconfig only:
-see `credentials.find_source`.
+see `credentials.find_source`. Of kubernetes.aio only public names are used: inline keys are written to files
+here, as its own would outlive the call, and exec plugins are run by `exec_plugin`.
 
 Sources: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/,
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
@@ -9,11 +10,13 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-g
 
 from __future__ import annotations
 
+import base64
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import yaml
@@ -27,6 +30,8 @@ from issuer.kube.errors import ConfigError
 EXEC_TIMEOUT: Final = 60.0
 """Seconds an exec plugin may take."""
 
+_FILES: Final = ("tokenFile", "client-certificate", "client-key")  # a user's fields that name files
+
 
 class KubeConfigFile:
     """A kubeconfig file, or several as `$KUBECONFIG` may list. OIDC and GCP logins are not renewed."""
@@ -39,32 +44,28 @@ class KubeConfigFile:
     async def load(self) -> Access:
         """Read the kubeconfig and run its exec plugin if it has one. Raises ConfigError."""
         configuration: Any = Configuration()
-        module: Any = kube_config
-        with self._errors_told():
-            try:
-                loader = self._loader()
-                await loader.load_and_set(configuration)
-                return access_of(_settings(configuration), self._contexts, loader.good_for())
-            finally:
-                # Inline keys went through temporary files; the TLS context has them now.
-                module._cleanup_temp_files()
+        # Inline keys go through files, as a TLS context takes no others.
+        with self._errors_told(), TemporaryDirectory(prefix="kubeconfig-") as keys:
+            loader = self._loader()
+            loader.inline_keys_to(Path(keys))
+            load: Any = loader.load_and_set
+            await load(configuration)
+            return access_of(_settings(configuration), self._contexts, loader.good_for())
 
     def namespace(self) -> str:
-        """The context's; "" where it names none. Raises ConfigError."""
+        """Return the context's namespace; "" if it names none. Raises ConfigError."""
         with self._errors_told():
             return str(self._loader().current_context["context"].get("namespace") or "")
 
-    def _loader(self) -> Any:
+    def _loader(self) -> _Loader:
         if not _any_file(self._path):
             raise ConfigError("it is not there: give --kubeconfig, or run inside a cluster")
-        module: Any = kube_config
-        make: Any = _Loader
-        merged = module.KubeConfigMerger(self._path).config
-        return make(config_dict=merged, active_context=self._context, config_base_path=None)
+        merger: Any = kube_config.KubeConfigMerger
+        return _Loader(merger(self._path).config, self._context)
 
     @contextmanager
     def _errors_told(self) -> Iterator[None]:
-        """Whatever is wrong with the file becomes a ConfigError that names it."""
+        """Raise a ConfigError that names the file for whatever is wrong with it."""
         try:
             yield
         except ConfigError as error:
@@ -79,38 +80,59 @@ class KubeConfigFile:
 
 
 class _Loader(kube_config.KubeConfigLoader):
-    """kubernetes.aio's loader with our own way to run exec plugins."""
+    """A kubernetes.aio loader for one context of `merged`, a ConfigNode; it runs exec plugins in our way."""
 
-    _exec_expires: datetime | None = None
+    def __init__(self, merged: Any, context: str | None) -> None:
+        start: Any = super().__init__
+        start(config_dict=merged, active_context=context, config_base_path=None)
+        names = self.current_context["context"]
+        self._cluster_fields: dict[str, Any] = (
+            merged["clusters"].get_with_name(names["cluster"])["cluster"].value
+        )
+        user = merged["users"].get_with_name(names.get("user"), safe=True)
+        self._user_fields: dict[str, Any] = {} if user is None else user["user"].value
+        self._directory = "" if user is None else str(Path(user.path).absolute().parent)
+        self._by_file = any(name in self._user_fields for name in _FILES)
+        self._keys = Path()
+        self._exec_expires: datetime | None = None
+
+    def inline_keys_to(self, directory: Path) -> None:
+        """Write keys and certificates that stand in the kubeconfig to files, and name these instead."""
+        self._keys = directory
+        _to_file(self._cluster_fields, "certificate-authority", directory)
+        _to_file(self._user_fields, "client-certificate", directory)
+        _to_file(self._user_fields, "client-key", directory)
 
     async def load_from_exec_plugin(self) -> bool:
-        """Called by the base class when the user has an `exec` entry. True: no other login is looked for."""
-        loader: Any = self
-        directory = loader._get_base_path(loader._user.path or loader._cluster.path)
-        status = await run_plugin(loader._user["exec"].value, directory, EXEC_TIMEOUT)
+        """Run the plugin of a user's `exec` entry, for the base class; True: it needs no other login."""
+        status = await run_plugin(self._user_fields["exec"], self._directory, EXEC_TIMEOUT)
         if "token" in status:
             self.token = f"Bearer {status['token']}"
         if "clientCertificateData" in status:
-            self.cert_file = _temporary_file(status, "clientCertificateData")
-            self.key_file = _temporary_file(status, "clientKeyData")
+            self.cert_file = _written(self._keys / "exec.crt", status["clientCertificateData"].encode())
+            self.key_file = _written(self._keys / "exec.key", status["clientKeyData"].encode())
         if expires := status.get("expirationTimestamp"):
             self._exec_expires = datetime.fromisoformat(expires)
         return True
 
     def good_for(self) -> float | None:
-        """Seconds until this should be loaded again; None when there is no need before it is refused."""
+        """Return the seconds until the next load; None if there is no need before a refusal."""
         if self._exec_expires is not None:
             left = (self._exec_expires - datetime.now(UTC)).total_seconds()
             # At least 5: a plugin that hands out expired tokens must not be run in a loop.
             return max(left - 60, left / 2, 5.0)
-        user = getattr(self._user, "value", self._user) or {}
-        by_file = ("tokenFile", "client-certificate", "client-key")
-        return FILES_GOOD_FOR if any(name in user for name in by_file) else None
+        return FILES_GOOD_FOR if self._by_file else None
 
 
-def _temporary_file(status: Mapping[str, Any], key: str) -> Any:
-    reader: Any = kube_config.FileOrData
-    return reader(status, None, data_key_name=key, base64_file_content=False).as_file()
+def _to_file(fields: dict[str, Any], name: str, directory: Path) -> None:
+    data = fields.pop(f"{name}-data", None)
+    if data:
+        fields[name] = _written(directory / name, base64.standard_b64decode(data))
+
+
+def _written(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    return str(path)
 
 
 def _settings(configuration: Any) -> Settings:
@@ -128,7 +150,7 @@ def _settings(configuration: Any) -> Settings:
 
 
 def _authorization(value: str | None) -> str | None:
-    """`bearer token\n` as the loader leaves it, made fit for a header."""
+    """Make a header's value of `bearer token\n`, as the loader leaves it."""
     if not value or not value.strip():
         return None
     scheme, _, secret = value.strip().partition(" ")
