@@ -48,9 +48,9 @@ class LeaseTimes:
     retry: float = 2
 
     MARGIN: ClassVar[float] = 10.0
-    """How much longer than a call the renew deadline is: a renewal or two may fail before work pauses."""
+    """Seconds the renew deadline is longer than a call: a renewal or two may fail before work pauses."""
     GAP: ClassVar[float] = 5.0
-    """From the holder's own end to the moment when others may take it."""
+    """Seconds from the holder's own end to the moment when others may take it."""
 
     def __post_init__(self) -> None:
         if not self.duration > self.renew > self.retry > 0:
@@ -133,7 +133,7 @@ class Lease:
 
     @property
     def is_leader(self) -> bool:
-        """Whether this process holds it for certain at this moment."""
+        """True if this process certainly holds it at this moment."""
         return self._clock() < self._until
 
     @property

@@ -39,7 +39,7 @@ _SMALL_PAGE: Final = 1 << 20  # bytes; after such a page twice as many objects a
 _LARGE_PAGE: Final = 4 << 20  # bytes; after such a page half as many: parsed it takes three times the memory
 
 WATCH_SECONDS: Final = (45, 75)
-"""How long a watch is asked to last: a range, so that watches that began together do not end together.
+"""Seconds a watch is asked to last: a range, so that watches that began together do not end together.
 
 Below READ_TIMEOUT: a watch with no events may get no bookmarks either, and silence must not look like death.
 """

@@ -22,7 +22,7 @@ class ReflectorGroup:
 
     @property
     def resource_version(self) -> str:
-        """Where the one that is furthest behind resumes; empty while one of them has to list first."""
+        """The version at which the one furthest behind resumes; "" while one of them has to list first."""
         versions = [reflector.resource_version for reflector in self._reflectors]
         if not all(version.isdecimal() for version in versions):
             return ""

@@ -11,16 +11,16 @@ from types import TracebackType
 from typing import Protocol
 
 Value = str | float | bool
-"""What an attribute may hold (int is a float here)."""
+"""An attribute's value (int is a float here)."""
 
 
 class Span(Protocol):
     """A step, as a context manager; it is a child of the span around it."""
 
     on: bool
-    """Whether anybody will see it; what is costly to tell is worth it only then."""
+    """True if it will be exported; attributes that are costly to make are worth it only then."""
     trace_id: str
-    """What names the whole trace, in hex; empty where nobody will see it."""
+    """Id of the whole trace, in hex; "" if it won't be exported."""
 
     def __enter__(self) -> Span: ...
 

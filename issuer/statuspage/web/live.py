@@ -30,7 +30,7 @@ SHARE: Final = 10
 """A round that takes t seconds is followed by at least SHARE times t without one."""
 
 MOST_VIEWERS: Final = 32
-"""Who may watch at the same time."""
+"""Viewers who may watch at the same time."""
 
 MOST_LISTS: Final = 64
 """Different lists of requests in one round."""
@@ -62,7 +62,7 @@ class Broadcaster:
         self._rounds: asyncio.Task[None] | None = None
         self._closed = False
         self.rounds = 0
-        """How many there have been."""
+        """The number of rounds so far."""
 
     @property
     def watching(self) -> int:

@@ -1,4 +1,4 @@
-"""What the server says becomes one of our errors, bounded."""
+"""Answers of the API server become errors of our own, bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose token it is, as the API server says; only a clear yes is somebody."""
+"""TokenReviews: the user of a token; only a clear yes is somebody."""
 
 from __future__ import annotations
 

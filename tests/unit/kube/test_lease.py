@@ -1,4 +1,4 @@
-"""Who leads, and who knows when it no longer does."""
+"""Leases: one leads, and knows when it no longer does."""
 
 from __future__ import annotations
 

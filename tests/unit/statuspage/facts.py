@@ -81,7 +81,7 @@ def expiring(**more: Any) -> Expiring:
 
 @dataclass
 class Facts:
-    """What there is; ``looks`` counts how often the open requests were gone through."""
+    """A source of facts; `looks` counts how often the open requests were gone through."""
 
     open: list[OpenRequest] = field(default_factory=list)
     known: list[Issuer] = field(default_factory=lambda: [issuer()])

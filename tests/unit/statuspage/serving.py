@@ -27,7 +27,7 @@ TOKEN = "jane-s-token"
 
 
 class Reviewer:
-    """Knows jane, who may look until a test says otherwise; ``away`` as an API server may be."""
+    """Knows jane, who may look until a test says otherwise; `away` as an API server may be."""
 
     allowed = True
     known = True

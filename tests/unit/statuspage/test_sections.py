@@ -1,4 +1,4 @@
-"""What the page says: the worst first, all escaped, nothing that its Content-Security-Policy forbids."""
+"""The page's text: the worst first, all escaped, nothing that its Content-Security-Policy forbids."""
 
 from __future__ import annotations
 

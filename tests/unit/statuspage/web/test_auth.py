@@ -1,4 +1,4 @@
-"""Who may look, asked of the API server seldom, and never believed for long."""
+"""Viewers are authenticated and authorized by the API server, asked seldom, believed for seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The listener that strangers reach: so many connections, and none for long without a request."""
+"""The TLS listener for unknown clients: a bound on connections, none for long without a request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def connect(one: Exposed) -> tuple[asyncio.StreamReader, asyncio.StreamWri
 
 
 async def ended(reader: asyncio.StreamReader) -> bool:
-    """Whether the other side ends the connection without a word."""
+    """Return True if the other side ends the connection without a word."""
     try:
         return not await reader.read()
     except ConnectionError:
@@ -26,7 +26,7 @@ async def ended(reader: asyncio.StreamReader) -> bool:
 
 
 async def status(one: Exposed) -> int:
-    """What somebody who may look is told."""
+    """Return the answer's status for a viewer who may see the page."""
     async with one.session.get(one.url, headers={"Authorization": f"Bearer {TOKEN}"}) as got:
         return got.status
 
