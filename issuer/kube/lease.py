@@ -182,8 +182,8 @@ class Lease:
             try:
                 released = await self._give_up(annotations or {})
             except (KubeError, TimeoutError) as error:
-                told = str(error) or "no answer in time"
-                self._log.warning("lease not released, it will run out", error=told)
+                reason = str(error) or "no answer in time"
+                self._log.warning("lease not released, it will run out", error=reason)
                 return False
         if released:
             self._log.info("lease released")

@@ -41,7 +41,7 @@ def document(parts: Sections, query: Query, at: datetime, user: str | None) -> H
 
 def login(problem: str = "") -> Html:
     """Return the form that takes a token."""
-    told = tag("p", problem, role="alert", class_="problem") if problem else None
+    alert = tag("p", problem, role="alert", class_="problem") if problem else None
     return _html(
         tag("header", _brand(), class_="top"),
         tag(
@@ -49,7 +49,7 @@ def login(problem: str = "") -> Html:
             tag(
                 "form",
                 tag("h1", "Log in"),
-                told,
+                alert,
                 tag("label", "A token of the cluster", for_="token"),
                 tag(
                     "input",

@@ -26,7 +26,7 @@ _NOTHING: Final[dict[State, str]] = {
     "denied": "Nothing was denied since this process began.",
     "failed": "Nothing failed since this process began.",
 }
-_UNTOLD: Final = "Not told yet: it waits for another approver, or for its next attempt"
+_NONE_YET: Final = "Not told yet: it waits for another approver, or for its next attempt"
 
 
 def requests(snapshot: Snapshot, query: Query) -> Html:
@@ -35,8 +35,8 @@ def requests(snapshot: Snapshot, query: Query) -> Html:
         return tag("div", tag("p", "The replica that leads has them.", class_="nothing"), id="requests")
     listed = snapshot.listed[query]
     why = _why(snapshot) if query.state == "waiting" and not query.text and query.page == 1 else None
-    told_above = {one.reason for one in snapshot.why} if why is not None else set()
-    rows = [_request(one, snapshot.at, told_above) for one in listed.rows]
+    shown_above = {one.reason for one in snapshot.why} if why is not None else set()
+    rows = [_request(one, snapshot.at, shown_above) for one in listed.rows]
     heads = ("Request", "Issuer", "Asked by", "Since", "Told")
     body = (
         table(TABS[query.state], heads, rows, class_="requests")
@@ -98,7 +98,7 @@ def _why(snapshot: Snapshot) -> Html | None:
     if not any(one.count > 1 for one in snapshot.why):
         return None
     reasons = [
-        tag("li", tag("b", f"{one.count:,}"), tag("span", one.reason or _UNTOLD, tag("small", one.issuer)))
+        tag("li", tag("b", f"{one.count:,}"), tag("span", one.reason or _NONE_YET, tag("small", one.issuer)))
         for one in snapshot.why
     ]
     more = tag("p", f"and {count(snapshot.other_reasons, 'other reason')}", class_="more")
@@ -111,16 +111,16 @@ def _why(snapshot: Snapshot) -> Html | None:
     )
 
 
-def _request(one: Row, at: datetime, told_above: Set[str]) -> Html:
-    told = _brief(one.message) if one.message in told_above else one.message
-    told = told or (_UNTOLD if one.state == "waiting" else one.state)
+def _request(one: Row, at: datetime, shown_above: Set[str]) -> Html:
+    shown = _brief(one.message) if one.message in shown_above else one.message
+    shown = shown or (_NONE_YET if one.state == "waiting" else one.state)
     return row(
         f"{one.request} {one.at}",
         ("Request", tag("b", one.request)),
         ("Issuer", one.issuer),
         ("Asked by", one.requester),
         ("Since", moment(one.at, at)),
-        ("Told", told),
+        ("Told", shown),
     )
 
 

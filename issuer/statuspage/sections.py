@@ -101,33 +101,33 @@ def now(snapshot: Snapshot) -> Html:
     )
 
 
-def _tile(name: str, value: str, picture: Html | None, told: str) -> Html:
+def _tile(name: str, value: str, picture: Html | None, text: str) -> Html:
     return tag(
         "div",
         tag("dt", name),
         tag("dd", value, class_="value"),
         None if picture is None else tag("dd", picture, class_="picture"),
-        tag("dd", told, class_="told"),
+        tag("dd", text, class_="told"),
     )
 
 
 def _line(snapshot: Snapshot) -> str:
     work = snapshot.work
-    told = [f"{work.in_work:,} being worked on"]
+    text = [f"{work.in_work:,} being worked on"]
     if work.oldest >= 1:
-        told.append(f"the oldest for {work.oldest:.0f} s")
+        text.append(f"the oldest for {work.oldest:.0f} s")
     if work.held_back:
-        told.append(f"{work.held_back:,} held back by their issuer's limits")
+        text.append(f"{work.held_back:,} held back by their issuer's limits")
     if work.unwritten:
-        told.append(f"{work.unwritten:,} signed and to be written")
-    return ", ".join(told)
+        text.append(f"{work.unwritten:,} signed and to be written")
+    return ", ".join(text)
 
 
 def _replica_tile(replica: PageReplica) -> Html:
     match replica.role:
         case "shares":
-            told = f"of {replica.shards} shards; {count(replica.members, 'replica')}"
-            return _tile("Works on", str(replica.owned), None, told)
+            text = f"of {replica.shards} shards; {count(replica.members, 'replica')}"
+            return _tile("Works on", str(replica.owned), None, text)
         case "stands by":
             return _tile("This replica", "stands by", None, "another one leads")
         case "leads":
@@ -193,7 +193,7 @@ def _state(one: Issuer) -> Html:
     else:
         badge = _badge("good", "Ready") if one.ready else _badge("bad", f"not Ready: {one.reason}")
     message = tag("p", one.message) if one.message and not one.ready else None
-    warnings = [tag("p", drawing.dot("warn"), told, class_="warning") for told in one.warnings]
+    warnings = [tag("p", drawing.dot("warn"), text, class_="warning") for text in one.warnings]
     return join(badge, message, _broken_canary(one), *warnings)
 
 
@@ -205,8 +205,8 @@ def _broken_canary(one: Issuer) -> Html | None:
     return tag("p", drawing.dot("bad"), tag("b", f"Canary, {last.stage}: "), last.message)
 
 
-def _badge(level: str, told: str) -> Html:
-    return tag("span", drawing.dot(level), told, class_=f"badge {level}")
+def _badge(level: str, text: str) -> Html:
+    return tag("span", drawing.dot(level), text, class_=f"badge {level}")
 
 
 def _ca(one: Issuer, at: datetime) -> Html:
@@ -215,12 +215,12 @@ def _ca(one: Issuer, at: datetime) -> Html:
     left = one.ca_ends - at
     level = ca_level(left)
     ended = left.total_seconds() <= 0
-    told = "has ended" if ended else f"{span(left)} left"
+    text = "has ended" if ended else f"{span(left)} left"
     picture = None
     if one.ca_begins is not None and one.ca_ends > one.ca_begins:
-        picture = drawing.bar(left / (one.ca_ends - one.ca_begins), level, f"{told} of the CA's life")
+        picture = drawing.bar(left / (one.ca_ends - one.ca_begins), level, f"{text} of the CA's life")
     return join(
-        tag("span", told, class_=f"left {level}"),
+        tag("span", text, class_=f"left {level}"),
         picture,
         tag(
             "small",
@@ -255,15 +255,15 @@ def expiring(found: Expiring | None, at: datetime) -> Html:
 
 
 def _ends(found: Expiring, at: datetime) -> Html:
-    told = [count(found.total, "certificate") + " in all"]
+    text = [count(found.total, "certificate") + " in all"]
     if found.overdue:
-        told.append(f"{found.overdue:,} overdue for renewal")
+        text.append(f"{found.overdue:,} overdue for renewal")
     if found.ended:
-        told.append(f"{found.ended:,} ended")
+        text.append(f"{found.ended:,} ended")
     rows = [_end(one, at) for one in found.soonest]
     listed = table("The next to end", ("Certificate", "Issuer", "Ends", "Renewal"), rows, class_="soonest")
     return join(
-        tag("p", ", ".join(told), class_="told"),
+        tag("p", ", ".join(text), class_="told"),
         tag("div", drawing.timeline(found, at), drawing.days(found), class_="chart"),
         tag("details", tag("summary", f"The next {len(rows)} to end"), listed, id="soonest"),
     )

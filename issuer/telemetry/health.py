@@ -47,8 +47,8 @@ class HealthServer:
     @staticmethod
     def _answer(checks: dict[str, Check]) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(_request: web.Request) -> web.Response:
-            wrong = {name: told for name, check in checks.items() if (told := check()) is not None}
-            lines = [f"[-] {name}: {told}" for name, told in wrong.items()]
+            wrong = {name: problem for name, check in checks.items() if (problem := check()) is not None}
+            lines = [f"[-] {name}: {problem}" for name, problem in wrong.items()]
             lines += [f"[+] {name}: ok" for name in checks if name not in wrong]
             return web.Response(text="\n".join([*lines, ""]), status=503 if wrong else 200)
 

@@ -90,7 +90,7 @@ class _Sent:
             self._span.set_status(StatusCode.ERROR, kind.__name__)
         self._begins.__exit__(None, None, None)
 
-    def tell(self, **attributes: Value) -> None:
+    def set_attributes(self, **attributes: Value) -> None:
         """Add attributes, unless it has ended."""
         if self._span.is_recording():
             self._span.set_attributes({f"{_PREFIX}{key}": value for key, value in attributes.items()})

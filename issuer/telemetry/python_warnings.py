@@ -43,8 +43,8 @@ class WarningLog:
         times = self._repeats.count((category, filename, lineno))
         if times is None:
             return
-        tell = log.debug if issubclass(category, _ABOUT_CODE) else log.warning
-        tell(
+        write = log.debug if issubclass(category, _ABOUT_CODE) else log.warning
+        write(
             "python warning",
             category=category.__name__,
             message=one_line(str(message)[:_SHOWN], _SHOWN),

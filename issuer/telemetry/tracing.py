@@ -28,7 +28,7 @@ class Span(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def tell(self, **attributes: Value) -> None:
+    def set_attributes(self, **attributes: Value) -> None:
         """Add attributes."""
         ...
 
@@ -47,7 +47,7 @@ class _Nothing:
     ) -> None:
         return None
 
-    def tell(self, **attributes: Value) -> None:
+    def set_attributes(self, **attributes: Value) -> None:
         """Ignore the attributes."""
 
 

@@ -98,7 +98,7 @@ class RequestReconciler:
         outcome = await self._outcome(request, audit)
         audit.begin_writing()
         if audit.trace.on:
-            audit.trace.tell(came_to=type(outcome).__name__)
+            audit.trace.set_attributes(came_to=type(outcome).__name__)
         try:
             await self._carry_out(request, outcome, audit)
         except NotFound:

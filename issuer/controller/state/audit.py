@@ -92,7 +92,7 @@ class AuditRecord:
             seconds=round(max((now - request.created).total_seconds(), 0.0), 3),
         )
         if self.trace.on:
-            self.trace.tell(
+            self.trace.set_attributes(
                 outcome=outcome, reason=reason, decision=self.decision, policy=self.policy, serial=serial
             )
 

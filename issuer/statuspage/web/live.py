@@ -90,18 +90,18 @@ class Broadcaster:
         me, clock = object(), asyncio.get_running_loop().time
         self._watching[me] = query
         sent: Sections = {}
-        told = clock()
+        last_sent = clock()
         try:
             while not self._closed:
                 self._go()
                 turn = self._turn
                 latest = self._latest.get(query, sent)
                 news = {name: html for name, html in latest.items() if sent.get(name) != html}
-                silent = told + heartbeat - clock()
+                silent = last_sent + heartbeat - clock()
                 if news or silent <= 0:
                     sent = latest
                     yield news
-                    told = clock()
+                    last_sent = clock()
                     continue  # a round may have ended while this was sent
                 with suppress(TimeoutError):
                     async with asyncio.timeout(silent):

@@ -158,11 +158,11 @@ class StatusServer:
         return user
 
     def _refuse(self, request: web.Request, refused: Refused) -> web.StreamResponse:
-        told = str(refused)
+        message = str(refused)
         headers = {"WWW-Authenticate": 'Bearer realm="vault-issuer status"'} if refused.status == 401 else {}
         if self._authenticator is not None and request.path in ("/", "/login") and _wants_html(request):
-            return _html(login(told), refused.status, headers)
-        return _text(refused.status, told or "A bearer token is needed.", headers)
+            return _html(login(message), refused.status, headers)
+        return _text(refused.status, message or "A bearer token is needed.", headers)
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
         if self._authenticator is None:

@@ -13,7 +13,7 @@ from issuer.telemetry.tracing import NOTHING, span
 
 def test_without_an_endpoint_a_span_is_nothing_and_the_packages_are_not_imported() -> None:
     with span("request", name="one") as one:
-        one.tell(outcome="issued")
+        one.set_attributes(outcome="issued")
     assert one is NOTHING
     assert (one.on, one.trace_id) == (False, "")
     code = (
