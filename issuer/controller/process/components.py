@@ -18,7 +18,7 @@ from issuer.controller.state.certificates import CertificateStore
 from issuer.controller.state.issuers import IssuerRegistry
 from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
-from issuer.kube.queues.parts import PartitionedQueue
+from issuer.kube.queues.partitions import PartitionedQueue
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import Request, RequestKey

@@ -16,11 +16,10 @@ from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 from issuer.bounded import LruCache
-from issuer.controller.scheduling.limits import UNLIMITED
 from issuer.controller.scheduling.lookups import NAMESPACE
 from issuer.controller.state.stores import IssuerStore
-from issuer.kube.queues.fairqueue import Limiter, QueueKey, Throttled
-from issuer.kube.queues.parts import PartitionedQueue
+from issuer.kube.queues.fairqueue import UNLIMITED, Limiter, QueueKey, Throttled
+from issuer.kube.queues.partitions import PartitionedQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import Backends
 from issuer.signing.outcomes import IssuerUnavailable

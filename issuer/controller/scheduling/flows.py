@@ -9,11 +9,11 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from issuer.controller.scheduling.limits import UNLIMITED, Limits
+from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.stores import IssuerStore, RequestStore
-from issuer.kube.queues.fairqueue import QueueKey
-from issuer.kube.queues.parts import PartitionedQueue
+from issuer.kube.queues.fairqueue import UNLIMITED, QueueKey
+from issuer.kube.queues.partitions import PartitionedQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey

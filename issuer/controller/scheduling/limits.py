@@ -151,23 +151,6 @@ class IssuerLimiter:
         self._paused_until = max(self._paused_until, self._clock() + wanted)
 
 
-class Unlimited:
-    """For what no issuer's limit is about."""
-
-    def throttled(self) -> Throttled | None:
-        """Ignore it: nothing is ever held back."""
-        return None
-
-    def admit(self, key: object) -> None:
-        """Count nothing."""
-
-    def done(self, key: object) -> None:
-        """Count nothing."""
-
-    def waited(self, reason: str, seconds: float) -> None:
-        """Ignore it: nothing is ever held back."""
-
-
 class Limits:
     """The limiter of each issuer; `concurrent` is for those whose spec says nothing of it."""
 
@@ -202,6 +185,3 @@ class Limits:
     def _spec(self, issuer: IssuerKey) -> RateLimit | None:
         entry = self._registry.find(issuer)
         return None if entry is None or entry.spec is None else entry.spec.rate_limit
-
-
-UNLIMITED: Final = Unlimited()

@@ -106,6 +106,26 @@ class Throttled(NamedTuple):
     seconds: float | None = None
 
 
+class Unlimited:
+    """A limiter that admits every key."""
+
+    def throttled(self) -> Throttled | None:
+        """Return None: no key is ever throttled."""
+        return None
+
+    def admit(self, key: object) -> None:
+        """Count nothing."""
+
+    def done(self, key: object) -> None:
+        """Count nothing."""
+
+    def waited(self, reason: str, seconds: float) -> None:
+        """Do nothing: no key ever waits."""
+
+
+UNLIMITED: Final = Unlimited()
+
+
 @dataclass(frozen=True, slots=True)
 class QueueKey(Generic[K_contra]):
     """A key's tenant, limiter and flow, which decide when it is handed out.

@@ -14,9 +14,8 @@ from dataclasses import replace
 from issuer.cli.main import main
 from issuer.controller.scheduling import checks
 from issuer.controller.scheduling import flows as turns
-from issuer.controller.scheduling.limits import UNLIMITED
-from issuer.kube.queues.fairqueue import QueueKey
-from issuer.kube.queues.parts import PartitionedQueue
+from issuer.kube.queues.fairqueue import UNLIMITED, QueueKey
+from issuer.kube.queues.partitions import PartitionedQueue
 from issuer.requests.request import RequestKey
 
 PlaceOf = Callable[[RequestKey], QueueKey[RequestKey]]

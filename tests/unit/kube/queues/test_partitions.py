@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuer.controller.scheduling.limits import UNLIMITED
-from issuer.kube.queues.fairqueue import QueueKey
-from issuer.kube.queues.parts import PartitionedQueue
+from issuer.kube.queues.fairqueue import UNLIMITED, QueueKey
+from issuer.kube.queues.partitions import PartitionedQueue
 
 Key = tuple[str, str, int]
 
