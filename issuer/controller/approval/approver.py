@@ -198,11 +198,11 @@ class Approver:
         labels = await self._labels(request.policy_namespace)
         one = self.evaluations.of(request, facts, labels)
         answers: dict[str, bool] = {}
-        decision = await self._settled(one, answers)
+        decision, requester = await self._settled(one, answers), request.requester
         for name in one.to_ask:
             if decision is not None:
                 break
-            answers[name] = await self.access.may_use(name, request.policy_namespace, request.requester)
+            answers[name] = await self.access.may_use(name, request.policy_namespace, requester)
             decision = await self._settled(one, answers)
         if decision is None:
             raise AssertionError("every policy was asked for and nothing is decided")
