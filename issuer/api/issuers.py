@@ -14,7 +14,8 @@ from pydantic import Field, PlainSerializer
 
 from issuer.api.group import CLUSTER_ISSUER_KIND, ISSUER_KIND
 from issuer.api.model import ApiModel, OptionalDuration, OptionalText, Rule, SpecError, TextList, parse_model
-from issuer.api.vault import SecretKeySelector, VaultSpec
+from issuer.api.secrets import SecretKeySelector
+from issuer.api.vault import VaultSpec
 from issuer.text import rfc3339
 
 __all__ = [

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Literal
 from pydantic import Field
 
 from issuer.api.model import ApiModel, OptionalBytes, OptionalText, RequiredText, Rule, TextList
+from issuer.api.secrets import SecretKeySelector
 
 AuthMethodName = Literal["tokenSecretRef", "appRole", "clientCertificate", "kubernetes", "aws"]
 
@@ -20,7 +21,6 @@ DEFAULT_CLIENT_CERTIFICATE_PATH: Final = "/v1/auth/cert"
 DEFAULT_KUBERNETES_PATH: Final = "/v1/auth/kubernetes"
 DEFAULT_AWS_PATH: Final = "/v1/auth/aws"
 DEFAULT_TOKEN_KEY: Final = "token"  # noqa: S105 - the name of a Secret's entry
-DEFAULT_CA_KEY: Final = "ca.crt"
 DEFAULT_CERTIFICATE_KEY: Final = "tls.crt"
 DEFAULT_PRIVATE_KEY_KEY: Final = "tls.key"
 
@@ -35,15 +35,6 @@ def _no_dots(attribute: str, field: str, *, optional: bool) -> Rule:
         holds=lambda model: ".." not in (getattr(model, attribute) or "").split("/"),
         message=f"{field} must not contain '..' path segments; write the full path",
         field=field,
-    )
-
-
-class SecretKeySelector(ApiModel):
-    """Points to one entry of a Secret."""
-
-    name: str = Field(description="Name of the Secret.")
-    key: OptionalText = Field(
-        default=None, description="Entry of the Secret's data to read. Some fields have a default for it."
     )
 
 

@@ -7,7 +7,7 @@ import binascii
 from dataclasses import dataclass, field
 from typing import Any
 
-from issuer.api.vault import SecretKeySelector
+from issuer.api.secrets import SecretKeySelector
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, Invalid, KubeError, NotFound
 from issuer.kube.resources import SECRETS
@@ -88,8 +88,8 @@ class References:
             raise IssuerBroken(
                 SigningIssuerReason.SECRET_TYPE_NOT_ALLOWED,
                 f"{where}: Secret {self.namespace}/{reference.name} is of type {kind}, which holds what is "
-                "for others than Vault. Put Vault's credential into a Secret of type Opaque, or ask an "
-                "administrator for a VaultClusterIssuer",
+                "for others than an issuer's server. Put the issuer's credential into a Secret of type "
+                "Opaque, or ask an administrator for a cluster issuer",
             )
         encoded = (secret.get("data") or {}).get(key)
         if encoded is None:
@@ -170,7 +170,7 @@ class References:
                 SigningIssuerReason.AUDIENCE_REFUSED,
                 f"{where}: the API server itself takes a token for {', '.join(audiences)}, so whoever is "
                 f"sent it could act as {which}. It was not sent. Take the API server's audience out of "
-                "serviceAccountRef.audiences, and see that server is Vault's address",
+                "serviceAccountRef.audiences, and see that server is the address of your CA",
             )
 
 

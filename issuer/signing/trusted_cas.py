@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from issuer.api.issuers import IssuerSpec
-from issuer.api.vault import DEFAULT_CA_KEY
+from issuer.api.secrets import DEFAULT_CA_KEY
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import References

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from pydantic import Field
 
 from issuer.api.issuers import IssuerSpec
-from issuer.api.vault import SecretKeySelector
+from issuer.api.secrets import SecretKeySelector
 from issuer.kube.client import KubeClient
 from issuer.kube.resources import Resource
 from issuer.reasons import FailureReason, IssuerReason

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from issuer.api.issuers import VaultIssuerSpec
-from issuer.api.vault import DEFAULT_CA_KEY, VaultSpec
+from issuer.api.secrets import DEFAULT_CA_KEY
+from issuer.api.vault import VaultSpec
 from issuer.kube.client import KubeClient
 from issuer.requests.issuers import IssuerKey
 from issuer.servers.allowed import Reach

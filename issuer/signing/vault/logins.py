@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from issuer.api.secrets import SecretKeySelector
 from issuer.api.vault import (
     DEFAULT_CERTIFICATE_KEY,
     DEFAULT_PRIVATE_KEY_KEY,
@@ -15,7 +16,6 @@ from issuer.api.vault import (
     AWSAuth,
     ClientCertificateAuth,
     KubernetesAuth,
-    SecretKeySelector,
     ServiceAccountRef,
     VaultSpec,
 )

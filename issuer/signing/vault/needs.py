@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from issuer.api.secrets import DEFAULT_CA_KEY, SecretKeySelector
 from issuer.api.vault import (
-    DEFAULT_CA_KEY,
     DEFAULT_CERTIFICATE_KEY,
     DEFAULT_PRIVATE_KEY_KEY,
     DEFAULT_TOKEN_KEY,
-    SecretKeySelector,
     ServiceAccountRef,
     VaultSpec,
 )

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from issuer.api.issuers import VaultIssuerSpec
-from issuer.api.vault import SecretKeySelector
+from issuer.api.secrets import SecretKeySelector
 from issuer.controller.process.options import DEFAULT_NAMESPACE
 from issuer.kube.client import KubeClient, ServiceAccountToken
 from issuer.kube.errors import Forbidden, KubeError, Unavailable
