@@ -303,11 +303,21 @@ def controller(
     # Imported here so that --help and completion stay quick.
     _import_structlog()
     from issuer.controller.canary.target import BadTarget, CanaryOptions
-    from issuer.controller.process.options import ControllerOptions, OptionsError, own_namespace
+    from issuer.controller.process.options import (
+        CanarySchedule,
+        ControllerOptions,
+        LeaderOptions,
+        OptionsError,
+        PageOptions,
+        WatchOptions,
+        WorkOptions,
+        own_namespace,
+    )
     from issuer.controller.process.run import run_controller
     from issuer.kube.errors import ConfigError
     from issuer.signing.backend import BackendError
     from issuer.signing.backends import load_backends
+    from issuer.signing.settings import BackendSettings
     from issuer.telemetry.logs import configure
 
     configure(log_format.value, log_level.value)
@@ -326,33 +336,30 @@ def controller(
         )
         options = ControllerOptions(
             namespace=own,
-            cluster_resource_namespace=cluster_resource_namespace or own,
             kubeconfig=kubeconfig,
-            workers=workers,
-            issuer_concurrency=issuer_concurrency,
-            issuer_workers=issuer_workers,
-            issuer_check_period=issuer_check_period,
-            call_timeout=vault_timeout,
-            shutdown_grace=shutdown_grace,
-            leader_elect=leader_elect,
-            lease_name=lease_name,
-            lease_duration=lease_duration,
-            shards=shards,
             metrics_address=metrics_address,
-            status_address=status_address,
-            status_tls_cert=status_tls_cert,
-            status_tls_key=status_tls_key,
-            name_policies=name_policies,
-            certificate_signing_requests=certificate_signing_requests,
-            watch_certificates=watch_certificates,
             tracing_endpoint=tracing_endpoint,
-            revocation_wait=revocation_wait,
-            issuer_ambient_credentials=issuer_ambient_credentials,
-            cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
-            allowed_servers=_servers(allowed_servers or ()),
+            leader=LeaderOptions(leader_elect, lease_name, lease_duration, shards),
+            work=WorkOptions(
+                workers=workers,
+                issuer_concurrency=issuer_concurrency,
+                issuer_workers=issuer_workers,
+                issuer_check_period=issuer_check_period,
+                shutdown_grace=shutdown_grace,
+                revocation_wait=revocation_wait,
+                name_policies=name_policies,
+            ),
+            watch=WatchOptions(certificate_signing_requests, watch_certificates),
+            page=PageOptions(status_address, status_tls_cert, status_tls_key),
+            canaries=CanarySchedule(canaries.targets(), canary_period),
             backends=loaded,
-            canaries=canaries.targets(),
-            canary_period=canary_period,
+            backend_settings=BackendSettings(
+                cluster_resource_namespace=cluster_resource_namespace or own,
+                timeout=vault_timeout,
+                allowed_servers=_servers(allowed_servers or ()),
+                issuer_ambient_credentials=issuer_ambient_credentials,
+                cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
+            ),
         )
         code = run_controller(options)
     except (OptionsError, BackendError, BadTarget, ConfigError, OSError) as error:

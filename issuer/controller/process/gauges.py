@@ -39,7 +39,7 @@ def expose(components: Components) -> None:
         lambda: [((kind,), (float(one.restarts),)) for kind, one in components.watches.reflectors.items()],
     )
     table(("vault_issuer_token_expiry_timestamp_seconds",), lambda: _token_ends(components))
-    if components.options.watch_certificates:
+    if components.options.watch.certificates:
         table(certificates.TOTALS, lambda: _certificate_totals(components))
 
 

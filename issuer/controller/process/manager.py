@@ -50,12 +50,12 @@ class Manager:
         lease_client: KubeClient | None = None,
     ) -> None:
         self.options = options
-        self.elector = _elector(options, lease_client or client) if options.leader_elect else None
+        self.elector = _elector(options, lease_client or client) if options.leader.elect else None
         self.replica: ShardedReplica | None = None
-        if self.elector is not None and options.sharded:
+        if self.elector is not None and options.leader.sharded:
             self.replica = ShardedReplica(options.sharing, lease_client or client, self.elector)
         self.ownership = self.replica or _ownership(options, self.elector)
-        answers = _page_answers() if options.status_address else None
+        answers = _page_answers() if options.page.address else None
         self.components = Components(options, client, self.ownership, answers)
         if self.replica is not None:
             self.replica.attach(_request_work(self.components), self.components.metrics)
@@ -95,9 +95,9 @@ class Manager:
     async def _start_page(self, page: StatusServer) -> None:
         from issuer.statuspage.web.tls import ServingCertificate
 
-        certificate, key = self.options.status_tls_cert, self.options.status_tls_key
+        certificate, key = self.options.page.tls_cert, self.options.page.tls_key
         tls = None if certificate is None or key is None else ServingCertificate(certificate, key)
-        await page.start(self.options.status_address, tls)
+        await page.start(self.options.page.address, tls)
 
     async def _run_elected(self, elector: LeaderElector, stop: asyncio.Event) -> int:
         """Wait for the Lease, lead, and hand it over; losing it ends the process with 1.
@@ -156,7 +156,7 @@ class Manager:
     async def _lead(self, stop: asyncio.Event) -> None:
         """Do all the work until `stop` is set, then finish what is in flight."""
         self.components.metrics.leader.set(1)
-        log.info("leading", identity=self.options.identity)
+        log.info("leading", identity=self.options.leader.identity)
         await self._work(stop)
         self.components.metrics.leader.set(0)
 
@@ -178,7 +178,7 @@ class Manager:
                     kept = await replica.run(stop)
         finally:
             spent = 0.0 if replica is None else replica.spent
-            await self._finish(working, background, max(0.0, self.options.shutdown_grace - spent))
+            await self._finish(working, background, max(0.0, self.options.work.shutdown_grace - spent))
             self._working = False
         return kept
 
@@ -194,14 +194,14 @@ class Manager:
             ),
             *workers.start(
                 "issuers",
-                options.issuer_workers * len(CheckPool),
+                options.work.issuer_workers * len(CheckPool),
                 components.queues.issuers,
                 components.reconcilers.issuers.reconcile,
                 components.defects,
             ),
             *workers.start(
                 "requests",
-                options.workers,
+                options.work.workers,
                 components.queues.requests,
                 components.reconcilers.reconcile_request,
                 components.defects,
@@ -290,9 +290,11 @@ class Manager:
 
 
 def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
-    lease = Lease(client, options.namespace, options.lease_name, options.identity, options.lease_times)
+    lease = Lease(
+        client, options.namespace, options.leader.lease_name, options.leader.identity, options.lease_times
+    )
     # By which it is found, however it is named.
-    lease.labels = {GROUP_LABEL: options.lease_name}
+    lease.labels = {GROUP_LABEL: options.leader.lease_name}
     # Seen by replicas that share the work: they stop.
     lease.annotate = lambda old: {**old, SHARDS: ENDING} if SHARDS in old else old
     return LeaderElector(lease)
@@ -317,13 +319,13 @@ def _status_page(
     from issuer.statuspage.web.live import Broadcaster
     from issuer.statuspage.web.server import StatusServer
 
-    authenticator = Authenticator(ApiReviewer(components.client)) if options.status_exposed else None
+    authenticator = Authenticator(ApiReviewer(components.client)) if options.page.exposed else None
     source = StatusSource(options, components, elector, replica, answers.recent)
     return StatusServer(Broadcaster(source), authenticator)
 
 
 def _ownership(options: ControllerOptions, elector: LeaderElector | None) -> Ownership:
-    return Alone() if elector is None else OneLeader(elector.lease, options.call_timeout)
+    return Alone() if elector is None else OneLeader(elector.lease, options.backend_settings.timeout)
 
 
 def _request_work(components: Components) -> RequestWork:

@@ -11,7 +11,6 @@ from pathlib import Path
 from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.leadership.options import SharingOptions
 from issuer.kube.lease import LeaseTimes
-from issuer.servers.allowed import AllowedServers
 from issuer.signing.backend import Backends
 from issuer.signing.backends import built_in
 from issuer.signing.settings import BackendSettings
@@ -46,102 +45,24 @@ class OptionsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class ControllerOptions:
-    """All settings of one controller process; times are in seconds.
+class LeaderOptions:
+    """Who works among replicas: one that leads, or with two or more `shards` all of them. In seconds.
 
-    `shutdown_grace` must stay below the pod's terminationGracePeriodSeconds. `lease_duration` None is as
-    long as `call_timeout` needs. With two or more `shards` all replicas work at once.
-    `status_address` is empty for no status page.
-    Each of `canaries` is asked every `canary_period` seconds.
-
-    Raises OptionsError.
+    `lease_duration` None is as long as a signing call needs. Raises OptionsError.
     """
 
-    namespace: str = DEFAULT_NAMESPACE
-    cluster_resource_namespace: str = DEFAULT_NAMESPACE
-    kubeconfig: Path | None = None
-    workers: int = 64
-    issuer_concurrency: int = 8
-    issuer_workers: int = 16
-    issuer_check_period: float = 60.0
-    call_timeout: float = 15.0
-    shutdown_grace: float = 25.0
-    leader_elect: bool = True
+    elect: bool = True
     lease_name: str = "vault-issuer"
     lease_duration: float | None = None
     shards: int = 0
     identity: str = field(default_factory=own_identity)
-    metrics_address: str = ":9402"
-    status_address: str = ""
-    status_tls_cert: Path | None = None
-    status_tls_key: Path | None = None
-    name_policies: bool = True
-    certificate_signing_requests: bool = True
-    watch_certificates: bool = True
-    tracing_endpoint: str = ""
-    revocation_wait: float = 300.0
-    issuer_ambient_credentials: bool = False
-    cluster_issuer_ambient_credentials: bool = True
-    allowed_servers: AllowedServers = field(default_factory=AllowedServers)
-    backends: Backends = field(default_factory=built_in)
-    canaries: tuple[CanaryTarget, ...] = ()
-    canary_period: float = 300.0
 
     def __post_init__(self) -> None:
-        self._check_canaries()
         if self.shards > MOST_SHARDS:
             raise OptionsError(f"--shards {self.shards} is too many: {MOST_SHARDS} is the most")
-        if self.sharded and not self.leader_elect:
+        if self.sharded and not self.elect:
             raise OptionsError(
                 f"--shards {self.shards} divides the work by Leases: leave --no-leader-elect out, or --shards"
-            )
-        self._check_status_page()
-        least = LeaseTimes.outlasting(self.call_timeout).duration
-        if self.lease_duration is not None and self.lease_duration < least:
-            fitting = self.lease_duration - (least - self.call_timeout)
-            shorter = f", or --vault-timeout to at most {fitting:g}" if fitting >= 1 else ""
-            raise OptionsError(
-                f"--lease-duration {self.lease_duration:g} is too short for --vault-timeout "
-                f"{self.call_timeout:g}: a signing call must end before its Lease does. "
-                f"Set --lease-duration to at least {least:g}{shorter}"
-            )
-
-    @property
-    def backend_settings(self) -> BackendSettings:
-        """The settings that backends obey."""
-        return BackendSettings(
-            cluster_resource_namespace=self.cluster_resource_namespace,
-            timeout=self.call_timeout,
-            allowed_servers=self.allowed_servers,
-            issuer_ambient_credentials=self.issuer_ambient_credentials,
-            cluster_issuer_ambient_credentials=self.cluster_issuer_ambient_credentials,
-        )
-
-    def _check_status_page(self) -> None:
-        """Elsewhere than on loopback the page needs a certificate, and only there does it use one."""
-        given = [self.status_tls_cert, self.status_tls_key]
-        if self.status_exposed and None in given:
-            raise OptionsError(
-                f"--status-address {self.status_address} is not loopback: give --status-tls-cert and "
-                "--status-tls-key too, or use an address such as 127.0.0.1:9403"
-            )
-        if not self.status_exposed and given != [None, None]:
-            raise OptionsError(
-                "--status-tls-cert and --status-tls-key are for a --status-address that is not loopback: "
-                "leave them out, or use an address such as :9403"
-            )
-
-    @property
-    def status_exposed(self) -> bool:
-        """True if others than this machine reach the status page: then it has TLS and a login."""
-        return self.status_address != "" and not is_loopback(parse_address(self.status_address)[0])
-
-    def _check_canaries(self) -> None:
-        longest = max((one.timeout for one in self.canaries), default=0.0)
-        if longest > self.canary_period:
-            raise OptionsError(
-                f"--canary-timeout {longest:g} is longer than --canary-period {self.canary_period:g}: a "
-                "run must end before the next begins"
             )
 
     @property
@@ -149,22 +70,123 @@ class ControllerOptions:
         """True if all replicas work at once."""
         return self.shards > 1
 
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """How much is done at once, and for how long. Times are in seconds.
+
+    `shutdown_grace` must stay below the pod's terminationGracePeriodSeconds. `name_policies` False keeps the
+    names of policies out of the reason why a request waits.
+    """
+
+    workers: int = 64
+    issuer_concurrency: int = 8
+    issuer_workers: int = 16
+    issuer_check_period: float = 60.0
+    shutdown_grace: float = 25.0
+    revocation_wait: float = 300.0
+    name_policies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """Optional watches: Kubernetes' own requests, and Certificates for metrics of their renewal."""
+
+    certificate_signing_requests: bool = True
+    certificates: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """The status page: its `address`, empty for none, and the files of its certificate and key.
+
+    Raises OptionsError.
+    """
+
+    address: str = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Elsewhere than on loopback the page needs a certificate, and only there does it use one."""
+        given = [self.tls_cert, self.tls_key]
+        if self.exposed and None in given:
+            raise OptionsError(
+                f"--status-address {self.address} is not loopback: give --status-tls-cert and "
+                "--status-tls-key too, or use an address such as 127.0.0.1:9403"
+            )
+        if not self.exposed and given != [None, None]:
+            raise OptionsError(
+                "--status-tls-cert and --status-tls-key are for a --status-address that is not loopback: "
+                "leave them out, or use an address such as :9403"
+            )
+
+    @property
+    def exposed(self) -> bool:
+        """True if others than this machine reach the status page: then it has TLS and a login."""
+        return self.address != "" and not is_loopback(parse_address(self.address)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class CanarySchedule:
+    """The canaries, each of which is asked every `period` seconds. Raises OptionsError."""
+
+    targets: tuple[CanaryTarget, ...] = ()
+    period: float = 300.0
+
+    def __post_init__(self) -> None:
+        longest = max((one.timeout for one in self.targets), default=0.0)
+        if longest > self.period:
+            raise OptionsError(
+                f"--canary-timeout {longest:g} is longer than --canary-period {self.period:g}: a "
+                "run must end before the next begins"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerOptions:
+    """All settings of one controller process, in groups. Raises OptionsError."""
+
+    namespace: str = DEFAULT_NAMESPACE
+    kubeconfig: Path | None = None
+    metrics_address: str = ":9402"
+    tracing_endpoint: str = ""
+    leader: LeaderOptions = field(default_factory=LeaderOptions)
+    work: WorkOptions = field(default_factory=WorkOptions)
+    watch: WatchOptions = field(default_factory=WatchOptions)
+    page: PageOptions = field(default_factory=PageOptions)
+    canaries: CanarySchedule = field(default_factory=CanarySchedule)
+    backends: Backends = field(default_factory=built_in)
+    backend_settings: BackendSettings = field(default_factory=lambda: BackendSettings(DEFAULT_NAMESPACE))
+
+    def __post_init__(self) -> None:
+        timeout, lasts = self.backend_settings.timeout, self.leader.lease_duration
+        least = LeaseTimes.outlasting(timeout).duration
+        if lasts is not None and lasts < least:
+            fitting = lasts - (least - timeout)
+            shorter = f", or --vault-timeout to at most {fitting:g}" if fitting >= 1 else ""
+            raise OptionsError(
+                f"--lease-duration {lasts:g} is too short for --vault-timeout "
+                f"{timeout:g}: a signing call must end before its Lease does. "
+                f"Set --lease-duration to at least {least:g}{shorter}"
+            )
+
     @property
     def sharing(self) -> SharingOptions:
         """The settings of replicas that share the work."""
         return SharingOptions(
             namespace=self.namespace,
-            group=self.lease_name,
-            identity=self.identity,
-            shards=self.shards,
+            group=self.leader.lease_name,
+            identity=self.leader.identity,
+            shards=self.leader.shards,
             lease_times=self.lease_times,
-            call=self.call_timeout,
-            grace=self.shutdown_grace,
+            call=self.backend_settings.timeout,
+            grace=self.work.shutdown_grace,
         )
 
     @property
     def lease_times(self) -> LeaseTimes:
         """Lifetime of Leases: longer than any signing call that is begun under them."""
-        if self.lease_duration is None:
-            return LeaseTimes.outlasting(self.call_timeout)
-        return LeaseTimes.lasting(self.lease_duration)
+        if self.leader.lease_duration is None:
+            return LeaseTimes.outlasting(self.backend_settings.timeout)
+        return LeaseTimes.lasting(self.leader.lease_duration)

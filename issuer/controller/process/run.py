@@ -58,8 +58,8 @@ async def _main(options: ControllerOptions) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop, number)
-    log.info("starting", version=__version__, identity=options.identity, workers=options.workers)
-    if not options.allowed_servers:
+    log.info("starting", version=__version__, identity=options.leader.identity, workers=options.work.workers)
+    if not options.backend_settings.allowed_servers:
         log.warning(
             "issuers of a namespace may name any server",
             advice="whoever may create an issuer in a namespace can have this process connect to hosts of "
@@ -68,9 +68,9 @@ async def _main(options: ControllerOptions) -> int:
         )
     traces = None if not options.tracing_endpoint else _traces(options)
     kubeconfig = None if options.kubeconfig is None else str(options.kubeconfig)
-    workers = options.workers + options.issuer_workers * len(CheckPool)
+    workers = options.work.workers + options.work.issuer_workers * len(CheckPool)
     client = await connect(kubeconfig, connections=workers + _WATCHES)
-    lease_client = await connect(kubeconfig, connections=4 if options.sharded else 2)
+    lease_client = await connect(kubeconfig, connections=4 if options.leader.sharded else 2)
     try:
         return await Manager(options, client, lease_client).run(stop)
     finally:
@@ -89,7 +89,7 @@ def _traces(options: ControllerOptions) -> Traces:
             f"--tracing-endpoint needs packages that are not installed ({error.name}): "
             "pip install 'vault-issuer[tracing]'"
         ) from error
-    traces = Traces(options.tracing_endpoint, options.identity)
+    traces = Traces(options.tracing_endpoint, options.leader.identity)
     traces.start()
     return traces
 

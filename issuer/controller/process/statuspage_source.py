@@ -64,12 +64,12 @@ class StatusSource:
 
     def replica(self) -> PageReplica:
         """This process, and who leads."""
-        identity, late = self._options.identity, tuple(self._components.watches.late())
+        identity, late = self._options.leader.identity, tuple(self._components.watches.late())
         if self._elector is None:
             return PageReplica(__version__, identity, "alone", late=late)
         leader, sharing = self._elector.lease.holder, self._sharing
         if sharing is not None:
-            shards = self._options.shards
+            shards = self._options.leader.shards
             return PageReplica(
                 __version__, identity, "shares", leader, shards, sharing.owned, sharing.members, late
             )

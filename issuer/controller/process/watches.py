@@ -93,7 +93,7 @@ class Watches:
             CERTIFICATE_REQUESTS, (requests, self._state.revocations), lambda obj: requests.read(obj).is_ours
         )
         csrs = self._state.requests[KubernetesCSR]
-        if self._options.certificate_signing_requests:
+        if self._options.watch.certificate_signing_requests:
             found[KubernetesCSR.kind] = Reflector(
                 self._client,
                 CERTIFICATE_SIGNING_REQUESTS,
@@ -102,7 +102,7 @@ class Watches:
                 optional=True,
                 streamed=True,
             )
-        if self._options.watch_certificates:
+        if self._options.watch.certificates:
             found[certificates.KIND] = self._by_group(
                 CERTIFICATES, (self._state.certificates,), self._state.certificates.is_ours, optional=True
             )

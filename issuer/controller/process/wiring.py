@@ -88,18 +88,21 @@ class Components:
         self.wakeups = Wakeups(ownership, self.metrics)
         self.state = self._state()
         self.permissions = self._permissions()
-        self.limits = Limits(self.state.registry, self.metrics, options.issuer_concurrency)
-        paces = ApprovalPaces(FEW_EACH if options.sharded else FEW)
+        self.limits = Limits(self.state.registry, self.metrics, options.work.issuer_concurrency)
+        paces = ApprovalPaces(FEW_EACH if options.leader.sharded else FEW)
         self.writer = StatusWriter(client, paces, ownership.written)
         self.delivery = Delivery(self.writer, self.metrics, answers=answers)
         self.check_flows = CheckFlows(
-            self.state.issuers, options.issuer_workers, CALLS * options.call_timeout, self.backends
+            self.state.issuers,
+            options.work.issuer_workers,
+            CALLS * options.backend_settings.timeout,
+            self.backends,
         )
         self.queues = self._queues()
         self.wakeups.connect(self.state, self.queues, self.permissions, self.limits)
         self.watches = Watches(options, client, self.backends.kinds, self.state, self.wakeups.rbac)
         self.reconcilers = self._reconcilers()
-        self.prober = self._prober() if options.canaries else None
+        self.prober = self._prober() if options.canaries.targets else None
         gauges.expose(self)
 
     def _state(self) -> State:
@@ -127,7 +130,7 @@ class Components:
     def _queues(self) -> Queues:
         state = self.state
         flows = RequestFlows(state.requests, state.issuers, self.delivery.pending, self.limits)
-        fair = partitioned_queue(flows.queue_key, self.options.workers)
+        fair = partitioned_queue(flows.queue_key, self.options.work.workers)
         revocations = partitioned_queue(revocation_flow(state.revocations.issuer_of), REVOCATION_WORKERS)
         return Queues(
             fair=fair,
@@ -164,7 +167,7 @@ class Components:
             recorder=self.recorder,
             metrics=self.metrics,
             defects=self.defects,
-            period=self.options.issuer_check_period,
+            period=self.options.work.issuer_check_period,
             tells=self.ownership.leads,
         )
 
@@ -198,7 +201,7 @@ class Components:
                 state.namespaces,
                 self.permissions.use,
                 self.metrics,
-                names=self.options.name_policies,
+                names=self.options.work.name_policies,
             ),
             unprocessed=state.unprocessed,
             signing=SigningStep(
@@ -238,14 +241,14 @@ class Components:
             metrics=self.metrics,
             defects=self.defects,
             may_work=self.ownership.leads,
-            wait=timedelta(seconds=self.options.revocation_wait),
+            wait=timedelta(seconds=self.options.work.revocation_wait),
         )
 
     def _prober(self) -> Prober:
-        period = self.options.canary_period
+        period = self.options.canaries.period
         return Prober(
             self.client,
-            self.options.canaries,
+            self.options.canaries.targets,
             period,
             self.canaries,
             CanaryMetrics(self.metrics.registry, tuple(Stage), period),

@@ -76,12 +76,10 @@ class ControllerOf:
 
     def __init__(self, opened_case: OpenedCase, *, wrong: bool = False) -> None:
         self.case, self.kube = opened_case.case, opened_case.kube
-        settings = self.case.settings
         options = ControllerOptions(
             namespace=CLUSTER_NAMESPACE,
-            cluster_resource_namespace=settings.cluster_resource_namespace,
-            allowed_servers=settings.allowed_servers,
             backends=Backends([self.case.backend]),
+            backend_settings=self.case.settings,
         )
         self._components = Components(options, opened_case.client, Alone())
         opened_case.closing.push_async_callback(self._close)

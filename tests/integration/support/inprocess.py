@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from issuer.cluster import connect
 from issuer.controller.process.manager import Manager
-from issuer.controller.process.options import ControllerOptions
+from issuer.controller.process.options import ControllerOptions, LeaderOptions, WorkOptions
 from issuer.kube.client import KubeClient
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.servers.allowed import AllowedServers
+from issuer.signing.settings import BackendSettings
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ALL_SECRETS, LOOPBACK_SERVERS, RBAC, SERVICE_ACCOUNT
 from testbed.processes import PATIENCE, free_port
@@ -36,7 +36,8 @@ async def in_process(
     prepare_leases: Callable[[KubeClient], None] = lambda _client: None,
     *,
     expects_errors: bool = False,
-    **options: Any,
+    leader: LeaderOptions | None = None,
+    call: float = 15.0,
 ) -> AsyncIterator[Running]:
     """Run a controller as it ships, under its RBAC; ``prepare`` may replace methods of its client first, and
     ``prepare_leases`` of the one for Leases.
@@ -50,12 +51,12 @@ async def in_process(
     prepare(client)
     prepare_leases(lease_client)
     allowed = AllowedServers.parse(LOOPBACK_SERVERS)
-    options = {"leader_elect": False, "issuer_check_period": 2, "allowed_servers": allowed, **options}
     wanted = ControllerOptions(
         namespace=SYSTEM_NAMESPACE,
-        cluster_resource_namespace=SYSTEM_NAMESPACE,
         metrics_address=f"127.0.0.1:{free_port()}",
-        **options,
+        leader=leader or LeaderOptions(elect=False),
+        work=WorkOptions(issuer_check_period=2),
+        backend_settings=BackendSettings(SYSTEM_NAMESPACE, call, allowed),
     )
     stop = asyncio.Event()
     manager = Manager(wanted, client, lease_client)

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from issuer.controller.process.options import LeaderOptions
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object, load
@@ -122,12 +123,6 @@ def leases(bed: Testbed, group: str) -> dict[str, Object]:
     return {one["metadata"]["name"].removeprefix(group).lstrip("-"): one for one in ours}
 
 
-def options(group: str, **more: Any) -> dict[str, Any]:
-    """Options of one in the test's own process."""
-    return {
-        "leader_elect": True,
-        "lease_name": group,
-        "shards": SHARDS,
-        "call_timeout": float(CALL),
-        **more,
-    }
+def options(group: str) -> dict[str, Any]:
+    """Return what `in_process` takes for a replica of that group."""
+    return {"leader": LeaderOptions(lease_name=group, shards=SHARDS), "call": float(CALL)}

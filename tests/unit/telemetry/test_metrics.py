@@ -15,7 +15,7 @@ from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.issuance.delivery import Cause
 from issuer.controller.leadership.ownership import Alone
 from issuer.controller.leadership.replica import ShardedReplica
-from issuer.controller.process.options import ControllerOptions
+from issuer.controller.process.options import CanarySchedule, ControllerOptions, LeaderOptions, WatchOptions
 from issuer.controller.process.reason_labels import reason_labels
 from issuer.controller.process.wiring import Components
 from issuer.controller.revocation.plan import Result
@@ -63,9 +63,9 @@ def exposed(metrics: Metrics) -> dict[str, str]:
 
 
 def test_what_is_exposed_is_what_is_described() -> None:
-    one = components(canaries=(CanaryTarget(DEMO, "canaries", "canary.lab.example.test"),))
+    one = components(canaries=CanarySchedule((CanaryTarget(DEMO, "canaries", "canary.lab.example.test"),)))
     replica = ShardedReplica(
-        ControllerOptions(shards=2).sharing,
+        ControllerOptions(leader=LeaderOptions(shards=2)).sharing,
         one.client,
         cast(LeaderElector, SimpleNamespace(lease=SimpleNamespace())),
     )
@@ -74,7 +74,8 @@ def test_what_is_exposed_is_what_is_described() -> None:
 
 
 def test_what_is_switched_off_is_not_exposed() -> None:
-    missing = {entry.name for entry in CATALOGUE} - set(exposed(components(watch_certificates=False).metrics))
+    without = components(watch=WatchOptions(certificates=False))
+    missing = {entry.name for entry in CATALOGUE} - set(exposed(without.metrics))
     assert missing == {entry.name for entry in CATALOGUE if entry.when}
 
 

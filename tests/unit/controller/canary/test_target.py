@@ -18,7 +18,7 @@ from issuer.controller.canary.target import (
     parse_life,
     parse_roots,
 )
-from issuer.controller.process.options import ControllerOptions, OptionsError
+from issuer.controller.process.options import CanarySchedule, OptionsError
 from issuer.requests.issuers import IssuerKey
 
 VAULT = "VaultClusterIssuer/vault"
@@ -114,5 +114,5 @@ def test_options_that_do_not_fit_together_are_refused(options: CanaryOptions, ab
 def test_a_run_must_end_before_the_next_begins() -> None:
     targets = CanaryOptions([VAULT], "pki", [NAME], timeout=31).targets()
     with pytest.raises(OptionsError, match=r"--canary-timeout 31 .* --canary-period 30"):
-        ControllerOptions(canaries=targets, canary_period=30)
-    assert ControllerOptions(canaries=targets, canary_period=31).canaries == targets
+        CanarySchedule(targets, 30)
+    assert CanarySchedule(targets, 31).targets == targets

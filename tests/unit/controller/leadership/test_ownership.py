@@ -10,13 +10,14 @@ import pytest
 from issuer.controller.leadership.ownership import OneLeader
 from issuer.controller.leadership.shard import Phase, Shard
 from issuer.controller.leadership.work import ShardWork
-from issuer.controller.process.options import ControllerOptions, OptionsError
+from issuer.controller.process.options import ControllerOptions, LeaderOptions, OptionsError
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Unavailable
 from issuer.kube.lease import Lease
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.requests.request import RequestKey
+from issuer.signing.settings import BackendSettings
 from issuer.telemetry.metrics import Metrics
 from tests.ca import TestCA
 from tests.unit.controller.bench import KEY, Bench
@@ -53,9 +54,10 @@ def lease_of(server: LeaseServer, clock: Clock, options: ControllerOptions) -> L
 
 @pytest.mark.parametrize("timeout", [1.0, 15.0, 60.0])
 async def test_nothing_is_signed_with_less_of_the_lease_left_than_vaults_time_out(timeout: float) -> None:
-    options, clock, server = ControllerOptions(call_timeout=timeout), Clock(), LeaseServer()
+    options = ControllerOptions(backend_settings=BackendSettings("ns", timeout))
+    clock, server = Clock(), LeaseServer()
     lease = lease_of(server, clock, options)
-    leader = OneLeader(lease, options.call_timeout)
+    leader = OneLeader(lease, options.backend_settings.timeout)
     shard = Shard(0, lease, cast(ShardWork, None), lambda _key: True, Metrics(), call=timeout, grace=1)
     assert await lease.attempt()
     server.refuses = True
@@ -76,25 +78,25 @@ async def test_nothing_is_signed_with_less_of_the_lease_left_than_vaults_time_ou
 
 
 def test_the_default_is_taken_over_from_within_half_a_minute() -> None:
-    assert ControllerOptions().call_timeout == 15
+    assert ControllerOptions().backend_settings.timeout == 15
     assert ControllerOptions().lease_times.duration == 30
 
 
 def test_a_lease_too_short_for_vaults_time_out_is_refused_with_what_to_do() -> None:
     with pytest.raises(OptionsError, match="Set --lease-duration to at least 30, or --vault-timeout to at"):
-        ControllerOptions(lease_duration=20)
+        ControllerOptions(leader=LeaderOptions(lease_duration=20))
     with pytest.raises(OptionsError, match=r"at least 30$"):
-        ControllerOptions(lease_duration=15)
-    longer = ControllerOptions(lease_duration=60).lease_times
+        ControllerOptions(leader=LeaderOptions(lease_duration=15))
+    longer = ControllerOptions(leader=LeaderOptions(lease_duration=60)).lease_times
     assert (longer.duration, longer.renew) == (60, 55)
 
 
 def test_shards_without_leases_or_too_many_are_refused() -> None:
     with pytest.raises(OptionsError, match="leave --no-leader-elect out"):
-        ControllerOptions(shards=4, leader_elect=False)
+        LeaderOptions(shards=4, elect=False)
     with pytest.raises(OptionsError, match="256 is the most"):
-        ControllerOptions(shards=257)
-    assert not ControllerOptions(shards=1, leader_elect=False).sharded
+        LeaderOptions(shards=257)
+    assert not LeaderOptions(shards=1, elect=False).sharded
 
 
 async def test_the_lease_is_asked_for_again_when_the_call_is_sent(ca: TestCA) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from issuer.controller.canary.history import CanaryRun, Stage
 from issuer.controller.leadership.ownership import Alone
-from issuer.controller.process.options import ControllerOptions, OptionsError
+from issuer.controller.process.options import ControllerOptions, OptionsError, PageOptions, WatchOptions
 from issuer.controller.process.statuspage_expiring import DAYS, SOONEST, STEP, count_ends
 from issuer.controller.process.statuspage_source import StatusSource
 from issuer.controller.process.wiring import Components
@@ -170,7 +170,7 @@ async def test_of_many_certificates_the_first_to_end_are_named_and_others_work_m
 
 async def test_certificates_that_are_not_watched_yet_are_not_counted_as_none() -> None:
     assert await source_of(components_of()).expiring(NOW) is None
-    assert await source_of(components_of(watch_certificates=False)).expiring(NOW) is None
+    assert await source_of(components_of(watch=WatchOptions(certificates=False))).expiring(NOW) is None
 
 
 async def test_twenty_thousand_open_requests_hold_up_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,23 +203,21 @@ async def test_twenty_thousand_open_requests_hold_up_nothing(capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("options", "about"),
     [
-        ({"status_address": ":9403"}, "--status-tls-cert"),
-        ({"status_address": "10.0.0.1:9403", "status_tls_cert": Path("a")}, "--status-tls-key"),
+        ({"address": ":9403"}, "--status-tls-cert"),
+        ({"address": "10.0.0.1:9403", "tls_cert": Path("a")}, "--status-tls-key"),
         (
-            {"status_address": "127.0.0.1:9403", "status_tls_cert": Path("a"), "status_tls_key": Path("b")},
+            {"address": "127.0.0.1:9403", "tls_cert": Path("a"), "tls_key": Path("b")},
             "not loopback",
         ),
-        ({"status_tls_key": Path("b")}, "--status-address"),
+        ({"tls_key": Path("b")}, "--status-address"),
     ],
 )
 def test_tls_and_an_address_that_wants_it_go_together(options: dict[str, Any], about: str) -> None:
     with pytest.raises(OptionsError, match=about):
-        ControllerOptions(**options)
+        PageOptions(**options)
 
 
 def test_loopback_needs_no_tls_and_no_address_is_no_page() -> None:
-    assert not ControllerOptions(status_address="localhost:9403").status_exposed
-    assert not ControllerOptions().status_exposed
-    assert ControllerOptions(
-        status_address=":9403", status_tls_cert=Path("a"), status_tls_key=Path("b")
-    ).status_exposed
+    assert not PageOptions("localhost:9403").exposed
+    assert not PageOptions().exposed
+    assert PageOptions(":9403", Path("a"), Path("b")).exposed

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from issuer.controller.leadership.ownership import Alone
-from issuer.controller.process.options import ControllerOptions
+from issuer.controller.process.options import ControllerOptions, WatchOptions
 from issuer.controller.process.wiring import Components
 from issuer.kube.client import KubeClient
 from tests.unit.controller.fakes import ScriptedKube
@@ -15,7 +15,7 @@ from tests.unit.controller.fakes import ScriptedKube
 
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_certificate_signing_requests_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
-    options = ControllerOptions(certificate_signing_requests=wanted)
+    options = ControllerOptions(watch=WatchOptions(certificate_signing_requests=wanted))
     components = Components(options, cast(KubeClient, ScriptedKube()), Alone())
     assert ("CertificateSigningRequest" in components.watches.reflectors) is wanted
     assert "CertificateRequest" in components.watches.late()
@@ -24,7 +24,7 @@ async def test_certificate_signing_requests_can_be_left_out_and_are_never_waited
 
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_certificates_can_be_left_out_and_are_never_waited_for(wanted: bool) -> None:
-    options = ControllerOptions(watch_certificates=wanted)
+    options = ControllerOptions(watch=WatchOptions(certificates=wanted))
     components = Components(options, cast(KubeClient, ScriptedKube()), Alone())
     assert ("Certificate" in components.watches.reflectors) is wanted
     assert "Certificate" not in components.watches.late()
