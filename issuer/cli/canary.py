@@ -166,7 +166,7 @@ class _Report:
             seconds = "" if step.seconds is None else f"{step.seconds:.2f} s"
             verdict, colour = ("ok", typer.colors.GREEN) if step.ok else ("BROKE", typer.colors.RED)
             styled = typer.style(f"{verdict:<5}", fg=colour)
-            typer.echo(f"{step.stage:<10}  {styled}  {seconds:>8}  {shown(step.told, 2000)}")
+            typer.echo(f"{step.stage:<10}  {styled}  {seconds:>8}  {shown(step.message, 2000)}")
 
     def waits(self, why: str) -> None:
         """Report why the request waits, by its own status."""
@@ -201,7 +201,7 @@ class _Report:
                     "stage": one.stage,
                     "ok": one.ok,
                     "seconds": None if one.seconds is None else round(one.seconds, 3),
-                    "told": one.told,
+                    "told": one.message,
                 }
                 for one in self._steps
             ],

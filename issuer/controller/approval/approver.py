@@ -163,8 +163,8 @@ class Approver:
     def _invalid(self, request: Request, csr: CertificateSigningRequest) -> Denied | Failed:
         """End a request that no policy could allow, even if none is asked."""
         self.metrics.decisions.labels(PolicyVerdict.DENIED.value, "").inc()
-        told = "; ".join(one.message for one in defect_violations(csr.contents))
-        sentence = f"{told}. No policy can allow that: change the request"
+        problems = "; ".join(one.message for one in defect_violations(csr.contents))
+        sentence = f"{problems}. No policy can allow that: change the request"
         message = bounded(with_reason(RequestFailure.INVALID_NAME, sentence))
         if request.approved:
             return Failed(message, RequestFailure.INVALID_NAME)
@@ -180,8 +180,8 @@ class Approver:
 
     def _outcome(self, request: Request, decision: Decision) -> Approval | Denied | Failed | Unprocessed:
         if decision.verdict is PolicyVerdict.APPROVED:
-            told = f'Approved by CertificateRequestPolicy "{decision.policy}"'
-            return Approval(None if request.approved else told, decision.policy, decision.allowance)
+            message = f'Approved by CertificateRequestPolicy "{decision.policy}"'
+            return Approval(None if request.approved else message, decision.policy, decision.allowance)
         summary = decision.summary(names=self.names)
         if decision.verdict is PolicyVerdict.UNPROCESSED:
             return Unprocessed(summary)

@@ -30,7 +30,7 @@ class PolicyStore(Store[str]):
     """Every CertificateRequestPolicy: compiled, or the reason why it can't be.
 
     `on_change` hears of new, deleted and newly specified policies. `on_defect` hears of an error that
-    nobody expected while one was compiled, and returns what to tell; such a policy allows nothing.
+    nobody expected while one was compiled, and returns the message; such a policy allows nothing.
     """
 
     def __init__(self, on_change: Callable[[str], None], on_defect: Callable[[str, Exception], str]) -> None:
@@ -104,7 +104,7 @@ class PolicyStore(Store[str]):
             self._compiled[name] = compile_policy(name, obj.get("spec") or {})
         except PolicyInvalid as error:
             self._invalid[name] = str(error)
-        except Exception as error:  # noqa: BLE001 - told on the policy, which allows nothing
+        except Exception as error:  # noqa: BLE001 - reported on the policy, which allows nothing
             self._invalid[name] = self._on_defect(name, error)
             self._broke.add(name)
         self._on_change(name)
@@ -129,7 +129,7 @@ def _selects(name: str, obj: Object, issuer: IssuerReference) -> bool:
     """Return True if an invalid policy's selector names the issuer, or can't be read either."""
     try:
         return selects(compile_policy(name, {"selector": (obj.get("spec") or {}).get("selector")}), issuer)
-    except Exception:  # noqa: BLE001 - PolicyInvalid, or an error that was told where the whole policy met it
+    except Exception:  # noqa: BLE001 - PolicyInvalid, or an error that was reported where the whole policy met it
         return True
 
 
@@ -146,20 +146,20 @@ def _version(obj: Object) -> tuple[Any, Any]:
 class PolicyReconciler:
     """Writes each policy's Ready condition: whether it can be evaluated, and if not, why.
 
-    `tells` says whether this is the process that writes it.
+    `writes_status` returns True in the process that does so.
     """
 
     client: KubeClient
     store: PolicyStore
     queue: WorkQueue[str]
-    tells: Callable[[], bool] = lambda: True
+    writes_status: Callable[[], bool] = lambda: True
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def reconcile(self, name: str) -> None:
         """Write the condition of one policy if it says something new."""
         self.queue.forget(name)
         obj = self.store.get(name)
-        if obj is None or not self.tells():
+        if obj is None or not self.writes_status():
             return
         problem = self.store.problem(name)
         status = obj.get("status") or {}

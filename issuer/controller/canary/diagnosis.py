@@ -37,17 +37,17 @@ class Broken(Exception):
 def refusal(request: CertificateRequest) -> Broken | None:
     """Return why a finished request has no certificate; None where it has one."""
     ready = find(request.conditions, "Ready") or {}
-    told = str(ready.get("message", ""))
+    message = str(ready.get("message", ""))
     if request.denied or ready.get("reason") == "Denied":
-        return Broken(Stage.POLICY, _denied(request, told))
+        return Broken(Stage.POLICY, _denied(request, message))
     if ready.get("status") == "True":
         return None
-    opening = opening_of(told)
+    opening = opening_of(message)
     if opening is Opening.NOT_AS_ASKED:
-        return Broken(Stage.CHAIN, told)
+        return Broken(Stage.CHAIN, message)
     if opening is Opening.ALLOWED_BY_NONE:
-        return Broken(Stage.POLICY, f"{told}. {_allow(request)}")
-    return Broken(Stage.VAULT, told or "the request failed without a reason; see the controller's log")
+        return Broken(Stage.POLICY, f"{message}. {_allow(request)}")
+    return Broken(Stage.VAULT, message or "the request failed without a reason; see the controller's log")
 
 
 def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, waited: float) -> Broken:
@@ -55,13 +55,13 @@ def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, wait
 
     `issuer` is the object it names; None where there is none, or nobody may read it.
     """
-    told = pending(request)
-    if opening_of(told) in (Opening.NO_POLICY_APPLIES, Opening.NO_POLICY_EXISTS):
-        return Broken(Stage.POLICY, f"{told}. {_allow(request)}")
+    message = pending(request)
+    if opening_of(message) in (Opening.NO_POLICY_APPLIES, Opening.NO_POLICY_EXISTS):
+        return Broken(Stage.POLICY, f"{message}. {_allow(request)}")
     found = find(((issuer or {}).get("status") or {}).get("conditions"), "Ready") or {}
     reason, why = str(found.get("reason", "")), f"{request.issuer}: {found.get('message', '')}"
-    if told:
-        return Broken(_stage(reason_of(told) or reason), told)
+    if message:
+        return Broken(_stage(reason_of(message) or reason), message)
     if found.get("status") == "False" and _stage(reason) is Stage.API:
         return Broken(Stage.API, f"{why} ({reason})")
     external = ((issuer or {}).get("spec") or {}).get("approval") == "External"
@@ -99,9 +99,9 @@ def _stage(reason: str) -> Stage:
     return Stage.POLICY if reason == ControllerIssuerReason.NO_POLICY else Stage.VAULT
 
 
-def _denied(request: CertificateRequest, told: str) -> str:
+def _denied(request: CertificateRequest, message: str) -> str:
     denied = find(request.conditions, "Denied") or {}
-    return f"{denied.get('message') or told or 'the request was denied'}. {_allow(request)}"
+    return f"{denied.get('message') or message or 'the request was denied'}. {_allow(request)}"
 
 
 def _allow(request: CertificateRequest) -> str:

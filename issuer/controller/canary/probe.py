@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from issuer.controller.canary import diagnosis as judging
-from issuer.controller.canary import endpoint, verifying
+from issuer.controller.canary import diagnosis, endpoint, verifying
 from issuer.controller.canary.diagnosis import Broken
 from issuer.controller.canary.history import CanaryRun, Stage
 from issuer.controller.canary.request import CONTROLLER, LABEL, new_request
@@ -40,7 +39,7 @@ class ProbeStep:
     stage: Stage
     ok: bool
     seconds: float | None
-    told: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +164,21 @@ class Probe:
         began = time.monotonic()
         try:
             request = await self._answered(began)
-            refused = judging.refusal(request)
+            refused = diagnosis.refusal(request)
         except Broken as error:
             raise self._broke(error.stage, began, error.message) from error
         self._passed(Stage.CONTROLLER, began, "the request is answered")
         if refused is not None:
             raise self._broke(refused.stage, None, refused.message)
         ready = find(request.conditions, "Ready") or {}
-        self._passed(Stage.POLICY, None, judging.approval(request))
+        self._passed(Stage.POLICY, None, diagnosis.approval(request))
         self._passed(Stage.VAULT, None, str(ready.get("message", "")))
         return self._verified(request, self._asked)
 
     async def _answered(self, began: float) -> CertificateRequest:
         """The request once it is finished. Raises Broken when it isn't in time, or is gone."""
         deadline, pause = began + self._target.timeout, _FIRST_PAUSE
-        request, told = CertificateRequest(self._object, self._target.issuer_kinds), ""
+        request, reason = CertificateRequest(self._object, self._target.issuer_kinds), ""
         silence: str | None = None
         while (left := deadline - time.monotonic()) > 0:
             try:
@@ -190,14 +189,14 @@ class Probe:
                 silence = str(error) or "no answer"
             if request.finished:
                 return request
-            if (why := judging.pending(request)) != told:
-                told = why
+            if (why := diagnosis.pending(request)) != reason:
+                reason = why
                 self._observer.waits(why)
             await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         if silence is not None:
             raise Broken(Stage.API, f"the API server doesn't answer: {silence}. See whether it runs")
-        raise judging.lateness(request, await self._issuer(), self._target.timeout)
+        raise diagnosis.lateness(request, await self._issuer(), self._target.timeout)
 
     def _not_seen(self, error: KubeError) -> str:
         namespace = self._target.namespace
@@ -255,11 +254,11 @@ class Probe:
         self._seen_until = served.not_valid_after_utc
         self._passed(Stage.ENDPOINT, began, endpoint.shown(where, served))
 
-    # telling --------------------------------------------------------------------
+    # reporting ------------------------------------------------------------------
 
-    def _passed(self, stage: Stage, began: float | None, told: str) -> None:
+    def _passed(self, stage: Stage, began: float | None, message: str) -> None:
         seconds = None if began is None else time.monotonic() - began
-        self._observer.step(ProbeStep(stage, True, seconds, told))
+        self._observer.step(ProbeStep(stage, True, seconds, message))
 
     def _broke(self, stage: Stage, began: float | None, message: str) -> Broken:
         seconds = None if began is None else time.monotonic() - began

@@ -53,7 +53,7 @@ class Prober:
     def start(self) -> asyncio.Task[None]:
         """`run` as a task; nobody awaits it, so it logs by itself when it ends by a defect."""
         task = asyncio.create_task(self.run(), name="canaries")
-        task.add_done_callback(_tell_if_broken)
+        task.add_done_callback(_log_if_broken)
         return task
 
     async def run(self) -> None:
@@ -99,12 +99,12 @@ class Prober:
         try:
             run = await Probe(self._client, target, CONTROLLER, now=self._now).run()
         except Exception as error:  # noqa: BLE001 - a defect must neither end the canary nor look like health
-            told = self._defects.note("canaries", target.issuer, error)
+            message = self._defects.note("canaries", target.issuer, error)
             run = CanaryRun(
                 started,
                 time.monotonic() - began,
                 Stage.CONTROLLER,
-                with_reason(ControllerRetry.INTERNAL_ERROR, told),
+                with_reason(ControllerRetry.INTERNAL_ERROR, message),
             )
         self._remember(target, run)
         return run
@@ -114,10 +114,10 @@ class Prober:
         self._history.add(target.issuer, run)
         ended = run.started + timedelta(seconds=run.seconds)
         self._metrics.record(target.issuer, ended, run.seconds, run.stage, run.not_after)
-        tell = (
+        write = (
             log.warning if run.stage is not None else log.info if last is None or not last.ok else log.debug
         )
-        tell(
+        write(
             "canary",
             issuer=str(target.issuer),
             broken=run.stage.value if run.stage is not None else None,
@@ -126,7 +126,7 @@ class Prober:
         )
 
 
-def _tell_if_broken(task: asyncio.Task[None]) -> None:
+def _log_if_broken(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error(
             "the canaries ended by a defect and run no more: restart the controller, and report it",

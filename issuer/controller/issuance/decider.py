@@ -126,7 +126,7 @@ class RequestDecider:
         entry = self.registry.entry(key)
         meta = obj["metadata"]
         if not entry.describes(meta["uid"], meta["generation"]):
-            return Waiting(key, f"{key} is new or has changed and is being checked", tell=False)
+            return Waiting(key, f"{key} is new or has changed and is being checked", report=False)
         if entry.spec is None or not entry.may_approve:
             return _not_ready(key, entry)
         return entry

@@ -105,11 +105,11 @@ class Delivery:
         else:
             raise Conflict(f"{pending.key} kept changing", status=409)
         await self._settle(pending)
-        self._tell(newest, pending)
+        self._publish(newest, pending)
         return True, newest
 
-    def _tell(self, request: Request, pending: PendingDelivery) -> None:
-        """A certificate was delivered: counted and told here, whoever tried."""
+    def _publish(self, request: Request, pending: PendingDelivery) -> None:
+        """Count a delivered certificate and publish it, whoever tried."""
         now = self._now()
         self._metrics.answered("issued", "Issued")
         self._metrics.answer_seconds.observe(max((now - request.created).total_seconds(), 0.0))

@@ -153,14 +153,14 @@ class RequestReconciler:
                 self.queue.forget(request.key)
                 self.queue.add_after(request.key, UNPROCESSED_AGAIN)
                 await self.reporter.waiting(request, message)
-            case Waiting(key, message, tell):
+            case Waiting(key, message, report):
                 self._wait(request.key, key)
-                if tell:
+                if report:
                     await self.reporter.waiting(request, message)
-            case RetryLater(reason, message, after, tell):
+            case RetryLater(reason, message, after, report):
                 self.queue.retry(request.key, after)
                 self.reporter.put_off(reason)
-                if tell:
+                if report:
                     await self.reporter.waiting(request, with_reason(reason, message))
 
     async def _add_finalizer(self, request: Request) -> None:

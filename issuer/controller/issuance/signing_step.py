@@ -45,7 +45,7 @@ CA_END = frozenset({FindingCode.ENDS_WITH_CA, FindingCode.OUTLIVES_CA, FindingCo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Work:
-    """One request on its way to the CA and back: what was asked, what is sent, how the answer is judged."""
+    """One request on its way to the CA and back: what was asked, what is sent, how the answer is verified."""
 
     request: Request
     asked: RequestedCertificate
@@ -71,7 +71,7 @@ class _NotOurs(Exception):
 
 
 _LEASE_TOO_SHORT = RetryLater(
-    ControllerRetry.LEASE_NOT_HELD, "the Lease does not last until an answer must have come", tell=False
+    ControllerRetry.LEASE_NOT_HELD, "the Lease does not last until an answer must have come", report=False
 )
 
 
@@ -138,7 +138,7 @@ class SigningStep:
         approval: Approval,
         audit: AuditRecord,
     ) -> _Work:
-        """Plan what is sent, and how its answer is judged. Raises Mismatch and signing.CAEndsTooSoon."""
+        """Plan what is sent, and how its answer is verified. Raises Mismatch and signing.CAEndsTooSoon."""
         asked = replace(asked, path_length=path_length(profile, asked))
         if approval.allowance is not None and request.policy_shortens:
             asked = replace(asked, duration=approval.allowance.cut(asked.duration))
@@ -278,7 +278,7 @@ class SigningStep:
         return retry_later(error)
 
     def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:
-        """The whole issuer can't sign: tell it, and have it checked soon."""
+        """Mark the issuer broken, as it can't sign, and have it checked soon."""
         if self.registry.entry(key).ready:  # the first of many in flight to find out
             self.registry.mark_broken(key, error.reason, error.message)
             self.issuer_queue.retry(key)
@@ -319,14 +319,14 @@ def _preferred(
 ) -> tuple[Chain, tuple[VerificationFinding, ...]]:
     """The first chain in which nothing is fatal, else the first: the CAs of one way up may allow the
     certificate (name constraints, path length) where those of another don't."""
-    judged = (_judged(chain, work, now) for chain in chains)
-    first = next(judged)
+    verified = (_verified_way(chain, work, now) for chain in chains)
+    first = next(verified)
     if not _is_fatal(first[1]):
         return first
-    return next((one for one in judged if not _is_fatal(one[1])), first)
+    return next((one for one in verified if not _is_fatal(one[1])), first)
 
 
-def _judged(chain: Chain, work: _Work, now: datetime) -> tuple[Chain, tuple[VerificationFinding, ...]]:
+def _verified_way(chain: Chain, work: _Work, now: datetime) -> tuple[Chain, tuple[VerificationFinding, ...]]:
     allowance, shorten = work.approval.allowance, work.ca_expiry == "Shorten"
     allowed = None if allowance is None else allowance.usages
     return chain, verify(chain, work.asked, now, allowed=allowed, strict=work.strict, shorten=shorten)

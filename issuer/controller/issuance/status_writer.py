@@ -21,14 +21,14 @@ class StatusWriter:
     paces: ApprovalPaces = field(default_factory=ApprovalPaces)
     written: Callable[[Request], None] = lambda _request: None
 
-    async def write(self, request: Request, answer: Object, judged: str | None) -> Request:
+    async def write(self, request: Request, answer: Object, approver: str | None) -> Request:
         """Write the answer and return the request as it is then.
 
-        `judged` is the kind of the issuer where the answer holds an approval or denial of ours. Raises
+        `approver` is the kind of the issuer where the answer holds an approval or denial of ours. Raises
         KubeError.
         """
         with span("write"):
-            async with self.paces.turn(judged):
+            async with self.paces.turn(approver):
                 request = request.with_object(await self._put(request, answer))
         self.written(request)
         return request

@@ -60,7 +60,7 @@ class IssuerReconciler:
     """Checks one issuer at a time, by key, and writes what it found.
 
     `period` is the longest time in seconds between two checks of a healthy
-    issuer; a broken one is checked with the queue's backoff. `tells` says whether
+    issuer; a broken one is checked with the queue's backoff. `writes_status` says whether
     this is the process that writes status and events. `connectors` open the signers of
     each kind of issuer.
     """
@@ -79,7 +79,7 @@ class IssuerReconciler:
     metrics: Metrics
     defects: Defects
     period: float
-    tells: Callable[[], bool] = lambda: True
+    writes_status: Callable[[], bool] = lambda: True
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def reconcile(self, key: IssuerKey) -> None:
@@ -118,7 +118,7 @@ class IssuerReconciler:
                 return Verdict(False, error.reason, error.message)
             warnings, expiring = self._spec_warnings(key, entry.spec), self._expiring(entry, entry.spec)
             return Verdict(False, error.reason, error.message, warnings=warnings, expiring=expiring)
-        except Exception as error:  # noqa: BLE001 - told on the issuer, and tried again with backoff
+        except Exception as error:  # noqa: BLE001 - reported on the issuer, and tried again with backoff
             return Verdict(
                 False, ControllerIssuerReason.INTERNAL_ERROR, self.defects.note("issuers", key, error)
             )
@@ -257,7 +257,7 @@ class IssuerReconciler:
 
     async def _write(self, key: IssuerKey, obj: dict[str, Any], verdict: Verdict) -> bool:
         """Write the status if it would say something new; False when it should be tried again."""
-        if not self.tells():
+        if not self.writes_status():
             return True
         new = _with_verdict(obj, verdict, self.backends.of(key.kind).status_fields, self.now())
         if new is None:

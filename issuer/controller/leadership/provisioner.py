@@ -17,7 +17,7 @@ from issuer.kube.wire import Object
 
 log = structlog.get_logger(__name__)
 
-_TELL_AGAIN: Final = 60.0
+_REPORT_AGAIN: Final = 60.0
 
 
 class ShardProvisioner:
@@ -33,7 +33,7 @@ class ShardProvisioner:
         self._namespace = namespace
         self._group = group
         self._shards = shards
-        self._told = -_TELL_AGAIN
+        self._reported = -_REPORT_AGAIN
 
     async def provision(self, membership: Membership, leads: Callable[[], bool]) -> bool:
         """Bring the Leases into line with our number of shards; return True if anything was changed.
@@ -60,8 +60,8 @@ class ShardProvisioner:
         """Replicas with another number of shards work until the last of them has ended."""
         if membership.others or membership.foreign_held:
             now = steady_clock()
-            if now - self._told >= _TELL_AGAIN:
-                self._told = now
+            if now - self._reported >= _REPORT_AGAIN:
+                self._reported = now
                 log.warning(
                     "replicas with another --shards are at work; this one waits for their end",
                     replicas=sorted(membership.others),

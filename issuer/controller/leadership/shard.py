@@ -158,7 +158,7 @@ class Shard:
             await asyncio.gather(working, renewing, return_exceptions=True)
 
     async def release_unfinished(self) -> None:
-        """At the process's end: its successor is told nothing, and so reads each request before signing."""
+        """Release it at the end of the process; its successor reads each request before signing."""
         self.phase = Phase.DONE
         if self.lease.is_leader:
             await self.lease.release()
@@ -169,12 +169,12 @@ class Shard:
         return False
 
     async def _renew(self) -> None:
-        """Until told to stop, or lost: it may have run out while this process was frozen."""
+        """Renew until asked to stop, or lost: it may have run out while this process was frozen."""
         pause = RENEW
-        while not await self._told_to_stop(pause) and self.lease.is_leader:
+        while not await self._asked_to_stop(pause) and self.lease.is_leader:
             pause = RENEW if await self.lease.attempt() else AGAIN
 
-    async def _told_to_stop(self, within: float) -> bool:
+    async def _asked_to_stop(self, within: float) -> bool:
         """Wait so long, spread a little; whether renewing came to its end meanwhile."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within * (0.75 + random.random() / 2)):  # noqa: S311 - spreads load

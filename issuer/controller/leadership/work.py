@@ -149,7 +149,7 @@ class RequestWork:
         try:
             fresh = store.read(await self.client.get(kind.resource, key.name, key.namespace or None))
         except NotFound:
-            return False  # as the watch will tell
+            return False  # as the watch will show
         except KubeError as error:
             log.warning("request not read", request=str(key), error=str(error))
             self.queue.retry(key)

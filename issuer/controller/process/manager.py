@@ -234,7 +234,7 @@ class Manager:
             await reflector.run()
 
     async def _synced(self, stop: asyncio.Event, *kinds: str) -> bool:
-        """Wait until these kinds are listed; False when told to stop before that."""
+        """Wait until these kinds are listed; False when asked to stop before that."""
         waits = asyncio.gather(*(self.components.watches.reflectors[kind].synced.wait() for kind in kinds))
         stopping = asyncio.create_task(stop.wait())
         both: set[asyncio.Future[Any]] = {waits, stopping}
@@ -342,7 +342,7 @@ def _request_work(components: Components) -> RequestWork:
 
 
 async def _sharing_ended(lease: Lease, stop: asyncio.Event) -> bool:
-    """Wait for replicas that shared the work until now (`--shards`); False when told to stop before.
+    """Wait for replicas that shared the work until now (`--shards`); False when asked to stop before.
 
     They see within seconds that a single leader has begun, and can't renew for longer than their Leases last.
     """

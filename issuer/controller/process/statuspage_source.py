@@ -128,7 +128,7 @@ class StatusSource:
                 yield [self._open(key, glance) for key, glance in found if glance is not None]
 
     def _open(self, key: RequestKey, glance: Glance) -> OpenRequest:
-        reason = glance.reason or self._told(key, glance.uid)
+        reason = glance.reason or self._reported(key, glance.uid)
         issuer = "" if glance.issuer is None else str(glance.issuer)
         return OpenRequest(str(key), issuer, glance.username, self._where(key, reason), reason)
 
@@ -136,14 +136,14 @@ class StatusSource:
         place = self._components.queues.requests.where(key)
         if place is not None:
             return place
-        # Another replica's request has no place in our queue: only its status tells whether it waits.
+        # Another replica's request has no place in our queue: only its status shows whether it waits.
         others = not self._components.ownership.takes(key)
         return "line" if others and not reason else "waiting"
 
-    def _told(self, key: RequestKey, uid: str) -> str:
+    def _reported(self, key: RequestKey, uid: str) -> str:
         """Return why a request waits whose status has no place for it."""
-        told = self._components.reconcilers.requests.reporter.waits_by_event.get(key)
-        return told[1] if told is not None and told[0] == uid else ""
+        reported = self._components.reconcilers.requests.reporter.waits_by_event.get(key)
+        return reported[1] if reported is not None and reported[0] == uid else ""
 
     def created(self, request: str) -> datetime | None:
         """Return when an open request was made."""

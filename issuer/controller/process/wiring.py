@@ -168,7 +168,7 @@ class Components:
             metrics=self.metrics,
             defects=self.defects,
             period=self.options.work.issuer_check_period,
-            tells=self.ownership.leads,
+            writes_status=self.ownership.leads,
         )
 
     def _connectors(self) -> dict[str, Connector]:

@@ -63,11 +63,11 @@ class RevocationFinalizer:
         return marked
 
     async def _current(self, request: Request) -> Request:
-        """The very request, as it was judged. Raises Conflict where it is another by now."""
+        """The very request, as it was evaluated. Raises Conflict where it is another by now."""
         found = request.with_object(
             await self.client.get(CERTIFICATE_REQUESTS, request.key.name, request.key.namespace)
         )
-        judged = request.object["metadata"].get("resourceVersion")
-        if found.uid != request.uid or found.object["metadata"].get("resourceVersion") != judged:
-            raise Conflict(f"{request.key} changed since it was judged", status=409)
+        evaluated = request.object["metadata"].get("resourceVersion")
+        if found.uid != request.uid or found.object["metadata"].get("resourceVersion") != evaluated:
+            raise Conflict(f"{request.key} changed since it was evaluated", status=409)
         return found

@@ -219,7 +219,7 @@ def _deleted(facts: Facts, now: datetime) -> Step:
         return _before_due(facts, now, due, deadline)
     if facts.found is None:
         return Look.ALL
-    return _judge(facts, facts.found, now, deadline)
+    return _decide_by_evidence(facts, facts.found, now, deadline)
 
 
 def _before_due(facts: Facts, now: datetime, due: datetime, deadline: datetime) -> Step:
@@ -231,7 +231,7 @@ def _before_due(facts: Facts, now: datetime, due: datetime, deadline: datetime) 
     return _look_again(facts.seen, now, due)
 
 
-def _judge(facts: Facts, found: Found, now: datetime, deadline: datetime) -> Step:
+def _decide_by_evidence(facts: Facts, found: Found, now: datetime, deadline: datetime) -> Step:
     if found.leaf.not_after <= now:
         return LetGo(Result.EXPIRED)
     if found.replaced if facts.policy is Policy.ON_REPLACE else not found.in_use:

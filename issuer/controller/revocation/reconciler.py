@@ -1,4 +1,4 @@
-"""Carries out what the plan says for one request with our finalizer: look, revoke, let go, and tell."""
+"""Carries out what the plan says for one request with our finalizer: look, revoke, let go, and report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 # One call may take this long, so that a frozen backend does not keep all workers from letting others go.
 _CALL_SECONDS = 10.0
-_SETTLED = LetGo(Result.NOTHING)  # it was revoked and told before; only the finalizer is left
+_SETTLED = LetGo(Result.NOTHING)  # it was revoked and reported before; only the finalizer is left
 
 
 @dataclass(slots=True)
@@ -228,16 +228,16 @@ class RevocationReconciler:
     # Letting go ---------------------------------------------------------------
 
     async def _let_go(self, attempt: _Attempt, step: LetGo) -> None:
-        """Take our finalizer off, then tell: told once, as it comes off once."""
+        """Take our finalizer off, then report: once, as it comes off once."""
         reader = EvidenceReader(self.client)
         request = attempt.request or await reader.request(attempt.key, attempt.record.uid)
         if has_finalizer(request.object):  # else it was let go a moment ago, and the watch is late
             await self.client.replace(CERTIFICATE_REQUESTS, without_finalizer(request.object))
-            self._tell(attempt, request, step)
+            self._report(attempt, request, step)
         self.queue.forget(attempt.key)
         self._trouble.pop(attempt.key, None)
 
-    def _tell(self, attempt: _Attempt, request: CertificateRequest, step: LetGo) -> None:
+    def _report(self, attempt: _Attempt, request: CertificateRequest, step: LetGo) -> None:
         if step.result is Result.NOTHING:
             return
         self.metrics.revocations.labels(step.result).inc()

@@ -40,7 +40,7 @@ class CAValidity:
 
 @dataclass(slots=True)
 class LongestRequested:
-    """The longest life asked for lately, so that its trouble can be told ahead."""
+    """The longest life asked for lately, so that its trouble can be reported ahead."""
 
     duration: timedelta = timedelta()
     at: datetime | None = None
@@ -111,7 +111,7 @@ def warning(ca: CAValidity, mode: Mode, longest: LongestRequested, now: datetime
     """Return the warning of a CA that soon ends before its certificates would, or None.
 
     Measured by the longest life asked for lately, or cert-manager's default if that is longer (half of the
-    CA's own life if that is short), and told a month (at most a sixth of the CA's life) ahead. Restarts and
+    CA's own life if that is short), and a month (at most a sixth of the CA's life) ahead. Restarts and
     quiet weeks don't change it, and neither does the passing of time.
     """
     life = ca.ends - ca.begins

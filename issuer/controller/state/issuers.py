@@ -29,7 +29,7 @@ MAX_TLS: Final = 32 << 20
 CAs beside a client certificate, or 1,000 times a small bundle."""
 
 # A role gives every certificate the same differences, and an event each would leave no room for others.
-TELL_AGAIN = timedelta(hours=1)
+REPORT_AGAIN = timedelta(hours=1)
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +108,7 @@ class IssuerEntry:
     def is_news(self, differences: frozenset[str], now: datetime) -> bool:
         """Return True if these differences had no event for a while; they count as reported then."""
         last = self.reported.get(differences)
-        if not differences or (last is not None and now - last < TELL_AGAIN):
+        if not differences or (last is not None and now - last < REPORT_AGAIN):
             return False
         self.reported[differences] = now
         return True

@@ -59,25 +59,25 @@ class Unprocessed:
 class Waiting:
     """Waits for its issuer, which can't sign now: says so and wakes when the issuer is Ready.
 
-    `tell` is False for a state that passes in a moment and is not worth a write.
+    `report` is False for a state that passes in a moment and is not worth a write.
     """
 
     issuer: IssuerKey
     message: str
-    tell: bool = True
+    report: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
     """Met a passing fault: tried again after `after` seconds, or with backoff.
 
-    `tell` is False where the request's own status is not the place to say so.
+    `report` is False where the request's own status is not the place to say so.
     """
 
     reason: RetryReason
     message: str
     after: float | None = None
-    tell: bool = True
+    report: bool = True
 
 
 def retry_later(error: Retry) -> RetryLater:

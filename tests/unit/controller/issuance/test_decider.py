@@ -38,7 +38,7 @@ async def test_a_request_waits_quietly_while_its_issuer_is_checked(bench: Bench)
     bench.registry.begin_check(CLUSTER_ISSUER, "uid-1", 99)
     decided = await outcome(bench)
     assert isinstance(decided, Waiting)
-    assert not decided.tell
+    assert not decided.report
 
 
 async def test_a_csr_awaits_somebody_elses_approval(bench: Bench) -> None:

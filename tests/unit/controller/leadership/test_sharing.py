@@ -203,7 +203,7 @@ def test_who_begins_to_lead_counts_waiting_from_then() -> None:
 async def test_only_the_one_that_tells_writes_the_status_of_issuers_and_policies() -> None:
     kube = ScriptedKube()  # refuses every call
     reconciler = IssuerReconciler(**dict.fromkeys(IssuerReconciler.__slots__, None))  # type: ignore[arg-type]
-    reconciler.client, reconciler.tells = cast(KubeClient, kube), lambda: False
+    reconciler.client, reconciler.writes_status = cast(KubeClient, kube), lambda: False
     assert await reconciler._write(
         CLUSTER_ISSUER, issuer_object(), Verdict(True, ControllerIssuerReason.READY, "yes")
     )
