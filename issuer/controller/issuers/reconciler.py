@@ -13,7 +13,14 @@ from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.policies import PolicyStore
-from issuer.controller.issuers.ca_chains import CAFacts, ca_facts, ca_validities
+from issuer.controller.issuers.ca_chains import ca_facts, ca_validities
+from issuer.controller.issuers.status import (
+    CheckResult,
+    is_transition,
+    new_expiry_warnings,
+    new_warnings,
+    with_result,
+)
 from issuer.controller.scheduling.checks import CheckFlows, TookLong
 from issuer.controller.state.ca_expiry import ExpiryWarning, warning
 from issuer.controller.state.defects import Defects
@@ -25,8 +32,6 @@ from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.policy.facts import IssuerReference
-from issuer.reasons import Reason
-from issuer.requests.conditions import find, says, with_condition
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import Backends, Connector
 from issuer.signing.outcomes import IssuerBroken, IssuerUnavailable, SigningError
@@ -34,25 +39,8 @@ from issuer.signing.profile import SigningProfile
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import kubernetes_retry
 from issuer.telemetry.metrics import Metrics
-from issuer.text import rfc3339
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Findings of one check of an issuer.
-
-    `again_in` is the number of seconds until the next, `expiring` are warnings that are worth an event, too.
-    """
-
-    ready: bool
-    reason: Reason
-    message: str
-    ca: CAFacts | None = None
-    warnings: tuple[str, ...] = ()
-    expiring: tuple[ExpiryWarning, ...] = ()
-    again_in: float | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -91,39 +79,39 @@ class IssuerReconciler:
             self.metrics.forget_issuer(*key)
             return
         try:
-            verdict = await self._verdict(key, obj)
+            result = await self._result(key, obj)
         except TookLong:
             self.queue.add(key)
             return
         current = self.stores[key.kind].get(key)
         if current is None or not _same_version(current, obj):
-            self.queue.add(key)  # it changed meanwhile: this verdict is about another issuer
+            self.queue.add(key)  # it changed meanwhile: this result is about another issuer
             return
-        self._remember(key, verdict)
-        if not await self._write(key, current, verdict):
+        self._remember(key, result)
+        if not await self._write(key, current, result):
             self.queue.retry(key)
             return
-        self._plan(key, verdict)
+        self._plan(key, result)
 
-    async def _verdict(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
+    async def _result(self, key: IssuerKey, obj: dict[str, Any]) -> CheckResult:
         try:
             return await self.flows.bounded(key, self._check(key, obj))
         except TookLong:
             raise
         except SpecError as error:
-            return Verdict(False, SigningIssuerReason.INVALID_SPEC, str(error))
+            return CheckResult(False, SigningIssuerReason.INVALID_SPEC, str(error))
         except SigningError as error:
             entry = self.registry.entry(key)
             if entry.spec is None:
-                return Verdict(False, error.reason, error.message)
+                return CheckResult(False, error.reason, error.message)
             warnings, expiring = self._spec_warnings(key, entry.spec), self._expiring(entry, entry.spec)
-            return Verdict(False, error.reason, error.message, warnings=warnings, expiring=expiring)
+            return CheckResult(False, error.reason, error.message, warnings=warnings, expiring=expiring)
         except Exception as error:  # noqa: BLE001 - reported on the issuer, and tried again with backoff
-            return Verdict(
+            return CheckResult(
                 False, ControllerIssuerReason.INTERNAL_ERROR, self.defects.note("issuers", key, error)
             )
 
-    async def _check(self, key: IssuerKey, obj: dict[str, Any]) -> Verdict:
+    async def _check(self, key: IssuerKey, obj: dict[str, Any]) -> CheckResult:
         uid, generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
         entry = self.registry.begin_check(key, uid, generation)
         backend = self.backends.of(key.kind)
@@ -144,7 +132,7 @@ class IssuerReconciler:
         ca = ca_facts(health.ca_pem, profile.leaf.name, profile, now, shared.anchors)
         validity, more = ca_validities(profile, ca, health.authority_pem, now, shared.anchors)
         self.registry.checked(key, validity)
-        return Verdict(
+        return CheckResult(
             ready=True,
             reason=ControllerIssuerReason.READY,
             message=backend.ready_message(spec),
@@ -236,33 +224,33 @@ class IssuerReconciler:
             await self.registry.use_signer(key, shared)
         return shared
 
-    def _remember(self, key: IssuerKey, verdict: Verdict) -> None:
-        self.metrics.issuer_ready.labels(*key).set(1 if verdict.ready else 0)
-        if verdict.ca is not None:
+    def _remember(self, key: IssuerKey, result: CheckResult) -> None:
+        self.metrics.issuer_ready.labels(*key).set(1 if result.ready else 0)
+        if result.ca is not None:
             ends = (life.ends for life in self.registry.entry(key).current_ca_validity.values())
-            self.metrics.ca_not_after.labels(*key).set(min(ends, default=verdict.ca.not_after).timestamp())
-        if verdict.ready:
+            self.metrics.ca_not_after.labels(*key).set(min(ends, default=result.ca.not_after).timestamp())
+        if result.ready:
             self.registry.mark_ready(key)
         else:
-            self.registry.mark_broken(key, verdict.reason, verdict.message)
+            self.registry.mark_broken(key, result.reason, result.message)
 
-    def _plan(self, key: IssuerKey, verdict: Verdict) -> None:
-        if not verdict.ready:
+    def _plan(self, key: IssuerKey, result: CheckResult) -> None:
+        if not result.ready:
             self.queue.retry(key)
             return
         if not self.registry.entry(key).half_open:
             self.queue.forget(key)
-        again = self.period if verdict.again_in is None else min(self.period, verdict.again_in)
+        again = self.period if result.again_in is None else min(self.period, result.again_in)
         self.queue.add_after(key, max(again, 0.5))
 
-    async def _write(self, key: IssuerKey, obj: dict[str, Any], verdict: Verdict) -> bool:
+    async def _write(self, key: IssuerKey, obj: dict[str, Any], result: CheckResult) -> bool:
         """Write the status if it would say something new; False when it should be tried again."""
         if not self.writes_status():
             return True
-        new = _with_verdict(obj, verdict, self.backends.of(key.kind).status_fields, self.now())
+        new = with_result(obj, result, self.backends.of(key.kind).status_fields, self.now())
         if new is None:
             return True
-        changed = _transition(obj, verdict)
+        changed = is_transition(obj, result)
         try:
             written = await self.client.replace_status(self.backends.kinds[key.kind].resource, new)
         except NotFound:
@@ -273,73 +261,18 @@ class IssuerReconciler:
             log.warning("issuer status not written", issuer=str(key), error=str(error))
             return False
         self.stores[key.kind].refresh(written)
-        _log_warnings(key, obj, verdict)
+        for text in new_warnings(obj, result):
+            log.warning("issuer warning", issuer=str(key), message=text)
         if changed:
             log.info(
-                "issuer", issuer=str(key), ready=verdict.ready, reason=verdict.reason, message=verdict.message
+                "issuer", issuer=str(key), ready=result.ready, reason=result.reason, message=result.message
             )
-            record = self.recorder.normal if verdict.ready else self.recorder.warning
-            record(new, verdict.reason, verdict.message)
-        for text in _news(obj, verdict):
+            record = self.recorder.normal if result.ready else self.recorder.warning
+            record(new, result.reason, result.message)
+        for text in new_expiry_warnings(obj, result):
             self.recorder.warning(new, EventReason.CA_EXPIRES_SOON, text)
         return True
 
 
-def _log_warnings(key: IssuerKey, obj: dict[str, Any], verdict: Verdict) -> None:
-    """The warnings that the status didn't hold yet."""
-    old = (obj.get("status") or {}).get("warnings") or ()
-    for text in verdict.warnings:
-        if text not in old:
-            log.warning("issuer warning", issuer=str(key), message=text)
-
-
 def _same_version(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(one["metadata"][name] == other["metadata"][name] for name in ("uid", "generation"))
-
-
-def _transition(obj: dict[str, Any], verdict: Verdict) -> bool:
-    old = find((obj.get("status") or {}).get("conditions"), "Ready")
-    return old is None or (old.get("status") == "True", old.get("reason")) != (verdict.ready, verdict.reason)
-
-
-def _news(obj: dict[str, Any], verdict: Verdict) -> list[str]:
-    """Return the warnings about a CA's end that the status doesn't hold yet, in whatever words."""
-    old = (obj.get("status") or {}).get("warnings") or ()
-    return [str(warning) for warning in verdict.expiring if not warning.stands_in(old)]
-
-
-def _with_verdict(
-    obj: dict[str, Any], verdict: Verdict, known: frozenset[str], now: datetime
-) -> dict[str, Any] | None:
-    """Return the issuer with its new status, None where that says nothing new. `known`: the CRD's fields."""
-    status = obj.get("status") or {}
-    conditions = with_condition(
-        status.get("conditions"),
-        "Ready",
-        verdict.ready,
-        verdict.reason,
-        verdict.message,
-        now,
-        obj["metadata"]["generation"],
-    )
-    wanted = next(one for one in conditions if one["type"] == "Ready")
-    fields = {name: value for name, value in _facts(verdict).items() if name in known}
-    if says(status.get("conditions"), wanted) and all(status.get(k) == v for k, v in fields.items()):
-        return None
-    kept = {**status, **fields, "conditions": conditions}
-    return {**obj, "status": {name: value for name, value in kept.items() if value is not None}}
-
-
-def _facts(verdict: Verdict) -> dict[str, Any]:
-    """The fields beside the conditions; None where there is nothing to say.
-
-    What was known of the CA stays while the issuer is broken: that is when somebody reads it.
-    """
-    fields: dict[str, Any] = {"warnings": [*verdict.warnings, *map(str, verdict.expiring)] or None}
-    if verdict.ca is not None:
-        fields |= {
-            "caSubject": verdict.ca.subject,
-            "caSerial": verdict.ca.serial,
-            "caNotAfter": rfc3339(verdict.ca.not_after),
-        }
-    return fields

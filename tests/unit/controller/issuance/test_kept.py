@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from issuer.api.issuers import SpecError
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuance.reading import RequestReader
-from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict, _with_verdict
+from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.issuers.status import CheckResult, with_result
 from issuer.controller.state import kept as module
 from issuer.controller.state.kept import (
     LEAST_ISSUER,
@@ -305,11 +306,11 @@ def test_an_issuer_without_room_is_told_so_once_and_read_again_when_there_is_roo
     async def spec() -> Object:
         return await IssuerReconciler._spec(reconciler, over, cast(Object, store.get(over)))
 
-    verdict, now = Verdict(False, SigningIssuerReason.INVALID_SPEC, problem), datetime.now(UTC)
-    written = cast(Object, _with_verdict(cast(Object, store.get(over)), verdict, STATUS_FIELDS, now))
+    verdict, now = CheckResult(False, SigningIssuerReason.INVALID_SPEC, problem), datetime.now(UTC)
+    written = cast(Object, with_result(cast(Object, store.get(over)), verdict, STATUS_FIELDS, now))
     written["spec"] = issuer_object("over", "team-a")["spec"]
     store.refresh(written)
-    assert _with_verdict(cast(Object, store.get(over)), verdict, STATUS_FIELDS, now) is None, (
+    assert with_result(cast(Object, store.get(over)), verdict, STATUS_FIELDS, now) is None, (
         "told, and not told again"
     )
     with pytest.raises(SpecError, match="delete those that nobody needs"):

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from issuer.controller.access.permissions import ApprovalRights
 from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.policies import PolicyStore
-from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
+from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.issuers.status import CheckResult
 from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry
@@ -118,7 +119,7 @@ def _no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
 EVERYWHERE = AllowedServers.parse(["0.0.0.0/0", "::/0", "127.0.0.0/8", "::1"])
 
 
-async def checked(spec: Object, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Verdict, Defects]:
+async def checked(spec: Object, secret: bytes = b"hvs.abcdefghijkl") -> tuple[CheckResult, Defects]:
     """What one check says of an issuer with that spec."""
     metrics = Metrics()
     defects = Defects(metrics)
@@ -147,7 +148,7 @@ async def checked(spec: Object, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Ve
     obj = {"apiVersion": "vault-issuer.io/v1alpha1", "kind": KEY.kind, "metadata": meta, "spec": spec}
     stores[KEY.kind].upsert(obj)
     try:
-        return await reconciler._verdict(KEY, obj), defects
+        return await reconciler._result(KEY, obj), defects
     finally:
         await registry.close()
 
@@ -195,7 +196,7 @@ class Answering:
         await self._runner.cleanup()
 
 
-def none_unexpected(verdict: Verdict) -> None:
+def none_unexpected(verdict: CheckResult) -> None:
     """The check ended as an answer in words: of one piece, bounded where it is somebody else's."""
     assert not verdict.ready
     assert verdict.reason != ControllerIssuerReason.INTERNAL_ERROR, verdict.message

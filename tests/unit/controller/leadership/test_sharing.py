@@ -10,7 +10,8 @@ import pytest
 
 from issuer.api.leases import MEMBER, SHARD, SHARDS
 from issuer.controller.approval.policies import PolicyReconciler
-from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
+from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.issuers.status import CheckResult
 from issuer.controller.leadership.lease_labels import labels, shard_name, written
 from issuer.controller.leadership.lease_reader import LeaseReader
 from issuer.controller.leadership.ownership import Alone
@@ -205,7 +206,7 @@ async def test_only_the_one_that_tells_writes_the_status_of_issuers_and_policies
     reconciler = IssuerReconciler(**dict.fromkeys(IssuerReconciler.__slots__, None))  # type: ignore[arg-type]
     reconciler.client, reconciler.writes_status = cast(KubeClient, kube), lambda: False
     assert await reconciler._write(
-        CLUSTER_ISSUER, issuer_object(), Verdict(True, ControllerIssuerReason.READY, "yes")
+        CLUSTER_ISSUER, issuer_object(), CheckResult(True, ControllerIssuerReason.READY, "yes")
     )
     components = Components(ControllerOptions(), cast(KubeClient, kube), NotOurs())
     components.state.policies.upsert({"metadata": {"name": "p", "uid": "u", "generation": 1}, "spec": {}})

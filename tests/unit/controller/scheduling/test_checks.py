@@ -7,7 +7,8 @@ import gc
 
 import pytest
 
-from issuer.controller.issuers.reconciler import IssuerReconciler, Verdict
+from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.issuers.status import CheckResult
 from issuer.controller.scheduling import checks
 from issuer.controller.scheduling.checks import CheckFlows, CheckPool, TookLong
 from issuer.kube.queues.fairqueue import QueueKey
@@ -171,7 +172,7 @@ def test_nothing_is_kept_of_namespaces_that_wait_for_nothing(bench: Bench, flows
 
 async def test_a_check_that_took_long_is_no_verdict(bench: Bench, flows: CheckFlows, hasty: None) -> None:
     class Reconciler(IssuerReconciler):
-        async def _check(self, key: IssuerKey, obj: Object) -> Verdict:
+        async def _check(self, key: IssuerKey, obj: Object) -> CheckResult:
             await forever()
             raise AssertionError("it never ends")
 

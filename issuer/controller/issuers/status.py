@@ -1,0 +1,84 @@
+"""The status that a check of an issuer leads to, and what of it is news. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from issuer.controller.issuers.ca_chains import CAFacts
+from issuer.controller.state.ca_expiry import ExpiryWarning
+from issuer.reasons import Reason
+from issuer.requests.conditions import find, says, with_condition
+from issuer.text import rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """Findings of one check of an issuer.
+
+    `again_in` is the number of seconds until the next, `expiring` are warnings that are worth an event, too.
+    """
+
+    ready: bool
+    reason: Reason
+    message: str
+    ca: CAFacts | None = None
+    warnings: tuple[str, ...] = ()
+    expiring: tuple[ExpiryWarning, ...] = ()
+    again_in: float | None = None
+
+
+def new_warnings(obj: dict[str, Any], result: CheckResult) -> list[str]:
+    """Return the warnings that the issuer's status doesn't hold yet."""
+    old = (obj.get("status") or {}).get("warnings") or ()
+    return [text for text in result.warnings if text not in old]
+
+
+def is_transition(obj: dict[str, Any], result: CheckResult) -> bool:
+    """Return True if the Ready condition has another status or reason so far."""
+    old = find((obj.get("status") or {}).get("conditions"), "Ready")
+    return old is None or (old.get("status") == "True", old.get("reason")) != (result.ready, result.reason)
+
+
+def new_expiry_warnings(obj: dict[str, Any], result: CheckResult) -> list[str]:
+    """Return the warnings about a CA's end that the status doesn't hold yet, in whatever words."""
+    old = (obj.get("status") or {}).get("warnings") or ()
+    return [str(warning) for warning in result.expiring if not warning.stands_in(old)]
+
+
+def with_result(
+    obj: dict[str, Any], result: CheckResult, known: frozenset[str], now: datetime
+) -> dict[str, Any] | None:
+    """Return the issuer with its new status, None where that says nothing new. `known`: the CRD's fields."""
+    status = obj.get("status") or {}
+    conditions = with_condition(
+        status.get("conditions"),
+        "Ready",
+        result.ready,
+        result.reason,
+        result.message,
+        now,
+        obj["metadata"]["generation"],
+    )
+    wanted = next(one for one in conditions if one["type"] == "Ready")
+    fields = {name: value for name, value in _facts(result).items() if name in known}
+    if says(status.get("conditions"), wanted) and all(status.get(k) == v for k, v in fields.items()):
+        return None
+    kept = {**status, **fields, "conditions": conditions}
+    return {**obj, "status": {name: value for name, value in kept.items() if value is not None}}
+
+
+def _facts(result: CheckResult) -> dict[str, Any]:
+    """The fields beside the conditions; None where there is nothing to say.
+
+    What was known of the CA stays while the issuer is broken: that is when somebody reads it.
+    """
+    fields: dict[str, Any] = {"warnings": [*result.warnings, *map(str, result.expiring)] or None}
+    if result.ca is not None:
+        fields |= {
+            "caSubject": result.ca.subject,
+            "caSerial": result.ca.serial,
+            "caNotAfter": rfc3339(result.ca.not_after),
+        }
+    return fields
