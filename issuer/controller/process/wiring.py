@@ -27,7 +27,9 @@ from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
+from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.issuers.reporter import IssuerReporter
 from issuer.controller.leadership.ownership import Ownership
 from issuer.controller.process import gauges
 from issuer.controller.process.components import Permissions, Queues, Reconcilers, State
@@ -153,22 +155,28 @@ class Components:
         )
 
     def _issuer_reconciler(self) -> IssuerReconciler:
+        state = self.state
         return IssuerReconciler(
-            client=self.client,
-            stores=self.state.issuers,
-            registry=self.state.registry,
+            stores=state.issuers,
+            registry=state.registry,
             queue=self.queues.issuers,
             flows=self.check_flows,
-            backends=self.backends,
-            connectors=self._connectors(),
-            policies=self.state.policies,
-            approval_rights=self.permissions.approval,
-            revocation_rights=self.permissions.revocation,
-            recorder=self.recorder,
+            checker=IssuerChecker(
+                self.client,
+                state.issuers,
+                state.registry,
+                self.backends,
+                self._connectors(),
+                state.policies,
+                self.permissions.approval,
+                self.permissions.revocation,
+            ),
+            reporter=IssuerReporter(
+                self.client, state.issuers, self.backends, self.recorder, self.ownership.leads
+            ),
             metrics=self.metrics,
             defects=self.defects,
             period=self.options.work.issuer_check_period,
-            writes_status=self.ownership.leads,
         )
 
     def _connectors(self) -> dict[str, Connector]:

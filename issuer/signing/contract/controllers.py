@@ -84,9 +84,9 @@ class ControllerOf:
         self._components = Components(options, opened_case.client, Alone())
         opened_case.closing.push_async_callback(self._close)
         if wrong:
-            connectors = self._components.reconcilers.issuers.connectors
-            self._components.reconcilers.issuers.connectors = {
-                kind: _WrongConnector(connector) for kind, connector in connectors.items()
+            checker = self._components.reconcilers.issuers.checker
+            checker.connectors = {
+                kind: _WrongConnector(connector) for kind, connector in checker.connectors.items()
             }
         self._components.state.namespaces.upsert({"metadata": {"name": NAMESPACE}})
         self.allow(self.case.dns_name)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from issuer.api.issuers import SpecError
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuance.reading import RequestReader
-from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.issuers.status import CheckResult, with_result
 from issuer.controller.state import kept as module
 from issuer.controller.state.kept import (
@@ -299,12 +299,12 @@ def test_an_issuer_without_room_is_told_so_once_and_read_again_when_there_is_roo
         return written
 
     reads: list[int] = []
-    reconciler = cast(
+    checker = cast(
         Any, SimpleNamespace(stores={over.kind: store}, backends=built_in(), client=SimpleNamespace(get=read))
     )
 
     async def spec() -> Object:
-        return await IssuerReconciler._spec(reconciler, over, cast(Object, store.get(over)))
+        return await IssuerChecker._spec(checker, over, cast(Object, store.get(over)))
 
     verdict, now = CheckResult(False, SigningIssuerReason.INVALID_SPEC, problem), datetime.now(UTC)
     written = cast(Object, with_result(cast(Object, store.get(over)), verdict, STATUS_FIELDS, now))

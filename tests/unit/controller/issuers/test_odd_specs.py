@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from issuer.controller.access.permissions import ApprovalRights
 from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.issuers.reporter import IssuerReporter
 from issuer.controller.issuers.status import CheckResult
 from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.state.defects import Defects
@@ -128,18 +130,23 @@ async def checked(spec: Object, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Ch
     registry = IssuerRegistry(lambda _key: None)
     backends = built_in()
     settings = BackendSettings("vault-issuer-system", timeout=5, allowed_servers=EVERYWHERE)
-    reconciler = IssuerReconciler(
+    checker = IssuerChecker(
         client=client,
         stores=stores,
         registry=registry,
-        queue=WorkQueue(),
-        flows=CheckFlows(stores, workers=1, longest=60, backends=backends),
         backends=backends,
         connectors={KEY.kind: backends.of(KEY.kind).connector(client, settings, ignored)},
         policies=PolicyStore(lambda _name: None, lambda _name, _error: ""),
         approval_rights=cast(ApprovalRights, Rights()),
         revocation_rights=cast(RevocationRights, Rights()),
-        recorder=cast(EventRecorder, SilentRecorder()),
+    )
+    reconciler = IssuerReconciler(
+        stores=stores,
+        registry=registry,
+        queue=WorkQueue(),
+        flows=CheckFlows(stores, workers=1, longest=60, backends=backends),
+        checker=checker,
+        reporter=IssuerReporter(client, stores, backends, cast(EventRecorder, SilentRecorder())),
         metrics=metrics,
         defects=defects,
         period=60,

@@ -10,7 +10,7 @@ import pytest
 
 from issuer.api.leases import MEMBER, SHARD, SHARDS
 from issuer.controller.approval.policies import PolicyReconciler
-from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.issuers.reporter import IssuerReporter
 from issuer.controller.issuers.status import CheckResult
 from issuer.controller.leadership.lease_labels import labels, shard_name, written
 from issuer.controller.leadership.lease_reader import LeaseReader
@@ -23,15 +23,17 @@ from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, NotFound
+from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.kube.reflector import Reflector
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.request import Request, RequestKey
+from issuer.signing.backends import built_in
 from tests.builders import NOW, certificate_request, condition, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
-from tests.unit.controller.fakes import ScriptedKube
+from tests.unit.controller.fakes import ScriptedKube, SilentRecorder
 
 GROUP = "vi"
 
@@ -203,9 +205,9 @@ def test_who_begins_to_lead_counts_waiting_from_then() -> None:
 
 async def test_only_the_one_that_tells_writes_the_status_of_issuers_and_policies() -> None:
     kube = ScriptedKube()  # refuses every call
-    reconciler = IssuerReconciler(**dict.fromkeys(IssuerReconciler.__slots__, None))  # type: ignore[arg-type]
-    reconciler.client, reconciler.writes_status = cast(KubeClient, kube), lambda: False
-    assert await reconciler._write(
+    client, recorder = cast(KubeClient, kube), cast(EventRecorder, SilentRecorder())
+    reporter = IssuerReporter(client, {}, built_in(), recorder, lambda: False)
+    assert await reporter.report(
         CLUSTER_ISSUER, issuer_object(), CheckResult(True, ControllerIssuerReason.READY, "yes")
     )
     components = Components(ControllerOptions(), cast(KubeClient, kube), NotOurs())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from typing import cast
 
 import pytest
 
+from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.issuers.reporter import IssuerReporter
 from issuer.controller.issuers.status import CheckResult
 from issuer.controller.scheduling import checks
 from issuer.controller.scheduling.checks import CheckFlows, CheckPool, TookLong
@@ -171,13 +174,22 @@ def test_nothing_is_kept_of_namespaces_that_wait_for_nothing(bench: Bench, flows
 
 
 async def test_a_check_that_took_long_is_no_verdict(bench: Bench, flows: CheckFlows, hasty: None) -> None:
-    class Reconciler(IssuerReconciler):
-        async def _check(self, key: IssuerKey, obj: Object) -> CheckResult:
+    class Checker:
+        async def check(self, key: IssuerKey, obj: Object) -> CheckResult:
             await forever()
             raise AssertionError("it never ends")
 
-    reconciler = Reconciler(**dict.fromkeys(IssuerReconciler.__slots__, None))  # type: ignore[arg-type]
-    reconciler.stores, reconciler.flows, reconciler.queue = bench.issuers, flows, WorkQueue(flows.fair_queue)
+    reconciler = IssuerReconciler(
+        stores=bench.issuers,
+        registry=bench.registry,
+        queue=WorkQueue(flows.fair_queue),
+        flows=flows,
+        checker=cast(IssuerChecker, Checker()),
+        reporter=cast(IssuerReporter, None),
+        metrics=bench.metrics,
+        defects=bench.defects,
+        period=60,
+    )
     reconciler.queue.add(LIVE)
     await reconciler.reconcile(await reconciler.queue.get())
     reconciler.queue.done(LIVE)

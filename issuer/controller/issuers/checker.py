@@ -1,0 +1,167 @@
+"""Checks an issuer: spec, permissions, policies, login, and the CAs that sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from issuer.api.issuers import IssuerSpec, SpecError
+from issuer.controller.access.permissions import ApprovalRights, forbidden_text
+from issuer.controller.access.revocation import RevocationRights
+from issuer.controller.approval.policies import PolicyStore
+from issuer.controller.issuers.ca_chains import ca_facts, ca_validities
+from issuer.controller.issuers.status import CheckResult
+from issuer.controller.state.ca_expiry import ExpiryWarning, warning
+from issuer.controller.state.issuers import Identity, IssuerEntry, IssuerRegistry, SharedSigner
+from issuer.controller.state.reasons import ControllerIssuerReason
+from issuer.controller.state.stores import IssuerStore
+from issuer.kube.client import KubeClient
+from issuer.kube.errors import KubeError
+from issuer.policy.facts import IssuerReference
+from issuer.requests.issuers import IssuerKey
+from issuer.signing.backend import Backends, Connector
+from issuer.signing.outcomes import IssuerBroken, IssuerUnavailable, SigningError
+from issuer.signing.profile import SigningProfile
+from issuer.signing.secrets import kubernetes_retry
+
+
+@dataclass(slots=True, eq=False)
+class IssuerChecker:
+    """Checks one issuer and keeps what it found in the registry; writes nothing to the API server.
+
+    `connectors` open the signers of each kind of issuer.
+    """
+
+    client: KubeClient
+    stores: Mapping[str, IssuerStore]
+    registry: IssuerRegistry
+    backends: Backends
+    connectors: Mapping[str, Connector]
+    policies: PolicyStore
+    approval_rights: ApprovalRights
+    revocation_rights: RevocationRights
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def check(self, key: IssuerKey, obj: dict[str, Any]) -> CheckResult:
+        """Return what a check found of an issuer that is Ready. Raises SpecError and SigningError."""
+        uid, generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
+        entry = self.registry.begin_check(key, uid, generation)
+        backend = self.backends.of(key.kind)
+        spec = backend.parse(await self._spec(key, obj))
+        profile = backend.profile(spec)
+        self.registry.spec_read(key, spec, profile)
+        await self._check_approval(key, spec)
+        await self._check_revocation(key, spec)
+        self._check_policies(key, profile)
+        shared = await self._signer(key, uid, generation, spec)
+        health = await shared.signer.check()
+        if entry.refused is not None:
+            raise IssuerBroken(ControllerIssuerReason.STATUS_WRITE_REFUSED, entry.refused)
+        stranger = self.registry.take_stranger(key)
+        if stranger is not None:
+            raise stranger  # the next check lets one request try again
+        now = self.now()
+        ca = ca_facts(health.ca_pem, profile.leaf.name, profile, now, shared.anchors)
+        validity, more = ca_validities(profile, ca, health.authority_pem, now, shared.anchors)
+        self.registry.checked(key, validity)
+        return CheckResult(
+            ready=True,
+            reason=ControllerIssuerReason.READY,
+            message=backend.ready_message(spec),
+            ca=ca,
+            warnings=(*self._spec_warnings(key, spec), *health.warnings, *ca.warnings, *more),
+            expiring=self._expiring(entry, spec),
+            again_in=health.check_again_in,
+        )
+
+    def failed(self, key: IssuerKey, error: SigningError) -> CheckResult:
+        """Return what is known of an issuer whose check raised this."""
+        entry = self.registry.entry(key)
+        if entry.spec is None:
+            return CheckResult(False, error.reason, error.message)
+        warnings, expiring = self._spec_warnings(key, entry.spec), self._expiring(entry, entry.spec)
+        return CheckResult(False, error.reason, error.message, warnings=warnings, expiring=expiring)
+
+    async def _spec(self, key: IssuerKey, obj: dict[str, Any]) -> dict[str, Any]:
+        """Return the spec, read again if there was no room for it and now is. Raises SpecError."""
+        store = self.stores[key.kind]
+        if store.fits_now(key):
+            try:
+                resource = self.backends.kinds[key.kind].resource
+                store.refresh(await self.client.get(resource, key.name, key.namespace))
+            except KubeError as error:
+                raise kubernetes_retry(error, "read it again, now that there is room for it") from error
+            obj = store.get(key) or obj
+        problem = store.problem(key)
+        if problem is not None:
+            raise SpecError(problem)
+        return obj.get("spec") or {}
+
+    async def _check_approval(self, key: IssuerKey, spec: IssuerSpec) -> None:
+        """Raise IssuerBroken if we would set Approved and Denied, and may not."""
+        may_approve = spec.approval != "Policy" or await self.approval_rights.may_approve(key)
+        self.registry.approval_checked(key, may_approve)
+        if not may_approve:
+            raise IssuerBroken(
+                ControllerIssuerReason.APPROVAL_FORBIDDEN,
+                forbidden_text(self.approval_rights.signer_names(key)),
+            )
+
+    async def _check_revocation(self, key: IssuerKey, spec: IssuerSpec) -> None:
+        """Raise IssuerBroken if the issuer revokes, and we lack a right that this needs."""
+        if spec.revocation.policy != "Never":
+            problem = await self.revocation_rights.issuer_problem(key)
+            if problem is not None:
+                raise IssuerBroken(ControllerIssuerReason.REVOCATION_FORBIDDEN, problem)
+
+    def _check_policies(self, key: IssuerKey, profile: SigningProfile) -> None:
+        """Raise IssuerBroken where only policies would restrict what is signed, and there is none."""
+        policy_only = profile.policy_only_paths
+        if policy_only and not self.policies.selects(self._reference(key)):
+            raise IssuerBroken(
+                ControllerIssuerReason.NO_POLICY,
+                f"{policy_only[0]} signs whatever is asked, and no CertificateRequestPolicy selects this "
+                "issuer: write one whose selector names it",
+            )
+
+    def _spec_warnings(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
+        """Return what deserves a look, be the issuer Ready or not."""
+        found = []
+        if spec.approval == "External" and not self.policies.may_select(self._reference(key)):
+            found.append("no CertificateRequestPolicy selects this issuer: another approver's word is enough")
+        return (*found, *self.backends.of(key.kind).warnings(spec))
+
+    def _reference(self, key: IssuerKey) -> IssuerReference:
+        return IssuerReference(key.name, key.kind, self.backends.kinds[key.kind].group)
+
+    def _expiring(self, entry: IssuerEntry, spec: IssuerSpec) -> tuple[ExpiryWarning, ...]:
+        """Return the warnings of the CAs that soon end before their certificates would."""
+        now = self.now()
+        found = (
+            warning(ca, spec.ca_expiry, entry.longest_requested[is_ca], now)
+            for is_ca, ca in entry.current_ca_validity.items()
+        )
+        return tuple(text for text in found if text is not None)
+
+    async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> SharedSigner:
+        """Return the signer of exactly this issuer, spec and Secrets; a new one if any of them changed."""
+        prepared = await self.connectors[key.kind].prepare(key, spec)
+        current = self.stores[key.kind].get(key)
+        if current is None or (current["metadata"]["uid"], current["metadata"]["generation"]) != (
+            uid,
+            generation,
+        ):
+            # What was just read may belong to the new spec: never send it where the old one points.
+            raise IssuerUnavailable(
+                ControllerIssuerReason.CHANGED, "the issuer changed while it was being checked"
+            )
+        identity: Identity = (uid, generation, prepared.versions)
+        shared = self.registry.entry(key).shared
+        if shared is None or shared.identity != identity:
+            if prepared.memory is not None:
+                self.registry.use_tls(key, prepared.memory)
+            shared = SharedSigner(prepared.build(), identity, prepared.anchors)
+            await self.registry.use_signer(key, shared)
+        return shared
