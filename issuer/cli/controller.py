@@ -323,7 +323,7 @@ def controller(
     configure(log_format.value, log_level.value)
     own = namespace or own_namespace()
     try:
-        loaded = load_backends(backends or ())
+        loaded = load_backends(backends or (), logged=True)
         canaries = CanaryOptions(
             issuers=canary or (),
             namespace=canary_namespace or own,

@@ -28,17 +28,19 @@ def built_in() -> Backends:
     return Backends([VaultBackend()])
 
 
-def load_backends(names: Iterable[str]) -> Backends:
+def load_backends(names: Iterable[str], *, logged: bool = False) -> Backends:
     """Return the built-in backends and those of that names, in that order.
+
+    With `logged` each of the latter is one line of the log, which commands that print answers leave out.
 
     Raises BackendError where one isn't installed, is offered by two distributions, has the name of a built-in
     one, can't be imported, or claims a kind of another.
     """
     ours = list(built_in())
-    return Backends([*ours, *(_load(name, {one.name for one in ours}) for name in names)])
+    return Backends([*ours, *(_load(name, {one.name for one in ours}, logged) for name in names)])
 
 
-def _load(name: str, taken: set[str]) -> Backend:
+def _load(name: str, taken: set[str], logged: bool) -> Backend:
     if name in taken:
         raise BackendError(f"--backends {name}: that is a built-in backend, which is always there")
     entry = _entry_point(name)
@@ -50,16 +52,21 @@ def _load(name: str, taken: set[str]) -> Backend:
         ) from error
     if backend.name != name:
         raise BackendError(f"--backends {name}: {entry.value} calls itself {backend.name!r}")
+    if logged:
+        _log_loaded(backend, entry)
+    return backend
+
+
+def _log_loaded(backend: Backend, entry: EntryPoint) -> None:
     distribution = entry.dist
     log.info(
         "backend loaded",
-        backend=name,
+        backend=backend.name,
         distribution=distribution.name if distribution else "",
         version=distribution.version if distribution else "",
         file=inspect.getsourcefile(type(backend)) or "",
         kinds=[kind.kind for kind in backend.kinds],
     )
-    return backend
 
 
 def _entry_point(name: str) -> EntryPoint:

@@ -48,7 +48,8 @@ def class_of(body: str) -> str:
 def test_a_named_backend_stands_beside_the_built_in_ones(install: Install) -> None:
     install("outside", class_of("pass"), distribution="from-outside")
     with capture_logs() as logs:
-        loaded = load_backends(["example"])
+        loaded = load_backends(["example"], logged=True)
+        load_backends(["example"])
     assert [backend.name for backend in loaded] == ["vault", "example"]
     assert loaded.kinds.groups == ("vault-issuer.io", "example.test")
     assert loaded.of("ExampleIssuer").name == "example"
