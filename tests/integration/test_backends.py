@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -42,17 +43,16 @@ from tests.integration.support.common import (
 )
 from tests.integration.support.signing_requests import ask, decide, wait_signed
 from tests.integration.test_status_page import fetch, until
+from tests.unit.docs.pages import blocks
 
 EXAMPLE = REPOSITORY / "tests" / "example_backend"
+PAGE = REPOSITORY / "docs" / "write-a-backend.md"
 GROUP, VERSION = "example.test", "example.test/v1"
 TEAM = "backends"
 VAULT = "beside"
 SECRET = "example-ca"
-BACKEND = {
-    "name": "example",
-    "group": GROUP,
-    "resources": ["exampleissuers", "exampleclusterissuers"],
-}
+# The values of the chart, and an issuer with a Certificate, as the page has them.
+[VALUES], SHOWN = (list(yaml.safe_load_all(one)) for one in blocks(PAGE, "yaml"))
 CRDS = load(EXAMPLE / "crds.yaml")
 # Who installs the chart makes these; the rest of it stands for the process that a test starts.
 GRANTED = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
@@ -175,10 +175,9 @@ def serving(installed: Installed) -> Iterator[Serving]:
     bed, port = installed.bed, free_port()
     chart = render(
         {
-            "backends": [BACKEND],
+            **VALUES,
             "admissionPolicy": {"enabled": True},
-            "clusterIssuers": {"secrets": [SECRET, f"{VAULT}-token"]},
-            "namespaceAccess": [{"namespace": TEAM, "secrets": [SECRET]}],
+            "clusterIssuers": {"secrets": [*VALUES["clusterIssuers"]["secrets"], f"{VAULT}-token"]},
         }
     )
     bed.kube.apply([one for one in chart if one["kind"] in (*GRANTED, *GUARD)])
@@ -238,6 +237,11 @@ def test_both_kinds_issue_for_cert_manager_beside_vault(installed: Installed, se
     [loaded] = [line for line in log if line["event"] == "backend loaded"]
     assert (loaded["distribution"], loaded["version"]) == ("vault-issuer-example-backend", "0.1.0")
     assert loaded["file"] == str(installed.folder / "example_backend.py")
+
+
+def test_the_pages_issuer_and_certificate_are_served(installed: Installed, serving: Serving) -> None:
+    installed.bed.kube.apply(SHOWN)
+    installed.bed.kube.wait(CERT_MANAGER, "Certificate", "web", TEAM)
 
 
 def delivered(bed: Testbed, name: str) -> bytes:
