@@ -69,12 +69,12 @@ def test_its_decision_is_the_controllers_and_its_advice_works(
         bed.kube.apply(wanted)
         wait_answer(bed, "web-1", namespace, "Pending")
 
-        bed.kube.apply(policy("web", LAB))
+        bed.kube.apply(policy("explained", LAB))
         code, told = decided(bed, file)
         assert (code, told["policies"][0]["reason"]) == (2, "rbac")
         assert "kind: RoleBinding" in explain(bed, file).stdout
 
-        bed.kube.apply(use_binding("web", [CERT_MANAGER_ACCOUNT]))
+        bed.kube.apply(use_binding("explained", [CERT_MANAGER_ACCOUNT]))
         code, told = decided(bed, file)
         [violation] = told["policies"][0]["violations"]
         assert (code, told["decision"]) == (1, "Denied")
@@ -83,9 +83,9 @@ def test_its_decision_is_the_controllers_and_its_advice_works(
         assert violation["field"] in denied["message"]
 
         allowed = {**LAB, "subject": {"organizations": {"values": ["Lab"]}}}
-        bed.kube.apply(policy("web", allowed))
+        bed.kube.apply(policy("explained", allowed))
         code, told = decided(bed, file)
-        assert (code, told["decision"], told["policy"]) == (0, "Approved", "web")
+        assert (code, told["decision"], told["policy"]) == (0, "Approved", "explained")
         bed.kube.delete(CERT_MANAGER, REQUEST, "web-1", namespace)
         bed.kube.delete(CERT_MANAGER, "Certificate", "web", namespace)
         bed.kube.apply({**wanted, "metadata": {"name": "again", "namespace": namespace}})
@@ -95,10 +95,10 @@ def test_its_decision_is_the_controllers_and_its_advice_works(
 def test_a_request_of_the_cluster_is_explained_with_the_requester_it_was_stamped_with(
     bed: Testbed, namespace: str, tmp_path: Path
 ) -> None:
-    with only_policies(bed, policy("web", LAB), *use_binding("web", [CERT_MANAGER_ACCOUNT])):
+    with only_policies(bed, policy("explained", LAB), *use_binding("explained", [CERT_MANAGER_ACCOUNT])):
         bed.kube.apply(certificate("mine", namespace, ISSUER, ("mine.lab.example.test",)))
         issued = wait_issued(bed, "mine-1", namespace)
         file = tmp_path / "request.yaml"
         file.write_text(yaml.safe_dump(issued))
         code, told = decided(bed, file)
-    assert (code, told["policy"]) == (0, "web")
+    assert (code, told["policy"]) == (0, "explained")
