@@ -29,30 +29,35 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+def example_case(kube: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) -> ContractCase:
+    """Return the example with a CA in a Secret, and count what it signs."""
+    ca = TestCA.make(datetime.now(UTC))
+    data = {"tls.crt": pem(ca.intermediate).encode(), "tls.key": key_pem(ca.key)}
+    kube.put_secret("ca", data, "kubernetes.io/tls")
+    signed: list[str] = []
+
+    def counted(certificate: x509.Certificate) -> str:
+        """Return the serial number, which the example asks for once for each certificate."""
+        signed.append(serial_hex(certificate))
+        return signed[-1]
+
+    monkeypatch.setattr(f"{example_backend.__name__}.serial_hex", counted)
+    return ContractCase(
+        backend=ExampleBackend(),
+        spec={"caSecretName": "ca"},
+        bad_specs={"no Secret": {}, "a number": {"caSecretName": 5}, "no name": {"caSecretName": ""}},
+        signed=lambda: len(signed),
+        faults={Fault.REFUSES_REQUEST: lambda: None},
+        refused_csr=csr_pem(),
+    )
+
+
 class TestExample(BackendContract):
     """The contract, kept by the example."""
 
     @pytest.fixture
     async def case(self, kube: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) -> ContractCase:
-        ca = TestCA.make(datetime.now(UTC))
-        data = {"tls.crt": pem(ca.intermediate).encode(), "tls.key": key_pem(ca.key)}
-        kube.put_secret("ca", data, "kubernetes.io/tls")
-        signed: list[str] = []
-
-        def counted(certificate: x509.Certificate) -> str:
-            """Return the serial number, which the example asks for once for each certificate."""
-            signed.append(serial_hex(certificate))
-            return signed[-1]
-
-        monkeypatch.setattr(f"{example_backend.__name__}.serial_hex", counted)
-        return ContractCase(
-            backend=ExampleBackend(),
-            spec={"caSecretName": "ca"},
-            bad_specs={"no Secret": {}, "a number": {"caSecretName": 5}, "no name": {"caSecretName": ""}},
-            signed=lambda: len(signed),
-            faults={Fault.REFUSES_REQUEST: lambda: None},
-            refused_csr=csr_pem(),
-        )
+        return example_case(kube, monkeypatch)
 
     @pytest.mark.parametrize(
         ("key", "value"),
