@@ -13,7 +13,7 @@ from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.state.outcomes import (
     AwaitingApproval,
     Denied,
-    Failed,
+    RequestFailed,
     RetryLater,
     Unprocessed,
     retry_later,
@@ -140,7 +140,7 @@ class Approver:
 
     async def evaluate(
         self, request: Request, csr: CertificateSigningRequest, mode: str, *, policy_only: bool = False
-    ) -> Approval | AwaitingApproval | Denied | Failed | Unprocessed | RetryLater:
+    ) -> Approval | AwaitingApproval | Denied | RequestFailed | Unprocessed | RetryLater:
         """Return what becomes of the request under `Policy` or `External` approval.
 
         `policy_only`: the backend signs whatever is asked there, so another approver's word is never enough.
@@ -160,14 +160,14 @@ class Approver:
         self._count(decision)
         return self._outcome(request, decision)
 
-    def _invalid(self, request: Request, csr: CertificateSigningRequest) -> Denied | Failed:
+    def _invalid(self, request: Request, csr: CertificateSigningRequest) -> Denied | RequestFailed:
         """End a request that no policy could allow, even if none is asked."""
         self.metrics.decisions.labels(PolicyVerdict.DENIED.value, "").inc()
         problems = "; ".join(one.message for one in defect_violations(csr.contents))
         sentence = f"{problems}. No policy can allow that: change the request"
         message = bounded(with_reason(RequestFailure.INVALID_NAME, sentence))
         if request.approved:
-            return Failed(message, RequestFailure.INVALID_NAME)
+            return RequestFailed(message, RequestFailure.INVALID_NAME)
         return Denied(message, ControllerDenial.INVALID_NAME)
 
     def _count(self, decision: Decision) -> None:
@@ -178,7 +178,9 @@ class Approver:
         for policy in {name if name and self.policies.get(name) else "" for name in deciding}:
             self.metrics.decisions.labels(decision.verdict.value, policy).inc()
 
-    def _outcome(self, request: Request, decision: Decision) -> Approval | Denied | Failed | Unprocessed:
+    def _outcome(
+        self, request: Request, decision: Decision
+    ) -> Approval | Denied | RequestFailed | Unprocessed:
         if decision.verdict is PolicyVerdict.APPROVED:
             message = f'Approved by CertificateRequestPolicy "{decision.policy}"'
             return Approval(None if request.approved else message, decision.policy, decision.allowance)
@@ -187,7 +189,7 @@ class Approver:
             return Unprocessed(summary)
         if request.approved:
             # Denied never stands beside Approved: cert-manager's webhook forbids it.
-            return Failed(f"{Opening.ALLOWED_BY_NONE}: {summary}", ControllerFailure.POLICY_DENIED)
+            return RequestFailed(f"{Opening.ALLOWED_BY_NONE}: {summary}", ControllerFailure.POLICY_DENIED)
         return Denied(summary)
 
     async def decide(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.access.permissions import SigningRights, signing_forbidden_text
-from issuer.controller.state.outcomes import Failed, RetryLater, Unprocessed, retry_later
+from issuer.controller.state.outcomes import RequestFailed, RetryLater, Unprocessed, retry_later
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry, ControllerWait
 from issuer.kube.access import may
@@ -31,7 +31,7 @@ class CSRPermissions:
     rights: SigningRights
     _blocked: dict[IssuerKey, str] = field(default_factory=dict)
 
-    async def may_reference(self, request: Request) -> Failed | RetryLater | None:
+    async def may_reference(self, request: Request) -> RequestFailed | RetryLater | None:
         """Return None if the requester may name this issuer; raises BadSpec when none is named.
 
         A namespaced issuer belongs to its namespace: the requester needs `reference` on `signers` there. The
@@ -45,7 +45,7 @@ class CSRPermissions:
                     return None
         except KubeError as error:
             return retry_later(kubernetes_retry(error, "ask who may reference the signer"))
-        return Failed(
+        return RequestFailed(
             f"the requester may not use {request.issuer}: it needs the verb reference on "
             f"signers.{self._group(request)}, resourceNames {request.issuer.name}, in the namespace "
             f"{request.issuer.namespace}",

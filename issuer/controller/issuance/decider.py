@@ -14,10 +14,10 @@ from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.outcomes import (
     AwaitingApproval,
     Denied,
-    Failed,
     Issued,
     NeedsFinalizer,
     Outcome,
+    RequestFailed,
     Unprocessed,
     Waiting,
 )
@@ -69,7 +69,7 @@ class RequestDecider:
                 return AwaitingApproval()
             asked = _asked(request)
         except BadSpec as error:
-            return Failed(str(error), error.reason)
+            return RequestFailed(str(error), error.reason)
         return await self._approve_and_sign(request, asked, entry, audit)
 
     def forget(self, key: RequestKey) -> None:
@@ -87,7 +87,7 @@ class RequestDecider:
         with audit.timing_decision(), span("decide"):
             approval = await self._approval(request, asked, entry)
         if not isinstance(approval, Approval):
-            if isinstance(approval, (Denied, Failed)):
+            if isinstance(approval, (Denied, RequestFailed)):
                 audit.decided("denied by policy")
             return approval
         if approval.policy is None:

@@ -20,6 +20,7 @@ from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.state.issuers import SharedSigner
 from issuer.controller.state.pending import PendingDelivery
 from issuer.kube.errors import Conflict, NotFound
+from issuer.requests.issuers import BUILT_IN, IssuerKinds
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
 from issuer.signing.outcomes import IssuerUnavailable, Retry, SigningError
@@ -53,12 +54,14 @@ class Delivery:
         metrics: Metrics,
         now: Callable[[], datetime] | None = None,
         answers: AnswerLog | None = None,
+        issuer_kinds: IssuerKinds = BUILT_IN,
     ) -> None:
         self._writer = writer
         self._metrics = metrics
         self._now = now or (lambda: datetime.now(UTC))
         self._pending: dict[RequestKey, PendingDelivery] = {}
         self.answers = answers or NoAnswerLog()
+        self._issuer_kinds = issuer_kinds
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -130,9 +133,10 @@ class Delivery:
     async def _fresh(self, pending: PendingDelivery) -> Request | None:
         kind, namespace = kind_of(pending.key), pending.key.namespace or None
         try:
-            return kind(await self._writer.client.get(kind.resource, pending.key.name, namespace))
+            found = await self._writer.client.get(kind.resource, pending.key.name, namespace)
         except NotFound:
             return None
+        return kind(found, self._issuer_kinds)
 
     async def discard(self, pending: PendingDelivery, cause: Cause) -> None:
         """Revoke the certificate where allowed, and log its serial."""

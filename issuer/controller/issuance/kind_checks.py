@@ -9,7 +9,7 @@ from issuer.api.issuers import IssuerSpec
 from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.outcomes import Failed, RetryLater, Unprocessed
+from issuer.controller.state.outcomes import RequestFailed, RetryLater, Unprocessed
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.kube.queues.workqueue import WorkQueue
@@ -21,7 +21,7 @@ from issuer.signing.outcomes import Retry
 class KindChecks(Protocol):
     """The checks of one kind of request; `CSRPermissions` are those of CertificateSigningRequests."""
 
-    async def may_reference(self, request: Request) -> Failed | RetryLater | None:
+    async def may_reference(self, request: Request) -> RequestFailed | RetryLater | None:
         """Return None if the requester may name this issuer. Raises BadSpec where none is named."""
         ...
 
@@ -63,7 +63,7 @@ class CertificateRequestChecks:
     rights: ApprovalRights
     finalizer: RevocationFinalizer | None = None
 
-    async def may_reference(self, request: Request) -> Failed | RetryLater | None:
+    async def may_reference(self, request: Request) -> RequestFailed | RetryLater | None:
         """Return None: whoever may create one in a namespace may name its issuers."""
         return None
 

@@ -18,10 +18,10 @@ from issuer.controller.state.issuers import IssuerRegistry
 from issuer.controller.state.outcomes import (
     AwaitingApproval,
     Denied,
-    Failed,
     Issued,
     NeedsFinalizer,
     Outcome,
+    RequestFailed,
     RetryLater,
     Unprocessed,
     Waiting,
@@ -136,7 +136,7 @@ class RequestReconciler:
             case Denied():
                 await self.reporter.denied(request, outcome, audit)
                 self.queue.forget(request.key)
-            case Failed():
+            case RequestFailed():
                 await self.reporter.failed(request, outcome, audit)
                 self.queue.forget(request.key)
             case AwaitingApproval():

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from issuer.controller.issuance.answer_log import Answer, AnswerLog
 from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.state.audit import AuditRecord
-from issuer.controller.state.outcomes import Denied, Failed
+from issuer.controller.state.outcomes import Denied, RequestFailed
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import EventReason
 from issuer.controller.state.stores import RequestStore
@@ -43,7 +43,7 @@ class RequestReporter:
         await self._answer(request, request.refused(self.now(), message), kind)
         self._ended(request, audit, "denied", outcome.reason, message)
 
-    async def failed(self, request: Request, outcome: Failed, audit: AuditRecord) -> None:
+    async def failed(self, request: Request, outcome: RequestFailed, audit: AuditRecord) -> None:
         """Write that the request can never be served as it is."""
         await self._answer(request, request.failed(self.now(), outcome.reason, outcome.message))
         self._ended(request, audit, "failed", outcome.reason, outcome.message)

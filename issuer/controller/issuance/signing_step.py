@@ -18,7 +18,7 @@ from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.ca_expiry import CAValidity, requested_lifetime, shortened
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
-from issuer.controller.state.outcomes import Failed, Issued, Outcome, RetryLater, Waiting, retry_later
+from issuer.controller.state.outcomes import Issued, Outcome, RequestFailed, RetryLater, Waiting, retry_later
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
 from issuer.kube.queues.workqueue import WorkQueue
@@ -106,7 +106,7 @@ class SigningStep:
         try:
             work = self._plan(request, asked, entry, entry.spec, entry.profile, approval, audit)
         except (Mismatch, signing.CAEndsTooSoon) as error:
-            return Failed(str(error), error.reason)
+            return RequestFailed(str(error), error.reason)
         shared = entry.shared.borrow()
         try:
             signed = await self._call(shared, work)
@@ -117,7 +117,7 @@ class SigningStep:
             return _LEASE_TOO_SHORT
         except signing.Failed as error:
             self.registry.close_circuit(entry.key)  # the CA answered, and it was about this request
-            return Failed(str(error), error.reason)
+            return RequestFailed(str(error), error.reason)
         except signing.IssuerBroken as error:
             self.registry.half_open(entry.key, error if isinstance(error, StrangeCA) else None)
             return self._issuer_trouble(entry.key, error)
@@ -206,7 +206,7 @@ class SigningStep:
             await self._discard(shared, signed, work)
             why = error if isinstance(error, X509Error) else "it can't be read; see the controller's log"
             advice = _advice(shared.signer, error.codes if isinstance(error, _NotAsAsked) else frozenset())
-            return Failed(
+            return RequestFailed(
                 f"{Opening.NOT_AS_ASKED} ({why}); it was not delivered (serial {signed.serial}). {advice}",
                 ControllerFailure.NOT_AS_ASKED,
             )

@@ -93,7 +93,7 @@ class Components:
         self.limits = Limits(self.state.registry, self.metrics, options.work.issuer_concurrency)
         paces = ApprovalPaces(FEW_EACH if options.leader.sharded else FEW)
         self.writer = StatusWriter(client, paces, ownership.written)
-        self.delivery = Delivery(self.writer, self.metrics, answers=answers)
+        self.delivery = Delivery(self.writer, self.metrics, answers=answers, issuer_kinds=self.backends.kinds)
         self.check_flows = CheckFlows(
             self.state.issuers,
             options.work.issuer_workers,

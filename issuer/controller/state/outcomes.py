@@ -41,7 +41,7 @@ class NeedsFinalizer:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class RequestFailed:
     """Final answer: the request can never be served as it is."""
 
     message: str
@@ -85,4 +85,6 @@ def retry_later(error: Retry) -> RetryLater:
     return RetryLater(error.reason, error.message, error.after)
 
 
-Outcome = Issued | Denied | AwaitingApproval | Unprocessed | NeedsFinalizer | Failed | Waiting | RetryLater
+Outcome = (
+    Issued | Denied | AwaitingApproval | Unprocessed | NeedsFinalizer | RequestFailed | Waiting | RetryLater
+)
