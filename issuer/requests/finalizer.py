@@ -24,7 +24,7 @@ def annotation(obj: Object, name: str) -> str:
 
 
 def has_finalizer(obj: Object) -> bool:
-    """Whether our finalizer is on the object."""
+    """Return True if our finalizer is on the object."""
     return FINALIZER in (obj["metadata"].get("finalizers") or ())
 
 

@@ -1,7 +1,7 @@
 """A request for a certificate, whichever kind of object it is, without I/O.
 
 The questions the controller asks of one, and the answers it can be given. What a kind does differently is in
-``certificate_request`` (cert-manager's) and ``kubernetes_csr`` (Kubernetes' own).
+`certificate_request` (cert-manager's) and `kubernetes_csr` (Kubernetes' own).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DEFAULT_USAGES = frozenset({"digital signature", "key encipherment"})
 
 
 class RequestKey(NamedTuple):
-    """Names one CertificateRequest or, with an empty ``namespace``, one CertificateSigningRequest."""
+    """Names one CertificateRequest or, with an empty `namespace`, one CertificateSigningRequest."""
 
     namespace: str
     name: str

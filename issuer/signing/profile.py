@@ -39,7 +39,7 @@ class SigningPath:
 
 @dataclass(frozen=True, slots=True)
 class SigningProfile:
-    """How one issuer signs.
+    """Signing paths of one issuer, with what messages say of them.
 
     Attributes:
         leaf: end entity certificates.

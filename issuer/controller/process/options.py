@@ -46,7 +46,7 @@ class OptionsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LeaderOptions:
-    """Who works among replicas: one that leads, or with two or more `shards` all of them. In seconds.
+    """Division of work among replicas: one leads, or with two or more `shards` all work. Times in seconds.
 
     `lease_duration` None is as long as a signing call needs. Raises OptionsError.
     """
@@ -73,7 +73,7 @@ class LeaderOptions:
 
 @dataclass(frozen=True, slots=True)
 class WorkOptions:
-    """How much is done at once, and for how long. Times are in seconds.
+    """Limits on work done at once, and on its time. Times are in seconds.
 
     `shutdown_grace` must stay below the pod's terminationGracePeriodSeconds. `name_policies` False keeps the
     names of policies out of the reason why a request waits.

@@ -55,7 +55,7 @@ class ControllerIssuerReason(IssuerReason):
 
 
 class EventReason(Reason):
-    """What an event is about, where it is no state of its object."""
+    """Reasons of events, where they are no state of the object."""
 
     CA_EXPIRES_SOON = "CAExpiresSoon"
     CERTIFICATE_DIFFERS = "CertificateDiffers"

@@ -1,4 +1,4 @@
-"""What the author of a backend gives to the contract suite, and the requests that the suite makes."""
+"""Fixtures that a backend's author gives to the contract suite, and the requests that the suite makes."""
 
 from __future__ import annotations
 
