@@ -201,7 +201,7 @@ class _Report:
                     "stage": one.stage,
                     "ok": one.ok,
                     "seconds": None if one.seconds is None else round(one.seconds, 3),
-                    "told": one.message,
+                    "message": one.message,
                 }
                 for one in self._steps
             ],
