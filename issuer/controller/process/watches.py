@@ -118,16 +118,20 @@ class Watches:
     ) -> Reflector | ReflectorGroup:
         """Return a reflector that selects by the API groups of issuers.
 
-        cert-manager 1.21's CRDs know the field; where an older one doesn't, `keep` chooses here.
+        cert-manager 1.21's CRDs know the field; where an older one doesn't, each chooses here. None shows
+        what is another's: of two copies of an object, the one that comes late would be taken for news.
         """
 
         def reflector(group: str, handler: Handler) -> Reflector:
+            def is_of_group(obj: dict[str, Any]) -> bool:
+                return (obj["spec"].get("issuerRef") or {}).get("group") == group and keep(obj)
+
             return Reflector(
                 self._client,
                 resource,
                 handler,
                 field_selector=f"spec.issuerRef.group={group}",
-                keep=keep,
+                keep=is_of_group,
                 optional=optional,
                 streamed=True,
             )
