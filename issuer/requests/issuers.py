@@ -71,19 +71,20 @@ class KindTakenError(ValueError):
 class IssuerKinds:
     """The kinds of issuers that one process serves, in the order in which they were given.
 
-    Raises KindTakenError for two of the same name.
+    Raises KindTakenError for two of the same name, or of the same plural and group.
     """
 
     def __init__(self, kinds: Iterable[IssuerKind]) -> None:
         self._kinds: dict[str, IssuerKind] = {}
+        self._domains: dict[str, IssuerKind] = {}
         for kind in kinds:
-            taken = self._kinds.setdefault(kind.kind, kind)
-            if taken is not kind:
+            taken = self._kinds.get(kind.kind) or self._domains.get(kind.signer_domain)
+            if taken is not None:
                 raise KindTakenError(
-                    f"{kind.kind} is a kind of {taken.signer_domain} and of {kind.signer_domain}: kinds "
-                    "are told apart by their name"
+                    f"{taken.kind} ({taken.signer_domain}) and {kind.kind} ({kind.signer_domain}) can't be "
+                    "served together: no two kinds may have one name, or one plural and group"
                 )
-        self._domains: Mapping[str, IssuerKind] = {kind.signer_domain: kind for kind in self}
+            self._kinds[kind.kind] = self._domains[kind.signer_domain] = kind
         self.groups: tuple[str, ...] = tuple(dict.fromkeys(kind.group for kind in self))
 
     def __iter__(self) -> Iterator[IssuerKind]:

@@ -7,7 +7,7 @@ its code runs inside the process that signs.
 
 from __future__ import annotations
 
-import inspect
+import sys
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
@@ -46,12 +46,13 @@ def _load(name: str, taken: set[str], logged: bool) -> Backend:
     entry = _entry_point(name)
     try:
         backend: Backend = entry.load()()
+        own_name, _ = backend.name, tuple(backend.kinds)
     except Exception as error:
         raise BackendError(
             f"--backends {name}: {entry.value} can't be loaded: {type(error).__name__}: {error}"
         ) from error
-    if backend.name != name:
-        raise BackendError(f"--backends {name}: {entry.value} calls itself {backend.name!r}")
+    if own_name != name:
+        raise BackendError(f"--backends {name}: {entry.value} calls itself {own_name!r}")
     if logged:
         _log_loaded(backend, entry)
     return backend
@@ -64,7 +65,7 @@ def _log_loaded(backend: Backend, entry: EntryPoint) -> None:
         backend=backend.name,
         distribution=distribution.name if distribution else "",
         version=distribution.version if distribution else "",
-        file=inspect.getsourcefile(type(backend)) or "",
+        file=getattr(sys.modules.get(type(backend).__module__), "__file__", None) or "",
         kinds=[kind.kind for kind in backend.kinds],
     )
 

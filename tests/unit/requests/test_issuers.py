@@ -24,9 +24,17 @@ def request(group: str, kind: str) -> CertificateRequest:
     )
 
 
-def test_a_kind_that_two_backends_claim_is_refused() -> None:
-    taken = IssuerKind("VaultIssuer", Resource("example.test", "v1", "vaultissuers", namespaced=True))
-    with pytest.raises(KindTakenError, match=r"VaultIssuer is a kind of vaultissuers.vault-issuer.io and of"):
+@pytest.mark.parametrize(
+    "taken",
+    [
+        IssuerKind("VaultIssuer", Resource("example.test", "v1", "vaultissuers", namespaced=True)),
+        IssuerKind("OtherIssuer", Resource("vault-issuer.io", "v1", "vaultissuers", namespaced=True)),
+        next(iter(BUILT_IN)),
+    ],
+    ids=["its name", "its plural and group", "the very same"],
+)
+def test_a_kind_that_two_backends_claim_is_refused(taken: IssuerKind) -> None:
+    with pytest.raises(KindTakenError, match=r"^VaultIssuer \(vaultissuers\.vault-issuer\.io\) and "):
         IssuerKinds((*BUILT_IN, taken))
 
 
