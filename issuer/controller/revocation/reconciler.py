@@ -112,10 +112,10 @@ class RevocationReconciler:
         obj = None if key is None else self.issuers[key.kind].get(key)
         if obj is None:
             return Policy.GONE, timedelta()
+        spec = obj.get("spec")
+        own = spec.get("revocation") if isinstance(spec, dict) else None  # not every CRD asks for a spec
         try:
-            wanted = parse_model(
-                Revocation, obj["spec"].get("revocation") or {}, "spec.revocation", strict=False
-            )
+            wanted = parse_model(Revocation, own or {}, "spec.revocation", strict=False)
         except SpecError:
             return Policy.UNKNOWN, timedelta()
         return Policy(wanted.policy), wanted.delay or timedelta()

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from issuer.api.issuers import VaultIssuerSpec
+from issuer.controller.revocation.plan import Policy
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.state.defects import Defects
@@ -303,3 +304,11 @@ async def test_a_request_that_left_the_store_is_forgotten(desk: Desk) -> None:
     desk.store.drop(KEY)
     await desk.reconcile()  # which makes no call
     assert desk.queue.delayed == 0
+
+
+@pytest.mark.parametrize("spec", [None, "odd", {}])
+def test_an_issuer_without_a_readable_spec_revokes_nothing(desk: Desk, spec: object) -> None:
+    obj = issuer_object()
+    obj.pop("spec")
+    desk.issuers["VaultClusterIssuer"].upsert(obj if spec is None else {**obj, "spec": spec})
+    assert desk.reconciler._policy(CLUSTER_ISSUER) == (Policy.NEVER, timedelta())
