@@ -28,8 +28,8 @@ BACKEND = re.compile(r"vault|^(CLUSTER_)?ISSUER_(KIND|PLURAL)$", re.IGNORECASE)
 """Vault, its two kinds, and the constants that hold these (`issuer.api.group`)."""
 BACKEND_PATHS = ("vault/", "signing/vault", "migrate/", "cli/", "api/")
 """Beginnings of paths that name a backend by their nature: its own, what users write, commands, migration."""
-WATCHED_CLASSES = ("RequestReconciler", "RequestDecider", "RequestReporter", "Components", "Components")
-"""Classes whose fields are counted, where they are; `Components` was the former name of `Components`."""
+WATCHED_CLASSES = ("RequestReconciler", "RequestDecider", "RequestReporter", "Components", "Parts")
+"""Classes whose fields are counted, where they are; `Parts` was the former name of `Components`."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

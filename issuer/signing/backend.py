@@ -132,7 +132,8 @@ class Backend(Protocol):
     def server(self, spec: Mapping[str, Any]) -> str:
         """Return `host:port` of the server that a spec names, one spelling for each; empty for none.
 
-        Checks of issuers take turns by it. The spec is as it was written, and need not be valid.
+        Checks of issuers take turns by it; rates and turns of requests stay per issuer. The spec is as it was
+        written, and need not be valid.
         """
         return ""
 

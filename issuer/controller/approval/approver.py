@@ -95,7 +95,7 @@ class AccessCache:
 class Evaluations:
     """Keeps the evaluations of requests, so that looking again at it costs nothing while no policy changes.
 
-    A request's spec is frozen, so its uid, its news, the policies, its namespace's labels and whether Vault
+    A request's spec is frozen, so its uid, its news, the policies, its namespace's labels and whether the CA
     holds it against anything are all that matters.
     """
 
