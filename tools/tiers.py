@@ -40,8 +40,7 @@ PARALLEL = {
     "docs": ("-n", "2", "--dist", "loadfile"),
 }
 # Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended.
-# The other Pythons yield to all else (`tools.pythons` is nice) and take what is left of the processors.
-BESIDE = {"integration": (("rights", "docs", "browser", "chart", "replay"), ("e2e",), ("pythons",))}
+BESIDE = {"integration": (("rights", "docs", "browser", "chart", "replay"), ("e2e", "pythons"))}
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
 PATHS = {
