@@ -26,7 +26,7 @@ from issuer.migrate.plan import Plan, PlanStep
 from issuer.migrate.read.inventory import inner
 from issuer.migrate.steps.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
 from issuer.migrate.steps.references import ISSUER_KIND as KIND_ANNOTATION
-from issuer.requests.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
+from issuer.requests.issuers import BUILT_IN
 
 MANAGER: Final = "vault-issuer-migrate"
 _POLL_SECONDS: Final = 1.0
@@ -153,9 +153,8 @@ async def _wait_ready(client: KubeClient, issuers: set[_Issuer], wait: float) ->
 
 async def _why_not(client: KubeClient, issuer: _Issuer) -> str | None:
     kind, namespace, name = issuer
-    resource = VAULT_ISSUERS if kind == ISSUER_KIND else VAULT_CLUSTER_ISSUERS
     try:
-        found = await client.get(resource, name, namespace or None)
+        found = await client.get(BUILT_IN[kind].resource, name, namespace or None)
     except NotFound:
         return "there is none"
     except KubeError as error:

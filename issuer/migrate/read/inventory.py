@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_KIND, ISSUER_PLURAL
+from issuer.api.group import CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND
 from issuer.explain.policies import PEER_GROUP
 from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
 from issuer.manifests.rbac import RBAC_GROUP
 from issuer.policy.facts import IssuerReference
+from issuer.requests.issuers import BUILT_IN
 
 CERT_MANAGER_GROUP: Final = "cert-manager.io"
 _POLICY: Final = "CertificateRequestPolicy"
@@ -73,8 +74,7 @@ class Ref(NamedTuple):
     @property
     def new_signer(self) -> str:
         """The signerName after the migration."""
-        plural = ISSUER_PLURAL if self.kind == "Issuer" else CLUSTER_ISSUER_PLURAL
-        return f"{plural}.{GROUP}/{self.signer}"
+        return f"{BUILT_IN[self.new_kind].signer_domain}/{self.signer}"
 
 
 @dataclass(slots=True)
