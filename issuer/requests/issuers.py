@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from issuer.api import group
 from issuer.kube.resources import Resource
+from issuer.requests.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
 
 MAX_NAME: Final = 253
 """Characters of an object's name (RFC 1123 subdomain)."""
@@ -126,13 +127,8 @@ class IssuerKinds:
 
 BUILT_IN: Final = IssuerKinds(
     (
-        IssuerKind(
-            group.ISSUER_KIND, Resource(group.GROUP, group.VERSION, group.ISSUER_PLURAL, namespaced=True)
-        ),
-        IssuerKind(
-            group.CLUSTER_ISSUER_KIND,
-            Resource(group.GROUP, group.VERSION, group.CLUSTER_ISSUER_PLURAL, namespaced=False),
-        ),
+        IssuerKind(group.ISSUER_KIND, VAULT_ISSUERS),
+        IssuerKind(group.CLUSTER_ISSUER_KIND, VAULT_CLUSTER_ISSUERS),
     )
 )
 """The kinds that this product brings itself."""

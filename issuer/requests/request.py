@@ -146,6 +146,14 @@ class Request(ABC):
         """Return the issuer it names. Raises BadSpec if that is none of ours."""
 
     @property
+    def issuer_if_any(self) -> IssuerKey | None:
+        """The issuer it names; None when it names none of ours."""
+        try:
+            return self.issuer
+        except BadSpec:
+            return None
+
+    @property
     @abstractmethod
     def policy_namespace(self) -> str:
         """Return the namespace in which policies and their `use` are looked at; empty for the cluster."""

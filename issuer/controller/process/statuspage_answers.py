@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from issuer.controller.issuance.answer_log import Answer
-from issuer.requests.request import BadSpec, Request
+from issuer.requests.request import Request
 from issuer.statuspage.model import FinishedRequest
 from issuer.statuspage.recent import Recent, shortened
 
@@ -22,17 +22,10 @@ class PageAnswerLog:
             FinishedRequest(
                 at=now,
                 request=str(request.key),
-                issuer=_issuer(request),
+                issuer=str(request.issuer_if_any or ""),
                 requester=str(request.spec.get("username") or ""),
                 outcome=answer,
                 message=shortened(message),
                 seconds=max(0.0, (now - request.created).total_seconds()),
             )
         )
-
-
-def _issuer(request: Request) -> str:
-    try:
-        return str(request.issuer)
-    except BadSpec:
-        return ""

@@ -18,7 +18,7 @@ from issuer.requests.finalizer import (
     has_finalizer,
 )
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
-from issuer.requests.request import BadSpec, RequestKey
+from issuer.requests.request import RequestKey
 from issuer.text import parse_rfc3339
 
 
@@ -150,7 +150,7 @@ def _record(request: CertificateRequest, old: Record | None, now: Callable[[], d
     revision = annotation(obj, REVISION_ANNOTATION)
     return Record(
         uid=request.uid,
-        issuer=_issuer(request),
+        issuer=request.issuer_if_any,
         certificate=annotation(obj, CERTIFICATE_ANNOTATION),
         revision=int(revision) if revision.isdecimal() and len(revision) < 10 else 0,
         secret=annotation(obj, SECRET_ANNOTATION),
@@ -158,13 +158,6 @@ def _record(request: CertificateRequest, old: Record | None, now: Callable[[], d
         deleted_at=parse_rfc3339(deleted) if deleted else None,
         seen=seen,
     )
-
-
-def _issuer(request: CertificateRequest) -> IssuerKey | None:
-    try:
-        return request.issuer
-    except BadSpec:
-        return None
 
 
 def _issued_at(request: CertificateRequest) -> datetime | None:

@@ -16,7 +16,7 @@ from datetime import datetime
 import structlog
 
 from issuer.requests.conditions import bounded
-from issuer.requests.request import BadSpec, Request
+from issuer.requests.request import Request
 from issuer.telemetry.tracing import NOTHING, Span
 from issuer.text import rfc3339
 
@@ -73,7 +73,7 @@ class AuditRecord:
         line: dict[str, str | float] = {
             "request": str(request.key),
             "requester": bounded(request.spec.get("username") or "", _LONGEST_NAME),
-            "issuer": _issuer(request),
+            "issuer": str(request.issuer_if_any or ""),
             "decision": self.decision,
             "policy": self.policy,
             "reason": reason,
@@ -95,10 +95,3 @@ class AuditRecord:
             self.trace.set_attributes(
                 outcome=outcome, reason=reason, decision=self.decision, policy=self.policy, serial=serial
             )
-
-
-def _issuer(request: Request) -> str:
-    try:
-        return str(request.issuer)
-    except BadSpec:
-        return ""

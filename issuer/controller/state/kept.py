@@ -18,7 +18,7 @@ from issuer.kube.wire import Object
 from issuer.requests.conditions import find
 from issuer.requests.finalizer import FINALIZER
 from issuer.requests.issuers import IssuerKey
-from issuer.requests.request import BadSpec, Request, RequestKey
+from issuer.requests.request import Request, RequestKey
 from issuer.x509.request import MAX_FIELD
 
 _METADATA: Final = (
@@ -120,7 +120,7 @@ class Kept:
             request.uid,
             str(request.object["metadata"].get("resourceVersion", "")),
             request.news,
-            _issuer(request),
+            request.issuer_if_any,
             _username(request),
             _reason(request),
             text if len(text) <= MAX_TEXT else None,
@@ -131,13 +131,6 @@ class Kept:
     def size(self) -> int:
         """Bytes that its text takes."""
         return 0 if self.text is None else len(self.text)
-
-
-def _issuer(request: Request) -> IssuerKey | None:
-    try:
-        return request.issuer
-    except BadSpec:
-        return None
 
 
 def _username(request: Request) -> str:
