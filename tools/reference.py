@@ -71,7 +71,7 @@ def custom_resources() -> str:
         *_kind(issuer, "kubectl get vaultissuers,vaultclusterissuers -A"),
         "## CertificateRequestPolicy\n",
         "Cluster-wide; its selector says which requests it is about.\n",
-        *_kind(policy, "kubectl get crp"),
+        *_kind(policy, "kubectl get certificaterequestpolicies.vault-issuer.io"),
     ]
     return "\n".join(parts)
 

@@ -77,13 +77,16 @@ class _Resource:
     plural: str
     scope: str
     columns: list[dict[str, Any]]
-    short_names: tuple[str, ...] = ()
+    short_name: str
+    """No short name of a kind of cert-manager or approver-policy, so that kubectl finds ours."""
 
 
 _RESOURCES: Final = (
-    _Resource(VaultIssuer, ISSUER_KIND, ISSUER_PLURAL, "Namespaced", _ISSUER_COLUMNS),
-    _Resource(VaultClusterIssuer, CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, "Cluster", _ISSUER_COLUMNS),
-    _Resource(CertificateRequestPolicy, POLICY_KIND, POLICY_PLURAL, "Cluster", _POLICY_COLUMNS, ("crp",)),
+    _Resource(VaultIssuer, ISSUER_KIND, ISSUER_PLURAL, "Namespaced", _ISSUER_COLUMNS, "vi"),
+    _Resource(
+        VaultClusterIssuer, CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, "Cluster", _ISSUER_COLUMNS, "vci"
+    ),
+    _Resource(CertificateRequestPolicy, POLICY_KIND, POLICY_PLURAL, "Cluster", _POLICY_COLUMNS, "vcrp"),
 )
 
 
@@ -146,10 +149,9 @@ def _definition(resource: _Resource) -> dict[str, Any]:
         "kind": kind,
         "listKind": f"{kind}List",
         "plural": plural,
+        "shortNames": [resource.short_name],
         "singular": kind.lower(),
     }
-    if resource.short_names:
-        names["shortNames"] = list(resource.short_names)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
