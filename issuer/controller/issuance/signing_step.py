@@ -210,11 +210,11 @@ class SigningStep:
                 f"{Opening.NOT_AS_ASKED} ({why}); it was not delivered (serial {signed.serial}). {advice}",
                 ControllerFailure.NOT_AS_ASKED,
             )
-        differences = "; ".join(one.message for one in findings)
         unexpected = [one for one in findings if not one.expected]
+        differences = "; ".join(one.message for one in unexpected)
         codes = frozenset(one.code for one in unexpected)
         news = self.registry.entry(work.issuer).is_news(codes, self.now())
-        message = f"signed by {work.issuer}, serial {signed.serial}"
+        message = f"Issued by {work.issuer}, serial {signed.serial}"
         pending = PendingDelivery(
             key=work.request.key,
             uid=work.request.uid,
@@ -224,11 +224,11 @@ class SigningStep:
             certificate_pem=chain.certificate_pem,
             ca_pem=chain.ca_pem,
             serial=signed.serial,
-            message=f"{message}. As the CA decided: {differences}" if differences else message,
+            message=f"{message}. Not as requested: {differences}" if differences else message,
             not_after=chain.leaf.not_valid_after_utc,
             audit=work.audit,
             approval=work.approval.message,
-            news="; ".join(one.message for one in unexpected) if news else "",
+            news=differences if news else "",
         )
         work.audit.begin_writing()
         self.delivery.hold(pending)

@@ -359,12 +359,19 @@ def test_extended_usages_beyond_the_policy_are_fatal(
         assert not found["UsageAdded"].fatal
 
 
-def test_a_usage_that_the_policy_allows_is_no_news(case: Case) -> None:
+def test_only_a_usage_beyond_those_that_the_policy_names_is_news(case: Case) -> None:
+    """What Vault's roles add by default, server and client auth and key agreement, is no news."""
     assert with_usages(case, ["client auth"], [], ["client auth"])["UsageAdded"].expected
-    assert not with_usages(case, ["client auth"], [], [])["UsageAdded"].expected
-    assert not with_usages(case, ["client auth"], [], None)["UsageAdded"].expected
+    assert with_usages(case, ["server auth", "client auth"], [], [])["UsageAdded"].expected
+    assert with_usages(case, ["server auth", "client auth"], [], None)["UsageAdded"].expected
     template = case.make.Template(usages=["digital_signature", "key_encipherment", "key_agreement"])
-    for allowed, expected in ((KEY_NAMES, False), ((*KEY_NAMES, "key agreement"), True), (None, False)):
+    for allowed, expected in (
+        (KEY_NAMES, False),
+        ((*KEY_NAMES, "key agreement"), True),
+        (("server auth",), True),
+        ((), True),
+        (None, True),
+    ):
         names = None if allowed is None else frozenset(allowed)
         finding = case.check(template, usages=frozenset(KEY_NAMES), allowed=names)["UsageAdded"]
         assert (finding.expected, finding.fatal) == (expected, False)
