@@ -13,6 +13,9 @@ from typing import Final
 MAX_LENGTH: Final = 256
 """Longest text that is read. Go has no limit; nothing sensible comes near this one."""
 
+PATTERN: Final = r"^[-+]?(0|(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)$"
+"""Go's grammar of durations as a regular expression of RE2, of CEL and of Python; it bounds no value."""
+
 _UNITS: Final[dict[str, int]] = {
     "ns": 1,
     "us": 1_000,
@@ -102,7 +105,9 @@ def _term(rest: str, text: str) -> tuple[int, str]:
         raise ValueError(f"{_shown(text)} lacks a unit; write one of ns, us, ms, s, m, h after each number")
     unit = _UNITS.get(name)
     if unit is None:
-        raise ValueError(f"{_shown(text)} has the unknown unit {name[:16]!r}; use ns, us, ms, s, m or h")
+        raise ValueError(
+            f"{_shown(text)} has the unknown unit {name[:16]!r}; use h, m, s, ms, us or ns (a day is 24h)"
+        )
     if whole > _LIMIT // unit:
         raise _too_long(text)
     value = whole * unit

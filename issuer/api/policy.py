@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 from issuer.api.group import POLICY_KIND
 from issuer.api.issuers import Condition
 from issuer.api.model import ApiModel, SpecError, TextList, parse_model
+from issuer.duration import MAX_LENGTH, PATTERN
 
 __all__ = [
     "AllowedText",
@@ -66,6 +67,14 @@ def _some_tuple(value: object) -> object:
 
 def _list_by(key: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+def _is_duration(field: str) -> tuple[str, str, str | None]:
+    """Return a rule as `_refused` takes it: approver-policy, too, can't use a duration that Go can't read."""
+    message = (
+        f"{field} must be a duration such as 2160h, 1h30m or 90s; a day is 24h, since there is no unit for it"
+    )
+    return f"!has(self.{field}) || self.{field}.matches('{PATTERN}')", message, field
 
 
 def _refused(*rules: tuple[str, str, str | None]) -> ConfigDict:
@@ -212,11 +221,16 @@ class KeyConstraints(ApiModel):
 class Constraints(ApiModel):
     """Conditions that a request must satisfy, whatever it holds."""
 
+    model_config = _refused(_is_duration("minDuration"), _is_duration("maxDuration"))
     min_duration: str | None = Field(
-        default=None, description="Shortest duration, included, for example 1h. The request must name one."
+        default=None,
+        description="Shortest duration, included, for example 1h. A request without one is denied.",
+        json_schema_extra={"maxLength": MAX_LENGTH},
     )
     max_duration: str | None = Field(
-        default=None, description="Longest duration, included, for example 2160h. The request must name one."
+        default=None,
+        description="Longest duration, included, for example 2160h. A request without one is denied.",
+        json_schema_extra={"maxLength": MAX_LENGTH},
     )
     private_key: KeyConstraints | None = Field(default=None, description="What the key must be.")
 

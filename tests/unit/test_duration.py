@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.duration import MAX_LENGTH, format_duration, format_seconds, parse_duration, parse_nanoseconds
+from issuer.duration import (
+    MAX_LENGTH,
+    PATTERN,
+    format_duration,
+    format_seconds,
+    parse_duration,
+    parse_nanoseconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +124,15 @@ def test_any_text_gives_a_duration_or_a_value_error(text: str) -> None:
         assert -(1 << 63) <= parse_nanoseconds(text) < 1 << 63
     except ValueError as error:
         assert len(str(error)) < 200  # noqa: PT017 - either answer is right
+        assert "64-bit" in str(error) or not re.search(PATTERN, text)  # noqa: PT017
+    else:
+        assert re.search(PATTERN, text)
+
+
+def test_days_are_no_unit_and_the_error_says_what_a_day_is() -> None:
+    with pytest.raises(ValueError, match="a day is 24h"):
+        parse_nanoseconds("90d")
+    assert not re.search(PATTERN, "90d")
 
 
 @pytest.mark.parametrize(
