@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 from cryptography import x509
 
+from testbed import samples
 from testbed.cluster import REPOSITORY, Testbed
 from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError
-from testbed.samples import API_VERSION
+from testbed.samples import API_VERSION, GROUP
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.support.scope import Scope, sweep
 
@@ -114,6 +115,45 @@ def test_the_api_server_refuses_an_issuer_without_a_login(scope: Scope) -> None:
         scope.bed.kube.create(scope.issuer({}))
     assert "spec.vault.auth: " in message(refused.value)
     assert "tokenSecretRef" in message(refused.value)
+
+
+def test_the_api_server_refuses_a_policys_duration_that_go_cannot_read(bed: Testbed) -> None:
+    """As `90d`, which no policy could be evaluated by; what Go reads is taken, odd or not."""
+    policy = samples.policy("durations", {})
+    for text in ("2160h", "1h30m", ".5h", "1.h", "100\u00b5s", "0", "+1h"):
+        bed.kube.create(merged(policy, {"spec": {"constraints": {"maxDuration": text}}}))
+        bed.kube.delete(API_VERSION, policy["kind"], "durations")
+    for field in ("minDuration", "maxDuration"):
+        for text in ("90d", "1w", "1 h", "24", "", "h", "1h2"):
+            with pytest.raises(HTTPError) as refused:
+                bed.kube.create(merged(policy, {"spec": {"constraints": {field: text}}}))
+            assert refused.value.status == 422
+            assert f"spec.constraints.{field}" in message(refused.value)
+            assert "a day is 24h" in message(refused.value)
+
+
+def test_a_policy_whose_issuer_is_not_there_says_so_until_it_comes(scope: Scope) -> None:
+    reference = {"group": GROUP, "kind": scope.kind, "name": scope.name}
+    scope.bed.kube.apply(samples.policy(scope.name, {}, selector={"issuerRef": reference}))
+    missing = wait_policy(scope, "IssuerNotFound")
+    assert f'name "{scope.name}"' in missing["message"]
+    assert missing["status"] == "True"
+    scope.apply(token(scope))
+    wait_policy(scope, "Ready")
+    scope.bed.kube.delete(API_VERSION, scope.kind, scope.name, scope.namespace if not scope.cluster else None)
+    wait_policy(scope, "IssuerNotFound")
+    scope.bed.kube.delete(API_VERSION, "CertificateRequestPolicy", scope.name)
+
+
+def wait_policy(scope: Scope, reason: str) -> dict[str, Any]:
+    """Return the Ready condition of the scope's policy, once it has this reason."""
+
+    def says(policy: dict[str, Any]) -> bool:
+        return any(one["reason"] == reason for one in (policy.get("status") or {}).get("conditions") or ())
+
+    found = scope.bed.kube.wait(API_VERSION, "CertificateRequestPolicy", scope.name, until=says)
+    (condition,) = found["status"]["conditions"]
+    return cast(dict[str, Any], condition)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from issuer.kube.wire import Object
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.selection import selects
+from issuer.policy.shown import shown
 from issuer.requests.conditions import bounded, says, with_condition
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 
@@ -60,6 +61,10 @@ class PolicyStore(Store[str]):
     def get(self, name: str) -> Object | None:
         """The policy as last seen."""
         return self._objects.get(name)
+
+    def compiled(self, name: str) -> CompiledPolicy | None:
+        """Return the policy as it is evaluated; None if it can't be."""
+        return self._compiled.get(name)
 
     def problem(self, name: str) -> str | None:
         """Return why this policy is not evaluated, or None when it is."""
@@ -144,14 +149,15 @@ def _version(obj: Object) -> tuple[Any, Any]:
 
 @dataclass(slots=True, eq=False)
 class PolicyReconciler:
-    """Writes each policy's Ready condition: whether it can be evaluated, and if not, why.
+    """Writes each policy's Ready condition: whether it can be evaluated, and selects an issuer that exists.
 
-    `writes_status` returns True in the process that does so.
+    `issuers` returns all issuers. `writes_status` returns True in the process that writes.
     """
 
     client: KubeClient
     store: PolicyStore
     queue: WorkQueue[str]
+    issuers: Callable[[], Iterable[IssuerReference]]
     writes_status: Callable[[], bool] = lambda: True
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -161,16 +167,14 @@ class PolicyReconciler:
         obj = self.store.get(name)
         if obj is None or not self.writes_status():
             return
-        problem = self.store.problem(name)
+        ready, reason, message = self._finding(name)
         status = obj.get("status") or {}
         conditions = with_condition(
             status.get("conditions"),
             "Ready",
-            problem is None,
-            self.store.reason(name),
-            "the policy is evaluated"
-            if problem is None
-            else bounded(f"the policy is not evaluated: {problem}"),
+            ready,
+            reason,
+            message,
             self.now(),
             obj["metadata"]["generation"],
         )
@@ -187,4 +191,23 @@ class PolicyReconciler:
             self.queue.retry(name)
             return
         self.store.refresh(written)
-        log.info("policy", policy=name, ready=problem is None, message=wanted["message"])
+        log.info("policy", policy=name, ready=ready, message=wanted["message"])
+
+    def _finding(self, name: str) -> tuple[bool, PolicyReason, str]:
+        """Return status, reason and message of the condition."""
+        policy = self.store.compiled(name)
+        if policy is None:
+            message = bounded(f"the policy is not evaluated: {self.store.problem(name)}")
+            return False, self.store.reason(name), message
+        wanted = policy.selector.issuer
+        if not wanted or any(selects(policy, issuer) for issuer in self.issuers()):
+            return True, self.store.reason(name), "the policy is evaluated"
+        fields = ", ".join(f"{field} {shown(pattern.text)}" for field, pattern in wanted)
+        return (
+            True,
+            PolicyReason.ISSUER_NOT_FOUND,
+            bounded(
+                f"no issuer has the {fields} of spec.selector.issuerRef: the policy applies to no request. "
+                "Create the issuer, or change the selector"
+            ),
+        )

@@ -28,6 +28,7 @@ class Wakeups:
         self._ownership = ownership
         self._metrics = metrics
         self._settling: asyncio.TimerHandle | None = None
+        self._selecting: asyncio.TimerHandle | None = None
 
     def connect(self, state: State, queues: Queues, permissions: Permissions, limits: Limits) -> None:
         """Join it with what is woken."""
@@ -36,8 +37,7 @@ class Wakeups:
     def lead(self) -> None:
         """Look at everything once: this process is now the one that writes statuses and revokes."""
         self._all_issuers()
-        for policy in self._state.policies.known():
-            self._queues.policies.add(policy)
+        self._all_policies()
         self._state.revocations.begin_anew()
 
     def request(self, key: RequestKey) -> None:
@@ -52,12 +52,22 @@ class Wakeups:
 
     def issuer(self, key: IssuerKey) -> None:
         """Check an issuer that is new, changed or gone, and look at its revocations."""
+        self._select_again()
         self._queues.issuers.forget(key)  # a corrected issuer is looked at now, whatever its backoff was
         if self._state.issuers[key.kind].get(key) is None:
             self._limits.forget(key)
         self._queues.issuers.add(key)
         for request in self._state.revocations.of_issuer(key):
             self.revocation(request)  # the policy in force may be another one
+
+    def _select_again(self) -> None:
+        """Look in a moment, for many issuers at once, which policies select one that exists."""
+        if self._selecting is None:
+            self._selecting = asyncio.get_running_loop().call_later(_SETTLES, self._selected)
+
+    def _selected(self) -> None:
+        self._selecting = None
+        self._all_policies()
 
     def namespace(self, name: str) -> None:
         """Evaluate what waits for a policy again: labels changed, or the namespace is being deleted."""
@@ -96,6 +106,10 @@ class Wakeups:
         self._settling = None
         self._forget_permissions()
         self._all_issuers()
+
+    def _all_policies(self) -> None:
+        for policy in self._state.policies.known():
+            self._queues.policies.add(policy)
 
     def _all_issuers(self) -> None:
         for key in self._state.known_issuers():

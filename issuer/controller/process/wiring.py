@@ -6,6 +6,7 @@ queues to reconcilers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
@@ -51,6 +52,7 @@ from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventRecorder
 from issuer.kube.queues.workqueue import WorkQueue
+from issuer.policy.facts import IssuerReference
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.kinds import KINDS
 from issuer.requests.kubernetes_csr import KubernetesCSR
@@ -148,11 +150,20 @@ class Components:
             requests=requests,
             issuers=self._issuer_reconciler(),
             policies=PolicyReconciler(
-                self.client, self.state.policies, self.queues.policies, self.ownership.leads
+                self.client,
+                self.state.policies,
+                self.queues.policies,
+                self._issuer_references,
+                self.ownership.leads,
             ),
             revocations=self._revocation_reconciler(),
             reconcile_request=self.ownership.only_owned(requests.reconcile),
         )
+
+    def _issuer_references(self) -> Iterator[IssuerReference]:
+        """Yield every issuer as policies select it."""
+        for key in self.state.known_issuers():
+            yield IssuerReference(key.name, key.kind, self.backends.kinds[key.kind].group)
 
     def _issuer_reconciler(self) -> IssuerReconciler:
         state = self.state

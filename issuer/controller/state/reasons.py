@@ -64,10 +64,14 @@ class EventReason(Reason):
 
 
 class PolicyReason(Reason):
-    """State of a CertificateRequestPolicy, the reason of its condition Ready."""
+    """State of a CertificateRequestPolicy, the reason of its condition Ready.
+
+    One that selects no issuer that exists is evaluated, and True: the issuer may come later.
+    """
 
     INTERNAL_ERROR = "InternalError"
     INVALID = "Invalid"
+    ISSUER_NOT_FOUND = "IssuerNotFound"
     READY = "Ready"
 
 

@@ -213,9 +213,8 @@ async def test_only_the_one_that_tells_writes_the_status_of_issuers_and_policies
     components = Components(ControllerOptions(), cast(KubeClient, kube), NotOurs())
     components.state.policies.upsert({"metadata": {"name": "p", "uid": "u", "generation": 1}, "spec": {}})
     queue: WorkQueue[str] = WorkQueue()
-    await PolicyReconciler(cast(KubeClient, kube), components.state.policies, queue, lambda: False).reconcile(
-        "p"
-    )
+    policies = components.state.policies
+    await PolicyReconciler(client, policies, queue, lambda: (), lambda: False).reconcile("p")
     components.queues.close()
 
 
