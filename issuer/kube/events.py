@@ -37,6 +37,9 @@ _log = structlog.get_logger(__name__)
 class EventBudget:
     """The most events that are written: a burst, then so many a second; `queue` waiting at most.
 
+    Of hints, at most `hints` of a namespace wait, and none join a queue that is half full: in an outage each
+    request that waits has one.
+
     A repeat within `forget_after` seconds of the last one is a count, which is written every `repeat_every`
     seconds.
     """
@@ -44,6 +47,7 @@ class EventBudget:
     per_second: float = 1.0
     burst: int = 25
     queue: int = 256
+    hints: int = 16
     repeat_every: float = 60.0
     forget_after: float = 600.0
 
@@ -92,10 +96,14 @@ class _Backlog:
         self._size -= 1
         return series
 
+    def of(self, namespace: str) -> int:
+        """Return the number of events of a namespace."""
+        return len(self._turns.get(namespace, ()))
+
     def make_room(self, namespace: str) -> _Series | None:
         """Drop and return the newest event of the namespace with most; None if that is `namespace` itself."""
         longest = max(self._turns, key=lambda name: len(self._turns[name]))
-        if len(self._turns[longest]) <= len(self._turns.get(namespace, ())) + 1:
+        if len(self._turns[longest]) <= self.of(namespace) + 1:
             return None
         self._size -= 1
         return self._turns[longest].pop()
@@ -109,8 +117,8 @@ class _Backlog:
 class EventRecorder:
     """Records events of `component` (a qualified name such as `example.com/controller`).
 
-    `warning` and `normal` only queue; `run` writes until cancelled; `flush` writes the queued ones, for a
-    graceful stop.
+    `warning`, `normal` and `hint` only queue; `run` writes until cancelled; `flush` writes the queued ones,
+    for a graceful stop.
     """
 
     def __init__(
@@ -146,6 +154,14 @@ class EventRecorder:
         `reason` and `action` are CamelCase; `message` must hold no secret.
         """
         self._record("Warning", obj, reason, message, action)
+
+    def hint(self, obj: Object, reason: str, message: str, *, action: str = "Reconcile") -> None:
+        """Record a warning that its object's own status, or another's, says too; the first to be dropped."""
+        home = _home(obj)
+        if self._queue.of(home) >= self._budget.hints or 2 * len(self._queue) >= self._budget.queue:
+            self.dropped += 1
+        else:
+            self._record("Warning", obj, reason, message, action)
 
     async def run(self) -> None:
         """Write queued events as the budget allows, until cancelled."""

@@ -6,9 +6,10 @@ contract at cert-manager.io/docs/contributing/external-issuers.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from issuer.duration import parse_duration
 from issuer.kube.resources import Resource
@@ -18,7 +19,11 @@ from issuer.requests import status
 from issuer.requests.conditions import bounded, find
 from issuer.requests.issuers import MAX_NAME, IssuerKey
 from issuer.requests.request import BadSpec, Request
-from issuer.requests.resources import CERTIFICATE_REQUESTS
+from issuer.requests.resources import CERTIFICATE_REQUESTS, CERTIFICATES
+
+_OBJECT_NAME: Final = re.compile("[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_MAX_UID: Final = 64
+"""Characters; the API server makes UUIDs of 36."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,23 @@ class CertificateRequest(Request):
         raise BadSpec(
             f"spec.issuerRef.kind {bounded(asked, 80)!r} is not a kind of group {group}: use {kinds}"
         )
+
+    @property
+    def certificate(self) -> Object | None:
+        """The Certificate that controls it. Whoever makes a request writes this: it may name what is not."""
+        for owner in self.object["metadata"].get("ownerReferences") or ():
+            group = str(owner.get("apiVersion", "")).partition("/")[0]
+            if (owner.get("controller"), owner.get("kind"), group) != (
+                True,
+                "Certificate",
+                CERTIFICATES.group,
+            ):
+                continue
+            name, uid = str(owner.get("name", "")), str(owner.get("uid", ""))
+            if len(name) <= MAX_NAME and len(uid) <= _MAX_UID and _OBJECT_NAME.fullmatch(name):
+                metadata = {"name": name, "namespace": self.key.namespace, "uid": uid}
+                return {"apiVersion": CERTIFICATES.api_version, "kind": "Certificate", "metadata": metadata}
+        return None
 
     @property
     def policy_namespace(self) -> str:

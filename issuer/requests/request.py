@@ -154,6 +154,12 @@ class Request(ABC):
             return None
 
     @property
+    def certificate(self) -> Object | None:
+        """The Certificate that it was made for: apiVersion, kind, and its name, namespace and uid. None if
+        no owner reference names one."""
+        return None
+
+    @property
     @abstractmethod
     def policy_namespace(self) -> str:
         """Return the namespace in which policies and their `use` are looked at; empty for the cluster."""

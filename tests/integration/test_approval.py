@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Kube, Object
-from testbed.samples import API_VERSION, policy, use_binding, vault_cluster_issuer
+from testbed.samples import API_VERSION, EVERYBODY, certificate, policy, use_binding, vault_cluster_issuer
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.builders import csr_pem
 from tests.integration.support.authorized import Access, wait_authorized
@@ -21,6 +22,7 @@ from tests.integration.support.common import (
     cluster_issuer_with_token,
     condition,
     delete_issuer,
+    events,
     only_policies,
     ready,
     request_object,
@@ -144,6 +146,24 @@ def test_a_missing_binding_is_told_and_its_coming_is_noticed(
     assert "use" in message
     bed.kube.apply(use_binding(namespace, [account(namespace)]))
     wait_issued(bed, "unbound", namespace)
+
+
+def test_a_certificate_says_why_its_request_waits_or_was_denied(
+    bed: Testbed, namespace: str, tmp_path: Path
+) -> None:
+    """By events that `kubectl describe certificate` shows; cert-manager makes the request."""
+    bed.kube.apply(certificate("shown", namespace, ISSUER, ["www.example.com"]))
+    for reason, says in (("Pending", "is waiting: No "), ("Denied", "was denied: ")):
+        if reason == "Denied":
+            bed.kube.apply([policy(namespace, LAB), *use_binding(namespace, [EVERYBODY])])
+        assert {one["regarding"]["kind"] for one in events(bed, namespace, "shown-1", reason)} == {REQUEST}
+        (event,) = events(bed, namespace, "shown", reason)
+        assert event["regarding"]["kind"] == "Certificate"
+        assert event["note"].startswith(f'CertificateRequest "shown-1" {says}')
+    where = ("describe", "certificate", "shown", f"--namespace={namespace}", f"--cache-dir={tmp_path}")
+    described = bed.kubectl(*where)
+    for words in ('"shown-1" is waiting: ', '"shown-1" was denied: ', "spec.allowed.dnsNames"):
+        assert words in described
 
 
 def test_a_namespace_label_decides_and_its_change_is_noticed(

@@ -42,6 +42,8 @@ class RequestReporter:
         kind = request.issuer.kind if message else None
         await self._answer(request, request.refused(self.now(), message), kind)
         self._ended(request, audit, "denied", outcome.reason, message)
+        if message is not None:
+            self._say_on_certificate(request, "Denied", f"was denied: {message}")
 
     async def failed(self, request: Request, outcome: RequestFailed, audit: AuditRecord) -> None:
         """Write that the request can never be served as it is."""
@@ -60,9 +62,17 @@ class RequestReporter:
         if answer is not None:
             written = await self.writer.client.replace_status(request.resource, answer)
             self.stores[type(request)].refresh(request.with_object(written))
+            self._say_on_certificate(request, "Pending", f"is waiting: {message}")
+            self.recorder.hint(request.object, "Pending", message)
         elif request.tells_by_event and self.waits_by_event.get(request.key) != (request.uid, message):
             self.waits_by_event[request.key] = request.uid, message
             self.recorder.warning(request.object, "Pending", message)
+
+    def _say_on_certificate(self, request: Request, reason: str, sentence: str) -> None:
+        """Record an event on the Certificate of a request: `kubectl describe certificate` is read first."""
+        certificate = request.certificate
+        if certificate is not None:
+            self.recorder.hint(certificate, reason, f'{request.kind} "{request.key.name}" {sentence}')
 
     def put_off(self, reason: RetryReason) -> None:
         """Count an attempt that ended without an answer."""

@@ -84,9 +84,20 @@ def _cut(text: str) -> str:
 
 
 def slim_request(request: Request) -> Request:
-    """Return a copy of the request as `slim` makes it. Of a CSR over the bound enough is left to be refused
-    for it."""
+    """Return a copy of the request as `slim` makes it, with its Certificate as its one owner. Of a CSR over
+    the bound enough is left to be refused for it."""
     obj = slim(request.object, request.kept_annotations)
+    certificate = request.certificate
+    if certificate is not None:
+        obj["metadata"]["ownerReferences"] = [
+            {
+                "apiVersion": certificate["apiVersion"],
+                "kind": certificate["kind"],
+                "name": certificate["metadata"]["name"],
+                "uid": certificate["metadata"]["uid"],
+                "controller": True,
+            }
+        ]
     text = obj["spec"].get("request")
     if isinstance(text, str) and len(text) > MAX_FIELD:
         obj["spec"] = {**obj["spec"], "request": text[: MAX_FIELD + 1]}

@@ -106,5 +106,8 @@ class SilentRecorder:
     def warning(self, _obj: Object, reason: str, message: str) -> None:
         self.events.append(("Warning", reason, message))
 
+    def hint(self, obj: Object, reason: str, message: str) -> None:
+        self.events.append((obj["kind"], reason, message))
+
     def normal(self, _obj: Object, reason: str, message: str) -> None:
         self.events.append(("Normal", reason, message))

@@ -160,6 +160,20 @@ async def test_a_namespaces_storm_leaves_room_and_turns_for_anothers_events(
     assert [call.body["regarding"]["name"] for call in api.calls] == ["a0", "b", "a1"]
 
 
+async def test_hints_of_a_storm_leave_the_queue_to_other_events(client: KubeClient, clock: Clock) -> None:
+    recorder = EventRecorder(client, "x", EventBudget(queue=40, hints=4), clock=clock)
+    for number in range(100):
+        recorder.hint(of("ns", f"a{number}"), "Pending", "Vault is sealed")
+    assert recorder.dropped == 96
+    for name in "bcdefghi":
+        for number in range(4):
+            recorder.hint(of(name, f"{name}{number}"), "Pending", "Vault is sealed")
+    assert recorder.dropped == 96 + 16, "half of the queue is for others"
+    for number in range(20):
+        recorder.warning(of("ns", f"b{number}"), "Denied", "no")
+    assert recorder.dropped == 96 + 16
+
+
 async def test_what_was_given_up_for_another_is_told_when_it_happens_again(
     api: FakeApi, recorder: EventRecorder
 ) -> None:
