@@ -2,7 +2,7 @@
 
 A supervisor process holds a lock on ``.testbed/lock`` as long as it lives; that lock, not a process id that
 may have been given to another program, says whether one runs. Beside it lie ``current.json`` (how to reach
-it), ``details.json`` (unseal keys, process ids and logs), ``up.log`` and ``data``.
+it), ``details.json`` (process ids and logs), ``up.log`` and ``data``.
 """
 
 from __future__ import annotations
@@ -141,7 +141,6 @@ def furnish(bed: Testbed, *, controller: bool) -> ControllerProcess | None:
 
 def _announce(state: Path, bed: Testbed, processes: dict[str, Process]) -> None:
     details = {
-        "vaultUnsealKeys": list(bed.vault.unseal_keys),
         "processes": {name: {"pid": one.pid, "log": str(one.log)} for name, one in processes.items()},
     }
     current = {
@@ -151,6 +150,8 @@ def _announce(state: Path, bed: Testbed, processes: dict[str, Process]) -> None:
         "vaultAddr": bed.vault.addr,
         "vaultToken": bed.vault.token,
         "vaultCAFile": str(bed.vault.ca_file),
+        # Two of three unseal it: whoever seals it to see what happens needs nothing else.
+        "vaultUnsealKeys": list(bed.vault.unseal_keys),
     }
     # current.json last and by rename: who sees it sees all of it.
     write_private(state / "details.json", json.dumps(details, indent=2).encode())
@@ -236,12 +237,12 @@ def _clear(state: Path) -> None:
     shutil.rmtree(state / "data", ignore_errors=True)
 
 
-def current(state: Path = STATE) -> dict[str, str] | None:
+def current(state: Path = STATE) -> dict[str, Any] | None:
     """What ``current.json`` says while a testbed runs, else None."""
     if running(state) is None:
         return None
     with contextlib.suppress(FileNotFoundError):
-        found: dict[str, str] = json.loads((state / "current.json").read_text())
+        found: dict[str, Any] = json.loads((state / "current.json").read_text())
         return found
     return None
 
@@ -267,7 +268,7 @@ def summary(state: Path = STATE) -> str:
     )
 
 
-def exports(told: dict[str, str], state: Path = STATE) -> list[str]:
+def exports(told: dict[str, Any], state: Path = STATE) -> list[str]:
     """What a shell needs to reach it, as its commands; the token itself is not among them."""
     token = f"import json; print(json.load(open({str(state / 'current.json')!r}))['vaultToken'])"
     return [

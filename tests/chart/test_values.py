@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 
 from issuer.api.group import GROUP
+from issuer.explain.policies import unknown_fields
+from issuer.manifests.documents import Document
+from issuer.manifests.rbac import bound_groups
+from issuer.policy.compiled import compile_policy
 from testbed.builds import HELM, HELM_3, Build
 from testbed.chart import CHART, ChartError, render, render_text, run_helm
 from tests.chart.conftest import EVERY, FULL, ISSUER, POLICY, USERS, Object, of_kind
@@ -203,18 +207,46 @@ def notes(values: Object, tmp_path: Path) -> str:
 
 def test_the_notes_tell_the_next_step(tmp_path: Path) -> None:
     first = notes({}, tmp_path)
-    shown = re.search(r"^  apiVersion:.*?\n\n", first, re.DOTALL | re.MULTILINE)
-    assert shown is not None
-    issuer = yaml.safe_load(shown[0])
+    for missing in ("issuers       none", "policies      none", "cert-manager  not found"):
+        assert missing in first
+    issuer, policy, role, binding = sample(first)
     assert render({"issuers": [{"name": issuer["metadata"]["name"], "spec": issuer["spec"]}]})
-    assert "starterPolicy.enabled=true" in first
+    assert compile_policy("lab", policy["spec"]).selector.issuer
+    assert unknown_fields(policy["spec"]) == []
+    documents = [Document("notes", one) for one in (policy, role, binding)]
+    assert bound_groups(documents, "lab") == {"vault-issuer.io"}
+    assert [one["kind"] for one in sample(notes({"policies": [], "issuers": FULL["issuers"]}, tmp_path))] == [
+        *("CertificateRequestPolicy", "ClusterRole", "ClusterRoleBinding")
+    ]
+    starter = {"starterPolicy": {"enabled": True, "dnsNames": ["a.example.com"]}}
+    assert [one["kind"] for one in sample(notes(starter, tmp_path))] == ["VaultClusterIssuer"]
     second = notes(FULL, tmp_path)
     assert (
         "vault-issuer canary VaultClusterIssuer/vault --dns-name canary.lab.example.com -n canaries" in second
     )
     assert "helm test vault-issuer -n pki" in second
-    assert "starterPolicy" not in second
+    assert "kubectl apply" not in second
+    assert "none in these values" not in second
     assert "every Secret of the cluster" in second
+
+
+def sample(told: str) -> list[Object]:
+    """The objects that the notes have piped to kubectl, as a shell would read them."""
+    shown = re.search(r"^kubectl apply -f - <<'YAML'\n(.*?)^YAML$", told, re.DOTALL | re.MULTILINE)
+    assert shown is not None
+    return [one for one in yaml.safe_load_all(shown[1]) if one]
+
+
+def test_the_starter_policy_limits_the_lifetime_only_where_asked_to() -> None:
+    def constraints(**more: str) -> Object:
+        starter = {"enabled": True, "dnsNames": ["*.lab.example.com"], **more}
+        (policy,) = of_kind(render({"starterPolicy": starter}), "CertificateRequestPolicy")
+        return cast(Object, policy["spec"]["constraints"])
+
+    assert "maxDuration" not in constraints()
+    assert constraints(maxDuration="2160h")["maxDuration"] == "2160h"
+    with pytest.raises(ChartError, match="maxDuration"):
+        constraints(maxDuration="90d")
 
 
 def test_the_notes_warn_of_a_status_page_that_everybody_reaches(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -363,6 +364,23 @@ def test_a_furnished_testbed_issues_the_certificate_of_its_page() -> None:
         controller.stop()
 
 
+def seals_and_unseals(told: dict[str, Any]) -> bool:
+    """Seal the testbed's Vault and unseal it, with nothing but what ``current.json`` holds."""
+    trusted = ssl.create_default_context(cafile=told["vaultCAFile"])
+
+    def put(path: str, body: dict[str, str]) -> bool:
+        headers = {"X-Vault-Token": told["vaultToken"]}
+        url = f"{told['vaultAddr']}/v1/sys/{path}"
+        wanted = urllib.request.Request(url, json.dumps(body).encode(), headers, method="PUT")
+        with urllib.request.urlopen(wanted, context=trusted) as answer:
+            return bool(json.loads(answer.read() or b"{}").get("sealed", True))
+
+    return put("seal", {}) and [put("unseal", {"key": key}) for key in told["vaultUnsealKeys"][:2]] == [
+        True,
+        False,
+    ]
+
+
 def test_background_testbed_says_how_to_reach_it_and_goes_wholly(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -371,7 +389,9 @@ def test_background_testbed_says_how_to_reach_it_and_goes_wholly(
     try:
         told, details = current(state), json.loads((state / "details.json").read_text())
         assert told is not None
-        assert set(told) == {"kubeconfig", "server", "token", "vaultAddr", "vaultToken", "vaultCAFile"}
+        vault = {"vaultAddr", "vaultToken", "vaultCAFile", "vaultUnsealKeys"}
+        assert set(told) == {"kubeconfig", "server", "token", *vault}
+        assert seals_and_unseals(told)
         assert (state / "current.json").stat().st_mode & 0o077 == 0
         shown = capsys.readouterr().out
         assert told["vaultToken"] not in shown
