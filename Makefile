@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-unit test-chart test-integration test-pythons test-loaded test-cardinality test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
+.PHONY: help setup demo test test-all test-unit test-chart test-integration test-pythons test-loaded test-cardinality test-full-size test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-loaded: setup ## a tier beside busy loops, its files shuffled: TIER=integra
 
 test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no series more for them
 	@$(BIN)/python -m tools.tiers cardinality
+
+test-full-size: setup ## minutes: bursts, backlogs and rotations of credentials in full size, which CI tries with fewer requests
+	@FULL_SIZE=1 $(BIN)/python -m tools.tiers integration -- -k 'burst or fairness or rotation or cardinality'
 
 test-status-page: setup ## minutes: the status page while 20,000 requests wait, and what it costs then
 	@$(BIN)/python -m tools.tiers status-page

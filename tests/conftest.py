@@ -9,9 +9,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from testbed.unexpected import LOGS
+from tests.examples import examples
 
 # No test has a limit in time: hypothesis has 200 ms for an example, which a loaded machine does not keep.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "untimed", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("untimed")
 
 

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.examples import FEWER
 from tools.bootstrap import LOCK, OLDEST, fingerprint
 from tools.tiers import ROOT, Ran, ended_with_us, finished
 
@@ -60,6 +61,7 @@ def run(arguments: list[str]) -> int:
     """0 when the unit tests pass on every Python that can run them, else the first failing exit code."""
     extra = [one for one in arguments if one != "--"]
     os.nice(NICE)
+    os.environ.setdefault(FEWER, "1")  # the Python of `.venv` tries them all
     pythons = promised(interpreters())
     least = ".".join(map(str, OLDEST))
     print(f"Pythons from {least} on: {', '.join(map(str, pythons)) or 'none'}", flush=True)

@@ -7,9 +7,10 @@ import pytest
 from testbed.cluster import Testbed
 from testbed.vaultpki import PkiLayout
 from tests.integration.support.cardinality import clear, flood, most, unbounded
+from tests.integration.support.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
-REQUESTS, NAMESPACES = 800, 40
+REQUESTS, NAMESPACES = sized(800, 400), sized(40, 20)
 
 
 @pytest.mark.slow

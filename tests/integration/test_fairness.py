@@ -41,11 +41,13 @@ from tests.integration.support.common import (
     wait_ready,
 )
 from tests.integration.support.forwarding_vault import Answer, DyingVault, ForwardingVault
+from tests.integration.support.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 CSR = csr_pem("fair.lab.example.test")
 IN_HAND = 8  # --issuer-concurrency
 WORKERS = 64
+MANY = sized(300, 100)  # more than there are workers
 
 
 def create(bed: Testbed, namespace: str, issuer: str, count: int, csr: bytes = CSR) -> Object:
@@ -116,7 +118,11 @@ def behind(bed: Testbed, backlog: str, quiet: str, issuer: str, name: str) -> in
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("swept")
-@pytest.mark.parametrize(("without", "count"), [(None, 3000), ("turns", 800)], ids=["fair", "without-turns"])
+@pytest.mark.parametrize(
+    ("without", "count"),
+    [(None, sized(3000, 1000)), ("turns", sized(800, 400))],
+    ids=["fair", "without-turns"],
+)
 def test_a_backlog_in_one_namespace_does_not_hold_up_anothers_single_request(
     bed: Testbed,
     layout: PkiLayout,
@@ -169,8 +175,8 @@ def test_a_frozen_vault_holds_up_no_other_issuer(
         request(bed, "before", other, dead)
         wait_issued(bed, "before", other)
         dying.pause()
-        create(bed, other, dead, 300)
-        wait_until(lambda: in_hand_and_waiting(one) == 300, "all are in hand or wait")
+        create(bed, other, dead, MANY)
+        wait_until(lambda: in_hand_and_waiting(one) == MANY, "all are in hand or wait")
         in_hand = metric(one, "vault_issuer_requests_in_flight ")
         # Fewer where they came so slowly that the Vault was found silent before.
         assert in_hand == WORKERS if without else 1 <= in_hand <= IN_HAND
@@ -185,7 +191,7 @@ def test_a_frozen_vault_holds_up_no_other_issuer(
         assert not any(ready(found) for found in all_in(bed, other) if found["metadata"]["name"] != "before")
         wait_until(lambda: metric(one, "vault_issuer_requests_in_flight ") == in_hand, "they still hang")
         dying.resume()
-        for number in range(300):
+        for number in range(MANY):
             wait_issued(bed, f"r{number}", other, 120)
     delete_issuer(bed, dead)
 

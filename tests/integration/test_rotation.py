@@ -1,4 +1,4 @@
-"""A credential is taken away at Vault and replaced while 200 requests are in flight: none fails.
+"""A credential is taken away at Vault and replaced while requests are in flight: none fails.
 
 AWS is a stand-in's, as ``aws.py`` says; everything else is OpenBao's own.
 """
@@ -21,10 +21,11 @@ from tests.integration.support.aws_services import AWSStandIn
 from tests.integration.support.common import CERT_MANAGER, REQUEST, ready, signed_csrs
 from tests.integration.support.credential_rotations import ROTATIONS, Rotation
 from tests.integration.support.scope import Scope, sweep
+from tests.integration.support.sizes import sized
 
 pytestmark = pytest.mark.usefixtures("many_requests")
-REQUESTS = 200
-SIGNED_FIRST = 20
+REQUESTS = sized(200, 80)
+SIGNED_FIRST = sized(20, 10)
 
 
 @pytest.fixture(scope="module")

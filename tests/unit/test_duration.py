@@ -17,6 +17,7 @@ from issuer.duration import (
     parse_duration,
     parse_nanoseconds,
 )
+from tests.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -110,14 +111,14 @@ def test_durations_are_written_as_go_writes_them(duration: timedelta, text: str)
     assert format_duration(duration) == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.timedeltas(timedelta(days=-100_000), timedelta(days=100_000)))
 def test_what_is_written_reads_the_same(duration: timedelta) -> None:
     # Go's fractions pass through a float, which may cost the last nanosecond.
     assert abs(parse_duration(format_duration(duration)) - duration) <= timedelta(microseconds=1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(alphabet="0123456789.hmsnu\u00b5+- x", max_size=30))
 def test_any_text_gives_a_duration_or_a_value_error(text: str) -> None:
     try:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from issuer.telemetry.logs import redact_event
 from issuer.telemetry.redaction import MAX_TEXT, REDACTED, is_secret, redact, redact_field
+from tests.examples import examples
 
 # Assembled at run time, so that no scanner takes these for real ones.
 TOKEN = "hvs." + "CAESIJ7x" * 6
@@ -49,7 +50,7 @@ SECRETS = st.one_of(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.recursive(SECRETS, wrapped, max_leaves=6))
 def test_no_secret_is_left_at_any_depth(value: Any) -> None:
     event = redact_event(None, "info", {"event": "x", "value": value})

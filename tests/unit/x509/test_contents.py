@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from issuer.x509.contents import COMMON_NAME, Contents, RequestPart, Value, read_contents
 from issuer.x509.encoding.der import Extension
 from issuer.x509.names import SUBJECT_ALTERNATIVE_NAME
+from tests.examples import examples
 from tests.unit.policy.forge import attribute, dns, other_name, sequence, subject, tlv, utf8
 
 
@@ -107,7 +108,7 @@ def test_a_subject_that_is_no_name_is_a_defect(name: bytes) -> None:
     assert defect.place == (RequestPart.SUBJECT, "")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=60), st.sampled_from([0x81, 0x82, 0x86, 0x87, 0xA0, 0xA4, 0x88, 0x02]))
 def test_no_bytes_raise(data: bytes, tag: int) -> None:
     read_contents(data, [Extension(SUBJECT_ALTERNATIVE_NAME, False, data)])

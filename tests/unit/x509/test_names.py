@@ -23,6 +23,7 @@ from issuer.x509.names import (
     uri,
 )
 from issuer.x509.request import read_request
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from tests.unit.x509.conftest import Make
@@ -131,7 +132,7 @@ def test_a_name_in_a_message_is_short_and_forges_nothing() -> None:
     assert len(shown) < 200
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=120))
 def test_any_bytes_read_as_der_or_raise_a_value_error(data: bytes) -> None:
     wrapped = b"\x30" + bytes([len(data)]) + data

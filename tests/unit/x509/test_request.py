@@ -18,11 +18,12 @@ from issuer.x509.chains.chain import read_certificates
 from issuer.x509.errors import InvalidCertificate, InvalidRequest, X509Error
 from issuer.x509.names import Name, NameKind
 from issuer.x509.request import MAX_REQUEST_BYTES, decode_request, read_request
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from tests.unit.x509.conftest import Make
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def field(pem: bytes) -> str:

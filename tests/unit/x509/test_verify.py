@@ -17,6 +17,7 @@ from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.request import read_request
 from issuer.x509.usages import read_usages, usage_name
 from issuer.x509.verify import RequestedCertificate, VerificationFinding, verify
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from tests.unit.x509.conftest import Authority, Make, Template
@@ -377,7 +378,9 @@ def test_only_a_usage_beyond_those_that_the_policy_names_is_news(case: Case) -> 
         assert (finding.expected, finding.fatal) == (expected, False)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     given=st.lists(st.sampled_from(list(EXTENDED)), unique=True, max_size=4),
     asked=st.lists(st.sampled_from(list(EXTENDED)[:-1]), unique=True, max_size=3),

@@ -20,6 +20,7 @@ from issuer.vault.connection import Connection
 from issuer.vault.login.methods import AppRole
 from tests.builders import certificate_request, csr_pem
 from tests.ca import TestCA
+from tests.examples import examples
 from tests.unit.controller.bench import KEY, Bench
 from tests.unit.controller.issuers.test_odd_specs import ODD
 
@@ -40,7 +41,7 @@ def expects_nothing_unexpected(bench: Bench) -> None:
     assert not [one for one in found.samples if one.name.endswith("_total") and one.value]
 
 
-@settings(max_examples=60, deadline=timedelta(seconds=30))
+@settings(max_examples=examples(60), deadline=timedelta(seconds=30))
 @given(
     st.fixed_dictionaries(
         {},
@@ -77,7 +78,7 @@ def test_any_spec_and_status_of_a_request_ends_as_an_answer(
     asyncio.run(attempt())
 
 
-@settings(max_examples=80, deadline=timedelta(seconds=30))
+@settings(max_examples=examples(80), deadline=timedelta(seconds=30))
 @given(
     st.dictionaries(st.sampled_from(["allowed", "constraints", "selector", "plugins", "x"]), JSON, max_size=4)
 )
@@ -110,7 +111,7 @@ ANSWERS = JSON | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=timedelta(seconds=30))
+@settings(max_examples=examples(60), deadline=timedelta(seconds=30))
 @given(
     st.lists(
         st.tuples(st.sampled_from([200, 204, 301, 307, 400, 403, 404, 412, 429, 500, 503]), ANSWERS),

@@ -37,6 +37,7 @@ from issuer.signing.settings import BackendSettings
 from issuer.telemetry.metrics import Metrics
 from issuer.vault.login.tokens import ignored
 from tests.builders import csr_pem
+from tests.examples import examples
 from tests.unit.controller.bench import Rights
 from tests.unit.controller.fakes import SilentRecorder
 
@@ -230,7 +231,7 @@ def placed(url: str, field: str, text: str, auth: str) -> Object:
     return {**made, **where[field]}
 
 
-@settings(max_examples=120, deadline=timedelta(seconds=30))
+@settings(max_examples=examples(120), deadline=timedelta(seconds=30))
 @given(st.sampled_from(FIELDS), TEXT)
 def test_any_text_in_a_field_of_the_connection_ends_as_an_answer(field: str, text: str) -> None:
     async def check() -> None:
@@ -242,7 +243,7 @@ def test_any_text_in_a_field_of_the_connection_ends_as_an_answer(field: str, tex
     asyncio.run(check())
 
 
-@settings(max_examples=80, deadline=timedelta(seconds=30))
+@settings(max_examples=examples(80), deadline=timedelta(seconds=30))
 @given(st.sampled_from(LOGINS), TEXT, TEXT | st.just(csr_pem("a.example.test").decode()))
 def test_any_text_in_a_login_or_its_secret_ends_as_an_answer(auth: str, text: str, secret: str) -> None:
     async def check() -> None:

@@ -20,6 +20,7 @@ from issuer.policy.cel.expressions import (
 )
 from issuer.policy.cel.regex import Weight, weigh
 from issuer.policy.cel.syntax import Call, Identifier, read_syntax
+from tests.examples import examples
 
 APP = "system:serviceaccount:team-a:app"
 
@@ -287,7 +288,7 @@ def test_a_name_or_function_that_is_not_known_cannot_be_bounded() -> None:
         worst_case(Call("mystery", ()), {})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=60))
 def test_bytes_that_are_no_expression_raise_nothing_but_a_value_error(data: bytes) -> None:
     for text in (data, b"\x12" + bytes([len(data) + 2]) + b"\x22" + bytes([len(data)]) + data):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issuer.policy.patterns.wildcard import Pattern, Patterns
+from tests.examples import examples
 
 TEXT = st.text("ab.*", max_size=8)
 
@@ -20,7 +21,7 @@ def by_definition(pattern: str, text: str) -> bool:
     return bool(text) and text[0] == pattern[0] and by_definition(pattern[1:], text[1:])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(TEXT, TEXT)
 def test_a_pattern_matches_by_its_definition(pattern: str, text: str) -> None:
     assert Pattern.parse(pattern).matches(text) is by_definition(pattern, text)

@@ -26,6 +26,7 @@ from issuer.x509.describe import fingerprint, serial_hex, subject_text
 from issuer.x509.encoding.raw import read_raw
 from issuer.x509.errors import ChainError, InvalidCertificate
 from tests import odd_certificates as odd
+from tests.examples import examples
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PLAIN = "sorted relative name"
@@ -328,7 +329,7 @@ def test_a_bundle_is_read_around_what_does_not_belong_in_it() -> None:
 CHAIN = odd.chain("unsorted relative name")
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_octet_that_is_changed_raises_anything_else(data: st.DataObject) -> None:
     root, inter, leaf, _ = CHAIN
@@ -367,7 +368,7 @@ ELEMENT = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(OIDS), ELEMENT | st.binary(max_size=9), st.sampled_from([b"", odd.TRUE, odd.FALSE]))
 def test_no_extension_raises_anything_else(which: str, value: bytes, critical: bytes) -> None:
     key = CHAIN[3]

@@ -13,6 +13,7 @@ from issuer.x509.syntax.hosts import host_problem
 from issuer.x509.syntax.mail import mail_problem
 from issuer.x509.syntax.text import text_problem
 from issuer.x509.syntax.uris import uri_problem
+from tests.examples import examples
 
 LONG = ".".join(["a" * 63] * 3 + ["b" * 61])
 
@@ -366,7 +367,7 @@ def test_no_invisible_character_of_this_pythons_unicode_passes() -> None:
     assert text_problem("\U000e0041")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(max_size=80) | st.text(alphabet="ab.*-_@:/%2eE5c\\#?[]\"' ,;0", max_size=80))
 def test_any_text_has_an_answer(text: str) -> None:
     for problem in (host_problem, mail_problem, uri_problem, common_name_problem, text_problem):
@@ -374,7 +375,7 @@ def test_any_text_has_an_answer(text: str) -> None:
         assert answer is None or 0 < len(answer) < 200
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(alphabet="ab.-*@:/%2eE5c;[]?#", max_size=60))
 def test_what_passes_has_no_second_reading(text: str) -> None:
     if host_problem(text) is None:
