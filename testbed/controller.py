@@ -166,6 +166,9 @@ class ControllerProcess:
             with urllib.request.urlopen(self._url("metrics"), timeout=10) as answer:
                 return str(answer.read().decode())
         except OSError as error:
+            if not self.process.running:
+                ended = f"ended with code {self.process.returncode}"
+                raise TestbedError(self.process.failure(ended)) from error
             raise TestbedError(f"the controller's metrics can't be read: {error}") from error
 
     def _url(self, path: str) -> str:

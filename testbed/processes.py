@@ -180,16 +180,17 @@ class Process:
         deadline = time.monotonic() + timeout
         while True:
             if not self.running:
-                text = self._failure(f"ended with code {self.returncode} before it was ready")
+                text = self.failure(f"ended with code {self.returncode} before it was ready")
                 taken = any(words in self.output() for words in _TAKEN_WORDS)
                 raise PortTakenError(text) if taken else TestbedError(text)
             if ready():
                 return
             if time.monotonic() > deadline:
-                raise TestbedError(self._failure(f"was not ready after {timeout:.0f} s"))
+                raise TestbedError(self.failure(f"was not ready after {timeout:.0f} s"))
             time.sleep(0.03)
 
-    def _failure(self, what: str) -> str:
+    def failure(self, what: str) -> str:
+        """Return what happened to it, and the end of its log."""
         tail = self.output().splitlines()[-LOG_TAIL_LINES:]
         return "\n  ".join([f"{self.name} {what}; the end of {self.log}:", *(line[:400] for line in tail)])
 

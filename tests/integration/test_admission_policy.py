@@ -13,7 +13,7 @@ import pytest
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import RBAC, SERVICE_ACCOUNT
 from testbed.errors import HTTPError
-from testbed.kube import Kube, Object
+from testbed.kube import Kube, Object, load
 from tests.builders import csr_pem
 from tests.integration.support.canaries import rights
 from tests.integration.support.common import ADMISSION, CERT_MANAGER, REQUEST, request_object
@@ -67,8 +67,10 @@ def controller(bed: Testbed) -> Iterator[Kube]:
 
     wait_until(held, "the API server holds the controller to the policy")
     yield client
-    for name in ("vault-issuer-revocation", "every-signer"):
-        bed.kube.delete(f"{GROUP}/v1", "ClusterRoleBinding", name)
+    # Other tests look at what is granted by default.
+    for one in (*load(REVOCATION), *EVERY_SIGNER):
+        if one["kind"] == "ClusterRoleBinding":
+            bed.kube.delete(f"{GROUP}/v1", "ClusterRoleBinding", one["metadata"]["name"])
 
 
 def certificate_request(bed: Testbed, name: str, namespace: str, group: str | None) -> Object:
