@@ -147,6 +147,11 @@ class Reflector:
         """True if the handler's objects are kept up to date, as far as is known."""
         return self.synced.is_set() and not self._refused
 
+    @property
+    def refused(self) -> bool:
+        """True if the server withheld the objects at the last try, or knows no such resource."""
+        return self._refused
+
     async def run(self) -> None:
         """List and watch until cancelled. No error ends it: it pauses, longer each time, and goes on."""
         while True:

@@ -34,6 +34,11 @@ class ReflectorGroup:
         return all(reflector.current for reflector in self._reflectors)
 
     @property
+    def refused(self) -> bool:
+        """Return True if the server withheld the objects of one at its last try."""
+        return any(reflector.refused for reflector in self._reflectors)
+
+    @property
     def restarts(self) -> int:
         """Lists and watches that ended with an error."""
         return sum(reflector.restarts for reflector in self._reflectors)

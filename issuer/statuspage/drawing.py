@@ -57,10 +57,10 @@ def bar(share: float, level: str, label: str) -> Html:
 
 
 def canary_strip(runs: Sequence[PageCanaryRun]) -> Html:
-    """Draw the last runs of a canary, the newest at the right; failed ones are taller."""
+    """Draw the last runs of a canary from the left, the newest last; failed ones are taller."""
     shown = runs[-RUNS:]
     well = sum(one.well for one in shown)
-    marks = [_run(index + RUNS - len(shown), one) for index, one in enumerate(shown)]
+    marks = [_run(index, one) for index, one in enumerate(shown)]
     return svg(f"{well} of the last {len(shown)} runs went well", RUNS * 5, 16, *marks, class_="strip")
 
 

@@ -11,6 +11,8 @@ Outcome = Literal["issued", "denied", "failed"]
 State = Literal["waiting", "line", "issued", "denied", "failed"]
 Where = Literal["waiting", "line", "work"]
 """Of an open request: it waits for something, for its turn, or is being worked on."""
+Uncounted = Literal["counting", "unwatched"]
+"""The reason why Certificates have no figures: their first list hasn't come, or they aren't watched."""
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 LONGEST_TEXT: Final = 100
@@ -22,7 +24,11 @@ _DEEPEST: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class FinishedRequest:
-    """A request with its final outcome; `seconds` is the time from its creation."""
+    """A request with its final outcome; `seconds` is the time from its creation.
+
+    `certificate` identifies the Certificate it was made for, "" without one. `tries` counts that
+    Certificate's requests with this outcome, of which `first` is the time of the first; this is the last.
+    """
 
     at: datetime
     request: str
@@ -31,6 +37,9 @@ class FinishedRequest:
     outcome: Outcome
     message: str
     seconds: float
+    certificate: str = ""
+    tries: int = 1
+    first: datetime | None = None
 
 
 class OpenRequest(NamedTuple):
@@ -60,7 +69,11 @@ class PageCanaryRun:
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An issuer as its last check left it; `ready` is None before the first. `server` is host:port."""
+    """An issuer as its last check left it; `ready` is None before the first. `server` is host:port.
+
+    The CA is the last that was known, also while the issuer is broken. `explain` is the command that tells
+    more.
+    """
 
     kind: str
     namespace: str
@@ -75,6 +88,7 @@ class Issuer:
     ca_ends: datetime | None = None
     warnings: tuple[str, ...] = ()
     canary: tuple[PageCanaryRun, ...] = ()
+    explain: str = ""
 
     @property
     def key(self) -> str:
@@ -195,10 +209,14 @@ class Source(Protocol):
         """Return an open request's creation time."""
         ...
 
+    def explain(self, request: str) -> str:
+        """Return the command that tells more of a request."""
+        ...
+
     def answers(self, outcome: Outcome) -> Sequence[FinishedRequest]:
         """Return the last finished requests of that outcome, the newest first."""
         ...
 
-    async def expiring(self, now: datetime) -> Expiring | None:
-        """Return the certificates that end in the next days; None if certificates aren't watched."""
+    async def expiring(self, now: datetime) -> Expiring | Uncounted:
+        """Return the certificates that end in the next days, or why there are no figures."""
         ...

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
 from typing import Final
 
 from issuer.statuspage.model import FinishedRequest, Outcome
@@ -22,11 +24,12 @@ class Recent:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._last: dict[Outcome, deque[FinishedRequest]] = {
-            "issued": deque(maxlen=KEPT),
-            "denied": deque(maxlen=KEPT),
-            "failed": deque(maxlen=KEPT),
+        self._last: dict[Outcome, OrderedDict[str, FinishedRequest]] = {
+            "issued": OrderedDict(),
+            "denied": OrderedDict(),
+            "failed": OrderedDict(),
         }
+        self._numbers = count()
         self._seconds = [0] * (SECONDS + 1)  # the last is the second that still runs
         self._now = int(clock())
         self.totals: Counter[str] = Counter()
@@ -34,15 +37,29 @@ class Recent:
 
     def add(self, answer: FinishedRequest) -> None:
         """Take a finished request."""
-        self._last[answer.outcome].append(answer)
+        self._keep(answer)
         self.totals[answer.outcome] += 1
         if answer.outcome == "issued":
             self._turn()
             self._seconds[-1] += 1
 
+    def _keep(self, answer: FinishedRequest) -> None:
+        """Keep an answer, with what was denied or failed before for the same Certificate as one.
+
+        What was issued is no retry: each certificate stands alone.
+        """
+        kept = self._last[answer.outcome]
+        retried = answer.certificate if answer.outcome != "issued" else ""
+        before = kept.pop(retried, None) if retried else None
+        if before is not None:
+            answer = replace(answer, tries=before.tries + 1, first=before.first or before.at)
+        kept[retried or str(next(self._numbers))] = answer
+        if len(kept) > KEPT:
+            kept.popitem(last=False)
+
     def last(self, outcome: Outcome) -> tuple[FinishedRequest, ...]:
         """Return the last requests of that outcome, the newest first."""
-        return tuple(reversed(self._last[outcome]))
+        return tuple(reversed(self._last[outcome].values()))
 
     def per_second(self) -> tuple[int, ...]:
         """Return the certificates of each of the last 60 whole seconds, the newest last."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections import Counter
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from issuer.statuspage.html import Html, count, moment, tag
+from issuer.statuspage.html import Html, count, join, moment, tag
 from issuer.statuspage.model import PAGE, Query, State
+from issuer.statuspage.sections import COUNTING
 from issuer.statuspage.snapshot import Listed, Row, Snapshot
-from issuer.statuspage.tables import row, table
+from issuer.statuspage.tables import command, row, table
 
 TABS: Final[dict[State, str]] = {
     "waiting": "Waiting",
@@ -36,12 +38,13 @@ def requests(snapshot: Snapshot, query: Query) -> Html:
     listed = snapshot.listed[query]
     why = _why(snapshot) if query.state == "waiting" and not query.text and query.page == 1 else None
     shown_above = {one.reason for one in snapshot.why} if why is not None else set()
-    rows = [_request(one, snapshot.at, shown_above) for one in listed.rows]
-    heads = ("Request", "Issuer", "Asked by", "Since", "Told")
+    usual = _usual_requester(listed.rows)
+    rows = [_request(one, snapshot.at, shown_above, usual) for one in listed.rows]
+    heads = ("Request", "Issuer", "Since", "Told")
     body = (
-        table(TABS[query.state], heads, rows, class_="requests")
+        join(_asked_by(usual, listed.rows), table(TABS[query.state], heads, rows, class_="requests"))
         if rows
-        else tag("p", _nothing(query, listed), class_="nothing")
+        else tag("p", _nothing(query, listed, snapshot), class_="nothing")
     )
     return tag(
         "div",
@@ -53,9 +56,28 @@ def requests(snapshot: Snapshot, query: Query) -> Html:
     )
 
 
-def _nothing(query: Query, listed: Listed) -> str:
+def _usual_requester(rows: Sequence[Row]) -> str:
+    """Return the requester of most of these requests; mostly all were made by cert-manager."""
+    ((requester, _),) = Counter(one.requester for one in rows).most_common(1) or [("", 0)]
+    return requester
+
+
+def _asked_by(usual: str, rows: Sequence[Row]) -> Html | None:
+    if not usual:
+        return None
+    others = any(one.requester != usual for one in rows)
+    return tag(
+        "p",
+        f"Asked by {usual}{', unless a request names another' if others else ''}.",
+        class_="told asked-by",
+    )
+
+
+def _nothing(query: Query, listed: Listed, snapshot: Snapshot) -> str:
     if query.text and listed.of:
         return f"None of {listed.of:,} matches “{query.text}”."
+    if snapshot.replica.late and query.state in ("waiting", "line"):
+        return COUNTING
     return _NOTHING[query.state] if not listed.total else "There is no such page."
 
 
@@ -111,17 +133,24 @@ def _why(snapshot: Snapshot) -> Html | None:
     )
 
 
-def _request(one: Row, at: datetime, shown_above: Set[str]) -> Html:
+def _request(one: Row, at: datetime, shown_above: Set[str], usual: str) -> Html:
     shown = _brief(one.message) if one.message in shown_above else one.message
     shown = shown or (_NONE_YET if one.state == "waiting" else one.state)
+    asked_by = None if one.requester == usual else tag("small", f"asked by {one.requester or 'nobody named'}")
     return row(
         f"{one.request} {one.at}",
-        ("Request", tag("b", one.request)),
+        ("Request", join(tag("b", one.request), asked_by)),
         ("Issuer", one.issuer),
-        ("Asked by", one.requester),
-        ("Since", moment(one.at, at)),
-        ("Told", shown),
+        ("Since", join(moment(one.at, at), _tries(one, at))),
+        ("Told", join(shown, command(one.explain, one.request))),
     )
+
+
+def _tries(one: Row, at: datetime) -> Html | None:
+    """Return the number of a Certificate's requests that ended so, if there was more than this one."""
+    if one.tries == 1:
+        return None
+    return tag("small", f"{one.tries:,} times, first ", moment(one.first, at))
 
 
 def _brief(reason: str) -> str:

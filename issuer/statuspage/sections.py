@@ -11,15 +11,21 @@ from typing import Final
 
 from issuer.statuspage import drawing
 from issuer.statuspage.html import Html, Part, count, join, moment, span, tag
-from issuer.statuspage.model import EndingCertificate, Expiring, Issuer, PageReplica
+from issuer.statuspage.model import EndingCertificate, Expiring, Issuer, PageReplica, Uncounted
 from issuer.statuspage.snapshot import Snapshot
-from issuer.statuspage.tables import row, table
+from issuer.statuspage.tables import command, row, table
 from issuer.statuspage.verdict import ca_level, notices
+from issuer.text import clip
 
 Sections = dict[str, Html]
 
 MOST_ISSUERS: Final = 100
 """Rows of the issuers' table; those in trouble come first."""
+
+COUNTING: Final = "Counting…"
+"""Text instead of "none" before the first list has come."""
+
+_SHORT: Final = 70  # characters of a canary's error: two or three lines of its column
 
 
 def sections(snapshot: Snapshot) -> Sections:
@@ -158,7 +164,7 @@ def _issuers(snapshot: Snapshot) -> Generator[None, None, Html]:
     body: Html = (
         table("Issuers", ("Issuer", "State", "CA", "Waiting", "Canary"), rows, class_="issuers")
         if rows
-        else tag("p", "There is no issuer yet.", class_="nothing")
+        else tag("p", COUNTING if snapshot.replica.late else "There is no issuer yet.", class_="nothing")
     )
     more = tag("p", f"{count(left, 'more issuer')}, all without trouble or not shown.", class_="more")
     return tag(
@@ -194,15 +200,8 @@ def _state(one: Issuer) -> Html:
         badge = _badge("good", "Ready") if one.ready else _badge("bad", f"not Ready: {one.reason}")
     message = tag("p", one.message) if one.message and not one.ready else None
     warnings = [tag("p", drawing.dot("warn"), text, class_="warning") for text in one.warnings]
-    return join(badge, message, _broken_canary(one), *warnings)
-
-
-def _broken_canary(one: Issuer) -> Html | None:
-    """Return the failed stage and what to do about it, or None."""
-    if not one.canary or one.canary[-1].well:
-        return None
-    last = one.canary[-1]
-    return tag("p", drawing.dot("bad"), tag("b", f"Canary, {last.stage}: "), last.message)
+    explain = command(one.explain, one.key) if one.explain else None
+    return join(badge, message, *warnings, explain)
 
 
 def _badge(level: str, text: str) -> Html:
@@ -211,7 +210,7 @@ def _badge(level: str, text: str) -> Html:
 
 def _ca(one: Issuer, at: datetime) -> Html:
     if one.ca_ends is None:
-        return tag("span", "not read yet", class_="faint")
+        return tag("span", "not known" if one.ready is False else "not read yet", class_="faint")
     left = one.ca_ends - at
     level = ca_level(left)
     ended = left.total_seconds() <= 0
@@ -228,6 +227,7 @@ def _ca(one: Issuer, at: datetime) -> Html:
             if one.ca_subject
             else f"until {one.ca_ends:%Y-%m-%d}",
         ),
+        tag("small", "as last known") if one.ready is False else None,
     )
 
 
@@ -236,17 +236,28 @@ def _canary(one: Issuer, at: datetime) -> Html:
         return tag("span", "none", class_="faint")
     last = one.canary[-1]
     how: Part = f"{last.seconds:.2f} s" if last.well else tag("b", f"broke at {last.stage}", class_="bad")
-    return join(drawing.canary_strip(one.canary), tag("small", how, ", ", moment(last.at, at)))
+    strip, told = drawing.canary_strip(one.canary), tag("small", how, ", ", moment(last.at, at))
+    return join(strip, told, None if last.well else _error(last.message))
+
+
+def _error(message: str) -> Html:
+    """Return a canary's error; a long one is shortened, and opens in full."""
+    short = clip(message, _SHORT)
+    if short == message:
+        return tag("p", message)
+    return tag("details", tag("summary", short), tag("p", message), class_="error")
 
 
 # What ends --------------------------------------------------------------------
 
 
-def expiring(found: Expiring | None, at: datetime) -> Html:
+def expiring(found: Expiring | Uncounted, at: datetime) -> Html:
     """Return the section of certificates that end in the next days, as a picture and as a table."""
     title = tag("h2", "Certificates by when they end", id="expiring-title")
-    if found is None:
+    if found == "unwatched":
         body = join(tag("p", "Certificates aren't watched by this process.", class_="nothing"))
+    elif found == "counting":
+        body = join(tag("p", COUNTING, class_="nothing"))
     elif not found.total:
         body = join(tag("p", "There is no Certificate of our issuers yet.", class_="nothing"))
     else:

@@ -21,6 +21,7 @@ from issuer.statuspage.model import (
     PageReplica,
     Query,
     Source,
+    Uncounted,
     WorkFigures,
 )
 
@@ -33,7 +34,11 @@ REASONS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request of a list: `at` is when it was made, or finished."""
+    """One request of a list: `at` is when it was made, or finished.
+
+    `explain` is the command that tells more. `tries` counts the finished requests of its Certificate, `first`
+    is the time of the first.
+    """
 
     request: str
     issuer: str
@@ -41,6 +46,9 @@ class Row:
     at: datetime | None
     state: str
     message: str
+    explain: str
+    tries: int = 1
+    first: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,7 @@ class Snapshot:
     waiting_by_issuer: Mapping[str, int]
     why: tuple[WaitingReason, ...]
     other_reasons: int
-    expiring: Expiring | None
+    expiring: Expiring | Uncounted
     listed: Mapping[Query, Listed]
 
 
@@ -164,7 +172,8 @@ async def _scan(source: Source, queries: Sequence[Query]) -> tuple[Counts, dict[
 
 def _open_row(source: Source, one: OpenRequest) -> Row:
     state = {"waiting": "waiting", "line": "in line", "work": "being worked on"}[one.where]
-    return Row(one.request, one.issuer, one.requester, source.created(one.request), state, one.reason)
+    created, explain = source.created(one.request), source.explain(one.request)
+    return Row(one.request, one.issuer, one.requester, created, state, one.reason, explain)
 
 
 def _answered(source: Source, query: Query) -> Listed:
@@ -173,13 +182,15 @@ def _answered(source: Source, query: Query) -> Listed:
     answers = source.answers(query.state)
     found = [one for one in answers if query.matches(one.request, one.issuer, one.requester, one.message)]
     first = (query.page - 1) * PAGE
-    rows = tuple(_answer_row(one) for one in found[first : first + PAGE])
+    rows = tuple(_answer_row(source, one) for one in found[first : first + PAGE])
     return Listed(rows, len(found), len(answers))
 
 
-def _answer_row(one: FinishedRequest) -> Row:
-    message = one.message or f"after {one.seconds:.1f} s"
-    return Row(one.request, one.issuer, one.requester, one.at, one.outcome, message)
+def _answer_row(source: Source, one: FinishedRequest) -> Row:
+    message, explain = one.message or f"after {one.seconds:.1f} s", source.explain(one.request)
+    return Row(
+        one.request, one.issuer, one.requester, one.at, one.outcome, message, explain, one.tries, one.first
+    )
 
 
 def _trouble_first(one: Issuer) -> tuple[int, str]:

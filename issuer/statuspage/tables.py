@@ -21,6 +21,16 @@ def table(caption: str, heads: tuple[str, ...], rows: list[Html], class_: str) -
     )
 
 
+def command(text: str, what: str) -> Html:
+    """Return a command, with a button that copies it where scripts run; `what` it is about is read aloud."""
+    return tag(
+        "p",
+        tag("code", text),
+        tag("button", "Copy", type="button", class_="copy", aria_label=f"Copy the command for {what}"),
+        class_="command",
+    )
+
+
 def row(key: str, *cells: tuple[str, Part]) -> Html:
     """Return a row of cells, each with its column's name; `key` tells rows apart when the browser renews
     them."""

@@ -95,7 +95,7 @@ def _ca_ends(snapshot: Snapshot) -> Iterator[Notice]:
 
 def _certificates(snapshot: Snapshot) -> Iterator[Notice]:
     expiring = snapshot.expiring
-    if expiring is None:
+    if isinstance(expiring, str):
         return
     if expiring.ended:
         yield Notice(

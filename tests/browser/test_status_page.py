@@ -163,6 +163,41 @@ async def test_a_search_narrows_the_list_while_it_is_typed_and_survives_a_reload
     assert await page.evaluate("document.querySelector('#q').value") == "waits-1"
 
 
+async def test_a_command_is_copied_by_its_button_and_only_where_scripts_run(page: Page, world: World) -> None:
+    await opened(page, world, "?state=waiting&q=waits-1")
+    await page.until(has("payments/waits-1"))
+    wanted = "kubectl vault-issuer explain waits-1 -n payments"
+    # This browser refuses the clipboard: the command is selected then, for the reader's own keys.
+    await page.evaluate("document.querySelector('#requests .copy').click()")
+    await page.until(f"getSelection().toString() === {wanted!r}")
+    stub = "{writeText: async text => { window.copied = text; }}"
+    await page.evaluate(f"Object.defineProperty(navigator, 'clipboard', {{value: {stub}}}); 1")
+    await page.evaluate("document.querySelector('#requests .copy').click()")
+    await page.until(f"window.copied === {wanted!r}")
+    await page.evaluate("document.querySelector('#issuers .copy').focus()")
+    await page.press("Enter")
+    await page.until("window.copied === 'kubectl vault-issuer explain vaultclusterissuer/legacy'")
+    assert page.complaints == []
+    await page.call("Emulation.setScriptExecutionDisabled", value=True)
+    await page.open(f"{world.url}/?q=waits-1")
+    assert await page.evaluate("document.querySelector('#requests .copy').checkVisibility()") is False
+    assert await page.evaluate("document.querySelector('#requests .command code').checkVisibility()")
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_text_begins_where_pictures_and_other_text_of_its_column_begin(
+    page: Page, world: World, width: int
+) -> None:
+    await page.size(width)
+    await opened(page, world)
+    lefts = await page.evaluate(
+        "[...document.querySelectorAll('.issuers td:is([data-label=CA], [data-label=Canary])')].map(cell => "
+        "[...cell.firstChild.children].map(one => Math.round(one.getBoundingClientRect().left)))"
+    )
+    assert len(lefts) == 6
+    assert [one for one in lefts if len(set(one)) > 1] == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 async def test_every_text_can_be_read(page: Page, world: World, scheme: str, width: int) -> None:

@@ -27,5 +27,15 @@ class PageAnswerLog:
                 outcome=answer,
                 message=shortened(message),
                 seconds=max(0.0, (now - request.created).total_seconds()),
+                certificate=_certificate(request),
             )
         )
+
+
+def _certificate(request: Request) -> str:
+    """Return what tells a request's Certificate from all others, "" without one."""
+    found = request.certificate
+    if found is None:
+        return ""
+    meta = found["metadata"]
+    return f"{meta['namespace']}/{meta['name']} {meta['uid']}"

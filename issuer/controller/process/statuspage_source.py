@@ -29,6 +29,7 @@ from issuer.statuspage.model import (
     Outcome,
     PageCanaryRun,
     PageReplica,
+    Uncounted,
     Where,
     WorkFigures,
 )
@@ -117,6 +118,7 @@ class StatusSource:
             ca_ends=_time(status.get("caNotAfter")),
             warnings=tuple(str(one) for one in status.get("warnings") or ()),
             canary=tuple(_canary_run(one) for one in self._components.canaries.runs(key)[-RUNS:]),
+            explain=_explain(f"{key.kind.lower()}/{key.name}", key.namespace),
         )
 
     def slices(self) -> Iterator[Sequence[OpenRequest]]:
@@ -151,21 +153,34 @@ class StatusSource:
         found = self._components.state.requests[kind_of(key)].get(key)
         return None if found is None else found.created
 
+    def explain(self, request: str) -> str:
+        """Return the command that tells more of a request."""
+        key = _key(request)
+        return _explain(key.name if key.namespace else f"csr/{key.name}", key.namespace)
+
     def answers(self, outcome: Outcome) -> Sequence[FinishedRequest]:
         """The last answers of this process."""
         return self._recent.last(outcome)
 
-    async def expiring(self, now: datetime) -> Expiring | None:
-        """Return the ends of Certificates, counted every ten seconds; None while they can't be watched."""
+    async def expiring(self, now: datetime) -> Expiring | Uncounted:
+        """Return the ends of Certificates, counted every ten seconds, or why there is no count."""
         reflector = self._components.watches.reflectors.get(certificates.KIND)
-        if reflector is None or not reflector.current:
-            return None
-        if self._expiring is None or now - self._counted >= COUNT_AGAIN:
+        if reflector is None or reflector.refused:
+            return "unwatched"
+        if not reflector.current:
+            return "counting"
+        # None is quickly counted, and soon wrong: the first Certificate is shown at once.
+        if self._expiring is None or not self._expiring.total or now - self._counted >= COUNT_AGAIN:
             self._expiring, self._counted = (
                 await count_ends(self._components.state.certificates.all(), now),
                 now,
             )
         return self._expiring
+
+
+def _explain(target: str, namespace: str) -> str:
+    where = f" -n {namespace}" if namespace else ""
+    return f"kubectl vault-issuer explain {target}{where}"
 
 
 def _canary_run(run: Run) -> PageCanaryRun:

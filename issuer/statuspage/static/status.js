@@ -190,6 +190,25 @@
   });
   pause.hidden = false;
 
+  // Commands -----------------------------------------------------------------------
+
+  async function copy(button) {
+    const code = button.previousElementSibling;
+    getSelection().selectAllChildren(code); // where the clipboard is refused, the reader's own keys copy it
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Selected";
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button.copy");
+    if (button) copy(button);
+  });
+  document.documentElement.classList.add("scripted");
+
   // A page in the background costs nobody anything.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) disconnect();

@@ -16,6 +16,7 @@ from issuer.statuspage.model import (
     PageCanaryRun,
     PageReplica,
     Query,
+    Uncounted,
     Where,
     WorkFigures,
 )
@@ -40,6 +41,7 @@ def issuer(name: str = "vault", **more: Any) -> Issuer:
         "ca_subject": "CN=Lab Intermediate",
         "ca_begins": NOW - 1825 * DAY,
         "ca_ends": NOW + 1825 * DAY,
+        "explain": f"kubectl vault-issuer explain vaultclusterissuer/{name}",
     }
     return Issuer(**{**told, **more})
 
@@ -51,14 +53,17 @@ def opened(
     return OpenRequest(f"team-a/{name}", of, by, where, reason)
 
 
-def answer(name: str, outcome: Outcome = "issued", message: str = "", of: str = CLUSTER) -> FinishedRequest:
+def answer(
+    name: str, outcome: Outcome = "issued", message: str = "", of: str = CLUSTER, **more: Any
+) -> FinishedRequest:
     """An answered request."""
-    return FinishedRequest(NOW - timedelta(seconds=30), f"team-a/{name}", of, "alice", outcome, message, 0.1)
+    at = NOW - timedelta(seconds=30)
+    return FinishedRequest(at, f"team-a/{name}", of, "alice", outcome, message, 0.1, **more)
 
 
-def run(stage: str = "", ago: float = 60.0) -> PageCanaryRun:
+def run(stage: str = "", ago: float = 60.0, message: str = "look at Vault") -> PageCanaryRun:
     """A canary's run."""
-    return PageCanaryRun(NOW - timedelta(seconds=ago), stage, 0.25, "look at Vault" if stage else "")
+    return PageCanaryRun(NOW - timedelta(seconds=ago), stage, 0.25, message if stage else "")
 
 
 def expiring(**more: Any) -> Expiring:
@@ -88,7 +93,7 @@ class Facts:
     answered: list[FinishedRequest] = field(default_factory=list)
     me: PageReplica = field(default_factory=lambda: PageReplica("0.1.0", "pod-1_ab", "leads", "pod-1_ab"))
     numbers: WorkFigures | None = None
-    ends: Expiring | None = None
+    ends: Expiring | Uncounted = "unwatched"
     slice: int = 2
     looks: int = 0
 
@@ -111,10 +116,13 @@ class Facts:
     def created(self, _request: str) -> datetime | None:
         return NOW - timedelta(minutes=5)
 
+    def explain(self, request: str) -> str:
+        return f"kubectl vault-issuer explain {request}"
+
     def answers(self, outcome: Outcome) -> Sequence[FinishedRequest]:
         return [one for one in self.answered if one.outcome == outcome]
 
-    async def expiring(self, _now: datetime) -> Expiring | None:
+    async def expiring(self, _now: datetime) -> Expiring | Uncounted:
         return self.ends
 
 

@@ -48,6 +48,37 @@ def test_a_long_silence_leaves_nothing_of_the_minute_before() -> None:
     assert recent.per_second() == (0,) * SECONDS
 
 
+def test_what_was_denied_or_failed_again_for_one_certificate_is_one_with_a_number() -> None:
+    recent = Recent()
+    recent.add(answer("web-1", "denied", "first", certificate="team-a/web 1"))
+    recent.add(answer("api-1", "denied", certificate="team-a/api 2"))
+    recent.add(answer("lone", "denied"))
+    recent.add(answer("lone", "denied"))
+    recent.add(answer("web-1", "denied", "second", certificate="team-a/web 1"))
+    recent.add(answer("web-1", "denied", "third", certificate="team-a/web 1"))
+    recent.add(answer("web-1", "failed", certificate="team-a/web 1"))
+    newest, *others = recent.last("denied")
+    assert (newest.request, newest.message, newest.tries) == ("team-a/web-1", "third", 3)
+    assert newest.first == newest.at
+    assert [(one.request, one.tries) for one in others] == [
+        ("team-a/lone", 1),
+        ("team-a/lone", 1),
+        ("team-a/api-1", 1),
+    ]
+    assert [one.tries for one in recent.last("failed")] == [1]
+    assert recent.totals == {"denied": 6, "failed": 1}
+
+
+def test_renewals_of_one_certificate_are_no_retries() -> None:
+    recent = Recent()
+    for number in (1, 2):
+        recent.add(answer(f"web-{number}", certificate="team-a/web 1"))
+    assert [(one.request, one.tries) for one in recent.last("issued")] == [
+        ("team-a/web-2", 1),
+        ("team-a/web-1", 1),
+    ]
+
+
 def test_long_messages_are_cut() -> None:
     assert len(shortened("x" * 5000)) == 512
     assert shortened("short") == "short"

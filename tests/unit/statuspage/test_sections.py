@@ -217,6 +217,84 @@ async def test_certificates_that_are_not_watched_are_not_called_none() -> None:
     assert "aren&#x27;t watched" in sections(await snapshot_of(Facts()))["expiring"]
 
 
+async def test_what_is_not_listed_yet_is_being_counted_and_not_called_none() -> None:
+    late = PageReplica("0.1.0", "pod-1_a", "leads", late=("VaultIssuer", "CertificateRequest"))
+    snapshot = await snapshot_of(Facts(me=late, known=[], ends="counting"))
+    parts = {**sections(snapshot), "requests": requests(snapshot, Query())}
+    for name in ("issuers", "expiring", "requests"):
+        assert "Counting…" in parts[name]
+        assert "There is no" not in parts[name]
+    assert "Nothing waits" not in parts["requests"]
+    listed = await snapshot_of(Facts(known=[], ends=expiring(total=0)))
+    assert "There is no Certificate of our issuers yet" in sections(listed)["expiring"]
+
+
+def cell(html: str, label: str) -> str:
+    """Return the text of the first cell of a column."""
+    (found, *_) = re.findall(rf'<td data-label="{label}".*?</td>', html)
+    return str(Text(found))
+
+
+async def test_a_canarys_error_stands_in_its_column_shortened_and_opens_in_full() -> None:
+    long = "Vault is sealed: unseal it. " * 10
+    known = [issuer("a", canary=(run("vault", message=long),)), issuer("b", canary=(run("api"),))]
+    html = sections(await snapshot_of(Facts(known=known)))["issuers"]
+    assert "Vault is sealed" not in cell(html, "State")
+    assert f"<summary>{long[:69]}…</summary><p>{long}</p>" in html
+    assert "<p>look at Vault</p>" in html  # short enough
+    assert html.count("<details") == 1
+
+
+async def test_the_ca_of_a_broken_issuer_is_told_as_last_known() -> None:
+    broken = sections(await snapshot_of(Facts(known=[issuer(ready=False)])))["issuers"]
+    assert "5.0 years left until 2031-11-24, CN=Lab Intermediate as last known" in cell(broken, "CA")
+    never = sections(await snapshot_of(Facts(known=[issuer(ready=False, ca_ends=None)])))["issuers"]
+    assert cell(never, "CA") == "not known"
+    new = sections(await snapshot_of(Facts(known=[issuer(ready=None, ca_ends=None)])))["issuers"]
+    assert cell(new, "CA") == "not read yet"
+    well = sections(await snapshot_of(Facts()))["issuers"]
+    assert "last known" not in well
+
+
+async def test_a_requester_is_named_at_a_request_only_where_it_differs() -> None:
+    facts = Facts(open=[opened("a"), opened("b"), opened("c", by="bob")])
+    html = requests(await snapshot_of(facts), Query())
+    assert "Asked by alice, unless a request names another." in html
+    assert html.count("alice") == 1
+    assert "asked by bob" in html
+    same = requests(await snapshot_of(Facts(open=[opened("a")])), Query())
+    assert "Asked by alice.</p>" in same
+    nobody = requests(await snapshot_of(Facts(open=[opened("a", by="")])), Query())
+    assert "sked by" not in nobody
+
+
+async def test_each_row_has_a_command_to_copy() -> None:
+    facts = Facts(open=[opened("a")], answered=[answer("b", "denied", "no")])
+    snapshot = await snapshot_of(facts, Query(), Query("denied"))
+    commands = [
+        found
+        for html in (
+            sections(snapshot)["issuers"],
+            requests(snapshot, Query()),
+            requests(snapshot, Query("denied")),
+        )
+        for found in re.findall(r"<code>(kubectl[^<]*)</code><button", html)
+    ]
+    assert commands == [
+        "kubectl vault-issuer explain vaultclusterissuer/vault",
+        "kubectl vault-issuer explain team-a/a",
+        "kubectl vault-issuer explain team-a/b",
+    ]
+
+
+async def test_retries_of_one_certificate_are_one_row_with_their_number() -> None:
+    first = NOW - timedelta(hours=7)
+    facts = Facts(answered=[answer("web-1", "failed", "no", tries=3, first=first), answer("x", "failed")])
+    html = requests(await snapshot_of(facts, Query("failed")), Query("failed"))
+    assert "3 times, first" in cell(html, "Since")
+    assert html.count("times, first") == 1
+
+
 @pytest.mark.parametrize(
     ("length", "text"),
     [

@@ -20,8 +20,29 @@ def test_an_answer_is_remembered_with_its_requester_and_time() -> None:
         "alice",
     )
     assert answer.seconds == 2
+    assert answer.certificate == ""
     assert len(answer.message) < 1000
     assert log.recent.totals == {"failed": 1}
+
+
+def test_answers_for_one_certificate_are_known_by_its_owner_reference() -> None:
+    log = PageAnswerLog()
+    for name, uid in (("web-1", "u-1"), ("web-2", "u-1"), ("web-1", "of-another-web")):
+        obj = certificate_request(name)
+        obj["metadata"]["ownerReferences"] = [
+            {
+                "apiVersion": "cert-manager.io/v1",
+                "kind": "Certificate",
+                "name": "web",
+                "uid": uid,
+                "controller": True,
+            }
+        ]
+        log.add(CertificateRequest(obj), "denied", "no", NOW)
+    assert [(one.request, one.tries) for one in log.recent.last("denied")] == [
+        ("team-a/web-1", 1),
+        ("team-a/web-2", 2),
+    ]
 
 
 def test_an_answer_to_a_request_without_an_issuer_of_ours_is_remembered_too() -> None:

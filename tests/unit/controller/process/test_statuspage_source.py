@@ -16,12 +16,13 @@ from issuer.controller.process.options import ControllerOptions, OptionsError, P
 from issuer.controller.process.statuspage_expiring import DAYS, SOONEST, STEP, count_ends
 from issuer.controller.process.statuspage_source import StatusSource
 from issuer.controller.process.wiring import Components
-from issuer.controller.state.certificates import Certificate
+from issuer.controller.state.certificates import KIND, Certificate
 from issuer.kube.client import KubeClient
+from issuer.kube.reflector import Reflector
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import KubernetesCSR
-from issuer.statuspage.model import Query
+from issuer.statuspage.model import Expiring, Query
 from issuer.statuspage.recent import Recent
 from issuer.statuspage.requests import requests
 from issuer.statuspage.sections import sections
@@ -169,8 +170,55 @@ async def test_of_many_certificates_the_first_to_end_are_named_and_others_work_m
 
 
 async def test_certificates_that_are_not_watched_yet_are_not_counted_as_none() -> None:
-    assert await source_of(components_of()).expiring(NOW) is None
-    assert await source_of(components_of(watch=WatchOptions(certificates=False))).expiring(NOW) is None
+    components = components_of()
+    assert await source_of(components).expiring(NOW) == "counting"
+    reflector = components.watches.reflectors[KIND]
+    assert isinstance(reflector, Reflector)
+    reflector._refused = True  # RBAC withholds them
+    assert await source_of(components).expiring(NOW) == "unwatched"
+    none = components_of(watch=WatchOptions(certificates=False))
+    assert await source_of(none).expiring(NOW) == "unwatched"
+
+
+async def test_the_first_certificate_is_counted_at_once() -> None:
+    components = components_of()
+    reflector = components.watches.reflectors[KIND]
+    assert isinstance(reflector, Reflector)
+    reflector.synced.set()
+    source = source_of(components)
+
+    async def total(seconds: float) -> int:
+        found = await source.expiring(NOW + timedelta(seconds=seconds))
+        assert isinstance(found, Expiring)
+        return found.total
+
+    def appears(name: str) -> None:
+        metadata = {"namespace": "team-a", "name": name, "uid": name, "resourceVersion": "1"}
+        reference = {"group": "vault-issuer.io", "kind": "VaultClusterIssuer", "name": "demo"}
+        spec = {"issuerRef": reference, "secretName": name}
+        components.state.certificates.upsert({"metadata": metadata, "spec": spec, "status": {}})
+
+    assert await total(0) == 0
+    appears("first")
+    assert await total(1) == 1
+    appears("second")
+    assert await total(2) == 1  # later ones when it is counted again
+    assert await total(30) == 2
+
+
+async def test_the_command_that_explains_names_the_request_or_issuer() -> None:
+    components = components_of()
+    components.state.issuers["VaultIssuer"].upsert(
+        {**issuer_object("own"), "kind": "VaultIssuer", "metadata": {"name": "own", "namespace": "team-a"}}
+    )
+    components.state.issuers["VaultClusterIssuer"].upsert(issuer_object("demo"))
+    source = source_of(components)
+    assert source.explain("team-a/web-1") == "kubectl vault-issuer explain web-1 -n team-a"
+    assert source.explain("CertificateSigningRequest agent") == "kubectl vault-issuer explain csr/agent"
+    assert {one.name: one.explain for one in source.issuers()} == {
+        "own": "kubectl vault-issuer explain vaultissuer/own -n team-a",
+        "demo": "kubectl vault-issuer explain vaultclusterissuer/demo",
+    }
 
 
 async def test_twenty_thousand_open_requests_hold_up_nothing(capsys: pytest.CaptureFixture[str]) -> None:

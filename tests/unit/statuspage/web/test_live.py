@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from issuer.statuspage.model import OpenRequest, Query
+from issuer.statuspage.model import OpenRequest, Query, Uncounted
 from issuer.statuspage.web.live import MOST_LISTS, MOST_VIEWERS, Broadcaster, TooManyViewers
 from tests.unit.statuspage.facts import NOW, Facts, issuer, opened
 
@@ -186,9 +186,10 @@ async def test_a_defect_is_told_to_who_looks_and_the_next_look_works() -> None:
 class Stuck(Facts):
     """Never comes to an end of its requests."""
 
-    async def expiring(self, _now: object) -> None:
+    async def expiring(self, _now: object) -> Uncounted:
         self.reached.set()
         await asyncio.Event().wait()
+        return "counting"
 
     reached: asyncio.Event
 
