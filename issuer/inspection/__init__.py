@@ -11,5 +11,5 @@ Modules, from the bottom up:
 - `contents`, `chains`: decode its CSR, certificate and chain.
 - `diagnosis`, `report`: reasons with advice, and everything as the JSON that `-o json` prints.
 - `leases`, `overview`: which controllers work, and the whole cluster at a glance.
-- `tables`, `request_tables`, `overview_tables`: the same JSON for people, made safe for a terminal.
+- `request_tables`, `overview_tables`: the same JSON for people.
 """

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from issuer.inspection.progress import RequestState
-from issuer.inspection.tables import Cell, bullets, marked, rows, section
+from issuer.terminal.tables import Cell, bullets, marked, rows, section
 from issuer.manifests.text import shown
 
 Json = Mapping[str, Any]

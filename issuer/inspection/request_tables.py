@@ -13,7 +13,7 @@ from issuer.inspection.diagnosis import Diagnosis
 from issuer.inspection.progress import RequestState
 from issuer.inspection.report import head_json
 from issuer.inspection.request_details import RequestDetails
-from issuer.inspection.tables import Cell, bullets, fields, listed, marked, rows, section
+from issuer.terminal.tables import Cell, bullets, fields, listed, marked, rows, section
 from issuer.manifests.text import shown
 from issuer.policy.decision import PolicyVerdict
 
