@@ -64,8 +64,8 @@ def inspect(
     if output is OutputFormat.JSON:
         print_json(report)
     else:
-        from issuer.explain.rendering import console
         from issuer.inspection.request_tables import show_report
+        from issuer.terminal.console import console
 
         show_report(found, report, console())
     raise typer.Exit(TROUBLE if report["trouble"] else 0)
@@ -104,8 +104,8 @@ def explain(
 
         print_json(diagnosis_json(found, diagnosis))
     else:
-        from issuer.explain.rendering import console
         from issuer.inspection.request_tables import show_diagnosis
+        from issuer.terminal.console import console
 
         show_diagnosis(found, diagnosis, console())
     raise typer.Exit(0 if found.progress.state is RequestState.ISSUED else NOT_ISSUED)

@@ -263,13 +263,14 @@ def _show_explanations(explained: Sequence[Explanation], output: OutputFormat) -
     if output is OutputFormat.JSON:
         _show_json(explained)
         return
-    from issuer.explain.rendering import console, show
+    from issuer.explain.rendering import show
+    from issuer.terminal.console import console
+    from issuer.terminal.tables import rule
 
     to = console()
     for number, explanation in enumerate(explained):
         if number:
-            to.print()
-            to.rule()
+            rule(to)
         show(explanation, to)
 
 

@@ -55,8 +55,8 @@ def status(
         print_json(found)
     else:
         # Imported here so that --help and completion stay quick.
-        from issuer.explain.rendering import console
         from issuer.inspection.overview_tables import show_overview
+        from issuer.terminal.console import console
 
         show_overview(found, console())
     raise typer.Exit(ATTENTION if found["attention"] else 0)

@@ -6,14 +6,8 @@ nor is read as markup.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
-
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from issuer.explain.advice import Advice, advise
 from issuer.explain.evaluation import Explanation
@@ -21,9 +15,8 @@ from issuer.explain.requested import DURATION, KEY, also_asked, requested
 from issuer.manifests.text import shown
 from issuer.policy.decision import PolicyResult, PolicyVerdict
 from issuer.policy.evaluation import Violation
-
-_WIDTH: Final = 120
-"""Columns if there is no terminal to ask, such as in a CI log."""
+from issuer.terminal.console import Console, Text
+from issuer.terminal.tables import Cell, bullets, fields, heading, marked, paragraph, pasted, rows, section
 
 _COLOURS: Final = {
     PolicyVerdict.APPROVED: "green",
@@ -33,15 +26,9 @@ _COLOURS: Final = {
 _CONSTRAINTS: Final = {DURATION: "Duration", KEY: ".privateKey"}
 
 
-def console() -> Console:
-    """Return a console on standard output, as wide as the terminal or as a CI log."""
-    width = None if sys.stdout.isatty() else _WIDTH
-    return Console(width=width, highlight=False, soft_wrap=False)
-
-
 def show(explanation: Explanation, to: Console) -> None:
     """Print the request, the decision and the advice."""
-    to.print(_head(explanation))
+    _head(explanation, to)
     show_decision(explanation, to)
     show_advice(advise(explanation), to)
 
@@ -49,25 +36,25 @@ def show(explanation: Explanation, to: Console) -> None:
 def show_decision(explanation: Explanation, to: Console) -> None:
     """Print what the policies say, one by one and field by field."""
     for note in (*explanation.policies.notes, *explanation.request.notes):
-        to.print(Padding(Text(f"Note: {shown(note, 600)}", style="dim"), (0, 0, 0, 0)))
+        paragraph(to, f"Note: {shown(note, 600)}", style="dim")
     if explanation.decision.results:
         to.print()
-        to.print(_policies(explanation))
+        rows(to, ("Policy", "Applies", "Why"), map(_policy, explanation.decision.results), most=None)
     for result in explanation.decision.results:
         _show_fields(explanation, result, to)
 
 
-def _head(explanation: Explanation) -> Table:
+def _head(explanation: Explanation, to: Console) -> None:
     request, decision = explanation.request, explanation.decision
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    issuer = f"{request.issuer.kind}.{request.issuer.group}/{request.issuer.name}"
-    table.add_row("Request", Text(shown(f"{request.title} ({request.kind}, {request.source})")))
-    table.add_row("Issuer", Text(shown(issuer)))
-    table.add_row("Requester", Text(_requester(explanation)))
-    table.add_row("Decision", Text(verdict_text(explanation), style=f"bold {_COLOURS[decision.verdict]}"))
-    return table
+    fields(
+        to,
+        [
+            ("Request", f"{request.title} ({request.kind}, {request.source})"),
+            ("Issuer", f"{request.issuer.kind}.{request.issuer.group}/{request.issuer.name}"),
+            ("Requester", _requester(explanation)),
+            ("Decision", Text(verdict_text(explanation), style=f"bold {_COLOURS[decision.verdict]}")),
+        ],
+    )
 
 
 def _requester(explanation: Explanation) -> str:
@@ -89,17 +76,9 @@ def verdict_text(explanation: Explanation) -> str:
     return "Unprocessed: there is no policy, so the request waits"
 
 
-def _policies(explanation: Explanation) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Policy", no_wrap=True)
-    table.add_column("Applies", no_wrap=True)
-    table.add_column("Why", overflow="fold")
-    for result in explanation.decision.results:
-        why, style = _why(result)
-        table.add_row(
-            Text(shown(result.name)), "yes" if result.applies else "no", Text(shown(why, 600), style=style)
-        )
-    return table
+def _policy(result: PolicyResult) -> tuple[Cell, ...]:
+    why, style = _why(result)
+    return result.name, marked(result.applies), Text(shown(why, 600), style=style)
 
 
 def _why(result: PolicyResult) -> tuple[str, str]:
@@ -117,21 +96,15 @@ def _show_fields(explanation: Explanation, result: PolicyResult, to: Console) ->
         return
     found = result.violations if result.applies else explanation.would_violate[result.name]
     to.print()
-    to.print(
-        Text(f"{shown(result.name)}, field by field{' (once it may be used)' if unbound else ''}", "bold")
-    )
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    table.add_column("Field", overflow="fold")
-    table.add_column("Asked", overflow="fold")
-    table.add_column("Result", overflow="fold")
-    for field, asked, violation in _rows(explanation, found):
-        mark, style = ("ok", "green") if violation is None else ("no", "red")
-        message = "" if violation is None else violation.message
-        table.add_row(
-            Text(mark, style=style), Text(shown(field)), Text(shown(asked)), Text(shown(message, 600), style)
-        )
-    to.print(table)
+    heading(to, f"{shown(result.name)}, field by field{' (once it may be used)' if unbound else ''}")
+    rows(to, ("", "Field", "Asked", "Result"), map(_field, _rows(explanation, found)), most=None)
+
+
+def _field(row: tuple[str, str, Violation | None]) -> tuple[Cell, ...]:
+    field, asked, violation = row
+    if violation is None:
+        return marked(True, "ok"), field, asked, ""
+    return marked(False), field, asked, Text(shown(violation.message, 600), style="red")
 
 
 def _rows(
@@ -160,16 +133,8 @@ def show_advice(found: Sequence[Advice], to: Console) -> None:
     """Print what to do, if there is anything."""
     if not found:
         return
-    to.print()
-    to.print(Text("What to do", style="bold"))
+    section(to, "What to do")
     for advice in found:
-        to.print(Text(f"- {advice.text}"))
+        bullets(to, [advice.text])
         if advice.yaml:
-            to.print()
-            # Neither wrapped nor coloured: it is there to be pasted.
-            to.print(Text(_indented(advice.yaml)), soft_wrap=True)
-            to.print()
-
-
-def _indented(text: str) -> str:
-    return "\n".join(shown(line, 10_000) if line else line for line in text.rstrip("\n").split("\n"))
+            pasted(to, advice.yaml)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
 from issuer.inspection.progress import RequestState
-from issuer.terminal.tables import Cell, bullets, marked, rows, section
 from issuer.manifests.text import shown
+from issuer.terminal.console import Console, Text
+from issuer.terminal.tables import Cell, bullets, marked, rows, section
 
 Json = Mapping[str, Any]
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rich.console import Console
-from rich.text import Text
-
 from issuer.explain.rendering import show_advice, show_decision, verdict_text
 from issuer.inspection.diagnosis import Diagnosis
 from issuer.inspection.progress import RequestState
 from issuer.inspection.report import head_json
 from issuer.inspection.request_details import RequestDetails
-from issuer.terminal.tables import Cell, bullets, fields, listed, marked, rows, section
 from issuer.manifests.text import shown
 from issuer.policy.decision import PolicyVerdict
+from issuer.terminal.console import Console, Text
+from issuer.terminal.tables import Cell, bullets, fields, listed, marked, rows, section
 
 Json = Mapping[str, Any]
 

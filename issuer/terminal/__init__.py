@@ -3,5 +3,6 @@
 Contract: text is printed as it is, without markup, emoji or control characters; nothing here reads a cluster
 or a file.
 
+- `console`: where it goes.
 - `tables`: sections, fields, lists and tables.
 """

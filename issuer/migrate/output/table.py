@@ -6,14 +6,11 @@ import sys
 from collections import Counter
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from issuer.manifests.text import shown
 from issuer.migrate.plan import CLUSTER, Action, Note, NoteLevel, Plan, PlanStep
+from issuer.terminal.console import Console, Text, console
+from issuer.terminal.tables import Cell, paragraph, rows, section, unwrapped
 
-_WIDTH: Final = 120
 _ACTIONS: Final = {
     Action.CREATE: "green",
     Action.CHANGE: "yellow",
@@ -35,36 +32,33 @@ def show(plan: Plan, *, stderr: bool = False, writes: bool = False) -> None:
 
     `writes` says that it is about to be carried out.
     """
-    stream = sys.stderr if stderr else sys.stdout
-    to = Console(width=None if stream.isatty() else _WIDTH, highlight=False, stderr=stderr)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Plan", no_wrap=True)
-    table.add_column("From", overflow="fold", ratio=1)
-    table.add_column("To", overflow="fold", ratio=1)
-    for step in plan.steps:
-        kind = (step.manifest or {}).get("kind", "")
-        if kind.endswith("Binding") and step.action is Action.CREATE:
-            continue  # its role tells
-        style = _ACTIONS[step.action]
-        new = (
-            f"{step.new} and its binding" if kind in ("Role", "ClusterRole") and not step.before else step.new
-        )
-        table.add_row(Text(step.action.value, style=style), Text(shown(step.old, 600)), Text(shown(new, 600)))
-    to.print(table)
+    to = console(sys.stderr if stderr else sys.stdout)
+    rows(to, ("Plan", "From", "To"), map(_line, filter(_is_shown, plan.steps)), most=None)
     noted = [step for step in plan.steps if step.notes]
     if noted:
         to.print()
     for step in noted:
-        to.print(Text(shown(_heading(step), 600), style="bold"), soft_wrap=True)
+        unwrapped(to, shown(_heading(step), 600), style="bold")
         _notes(to, step.notes)
     if plan.notes:
-        to.print()
-        to.print(Text("All in all", style="bold"))
+        section(to, "All in all")
         _notes(to, plan.notes)
     to.print()
-    to.print(Text(summary(plan)))
+    paragraph(to, summary(plan))
     if not writes:
-        to.print(Text("This is a plan: nothing was written to a cluster."))
+        paragraph(to, "This is a plan: nothing was written to a cluster.")
+
+
+def _is_shown(step: PlanStep) -> bool:
+    """Return True unless it is a new binding: its role tells."""
+    kind = (step.manifest or {}).get("kind", "")
+    return not (kind.endswith("Binding") and step.action is Action.CREATE)
+
+
+def _line(step: PlanStep) -> tuple[Cell, ...]:
+    kind = (step.manifest or {}).get("kind", "")
+    new = f"{step.new} and its binding" if kind in ("Role", "ClusterRole") and not step.before else step.new
+    return Text(step.action.value, style=_ACTIONS[step.action]), shown(step.old, 600), shown(new, 600)
 
 
 def summary(plan: Plan) -> str:
@@ -93,6 +87,4 @@ def _heading(step: PlanStep) -> str:
 def _notes(to: Console, notes: tuple[Note, ...]) -> None:
     for note in notes:
         # Not wrapped, as some hold a command to paste.
-        to.print(
-            Text(f"  {note.level.value}: {shown(note.text, 2000)}", style=_LEVELS[note.level]), soft_wrap=True
-        )
+        unwrapped(to, f"  {note.level.value}: {shown(note.text, 2000)}", style=_LEVELS[note.level])

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
-
 from issuer.inspection.reading import Reader
 from issuer.inspection.request_details import RequestDetails, gather
 from issuer.inspection.target import InspectionTarget
+from issuer.terminal.console import Console, console
 from tests.builders import certificate_request, condition, csr_pem, issuer_object
 from tests.ca import TestCA, pem
 from tests.unit.kube.fake_api import FakeApi, Reply, json, listing, refuse
@@ -129,12 +128,12 @@ class Scene:
 def printed(show: Callable[[Console], None]) -> str:
     """What a terminal would get, which may have colours."""
     to = io.StringIO()
-    show(Console(file=to, width=160, force_terminal=True, color_system="truecolor", highlight=False))
+    show(console(to, width=160, force_terminal=True, color_system="truecolor"))
     return to.getvalue()
 
 
 def plain(show: Callable[[Console], None]) -> str:
     """What a file would get, line breaks and columns as single spaces."""
     to = io.StringIO()
-    show(Console(file=to, width=160, highlight=False))
+    show(console(to, width=160))
     return " ".join(to.getvalue().split())
