@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import typer.main
 
 from issuer.api.crd import custom_resource_definitions
 from issuer.api.group import GROUP
+from issuer.cli.help import argument_name, blocks, default_value, is_example, possible_values
 from issuer.cli.main import app
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -169,12 +169,11 @@ def _command(name: str, command: Any) -> Iterator[str]:
 def _help(text: str) -> str:
     """A docstring as Markdown: its indented lines are examples."""
     told, examples = [], []
-    for paragraph in text.split("\n\n"):
-        lines = paragraph.strip("\n").splitlines()
-        if lines and all(line.startswith("  ") for line in lines):
-            examples += [line.strip() for line in lines]
-        elif paragraph.strip() and paragraph.strip() not in ("Example:", "Examples:"):
-            told.append(" ".join(paragraph.split()).replace("<", "&lt;"))
+    for block in blocks(text):
+        if is_example(block):
+            examples += [line.strip() for line in block if line.startswith("  ")]
+        else:
+            told.append(" ".join(" ".join(block).split()).replace("<", "&lt;"))
     shown = "```\n" + "\n".join(examples) + "\n```\n" if examples else ""
     return "\n\n".join(told) + "\n" + (f"\n{shown}" if shown else "")
 
@@ -187,28 +186,19 @@ def _parameters(parameters: Sequence[Any]) -> Iterator[str]:
 
 def _parameter(one: Any) -> str:
     if one.param_type_name == "argument":
-        name = f"`{one.metavar or one.name.upper()}`"
+        name = f"`{argument_name(one)}`"
     else:
         name = ", ".join(f"`{word}`" for word in [*one.opts, *one.secondary_opts])
         if one.metavar and not one.is_flag:
             name += f" `{one.metavar}`"
-    default = "required" if one.required else _default(one)
+    default = "required" if one.required else f"`{default_value(one)}`" if default_value(one) else ""
     told = " ".join(str(getattr(one, "help", None) or "").split()).replace("|", "\\|").replace("<", "&lt;")
-    if getattr(one, "envvar", None):
+    if one.envvar:
         told += f" Also by the variable `{one.envvar}`."
-    if isinstance(one.default, Enum):
-        told += " One of " + ", ".join(_code(each.value) for each in type(one.default)) + "."
+    values = possible_values(one)
+    if values:
+        told += f" {values.capitalize()}." if one.type_descriptor.is_ranged else f" One of {values}."
     return f"| {name} | {default} | {told} |\n"
-
-
-def _default(one: Any) -> str:
-    value = one.default() if callable(one.default) else one.default
-    value = getattr(value, "value", value)
-    if value is None or value in ((), [], "") or (value is False and not one.secondary_opts):
-        return ""
-    if isinstance(value, bool):
-        return f"`{(one.opts if value else one.secondary_opts)[0]}`"
-    return _code(value)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 answer into text and an exit code.
 
 - `main`, `kubectl`, `completing`: entry points, as a plugin of kubectl too, and shell completion.
+- `help`: help and usage errors of all commands.
 - `options`, `output`: options and output that commands share.
 - `status`, `inspect`, `policy`, `migrate`, `crds`, `ready`: one command or group each; none loads the
   controller.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from issuer.cli.options import Backends, Context, Format, Kubeconfig, OutputFormat
+from issuer.cli.output import print_data
 
 if TYPE_CHECKING:
     from issuer.controller.canary.history import CanaryRun
@@ -32,13 +31,14 @@ def canary(
         ),
     ],
     dns_name: Annotated[
-        str, typer.Option(help="The name to ask for; policy and Vault's role must allow it.")
+        str, typer.Option(metavar="NAME", help="The name to ask for; policy and Vault's role must allow it.")
     ],
     namespace: Annotated[
         str,
         typer.Option(
             "--namespace",
             "-n",
+            metavar="NAME",
             help="Where the request is made; a VaultIssuer is asked in its own namespace.",
         ),
     ] = "default",
@@ -58,7 +58,7 @@ def canary(
             dir_okay=False,
         ),
     ] = None,
-    duration: Annotated[str, typer.Option(help="The lifetime to ask for.")] = "1h",
+    duration: Annotated[str, typer.Option(metavar="DURATION", help="The lifetime to ask for.")] = "1h",
     timeout: Annotated[
         float, typer.Option(help="Seconds in which the request must be answered.", min=1, max=3600)
     ] = 30.0,
@@ -154,13 +154,14 @@ class _Report:
     """Prints each step when it is over, as a line of a table, or all of them as JSON at the end."""
 
     def __init__(self, output: OutputFormat) -> None:
-        self._json = output is OutputFormat.JSON
+        self._output = output
+        self._is_table = output is OutputFormat.TABLE
         self._steps: list[ProbeStep] = []
 
     def step(self, step: ProbeStep) -> None:
         """Report a stage that passed or broke."""
         self._steps.append(step)
-        if not self._json:
+        if self._is_table:
             from issuer.manifests.text import shown
 
             seconds = "" if step.seconds is None else f"{step.seconds:.2f} s"
@@ -176,9 +177,8 @@ class _Report:
 
     def end(self, target: CanaryTarget, request: str, run: CanaryRun) -> None:
         """Report the result, after the request was deleted."""
-        if self._json:
-            json.dump(self._as_json(target, request, run), sys.stdout, indent=2)
-            sys.stdout.write("\n")
+        if not self._is_table:
+            print_data(self._as_json(target, request, run), self._output)
         elif run.stage is None:
             typer.echo(f"\n{target.issuer} issues: all stages passed in {run.seconds:.2f} s.")
         else:

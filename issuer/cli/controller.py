@@ -86,12 +86,15 @@ def controller(
     namespace: Annotated[
         str | None,
         typer.Option(
-            help="Namespace of the Lease. Default: the one the controller runs in.", envvar="POD_NAMESPACE"
+            metavar="NAME",
+            help="Namespace of the Lease. Default: the one the controller runs in.",
+            envvar="POD_NAMESPACE",
         ),
     ] = None,
     cluster_resource_namespace: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="Namespace of the Secrets and ServiceAccounts that VaultClusterIssuers use. "
             "Default: the controller's own.",
         ),
@@ -133,7 +136,9 @@ def controller(
     leader_elect: Annotated[
         bool, typer.Option(help="Take part in the election of the one replica that works.")
     ] = True,
-    lease_name: Annotated[str, typer.Option(help="Name of the Lease of that election.")] = "vault-issuer",
+    lease_name: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the Lease of that election.")
+    ] = "vault-issuer",
     lease_duration: Annotated[
         float | None,
         typer.Option(
@@ -155,11 +160,14 @@ def controller(
     ] = 0,
     metrics_address: Annotated[
         str,
-        typer.Option(help="host:port of /healthz, /readyz and /metrics.", callback=_address),
+        typer.Option(
+            metavar="[HOST]:PORT", help="host:port of /healthz, /readyz and /metrics.", callback=_address
+        ),
     ] = ":9402",
     status_address: Annotated[
         str,
         typer.Option(
+            metavar="[HOST]:PORT",
             help="host:port of the status page (docs/status-page.md); empty: none. Loopback needs no login.",
             callback=_optional_address,
         ),
@@ -247,15 +255,18 @@ def controller(
     canary_namespace: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="Namespace of the canaries' requests. Default: the controller's own. A VaultIssuer is asked "
-            "in its own."
+            "in its own.",
         ),
     ] = None,
     canary_period: Annotated[float, typer.Option(help="Seconds between two runs.", min=1, max=86400)] = 300.0,
     canary_timeout: Annotated[
         float, typer.Option(help="Seconds in which a canary's request must be answered.", min=1, max=3600)
     ] = 30.0,
-    canary_duration: Annotated[str, typer.Option(help="The lifetime that canaries ask for.")] = "1h",
+    canary_duration: Annotated[
+        str, typer.Option(metavar="DURATION", help="The lifetime that canaries ask for.")
+    ] = "1h",
     canary_endpoint: Annotated[
         list[str] | None,
         typer.Option(
@@ -275,6 +286,7 @@ def controller(
     tracing_endpoint: Annotated[
         str,
         typer.Option(
+            metavar="URL",
             help="Send OpenTelemetry traces there by OTLP over HTTP, such as http://collector:4318. Off by "
             "default; needs the extra: pip install 'vault-issuer[tracing]'.",
             callback=_endpoint,

@@ -21,7 +21,8 @@ def crds(
     field_manager: Annotated[
         str,
         typer.Option(
-            help="Whose fields they become. The chart's hook says helm, as Helm 4 applies them too."
+            metavar="NAME",
+            help="Whose fields they become. The chart's hook says helm, as Helm 4 applies them too.",
         ),
     ] = MANAGER,
     kubeconfig: Kubeconfig = None,

@@ -11,7 +11,7 @@ import typer
 
 from issuer.cli.completing import complete_requests
 from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import print_json, report_bad_input
+from issuer.cli.output import print_data, report_bad_input
 
 if TYPE_CHECKING:
     from issuer.inspection.request_details import RequestDetails
@@ -30,7 +30,8 @@ _Request = Annotated[
     ),
 ]
 _Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Namespace. Default: the kubeconfig's.")
+    str | None,
+    typer.Option("--namespace", "-n", metavar="NAME", help="Namespace. Default: the kubeconfig's."),
 ]
 
 
@@ -61,8 +62,8 @@ def inspect(
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     with report_bad_input(BAD_INPUT):
         found, report = asyncio.run(_inspected(request, namespace, cluster))
-    if output is OutputFormat.JSON:
-        print_json(report)
+    if output is not OutputFormat.TABLE:
+        print_data(report, output)
     else:
         from issuer.inspection.request_tables import show_report
         from issuer.terminal.console import console
@@ -99,10 +100,10 @@ def explain(
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     with report_bad_input(BAD_INPUT):
         found, diagnosis = asyncio.run(_explained(request, namespace, cluster))
-    if output is OutputFormat.JSON:
+    if output is not OutputFormat.TABLE:
         from issuer.inspection.report import diagnosis_json
 
-        print_json(diagnosis_json(found, diagnosis))
+        print_data(diagnosis_json(found, diagnosis), output)
     else:
         from issuer.inspection.request_tables import show_diagnosis
         from issuer.terminal.console import console

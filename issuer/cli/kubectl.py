@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from issuer.cli.completing import answer_kubectl
+from issuer.cli.help import PLUGIN_NAME
 from issuer.cli.main import app, spare_garbage_collections
 
 
 def plugin() -> None:
     """Run `kubectl-vault_issuer`, which kubectl calls for `kubectl vault-issuer`."""
     spare_garbage_collections()
-    app(prog_name="kubectl vault-issuer")
+    app(prog_name=PLUGIN_NAME)
 
 
 def complete() -> None:

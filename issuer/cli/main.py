@@ -9,14 +9,9 @@ import typer
 
 from issuer import __version__
 from issuer.cli import canary, controller, crds, inspect, migrate, policy, ready, revocation, status
+from issuer.cli.help import Commands
 
-app = typer.Typer(
-    name="vault-issuer",
-    help="cert-manager external issuer for HashiCorp Vault and OpenBao PKI.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
+app = Commands(name="vault-issuer", help="cert-manager external issuer for HashiCorp Vault and OpenBao PKI.")
 app.command("canary")(canary.canary)
 app.command("controller")(controller.controller)
 app.command("crds")(crds.crds)

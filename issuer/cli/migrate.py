@@ -54,22 +54,26 @@ def migrate(
         typer.Option(
             "--namespace",
             "-n",
+            metavar="NAME",
             help="With files: namespace of objects that name none. With --from-cluster: look at this one "
             "alone (and at what is cluster-scoped).",
         ),
     ] = None,
     kubeconfig: Annotated[
-        str | None, typer.Option(help="With --from-cluster: kubeconfig file. Default: as kubectl.")
+        str | None,
+        typer.Option(metavar="FILE", help="With --from-cluster: kubeconfig file. Default: as kubectl."),
     ] = None,
     context: Annotated[
-        str | None, typer.Option(help="With --from-cluster: context of the kubeconfig.")
+        str | None, typer.Option(metavar="NAME", help="With --from-cluster: context of the kubeconfig.")
     ] = None,
     controller: Annotated[
         str, typer.Option(metavar="NS/NAME", help="ServiceAccount of vault-issuer.")
     ] = "vault-issuer-system/vault-issuer",
     cluster_resource_namespace: Annotated[
         str | None,
-        typer.Option(help="vault-issuer's option of that name. Default: the namespace of --controller."),
+        typer.Option(
+            metavar="NAME", help="vault-issuer's option of that name. Default: the namespace of --controller."
+        ),
     ] = None,
     cert_manager: Annotated[
         str, typer.Option(metavar="NS/NAME", help="ServiceAccount of cert-manager.")
@@ -77,7 +81,8 @@ def migrate(
     cert_manager_resource_namespace: Annotated[
         str | None,
         typer.Option(
-            help="cert-manager's --cluster-resource-namespace. Default: the namespace of --cert-manager."
+            metavar="NAME",
+            help="cert-manager's --cluster-resource-namespace. Default: the namespace of --cert-manager.",
         ),
     ] = None,
     starter: Annotated[

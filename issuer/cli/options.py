@@ -14,6 +14,7 @@ class OutputFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,11 @@ class ClusterChoice:
     backends: tuple[str, ...] = ()
 
 
-Format = Annotated[OutputFormat, typer.Option("--output", "-o", help="A table for people, or JSON.")]
-Kubeconfig = Annotated[str | None, typer.Option(help="Kubeconfig file. Default: as kubectl.")]
-Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
+Format = Annotated[
+    OutputFormat, typer.Option("--output", "-o", help="A table for people, or all of it as JSON or YAML.")
+]
+Kubeconfig = Annotated[str | None, typer.Option(metavar="FILE", help="Kubeconfig file. Default: as kubectl.")]
+Context = Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig.")]
 Backends = Annotated[
     list[str] | None,
     typer.Option(

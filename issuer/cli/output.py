@@ -1,4 +1,4 @@
-"""Output that commands share: JSON, and errors about their input."""
+"""Output that commands share: JSON, YAML, and errors about their input."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
+
+from issuer.cli.options import OutputFormat
 
 
 @contextmanager
@@ -25,7 +27,12 @@ def report_bad_input(exit_code: int) -> Iterator[None]:
         raise typer.Exit(exit_code) from error
 
 
-def print_json(value: Any) -> None:
-    """Print JSON on standard output, in ASCII: nothing in it reaches a terminal as more than text."""
+def print_data(value: Any, output: OutputFormat) -> None:
+    """Print a value as YAML or JSON, in ASCII: nothing in it reaches a terminal as more than text."""
+    if output is OutputFormat.YAML:
+        from issuer.manifests.text import to_yaml
+
+        sys.stdout.write(to_yaml(value))
+        return
     json.dump(value, sys.stdout, indent=2, ensure_ascii=True)
     sys.stdout.write("\n")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
 
+from issuer.cli.help import Commands, HelpfulGroup
 from issuer.cli.options import Backends, Format, OutputFormat
-from issuer.cli.output import print_json, report_bad_input
+from issuer.cli.output import print_data, report_bad_input
 
 if TYPE_CHECKING:
     from issuer.explain.evaluation import Explanation
@@ -22,40 +21,17 @@ DENIED: Final = 1
 UNPROCESSED: Final = 2
 BAD_INPUT: Final = 3
 
-# Typer doesn't export the parent of its own usage errors.
-_USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__mro__[1]
+
+class PolicyGroup(HelpfulGroup):
+    """Group of commands whose usage errors exit with 3: 2 means Unprocessed in these commands."""
+
+    usage_exit_code = BAD_INPUT
 
 
-@contextmanager
-def _usage_errors_exit_with_3() -> Iterator[None]:
-    """Give usage errors exit code 3: 2 means Unprocessed in these commands."""
-    try:
-        yield
-    except _USAGE_ERROR as error:
-        error.exit_code = BAD_INPUT  # type: ignore[attr-defined]
-        raise
-
-
-class PolicyGroup(TyperGroup):
-    """Group of commands whose usage errors exit with 3."""
-
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Read the group's arguments, as Typer does."""
-        with _usage_errors_exit_with_3():
-            return super().make_context(*args, **kwargs)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command, as Typer does; its own arguments are read in here."""
-        with _usage_errors_exit_with_3():
-            return super().invoke(ctx)
-
-
-app = typer.Typer(
+app = Commands(
     name="policy",
     cls=PolicyGroup,
-    no_args_is_help=True,
     help="Explain, test and lint CertificateRequestPolicies, with or without a cluster.",
-    rich_markup_mode="rich",
 )
 
 
@@ -103,7 +79,8 @@ def explain_requests(
         str | None, typer.Option(metavar="K=V,...", help="Labels of the request's namespace.")
     ] = None,
     namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", help="Namespace, where the request names none.")
+        str | None,
+        typer.Option("--namespace", "-n", metavar="NAME", help="Namespace, where the request names none."),
     ] = None,
     issuer: Annotated[
         str | None,
@@ -118,9 +95,11 @@ def explain_requests(
     ] = None,
     is_ca: Annotated[bool, typer.Option("--is-ca", help="Bare PEM request: it asks for a CA.")] = False,
     kubeconfig: Annotated[
-        str | None, typer.Option(help="With --cluster: kubeconfig file. Default: as kubectl.")
+        str | None, typer.Option(metavar="FILE", help="With --cluster: kubeconfig file. Default: as kubectl.")
     ] = None,
-    context: Annotated[str | None, typer.Option(help="With --cluster: context of the kubeconfig.")] = None,
+    context: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --cluster: context of the kubeconfig.")
+    ] = None,
     backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
@@ -187,8 +166,8 @@ def run_case_file(
     with report_bad_input(BAD_INPUT):
         results = run_cases(file)
     total = counts(results)
-    if output is OutputFormat.JSON:
-        print_json({"cases": [result.to_json() for result in results], **total})
+    if output is not OutputFormat.TABLE:
+        print_data({"cases": [result.to_json() for result in results], **total}, output)
     else:
         for result in results:
             mark = "ok   " if result.passed else "ERROR" if result.error else "FAIL "
@@ -226,9 +205,9 @@ def lint_policies(
 
     with report_bad_input(BAD_INPUT):
         report = lint_paths(paths, named_backends(backends or ()).kinds)
-    if output is OutputFormat.JSON:
+    if output is not OutputFormat.TABLE:
         findings = [finding.to_json() for finding in report.findings]
-        print_json({"policies": report.policies, "findings": findings})
+        print_data({"policies": report.policies, "findings": findings}, output)
     else:
         for finding in report.findings:
             where = f"{finding.field}: " if finding.field else ""
@@ -260,8 +239,8 @@ def _explain_offline(
 
 
 def _show_explanations(explained: Sequence[Explanation], output: OutputFormat) -> None:
-    if output is OutputFormat.JSON:
-        _show_json(explained)
+    if output is not OutputFormat.TABLE:
+        _show_data(explained, output)
         return
     from issuer.explain.rendering import show
     from issuer.terminal.console import console
@@ -274,7 +253,7 @@ def _show_explanations(explained: Sequence[Explanation], output: OutputFormat) -
         show(explanation, to)
 
 
-def _show_json(explained: Sequence[Explanation]) -> None:
+def _show_data(explained: Sequence[Explanation], output: OutputFormat) -> None:
     """Print one request as an object, several as a list with the requests' names; notes go to stderr."""
     from issuer.manifests.text import shown
 
@@ -282,9 +261,9 @@ def _show_json(explained: Sequence[Explanation]) -> None:
     for note in dict.fromkeys(notes):
         typer.echo(f"Note: {shown(note, 600)}", err=True)
     if len(explained) == 1:
-        print_json(explained[0].decision.to_json())
+        print_data(explained[0].decision.to_json(), output)
     else:
-        print_json([{"request": one.request.title, **one.decision.to_json()} for one in explained])
+        print_data([{"request": one.request.title, **one.decision.to_json()} for one in explained], output)
 
 
 def _exit_code(explained: Sequence[Explanation]) -> int:

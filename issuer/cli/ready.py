@@ -38,7 +38,11 @@ class Wanted:
 
 def ready(
     url: Annotated[
-        list[str] | None, typer.Option(help="URL that answers 200, such as a controller's /readyz.")
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="URL that answers 200, such as a controller's /readyz.",
+        ),
     ] = None,
     issuer: Annotated[
         list[str] | None,

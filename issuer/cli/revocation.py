@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from issuer.cli.help import Commands
 from issuer.cli.options import Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import print_json
+from issuer.cli.output import print_data
 from issuer.cli.policy import BAD_INPUT, PolicyGroup
 
 if TYPE_CHECKING:
@@ -16,12 +17,10 @@ if TYPE_CHECKING:
 
 NOT_ALL = 1
 
-app = typer.Typer(
+app = Commands(
     name="revocation",
     cls=PolicyGroup,
-    no_args_is_help=True,
     help="Look after the finalizers of issuers that revoke (spec.revocation).",
-    rich_markup_mode="rich",
 )
 
 
@@ -31,7 +30,8 @@ def release_requests(
         bool, typer.Option("--yes", "-y", help="Do it. Without this the plan is shown and nothing changes.")
     ] = False,
     namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", help="Only this namespace. Default: all.")
+        str | None,
+        typer.Option("--namespace", "-n", metavar="NAME", help="Only this namespace. Default: all."),
     ] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -82,12 +82,12 @@ async def _run(
 def _show(
     found: list[FinalizedRequest], failed: dict[FinalizedRequest, str], *, done: bool, output: OutputFormat
 ) -> None:
-    if output is OutputFormat.JSON:
+    if output is not OutputFormat.TABLE:
         requests: list[dict[str, Any]] = []
         for one in found:
             error = {"error": failed[one]} if one in failed else {}
             requests.append({**one.to_json(), "released": done and one not in failed, **error})
-        print_json({"done": done, "requests": requests})
+        print_data({"done": done, "requests": requests}, output)
         return
     for one in found:
         notes = [

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import print_json, report_bad_input
+from issuer.cli.output import print_data, report_bad_input
 
 ATTENTION = 1
 BAD_INPUT = 2
@@ -19,7 +19,10 @@ def status(
     namespace: Annotated[
         str | None,
         typer.Option(
-            "--namespace", "-n", help="Only this namespace's issuers and requests. Default: all namespaces."
+            "--namespace",
+            "-n",
+            metavar="NAME",
+            help="Only this namespace's issuers and requests. Default: all namespaces.",
         ),
     ] = None,
     all_namespaces: Annotated[
@@ -27,7 +30,10 @@ def status(
     ] = False,
     controller_namespace: Annotated[
         str | None,
-        typer.Option(help="Where the controller is installed; for those who may not list Leases everywhere."),
+        typer.Option(
+            metavar="NAME",
+            help="Where the controller is installed; for those who may not list Leases everywhere.",
+        ),
     ] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -51,8 +57,8 @@ def status(
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     with report_bad_input(BAD_INPUT):
         found = asyncio.run(_overview(namespace, controller_namespace, cluster))
-    if output is OutputFormat.JSON:
-        print_json(found)
+    if output is not OutputFormat.TABLE:
+        print_data(found, output)
     else:
         # Imported here so that --help and completion stay quick.
         from issuer.inspection.overview_tables import show_overview
