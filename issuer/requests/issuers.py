@@ -28,6 +28,13 @@ class IssuerKey(NamedTuple):
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
+    @property
+    def quoted(self) -> str:
+        """Kind and name as sentences for people hold them: `VaultIssuer "team-a/one"`."""
+        return (
+            f'{self.kind} "{self.namespace}/{self.name}"' if self.namespace else f'{self.kind} "{self.name}"'
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class IssuerKind:

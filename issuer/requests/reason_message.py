@@ -33,8 +33,11 @@ def with_reason(reason: Reason, sentence: str) -> str:
     return f"{reason}: {sentence}"
 
 
-def issuer_not_ready(issuer: object, reason: Reason, sentence: str) -> str:
-    """Return the message of a request that waits for its issuer, by the issuer's own reason and message."""
+def issuer_not_ready(issuer: str, reason: Reason, sentence: str) -> str:
+    """Return the message of a request that waits for its issuer, by the issuer's own reason and message.
+
+    `issuer` is its kind and its name, each without blanks.
+    """
     return f"{issuer} is not Ready ({reason}): {sentence}"
 
 

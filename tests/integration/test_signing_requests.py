@@ -301,7 +301,7 @@ def test_a_request_waits_for_its_issuer_and_says_so(
 ) -> None:
     name = f"late-{namespace}"
     ask_approved(bed, team, namespace, f"{CLUSTER}/{name}")
-    wait_told(bed, namespace, f"there is no VaultClusterIssuer {name}")
+    wait_told(bed, namespace, f'there is no VaultClusterIssuer "{name}"')
     issuer = made(bed, layout, Scope(bed, name, "default"))
     wait_signed(bed, namespace)
     issuer.delete()

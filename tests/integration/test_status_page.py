@@ -98,7 +98,7 @@ def test_the_page_knows_issuers_requests_and_why_they_wait(bed: Testbed, namespa
         wait_answer(bed, "refused", namespace, "Failed")
         wait_answer(bed, "nowhere", namespace, "Pending")
         text = until(lambda: fetch(url), lambda _, text: f"{namespace}/nowhere" in text)
-        assert "there is no VaultClusterIssuer no-such-issuer" in text
+        assert "there is no VaultClusterIssuer &quot;no-such-issuer&quot;" in text
         assert f"<b>{issuer}</b>" in text
         assert "pki_int/sign/lab" in text
         assert f"{namespace}/good" in fetch(f"{url}/?state=issued")[1]

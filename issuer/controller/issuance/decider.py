@@ -122,11 +122,15 @@ class RequestDecider:
         """Return the issuer's entry if it was checked as it stands now; it need not be Ready."""
         obj = self.issuers[key.kind].get(key)
         if obj is None:
-            return Waiting(key, f"there is no {key}; create it, or name the right one in a new request")
+            return Waiting(
+                key,
+                f"there is no {key.quoted}; create it, or change spec.issuerRef of the Certificate: a new "
+                "request follows",
+            )
         entry = self.registry.entry(key)
         meta = obj["metadata"]
         if not entry.describes(meta["uid"], meta["generation"]):
-            return Waiting(key, f"{key} is new or has changed and is being checked", report=False)
+            return Waiting(key, f"{key.quoted} is new or has changed and is being checked", report=False)
         if entry.spec is None or not entry.may_approve:
             return _not_ready(key, entry)
         return entry
@@ -137,7 +141,7 @@ def _signs(entry: IssuerEntry) -> bool:
 
 
 def _not_ready(key: IssuerKey, entry: IssuerEntry) -> Waiting:
-    return Waiting(key, issuer_not_ready(key, entry.reason, entry.message))
+    return Waiting(key, issuer_not_ready(key.quoted, entry.reason, entry.message))
 
 
 def _asked(request: Request) -> RequestedCertificate:

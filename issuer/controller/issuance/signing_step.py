@@ -214,7 +214,7 @@ class SigningStep:
         differences = "; ".join(one.message for one in unexpected)
         codes = frozenset(one.code for one in unexpected)
         news = self.registry.entry(work.issuer).is_news(codes, self.now())
-        message = f"Issued by {work.issuer}, serial {signed.serial}"
+        message = f"Issued by {work.issuer.quoted}, serial {signed.serial}"
         pending = PendingDelivery(
             key=work.request.key,
             uid=work.request.uid,
@@ -282,7 +282,7 @@ class SigningStep:
         if self.registry.entry(key).ready:  # the first of many in flight to find out
             self.registry.mark_broken(key, error.reason, error.message)
             self.issuer_queue.retry(key)
-        return Waiting(key, issuer_not_ready(key, error.reason, error.message))
+        return Waiting(key, issuer_not_ready(key.quoted, error.reason, error.message))
 
 
 def _chains(signed: SignedCertificate, now: datetime, anchors: Anchors | None) -> tuple[Chain, ...]:

@@ -210,7 +210,9 @@ class RevocationReconciler:
             raise Retry(ControllerRetry.ISSUER_NOT_READY, f"{key} is not known yet")
         checked = entry.describes(obj["metadata"]["uid"], obj["metadata"]["generation"])
         if not checked or not entry.ready or entry.shared is None:
-            raise Retry(ControllerRetry.ISSUER_NOT_READY, issuer_not_ready(key, entry.reason, entry.message))
+            raise Retry(
+                ControllerRetry.ISSUER_NOT_READY, issuer_not_ready(key.quoted, entry.reason, entry.message)
+            )
         return entry
 
     def _failed(self, attempt: _Attempt, reason: Reason, message: str, *, final: bool = False) -> Step:

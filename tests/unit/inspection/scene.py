@@ -46,7 +46,7 @@ def issued(ca: TestCA, *, extra_dns: tuple[str, ...] = (), **more: Any) -> Objec
     csr = csr_pem("a.lab.example.test")
     signed = ca.sign(csr.decode(), extra_dns=extra_dns)
     approved = condition("Approved", "True", "vault-issuer.io", 'Approved by CertificateRequestPolicy "web"')
-    signed_by = f"Issued by VaultClusterIssuer demo, serial {signed.serial}"
+    signed_by = f'Issued by VaultClusterIssuer "demo", serial {signed.serial}'
     conditions = [approved, ready("True", "Issued", signed_by)]
     obj = certificate_request(request=csr, conditions=conditions, username="jane", duration="24h", **more)
     obj["status"] |= {

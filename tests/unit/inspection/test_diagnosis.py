@@ -27,7 +27,7 @@ async def test_an_issued_request_needs_nothing(scene: Scene, ca: TestCA) -> None
     details = await scene.told(issued(ca), issuer=issuer()).gather()
     found = diagnose(details, None)
     assert not needs_controllers(details)
-    assert found.reasons[0].startswith("it has its certificate: Issued by VaultClusterIssuer demo")
+    assert found.reasons[0].startswith('it has its certificate: Issued by VaultClusterIssuer "demo"')
     assert found.advice == ()
 
 

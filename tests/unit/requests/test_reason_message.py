@@ -20,7 +20,7 @@ def test_a_requests_own_reason_is_read_back() -> None:
 
 def test_the_reason_of_a_requests_issuer_is_read_back() -> None:
     for key in (IssuerKey("VaultIssuer", "team-a", "web"), IssuerKey("VaultClusterIssuer", "", "demo")):
-        assert reason_of(issuer_not_ready(key, Made.SEALED, "Other: unseal it")) == Made.SEALED
+        assert reason_of(issuer_not_ready(key.quoted, Made.SEALED, "Other: unseal it")) == Made.SEALED
 
 
 def test_a_sentence_without_a_reason_has_none() -> None:

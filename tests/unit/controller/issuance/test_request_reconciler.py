@@ -94,7 +94,7 @@ async def test_a_request_waits_for_an_issuer_that_is_not_there_and_says_so_once(
     bench.kube.expect("replace_status", lambda sent: sent)
     await bench.reconcile()
     assert bench.ready["reason"] == "Pending"
-    assert "there is no VaultClusterIssuer demo" in bench.ready["message"]
+    assert 'there is no VaultClusterIssuer "demo"' in bench.ready["message"]
     await bench.reconcile()
     assert len(bench.kube.written) == 1
 
@@ -303,7 +303,7 @@ async def test_what_the_ca_decided_otherwise_is_told_in_the_condition(bench: Ben
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.ready["reason"] == "Issued"
-    assert bench.ready["message"].startswith(f"Issued by {CLUSTER_ISSUER}, serial ")
+    assert bench.ready["message"].startswith(f"Issued by {CLUSTER_ISSUER.quoted}, serial ")
     assert ". Not as requested: the certificate ends at" in bench.ready["message"]
     ((kind, reason, message),) = bench.recorder.events
     assert (kind, reason) == ("Warning", "CertificateDiffers")

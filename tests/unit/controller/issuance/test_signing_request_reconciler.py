@@ -119,7 +119,7 @@ async def test_one_made_again_under_its_name_is_told_too(bench: Bench) -> None:
 async def test_it_waits_for_its_issuer_and_wakes_with_it(bench: Bench) -> None:
     with_csr(bench)
     await bench.reconcile(CSR)
-    assert "there is no VaultClusterIssuer demo" in told(bench)[0]
+    assert 'there is no VaultClusterIssuer "demo"' in told(bench)[0]
     bench.with_ready_issuer()
     assert bench.queue.depth == 1
 
