@@ -104,10 +104,9 @@ class Pki:
             else:
                 pem = _chain_of(await adapter.get(f"/v1/{self.path.base}/json"))
         except VaultForbidden as error:
-            # Without a token Vault says 403, not 404, for what it doesn't have.
-            raise VaultNotFound(
-                f"No PKI engine is mounted at {self.path.mount}", status=error.status, messages=error.messages
-            ) from error
+            # Without a token Vault says 403, not 404, for what it doesn't have; a proxy's rules may, too.
+            message = f'Vault does not say whether "{self.path.mount}" exists ({error.status})'
+            raise VaultNotFound(message, status=error.status) from error
         except (VaultBadRequest, ServerError) as error:
             narrowed = _narrowed(error)
             if type(narrowed) is VaultBadRequest:  # nothing was asked that a PKI engine refuses so

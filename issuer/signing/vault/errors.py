@@ -123,6 +123,13 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
             )
         case errors.IssuerNotFound():
             return IssuerBroken(VaultIssuerReason.ISSUER_NOT_FOUND, _issuer_not_found(path, place, error))
+        case errors.VaultNotFound(status=403):
+            return IssuerBroken(
+                VaultIssuerReason.PATH_NOT_FOUND,
+                f"{error}{place}: it answers so where nothing is mounted. Mount a PKI engine there "
+                f'("vault secrets enable -path={path.mount} pki"), or correct {path.field} or '
+                "spec.vault.namespace.",
+            )
         case errors.VaultNotFound():
             return IssuerBroken(
                 VaultIssuerReason.PATH_NOT_FOUND,

@@ -201,7 +201,7 @@ def pki(client: VaultClient) -> Pki:
     ("answer", "kind", "told"),
     [
         ((400, {"errors": [SECRET]}), UnexpectedAnswer, "answered 400 (application/json)"),
-        ((403, {"errors": [SECRET, "permission denied"]}), VaultNotFound, "permission denied"),
+        ((403, {"errors": [SECRET, "permission denied"]}), VaultNotFound, "does not say whether"),
         ((404, {"errors": [SECRET]}), VaultNotFound, "answered 404 (application/json)"),
         ((500, {"errors": [f"internal error: {SECRET}"]}), ServerError, "internal error"),
         ((503, {"errors": [SECRET]}), ServerError, "answered 503 (application/json)"),

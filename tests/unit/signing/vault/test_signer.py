@@ -94,6 +94,9 @@ async def test_the_chain_is_proven_before_the_probe_may_write(
     with pytest.raises(IssuerBroken) as caught:
         await made(vault, stack).check()
     assert caught.value.reason == "PathNotFound"
+    assert caught.value.message.startswith('Vault does not say whether "pki" exists (403): ')
+    assert 'vault secrets enable -path=pki pki"' in caught.value.message
+    assert "permission denied" not in caught.value.message
     assert [call.what for call in vault.calls] == [fake.CHAIN]
 
 
