@@ -37,6 +37,7 @@ from issuer.x509.chains.constraints import violations
 from issuer.x509.describe import subject_text
 from issuer.x509.extensions import NAME_CONSTRAINTS
 from issuer.x509.names import unasked
+from issuer.x509.renewal import DEFAULT_RENEWAL, Renewal
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import (
     CERT_SIGN,
@@ -56,7 +57,6 @@ SHORTEST_LIFE: Final = timedelta(hours=1)
 """The shortest life that a shortened certificate may have: see `controller/state/ca_expiry`."""
 DEFAULT_LIFE: Final = timedelta(days=90)
 """The life of a request without a duration, as in cert-manager."""
-_RENEWAL_AHEAD: Final = timedelta(minutes=15)
 _SHOWN: Final = 5
 
 
@@ -65,7 +65,7 @@ class RequestedCertificate:
     """The request, as far as its certificate is compared with it.
 
     `usages` are cert-manager's names; none mean its default. `path_length` is the number of CAs allowed below
-    a CA, without meaning for others.
+    a CA, without meaning for others. `renewal` is that of the Certificate that the request was made for.
     """
 
     request: CertificateSigningRequest
@@ -73,6 +73,7 @@ class RequestedCertificate:
     usages: frozenset[str]
     duration: timedelta | None
     path_length: int = 0
+    renewal: Renewal = DEFAULT_RENEWAL
 
 
 class FindingCode(StrEnum):
@@ -153,6 +154,7 @@ def verify(
         *_names(chain, asked),
         *_authority(chain, asked),
         *_validity(chain.leaf, now),
+        *_renewal(chain.leaf, asked, now),
         *_life(chain, asked.duration, now, shorten),
         *_chain_times(chain, now),
         *_constraints(chain),
@@ -258,10 +260,15 @@ def _validity(leaf: Certificate, now: datetime) -> Iterator[_Difference]:
             "compare the clocks"
         )
         yield _Difference(FindingCode.NOT_YET_VALID, message, True)
-    # cert-manager renews after two thirds of the life from notBefore on: backdated far, it is due at once.
-    renewed_in = end - (end - begin) / 3 - now
-    if now < end and renewed_in < min(_RENEWAL_AHEAD, (end - now) / 10):
-        message = f"the certificate is valid {_life_text(leaf)}: cert-manager would renew it again and again"
+
+
+def _renewal(leaf: Certificate, asked: RequestedCertificate, now: datetime) -> Iterator[_Difference]:
+    """Check when cert-manager would renew it: backdated far or cut short, that can be at once."""
+    begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    wanted = DEFAULT_LIFE if asked.duration is None else asked.duration
+    if asked.renewal.is_due_at_once(begin, end, now, wanted):
+        why = asked.renewal.problem(begin, end, now, wanted)
+        message = f"the certificate is valid {_life_text(leaf)}: {why}"
         yield _Difference(FindingCode.TOO_SHORT_TO_RENEW, message, True)
 
 
