@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -208,6 +209,26 @@ def controller(
             max=86400,
         ),
     ] = 300.0,
+    renewal_loop_certificates: Annotated[
+        int,
+        typer.Option(
+            help="Certificates of one Certificate within --renewal-loop-window after which its next request "
+            "waits (RenewalLoop), unless its spec has changed. 0: none waits.",
+            min=0,
+            max=100,
+        ),
+    ] = 5,
+    renewal_loop_window: Annotated[
+        float,
+        typer.Option(
+            help="Seconds in which they are counted, and the first wait; it doubles with each certificate.",
+            min=1,
+            max=86400,
+        ),
+    ] = 600.0,
+    renewal_loop_longest: Annotated[
+        float, typer.Option(help="Longest of these waits, in seconds.", min=1, max=604800)
+    ] = 21600.0,
     issuer_ambient_credentials: Annotated[
         bool,
         typer.Option(
@@ -326,6 +347,7 @@ def controller(
         own_namespace,
     )
     from issuer.controller.process.run import run_controller
+    from issuer.controller.renewals.loops import LoopLimits
     from issuer.kube.errors import ConfigError
     from issuer.signing.backend import BackendError
     from issuer.signing.backends import load_backends
@@ -360,6 +382,11 @@ def controller(
                 shutdown_grace=shutdown_grace,
                 revocation_wait=revocation_wait,
                 name_policies=name_policies,
+                renewal_loops=LoopLimits(
+                    renewal_loop_certificates,
+                    timedelta(seconds=renewal_loop_window),
+                    timedelta(seconds=renewal_loop_longest),
+                ),
             ),
             watch=WatchOptions(certificate_signing_requests, watch_certificates),
             page=PageOptions(status_address, status_tls_cert, status_tls_key),

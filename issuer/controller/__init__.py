@@ -7,6 +7,7 @@ Each folder imports those below it only (import-linter's contract `controller`).
 - `approval`: compiled policies, their decision on a request, permissions of Kubernetes' CSRs.
 - `scheduling`: who goes next: flows, limits of an issuer, workers.
 - `issuers`: checks issuers and writes their Ready condition.
+- `renewals`: Certificates that are renewed without end, held back.
 - `revocation`: revokes certificates whose request is deleted or replaced.
 - `issuance`: one request from decision to written answer.
 - `leadership`: who may act, alone or in shards.

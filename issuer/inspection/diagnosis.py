@@ -12,6 +12,8 @@ from issuer.inspection.request_details import RequestDetails
 from issuer.manifests.text import shown
 from issuer.policy.decision import PolicyVerdict
 from issuer.requests.conditions import find
+from issuer.requests.reason_message import reason_of
+from issuer.requests.reasons import RequestRetry
 from issuer.requests.status import APPROVAL_REASON
 
 Controllers = Sequence[Mapping[str, Any]] | None
@@ -110,6 +112,12 @@ def _own_word(details: RequestDetails) -> _Findings:
         message = details.progress.message
     if message:
         yield f"the controller says: {shown(message, _LONG)}"
+    if reason_of(message) == RequestRetry.RENEWAL_LOOP:
+        yield Advice(
+            "See what renews the Certificate again and again: its spec.renewBefore beside the life that its "
+            "certificates have, or a Secret that is deleted or overwritten. The request is signed by itself "
+            "when the wait is over, or once the spec of the Certificate changes."
+        )
 
 
 def _approval(details: RequestDetails) -> _Findings:

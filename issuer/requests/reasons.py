@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from issuer.reasons import FailureReason
+from issuer.reasons import FailureReason, RetryReason
 
 
 class RequestFailure(FailureReason):
@@ -15,3 +15,9 @@ class RequestFailure(FailureReason):
     INVALID_NAME = "InvalidName"
     INVALID_REQUEST = "InvalidRequest"
     INVALID_SIGNER_NAME = "InvalidSignerName"
+
+
+class RequestRetry(RetryReason):
+    """Reasons of a request that waits for nobody but its own Certificate."""
+
+    RENEWAL_LOOP = "RenewalLoop"

@@ -178,6 +178,12 @@ CATALOGUE: Final = (
         when="--watch-certificates",
     ),
     MetricDescription(
+        "vault_issuer_renewal_loops",
+        "gauge",
+        "Requests that wait since their Certificate was renewed again and again (RenewalLoop).",
+        CERTIFICATES,
+    ),
+    MetricDescription(
         "vault_issuer_certificates_held",
         "gauge",
         "Certificates signed but not yet written to their request.",

@@ -20,6 +20,7 @@ NAMES = {
     "VaultIssuerCAExpiresIn30Days",
     "VaultIssuerCAExpiresIn7Days",
     "VaultIssuerCertificatePastRenewal",
+    "VaultIssuerRenewalLoop",
     "VaultIssuerQueueStuck",
     "VaultIssuerDenialsSpike",
     "VaultIssuerAbsent",
@@ -123,6 +124,7 @@ STALE = {
 FAST = fires("VaultIssuerRequestFailures", "critical")
 SLOW = fires("VaultIssuerRequestFailures", "warning")
 PAST = fires("VaultIssuerCertificatePastRenewal", "warning", VAULT)
+LOOP = fires("VaultIssuerRenewalLoop", "warning")
 QUEUE = fires("VaultIssuerQueueStuck", "warning")
 DENIALS = fires("VaultIssuerDenialsSpike", "warning")
 ABSENT = fires("VaultIssuerAbsent", "critical")
@@ -285,6 +287,15 @@ CASES = (
         "a Certificate is past its renewal time",
         {one("vault_issuer_certificates_past_renewal"): then((10, "0"), (30, "1"), (30, "0"))},
         {24: NOTHING, 26: PAST, 41: NOTHING},
+    ),
+    Case(
+        "a Certificate is renewed again and again, with a certificate in between",
+        {
+            one("vault_issuer_renewal_loops", "a", ""): then(
+                (10, "0"), (8, "1"), (1, "0"), (20, "1"), (60, "0")
+            ),
+        },
+        {14: NOTHING, 16: LOOP, 19: LOOP, 40: LOOP, 46: NOTHING},
     ),
     Case(
         "the queue stands still",

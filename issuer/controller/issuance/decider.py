@@ -9,6 +9,7 @@ from issuer.controller.approval.approver import Approval, Approver
 from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.issuance.signing_step import SigningStep
+from issuer.controller.renewals.guard import RenewalGuard
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.outcomes import (
@@ -18,6 +19,7 @@ from issuer.controller.state.outcomes import (
     NeedsFinalizer,
     Outcome,
     RequestFailed,
+    RetryLater,
     Unprocessed,
     Waiting,
 )
@@ -46,6 +48,7 @@ class RequestDecider:
     unprocessed: UnprocessedRequests
     signing: SigningStep
     delivery: Delivery
+    renewals: RenewalGuard
 
     async def decide(self, request: Request, audit: AuditRecord) -> Outcome:
         """Return the outcome of an attempt at the request; `audit` learns who decided, and in what time."""
@@ -75,6 +78,7 @@ class RequestDecider:
     def forget(self, key: RequestKey) -> None:
         """Forget a request that is gone."""
         self.unprocessed.discard(key)
+        self.renewals.forget(key)
 
     def signs(self, issuer: IssuerKey) -> bool:
         """Return True if the issuer was checked as it stands now and can sign."""
@@ -99,9 +103,12 @@ class RequestDecider:
             return _not_ready(entry.key, entry)
         if not _signs(entry):
             return _not_ready(entry.key, entry)
+        examined = await self.renewals.examine(request, asked)
+        if isinstance(examined, RetryLater):
+            return examined
         if checks.needs_finalizer(request, entry.spec):
             return NeedsFinalizer()
-        return await self.signing.run(request, asked, entry, approval, audit)
+        return await self.signing.run(request, examined, entry, approval, audit)
 
     async def _approval(
         self, request: Request, asked: RequestedCertificate, entry: IssuerEntry

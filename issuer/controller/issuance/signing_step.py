@@ -13,6 +13,7 @@ from typing import Literal
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
 from issuer.controller.issuance.delivery import Cause, Delivery
+from issuer.controller.issuance.renewable import renewable
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.ca_expiry import CAValidity, requested_lifetime, shortened
@@ -23,7 +24,7 @@ from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
-from issuer.requests.reason_message import Opening, issuer_not_ready
+from issuer.requests.reason_message import Opening, issuer_not_ready, with_reason
 from issuer.requests.request import Request, RequestKey
 from issuer.signing import outcomes as signing
 from issuer.signing.profile import Mismatch, SigningProfile, path_length
@@ -105,7 +106,7 @@ class SigningStep:
             raise AssertionError("a usable issuer has a signer, a spec and a profile")
         try:
             work = self._plan(request, asked, entry, entry.spec, entry.profile, approval, audit)
-        except (Mismatch, signing.CAEndsTooSoon) as error:
+        except (Mismatch, signing.Failed) as error:
             return RequestFailed(str(error), error.reason)
         shared = entry.shared.borrow()
         try:
@@ -138,7 +139,7 @@ class SigningStep:
         approval: Approval,
         audit: AuditRecord,
     ) -> _Work:
-        """Plan what is sent, and how its answer is verified. Raises Mismatch and signing.CAEndsTooSoon."""
+        """Plan what is sent, and how its answer is verified. Raises Mismatch and signing.Failed."""
         asked = replace(asked, path_length=path_length(profile, asked))
         if approval.allowance is not None and request.policy_shortens:
             asked = replace(asked, duration=approval.allowance.cut(asked.duration))
@@ -146,7 +147,7 @@ class SigningStep:
         entry.longest_requested[asked.is_ca].note(asked.duration, now)
         wanted = SigningRequest(
             csr_pem=asked.request.pem,
-            duration=_fitting(asked, entry, spec, now),
+            duration=renewable(_fitting(asked, entry, spec, now), asked, now),
             usages=asked.usages,
             is_ca=asked.is_ca,
             path_length=asked.path_length,
@@ -167,7 +168,8 @@ class SigningStep:
             if ca is None or work.ca_expiry == "Refuse":
                 raise
             # Nothing was signed. The role names another CA, or it was replaced since it was looked at.
-            left = shortened(ca, work.ca_expiry, self.now())
+            now = self.now()
+            left = renewable(shortened(ca, work.ca_expiry, now), work.asked, now)
             return await self._timed(shared, work, replace(work.wanted, duration=left))
 
     async def _timed(self, shared: SharedSigner, work: _Work, wanted: SigningRequest) -> SignedCertificate:
@@ -204,12 +206,7 @@ class SigningStep:
             if not isinstance(error, X509Error):
                 self.defects.note("requests", work.request.key, error)
             await self._discard(shared, signed, work)
-            why = error if isinstance(error, X509Error) else "it can't be read; see the controller's log"
-            advice = _advice(shared.signer, error.codes if isinstance(error, _NotAsAsked) else frozenset())
-            return RequestFailed(
-                f"{Opening.NOT_AS_ASKED} ({why}); it was not delivered (serial {signed.serial}). {advice}",
-                ControllerFailure.NOT_AS_ASKED,
-            )
+            return _not_delivered(error, signed.serial, shared.signer)
         unexpected = [one for one in findings if not one.expected]
         differences = "; ".join(one.message for one in unexpected)
         codes = frozenset(one.code for one in unexpected)
@@ -338,3 +335,14 @@ def _is_fatal(findings: Sequence[VerificationFinding]) -> bool:
 
 def _advice(signer: Signer, codes: frozenset[str]) -> str:
     return signer.advice(codes) if isinstance(signer, Advisor) else "Check what signs for the issuer"
+
+
+def _not_delivered(error: Exception, serial: str, signer: Signer) -> RequestFailed:
+    """Return the outcome of a certificate that is not what was asked for, by the error that it met."""
+    codes = error.codes if isinstance(error, _NotAsAsked) else frozenset()
+    why = error if isinstance(error, X509Error) else "it can't be read; see the controller's log"
+    rest = f"it was not delivered (serial {serial}). {_advice(signer, codes)}"
+    if codes == {FindingCode.TOO_SHORT_TO_RENEW}:
+        reason = ControllerFailure.TOO_SHORT_TO_RENEW
+        return RequestFailed(with_reason(reason, f"{why}; {rest}"), reason)
+    return RequestFailed(f"{Opening.NOT_AS_ASKED} ({why}); {rest}", ControllerFailure.NOT_AS_ASKED)

@@ -12,6 +12,7 @@ from issuer.controller.approval.approver import AccessCache
 from issuer.controller.approval.policies import PolicyReconciler, PolicyStore
 from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuers.reconciler import IssuerReconciler
+from issuer.controller.renewals.loops import RenewalLoops
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.state.certificates import CertificateStore
@@ -36,6 +37,7 @@ class State:
     unprocessed: UnprocessedRequests
     revocations: RevocationStore
     certificates: CertificateStore
+    renewals: RenewalLoops
 
     def known_issuers(self) -> list[IssuerKey]:
         """Return the keys of all issuers."""

@@ -33,6 +33,7 @@ def expose(components: Components) -> None:
         lambda: float(sum(one.without_text for one in components.state.requests.values())),
     )
     watch("vault_issuer_events_dropped_total", lambda: float(components.recorder.dropped))
+    watch("vault_issuer_renewal_loops", lambda: float(components.state.renewals.waiting))
     watch("vault_issuer_certificates_held", lambda: float(len(components.delivery)))
     table(
         ("vault_issuer_watch_restarts_total",),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from issuer.controller.canary.target import CanaryTarget
 from issuer.controller.leadership.options import SharingOptions
+from issuer.controller.renewals.loops import LoopLimits
 from issuer.kube.lease import LeaseTimes
 from issuer.signing.backend import Backends
 from issuer.signing.backends import built_in
@@ -86,6 +87,7 @@ class WorkOptions:
     shutdown_grace: float = 25.0
     revocation_wait: float = 300.0
     name_policies: bool = True
+    renewal_loops: LoopLimits = field(default_factory=LoopLimits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,11 @@ class Wakeups:
         self._state.unprocessed.wake_all()
         self._soon()
 
+    def certificate(self, name: tuple[str, str]) -> None:
+        """Look again at what waits because its Certificate was renewed too often: its spec changed."""
+        for request in self._state.renewals.waiting_for(*name):
+            self.request(request)
+
     def rbac(self) -> None:
         """Ask for permissions again, now and in a moment."""
         self._forget_permissions()

@@ -8,6 +8,7 @@ from typing import Any, Final
 from issuer.api.group import POLICY_KIND
 from issuer.controller.process.components import State
 from issuer.controller.process.options import ControllerOptions
+from issuer.controller.renewals.issued import IssuedRequests
 from issuer.controller.revocation.store import FanOut
 from issuer.controller.state import certificates
 from issuer.controller.state.portions import SharedStores
@@ -89,8 +90,11 @@ class Watches:
         for kind, resource in RBAC.items():
             found[kind] = Reflector(self._client, resource, ChangeNotifier(self._rbac_changed), streamed=True)
         requests = self._state.requests[CertificateRequest]
+        issued = IssuedRequests(self._state.renewals, self._state.certificates)
         found[CertificateRequest.kind] = self._by_group(
-            CERTIFICATE_REQUESTS, (requests, self._state.revocations), lambda obj: requests.read(obj).is_ours
+            CERTIFICATE_REQUESTS,
+            (requests, self._state.revocations, issued),
+            lambda obj: requests.read(obj).is_ours,
         )
         csrs = self._state.requests[KubernetesCSR]
         if self._options.watch.certificate_signing_requests:

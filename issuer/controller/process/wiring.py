@@ -38,6 +38,9 @@ from issuer.controller.process.options import ControllerOptions
 from issuer.controller.process.reason_labels import reason_labels
 from issuer.controller.process.wakeups import Wakeups
 from issuer.controller.process.watches import Watches
+from issuer.controller.renewals.guard import RenewalGuard
+from issuer.controller.renewals.loops import RenewalLoops
+from issuer.controller.renewals.owners import CertificateOwners
 from issuer.controller.revocation.add_finalizer import RevocationFinalizer
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
@@ -119,7 +122,8 @@ class Components:
             namespaces=NamespaceStore(wakeups.namespace),
             unprocessed=UnprocessedRequests(wakeups.request),
             revocations=RevocationStore(wakeups.revocation, issuer_kinds=kinds),
-            certificates=CertificateStore(kinds),
+            certificates=CertificateStore(kinds, wakeups.certificate),
+            renewals=RenewalLoops(self.options.work.renewal_loops),
         )
 
     def _permissions(self) -> Permissions:
@@ -233,6 +237,7 @@ class Components:
                 self.defects,
             ),
             delivery=self.delivery,
+            renewals=RenewalGuard(state.renewals, CertificateOwners(self.client, state.certificates)),
         )
 
     def _request_reconciler(self) -> RequestReconciler:

@@ -1,23 +1,27 @@
-"""cert-manager's Certificates that name our issuers: when they end, and whether they were renewed in time.
+"""cert-manager's Certificates that name our issuers: when they end, and when they are renewed.
 
-Nothing is decided by them; metrics and the status page read them. A few fields of each are kept, some hundred
-bytes, and counting goes once over all when it is asked for.
+Metrics and the status page count them, and `controller/renewals` asks when they are renewed. A few fields of
+each are kept, some hundred bytes, and counting goes once over all when it is asked for.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
 from math import inf
-from typing import Final
+from typing import Final, Self
 
 from issuer.controller.state.stores import Store
+from issuer.duration import parse_duration
 from issuer.kube.wire import Object
 from issuer.requests.conditions import is_true
 from issuer.requests.issuers import BUILT_IN, MAX_NAME, IssuerKey, IssuerKinds
 from issuer.telemetry.metrics import Row
 from issuer.text import parse_rfc3339
+from issuer.x509.renewal import DEFAULT_RENEWAL, Renewal
 
 KIND: Final = "Certificate"
 TOTALS: Final = (
@@ -47,6 +51,29 @@ class Certificate:
     not_after: float | None
     renewal_time: float | None
     ready: bool
+    uid: str = ""
+    generation: int = 0
+    renewal: Renewal = DEFAULT_RENEWAL
+
+    @classmethod
+    def read(cls, obj: Object, issuer: IssuerKey) -> Self:
+        """Return the fields of a Certificate of the API server's that names this issuer."""
+        meta, spec, status = obj["metadata"], obj["spec"], obj.get("status") or {}
+        return cls(
+            sys.intern(meta["namespace"]),
+            meta["name"],
+            issuer,
+            _seconds(status.get("notAfter")),
+            _seconds(status.get("renewalTime")),
+            is_true(status.get("conditions"), "Ready"),
+            str(meta.get("uid", "")),
+            int(meta.get("generation", 0)),
+            _renewal(
+                spec.get("renewBefore"),
+                spec.get("renewBeforePercentage"),
+                (spec.get("renewal") or {}).get("policy"),
+            ),
+        )
 
     def past_renewal(self, now: float) -> bool:
         """Return True if it should have been renewed by now: cert-manager moves the time on when it has."""
@@ -54,11 +81,17 @@ class Certificate:
 
 
 class CertificateStore(Store[Name]):
-    """Every Certificate whose issuer is of our kinds, as the watch last showed it."""
+    """Every Certificate whose issuer is of our kinds, as the watch last showed it.
 
-    def __init__(self, kinds: IssuerKinds = BUILT_IN) -> None:
+    `on_change` hears of those whose spec has changed.
+    """
+
+    def __init__(
+        self, kinds: IssuerKinds = BUILT_IN, on_change: Callable[[Name], None] = lambda _name: None
+    ) -> None:
         super().__init__()
         self._kinds = kinds
+        self._on_change = on_change
         self._found: dict[Name, Certificate] = {}
         self._issuers: dict[IssuerKey, IssuerKey] = {}  # one object for all that name the same
 
@@ -68,6 +101,11 @@ class CertificateStore(Store[Name]):
     def all(self) -> Iterator[Certificate]:
         """Each of them; it must not be kept over an `await`."""
         return iter(self._found.values())
+
+    def get(self, namespace: str, name: str, uid: str) -> Certificate | None:
+        """Return the very Certificate of that name; None if it isn't known, or another has its name."""
+        found = self._found.get((namespace, name))
+        return found if found is not None and found.uid == uid else None
 
     def totals(self, issuers: Collection[IssuerKey], now: float) -> list[Row]:
         """`TOTALS` for each of the issuers that are there, and together for all others that are named.
@@ -93,17 +131,11 @@ class CertificateStore(Store[Name]):
 
     def upsert(self, obj: Object) -> None:
         """Keep a Certificate that appeared or changed."""
-        namespace, name = self.key_of(obj)
-        status = obj.get("status") or {}
-        issuer = self._issuer_of(obj)
-        self._found[namespace, name] = Certificate(
-            sys.intern(namespace),
-            name,
-            self._issuers.setdefault(issuer, issuer),
-            _seconds(status.get("notAfter")),
-            _seconds(status.get("renewalTime")),
-            is_true(status.get("conditions"), "Ready"),
-        )
+        issuer, name = self._issuer_of(obj), self.key_of(obj)
+        old = self._found.get(name)
+        new = self._found[name] = Certificate.read(obj, self._issuers.setdefault(issuer, issuer))
+        if old is not None and old.generation != new.generation:
+            self._on_change(name)
         if len(self._issuers) > 2 * len(self._found) + _SPARE:
             self._forget_unnamed()
 
@@ -154,3 +186,18 @@ class _Count:
 
 def _seconds(time: str | None) -> float | None:
     return None if time is None else parse_rfc3339(time).timestamp()
+
+
+@lru_cache(maxsize=1024)
+def _renewal(before: str | None, percentage: int | None, policy: str | None) -> Renewal:
+    """Return one object for all that say the same; what can't be read counts as not said."""
+    if before is None and percentage is None and policy != "Disabled":
+        return DEFAULT_RENEWAL
+    return Renewal(_duration(before), percentage, policy == "Disabled")
+
+
+def _duration(text: str | None) -> timedelta | None:
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError:
+        return None

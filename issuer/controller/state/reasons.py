@@ -21,6 +21,7 @@ class ControllerFailure(FailureReason):
     DENIED_REFERENCE = "DeniedReference"
     NOT_AS_ASKED = "NotAsAsked"
     POLICY_DENIED = "PolicyDenied"
+    TOO_SHORT_TO_RENEW = "TooShortToRenew"
 
 
 class ControllerRetry(RetryReason):

@@ -48,6 +48,7 @@ COMPRESSED = {
     "notReadyFor": "2s",
     "absentFor": "2s",
     "pastRenewalFor": "2s",
+    "renewalLoopFor": "2s",
     "canaryPeriods": PERIODS,
     "queueOldest": 5,
     "failures": {"long": "30s", "short": "10s", "slowLong": "30s", "slowShort": "10s"},

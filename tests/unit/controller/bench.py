@@ -20,7 +20,11 @@ from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
+from issuer.controller.renewals.guard import RenewalGuard
+from issuer.controller.renewals.loops import RenewalLoops
+from issuer.controller.renewals.owners import CertificateOwners
 from issuer.controller.scheduling.limits import Limits
+from issuer.controller.state.certificates import CertificateStore
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry, SharedSigner
 from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore
@@ -108,6 +112,7 @@ class Bench:
         self.issuers = {
             kind: IssuerStore(kind, lambda _key: None) for kind in ("VaultIssuer", "VaultClusterIssuer")
         }
+        self.loops, self.certificates = RenewalLoops(), CertificateStore()
         self.checks = CertificateRequestChecks(
             self.registry, self.issuer_queue, cast(ApprovalRights, self.rights)
         )
@@ -134,6 +139,7 @@ class Bench:
                 lambda: NOW,
             ),
             delivery=self.delivery,
+            renewals=RenewalGuard(self.loops, CertificateOwners(client, self.certificates), lambda: NOW),
         )
         self.reporter = RequestReporter(
             self.stores,
