@@ -1,4 +1,8 @@
-"""Hooks for mkdocs (`hooks` in mkdocs.yml): pages from outside of docs/, and links that hold in the site."""
+"""Hooks for mkdocs: pages from outside of docs/, links that hold in the site, a
+header with version and repository, and tables for narrow screens.
+
+mkdocs reads this file (`hooks` in mkdocs.yml).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,18 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
+from issuer import __version__
+from tools.repository import repository
 from tools.site_links import PAGES, ROOT, files, place, rewritten, source
+from tools.site_tables import labelled
+
+
+def on_config(config: Any) -> Any:
+    """Name the version beside the site's name, and the repository where it is known."""
+    config.site_name = f"{config.site_name} {__version__}"
+    config.repo_url = repository()
+    config.repo_name = "/".join(config.repo_url.split("/")[-2:]) if config.repo_url else None
+    return config
 
 
 def on_files(found: Files, config: Any) -> Files:
@@ -32,6 +47,16 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
     if page.file.src_uri in SOUGHT:
         page.meta["search"] = {"boost": 4}
     return rewritten(markdown, source(page.file.src_uri), dict(_titles(config.nav)))
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Return the page's HTML with tables that a narrow screen can show."""
+    return labelled(html)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Keep the theme from asking the repository's host for its stars: nothing is loaded from elsewhere."""
+    return output.replace(' data-md-component="source"', "")
 
 
 def _titles(nav: Any) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import pytest
 
 from tools.site import problems
 from tools.site_links import files, place, rewritten
+from tools.site_tables import labelled
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,18 @@ def test_the_files_that_a_page_links_to_are_known() -> None:
 def test_what_comes_from_elsewhere_or_was_not_understood_is_noticed(html: str, said: str | None) -> None:
     found = list(problems(html))
     assert (said is None and not found) or (said is not None and any(one.startswith(said) for one in found))
+
+
+def test_a_cell_knows_its_column_and_a_table_stays_one() -> None:
+    html = (
+        "<table>\n<thead>\n<tr>\n<th>what <code>you</code> &lt;see&gt;</th>\n<th></th>\n</tr>\n</thead>\n"
+        '<tbody>\n<tr>\n<td>a</td>\n<td style="x">b</td>\n</tr>\n</tbody>\n</table><p>| <tr></p>'
+    )
+    made = labelled(html)
+    assert '<td role="cell" data-label="what you &lt;see&gt;">a</td>' in made
+    assert '<td role="cell" style="x">b</td>' in made
+    for role in ("table", "rowgroup", "row", "columnheader"):
+        assert f'role="{role}"' in made
+    assert made.endswith("<p>| <tr></p>")
+    shown = '<div><table class="highlighttable"><tr><td>1</td></tr></table></div>'
+    assert labelled(shown) == shown
