@@ -241,7 +241,7 @@ def outage(story: Story, bed: Testbed, layout: PkiLayout) -> None:
         step.note(condition_text(bed.kube.wait(OURS, KIND, ISSUER, until="Ready=False")))
     with story.step("Vault is unsealed"):
         bed.vault.unseal()
-    with story.step("The same request is issued; nothing had to be restarted or made again") as step:
+    with story.step("The same request is issued; nothing had to be restarted or recreated") as step:
         bed.kube.wait(CERT_MANAGER_API, "Certificate", "shop", NAMESPACE, timeout=60)
         secret_of(bed, "shop-tls").verify(layout.root_pem, f"shop.{DOMAIN}")
         bed.kube.wait(OURS, KIND, ISSUER)

@@ -55,7 +55,7 @@ _CA_EXPIRY: Final = {
     # Text, not a date: for a date kubectl prints how long ago it was, and this one lies ahead.
     "name": "CA expiry",
     "type": "string",
-    "description": "When the first CA of the chain ends.",
+    "description": "When the first CA of the chain expires.",
     "jsonPath": ".status.caNotAfter",
 }
 _ISSUER_COLUMNS: Final = [

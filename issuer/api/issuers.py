@@ -233,7 +233,7 @@ class IssuerSpec(ApiModel):
     ca_expiry: Literal["Refuse", "Shorten"] = Field(
         default="Refuse",
         description=(
-            "What happens when the CA ends before the certificate would: Refuse fails the request, "
+            "What happens when the CA expires before the certificate would: Refuse fails the request, "
             "Shorten issues it until the CA's end."
         ),
     )
@@ -247,7 +247,7 @@ class IssuerSpec(ApiModel):
     )
     rate_limit: RateLimit | None = Field(
         default=None,
-        description="Bounds what this issuer asks of Vault. Each replica that works keeps to it by itself.",
+        description="Bounds what this issuer asks of Vault. Each active replica applies it separately.",
     )
 
     @classmethod
@@ -313,7 +313,7 @@ class IssuerStatus(ApiModel):
     )
     ca_not_after: Timestamp | None = Field(
         default=None,
-        description="When the first CA of the chain ends, of several chains the one that lasts longest. "
+        description="When the first CA of the chain expires, of several chains the one that lasts longest. "
         "Certificates can't be valid longer.",
     )
     warnings: TextList = Field(

@@ -97,8 +97,8 @@ CATALOGUE: Final = (
     MetricDescription(
         "vault_issuer_token_expiry_timestamp_seconds",
         "gauge",
-        "When the issuer's Vault token ends if it is not renewed, in seconds since the epoch; absent without "
-        "a token, and for one that never ends.",
+        "When the issuer's Vault token expires if it is not renewed, in seconds since the epoch; absent "
+        "without a token, and for one that never expires.",
         VAULT,
         ISSUER,
         per="issuer",
@@ -123,8 +123,8 @@ CATALOGUE: Final = (
     MetricDescription(
         "vault_issuer_ca_not_after_timestamp_seconds",
         "gauge",
-        "When the first certificate ends of the CA chains that the issuer signs with, in seconds since the "
-        "epoch.",
+        "When the first certificate expires of the CA chains that the issuer signs with, in seconds since "
+        "the epoch.",
         ISSUERS,
         ISSUER,
         per="issuer",
@@ -170,7 +170,7 @@ CATALOGUE: Final = (
     MetricDescription(
         "vault_issuer_certificates_next_expiry_timestamp_seconds",
         "gauge",
-        "When the first of these ends, in seconds since the epoch; past where one has ended.",
+        "When the first of these expires, in seconds since the epoch; past where one has expired.",
         CERTIFICATES,
         ISSUER,
         per="issuer",
@@ -296,7 +296,7 @@ CATALOGUE: Final = (
     MetricDescription(
         "vault_issuer_canary_not_after_timestamp_seconds",
         "gauge",
-        "When the certificate ends that the canary's endpoint serves (without an endpoint: that of its "
+        "When the certificate expires that the canary's endpoint serves (without an endpoint: that of its "
         "last good request), in seconds since the epoch.",
         CANARY,
         ISSUER,

@@ -93,9 +93,10 @@ def error_from_answer(where: str, answer: VaultAnswer) -> VaultError:
         return VaultBadRequest(said, status=status, messages=messages or ("the request is too large",))
     if raw is None:
         # Only Vault's own answers may fail a request: a page of some proxy says nothing about a CSR.
-        question = "is this Vault's address?"
         if b"HTTP request to an HTTPS server" in answer.body:
-            question = "it speaks TLS, and the address begins with http://. Write https://"
+            hint = "The server expects HTTPS. Change `server` to https://…"
+            return UnexpectedAnswer(f"{said}. {hint}", status=status)
+        question = "is this Vault's address?"
         if answer.shown:
             said += f", but not in Vault's form ({_media_type(answer)})"
         return UnexpectedAnswer(f"{said}: {question}", status=status)
@@ -137,7 +138,9 @@ def _broken_answer(where: str, error: Exception, peer: str) -> VaultError:
 
 def _tls_error(where: str, tls: ssl.SSLError, peer: str) -> VaultError:
     if _about_our_certificate(tls):
-        return ClientCertificateRefused(f"{peer}'s listener ended TLS in {where}: {_tls_reason(tls)}")
+        return ClientCertificateRefused(
+            f"{peer}'s listener closed the TLS connection in {where}: {_tls_reason(tls)}"
+        )
     return UntrustedTLS(f"TLS to {peer} failed in {where}: {_tls_reason(tls)}")
 
 

@@ -249,10 +249,12 @@ def _validity(leaf: Certificate, now: datetime) -> Iterator[_Difference]:
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if end < begin:
         yield _Difference(
-            FindingCode.VALIDITY_REVERSED, f"the certificate ends before it begins: {_life_text(leaf)}", True
+            FindingCode.VALIDITY_REVERSED,
+            f"the certificate expires before it begins: {_life_text(leaf)}",
+            True,
         )
     if end <= now:
-        message = f"the certificate has ended: it is valid {_life_text(leaf)}, and it is {rfc3339(now)}"
+        message = f"the certificate has expired: it is valid {_life_text(leaf)}, and it is {rfc3339(now)}"
         yield _Difference(FindingCode.EXPIRED, message, True)
     if begin > now + CLOCK_SKEW:
         message = (

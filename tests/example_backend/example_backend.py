@@ -99,7 +99,7 @@ class ExampleConnector:
         try:
             ca, ca_key = _read(certificate, private)
         except ValueError:  # whose text may hold what it could not read
-            problem = f"{where}: Secret {name} holds no EC key with its certificate: make it anew"
+            problem = f"{where}: Secret {name} holds no EC key with its certificate: make it again"
             raise IssuerBroken(ExampleIssuerReason.CA_UNUSABLE, problem) from None
         anchors = await read_anchors(secrets, spec)
         return PreparedSigner(tuple(secrets.versions.items()), lambda: ExampleSigner(ca, ca_key), anchors)

@@ -100,7 +100,7 @@ def _unverified(
     return (
         f"what {endpoint} serves for {dns_name} doesn't verify to the issuer's CA: {error.verify_message}."
         f"{seen} See whether it serves the canary Certificate's Secret, whole chain included, and reads it "
-        "anew when it is renewed"
+        "again when it is renewed"
     )
 
 

@@ -40,7 +40,7 @@ class Issuing(Enum):
 
     NOTHING = "it issues nothing"
     ANOTHER = "it issues a certificate, by a request of another name"
-    THIS_NAME = "it needs the request's name: the Certificate was made again, or its spec changed meanwhile"
+    THIS_NAME = "it needs the request's name: the Certificate was recreated, or its spec has changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class EvidenceReader:
         """The very request, as it is now. Raises NotFound when it is gone, and other KubeErrors."""
         found = CertificateRequest(await self._client.get(CERTIFICATE_REQUESTS, key.name, key.namespace))
         if found.uid != uid:
-            raise NotFound(f"{key} was made again")
+            raise NotFound(f"{key} was recreated")
         return found
 
     async def evidence(self, request: CertificateRequest, record: Record) -> Evidence:

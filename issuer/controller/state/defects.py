@@ -51,7 +51,7 @@ class Defects:
                 exc_info=error if times == 1 else None,
             )
         return (
-            f"the controller met an error that it does not expect ({where}), and tries again by itself. "
+            f"the controller met an error that it does not expect ({where}), and retries automatically. "
             'Please report it, with the first line "unexpected error" of its log'
         )
 

@@ -19,17 +19,17 @@ MADE: Final = "Made by vault-issuer migrate."
 CLUSTER: Final = "Cluster: "
 
 _CREATE_HEAD: Final = (
-    f"{MADE} Step 1: new objects. Nothing that runs notices; `kubectl delete -f` takes",
-    "them away again. Go on when the issuers are Ready: kubectl get vaultissuers -A, vaultclusterissuers",
+    f"{MADE} Step 1: new objects. Running workloads are not affected; `kubectl delete -f`",
+    "removes them. Go on when the issuers are Ready: kubectl get vaultissuers -A, vaultclusterissuers",
 )
 _CHANGE_HEAD: Final = (
     f"{MADE} Step 2: existing objects that change. cert-manager then issues the",
-    "certificates anew, from vault-issuer. The way back is undo.yaml.",
+    "certificates again, from vault-issuer. The way back is undo.yaml.",
 )
 _UNDO_HEAD: Final = (
     f"{MADE} The way back: the objects of step 2 as they were; what was changed in",
     "them since is lost. Use `kubectl replace -f`, as apply would leave annotations. cert-manager then",
-    "issues the certificates anew, from its own issuers, still there. Afterwards step 1 may be deleted.",
+    "reissues the certificates from its own issuers, still there. Afterwards step 1 may be deleted.",
 )
 _HEADS: Final = {CREATE: _CREATE_HEAD, CHANGE: _CHANGE_HEAD, UNDO: _UNDO_HEAD}
 

@@ -79,7 +79,7 @@ def _notes(
     ]
     if certificates:
         yield info(
-            f"cert-manager issues anew what names another issuer ({len(certificates)} objects here); each "
+            f"cert-manager reissues what names another issuer ({len(certificates)} objects here); each "
             "Secret keeps its old certificate until the new one is there"
         )
     elif issuers.carried and not moved:

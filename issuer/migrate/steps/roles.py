@@ -73,7 +73,7 @@ def _answers(
             None,
             info(
                 "approve of cert-manager's signers: not given for ours, as with spec.approval Policy "
-                "vault-issuer decides by itself"
+                "vault-issuer decides on its own"
             ),
         )
     if _names_some(rule, "signers", CERT_MANAGER_GROUP) and "reference" in verbs:

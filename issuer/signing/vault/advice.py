@@ -26,7 +26,7 @@ _ADVICE: Final[dict[str, str]] = {
         "MOUNT/issuer/*/json get through to Vault"
     ),
     FindingCode.TOO_SHORT_TO_RENEW: (
-        "Raise the Vault role's max_ttl, lower its not_before_duration, or rotate the CA if it ends soon"
+        "Raise the Vault role's max_ttl, lower its not_before_duration, or rotate the CA if it expires soon"
     ),
     FindingCode.CA_USAGE_NOT_ASKED: "Take CertSign and CRLSign out of the Vault role's key_usage",
 }

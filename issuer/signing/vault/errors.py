@@ -58,7 +58,7 @@ def _refused_request(error: errors.VaultError, path: SignPath) -> Failed | None:
     match error:
         case errors.CAExpiresTooSoon():
             return CAEndsTooSoon(
-                f'The CA behind "{path}" ends before the asked certificate would. Ask for a shorter '
+                f'The CA behind "{path}" expires before the requested certificate would. Ask for a shorter '
                 f"duration, or rotate the CA. {error}.",
                 error.ca_ends,
             )

@@ -163,7 +163,7 @@ async def client_certificate(
     if found.not_after <= datetime.now(UTC):
         raise IssuerBroken(
             VaultIssuerReason.INVALID_CLIENT_CERTIFICATE,
-            f"{where}: {which}: the certificate ended at {rfc3339(found.not_after)}; renew it",
+            f"{where}: {which}: the certificate expired at {rfc3339(found.not_after)}; renew it",
         )
     return found
 

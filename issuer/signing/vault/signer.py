@@ -217,7 +217,7 @@ class VaultSigner:
         static = isinstance(tokens.method, StaticToken) and token is not None and not token.renewable
         if static and ends_in is not None and ends_in < _ENDING_SECONDS:
             warnings.append(
-                "The Vault token ends within a day and can't be renewed: put a new one in its Secret."
+                "The Vault token expires within a day and can't be renewed: put a new one in its Secret."
             )
         return tuple(warnings)
 

@@ -196,7 +196,7 @@ class CertificateLogin:
             self.name,
             f"Check that {role} exists there which trusts this certificate or its CA and allows its names, "
             "that the certificate is in date and meant for client authentication, and that nothing between "
-            "here and Vault ends TLS",
+            "here and Vault terminates TLS",
             lambda: client.adapter().login(url, json={"name": self.role or ""}),
         )
 

@@ -194,7 +194,7 @@ def test_rights_on_signers(migrate: Migrate) -> None:
     assert added == signers(csr, "approve", "vaultissuers.vault-issuer.io/team-a.vault")
     assert len(done.plan["change"]) == 1
     assert "stays; ours is in the controller's own RBAC" in done.notes()
-    assert "vault-issuer decides by itself" in done.notes()
+    assert "vault-issuer decides on its own" in done.notes()
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_a_certificate_names_our_issuer_and_keeps_everything_else(
     assert after["spec"].pop("issuerRef") == new
     back = {"group": "cert-manager.io", "kind": new["kind"].removeprefix("Vault"), "name": "vault"}
     assert done.plan["undo"] == [{**before, "spec": {**after["spec"], "issuerRef": back}}]
-    assert "issues anew" in done.notes("note")
+    assert "reissues" in done.notes("note")
 
 
 def test_a_certificate_of_another_namespace_is_not_the_issuers(migrate: Migrate) -> None:
