@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.canary import read_roots
+from issuer.site import docs_page
 from issuer.telemetry.address import AddressError, parse_address, traces_url
 
 if TYPE_CHECKING:
@@ -169,7 +170,8 @@ def controller(
         str,
         typer.Option(
             metavar="[HOST]:PORT",
-            help="host:port of the status page (docs/status-page.md); empty: none. Loopback needs no login.",
+            help="host:port of the status page; empty: none. Loopback needs no login. "
+            f"{docs_page('status-page')}",
             callback=_optional_address,
         ),
     ] = "",

@@ -11,6 +11,7 @@ import typer
 from issuer.cli.help import Commands, HelpfulGroup
 from issuer.cli.options import Backends, Format, OutputFormat
 from issuer.cli.output import print_data, report_bad_input
+from issuer.site import docs_page
 
 if TYPE_CHECKING:
     from issuer.explain.evaluation import Explanation
@@ -146,13 +147,18 @@ def explain_requests(
 
 @app.command("test")
 def run_case_file(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="File of cases; - for standard input.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help=f"File of cases ({docs_page('policy', 'test')}); - for standard input."
+        ),
+    ],
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Judge the requests of a file of cases, and compare with the decisions that it expects.
 
     The file: `cases: [{name, request, policies, as, groups, allowUse, expect, violations}]`; paths in it are
-    relative to it (see docs/policy.md).
+    relative to it.
 
     Exit codes: 0 all cases pass, 1 some fail, 3 bad input.
 

@@ -15,13 +15,14 @@ from issuer.requests.conditions import find
 from issuer.requests.reason_message import reason_of
 from issuer.requests.reasons import RequestRetry
 from issuer.requests.status import APPROVAL_REASON
+from issuer.site import docs_page
 
 Controllers = Sequence[Mapping[str, Any]] | None
 """Controllers as `leases` finds them; None if they may not be read."""
 
 _Findings = Iterator[str | Advice]
 _LONG: Final = 1200
-_REASONS: Final = "docs/troubleshooting.md has every reason"
+_REASONS: Final = f"{docs_page('troubleshooting')} has every reason"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from issuer.migrate.read.inventory import inner
 from issuer.migrate.steps.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
 from issuer.migrate.steps.references import ISSUER_KIND as KIND_ANNOTATION
 from issuer.requests.issuers import BUILT_IN
+from issuer.site import docs_page
 
 MANAGER: Final = "vault-issuer-migrate"
 _POLL_SECONDS: Final = 1.0
@@ -51,7 +52,7 @@ async def try_out(client: KubeClient, plan: Plan) -> None:
             refused.append(f"{step.result}: {error.message}")
             lacking = lacking or isinstance(error, Forbidden)
     if lacking:
-        refused.append("What --apply takes is in docs/migrate.md under Rights: most simply an administrator")
+        refused.append(f"What --apply takes: {docs_page('migrate', 'rights')}; most simply an administrator")
     if refused:
         raise BadInput("the cluster would refuse this, and nothing was written:\n" + "\n".join(refused))
 

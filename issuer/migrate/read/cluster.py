@@ -16,6 +16,7 @@ from issuer.manifests.errors import BadInput
 from issuer.migrate.options import Options
 from issuer.migrate.plan import CLUSTER, Note, todo
 from issuer.requests import resources
+from issuer.site import docs_page
 
 _CERT_MANAGER: Final = "cert-manager.io"
 _RBAC: Final = "rbac.authorization.k8s.io"
@@ -66,8 +67,8 @@ def _named(resources: Iterable[Resource]) -> str:
 
 RIGHTS: Final = (
     f"A plan takes list of {_named(one for _, one in (*_NEEDED, *_OURS))} in the whole cluster, and for all "
-    f"that it can tell of {_named((*(one for _, one in _WANTED), known.SERVICE_ACCOUNTS))}: docs/migrate.md "
-    "has a ClusterRole with all of these"
+    f"that it can tell of {_named((*(one for _, one in _WANTED), known.SERVICE_ACCOUNTS))}: "
+    f"{docs_page('migrate', 'rights')} has a ClusterRole with all of these"
 )
 
 

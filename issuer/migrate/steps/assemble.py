@@ -18,6 +18,7 @@ from issuer.migrate.steps.references import certificate_steps, ingress_steps, si
 from issuer.migrate.steps.roles import role_steps
 from issuer.migrate.steps.starter import NONE, starter_steps
 from issuer.migrate.steps.tenants import servers_note
+from issuer.site import docs_page
 
 
 def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ()) -> Plan:
@@ -119,7 +120,7 @@ def _moved_notes(moved: Sequence[Ref], options: Options) -> Iterator[Note]:
     if done:
         yield info(
             f"nothing here names {_list(done)} any more; when you are content, delete it (step 5 of "
-            "docs/migrate.md)"
+            f"{docs_page('migrate')})"
         )
     unsure = [ref.old for ref in moved if not ref.namespace and limit is not None]
     if unsure:

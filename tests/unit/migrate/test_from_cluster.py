@@ -89,4 +89,4 @@ async def test_a_refusal_names_every_right_that_a_plan_takes(
         await read_cluster(client, Options(from_cluster=True))
     for resource in READS:
         assert f"{resource.plural}.{resource.group}".rstrip(".") in str(refused.value)
-    assert "docs/migrate.md" in str(refused.value)
+    assert "/migrate.html#rights" in str(refused.value)
