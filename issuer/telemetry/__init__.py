@@ -5,6 +5,7 @@ holds a secret; labels of metrics hold nothing that a requester writes. Modules,
 
 - `redaction`, `repeats`, `python_warnings`, `logs`: log lines without secrets, bounded and not repeated.
 - `label_values`, `described`, `catalogue`: every metric with its labels, their values and its help text.
+- `issuer_series`: the issuers that have series of their own.
 - `metrics`, `canary_metrics`: the Prometheus collectors that the catalogue describes.
 - `tracing`, `otlp`: spans of a request, and their export to a collector; no-ops unless switched on.
 - `address`, `health`: the HTTP listener for probes and Prometheus.

@@ -14,10 +14,8 @@ from prometheus_client.registry import Collector
 from issuer import __version__
 from issuer.telemetry.catalogue import find, with_reasons
 from issuer.telemetry.described import MetricDescription
+from issuer.telemetry.issuer_series import IssuerSeries, Row
 from issuer.telemetry.label_values import ReasonLabels
-
-Row = tuple[tuple[str, ...], Sequence[float | None]]
-"""The values of the labels, and one value for each metric of a table; None where it has no series."""
 
 
 class Metrics:
@@ -44,8 +42,10 @@ class Metrics:
         self.discarded = self._counter("vault_issuer_certificates_discarded_total")
         self.differences = self._counter("vault_issuer_certificate_differences_total")
         self.revocations = self._counter("vault_issuer_revocations_total")
-        self.issuer_ready = self._gauge("vault_issuer_issuer_ready")
-        self.ca_not_after = self._gauge("vault_issuer_ca_not_after_timestamp_seconds")
+        self.issuers = IssuerSeries()
+        self.watch_table(
+            ("vault_issuer_issuer_ready", "vault_issuer_ca_not_after_timestamp_seconds"), self.issuers.health
+        )
         self.throttled = self._counter("vault_issuer_throttled_seconds_total")
         self.leader = self._gauge("vault_issuer_leader")
         self.shard_handovers = self._counter("vault_issuer_shard_handovers_total")
@@ -74,10 +74,9 @@ class Metrics:
         self.registry.register(_Table(names, read))
 
     def forget_issuer(self, kind: str, namespace: str, name: str) -> None:
-        """Drop the series of an issuer that is gone."""
-        gone = {"kind": kind, "namespace": namespace, "name": name}
-        for metric in (self.issuer_ready, self.ca_not_after, self.throttled):
-            metric.remove_by_labels(gone)
+        """Drop the series of an issuer that is gone; those that it shared with others stay."""
+        if self.issuers.forget((kind, namespace, name)):
+            self.throttled.remove_by_labels({"kind": kind, "namespace": namespace, "name": name})
 
     def forget_policy(self, name: str) -> None:
         """Drop the series of a policy that is gone."""

@@ -78,10 +78,11 @@ class IssuerReconciler:
             )
 
     def _remember(self, key: IssuerKey, result: CheckResult) -> None:
-        self.metrics.issuer_ready.labels(*key).set(1 if result.ready else 0)
+        ca_ends = None
         if result.ca is not None:
             ends = (life.ends for life in self.registry.entry(key).current_ca_validity.values())
-            self.metrics.ca_not_after.labels(*key).set(min(ends, default=result.ca.not_after).timestamp())
+            ca_ends = min(ends, default=result.ca.not_after).timestamp()
+        self.metrics.issuers.checked(key, ready=result.ready, ca_ends=ca_ends)
         if result.ready:
             self.registry.mark_ready(key)
         else:

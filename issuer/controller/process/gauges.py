@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from issuer.controller.state import certificates
 from issuer.signing.signer import KeepsLogin
-from issuer.telemetry.metrics import Row
+from issuer.telemetry.issuer_series import Issuer, Row
 
 if TYPE_CHECKING:
     from issuer.controller.process.wiring import Components
@@ -45,18 +45,19 @@ def expose(components: Components) -> None:
 
 
 def _token_ends(components: Components) -> list[Row]:
-    found: list[Row] = []
+    found: list[tuple[Issuer, tuple[float | None]]] = []
     for key in components.state.known_issuers():
         entry = components.state.registry.find(key)
         shared = None if entry is None else entry.shared
         if shared is not None and isinstance(shared.signer, KeepsLogin):
             left = shared.signer.login_ends_in()
-            found.append((tuple(key), (None if left is None else float(round(time.time() + left)),)))
-    return found
+            found.append((key, (None if left is None else float(round(time.time() + left)),)))
+    return components.metrics.issuers.folded(found, (min,))
 
 
 def _certificate_totals(components: Components) -> list[Row]:
     """Nothing while they may not be watched: zeros would say that all is well."""
     if not components.watches.reflectors[certificates.KIND].current:
         return []
-    return components.state.certificates.totals(components.state.known_issuers(), time.time())
+    totals = components.state.certificates.totals(components.state.known_issuers(), time.time())
+    return components.metrics.issuers.folded(totals, certificates.FOLDS)

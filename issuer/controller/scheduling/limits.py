@@ -174,7 +174,7 @@ class Limits:
     def _waited(self, issuer: IssuerKey, reason: str, seconds: float) -> None:
         entry = self._registry.find(issuer)
         if entry is not None and entry.uid:  # the series of one that is gone are gone, too
-            self._metrics.throttled.labels(*issuer, reason).inc(seconds)
+            self._metrics.throttled.labels(*self._metrics.issuers.labels(issuer), reason).inc(seconds)
 
     def forget(self, issuer: IssuerKey) -> None:
         """Forget the limiter of an issuer that is gone."""

@@ -19,7 +19,7 @@ from issuer.duration import parse_duration
 from issuer.kube.wire import Object
 from issuer.requests.conditions import is_true
 from issuer.requests.issuers import BUILT_IN, MAX_NAME, IssuerKey, IssuerKinds
-from issuer.telemetry.metrics import Row
+from issuer.telemetry.issuer_series import Fold, Issuer
 from issuer.text import parse_rfc3339
 from issuer.x509.renewal import DEFAULT_RENEWAL, Renewal
 
@@ -31,6 +31,8 @@ TOTALS: Final = (
     "vault_issuer_certificates_next_expiry_timestamp_seconds",
 )
 """The metrics that `CertificateStore.totals` has the values of, in its order."""
+FOLDS: Final[tuple[Fold, ...]] = (sum, sum, sum, min)
+"""How each of them is put together for several issuers."""
 
 _SPARE: Final = 100
 """Issuers that are remembered although nobody may name them any more."""
@@ -107,7 +109,9 @@ class CertificateStore(Store[Name]):
         found = self._found.get((namespace, name))
         return found if found is not None and found.uid == uid else None
 
-    def totals(self, issuers: Collection[IssuerKey], now: float) -> list[Row]:
+    def totals(
+        self, issuers: Collection[IssuerKey], now: float
+    ) -> list[tuple[Issuer, tuple[float | None, ...]]]:
         """`TOTALS` for each of the issuers that are there, and together for all others that are named.
 
         Anyone can name issuers that don't exist: those must not become labels.
@@ -118,7 +122,7 @@ class CertificateStore(Store[Name]):
             if count is None:
                 count = counted.setdefault(NO_ISSUER, _Count())
             count.add(one, now)
-        return [(tuple(issuer), count.values) for issuer, count in counted.items()]
+        return [(issuer, count.values) for issuer, count in counted.items()]
 
     def key_of(self, obj: Object) -> Name:
         """Return namespace and name of an object."""

@@ -65,7 +65,7 @@ async def test_readiness_tells_what_is_wrong_and_metrics_are_served() -> None:
 
 def test_the_series_of_a_deleted_issuer_go_with_it() -> None:
     metrics = Metrics()
-    metrics.issuer_ready.labels("VaultIssuer", "a", "b").set(1)
+    metrics.issuers.checked(("VaultIssuer", "a", "b"), ready=True, ca_ends=None)
     metrics.forget_issuer("VaultIssuer", "a", "b")
     metrics.forget_issuer("VaultIssuer", "a", "b")
     assert (

@@ -227,8 +227,7 @@ async def test_an_issuer_that_is_gone_leaves_no_series_even_when_its_requests_wa
     registry.entry(key).uid = "uid-1"
     gate = limits.limiter(key)
     gate.waited("concurrent", 1.5)
-    metrics.issuer_ready.labels(*key).set(1)
-    metrics.ca_not_after.labels(*key).set(1)
+    metrics.issuers.checked(key, ready=True, ca_ends=1.0)
     assert len(labelled(metrics, "demo")) == 3
     await registry.forget(key)
     metrics.forget_issuer(*key)
