@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.state.ca_expiry import CAValidity, LongestRequested
 from issuer.controller.state.reasons import ControllerIssuerReason
+from issuer.controller.state.tls_memory import TLSMemory
 from issuer.reasons import Reason
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.signing.backend import MemoryUse
-from issuer.signing.outcomes import IssuerBroken, SigningError
+from issuer.signing.outcomes import SigningError
 from issuer.signing.profile import SigningProfile
-from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.signer import Signer
 from issuer.x509.chains.anchors import Anchors
 
 Identity = tuple[object, ...]
 """What a signer's token belongs to: issuer UID, generation, and the version of each Secret read."""
 
-
-MAX_TLS: Final = 32 << 20
-"""Bytes that one namespace's issuers may take for what their TLS trusts and shows: some 40 times the system's
-CAs beside a client certificate, or 1,000 times a small bundle."""
 
 # A role gives every certificate the same differences, and an event each would leave no room for others.
 REPORT_AGAIN = timedelta(hours=1)
@@ -157,7 +152,7 @@ class IssuerRegistry:
         self._entries: dict[IssuerKey, IssuerEntry] = {}
         self._waits_for: dict[RequestKey, IssuerKey] = {}
         self._probing: dict[RequestKey, IssuerKey] = {}
-        self._tls: dict[str, dict[IssuerKey, MemoryUse]] = {}
+        self._tls = TLSMemory()
 
     def entry(self, key: IssuerKey) -> IssuerEntry:
         """The entry of that issuer, made empty and not ready when there was none."""
@@ -298,7 +293,7 @@ class IssuerRegistry:
     async def forget(self, key: IssuerKey) -> None:
         """Drop the signer of an issuer that is gone; whoever waits looks again and says so."""
         entry = self._entries.pop(key, None)
-        self._forget_tls(key)
+        self._tls.forget(key)
         if entry is None:
             return
         for request in list(entry.waiting):
@@ -307,30 +302,8 @@ class IssuerRegistry:
             await entry.shared.retire()
 
     def use_tls(self, key: IssuerKey, use: MemoryUse) -> None:
-        """The issuer is about to be connected so. Raises IssuerBroken where its namespace has no room for it.
-
-        What several use the same of counts once.
-        """
-        if not key.namespace:
-            return
-        uses = self._tls.setdefault(key.namespace, {})
-        sizes = {one.what: one.size for other, one in uses.items() if other != key} | {use.what: use.size}
-        if sum(sizes.values()) > MAX_TLS:
-            raise IssuerBroken(
-                SigningIssuerReason.INVALID_CONNECTION,
-                f"the issuers of namespace {key.namespace} would take more than {MAX_TLS >> 20} MiB of "
-                "memory for the CAs and client certificates of their TLS. What several have the same counts "
-                "once: let them share these, or give those with a client certificate a small caBundle, as "
-                "without one each has all of the system's CAs",
-            )
-        uses[key] = use
-
-    def _forget_tls(self, key: IssuerKey) -> None:
-        uses = self._tls.get(key.namespace)
-        if uses is not None:
-            uses.pop(key, None)
-            if not uses:
-                del self._tls[key.namespace]
+        """Count what the issuer's TLS takes. Raises IssuerBroken where its namespace has no room for it."""
+        self._tls.use(key, use)
 
     async def use_signer(self, key: IssuerKey, shared: SharedSigner) -> None:
         """Replace the issuer's signer."""

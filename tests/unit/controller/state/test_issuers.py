@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from issuer.controller.state.issuers import MAX_TLS, IssuerRegistry
+from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.tls_memory import MAX_TLS
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import MemoryUse
