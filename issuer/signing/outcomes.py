@@ -8,11 +8,12 @@ outcome looks at its type, never at the reason.
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
 from issuer.reasons import FailureReason, IssuerReason, Reason, RetryReason, RevocationReason
 from issuer.requests.reason_message import with_reason
-from issuer.signing.reasons import SigningFailure
+from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 
 
 class SigningError(Exception):
@@ -37,15 +38,19 @@ class Retry(SigningError):
 
     Raised by `check`, `sign` and `revoke`. A request stays Pending with this reason and is tried again with
     backoff, not before `after` seconds where the backend said so. From `check`, the issuer is not Ready with
-    this reason.
+    this reason. `may_have_signed` is set by `sign` where somebody else answered in the server's place, as a
+    proxy does with 502: that is put on record, since a certificate may have been signed.
     """
 
     reason: RetryReason
     result = "retry"
 
-    def __init__(self, reason: RetryReason, message: str, after: float | None = None) -> None:
+    def __init__(
+        self, reason: RetryReason, message: str, after: float | None = None, *, may_have_signed: bool = False
+    ) -> None:
         super().__init__(reason, message)
         self.after = after
+        self.may_have_signed = may_have_signed
 
 
 class RateLimited(Retry):
@@ -108,3 +113,34 @@ class IssuerBroken(SigningError):
 
     def __init__(self, reason: IssuerReason, message: str) -> None:
         super().__init__(reason, message)
+
+
+class AnswerFault(StrEnum):
+    """Kinds of answers to a signing call that can't be delivered and say nothing of the request.
+
+    Values are for logs and the label of a metric.
+    """
+
+    LOST = "lost"
+    UNREADABLE = "unreadable"
+    ANOTHER_KEY = "another_key"
+    ANOTHER_CA = "another_ca"
+    BAD_CHAIN = "bad_chain"
+    BAD_TIME = "bad_time"
+
+
+class BadAnswer(SigningError):
+    """A signing call was made, and its answer is no certificate that could be delivered to anybody.
+
+    Raised by `sign` where the connection broke after the request was written (`AnswerFault.LOST`), or where
+    what came is no answer to it (`AnswerFault.UNREADABLE`): something may have been signed. The caller raises
+    it, too, for a certificate of another key or another CA. The request is not to blame: the issuer goes not
+    Ready with the reason `BadAnswer`, and signs again within narrow bounds.
+    """
+
+    reason: IssuerReason
+    result = "bad_answer"
+
+    def __init__(self, fault: AnswerFault, message: str) -> None:
+        super().__init__(SigningIssuerReason.BAD_ANSWER, message)
+        self.fault = fault

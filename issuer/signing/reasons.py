@@ -32,6 +32,7 @@ class SigningIssuerReason(IssuerReason):
 
     AMBIENT_CREDENTIALS_NOT_ALLOWED = "AmbientCredentialsNotAllowed"
     AUDIENCE_REFUSED = "AudienceRefused"
+    BAD_ANSWER = "BadAnswer"
     CA_NOT_TRUSTED = "CANotTrusted"
     INVALID_CONNECTION = "InvalidConnection"
     INVALID_SPEC = "InvalidSpec"
@@ -43,7 +44,6 @@ class SigningIssuerReason(IssuerReason):
     SERVER_NOT_ALLOWED = "ServerNotAllowed"
     SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
     TOKEN_REQUEST_FORBIDDEN = "TokenRequestForbidden"
-    UNKNOWN_CA = "UnknownCA"
 
 
 def _members(enums: tuple[type[Reason], ...], base: type[Reason]) -> frozenset[str]:

@@ -68,7 +68,8 @@ class Signer(Protocol):
         ...
 
     async def sign(self, request: SigningRequest) -> SignedCertificate:
-        """Sign one request once. Raises Retry, Failed, IssuerUnavailable or IssuerBroken."""
+        """Sign one request once. Raises Retry, Failed, IssuerUnavailable, IssuerBroken, or BadAnswer where no
+        answer says if it was signed."""
         ...
 
     async def close(self) -> None:

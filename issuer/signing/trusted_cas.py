@@ -7,7 +7,7 @@ from typing import Final
 
 from issuer.api.issuers import IssuerSpec
 from issuer.api.secrets import DEFAULT_CA_KEY
-from issuer.signing.outcomes import IssuerBroken
+from issuer.signing.outcomes import AnswerFault, BadAnswer, IssuerBroken
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import References
 from issuer.signing.signer import Advisor, KnowsItsCAs, Signer
@@ -18,11 +18,11 @@ from issuer.x509.errors import InvalidCertificate
 FIELD: Final = "spec.trustedCA"
 
 
-class StrangeCA(IssuerBroken):
-    """Outcome of a certificate from a CA that the issuer must not deliver from.
+class StrangeCA(BadAnswer):
+    """Outcome of a certificate from a CA that the issuer must not deliver from."""
 
-    The next check can't see if that is mended, so it says this once more.
-    """
+    def __init__(self, message: str) -> None:
+        super().__init__(AnswerFault.ANOTHER_CA, message)
 
 
 async def read_anchors(references: References, spec: IssuerSpec) -> Anchors | None:
@@ -65,7 +65,6 @@ def trusted_chains(chains: Sequence[Chain], anchors: Anchors | None) -> Sequence
     held = chains if anchors is None else [chain for chain in chains if anchors.hold(chain.cas)]
     if not held:
         raise StrangeCA(
-            SigningIssuerReason.CA_NOT_TRUSTED,
             f"a certificate came back whose chain holds no CA of {FIELD}; it was not delivered. Its CAs are "
             f"{shown_cas(chains[0].cas)}. Look at the issuer_ref of the role, and at who answers",
         )
@@ -73,16 +72,12 @@ def trusted_chains(chains: Sequence[Chain], anchors: Anchors | None) -> Sequence
 
 
 async def check_own(signer: Signer, chain: Chain, *, is_ca: bool) -> None:
-    """Raise StrangeCA if a CA of the chain is not the backend's own; Retry where it can't say now."""
+    """Raise StrangeCA if a CA of the chain is not the backend's own; Retry and the like where it can't
+    say now."""
     if not isinstance(signer, KnowsItsCAs) or await signer.knows(chain.cas, is_ca=is_ca):
         return
-    advice = (
-        f" {signer.advice(frozenset({SigningIssuerReason.UNKNOWN_CA}))}."
-        if isinstance(signer, Advisor)
-        else ""
-    )
+    advice = f" {signer.advice(frozenset({AnswerFault.ANOTHER_CA}))}." if isinstance(signer, Advisor) else ""
     raise StrangeCA(
-        SigningIssuerReason.UNKNOWN_CA,
         "a certificate came back with CAs that are not all known where it was signed; it was not delivered. "
         f"They are {shown_cas(chain.cas)}.{advice}",
     )

@@ -83,7 +83,7 @@ CATALOGUE: Final = (
         "histogram",
         "Seconds of one signing call, with a login where it needed one, by result.",
         VAULT,
-        {"result": ("signed", "failed", "retry", "issuer_broken", "not_sent", "error")},
+        {"result": ("signed", "failed", "retry", "issuer_broken", "bad_answer", "not_sent", "error")},
         buckets=CALL_BUCKETS,
     ),
     MetricDescription(
@@ -194,7 +194,18 @@ CATALOGUE: Final = (
         "counter",
         "Signed certificates that were not delivered, by cause and whether they were revoked.",
         CERTIFICATES,
-        {"cause": ("deleted", "denied", "answered", "unverified", "stopped"), "revoked": YES_NO},
+        {
+            "cause": ("deleted", "denied", "answered", "unverified", "bad_answer", "stopped"),
+            "revoked": YES_NO,
+        },
+    ),
+    MetricDescription(
+        "vault_issuer_outcomes_unknown_total",
+        "counter",
+        "Signing calls that may have made a certificate that nobody has, by what was wrong with the answer; "
+        "the log has the public key of each.",
+        CERTIFICATES,
+        {"fault": ("lost", "unreadable", "another_key", "interrupted")},
     ),
     MetricDescription(
         "vault_issuer_certificate_differences_total",

@@ -40,6 +40,7 @@ class Metrics:
         self.login_seconds = self._histogram("vault_issuer_login_seconds")
         self.lifetimes = self._histogram("vault_issuer_certificate_lifetime_seconds")
         self.discarded = self._counter("vault_issuer_certificates_discarded_total")
+        self.outcomes_unknown = self._counter("vault_issuer_outcomes_unknown_total")
         self.differences = self._counter("vault_issuer_certificate_differences_total")
         self.revocations = self._counter("vault_issuer_revocations_total")
         self.issuers = IssuerSeries()

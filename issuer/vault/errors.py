@@ -42,7 +42,7 @@ class ServerNotAllowed(VaultError):
 
 
 class Unreachable(VaultError):
-    """No answer: refused, unknown host, timed out, or the connection broke.
+    """No answer, or none that came whole: refused, unknown host, timed out, or the connection broke.
 
     `sent` is False only if it is certain that Vault never saw the request. A sign request that was sent may
     have signed, so nothing in this package repeats one.
@@ -85,7 +85,11 @@ class VaultRateLimited(VaultError):
 
 
 class ServerError(VaultError):
-    """Any other 5xx, also of a proxy in front of Vault."""
+    """Any other 5xx."""
+
+
+class GatewayError(ServerError):
+    """A 5xx that is not in Vault's form: a proxy or load balancer answers in Vault's place."""
 
 
 class VaultForbidden(VaultError):

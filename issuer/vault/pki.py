@@ -53,7 +53,8 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[VaultError]], ...] = (
 class Signed:
     """A signed certificate, as PEM.
 
-    `chain_pem` is the CA chain that Vault sent, issuing CA first; `serial` is in Vault's form (`aa:bb:...`).
+    `chain_pem` is the CA chain that Vault sent, issuing CA first, empty if that can't be read; `serial` is in
+    Vault's form (`aa:bb:...`), empty if none came.
     """
 
     leaf_pem: str
@@ -210,11 +211,12 @@ def _signed(answer: Any, where: str) -> Signed:
         raise UnexpectedAnswer(f"Vault's answer to {where} holds no data (a wrapped answer can't be used)")
     leaf, serial = data.get("certificate"), data.get("serial_number")
     chain = data.get("ca_chain") or [data.get("issuing_ca")]
-    if not isinstance(leaf, str) or _BEGIN not in leaf or not isinstance(serial, str):
+    if not isinstance(leaf, str) or _BEGIN not in leaf:
         raise UnexpectedAnswer(f"Vault's answer to {where} holds no certificate in PEM")
-    if not isinstance(chain, list):
-        raise UnexpectedAnswer(f"Vault's answer to {where} holds no readable CA chain")
-    return Signed(leaf, tuple(ca for ca in chain if isinstance(ca, str) and _BEGIN in ca), serial)
+    # Whatever else is wrong, the caller has the certificate, to revoke it.
+    cas = chain if isinstance(chain, list) else ()
+    pems = tuple(ca for ca in cas if isinstance(ca, str) and _BEGIN in ca)
+    return Signed(leaf, pems, serial if isinstance(serial, str) else "")
 
 
 def _serial(about: Any) -> str:

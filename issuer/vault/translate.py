@@ -14,6 +14,7 @@ from issuer.text import clip
 from issuer.vault.answers import TooMuch
 from issuer.vault.errors import (
     ClientCertificateRefused,
+    GatewayError,
     Sealed,
     ServerError,
     ServerNotAllowed,
@@ -87,7 +88,7 @@ def error_from_answer(where: str, answer: VaultAnswer) -> VaultError:
         after = _retry_after(answer.headers.get("Retry-After", ""))
         return VaultRateLimited(said, status=status, messages=messages, retry_after=after)
     if status >= 500 or status == 412:  # 412: this node of a cluster lags behind the one written to
-        kind = Sealed if _says_sealed(raw) else ServerError
+        kind = GatewayError if raw is None else Sealed if _says_sealed(raw) else ServerError
         return kind(said, status=status, messages=messages)
     if status == 413:
         return VaultBadRequest(said, status=status, messages=messages or ("the request is too large",))
@@ -114,7 +115,7 @@ def error_from_exception(where: str, error: Exception, peer: str = "Vault") -> V
         return ServerNotAllowed(str(error.os_error))
     tls = _tls_cause(error)
     if tls is not None:
-        return _tls_error(where, tls, peer)
+        return _tls_error(where, tls, peer, connected=not isinstance(error, aiohttp.ClientConnectorError))
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return Unreachable(f"{peer} could not be reached in time for {where}", sent=False)
     if isinstance(error, TimeoutError):
@@ -136,11 +137,13 @@ def _broken_answer(where: str, error: Exception, peer: str) -> VaultError:
     return Unreachable(f"The connection to {peer} broke during {where}", sent=True)
 
 
-def _tls_error(where: str, tls: ssl.SSLError, peer: str) -> VaultError:
+def _tls_error(where: str, tls: ssl.SSLError, peer: str, *, connected: bool) -> VaultError:
     if _about_our_certificate(tls):
         return ClientCertificateRefused(
             f"{peer}'s listener closed the TLS connection in {where}: {_tls_reason(tls)}"
         )
+    if connected and "ALERT" not in (tls.reason or ""):  # the call was written, and what came back is garbled
+        return Unreachable(f"TLS to {peer} broke during {where}: {_tls_reason(tls)}", sent=True)
     return UntrustedTLS(f"TLS to {peer} failed in {where}: {_tls_reason(tls)}")
 
 

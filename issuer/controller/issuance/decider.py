@@ -11,6 +11,7 @@ from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.renewals.guard import RenewalGuard
 from issuer.controller.state.audit import AuditRecord
+from issuer.controller.state.bad_answers import given_up
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.outcomes import (
     AwaitingApproval,
@@ -26,8 +27,9 @@ from issuer.controller.state.outcomes import (
 from issuer.controller.state.stores import IssuerStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.requests.issuers import IssuerKey
-from issuer.requests.reason_message import issuer_not_ready
+from issuer.requests.reason_message import issuer_not_ready, with_reason
 from issuer.requests.request import BadSpec, Request, RequestKey
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.telemetry.tracing import span
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import decode_request
@@ -80,10 +82,10 @@ class RequestDecider:
         self.unprocessed.discard(key)
         self.renewals.forget(key)
 
-    def signs(self, issuer: IssuerKey) -> bool:
-        """Return True if the issuer was checked as it stands now and can sign."""
+    def signs(self, issuer: IssuerKey, request: Request) -> bool:
+        """Return True if the issuer was checked as it stands now, and can sign the request like any other."""
         entry = self._checked(issuer)
-        return isinstance(entry, IssuerEntry) and _signs(entry)
+        return isinstance(entry, IssuerEntry) and entry.ready and entry.signs(request)
 
     async def _approve_and_sign(
         self, request: Request, asked: RequestedCertificate, entry: IssuerEntry, audit: AuditRecord
@@ -101,11 +103,13 @@ class RequestDecider:
         checks = self.checks[type(request)]
         if approval.message is not None and not await checks.may_approve(entry.key):
             return _not_ready(entry.key, entry)
-        if not _signs(entry):
-            return _not_ready(entry.key, entry)
+        if not entry.signs(request):
+            return _held_back(entry, request)
         examined = await self.renewals.examine(request, asked)
         if isinstance(examined, RetryLater):
             return examined
+        if not entry.signs(request):  # that may have taken a call
+            return _held_back(entry, request)
         if checks.needs_finalizer(request, entry.spec):
             return NeedsFinalizer()
         return await self.signing.run(request, examined, entry, approval, audit)
@@ -143,8 +147,10 @@ class RequestDecider:
         return entry
 
 
-def _signs(entry: IssuerEntry) -> bool:
-    return entry.ready and entry.shared is not None
+def _held_back(entry: IssuerEntry, request: Request) -> Waiting:
+    if not entry.ready:
+        return _not_ready(entry.key, entry)
+    return Waiting(entry.key, with_reason(SigningIssuerReason.BAD_ANSWER, given_up(entry.key)))
 
 
 def _not_ready(key: IssuerKey, entry: IssuerEntry) -> Waiting:

@@ -42,6 +42,7 @@ class Cause(Enum):
     DENIED = "its request was denied"
     ANSWERED = "its request was answered by somebody else"
     UNVERIFIED = "it is not what was asked for"
+    BAD_ANSWER = "it came in an answer that can't be delivered"
     STOPPED = "the controller stopped before it could be written"
 
 
@@ -153,11 +154,21 @@ class Delivery:
         *,
         is_ca: bool | None = None,
     ) -> None:
-        """Revoke one undelivered certificate; never raises, always logs.
+        """Revoke one undelivered certificate; never raises but when cancelled, always logs.
 
         `is_ca` says whether its request asked for a CA; for a verified one its own word is enough.
         """
-        refused = await _try_revoking(shared, leaf_pem, is_ca)
+        refused: str | None = "it was interrupted"
+        try:
+            refused = await _try_revoking(shared, leaf_pem, is_ca)
+        finally:
+            self._log_discarded(key, serial, cause, refused)
+
+    def not_ours(self, key: RequestKey, serial: str) -> None:
+        """Log a certificate that came back though it began before our call: it may be in use elsewhere."""
+        self._log_discarded(key, serial, Cause.BAD_ANSWER, "it began before it was asked for")
+
+    def _log_discarded(self, key: RequestKey, serial: str, cause: Cause, refused: str | None) -> None:
         self._metrics.discarded.labels(cause.name.lower(), str(refused is None).lower()).inc()
         log.warning(
             "certificate not delivered",

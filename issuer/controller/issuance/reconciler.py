@@ -154,7 +154,7 @@ class RequestReconciler:
                 self.queue.add_after(request.key, UNPROCESSED_AGAIN)
                 await self.reporter.waiting(request, message)
             case Waiting(key, message, report):
-                self._wait(request.key, key)
+                self._wait(request, key)
                 if report:
                     await self.reporter.waiting(request, message)
             case RetryLater(reason, message, after, report):
@@ -208,9 +208,9 @@ class RequestReconciler:
             self.reader.refresh(newest)
             self.queue.add(request.key)
 
-    def _wait(self, request: RequestKey, issuer: IssuerKey) -> None:
-        self.queue.forget(request)
+    def _wait(self, request: Request, issuer: IssuerKey) -> None:
+        self.queue.forget(request.key)
         self.reporter.put_off(ControllerRetry.ISSUER_NOT_READY)
-        self.registry.wait(issuer, request)
-        if self.decider.signs(issuer):
+        self.registry.wait(issuer, request.key)
+        if self.decider.signs(issuer, request):
             self.registry.wake_all(issuer)  # it became Ready since it was looked at

@@ -12,12 +12,12 @@ from typing import Literal
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
-from issuer.controller.issuance.delivery import Cause, Delivery
+from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.renewable import renewable
+from issuer.controller.issuance.undelivered import SigningCall, Undelivered, check_findings
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.ca_expiry import CAValidity, requested_lifetime, shortened
-from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.state.outcomes import Issued, Outcome, RequestFailed, RetryLater, Waiting, retry_later
 from issuer.controller.state.pending import PendingDelivery
@@ -29,7 +29,7 @@ from issuer.requests.request import Request, RequestKey
 from issuer.signing import outcomes as signing
 from issuer.signing.profile import Mismatch, SigningProfile, path_length
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
-from issuer.signing.trusted_cas import StrangeCA, check_own, trusted_chains
+from issuer.signing.trusted_cas import check_own, trusted_chains
 from issuer.telemetry.metrics import Metrics
 from issuer.telemetry.tracing import span
 from issuer.x509.certificates import Certificate
@@ -37,7 +37,7 @@ from issuer.x509.chains.anchors import Anchors
 from issuer.x509.chains.bundle import Bundle, read_bundle, read_leaf
 from issuer.x509.chains.chain import Chain, candidate_chains
 from issuer.x509.describe import fingerprint
-from issuer.x509.errors import ChainError, X509Error
+from issuer.x509.errors import ChainError
 from issuer.x509.verify import FindingCode, RequestedCertificate, VerificationFinding, verify
 
 # Findings that tell of a CA that ends sooner than was known.
@@ -57,9 +57,10 @@ class _Work:
     ca_expiry: Literal["Refuse", "Shorten"]
     approval: Approval
     audit: AuditRecord
+    call: SigningCall
 
 
-class _NotAsAsked(X509Error):
+class _NotAsAsked(Exception):
     """A certificate that differs from what was asked, as these fatal findings say."""
 
     def __init__(self, findings: Sequence[VerificationFinding]) -> None:
@@ -90,7 +91,7 @@ class SigningStep:
     metrics: Metrics
     limits: Limits
     may_sign: Callable[[RequestKey], bool]
-    defects: Defects
+    undelivered: Undelivered
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def run(
@@ -110,17 +111,20 @@ class SigningStep:
             return RequestFailed(str(error), error.reason)
         shared = entry.shared.borrow()
         try:
+            self.registry.begin_signing(entry.key, request.key)
             signed = await self._call(shared, work)
             outcome = await self._accept(shared, signed, work)
-            self.registry.close_circuit(entry.key)
+            self._answered(work)
             return outcome
         except _NotOurs:
             return _LEASE_TOO_SHORT
         except signing.Failed as error:
-            self.registry.close_circuit(entry.key)  # the CA answered, and it was about this request
+            self._answered(work)  # the CA answered, and it was about this request
             return RequestFailed(str(error), error.reason)
+        except signing.BadAnswer as error:
+            return self._bad_answer(shared, work, error)
         except signing.IssuerBroken as error:
-            self.registry.half_open(entry.key, error if isinstance(error, StrangeCA) else None)
+            self.registry.half_open(entry.key)
             return self._issuer_trouble(entry.key, error)
         except signing.IssuerUnavailable as error:
             return self._issuer_trouble(entry.key, error)
@@ -154,11 +158,18 @@ class SigningStep:
             before_sending=partial(self._still_ours, request.key),
         )
         strict = profile.is_strict(is_ca=asked.is_ca)
-        return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval, audit)
+        call = SigningCall(request, asked, self.now)
+        return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval, audit, call)
 
     def _still_ours(self, key: RequestKey) -> None:
         if not self.may_sign(key):
             raise _NotOurs
+
+    def _answered(self, work: _Work) -> None:
+        """The CA decided about this request: those that waited for that follow."""
+        if self.registry.answer_was_good(work.issuer, work.request.key):
+            self.issuer_queue.forget(work.issuer)
+            self.issuer_queue.add(work.issuer)
 
     async def _call(self, shared: SharedSigner, work: _Work) -> SignedCertificate:
         try:
@@ -175,9 +186,10 @@ class SigningStep:
     async def _timed(self, shared: SharedSigner, work: _Work, wanted: SigningRequest) -> SignedCertificate:
         wanted.before_sending()  # a signer asks again, once it has logged in
         started, result = time.perf_counter(), "error"
+        limiter = self.limits.limiter(work.issuer)
         try:
-            with span("sign"), self.limits.limiter(work.issuer).call(work.request.key):
-                signed = await shared.signer.sign(wanted)
+            with span("sign"), limiter.call(work.request.key), self.undelivered.watching(work.call):
+                signed = await shared.signer.sign(work.call.watched(wanted))
             result = "signed"
             return signed
         except _NotOurs:
@@ -192,21 +204,18 @@ class SigningStep:
             self.metrics.sign_seconds.labels(result).observe(seconds)
 
     async def _accept(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> Outcome:
-        """Verify what came back; hold it for delivery, or have it revoked. Raises IssuerBroken and Retry."""
+        """Verify what came back; hold it for delivery, or have it revoked. Raises BadAnswer."""
         try:
             with span("verify"):
                 chain, findings = await self._verified(shared, signed, work)
-        except signing.SigningError:
-            await self._discard(shared, signed, work)
-            raise
+        except _NotAsAsked as error:
+            serial = await self.undelivered.discard(work.call, shared, signed)
+            return _not_delivered(error, serial, shared.signer)
         except asyncio.CancelledError:
             self.delivery.left_behind(work.request.key, signed.serial)
             raise
-        except Exception as error:  # noqa: BLE001 - it was signed, and can't be delivered
-            if not isinstance(error, X509Error):
-                self.defects.note("requests", work.request.key, error)
-            await self._discard(shared, signed, work)
-            return _not_delivered(error, signed.serial, shared.signer)
+        except Exception as error:  # it was signed, and can't be delivered
+            raise await self.undelivered.bad_answer(work.call, shared, signed, error) from error
         unexpected = [one for one in findings if not one.expected]
         differences = "; ".join(one.message for one in unexpected)
         codes = frozenset(one.code for one in unexpected)
@@ -231,28 +240,22 @@ class SigningStep:
         self.delivery.hold(pending)
         return Issued(pending)
 
-    async def _discard(self, shared: SharedSigner, signed: SignedCertificate, work: _Work) -> None:
-        """Revoke what was signed and can't be delivered."""
-        await self.delivery.revoke(
-            shared,
-            signed.leaf_pem,
-            signed.serial,
-            work.request.key,
-            Cause.UNVERIFIED,
-            is_ca=work.asked.is_ca,
-        )
-
     async def _verified(
         self, shared: SharedSigner, signed: SignedCertificate, work: _Work
     ) -> tuple[Chain, tuple[VerificationFinding, ...]]:
-        """The chain and what the CA decided otherwise; raises X509Error when it must not be delivered, and
-        IssuerBroken or Retry when it is none that the issuer trusts, or that can't be said now."""
+        """The chain and what the CA decided otherwise.
+
+        Raises _NotAsAsked where that must not be delivered. Any other error says nothing of the request:
+        X509Error where something can't be read, and SigningErrors where the CA is none that the issuer
+        trusts, or that can't be said now.
+        """
         now = self.now()
         chains = trusted_chains(_chains(signed, now, shared.anchors), shared.anchors)
         chain, findings = _preferred(chains, work, now)
         for one in findings:
             self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
         fatal = [one for one in findings if one.fatal]
+        check_findings(fatal)
         if fatal and not {one.code for one in fatal} <= CA_END:
             raise _NotAsAsked(fatal)
         await check_own(shared.signer, chain, is_ca=work.asked.is_ca)
@@ -274,9 +277,16 @@ class SigningStep:
             self.limits.limiter(key).pause(error.after)
         return retry_later(error)
 
+    def _bad_answer(self, shared: SharedSigner, work: _Work, error: signing.BadAnswer) -> Waiting:
+        """Hold back the issuer's requests, this one among them, and have the issuer checked soon."""
+        self.registry.answer_was_bad(work.issuer, shared, work.request, error)
+        self.issuer_queue.forget(work.issuer)
+        self.issuer_queue.retry(work.issuer)
+        return Waiting(work.issuer, issuer_not_ready(work.issuer.quoted, error.reason, error.message))
+
     def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:
         """Mark the issuer broken, as it can't sign, and have it checked soon."""
-        if self.registry.entry(key).ready:  # the first of many in flight to find out
+        if self.registry.entry(key).signs_some:  # the first of many in flight to find out
             self.registry.mark_broken(key, error.reason, error.message)
             self.issuer_queue.retry(key)
         return Waiting(key, issuer_not_ready(key.quoted, error.reason, error.message))
@@ -337,12 +347,10 @@ def _advice(signer: Signer, codes: frozenset[str]) -> str:
     return signer.advice(codes) if isinstance(signer, Advisor) else "Check what signs for the issuer"
 
 
-def _not_delivered(error: Exception, serial: str, signer: Signer) -> RequestFailed:
-    """Return the outcome of a certificate that is not what was asked for, by the error that it met."""
-    codes = error.codes if isinstance(error, _NotAsAsked) else frozenset()
-    why = error if isinstance(error, X509Error) else "it can't be read; see the controller's log"
-    rest = f"it was not delivered (serial {serial}). {_advice(signer, codes)}"
-    if codes == {FindingCode.TOO_SHORT_TO_RENEW}:
+def _not_delivered(error: _NotAsAsked, serial: str, signer: Signer) -> RequestFailed:
+    """Return the outcome of a certificate that is not what was asked for, by its findings."""
+    rest = f"it was not delivered (serial {serial}). {_advice(signer, error.codes)}"
+    if error.codes == {FindingCode.TOO_SHORT_TO_RENEW}:
         reason = ControllerFailure.TOO_SHORT_TO_RENEW
-        return RequestFailed(with_reason(reason, f"{why}; {rest}"), reason)
-    return RequestFailed(f"{Opening.NOT_AS_ASKED} ({why}); {rest}", ControllerFailure.NOT_AS_ASKED)
+        return RequestFailed(with_reason(reason, f"{error}; {rest}"), reason)
+    return RequestFailed(f"{Opening.NOT_AS_ASKED} ({error}); {rest}", ControllerFailure.NOT_AS_ASKED)

@@ -16,14 +16,16 @@ from issuer.controller.issuers.status import CheckResult
 from issuer.controller.state.ca_expiry import ExpiryWarning, warning
 from issuer.controller.state.issuers import Identity, IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.stores import IssuerStore
+from issuer.controller.state.stores import IssuerStore, retry_mark
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.policy.facts import IssuerReference
+from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import Backends, Connector
 from issuer.signing.outcomes import IssuerBroken, IssuerUnavailable, SigningError
 from issuer.signing.profile import SigningProfile
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import kubernetes_retry
 
 
@@ -59,21 +61,21 @@ class IssuerChecker:
         health = await shared.signer.check()
         if entry.refused is not None:
             raise IssuerBroken(ControllerIssuerReason.STATUS_WRITE_REFUSED, entry.refused)
-        stranger = self.registry.take_stranger(key)
-        if stranger is not None:
-            raise stranger  # the next check lets one request try again
         now = self.now()
         ca = ca_facts(health.ca_pem, profile.leaf.name, profile, now, shared.anchors)
         validity, more = ca_validities(profile, ca, health.authority_pem, now, shared.anchors)
-        self.registry.checked(key, validity)
+        if entry.marks is None and _had_bad_answers(obj):
+            entry.bad_answers.resume()
+        self.registry.checked(key, validity, (retry_mark(obj), shared.anchors))
+        bad = entry.bad_answers
         return CheckResult(
-            ready=True,
-            reason=ControllerIssuerReason.READY,
-            message=backend.ready_message(spec),
+            ready=bad.error is None,
+            reason=ControllerIssuerReason.READY if bad.error is None else bad.error.reason,
+            message=backend.ready_message(spec) if bad.error is None else bad.message(key),
             ca=ca,
             warnings=(*self._spec_warnings(key, spec), *health.warnings, *ca.warnings, *more),
             expiring=self._expiring(entry, spec),
-            again_in=health.check_again_in,
+            again_in=health.check_again_in if bad.error is None else bad.wait or None,
         )
 
     def failed(self, key: IssuerKey, error: SigningError) -> CheckResult:
@@ -165,3 +167,13 @@ class IssuerChecker:
             shared = SharedSigner(prepared.build(), identity, prepared.anchors)
             await self.registry.use_signer(key, shared)
         return shared
+
+
+def _had_bad_answers(issuer: dict[str, Any]) -> bool:
+    """Return True if the status says so of this very spec: written by a process that was here before."""
+    ready = find((issuer.get("status") or {}).get("conditions"), "Ready") or {}
+    generation = issuer["metadata"]["generation"]
+    return (ready.get("reason"), ready.get("observedGeneration")) == (
+        SigningIssuerReason.BAD_ANSWER,
+        generation,
+    )

@@ -87,10 +87,13 @@ class IssuerReconciler:
             self.registry.mark_ready(key)
         else:
             self.registry.mark_broken(key, result.reason, result.message)
+            self.registry.let_one_try(key)
 
     def _plan(self, key: IssuerKey, result: CheckResult) -> None:
         if not result.ready:
             self.queue.retry(key)
+            if result.again_in is not None:
+                self.queue.add_after(key, result.again_in)
             return
         if not self.registry.entry(key).half_open:
             self.queue.forget(key)

@@ -28,6 +28,7 @@ from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
+from issuer.controller.issuance.undelivered import Undelivered
 from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.issuers.reconciler import IssuerReconciler
 from issuer.controller.issuers.reporter import IssuerReporter
@@ -234,7 +235,7 @@ class Components:
                 self.metrics,
                 self.limits,
                 self.ownership.may_sign,
-                self.defects,
+                Undelivered(self.delivery, self.metrics, self.defects),
             ),
             delivery=self.delivery,
             renewals=RenewalGuard(state.renewals, CertificateOwners(self.client, state.certificates)),

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from issuer.api.issuers import IssuerSpec
+from issuer.controller.state.bad_answers import BadAnswers
 from issuer.controller.state.ca_expiry import CAValidity, LongestRequested
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.tls_memory import TLSMemory
 from issuer.reasons import Reason
 from issuer.requests.issuers import IssuerKey
-from issuer.requests.request import RequestKey
+from issuer.requests.request import Request, RequestKey
 from issuer.signing.backend import MemoryUse
-from issuer.signing.outcomes import SigningError
+from issuer.signing.outcomes import BadAnswer
 from issuer.signing.profile import SigningProfile
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.signer import Signer
 from issuer.x509.chains.anchors import Anchors
 
@@ -76,7 +78,8 @@ class IssuerEntry:
     `ca_validity` is that of the CAs that sign, as the check found them, `seen` of others that certificates
     came back from (a role may name its CA itself), and `longest_requested` what was asked of them, by whether
     a CA certificate is asked for. `reported` holds when each set of differences had its last event.
-    `stranger` is the error of a certificate whose CA is none of the issuer's, until a check has reported it.
+    `bad_answers` holds back signing after an answer that could not be delivered; it begins anew with
+    another generation, and where `marks` (what a check found that would make a difference to it) change.
     """
 
     key: IssuerKey
@@ -97,7 +100,8 @@ class IssuerEntry:
         default_factory=lambda: {False: LongestRequested(), True: LongestRequested()}
     )
     reported: dict[frozenset[str], datetime] = field(default_factory=dict)
-    stranger: SigningError | None = None
+    bad_answers: BadAnswers = field(default_factory=BadAnswers)
+    marks: object = None
     waiting: dict[RequestKey, None] = field(default_factory=dict)
 
     def is_news(self, differences: frozenset[str], now: datetime) -> bool:
@@ -133,6 +137,16 @@ class IssuerEntry:
     def external(self) -> bool:
         """True if another approver goes first."""
         return self.spec is not None and self.spec.approval == "External"
+
+    def signs(self, request: Request) -> bool:
+        """Return True if this request may be sent to the CA now."""
+        may = self.ready or self.bad_answers.may_go_first(request.key)
+        return may and self.shared is not None and not self.bad_answers.gave_up(request.key, request.uid)
+
+    @property
+    def signs_some(self) -> bool:
+        """True if any request may be sent to the CA now, be it one alone."""
+        return self.ready or self.bad_answers.checked
 
     def describes(self, uid: str, generation: int) -> bool:
         """Return True if this entry was made from that very object and spec."""
@@ -171,7 +185,8 @@ class IssuerRegistry:
             entry.spec, entry.profile, entry.refused = None, None, None
             entry.ca_validity.clear()
             entry.seen.clear()
-            entry.stranger = None
+            entry.marks = None
+            entry.bad_answers.begin_anew()
         return entry
 
     def spec_read(self, key: IssuerKey, spec: IssuerSpec, profile: SigningProfile) -> None:
@@ -185,15 +200,17 @@ class IssuerRegistry:
         if entry is not None:
             entry.may_approve = may_approve
 
-    def checked(self, key: IssuerKey, ca_validity: dict[bool, CAValidity]) -> None:
-        """Keep what a check found of the CAs that sign; `mark_ready` follows once its status is decided."""
-        self.entry(key).found_ca_validity(ca_validity)
+    def checked(self, key: IssuerKey, ca_validity: dict[bool, CAValidity], marks: tuple[object, ...]) -> None:
+        """Keep what a good check found of the CAs that sign; `mark_ready` follows once its status is decided.
 
-    def take_stranger(self, key: IssuerKey) -> SigningError | None:
-        """Return the error of a certificate from a CA that is none of the issuer's, once."""
+        `marks` is all else whose change lets an issuer with bad answers be tried again.
+        """
         entry = self.entry(key)
-        stranger, entry.stranger = entry.stranger, None
-        return stranger
+        entry.found_ca_validity(ca_validity)
+        marks = (*marks, frozenset(life.signer for life in ca_validity.values()))
+        if entry.marks not in (None, marks):
+            entry.bad_answers.begin_anew()
+        entry.marks, entry.bad_answers.checked = marks, True
 
     def status_refused(self, key: IssuerKey, why: str) -> None:
         """Sign nothing more through this issuer until a status write that was refused goes through."""
@@ -208,11 +225,54 @@ class IssuerRegistry:
         entry.refused = None
         return True
 
-    def half_open(self, key: IssuerKey, stranger: SigningError | None = None) -> None:
+    def half_open(self, key: IssuerKey) -> None:
         """A signing call found the issuer broken: after the next check a single request tries first."""
         entry = self.find(key)
         if entry is not None:
-            entry.half_open, entry.stranger = True, stranger
+            entry.half_open = True
+
+    def begin_signing(self, key: IssuerKey, request: RequestKey) -> None:
+        """A request is about to be sent; after a bad answer it is the one that goes first."""
+        entry = self.entry(key)
+        if entry.bad_answers.error is not None:
+            entry.bad_answers.trying = request
+            self._probing[request] = key
+
+    def answer_was_bad(
+        self, key: IssuerKey, signer: SharedSigner, request: Request, error: BadAnswer
+    ) -> None:
+        """A call of this signer for the request had an answer that can't be delivered: the others wait."""
+        entry = self.find(key)
+        if entry is None or entry.shared is not signer:
+            return  # it is another issuer by now
+        entry.bad_answers.note(request.key, request.uid, error)
+        if entry.ready or entry.reason == error.reason:
+            self.mark_broken(key, error.reason, entry.bad_answers.message(key))
+        if entry.bad_answers.used_up:
+            self.wake_all(key)  # each says what somebody has to do
+
+    def answer_was_good(self, key: IssuerKey, request: RequestKey) -> bool:
+        """The CA answered this request; return True if the others follow only now, so that the issuer is to
+        be checked."""
+        self.close_circuit(key)
+        entry = self.entry(key)
+        if not entry.bad_answers.good(request):
+            return False
+        if entry.reason == SigningIssuerReason.BAD_ANSWER:
+            self.mark_ready(key)
+        return True
+
+    def let_one_try(self, key: IssuerKey) -> None:
+        """Wake one request of an issuer with bad answers, if it is time for that."""
+        entry = self._entries.get(key)
+        if entry is None or entry.bad_answers.trying is not None:
+            return
+        bad = entry.bad_answers
+        # One that had none of the bad answers says most about the issuer.
+        first = min((one for one in entry.waiting if not bad.gave_up(one)), key=bad.times, default=None)
+        if first is not None and bad.may_go_first(first):
+            self._probing[first] = key
+            self._wake_one(entry, first)
 
     def known_waiting(self) -> tuple[RequestKey, ...]:
         """The requests that wait for an issuer, or went first to try one."""
@@ -236,8 +296,13 @@ class IssuerRegistry:
         """Note that an attempt at the request is over; a half-open issuer may try its next one."""
         key = self._probing.pop(request, None)
         entry = None if key is None else self._entries.get(key)
-        if entry is not None and entry.ready and entry.half_open:
+        if entry is None:
+            return
+        if entry.bad_answers.trying == request:
+            entry.bad_answers.trying = None
+        if entry.ready and entry.half_open:
             self._wake_probe(entry)
+        self.let_one_try(entry.key)
 
     def mark_broken(self, key: IssuerKey, reason: Reason, message: str) -> None:
         """The issuer can't sign now; its requests wait until a check says otherwise.
@@ -247,6 +312,8 @@ class IssuerRegistry:
         entry = self.entry(key)
         news = entry.reason != reason
         entry.ready, entry.reason, entry.message = False, reason, message
+        if reason != SigningIssuerReason.BAD_ANSWER:
+            entry.bad_answers.checked = False
         if news:
             self.wake_all(key)
 

@@ -14,6 +14,7 @@ from typing import Final, Self
 
 import orjson
 
+from issuer.controller.state.bad_answers import RETRY_ANNOTATION
 from issuer.kube.wire import Object
 from issuer.requests.conditions import find
 from issuer.requests.finalizer import FINALIZER
@@ -259,7 +260,7 @@ class KeptIssuers:
     def put(self, key: IssuerKey, obj: Object) -> None:
         """Keep it, in the place of what was kept before."""
         self.pop(key)
-        kept = slim(obj)
+        kept = slim(obj, (RETRY_ANNOTATION,))
         problem = self._take(key, orjson.dumps(kept))
         if problem is not None:
             self._problems[key] = problem

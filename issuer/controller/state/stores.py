@@ -13,8 +13,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
+from issuer.controller.state.bad_answers import RETRY_ANNOTATION
 from issuer.controller.state.kept import Kept, KeptIssuers, KeptRequests
 from issuer.kube.wire import Object
+from issuer.requests.finalizer import annotation
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.request import Request, RequestKey
 
@@ -198,8 +200,8 @@ class RequestStore(Store[RequestKey]):
 class IssuerStore(Store[IssuerKey]):
     """All issuers of one kind: spec, status, and the metadata that is read.
 
-    `on_change` hears of new, deleted and newly specified issuers; a write of
-    our own to their status is no change.
+    `on_change` hears of new, deleted and newly specified issuers, and of those that somebody asks to have
+    tried again; a write of our own to their status is no change.
     """
 
     def __init__(
@@ -228,7 +230,7 @@ class IssuerStore(Store[IssuerKey]):
         """Keep an issuer that appeared or changed."""
         key, old = self.key_of(obj), self._objects.get(self.key_of(obj))
         self._keep(key, obj)
-        if old is None or _version(old) != _version(obj):
+        if old is None or _version(old) != _version(obj) or retry_mark(old) != retry_mark(obj):
             self._on_change(key)
 
     def refresh(self, obj: Object) -> None:
@@ -342,6 +344,11 @@ class ChangeNotifier(Store[str]):
 def _older(one: str, other: str) -> bool:
     """Return True if the first copy is older; resource versions are numbers at every API server with etcd."""
     return one.isdecimal() and other.isdecimal() and int(one) < int(other)
+
+
+def retry_mark(issuer: Object) -> str | None:
+    """Return the annotation by which somebody asks to have the issuer tried again, None without it."""
+    return annotation(issuer, RETRY_ANNOTATION) or None
 
 
 def _version(obj: Object) -> tuple[Any, Any]:

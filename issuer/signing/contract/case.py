@@ -33,6 +33,8 @@ class Fault(StrEnum):
     """It does not accept what the issuer logs in with: check and sign raise IssuerBroken."""
     REFUSES_REQUEST = "refuses request"
     """It refuses the very CSR `ContractCase.refused_csr`: sign raises Failed."""
+    LOSES_ANSWER = "loses answer"
+    """It signs, and its answer is lost or comes so that nobody can read it: sign raises BadAnswer."""
     REFUSES_REVOCATION = "refuses revocation"
     """It does not revoke: revoke raises NotRevoked."""
 

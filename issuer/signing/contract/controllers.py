@@ -193,13 +193,20 @@ class ControllerContract:
         assert [_ready(status)["reason"] for status in controller.answers()] == ["Denied"]
         assert case.signed() == signed
 
-    async def test_a_certificate_for_another_key_is_not_delivered(self, opened_case: OpenedCase) -> None:
+    async def test_a_certificate_for_another_key_holds_the_issuer_back(self, opened_case: OpenedCase) -> None:
         controller, case, kind = ControllerOf(opened_case, wrong=True), opened_case.case, opened_case.kinds[0]
         await controller.check_issuer(kind)
-        controller.apply(case.certificate_request(kind))
-        await controller.work()
-        [status] = controller.answers()
-        assert (_ready(status)["reason"], status.get("certificate")) == ("Failed", None)
+        signed = case.signed()
+        for request in (case.certificate_request(kind), case.signing_request(kind)):
+            controller.apply(request)
+        for key in (REQUEST, SIGNING_REQUEST, REQUEST):
+            await controller.work(key)
+        assert case.signed() == signed + 1, "it was signed again before anybody could look"
+        status = controller.answers()[-1]
+        assert (_ready(status)["reason"], status.get("certificate")) == ("Pending", None)
+        assert controller.answers(SIGNING_REQUEST) == []
+        ready = await controller.check_again(kind)
+        assert (ready["status"], ready["reason"]) == ("False", "BadAnswer")
 
     async def test_a_csr_of_kubernetes_gets_its_certificate(self, opened_case: OpenedCase) -> None:
         for kind in opened_case.kinds:

@@ -13,7 +13,15 @@ from issuer.requests.issuers import IssuerKind
 from issuer.signing.backend import Connector, PreparedSigner
 from issuer.signing.contract.case import ContractCase, Fault
 from issuer.signing.contract.kubernetes import FakeKubernetes, client_of
-from issuer.signing.outcomes import Failed, IssuerBroken, IssuerUnavailable, NotRevoked, Retry, SigningError
+from issuer.signing.outcomes import (
+    BadAnswer,
+    Failed,
+    IssuerBroken,
+    IssuerUnavailable,
+    NotRevoked,
+    Retry,
+    SigningError,
+)
 from issuer.signing.reasons import SIGNING_REASONS
 from issuer.signing.signer import Signer
 
@@ -82,6 +90,7 @@ class OpenedCase:
             Retry: own.retries | SIGNING_REASONS.retries,
             IssuerBroken: own.issuer | SIGNING_REASONS.issuer,
             IssuerUnavailable: own.issuer | SIGNING_REASONS.issuer,
+            BadAnswer: SIGNING_REASONS.issuer,
         }
         for outcome, reasons in known.items():
             if isinstance(error, outcome):

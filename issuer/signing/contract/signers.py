@@ -16,6 +16,7 @@ from issuer.kube.resources import SECRETS
 from issuer.signing.contract.case import USAGES, ContractCase, Fault, csr_pem
 from issuer.signing.contract.opened import OpenedCase
 from issuer.signing.outcomes import (
+    BadAnswer,
     Failed,
     IssuerBroken,
     IssuerUnavailable,
@@ -192,6 +193,17 @@ class SignerContract:
             with opened_case.raises(*outcomes):
                 await signer.sign(asked(case, csr))
             assert case.signed() == before
+
+    async def test_an_answer_that_is_lost_is_told_and_nothing_signed_again(
+        self, opened_case: OpenedCase
+    ) -> None:
+        case = opened_case.case
+        async with opened_case.signer(opened_case.kinds[0]) as signer:
+            opened_case.fail(Fault.LOSES_ANSWER)
+            before = case.signed()
+            with opened_case.raises(BadAnswer):
+                await signer.sign(asked(case))
+            assert case.signed() == before + 1, "whoever loses an answer asks no second time"
 
     @pytest.mark.parametrize(
         ("fault", "outcomes"), [(Fault.UNREACHABLE, OUTAGE), (Fault.REFUSES_ISSUER, (IssuerBroken,))]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from issuer.signing.reasons import SigningIssuerReason
+from issuer.signing.outcomes import AnswerFault
 from issuer.x509.verify import FindingCode
 
 _USAGES: Final = (
@@ -21,7 +21,7 @@ _ADVICE: Final[dict[str, str]] = {
     FindingCode.USAGE_NOT_ASKED: (
         f"Set {_USAGES} of the Vault role so that it adds nothing, or ask for the usage"
     ),
-    SigningIssuerReason.UNKNOWN_CA: (
+    AnswerFault.ANOTHER_CA: (
         "Look at who answers at vault.server, and see that LIST on MOUNT/issuers and GET on "
         "MOUNT/issuer/*/json get through to Vault"
     ),

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from issuer.signing.outcomes import CAEndsTooSoon, Failed, IssuerBroken, IssuerUnavailable, RateLimited, Retry
+from issuer.signing.outcomes import (
+    AnswerFault,
+    BadAnswer,
+    CAEndsTooSoon,
+    Failed,
+    IssuerBroken,
+    IssuerUnavailable,
+    RateLimited,
+    Retry,
+)
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.vault.reasons import VaultFailure, VaultIssuerReason, VaultOutage, VaultRetry
 from issuer.vault import errors
@@ -24,6 +33,36 @@ def outcome(error: errors.VaultError, path: SignPath, connection: Connection) ->
         or _broken_login(error, connection)
         or _broken_path(error, path, connection)
     )
+
+
+def may_have_signed(error: errors.VaultError, connection: Connection) -> BadAnswer | Retry | None:
+    """Return the outcome of a signing call that Vault may have carried out though it did not say so; None for
+    any other error.
+
+    A proxy says 502 also where it reached no Vault, as in any outage, so that is no more than a reason to try
+    again; 504 means that it waited for Vault's answer (RFC 9110, sections 15.6.3 and 15.6.5).
+    """
+    place = f"(server {connection.server})"
+    match error:
+        case errors.Unreachable(sent=True) | errors.GatewayError(status=504):
+            return BadAnswer(
+                AnswerFault.LOST,
+                f"{error} {place}, so nobody knows if a certificate was signed. See whether Vault is slow or "
+                "ended, and what proxies and load balancers before it do",
+            )
+        case errors.GatewayError() if error.status != 503:
+            return Retry(
+                VaultRetry.VAULT_UNAVAILABLE,
+                f"What stands before Vault at {connection.server} has a problem. {error}.",
+                may_have_signed=True,
+            )
+        case errors.UnexpectedAnswer() if error.status is None or error.status < 300:
+            return BadAnswer(
+                AnswerFault.UNREADABLE,
+                f"{error} {place}, so nobody knows if a certificate was signed. Look at what stands before "
+                "Vault: a proxy or load balancer that answers itself, or changes or cuts answers",
+            )
+    return None
 
 
 def _transient(error: errors.VaultError, connection: Connection) -> Retry | IssuerUnavailable | None:

@@ -9,7 +9,7 @@ from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
 from issuer.signing.vault.advice import advice
-from issuer.signing.vault.errors import Outcome, outcome
+from issuer.signing.vault.errors import Outcome, may_have_signed, outcome
 from issuer.signing.vault.mount_issuers import MountIssuers
 from issuer.signing.vault.parameters import parameters
 from issuer.signing.vault.reasons import VaultIssuerReason, VaultRetry, VaultRevocationReason
@@ -96,7 +96,7 @@ class VaultSigner:
         return ca_pem
 
     async def sign(self, request: SigningRequest) -> SignedCertificate:
-        """Sign one request, once. Raises Retry, Failed or IssuerBroken."""
+        """Sign one request, once. Raises Retry, Failed, IssuerUnavailable, IssuerBroken or BadAnswer."""
         pki = self._authority if request.is_ca else self._pki
         if pki is None:
             raise Failed(
@@ -108,7 +108,13 @@ class VaultSigner:
 
         async def sign(token: str) -> Signed:
             request.before_sending()
-            return await chosen.sign(token, request.csr_pem, sent)
+            try:
+                return await chosen.sign(token, request.csr_pem, sent)
+            except VaultError as error:
+                unknown = may_have_signed(error, self._connection)
+                if unknown is None:
+                    raise
+                raise unknown from error
 
         try:
             signed = await self._session.call(sign)

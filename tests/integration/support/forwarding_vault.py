@@ -18,6 +18,9 @@ _FORWARDED = ("X-Vault-Token", "X-Vault-Request", "Content-Type")
 
 Answer = tuple[int, bytes]
 
+HANG_UP: Answer = (0, b"")
+"""No answer: the connection ends, as it does when a server is killed."""
+
 
 class ForwardingVault:
     """``addr`` and ``ca_bundle`` lead an issuer here; subclasses meddle in ``forward``."""
@@ -80,6 +83,9 @@ class ForwardingVault:
                 length = int(self.headers.get("Content-Length") or 0)
                 headers = {name: self.headers[name] for name in _FORWARDED if self.headers.get(name)}
                 status, body = forwarding.forward(self.command, self.path, headers, self.rfile.read(length))
+                if (status, body) == HANG_UP:
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))

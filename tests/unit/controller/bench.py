@@ -20,6 +20,7 @@ from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
+from issuer.controller.issuance.undelivered import Undelivered
 from issuer.controller.renewals.guard import RenewalGuard
 from issuer.controller.renewals.loops import RenewalLoops
 from issuer.controller.renewals.owners import CertificateOwners
@@ -135,7 +136,7 @@ class Bench:
                 self.metrics,
                 self.limits,
                 lambda _key: self.leading,
-                self.defects,
+                Undelivered(self.delivery, self.metrics, self.defects),
                 lambda: NOW,
             ),
             delivery=self.delivery,

@@ -13,6 +13,7 @@ from yarl import URL
 from issuer.vault.answers import MAX_ANSWER_BYTES
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
+    GatewayError,
     InvalidConnection,
     Sealed,
     ServerError,
@@ -72,8 +73,8 @@ async def test_an_empty_answer_is_none_and_raw_is_text(vault: FakeVault) -> None
         ((413, "<html>too large</html>"), VaultBadRequest),
         (fake.QUOTA, VaultRateLimited),
         (fake.NO_ISSUER, ServerError),
-        ((502, "<html>"), ServerError),
-        ((503, "<html>no endpoints</html>"), ServerError),
+        ((502, "<html>"), GatewayError),
+        ((503, "<html>no endpoints</html>"), GatewayError),
         (fake.SEALED, Sealed),
         ((500, {"errors": ["error: Vault is sealed"]}), Sealed),
         ((400, "Client sent an HTTP request to an HTTPS server."), UnexpectedAnswer),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from issuer.signing.outcomes import IssuerBroken, Retry
+from issuer.signing.outcomes import AnswerFault, Retry
 from issuer.signing.signer import KnowsItsCAs
 from issuer.signing.vault.reasons import VaultRetry
 from issuer.x509.chains.anchors import Anchors
@@ -25,33 +25,21 @@ def knowing(bench: Bench, answer: bool | Exception) -> None:
     assert isinstance(bench.signer, KnowsItsCAs)
 
 
-@pytest.fixture
-def ready(bench: Bench) -> Bench:
-    """A request at a Ready issuer that others wait for, and that was found broken before."""
+@pytest.mark.parametrize("answer", [False, Retry(VaultRetry.VAULT_UNAVAILABLE, "busy")], ids=["no", "busy"])
+async def test_a_stranger_is_revoked_and_a_bad_answer(bench: Bench, answer: bool | Exception) -> None:
+    """And so is one of which the backend can't say now whose it is: signing it again would not help."""
     bench.with_ready_issuer().with_request().signs()
-    bench.registry.half_open(CLUSTER_ISSUER)
     bench.signer.revokes.append(None)
     bench.kube.accepts_status()
-    return bench
-
-
-async def test_a_stranger_is_revoked_told_once_and_proves_nothing(ready: Bench) -> None:
-    knowing(ready, False)
-    await ready.reconcile()
-    entry = ready.registry.entry(CLUSTER_ISSUER)
-    assert (entry.ready, entry.reason, entry.half_open) == (False, "UnknownCA", True)
-    assert isinstance(entry.stranger, IssuerBroken)
-    assert ready.ready["reason"] == "Pending"
-    assert len(ready.signer.revoked) == 1
-    assert len(ready.delivery) == 0
-
-
-async def test_a_backend_that_cannot_say_now_delivers_nothing(ready: Bench) -> None:
-    knowing(ready, Retry(VaultRetry.VAULT_UNAVAILABLE, "busy"))
-    await ready.reconcile()
-    assert ready.registry.entry(CLUSTER_ISSUER).ready
-    assert ready.ready["reason"] == "Pending"
-    assert len(ready.signer.revoked) == 1
+    knowing(bench, answer)
+    await bench.reconcile()
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    assert (entry.ready, entry.reason) == (False, "BadAnswer")
+    assert entry.bad_answers.error is not None
+    assert entry.bad_answers.error.fault is AnswerFault.ANOTHER_CA
+    assert bench.ready["reason"] == "Pending"
+    assert len(bench.signer.revoked) == 1
+    assert len(bench.delivery) == 0
 
 
 @pytest.mark.parametrize("trusted", [True, False])

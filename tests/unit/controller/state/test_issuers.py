@@ -8,7 +8,6 @@ import pytest
 
 from issuer.controller.state.issuers import IssuerRegistry
 from issuer.controller.state.tls_memory import MAX_TLS
-from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import MemoryUse
 from issuer.signing.outcomes import IssuerBroken
@@ -61,12 +60,3 @@ def test_nothing_is_kept_of_an_issuer_that_went_while_a_request_was_signed() -> 
     registry.half_open(key("gone"))
     registry.approval_checked(key("gone"), may_approve=False)
     assert registry.find(key("gone")) is None
-
-
-def test_a_strange_certificate_is_reported_by_one_check() -> None:
-    registry = IssuerRegistry(lambda _key: None)
-    registry.begin_check(key("one"), "uid-1", 1)
-    error = IssuerBroken(ControllerIssuerReason.INVALID_CA_CHAIN, "no CA of the issuer's")
-    registry.half_open(key("one"), error)
-    assert registry.take_stranger(key("one")) is error
-    assert registry.take_stranger(key("one")) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -56,6 +57,16 @@ class SigningVault:
         """Answer each signing so, but not the probe, which sends nothing to be signed."""
         self.vault.tell(fake.SIGN, lambda call: reply if call.body.get("csr") else fake.EMPTY_CSR)
 
+    def cut(self) -> None:
+        """Sign, and send half of the answer."""
+
+        def half(call: Call) -> tuple[int, Any]:
+            status, answer = self._sign(call)
+            text = json.dumps(answer)
+            return status, text[: len(text) // 2] if status == 200 else answer
+
+        self.vault.tell(fake.SIGN, half)
+
     def seal(self) -> None:
         """Answer each call as a sealed Vault does."""
         for call in (fake.APPROLE_LOGIN, fake.CHAIN, fake.SIGN, REVOKE):
@@ -96,6 +107,7 @@ class TestVault(BackendContract):
                 Fault.BUSY: lambda: signing.refuse(fake.QUOTA),
                 Fault.REFUSES_ISSUER: signing.take_rights,
                 Fault.REFUSES_REQUEST: lambda: signing.refuse(fake.NAME_NOT_ALLOWED),
+                Fault.LOSES_ANSWER: signing.cut,
                 Fault.REFUSES_REVOCATION: lambda: vault.tell(REVOKE, fake.UNKNOWN_SERIAL),
             },
             revoked=lambda: len(vault.made(REVOKE)),

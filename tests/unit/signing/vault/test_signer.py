@@ -12,6 +12,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from issuer.signing.outcomes import (
+    AnswerFault,
+    BadAnswer,
     CAEndsTooSoon,
     Failed,
     IssuerBroken,
@@ -239,8 +241,8 @@ SIGN_OUTCOMES: list[tuple[fake.Reply, type[SigningError], str]] = [
     (fake.NO_ISSUER, IssuerBroken, "IssuerNotFound"),
     (fake.NO_DEFAULT_ISSUER, IssuerBroken, "CANotReady"),
     (fake.POLICY_DENIES, IssuerBroken, "PermissionDenied"),
-    ((200, "<html>"), IssuerBroken, "UnexpectedAnswer"),
     ((404, "<html>"), IssuerBroken, "UnexpectedAnswer"),
+    ((307, ""), IssuerBroken, "UnexpectedAnswer"),
 ]
 
 
@@ -305,7 +307,53 @@ async def test_what_the_credentials_raise_passes_through(vault: FakeVault, stack
         await made(vault, stack, method=Kubernetes("web", jwt)).check()
 
 
-async def test_a_vault_that_holds_a_sign_open_is_a_retry_and_the_sign_is_not_repeated(
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        ((200, "<html>"), AnswerFault.UNREADABLE),
+        ((200, '{"data": {"certificate": "-----BEGIN CERT'), AnswerFault.UNREADABLE),
+        ((200, {"data": None, "wrap_info": {"token": "hvs.x"}}), AnswerFault.UNREADABLE),
+        ((204, ""), AnswerFault.UNREADABLE),
+        ((504, "<html>"), AnswerFault.LOST),
+    ],
+)
+async def test_an_answer_that_hides_whether_it_was_signed_is_a_bad_answer(
+    vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply, fault: AnswerFault
+) -> None:
+    vault.tell(fake.SIGN, answer)
+    with pytest.raises(BadAnswer) as caught:
+        await made(vault, stack).sign(asked())
+    assert (caught.value.reason, caught.value.fault) == ("BadAnswer", fault)
+    assert len(vault.made(fake.SIGN)) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "may_have_signed"),
+    [
+        ((502, "<html>"), True),
+        ((503, "<html>"), False),
+        ((500, {"errors": ["internal error"]}), False),
+        (fake.QUOTA, False),
+    ],
+)
+async def test_a_proxys_error_may_hide_a_signature_and_vaults_own_does_not(
+    vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply, may_have_signed: bool
+) -> None:
+    vault.tell(fake.SIGN, answer)
+    with pytest.raises(Retry) as caught:
+        await made(vault, stack).sign(asked())
+    assert caught.value.may_have_signed is may_have_signed
+
+
+async def test_a_login_whose_answer_is_lost_is_no_bad_answer(vault: FakeVault, stack: AsyncExitStack) -> None:
+    """Nothing was sent to be signed."""
+    vault.tell(fake.APPROLE_LOGIN, (200, "<html>"))
+    with pytest.raises(IssuerBroken):
+        await made(vault, stack).sign(asked())
+    assert not vault.made(fake.SIGN)
+
+
+async def test_a_vault_that_holds_a_sign_open_may_have_signed_and_is_not_asked_again(
     vault: FakeVault, stack: AsyncExitStack
 ) -> None:
     async def hold() -> Any:
@@ -314,9 +362,9 @@ async def test_a_vault_that_holds_a_sign_open_is_a_retry_and_the_sign_is_not_rep
     vault.tell(fake.SIGN, lambda _: hold())
     signer = VaultSigner(Connection(vault.url, timeout=0.1), AppRole("r", "s"), "pki/sign/web")
     stack.push_async_callback(signer.close)
-    with pytest.raises(IssuerUnavailable) as caught:
+    with pytest.raises(BadAnswer) as caught:
         await signer.sign(asked())
-    assert caught.value.reason == "VaultUnreachable"
+    assert caught.value.fault is AnswerFault.LOST
     assert len(vault.made(fake.SIGN)) == 1
 
 

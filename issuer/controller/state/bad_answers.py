@@ -1,0 +1,141 @@
+"""Answers of one issuer's CA that could not be delivered: how often, and which request may be signed next.
+
+After a bad answer nothing is signed until a check is good and a pause is over; then one request goes first,
+and the others follow a good answer. After `MOST` of them in a row nothing more is signed until `begin_anew`:
+every try may leave a certificate that nobody has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from issuer.bounded import LruCache
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
+from issuer.signing.outcomes import AnswerFault, BadAnswer
+
+PAUSES: Final = (5.0, 300.0)
+"""Seconds from a bad answer to the next signing, after the first and after the second: long enough for a
+restart of the CA's server, and then for a person's look."""
+
+MOST: Final = len(PAUSES) + 1
+"""Signings in a row for one cause, and for one request."""
+
+RETRY_ANNOTATION: Final = "vault-issuer.io/retry-requested-at"
+"""Annotation of an issuer whose change, whatever its value, lets one request try again."""
+
+_REMEMBERED: Final = 1_000
+"""Requests whose bad answers are counted, of one issuer."""
+
+
+_BEFORE: Final = BadAnswer(
+    AnswerFault.LOST,
+    "before this process began, signing calls had answers that can't be delivered; the log of that time says "
+    "which",
+)
+
+
+@dataclass(slots=True, eq=False)
+class BadAnswers:
+    """Bad answers of one issuer since the last good one; none at first.
+
+    `error` is the last of them, None while all is well. `tries` counts those that were made one after the
+    other: what was in flight beside the first counts as one. `checked` is set once a check has found the
+    issuer sound since, `trying` is the request that goes first.
+    """
+
+    error: BadAnswer | None = None
+    clock: Callable[[], float] = time.monotonic
+    tries: int = 0
+    checked: bool = False
+    trying: RequestKey | None = None
+    _next: float = 0.0
+    _of_request: LruCache[RequestKey, tuple[str, int]] = field(default_factory=lambda: LruCache(_REMEMBERED))
+
+    @property
+    def used_up(self) -> bool:
+        """True if nothing more is signed until `begin_anew`."""
+        return self.error is not None and self.tries >= MOST
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds until a request may go first; None if none may, or all may."""
+        return None if self.error is None or self.used_up else max(0.0, self._next - self.clock())
+
+    def note(self, request: RequestKey, uid: str, error: BadAnswer) -> None:
+        """Record a bad answer to a signing call for this request."""
+        self._of_request.put(request, (uid, self.times(request, uid) + 1))
+        if self.error is not None and self.trying != request:
+            return  # it was in flight beside the one that was counted
+        self.error, self.trying, self.checked = error, None, False
+        self.tries += 1
+        if not self.used_up:
+            self._next = self.clock() + PAUSES[self.tries - 1]
+
+    def resume(self) -> None:
+        """Go on where a process that ended had stopped: one request goes first, once."""
+        if self.error is None:
+            self.error, self.tries, self.checked = _BEFORE, MOST - 1, False
+
+    def good(self, request: RequestKey) -> bool:
+        """Note a good answer; return True if it is the one that lets the others follow."""
+        if self.error is None or self.trying != request:
+            return False
+        self.error, self.trying, self.tries = None, None, 0
+        return True
+
+    def begin_anew(self) -> None:
+        """Forget all: the issuer or its CA is another one, or somebody asked for another try."""
+        self.error, self.trying, self.tries = None, None, 0
+        self._of_request.clear()
+
+    def may_go_first(self, request: RequestKey) -> bool:
+        """Return True if this request may be signed to see whether answers are good again."""
+        if not self.checked or self.wait != 0.0:
+            return False
+        return self.trying is None or self.trying == request
+
+    def gave_up(self, request: RequestKey, uid: str | None = None) -> bool:
+        """Return True if this request (any of that name, without `uid`) had `MOST` bad answers itself, so
+        that it isn't signed any more."""
+        return self.times(request, uid) >= MOST
+
+    def times(self, request: RequestKey, uid: str | None = None) -> int:
+        """Return how many bad answers there were for this request (any of that name, without `uid`)."""
+        known = self._of_request.get(request)
+        return 0 if known is None or uid not in (None, known[0]) else known[1]
+
+    def message(self, issuer: IssuerKey) -> str:
+        """Return what went wrong, what happens next, and how to have it tried again."""
+        if self.error is None:
+            raise AssertionError("there is a bad answer")
+        if not self.used_up:
+            return (
+                f"{self.error.message}. Nothing more is signed for now: one request goes first after a pause "
+                f"({self.tries} of {MOST} tries were made), and the others follow once it has its certificate"
+            )
+        return (
+            f"{self.error.message}. That happened {MOST} times in a row, so nothing more is signed. Mend it, "
+            f"then have it tried again: {retry_command(issuer)}"
+        )
+
+
+def given_up(issuer: IssuerKey) -> str:
+    """Return why a request that had `MOST` bad answers itself waits, and how to have it tried again."""
+    return (
+        f"{MOST} signing calls for this request had answers that can't be delivered (the controller's log "
+        "names each), so it isn't signed again; others are. Ask for a new certificate, or have it tried "
+        f"again: {retry_command(issuer)}"
+    )
+
+
+def retry_command(issuer: IssuerKey) -> str:
+    """Return the command that lets a request of this issuer try again."""
+    where = f" -n {issuer.namespace}" if issuer.namespace else ""
+    return (
+        f"kubectl annotate {issuer.kind.lower()} {issuer.name}{where} --overwrite "
+        f'{RETRY_ANNOTATION}="$(date -u +%FT%TZ)"'
+    )
