@@ -190,10 +190,19 @@ def run_case_file(
 @app.command("lint")
 def lint_policies(
     paths: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="FILE_OR_DIR...", help="Policies, and the RBAC that belongs to them."),
-    ],
+    ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Read the policies, issuers, RBAC and namespaces of a cluster.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    kubeconfig: Annotated[
+        str | None, typer.Option(metavar="FILE", help="With --cluster: kubeconfig file. Default: as kubectl.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --cluster: context of the kubeconfig.")
+    ] = None,
     backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
@@ -201,16 +210,27 @@ def lint_policies(
 
     Exit codes: 0 no errors, 1 errors (with --strict also warnings), 3 bad input.
 
-    Example:
+    Examples:
 
       vault-issuer policy lint policies/
+
+      vault-issuer policy lint --cluster
     """
+    if bool(paths) == cluster:
+        raise typer.BadParameter("give files and folders, or --cluster")
+    if not cluster and (kubeconfig or context):
+        raise typer.BadParameter("--kubeconfig and --context belong to --cluster")
     from issuer.explain.lint import lint as lint_paths
+    from issuer.explain.lint_cluster import lint_cluster
     from issuer.manifests.backends import named_backends
     from issuer.manifests.text import shown
 
     with report_bad_input(BAD_INPUT):
-        report = lint_paths(paths, named_backends(backends or ()).kinds)
+        kinds = named_backends(backends or ()).kinds
+        if cluster:
+            report = asyncio.run(lint_cluster(kubeconfig, context, kinds))
+        else:
+            report = lint_paths(paths or (), kinds)
     if output is not OutputFormat.TABLE:
         findings = [finding.to_json() for finding in report.findings]
         print_data({"policies": report.policies, "findings": findings}, output)

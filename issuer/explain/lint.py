@@ -1,4 +1,4 @@
-"""Linter of policy files: errors, and what is probably not meant, before a cluster sees them."""
+"""Linter of policies: errors, and what is probably not meant, before a cluster sees them or of one's own."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from issuer.manifests.errors import BadInput
 from issuer.manifests.rbac import bound_groups
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
-from issuer.policy.selection import selects
+from issuer.policy.selection import selects, selects_namespace
 from issuer.requests.issuers import BUILT_IN, IssuerKinds
 
 
 class Severity(StrEnum):
-    """Severity of a finding: with an error the policy is not used, a warning may be meant."""
+    """Severity of a finding: with an error the policy is not used, a warning may be meant, and to follow
+    advice has a price, which it names."""
 
     ERROR = "error"
     WARNING = "warning"
+    ADVICE = "advice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,27 @@ class LintReport:
     @property
     def warnings(self) -> int:
         """Number of warnings."""
-        return len(self.findings) - self.errors
+        return sum(finding.level is Severity.WARNING for finding in self.findings)
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Objects beside the policies: roles and bindings, and of a cluster its issuers and namespaces.
+
+    `issuers` and `namespaces` (labels by name) are None where they are not known, as for files.
+    """
+
+    documents: Sequence[Document]
+    unbound: str
+    issuers: Sequence[IssuerReference] | None = None
+    namespaces: Mapping[str, Mapping[str, str]] | None = None
+
+
+_IN_FILES: Final = "none of these files lets anybody use it"
+_NO_LIMIT: Final = (
+    "is not set, so that the CA alone limits lifetimes. Set it, such as to 2160h, if every Certificate has "
+    "spec.duration: those without are denied then"
+)
 _SOME_NAME: Final = "\N{REPLACEMENT CHARACTER}"
 _NAME_FIELDS: Final = ("commonName", "dnsNames", "ipAddresses", "uris", "emailAddresses")
 _Said = tuple[Severity, str, str]
@@ -81,10 +101,15 @@ def lint(paths: Sequence[str], kinds: IssuerKinds = BUILT_IN) -> LintReport:
     policies = [document for document in documents if _looks_like_policy(document)]
     if not policies:
         raise BadInput(f"no {POLICY_KIND} of {GROUP} or {PEER_GROUP} in {', '.join(paths)}")
+    return lint_policies(policies, Surroundings(documents, _IN_FILES), kinds)
+
+
+def lint_policies(policies: Sequence[Document], around: Surroundings, kinds: IssuerKinds) -> LintReport:
+    """Check these policies among what surrounds them, for issuers of `kinds`."""
     seen: dict[str, str] = {}
     findings: list[LintFinding] = []
     for policy in policies:
-        said = [*_identity(policy, seen), *_spec(policy, kinds), *_bindings(policy, documents)]
+        said = [*_identity(policy, seen), *_spec(policy, around, kinds), *_bindings(policy, around)]
         findings += [LintFinding(policy.source, policy.name or "(no name)", *one) for one in said]
     return LintReport(len(policies), tuple(findings))
 
@@ -112,7 +137,7 @@ def _identity(policy: Document, seen: dict[str, str]) -> Iterator[_Said]:
         yield Severity.WARNING, "metadata.namespace", "does nothing: policies are cluster-scoped"
 
 
-def _spec(policy: Document, kinds: IssuerKinds) -> Iterator[_Said]:
+def _spec(policy: Document, around: Surroundings, kinds: IssuerKinds) -> Iterator[_Said]:
     spec = policy.data.get("spec")
     if not isinstance(spec, dict):
         yield Severity.ERROR, "spec", "is missing, or no object"
@@ -125,8 +150,24 @@ def _spec(policy: Document, kinds: IssuerKinds) -> Iterator[_Said]:
         for line in problem_lines(error):
             yield Severity.ERROR, *_split(line)
         return
-    for field, message in (*_selector(compiled, spec, kinds), *_allowed(spec)):
+    selector = [*_selector(compiled, spec, kinds)] or [*_selects_nothing(compiled, around)]
+    for field, message in (*selector, *_allowed(spec)):
         yield Severity.WARNING, field, message
+    if compiled.constraints.max_duration is None:
+        yield (
+            Severity.ADVICE,
+            "spec.constraints.maxDuration",
+            _NO_LIMIT,
+        )
+
+
+def _selects_nothing(policy: CompiledPolicy, around: Surroundings) -> Iterator[tuple[str, str]]:
+    if around.issuers is not None and not any(selects(policy, issuer) for issuer in around.issuers):
+        yield "spec.selector.issuerRef", "selects no issuer that exists"
+    if around.namespaces is not None and not any(
+        selects_namespace(policy, name, labels) for name, labels in around.namespaces.items()
+    ):
+        yield "spec.selector.namespace", "selects no namespace that exists"
 
 
 def _selector(
@@ -203,8 +244,8 @@ def _any_value(field: Mapping[str, Any]) -> bool:
     return everything and not field.get("validations")
 
 
-def _bindings(policy: Document, documents: Sequence[Document]) -> Iterator[_Said]:
-    groups = bound_groups(documents, policy.name)
+def _bindings(policy: Document, around: Surroundings) -> Iterator[_Said]:
+    groups = bound_groups(around.documents, policy.name)
     if groups & {policy.group, "*"}:
         return
     if groups:
@@ -212,7 +253,7 @@ def _bindings(policy: Document, documents: Sequence[Document]) -> Iterator[_Said
         message = f"a role grants use of it in the API group {other}, but the policy is of {policy.group}"
     else:
         message = (
-            "none of these files lets anybody use it: without a role with the verb use on "
+            f"{around.unbound}: without a role with the verb use on "
             f"{POLICY_PLURAL} and a binding to the requesters it applies to nobody"
         )
     yield Severity.WARNING, "", message

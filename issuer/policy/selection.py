@@ -53,6 +53,11 @@ def selects(policy: CompiledPolicy, reference: IssuerReference) -> bool:
     return _issuer_mismatch(policy, reference) is None
 
 
+def selects_namespace(policy: CompiledPolicy, namespace: str, labels: Mapping[str, str]) -> bool:
+    """Return True if the policy's selector names this namespace, whatever the issuer."""
+    return _namespace_mismatch(policy, namespace, labels) is None
+
+
 def _issuer_mismatch(policy: CompiledPolicy, reference: IssuerReference) -> SelectorMismatch | None:
     found = {
         "name": reference.name,

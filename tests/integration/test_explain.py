@@ -102,3 +102,21 @@ def test_a_request_of_the_cluster_is_explained_with_the_requester_it_was_stamped
         file.write_text(yaml.safe_dump(issued))
         code, told = decided(bed, file)
     assert (code, told["policy"]) == (0, "explained")
+
+
+def test_the_policies_of_a_cluster_are_linted_beside_what_it_has(bed: Testbed, namespace: str) -> None:
+    def selecting(name: str, issuer: str) -> dict[str, Any]:
+        return policy(name, LAB, selector={"issuerRef": {"group": "vault-issuer.io", "name": issuer}})
+
+    bound = use_binding("fits", [CERT_MANAGER_ACCOUNT])
+    with only_policies(bed, selecting("fits", ISSUER), selecting("typo", namespace), *bound):
+        command = [str(vault_issuer()), "policy", "lint", "--cluster", f"--kubeconfig={bed.kubeconfig}"]
+        done = subprocess.run(
+            [*command, "-o", "json"], capture_output=True, text=True, check=False, timeout=60
+        )
+    findings = json.loads(done.stdout)["findings"]
+    found = [(one["policy"], one["message"]) for one in findings if one["level"] == "warning"]
+    assert done.returncode == 0
+    assert ("typo", "selects no issuer that exists") in found
+    assert any(name == "typo" and "nobody but administrators" in message for name, message in found)
+    assert {name for name, _ in found} == {"typo"}

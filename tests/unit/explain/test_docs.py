@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from issuer.explain.cases import CaseFile
-from issuer.explain.lint import lint
+from issuer.explain.lint import Severity, lint
 from tests.unit.explain.conftest import Folder
 
 ROOT = Path(__file__).parents[3]
@@ -31,5 +31,6 @@ def test_the_cases_in_the_docs_are_ones(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("sample", sorted((ROOT / "config" / "samples").glob("*policy*.yaml")), ids=str)
-def test_shipped_policies_have_no_findings(sample: Path) -> None:
-    assert lint([str(sample)]).findings == ()
+def test_shipped_policies_have_no_findings_but_advice(sample: Path) -> None:
+    """The samples limit no lifetime, as that would deny Certificates without `spec.duration`."""
+    assert {one.level for one in lint([str(sample)]).findings} <= {Severity.ADVICE}

@@ -18,7 +18,8 @@ USAGES = {"usages": ["server auth"]}
 
 
 def test_a_good_policy_with_its_binding_has_no_findings(folder: Folder, policy: Build) -> None:
-    good = policy(selector=GROUP, allowed={**NAMES, **USAGES})
+    limits = {"maxDuration": "2160h"}
+    good = policy(selector=GROUP, allowed={**NAMES, **USAGES}, constraints=limits)
     folder.write("p/web.yaml", good)
     folder.write("p/rbac.yaml", *binding("web", "team-a", CERT_MANAGER))
     result = folder.run("lint", str(folder.path / "p"), "--strict")
@@ -92,6 +93,16 @@ def test_what_is_probably_not_meant_is_a_warning(
     assert [one["level"] for one in findings] == ["warning"]
     assert told in findings[0]["message"]
     assert folder.run("lint", file, "--strict").code == 1
+
+
+def test_a_policy_that_limits_no_lifetime_is_advised_to_with_the_price(folder: Folder, policy: Build) -> None:
+    unlimited = policy(selector=GROUP, allowed={**NAMES, **USAGES})
+    files = folder.write("p.yaml", unlimited, *binding("web", "team-a", CERT_MANAGER))
+    result = folder.run("lint", files, "--strict")
+    assert result.code == 0, "advice is no warning"
+    assert "web: advice: spec.constraints.maxDuration: is not set" in result.text
+    assert "those without are denied" in result.text
+    assert result.text.endswith("1 policies: 0 errors, 0 warnings")
 
 
 def test_rules_narrow_a_star_so_that_it_is_no_warning(folder: Folder, policy: Build) -> None:
