@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-unit test-chart test-integration test-pythons test-loaded test-cardinality test-full-size test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
+.PHONY: help setup demo test test-all test-unit test-pki test-chart test-integration test-pythons test-loaded test-cardinality test-full-size test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,15 +15,18 @@ demo: setup ## a real cluster and Vault on this machine, a certificate issued, r
 	@$(BIN)/python -m testbed.demo
 
 test: setup ## all tests, and how long each tier took
-	@$(BIN)/python -m tools.tiers unit replay chart integration rights docs
+	@$(BIN)/python -m tools.tiers unit replay chart integration pki rights docs
 
 test-all: setup ## what CI tests: all tests, those in Chromium, on a node and on other Pythons beside the long ones
 	@tools/browser-packages.sh
 	@$(BIN)/python -m testbed build --all > /dev/null
-	@$(BIN)/python -m tools.tiers unit replay chart integration rights docs browser e2e pythons
+	@$(BIN)/python -m tools.tiers unit replay chart integration pki rights docs browser e2e pythons
 
 test-unit: setup ## the unit tests alone
 	@$(BIN)/python -m tools.tiers unit
+
+test-pki: setup ## the tests of `vault-issuer pki` alone, on a real OpenBao without Kubernetes
+	@$(BIN)/python -m tools.tiers pki
 
 test-chart: setup ## the chart and config/ alone; builds Helm once
 	@$(BIN)/python -m tools.tiers chart

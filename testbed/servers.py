@@ -77,7 +77,7 @@ def find_servers(
     Raises:
         TestbedError: one is missing and could not be built; the text says what to do.
     """
-    bao = _find(_BAO) or _missing(_BAO)
+    bao = find_bao()
     etcd = _find(_ETCD) or _built(ETCD)
     apiserver = _find(_APISERVER) or _built(KUBE_APISERVER)
     manager = _built(CERT_MANAGER) if cert_manager else None
@@ -85,6 +85,15 @@ def find_servers(
     peer = _built(APPROVER_POLICY) if approver_policy else None
     controllers = _built(KUBE_CONTROLLERS) if kube_controllers else None
     return Servers(etcd, apiserver, bao, manager, crds, peer, controllers)
+
+
+def find_bao() -> Program:
+    """Find OpenBao alone.
+
+    Raises:
+        TestbedError: it is missing.
+    """
+    return _find(_BAO) or _missing(_BAO)
 
 
 def builds_needed() -> tuple[Build, ...]:

@@ -1,11 +1,12 @@
 """Runs tiers of tests, some of them beside others, and says how long each took and how much of a CPU it had.
 
-unit: no servers. pythons: the same on every other Python of this machine. replay: a recorded sample of the
-differential tier. chart: Helm and kustomize, no cluster. integration: the real testbed. rights: each rule of
-the RBAC taken away, on a testbed of its own. docs: the pages' command blocks, typed as a reader does.
-browser: the status page and the docs in Chromium. e2e: image and chart on a real node. cardinality: 20,000
-requests in 500 namespaces. differential: the real approver-policy, which is built for it. status-page: the
-status page while 20,000 requests wait. readers: approved names, read by Go, Node, Java and OpenSSL.
+unit: no servers. pki: a real OpenBao alone. pythons: unit on every other Python of this machine. replay: a
+recorded sample of the differential tier. chart: Helm and kustomize, no cluster. integration: the real
+testbed. rights: each rule of the RBAC taken away, on a testbed of its own. docs: the pages' command blocks,
+typed as a reader does. browser: the status page and the docs in Chromium. e2e: image and chart on a real
+node. cardinality: 20,000 requests in 500 namespaces. differential: the real approver-policy, which is built
+for it. status-page: the status page while 20,000 requests wait. readers: approved names, read by Go, Node,
+Java and OpenSSL.
 
 python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -38,9 +39,10 @@ PARALLEL = {
     "chart": ("-n", "auto"),
     "integration": ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
     "docs": ("-n", "2", "--dist", "loadfile"),
+    "pki": ("-n", "2", "--dist", "loadfile"),
 }
 # Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended.
-BESIDE = {"integration": (("rights", "docs", "browser", "chart", "replay"), ("e2e", "pythons"))}
+BESIDE = {"integration": (("pki", "rights", "docs", "browser", "chart", "replay"), ("e2e", "pythons"))}
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
 PATHS = {
@@ -64,7 +66,7 @@ LONGEST = (
 )
 # What failed of these, while other tiers took the processors, is run once more when all have ended. What
 # fails alone, too, fails the run; that something passed only then is said.
-AGAIN = ("integration", "rights", "docs", "browser")
+AGAIN = ("integration", "pki", "rights", "docs", "browser")
 COMMANDS = {"e2e": ("-m", "testbed.node"), "pythons": ("-m", "tools.pythons")}
 # The servers are written in Go and have memory enough: looking for garbage less often spares the API server a
 # tenth of its processor time and more.

@@ -96,10 +96,10 @@ def read_documents(source: str, content: bytes) -> list[Document]:
         raise BadInput(f"{source} is PEM; a YAML or JSON file is wanted here")
     try:
         # The loader is a safe one: it makes plain values only.
-        loaded = list(yaml.load_all(content, Loader=_Loader))
+        loaded = list(yaml.load_all(content, Loader=StrictLoader))
     except yaml.YAMLError as error:
         hint = ". Is it a Helm template? Render it first (helm template)" if b"{{" in content else ""
-        raise BadInput(f"{source} is not valid YAML: {_where(error)}{hint}") from error
+        raise BadInput(f"{source} is not valid YAML: {yaml_problem(error)}{hint}") from error
     except (RecursionError, ValueError) as error:
         raise BadInput(f"{source} is not valid YAML: {error}") from error
     several = len(loaded) > 1
@@ -161,14 +161,15 @@ def _bounded(source: str, content: bytes) -> bytes:
     return content
 
 
-def _where(error: yaml.YAMLError) -> str:
+def yaml_problem(error: yaml.YAMLError) -> str:
+    """Return the line, column and problem of a YAML error."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
     return " ".join(str(error).split())[:200]
 
 
-class _Loader(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """Safe YAML loader that keeps dates as text, as Kubernetes does, and refuses a key given twice."""
 
     # Of the implicit types only the date is left out; Kubernetes' own reader knows none.

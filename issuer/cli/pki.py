@@ -1,0 +1,220 @@
+"""`vault-issuer pki`: a private CA from one file; options in, plan and exit code out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from issuer.cli.help import Commands, HelpfulGroup
+from issuer.cli.options import Format, OutputFormat
+from issuer.cli.output import print_data, report_bad_input
+
+if TYPE_CHECKING:
+    from issuer.pki.file.model import Part
+    from issuer.pki.plan.planning import PkiPlan
+    from issuer.pki.plan.step import PkiStep
+
+FAILED: Final = 1
+CHANGES: Final = 2
+LEFT: Final = 3
+
+
+class PkiGroup(HelpfulGroup):
+    """Group of commands whose usage errors exit with 1: 2 means that a plan has changes."""
+
+    usage_exit_code = FAILED
+
+
+app = Commands(
+    name="pki",
+    cls=PkiGroup,
+    help="A private CA in Vault or OpenBao from one reviewed file: plan it, apply it.",
+)
+
+
+class PartChoice(StrEnum):
+    """Part of the file that a command works on."""
+
+    ALL = "all"
+    FOUNDATION = "foundation"
+    AUTOMATION = "automation"
+
+
+Files = Annotated[
+    list[str],
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="FILE",
+        help="pki.yaml; - for standard input. Repeatable: later files are laid over earlier ones.",
+    ),
+]
+PartOption = Annotated[
+    PartChoice,
+    typer.Option(
+        "--part",
+        help="foundation: auth methods, policies, audit, roots, for a person. automation: the rest.",
+    ),
+]
+
+
+@app.command("plan")
+def plan(
+    file: Files,
+    part: PartOption = PartChoice.ALL,
+    output: Format = OutputFormat.TABLE,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also save the plan there, for pki apply --plan."),
+    ] = None,
+) -> None:
+    """Show what apply would change. Reads Vault, writes nothing there, and keeps no state.
+
+    Vault is named by VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN (or BAO_...).
+
+    Exit codes: 0 nothing to do, 1 it can't be planned, 2 changes, 3 nothing but what is left to a person.
+
+    Examples:
+
+      vault-issuer pki plan -f pki.yaml
+
+      vault-issuer pki plan -f pki.yaml -f prod.yaml --out plan.json
+    """
+    from issuer.pki.plan.saved import save
+    from issuer.pki.plan.show import show_plan
+
+    with _reported():
+        found = asyncio.run(_plan(file, _parts(part)))
+        if out is not None:
+            save(found, out)
+    if output is not OutputFormat.TABLE:
+        print_data(found.to_json(), output)
+    else:
+        from issuer.terminal.console import console
+
+        show_plan(found, console())
+    for problem in found.problems:
+        typer.echo(f"Error: {problem}", err=True)
+    raise typer.Exit(_code(found))
+
+
+@app.command("apply")
+def apply(
+    file: Files,
+    part: PartOption = PartChoice.ALL,
+    saved: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Apply this saved plan, or nothing if it is stale."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Make Vault what the file says: plan, ask, and carry the plan out in order.
+
+    Can be interrupted anywhere and run again. A CA that exists is never made again.
+
+    Exit codes: 0 done, 1 stopped or refused, 3 done but for what is left to a person.
+
+    Examples:
+
+      vault-issuer pki apply -f pki.yaml
+
+      vault-issuer pki apply -f pki.yaml --plan plan.json
+    """
+    with _reported():
+        code = asyncio.run(_apply(file, _parts(part), saved, yes))
+    raise typer.Exit(code)
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON schema of pki.yaml, for editors."""
+    from issuer.pki.file.schema import json_schema
+
+    print_data(json_schema(), OutputFormat.JSON)
+
+
+async def _plan(files: list[str], parts: Collection[Part]) -> PkiPlan:
+    from issuer.pki.session import opened
+
+    async with opened(files, os.environ, parts) as session:
+        return await session.plan()
+
+
+async def _apply(files: list[str], parts: Collection[Part], saved: Path | None, yes: bool) -> int:
+
+    from issuer.pki.apply.applying import Applier
+    from issuer.pki.plan.saved import check_saved
+    from issuer.pki.plan.show import show_plan
+    from issuer.pki.session import opened
+    from issuer.terminal.console import console
+
+    async with opened(files, os.environ, parts) as session:
+        found = await session.plan()
+        if saved is not None:
+            check_saved(saved, found)
+        show_plan(found, console())
+        steps = found.applied
+        if steps and not found.problems and saved is None and not (yes or _agreed()):
+            return FAILED
+        numbers = count(1)
+
+        def told(step: PkiStep) -> None:
+            typer.echo(f"[{next(numbers)}/{len(steps)}] {step.kind} {step.path}")
+
+        applier = Applier(session.calls, session.loaded.file, told)
+        try:
+            await applier.apply(found)
+        finally:
+            left = steps[len(applier.done) :]
+            if left:
+                typer.echo(f"{len(applier.done)} of {len(steps)} steps done. Left:", err=True)
+                for step in left:
+                    typer.echo(f"  {step.kind} {step.path}", err=True)
+        if steps:
+            typer.echo(f"{len(steps)} of {len(steps)} steps done, {session.calls.count} calls.")
+    return LEFT if found.left else 0
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        typer.echo("No terminal to ask on, so nothing was written. Use --yes or a saved plan.", err=True)
+        return False
+    return typer.confirm("Apply?")
+
+
+def _parts(choice: PartChoice) -> Collection[Part]:
+    from issuer.pki.file.model import Part
+
+    return frozenset(Part) if choice is PartChoice.ALL else frozenset({Part(choice.value)})
+
+
+def _code(plan: PkiPlan) -> int:
+    if plan.problems:
+        return FAILED
+    if plan.applied:
+        return CHANGES
+    return LEFT if plan.left else 0
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """End the command with code 1 on bad input and on failures, with their message on standard error."""
+    from issuer.manifests.text import shown
+    from issuer.pki.errors import PkiError
+
+    with report_bad_input(FAILED):
+        try:
+            yield
+        except PkiError as error:
+            for line in str(error).splitlines():
+                typer.echo(f"Error: {shown(line, 4000)}", err=True)
+            raise typer.Exit(FAILED) from error

@@ -1,0 +1,12 @@
+"""CAs: which of them Vault holds already, and the calls that make the others.
+
+A CA that exists is never made again. Each call leaves something in Vault that the next run finds: a key by
+its name, a certificate at its signer by key and subject, an issuer by its key. Giving an issuer its name is
+the last call and the one that only one of several appliers can win.
+
+- `identity`: who is who in a mount's keys and issuers. Pure.
+- `certificates`: what a CA certificate says, against the file. Pure.
+- `bundles`: PEM bundles of existing CAs, in any order, keys decrypted. Pure.
+- `calls`: the PKI calls that making a CA needs.
+- `making`: from what is there to a named issuer, for each origin.
+"""

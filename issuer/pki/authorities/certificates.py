@@ -1,0 +1,97 @@
+"""What a CA certificate says, against the file: what differs needs a new certificate, so a rotation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
+
+from issuer.pki.file.authority import Authority
+from issuer.pki.resources.resource import FieldChange
+
+_TOLERANCE: Final = 3600
+"""Seconds by which a lifetime may differ: Vault dates certificates back by 30 s, and cuts to its signer's."""
+_SUBJECT: Final = (
+    ("organization", NameOID.ORGANIZATION_NAME),
+    ("ou", NameOID.ORGANIZATIONAL_UNIT_NAME),
+    ("country", NameOID.COUNTRY_NAME),
+    ("province", NameOID.STATE_OR_PROVINCE_NAME),
+    ("locality", NameOID.LOCALITY_NAME),
+)
+
+
+def spki_sha256(certificate: x509.Certificate | x509.CertificateSigningRequest) -> str:
+    """Return the SHA-256 of a public key (SubjectPublicKeyInfo, DER) in hex."""
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+def rotation_needs(authority: Authority, certificate: x509.Certificate) -> Iterator[FieldChange]:
+    """Yield what of the file only a new certificate could bring."""
+    if authority.imported is not None:
+        return
+    yield from _subject(authority, certificate)
+    yield from _key(authority, certificate)
+    lived = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    wanted = authority.lifetime
+    if authority.offline is None and wanted is not None:
+        seconds = int(lived.total_seconds())
+        if abs(seconds - wanted) > _TOLERANCE:
+            yield FieldChange("lifetime", f"{round(seconds / 3600)}h", f"{round(wanted / 3600)}h")
+    length = _path_length(certificate)
+    if length != authority.max_path_length:
+        yield FieldChange("maxPathLength", length, authority.max_path_length)
+    names = _permitted(certificate)
+    if sorted(names) != sorted(authority.permitted_dns_domains):
+        yield FieldChange("permittedDNSDomains", list(names), list(authority.permitted_dns_domains))
+
+
+def _subject(authority: Authority, certificate: x509.Certificate) -> Iterator[FieldChange]:
+    subject = authority.subject
+    if subject is None:
+        return
+    names = certificate.subject
+    common = [str(one.value) for one in names.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if common != [subject.common_name]:
+        yield FieldChange("subject.commonName", ", ".join(common), subject.common_name)
+    for field, oid in _SUBJECT:
+        found = [str(one.value) for one in names.get_attributes_for_oid(oid)]
+        wanted = list(getattr(subject, field))
+        if sorted(found) != sorted(wanted):
+            yield FieldChange(f"subject.{field}", found, wanted)
+
+
+def _key(authority: Authority, certificate: x509.Certificate) -> Iterator[FieldChange]:
+    key = certificate.public_key()
+    kind, bits = "other", 0
+    if isinstance(key, rsa.RSAPublicKey):
+        kind, bits = "rsa", key.key_size
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        kind, bits = "ec", key.key_size
+    elif isinstance(key, ed25519.Ed25519PublicKey):
+        kind = "ed25519"
+    if (kind, bits) != (authority.key.type, authority.key.size):
+        yield FieldChange("key", f"{kind} {bits}", f"{authority.key.type} {authority.key.size}")
+    found = spki_sha256(certificate)
+    if authority.spki_sha256 not in (None, found):
+        yield FieldChange("spkiSHA256", found, authority.spki_sha256)
+
+
+def _path_length(certificate: x509.Certificate) -> int | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _permitted(certificate: x509.Certificate) -> list[str]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return []
+    return [one.value for one in found.permitted_subtrees or () if isinstance(one, x509.DNSName)]

@@ -1,0 +1,9 @@
+"""`pki.yaml`, from text to checked models. No network, no Vault.
+
+- `place`: file and line of each value.
+- `durations`: lifetimes as Vault reads them, in seconds.
+- `model`, `authority`, `access`: pydantic models of the file; unknown keys are refused.
+- `reading`: files with overlays and `${VAR}` become a `PkiFile`.
+- `checks`: contradictions between fields; each with file and line.
+- `schema`: JSON schema for editors.
+"""

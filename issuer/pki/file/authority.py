@@ -1,0 +1,109 @@
+"""Authorities of `pki.yaml`: CAs with key, subject, lifetime and origin."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from issuer.pki.file.base import FileModel, Name
+from issuer.pki.file.durations import Lifetime
+
+
+class Origin(StrEnum):
+    """Ways in which a CA gets its key and certificate."""
+
+    ROOT = "root"
+    """Vault makes the key and signs its own certificate."""
+    SIGNED = "signed"
+    """Vault makes the key; another authority of the file signs."""
+    OFFLINE = "offline"
+    """Vault makes the key; a CA that Vault doesn't hold signs a request that is carried there."""
+    IMPORTED = "imported"
+    """Key and certificates come from a file."""
+
+
+class Subject(FileModel):
+    """Subject of a CA certificate."""
+
+    common_name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    organization: tuple[str, ...] = ()
+    ou: tuple[str, ...] = ()
+    country: tuple[str, ...] = ()
+    province: tuple[str, ...] = ()
+    locality: tuple[str, ...] = ()
+
+
+class AuthorityKey(FileModel):
+    """Type of a CA's key."""
+
+    type: Literal["rsa", "ec", "ed25519"] = "ec"
+    bits: int = Field(0, ge=0, description="0: 3072 for RSA, 384 for EC.")
+
+    @property
+    def size(self) -> int:
+        """Bits that are asked for; 0 for Ed25519."""
+        if self.type == "ed25519":
+            return 0
+        return self.bits or {"rsa": 3072, "ec": 384}[self.type]
+
+
+class OfflineSigning(FileModel):
+    """Files that travel to an offline CA and back, relative to the first file of the command."""
+
+    request: str = Field(description="Certificate request, written by apply.")
+    certificate: str = Field(description="Certificate with its chain up to the root, brought back; PEM.")
+
+
+class ImportedBundle(FileModel):
+    """Key, certificate and chain of an existing CA, relative to the first file of the command."""
+
+    bundle: str = Field(description="PEM, in any order; the key may be encrypted.")
+    key: str | None = Field(None, description="The key, if it is a file of its own; PEM.")
+    passphrase: str | None = Field(None, description="Passphrase of an encrypted key: ${VAR}.", repr=False)
+
+
+class Authority(FileModel):
+    """One CA. Its name in the file is the name of its issuer in Vault."""
+
+    mount: str
+    key_name: Name | None = Field(None, description="Name of its key in Vault; the authority's by default.")
+    spki_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
+        None, alias="spkiSHA256", description="SHA-256 of its public key (SubjectPublicKeyInfo), in hex."
+    )
+    subject: Subject | None = None
+    key: AuthorityKey = AuthorityKey()
+    lifetime: Lifetime | None = None
+    max_path_length: int | None = Field(None, ge=0, description="CAs that may follow below; none: no limit.")
+    permitted_dns_domains: tuple[str, ...] = Field(
+        (), alias="permittedDNSDomains", description="Name constraint of its certificate."
+    )
+    signed_by: Name | None = Field(None, description="Authority of this file that signs it.")
+    offline: OfflineSigning | None = None
+    imported: ImportedBundle | None = Field(None, alias="import")
+    include_chain: bool = Field(
+        True, description="Import the chain up to the root besides, so that Vault's ca_chain is whole."
+    )
+    settings: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Vault's fields of issuer/NAME: usage, leaf_not_after_behavior, issuing_certificates...",
+    )
+
+    @property
+    def origin(self) -> Origin:
+        """How it gets its key and certificate."""
+        if self.imported is not None:
+            return Origin.IMPORTED
+        if self.offline is not None:
+            return Origin.OFFLINE
+        return Origin.SIGNED if self.signed_by is not None else Origin.ROOT
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        given = [self.signed_by, self.offline, self.imported]
+        if sum(one is not None for one in given) > 1:
+            raise ValueError("has several of signedBy, offline and import; leave one")
+        if self.imported is None and (self.subject is None or self.lifetime is None):
+            raise ValueError("needs subject and lifetime, as Vault makes its key")
+        return self

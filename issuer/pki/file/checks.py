@@ -1,0 +1,202 @@
+"""Contradictions inside `pki.yaml`, found before anything is sent; each says file, line and the change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from issuer.pki.file.authority import Authority, Origin
+from issuer.pki.file.durations import seconds
+from issuer.pki.file.model import Part, PkiFile, PkiMount, path_in_file
+from issuer.pki.file.place import Places
+
+DEFAULT_MAX_LEASE: Final = 768 * 3600
+"""Seconds: Vault's longest lifetime in a mount that isn't tuned, unless its configuration says otherwise."""
+_FOUNDATION_ONLY: Final = {
+    Origin.ROOT: "makes a root",
+    Origin.IMPORTED: "imports a key",
+}
+
+
+def problems_of(file: PkiFile, places: Places) -> list[str]:
+    """Return every contradiction as `FILE:LINE PATH: what is wrong, and the change`."""
+    check = _Check(file, places)
+    return [*check.mounts(), *check.authorities(), *check.roles(), *check.acme(), *check.access()]
+
+
+class _Check:
+    def __init__(self, file: PkiFile, places: Places) -> None:
+        self.file = file
+        self.places = places
+        self.mounts_by_path: dict[str, PkiMount] = {path: one for _, path, one in file.all_mounts()}
+        self.by_name: dict[str, Authority] = {name: one for _, name, one in file.all_authorities()}
+
+    def _at(self, part: Part, *path: str) -> str:
+        full = path_in_file(part, *path)
+        return f"{self.places.of(*full)} {'.'.join(str(one) for one in full)}:"
+
+    def mounts(self) -> Iterator[str]:
+        for path in self.file.mounts:
+            if path in self.file.foundation.mounts:
+                yield f"{self._at(Part.AUTOMATION, 'mounts', path)} is in foundation.mounts, too; leave one"
+        for part, path, mount in self.file.all_mounts():
+            yield from self._duration(part, mount.tune, "mounts", path, "tune")
+            name = mount.default_issuer
+            known = self.by_name.get(name) if name else None
+            if name and (known is None or known.mount != path):
+                yield (
+                    f"{self._at(part, 'mounts', path, 'defaultIssuer')} no authority {name} "
+                    f"with mount: {path} is in the file"
+                )
+            if (mount.urls or {}).get("enable_templating") in (True, "true"):
+                cluster = mount.cluster or {}
+                if not (cluster.get("path") and cluster.get("aia_path")):
+                    yield (
+                        f"{self._at(part, 'mounts', path, 'urls')} templated URLs need cluster.path and "
+                        "cluster.aia_path; without them Vault refuses to sign anything"
+                    )
+
+    def _duration(self, part: Part, fields: Mapping[str, Any], *path: str) -> Iterator[str]:
+        for key in ("ttl", "max_ttl", "max_lease_ttl", "default_lease_ttl"):
+            if key in fields and _seconds(fields.get(key)) is None:
+                yield f"{self._at(part, *path, key)} is not a lifetime; write for example 720h or 30d"
+
+    def authorities(self) -> Iterator[str]:
+        for part, name, one in self.file.all_authorities():
+            at = self._at(part, "authorities", name)
+            if part is Part.AUTOMATION and name in self.file.foundation.authorities:
+                yield f"{at} is in foundation.authorities, too; leave one"
+                continue
+            if one.mount not in self.mounts_by_path:
+                yield f"{self._at(part, 'authorities', name, 'mount')} no mount {one.mount} is in the file"
+            if part is Part.AUTOMATION and one.origin in _FOUNDATION_ONLY:
+                yield f"{at} {_FOUNDATION_ONLY[one.origin]}, which belongs below foundation: move it there"
+            yield from self._lifetime(part, name, one)
+            if one.signed_by is not None:
+                yield from self._below(part, name, one, one.signed_by)
+        yield from self._same_keys()
+
+    def _same_keys(self) -> Iterator[str]:
+        seen: dict[tuple[str, str], str] = {}
+        for part, name, one in self.file.all_authorities():
+            other = seen.setdefault((one.mount, one.key_name or name), name)
+            if other != name:
+                yield f"{self._at(part, 'authorities', name)} has the keyName of {other} in the same mount"
+
+    def _lifetime(self, part: Part, name: str, one: Authority) -> Iterator[str]:
+        if one.lifetime is None or one.origin is Origin.OFFLINE:
+            return
+        parent = self.by_name.get(one.signed_by) if one.signed_by else None
+        signer = parent.mount if parent is not None else one.mount
+        mount = self.mounts_by_path.get(signer)
+        longest = _longest(mount) if mount is not None else None
+        if longest is not None and one.lifetime > longest:
+            yield (
+                f"{self._at(part, 'authorities', name, 'lifetime')} is longer than mount {signer} signs "
+                f"({longest // 3600}h); Vault would cut it, with a warning alone. "
+                f"Raise tune.max_lease_ttl of {signer}"
+            )
+
+    def _below(self, part: Part, name: str, one: Authority, signer: str) -> Iterator[str]:
+        at = self._at(part, "authorities", name, "signedBy")
+        parent = self.by_name.get(signer)
+        if parent is None:
+            yield f"{at} no authority {signer} is in the file"
+            return
+        if self._in_a_circle(name):
+            yield f"{at} leads back to {name}; one authority must be a root, offline or imported"
+            return
+        if part is Part.FOUNDATION and signer not in self.file.foundation.authorities:
+            yield f"{at} {signer} is not in foundation, which is applied first"
+        if parent.lifetime and one.lifetime and one.lifetime > parent.lifetime:
+            yield (
+                f"{self._at(part, 'authorities', name, 'lifetime')} outlives {signer}, its signer; "
+                f"at most {parent.lifetime // 3600}h"
+            )
+        if parent.max_path_length == 0:
+            yield f"{at} {signer} has maxPathLength 0, so no CA may follow below it"
+        elif parent.max_path_length is not None and (
+            one.max_path_length is None or one.max_path_length >= parent.max_path_length
+        ):
+            yield (
+                f"{at} {signer} has maxPathLength {parent.max_path_length}; give {name} "
+                f"maxPathLength {parent.max_path_length - 1} or less"
+            )
+
+    def _in_a_circle(self, name: str) -> bool:
+        seen, at = {name}, self.by_name[name].signed_by
+        while at is not None and at in self.by_name:
+            if at in seen:
+                return True
+            seen.add(at)
+            at = self.by_name[at].signed_by
+        return False
+
+    def roles(self) -> Iterator[str]:
+        for part, path, mount in self.file.all_mounts():
+            longest = _longest(mount)
+            for name, role in mount.roles.items():
+                where = ("mounts", path, "roles", name)
+                yield from self._duration(part, role, *where)
+                for key in ("ttl", "max_ttl"):
+                    found = _seconds(role.get(key))
+                    if found is not None and longest is not None and found > longest:
+                        yield (
+                            f"{self._at(part, *where, key)} is longer than the mount's max_lease_ttl "
+                            f"({longest // 3600}h); shorten it, or raise tune.max_lease_ttl of {path}"
+                        )
+                ttl, most = _seconds(role.get("ttl")), _seconds(role.get("max_ttl"))
+                if ttl and most and ttl > most:
+                    yield f"{self._at(part, *where, 'ttl')} is longer than the role's max_ttl"
+                yield from self._issuer_ref(part, path, name, role)
+
+    def _issuer_ref(self, part: Part, path: str, name: str, role: Mapping[str, Any]) -> Iterator[str]:
+        reference = role.get("issuer_ref", "default")
+        issuers = [issuer for issuer, one in self.by_name.items() if one.mount == path]
+        if reference != "default" and reference not in issuers:
+            yield (
+                f"{self._at(part, 'mounts', path, 'roles', name, 'issuer_ref')} "
+                f"no authority {reference} with mount: {path} is in the file"
+            )
+
+    def acme(self) -> Iterator[str]:
+        for part, path, mount in self.file.all_mounts():
+            acme = mount.acme
+            if acme is None or acme.get("enabled") not in (True, "true"):
+                continue
+            at = self._at(part, "mounts", path, "acme")
+            policy = str(acme.get("default_directory_policy", ""))
+            if policy != "forbid" and not policy.startswith("role:"):
+                yield f"{at} default_directory_policy must be role:NAME or forbid, not sign-verbatim"
+            if acme.get("eab_policy") != "always-required":
+                yield f"{at} eab_policy must be always-required; else anybody may open an account"
+            for key in ("allowed_roles", "allowed_issuers"):
+                if not acme.get(key) or "*" in acme[key]:
+                    yield f"{at} {key} must name them; Vault's own is all of them"
+            if not (mount.cluster or {}).get("path"):
+                yield f"{at} ACME needs cluster.path, the address that its clients see"
+
+    def access(self) -> Iterator[str]:
+        prefix = self.file.prefix
+        if prefix is None:
+            return
+        names = [("policies", name) for name in self.file.foundation.policies]
+        for mount, auth in self.file.foundation.auth.items():
+            names += [("auth", mount, "roles", name) for name in auth.roles]  # type: ignore[misc]
+        for path in names:
+            if not path[-1].startswith(prefix):
+                yield (
+                    f"{self._at(Part.FOUNDATION, *path)} doesn't begin with the file's prefix {prefix}; "
+                    "rename it, or remove prefix"
+                )
+
+
+def _seconds(value: object) -> int | None:
+    try:
+        return None if value is None else seconds(value)
+    except ValueError:
+        return None
+
+
+def _longest(mount: PkiMount) -> int:
+    return _seconds(mount.tune.get("max_lease_ttl")) or DEFAULT_MAX_LEASE

@@ -1,0 +1,46 @@
+"""Lifetimes as Vault reads them: seconds, or Go's durations with days besides (`30d`)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+from issuer.duration import parse_duration
+
+_DAYS: Final = re.compile(r"(\d{1,7})d")
+
+
+def seconds(value: object) -> int:
+    """Return a lifetime in seconds. `value` is a number of seconds, or text such as `3600`, `72h`, `30d`.
+
+    Raises ValueError. Source: https://developer.hashicorp.com/vault/docs/concepts/duration-format
+    """
+    if isinstance(value, bool):
+        raise ValueError("is not a lifetime; write for example 720h")
+    if isinstance(value, int):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("is not a lifetime; write for example 720h")
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return int(text)
+    days = _DAYS.fullmatch(text)
+    if days is not None:
+        return int(days[1]) * 86_400
+    return int(parse_duration(text).total_seconds())
+
+
+def _positive(value: Any) -> int:
+    found = seconds(value)
+    if found <= 0:
+        raise ValueError("must be longer than 0")
+    return found
+
+
+Lifetime = Annotated[
+    int,
+    BeforeValidator(_positive, json_schema_input_type=int | str),
+    Field(description="Lifetime: seconds, or text such as 90m, 720h or 30d."),
+]

@@ -1,0 +1,86 @@
+"""`pki.yaml` as a whole: mounts, and its two parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from issuer.pki.file.access import AuditDevice, AuthMount, PolicyText
+from issuer.pki.file.authority import Authority
+from issuer.pki.file.base import FileModel, MountPath, Name
+from issuer.pki.file.place import Path
+
+
+class Part(StrEnum):
+    """The parts of the file: `foundation` is for a person, `automation` for a job."""
+
+    FOUNDATION = "foundation"
+    AUTOMATION = "automation"
+
+
+class ExpectedWarning(FileModel):
+    """A warning of Vault's that doesn't stop an apply."""
+
+    path: str = Field(description="Path of the call; * stands for anything.")
+    contains: str = Field(min_length=8, description="Words of the warning.")
+
+
+class PkiMount(FileModel):
+    """One PKI mount. Maps without a key of ours hold Vault's own fields; a map that is absent is left alone,
+    and a field that is absent from a map has Vault's default."""
+
+    description: str = ""
+    exclusive: bool = Field(False, description="Its roles are all in the file; --prune removes others.")
+    tune: dict[str, Any] = Field(default_factory=dict, description="max_lease_ttl, audit_non_hmac_...")
+    cluster: dict[str, Any] | None = Field(None, description="config/cluster: path, aia_path.")
+    urls: dict[str, Any] | None = Field(None, description="config/urls.")
+    crl: dict[str, Any] | None = Field(None, description="config/crl.")
+    auto_tidy: dict[str, Any] | None = Field(None, description="config/auto-tidy.")
+    acme: dict[str, Any] | None = Field(None, description="config/acme; off where absent at the start.")
+    default_issuer: Name | None = None
+    roles: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+
+class Foundation(FileModel):
+    """What a person applies: who may write here can give itself everything."""
+
+    audit: dict[MountPath, AuditDevice] = Field(default_factory=dict)
+    mounts: dict[MountPath, PkiMount] = Field(default_factory=dict)
+    authorities: dict[Name, Authority] = Field(default_factory=dict)
+    policies: dict[Name, PolicyText] = Field(default_factory=dict)
+    auth: dict[MountPath, AuthMount] = Field(default_factory=dict)
+
+
+class PkiFile(FileModel):
+    """The file. `foundation` is one part, everything beside it the other."""
+
+    version: Literal[1] = 1
+    prefix: str | None = Field(
+        None, min_length=2, description="Policies and auth roles whose names begin so are the file's alone."
+    )
+    expect_warnings: tuple[ExpectedWarning, ...] = ()
+    foundation: Foundation = Foundation()
+    mounts: dict[MountPath, PkiMount] = Field(default_factory=dict)
+    authorities: dict[Name, Authority] = Field(default_factory=dict)
+
+    def all_mounts(self) -> Iterator[tuple[Part, str, PkiMount]]:
+        """Yield every PKI mount with its part and path."""
+        for path, mount in self.foundation.mounts.items():
+            yield Part.FOUNDATION, path, mount
+        for path, mount in self.mounts.items():
+            yield Part.AUTOMATION, path, mount
+
+    def all_authorities(self) -> Iterator[tuple[Part, str, Authority]]:
+        """Yield every authority with its part and name."""
+        for name, authority in self.foundation.authorities.items():
+            yield Part.FOUNDATION, name, authority
+        for name, authority in self.authorities.items():
+            yield Part.AUTOMATION, name, authority
+
+
+def path_in_file(part: Part, *path: str | int) -> Path:
+    """Return the path of a value in the file from its path in a part."""
+    return (Part.FOUNDATION.value, *path) if part is Part.FOUNDATION else path

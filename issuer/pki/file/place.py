@@ -1,0 +1,35 @@
+"""Files and lines that values of `pki.yaml` come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Path = tuple[str | int, ...]
+"""Keys and list indices from the root of the file to a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One line of one file."""
+
+    source: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The place of each value by its path."""
+
+    by_path: Mapping[Path, Place] = field(default_factory=dict)
+
+    def of(self, *path: str | int) -> Place:
+        """Return the place of a value, or of the nearest value around it that has one."""
+        for length in range(len(path), -1, -1):
+            place = self.by_path.get(path[:length])
+            if place is not None:
+                return place
+        return Place("pki.yaml", 1)

@@ -1,0 +1,161 @@
+"""Files become a `PkiFile`: overlays merged in order, `${VAR}` replaced, every problem with file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from issuer.manifests.documents import STDIN, read_source
+from issuer.manifests.errors import BadInput
+from issuer.manifests.positions import read_mapping
+from issuer.pki.file.checks import problems_of
+from issuer.pki.file.model import PkiFile
+from issuer.pki.file.place import Path, Place, Places
+
+_VARIABLE: Final = re.compile(r"\$(\$?)\{([^}]*)\}")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN: Final = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known key; check its spelling and its place",
+    "string_type": "must be text; put it in quotes",
+    "dict_type": "must be a mapping of names to values",
+    "model_type": "must be a mapping of names to values",
+    "tuple_type": "must be a list",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "string_pattern_mismatch": "holds characters that a name in Vault can't have",
+}
+_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """The checked file, the place of each value, the SHA-256 of its texts, and the folder of the first."""
+
+    file: PkiFile = field(repr=False)
+    places: Places = field(repr=False)
+    sha256: str
+    folder: FilePath
+    sources: tuple[str, ...]
+
+
+def load(paths: Sequence[str], environment: Mapping[str, str]) -> LoadedFile:
+    """Read files, the later ones over the earlier. Raises BadInput with every problem, a line each."""
+    merged: dict[str, Any] = {}
+    places: dict[Path, Place] = {}
+    digest, sources = hashlib.sha256(), []
+    for path in paths:
+        source, content = read_source(path)
+        digest.update(len(content).to_bytes(8, "big") + content)
+        sources.append(source)
+        read = read_mapping(source, content)
+        merged = _merge(merged, read.data, (), places)
+        for inner, line in read.lines.items():
+            places.setdefault(inner, Place(source, line))
+        places.setdefault((), Place(source, 1))
+    told = Places(places)
+    data, told = _replaced(merged, environment, told)
+    file = _checked(data, told)
+    problems = problems_of(file, told)
+    if problems:
+        raise BadInput("\n".join(problems))
+    first = FilePath() if not paths or paths[0] == STDIN else FilePath(paths[0]).parent
+    return LoadedFile(file, told, digest.hexdigest(), first, tuple(sources))
+
+
+def _merge(under: dict[str, Any], over: Mapping[str, Any], path: Path, places: dict[Path, Place]) -> Any:
+    """Return a deep merge: maps by key, anything else replaced, null removes. Forget replaced places."""
+    result = dict(under)
+    for key, value in over.items():
+        here = (*path, key)
+        before = result.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            result[key] = _merge(before, value, here, places)
+            continue
+        for known in [one for one in places if one[: len(here)] == here]:
+            del places[known]
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merge({}, value, here, places) if isinstance(value, dict) else value
+    return result
+
+
+def _replaced(data: Any, environment: Mapping[str, str], places: Places) -> tuple[Any, Places]:
+    """Return the data with its variables replaced, in keys, too, and the places by the new keys."""
+    variables = _Variables(environment, places)
+    result = variables.walk(data, (), ())
+    if variables.problems:
+        raise BadInput("\n".join(variables.problems[:_SHOWN]))
+    return result, Places({(): places.of(), **variables.places})
+
+
+class _Variables:
+    """Replaces `${NAME}` in texts, and notes every problem. `places` are those of the result."""
+
+    def __init__(self, environment: Mapping[str, str], places: Places) -> None:
+        self._environment = environment
+        self._places = places
+        self.places: dict[Path, Place] = {}
+        self.problems: list[str] = []
+
+    def walk(self, value: Any, path: Path, renamed: Path) -> Any:
+        """Return `value` with the variables in it replaced."""
+        self.places[renamed] = self._places.of(*path)
+        if isinstance(value, dict):
+            return self._mapping(value, path, renamed)
+        if isinstance(value, list):
+            return [self.walk(one, (*path, at), (*renamed, at)) for at, one in enumerate(value)]
+        return self._replace(value, path)
+
+    def _mapping(self, value: Mapping[str, Any], path: Path, renamed: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, inner in value.items():
+            here = (*path, key)
+            name = self._replace(key, here)
+            if name in result:
+                self.problems.append(f"{self._places.of(*here)} {_dotted(here)}: {name} is given twice")
+            result[name] = self.walk(inner, here, (*renamed, name))
+        return result
+
+    def _replace(self, value: Any, path: Path) -> Any:
+        if isinstance(value, str) and "${" in value:
+            return _VARIABLE.sub(lambda found: self._text(found, path), value)
+        return value
+
+    def _text(self, found: re.Match[str], path: Path) -> str:
+        if found[1]:  # $${NAME} stands for ${NAME}
+            return found[0][1:]
+        name, where = found[2], f"{self._places.of(*path)} {_dotted(path)}:"
+        if _NAME.fullmatch(name) is None:
+            self.problems.append(f"{where} ${{{name}}} is not a variable's name")
+        elif name not in self._environment:
+            self.problems.append(
+                f"{where} the environment variable {name} is not set; set it, or write $${{{name}}} for the "
+                "text itself"
+            )
+        return self._environment.get(name, "")
+
+
+def _checked(data: Any, places: Places) -> PkiFile:
+    try:
+        return PkiFile.model_validate(data)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_url=False, include_input=False, include_context=False):
+            path = tuple(part for part in problem["loc"] if part != "[key]")
+            message = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+            lines.append(f"{places.of(*path)} {_dotted(path)}: {message}")
+        raise BadInput("\n".join(lines[:_SHOWN])) from None
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(part) for part in path) or "the file"

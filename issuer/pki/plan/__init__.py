@@ -1,0 +1,9 @@
+"""Wanted and read become steps. Plans hold no secret and are kept nowhere unless asked.
+
+- `desired`: the file as resources, in the order of an apply. Pure.
+- `step`: one step, for people and as JSON. Pure.
+- `reading`: the paths that a plan needs, read in two rounds: what exists, then what is inside.
+- `planning`: resources and reading become a `PkiPlan`. Pure.
+- `saved`: a plan as a file: SHA-256 of what was read and of the file, no secret.
+- `show`: the plan as text, coloured on a terminal.
+"""

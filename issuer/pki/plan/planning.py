@@ -1,0 +1,206 @@
+"""Resources, authorities and what was read become a plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+
+from issuer.pki.authorities.certificates import rotation_needs
+from issuer.pki.authorities.identity import AuthorityProgress, identify
+from issuer.pki.errors import OtherAuthority
+from issuer.pki.file.authority import Authority
+from issuer.pki.file.model import Part, PkiFile, path_in_file
+from issuer.pki.file.place import Places
+from issuer.pki.plan.desired import BOTH, authorities_top_down
+from issuer.pki.plan.step import PkiStep, StepAction
+from issuer.pki.resources.audit import AuditResource, stanza
+from issuer.pki.resources.issuers import IssuerResource
+from issuer.pki.resources.mounts import SECRETS, MountResource
+from issuer.pki.resources.resource import FieldChange, Order, VaultResource
+from issuer.pki.server.reading import VaultReading
+
+
+@dataclass(frozen=True, slots=True)
+class PkiPlan:
+    """Steps in the order of an apply; `problems` are what stops it, a line each."""
+
+    steps: tuple[PkiStep, ...]
+    read_sha256: str
+    file_sha256: str
+    problems: tuple[str, ...] = ()
+
+    @property
+    def applied(self) -> tuple[PkiStep, ...]:
+        """The steps that an apply does."""
+        return tuple(one for one in self.steps if one.action.applies)
+
+    @property
+    def left(self) -> tuple[PkiStep, ...]:
+        """The steps that nobody does here: by hand, or by a rotation."""
+        return tuple(
+            one for one in self.steps if not one.action.applies and one.action is not StepAction.NONE
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values, without secrets and without what is unchanged."""
+        return {
+            "version": 1,
+            "fileSHA256": self.file_sha256,
+            "readSHA256": self.read_sha256,
+            "problems": list(self.problems),
+            "steps": [
+                one.to_json() for one in self.steps if one.action is not StepAction.NONE or one.not_comparable
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInput:
+    """The checked file with its places, its resources, and which parts are wanted."""
+
+    file: PkiFile
+    places: Places
+    resources: tuple[VaultResource, ...]
+    file_sha256: str
+    parts: Collection[Part] = BOTH
+
+
+def plan_of(given: PlanInput, reading: VaultReading) -> PkiPlan:
+    """Return the plan that brings Vault from what was read to what the file says."""
+    problems = [f"The token may not read {path}: {why}" for path, why in reading.refused.items()]
+    steps = [step for one in given.resources for step in _resource_steps(given, one, reading, problems)]
+    for part, name in authorities_top_down(given.file, given.parts):
+        authority = _authority(given.file, name)
+        try:
+            steps.append(_authority_step(part, name, authority, given.places, reading))
+        except OtherAuthority as error:
+            place = given.places.of(*path_in_file(part, "authorities", name))
+            problems.append(f"{place} authorities.{name}: {error}")
+    steps.sort(key=lambda one: one.order)  # stable: authorities stay top down
+    return PkiPlan(tuple(steps), reading.sha256(), given.file_sha256, tuple(problems))
+
+
+def _resource_steps(
+    given: PlanInput, resource: VaultResource, reading: VaultReading, problems: list[str]
+) -> Iterator[PkiStep]:
+    if any(path in reading.refused for path in resource.reads()):
+        return
+    current = resource.current(reading)
+    if isinstance(resource, IssuerResource) and current is None:
+        return  # set with its name, when the CA is made
+    if isinstance(resource, AuditResource):
+        yield _audit_step(given, resource, current is not None, reading)
+        return
+    changes = resource.changes(current)
+    if isinstance(resource, MountResource) and any(
+        one.name == "type" for one in changes if one.before is not None
+    ):
+        problems.append(
+            f"{resource.place} {resource.path} is of type {(current or {}).get('type')}; "
+            "take another path in the file"
+        )
+        return
+    action = StepAction.NONE
+    if current is None:
+        action = StepAction.CREATE
+    elif changes:
+        action = StepAction.CHANGE
+    yield _step(resource, action, changes, writes=action.applies, current=current)
+
+
+def _step(
+    resource: VaultResource,
+    action: StepAction,
+    changes: Iterable[FieldChange],
+    *,
+    writes: bool,
+    current: Any,
+    note: str = "",
+) -> PkiStep:
+    return PkiStep(
+        action=action,
+        kind=resource.kind,
+        path=resource.path,
+        order=resource.order,
+        part=resource.part,
+        place=str(resource.place),
+        changes=tuple(changes),
+        not_comparable=resource.not_comparable() if current is not None else (),
+        note=note,
+        writes=resource.writes(current) if writes else (),
+    )
+
+
+def _audit_step(given: PlanInput, resource: AuditResource, there: bool, reading: VaultReading) -> PkiStep:
+    if there:
+        return _step(resource, StepAction.NONE, (), writes=False, current={})
+    if is_openbao(reading):
+        name = resource.path.removeprefix("sys/audit/")
+        note = "OpenBao takes audit devices from its configuration alone. Add there, and reload it:\n"
+        note += stanza(name, given.file.foundation.audit[name])
+        return _step(resource, StepAction.BY_HAND, (), writes=False, current=None, note=note)
+    return _step(resource, StepAction.CREATE, resource.changes(None), writes=True, current=None)
+
+
+def is_openbao(reading: VaultReading) -> bool:
+    """Return True if the mounts' plugins say that the server is OpenBao."""
+    tables = reading.data(SECRETS) or {}
+    return any(
+        str(entry.get("running_plugin_version", "")).endswith("builtin.bao")
+        for entry in tables.values()
+        if isinstance(entry, dict)
+    )
+
+
+def _authority(file: PkiFile, name: str) -> Authority:
+    return file.foundation.authorities.get(name) or file.authorities[name]
+
+
+def _authority_step(
+    part: Part, name: str, authority: Authority, places: Places, reading: VaultReading
+) -> PkiStep:
+    mount = authority.mount
+    identity = identify(name, authority, reading.data(f"{mount}/keys/"), reading.data(f"{mount}/issuers/"))
+    read = reading.data(f"{mount}/issuer/{name}")
+    changes: tuple[FieldChange, ...] = ()
+    action, note = StepAction.CREATE, f"origin: {authority.origin.value}"
+    if identity.progress is AuthorityProgress.DONE:
+        action, note = StepAction.NONE, ""
+        if read is not None:
+            certificate = x509.load_pem_x509_certificate(str(read["certificate"]).encode())
+            changes = tuple(rotation_needs(authority, certificate))
+        if changes:
+            action, note = StepAction.ROTATE, "only a new certificate could bring this; see pki rotate"
+    elif identity.progress is not AuthorityProgress.ABSENT:
+        action, note = StepAction.RESUME, f"an earlier run left: {identity.progress.value}"
+    return PkiStep(
+        action=action,
+        kind="authority",
+        path=f"{mount}/issuer/{name}",
+        order=Order.AUTHORITY,
+        part=part,
+        place=str(places.of(*path_in_file(part, "authorities", name))),
+        changes=changes or (_wanted(authority) if action is StepAction.CREATE else ()),
+        note=note,
+        authority=name,
+    )
+
+
+def _wanted(authority: Authority) -> tuple[FieldChange, ...]:
+    found = []
+    if authority.subject is not None:
+        found.append(FieldChange("subject", None, authority.subject.common_name))
+    if authority.imported is None:
+        found.append(
+            FieldChange("key", None, f"{authority.key.type} {authority.key.size}".removesuffix(" 0"))
+        )
+    if authority.lifetime is not None:
+        found.append(FieldChange("lifetime", None, f"{authority.lifetime // 3600}h"))
+    if authority.max_path_length is not None:
+        found.append(FieldChange("maxPathLength", None, authority.max_path_length))
+    if authority.signed_by is not None:
+        found.append(FieldChange("signedBy", None, authority.signed_by))
+    return tuple(found)

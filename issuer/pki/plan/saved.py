@@ -1,0 +1,39 @@
+"""A plan as a file: what was reviewed is what is applied, or nothing is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from issuer.manifests.documents import read_source
+from issuer.manifests.errors import BadInput
+from issuer.pki.errors import StalePlan
+from issuer.pki.plan.planning import PkiPlan
+
+
+def save(plan: PkiPlan, path: Path) -> None:
+    """Write a plan. Raises BadInput if the file can't be written."""
+    try:
+        path.write_text(json.dumps(plan.to_json(), indent=2) + "\n")
+    except OSError as error:
+        raise BadInput(f"{path} can't be written: {error.strerror}") from error
+
+
+def check_saved(path: Path, plan: PkiPlan) -> None:
+    """Raise StalePlan unless the saved plan is that of now: equal file, equal reading, equal steps."""
+    source, content = read_source(str(path))
+    try:
+        saved: Any = json.loads(content)
+    except ValueError as error:
+        raise BadInput(f"{source} is not a saved plan: it is not JSON") from error
+    if not isinstance(saved, dict) or saved.get("version") != 1:
+        raise BadInput(f"{source} is not a saved plan of this version; make it again with pki plan --out")
+    now = json.loads(json.dumps(plan.to_json()))
+    for key, what in (
+        ("fileSHA256", "pki.yaml was edited"),
+        ("readSHA256", "something that the plan had read in Vault was changed"),
+        ("steps", "the steps are others, by a variable or another version of this command"),
+    ):
+        if saved.get(key) != now[key]:
+            raise StalePlan(f"Since {source} was saved, {what}. Plan again, and review it")

@@ -1,0 +1,81 @@
+"""Settings of issuers that exist, and the default issuer of a mount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from issuer.pki.file.authority import Authority
+from issuer.pki.file.model import Part, PkiMount, path_in_file
+from issuer.pki.file.place import Places
+from issuer.pki.resources import defaults
+from issuer.pki.resources.resource import Order, VaultResource, VaultWrite
+from issuer.pki.server.reading import VaultReading
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerResource(VaultResource):
+    """Usage, URLs and expiry behaviour of one issuer.
+
+    A write resets what it leaves out, the name included, so it always sends everything.
+    """
+
+    name: str = ""
+
+    def writes(self, current: Mapping[str, Any] | None) -> tuple[VaultWrite, ...]:
+        read = current or {}
+        kept = {name: value for name, value in self.defaults.items() if name in read}
+        if read.get("manual_chain"):
+            kept["manual_chain"] = read["manual_chain"]
+        return (VaultWrite("POST", self.path, {"issuer_name": self.name, **kept, **self.wanted}),)
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultIssuer(VaultResource):
+    """The default issuer of a mount. Vault reads back an id, which the mount's list turns into a name."""
+
+    mount: str = ""
+
+    def reads(self) -> tuple[str, ...]:
+        return (self.path, f"{self.mount}/issuers/")
+
+    def current(self, reading: VaultReading) -> Mapping[str, Any] | None:
+        read = reading.data(self.path)
+        if read is None:
+            return None
+        known = (reading.data(f"{self.mount}/issuers/") or {}).get("key_info") or {}
+        identifier = read.get("default", "")
+        name = (known.get(identifier) or {}).get("issuer_name") or identifier
+        return {**read, "default": name}
+
+
+def issuer_settings(part: Part, name: str, authority: Authority, places: Places) -> Iterator[IssuerResource]:
+    """Yield the settings of an authority's issuer."""
+    yield IssuerResource(
+        kind="issuer",
+        order=Order.ISSUER,
+        path=f"{authority.mount}/issuer/{name}",
+        place=places.of(*path_in_file(part, "authorities", name, "settings")),
+        part=part,
+        wanted=authority.settings,
+        defaults=defaults.ISSUER,
+        inside=authority.mount,
+        name=name,
+    )
+
+
+def default_issuer(part: Part, path: str, mount: PkiMount, places: Places) -> Iterator[DefaultIssuer]:
+    """Yield the default issuer of a mount, if the file names it."""
+    if mount.default_issuer is not None:
+        yield DefaultIssuer(
+            kind="default issuer",
+            order=Order.DEFAULT_ISSUER,
+            path=f"{path}/config/issuers",
+            place=places.of(*path_in_file(part, "mounts", path, "defaultIssuer")),
+            part=part,
+            wanted={"default": mount.default_issuer},
+            defaults={"default_follows_latest_issuer": False},
+            inside=path,
+            mount=path,
+        )

@@ -1,0 +1,66 @@
+"""PKI mounts and auth mounts: enabled once, tuned after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from issuer.pki.file.model import Part, PkiMount, path_in_file
+from issuer.pki.file.place import Places
+from issuer.pki.resources.resource import Order, VaultResource, VaultWrite
+from issuer.pki.server.reading import VaultReading
+
+SECRETS = "sys/mounts"
+AUTH = "sys/auth"
+
+
+@dataclass(frozen=True, slots=True)
+class MountResource(VaultResource):
+    """A mount below `table` (`sys/mounts` or `sys/auth`). `wanted` has `type`, `description` and tuning.
+
+    It is read with all others by one call of the table.
+    """
+
+    table: str = SECRETS
+
+    @property
+    def mount(self) -> str:
+        """Its path in Vault, without slashes around."""
+        return self.path.removeprefix(f"{self.table}/")
+
+    def reads(self) -> tuple[str, ...]:
+        return (self.table,)
+
+    def current(self, reading: VaultReading) -> Mapping[str, Any] | None:
+        entry = (reading.data(self.table) or {}).get(f"{self.mount}/")
+        if not isinstance(entry, Mapping):
+            return None
+        config = {name: value for name, value in (entry.get("config") or {}).items() if value is not None}
+        return {"type": entry.get("type"), "description": entry.get("description", ""), **config}
+
+    def writes(self, current: Mapping[str, Any] | None) -> tuple[VaultWrite, ...]:
+        tuning = {name: value for name, value in self.wanted.items() if name not in ("type", "description")}
+        description = self.wanted.get("description", "")
+        if current is None:
+            body = {"type": self.wanted["type"], "description": description, "config": tuning}
+            return (VaultWrite("POST", self.path, body),)
+        return (VaultWrite("POST", f"{self.path}/tune", {"description": description, **tuning}),)
+
+
+def pki_mounts(part: Part, mounts: Mapping[str, PkiMount], places: Places) -> Iterator[MountResource]:
+    """Yield the PKI mounts of a part."""
+    for path, mount in mounts.items():
+        yield MountResource(
+            kind="mount",
+            order=Order.MOUNT,
+            path=f"{SECRETS}/{path}",
+            place=places.of(*path_in_file(part, "mounts", path)),
+            part=part,
+            wanted={"type": "pki", "description": mount.description, **mount.tune},
+        )
+
+
+def exists(reading: VaultReading, table: str, mount: str) -> bool:
+    """Return True if the mount is in the table that was read."""
+    return f"{mount}/" in (reading.data(table) or {})

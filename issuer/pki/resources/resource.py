@@ -1,0 +1,124 @@
+"""The shape that all kinds of things in Vault share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from issuer.pki.file.model import Part
+from issuer.pki.file.place import Place
+from issuer.pki.resources.values import same
+from issuer.pki.secret import HIDDEN, SecretText
+from issuer.pki.server.reading import VaultReading
+
+
+class Order(IntEnum):
+    """Stages of an apply, in their order: URLs stand before CAs, since a certificate takes its pointers when
+    it is signed."""
+
+    AUDIT = 1
+    MOUNT = 2
+    CLUSTER = 3
+    URLS = 4
+    AUTHORITY = 5
+    ISSUER = 6
+    DEFAULT_ISSUER = 7
+    ROLE = 8
+    CRL = 9
+    ACME = 10
+    POLICY = 11
+    AUTH = 12
+    AUTH_CONFIG = 13
+    AUTH_ROLE = 14
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that differs: as JSON values, secrets hidden. `before` is None where nothing is set."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class VaultWrite:
+    """One call that brings a resource to what is wanted. Its body is never shown."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultResource:
+    """One thing at one path.
+
+    `wanted` are the file's fields, `defaults` Vault's for those that the file leaves out, `write_only` the
+    names of fields that are never read back. `inside` is the mount that must exist before the path may be
+    read. `kind` is a word for people.
+    """
+
+    kind: str
+    order: Order
+    path: str
+    place: Place
+    part: Part
+    wanted: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    write_only: frozenset[str] = frozenset()
+    inside: str | None = None
+    method: str = "POST"
+
+    def reads(self) -> tuple[str, ...]:
+        """Return the paths that must be read to compare it."""
+        return (self.path,)
+
+    def current(self, reading: VaultReading) -> Mapping[str, Any] | None:
+        """Return its fields as read, in the names of `wanted`; None if it doesn't exist."""
+        return reading.data(self.path)
+
+    def changes(self, current: Mapping[str, Any] | None) -> tuple[FieldChange, ...]:
+        """Return the fields that differ, in the order of the file; defaults that were changed come last."""
+        read = current or {}
+        found = []
+        for name, value in {**self.defaults, **self.wanted}.items():
+            if name in self.write_only:
+                if current is None and name in self.wanted:
+                    found.append(FieldChange(name, None, HIDDEN))
+                continue
+            known = name in read
+            if current is None and name not in self.wanted:
+                continue
+            if not known and name not in self.wanted:
+                continue  # a field of other versions
+            if not same(name, value, read.get(name)):
+                found.append(FieldChange(name, read.get(name), _shown(value)))
+        return tuple(found)
+
+    def not_comparable(self) -> tuple[str, ...]:
+        """Return the names of wanted fields that Vault never gives back."""
+        return tuple(name for name in self.wanted if name in self.write_only)
+
+    def writes(self, current: Mapping[str, Any] | None) -> tuple[VaultWrite, ...]:
+        """Return the calls that make or change it; `current` is what `current()` gave."""
+        reset = {
+            name: value
+            for name, value in self.defaults.items()
+            if current is not None and name in current and not same(name, value, current[name])
+        }
+        return (VaultWrite(self.method, self.path, {**reset, **self.wanted}),)
+
+
+def hide(fields: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Return the fields with the values of `names` as secrets."""
+    return {
+        name: SecretText(value) if name in names and isinstance(value, str) else value
+        for name, value in fields.items()
+    }
+
+
+def _shown(value: Any) -> Any:
+    return HIDDEN if isinstance(value, SecretText) else value

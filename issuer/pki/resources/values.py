@@ -1,0 +1,74 @@
+"""Equality of a wanted value with what Vault reads back.
+
+Vault normalises unevenly: `72h` comes back as 259200 or as `72h`, `a,b` as a list, a list as `a,b`,
+`127.0.0.1/32` as `127.0.0.1` in one field and unchanged in the next. Each is one value here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+from issuer.pki.file.durations import seconds
+
+
+def same(field: str, wanted: Any, read: Any) -> bool:
+    """Return True if `read` is how Vault gives `wanted` back."""
+    return bool(_canonical(field, wanted, read) == _canonical(field, read, wanted))
+
+
+def _canonical(field: str, value: Any, other: Any) -> Any:
+    if isinstance(value, Mapping):
+        inner = other if isinstance(other, Mapping) else {}
+        return {key: _canonical(str(key), one, inner.get(key)) for key, one in value.items()}
+    if isinstance(value, (list, tuple)) or isinstance(other, (list, tuple)) or _comma(value, other):
+        return sorted(_item(field, one) for one in _items(value))
+    return _scalar(value, other)
+
+
+def _comma(value: Any, other: Any) -> bool:
+    return any(isinstance(one, str) and "," in one for one in (value, other))
+
+
+def _items(value: Any) -> list[Any]:
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")]
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _item(field: str, value: Any) -> str:
+    text = str(value).strip()
+    if "cidr" in field:
+        try:
+            return str(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            return text
+    return text
+
+
+def _scalar(value: Any, other: Any) -> Any:
+    if isinstance(value, bool) or isinstance(other, bool):
+        return _truth(value)
+    if value is None or value == "":
+        # An absent text, number and lifetime are the same to Vault.
+        return 0 if isinstance(other, int) else ""
+    as_seconds = _seconds(value)
+    if as_seconds is not None and (other in (None, "") or _seconds(other) is not None):
+        return as_seconds
+    return value if isinstance(value, (int, float)) else str(value).strip()
+
+
+def _truth(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    return bool(value) if value in (None, "", 0, 1) else value
+
+
+def _seconds(value: Any) -> int | None:
+    try:
+        return seconds(value)
+    except ValueError:
+        return None

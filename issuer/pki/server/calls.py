@@ -1,0 +1,115 @@
+"""Every read and write of a PKI command, with Vault's answers told apart once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from issuer.pki.errors import NotPermitted, PkiError, UnexpectedWarning, VaultNotUsable
+from issuer.pki.secret import SecretText, revealed
+from issuer.pki.server.reading import PathRead
+from issuer.pki.server.warnings import WarningFilter
+from issuer.text import clip
+from issuer.vault.errors import (
+    InvalidConnection,
+    Sealed,
+    ServerError,
+    Unreachable,
+    UntrustedTLS,
+    VaultBadRequest,
+    VaultError,
+    VaultForbidden,
+    VaultNotFound,
+)
+from issuer.vault.transport import VaultClient
+
+AT_ONCE: Final = 16
+"""Reads in flight."""
+_WARNING_CHARS: Final = 400
+
+
+class VaultCalls:
+    """Reads and writes as one token. `count` is the number of calls so far."""
+
+    def __init__(self, client: VaultClient, token: SecretText, warnings: WarningFilter | None = None) -> None:
+        self._adapter = client.adapter(token.reveal())
+        self._warnings = warnings or WarningFilter()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self.count = 0
+
+    async def read(self, path: str) -> PathRead:
+        """Read a path, or list it if it ends with a slash. Raises VaultNotUsable, PkiError."""
+        self.count += 1
+        verb = "LIST" if path.endswith("/") else "GET"
+        async with self._slots:
+            try:
+                answer = await self._adapter.request(verb, f"/v1/{path}")
+            except VaultNotFound:
+                return PathRead()
+            except VaultForbidden as error:
+                return PathRead(refused=str(error))
+            except VaultError as error:
+                raise translated(error) from error
+        return PathRead((answer or {}).get("data"))
+
+    async def read_all(self, paths: Iterable[str]) -> dict[str, PathRead]:
+        """Read paths at once, each one time."""
+        wanted = list(dict.fromkeys(paths))
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {path: group.create_task(self.read(path)) for path in wanted}
+        except* PkiError as errors:
+            raise first_of(errors) from None
+        return {path: task.result() for path, task in tasks.items()}
+
+    async def write(
+        self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST"
+    ) -> dict[str, Any]:
+        """Write, and return the answer's `data`.
+
+        Raises UnexpectedWarning after a write that Vault warned of (it was done), NotPermitted,
+        VaultNotUsable; VaultBadRequest is left for callers that know what it means.
+        """
+        self.count += 1
+        try:
+            answer = await self._adapter.request(method, f"/v1/{path}", json=revealed(body or {}))
+        except VaultBadRequest:
+            raise
+        except VaultForbidden as error:
+            raise NotPermitted(
+                f"The token may not write {path}. Give it a policy that allows it, and run the same again: "
+                "what was done stays"
+            ) from error
+        except VaultError as error:
+            raise translated(error) from error
+        answer = answer or {}
+        unexpected = self._warnings.unexpected(path, answer.get("warnings"))
+        if unexpected:
+            shown = "; ".join(clip(one, _WARNING_CHARS) for one in unexpected)
+            raise UnexpectedWarning(
+                f"Vault did {method} {path} and warned: {shown}. Correct the cause, or put the warning into "
+                "expectWarnings of the file, and run the same again"
+            )
+        return answer.get("data") or {}
+
+    async def delete(self, path: str) -> None:
+        """Delete a path."""
+        await self.write(path, method="DELETE")
+
+
+def first_of(errors: BaseExceptionGroup[PkiError]) -> BaseException:
+    """Return one error for several reads that failed: mostly all failed for the same reason."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def translated(error: VaultError) -> PkiError:
+    """Return the error of a PKI command for one of a call."""
+    if isinstance(error, Sealed):
+        return VaultNotUsable("Vault is sealed; unseal it, and run the same again")
+    if isinstance(error, (Unreachable, UntrustedTLS, InvalidConnection, ServerError)):
+        return VaultNotUsable(f"{error}. What was done stays; run the same again once Vault answers")
+    return PkiError(str(error))

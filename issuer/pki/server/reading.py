@@ -1,0 +1,44 @@
+"""What one look at Vault found, by path; and its SHA-256, by which a saved plan knows it again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class PathRead:
+    """The answer to one read: `data`, None where there is nothing, or `refused` with Vault's reason."""
+
+    data: Mapping[str, Any] | None = field(default=None, repr=False)
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VaultReading:
+    """Answers by path; lists have paths that end with a slash."""
+
+    answers: Mapping[str, PathRead] = field(default_factory=dict)
+
+    def data(self, path: str) -> Mapping[str, Any] | None:
+        """Return what a path holds; None if it is absent, refused, or was not read."""
+        answer = self.answers.get(path)
+        return None if answer is None else answer.data
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Paths that the token may not read, with Vault's reason."""
+        return {path: one.refused for path, one in self.answers.items() if one.refused is not None}
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of all that was read, in hex."""
+        plain = {path: [one.data, one.refused] for path, one in self.answers.items()}
+        return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def with_more(self, more: Mapping[str, PathRead]) -> VaultReading:
+        """Return this reading with other answers added or replaced."""
+        return VaultReading({**self.answers, **more})

@@ -1,0 +1,47 @@
+"""One command's way to a plan: read the file, connect, read Vault, plan."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from issuer.pki.file.model import Part
+from issuer.pki.file.reading import LoadedFile, load
+from issuer.pki.plan.desired import BOTH, resources_of
+from issuer.pki.plan.planning import PkiPlan, PlanInput, plan_of
+from issuer.pki.plan.reading import read_for
+from issuer.pki.server.calls import VaultCalls
+from issuer.pki.server.connecting import connected, connection_from, token_from
+from issuer.pki.server.state import check_state
+from issuer.pki.server.warnings import Expected, WarningFilter
+
+
+@dataclass(frozen=True, slots=True)
+class PkiSession:
+    """A checked file, and calls to a Vault that can be used."""
+
+    loaded: LoadedFile
+    calls: VaultCalls
+    parts: Collection[Part] = BOTH
+
+    async def plan(self) -> PkiPlan:
+        """Read Vault and return the plan."""
+        file, places = self.loaded.file, self.loaded.places
+        resources = tuple(resources_of(file, places, self.parts))
+        reading = await read_for(self.calls, file, resources, self.parts)
+        given = PlanInput(file, places, resources, self.loaded.sha256, self.parts)
+        return plan_of(given, reading)
+
+
+@asynccontextmanager
+async def opened(
+    paths: Sequence[str], environment: Mapping[str, str], parts: Collection[Part] = BOTH
+) -> AsyncIterator[PkiSession]:
+    """Read the files, connect, and check the server's state. Raises BadInput, then PkiError."""
+    loaded = load(paths, environment)
+    connection, token = connection_from(environment), token_from(environment)
+    expected = [Expected(one.path, one.contains) for one in loaded.file.expect_warnings]
+    async with connected(connection) as client:
+        await check_state(client)
+        yield PkiSession(loaded, VaultCalls(client, token, WarningFilter(expected)), parts)

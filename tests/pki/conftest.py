@@ -1,0 +1,31 @@
+"""One real OpenBao without Kubernetes, for the tests of `issuer.pki`. Each test takes mounts of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from testbed.openbao import OpenBao
+from testbed.servers import find_bao
+from tests.pki.support import Vault
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
+    """An unsealed OpenBao on raft, in memory where there is room."""
+    server = OpenBao(find_bao(), tmp_path_factory.mktemp("openbao"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def vault(bao: OpenBao) -> Vault:
+    """That server, with a name for this test's mounts, policies and auth methods."""
+    return Vault(bao, f"t{next(_numbers)}")

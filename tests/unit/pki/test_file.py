@@ -1,0 +1,111 @@
+"""`pki.yaml`: overlays, variables, and every problem with file and line before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from issuer.manifests.errors import BadInput
+from issuer.pki.file.reading import LoadedFile, load
+from tests.pki.files import TWO_TIER
+
+ENVIRONMENT = {"T": "t"}
+Load = Callable[..., LoadedFile]
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Load:
+    def read(*texts: str, **environment: str) -> LoadedFile:
+        paths = []
+        for number, text in enumerate(texts):
+            path = tmp_path / f"{number}.yaml"
+            path.write_text(text)
+            paths.append(str(path))
+        return load(paths, {**ENVIRONMENT, **environment})
+
+    return read
+
+
+def refusal(loaded: Load, *texts: str) -> str:
+    with pytest.raises(BadInput) as caught:
+        loaded(*texts)
+    return str(caught.value)
+
+
+def changed(old: str, new: str) -> str:
+    assert old in TWO_TIER
+    return TWO_TIER.replace(old, new)
+
+
+def line_of(text: str, words: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if words in line)
+
+
+def test_a_file_is_read_with_places(loaded: Load) -> None:
+    read = loaded(TWO_TIER)
+    assert set(read.file.mounts) == {"t-int"}
+    place = read.places.of("mounts", "t-int", "roles", "web", "max_ttl")
+    assert place.line == line_of(TWO_TIER, "max_ttl: 30d")
+
+
+def test_overlays_merge_maps_replace_lists_and_remove_by_null(loaded: Load) -> None:
+    over = "mounts:\n  ${T}-int:\n    acme: null\n    autoTidy: null\n    crl: {expiry: 24h}\n"
+    read = loaded(TWO_TIER, over)
+    mount = read.file.mounts["t-int"]
+    assert mount.auto_tidy is None
+    assert mount.crl == {"auto_rebuild": True, "enable_delta": True, "expiry": "24h"}
+    assert read.places.of("mounts", "t-int", "crl", "expiry").source.endswith("1.yaml")
+
+
+def test_a_variable_that_is_not_set_is_refused_with_its_line(loaded: Load) -> None:
+    text = changed("commonName: Example Root CA", "commonName: '${NAME_OF_ROOT}'")
+    said = refusal(loaded, text)
+    assert f"0.yaml:{line_of(text, 'NAME_OF_ROOT')} " in said
+    assert "NAME_OF_ROOT is not set" in said
+
+
+def test_two_dollars_stand_for_one(loaded: Load) -> None:
+    text = changed("description: Root CA", "description: '$${NAME}'")
+    assert loaded(text).file.foundation.mounts["t-root"].description == "${NAME}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("exclusive: true", "exclusiv: true", "exclusiv: is not a known key"),
+        ("signedBy: ${T}-root-2026", "signedBy: nobody", "no authority nobody is in the file"),
+        ("    lifetime: 1825d\n", "    lifetime: 87601h\n", "outlives t-root-2026"),
+        ("    maxPathLength: 1\n", "    maxPathLength: 0\n", "so no CA may follow below it"),
+        ("    maxPathLength: 0\n", "", "give t-int-2026 maxPathLength 0 or less"),
+        ("max_ttl: 30d", "max_ttl: 2000d", "longer than the mount's max_lease_ttl"),
+        ("ttl: 24h\n", "ttl: 40d\n", "longer than the role's max_ttl"),
+        ("tune: {max_lease_ttl: 87600h}", "tune: {}", "longer than mount t-root signs (768h)"),
+        ("mount: ${T}-root\n", "mount: elsewhere\n", "no mount elsewhere is in the file"),
+        ("defaultIssuer: ${T}-int-2026", "defaultIssuer: other", "no authority other with mount: t-int"),
+        ("      path: http://vault.example.test:8200/v1/${T}-int\n", "", "templated URLs need cluster.path"),
+        ("    signedBy: ${T}-root-2026\n", "", "belongs below foundation"),
+        ("lifetime: 87600h", "lifetime: soon", "not a duration"),
+        ("version: 1", "version: 2", "version: Input should be 1"),
+        ("version: 1", "version: 1\nversion: 1", "given twice"),
+        ("ttl: 24h\n", "issuer_ref: gone\n", "no authority gone with mount: t-int"),
+        ("version: 1", "version: 1\nprefix: zz-", "doesn't begin with the file's prefix zz-"),
+    ],
+)
+def test_a_contradiction_is_refused_with_file_and_line(loaded: Load, old: str, new: str, said: str) -> None:
+    message = refusal(loaded, changed(old, new))
+    assert said in message
+    assert all("0.yaml:" in line or "line " in line for line in message.splitlines()), message
+
+
+def test_acme_is_refused_unless_it_is_closed(loaded: Load) -> None:
+    message = refusal(loaded, changed("    crl: {auto", "    acme: {enabled: true}\n    crl: {auto"))
+    for said in ("role:NAME or forbid", "always-required", "allowed_roles", "allowed_issuers"):
+        assert said in message
+
+
+def test_aliases_of_aliases_are_bounded(loaded: Load) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 8)]
+    assert "more than" in refusal(loaded, "\n".join(lines))
