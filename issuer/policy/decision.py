@@ -18,17 +18,17 @@ from issuer.policy.compiled import CompiledPolicy
 from issuer.policy.evaluation import Shared, Violation, violations
 from issuer.policy.facts import RequestFacts
 from issuer.policy.selection import Exclusion, selector_mismatch
+from issuer.policy.shown import shown
 from issuer.requests.reason_message import Opening
 
 _WORDS: Final[dict[Exclusion, str]] = {
-    Exclusion.SELECTOR: "by issuer selector",
-    Exclusion.NAMESPACE: "by namespace selector",
-    Exclusion.RBAC: "by RBAC",
+    Exclusion.SELECTOR: "for other issuers",
+    Exclusion.NAMESPACE: "for other namespaces",
+    Exclusion.RBAC: 'without a "use" right',
     Exclusion.INVALID: "not Ready",
 }
-_NO_RIGHT: Final = (
-    'the requester may not use it; bind a role with the verb "use" on certificaterequestpolicies of this name'
-)
+_ACCOUNT: Final = "system:serviceaccount:"
+"""First part of the username of a ServiceAccount; its namespace and name follow."""
 
 
 class PolicyVerdict(StrEnum):
@@ -90,7 +90,7 @@ class Decision:
         head, parts = (
             self._denied(names) if self.verdict is PolicyVerdict.DENIED else self._unprocessed(names)
         )
-        return _joined(head, parts, limit)
+        return _joined(head, parts, limit, ": " if self.verdict is PolicyVerdict.DENIED else " ")
 
     def to_json(self) -> dict[str, Any]:
         """Return the decision as `vault-issuer policy explain -o json` prints it."""
@@ -120,9 +120,10 @@ class Decision:
     def _unprocessed(self, names: bool) -> tuple[str, list[str]]:
         if not self.results:
             return f"{Opening.NO_POLICY_EXISTS}; create one, and bind its use", []
-        counts = Counter(result.reason for result in self.results)
-        why = ", ".join(f"{counts[reason]} {_WORDS[reason]}" for reason in _WORDS if counts[reason])
-        head = f"{Opening.NO_POLICY_APPLIES}{_count(len(self.results))} applies to this request ({why})"
+        if not names:
+            counts = Counter(result.reason for result in self.results)
+            why = ", ".join(f"{counts[reason]} {_WORDS[reason]}" for reason in _WORDS if counts[reason])
+            return f"{Opening.NO_POLICY_APPLIES} (of {len(self.results)}: {why})", []
         # Nearest misses first: what lacks only a binding is likelier meant than what is for other issuers.
         order: list[Exclusion | Literal[""]] = [
             Exclusion.RBAC,
@@ -131,7 +132,7 @@ class Decision:
             Exclusion.SELECTOR,
         ]
         ranked = sorted(self.results, key=lambda result: order.index(result.reason))
-        return head, [f"[{result.name}: {result.message}]" for result in ranked] if names else []
+        return f"{Opening.NO_POLICY_APPLIES}.", [_sentence(result) for result in ranked]
 
 
 @dataclass(slots=True, eq=False)
@@ -178,7 +179,7 @@ class PolicyEvaluation:
         asked = [
             PolicyResult(name, True, "", "", self.violations_of(name))
             if may_use[name]
-            else PolicyResult(name, False, Exclusion.RBAC, _NO_RIGHT, ())
+            else PolicyResult(name, False, Exclusion.RBAC, _no_right(self._facts), ())
             for name in self.to_ask
             if name in may_use
         ]
@@ -212,6 +213,30 @@ def evaluate(
     )
 
 
+def _sentence(result: PolicyResult) -> str:
+    """Return why a policy does not apply, for people."""
+    match result.reason:
+        case Exclusion.RBAC:
+            return f'Policy "{result.name}" matches, but {result.message}.'
+        case Exclusion.INVALID:
+            return f'Policy "{result.name}" is not Ready: {result.message}.'
+        case _:
+            return f'Policy "{result.name}" does not match: {result.message}.'
+
+
+def _no_right(facts: RequestFacts) -> str:
+    """Return which right is missing, and what to create."""
+    who = "the requester"
+    if facts.username.startswith(_ACCOUNT):
+        who = f"ServiceAccount {shown(facts.username.removeprefix(_ACCOUNT).replace(':', '/'))}"
+    elif facts.username:
+        who = f"user {shown(facts.username)}"
+    where, binding = "", "ClusterRoleBinding"
+    if facts.namespace:
+        where, binding = f" in namespace {shown(facts.namespace)}", "RoleBinding"
+    return f'{who} has no "use" right on it{where}; create a {binding}'
+
+
 def _allowance(policy: CompiledPolicy) -> Allowance:
     return Allowance(frozenset(policy.usages or ()), policy.constraints.longest)
 
@@ -228,21 +253,21 @@ def _count(number: int) -> str:
     return f"{number} {'policy' if number == 1 else 'policies'}"
 
 
-def _joined(head: str, parts: list[str], limit: int) -> str:
-    """Return `head: part part ... and n more`, within `limit` characters."""
+def _joined(head: str, parts: list[str], limit: int, first: str) -> str:
+    """Return `head`, `first`, and then `part part ... and n more`, within `limit` characters."""
     text = head[:limit]
     for index, part in enumerate(parts):
         more = f" and {len(parts) - index - 1} more" if index + 1 < len(parts) else ""
-        longer = f"{text}{' ' if index else ': '}{part}"
+        longer = f"{text}{' ' if index else first}{part}"
         if len(longer) + len(more) > limit:
-            return _cut(text, part, index, len(parts), limit)
+            return _cut(text, first + part, index, len(parts), limit)
         text = longer
     return text
 
 
 def _cut(text: str, part: str, index: int, count: int, limit: int) -> str:
-    """Return `text` with as much of the first part as there is room for, or with the count
-    of those left out."""
+    """Return `text` with as much of the first part (and its separator) as there is room for, or with the
+    count of those left out."""
     if index == 0:
-        return f"{text}: {part}"[: max(limit - 3, 0)] + "..."[:limit]
+        return f"{text}{part}"[: max(limit - 3, 0)] + "..."[:limit]
     return f"{text} and {count - index} more"[:limit]

@@ -2,7 +2,7 @@
 
 cert-manager prescribes the reasons of a request's condition (`Pending`, `Failed`, `Denied`), so ours stands
 at the start of the message. Who looks at a request from another process, as `vault-issuer canary` does, has
-nothing but that message. Of it, only the reason is ever read; the sentence behind it may be worded anew.
+nothing but that message. Of it, only the reason is ever read; the sentence behind it may change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Opening(StrEnum):
     """First words of messages that have had no reason from the start: they stand for it."""
 
     ALLOWED_BY_NONE = "approved by somebody else, but no policy allows it"
-    NO_POLICY_APPLIES = "None of "
+    NO_POLICY_APPLIES = "No policy applies to this request"
     NO_POLICY_EXISTS = "No CertificateRequestPolicy exists"
     NOT_AS_ASKED = "the CA returned a certificate that is not what was asked for"
 

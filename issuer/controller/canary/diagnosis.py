@@ -46,7 +46,7 @@ def refusal(request: CertificateRequest) -> Broken | None:
     if opening is Opening.NOT_AS_ASKED:
         return Broken(Stage.CHAIN, message)
     if opening is Opening.ALLOWED_BY_NONE:
-        return Broken(Stage.POLICY, f"{message}. {_allow(request)}")
+        return Broken(Stage.POLICY, f"{message.rstrip('.')}. {_allow(request)}")
     return Broken(Stage.VAULT, message or "the request failed without a reason; see the controller's log")
 
 
@@ -57,7 +57,7 @@ def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, wait
     """
     message = pending(request)
     if opening_of(message) in (Opening.NO_POLICY_APPLIES, Opening.NO_POLICY_EXISTS):
-        return Broken(Stage.POLICY, f"{message}. {_allow(request)}")
+        return Broken(Stage.POLICY, f"{message.rstrip('.')}. {_allow(request)}")
     found = find(((issuer or {}).get("status") or {}).get("conditions"), "Ready") or {}
     reason, why = str(found.get("reason", "")), f"{request.issuer}: {found.get('message', '')}"
     if message:

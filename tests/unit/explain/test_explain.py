@@ -93,7 +93,7 @@ def test_without_a_binding_it_prints_the_one_for_this_requester(
     request, policies = folder.write("r.yaml", certificate()), folder.write("p.yaml", policy())
     result = folder.run("explain", "-f", request, "--policies", policies)
     assert result.code == 2
-    assert "may not use it" in result.text
+    assert 'has no "use" right on it' in result.text
     assert "--allow-use web" in result.text
     role, binding = pasted(result.stdout)
     assert role["kind"] == "ClusterRole"
