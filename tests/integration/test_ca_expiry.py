@@ -194,18 +194,20 @@ def warned(scope: Scope, of: str) -> Any:
 
 
 def test_a_ca_that_ends_soon_is_warned_of_and_told_by_one_event(scope: Scope) -> None:
-    """It is too short for the longest life asked for lately."""
+    """It is too short for the longest life that was issued lately; what was refused doesn't count."""
     applied(scope, SOON)
-    scope.request("beyond", duration="48h")
-    issuer = warned(scope, "48h0m0s are refused")
+    scope.request("beyond", duration="876000h")
+    assert "CAExpiresTooSoon" in failure(scope, "beyond")
+    scope.issue("fits", duration="26h")
+    issuer = warned(scope, "26h0m0s are refused")
     (warning,) = issuer["status"]["warnings"]
     assert warning.startswith(f"the CA behind {SOON}/sign/lab ends at {issuer['status']['caNotAfter']}")
     where = "default" if scope.cluster else scope.namespace
     (event,) = events(scope.bed, where, scope.name, "CAExpiresSoon")
     assert event["note"] == warning
-    # A longer life asked for is told in the same place, and is no second event.
-    scope.request("longer", duration="1000h")
-    warned(scope, "1000h0m0s")
+    # A longer life that is issued is told in the same place, and is no second event.
+    scope.issue("longer", duration="28h")
+    warned(scope, "28h0m0s are refused")
     assert len(events(scope.bed, where, scope.name, "CAExpiresSoon")) == 1
 
 

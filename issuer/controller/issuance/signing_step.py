@@ -148,7 +148,6 @@ class SigningStep:
         if approval.allowance is not None and request.policy_shortens:
             asked = replace(asked, duration=approval.allowance.cut(asked.duration))
         now, ca = self.now(), entry.current_ca_validity.get(asked.is_ca)
-        entry.longest_requested[asked.is_ca].note(asked.duration, now)
         wanted = SigningRequest(
             csr_pem=asked.request.pem,
             duration=renewable(_fitting(asked, entry, spec, now), asked, now),
@@ -219,7 +218,9 @@ class SigningStep:
         unexpected = [one for one in findings if not one.expected]
         differences = "; ".join(one.message for one in unexpected)
         codes = frozenset(one.code for one in unexpected)
-        news = self.registry.entry(work.issuer).is_news(codes, self.now())
+        entry = self.registry.entry(work.issuer)
+        entry.longest_issued[work.asked.is_ca].note(work.asked.duration, self.now())
+        news = entry.is_news(codes, self.now())
         message = f"Issued by {work.issuer.quoted}, serial {signed.serial}"
         pending = PendingDelivery(
             key=work.request.key,

@@ -142,7 +142,7 @@ class IssuerChecker:
         """Return the warnings of the CAs that soon end before their certificates would."""
         now = self.now()
         found = (
-            warning(ca, spec.ca_expiry, entry.longest_requested[is_ca], now)
+            warning(ca, spec.ca_expiry, entry.longest_issued[is_ca], now)
             for is_ca, ca in entry.current_ca_validity.items()
         )
         return tuple(text for text in found if text is not None)

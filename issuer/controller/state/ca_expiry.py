@@ -39,14 +39,17 @@ class CAValidity:
 
 
 @dataclass(slots=True)
-class LongestRequested:
-    """The longest life asked for lately, so that its trouble can be reported ahead."""
+class LongestIssued:
+    """The longest life that was asked for and issued lately, so that its trouble can be reported ahead.
+
+    A request that was refused doesn't count: anyone can ask for a hundred years.
+    """
 
     duration: timedelta = timedelta()
     at: datetime | None = None
 
     def note(self, duration: timedelta | None, now: datetime) -> None:
-        """Somebody asked for this; an old record makes room for it."""
+        """Note that a certificate was issued to a request for this; an old record makes room for it."""
         if duration is None:
             return
         if duration >= self.duration or self.at is None or now - self.at > LATELY:
@@ -107,16 +110,17 @@ class ExpiryWarning:
         return any(known.startswith(self.ending) for known in warnings)
 
 
-def warning(ca: CAValidity, mode: Mode, longest: LongestRequested, now: datetime) -> ExpiryWarning | None:
+def warning(ca: CAValidity, mode: Mode, longest: LongestIssued, now: datetime) -> ExpiryWarning | None:
     """Return the warning of a CA that soon ends before its certificates would, or None.
 
-    Measured by the longest life asked for lately, or cert-manager's default if that is longer (half of the
-    CA's own life if that is short), and a month (at most a sixth of the CA's life) ahead. Restarts and
-    quiet weeks don't change it, and neither does the passing of time.
+    Measured by the longest life asked for lately by a certificate that was issued, or cert-manager's default
+    if that is longer (half of the CA's own life if that is short), and a month (at most a sixth of the CA's
+    life) ahead. A life longer than the CA's own doesn't count: no CA of that kind ever serves it in full.
+    Restarts and quiet weeks don't change it, and neither does the passing of time.
     """
     life = ca.ends - ca.begins
     usual = min(DEFAULT_LIFE, life / 2)
-    measure = max(usual, longest.duration)
+    measure = max(usual, longest.duration) if longest.duration <= life else usual
     begins = _before(ca.ends, measure)
     if now < _before(begins, min(_LEAD, life / 6)):
         return None

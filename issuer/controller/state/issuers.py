@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.state.bad_answers import BadAnswers
-from issuer.controller.state.ca_expiry import CAValidity, LongestRequested
+from issuer.controller.state.ca_expiry import CAValidity, LongestIssued
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.tls_memory import TLSMemory
 from issuer.reasons import Reason
@@ -76,8 +76,9 @@ class IssuerEntry:
     is False where we may not set Approved or Denied for its requests but would have to. `refused` says which
     status write with a signed certificate the API server refused: until it goes through, nothing is signed.
     `ca_validity` is that of the CAs that sign, as the check found them, `seen` of others that certificates
-    came back from (a role may name its CA itself), and `longest_requested` what was asked of them, by whether
-    a CA certificate is asked for. `reported` holds when each set of differences had its last event.
+    came back from (a role may name its CA itself), and `longest_issued` the longest life that they were asked
+    for and signed, by whether a CA certificate is asked for. `reported` holds when each set of differences
+    had its last event.
     `bad_answers` holds back signing after an answer that could not be delivered; it begins anew with
     another generation, and where `marks` (what a check found that would make a difference to it) change.
     """
@@ -96,8 +97,8 @@ class IssuerEntry:
     refused: str | None = None
     ca_validity: dict[bool, CAValidity] = field(default_factory=dict)
     seen: dict[bool, CAValidity] = field(default_factory=dict)
-    longest_requested: dict[bool, LongestRequested] = field(
-        default_factory=lambda: {False: LongestRequested(), True: LongestRequested()}
+    longest_issued: dict[bool, LongestIssued] = field(
+        default_factory=lambda: {False: LongestIssued(), True: LongestIssued()}
     )
     reported: dict[frozenset[str], datetime] = field(default_factory=dict)
     bad_answers: BadAnswers = field(default_factory=BadAnswers)

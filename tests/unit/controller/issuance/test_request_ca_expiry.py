@@ -6,11 +6,14 @@ from datetime import timedelta
 
 from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.state.ca_expiry import CAValidity
+from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import CAEndsTooSoon, Failed
 from issuer.signing.vault.profile import signing_profile
 from issuer.signing.vault.reasons import VaultFailure
 from tests.builders import NOW, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
+
+DAY = timedelta(days=1)
 
 
 def ending(bench: Bench, hours: float, mode: str) -> Bench:
@@ -55,3 +58,19 @@ async def test_a_refusal_of_vaults_stands_where_nothing_may_be_shortened(bench: 
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.ready["reason"] == "Failed"
+
+
+async def test_only_a_life_that_was_issued_counts_for_the_warning(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request(duration="876000h")
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    entry.ca_validity = {False: CAValidity("pki_int/sign/lab", NOW - DAY, NOW + 100 * DAY)}
+    longest = entry.longest_issued[False]
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Failed"
+    assert longest.at is None
+    bench.with_request(name="fits", duration="24h").signs()
+    bench.kube.accepts_status()
+    await bench.reconcile(RequestKey("team-a", "fits"))
+    assert bench.ready["reason"] == "Issued", bench.ready
+    assert longest.duration == timedelta(hours=24)
