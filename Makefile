@@ -46,6 +46,10 @@ test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no se
 test-full-size: setup ## minutes: bursts, backlogs and rotations of credentials in full size, which CI tries with fewer requests
 	@FULL_SIZE=1 $(BIN)/python -m tools.tiers integration -- -k 'burst or fairness or rotation or cardinality'
 
+.PHONY: test-outage
+test-outage: setup ## minutes: 75 s of 502 on the signing path, and how soon what waited is issued
+	@$(BIN)/python -m tools.tiers outage
+
 test-status-page: setup ## minutes: the status page while 20,000 requests wait, and what it costs then
 	@$(BIN)/python -m tools.tiers status-page
 

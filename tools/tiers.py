@@ -6,7 +6,7 @@ testbed. rights: each rule of the RBAC taken away, on a testbed of its own. docs
 typed as a reader does. browser: the status page and the docs in Chromium. e2e: image and chart on a real
 node. cardinality: 20,000 requests in 500 namespaces. differential: the real approver-policy, which is built
 for it. status-page: the status page while 20,000 requests wait. readers: approved names, read by Go, Node,
-Java and OpenSSL.
+Java and OpenSSL. outage: 75 s of 502 on the signing path.
 
 python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -50,6 +50,7 @@ PATHS = {
     "rights": (RIGHTS,),
     # Not named test_*.py, so that it runs only when it is asked for.
     "cardinality": ("tests/integration/whole_cardinality.py",),
+    "outage": ("tests/integration/whole_outage.py",),
     "status-page": ("tests/integration/whole_status_page.py",),
 }
 # The files that take longest, in that order: one that began last would be waited for alone.

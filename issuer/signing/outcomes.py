@@ -40,10 +40,14 @@ class Retry(SigningError):
     backoff, not before `after` seconds where the backend said so. From `check`, the issuer is not Ready with
     this reason. `may_have_signed` is set by `sign` where somebody else answered in the server's place, as a
     proxy does with 502: that is put on record, since a certificate may have been signed.
+
+    `shared` is True where the issuer's other requests are likely to meet it, too: as soon as one of them is
+    served, those that were put off are tried again.
     """
 
     reason: RetryReason
     result = "retry"
+    shared: ClassVar[bool] = False
 
     def __init__(
         self, reason: RetryReason, message: str, after: float | None = None, *, may_have_signed: bool = False
@@ -55,6 +59,14 @@ class Retry(SigningError):
 
 class RateLimited(Retry):
     """The backend takes no more calls of this issuer for now: its next one waits for `after` seconds."""
+
+    shared = True
+
+
+class ServerFault(Retry):
+    """The backend, or a proxy before it, answers with a fault of its own, such as HTTP 502."""
+
+    shared = True
 
 
 class IssuerUnavailable(SigningError):

@@ -11,6 +11,7 @@ from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_approle, setup_token
+from tests.integration.support.bad_gateway import BadGateway, outlast
 from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
@@ -112,6 +113,21 @@ def test_an_outage_in_the_middle_of_a_burst_loses_nothing(bed: Testbed, issuer: 
     signed = Counter(signed_csrs(bed)) - before
     # One in flight when Vault was killed may have been signed with its answer lost: it is signed again.
     assert len(signed) == len(names)
+
+
+def test_one_that_is_signed_after_bad_gateways_brings_the_others_with_it(
+    bed: Testbed, layout: PkiLayout, namespace: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each was refused so often that its own pause has grown to seconds; a minute: `make test-outage`."""
+    with BadGateway(bed, "bad-gateway", probes=True) as gateway:
+
+        def over() -> bool:
+            return len(gateway.refused) == COUNT and min(gateway.refused.values()) >= 5
+
+        found = outlast(bed, layout, gateway, namespace, COUNT, over)
+        with capsys.disabled():
+            print(f"\n  the last of {COUNT} put off is issued {found.last:.1f} s after an outage")
+        delete_issuer(bed, namespace)
 
 
 def test_a_token_lost_with_vaults_restart_is_replaced_by_one_login(

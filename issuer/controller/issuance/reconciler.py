@@ -68,11 +68,12 @@ class RequestReconciler:
 
     def remembered(self) -> tuple[RequestKey, ...]:
         """Return the requests of which something is remembered here."""
-        return tuple(self.reporter.waits_by_event)
+        return (*self.reporter.waits_by_event, *self.registry.put_off.known())
 
     def forget(self, key: RequestKey) -> None:
         """Forget a request that is gone, or another replica's now."""
         self.queue.forget(key)
+        self.registry.put_off.forget(key)
         self.decider.forget(key)
         self.reporter.forget(key)
 
@@ -129,6 +130,8 @@ class RequestReconciler:
 
     async def _carry_out(self, request: Request, outcome: Outcome, audit: AuditRecord) -> None:
         """Have the outcome reported, and plan the next attempt if there is to be one."""
+        if not isinstance(outcome, RetryLater | Waiting):
+            self.registry.put_off.forget(request.key)
         match outcome:
             case Issued(pending):
                 pending.audit.trace = audit.trace  # where it was signed in an earlier attempt

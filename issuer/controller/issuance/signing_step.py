@@ -129,7 +129,7 @@ class SigningStep:
         except signing.IssuerUnavailable as error:
             return self._issuer_trouble(entry.key, error)
         except signing.Retry as error:
-            return self._passing_trouble(entry.key, error)
+            return self._passing_trouble(entry.key, request.key, error)
         finally:
             await shared.give_back()
 
@@ -272,10 +272,11 @@ class SigningStep:
             life = CAValidity(work.ca.path, signer.not_valid_before_utc, ends, fingerprint(signer))
             entry.saw_ca_validity(life, is_ca=work.asked.is_ca)
 
-    def _passing_trouble(self, key: IssuerKey, error: signing.Retry) -> Outcome:
+    def _passing_trouble(self, key: IssuerKey, request: RequestKey, error: signing.Retry) -> Outcome:
         """Put this request off; of a backend that takes no more calls now, the issuer's others wait, too."""
         if isinstance(error, signing.RateLimited):
             self.limits.limiter(key).pause(error.after)
+        self.registry.put_off.add(request, key, error.reason, shared=error.shared)
         return retry_later(error)
 
     def _bad_answer(self, shared: SharedSigner, work: _Work, error: signing.BadAnswer) -> Waiting:

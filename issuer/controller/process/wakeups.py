@@ -45,6 +45,10 @@ class Wakeups:
         if self._ownership.takes(key):
             self._queues.requests.add(key)
 
+    def hasten(self, key: RequestKey, seconds: float) -> None:
+        """Bring the next attempt of a request forward, to so many seconds from now at the latest."""
+        self._queues.requests.hasten(key, seconds)
+
     def revocation(self, key: RequestKey) -> None:
         """Look at a request with our finalizer, as something may be due; the leader does."""
         if self._ownership.leads():

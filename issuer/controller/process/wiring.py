@@ -118,7 +118,7 @@ class Components:
         return State(
             requests={kind: RequestStore(kind, wakeups.request, kinds) for kind in KINDS},
             issuers={kind.kind: IssuerStore(kind.kind, wakeups.issuer, kinds) for kind in kinds},
-            registry=IssuerRegistry(wakeups.request),
+            registry=IssuerRegistry(wakeups.request, wakeups.hasten),
             policies=PolicyStore(wakeups.policy, partial(self.defects.note, "policies")),
             namespaces=NamespaceStore(wakeups.namespace),
             unprocessed=UnprocessedRequests(wakeups.request),

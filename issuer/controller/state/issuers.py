@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.state.bad_answers import BadAnswers
 from issuer.controller.state.ca_expiry import CAValidity, LongestIssued
+from issuer.controller.state.put_off import PutOffRequests
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.tls_memory import TLSMemory
 from issuer.reasons import Reason
@@ -157,13 +158,19 @@ class IssuerEntry:
 class IssuerRegistry:
     """All issuers by key; `wake` puts a waiting request back into the queue.
 
-    A request waits for one issuer at a time. `settled` is called when an
+    `put_off` has the requests that met a passing fault of an issuer that is Ready; `hasten` brings the next
+    attempt of one forward. A request waits for one issuer at a time. `settled` is called when an
     attempt at a request is over, so that a half-open issuer's next request goes
     when the one that went first neither proved it sound nor found it broken.
     """
 
-    def __init__(self, wake: Callable[[RequestKey], None]) -> None:
+    def __init__(
+        self,
+        wake: Callable[[RequestKey], None],
+        hasten: Callable[[RequestKey, float], None] = lambda _key, _seconds: None,
+    ) -> None:
         self._wake = wake
+        self.put_off = PutOffRequests(hasten)
         self._entries: dict[IssuerKey, IssuerEntry] = {}
         self._waits_for: dict[RequestKey, IssuerKey] = {}
         self._probing: dict[RequestKey, IssuerKey] = {}
@@ -255,7 +262,7 @@ class IssuerRegistry:
     def answer_was_good(self, key: IssuerKey, request: RequestKey) -> bool:
         """The CA answered this request; return True if the others follow only now, so that the issuer is to
         be checked."""
-        self.close_circuit(key)
+        self.close_circuit(key, request)
         entry = self.entry(key)
         if not entry.bad_answers.good(request):
             return False
@@ -321,15 +328,19 @@ class IssuerRegistry:
     def mark_ready(self, key: IssuerKey) -> None:
         """Wake the requests of an issuer that signs, or only one while it is half open."""
         entry = self.entry(key)
+        recovered = not entry.ready
         entry.ready, entry.reason, entry.message = True, ControllerIssuerReason.READY, ""
         if entry.half_open:
             self._wake_probe(entry)
-        else:
-            self.wake_all(key)
+            return
+        self.wake_all(key)
+        if recovered:
+            self.put_off.recovered(key)
 
-    def close_circuit(self, key: IssuerKey) -> None:
-        """Let the others follow: a signing call reached the CA and was answered."""
+    def close_circuit(self, key: IssuerKey, request: RequestKey) -> None:
+        """Let the others follow: the signing call of this request reached the CA and was answered."""
         entry = self.entry(key)
+        self.put_off.served(request, key)
         if entry.half_open:
             entry.half_open = False
             self.wake_all(key)

@@ -124,6 +124,15 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._timers[key] = loop.call_later(seconds, self._due, key)
 
+    def hasten(self, key: K, seconds: float) -> None:
+        """Add `key`, if it waits for its time, after that many seconds at the latest; its back-off stays."""
+        timer = self._timers.get(key)
+        if timer is None or timer.when() <= asyncio.get_running_loop().time() + seconds:
+            return
+        timer.cancel()
+        del self._timers[key]
+        self.add_after(key, seconds)
+
     def retry(self, key: K, at_least: float | None = None) -> float:
         """Add `key` after its back-off, which doubles each time until `forget`; return the delay in seconds.
 

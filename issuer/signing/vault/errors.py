@@ -11,6 +11,7 @@ from issuer.signing.outcomes import (
     IssuerUnavailable,
     RateLimited,
     Retry,
+    ServerFault,
 )
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.vault.reasons import VaultFailure, VaultIssuerReason, VaultOutage, VaultRetry
@@ -87,7 +88,7 @@ def _transient(error: errors.VaultError, connection: Connection) -> Retry | Issu
                 VaultRetry.VAULT_RATE_LIMITED, f"Vault's rate limit is used up. {error}.", error.retry_after
             )
         case errors.ServerError():
-            return Retry(
+            return ServerFault(
                 VaultRetry.VAULT_UNAVAILABLE, f"Vault at {server} has a problem of its own. {error}."
             )
     return None

@@ -96,7 +96,7 @@ class Bench:
         self.issuer_queue: WorkQueue[IssuerKey] = WorkQueue()
         self.stores = {kind: RequestStore(kind, lambda _key: None) for kind in KINDS}
         self.store = self.stores[CertificateRequest]
-        self.registry = IssuerRegistry(self.queue.add)
+        self.registry = IssuerRegistry(self.queue.add, self.queue.hasten)
         self.limits = Limits(self.registry, self.metrics, concurrent=16)
         self.recorder = SilentRecorder()
         self.leading = True

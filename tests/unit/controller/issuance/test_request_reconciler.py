@@ -16,7 +16,15 @@ from issuer.kube.wire import Object
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
-from issuer.signing.outcomes import Failed, IssuerBroken, IssuerUnavailable, NotRevoked, RateLimited, Retry
+from issuer.signing.outcomes import (
+    Failed,
+    IssuerBroken,
+    IssuerUnavailable,
+    NotRevoked,
+    RateLimited,
+    Retry,
+    ServerFault,
+)
 from issuer.signing.vault.profile import signing_profile
 from issuer.signing.vault.reasons import (
     VaultFailure,
@@ -416,3 +424,23 @@ def test_an_older_copy_does_not_hide_an_approval(bench: Bench) -> None:
     found = bench.store.get(KEY)
     assert found is not None
     assert found.approved
+
+
+async def test_one_that_is_signed_brings_forward_what_was_put_off_with_it(bench: Bench) -> None:
+    bench.with_ready_issuer()
+    keys = [RequestKey("team-a", name) for name in ("one", "two", "three")]
+    for key in keys:
+        bench.with_request(name=key.name)
+        bench.signer.signs.append(ServerFault(VaultRetry.VAULT_UNAVAILABLE, "502"))
+        bench.kube.accepts_status()
+        await bench.reconcile(key)
+    assert (bench.queue.delayed, bench.queue.depth) == (3, 0)
+    bench.signs()
+    bench.kube.accepts_status()
+    await bench.reconcile(keys[0])
+    assert bench.ready["reason"] == "Issued"
+    assert [bench.queue.where(key) for key in keys] == [None, "line", "line"]
+    assert bench.queue.failures(keys[1]) == 1, "its back-off stays"
+    for key in keys[1:]:
+        bench.reconciler.forget(key)
+    assert bench.registry.put_off.known() == ()

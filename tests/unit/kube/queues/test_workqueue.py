@@ -69,6 +69,17 @@ async def test_a_delayed_key_keeps_its_earliest_time() -> None:
     assert queue.depth == 1
 
 
+async def test_only_a_key_that_waits_for_its_time_is_brought_forward() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.hasten("a", 0)
+    assert (queue.depth, queue.delayed) == (0, 0)
+    queue.add_after("a", 60)
+    queue.hasten("a", 90)
+    assert (queue.depth, queue.delayed) == (0, 1)
+    queue.hasten("a", 0)
+    assert (queue.depth, queue.delayed) == (1, 0)
+
+
 async def test_retries_double_with_jitter_up_to_a_cap_until_forgotten() -> None:
     low: WorkQueue[str] = WorkQueue(first=1, longest=10, jitter=lambda: 0.0)
     high: WorkQueue[str] = WorkQueue(first=1, longest=10, jitter=lambda: 1.0)

@@ -21,6 +21,7 @@ from issuer.signing.outcomes import (
     NotRevoked,
     RateLimited,
     Retry,
+    ServerFault,
     SigningError,
 )
 from issuer.signing.reasons import SigningIssuerReason
@@ -231,8 +232,8 @@ async def test_a_name_that_no_parameter_can_hold_fails(
 SIGN_OUTCOMES: list[tuple[fake.Reply, type[SigningError], str]] = [
     (fake.SEALED, IssuerUnavailable, "VaultSealed"),
     (fake.QUOTA, RateLimited, "VaultRateLimited"),
-    ((500, {"errors": ["internal error"]}), Retry, "VaultUnavailable"),
-    ((502, "<html>"), Retry, "VaultUnavailable"),
+    ((500, {"errors": ["internal error"]}), ServerFault, "VaultUnavailable"),
+    ((502, "<html>"), ServerFault, "VaultUnavailable"),
     (fake.NAME_NOT_ALLOWED, Failed, "RefusedByVault"),
     (fake.WRONG_KEY_TYPE, Failed, "RefusedByVault"),
     (fake.CA_ENDS_FIRST, CAEndsTooSoon, "CAExpiresTooSoon"),
