@@ -52,7 +52,7 @@ def may_have_signed(error: errors.VaultError, connection: Connection) -> BadAnsw
                 "ended, and what proxies and load balancers before it do",
             )
         case errors.GatewayError() if error.status != 503:
-            return Retry(
+            return ServerFault(
                 VaultRetry.VAULT_UNAVAILABLE,
                 f"What stands before Vault at {connection.server} has a problem. {error}.",
                 may_have_signed=True,
