@@ -257,9 +257,10 @@ class SigningStep:
             self.metrics.differences.labels(one.code, str(one.fatal).lower()).inc()
         fatal = [one for one in findings if one.fatal]
         check_findings(fatal)
+        # First: what another CA decided says nothing of the request.
+        await check_own(shared.signer, chain, is_ca=work.asked.is_ca)
         if fatal and not {one.code for one in fatal} <= CA_END:
             raise _NotAsAsked(fatal)
-        await check_own(shared.signer, chain, is_ca=work.asked.is_ca)
         self._saw(chain.cas[0], max(one.not_after for one in chains), work)
         if fatal:
             raise _NotAsAsked(fatal)

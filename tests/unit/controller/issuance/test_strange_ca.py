@@ -56,3 +56,13 @@ async def test_an_anchor_holds_for_what_comes_back(bench: Bench, trusted: bool) 
     assert bench.ready["reason"] == ("Issued" if trusted else "Pending")
     assert entry.ready is trusted
     assert len(bench.signer.revoked) == (0 if trusted else 1)
+
+
+async def test_what_another_ca_decided_fails_no_request(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request().signs(extra_dns=("evil.example.com",))
+    bench.signer.revokes.append(None)
+    bench.kube.accepts_status()
+    knowing(bench, False)
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Pending"
+    assert bench.registry.entry(CLUSTER_ISSUER).reason == "BadAnswer"
