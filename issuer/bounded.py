@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, ItemsView
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -69,6 +69,10 @@ class LruCache(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """Return the value of a key, or None."""
         return self._kept.get(key)
+
+    def items(self) -> ItemsView[K, V]:
+        """Return all keys with their values, the one that was put longest ago first."""
+        return self._kept.items()
 
     def put(self, key: K, value: V) -> None:
         """Keep a value as the newest."""

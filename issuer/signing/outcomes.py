@@ -39,7 +39,8 @@ class Retry(SigningError):
     Raised by `check`, `sign` and `revoke`. A request stays Pending with this reason and is tried again with
     backoff, not before `after` seconds where the backend said so. From `check`, the issuer is not Ready with
     this reason. `may_have_signed` is set by `sign` where somebody else answered in the server's place, as a
-    proxy does with 502: that is put on record, since a certificate may have been signed.
+    proxy does with 502: that is put on record, since a certificate may have been signed. `remedy` says what
+    to change if this same answer comes each time, empty where time alone helps.
 
     `shared` is True where the issuer's other requests are likely to meet it, too: as soon as one of them is
     served, those that were put off are tried again.
@@ -50,11 +51,18 @@ class Retry(SigningError):
     shared: ClassVar[bool] = False
 
     def __init__(
-        self, reason: RetryReason, message: str, after: float | None = None, *, may_have_signed: bool = False
+        self,
+        reason: RetryReason,
+        message: str,
+        after: float | None = None,
+        *,
+        may_have_signed: bool = False,
+        remedy: str = "",
     ) -> None:
         super().__init__(reason, message)
         self.after = after
         self.may_have_signed = may_have_signed
+        self.remedy = remedy
 
 
 class RateLimited(Retry):

@@ -88,6 +88,11 @@ class ServerError(VaultError):
     """Any other 5xx."""
 
 
+class BranchedChain(ServerError):
+    """500: Vault signs no CA below one whose chain it can't follow certificate by certificate, as behind
+    cross-signing. The signing of other certificates is not affected."""
+
+
 class GatewayError(ServerError):
     """A 5xx that is not in Vault's form: a proxy or load balancer answers in Vault's place."""
 

@@ -14,6 +14,7 @@ from hvac.api.secrets_engines.pki import Pki as PkiApi
 from hvac.utils import format_url
 
 from issuer.vault.errors import (
+    BranchedChain,
     CAExpiresTooSoon,
     CANotReady,
     IssuerNotFound,
@@ -45,6 +46,8 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[VaultError]], ...] = (
     ),
     (re.compile(r"could not fetch the CA certificate|error fetching CA certificate"), CANotReady),
     (re.compile(r"no default issuer currently configured|unable to fetch corresponding key"), CANotReady),
+    # certutil.ParsedCertBundle.Verify (sdk/helper/certutil), asked for CAs alone.
+    (re.compile(r"verification of parsed bundle failed: "), BranchedChain),
     (re.compile(r"cannot satisfy request, as TTL would result in notAfter"), CAExpiresTooSoon),
 )
 

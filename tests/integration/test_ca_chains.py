@@ -17,7 +17,14 @@ from testbed.samples import API_VERSION
 from testbed.vaultpki import DOMAIN, PkiLayout, mount_pki, setup_policy, setup_role, setup_token
 from tests import odd_certificates as odd
 from tests.builders import csr_with
-from tests.integration.support.common import CERT_MANAGER, REQUEST, ready, signed_csrs, wait_answer
+from tests.integration.support.common import (
+    CERT_MANAGER,
+    REQUEST,
+    ready,
+    signed_csrs,
+    wait_answer,
+    wait_issued,
+)
 from tests.integration.support.scope import Scope, certificates_of, sweep
 
 DAY = 24
@@ -125,6 +132,34 @@ def test_the_chain_is_the_one_that_vault_puts_first(
     assert "CAExpiresTooSoon" in message
     assert told["caNotAfter"] in message
     assert names(cluster.issue("within", duration="24h")) == BY_OLD
+
+
+def test_a_500_that_never_changes_says_that_it_looks_permanent_and_what_to_change(
+    bed: Testbed, cluster: Scope, crossed: dict[str, str]
+) -> None:
+    """Vault signs no CA below one with two ways up, but leaves; with one way up it signs both."""
+    authority = "crossed/root/sign-intermediate"
+    rules = "".join(
+        f'path "{path}" {{ capabilities = ["update"] }}\n' for path in ("crossed/sign/lab", authority)
+    )
+    bed.vault.call("PUT", "sys/policies/acl/crossed-authority", {"policy": rules})
+    order(bed, crossed, "int", "cross", "old", "new")
+    own = {"certificateAuthority": {"path": authority}}
+    cluster.apply_with_token(setup_token(bed.vault, "crossed-authority"), own, path="crossed/sign/lab")
+    cluster.wait_checked()
+    csr = csr_with(subject=x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Sub CA")]))
+    cluster.request("sub-ca", csr=csr, isCA=True, usages=["cert sign"], duration="24h")
+    first = ready(wait_answer(bed, "sub-ca", cluster.namespace, "Pending"))["message"]
+    assert "verification of parsed bundle failed" in first
+    cluster.issue("leaf", duration="24h")
+
+    def told(request: Object) -> bool:
+        message = str(ready(request).get("message"))
+        return "looks permanent" in message and "manual_chain" in message
+
+    bed.kube.wait(CERT_MANAGER, REQUEST, "sub-ca", cluster.namespace, until=told)
+    order(bed, crossed, "int", "cross", "old")
+    wait_issued(bed, "sub-ca", cluster.namespace)
 
 
 def test_no_way_leads_through_a_ca_that_does_not_hold_now(

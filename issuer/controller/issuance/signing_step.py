@@ -44,6 +44,9 @@ from issuer.x509.verify import FindingCode, RequestedCertificate, VerificationFi
 CA_END = frozenset({FindingCode.ENDS_WITH_CA, FindingCode.OUTLIVES_CA, FindingCode.TOO_SHORT_TO_RENEW})
 
 
+_PERMANENT = "It looks permanent: the same answer comes at each try."
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Work:
     """One request on its way to the CA and back: what was asked, what is sent, how the answer is verified."""
@@ -129,7 +132,7 @@ class SigningStep:
         except signing.IssuerUnavailable as error:
             return self._issuer_trouble(entry.key, error)
         except signing.Retry as error:
-            return self._passing_trouble(entry.key, request.key, error)
+            return self._passing_trouble(entry, request, error)
         finally:
             await shared.give_back()
 
@@ -273,12 +276,18 @@ class SigningStep:
             life = CAValidity(work.ca.path, signer.not_valid_before_utc, ends, fingerprint(signer))
             entry.saw_ca_validity(life, is_ca=work.asked.is_ca)
 
-    def _passing_trouble(self, key: IssuerKey, request: RequestKey, error: signing.Retry) -> Outcome:
+    def _passing_trouble(self, entry: IssuerEntry, request: Request, error: signing.Retry) -> Outcome:
         """Put this request off; of a backend that takes no more calls now, the issuer's others wait, too."""
         if isinstance(error, signing.RateLimited):
-            self.limits.limiter(key).pause(error.after)
-        self.registry.put_off.add(request, key, error.reason, shared=error.shared)
-        return retry_later(error)
+            self.limits.limiter(entry.key).pause(error.after)
+        later, alone = retry_later(error), not error.may_have_signed
+        permanent = bool(error.remedy) and entry.same_answers.looks_permanent(
+            request.key, request.uid, error.message, alone=alone
+        )
+        self.registry.put_off.add(request.key, entry.key, error.reason, shared=error.shared and not permanent)
+        if permanent:
+            return replace(later, message=f"{error.message} {_PERMANENT} {error.remedy}")
+        return later
 
     def _bad_answer(self, shared: SharedSigner, work: _Work, error: signing.BadAnswer) -> Waiting:
         """Hold back the issuer's requests, this one among them, and have the issuer checked soon."""

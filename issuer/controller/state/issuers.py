@@ -11,6 +11,7 @@ from issuer.controller.state.bad_answers import BadAnswers
 from issuer.controller.state.ca_expiry import CAValidity, LongestIssued
 from issuer.controller.state.put_off import PutOffRequests
 from issuer.controller.state.reasons import ControllerIssuerReason
+from issuer.controller.state.same_answers import SameAnswers
 from issuer.controller.state.tls_memory import TLSMemory
 from issuer.reasons import Reason
 from issuer.requests.issuers import IssuerKey
@@ -82,6 +83,7 @@ class IssuerEntry:
     had its last event.
     `bad_answers` holds back signing after an answer that could not be delivered; it begins anew with
     another generation, and where `marks` (what a check found that would make a difference to it) change.
+    `same_answers` finds requests that meet the same fault at each try.
     """
 
     key: IssuerKey
@@ -103,6 +105,7 @@ class IssuerEntry:
     )
     reported: dict[frozenset[str], datetime] = field(default_factory=dict)
     bad_answers: BadAnswers = field(default_factory=BadAnswers)
+    same_answers: SameAnswers = field(default_factory=SameAnswers)
     marks: object = None
     waiting: dict[RequestKey, None] = field(default_factory=dict)
 
@@ -264,6 +267,7 @@ class IssuerRegistry:
         be checked."""
         self.close_circuit(key, request)
         entry = self.entry(key)
+        entry.same_answers.answered(request)
         if not entry.bad_answers.good(request):
             return False
         if entry.reason == SigningIssuerReason.BAD_ANSWER:

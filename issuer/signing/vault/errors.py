@@ -56,6 +56,7 @@ def may_have_signed(error: errors.VaultError, connection: Connection) -> BadAnsw
                 VaultRetry.VAULT_UNAVAILABLE,
                 f"What stands before Vault at {connection.server} has a problem. {error}.",
                 may_have_signed=True,
+                remedy="See what it does with this request, such as a bound on its size or time.",
             )
         case errors.UnexpectedAnswer() if error.status is None or error.status < 300:
             return BadAnswer(
@@ -89,9 +90,25 @@ def _transient(error: errors.VaultError, connection: Connection) -> Retry | Issu
             )
         case errors.ServerError():
             return ServerFault(
-                VaultRetry.VAULT_UNAVAILABLE, f"Vault at {server} has a problem of its own. {error}."
+                VaultRetry.VAULT_UNAVAILABLE,
+                f"Vault at {server} has a problem of its own. {error}.",
+                remedy=_remedy(error),
             )
     return None
+
+
+def _remedy(error: errors.ServerError) -> str:
+    """Return what to change if Vault gives this answer to a request each time."""
+    if isinstance(error, errors.BranchedChain):
+        return (
+            "Vault signs a CA only below one whose chain is a single line: set manual_chain of the signing "
+            "issuer in Vault to one way up (vault patch MOUNT/issuer/REF manual_chain=self,REF), or name "
+            "another issuer in spec.certificateAuthority.path."
+        )
+    return (
+        "Look into Vault's log at the time of a try. Then ask for something else, or change the role or the "
+        "CA that signs."
+    )
 
 
 def _refused_request(error: errors.VaultError, path: SignPath) -> Failed | None:

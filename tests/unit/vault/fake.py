@@ -38,6 +38,11 @@ _ENDS_FIRST = (
     "expiration of the CA certificate at 2026-11-24T10:22:38Z"
 )
 CA_ENDS_FIRST = (400, {"errors": [_ENDS_FIRST]})
+_BRANCHES = (
+    "1 error occurred:\n\t* verification of parsed bundle failed: certificate 4 of certificate chain ca "
+    'trust path is incorrect ("Old Root"/"New Root") (1EE9335423E2/B505AED23FB0)\n\n'
+)
+BRANCHED_CHAIN = (500, {"errors": [_BRANCHES]})
 NAME_NOT_ALLOWED = (400, {"errors": ["common name x.other.test not allowed by this role"]})
 WRONG_KEY_TYPE = (400, {"errors": ["role requires keys of type ec"]})
 SEALED = (503, {"errors": ["Vault is sealed"]})

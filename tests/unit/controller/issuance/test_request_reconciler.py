@@ -10,6 +10,7 @@ import pytest
 
 from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.state.issuers import IssuerEntry
+from issuer.controller.state.same_answers import TRIES
 from issuer.controller.state.stores import RequestStore
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
 from issuer.kube.wire import Object
@@ -145,6 +146,23 @@ async def test_a_passing_fault_is_retried_and_told(bench: Bench) -> None:
     assert bench.registry.entry(CLUSTER_ISSUER).ready
     assert bench.queue.delayed == 1
     assert "VaultRateLimited" in bench.ready["message"]
+
+
+async def test_an_answer_that_never_changes_says_what_to_change(bench: Bench) -> None:
+    """And is written once more only, however often it comes."""
+    bench.with_ready_issuer().with_request()
+    messages = []
+    for attempt in range(TRIES + 2):
+        bench.signer.signs.append(Retry(VaultRetry.VAULT_UNAVAILABLE, "internal error.", remedy="Do this."))
+        if attempt in (0, TRIES - 1):
+            bench.kube.accepts_status()
+        await bench.reconcile()
+        bench.store.upsert(bench.kube.written[-1])
+        messages.append(bench.ready["message"])
+        bench.registry.answer_was_good(CLUSTER_ISSUER, RequestKey("team-a", "other"))
+    assert messages[0] == "VaultUnavailable: internal error."
+    assert messages[-1] == f"{messages[0]} It looks permanent: the same answer comes at each try. Do this."
+    assert bench.ready["reason"] == "Pending"
 
 
 async def test_a_refusal_by_the_ca_fails_the_request(bench: Bench) -> None:

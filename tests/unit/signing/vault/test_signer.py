@@ -346,6 +346,23 @@ async def test_a_proxys_error_may_hide_a_signature_and_vaults_own_does_not(
     assert caught.value.may_have_signed is may_have_signed
 
 
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        (fake.BRANCHED_CHAIN, "manual_chain"),
+        ((500, {"errors": ["internal error"]}), "Vault's log"),
+        ((502, "<html>"), "bound on its size"),
+    ],
+)
+async def test_a_fault_says_what_to_change_should_it_always_come(
+    vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply, remedy: str
+) -> None:
+    vault.tell(fake.SIGN, answer)
+    with pytest.raises(Retry) as caught:
+        await made(vault, stack).sign(asked())
+    assert remedy in caught.value.remedy
+
+
 async def test_a_login_whose_answer_is_lost_is_no_bad_answer(vault: FakeVault, stack: AsyncExitStack) -> None:
     """Nothing was sent to be signed."""
     vault.tell(fake.APPROLE_LOGIN, (200, "<html>"))
