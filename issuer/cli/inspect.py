@@ -14,7 +14,7 @@ from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubecon
 from issuer.cli.output import print_data, report_bad_input
 
 if TYPE_CHECKING:
-    from issuer.inspection.request_details import RequestDetails
+    from issuer.inspection.request.details import RequestDetails
 
 TROUBLE = 1
 NOT_ISSUED = 1
@@ -65,7 +65,7 @@ def inspect(
     if output is not OutputFormat.TABLE:
         print_data(report, output)
     else:
-        from issuer.inspection.request_tables import show_report
+        from issuer.inspection.request.tables import show_report
         from issuer.terminal.console import console
 
         show_report(found, report, console())
@@ -101,11 +101,11 @@ def explain(
     with report_bad_input(BAD_INPUT):
         found, diagnosis = asyncio.run(_explained(request, namespace, cluster))
     if output is not OutputFormat.TABLE:
-        from issuer.inspection.report import diagnosis_json
+        from issuer.inspection.request.report import diagnosis_json
 
         print_data(diagnosis_json(found, diagnosis), output)
     else:
-        from issuer.inspection.request_tables import show_diagnosis
+        from issuer.inspection.request.tables import show_diagnosis
         from issuer.terminal.console import console
 
         show_diagnosis(found, diagnosis, console())
@@ -116,8 +116,8 @@ async def _inspected(
     name: str, namespace: str | None, cluster: ClusterChoice
 ) -> tuple[RequestDetails, dict[str, Any]]:
     from issuer.inspection.reading import reading
-    from issuer.inspection.report import report
-    from issuer.inspection.request_details import gather
+    from issuer.inspection.request.details import gather
+    from issuer.inspection.request.report import report
     from issuer.inspection.target import chosen_target
 
     target = chosen_target(name, namespace, cluster.kubeconfig, cluster.context)
@@ -127,10 +127,10 @@ async def _inspected(
 
 
 async def _explained(name: str, namespace: str | None, cluster: ClusterChoice) -> tuple[RequestDetails, Any]:
-    from issuer.inspection.diagnosis import diagnose, needs_controllers
-    from issuer.inspection.leases import controllers
+    from issuer.inspection.overview.leases import controllers
     from issuer.inspection.reading import reading
-    from issuer.inspection.request_details import gather
+    from issuer.inspection.request.details import gather
+    from issuer.inspection.request.diagnosis import diagnose, needs_controllers
     from issuer.inspection.target import chosen_target
 
     target = chosen_target(name, namespace, cluster.kubeconfig, cluster.context)

@@ -61,7 +61,7 @@ def status(
         print_data(found, output)
     else:
         # Imported here so that --help and completion stay quick.
-        from issuer.inspection.overview_tables import show_overview
+        from issuer.inspection.overview.tables import show_overview
         from issuer.terminal.console import console
 
         show_overview(found, console())
@@ -71,7 +71,7 @@ def status(
 async def _overview(
     namespace: str | None, controller_namespace: str | None, cluster: ClusterChoice
 ) -> dict[str, Any]:
-    from issuer.inspection.overview import overview
+    from issuer.inspection.overview.summary import overview
     from issuer.inspection.reading import reading
 
     async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:

@@ -16,9 +16,21 @@ HEAVY = (
 """Modules of the controller's own servers, Vault client and metrics."""
 
 COMMANDS = {
-    "status": ("issuer.cli.status", "issuer.inspection.overview", "issuer.inspection.overview_tables"),
-    "inspect": ("issuer.cli.inspect", "issuer.inspection.report", "issuer.inspection.request_tables"),
-    "explain": ("issuer.cli.inspect", "issuer.inspection.diagnosis", "issuer.inspection.leases"),
+    "status": (
+        "issuer.cli.status",
+        "issuer.inspection.overview.summary",
+        "issuer.inspection.overview.tables",
+    ),
+    "inspect": (
+        "issuer.cli.inspect",
+        "issuer.inspection.request.report",
+        "issuer.inspection.request.tables",
+    ),
+    "explain": (
+        "issuer.cli.inspect",
+        "issuer.inspection.request.diagnosis",
+        "issuer.inspection.overview.leases",
+    ),
     "completion": ("issuer.cli.completing", "issuer.inspection.target", "issuer.manifests.cluster"),
     "policy": ("issuer.cli.policy", "issuer.explain.cluster", "issuer.explain.cases", "issuer.explain.lint"),
     "migrate": ("issuer.cli.migrate", "issuer.migrate.read.cluster", "issuer.migrate.steps.assemble"),

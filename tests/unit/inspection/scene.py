@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from issuer.inspection.reading import Reader
-from issuer.inspection.request_details import RequestDetails, gather
+from issuer.inspection.request.details import RequestDetails, gather
 from issuer.inspection.target import InspectionTarget
 from issuer.terminal.console import Console, console
 from tests.builders import certificate_request, condition, csr_pem, issuer_object

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from issuer.inspection.diagnosis import diagnose
-from issuer.inspection.overview import overview
+from issuer.inspection.overview.summary import overview
 from issuer.inspection.reading import reading
+from issuer.inspection.request.diagnosis import diagnose
 from issuer.kube.resources import Resource
 from issuer.manifests.errors import BadInput
 from issuer.requests.issuers import IssuerKind

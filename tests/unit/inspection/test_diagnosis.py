@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from issuer.inspection.diagnosis import Diagnosis, diagnose, needs_controllers
-from issuer.inspection.report import diagnosis_json
-from issuer.inspection.request_tables import show_diagnosis
+from issuer.inspection.request.diagnosis import Diagnosis, diagnose, needs_controllers
+from issuer.inspection.request.report import diagnosis_json
+from issuer.inspection.request.tables import show_diagnosis
 from tests.builders import certificate_request, condition, signing_request
 from tests.ca import TestCA
 from tests.unit.inspection.scene import CSR, CSR_ONE, Scene, event, issued, issuer, plain, policy, ready

@@ -9,8 +9,8 @@ from typing import Any
 
 from issuer.api.leases import GROUP_LABEL, SHARDS
 from issuer.controller.leadership.lease_labels import labels
-from issuer.inspection.overview import SHOWN, overview
-from issuer.inspection.overview_tables import show_overview
+from issuer.inspection.overview.summary import SHOWN, overview
+from issuer.inspection.overview.tables import show_overview
 from tests.builders import NOW, certificate_request, condition, issuer_object, signing_request
 from tests.unit.inspection.scene import Scene, issuer, plain, policy, ready
 from tests.unit.kube.fake_api import Reply, listing, refuse

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from issuer.inspection.report import report
-from issuer.inspection.request_details import RequestDetails
-from issuer.inspection.request_tables import show_report
+from issuer.inspection.request.details import RequestDetails
+from issuer.inspection.request.report import report
+from issuer.inspection.request.tables import show_report
 from tests.builders import NOW, certificate_request, condition, csr_with, signing_request
 from tests.ca import TestCA, pem
 from tests.unit.inspection.scene import (

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from issuer.duration import format_duration
-from issuer.inspection.chains import Delivered, chain_json, delivered, differences
-from issuer.inspection.contents import certificate_json, read_status, request_json, spec_differences
-from issuer.inspection.diagnosis import Diagnosis
 from issuer.inspection.progress import ready_json, text_of
-from issuer.inspection.request_details import RequestDetails, issued_at, review_input_of
+from issuer.inspection.request.chains import Delivered, chain_json, delivered, differences
+from issuer.inspection.request.contents import certificate_json, read_status, request_json, spec_differences
+from issuer.inspection.request.details import RequestDetails, issued_at, review_input_of
+from issuer.inspection.request.diagnosis import Diagnosis
 from issuer.requests.conditions import find
 from issuer.requests.request import BadSpec
 from issuer.requests.status import APPROVAL_REASON

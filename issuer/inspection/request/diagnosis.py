@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from issuer.explain.advice import Advice, advise
 from issuer.inspection.progress import RequestState, ready_json, text_of
-from issuer.inspection.request_details import RequestDetails
+from issuer.inspection.request.details import RequestDetails
 from issuer.manifests.text import shown
 from issuer.policy.decision import PolicyVerdict
 from issuer.requests.conditions import find

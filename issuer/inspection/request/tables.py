@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from issuer.explain.rendering import show_advice, show_decision, verdict_text
-from issuer.inspection.diagnosis import Diagnosis
 from issuer.inspection.progress import RequestState
-from issuer.inspection.report import head_json
-from issuer.inspection.request_details import RequestDetails
+from issuer.inspection.request.details import RequestDetails
+from issuer.inspection.request.diagnosis import Diagnosis
+from issuer.inspection.request.report import head_json
 from issuer.manifests.text import shown
 from issuer.policy.decision import PolicyVerdict
 from issuer.terminal.console import Console, Text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from issuer.inspection.contents import validity_json
+from issuer.inspection.request.contents import validity_json
 from issuer.x509.certificates import Certificate, is_authority
 from issuer.x509.chains.chain import Chain, build_chain, is_root, signed_by
 from issuer.x509.describe import serial_hex, subject_text

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from issuer.inspection.leases import controllers
+from issuer.inspection.overview.leases import controllers
 from issuer.inspection.progress import RequestState, progress_of, ready_json, text_of, time_of
 from issuer.inspection.reading import Reader
 from issuer.kube.wire import Object
