@@ -35,6 +35,9 @@ def status(
             help="Where the controller is installed; for those who may not list Leases everywhere.",
         ),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Show it again every 5 seconds, until Ctrl-C.")
+    ] = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     backends: Backends = None,
@@ -42,7 +45,8 @@ def status(
 ) -> None:
     """Show issuers, policies, requests by state, and which controllers work; and what needs attention.
 
-    What may not be read is named with the right that it takes, and the rest shown.
+    Requests that wait are grouped by reason; the last that were denied or failed are named, and canaries that
+    fail. What may not be read is "not known", and named with the right that it takes.
 
     Exit codes: 0 all is well; 1 something needs attention, or could not be seen; 2 bad input, or no cluster.
 
@@ -51,20 +55,26 @@ def status(
       vault-issuer status
 
       vault-issuer status -n team-a -o json
+
+      vault-issuer status -w
     """
     if namespace is not None and all_namespaces:
         raise typer.BadParameter("--namespace and --all-namespaces exclude each other")
+    if watch and output is not OutputFormat.TABLE:
+        raise typer.BadParameter("--watch shows tables: leave out --output")
+    # Imported here so that --help and completion stay quick.
+    from issuer.inspection.overview.tables import show_overview
+    from issuer.terminal.console import console
+
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     with report_bad_input(BAD_INPUT):
+        if watch:
+            asyncio.run(_watch(namespace, controller_namespace, cluster))
         found = asyncio.run(_overview(namespace, controller_namespace, cluster))
     if output is not OutputFormat.TABLE:
         print_data(found, output)
     else:
-        # Imported here so that --help and completion stay quick.
-        from issuer.inspection.overview.tables import show_overview
-        from issuer.terminal.console import console
-
-        show_overview(found, console())
+        show_overview(found, console(), datetime.now(UTC))
     raise typer.Exit(ATTENTION if found["attention"] else 0)
 
 
@@ -76,3 +86,12 @@ async def _overview(
 
     async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
         return await overview(reader, namespace, controller_namespace, datetime.now(UTC))
+
+
+async def _watch(namespace: str | None, controller_namespace: str | None, cluster: ClusterChoice) -> None:
+    from issuer.inspection.overview.watching import watch
+    from issuer.inspection.reading import reading
+    from issuer.terminal.console import console
+
+    async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
+        await watch(reader, namespace, controller_namespace, console(), lambda: datetime.now(UTC))

@@ -7,6 +7,7 @@ From the bottom up:
 
 - `reading`: reads a cluster as a user who may not see all of it.
 - `progress`: the state of one request, from its own status.
+- `events`: the events of an object.
 - `target`: finds what a user names.
 - `overview`: the whole cluster at a glance, and which controllers work.
 - `request`: one request, taken apart and explained.

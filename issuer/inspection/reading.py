@@ -17,11 +17,15 @@ from issuer.signing.backend import Backends
 from issuer.signing.backends import built_in
 
 
+class Withheld(Exception):
+    """Something may not be read, or the cluster has no such kind; it is noted as a gap."""
+
+
 @dataclass(slots=True)
 class Reader:
     """Reads with `client`; `gaps` are the parts that it may not see, or that aren't there, in sentences.
 
-    Other errors than these are raised, as KubeError. `backends` say which kinds of issuers there are.
+    What is a gap raises Withheld, other errors KubeError. `backends` say which kinds of issuers there are.
     """
 
     client: KubeClient
@@ -31,14 +35,14 @@ class Reader:
     async def get(
         self, resource: Resource, name: str, namespace: str | None = None, *, what: str
     ) -> Object | None:
-        """Return one object; None if it isn't there or may not be read. `what` completes "... not shown"."""
+        """Return one object, None if it isn't there. `what` completes "... not shown"."""
         try:
             return await self.client.get(resource, name, namespace)
         except (NotFound, Invalid):  # what names it is somebody's text, which may be no name at all
             return None
-        except Forbidden:
+        except Forbidden as error:
             self.lack(what, "get", resource, namespace)
-            return None
+            raise Withheld from error
 
     async def each(
         self,
@@ -61,10 +65,12 @@ class Reader:
                 if selector is None:
                     raise
                 continue
-            except Forbidden:
+            except Forbidden as error:
                 self.lack(what, "list", resource, namespace)
-            except NotFound:
+                raise Withheld from error
+            except NotFound as error:
                 self.note(f"{what} not shown: the cluster has no {_plural(resource)}")
+                raise Withheld from error
             return
 
     async def all(
@@ -73,10 +79,21 @@ class Reader:
         namespace: str | None = None,
         *,
         what: str,
+        field_selector: str | None = None,
         label_selector: str | None = None,
-    ) -> list[Object]:
-        """Return all objects of a list."""
-        return [obj async for obj in self.each(resource, namespace, what=what, label_selector=label_selector)]
+    ) -> list[Object] | None:
+        """Return all objects of a list; None if they may not be read."""
+        listed = self.each(
+            resource,
+            namespace,
+            what=what,
+            field_selector=field_selector,
+            label_selector=label_selector,
+        )
+        try:
+            return [obj async for obj in listed]
+        except Withheld:
+            return None
 
     def lack(self, what: str, verb: str, resource: Resource, namespace: str | None) -> None:
         """Note a missing right."""

@@ -1,8 +1,8 @@
-"""Faults of a request itself, whoever finds them."""
+"""Reasons that the controller writes and commands read: faults of a request itself, and of canaries."""
 
 from __future__ import annotations
 
-from issuer.reasons import FailureReason, RetryReason
+from issuer.reasons import FailureReason, Reason, RetryReason
 
 
 class RequestFailure(FailureReason):
@@ -21,3 +21,10 @@ class RequestRetry(RetryReason):
     """Reasons of a request that waits for nobody but its own Certificate."""
 
     RENEWAL_LOOP = "RenewalLoop"
+
+
+class CanaryReason(Reason):
+    """Reasons of events on an issuer about the canary that asks it for certificates."""
+
+    CANARY_FAILED = "CanaryFailed"
+    CANARY_PASSED = "CanaryPassed"

@@ -41,6 +41,11 @@ def paragraph(to: Console, text: Cell, style: str = "") -> None:
     to.print(Text(shown(text, _CELL), style=style) if isinstance(text, str) else text)
 
 
+def indented(to: Console, text: Cell) -> None:
+    """Print a text below a line that it belongs to."""
+    to.print(Padding(cell(text), (0, 0, 0, _GAP)))
+
+
 def rule(to: Console) -> None:
     """Print an empty line and a rule across."""
     to.print()

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from testbed.certs import private_key_pem
 from testbed.cluster import Testbed
-from testbed.controller import RBAC, ControllerProcess
+from testbed.controller import RBAC, ControllerProcess, vault_issuer
 from testbed.kube import load
 from testbed.samples import EVERYBODY, certificate, policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_policy, setup_role, setup_token
@@ -265,6 +265,21 @@ def test_a_stage_that_breaks_is_named_with_what_to_do_and_recovers(canary: Canar
     assert (canary.probed.value("last_success_timestamp_seconds") or 0) > (success or 0)
     # What could not be deleted meanwhile is gone, too; one may be under way.
     assert len(requests(canary.bed, ISSUER)) <= 1
+
+
+def test_status_names_a_canary_that_fails(canary: Canary) -> None:
+    with without_role(canary):
+        canary.probed.wait_broken("vault")
+        wait_until(lambda: failing(canary.bed), "status names no failing canary")
+
+
+def failing(bed: Testbed) -> list[str]:
+    """What `vault-issuer status` says needs attention about the canary."""
+    words = [str(vault_issuer()), "status", f"--kubeconfig={bed.kubeconfig}", "-o", "json"]
+    done = run(words)
+    assert done.stdout, done.stderr
+    attention = json.loads(done.stdout)["attention"]
+    return [one for one in attention if one.startswith("the canary of ") and "RoleNotFound" in one]
 
 
 def test_the_command_passes_every_stage(canary: Canary, tmp_path: Path, layout: PkiLayout) -> None:

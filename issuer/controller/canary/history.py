@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -52,16 +53,27 @@ class CanaryRun:
         return self.stage is None
 
 
-class CanaryHistory:
-    """The last runs by issuer; an issuer is known from its first run on."""
+Heard = Callable[[IssuerKey, CanaryRun, CanaryRun | None], None]
+"""Called with an issuer, its new run, and the run before or None."""
 
-    def __init__(self, kept: int = KEPT) -> None:
+
+class CanaryHistory:
+    """The last runs by issuer; an issuer is known from its first run on.
+
+    `heard` is called with each run that is added.
+    """
+
+    def __init__(self, kept: int = KEPT, heard: Heard | None = None) -> None:
         self._kept = kept
+        self._heard = heard
         self._runs: dict[IssuerKey, deque[CanaryRun]] = {}
 
     def add(self, issuer: IssuerKey, run: CanaryRun) -> None:
         """Remember a run, and forget the oldest of its issuer when there are too many."""
+        last = self.last(issuer)
         self._runs.setdefault(issuer, deque(maxlen=self._kept)).append(run)
+        if self._heard is not None:
+            self._heard(issuer, run, last)
 
     def issuers(self) -> tuple[IssuerKey, ...]:
         """Those with at least one run."""

@@ -16,6 +16,7 @@ from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.approver import AccessCache, Approver
 from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.approval.policies import PolicyReconciler, PolicyStore
+from issuer.controller.canary.events import CanaryEvents
 from issuer.controller.canary.history import CanaryHistory, Stage
 from issuer.controller.canary.prober import Prober
 from issuer.controller.issuance.answer_log import AnswerLog
@@ -92,9 +93,9 @@ class Components:
         self.metrics = Metrics(reason_labels([backend.reasons for backend in self.backends]))
         self.defects = Defects(self.metrics)
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
-        self.canaries = CanaryHistory()
         self.wakeups = Wakeups(ownership, self.metrics)
         self.state = self._state()
+        self.canaries = CanaryHistory(heard=CanaryEvents(self.state.issuers, self.recorder).record)
         self.permissions = self._permissions()
         self.limits = Limits(self.state.registry, self.metrics, options.work.issuer_concurrency)
         paces = ApprovalPaces(FEW_EACH if options.leader.sharded else FEW)

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
-from issuer.inspection.progress import RequestState
+from issuer.inspection.overview.requests import SHOWN
+from issuer.inspection.progress import RequestState, time_of
 from issuer.manifests.text import shown
+from issuer.terminal.ages import age, until
 from issuer.terminal.console import Console, Text
-from issuer.terminal.tables import Cell, bullets, marked, rows, section
+from issuer.terminal.tables import Cell, bullets, heading, indented, marked, paragraph, rows, section
 
 Json = Mapping[str, Any]
 
+_NOT_KNOWN: Final = Text("not known", style="yellow")
 
-def show_overview(found: Json, to: Console) -> None:
-    """Print an overview; what needs attention comes last, where it is read first."""
-    _controllers(found["controllers"], to)
-    _issuers(found["issuers"], to)
+
+def show_overview(found: Json, to: Console, now: datetime) -> None:
+    """Print an overview at a moment; what needs attention comes last, where it is read first."""
+    heading(to, "Controllers")
+    _controllers(found["controllers"], to, now)
+    _issuers(found, to, now)
     _policies(found["policies"], to)
-    _requests(found["requests"], found["waiting"], to)
+    _requests(found["requests"], to)
+    _waiting(found["waitingByReason"], to, now)
+    _ended([*found["lastDenied"], *found["lastFailed"]], to, now)
+    _canaries(found["canaries"], to, now)
     attention = found["attention"]
     if attention:
         section(to, "Needs attention")
@@ -28,59 +37,108 @@ def show_overview(found: Json, to: Console) -> None:
         to.print(Text("All is well.", style="green"))
 
 
-def _controllers(found: Sequence[Json] | None, to: Console) -> None:
-    to.print(Text("Controllers", style="bold"))
-    if not found:
-        to.print("  not known" if found is None else "  none with a Lease")
-        return
-    rows(to, ("Lease", "Leader", "Since", "Shards", "Replicas"), map(_controller, found))
+def _nothing(found: Sequence[Json] | None, to: Console, nothing: str) -> bool:
+    """Print that there is nothing to list, or that it is not known, and return True if that is so."""
+    if found:
+        return False
+    indented(to, _NOT_KNOWN if found is None else nothing)
+    return True
 
 
-def _controller(one: Json) -> tuple[Cell, ...]:
+def _controllers(found: Sequence[Json] | None, to: Console, now: datetime) -> None:
+    if not _nothing(found, to, "none with a Lease"):
+        lines = [_controller(one, now) for one in found or ()]
+        rows(to, ("Lease", "Leader", "For", "Shards", "Replicas"), lines)
+
+
+def _controller(one: Json, now: datetime) -> tuple[Cell, ...]:
     leader = Text(shown(one["leader"] or "nobody"), style="green" if one["leads"] else "red")
     shards = "" if one["shards"] is None else f"{one['shards']} ({one['shardsFree']} free)"
     replicas = ", ".join(f"{each['identity']}: {each['shards']}" for each in one["replicas"])
-    return f"{one['namespace']}/{one['lease']}", leader, one["since"] or "", shards, replicas
+    since = age(time_of(one["since"]), now)
+    return f"{one['namespace']}/{one['lease']}", leader, since, shards, replicas
 
 
-def _issuers(found: Sequence[Json], to: Console) -> None:
+def _issuers(found: Json, to: Console, now: datetime) -> None:
     section(to, "Issuers")
-    if not found:
-        to.print("  none")
-        return
-    rows(to, ("Issuer", "Ready", "Reason", "Path", "CA ends"), map(_issuer, found))
+    if not _nothing(found["issuers"], to, "none"):
+        lines = [_issuer(one, now) for one in found["issuers"]]
+        rows(to, ("Issuer", "Ready", "Reason", "Path", "CA ends"), lines)
+    if found["issuers"] is not None:
+        for kind in found["issuersNotKnown"]:
+            indented(to, Text(f"{kind}: not known", style="yellow"))
 
 
-def _issuer(one: Json) -> tuple[Cell, ...]:
+def _issuer(one: Json, now: datetime) -> tuple[Cell, ...]:
     name = "/".join(filter(None, (one["kind"], one["namespace"], one["name"])))
-    return name, marked(one["ready"]), one["reason"], one["path"], one["caNotAfter"]
+    end = time_of(one["caNotAfter"])
+    ends: Cell = "" if end is None else Text(until(end, now), style="" if end > now else "red")
+    return name, marked(one["ready"]), one["reason"], one["path"], ends
 
 
-def _policies(found: Sequence[Json], to: Console) -> None:
+def _policies(found: Sequence[Json] | None, to: Console) -> None:
     section(to, "Policies")
-    if not found:
-        to.print("  none")
-        return
-    rows(
-        to,
-        ("Policy", "Ready", "Why"),
-        ((one["name"], marked(one["ready"]), "" if one["ready"] else one["message"]) for one in found),
-    )
+    if not _nothing(found, to, "none"):
+        lines = [(one["name"], marked(one["ready"]), _why(one)) for one in found or ()]
+        rows(to, ("Policy", "Ready", "Why"), lines)
 
 
-def _requests(counts: Json, waiting: Sequence[Json], to: Console) -> None:
+def _why(one: Json) -> str:
+    return "" if one["ready"] else str(one["message"])
+
+
+def _requests(counts: Json, to: Console) -> None:
     section(to, "Requests")
     states = [state.value for state in RequestState]
-    rows(
-        to,
-        ("Kind", *states),
-        ((kind, *(str(found[state]) for state in states)) for kind, found in counts.items()),
-    )
-    if waiting:
-        section(to, "Waiting longest")
-        rows(to, ("Request", "Since", "Issuer", "Why"), map(_waiting, waiting))
+    rows(to, ("Kind", *states), ((kind, *_counts(found, states)) for kind, found in counts.items()))
 
 
-def _waiting(one: Json) -> tuple[Cell, ...]:
-    name = f"{one['namespace']}/{one['name']}" if one["namespace"] else f"csr/{one['name']}"
-    return name, one["since"], one["issuer"], one["message"] or one["reason"] or "nothing is said yet"
+def _counts(found: Json | None, states: Sequence[str]) -> Sequence[Cell]:
+    if found is None:
+        return [_NOT_KNOWN, *[""] * (len(states) - 1)]
+    return [str(found[state]) for state in states]
+
+
+def _waiting(groups: Sequence[Json], to: Console, now: datetime) -> None:
+    """Print for each reason how many wait and who has waited longest, with what that one says."""
+    if not groups:
+        return
+    section(to, "Waiting, by reason")
+    for group in groups[:SHOWN]:
+        oldest, count = group["oldest"], group["count"]
+        since = age(time_of(oldest["since"]), now)
+        which = f"the oldest, {_name(oldest)}, for {since}" if count > 1 else f"{_name(oldest)}, for {since}"
+        requests = "1 request" if count == 1 else f"{count} requests"
+        paragraph(to, f"{group['reason']}: {requests} for {group['issuer']}: {which}", style="yellow")
+        indented(to, oldest["message"] or "nothing is said yet")
+    if len(groups) > SHOWN:
+        paragraph(to, f"and {len(groups) - SHOWN} more reasons (-o json has all)", style="dim")
+
+
+def _ended(found: Sequence[Json], to: Console, now: datetime) -> None:
+    if not found:
+        return
+    section(to, "Last denied and failed")
+    for one in found:
+        since = age(time_of(one["since"]), now)
+        paragraph(to, f"{_name(one)}: {one['state'].lower()} {since} ago, for {one['issuer']}", style="red")
+        indented(to, one["message"] or "nothing is said")
+
+
+def _canaries(found: Sequence[Json] | None, to: Console, now: datetime) -> None:
+    if not found:
+        return
+    section(to, "Canaries that failed lately")
+    for one in found:
+        name = "/".join(filter(None, (one["kind"], one["namespace"], one["name"])))
+        paragraph(
+            to,
+            Text(shown(f"{name}: "))
+            + marked(one["ok"], "passes again", "fails")
+            + Text(f", {age(time_of(one['time']), now)} ago"),
+        )
+        indented(to, one["message"])
+
+
+def _name(one: Json) -> str:
+    return f"{one['namespace']}/{one['name']}" if one["namespace"] else f"csr/{one['name']}"

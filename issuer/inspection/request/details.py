@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,19 +11,18 @@ from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.explain.cluster import RIGHTS, ClusterOptions, explain
 from issuer.explain.evaluation import Explanation
 from issuer.explain.review_input import ReviewInput
-from issuer.inspection.progress import Progress, RequestState, progress_of, text_of, time_of
-from issuer.inspection.reading import Reader
+from issuer.inspection.events import events_of
+from issuer.inspection.progress import Progress, RequestState, progress_of
+from issuer.inspection.reading import Reader, Withheld
 from issuer.inspection.target import InspectionTarget, certificate_of, find_request
 from issuer.kube.errors import Forbidden
 from issuer.kube.identity import User
-from issuer.kube.resources import EVENTS
 from issuer.kube.wire import Object
 from issuer.policy.facts import IssuerReference
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import BadSpec, Request
 from issuer.signing.backend import Backends
 from issuer.signing.profile import SigningProfile
-from issuer.text import rfc3339
 from issuer.x509.errors import InvalidRequest
 from issuer.x509.request import CertificateSigningRequest, decode_request
 
@@ -68,9 +66,7 @@ async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
     progress = progress_of(request)
     csr, csr_problem = _csr(request)
     key, spec_problem = _issuer_key(request)
-    known = len(reader.gaps)
-    issuer = await _issuer(reader, key)
-    readable = len(reader.gaps) == known
+    issuer, readable = await _issuer(reader, key)
     spec = _issuer_spec(reader.backends, key, issuer)
     profile = None if key is None or spec is None else reader.backends.of(key.kind).profile(spec)
     explanation = None
@@ -134,11 +130,15 @@ def _issuer_key(request: Request) -> tuple[IssuerKey | None, str]:
     return key, ""
 
 
-async def _issuer(reader: Reader, key: IssuerKey | None) -> Object | None:
+async def _issuer(reader: Reader, key: IssuerKey | None) -> tuple[Object | None, bool]:
+    """Return the issuer's object, None if there is none, and True unless it may not be read."""
     if key is None:
-        return None
+        return None, True
     resource = reader.backends.kinds[key.kind].resource
-    return await reader.get(resource, key.name, key.namespace or None, what="its issuer is")
+    try:
+        return await reader.get(resource, key.name, key.namespace or None, what="its issuer is"), True
+    except Withheld:
+        return None, False
 
 
 def _issuer_spec(backends: Backends, key: IssuerKey | None, issuer: Object | None) -> IssuerSpec | None:
@@ -168,48 +168,8 @@ async def _explained(
 
 
 async def _events(reader: Reader, request: Request) -> tuple[Mapping[str, Any], ...]:
-    """Return the newest events of this very object, oldest first."""
-    newest: list[tuple[str, int, dict[str, Any]]] = []
-    seen = 0
     # Events of objects without a namespace are in `default`.
-    events = reader.each(
-        EVENTS,
-        request.key.namespace or "default",
-        what="its events are",
-        field_selector=f"regarding.uid={request.uid}",
-    )
-    async for one in events:
-        if (one.get("regarding") or {}).get("uid") != request.uid:
-            continue
-        seen += 1
-        entry = (_when(one), seen, _event(one))
-        if len(newest) < EVENTS_SHOWN:
-            heapq.heappush(newest, entry)
-        else:
-            heapq.heappushpop(newest, entry)
-    return tuple(event for _, _, event in sorted(newest))
-
-
-def _event(one: Mapping[str, Any]) -> dict[str, Any]:
-    series = one.get("series") or {}
-    return {
-        "time": _when(one),
-        "type": text_of(one, "type"),
-        "reason": text_of(one, "reason"),
-        "by": text_of(one, "reportingController") or text_of(one.get("deprecatedSource") or {}, "component"),
-        "message": text_of(one, "note"),
-        "count": series.get("count") or one.get("deprecatedCount") or 1,
-    }
-
-
-def _when(one: Mapping[str, Any]) -> str:
-    """Return the time of an event's last occurrence, in whole seconds."""
-    series = one.get("series") or {}
-    for value in (series.get("lastObservedTime"), one.get("deprecatedLastTimestamp"), one.get("eventTime")):
-        moment = time_of(value)
-        if moment is not None:
-            return rfc3339(moment)
-    return text_of(one.get("metadata") or {}, "creationTimestamp")
+    return await events_of(reader, request.uid, request.key.namespace or "default")
 
 
 def issued_at(request: Request, not_before: datetime) -> datetime:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import pytest
+
 from issuer.api.leases import GROUP_LABEL, SHARDS
 from issuer.controller.leadership.lease_labels import labels
-from issuer.inspection.overview.summary import SHOWN, overview
+from issuer.inspection.overview.requests import LAST, SHOWN
+from issuer.inspection.overview.summary import overview
 from issuer.inspection.overview.tables import show_overview
+from issuer.inspection.overview.watching import watch
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.reason_message import Opening, issuer_not_ready
+from issuer.requests.reasons import CanaryReason
+from issuer.signing.vault.reasons import VaultOutage
+from issuer.terminal.console import console
+from issuer.text import rfc3339
 from tests.builders import NOW, certificate_request, condition, issuer_object, signing_request
 from tests.unit.inspection.scene import Scene, issuer, plain, policy, ready
 from tests.unit.kube.fake_api import Reply, listing, refuse
@@ -23,6 +35,7 @@ ALL: Mapping[str, str] = {
     "policies": f"{OURS}/certificaterequestpolicies",
     "leases": "/apis/coordination.k8s.io/v1/leases",
     "requests": "/apis/cert-manager.io/v1/certificaterequests",
+    "events": "/apis/events.k8s.io/v1/events",
     "csrs": "/apis/certificates.k8s.io/v1/certificatesigningrequests",
 }
 
@@ -51,6 +64,7 @@ def told(scene: Scene, **replies: Reply) -> Scene:
         "policies": listing("1", policy() | {"status": {"conditions": [ready("True", "Ready")]}}),
         "leases": listing("1", LEADER),
         "requests": listing("1"),
+        "events": listing("1"),
         "csrs": listing("1"),
     }
     for name, reply in {**well, **replies}.items():
@@ -79,7 +93,7 @@ async def test_where_all_is_well_nothing_needs_attention(scene: Scene) -> None:
             "replicas": [],
         }
     ]
-    assert "All is well" in plain(partial(show_overview, found))
+    assert "All is well" in plain(partial(show_overview, found, now=NOW))
 
 
 async def test_issuers_and_policies_that_are_not_ready_and_warnings_are_told(scene: Scene) -> None:
@@ -103,7 +117,7 @@ async def test_issuers_and_policies_that_are_not_ready_and_warnings_are_told(sce
         "VaultClusterIssuer changed is not Ready: it changed, and no controller has looked since",
         "CertificateRequestPolicy web is not Ready (Invalid): bad",
     ]
-    shown = plain(partial(show_overview, found))
+    shown = plain(partial(show_overview, found, now=NOW))
     assert "VaultSealed" in shown
     assert "Needs attention" in shown
 
@@ -145,6 +159,8 @@ async def test_a_namespace_has_its_issuers_requests_and_kubernetes_requests_alon
     scene.api.on("GET", ALL["cluster issuers"], listing("1"))
     scene.api.on("GET", ALL["policies"], listing("1"))
     scene.api.on("GET", ALL["leases"], listing("1", LEADER))
+    for namespace in ("team-a", "default"):
+        scene.api.on("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", listing("1"))
     mine = signing_request("mine", signer="vaultissuers.vault-issuer.io/team-a.web")
     scene.api.on(
         "GET", ALL["csrs"], listing("1", mine, signing_request("others"), signing_request("y", signer="z/a"))
@@ -177,7 +193,7 @@ async def test_a_lease_that_ran_out_and_one_that_is_not_there_need_attention(sce
     assert "nobody holds the Lease sys/vault-issuer" in found["attention"][0]
     found = await look(told(scene, leases=listing("1")))
     assert "no controller has a Lease" in found["attention"][0]
-    assert "none with a Lease" in plain(partial(show_overview, found))
+    assert "none with a Lease" in plain(partial(show_overview, found, now=NOW))
 
 
 async def test_shards_are_told_with_who_has_them(scene: Scene) -> None:
@@ -202,4 +218,145 @@ async def test_shards_are_told_with_who_has_them(scene: Scene) -> None:
         {"identity": "c", "shards": 0},
     ]
     assert found["attention"] == ["1 of 3 shards of sys/vault-issuer are nobody's"]
-    assert "3 (1 free)" in plain(partial(show_overview, found))
+    assert "3 (1 free)" in plain(partial(show_overview, found, now=NOW))
+
+
+async def test_what_may_not_be_read_is_not_known_rather_than_none(scene: Scene) -> None:
+    refused = refuse(403, "Forbidden")
+    found = await look(told(scene, **{name.replace(" ", "_"): refused for name in ALL}))
+    assert [found[name] for name in ("issuers", "policies", "controllers", "canaries")] == [None] * 4
+    assert found["requests"] == {"CertificateRequest": None, "CertificateSigningRequest": None}
+    text = plain(partial(show_overview, found, now=NOW))
+    for part in ("Controllers", "Issuers", "Policies"):
+        assert f"{part} not known" in text
+    assert "CertificateRequest not known" in text
+    assert "none" not in text.partition("Needs attention")[0]
+    assert " 0 " not in text
+
+
+async def test_one_kind_of_issuer_that_may_not_be_read_is_not_known(scene: Scene) -> None:
+    found = await look(told(scene, issuers=refuse(403, "Forbidden")))
+    assert [one["name"] for one in found["issuers"]] == ["demo"]
+    assert found["issuersNotKnown"] == ["VaultIssuer"]
+    assert "VaultIssuer: not known" in plain(partial(show_overview, found, now=NOW))
+
+
+async def test_waiting_requests_are_grouped_by_reason_with_the_oldest_of_each(scene: Scene) -> None:
+    sealed = issuer_not_ready(
+        IssuerKey("VaultClusterIssuer", "", "demo").quoted, VaultOutage.VAULT_SEALED, "unseal it"
+    )
+    requests = [
+        *(waiting_for(f"s{number}", sealed, number) for number in (3, 7, 5)),
+        waiting_for("p", f"{Opening.NO_POLICY_EXISTS} in this cluster.", 9),
+        waiting_for("n", "", 1),
+    ]
+    found = await look(told(scene, requests=listing("1", *requests)))
+    groups = [(one["reason"], one["count"], one["oldest"]["name"]) for one in found["waitingByReason"]]
+    assert groups == [("VaultSealed", 3, "s7"), ("NoPolicyExists", 1, "p"), ("NotJudgedYet", 1, "n")]
+    text = plain(partial(show_overview, found, now=NOW))
+    assert "VaultSealed: 3 requests for " in text
+    assert "the oldest, team-a/s7, for 7m" in text
+    assert "unseal it" in text
+
+
+async def test_the_last_denied_and_failed_are_named_newest_first(scene: Scene) -> None:
+    requests = [
+        *(ended_request(f"d{number}", "Denied", number) for number in range(8)),
+        ended_request("f", "Failed", 3),
+    ]
+    found = await look(told(scene, requests=listing("1", *requests)))
+    assert [one["name"] for one in found["lastDenied"]] == [f"d{number}" for number in range(LAST)]
+    assert [one["name"] for one in found["lastFailed"]] == ["f"]
+    text = plain(partial(show_overview, found, now=NOW))
+    assert "team-a/d2: denied 2m ago" in text
+    assert "team-a/f: failed 3m ago" in text
+    assert "why f" in text
+
+
+async def test_a_canary_that_fails_needs_attention_until_it_passes(scene: Scene) -> None:
+    failed = canary_event(CanaryReason.CANARY_FAILED, "vault: it is sealed", 5)
+    passed = canary_event(CanaryReason.CANARY_PASSED, "all stages passed", 1)
+    told(scene, events=listing("1", failed))
+    found = await look(tell_events(scene))
+    assert found["attention"] == ["the canary of VaultClusterIssuer demo fails: vault: it is sealed"]
+    assert "VaultClusterIssuer/demo: fails, 5m ago" in plain(partial(show_overview, found, now=NOW))
+    told(scene, events=listing("1", failed))
+    found = await look(tell_events(scene, passed))
+    assert found["attention"] == []
+    assert "passes again, 60s ago" in plain(partial(show_overview, found, now=NOW))
+
+
+async def test_nothing_is_broken_at_80_columns_and_times_are_ages(scene: Scene) -> None:
+    named = issuer(
+        "VaultSealed", "unseal it at https://vault.example.test:8200", name="a-cluster-issuer-of-the-lab"
+    )
+    named["status"]["caNotAfter"] = "2031-11-22T12:00:00Z"
+    leader = lease("vault-issuer", "vault-issuer-7d9c5b6f84-x2abc_1f0a3c55-0b7e-4f0e-9a51-1d2c3b4a5968")
+    cluster = told(
+        scene,
+        cluster_issuers=listing("1", named),
+        leases=listing("1", leader),
+        requests=listing("1", waiting_for("a-request-with-a-long-name", "a reason of many words " * 9, 90)),
+    )
+    found = await look(cluster)
+    to = io.StringIO()
+    show_overview(found, console(to, width=80), NOW)
+    lines = to.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    words = set(to.getvalue().split())
+    assert {"vault-issuer-7d9c5b6f84-x2abc_1f0a3c55-0b7e-4f0e-9a51-1d2c3b4a5968"} <= words
+    assert {"VaultClusterIssuer/a-cluster-issuer-of-the-lab", "https://vault.example.test:8200"} <= words
+    assert "in 5y" in to.getvalue()
+    assert "2026-11-22T" not in to.getvalue()
+
+
+async def test_watching_looks_again_and_survives_an_outage(scene: Scene) -> None:
+    scene.api.on("GET", ALL["policies"], refuse(500, "InternalError"))
+    to, looks = io.StringIO(), 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise asyncio.CancelledError
+        told(scene)
+
+    with pytest.raises(asyncio.CancelledError):
+        await watch(scene.reader, None, None, console(to, width=80), lambda: NOW, sleep)
+    assert to.getvalue().count("All is well.") == 2
+    assert "Asking again." in to.getvalue()
+
+
+def tell_events(scene: Scene, *events: Object) -> Scene:
+    """What is told of events when they are asked for once more."""
+    scene.api.on("GET", ALL["events"], listing("1", *events))
+    return scene
+
+
+def ago(minutes: int) -> str:
+    return rfc3339(NOW - timedelta(minutes=minutes))
+
+
+def waiting_for(name: str, message: str, minutes: int) -> Object:
+    """A request that has waited so many minutes, and says so; without a message nobody answered yet."""
+    conditions = [ready("False", "Pending", message)] if message else []
+    obj = certificate_request(name, conditions=conditions)
+    obj["metadata"]["creationTimestamp"] = ago(minutes)
+    return obj
+
+
+def ended_request(name: str, reason: str, minutes: int) -> Object:
+    """A request that was denied or failed so many minutes ago."""
+    condition = ready("False", reason, f"why {name}") | {"lastTransitionTime": ago(minutes)}
+    return certificate_request(name, conditions=[condition])
+
+
+def canary_event(reason: CanaryReason, note: str, minutes: int) -> Object:
+    """An event that the controller wrote about the canary of an issuer."""
+    return {
+        "metadata": {"name": f"demo.{reason}"},
+        "regarding": {"kind": "VaultClusterIssuer", "name": "demo"},
+        "reason": reason.value,
+        "note": note,
+        "eventTime": ago(minutes),
+    }
