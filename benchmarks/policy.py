@@ -4,8 +4,8 @@
 
 Every policy selects the request, allows eight fields and has two rules in CEL, and only the last by name
 approves: so all are evaluated, which is the worst case. ``few`` is the usual one, where all but two are for
-other issuers. Prints microseconds a decision; ``--record`` adds them, with the machine, to
-``benchmarks/results/policy.json``.
+other issuers. Prints microseconds a decision, and the longest step of the worst inputs; ``--record`` adds the
+decisions, with the machine, to ``benchmarks/results/policy.json``.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.machine import machine
 from issuer.policy.compiled import CompiledPolicy, compile_policy
 from issuer.policy.decision import PolicyVerdict, evaluate
+from issuer.policy.evaluation import Shared, violation_steps
 from issuer.policy.facts import IssuerReference, RequestFacts
+from issuer.x509.names import MAX_NAMES
 from issuer.x509.request import read_request
 from tests.builders import csr_pem
 
@@ -31,6 +33,8 @@ RESULTS = Path(__file__).with_name("results") / "policy.json"
 ISSUER = IssuerReference("demo", "VaultClusterIssuer", "vault-issuer.io")
 USAGES = ("digital signature", "key encipherment", "server auth")
 LABELS = {"kubernetes.io/metadata.name": "team-a", "team": "a"}
+T = TypeVar("T")
+_END = object()
 COUNTS = (1, 10, 50, 100, 300, 1_000)
 
 
@@ -130,6 +134,50 @@ def _decide(policies: Sequence[CompiledPolicy], request: RequestFacts) -> None:
         raise AssertionError("the last policy should have approved")
 
 
+WORST: dict[str, dict[str, Any]] = {
+    "300 patterns with two stars": {"values": [f"a*{number}*z" for number in range(300)]},
+    "a pattern for each label": {
+        "validations": [{"rule": "self.split('.').all(p, p.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'))"}]
+    },
+    "every group with every group": {
+        "validations": [{"rule": "cr.groups.all(a, cr.groups.all(b, a == b || self != a || self != b))"}]
+    },
+    "a Unicode class": {"validations": [{"rule": r"self.matches('^(\\pL|[-.a-z0-9]){1,9}')"}]},
+}
+"""The dearest things that a policy may ask of DNS names."""
+
+
+def worst_steps(runs: int = 3) -> list[str]:
+    """Return a line for each of the worst cases: its longest step in ms, and how many there were."""
+    pem = csr_pem(*(f"{number:04d}.{'a' * 20}.lab.test" for number in range(MAX_NAMES)))
+    reading = min(_timed(lambda: read_request(pem))[0] for _ in range(runs))
+    lines = [f"reading {len(pem):,} bytes with {MAX_NAMES} names: {reading * 1e3:.1f} ms"]
+    groups = tuple(f"group-{number:03d}-{'x' * 20}" for number in range(480))
+    asked = replace(facts(), csr=read_request(pem), groups=groups)
+    for title, allowed in WORST.items():
+        policy = compile_policy("worst", {"allowed": {"dnsNames": allowed}, "selector": {"issuerRef": {}}})
+        longest, count = min(_steps(policy, asked) for _ in range(runs))
+        lines.append(f"{title}: {count} steps, the longest {longest * 1e3:.1f} ms")
+    return lines
+
+
+def _steps(policy: CompiledPolicy, asked: RequestFacts) -> tuple[float, int]:
+    """Return the seconds of the longest step of an evaluation, and the number of steps."""
+    steps = violation_steps(policy, asked, Shared.of(asked), [])
+    longest, count, more = 0.0, 0, True
+    while more:
+        seconds, more = _timed(lambda: next(steps, _END) is not _END)
+        longest, count = max(longest, seconds), count + 1
+    return longest, count
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    """Return the processor's seconds, which other processes don't add to, and the result."""
+    started = time.process_time()
+    result = work()
+    return time.process_time() - started, result
+
+
 def record(timings: Sequence[Timing]) -> None:
     """Add the measurement to the history."""
     history = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
@@ -146,6 +194,8 @@ def main() -> int:
     timings = [measure(count, selected) for count in COUNTS for selected in sorted({min(2, count), count})]
     for timing in timings:
         print(timing)
+    for line in worst_steps():
+        print(line)
     if options.record:
         record(timings)
     return 0

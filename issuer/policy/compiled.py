@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from issuer.api.policy import AllowedText, AllowedTexts, PolicySpec, SpecError, TypedTexts, ValidationRule
 from issuer.policy import problems as find
-from issuer.policy.cel.expressions import Program, RuleError, compile_rule
+from issuer.policy.cel.expressions import STEP, Program, RuleError, compile_rule
 from issuer.policy.patterns.names import NamePatterns
 from issuer.policy.patterns.wildcard import Pattern, Patterns
 from issuer.policy.problems import PolicyInvalid, Problem
@@ -217,6 +217,9 @@ def _allowed(
         found.append(Problem(f"{where}.{field}", f"{field} or validations is needed where required is true"))
     rules = tuple(_rules(entry.validations, f"{where}.validations", found))
     patterns = None if texts is None else NamePatterns.parse(place, texts)
+    if patterns is not None and patterns.cost > STEP:
+        problem = f"{len(patterns.texts)} patterns are too many to judge in time"
+        found.append(Problem(f"{where}.values", problem))
     return AllowedValues(path, patterns, bool(entry.required), rules, single)
 
 

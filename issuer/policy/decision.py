@@ -8,14 +8,15 @@ knows enough answers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, Literal
 
 from issuer.policy.compiled import CompiledPolicy
-from issuer.policy.evaluation import Shared, Violation, violations
+from issuer.policy.evaluation import Shared, Violation, violation_steps, violations
 from issuer.policy.facts import RequestFacts
 from issuer.policy.selection import Exclusion, selector_mismatch
 from issuer.policy.shown import shown
@@ -108,16 +109,15 @@ class Decision:
             ],
         }
 
-    def _denied(self, names: bool) -> tuple[str, list[str]]:
+    def _denied(self, names: bool) -> tuple[str, list[Callable[[], str]]]:
         applicable = [result for result in self.results if result.applies]
         if names:
-            return "No policy approved this request", [
-                f"[{result.name}: {'; '.join(map(str, result.violations))}]" for result in applicable
-            ]
+            return "No policy approved this request", [partial(_all_violations, one) for one in applicable]
         fields = sorted({violation.field for result in applicable for violation in result.violations})
-        return f"No policy approved this request ({_count(len(applicable))} applied)", fields
+        head = f"No policy approved this request ({_count(len(applicable))} applied)"
+        return head, [partial(str, one) for one in fields]
 
-    def _unprocessed(self, names: bool) -> tuple[str, list[str]]:
+    def _unprocessed(self, names: bool) -> tuple[str, list[Callable[[], str]]]:
         if not self.results:
             return f"{Opening.NO_POLICY_EXISTS}; create one, and bind its use", []
         if not names:
@@ -132,7 +132,7 @@ class Decision:
             Exclusion.SELECTOR,
         ]
         ranked = sorted(self.results, key=lambda result: order.index(result.reason))
-        return f"{Opening.NO_POLICY_APPLIES}.", [_sentence(result) for result in ranked]
+        return f"{Opening.NO_POLICY_APPLIES}.", [partial(_sentence, one) for one in ranked]
 
 
 @dataclass(slots=True, eq=False)
@@ -150,6 +150,19 @@ class PolicyEvaluation:
     _facts: RequestFacts
     _shared: Shared | None = None
     _violations: dict[str, tuple[Violation, ...]] = field(default_factory=dict)
+
+    def steps(self, may_use: Mapping[str, bool]) -> Iterator[None]:
+        """Evaluate what `decide` needs with these answers, a step after each `next`: none takes long."""
+        for name in self.to_ask:
+            if not may_use.get(name):
+                continue
+            if name not in self._violations:
+                self._shared = self._shared or Shared.of(self._facts)
+                found: list[Violation] = []
+                yield from violation_steps(self._selected[name], self._facts, self._shared, found)
+                self._violations[name] = tuple(found)
+            if not self._violations[name]:
+                return
 
     def decide(self, may_use: Mapping[str, bool]) -> Decision | None:
         """Return the decision by these answers, or None while they don't settle it.
@@ -253,10 +266,18 @@ def _count(number: int) -> str:
     return f"{number} {'policy' if number == 1 else 'policies'}"
 
 
-def _joined(head: str, parts: list[str], limit: int, first: str) -> str:
-    """Return `head`, `first`, and then `part part ... and n more`, within `limit` characters."""
+def _all_violations(result: PolicyResult) -> str:
+    return f"[{result.name}: {'; '.join(map(str, result.violations))}]"
+
+
+def _joined(head: str, parts: Sequence[Callable[[], str]], limit: int, first: str) -> str:
+    """Return `head`, `first`, and then `part part ... and n more`, within `limit` characters.
+
+    Parts beyond it are never made.
+    """
     text = head[:limit]
-    for index, part in enumerate(parts):
+    for index, make in enumerate(parts):
+        part = make()
         more = f" and {len(parts) - index - 1} more" if index + 1 < len(parts) else ""
         longer = f"{text}{' ' if index else first}{part}"
         if len(longer) + len(more) > limit:

@@ -167,7 +167,7 @@ DIFFERENCES: Final = (
     ),
     Difference(
         "expensive-rules",
-        "A rule that could take longer than 100 ms for 256 bytes is refused as it is read, and one that "
+        "A rule that could take longer than 20 ms for 256 bytes is refused as it is read, and one that "
         "could for the value at hand denies; the peer stops such a rule while it runs, and denies.",
         "cel/test_expressions.py::test_a_rule_that_could_take_long_is_refused_as_it_is_read",
     ),

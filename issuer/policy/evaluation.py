@@ -1,7 +1,8 @@
 """Every violation of one policy by a request.
 
 The order is approver-policy's, so that both read alike; violations that only the bytes of the CSR show come
-last.
+last. Rules and patterns take time, so that an evaluation goes in steps of at most `STEP` nanoseconds,
+estimated before they are taken: whoever shares a thread with others lets these go between two.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from issuer.duration import format_duration
-from issuer.policy.cel.expressions import POLICY_LIMIT, Variables
+from issuer.policy.cel.expressions import STEP, Variables
 from issuer.policy.compiled import PATHS, AllowedValues, CompiledConstraints, CompiledPolicy
 from issuer.policy.extensions import extension_violations
 from issuer.policy.facts import RequestFacts
@@ -22,7 +23,7 @@ from issuer.policy.violation import Violation
 from issuer.policy.weak_keys import weak_key
 from issuer.x509.contents import COMMON_NAME, Contents, Defect, Place, RequestPart, Value
 
-__all__ = ["Shared", "Violation", "violations"]
+__all__ = ["Shared", "Violation", "violation_steps", "violations"]
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PLACES: Final = tuple(PATHS)
@@ -61,47 +62,63 @@ def violations(
 
     `shared` is the result of `Shared.of(facts)`, given when several policies are evaluated for one request.
     """
-    contents = facts.csr.contents
-    shared = shared or Shared.of(facts)
-    variables = shared.variables
-    variables.left = POLICY_LIMIT
     found: list[Violation] = []
-    for place in _FIRST:
-        found += _place_violations(policy.allowed.get(place), place, contents, variables)
-    found += _is_ca(policy, facts)
-    found += _usages(policy, facts)
-    found += _typed(policy, RequestPart.OTHER, contents, variables)
-    for place in _SUBJECT:
-        found += _place_violations(policy.allowed.get(place), place, contents, variables)
-    found += _typed(policy, RequestPart.ATTRIBUTE, contents, variables)
-    found += shared.own
-    found += _constraints(policy.constraints, facts)
+    for _ in violation_steps(policy, facts, shared or Shared.of(facts), found):
+        pass
     return tuple(found)
 
 
+def violation_steps(
+    policy: CompiledPolicy, facts: RequestFacts, shared: Shared, found: list[Violation]
+) -> Iterator[None]:
+    """Add all violations to `found`, a step after each `next`; see `violations`."""
+    contents, variables = facts.csr.contents, shared.variables
+    variables.begin_policy()
+    for place in _FIRST:
+        yield from _place_steps(policy.allowed.get(place), place, contents, variables, found)
+    found += _is_ca(policy, facts)
+    found += _usages(policy, facts)
+    yield from _typed(policy, RequestPart.OTHER, contents, variables, found)
+    for place in _SUBJECT:
+        yield from _place_steps(policy.allowed.get(place), place, contents, variables, found)
+    yield from _typed(policy, RequestPart.ATTRIBUTE, contents, variables, found)
+    found += shared.own
+    found += _constraints(policy.constraints, facts)
+
+
 def _typed(
-    policy: CompiledPolicy, part: RequestPart, contents: Contents, variables: Variables
-) -> Iterator[Violation]:
-    """Yield violations at places with an OID of their own: those of the request, then those that the policy
+    policy: CompiledPolicy,
+    part: RequestPart,
+    contents: Contents,
+    variables: Variables,
+    found: list[Violation],
+) -> Iterator[None]:
+    """Add violations at places with an OID of their own: those of the request, then those that the policy
     requires."""
     places = [place for place in contents.values if place[0] is part and place not in _NAMED]
     for place in dict.fromkeys([*places, *(p for p in policy.allowed if p[0] is part and p not in _NAMED)]):
-        yield from _place_violations(policy.allowed.get(place), place, contents, variables)
+        yield from _place_steps(policy.allowed.get(place), place, contents, variables, found)
 
 
-def _place_violations(
-    allowed: AllowedValues | None, place: Place, contents: Contents, variables: Variables
-) -> Sequence[Violation]:
+def _place_steps(
+    allowed: AllowedValues | None,
+    place: Place,
+    contents: Contents,
+    variables: Variables,
+    found: list[Violation],
+) -> Iterator[None]:
     given = contents.values.get(place, ())
     # approver-policy takes an empty value of these for none.
     values = tuple(value for value in given if value.text) if place in _SINGLE else given
-    missing = _missing(allowed, place, contents) if not given or len(values) < len(given) else ()
+    if not given or len(values) < len(given):
+        found += _missing(allowed, place, contents)
     if not values:
-        return missing
+        return
     if allowed is None or (allowed.patterns is None and not allowed.rules):
-        return (*missing, Violation(_path(place), f"{_texts(values)}: no allowed value"))
-    unmatched = _unmatched(allowed, place, values, variables)
-    return [*missing, *unmatched, *_failed_rules(allowed, values, variables)]
+        found.append(Violation(_path(place), f"{_texts(values)}: no allowed value"))
+        return
+    yield from _unmatched(allowed, place, values, variables, found)
+    yield from _failed_rules(allowed, values, variables, found)
 
 
 def _missing(allowed: AllowedValues | None, place: Place, contents: Contents) -> tuple[Violation, ...]:
@@ -111,41 +128,53 @@ def _missing(allowed: AllowedValues | None, place: Place, contents: Contents) ->
 
 
 def _unmatched(
-    allowed: AllowedValues, place: Place, values: tuple[Value, ...], variables: Variables
-) -> Iterator[Violation]:
+    allowed: AllowedValues,
+    place: Place,
+    values: tuple[Value, ...],
+    variables: Variables,
+    found: list[Violation],
+) -> Iterator[None]:
     patterns = allowed.patterns
     path = f"{allowed.path}.{'value' if allowed.single else 'values'}"
     if patterns is None:  # rules alone decide, and none of them is a pattern
         bad = [value for value in values if needs_underscore(place, value.text)]
         if bad:
-            yield Violation(path, f"{_texts(bad)} {NO_UNDERSCORE}")
+            found.append(Violation(path, f"{_texts(bad)} {NO_UNDERSCORE}"))
         return
-    cost = patterns.cost * len(values)
-    if cost > variables.left:
-        yield Violation(path, f"{len(values)} values are too many for these patterns to judge in time")
+    costs = patterns.costs([value.text for value in values])
+    if sum(costs) > variables.left or max(costs) > STEP:
+        message = f"{len(values)} values are too many, or too long, for these patterns to judge in time"
+        found.append(Violation(path, message))
         return
-    variables.left -= cost
-    refused = [(value, why) for value in values if (why := patterns.refusal(value.text)) is not None]
+    refused: list[tuple[Value, str]] = []
+    for value, cost in zip(values, costs, strict=True):
+        if variables.is_due(cost):
+            yield
+        variables.spend(cost)
+        if (why := patterns.refusal(value.text)) is not None:
+            refused.append((value, why))
     plain = [value for value, why in refused if not why]
     if plain:
-        yield Violation(path, f"{_texts(plain)}: allowed is {shown_list(patterns.texts)}")
+        found.append(Violation(path, f"{_texts(plain)}: allowed is {shown_list(patterns.texts)}"))
     for value, why in [one for one in refused if one[1]][:MAX_REPORTED]:
-        yield Violation(path, f"{shown(value.text)} {why}: allowed is {shown_list(patterns.texts)}")
+        found.append(Violation(path, f"{shown(value.text)} {why}: allowed is {shown_list(patterns.texts)}"))
 
 
 def _failed_rules(
-    allowed: AllowedValues, values: tuple[Value, ...], variables: Variables
-) -> Iterator[Violation]:
+    allowed: AllowedValues, values: tuple[Value, ...], variables: Variables, found: list[Violation]
+) -> Iterator[None]:
     left = MAX_REPORTED
     for value in values:
         for index, rule in enumerate(allowed.rules):
             path = f"{allowed.path}.validations[{index}]"
             for text in dict.fromkeys((value.text, value.meaning)):
+                if variables.is_due(rule.program.cost(text)):
+                    yield
                 answer = rule.program.check(text, variables)
                 if answer is True:
                     continue
                 told = rule.message if answer is False else f"the rule {shown(rule.program.text)} {answer}"
-                yield Violation(path, f"{shown(text)}: {told}")
+                found.append(Violation(path, f"{shown(text)}: {told}"))
                 left -= 1
                 if not left:
                     return

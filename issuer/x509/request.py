@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PSS, PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.x509.contents import Contents, read_contents
-from issuer.x509.encoding.der import SEQUENCE, Extension, items, only, request_information
+from issuer.x509.encoding.der import SEQUENCE, Extension, RequestInformation, items, only, request_information
 from issuer.x509.encoding.lenient import strict_form
 from issuer.x509.encoding.pem import read_blocks, write_pem
 from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
@@ -35,6 +35,10 @@ MAX_REQUEST_BYTES: Final = 64 * 1024
 
 MAX_FIELD: Final = MAX_REQUEST_BYTES * 4 // 3 + 4
 """Characters of `spec.request`: that PEM in base64."""
+
+MAX_ATTRIBUTES: Final = 250
+"""Most attributes of a subject; people use ten."""
+MAX_EXTENSIONS: Final = 100
 
 _LABELS: Final = frozenset({"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"})
 
@@ -79,6 +83,7 @@ def read_request(pem: bytes) -> CertificateSigningRequest:
         information = request_information(signed)
         value = next((e.value for e in information.extensions if e.oid == SUBJECT_ALTERNATIVE_NAME), None)
         sans = read_general_names(value) if value is not None else frozenset()
+        _check_count(information)
     except ValueError as error:
         raise InvalidRequest(f"the extensions of the certificate request can't be read: {error}") from error
     try:
@@ -178,6 +183,15 @@ def _holds(request: x509.CertificateSigningRequest, signed: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def _check_count(information: RequestInformation) -> None:
+    """Refuse what would only take time. Raises ValueError."""
+    relative_names = items(only(information.subject, SEQUENCE).content)
+    if sum(len(items(one.content)) for one in relative_names[: MAX_ATTRIBUTES + 1]) > MAX_ATTRIBUTES:
+        raise ValueError(f"the subject has more than {MAX_ATTRIBUTES} attributes")
+    if len(information.extensions) > MAX_EXTENSIONS:
+        raise ValueError(f"there are more than {MAX_EXTENSIONS} extensions")
 
 
 def _public_key(request: x509.CertificateSigningRequest) -> tuple[bytes, Key]:

@@ -211,11 +211,13 @@ class Approver:
         return decision
 
     async def _settled(self, one: PolicyEvaluation, answers: Mapping[str, bool]) -> Decision | None:
-        """Evaluate one policy at most, one request at a time, and let the event loop go round after it.
+        """Evaluate one policy at most, one request at a time; the event loop goes round after each step.
 
         However long rules take, the Lease and other requests get their turn.
         """
         async with self.evaluating:
+            for _ in one.steps(answers):
+                await asyncio.sleep(0)
             decision = one.decide(answers)
             await asyncio.sleep(0)
             return decision

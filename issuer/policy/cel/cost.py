@@ -4,7 +4,7 @@ The engine bounds loops (10,000 turns in all) but not the size of values made on
 `replace('a', 'aaaaaaaaaa')` makes ten times as much at each step, `map(x, [x, x])` twice as much to compare.
 So each part of a rule gets a bound of the size it can have, and from that of the time it can take, the way
 Kubernetes estimates rules in CRDs. Times are nanoseconds, measured with Google's engine on one core and
-rounded up: real ones are mostly a fifth of the estimate, and never were more than three times as much.
+rounded up: real ones are mostly a fifth of the estimate, and none took longer.
 """
 
 from __future__ import annotations
@@ -20,17 +20,22 @@ TURNS: Final = 10_000
 """Turns of all loops together after which the engine gives up."""
 
 _START: Final = 20_000
-_NODE: Final = 200
-_TURN: Final = 600
+_NODE: Final = 60
+_TURN: Final = 250
 _PIECE: Final = 400
+_COPIED_ELEMENT: Final = 60
 _BYTE: Final = 2
+_WALKED_BYTE: Final = 5
 _LISTED_BYTE: Final = 20
 _COPIED_BYTE: Final = 10
 _REPLACED: Final = 60
 _CALLBACK: Final = 5_000
-_PATTERN: Final = 10_000
-_COMPILED_INSTRUCTION: Final = 600
+_PATTERN: Final = 3_000
+_COMPILED_INSTRUCTION: Final = 130
 _RUN_BYTE: Final = 30
+_RUN_HEAVY_BYTE: Final = 80
+_HEAVY: Final = 100
+"""Instructions that one character can meet: with more, RE2's automaton has no room for its states."""
 _SCALAR: Final = 8
 _FORMATTED: Final = 1_100  # %.1000f, the longest that format() writes of one number
 
@@ -140,6 +145,8 @@ class _Estimate:
             bytes_ = start.mean + turns * max(step.mean - start.mean, 0)
             count = start.count + turns * max(step.count - start.count, 0)
             gathered = Size(bytes_, bytes_, count, step.element)
+            # The engine copies the list at each turn: 512 elements take 3 ms, 2,048 take 90.
+            self.cost += inner * (count // 2) * _COPIED_ELEMENT
         return self.visit(node.result, {**names, node.accumulator: gathered}, times)
 
     def _call(self, node: Call, sizes: list[Size], times: int) -> Size:
@@ -151,13 +158,13 @@ class _Estimate:
             self.cost += times * byte * min(size.mean for size in sizes)
             return _NUMBER
         if name in _SEARCHES:
-            self.cost += times * (_BYTE * sizes[0].mean + sizes[0].mean * sizes[1].mean // 8)
+            self.cost += times * (_WALKED_BYTE * sizes[0].mean + sizes[0].mean * sizes[1].mean // 8)
             return _NUMBER
         if name in _CALLBACKS:
             self.cost += times * _CALLBACK
             return Size.strings(2, 253, 506) if name == "serviceAccount" else Size.string(253)
         if name in _SAME_SIZE:
-            self.cost += times * _BYTE * sizes[0].mean
+            self.cost += times * _WALKED_BYTE * sizes[0].mean
             return replace(sizes[0], text=None)
         if name == "charAt":
             return Size.string(4)
@@ -274,7 +281,8 @@ def _matches(node: Call, sizes: list[Size]) -> tuple[int, Size]:
         )
     weight = weigh(pattern.text)
     compiling = _PATTERN + weight.compiled * _COMPILED_INSTRUCTION
-    return compiling + weight.running * _RUN_BYTE * text.mean, _NUMBER
+    byte = _RUN_BYTE if weight.running <= _HEAVY else _RUN_HEAVY_BYTE
+    return compiling + weight.running * byte * text.mean, _NUMBER
 
 
 def _length(node: Call, index: int) -> int:

@@ -29,9 +29,11 @@ MAX_GROUP_BYTES: Final = 16 * 1024
 """Most groups, and all their bytes together, that a rule may see."""
 MAX_NAME_BYTES: Final = 253
 MAX_USERNAME_BYTES: Final = 1024
-RULE_LIMIT: Final = 100_000_000
-"""Nanoseconds that one evaluation may take at worst. A rule that would take longer for a value of 256 bytes
-is refused; one that would for a longer value is not asked about such values."""
+STEP: Final = 20_000_000
+"""Nanoseconds after which everybody else on the event loop gets a turn, at worst; see `evaluation`."""
+RULE_LIMIT: Final = STEP
+"""Nanoseconds that one evaluation may take at worst: nothing interrupts it. A rule that would take longer for
+a value of 256 bytes is refused; one that would for a longer value is not asked about such values."""
 POLICY_LIMIT: Final = 500_000_000
 """Nanoseconds that the patterns and rules of one policy may take for one request, at worst. Estimates are
 about five times what is then measured."""
@@ -60,19 +62,36 @@ class RuleError(ValueError):
 @dataclass(slots=True)
 class Variables:
     """The request's values that rules see beside `self`, and the time left for the policy at work, in
-    nanoseconds."""
+    nanoseconds. `step` is what is left of that until others get their turn."""
 
     name: str
     namespace: str
     username: str
     groups: tuple[str, ...]
     left: int = POLICY_LIMIT
+    step: int = STEP
     values: dict[str, Any] = field(init=False)
     empty: frozenset[str] = field(init=False)
     """Variables without a value: with one of these, a rule such as `self.endsWith(cr.namespace)` would hold
     for any text."""
     beyond: frozenset[str] = field(init=False)
     """Variables that are longer than rules are prepared for."""
+
+    def begin_policy(self) -> None:
+        """Give the next policy its time."""
+        self.left = POLICY_LIMIT
+
+    def spend(self, cost: int) -> None:
+        """Take so many nanoseconds off."""
+        self.left -= cost
+        self.step -= cost
+
+    def is_due(self, cost: int) -> bool:
+        """Return True if others are to have a turn before work of that cost; their turn begins a new step."""
+        if cost <= self.step:
+            return False
+        self.step = STEP
+        return True
 
     def __post_init__(self) -> None:
         self.values = {
@@ -104,10 +123,18 @@ class Program:
     _uses: frozenset[str]
     costs: tuple[int, ...]
 
+    def cost(self, value: str) -> int:
+        """Return the nanoseconds that `value` can take; 0 where the rule isn't asked about such a value."""
+        length = len(value.encode())
+        if length > MAX_VALUE_BYTES:
+            return 0
+        cost = next(cost for cost, most in zip(self.costs, _LENGTHS, strict=True) if length <= most)
+        return cost if cost <= RULE_LIMIT else 0
+
     def check(self, value: str, variables: Variables) -> bool | str:
         """Return whether the rule holds for `value`, or the reason why that is unknown.
 
-        The reason completes "the rule ...". Time is taken off `variables.left`.
+        The reason completes "the rule ...". Time is taken off `variables`.
         """
         length = len(value.encode())
         if length > MAX_VALUE_BYTES:
@@ -116,12 +143,12 @@ class Program:
             return f"is not asked, since {_EMPTY[min(empty)]}"
         if too_long := self._uses & variables.beyond:
             return f"is not asked, since {min(too_long)} is longer than rules may see"
-        cost = next(cost for cost, most in zip(self.costs, _LENGTHS, strict=True) if length <= most)
-        if cost > RULE_LIMIT:
+        cost = self.cost(value)
+        if not cost:
             return f"is not asked about a value of {length} bytes, since it could take too long"
         if cost > variables.left:
             return "is not asked, since the rules of this policy take too long together"
-        variables.left -= cost
+        variables.spend(cost)
         values = variables.values
         values["self"] = value
         try:

@@ -14,7 +14,7 @@ _NAMED_CLASS: Final = re.compile(r"\[:\^?[a-z]{1,20}:\]")
 _ESCAPE: Final = re.compile(r"\\(?:[pP](?:\{[^}]*\}|.)|.)?", re.DOTALL)
 # UTF-8 makes about ten instructions of "any character", and thousands of a Unicode class such as \pL.
 _ANY: Final = 10
-_UNICODE: Final = 4_000
+_UNICODE: Final = 12_000
 
 
 @dataclass(frozen=True, slots=True)

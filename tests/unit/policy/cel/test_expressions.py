@@ -217,7 +217,7 @@ def test_what_is_longer_than_rules_may_see_denies() -> None:
 
 
 def test_a_rule_is_not_asked_about_a_value_that_would_take_it_long() -> None:
-    rule = "self.split('').all(a, self.split('').size() > 0)"
+    rule = "self.split('').all(a, self.indexOf('b') < 0)"
     assert check(rule, "a" * 200) is True
     assert "of 2000 bytes, since it could take too long" in str(check(rule, "a" * 2000))
 
@@ -262,8 +262,8 @@ def test_compiled_rules_are_kept() -> None:
         ("a{5,}", Weight(7, 7)),
         ("(ab){10}", Weight(1 + 11 * 4, 1 + 11 * 4)),
         ("[]a]{2}", Weight(1 + 3 * 6, 4)),
-        ("\\pL{2}", Weight(12_001, 4)),
-        ("\\p{Greek}", Weight(4_001, 2)),
+        ("\\pL{2}", Weight(36_001, 4)),
+        ("\\p{Greek}", Weight(12_001, 2)),
         ("a{x}", Weight(5, 5)),
         ("(a", Weight(4, 4)),
         ("a)", Weight(3, 3)),
