@@ -16,19 +16,19 @@ from issuer.statuspage.tables import command, row, table
 
 TABS: Final[dict[State, str]] = {
     "waiting": "Waiting",
-    "line": "In line",
-    "issued": "Issued lately",
-    "denied": "Denied lately",
-    "failed": "Failed lately",
+    "line": "Queued",
+    "issued": "Recently issued",
+    "denied": "Recently denied",
+    "failed": "Recently failed",
 }
 _NOTHING: Final[dict[State, str]] = {
     "waiting": "Nothing waits.",
-    "line": "Nothing is in line.",
+    "line": "Nothing is queued.",
     "issued": "Nothing was issued since this process began.",
     "denied": "Nothing was denied since this process began.",
     "failed": "Nothing failed since this process began.",
 }
-_NONE_YET: Final = "Not told yet: it waits for another approver, or for its next attempt"
+_NONE_YET: Final = "No message yet: it waits for another approver, or for its next attempt"
 
 
 def requests(snapshot: Snapshot, query: Query) -> Html:
@@ -40,7 +40,7 @@ def requests(snapshot: Snapshot, query: Query) -> Html:
     shown_above = {one.reason for one in snapshot.why} if why is not None else set()
     usual = _usual_requester(listed.rows)
     rows = [_request(one, snapshot.at, shown_above, usual) for one in listed.rows]
-    heads = ("Request", "Issuer", "Since", "Told")
+    heads = ("Request", "Issuer", "Since", "Message")
     body = (
         join(_asked_by(usual, listed.rows), table(TABS[query.state], heads, rows, class_="requests"))
         if rows
@@ -142,7 +142,7 @@ def _request(one: Row, at: datetime, shown_above: Set[str], usual: str) -> Html:
         ("Request", join(tag("b", one.request), asked_by)),
         ("Issuer", one.issuer),
         ("Since", join(moment(one.at, at), _tries(one, at))),
-        ("Told", join(shown, command(one.explain, one.request))),
+        ("Message", join(shown, command(one.explain, one.request))),
     )
 
 

@@ -89,7 +89,7 @@ def now(snapshot: Snapshot) -> Html:
             f"{last_minute:,} in the last minute",
         ),
         _tile("Waiting", f"{snapshot.waiting:,}", None, f"of {count(work.open, 'open request')}"),
-        _tile("In line", f"{work.in_line:,}", None, _line(snapshot)),
+        _tile("Queued", f"{work.in_line:,}", None, _line(snapshot)),
         _tile(
             "Issued since the start",
             f"{since.get('issued', 0):,}",
@@ -214,7 +214,7 @@ def _ca(one: Issuer, at: datetime) -> Html:
     left = one.ca_ends - at
     level = ca_level(left)
     ended = left.total_seconds() <= 0
-    text = "has ended" if ended else f"{span(left)} left"
+    text = "expired" if ended else f"{span(left)} left"
     picture = None
     if one.ca_begins is not None and one.ca_ends > one.ca_begins:
         picture = drawing.bar(left / (one.ca_ends - one.ca_begins), level, f"{text} of the CA's life")
@@ -270,9 +270,11 @@ def _ends(found: Expiring, at: datetime) -> Html:
     if found.overdue:
         text.append(f"{found.overdue:,} overdue for renewal")
     if found.ended:
-        text.append(f"{found.ended:,} ended")
+        text.append(f"{found.ended:,} expired")
     rows = [_end(one, at) for one in found.soonest]
-    listed = table("The next to end", ("Certificate", "Issuer", "Ends", "Renewal"), rows, class_="soonest")
+    listed = table(
+        "The next to expire", ("Certificate", "Issuer", "Expires", "Renewal"), rows, class_="soonest"
+    )
     return join(
         tag("p", ", ".join(text), class_="told"),
         tag("div", drawing.timeline(found, at), drawing.days(found), class_="chart"),
@@ -288,6 +290,6 @@ def _end(one: EndingCertificate, at: datetime) -> Html:
         one.name,
         ("Certificate", tag("b", one.name)),
         ("Issuer", one.issuer),
-        ("Ends", moment(one.ends, at)),
+        ("Expires", moment(one.ends, at)),
         ("Renewal", renewal),
     )

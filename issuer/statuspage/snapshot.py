@@ -171,7 +171,7 @@ async def _scan(source: Source, queries: Sequence[Query]) -> tuple[Counts, dict[
 
 
 def _open_row(source: Source, one: OpenRequest) -> Row:
-    state = {"waiting": "waiting", "line": "in line", "work": "being worked on"}[one.where]
+    state = {"waiting": "waiting", "line": "queued", "work": "being worked on"}[one.where]
     created, explain = source.created(one.request), source.explain(one.request)
     return Row(one.request, one.issuer, one.requester, created, state, one.reason, explain)
 

@@ -88,9 +88,9 @@ def _ca_ends(snapshot: Snapshot) -> Iterator[Notice]:
         left, key = soon[0]
         level: Level = "bad" if left < CA_BAD else "warn"
         if left <= timedelta():
-            yield Notice(level, "A CA has ended", f"{key}: nothing can be issued by it. Rotate it.")
+            yield Notice(level, "A CA has expired", f"{key}: nothing can be issued by it. Rotate it.")
         else:
-            yield Notice(level, "A CA ends soon", f"{key}: in {span(left)}. Rotate it.")
+            yield Notice(level, "A CA expires soon", f"{key}: in {span(left)}. Rotate it.")
 
 
 def _certificates(snapshot: Snapshot) -> Iterator[Notice]:
@@ -99,7 +99,7 @@ def _certificates(snapshot: Snapshot) -> Iterator[Notice]:
         return
     if expiring.ended:
         yield Notice(
-            "bad", "Certificates have ended without a renewal", f"{count(expiring.ended, 'certificate')}."
+            "bad", "Certificates have expired without a renewal", f"{count(expiring.ended, 'certificate')}."
         )
     if expiring.overdue:
         yield Notice(

@@ -36,7 +36,7 @@ async def test_it_shows_what_there_is_without_a_complaint_or_anything_from_outsi
     await opened(page, world)
     for told in (
         "1 issuer of 3 is not Ready",
-        "A CA ends soon",
+        "A CA expires soon",
         "pki_int/sign/web-2019",
         "payments/waits-0",
         "VaultClusterIssuer legacy is not Ready",
@@ -125,7 +125,7 @@ async def test_everything_is_reached_in_order_by_keyboard_and_the_focus_is_seen(
     assert names[0] == "Skip to what there is"
     order = ["Skip to what there is", "Pause", "q", "Search"]
     assert [one for one in names if one in order] == order
-    for state in ("Waiting", "In line", "Issued lately", "Denied lately", "Failed lately"):
+    for state in ("Waiting", "Queued", "Recently issued", "Recently denied", "Recently failed"):
         assert any(one.startswith(state) for one in names)
     assert any(one.startswith("The next") for one in names)
     assert all(one["outline"] >= 2 and one["seen"] for one in reached)

@@ -115,7 +115,7 @@ async def settled(session: aiohttp.ClientSession, url: str) -> None:
         _, text = await fetch(session, url)
         if f"{REQUESTS:,} requests, each with its reason below" in text:
             _, line = await fetch(session, f"{url}/?state=line")
-            if "Nothing is in line." in line:
+            if "Nothing is queued." in line:
                 return
         stuck, last = (stuck + 1, last) if text == last else (0, text)
         await asyncio.sleep(1)

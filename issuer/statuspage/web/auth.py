@@ -42,7 +42,7 @@ _UNKNOWN_BURST, _KNOWN_BURST = (
     64.0,
 )  # questions at once; all who have a session may come back together
 
-_NOBODY = "The API server doesn't know this token, or it has ended."
+_NOBODY = "The API server doesn't know this token, or it has expired."
 
 
 class Refused(Exception):
