@@ -119,7 +119,7 @@ def test_a_stranger_is_told_from_an_ended_and_a_broken_pair(cluster: Scope, layo
     store(cluster, ClientCA("strangers").issue("stranger"))
     assert "tls_client_ca_file" in cluster.wait_reason("ClientCertificateRefused")
     store(cluster, bed.vault.client_ca.issue("late", life=timedelta(days=-2)))
-    assert "ended at" in cluster.wait_reason("InvalidClientCertificate")
+    assert "expired at" in cluster.wait_reason("InvalidClientCertificate")
     store(cluster, good)
     cluster.works()
 

@@ -129,7 +129,7 @@ def test_a_failed_request_says_what_failed(bed: Testbed, namespace: str) -> None
     wait_answer(bed, "bad", namespace, "Failed")
     why = told(bed, 1, "explain", "bad", "-n", namespace)
     assert "spec.isCA" in why["why"][0]
-    assert "A failed request stays so" in why["do"][-1]["text"]
+    assert "Make a new request" in why["do"][-1]["text"]
 
 
 def test_a_kubernetes_request_is_inspected_and_explained(bed: Testbed, namespace: str) -> None:

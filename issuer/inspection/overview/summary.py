@@ -85,7 +85,7 @@ def _attention(found: dict[str, Any], late: int, now: datetime) -> Iterator[str]
         if one["ready"] is not True:
             yield _not_ready(name, one)
         if ended(one["caNotAfter"], now):
-            yield f"{name}: its CA ended at {one['caNotAfter']}"
+            yield f"{name}: its CA expired at {one['caNotAfter']}"
         yield from (f"{name}: {warning}" for warning in one["warnings"])
     for one in found["policies"] or ():
         if one["ready"] is not True:

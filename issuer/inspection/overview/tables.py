@@ -63,7 +63,7 @@ def _issuers(found: Json, to: Console, now: datetime) -> None:
     section(to, "Issuers")
     if not _nothing(found["issuers"], to, "none"):
         lines = [_issuer(one, now) for one in found["issuers"]]
-        rows(to, ("Issuer", "Ready", "Reason", "Path", "CA ends"), lines)
+        rows(to, ("Issuer", "Ready", "Reason", "Path", "CA expires"), lines)
     if found["issuers"] is not None:
         for kind in found["issuersNotKnown"]:
             indented(to, Text(f"{kind}: not known", style="yellow"))

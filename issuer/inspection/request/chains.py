@@ -46,7 +46,7 @@ def chain_json(found: Delivered, now: datetime) -> dict[str, Any]:
     return {
         "holds": found.chain is not None and not ended,
         "complete": found.chain is not None and found.chain.complete,
-        "problem": found.problem or (f"has ended: {', '.join(ended)}" if ended else ""),
+        "problem": found.problem or (f"has expired: {', '.join(ended)}" if ended else ""),
         "certificates": links,
     }
 

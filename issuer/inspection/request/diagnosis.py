@@ -22,6 +22,7 @@ Controllers = Sequence[Mapping[str, Any]] | None
 
 _Findings = Iterator[str | Advice]
 _LONG: Final = 1200
+_FINAL: Final = "This is final: the request will not be retried"
 _REASONS: Final = f"{docs_page('troubleshooting')} has every reason"
 
 
@@ -68,18 +69,18 @@ def _denied(details: RequestDetails) -> _Findings:
     reason = text_of(condition, "reason")
     message = shown(text_of(condition, "message") or details.progress.message, _LONG)
     if reason == APPROVAL_REASON:
-        yield f"the policies denied it, for good: {message}"
+        yield f"the policies denied it. {_FINAL}: {message}"
         yield from _policies_now(details)
     else:
-        yield f"another approver ({shown(reason) or 'without a name'}) denied it, for good: {message}"
-    yield Advice(f"A denied request stays so. {_again(details)}")
+        yield f"another approver ({shown(reason) or 'without a name'}) denied it. {_FINAL}: {message}"
+    yield Advice(_again(details))
 
 
 def _failed(details: RequestDetails) -> _Findings:
-    yield f"it failed, for good: {shown(details.progress.message, _LONG)}"
+    yield f"it failed. {_FINAL}: {shown(details.progress.message, _LONG)}"
     if details.explanation is not None and details.explanation.decision.verdict is not PolicyVerdict.APPROVED:
         yield from _policies_now(details)
-    yield Advice(f"Mend what is named there ({_REASONS}). A failed request stays so. {_again(details)}")
+    yield Advice(f"Correct what the message names ({_REASONS}). {_again(details)}")
 
 
 def _policies_now(details: RequestDetails) -> _Findings:
@@ -116,8 +117,8 @@ def _own_word(details: RequestDetails) -> _Findings:
     if reason_of(message) == RequestRetry.RENEWAL_LOOP:
         yield Advice(
             "See what renews the Certificate again and again: its spec.renewBefore beside the life that its "
-            "certificates have, or a Secret that is deleted or overwritten. The request is signed by itself "
-            "when the wait is over, or once the spec of the Certificate changes."
+            "certificates have, or a Secret that is deleted or overwritten. The request is signed "
+            "automatically when the wait is over, or once the spec of the Certificate changes."
         )
 
 
@@ -182,8 +183,8 @@ def _work(details: RequestDetails, controllers: Controllers, *, hindered: bool) 
 def _again(details: RequestDetails) -> str:
     if details.certificate:
         return (
-            "cert-manager makes a new one by itself, after an hour at first and ever later, or at once by "
-            f"cmctl renew {shown(details.certificate)} -n {details.request.key.namespace}"
+            "Change the Certificate. Without a change cert-manager retries after 1 h, then 2 h, 4 h…; to "
+            f"retry now: cmctl renew {shown(details.certificate)} -n {details.request.key.namespace}"
         )
     return "Make a new request."
 

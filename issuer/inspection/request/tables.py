@@ -167,12 +167,12 @@ def _chain(chain: Json | None, to: Console) -> None:
     holds = marked(chain["holds"], "holds", "DOES NOT HOLD")
     top = "" if chain["complete"] or chain["problem"] else ", to the topmost CA known, which is no root"
     fields(to, [("", holds + Text(shown(top + _after_colon(chain["problem"]), 1200)))])
-    rows(to, ("", "Subject", "Ends", "Left", "Signed"), map(_link, enumerate(chain["certificates"])))
+    rows(to, ("", "Subject", "Expires", "Left", "Signed"), map(_link, enumerate(chain["certificates"])))
 
 
 def _link(numbered: tuple[int, Json]) -> tuple[Cell, ...]:
     number, one = numbered
-    left: Cell = Text("ENDED", style="red") if one["ended"] else one["left"]
+    left: Cell = Text("EXPIRED", style="red") if one["ended"] else one["left"]
     signature = Text(shown(one["signature"], 600), style="red" if one["signature"].startswith("NOT") else "")
     return str(number), one["subject"] or "(no subject)", one["notAfter"], left, signature
 

@@ -61,7 +61,10 @@ async def test_a_denial_says_what_the_policies_want_and_how_to_ask_again(scene: 
     obj["metadata"]["annotations"] = {"cert-manager.io/certificate-name": "web"}
     details = await scene.told(obj, issuer=issuer()).judged(policy("web", "other.test")).gather()
     found = diagnose(details, None)
-    assert found.reasons[0] == "the policies denied it, for good: No policy approved this request"
+    assert found.reasons[0] == (
+        "the policies denied it. This is final: the request will not be retried: "
+        "No policy approved this request"
+    )
     assert "a.lab.example.test" in found.advice[0].yaml
     assert "cmctl renew web -n team-a" in found.advice[-1].text
 
@@ -77,13 +80,17 @@ async def test_anothers_denial_is_anothers(scene: Scene) -> None:
     denied = condition("Denied", reason="approver", message="not today")
     obj = certificate_request(username="jane", conditions=[denied, ready("False", "Denied", "no")])
     found = diagnose(await scene.told(obj, issuer=issuer()).judged(policy()).gather(), None)
-    assert found.reasons == ("another approver (approver) denied it, for good: not today",)
+    assert found.reasons == (
+        "another approver (approver) denied it. This is final: the request will not be retried: not today",
+    )
 
 
 async def test_a_failure_says_what_failed(scene: Scene) -> None:
     obj = certificate_request(username="jane", conditions=[ready("False", "Failed", "RefusedByVault: role")])
     found = diagnose(await scene.told(obj, issuer=issuer()).judged(policy()).gather(), None)
-    assert found.reasons == ("it failed, for good: RefusedByVault: role",)
+    assert found.reasons == (
+        "it failed. This is final: the request will not be retried: RefusedByVault: role",
+    )
     assert "Make a new request" in found.advice[0].text
 
 

@@ -112,7 +112,7 @@ async def test_issuers_and_policies_that_are_not_ready_and_warnings_are_told(sce
     assert found["attention"] == [
         "VaultIssuer team-a/new is not Ready: no controller has looked at it yet",
         "VaultClusterIssuer demo is not Ready (VaultSealed): unseal it",
-        "VaultClusterIssuer warned: its CA ended at 2026-11-22T11:00:00Z",
+        "VaultClusterIssuer warned: its CA expired at 2026-11-22T11:00:00Z",
         "VaultClusterIssuer warned: the CA ends soon",
         "VaultClusterIssuer changed is not Ready: it changed, and no controller has looked since",
         "CertificateRequestPolicy web is not Ready (Invalid): bad",

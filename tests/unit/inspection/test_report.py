@@ -114,7 +114,7 @@ async def test_a_certificate_that_has_ended_is_trouble(scene: Scene, ca: TestCA)
     found = report(details, NOW + timedelta(days=2))
     assert found["certificate"]["left"] == "-24h0m0s"
     assert found["chain"]["holds"] is False
-    assert "has ended" in found["trouble"][0]
+    assert "has expired" in found["trouble"][0]
     assert found["differences"] == report(details, NOW)["differences"], "they are those of when it was issued"
 
 
