@@ -87,7 +87,7 @@ def test_an_issued_request_is_shown_up_to_vaults_root(bed: Testbed, namespace: s
     chain = found["chain"]
     assert (chain["holds"], chain["complete"], len(chain["certificates"])) == (True, True, 3)
     assert all(one["signature"].endswith("verified") for one in chain["certificates"])
-    assert why["why"][0].startswith("it has its certificate: signed by")
+    assert why["why"][0].startswith("it has its certificate: Issued by")
     shown = kubectl(bed, "inspect", "web-1", "-n", namespace).stdout
     assert found["certificate"]["serial"] in shown
     assert "PRIVATE KEY" not in shown + json.dumps(found)

@@ -135,7 +135,7 @@ async def test_an_unexpected_error_is_told_on_the_object_and_passes(
         assert token not in told()
         broken = False
         await until(lambda: issuer_says("Ready"), "the issuer is Ready again", 40)
-        await until(lambda: told().startswith("signed by"), "the request is issued")
+        await until(lambda: told().startswith("Issued by"), "the request is issued")
         assert unexpected(running.manager)
     controller.start()
 
