@@ -27,6 +27,7 @@ from issuer.vault.errors import (
     VaultNotFound,
 )
 from issuer.vault.paths import Mode, PathError, SignPath
+from issuer.vault.sending import Ask
 from issuer.vault.transport import VaultClient
 
 __all__ = ["PathError", "Pki", "SignPath", "Signed"]
@@ -72,13 +73,15 @@ class Pki:
         self._client = client
         self.path = path
 
-    async def sign(self, token: str, csr_pem: str, parameters: Mapping[str, Any]) -> Signed:
-        """Sign a CSR with the parameters of the path's mode.
+    async def sign(
+        self, token: str, csr_pem: str, parameters: Mapping[str, Any], before: Ask | None = None
+    ) -> Signed:
+        """Sign a CSR with the parameters of the path's mode; `before` is called before a byte is sent.
 
         Never repeated here: after Unreachable with `sent` it may have been signed. Raises RoleNotFound,
         IssuerNotFound, CANotReady, CAExpiresTooSoon, or any VaultError.
         """
-        return _signed(await self._post_csr(token, csr_pem, parameters), str(self.path))
+        return _signed(await self._post_csr(token, csr_pem, parameters, before), str(self.path))
 
     async def probe(self, token: str) -> None:
         """Prove mount, issuer, role and the right to sign without signing: an empty CSR is refused as empty.
@@ -175,10 +178,12 @@ class Pki:
             raise UnexpectedAnswer("Vault's answer about the token's capabilities names none")
         return bool({"update", "root"} & set(map(str, capabilities)))
 
-    async def _post_csr(self, token: str, csr_pem: str, parameters: Mapping[str, Any]) -> Any:
+    async def _post_csr(
+        self, token: str, csr_pem: str, parameters: Mapping[str, Any], before: Ask | None = None
+    ) -> Any:
         # hvac writes into the dict: a fresh one for each call.
         fresh = dict(parameters)
-        adapter = self._client.adapter(token)
+        adapter = self._client.adapter(token, before)
         try:
             match self.path.mode:
                 case Mode.INTERMEDIATE:

@@ -24,7 +24,7 @@ from yarl import URL
 
 from issuer.servers.hosts import shown
 from issuer.servers.lookup import refusal
-from issuer.vault.answers import MAX_ANSWER_BYTES, BoundedConnector
+from issuer.vault.answers import MAX_ANSWER_BYTES
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
     InvalidConnection,
@@ -34,6 +34,7 @@ from issuer.vault.errors import (
     VaultError,
 )
 from issuer.vault.peers import WORDS, Peers, Response, not_allowed
+from issuer.vault.sending import Ask, AskingConnector, asking
 from issuer.vault.translate import VaultAnswer, error_from_answer, error_from_exception, terse_error
 
 log = structlog.get_logger(__name__)
@@ -76,10 +77,17 @@ class Sender:
         self._closed = False
 
     async def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        before: Ask | None = None,
     ) -> VaultAnswer:
         """Send one request and read its whole answer; never repeats it. `path` is absolute and already
         escaped.
+
+        `before` is called when it is connected, before the first byte; what it raises passes through.
 
         Raises ServerNotAllowed, Unreachable, UntrustedTLS or UnexpectedAnswer; HTTP errors are answers.
         """
@@ -88,7 +96,8 @@ class Sender:
         self._peers.check(url)
         for _ in range(_MAX_REDIRECTS + 1):
             try:
-                answer = await self._send_once(method, url, headers, body, where)
+                with asking(before):
+                    answer = await self._send_once(method, url, headers, body, where)
             except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
                 raise self._failed(url, where, error) from error
             except UnicodeError as error:  # of the resolver or TLS, over a name that `hosts` let through
@@ -181,7 +190,7 @@ class Sender:
         if self._session is None:
             total = self._connection.timeout
             self._session = aiohttp.ClientSession(
-                connector=BoundedConnector(
+                connector=AskingConnector(
                     limit=_CONNECTIONS, ssl=self._tls or True, socket_factory=self._peers.socket_factory()
                 ),
                 response_class=Response,
@@ -206,8 +215,11 @@ class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
     """hvac's adapter with a coroutine for `request`. Answers JSON as a dict, 204 as None, or text with
     `raw=True`."""
 
-    def __init__(self, sender: Sender, *, token: str | None, namespace: str | None) -> None:
+    def __init__(
+        self, sender: Sender, *, token: str | None, namespace: str | None, before: Ask | None = None
+    ) -> None:
         super().__init__(base_uri="", token=token, session=sender, namespace=namespace)
+        self._before = before
         self._last: VaultAnswer | None = None
 
     async def request(
@@ -231,7 +243,9 @@ class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
         body = None if json is None else orjson.dumps(json)
         path = "/" + "/".join(part for part in url.split("/") if part)
         verb = method.upper()
-        answer = await self.session.send(verb, path, self._headers(headers, body is not None), body)
+        answer = await self.session.send(
+            verb, path, self._headers(headers, body is not None), body, self._before
+        )
         self._last = answer
         where = f"{verb} {path}"
         if answer.status >= 400:
@@ -281,9 +295,9 @@ class VaultClient:
         """Return another client for this server, which trusts what this one has seen of it."""
         return VaultClient(connection, self._sender.shown)
 
-    def adapter(self, token: str | None = None) -> AsyncAdapter:
-        """Return an adapter for hvac's API classes that sends `token`, or none."""
-        return AsyncAdapter(self._sender, token=token, namespace=self.connection.namespace)
+    def adapter(self, token: str | None = None, before: Ask | None = None) -> AsyncAdapter:
+        """Return an adapter for hvac's API classes that sends `token` or none, and calls `before`."""
+        return AsyncAdapter(self._sender, token=token, namespace=self.connection.namespace, before=before)
 
     async def close(self) -> None:
         """Close the connections. Tokens aren't revoked: see `tokens`."""

@@ -107,9 +107,8 @@ class VaultSigner:
         chosen, sent = pki, parameters(request, pki.path.mode)
 
         async def sign(token: str) -> Signed:
-            request.before_sending()
             try:
-                return await chosen.sign(token, request.csr_pem, sent)
+                return await chosen.sign(token, request.csr_pem, sent, request.before_sending)
             except VaultError as error:
                 unknown = may_have_signed(error, self._connection)
                 if unknown is None:

@@ -1,0 +1,146 @@
+"""Whoever calls is asked once more when all that is left is to write the bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+
+from issuer.vault.connection import Connection
+from issuer.vault.errors import Unreachable, VaultError
+from issuer.vault.paths import SignPath
+from issuer.vault.pki import Pki
+from issuer.vault.transport import VaultClient
+from tests.unit.vault import fake
+from tests.unit.vault.fake import FakeVault, client_of
+
+
+class Halt(Exception):
+    """Raised by the last look."""
+
+
+def read(path: str) -> SignPath:
+    return SignPath.parse_authority(path) if "intermediate" in path else SignPath.parse(path)
+
+
+def halt() -> None:
+    raise Halt
+
+
+@dataclass
+class Listener:
+    """A server that reads and answers nothing."""
+
+    url: str = ""
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: int = 0
+    received: bytes = b""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Keep what comes."""
+        self.connections += 1
+        self.connected.set()
+        while data := await reader.read(4096):
+            self.received += data
+        writer.close()
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    one = Listener()
+    server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
+    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield one
+    server.close()
+
+
+@pytest.mark.parametrize("path", ["pki/sign/web", "pki/sign-verbatim", "root/root/sign-intermediate"])
+async def test_nothing_is_written_where_the_last_look_says_no(listener: Listener, path: str) -> None:
+    client = VaultClient(Connection(listener.url))
+    with pytest.raises(Halt):
+        await Pki(client, read(path)).sign("t", "CSR", {}, halt)
+    await listener.connected.wait()
+    assert listener.received == b"", "it was connected, and no byte was sent"
+    await client.close()
+
+
+async def test_the_last_look_comes_once_the_call_is_connected(listener: Listener) -> None:
+    client = VaultClient(Connection(listener.url, timeout=0.2))
+    seen: list[bool] = []
+
+    def look() -> None:
+        # Other tasks had their turn while it connected: there is a connection, and nothing on it.
+        seen.append(bool(connector().sockets))
+
+    def connector() -> Sockets:
+        session = client._sender._session
+        assert session is not None
+        assert session.connector is not None
+        return Sockets({one.transport for one in session.connector._acquired})
+
+    with pytest.raises(Unreachable):  # the listener never answers
+        await Pki(client, SignPath.parse("pki/sign/web")).sign("t", "CSR", {}, look)
+    assert seen == [True]
+    assert b"CSR" in listener.received
+    await client.close()
+
+
+@dataclass
+class Sockets:
+    """The transports in use."""
+
+    sockets: set[object]
+
+
+async def test_a_connection_that_was_not_used_serves_the_next_call(vault: FakeVault) -> None:
+    vault.tell(fake.SIGN, fake.signed())
+    peers: set[tuple[str, int]] = set()
+    async with client_of(vault) as client:
+        pki = Pki(client, SignPath.parse("pki/sign/web"))
+        with pytest.raises(Halt):
+            await pki.sign("t", "CSR", {}, halt)
+        session = client._sender._session
+        assert session is not None
+        assert session.connector is not None
+        (idle,) = session.connector._conns.values()
+        peers = {one[0].transport.get_extra_info("sockname") for one in idle}
+        await pki.sign("t", "CSR", {})
+        (idle,) = session.connector._conns.values()
+        assert peers == {one[0].transport.get_extra_info("sockname") for one in idle}
+    assert len(vault.made(fake.SIGN)) == 1
+
+
+async def test_the_last_look_is_of_one_call_alone(vault: FakeVault) -> None:
+    vault.tell(fake.SIGN, fake.signed())
+    vault.tell(fake.CHAIN, (200, fake.CERTIFICATE))
+    async with client_of(vault) as client:
+        pki = Pki(client, SignPath.parse("pki/sign/web"))
+        with pytest.raises(Halt):
+            await pki.sign("t", "CSR", {}, halt)
+        assert await pki.ca_chain() == fake.CERTIFICATE
+        signed, refused = await asyncio.gather(
+            pki.sign("t", "CSR", {}), pki.sign("t", "CSR", {}, halt), return_exceptions=True
+        )
+    assert not isinstance(signed, BaseException)
+    assert isinstance(refused, Halt)
+
+
+async def test_a_redirected_call_is_looked_at_again(vault: FakeVault) -> None:
+    vault.tell(
+        fake.SIGN,
+        lambda _: web.Response(
+            status=307, headers={"Location": vault.url.replace("http:", "https:") + "/v1/pki/sign/web"}
+        ),
+    )
+    looks: list[int] = []
+
+    def look() -> None:
+        looks.append(1)
+
+    async with client_of(vault) as client:
+        with pytest.raises(VaultError):  # the fake has no TLS
+            await Pki(client, SignPath.parse("pki/sign/web")).sign("t", "CSR", {}, look)
+    assert len(looks) == 1, "the second one was never connected, so nothing was to be sent"
