@@ -28,6 +28,13 @@ class SingleFlightCache(Generic[K]):
         """Forget all answers."""
         self._answers.clear()
 
+    def still_yes(self, question: K) -> bool:
+        """Return True if the last answer was yes and is still kept. Asks nobody."""
+        answer = self._answers.get(question)
+        if answer is None or not answer.done() or answer.cancelled() or answer.exception() is not None:
+            return False
+        return answer.result()
+
     async def get(self, question: K, ask: Callable[[], Awaitable[bool]]) -> bool:
         """Return the answer to `question`, from `ask` unless it is kept or in flight; raises its errors."""
         answer = self._answers.stale(question)

@@ -20,8 +20,8 @@ class SigningRequest:
 
     `csr_pem` has been read and its signature verified by the caller; `duration` None leaves the lifetime to
     the backend; `usages` are cert-manager's names. `path_length` is the number of CAs allowed below a CA,
-    without meaning for others. `before_sending` is called just before each time that it is sent to be signed;
-    its exceptions pass through, and nothing is sent.
+    without meaning for others. `before_sending` is called each time that it is sent to be signed, when it is
+    connected and nothing but the bytes is left; its exceptions pass through, and nothing is sent.
     """
 
     csr_pem: str = field(repr=False)

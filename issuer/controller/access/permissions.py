@@ -68,6 +68,10 @@ class _OwnRights:
         """Forget the answers, as RBAC changed."""
         self._answers.clear()
 
+    def still_may(self, key: IssuerKey) -> bool:
+        """Return True if the last answer for this issuer was yes and is not too old. Asks nobody."""
+        return self._answers.still_yes(key)
+
     async def _may(self, key: IssuerKey) -> bool:
         try:
             return await self._answers.get(key, lambda: self._ask(key))

@@ -42,6 +42,17 @@ ACCESS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class Grounds:
+    """The version of all policies, and the labels of the request's namespace, that an approval is due to.
+
+    `labels` are None where the namespace was not known yet.
+    """
+
+    policies: int
+    labels: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
     """The request may be signed.
 
@@ -50,6 +61,7 @@ class Approval:
     """
 
     message: str | None
+    grounds: Grounds
     policy: str | None = None
     allowance: Allowance | None = None
 
@@ -72,6 +84,10 @@ class AccessCache:
     def clear(self) -> None:
         """Forget the answers, as RBAC changed."""
         self._answers.clear()
+
+    def still_may_use(self, policy: str, namespace: str, user: User) -> bool:
+        """Return True if the last answer was yes and is not too old. Asks nobody."""
+        return self._answers.still_yes((policy, namespace, user))
 
     async def may_use(self, policy: str, namespace: str, user: User) -> bool:
         """Return True if `user` may use the policy in that namespace.
@@ -150,7 +166,8 @@ class Approver:
         if csr.contents.defects:
             return self._invalid(request, csr)
         if mode == "External" and not policy_only and not self.policies.may_select(_reference(request)):
-            return Approval(None)
+            return Approval(None, self._grounds(request))
+        grounds = self._grounds(request)
         try:
             decision = await self.decide(request, csr, policy_only=policy_only)
         except KubeError as error:
@@ -158,7 +175,7 @@ class Approver:
         if decision.verdict is not PolicyVerdict.UNPROCESSED:
             self.evaluations.forget(request)
         self._count(decision)
-        return self._outcome(request, decision)
+        return self._outcome(request, decision, grounds)
 
     def _invalid(self, request: Request, csr: CertificateSigningRequest) -> Denied | RequestFailed:
         """End a request that no policy could allow, even if none is asked."""
@@ -178,12 +195,35 @@ class Approver:
         for policy in {name if name and self.policies.get(name) else "" for name in deciding}:
             self.metrics.decisions.labels(decision.verdict.value, policy).inc()
 
+    def changed(self, request: Request, approval: Approval) -> str | None:
+        """Return, in words, what an approval is due to and has changed since, or is not known any more.
+
+        None where it stands. Asks nobody.
+        """
+        now, then = self._grounds(request), approval.grounds
+        if now.policies != then.policies:
+            return "a policy"
+        if approval.policy is None:
+            return None
+        if now.labels != then.labels:
+            return "its namespace's labels"
+        if not self.access.still_may_use(approval.policy, request.policy_namespace, request.requester):
+            return "who may use the policy, or the answer about that is old"
+        return None
+
+    def _grounds(self, request: Request) -> Grounds:
+        """Return what the watches have shown by now."""
+        namespace = request.policy_namespace
+        return Grounds(self.policies.version, self.namespaces.labels(namespace) if namespace else None)
+
     def _outcome(
-        self, request: Request, decision: Decision
+        self, request: Request, decision: Decision, grounds: Grounds
     ) -> Approval | Denied | RequestFailed | Unprocessed:
         if decision.verdict is PolicyVerdict.APPROVED:
             message = f'Approved by CertificateRequestPolicy "{decision.policy}"'
-            return Approval(None if request.approved else message, decision.policy, decision.allowance)
+            return Approval(
+                None if request.approved else message, grounds, decision.policy, decision.allowance
+            )
         summary = decision.summary(names=self.names)
         if decision.verdict is PolicyVerdict.UNPROCESSED:
             return Unprocessed(summary)

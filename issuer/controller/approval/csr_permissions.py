@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.access.permissions import SigningRights, signing_forbidden_text
+from issuer.controller.approval.approver import ACCESS_SECONDS
 from issuer.controller.state.outcomes import RequestFailed, RetryLater, Unprocessed, retry_later
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry, ControllerWait
@@ -82,6 +83,14 @@ class CSRPermissions:
                 ControllerWait.SIGNING_FORBIDDEN,
                 signing_forbidden_text(self.rights.signer_names(request.issuer)),
             )
+        )
+
+    def still_may(self, request: Request, *, approves: bool, age: float) -> bool:
+        """Return True if all answers are still believed; nobody keeps that of `may_reference`."""
+        return (
+            (age <= ACCESS_SECONDS or not request.issuer.namespace)
+            and request.issuer not in self._blocked
+            and self.rights.still_may(request.issuer)
         )
 
     async def may_approve(self, issuer: IssuerKey) -> bool:

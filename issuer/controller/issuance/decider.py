@@ -10,6 +10,7 @@ from typing import Final
 from issuer.controller.approval.approver import Approval, Approver
 from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.kind_checks import KindChecks
+from issuer.controller.issuance.last_look import Judged
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.renewals.guard import RenewalGuard
 from issuer.controller.state.audit import AuditRecord
@@ -97,6 +98,7 @@ class RequestDecider:
     async def _approve_and_sign(
         self, request: Request, asked: RequestedCertificate, entry: IssuerEntry, audit: AuditRecord
     ) -> Outcome:
+        version = entry.version
         with audit.timing_decision(), span("decide"):
             approval = await self._approval(request, asked, entry)
         if not isinstance(approval, Approval):
@@ -115,11 +117,12 @@ class RequestDecider:
         examined = await self.renewals.examine(request, asked)
         if isinstance(examined, RetryLater):
             return examined
-        if not entry.signs(request):  # that may have taken a call
+        if entry.shared is None or not entry.signs(request):  # that may have taken a call
             return _held_back(entry, request)
         if checks.needs_finalizer(request, entry.spec):
             return NeedsFinalizer()
-        return await self.signing.run(request, examined, entry, approval, audit)
+        judged = Judged(request, entry, version, entry.shared, approval, audit.began)
+        return await self.signing.run(judged, examined, audit)
 
     async def _approval(
         self, request: Request, asked: RequestedCertificate, entry: IssuerEntry

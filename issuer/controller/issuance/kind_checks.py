@@ -29,6 +29,14 @@ class KindChecks(Protocol):
         """Return None if an answer can be written; asked before anything is evaluated or signed."""
         ...
 
+    def still_may(self, request: Request, *, approves: bool, age: float) -> bool:
+        """Return True if all that was asked before signing is still believed. Asks nobody.
+
+        `approves` says that the answer holds an approval of ours, `age` how many seconds ago the first
+        question was asked.
+        """
+        ...
+
     async def may_approve(self, issuer: IssuerKey) -> bool:
         """Return True if our approval can be written; the issuer becomes not Ready if it can't."""
         ...
@@ -70,6 +78,10 @@ class CertificateRequestChecks:
     async def may_sign(self, request: Request) -> Unprocessed | RetryLater | None:
         """Return None: the issuer's check says whether its requests can be answered."""
         return None
+
+    def still_may(self, request: Request, *, approves: bool, age: float) -> bool:
+        """Return True if our right to approve is still believed, where it is needed."""
+        return not approves or self.rights.still_may(request.issuer)
 
     async def may_approve(self, issuer: IssuerKey) -> bool:
         """Return True if the approval that we are about to sign under can be written."""

@@ -37,7 +37,11 @@ class RequestReader:
             except NotFound:
                 return None
             request = slim_request(self.stores[kind].read(found))
-        return None if request.uid != uid or request.finished else request
+        if request.uid != uid or request.finished:
+            return None
+        if not request.deleted:
+            self.refresh(request)  # it may be ahead of the watch, and is decided by
+        return request
 
     def seen(self, key: RequestKey) -> float:
         """Return when this process first saw the request (`time.monotonic`)."""

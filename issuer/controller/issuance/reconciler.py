@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -21,6 +22,7 @@ from issuer.controller.state.outcomes import (
     Issued,
     NeedsFinalizer,
     Outcome,
+    Outdated,
     RequestFailed,
     RetryLater,
     Unprocessed,
@@ -44,6 +46,10 @@ log = structlog.get_logger(__name__)
 # our watches, and other authorizers than RBAC can't be watched at all.
 UNPROCESSED_AGAIN = 120.0
 
+_JUDGED_AT_ONCE: Final = 3
+"""Attempts in a row where what a request was approved by changes before it is sent; after them it backs off.
+The second finds the login and the connection that the first had to wait for."""
+
 
 @dataclass(slots=True, eq=False)
 class RequestReconciler:
@@ -62,7 +68,10 @@ class RequestReconciler:
         """Bring the request one step further, or leave it waiting with a reason that it shows."""
         self.registry.leave(key)
         try:
-            await self._attempt(key)
+            for _ in range(_JUDGED_AT_ONCE):
+                if not await self._attempt(key):
+                    return
+            self.queue.retry(key)
         finally:
             self.registry.settled(key)
 
@@ -77,7 +86,8 @@ class RequestReconciler:
         self.decider.forget(key)
         self.reporter.forget(key)
 
-    async def _attempt(self, key: RequestKey) -> None:
+    async def _attempt(self, key: RequestKey) -> bool:
+        """Make one attempt; return True if another is to be made at once."""
         try:
             request = await self.reader.get(key)
             pending = self.delivery.pending(key)
@@ -87,14 +97,14 @@ class RequestReconciler:
         except KubeError as error:
             log.warning("request not read", request=str(key), error=str(error))
             self.queue.retry(key)
-            return
+            return False
         if request is None or request.deleted:
             self.forget(key)
-            return
+            return False
         with span("request", namespace=key.namespace, name=key.name, uid=request.uid) as trace:
-            await self._work_on(request, AuditRecord(self.reader.seen(key), trace=trace))
+            return await self._work_on(request, AuditRecord(self.reader.seen(key), trace=trace))
 
-    async def _work_on(self, request: Request, audit: AuditRecord) -> None:
+    async def _work_on(self, request: Request, audit: AuditRecord) -> bool:
         key = request.key
         outcome = await self._outcome(request, audit)
         audit.begin_writing()
@@ -109,6 +119,7 @@ class RequestReconciler:
         except KubeError as error:
             log.warning("status not written", request=str(key), error=str(error))
             self.queue.retry(key)
+        return isinstance(outcome, Outdated)
 
     async def _settle(self, pending: PendingDelivery) -> None:
         """Deliver or discard a certificate whose request the watch no longer shows as open.
@@ -142,6 +153,8 @@ class RequestReconciler:
             case RequestFailed():
                 await self.reporter.failed(request, outcome, audit)
                 self.queue.forget(request.key)
+            case Outdated(changed):
+                log.info("request judged anew", request=str(request.key), changed=changed)
             case AwaitingApproval():
                 self.queue.forget(request.key)
             case NeedsFinalizer():

@@ -13,19 +13,20 @@ from typing import Literal
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
 from issuer.controller.issuance.delivery import Delivery
+from issuer.controller.issuance.last_look import Judged, LastLook, NotSent
 from issuer.controller.issuance.renewable import renewable
 from issuer.controller.issuance.undelivered import SigningCall, Undelivered, check_findings
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.ca_expiry import CAValidity, requested_lifetime, shortened
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
-from issuer.controller.state.outcomes import Issued, Outcome, RequestFailed, RetryLater, Waiting, retry_later
+from issuer.controller.state.outcomes import Issued, Outcome, RequestFailed, Waiting, retry_later
 from issuer.controller.state.pending import PendingDelivery
-from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
+from issuer.controller.state.reasons import ControllerFailure
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.reason_message import Opening, issuer_not_ready, with_reason
-from issuer.requests.request import Request, RequestKey
+from issuer.requests.request import Request
 from issuer.signing import outcomes as signing
 from issuer.signing.profile import Mismatch, SigningProfile, path_length
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
@@ -71,21 +72,11 @@ class _NotAsAsked(Exception):
         self.codes = frozenset(one.code for one in findings)
 
 
-class _NotOurs(Exception):
-    """The Lease is another's, or too little of it is left: nothing was sent."""
-
-
-_LEASE_TOO_SHORT = RetryLater(
-    ControllerRetry.LEASE_NOT_HELD, "the Lease does not last until an answer must have come", report=False
-)
-
-
 @dataclass(slots=True, eq=False)
 class SigningStep:
     """Signs one request through its issuer, once, and keeps what was learnt of the issuer in the registry.
 
-    `may_sign` says whether this process has the Lease for the request, for as long as a signing call may
-    take; it is asked just before each call.
+    The `last_look` is taken before the call, and again by the backend before the call's bytes are written.
     """
 
     registry: IssuerRegistry
@@ -93,34 +84,28 @@ class SigningStep:
     delivery: Delivery
     metrics: Metrics
     limits: Limits
-    may_sign: Callable[[RequestKey], bool]
+    last_look: LastLook
     undelivered: Undelivered
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    async def run(
-        self,
-        request: Request,
-        asked: RequestedCertificate,
-        entry: IssuerEntry,
-        approval: Approval,
-        audit: AuditRecord,
-    ) -> Outcome:
+    async def run(self, judged: Judged, asked: RequestedCertificate, audit: AuditRecord) -> Outcome:
         """Issued with the certificate held, or why there is none."""
-        if entry.shared is None or entry.spec is None or entry.profile is None:
-            raise AssertionError("a usable issuer has a signer, a spec and a profile")
+        entry = judged.entry
+        if entry.spec is None or entry.profile is None:
+            raise AssertionError("a usable issuer has a spec and a profile")
         try:
-            work = self._plan(request, asked, entry, entry.spec, entry.profile, approval, audit)
+            work = self._plan(judged, asked, entry.spec, entry.profile, audit)
         except (Mismatch, signing.Failed) as error:
             return RequestFailed(str(error), error.reason)
-        shared = entry.shared.borrow()
+        shared = judged.shared.borrow()
         try:
-            self.registry.begin_signing(entry.key, request.key)
+            self.registry.begin_signing(entry.key, judged.request.key)
             signed = await self._call(shared, work)
             outcome = await self._accept(shared, signed, work)
             self._answered(work)
             return outcome
-        except _NotOurs:
-            return _LEASE_TOO_SHORT
+        except NotSent as error:
+            return error.outcome
         except signing.Failed as error:
             self._answered(work)  # the CA answered, and it was about this request
             return RequestFailed(str(error), error.reason)
@@ -132,21 +117,20 @@ class SigningStep:
         except signing.IssuerUnavailable as error:
             return self._issuer_trouble(entry.key, error)
         except signing.Retry as error:
-            return self._passing_trouble(entry, request, error)
+            return self._passing_trouble(entry, judged.request, error)
         finally:
             await shared.give_back()
 
     def _plan(
         self,
-        request: Request,
+        judged: Judged,
         asked: RequestedCertificate,
-        entry: IssuerEntry,
         spec: IssuerSpec,
         profile: SigningProfile,
-        approval: Approval,
         audit: AuditRecord,
     ) -> _Work:
         """Plan what is sent, and how its answer is verified. Raises Mismatch and signing.Failed."""
+        request, entry, approval = judged.request, judged.entry, judged.approval
         asked = replace(asked, path_length=path_length(profile, asked))
         if approval.allowance is not None and request.policy_shortens:
             asked = replace(asked, duration=approval.allowance.cut(asked.duration))
@@ -157,15 +141,11 @@ class SigningStep:
             usages=asked.usages,
             is_ca=asked.is_ca,
             path_length=asked.path_length,
-            before_sending=partial(self._still_ours, request.key),
+            before_sending=partial(self.last_look.take, judged),
         )
         strict = profile.is_strict(is_ca=asked.is_ca)
         call = SigningCall(request, asked, self.now)
         return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval, audit, call)
-
-    def _still_ours(self, key: RequestKey) -> None:
-        if not self.may_sign(key):
-            raise _NotOurs
 
     def _answered(self, work: _Work) -> None:
         """The CA decided about this request: those that waited for that follow."""
@@ -186,7 +166,7 @@ class SigningStep:
             return await self._timed(shared, work, replace(work.wanted, duration=left))
 
     async def _timed(self, shared: SharedSigner, work: _Work, wanted: SigningRequest) -> SignedCertificate:
-        wanted.before_sending()  # a signer asks again, once it has logged in
+        wanted.before_sending()  # a signer asks again, once it has logged in and is connected
         started, result = time.perf_counter(), "error"
         limiter = self.limits.limiter(work.issuer)
         try:
@@ -194,7 +174,7 @@ class SigningStep:
                 signed = await shared.signer.sign(work.call.watched(wanted))
             result = "signed"
             return signed
-        except _NotOurs:
+        except NotSent:
             result = "not_sent"
             raise
         except signing.SigningError as error:

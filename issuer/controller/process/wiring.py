@@ -24,6 +24,7 @@ from issuer.controller.issuance.approval_pace import FEW, FEW_EACH, ApprovalPace
 from issuer.controller.issuance.decider import RequestDecider
 from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.kind_checks import CertificateRequestChecks, KindChecks
+from issuer.controller.issuance.last_look import LastLook
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuance.reporter import RequestReporter
@@ -216,18 +217,19 @@ class Components:
 
     def _request_decider(self, checks: dict[type[Request], KindChecks]) -> RequestDecider:
         state = self.state
+        approver = Approver(
+            self.client,
+            state.policies,
+            state.namespaces,
+            self.permissions.use,
+            self.metrics,
+            names=self.options.work.name_policies,
+        )
         return RequestDecider(
             issuers=state.issuers,
             registry=state.registry,
             checks=checks,
-            approver=Approver(
-                self.client,
-                state.policies,
-                state.namespaces,
-                self.permissions.use,
-                self.metrics,
-                names=self.options.work.name_policies,
-            ),
+            approver=approver,
             unprocessed=state.unprocessed,
             signing=SigningStep(
                 state.registry,
@@ -235,7 +237,14 @@ class Components:
                 self.delivery,
                 self.metrics,
                 self.limits,
-                self.ownership.may_sign,
+                LastLook(
+                    state.requests,
+                    state.issuers,
+                    state.registry,
+                    approver,
+                    checks,
+                    self.ownership.may_sign,
+                ),
                 Undelivered(self.delivery, self.metrics, self.defects),
             ),
             delivery=self.delivery,

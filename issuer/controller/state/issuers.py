@@ -153,6 +153,11 @@ class IssuerEntry:
         """True if any request may be sent to the CA now, be it one alone."""
         return self.ready or self.bad_answers.checked
 
+    @property
+    def version(self) -> tuple[str, int]:
+        """Return uid and generation of the object that this entry was made from."""
+        return self.uid, self.generation
+
     def describes(self, uid: str, generation: int) -> bool:
         """Return True if this entry was made from that very object and spec."""
         return (self.uid, self.generation) == (uid, generation)

@@ -68,6 +68,16 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Outdated:
+    """Was to be signed by what has changed before it was sent: nothing was, and it is judged anew at once.
+
+    `changed` names that, in words.
+    """
+
+    changed: str
+
+
+@dataclass(frozen=True, slots=True)
 class RetryLater:
     """Met a passing fault: tried again after `after` seconds, or with backoff.
 
@@ -86,5 +96,13 @@ def retry_later(error: Retry) -> RetryLater:
 
 
 Outcome = (
-    Issued | Denied | AwaitingApproval | Unprocessed | NeedsFinalizer | RequestFailed | Waiting | RetryLater
+    Issued
+    | Denied
+    | AwaitingApproval
+    | Unprocessed
+    | NeedsFinalizer
+    | RequestFailed
+    | Waiting
+    | Outdated
+    | RetryLater
 )

@@ -142,6 +142,11 @@ class RequestStore(Store[RequestKey]):
         found = self._pending.get(key)
         return None if found is None else Glance(found.uid, found.issuer, found.username, found.reason)
 
+    def is_unchanged(self, request: Request) -> bool:
+        """Return True if this very request still wants an answer, and no news of it came."""
+        found = self._pending.get(request.key)
+        return found is not None and found.news == request.news
+
     def mark_answered(self, request: Request) -> None:
         """This process has written the final status of this very request.
 
@@ -216,6 +221,11 @@ class IssuerStore(Store[IssuerKey]):
     def get(self, key: IssuerKey) -> Object | None:
         """The issuer as last seen, or None."""
         return self._objects.get(key)
+
+    def version(self, key: IssuerKey) -> tuple[str, int] | None:
+        """Return uid and generation of the issuer as last seen, or None."""
+        found = self._objects.get(key)
+        return None if found is None else _version(found)
 
     def key_of(self, obj: Object) -> IssuerKey:
         """Kind, namespace (empty for cluster issuers) and name."""

@@ -15,6 +15,7 @@ from issuer.controller.issuance.answer_log import NoAnswerLog
 from issuer.controller.issuance.decider import RequestDecider
 from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.kind_checks import CertificateRequestChecks, KindChecks
+from issuer.controller.issuance.last_look import LastLook
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuance.reporter import RequestReporter
@@ -61,6 +62,9 @@ class AllowedTo:
         self.asked += 1
         return policy not in self.refused
 
+    def still_may_use(self, policy: str, _namespace: str, _spec: Mapping[str, Any]) -> bool:
+        return policy not in self.refused
+
 
 class Rights:
     """Whether the controller may approve and sign; it may until a test says otherwise."""
@@ -75,6 +79,9 @@ class Rights:
 
     async def may_sign(self, _key: IssuerKey) -> bool:
         return self.may_write
+
+    def still_may(self, _key: IssuerKey) -> bool:
+        return self.allowed and self.may_write
 
 
 def with_meta(policy: Object, generation: int = 1) -> Object:
@@ -108,7 +115,7 @@ class Bench:
         self.access = AllowedTo()
         self.rights = Rights()
         self.unprocessed = UnprocessedRequests(self.queue.add)
-        namespaces = NamespaceStore(lambda _name: None)
+        self.namespaces = namespaces = NamespaceStore(lambda _name: None)
         namespaces.upsert({"metadata": {"name": "team-a"}})
         self.issuers = {
             kind: IssuerStore(kind, lambda _key: None) for kind in ("VaultIssuer", "VaultClusterIssuer")
@@ -121,13 +128,15 @@ class Bench:
             CertificateRequest: self.checks,
             KubernetesCSR: CSRPermissions(client, cast(SigningRights, self.rights)),
         }
+        approver = Approver(client, self.policies, namespaces, cast(AccessCache, self.access), self.metrics)
+        self.last_look = LastLook(
+            self.stores, self.issuers, self.registry, approver, checks, lambda _key: self.leading
+        )
         self.decider = RequestDecider(
             issuers=self.issuers,
             registry=self.registry,
             checks=checks,
-            approver=Approver(
-                client, self.policies, namespaces, cast(AccessCache, self.access), self.metrics
-            ),
+            approver=approver,
             unprocessed=self.unprocessed,
             signing=SigningStep(
                 self.registry,
@@ -135,7 +144,7 @@ class Bench:
                 self.delivery,
                 self.metrics,
                 self.limits,
-                lambda _key: self.leading,
+                self.last_look,
                 Undelivered(self.delivery, self.metrics, self.defects),
                 lambda: NOW,
             ),

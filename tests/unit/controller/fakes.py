@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections import deque
 from collections.abc import Callable
@@ -70,6 +71,8 @@ class ScriptedSigner:
         self.signed = 0
         self.asked: list[SigningRequest] = []
         self.closed = False
+        self.log_in: Callable[[], None] = lambda: None
+        """What happens while it logs in and connects."""
 
     async def check(self) -> Health:
         answer = self.checks.popleft()
@@ -80,9 +83,14 @@ class ScriptedSigner:
     async def sign(self, request: SigningRequest) -> SignedCertificate:
         assert self.signs, "unexpected sign"
         self.asked.append(request)
-        answer = self.signs.popleft()
+        self.log_in()
+        await asyncio.sleep(0)
+        answer = self.signs[0]
         if isinstance(answer, Exception):
-            raise answer
+            self.signs.popleft()
+            raise answer  # before anything was sent
+        request.before_sending()
+        self.signs.popleft()
         self.signed += 1
         return answer(request) if callable(answer) else answer
 

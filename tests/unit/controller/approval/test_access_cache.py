@@ -145,3 +145,29 @@ async def test_one_who_gives_up_does_not_spoil_it_for_the_others(
     first.cancel()
     assert await second
     assert len(reviews.asked) == 1
+
+
+async def test_before_sending_only_a_fresh_yes_counts_and_nobody_is_asked(
+    cache: AccessCache, reviews: Reviews, clock: Clock
+) -> None:
+    question = ("web", "team-a", ALICE)
+    assert not cache.still_may_use(*question), "it was never asked"
+    asking = asyncio.ensure_future(cache.may_use(*question))
+    await asyncio.sleep(0)
+    assert not cache.still_may_use(*question), "it is being asked"
+    await asking
+    assert cache.still_may_use(*question)
+    clock.now += 5.1
+    assert not cache.still_may_use(*question)
+    assert await cache.may_use(*question)
+    cache.clear()
+    assert not cache.still_may_use(*question), "RBAC changed"
+    reviews.allowed = False
+    await cache.may_use(*question)
+    assert not cache.still_may_use(*question)
+    reviews.error = Unavailable("down")
+    cache.clear()
+    with pytest.raises(Unavailable):
+        await cache.may_use(*question)
+    assert not cache.still_may_use(*question)
+    assert len(reviews.asked) == 4
