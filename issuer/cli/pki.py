@@ -170,7 +170,7 @@ async def _apply(files: list[str], parts: Collection[Part], saved: Path | None, 
         def told(step: PkiStep) -> None:
             typer.echo(f"[{next(numbers)}/{len(steps)}] {step.kind} {step.path}")
 
-        applier = Applier(session.calls, session.loaded.file, told)
+        applier = Applier(session.calls, session.loaded.file, session.files, told)
         try:
             await applier.apply(found)
         finally:
@@ -209,12 +209,13 @@ def _code(plan: PkiPlan) -> int:
 def _reported() -> Iterator[None]:
     """End the command with code 1 on bad input and on failures, with their message on standard error."""
     from issuer.manifests.text import shown
-    from issuer.pki.errors import PkiError
+    from issuer.pki.errors import NeedsCertificate, PkiError
 
     with report_bad_input(FAILED):
         try:
             yield
         except PkiError as error:
+            waits = isinstance(error, NeedsCertificate)
             for line in str(error).splitlines():
-                typer.echo(f"Error: {shown(line, 4000)}", err=True)
-            raise typer.Exit(FAILED) from error
+                typer.echo(f"{'Waiting' if waits else 'Error'}: {shown(line, 4000)}", err=True)
+            raise typer.Exit(LEFT if waits else FAILED) from error

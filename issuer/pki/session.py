@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from issuer.pki.authorities.files import AuthorityFiles, check_bundles
 from issuer.pki.file.model import Part
 from issuer.pki.file.reading import LoadedFile, load
 from issuer.pki.plan.desired import BOTH, resources_of
@@ -25,6 +26,11 @@ class PkiSession:
     calls: VaultCalls
     parts: Collection[Part] = BOTH
 
+    @property
+    def files(self) -> AuthorityFiles:
+        """The files beside the first file."""
+        return AuthorityFiles(self.loaded.folder)
+
     async def plan(self) -> PkiPlan:
         """Read Vault and return the plan."""
         file, places = self.loaded.file, self.loaded.places
@@ -40,6 +46,7 @@ async def opened(
 ) -> AsyncIterator[PkiSession]:
     """Read the files, connect, and check the server's state. Raises BadInput, then PkiError."""
     loaded = load(paths, environment)
+    check_bundles(loaded.file, loaded.places, AuthorityFiles(loaded.folder))
     connection, token = connection_from(environment), token_from(environment)
     expected = [Expected(one.path, one.contains) for one in loaded.file.expect_warnings]
     async with connected(connection) as client:

@@ -63,3 +63,32 @@ authorities:
     lifetime: 1825d
     maxPathLength: 0
 """
+
+IMPORTED: Final = """\
+foundation:
+  mounts:
+    ${T}-pki:
+      tune: {max_lease_ttl: 43800h}
+      urls: {issuing_certificates: ["http://vault.example.test:8200/v1/${T}-pki/ca"]}
+      defaultIssuer: ${T}-home
+  authorities:
+    ${T}-home:
+      mount: ${T}-pki
+      import: {bundle: bundle.pem, passphrase: "${PASSPHRASE}"}
+"""
+
+OFFLINE: Final = """\
+mounts:
+  ${T}-env:
+    tune: {max_lease_ttl: 26280h}
+    urls: {issuing_certificates: ["http://vault.example.test:8200/v1/${T}-env/ca"]}
+    defaultIssuer: ${T}-env-ca
+    roles:
+      web: {allowed_domains: example.test, allow_subdomains: true, max_ttl: 720h}
+authorities:
+  ${T}-env-ca:
+    mount: ${T}-env
+    subject: {commonName: Environment CA}
+    lifetime: 26280h
+    offline: {request: env.csr, certificate: env.pem}
+"""

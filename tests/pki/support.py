@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +15,7 @@ from cryptography import x509
 from typer.testing import CliRunner, Result
 
 from issuer.cli.main import app
+from testbed.errors import HTTPError
 from testbed.openbao import OpenBao
 
 WRITES = frozenset({"create", "update", "delete", "patch"})
@@ -39,6 +43,16 @@ class Vault:
         """Run `vault-issuer pki ...`; `${T}` in files stands for this test's prefix."""
         variables = {**self.environment(), **environment}
         return CliRunner().invoke(app, ["pki", *map(str, words)], env=variables)
+
+    def process(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run `vault-issuer pki ...` as a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "issuer", "pki", *map(str, words)],
+            env={**os.environ, **self.environment()},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def plan(self, *files: Path, **environment: str) -> dict[str, Any]:
         """Plan, and return it as JSON; fails the test if it can't be planned."""
@@ -70,8 +84,13 @@ class Vault:
         return found
 
     def listed(self, path: str) -> dict[str, Any]:
-        """The answer to LIST."""
-        return self.bao.call("LIST", path).get("data") or {}
+        """The answer to LIST; empty where there is nothing."""
+        try:
+            return self.bao.call("LIST", path).get("data") or {}
+        except HTTPError as error:
+            if error.status != 404:
+                raise
+            return {}
 
     def certificate(self, mount: str, issuer: str) -> x509.Certificate:
         """The certificate of an issuer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.making import AuthorityMaker
 from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority
@@ -26,11 +27,16 @@ class Applier:
     """Applies one plan of one file. `done` are the steps that are."""
 
     def __init__(
-        self, calls: VaultCalls, file: PkiFile, told: Told, now: Callable[[], datetime] = utc_now
+        self,
+        calls: VaultCalls,
+        file: PkiFile,
+        files: AuthorityFiles,
+        told: Told,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._calls = calls
         authorities: Mapping[str, Authority] = {name: one for _, name, one in file.all_authorities()}
-        self._maker = AuthorityMaker(calls, authorities, now)
+        self._maker = AuthorityMaker(calls, authorities, files, now)
         self._told = told
         self.done: list[PkiStep] = []
 

@@ -8,5 +8,7 @@ the last call and the one that only one of several appliers can win.
 - `certificates`: what a CA certificate says, against the file. Pure.
 - `bundles`: PEM bundles of existing CAs, in any order, keys decrypted. Pure.
 - `calls`: the PKI calls that making a CA needs.
-- `making`: from what is there to a named issuer, for each origin.
+- `files`: bundles, and what travels to an offline CA and back.
+- `attempts`: calls that another applier may have made first.
+- `bringing`: imported bundles and offline-signed CAs. `making`: roots and signed CAs; any of them by name.
 """

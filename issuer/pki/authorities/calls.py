@@ -13,6 +13,7 @@ from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.authorities.identity import Identity, identify
 from issuer.pki.errors import NotPermitted, PkiError
 from issuer.pki.file.authority import Authority
+from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead
 
@@ -109,13 +110,42 @@ class AuthorityCalls:
         answer = await self.calls.write(f"{self.mount}/intermediate/set-signed", {"certificate": pem})
         return {str(issuer): str(key or "") for issuer, key in (answer.get("mapping") or {}).items()}
 
+    async def import_key(self, pem: SecretText) -> Mapping[str, str]:
+        """Import certificates with a key; return issuer ids with the id of each one's key, "" without."""
+        answer = await self.calls.write(f"{self.mount}/issuers/import/bundle", {"pem_bundle": pem})
+        return {str(issuer): str(key or "") for issuer, key in (answer.get("mapping") or {}).items()}
+
+    async def name_key(self, key_id: str) -> None:
+        """Give a key its name. Raises VaultBadRequest if another has it."""
+        body = {"key_name": self.authority.key_name or self.name}
+        await self.calls.write(f"{self.mount}/key/{key_id}", body)
+
+    async def issuer_of_certificate(self, certificate: x509.Certificate) -> tuple[str, str]:
+        """Return the ids of the issuer that has this certificate and of its key; "" where there is none."""
+        path = f"{self.mount}/issuers/"
+        listed = must_read(path, {path: await self.calls.read(path)}) or {}
+        serial = serial_text(certificate)
+        for issuer, info in (listed.get("key_info") or {}).items():
+            same = info.get("serial_number", serial) == serial
+            if same and await self.certificate_of(issuer) == certificate:
+                return str(issuer), str(info.get("key_id") or "")
+        return "", ""
+
     async def name_issuer(self, issuer_id: str) -> None:
         """Give an issuer its name and settings. Raises VaultBadRequest if another has the name."""
         body = {"issuer_name": self.name, **self.authority.settings}
         await self.calls.write(f"{self.mount}/issuer/{issuer_id}", body)
 
-    async def delete_issuer(self, issuer_id: str) -> None:
-        """Delete an issuer that lost; its key belongs to the one that won, too, and stays."""
+    async def delete_issuer(self, issuer_id: str, kept: str) -> None:
+        """Delete an issuer that lost to `kept`; their key stays.
+
+        It may be the mount's default: without one, paths that name no issuer would fail.
+        """
+        path = f"{self.mount}/config/issuers"
+        config = must_read(path, {path: await self.calls.read(path)}) or {}
+        if config.get("default") == issuer_id:
+            follows = {"default_follows_latest_issuer": config.get("default_follows_latest_issuer", False)}
+            await self.calls.write(path, {"default": kept, **follows})
         await self.calls.delete(f"{self.mount}/issuer/{issuer_id}")
 
 
@@ -158,6 +188,13 @@ class SignerCalls:
     async def revoke(self, serial: str) -> None:
         """Revoke a certificate that is one too many."""
         await self.calls.write(f"{self.mount}/revoke", {"serial_number": serial})
+
+
+def serial_text(certificate: x509.Certificate) -> str:
+    """Return a serial number in Vault's form, `aa:bb:...`."""
+    text = f"{certificate.serial_number:x}"
+    text = text.zfill(len(text) + len(text) % 2)
+    return ":".join(text[at : at + 2] for at in range(0, len(text), 2))
 
 
 def must_read(path: str, read: Mapping[str, PathRead]) -> Mapping[str, Any] | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from cryptography import x509
 
-from issuer.pki.authorities.calls import AuthorityCalls, IssuedCA, SignerCalls
+from issuer.pki.authorities.attempts import attempt, refused
+from issuer.pki.authorities.bringing import make_imported, make_offline
+from issuer.pki.authorities.calls import AuthorityCalls, IssuedCA, SignerCalls, serial_text
 from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.identity import AuthorityProgress, Identity
 from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority, Origin
@@ -20,10 +23,15 @@ class AuthorityMaker:
     """Makes the authorities of one file. `authorities` are all of them by name; `now` is a clock."""
 
     def __init__(
-        self, calls: VaultCalls, authorities: Mapping[str, Authority], now: Callable[[], datetime]
+        self,
+        calls: VaultCalls,
+        authorities: Mapping[str, Authority],
+        files: AuthorityFiles,
+        now: Callable[[], datetime],
     ) -> None:
         self._calls = calls
         self._authorities = authorities
+        self._files = files
         self._now = now
 
     async def make(self, name: str) -> None:
@@ -40,8 +48,10 @@ class AuthorityMaker:
             await self._root(ours, identity)
         elif authority.origin is Origin.SIGNED:
             await self._signed(ours, identity)
+        elif authority.origin is Origin.OFFLINE:
+            await make_offline(ours, identity, self._files)
         else:
-            raise PkiError(f"{name}: CAs of the origin {authority.origin.value} can't be made yet")
+            await make_imported(ours, self._files)
 
     async def _root(self, ours: AuthorityCalls, identity: Identity) -> None:
         if identity.progress is AuthorityProgress.ABSENT:
@@ -52,20 +62,12 @@ class AuthorityMaker:
                 if identity.progress is AuthorityProgress.ABSENT:
                     raise refused(ours, error) from error
         if identity.progress is AuthorityProgress.KEY:
-            await self._attempt(ours, ours.root_of_key(identity.key_id))
+            await attempt(ours, ours.root_of_key(identity.key_id))
         elif identity.progress is AuthorityProgress.UNNAMED:
-            await self._attempt(ours, ours.name_issuer(identity.issuer_id))
+            await attempt(ours, ours.name_issuer(identity.issuer_id))
             return
         if ours.authority.settings:
-            await self._attempt(ours, ours.name_issuer(ours.name))
-
-    async def _attempt(self, ours: AuthorityCalls, call: Awaitable[None]) -> None:
-        """Await a call that another applier may have made first; then its result counts."""
-        try:
-            await call
-        except VaultBadRequest as error:
-            if (await ours.identity()).progress is not AuthorityProgress.DONE:
-                raise refused(ours, error) from error
+            await attempt(ours, ours.name_issuer(ours.name))
 
     async def _signed(self, ours: AuthorityCalls, identity: Identity) -> None:
         signer_name = ours.authority.signed_by or ""
@@ -127,7 +129,7 @@ class AuthorityMaker:
             if identity.progress is not AuthorityProgress.DONE:
                 raise refused(ours, error) from error
             if identity.issuer_id != issuer_id:
-                await ours.delete_issuer(issuer_id)
+                await ours.delete_issuer(issuer_id, identity.issuer_id)
                 await signer.revoke(serial)
 
     async def _settle(
@@ -136,27 +138,15 @@ class AuthorityMaker:
         """Name the first issuer of the key and take back every other certificate for it."""
         kept = await ours.certificate_of(identity.issuer_id)
         if identity.progress is AuthorityProgress.UNNAMED:
-            await self._attempt(ours, ours.name_issuer(identity.issuer_id))
+            await attempt(ours, ours.name_issuer(identity.issuer_id))
             identity = await ours.identity()
             kept = await ours.certificate_of(identity.issuer_id)
         for extra in identity.issuers:
             if extra != identity.issuer_id:
-                await ours.delete_issuer(extra)
+                await ours.delete_issuer(extra, identity.issuer_id)
         csr = await ours.request_of_key(identity.key_id)
         serials = {one.serial for one in await signer.signed_already(csr, self._now())}
         if spare:
             serials.add(spare)
         for serial in serials - {serial_text(kept)}:
             await signer.revoke(serial)
-
-
-def serial_text(certificate: x509.Certificate) -> str:
-    """Return a serial number in Vault's form, `aa:bb:...`."""
-    text = f"{certificate.serial_number:x}"
-    text = text.zfill(len(text) + len(text) % 2)
-    return ":".join(text[at : at + 2] for at in range(0, len(text), 2))
-
-
-def refused(ours: AuthorityCalls, error: VaultBadRequest) -> PkiError:
-    """Return the error for a call that Vault refused for a reason of its own."""
-    return PkiError(f"Vault refuses the CA {ours.name} in mount {ours.mount}: {error}")

@@ -41,7 +41,7 @@ class AuthMount(FileModel):
     type: Literal["kubernetes", "approle", "cert", "jwt"]
     description: str = ""
     tune: dict[str, Any] = Field(default_factory=dict)
-    config: dict[str, Any] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict, repr=False)
     roles: dict[Name, dict[str, Any]] = Field(default_factory=dict)
 
 

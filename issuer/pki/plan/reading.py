@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from issuer.pki.file.model import Part, PkiFile
 from issuer.pki.plan.desired import BOTH
 from issuer.pki.resources.audit import TABLE as AUDIT_TABLE
+from issuer.pki.resources.issuers import IssuerResource
 from issuer.pki.resources.mounts import AUTH, SECRETS, exists
 from issuer.pki.resources.resource import VaultResource
 from issuer.pki.server.calls import VaultCalls
@@ -18,20 +19,22 @@ TABLES = (SECRETS, AUTH, AUDIT_TABLE)
 async def read_for(
     calls: VaultCalls, file: PkiFile, resources: Iterable[VaultResource], parts: Collection[Part] = BOTH
 ) -> VaultReading:
-    """Read every path that the resources and the authorities are compared by.
+    """Read every path that the resources and the authorities are compared by, in three rounds.
 
     Nothing is read inside of a mount that isn't there: Vault answers 403 there, not 404.
     """
     resources = list(resources)
     tables = [path for one in resources for path in one.reads() if path in TABLES]
     reading = VaultReading(await calls.read_all([SECRETS, *tables]))
-    wanted = [path for one in resources if _is_there(reading, one) for path in one.reads()]
-    for part, name, authority in file.all_authorities():
+    there = [one for one in resources if _is_there(reading, one)]
+    wanted = [path for one in there if not isinstance(one, IssuerResource) for path in one.reads()]
+    for part, _, authority in file.all_authorities():
         if part in parts and exists(reading, SECRETS, authority.mount):
-            mount = authority.mount
-            wanted += [f"{mount}/keys/", f"{mount}/issuers/", f"{mount}/issuer/{name}"]
-    more = await calls.read_all(path for path in wanted if path not in reading.answers)
-    return reading.with_more(more)
+            wanted += [f"{authority.mount}/keys/", f"{authority.mount}/issuers/"]
+    reading = reading.with_more(await calls.read_all(path for path in wanted if path not in reading.answers))
+    # Vault answers 500 for an issuer that isn't there, so its name is looked up first.
+    issuers = [one for one in there if isinstance(one, IssuerResource) and one.is_listed(reading)]
+    return reading.with_more(await calls.read_all(one.path for one in issuers))
 
 
 def _is_there(reading: VaultReading, resource: VaultResource) -> bool:

@@ -23,6 +23,12 @@ class IssuerResource(VaultResource):
 
     name: str = ""
 
+    def is_listed(self, reading: VaultReading) -> bool:
+        """Return True if the mount's list has an issuer of that name."""
+        path = f"{self.inside}/issuers/"
+        known = ((reading.data(path) or {}).get("key_info") or {}).values()
+        return any(one.get("issuer_name") == self.name for one in known)
+
     def writes(self, current: Mapping[str, Any] | None) -> tuple[VaultWrite, ...]:
         read = current or {}
         kept = {name: value for name, value in self.defaults.items() if name in read}

@@ -1,0 +1,101 @@
+"""CAs whose certificate comes from outside of Vault: imported bundles, and keys that an offline CA signs."""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from issuer.pki.authorities.attempts import attempt
+from issuer.pki.authorities.bundles import BadBundle, CAChain, KeyedCA, pem_of, signed_chain
+from issuer.pki.authorities.calls import AuthorityCalls
+from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.authorities.files import AuthorityFiles
+from issuer.pki.authorities.identity import AuthorityProgress, Identity
+from issuer.pki.errors import NeedsCertificate, OtherAuthority, PkiError
+from issuer.pki.file.authority import OfflineSigning
+from issuer.pki.secret import SecretText
+
+
+async def make_imported(ours: AuthorityCalls, files: AuthorityFiles) -> None:
+    """Import a bundle, or go on with one that was; its key is sent at most once.
+
+    Raises PkiError if the bundle's file isn't there.
+    """
+    keyed = files.keyed(ours.authority)
+    if keyed is None:
+        bundle = ours.authority.imported.bundle if ours.authority.imported else ""
+        raise PkiError(f"{files.folder / bundle} is not there, and Vault doesn't have the CA {ours.name} yet")
+    certificate = keyed.chain.certificate
+    pinned = ours.authority.spki_sha256
+    if pinned not in (None, spki_sha256(certificate)):
+        raise OtherAuthority(f"The bundle of {ours.name} has another key than spkiSHA256 {pinned}")
+    issuer_id, key_id = await ours.issuer_of_certificate(certificate)
+    if not key_id:
+        mapping = await ours.import_key(_bundle_text(ours, keyed))
+        issuer_id, key_id = next(((one, key) for one, key in mapping.items() if key), ("", ""))
+    if not key_id:
+        raise PkiError(f"{ours.mount} took the bundle of {ours.name} without its key")
+    await ours.name_key(key_id)
+    await attempt(ours, ours.name_issuer(issuer_id))
+
+
+def _bundle_text(ours: AuthorityCalls, keyed: KeyedCA) -> SecretText:
+    """Return CA and key, then the chain, in the order that Vault documents."""
+    above = keyed.chain.above if ours.authority.include_chain else ()
+    certificates = "".join(pem_of(one) for one in above)
+    return SecretText(pem_of(keyed.chain.certificate) + keyed.key.reveal() + certificates)
+
+
+async def make_offline(ours: AuthorityCalls, identity: Identity, files: AuthorityFiles) -> None:
+    """Make the key and write its request out, or install the certificate that was brought back.
+
+    Raises NeedsCertificate while there is none, PkiError for one that doesn't fit.
+    """
+    given = ours.authority.offline
+    if given is None:
+        raise PkiError(f"{ours.name} is no authority that an offline CA signs")
+    if identity.progress is AuthorityProgress.UNNAMED:
+        await attempt(ours, ours.name_issuer(identity.issuer_id))
+        return
+    brought = files.read(given.certificate)
+    if identity.progress is AuthorityProgress.ABSENT:
+        if brought is not None:
+            raise PkiError(
+                f"{files.folder / given.certificate} is there, but mount {ours.mount} has no key named "
+                f"{ours.authority.key_name or ours.name}: it is the certificate of another. Move it away"
+            )
+        csr = await ours.new_request()
+    else:
+        csr = await ours.request_of_key(identity.key_id)
+    if brought is None:
+        raise _needs(ours, given, files, csr)
+    chain = _fitting(ours, given, files, brought, csr)
+    pem = chain.pem if ours.authority.include_chain else pem_of(chain.certificate)
+    mapping = await ours.import_certificates(pem)
+    imported = next((issuer for issuer, key in mapping.items() if key == identity.key_id), "")
+    if not imported:
+        raise PkiError(f"{ours.mount} didn't take the certificate of {ours.name} as its key's; run again")
+    await attempt(ours, ours.name_issuer(imported))
+
+
+def _needs(ours: AuthorityCalls, given: OfflineSigning, files: AuthorityFiles, csr: str) -> NeedsCertificate:
+    request = x509.load_pem_x509_csr(csr.encode())
+    path = files.write(given.request, csr.strip() + "\n")
+    return NeedsCertificate(
+        f"The request of {ours.name} is in {path}; have the offline CA sign it (SHA-256 of its public key: "
+        f"{spki_sha256(request)}), put the certificate with its chain into "
+        f"{files.folder / given.certificate}, and run the same again"
+    )
+
+
+def _fitting(
+    ours: AuthorityCalls, given: OfflineSigning, files: AuthorityFiles, brought: bytes, csr: str
+) -> CAChain:
+    request = x509.load_pem_x509_csr(csr.encode())
+    spki = request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    try:
+        return signed_chain(brought, spki)
+    except BadBundle as error:
+        raise PkiError(
+            f"{files.folder / given.certificate}: {error}. Nothing of {ours.name} was imported"
+        ) from error

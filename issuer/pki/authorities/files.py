@@ -1,0 +1,69 @@
+"""Files beside `pki.yaml`: bundles of existing CAs, and what travels to an offline CA and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from issuer.manifests.errors import BadInput
+from issuer.pki.authorities.bundles import BadBundle, KeyedCA, keyed_ca
+from issuer.pki.errors import PkiError
+from issuer.pki.file.authority import Authority
+from issuer.pki.file.model import PkiFile, path_in_file
+from issuer.pki.file.place import Places
+from issuer.pki.secret import SecretText
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityFiles:
+    """Files by the paths that an authority names, relative to `folder`."""
+
+    folder: Path
+
+    def keyed(self, authority: Authority) -> KeyedCA | None:
+        """Return the CA of an `import`, None if its file isn't there. Raises BadBundle."""
+        given = authority.imported
+        if given is None:
+            return None
+        bundle = self.read(given.bundle)
+        if bundle is None:
+            return None
+        key = None if given.key is None else self.read(given.key)
+        if given.key is not None and key is None:
+            raise BadBundle(f"the key {given.key} is not there")
+        passphrase = None if given.passphrase is None else SecretText(given.passphrase)
+        return keyed_ca(bundle, key, passphrase)
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a file; None if it isn't there. Raises PkiError if it can't be read."""
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise PkiError(f"{self.folder / name} can't be read: {error.strerror}") from error
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file, whole or not at all, and return its path. Raises PkiError."""
+        path = self.folder / name
+        part = path.with_name(f".{path.name}.part")
+        try:
+            part.write_text(text)
+            part.replace(path)
+        except OSError as error:
+            raise PkiError(f"{path} can't be written: {error.strerror}") from error
+        return path
+
+
+def check_bundles(file: PkiFile, places: Places, files: AuthorityFiles) -> None:
+    """Raise BadInput for every bundle that is there and can't be used, with file and line."""
+    problems = []
+    for part, name, authority in file.all_authorities():
+        try:
+            files.keyed(authority)
+        except BadBundle as error:
+            place = places.of(*path_in_file(part, "authorities", name, "import"))
+            bundle = authority.imported.bundle if authority.imported else ""
+            problems.append(f"{place} authorities.{name}.import: {bundle}: {error}")
+    if problems:
+        raise BadInput("\n".join(problems))

@@ -1,0 +1,98 @@
+"""CAs kept as files, as OpenSSL makes them: for imported bundles and offline roots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
+
+_USAGE: Final = x509.KeyUsage(
+    digital_signature=True,
+    key_cert_sign=True,
+    crl_sign=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileCA:
+    """A CA with its key, and the certificate above it unless it is a root."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def pem(self) -> str:
+        """The certificate."""
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    def key_pem(self, passphrase: str | None = None) -> str:
+        """The key, encrypted if there is a passphrase."""
+        kept: KeySerializationEncryption = NoEncryption()
+        if passphrase is not None:
+            kept = BestAvailableEncryption(passphrase.encode())
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, kept).decode()
+
+    def below(self, name: str) -> FileCA:
+        """A CA that this one signed."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        return FileCA(_signed(name, key.public_key(), self.certificate.subject, self.key), key)
+
+    def sign(self, csr_pem: str) -> str:
+        """Sign a request as a CA, and return its certificate followed by this one's."""
+        request = x509.load_pem_x509_csr(csr_pem.encode())
+        name = str(request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+        public = request.public_key()
+        signed = _signed(name, public, self.certificate.subject, self.key, request.subject)
+        return signed.public_bytes(Encoding.PEM).decode() + self.pem
+
+
+def root(name: str) -> FileCA:
+    """A new self-signed CA."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    return FileCA(_signed(name, key.public_key(), subject, key), key)
+
+
+def _signed(
+    name: str,
+    public: object,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    subject: x509.Name | None = None,
+) -> x509.Certificate:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject or x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(issuer)
+        .public_key(public)  # type: ignore[arg-type]
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_USAGE, critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(public),  # type: ignore[arg-type]
+            critical=False,
+        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )

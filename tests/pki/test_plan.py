@@ -1,0 +1,219 @@
+"""Plans on a real OpenBao: what they tell, what makes them stale, and what they never hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from testbed.openbao import OpenBao
+from tests.pki.files import TWO_TIER
+from tests.pki.support import Vault, actions, written
+
+JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJyZXZpZXdlciJ9.c2lnbmF0dXJl"
+KUBERNETES = """\
+foundation:
+  auth:
+    ${T}-kubernetes:
+      type: kubernetes
+      config: {kubernetes_host: "https://kubernetes.example.test:6443", token_reviewer_jwt: "${JWT}",
+               disable_local_ca_jwt: true, kubernetes_ca_cert: "${CA}"}
+      roles:
+        cert-manager:
+          bound_service_account_names: cert-manager
+          bound_service_account_namespaces: [cert-manager]
+          token_policies: ${T}-none
+          token_ttl: 1h
+"""
+
+
+@pytest.fixture
+def applied(vault: Vault, tmp_path: Path) -> Path:
+    file = written(tmp_path, TWO_TIER)
+    vault.apply(file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("{t}-int/roles/web", {"allow_any_name": True, "allowed_domains": "example.test"}, "allow_any_name"),
+        ("{t}-int/config/crl", {"expiry": "13h"}, "expiry"),
+        ("{t}-int/config/urls", {"ocsp_servers": ""}, "ocsp_servers"),
+        ("{t}-root/config/urls", {"ocsp_servers": "http://elsewhere.example.test"}, "ocsp_servers"),
+        ("sys/mounts/{t}-int/tune", {"max_lease_ttl": "10h"}, "max_lease_ttl"),
+        ("sys/policies/acl/{t}-sign", {"policy": 'path "*" { capabilities = ["sudo"] }'}, "policy"),
+        ("auth/{t}-approle/role/web", {"token_ttl": "99h"}, "token_ttl"),
+        ("{t}-int/issuer/{t}-int-2026", {"issuer_name": "{t}-int-2026", "usage": "read-only"}, "usage"),
+    ],
+)
+def test_a_change_by_hand_is_told_and_undone(
+    vault: Vault, applied: Path, path: str, body: dict[str, str], field: str
+) -> None:
+    named = {key: value.format(t=vault.name) if isinstance(value, str) and key == "issuer_name" else value
+             for key, value in body.items()}  # fmt: skip
+    vault.bao.call("POST", f"{path.format(t=vault.name)}", named)
+    steps = [one for one in vault.plan(applied)["steps"] if one["action"] != "none"]
+    assert [one["action"] for one in steps] == ["change"], steps
+    assert field in [one["field"] for one in steps[0]["changes"]]
+    vault.apply(applied)
+    assert actions(vault.plan(applied)) == []
+
+
+def test_a_saved_plan_is_applied_as_reviewed(vault: Vault, tmp_path: Path) -> None:
+    file, saved = written(tmp_path, TWO_TIER), tmp_path / "plan.json"
+    assert vault.run("plan", "-f", file, "--out", saved).exit_code == 2
+    ran = vault.run("apply", "-f", file, "--plan", saved)
+    assert ran.exit_code == 0, ran.output
+    assert actions(vault.plan(file)) == []
+
+
+@pytest.mark.parametrize("stale", ["vault", "file", "no plan"])
+def test_a_stale_plan_is_refused(vault: Vault, applied: Path, tmp_path: Path, stale: str) -> None:
+    saved = tmp_path / "plan.json"
+    text = applied.read_text().replace("ttl: 24h\n", "ttl: 12h\n")
+    applied.write_text(text)
+    assert vault.run("plan", "-f", applied, "--out", saved).exit_code == 2
+    if stale == "vault":
+        vault.bao.call("POST", f"{vault.name}-int/config/crl", {"expiry": "13h"})
+    elif stale == "file":
+        applied.write_text(text + "# edited\n")
+    else:
+        saved.write_text("{}")
+    before = len(vault.requests())
+    ran = vault.run("apply", "-f", applied, "--plan", saved)
+    assert ran.exit_code == 1
+    assert ("Plan again" in ran.output) or ("make it again" in ran.output)
+    assert vault.writes_since(before) == []
+
+
+def test_a_secret_is_set_and_shown_nowhere(vault: Vault, tmp_path: Path) -> None:
+    file, saved = written(tmp_path, KUBERNETES), tmp_path / "plan.json"
+    variables = {"JWT": JWT, "CA": vault.bao.ca_pem}
+    shown = vault.run("plan", "-f", file, "--out", saved, **variables)
+    assert shown.exit_code == 2, shown.output
+    ran = vault.apply(file, **variables)
+    again = vault.run("plan", "-f", file, **variables)
+    assert again.exit_code == 0, again.output
+    assert "token_reviewer_jwt is set, can't be compared" in again.output
+    as_json = json.dumps(vault.plan(file, **variables))
+    for text in (shown.output, saved.read_text(), ran.output, again.output, as_json):
+        assert JWT not in text
+        assert vault.bao.token not in text
+
+
+def test_a_path_that_may_not_be_read_stops_before_a_write(vault: Vault, applied: Path) -> None:
+    name = f"{vault.name}-part"
+    rules = "".join(
+        f'path "{path}" {{ capabilities = ["read", "list"] }}\n'
+        for path in ("sys/mounts", "sys/auth", f"{vault.name}-*", f"auth/{vault.name}-approle/*")
+    )
+    vault.bao.call("PUT", f"sys/policies/acl/{name}", {"policy": rules})
+    body = {"policies": [name], "ttl": "10m", "no_default_policy": True}
+    vault.token = vault.bao.call("POST", "auth/token/create", body)["auth"]["client_token"]
+    before = len(vault.requests())
+    for words in (("plan",), ("apply", "--yes")):
+        ran = vault.run(*words, "-f", applied)
+        assert ran.exit_code == 1
+        assert f"may not read sys/policies/acl/{vault.name}-sign" in ran.output
+    assert vault.writes_since(before) == []
+
+
+def test_a_path_that_may_not_be_written_keeps_what_was_done(vault: Vault, tmp_path: Path) -> None:
+    file = written(tmp_path, TWO_TIER)
+    name = f"{vault.name}-part"
+    all_verbs = '{ capabilities = ["create", "read", "update", "list", "delete", "sudo"] }'
+    rules = f'path "*" {all_verbs}\npath "sys/policies/acl/*" {{ capabilities = ["read"] }}\n'
+    vault.bao.call("PUT", f"sys/policies/acl/{name}", {"policy": rules})
+    body = {"policies": [name], "ttl": "10m"}
+    vault.token = vault.bao.call("POST", "auth/token/create", body)["auth"]["client_token"]
+    ran = vault.run("apply", "--yes", "-f", file)
+    assert ran.exit_code == 1
+    assert f"may not write sys/policies/acl/{vault.name}-sign" in ran.output
+    assert f"policy sys/policies/acl/{vault.name}-sign" in ran.output.partition("Left:")[2]
+    vault.token = ""
+    left = [path for _, path in actions(vault.plan(file))]
+    assert left[0] == f"sys/policies/acl/{vault.name}-sign"
+    vault.apply(file)
+    assert actions(vault.plan(file)) == []
+
+
+def test_a_sealed_vault_is_reported(vault: Vault, bao: OpenBao, tmp_path: Path) -> None:
+    file = written(tmp_path, TWO_TIER)
+    bao.seal()
+    try:
+        ran = vault.run("plan", "-f", file)
+    finally:
+        bao.unseal()
+    assert ran.exit_code == 1
+    assert "Vault is sealed; unseal it" in ran.output
+
+
+def test_a_vault_that_is_down_is_reported(vault: Vault, tmp_path: Path) -> None:
+    file = written(tmp_path, TWO_TIER)
+    ran = vault.run("plan", "-f", file, VAULT_ADDR="https://127.0.0.1:9")
+    assert ran.exit_code == 1
+    assert "refused the connection" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"VAULT_TOKEN": ""}, "VAULT_TOKEN holds no token"),
+        ({"VAULT_ADDR": ""}, "VAULT_ADDR is not set"),
+        ({"VAULT_SKIP_VERIFY": "1"}, "TLS is always verified"),
+        ({"VAULT_CACERT": "/nowhere"}, "/nowhere can't be read"),
+    ],
+)
+def test_the_environment_names_vault_or_is_refused(
+    vault: Vault, tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    (tmp_path / ".vault-token").write_text(vault.bao.token)
+    ran = vault.run("plan", "-f", written(tmp_path, TWO_TIER), HOME=str(tmp_path), **variables)
+    assert ran.exit_code == 1
+    assert said in ran.output
+
+
+def test_an_unexpected_warning_stops_after_its_call(vault: Vault, tmp_path: Path) -> None:
+    text = """\
+mounts:
+  ${T}-empty:
+    roles: {web: {allowed_domains: example.test}}
+"""
+    file = written(tmp_path, text)
+    ran = vault.run("apply", "--yes", "-f", file)
+    assert ran.exit_code == 1
+    assert "no default issuing certificate" in ran.output
+    expected = """\
+expectWarnings:
+  - {path: "${T}-*/roles/*", contains: no default issuing certificate}
+"""
+    vault.apply(written(tmp_path, expected + text.replace("web", "other"), "expected.yaml"))
+
+
+def test_the_parts_are_applied_apart(vault: Vault, tmp_path: Path) -> None:
+    file = written(tmp_path, TWO_TIER)
+    before = len(vault.requests())
+    ran = vault.run("apply", "--yes", "-f", file, "--part", "foundation")
+    assert ran.exit_code == 0, ran.output
+    assert not any(f"{vault.name}-int" in path for path in vault.writes_since(before))
+    before = len(vault.requests())
+    ran = vault.run("apply", "--yes", "-f", file, "--part", "automation")
+    assert ran.exit_code == 0, ran.output
+    told = vault.writes_since(before)
+    assert not any(path.startswith(("sys/policies", "sys/auth", "auth/")) for path in told)
+    assert actions(vault.plan(file)) == []
+
+
+def test_an_audit_device_is_asked_for_by_a_stanza_on_openbao(vault: Vault, tmp_path: Path) -> None:
+    text = """\
+foundation:
+  audit:
+    file: {options: {file_path: /var/log/openbao/audit.log}}
+    ${T}-more: {type: file, options: {file_path: /var/log/openbao/more.log}}
+"""
+    ran = vault.run("plan", "-f", written(tmp_path, text))
+    assert ran.exit_code == 3, ran.output
+    assert f'audit "file" "{vault.name}-more"' in ran.output
+    assert 'audit "file" "file"' not in ran.output
