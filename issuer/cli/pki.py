@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
@@ -65,12 +66,21 @@ PartOption = Annotated[
         help="foundation: auth methods, policies, audit, roots, for a person. automation: the rest.",
     ),
 ]
+Prune = Annotated[
+    bool,
+    typer.Option(
+        "--prune",
+        help="Remove roles of mounts that are exclusive, and policies and auth roles with the file's prefix, "
+        "if they are not in the file.",
+    ),
+]
 
 
 @app.command("plan")
 def plan(
     file: Files,
     part: PartOption = PartChoice.ALL,
+    prune: Prune = False,
     output: Format = OutputFormat.TABLE,
     out: Annotated[
         Path | None,
@@ -93,7 +103,7 @@ def plan(
     from issuer.pki.plan.show import show_plan
 
     with _reported():
-        found = asyncio.run(_plan(file, _parts(part)))
+        found = asyncio.run(_plan(file, _parts(part), prune))
         if out is not None:
             save(found, out)
     if output is not OutputFormat.TABLE:
@@ -111,6 +121,7 @@ def plan(
 def apply(
     file: Files,
     part: PartOption = PartChoice.ALL,
+    prune: Prune = False,
     saved: Annotated[
         Path | None,
         typer.Option("--plan", metavar="FILE", help="Apply this saved plan, or nothing if it is stale."),
@@ -130,7 +141,7 @@ def apply(
       vault-issuer pki apply -f pki.yaml --plan plan.json
     """
     with _reported():
-        code = asyncio.run(_apply(file, _parts(part), saved, yes))
+        code = asyncio.run(_apply(file, _Wish(_parts(part), prune, saved, yes)))
     raise typer.Exit(code)
 
 
@@ -142,14 +153,24 @@ def schema() -> None:
     print_data(json_schema(), OutputFormat.JSON)
 
 
-async def _plan(files: list[str], parts: Collection[Part]) -> PkiPlan:
+async def _plan(files: list[str], parts: Collection[Part], prune: bool) -> PkiPlan:
     from issuer.pki.session import opened
 
     async with opened(files, os.environ, parts) as session:
-        return await session.plan()
+        return await session.plan(prune=prune)
 
 
-async def _apply(files: list[str], parts: Collection[Part], saved: Path | None, yes: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Options of an apply."""
+
+    parts: Collection[Part]
+    prune: bool
+    saved: Path | None
+    yes: bool
+
+
+async def _apply(files: list[str], wish: _Wish) -> int:
 
     from issuer.pki.apply.applying import Applier
     from issuer.pki.plan.saved import check_saved
@@ -157,13 +178,13 @@ async def _apply(files: list[str], parts: Collection[Part], saved: Path | None, 
     from issuer.pki.session import opened
     from issuer.terminal.console import console
 
-    async with opened(files, os.environ, parts) as session:
-        found = await session.plan()
-        if saved is not None:
-            check_saved(saved, found)
+    async with opened(files, os.environ, wish.parts) as session:
+        found = await session.plan(prune=wish.prune)
+        if wish.saved is not None:
+            check_saved(wish.saved, found)
         show_plan(found, console())
         steps = found.applied
-        if steps and not found.problems and saved is None and not (yes or _agreed()):
+        if steps and not found.problems and wish.saved is None and not (wish.yes or _agreed()):
             return FAILED
         numbers = count(1)
 

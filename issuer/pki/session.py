@@ -11,6 +11,7 @@ from issuer.pki.file.model import Part
 from issuer.pki.file.reading import LoadedFile, load
 from issuer.pki.plan.desired import BOTH, resources_of
 from issuer.pki.plan.planning import PkiPlan, PlanInput, plan_of
+from issuer.pki.plan.pruning import prunables
 from issuer.pki.plan.reading import read_for
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.connecting import connected, connection_from, token_from
@@ -31,13 +32,13 @@ class PkiSession:
         """The files beside the first file."""
         return AuthorityFiles(self.loaded.folder)
 
-    async def plan(self) -> PkiPlan:
-        """Read Vault and return the plan."""
+    async def plan(self, *, prune: bool = False) -> PkiPlan:
+        """Read Vault and return the plan; with `prune` it removes what the file owns and doesn't have."""
         file, places = self.loaded.file, self.loaded.places
         resources = tuple(resources_of(file, places, self.parts))
-        reading = await read_for(self.calls, file, resources, self.parts)
-        given = PlanInput(file, places, resources, self.loaded.sha256, self.parts)
-        return plan_of(given, reading)
+        pruned = tuple(prunables(file, places, self.parts)) if prune else ()
+        given = PlanInput(file, places, resources, self.loaded.sha256, self.parts, pruned)
+        return plan_of(given, await read_for(self.calls, given))
 
 
 @asynccontextmanager

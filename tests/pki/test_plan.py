@@ -206,6 +206,26 @@ def test_the_parts_are_applied_apart(vault: Vault, tmp_path: Path) -> None:
     assert actions(vault.plan(file)) == []
 
 
+def test_prune_removes_what_the_file_owns_and_nothing_else(vault: Vault, tmp_path: Path) -> None:
+    name = vault.name
+    text = TWO_TIER.replace("        web: {token", "        ${T}-web: {token") + "prefix: ${T}-\n"
+    file = written(tmp_path, text)
+    vault.apply(file)
+    gone = [f"{name}-int/roles/old", f"sys/policies/acl/{name}-old", f"auth/{name}-approle/role/{name}-old"]
+    kept = [f"{name}-root/roles/mine", f"sys/policies/acl/other-{name}", f"auth/{name}-approle/role/other"]
+    for path in (*gone, *kept):
+        body = {"policy": 'path "x" { capabilities = ["read"] }'} if "policies" in path else {}
+        vault.bao.call("POST", path, body)
+    assert actions(vault.plan(file)) == []
+    pruned = json.loads(vault.run("plan", "-f", file, "--prune", "-o", "json").stdout)
+    assert sorted(path for _, path in actions(pruned)) == sorted(gone)
+    ran = vault.run("apply", "--yes", "--prune", "-f", file)
+    assert ran.exit_code == 0, ran.output
+    assert actions(json.loads(vault.run("plan", "-f", file, "--prune", "-o", "json").stdout)) == []
+    for path in kept:
+        vault.bao.read(path)
+
+
 def test_an_audit_device_is_asked_for_by_a_stanza_on_openbao(vault: Vault, tmp_path: Path) -> None:
     text = """\
 foundation:

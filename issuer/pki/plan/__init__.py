@@ -2,6 +2,7 @@
 
 - `desired`: the file as resources, in the order of an apply. Pure.
 - `step`: one step, for people and as JSON. Pure.
+- `pruning`: what `--prune` removes. Pure.
 - `reading`: the paths that a plan needs, read in two rounds: what exists, then what is inside.
 - `planning`: resources and reading become a `PkiPlan`. Pure.
 - `saved`: a plan as a file: SHA-256 of what was read and of the file, no secret.

@@ -15,6 +15,7 @@ from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.plan.desired import BOTH, authorities_top_down
+from issuer.pki.plan.pruning import Prunable
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.audit import AuditResource, stanza
 from issuer.pki.resources.issuers import IssuerResource
@@ -59,13 +60,14 @@ class PkiPlan:
 
 @dataclass(frozen=True, slots=True)
 class PlanInput:
-    """The checked file with its places, its resources, and which parts are wanted."""
+    """The checked file with its places, its resources, which parts are wanted, and what is pruned."""
 
     file: PkiFile
     places: Places
     resources: tuple[VaultResource, ...]
     file_sha256: str
     parts: Collection[Part] = BOTH
+    prunables: tuple[Prunable, ...] = ()
 
 
 def plan_of(given: PlanInput, reading: VaultReading) -> PkiPlan:
@@ -79,6 +81,7 @@ def plan_of(given: PlanInput, reading: VaultReading) -> PkiPlan:
         except OtherAuthority as error:
             place = given.places.of(*path_in_file(part, "authorities", name))
             problems.append(f"{place} authorities.{name}: {error}")
+    steps += [step for one in given.prunables for step in one.steps(reading)]
     steps.sort(key=lambda one: one.order)  # stable: authorities stay top down
     return PkiPlan(tuple(steps), reading.sha256(), given.file_sha256, tuple(problems))
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-
-from issuer.pki.file.model import Part, PkiFile
-from issuer.pki.plan.desired import BOTH
+from issuer.pki.plan.planning import PlanInput
 from issuer.pki.resources.audit import TABLE as AUDIT_TABLE
 from issuer.pki.resources.issuers import IssuerResource
 from issuer.pki.resources.mounts import AUTH, SECRETS, exists
@@ -16,20 +13,19 @@ from issuer.pki.server.reading import VaultReading
 TABLES = (SECRETS, AUTH, AUDIT_TABLE)
 
 
-async def read_for(
-    calls: VaultCalls, file: PkiFile, resources: Iterable[VaultResource], parts: Collection[Part] = BOTH
-) -> VaultReading:
+async def read_for(calls: VaultCalls, given: PlanInput) -> VaultReading:
     """Read every path that the resources and the authorities are compared by, in three rounds.
 
     Nothing is read inside of a mount that isn't there: Vault answers 403 there, not 404.
     """
-    resources = list(resources)
-    tables = [path for one in resources for path in one.reads() if path in TABLES]
+    tables = [path for one in given.resources for path in one.reads() if path in TABLES]
+    tables += [one.table for one in given.prunables if one.table]
     reading = VaultReading(await calls.read_all([SECRETS, *tables]))
-    there = [one for one in resources if _is_there(reading, one)]
+    there = [one for one in given.resources if _is_there(reading, one)]
     wanted = [path for one in there if not isinstance(one, IssuerResource) for path in one.reads()]
-    for part, _, authority in file.all_authorities():
-        if part in parts and exists(reading, SECRETS, authority.mount):
+    wanted += [one.path for one in given.prunables if one.is_there(reading)]
+    for part, _, authority in given.file.all_authorities():
+        if part in given.parts and exists(reading, SECRETS, authority.mount):
             wanted += [f"{authority.mount}/keys/", f"{authority.mount}/issuers/"]
     reading = reading.with_more(await calls.read_all(path for path in wanted if path not in reading.answers))
     # Vault answers 500 for an issuer that isn't there, so its name is looked up first.

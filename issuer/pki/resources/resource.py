@@ -32,6 +32,7 @@ class Order(IntEnum):
     AUTH = 12
     AUTH_CONFIG = 13
     AUTH_ROLE = 14
+    REMOVAL = 15
 
 
 @dataclass(frozen=True, slots=True)
