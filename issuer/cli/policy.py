@@ -50,7 +50,10 @@ def explain_requests(
     ],
     policies: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE_OR_DIR", help="Policies to judge by, offline. Repeatable."),
+        typer.Option(
+            metavar="FILE_OR_DIR",
+            help="Policies to judge by, offline, and the roles and bindings of their use. Repeatable.",
+        ),
     ] = None,
     cluster: Annotated[
         bool,
@@ -106,7 +109,7 @@ def explain_requests(
 ) -> None:
     """Say how a request would be decided, policy by policy and field by field, and what to do about it.
 
-    Offline, nothing may be used unless --allow-use says so.
+    Offline, a policy may be used if a role and a binding among the files say so, or --allow-use.
 
     Exit codes: 0 Approved, 1 Denied, 2 Unprocessed (no policy applies), 3 bad input. Of several requests the
     worst counts: 1, then 2.
@@ -254,11 +257,17 @@ def _explain_offline(
     from issuer.explain.policies import policies_in
     from issuer.manifests.documents import read_tree
 
-    found = policies_in(read_tree(paths))
+    documents = read_tree(paths)
+    found = policies_in(documents)
     check_known(found, options.allow_use)
     return [
         explain(
-            request, options.requester or request.requester, found, options.labels or {}, options.allow_use
+            request,
+            options.requester or request.requester,
+            found,
+            options.labels or {},
+            options.allow_use,
+            documents,
         )
         for request in requests
     ]

@@ -9,6 +9,7 @@ from typing import Any, Final
 from issuer.api.group import GROUP
 from issuer.explain.evaluation import Explanation
 from issuer.explain.policies import PEER_GROUP
+from issuer.explain.requested import IS_CA
 from issuer.explain.snippets import starter_policy, to_allow
 from issuer.kube.identity import User
 from issuer.manifests.rbac import binding
@@ -23,10 +24,11 @@ _FIRST: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing to do. `yaml` is to be applied, or merged into a policy, as `text` says."""
+    """One thing to do. `yaml` is to be applied or merged into a policy, as `text` says; `command` does it."""
 
     text: str
     yaml: str = ""
+    command: str = ""
 
 
 def advise(explanation: Explanation) -> tuple[Advice, ...]:
@@ -74,13 +76,38 @@ def _no_policy(explanation: Explanation) -> Advice:
     )
 
 
+def _for_ca(explanation: Explanation, what: str) -> Advice:
+    """Advise about a CA certificate that no policy allows: what it means, and a policy for it alone."""
+    request = explanation.request
+    policy = starter_policy(request, explanation.facts)
+    policy["metadata"]["name"] = f"{policy['metadata']['name']}-ca"
+    documents = (policy, *binding(policy["metadata"]["name"], request.namespace, explanation.requester))
+    return Advice(
+        f"{what}: it asks for a CA certificate (isCA: true). Whoever has one can sign certificates for names "
+        "of their own choice. If that is not meant, take isCA out of the request. If it is, allow it by one "
+        "policy for this request alone, which is enough whatever the other policies say; the issuer also "
+        "needs spec.certificateAuthority. Look at this, then kubectl apply it:",
+        to_yaml(*documents),
+    )
+
+
+def _asks_for_ca(violations: Sequence[Violation]) -> bool:
+    return any(violation.field == IS_CA for violation in violations)
+
+
 def _all_deny(explanation: Explanation) -> Iterator[Advice]:
     """Advise to bind a policy that would approve, the shortest way; else to change those that apply."""
     results = explanation.decision.results
     approving = [one for one in results if explanation.would_violate.get(one.name) == ()]
     for result in approving[:_FIRST]:
         yield from _no_binding(explanation, result)
-    for result in [one for one in results if one.applies][:_FIRST]:
+    denying = [one for one in results if one.applies]
+    if denying and not approving and all(_asks_for_ca(one.violations) for one in denying):
+        yield _for_ca(explanation, "No policy that applies allows this request")
+        return
+    if len(denying) > 1:
+        yield Advice("One policy that allows all of the request is enough: change one of these, not all.")
+    for result in denying[:_FIRST]:
         yield from _denied(explanation, result)
 
 
@@ -111,7 +138,7 @@ def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advi
     assumed = ""
     if explanation.offline:
         assumed = (
-            f" Offline nothing is taken as bound: if this binding is there already, say --allow-use {name}, "
+            f" No role and binding among the files say so: if the cluster has them, say --allow-use {name}, "
             "or ask the cluster with --cluster."
         )
     unknown = "" if requester.name else " Nobody is known as requester: name one with --as."
@@ -122,7 +149,9 @@ def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advi
         f"To let it be used for requests {_where(explanation)}, kubectl apply:",
         to_yaml(*documents),
     )
-    if violations:
+    if _asks_for_ca(violations):
+        yield _for_ca(explanation, f"Once bound, {name} would still deny this request")
+    elif violations:
         yield from _to_change(explanation, name, violations, f"Once bound, {name} would deny it")
 
 
@@ -181,12 +210,20 @@ def _to_change(
 ) -> Iterator[Advice]:
     spec = explanation.policies.specs.get(name, {})
     invalid = defect_violations(explanation.facts.csr.contents)
-    part, rest = to_allow([one for one in violations if one not in invalid], explanation.facts, spec)
+    ca = [one for one in violations if one.field == IS_CA]
+    others = [one for one in violations if one not in invalid and one not in ca]
+    part, rest = to_allow(others, explanation.facts, spec)
     if part:
         yield Advice(
             f"{what}: it asks for what is not allowed. Take it out of the request or, if it is right to ask "
             f"for it, merge this into the policy {name} (a * there matches any text):",
             to_yaml(part),
+        )
+    if ca:
+        yield Advice(
+            f"{what}: it asks for a CA certificate (isCA: true), with which whoever has it can sign "
+            "certificates for names of their own choice. Take isCA out of the request, or let another "
+            "policy, for this request alone, allow it."
         )
     for violation in rest:
         yield Advice(f"{what} at {violation.field}: {shown(violation.message)}. {_hint(violation)}")

@@ -1,16 +1,21 @@
-"""Explanations without a cluster: nobody may use a policy unless the caller says so."""
+"""Explanations without a cluster: a policy may be used if the files bind it, or the caller says so."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
+from issuer.api.group import GROUP
 from issuer.explain.evaluation import Explanation, evaluate_request
-from issuer.explain.policies import PolicySet
+from issuer.explain.policies import PEER_GROUP, PolicySet
 from issuer.explain.review_input import ReviewInput
 from issuer.kube.identity import User
+from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
+from issuer.manifests.rbac import grants_use
 
 EVERY_POLICY = "*"
+_GROUPS: Final = frozenset({GROUP, PEER_GROUP, "*"})
 
 
 def explain(
@@ -19,10 +24,18 @@ def explain(
     policies: PolicySet,
     labels: Mapping[str, str],
     allow_use: Collection[str],
+    documents: Sequence[Document] = (),
 ) -> Explanation:
-    """Decide as if exactly the policies in `allow_use` (or all, by `*`) may be used."""
+    """Decide as if the policies in `allow_use` (or all, by `*`) may be used, and those whose use roles and
+    bindings among `documents` grant."""
     pending = evaluate_request(request, requester, policies, labels, offline=True)
-    return pending.finish({name: allowed(name, allow_use) for name in pending.to_ask})
+    return pending.finish(
+        {
+            name: allowed(name, allow_use)
+            or grants_use(documents, name, _GROUPS, request.namespace, requester)
+            for name in pending.to_ask
+        }
+    )
 
 
 def allowed(name: str, allow_use: Collection[str]) -> bool:

@@ -136,5 +136,5 @@ def show_advice(found: Sequence[Advice], to: Console) -> None:
     section(to, "What to do")
     for advice in found:
         bullets(to, [advice.text])
-        if advice.yaml:
-            pasted(to, advice.yaml)
+        for part in filter(None, (advice.yaml, advice.command)):
+            pasted(to, part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, Final
 
 from issuer.api.group import GROUP, POLICY_PLURAL
@@ -59,6 +59,44 @@ def bound_groups(documents: Iterable[Document], policy: str) -> frozenset[str]:
         if _is(document, _ROLES) and (document.kind, document.name) in referred
         for group in _granted(document, policy)
     )
+
+
+def grants_use(
+    documents: Iterable[Document], policy: str, groups: Set[str], namespace: str, user: User
+) -> bool:
+    """Return True if these files let `user` use a policy for requests in `namespace`, empty for none.
+
+    `groups` are the API groups in which a rule may name policies. A role counts only if it is in these files,
+    as does its binding; one without a namespace is taken to be applied where it is needed.
+    """
+    documents = list(documents)
+    granting = {
+        (document.kind, document.name)
+        for document in documents
+        if _is(document, _ROLES) and groups & {*_granted(document, policy)}
+    }
+    return any(
+        _reference(document) in granting and _reaches(document, namespace) and _is_subject(document, user)
+        for document in documents
+        if _is(document, _BINDINGS)
+    )
+
+
+def _reaches(binding: Document, namespace: str) -> bool:
+    if binding.kind == "ClusterRoleBinding":
+        return True
+    return bool(namespace) and binding.metadata.get("namespace") in (None, "", namespace)
+
+
+def _is_subject(binding: Document, user: User) -> bool:
+    return any(_names(one, user) for one in binding.data["subjects"] if isinstance(one, dict))
+
+
+def _names(subject: Mapping[str, Any], user: User) -> bool:
+    kind, name = subject.get("kind"), subject.get("name")
+    if kind == "ServiceAccount":
+        return user.service_account == (subject.get("namespace"), name)
+    return (kind == "User" and bool(name) and name == user.name) or (kind == "Group" and name in user.groups)
 
 
 def _is(document: Document, kinds: frozenset[str]) -> bool:

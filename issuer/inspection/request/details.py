@@ -14,6 +14,7 @@ from issuer.explain.review_input import ReviewInput
 from issuer.inspection.events import events_of
 from issuer.inspection.progress import Progress, RequestState, progress_of
 from issuer.inspection.reading import Reader, Withheld
+from issuer.inspection.request.alternatives import issuers_in_reach, nearest
 from issuer.inspection.target import InspectionTarget, certificate_of, find_request
 from issuer.kube.errors import Forbidden
 from issuer.kube.identity import User
@@ -36,7 +37,7 @@ class RequestDetails:
     `csr` is None where `csr_problem` says why it can't be read, `issuer_key` where `spec_problem` says why
     the request is not served. `issuer` is the issuer's object: None where it isn't there, or not
     `issuer_readable`. `explanation` is what the policies say now, of a request without a certificate; `gaps`
-    say what is withheld.
+    say what is withheld. `alternatives` are the issuers that may be meant where there is none of that name.
     """
 
     request: Request
@@ -53,6 +54,7 @@ class RequestDetails:
     explanation: Explanation | None
     events: tuple[Mapping[str, Any], ...]
     gaps: tuple[str, ...]
+    alternatives: tuple[IssuerKey, ...] = ()
 
     @property
     def requester(self) -> User:
@@ -69,6 +71,9 @@ async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
     issuer, readable = await _issuer(reader, key)
     spec = _issuer_spec(reader.backends, key, issuer)
     profile = None if key is None or spec is None else reader.backends.of(key.kind).profile(spec)
+    alternatives: tuple[IssuerKey, ...] = ()
+    if progress.state is RequestState.WAITING and request.is_ours and issuer is None and readable:
+        alternatives = nearest(named_issuer(request), await issuers_in_reach(reader, request))
     explanation = None
     if csr is not None and key is not None and progress.state is not RequestState.ISSUED:
         explanation = await _explained(reader, request, csr, key, profile)
@@ -87,7 +92,16 @@ async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
         explanation=explanation,
         events=await _events(reader, request),
         gaps=tuple(reader.gaps),
+        alternatives=alternatives,
     )
+
+
+def named_issuer(request: Request) -> str:
+    """Return the name that a request gives for its issuer, be there such a kind or not."""
+    key = request.issuer_if_any
+    if key is not None:
+        return key.name
+    return str((request.spec.get("issuerRef") or {}).get("name") or "")
 
 
 def review_input_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -55,7 +57,9 @@ def needs_controllers(details: RequestDetails) -> bool:
 
 def _not_served(details: RequestDetails) -> _Findings:
     yield shown(details.spec_problem, _LONG)
-    if details.request.is_ours:
+    if details.request.is_ours and details.request.issuer_if_any is None:
+        yield from _another_issuer(details)
+    elif details.request.is_ours:
         yield Advice(f"The spec of a request can't be changed. {_again(details)}")
 
 
@@ -142,10 +146,7 @@ def _issuer(details: RequestDetails) -> _Findings:
     if details.issuer is None:
         if details.issuer_readable:
             yield f"there is no {details.issuer_key}"
-            yield Advice(
-                "Create it: the request is answered then. The issuer that a request names can't be changed; "
-                f"if another is meant: {_again(details)}"
-            )
+            yield from _another_issuer(details)
         return
     ready = ready_json(details.issuer)
     if ready["ready"] is not True:
@@ -154,7 +155,39 @@ def _issuer(details: RequestDetails) -> _Findings:
         yield Advice(f"Mend the issuer ({_REASONS}); its requests are answered by themselves then.")
 
 
+def _another_issuer(details: RequestDetails) -> _Findings:
+    """Advise to name an issuer that is there; policies come later, as they are about an issuer."""
+    names = [shown(key.quoted) for key in details.alternatives]
+    there = f" There is {' and '.join(names)}." if names else ""
+    create = "" if details.issuer_key is None else " Or create the issuer: the request is answered then."
+    key, namespace = details.request.key, details.request.key.namespace
+    if not details.certificate:
+        yield Advice(f"A request can't be changed: make a new one that names another issuer.{there}{create}")
+        return
+    # Somebody's annotation, in a command that is there to be pasted.
+    certificate = shlex.quote(shown(details.certificate))
+    yield Advice(
+        f'Edit issuerRef of the Certificate "{shown(details.certificate)}"; a new request follows at '
+        f"once.{there}{create}",
+        command=_patch(certificate, namespace, details)
+        or f"kubectl edit certificate {certificate} -n {key.namespace}",
+    )
+
+
+def _patch(certificate: str, namespace: str, details: RequestDetails) -> str:
+    """Return the command that names the nearest issuer in a Certificate, "" where there is none."""
+    if not details.alternatives:
+        return ""
+    nearest = details.alternatives[0]
+    group = details.request.issuer_kinds[nearest.kind].group
+    reference = {"group": group, "kind": nearest.kind, "name": nearest.name}
+    patch = json.dumps({"spec": {"issuerRef": reference}}, separators=(",", ":"))
+    return f"kubectl patch certificate {certificate} -n {namespace} --type merge -p '{patch}'"
+
+
 def _policies(details: RequestDetails) -> _Findings:
+    if details.issuer is None and details.issuer_readable:
+        return  # which policies matter is known once an issuer is
     if details.explanation is None or details.explanation.decision.verdict is PolicyVerdict.APPROVED:
         return
     if details.explanation.decision.verdict is PolicyVerdict.DENIED:

@@ -45,7 +45,12 @@ def show_diagnosis(details: RequestDetails, found: Diagnosis, to: Console) -> No
     section(to, "Why")
     bullets(to, found.reasons)
     explanation = details.explanation
-    if explanation is not None and explanation.decision.verdict is not PolicyVerdict.APPROVED:
+    is_missing = details.issuer is None and details.issuer_readable  # policies are about an issuer
+    if (
+        not is_missing
+        and explanation is not None
+        and explanation.decision.verdict is not PolicyVerdict.APPROVED
+    ):
         to.print()
         to.print(Text(f"The policies now: {verdict_text(explanation)}", style="bold"))
         show_decision(explanation, to)

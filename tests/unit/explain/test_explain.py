@@ -371,3 +371,82 @@ def test_a_request_whose_bytes_are_broken_is_bad_input(folder: Folder) -> None:
 
 def test_unknown_commands_exit_with_3_too(folder: Folder) -> None:
     assert folder.run("exlain").code == 3
+
+
+def bound(namespace: str | None, subject: dict[str, Any], policy: str = "web") -> list[dict[str, Any]]:
+    """The role that lets a policy be used, and its binding; without a namespace one of the cluster."""
+    role, binding = use_binding(policy, [subject], namespace)
+    return [role, binding]
+
+
+def use_binding(
+    policy: str, subjects: list[dict[str, Any]], namespace: str | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    version = "rbac.authorization.k8s.io/v1"
+    rule = {
+        "apiGroups": ["vault-issuer.io"],
+        "resources": ["certificaterequestpolicies"],
+        "verbs": ["use"],
+        "resourceNames": [policy],
+    }
+    role = {"apiVersion": version, "kind": "ClusterRole", "metadata": {"name": "use"}, "rules": [rule]}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "use"}
+    where = {"namespace": namespace} if namespace else {}
+    kind = "RoleBinding" if namespace else "ClusterRoleBinding"
+    binding = {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": "use", **where},
+        "roleRef": reference,
+        "subjects": subjects,
+    }
+    return role, binding
+
+
+@pytest.mark.parametrize(
+    ("namespace", "subject", "code"),
+    [
+        ("team-a", CERT_MANAGER, 0),
+        (None, CERT_MANAGER, 0),
+        ("team-a", {"kind": "Group", "name": "system:serviceaccounts"}, 0),
+        ("team-b", CERT_MANAGER, 2),
+        ("team-a", {"kind": "User", "name": "jane"}, 2),
+        ("team-a", {**CERT_MANAGER, "namespace": "team-a"}, 2),
+    ],
+)
+def test_a_binding_in_the_files_counts(
+    folder: Folder,
+    certificate: Build,
+    policy: Build,
+    namespace: str | None,
+    subject: dict[str, Any],
+    code: int,
+) -> None:
+    request = folder.write("r.yaml", certificate())
+    policies = folder.write("p.yaml", policy(), *bound(namespace, subject))
+    assert folder.run("explain", "-f", request, "--policies", policies).code == code
+
+
+def test_a_request_for_a_ca_is_advised_a_policy_of_its_own_and_what_it_means(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate(isCA=True))
+    policies = folder.write("p.yaml", policy(), policy("second"))
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "*")
+    advice = " ".join(result.text.partition("What to do")[2].split())
+    assert advice.count("it asks for a CA certificate") == 1
+    assert "can sign certificates for names of their own choice" in advice
+    assert "one policy for this request alone, which is enough" in advice
+    starter = pasted(result.stdout)
+    assert starter[0]["spec"]["allowed"]["isCA"] is True
+    again = folder.write("q.yaml", policy(), policy("second"), *starter)
+    assert folder.run("explain", "-f", request, "--policies", again, "--allow-use", "*").code == 0
+
+
+def test_where_several_policies_deny_it_says_that_one_is_enough(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    request = folder.write("r.yaml", certificate(subject={"organizations": ["Lab"]}))
+    policies = folder.write("p.yaml", policy(), policy("second"))
+    result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "*")
+    assert "One policy that allows all of the request is enough" in " ".join(result.text.split())

@@ -10,7 +10,19 @@ from issuer.inspection.request.report import diagnosis_json
 from issuer.inspection.request.tables import show_diagnosis
 from tests.builders import certificate_request, condition, signing_request
 from tests.ca import TestCA
-from tests.unit.inspection.scene import CSR, CSR_ONE, Scene, event, issued, issuer, plain, policy, ready
+from tests.unit.inspection.scene import (
+    CSR,
+    CSR_ONE,
+    EVENTS,
+    REQUEST,
+    Scene,
+    event,
+    issued,
+    issuer,
+    plain,
+    policy,
+    ready,
+)
 from tests.unit.kube.fake_api import json, listing
 
 WORKING = [{"leads": True}]
@@ -40,9 +52,56 @@ async def test_a_broken_issuer_is_named_with_its_reason(scene: Scene) -> None:
     assert len(found.advice) == 1
 
 
-async def test_a_missing_issuer_is_told(scene: Scene) -> None:
-    told = scene.told(certificate_request(username="jane")).judged(policy())
-    assert "there is no VaultClusterIssuer demo" in diagnose(await told.gather(), WORKING).reasons
+OF_CERTIFICATE = {"annotations": {"cert-manager.io/certificate-name": "web"}}
+IN_REACH = (
+    "/apis/vault-issuer.io/v1alpha1/vaultclusterissuers",
+    "/apis/vault-issuer.io/v1alpha1/namespaces/team-a/vaultissuers",
+)
+
+
+def there(scene: Scene, cluster: tuple[str, ...] = (), own: tuple[str, ...] = ()) -> Scene:
+    """The issuers that there are: of the cluster, and of the request's namespace."""
+    for path, names in zip(IN_REACH, (cluster, own), strict=True):
+        scene.api.on("GET", path, listing("1", *({"metadata": {"name": name}} for name in names)))
+    return scene
+
+
+async def test_a_missing_issuer_is_told_with_what_to_name_instead_and_no_policy(scene: Scene) -> None:
+    obj = certificate_request(username="jane")
+    obj["metadata"] |= OF_CERTIFICATE
+    told = there(scene.told(obj).judged(), cluster=("demo1", "prod"), own=("demo",))
+    details = await told.gather()
+    found = diagnose(details, WORKING)
+    assert "there is no VaultClusterIssuer demo" in found.reasons
+    assert not any("polic" in one for one in (*found.reasons, *(one.text for one in found.advice)))
+    (advice,) = found.advice
+    assert advice.text.startswith('Edit issuerRef of the Certificate "web"; a new request follows at once.')
+    assert 'There is VaultIssuer "team-a/demo" and VaultClusterIssuer "demo1".' in advice.text
+    assert advice.command == (
+        "kubectl patch certificate web -n team-a --type merge -p "
+        '\'{"spec":{"issuerRef":{"group":"vault-issuer.io","kind":"VaultIssuer","name":"demo"}}}\''
+    )
+    shown = plain(partial(show_diagnosis, details, found))
+    assert advice.command in shown
+    assert "The policies now" not in shown
+
+
+async def test_a_wrong_kind_is_told_with_the_issuers_of_that_name(scene: Scene) -> None:
+    reference = {"group": "vault-issuer.io", "kind": "Issuer", "name": "demo"}
+    obj = certificate_request(username="jane", issuerRef=reference)
+    obj["metadata"] |= OF_CERTIFICATE
+    scene.api.on("GET", REQUEST, json(obj))
+    scene.api.on("GET", EVENTS, listing("1"))
+    found = diagnose(await there(scene, cluster=("demo",)).gather(), None)
+    assert "is not a kind of group vault-issuer.io" in found.reasons[0]
+    assert '"kind":"VaultClusterIssuer"' in found.advice[0].command
+
+
+async def test_what_a_request_says_of_its_certificate_is_quoted_for_the_shell(scene: Scene) -> None:
+    obj = certificate_request(username="jane")
+    obj["metadata"]["annotations"] = {"cert-manager.io/certificate-name": "web; reboot"}
+    found = diagnose(await there(scene.told(obj).judged()).gather(), WORKING)
+    assert found.advice[0].command == "kubectl edit certificate 'web; reboot' -n team-a"
 
 
 async def test_a_request_without_a_policy_gets_one_to_apply(scene: Scene) -> None:

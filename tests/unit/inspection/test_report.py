@@ -159,6 +159,8 @@ async def test_nothing_that_others_wrote_reaches_the_terminal_as_more_than_text(
     obj["metadata"]["annotations"] = {"cert-manager.io/certificate-name": evil}
     scene.api.on("GET", REQUEST, json(obj))
     scene.api.on("GET", EVENTS, listing("1", event(evil, evil)))
+    for place in ("vaultclusterissuers", "namespaces/team-a/vaultissuers"):
+        scene.api.on("GET", f"/apis/vault-issuer.io/v1alpha1/{place}", listing("1"))
     details = await scene.judged(policy()).gather()
     found = report(details, NOW)
     text = printed(partial(show_report, details, found))
