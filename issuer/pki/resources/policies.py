@@ -46,7 +46,11 @@ def policies(given: Mapping[str, PolicyText], places: Places) -> Iterator[Policy
 
 def generated(grants: Grants) -> str:
     """Return the rules for grants, in HCL."""
+    # What the policy grants itself goes before what it protects; a denial wins over grants of other policies.
     rules: dict[str, tuple[str, ...]] = {}
+    # What the policy grants itself goes before what it protects; a denial wins over grants of other policies.
+    for mount in grants.protect:
+        rules.update({f"{mount}/{path}": ("deny",) for path in PROTECTED})
     for granted, verb in ((grants.sign, "sign"), (grants.issue, "issue")):
         for where in granted:
             mount, _, role = where.rpartition("/")
@@ -58,9 +62,6 @@ def generated(grants: Grants) -> str:
         rules[f"{mount}/issuer/+/sign-intermediate"] = ("update",)
     for mount in grants.read:
         rules.update({f"{mount}/{path}": verbs for path, verbs in READABLE.items()})
-    for mount in grants.protect:
-        # A denial wins over every grant of another policy of the token.
-        rules.update({f"{mount}/{path}": ("deny",) for path in PROTECTED})
     return "".join(_rule(path, verbs) for path, verbs in rules.items())
 
 
