@@ -107,9 +107,10 @@ CATALOGUE: Final = (
         "vault_issuer_throttled_seconds_total",
         "counter",
         "Seconds in which an issuer's requests waited, by reason: rate and concurrent are its limits, "
-        "vault is a 429 of Vault's, silent is no answer to the calls under way.",
+        "vault is a 429 of Vault's, silent is no answer to the calls under way, held is signed "
+        "certificates that can't be written.",
         VAULT,
-        {**ISSUER, "reason": ("rate", "concurrent", "vault", "silent")},
+        {**ISSUER, "reason": ("rate", "concurrent", "vault", "silent", "held")},
         per="issuer",
     ),
     MetricDescription(

@@ -8,9 +8,11 @@ and its serial is logged in any case, so that an auditor finds it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Set
 from datetime import UTC, datetime
 from enum import Enum
+from typing import Final
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
@@ -19,8 +21,8 @@ from issuer.controller.issuance.answer_log import AnswerLog, NoAnswerLog
 from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.state.issuers import SharedSigner
 from issuer.controller.state.pending import PendingDelivery
-from issuer.kube.errors import Conflict, NotFound
-from issuer.requests.issuers import BUILT_IN, IssuerKinds
+from issuer.kube.errors import Conflict, KubeError, NotFound
+from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
 from issuer.signing.outcomes import IssuerUnavailable, Retry, SigningError
@@ -33,6 +35,12 @@ log = structlog.get_logger(__name__)
 _CONFLICTS = 5
 
 _REVOCATION_TRIES = 4
+
+LOGGED_EACH: Final = 10.0
+"""Seconds after which all certificates that are held are logged once more."""
+
+_NONE: Final[Set[RequestKey]] = frozenset()
+_LATE: Final = 1.0  # seconds that a write may take before the certificate counts as held
 
 
 class Cause(Enum):
@@ -61,6 +69,8 @@ class Delivery:
         self._metrics = metrics
         self._now = now or (lambda: datetime.now(UTC))
         self._pending: dict[RequestKey, PendingDelivery] = {}
+        self._of_issuer: dict[IssuerKey, set[RequestKey]] = {}
+        self._not_written: set[RequestKey] = set()
         self.answers = answers or NoAnswerLog()
         self._issuer_kinds = issuer_kinds
 
@@ -75,10 +85,15 @@ class Delivery:
         """Every certificate that waits to be written."""
         return list(self._pending.values())
 
+    def of_issuer(self, issuer: IssuerKey) -> Set[RequestKey]:
+        """Return the requests of that issuer whose certificates wait to be written."""
+        return self._of_issuer.get(issuer, _NONE)
+
     def hold(self, pending: PendingDelivery) -> None:
         """Take charge of a certificate; its signer stays open until it is settled."""
         pending.shared.borrow()
         self._pending[pending.key] = pending
+        self._of_issuer.setdefault(pending.issuer, set()).add(pending.key)
 
     async def deliver(self, request: Request, pending: PendingDelivery) -> tuple[bool, Request | None]:
         """Write the certificate, or discard it when its request no longer wants it.
@@ -87,6 +102,13 @@ class Delivery:
         (None when it is gone). Raises KubeError when the API server can't take
         it now: it stays held.
         """
+        try:
+            return await self._deliver(request, pending)
+        except KubeError as error:
+            self._log_not_written(pending, error)
+            raise
+
+    async def _deliver(self, request: Request, pending: PendingDelivery) -> tuple[bool, Request | None]:
         newest: Request | None = request
         for _ in range(_CONFLICTS):
             cause = _obstacle(newest, pending)
@@ -125,7 +147,11 @@ class Delivery:
 
     async def deliver_fresh(self, pending: PendingDelivery) -> tuple[bool, Request | None]:
         """Deliver to the request as the API server has it now."""
-        fresh = await self._fresh(pending)
+        try:
+            fresh = await self._fresh(pending)
+        except KubeError as error:
+            self._log_not_written(pending, error)
+            raise
         if fresh is None:
             await self.discard(pending, Cause.DELETED)
             return False, None
@@ -186,7 +212,42 @@ class Delivery:
     async def _settle(self, pending: PendingDelivery) -> None:
         if self._pending.get(pending.key) is pending:
             del self._pending[pending.key]
+            self._not_written.discard(pending.key)
+            keys = self._of_issuer[pending.issuer]
+            keys.discard(pending.key)
+            if not keys:
+                del self._of_issuer[pending.issuer]
             await pending.shared.give_back()
+
+    def _log_not_written(self, pending: PendingDelivery, error: KubeError) -> None:
+        """Log the serial at the first write that fails: a process that is killed now leaves it behind."""
+        if pending.key not in self._not_written:
+            self._not_written.add(pending.key)
+            log.warning(
+                "certificate held",
+                request=str(pending.key),
+                issuer=str(pending.issuer),
+                serial=pending.serial,
+                error=str(error),
+            )
+
+    async def log_held(self) -> None:
+        """Log all certificates that could not be written yet, again and again until cancelled."""
+        while True:
+            await asyncio.sleep(LOGGED_EACH)
+            self.log_held_now()
+
+    def log_held_now(self) -> None:
+        """Log the serials of certificates that could not be written, or whose write takes long, by issuer."""
+        late = time.monotonic() - _LATE
+        for issuer, keys in self._of_issuer.items():
+            held = {
+                str(key): self._pending[key].serial
+                for key in keys
+                if key in self._not_written or (self._pending[key].audit.to_write or 0.0) < late
+            }
+            if held:
+                log.warning("certificates held", issuer=str(issuer), serials=held)
 
     async def close(self, seconds: float = 5.0) -> None:
         """Nothing can be written any more: log every serial, then revoke what can be revoked in time."""

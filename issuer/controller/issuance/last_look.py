@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from issuer.controller.approval.approver import Approval, Approver
 from issuer.controller.issuance.kind_checks import KindChecks
+from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.state.outcomes import Outcome, Outdated, RetryLater
 from issuer.controller.state.reasons import ControllerRetry
@@ -22,6 +23,10 @@ from issuer.requests.request import Request, RequestKey
 
 _LEASE_TOO_SHORT = RetryLater(
     ControllerRetry.LEASE_NOT_HELD, "the Lease does not last until an answer must have come", report=False
+)
+
+_TOO_MANY_HELD = RetryLater(
+    ControllerRetry.CERTIFICATES_HELD, "what its issuer has signed is not written yet", report=False
 )
 
 
@@ -59,12 +64,15 @@ class LastLook:
     approver: Approver
     checks: Mapping[type[Request], KindChecks]
     may_sign: Callable[[RequestKey], bool]
+    limits: Limits
     clock: Callable[[], float] = time.monotonic
 
     def take(self, judged: Judged) -> None:
         """Raise NotSent if the request must not be sent, or not by this judgement."""
         if not self.may_sign(judged.request.key):
             raise NotSent(_LEASE_TOO_SHORT)
+        if not self.limits.limiter(judged.entry.key).has_room(judged.request.key):
+            raise NotSent(_TOO_MANY_HELD)
         changed = self._changed(judged)
         if changed is not None:
             raise NotSent(Outdated(changed))

@@ -46,6 +46,9 @@ log = structlog.get_logger(__name__)
 # our watches, and other authorizers than RBAC can't be watched at all.
 UNPROCESSED_AGAIN = 120.0
 
+_WRITE_AGAIN: Final = 5.0
+"""Seconds at most until the next attempt to write a certificate that is signed."""
+
 _JUDGED_AT_ONCE: Final = 3
 """Attempts in a row where what a request was approved by changes before it is sent; after them it backs off.
 The second finds the login and the connection that the first had to wait for."""
@@ -96,7 +99,7 @@ class RequestReconciler:
                 request = await self.reader.get(key)
         except KubeError as error:
             log.warning("request not read", request=str(key), error=str(error))
-            self.queue.retry(key)
+            self._retry_write(key)
             return False
         if request is None or request.deleted:
             self.forget(key)
@@ -118,8 +121,14 @@ class RequestReconciler:
             self.queue.retry(key)  # a newer copy is on its way to the store
         except KubeError as error:
             log.warning("status not written", request=str(key), error=str(error))
-            self.queue.retry(key)
+            self._retry_write(key)
         return isinstance(outcome, Outdated)
+
+    def _retry_write(self, key: RequestKey) -> None:
+        """Come back soon with a certificate that is held: nothing more is signed while many are."""
+        self.queue.retry(key)
+        if self.delivery.pending(key) is not None:
+            self.queue.hasten(key, _WRITE_AGAIN)
 
     async def _settle(self, pending: PendingDelivery) -> None:
         """Deliver or discard a certificate whose request the watch no longer shows as open.

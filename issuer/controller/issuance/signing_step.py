@@ -100,8 +100,9 @@ class SigningStep:
         shared = judged.shared.borrow()
         try:
             self.registry.begin_signing(entry.key, judged.request.key)
-            signed = await self._call(shared, work)
-            outcome = await self._accept(shared, signed, work)
+            with self.limits.limiter(entry.key).signing(work.request.key):
+                signed = await self._call(shared, work)
+                outcome = await self._accept(shared, signed, work)
             self._answered(work)
             return outcome
         except NotSent as error:

@@ -164,6 +164,7 @@ class Manager:
         """Run watches and workers until `stop` is set; False when a replica lost a Lease before that."""
         self._working = kept = True
         background = [asyncio.create_task(self.components.recorder.run(), name="events")]
+        background.append(asyncio.create_task(self.components.delivery.log_held(), name="held"))
         working: list[asyncio.Task[None]] = []
         try:
             background += self._start_reflectors(*self.components.watches.first, *RBAC)

@@ -98,10 +98,12 @@ class Components:
         self.state = self._state()
         self.canaries = CanaryHistory(heard=CanaryEvents(self.state.issuers, self.recorder).record)
         self.permissions = self._permissions()
-        self.limits = Limits(self.state.registry, self.metrics, options.work.issuer_concurrency)
         paces = ApprovalPaces(FEW_EACH if options.leader.sharded else FEW)
         self.writer = StatusWriter(client, paces, ownership.written)
         self.delivery = Delivery(self.writer, self.metrics, answers=answers, issuer_kinds=self.backends.kinds)
+        self.limits = Limits(
+            self.state.registry, self.metrics, options.work.issuer_concurrency, self.delivery.of_issuer
+        )
         self.check_flows = CheckFlows(
             self.state.issuers,
             options.work.issuer_workers,
@@ -244,6 +246,7 @@ class Components:
                     approver,
                     checks,
                     self.ownership.may_sign,
+                    self.limits,
                 ),
                 Undelivered(self.delivery, self.metrics, self.defects),
             ),

@@ -7,7 +7,7 @@ request that has to wait costs no worker and no write.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +30,10 @@ LONGEST_PAUSE: Final = 60.0
 """Seconds a Retry-After holds back a whole issuer at most."""
 
 _PAUSE: Final = 1.0  # where a 429 does not say for how long
+_HELD_AGAIN: Final = 0.25
+"""Seconds after which an issuer is asked again that has signed as much as may wait to be written."""
+
+_NONE: Final[Set[RequestKey]] = frozenset()
 
 
 @dataclass(slots=True)
@@ -75,7 +79,8 @@ class IssuerLimiter:
     """Lets requests of one issuer go, or says why none may.
 
     `limit` is its `spec.rateLimit` as it is now; `concurrent` holds where that says nothing. `on_wait`
-    hears how long requests stood before it, and why.
+    hears how long requests stood before it, and why. `held` are the requests whose certificates are signed
+    and not yet written: together with those in hand they are never more than may be in hand.
     """
 
     def __init__(
@@ -84,13 +89,16 @@ class IssuerLimiter:
         concurrent: int,
         on_wait: Callable[[str, float], None],
         clock: Clock = time.monotonic,
+        held: Callable[[], Set[RequestKey]] = lambda: _NONE,
     ) -> None:
         self._limit = limit
         self._concurrent = concurrent
         self._on_wait = on_wait
         self._clock = clock
+        self._held = held
         self._bucket = Bucket(clock)
-        self._in_hand = 0
+        self._in_hand: set[RequestKey] = set()
+        self._signing: set[RequestKey] = set()
         self._calls = 0
         self._heard = 0.0  # when the last signing call ended, or the first of those under way began
         self._paused_until = 0.0
@@ -103,9 +111,10 @@ class IssuerLimiter:
     def throttled(self) -> Throttled | None:
         """Return why no further request may go now, or None."""
         now, limit = self._clock(), self._limit()
-        most = (limit and limit.concurrent) or self._concurrent
-        if self._in_hand >= most:
+        if len(self._in_hand) >= self._most:
             return Throttled("concurrent")
+        if len(self._in_hand | self._held()) >= self._most:
+            return Throttled("held", _HELD_AGAIN)
         if self._calls and now - self._heard > SILENT_AFTER:
             return Throttled("silent")
         if now < self._paused_until:
@@ -116,19 +125,41 @@ class IssuerLimiter:
 
     def admit(self, key: RequestKey) -> None:
         """Note that a request is handed out."""
-        self._in_hand += 1
+        self._in_hand.add(key)
         limit = self._limit()
         if limit is not None and limit.per_second is not None:
             self._bucket.aside.add(key)
 
     def done(self, key: RequestKey) -> None:
         """Note that a request is no longer worked on; a token it did not need is free again."""
-        self._in_hand -= 1
+        self._in_hand.discard(key)
         self._bucket.aside.discard(key)
 
     def waited(self, reason: str, seconds: float) -> None:
         """Requests were held back."""
         self._on_wait(reason, seconds)
+
+    @property
+    def _most(self) -> int:
+        limit = self._limit()
+        return (limit and limit.concurrent) or self._concurrent
+
+    @contextmanager
+    def signing(self, key: RequestKey) -> Iterator[None]:
+        """Around all that a request has signed, until its certificate is held or given up."""
+        self._signing.add(key)
+        try:
+            yield
+        finally:
+            self._signing.discard(key)
+
+    def has_room(self, key: RequestKey) -> bool:
+        """Return True if this request may have a certificate signed beside those that aren't written yet.
+
+        Asked just before it is: a request can be handed out past this limiter, where its issuer appears
+        meanwhile, and the limit can be lowered.
+        """
+        return len((self._held() | self._signing) - {key}) < self._most
 
     @contextmanager
     def call(self, key: RequestKey) -> Iterator[None]:
@@ -152,9 +183,19 @@ class IssuerLimiter:
 
 
 class Limits:
-    """The limiter of each issuer; `concurrent` is for those whose spec says nothing of it."""
+    """The limiter of each issuer; `concurrent` is for those whose spec says nothing of it.
 
-    def __init__(self, registry: IssuerRegistry, metrics: Metrics, concurrent: int) -> None:
+    `held` returns the requests of an issuer whose certificates are signed and not yet written.
+    """
+
+    def __init__(
+        self,
+        registry: IssuerRegistry,
+        metrics: Metrics,
+        concurrent: int,
+        held: Callable[[IssuerKey], Set[RequestKey]] = lambda _issuer: _NONE,
+    ) -> None:
+        self._held = held
         self._registry = registry
         self._metrics = metrics
         self._concurrent = concurrent
@@ -168,6 +209,7 @@ class Limits:
                 lambda: self._spec(issuer),
                 self._concurrent,
                 partial(self._waited, issuer),
+                held=partial(self._held, issuer),
             )
         return found
 

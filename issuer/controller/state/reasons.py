@@ -27,6 +27,7 @@ class ControllerFailure(FailureReason):
 class ControllerRetry(RetryReason):
     """An attempt at a request ends before its issuer was asked, or before the answer was written."""
 
+    CERTIFICATES_HELD = "CertificatesHeld"
     INTERNAL_ERROR = "InternalError"
     ISSUER_NOT_READY = "IssuerNotReady"
     LEASE_NOT_HELD = "LeaseNotHeld"

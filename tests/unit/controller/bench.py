@@ -93,10 +93,12 @@ def with_meta(policy: Object, generation: int = 1) -> Object:
 class Bench:
     """A request reconciler between a scripted API server and a scripted signer."""
 
-    def __init__(self, ca: TestCA) -> None:
+    def __init__(
+        self, ca: TestCA, kube: ScriptedKube | None = None, signer: ScriptedSigner | None = None
+    ) -> None:
         self.ca = ca
-        self.kube = ScriptedKube()
-        self.signer = ScriptedSigner()
+        self.kube = kube or ScriptedKube()
+        self.signer = signer or ScriptedSigner()
         self.metrics = Metrics(REASON_LABELS)
         self.defects = Defects(self.metrics)
         self.queue: WorkQueue[RequestKey] = WorkQueue()
@@ -104,12 +106,12 @@ class Bench:
         self.stores = {kind: RequestStore(kind, lambda _key: None) for kind in KINDS}
         self.store = self.stores[CertificateRequest]
         self.registry = IssuerRegistry(self.queue.add, self.queue.hasten)
-        self.limits = Limits(self.registry, self.metrics, concurrent=16)
         self.recorder = SilentRecorder()
         self.leading = True
         client = cast(KubeClient, self.kube)
         self.writer = StatusWriter(client)
         self.delivery = Delivery(self.writer, self.metrics, lambda: NOW)
+        self.limits = Limits(self.registry, self.metrics, 16, self.delivery.of_issuer)
         self.policies = PolicyStore(lambda _name: None, partial(self.defects.note, "policies"))
         self.policies.upsert(with_meta(everything_policy()))
         self.access = AllowedTo()
@@ -130,7 +132,13 @@ class Bench:
         }
         approver = Approver(client, self.policies, namespaces, cast(AccessCache, self.access), self.metrics)
         self.last_look = LastLook(
-            self.stores, self.issuers, self.registry, approver, checks, lambda _key: self.leading
+            self.stores,
+            self.issuers,
+            self.registry,
+            approver,
+            checks,
+            lambda _key: self.leading,
+            self.limits,
         )
         self.decider = RequestDecider(
             issuers=self.issuers,

@@ -80,6 +80,58 @@ def test_no_more_are_in_hand_than_the_flag_says_or_the_spec(clock: Clock) -> Non
     assert one.throttled() is None
 
 
+def test_what_is_signed_and_not_written_counts_with_what_is_in_hand(clock: Clock) -> None:
+    held: set[RequestKey] = set()
+    one = IssuerLimiter(Spec(), 3, lambda _reason, _seconds: None, clock, lambda: held)
+    for number in range(3):
+        one.admit(key(number))
+    held.add(key(0))  # it is being written
+    one.done(key(1))
+    assert one.throttled() is None
+    one.done(key(0))  # and could not be
+    assert one.throttled() is None, "two: one is held, and one in hand"
+    one.admit(key(3))
+    held |= {key(2), key(3)}
+    one.done(key(2))
+    one.done(key(3))
+    assert one.throttled() == Throttled("held", 0.25)
+    held.discard(key(2))
+    assert one.throttled() is None
+
+
+def test_past_the_limiter_nothing_is_signed_beside_what_is_held(clock: Clock) -> None:
+    held: set[RequestKey] = {key(0)}
+    spec = Spec()
+    one = IssuerLimiter(spec, 2, lambda _reason, _seconds: None, clock, lambda: held)
+    with one.signing(key(1)):
+        assert one.has_room(key(1))
+        with one.signing(key(2)):
+            assert not one.has_room(key(2)), "the other may come to be held"
+        held.add(key(1))
+        assert one.has_room(key(1)), "it is the same certificate"
+    assert not one.has_room(key(2))
+    spec.set(concurrent=3)
+    assert one.has_room(key(2))
+
+
+@given(st.integers(1, 5), st.lists(st.sampled_from(["go", "sign", "fail", "write"]), max_size=60))
+def test_never_more_are_held_than_may_be_in_hand(most: int, steps: list[str]) -> None:
+    held: set[RequestKey] = set()
+    one = IssuerLimiter(Spec(), most, lambda _reason, _seconds: None, Clock(), lambda: held)
+    in_hand: list[RequestKey] = []
+    for number, step in enumerate(steps):
+        if step == "go" and one.throttled() is None:
+            one.admit(key(number))
+            in_hand.append(key(number))
+        elif step == "sign" and in_hand:
+            held.add(in_hand[0])
+        elif step == "fail" and in_hand:
+            one.done(in_hand.pop(0))
+        elif step == "write" and held:
+            held.pop()
+        assert len(held) <= most
+
+
 def test_a_burst_goes_at_once_and_then_as_many_a_second_as_the_rate(clock: Clock) -> None:
     one = limiter(Spec(perSecond=4, burst=10), clock)
     assert let_go(one) == 10
