@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from issuer import __version__
-from issuer.cli import canary, controller, crds, inspect, migrate, pki, policy, ready, revocation, status
+from issuer.cli import (
+    canary,
+    controller,
+    crds,
+    inspect,
+    migrate,
+    pki,
+    policy,
+    ready,
+    renew,
+    revocation,
+    status,
+)
 from issuer.cli.help import Commands
 
 app = Commands(name="vault-issuer", help="cert-manager external issuer for HashiCorp Vault and OpenBao PKI.")
@@ -19,6 +31,7 @@ app.command("explain")(inspect.explain)
 app.command("inspect")(inspect.inspect)
 app.command("migrate")(migrate.migrate)
 app.command("ready")(ready.ready)
+app.command("renew")(renew.renew)
 app.command("status")(status.status)
 app.add_typer(pki.app)
 app.add_typer(policy.app)

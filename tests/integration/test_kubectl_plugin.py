@@ -76,6 +76,10 @@ def test_an_issued_request_is_shown_up_to_vaults_root(bed: Testbed, namespace: s
         wait_issued(bed, "web-1", namespace)
         found = told(bed, 0, "inspect", "certificate/web", "-n", namespace)
         why = told(bed, 0, "explain", "web-1", "-n", namespace)
+        bed.kube.wait(CERT_MANAGER, "Certificate", "web", namespace)
+        renewed = kubectl(bed, "renew", "web", "-n", namespace)
+        assert renewed.returncode == 0, renewed.stdout + renewed.stderr
+        wait_issued(bed, "web-2", namespace)
     assert found["request"]["name"] == "web-1"
     assert found["request"]["requester"]["username"] == "system:serviceaccount:cert-manager:cert-manager"
     assert found["decision"]["by"] == "policy"

@@ -215,9 +215,10 @@ def _work(details: RequestDetails, controllers: Controllers, *, hindered: bool) 
 
 def _again(details: RequestDetails) -> str:
     if details.certificate:
+        name = shlex.quote(shown(details.certificate))
         return (
             "Change the Certificate. Without a change cert-manager retries after 1 h, then 2 h, 4 h…; to "
-            f"retry now: cmctl renew {shown(details.certificate)} -n {details.request.key.namespace}"
+            f"retry now: kubectl vault-issuer renew {name} -n {details.request.key.namespace}"
         )
     return "Make a new request."
 

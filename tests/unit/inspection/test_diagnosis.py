@@ -125,7 +125,7 @@ async def test_a_denial_says_what_the_policies_want_and_how_to_ask_again(scene: 
         "No policy approved this request"
     )
     assert "a.lab.example.test" in found.advice[0].yaml
-    assert "cmctl renew web -n team-a" in found.advice[-1].text
+    assert "kubectl vault-issuer renew web -n team-a" in found.advice[-1].text
 
 
 async def test_a_denial_that_the_policies_would_not_repeat_says_so(scene: Scene) -> None:
