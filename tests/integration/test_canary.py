@@ -240,7 +240,7 @@ BREAKS: dict[str, tuple[Break, str, str]] = {
     "vault-stopped": (stopped, "vault", "VaultUnreachable"),
     "role-removed": (without_role, "vault", "RoleNotFound"),
     "role-for-other-names": (other_names, "vault", "RefusedByVault"),
-    "role-that-backdates": (backdating, "chain", "not what was asked for"),
+    "role-that-backdates": (backdating, "chain", "TooShortToRenew"),
     "policy-deleted": (no_policy, "policy", "No CertificateRequestPolicy exists"),
     "policy-for-other-names": (refusing_policy, "policy", "dnsNames"),
     "right-to-create": (without_right_to_create, "api", "create, get and delete"),

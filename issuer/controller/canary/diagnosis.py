@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from issuer.controller.canary.history import Stage
-from issuer.controller.state.reasons import ControllerIssuerReason
+from issuer.controller.state.reasons import ControllerFailure, ControllerIssuerReason
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.conditions import find, is_true
 from issuer.requests.reason_message import Opening, opening_of, reason_of
@@ -43,7 +43,7 @@ def refusal(request: CertificateRequest) -> Broken | None:
     if ready.get("status") == "True":
         return None
     opening = opening_of(message)
-    if opening is Opening.NOT_AS_ASKED:
+    if opening is Opening.NOT_AS_ASKED or reason_of(message) == ControllerFailure.TOO_SHORT_TO_RENEW:
         return Broken(Stage.CHAIN, message)
     if opening is Opening.ALLOWED_BY_NONE:
         return Broken(Stage.POLICY, f"{message.rstrip('.')}. {_allow(request)}")
