@@ -76,7 +76,9 @@ def test_an_issued_request_is_shown_up_to_vaults_root(bed: Testbed, namespace: s
         wait_issued(bed, "web-1", namespace)
         found = told(bed, 0, "inspect", "certificate/web", "-n", namespace)
         why = told(bed, 0, "explain", "web-1", "-n", namespace)
+        shown = kubectl(bed, "inspect", "web-1", "-n", namespace).stdout
         bed.kube.wait(CERT_MANAGER, "Certificate", "web", namespace)
+        # From here on cert-manager may delete web-1: it keeps one request of a Certificate.
         renewed = kubectl(bed, "renew", "web", "-n", namespace)
         assert renewed.returncode == 0, renewed.stdout + renewed.stderr
         wait_issued(bed, "web-2", namespace)
@@ -92,7 +94,6 @@ def test_an_issued_request_is_shown_up_to_vaults_root(bed: Testbed, namespace: s
     assert (chain["holds"], chain["complete"], len(chain["certificates"])) == (True, True, 3)
     assert all(one["signature"].endswith("verified") for one in chain["certificates"])
     assert why["why"][0].startswith("it has its certificate: Issued by")
-    shown = kubectl(bed, "inspect", "web-1", "-n", namespace).stdout
     assert found["certificate"]["serial"] in shown
     assert "PRIVATE KEY" not in shown + json.dumps(found)
 
