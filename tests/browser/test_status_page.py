@@ -39,7 +39,7 @@ async def test_it_shows_what_there_is_without_a_complaint_or_anything_from_outsi
         "A CA expires soon",
         "pki_int/sign/web-2019",
         "payments/waits-0",
-        "VaultClusterIssuer legacy is not Ready",
+        'VaultClusterIssuer "legacy" is not Ready',
     ):
         await page.until(has(told))
     await page.until("document.querySelector('#expiring .timeline .ends') !== null")
@@ -135,10 +135,14 @@ async def test_lists_are_changed_by_keyboard_without_losing_the_place(page: Page
     await opened(page, world)
     await page.evaluate("window.same = true; document.querySelector('#requests a[href*=issued]').focus(); 1")
     await page.press("Enter")
-    await page.until("document.querySelector('#requests [aria-current]').innerText.startsWith('Issued')")
+    await page.until(
+        "document.querySelector('#requests [aria-current]').innerText.startsWith('Recently issued')"
+    )
     await page.until(has("shop/web-1"))
     await asyncio.sleep(2)  # some rounds of news
-    assert await page.evaluate("window.same && document.activeElement.innerText.startsWith('Issued')")
+    assert await page.evaluate(
+        "window.same && document.activeElement.innerText.startsWith('Recently issued')"
+    )
     assert await page.evaluate("location.search") == "?state=issued"
     await page.evaluate("history.back()")
     await page.until("document.querySelector('#requests [aria-current]').innerText.startsWith('Waiting')")

@@ -12,6 +12,7 @@ import pytest
 from testbed.certs import ClientCA, ClientPair
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
+from testbed.samples import API_VERSION
 from testbed.vaultpki import PkiLayout, setup_approle, setup_certificate_auth, setup_token
 from tests.integration.support.common import secret
 from tests.integration.support.scope import Scope, sweep
@@ -119,7 +120,9 @@ def test_a_stranger_is_told_from_an_ended_and_a_broken_pair(cluster: Scope, layo
     store(cluster, ClientCA("strangers").issue("stranger"))
     assert "tls_client_ca_file" in cluster.wait_reason("ClientCertificateRefused")
     store(cluster, bed.vault.client_ca.issue("late", life=timedelta(days=-2)))
-    assert "expired at" in cluster.wait_reason("InvalidClientCertificate")
+    bed.kube.wait(
+        API_VERSION, cluster.kind, cluster.name, until=lambda one: "expired at" in str(one.get("status"))
+    )
     store(cluster, good)
     cluster.works()
 

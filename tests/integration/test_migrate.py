@@ -216,7 +216,7 @@ def test_what_the_cluster_would_refuse_is_told_before_anything_is_written(
     assert done.returncode == 2
     assert "nothing was written" in done.stderr
     assert "forbidden" in done.stderr
-    assert "under Rights" in done.stderr
+    assert "migrate.html#rights" in done.stderr
     assert not (tmp_path / "out").exists()
     assert bed.kube.find(API_VERSION, "VaultIssuer", namespace, namespace) is None
 
