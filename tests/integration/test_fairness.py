@@ -160,15 +160,7 @@ def dying(bed: Testbed) -> Iterator[DyingVault]:
 
 
 @pytest.mark.usefixtures("swept")
-@pytest.mark.parametrize(
-    "without",
-    [
-        None,
-        # Since held certificates count in the limiter, switching it off leaves fewer in hand: to be mended.
-        pytest.param("limits", marks=pytest.mark.xfail(strict=False, reason="counts otherwise since then")),
-    ],
-    ids=["limited", "without-limits"],
-)
+@pytest.mark.parametrize("without", [None, "limits"], ids=["limited", "without-limits"])
 def test_a_frozen_vault_holds_up_no_other_issuer(
     bed: Testbed, layout: PkiLayout, dying: DyingVault, namespace: str, other: str, without: str | None
 ) -> None:
