@@ -173,6 +173,14 @@ def test_the_end_of_a_ca_that_the_role_names_is_known(scope: Scope) -> None:
             new = scope.bed.vault.audited(path)[calls:]
             refused = [one for one in new if one.get("error") and "TTL" in str(one["error"])]
             assert refused == [], "it was asked for what fits at once"
+    scope.issue("fits", duration="26h")  # lives beyond the CA's own don't count for the warning
+    scope.bed.kube.wait(
+        API_VERSION,
+        scope.kind,
+        scope.name,
+        None if scope.cluster else scope.namespace,
+        until=lambda one: any(end in text for text in one["status"].get("warnings") or ()),
+    )
 
 
 def warned(scope: Scope, of: str) -> Any:

@@ -203,7 +203,10 @@ class SigningStep:
         differences = "; ".join(one.message for one in unexpected)
         codes = frozenset(one.code for one in unexpected)
         entry = self.registry.entry(work.issuer)
-        entry.longest_issued[work.asked.is_ca].note(work.asked.duration, self.now())
+        signer = chain.cas[0]
+        entry.longest_issued[work.asked.is_ca].note(
+            work.asked.duration, signer.not_valid_after_utc - signer.not_valid_before_utc, self.now()
+        )
         news = entry.is_news(codes, self.now())
         message = f"Issued by {work.issuer.quoted}, serial {signed.serial}"
         pending = PendingDelivery(

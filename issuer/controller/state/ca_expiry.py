@@ -42,15 +42,16 @@ class CAValidity:
 class LongestIssued:
     """The longest life that was asked for and issued lately, so that its trouble can be reported ahead.
 
-    A request that was refused doesn't count: anyone can ask for a hundred years.
+    A request that was refused doesn't count, nor one for more than the CA's own life: anyone can ask for a
+    hundred years, and must not hide what others ask for.
     """
 
     duration: timedelta = timedelta()
     at: datetime | None = None
 
-    def note(self, duration: timedelta | None, now: datetime) -> None:
-        """Note that a certificate was issued to a request for this; an old record makes room for it."""
-        if duration is None:
+    def note(self, duration: timedelta | None, ca_life: timedelta, now: datetime) -> None:
+        """Note that a CA of that life issued to a request for this; an old record makes room for it."""
+        if duration is None or duration > ca_life:
             return
         if duration >= self.duration or self.at is None or now - self.at > LATELY:
             self.duration, self.at = duration, now

@@ -74,3 +74,14 @@ async def test_only_a_life_that_was_issued_counts_for_the_warning(bench: Bench) 
     await bench.reconcile(RequestKey("team-a", "fits"))
     assert bench.ready["reason"] == "Issued", bench.ready
     assert longest.duration == timedelta(hours=24)
+
+
+async def test_a_shortened_life_hides_no_other_from_the_warning(bench: Bench) -> None:
+    entry = ending(bench, 30, "Shorten").registry.entry(CLUSTER_ISSUER)
+    entry.spec = spec = VaultIssuerSpec.parse(issuer_object(caExpiry="Shorten")["spec"])
+    entry.profile = signing_profile(spec)
+    bench.with_request(duration="876000h").signs()
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Issued", bench.ready
+    assert entry.longest_issued[False].at is None

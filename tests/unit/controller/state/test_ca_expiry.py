@@ -75,21 +75,21 @@ def test_a_ca_is_warned_of_before_it_ends_too_soon(
     life: timedelta, asked: timedelta | None, ahead: timedelta
 ) -> None:
     longest = LongestIssued()
-    longest.note(asked, NOW)
+    longest.note(asked, life, NOW)
     assert warning(ca(ahead + HOUR, life), "Refuse", longest, NOW) is None
     assert warning(ca(ahead - HOUR, life), "Refuse", longest, NOW) is not None
 
 
 def test_a_life_longer_than_the_cas_own_is_not_measured_by() -> None:
     longest = LongestIssued()
-    longest.note(36_500 * DAY, NOW)  # a hundred years, of a CA that another has replaced
+    longest.note(36_500 * DAY, 36_500 * DAY, NOW)  # a hundred years, of a CA that another has replaced
     assert warning(ca(130 * DAY, 1000 * DAY), "Refuse", longest, NOW) is None
     assert "2160h0m0s are refused" in str(warning(ca(110 * DAY, 1000 * DAY), "Refuse", longest, NOW))
 
 
 def test_a_ca_that_ended_in_the_year_1_is_told_of() -> None:
     longest = LongestIssued()
-    longest.note(5 * DAY, NOW)
+    longest.note(5 * DAY, 5 * DAY, NOW)
     for ended in (EARLIEST, EARLIEST + 5 * DAY):
         text = warning(CAValidity("pki/sign/web", EARLIEST, ended), "Refuse", longest, NOW)
         assert "from 0001-01-01T00:00:00Z on" in str(text)
@@ -104,8 +104,8 @@ def test_the_warning_does_not_change_with_time() -> None:
 
 def test_what_was_asked_for_long_ago_makes_room() -> None:
     longest = LongestIssued()
-    longest.note(200 * DAY, NOW)
-    longest.note(DAY, NOW + DAY)
+    longest.note(200 * DAY, 200 * DAY, NOW)
+    longest.note(DAY, DAY, NOW + DAY)
     assert longest.duration == 200 * DAY
-    longest.note(DAY, NOW + LATELY + HOUR)
+    longest.note(DAY, DAY, NOW + LATELY + HOUR)
     assert longest.duration == DAY
