@@ -1,4 +1,4 @@
-"""What a CA certificate says, against the file: what differs needs a new certificate, so a rotation."""
+"""Comparison of a CA certificate with the file: what differs needs a new certificate, so a rotation."""
 
 from __future__ import annotations
 

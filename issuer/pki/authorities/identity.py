@@ -12,7 +12,7 @@ from issuer.pki.file.authority import Authority
 
 
 class AuthorityProgress(StrEnum):
-    """How far the making of a CA came."""
+    """Progress of the making of a CA."""
 
     ABSENT = "absent"
     KEY = "key without certificate"
@@ -22,7 +22,7 @@ class AuthorityProgress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a mount holds of an authority: ids in Vault, "" where there is none.
+    """Parts of an authority that a mount holds: ids in Vault, "" where there is none.
 
     `issuers` are all issuers of its key, by id; more than one only if two appliers met.
     """

@@ -10,7 +10,7 @@ from issuer.pki.file.base import FileModel, Name
 
 
 class Grants(FileModel):
-    """What a generated policy allows: `MOUNT/ROLE` for signing, `MOUNT` for the rest."""
+    """Paths that a generated policy allows: `MOUNT/ROLE` for signing, `MOUNT` for the rest."""
 
     sign: tuple[str, ...] = ()
     issue: tuple[str, ...] = ()

@@ -92,7 +92,7 @@ class Authority(FileModel):
 
     @property
     def origin(self) -> Origin:
-        """How it gets its key and certificate."""
+        """Way in which it gets its key and certificate."""
         if self.imported is not None:
             return Origin.IMPORTED
         if self.offline is not None:

@@ -45,7 +45,7 @@ class PkiMount(FileModel):
 
 
 class Foundation(FileModel):
-    """What a person applies: who may write here can give itself everything."""
+    """Part that a person applies: write access to it is access to everything."""
 
     audit: dict[MountPath, AuditDevice] = Field(default_factory=dict)
     mounts: dict[MountPath, PkiMount] = Field(default_factory=dict)

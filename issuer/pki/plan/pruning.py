@@ -1,4 +1,4 @@
-"""What `--prune` removes: roles of exclusive mounts, policies and auth roles with the file's prefix.
+"""Targets of `--prune`: roles of exclusive mounts, policies and auth roles with the file's prefix.
 
 Never mounts, issuers, keys, auth methods or audit devices: what was signed or logged would go with them.
 """

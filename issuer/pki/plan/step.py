@@ -11,7 +11,7 @@ from issuer.pki.resources.resource import FieldChange, Order, VaultWrite
 
 
 class StepAction(StrEnum):
-    """What a step does."""
+    """Kind of change that a step makes."""
 
     NONE = "none"
     CREATE = "create"

@@ -1,4 +1,4 @@
-"""What one look at Vault found, by path; and its SHA-256, by which a saved plan knows it again."""
+"""Result of one look at Vault, by path; and its SHA-256, by which a saved plan knows it again."""
 
 from __future__ import annotations
 
