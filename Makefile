@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-unit test-pki test-chart test-integration test-pythons test-loaded test-cardinality test-full-size test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels image lock up down status build env docs reference clean
+.PHONY: help setup demo test test-all test-unit test-pki test-chart test-integration test-pythons test-loaded test-cardinality test-full-size test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels wheel zipapp krew test-zipapp image lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,10 +17,10 @@ demo: setup ## a real cluster and Vault on this machine, a certificate issued, r
 test: setup ## all tests, and how long each tier took
 	@$(BIN)/python -m tools.tiers unit replay chart integration pki rights docs
 
-test-all: setup ## what CI tests: all tests, those in Chromium, on a node and on other Pythons beside the long ones
+test-all: setup $(BIN)/.zipapp ## what CI tests: all tests, those in Chromium, on a node and on other Pythons beside the long ones
 	@tools/browser-packages.sh
 	@$(BIN)/python -m testbed build --all > /dev/null
-	@$(BIN)/python -m tools.tiers unit replay chart integration pki rights docs browser e2e pythons
+	@$(BIN)/python -m tools.tiers unit replay chart integration pki rights docs browser zipapp e2e pythons
 
 test-unit: setup ## the unit tests alone
 	@$(BIN)/python -m tools.tiers unit
@@ -61,6 +61,9 @@ test-differential: setup ## 2,000 generated cases against the real approver-poli
 
 test-readers: setup ## what is approved reads the same in Go, Node, Java and OpenSSL, as far as they are here
 	@$(BIN)/python -m tools.tiers readers
+
+test-zipapp: setup $(BIN)/.zipapp ## the command as one file, built and run with an empty HOME
+	@$(BIN)/python -m tools.tiers zipapp
 
 test-browser: setup ## the status page in a headless Chromium (installs Debian's, as root)
 	@tools/browser-packages.sh
@@ -132,6 +135,19 @@ metrics-page: setup ## write the tables of docs/metrics.md from the code
 
 wheels: setup ## gather the locked wheels for the image: PYTHON_VERSION=3.13 ARCH=amd64
 	$(BIN)/python tools/wheels.py --python $(or $(PYTHON_VERSION),3.13) $(if $(ARCH),--arch $(ARCH))
+
+wheel: setup ## the command as a wheel, in build/command
+	@$(BIN)/python -m tools.zipapp --wheel-only
+
+zipapp: setup $(BIN)/.zipapp ## the command as one file that Python runs, and an archive of it, in build/command
+	@$(BIN)/python -m tools.zipapp
+
+krew: zipapp ## krew's manifest of that archive: URL=https://... where it is downloaded from, REPOSITORY_URL=https://...
+	@$(BIN)/python -m tools.krew --url "$(URL)" build/command/*.tar.gz
+
+$(BIN)/.zipapp: locks/zipapp.txt | setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r locks/zipapp.txt
+	@touch $@
 
 image: wheels ## build the image with buildah, podman or docker: PYTHON_IMAGE=... IMAGE=vault-issuer:0.1.0
 	$(BIN)/python tools/image.py --python-image "$(or $(PYTHON_IMAGE),python:3.13-slim)" --tag "$(or $(IMAGE),vault-issuer:0.1.0)"

@@ -39,6 +39,12 @@ class Install:
     arguments: Sequence[str]
 
 
+def deployed(bed: Testbed, namespace: str, name: str) -> Install:
+    """The controller as a Deployment in the cluster has it."""
+    spec = bed.kube.get("apps/v1", "Deployment", name, namespace)["spec"]["template"]["spec"]
+    return Install(namespace, spec["serviceAccountName"], spec["containers"][0]["args"])
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What a controller has used so far: peak resident memory in MB, CPU seconds (user and system)."""

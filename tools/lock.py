@@ -26,7 +26,7 @@ COMMON = [
 
 
 def main() -> int:
-    """Write runtime.txt, dev.txt, bench.txt, docs.txt, build.txt and go.txt."""
+    """Write runtime.txt, dev.txt, bench.txt, docs.txt, build.txt, go.txt and zipapp.txt."""
     project = ROOT / "pyproject.toml"
     compile_lock(project, "runtime.txt", "--extra", "tracing")  # the image's, which has an option for it
     compile_lock(project, "dev.txt", "--extra", "dev", "--extra", "tracing")
@@ -35,6 +35,7 @@ def main() -> int:
     read = tomllib.loads(project.read_text(encoding="utf-8"))
     compile_list(read["build-system"]["requires"], "build.txt")
     compile_list(read["project"]["optional-dependencies"]["go"], "go.txt")
+    compile_list(read["project"]["optional-dependencies"]["zipapp"], "zipapp.txt")
     return 0
 
 

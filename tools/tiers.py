@@ -3,10 +3,11 @@
 unit: no servers. pki: a real OpenBao alone. pythons: unit on every other Python of this machine. replay: a
 recorded sample of the differential tier. chart: Helm and kustomize, no cluster. integration: the real
 testbed. rights: each rule of the RBAC taken away, on a testbed of its own. docs: the pages' command blocks,
-typed as a reader does. browser: the status page and the docs in Chromium. e2e: image and chart on a real
-node. cardinality: 20,000 requests in 500 namespaces. differential: the real approver-policy, which is built
-for it. status-page: the status page while 20,000 requests wait. readers: approved names, read by Go, Node,
-Java and OpenSSL. outage: 75 s of 502 on the signing path.
+typed as a reader does. browser: the status page and the docs in Chromium. zipapp: the command as one file,
+built and run. e2e: image and chart on a real node. cardinality: 20,000 requests in 500 namespaces.
+differential: the real approver-policy, which is built for it. status-page: the status page while 20,000
+requests wait. readers: approved names, read by Go, Node, Java and OpenSSL.
+outage: 75 s of 502 on the signing path.
 
 python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -42,7 +43,9 @@ PARALLEL = {
     "pki": ("-n", "2", "--dist", "loadfile"),
 }
 # Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended.
-BESIDE = {"integration": (("pki", "rights", "docs", "browser", "chart", "replay"), ("e2e", "pythons"))}
+BESIDE = {
+    "integration": (("pki", "rights", "docs", "browser", "chart", "replay"), ("zipapp", "e2e", "pythons"))
+}
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
 PATHS = {

@@ -20,7 +20,9 @@ from pathlib import Path
 
 RUN = (
     "tutorial.md",
+    "quick-start.md",
     "install.md",
+    "install-the-command.md",
     "auth.md",
     "write-a-policy.md",
     "waiting-request.md",

@@ -18,7 +18,7 @@ from issuer.requests.finalizer import FINALIZER
 from testbed.builds import HELM, HELM_3, Build
 from testbed.chart import CHART, is_hook, render, run_helm
 from testbed.cluster import Options, Testbed
-from testbed.controller import ControllerProcess, Install, vault_issuer
+from testbed.controller import ControllerProcess, deployed, vault_issuer
 from testbed.delivered import Delivered
 from testbed.errors import HTTPError
 from testbed.kube import Object, load
@@ -69,12 +69,6 @@ def helm(
     return run_helm([*words, f"--namespace={NAMESPACE}", *more], which, bed.kubeconfig)
 
 
-def deployed(bed: Testbed) -> Install:
-    """The controller as the Deployment in the cluster says."""
-    spec = bed.kube.get("apps/v1", "Deployment", NAME, NAMESPACE)["spec"]["template"]["spec"]
-    return Install(NAMESPACE, spec["serviceAccountName"], spec["containers"][0]["args"])
-
-
 @pytest.mark.parametrize("which", [HELM, HELM_3], ids=lambda one: one.name)
 def test_one_command_installs_issues_upgrades_and_leaves_what_was_issued(
     bed: Testbed, layout: PkiLayout, which: Build, tmp_path: Path
@@ -85,7 +79,7 @@ def test_one_command_installs_issues_upgrades_and_leaves_what_was_issued(
     }
     helm(bed, which, tmp_path, "install", RELEASE, str(CHART), "--no-hooks", values=values)
     name = f"web-{which.name}"
-    with ControllerProcess(bed, install=deployed(bed)):
+    with ControllerProcess(bed, install=deployed(bed, NAMESPACE, NAME)):
         uid = wait_ready(bed, "vault")["metadata"]["uid"]
         bed.kube.apply(certificate(name, "shop", "vault", (f"{name}.{DOMAIN}",)))
         bed.kube.wait(CERT_MANAGER, "Certificate", name, "shop")
@@ -96,8 +90,8 @@ def test_one_command_installs_issues_upgrades_and_leaves_what_was_issued(
     values["canary"] = {"enabled": True, "issuers": [{"name": "vault", "dnsName": f"canary.{DOMAIN}"}]}
     values["policies"] = [{"name": "more", "spec": policy("more", {"dnsNames": {"values": ["*"]}})["spec"]}]
     helm(bed, which, tmp_path, "upgrade", RELEASE, str(CHART), "--no-hooks", values=values)
-    assert "--workers=8" in deployed(bed).arguments
-    with ControllerProcess(bed, install=deployed(bed)) as one:
+    assert "--workers=8" in deployed(bed, NAMESPACE, NAME).arguments
+    with ControllerProcess(bed, install=deployed(bed, NAMESPACE, NAME)) as one:
         wait_until(
             lambda: Probed(one, "vault").successes(),
             lambda: f"its canary had no success: {Probed(one, 'vault').told()}",
@@ -250,7 +244,7 @@ def test_helm_test_tells_whether_controller_and_issuers_are_ready(
     helm(bed, HELM, tmp_path, "install", RELEASE, str(CHART), "--no-hooks", values=values)
     try:
         hook = Hook(bed, "test", values)
-        with ControllerProcess(bed, install=deployed(bed)) as controller:
+        with ControllerProcess(bed, install=deployed(bed, NAMESPACE, NAME)) as controller:
             wait_ready(bed, "vault")
             service = f"http://{NAME}-metrics.{NAMESPACE}.svc:9402"
             address = f"http://127.0.0.1:{controller.metrics_port}"

@@ -1,0 +1,95 @@
+"""The command as one file: built, then run by another Python than the clone's, with an empty HOME."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from issuer import __version__
+from testbed.cluster import REPOSITORY
+from tools.krew import manifest
+from tools.zipapp import PLUGINS, Target
+
+SAMPLES = REPOSITORY / "config" / "samples"
+PYTHON = Path(sys.base_prefix) / "bin"
+"""The folder of the Python that the clone's was made with, which has none of our packages."""
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the programs and their archive."""
+    if importlib.util.find_spec("pex") is None:
+        pytest.skip("pex is not installed: `make zipapp` installs it")
+    folder = tmp_path_factory.mktemp("command")
+    words = [sys.executable, "-m", "tools.zipapp", f"--output={folder}"]
+    subprocess.run(words, cwd=REPOSITORY, check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive unpacked into one folder, and the plugin linked into another, as krew does."""
+    home = tmp_path_factory.mktemp("krew")
+    store, programs = home / "store", home / "bin"
+    store.mkdir()
+    subprocess.run(["tar", "-xzf", str(built / Target.here().archive), "-C", str(store)], check=True)
+    programs.mkdir()
+    for name in PLUGINS:
+        (programs / name).symlink_to(store / name)
+    return home
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A HOME with nothing in it before the first start."""
+    folder = tmp_path_factory.mktemp("home")
+    assert list(folder.iterdir()) == []
+    yield folder
+    assert [one.name for one in folder.iterdir()] == [".cache"]
+
+
+def run(program: Path | str, *words: str, home: Path | None, first: Path = PYTHON) -> str:
+    """Run a program that finds nothing but Python, what lies in `first`, and the system; its output."""
+    environment = {"PATH": os.pathsep.join(map(str, (first, PYTHON, "/usr/bin", "/bin"))), "TERM": "dumb"}
+    if home is not None:
+        environment["HOME"] = str(home)
+    done = subprocess.run(
+        [str(program), *words], env=environment, cwd="/", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_runs_with_an_empty_home_and_its_native_modules_load(built: Path, home: Path) -> None:
+    command = built / "vault-issuer"
+    assert run(command, "--version", home=home) == f"vault-issuer {__version__}\n"
+    policy, issuer = str(SAMPLES / "policy.yaml"), str(SAMPLES / "issuer.yaml")
+    assert "1 policies: 0 errors" in run(command, "policy", "lint", policy, home=home)
+    words = ["policy", "explain", "-f", issuer, "--policies", policy, "--allow-use", "lab"]
+    assert "Approved by the policy lab" in run(command, *words, home=home)
+
+
+def test_kubectl_runs_it_as_a_plugin_through_krews_link(installed: Path, home: Path) -> None:
+    kubectl = REPOSITORY / ".venv" / "bin" / "kubectl"
+    listed = run(kubectl, "vault-issuer", "--help", home=home, first=installed / "bin")
+    assert "kubectl vault-issuer COMMAND" in listed
+    completed = run(kubectl, "__complete", "vault-issuer", "stat", home=home, first=installed / "bin")
+    assert completed.startswith("status\t")
+
+
+def test_krews_manifest_fits_the_archive(built: Path) -> None:
+    archive = built / Target.here().archive
+    made = manifest([archive], "https://git.example.com/downloads", "https://git.example.com/a/b")
+    (platform,) = made["spec"]["platforms"]
+    assert platform["sha256"] == sha256(archive.read_bytes()).hexdigest()
+    with tarfile.open(archive) as tar:
+        assert platform["bin"] in tar.getnames()
+        assert "LICENSE" in tar.getnames()

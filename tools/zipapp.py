@@ -1,0 +1,136 @@
+"""Builds the command as one file that runs where Python is: `make zipapp`.
+
+python -m tools.zipapp [--output build/command] [--wheel-only]
+
+Python can't load native modules (cryptography's, aiohttp's) out of a zip. pex, which is kept well, packs
+what `.venv` has of the locked packages, and unpacks it into the user's cache at the first start. Such a file
+is for one version of Python and one architecture: those that it was made with. Beside it are the two programs
+that kubectl looks for, which run the same file, and an archive of all that krew takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from issuer import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = "vault-issuer"
+PLUGINS = ("kubectl-vault_issuer", "kubectl_complete-vault_issuer")
+"""Scripts of pyproject.toml that kubectl finds on PATH."""
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+# krew links the plugin into a folder of its own, away from the file that it runs.
+_PLUGIN = """#!/bin/sh
+PEX_SCRIPT={script} exec "$(dirname "$(readlink -f "$0")")/{command}" "$@"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a file is made for. `python` is "3.11", `arch` as Go calls it."""
+
+    version: str
+    python: str
+    arch: str
+
+    @classmethod
+    def here(cls) -> Target:
+        """This Python and this machine."""
+        machine = platform.machine()
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return cls(__version__, python, ARCHITECTURES.get(machine, machine))
+
+    @property
+    def archive(self) -> str:
+        """The archive's file name."""
+        return f"{COMMAND}-{self.version}-linux-{self.arch}-python{self.python}.tar.gz"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0 when it is made, and the files' names with their sizes on standard output."""
+    parser = argparse.ArgumentParser(description="Build the command as a wheel, or as one file.")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "command")
+    parser.add_argument("--wheel-only", action="store_true", help="only the wheel")
+    options = parser.parse_args(arguments)
+    options.output.mkdir(parents=True, exist_ok=True)
+    made = [wheel(options.output)]
+    if not options.wheel_only:
+        made += [*programs(made[0], options.output), archive(Target.here(), options.output)]
+    for path in made:
+        print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def wheel(output: Path) -> Path:
+    """Build the wheel of this clone; it is the same on every machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Of a copy: setuptools leaves a folder behind, whose modules the next wheel would have.
+        copy = Path(folder)
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, copy / name)
+        shutil.copytree(ROOT / "issuer", copy / "issuer", ignore=shutil.ignore_patterns("__pycache__"))
+        words = [
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--wheel-dir",
+            str(output),
+            str(copy),
+        ]
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+        subprocess.run([*pip, *words], check=True, env={**os.environ, "SOURCE_DATE_EPOCH": "315532800"})
+    return output / f"vault_issuer-{__version__}-py3-none-any.whl"
+
+
+def programs(ours: Path, output: Path) -> list[Path]:
+    """Build the command, and the two programs that kubectl looks for."""
+    command = output / COMMAND
+    words = [str(ours), "--venv-repository", sys.prefix, "--script", COMMAND, "--venv", "prepend"]
+    words += ["--python-shebang", "/usr/bin/env python3", "--no-emit-warnings", "--output-file", str(command)]
+    with tempfile.TemporaryDirectory() as folder:
+        own = ["--pex-root", folder, "--tmpdir", folder]
+        # What .venv lacks of a package (tools/bootstrap.py) is missing there, too, and pex warns of it.
+        python = [sys.executable, "-W", "ignore", "-m", "pex"]
+        subprocess.run([*python, *words, *own], check=True)
+    made = [command]
+    for name in PLUGINS:
+        path = output / name
+        path.write_text(_PLUGIN.format(script=name, command=COMMAND), encoding="utf-8")
+        path.chmod(0o755)
+        made.append(path)
+    return made
+
+
+def archive(target: Target, output: Path) -> Path:
+    """Pack the programs and the licence; the same files give the same bytes."""
+    shutil.copy(ROOT / "LICENSE", output / "LICENSE")
+    path = output / target.archive
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile("", "wb", 1, file, 0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
+        for name in (COMMAND, *PLUGINS, "LICENSE"):
+            entry = tarfile.TarInfo(name)
+            content = (output / name).read_bytes()
+            entry.size, entry.mode = len(content), 0o644 if name == "LICENSE" else 0o755
+            tar.addfile(entry, io.BytesIO(content))
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
