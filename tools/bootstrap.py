@@ -94,8 +94,9 @@ def remove_unused(environment: Path) -> None:
     """Delete the modules of UNUSED in an environment, but the packages' own, which import the others late."""
     for packages in environment.glob("lib/python*/site-packages"):
         for folder in UNUSED:
-            for module in (packages / folder).glob("*.py"):
-                if module.name != "__init__.py":
+            for module in (packages / folder).glob("**/*.py*"):
+                # Byte code, too: environments made before have it.
+                if module.is_file() and not module.name.startswith("__init__."):
                     module.unlink()
 
 
