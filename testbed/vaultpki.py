@@ -124,7 +124,7 @@ def sign_intermediate(
     root_mount: str,
     mount: str,
     name: str,
-    hours: int,
+    hours: float,
     common_name: str = "Lab Intermediate CA",
 ) -> str:
     """A new issuer in ``mount``, signed by the root, made the default; returns its PEM. Also for rotation."""

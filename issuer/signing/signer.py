@@ -51,13 +51,15 @@ class Health:
 
     `ca_pem` is the backend's CA chain; `warnings` are sentences for the issuer's status; `check_again_in` is
     the seconds until its login needs the next check, None if it needs none. `authority_pem` is the chain of
-    the CA that signs CA certificates, None if none are signed.
+    the CA that signs CA certificates, None if none are signed. Where the backend can't tell which CA signs,
+    `ca_pem` is the likeliest, and `ca_assumed` says, in a sentence or two, what to do if it is another.
     """
 
     ca_pem: str = field(repr=False)
     warnings: tuple[str, ...] = ()
     check_again_in: float | None = None
     authority_pem: str | None = field(default=None, repr=False)
+    ca_assumed: str = ""
 
 
 class Signer(Protocol):

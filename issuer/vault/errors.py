@@ -146,6 +146,14 @@ class CANotReady(VaultError):
     """The mount has no CA that can sign: none set, its key is missing, or it may not issue certificates."""
 
 
+class DefaultNotReady(CANotReady):
+    """The mount's default issuer can't sign; the role may name another one, but may not be read."""
+
+
+class RoleSetsNotAfter(VaultError):
+    """400: the role has a `not_after` of its own, and Vault takes no `ttl` beside that."""
+
+
 class LoginRefused(VaultError):
     """A login was answered with a refusal. `method` names the auth method and mount."""
 

@@ -19,6 +19,7 @@ from issuer.vault.errors import (
     CANotReady,
     IssuerNotFound,
     RoleNotFound,
+    RoleSetsNotAfter,
     ServerError,
     UnexpectedAnswer,
     VaultBadRequest,
@@ -50,7 +51,21 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[VaultError]], ...] = (
     # certutil.ParsedCertBundle.Verify (sdk/helper/certutil), asked for CAs alone.
     (re.compile(r"verification of parsed bundle failed: "), BranchedChain),
     (re.compile(r"cannot satisfy request, as TTL would result in notAfter"), CAExpiresTooSoon),
+    (re.compile(r"Either ttl or not_after should be provided"), RoleSetsNotAfter),
 )
+_DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A PKI role, as far as it says which CA signs, and for how long.
+
+    `issuer_ref` is None for the mount's default. `not_after` is a fixed end of every certificate, empty for
+    none.
+    """
+
+    issuer_ref: str | None
+    not_after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +113,20 @@ class Pki:
             f"{self.path} takes an empty certificate request: it is not a PKI path that signs"
         )
 
-    async def ca_chain(self) -> str:
-        """Return the CA chain of the path's issuer (the mount's default if the path names none) as PEM.
+    async def ca_chain(self, issuer_ref: str | None = None) -> str:
+        """Return the CA chain of that issuer of the mount, else of the path's, else of the default, as PEM.
 
         Read without a token: on a PKI mount this needs none. Raises VaultNotFound if no PKI engine answers,
         CANotReady if it has no CA, IssuerNotFound.
         """
         adapter = self._client.adapter()
+        issuer = issuer_ref or self.path.issuer_ref
         try:
-            if self.path.issuer_ref is None:
+            if issuer is None:
                 pem = await adapter.get(f"/v1/{self.path.mount}/ca_chain", raw=True)
             else:
-                pem = _chain_of(await adapter.get(f"/v1/{self.path.base}/json"))
+                url = format_url("/v1/{mount}/issuer/{issuer}/json", mount=self.path.mount, issuer=issuer)
+                pem = _chain_of(await adapter.get(url))
         except VaultForbidden as error:
             # Without a token Vault says 403, not 404, for what it doesn't have; a proxy's rules may, too.
             message = f'Vault does not say whether "{self.path.mount}" exists ({error.status})'
@@ -166,17 +183,41 @@ class Pki:
 
     async def may_revoke(self, token: str) -> bool:
         """Return True if the token's policies let it revoke here. Raises VaultError; VaultForbidden if it may
-        not ask.
+        not ask."""
+        return await self._may(token, "update", f"{self.path.mount}/revoke")
+
+    async def may_read_role(self, token: str) -> bool:
+        """Return True if the token's policies let it read the path's role, as `may_revoke` does."""
+        return await self._may(token, "read", self._role_path)
+
+    async def role(self, token: str) -> Role:
+        """Return the path's role. Raises VaultError; VaultNotFound if there is none.
+
+        Source: https://developer.hashicorp.com/vault/api-docs/secret/pki#read-role
+        """
+        answer = await self._client.adapter(token).get(format_url("/v1/{path}", path=self._role_path))
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(data, dict):
+            raise UnexpectedAnswer("Vault's answer about the role holds no data")
+        issuer, not_after = data.get("issuer_ref"), data.get("not_after")
+        named = isinstance(issuer, str) and issuer and issuer != _DEFAULT
+        return Role(str(issuer) if named else None, not_after if isinstance(not_after, str) else "")
+
+    @property
+    def _role_path(self) -> str:
+        return f"{self.path.mount}/roles/{self.path.role}"
+
+    async def _may(self, token: str, capability: str, path: str) -> bool:
+        """Return True if the token's policies give it that capability.
 
         Source: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self
         """
-        path = f"{self.path.mount}/revoke"
         answer = await self._client.adapter(token).post("/v1/sys/capabilities-self", json={"paths": [path]})
         data = answer.get("data") if isinstance(answer, dict) else None
         capabilities = data.get(path) if isinstance(data, dict) else None
         if not isinstance(capabilities, list):
             raise UnexpectedAnswer("Vault's answer about the token's capabilities names none")
-        return bool({"update", "root"} & set(map(str, capabilities)))
+        return bool({capability, "root"} & set(map(str, capabilities)))
 
     async def _post_csr(
         self, token: str, csr_pem: str, parameters: Mapping[str, Any], before: Ask | None = None

@@ -51,6 +51,21 @@ class VaultSession:
                 self._believed = (fresh, self._clock() + _BELIEVE_SECONDS)
             raise
 
+    async def once(self, make: Callable[[str], Awaitable[T]]) -> T:
+        """Run `make(token)`; a refusal is an answer, and costs no login. Raises VaultError."""
+        return await make(await self.tokens.get())
+
+    async def ask(self, make: Callable[[str], Awaitable[T]]) -> T:
+        """Run `make(token)` as `call` does; a refusal by policy is an answer, and costs no login."""
+        token = await self.tokens.get()
+        try:
+            return await make(token)
+        except VaultForbidden as error:
+            if error.by_policy:
+                raise
+        self.tokens.drop(token)
+        return await make(await self.tokens.get())
+
     def _believes(self, token: str) -> bool:
         return self._believed is not None and self._believed[0] == token and self._clock() < self._believed[1]
 

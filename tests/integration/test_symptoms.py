@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from cryptography import x509
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
@@ -79,6 +80,75 @@ def test_a_mount_without_a_ca_says_so_and_signs_once_it_has_one(
     sign_intermediate(bed.vault, layout.root_mount, "pki_bare", "first", 4380)
     wait_issued(bed, "bare", namespace)
     delete_issuer(bed, "bare")
+
+
+def issuer_of(bed: Testbed, name: str, path: str, *, reads: str | None = None) -> None:
+    """An issuer of that path, whose login may sign there, and read one path more."""
+    rules = [f'path "{path}" {{ capabilities = ["update"] }}']
+    if reads is not None:
+        rules.append(f'path "{reads}" {{ capabilities = ["read"] }}')
+    policy = f"{name}-{'reads' if reads else 'signs'}"
+    bed.vault.call("PUT", f"sys/policies/acl/{policy}", {"policy": "\n".join(rules)})
+    cluster_issuer_with_token(bed, name, setup_token(bed.vault, policy), path=path)
+
+
+def test_a_ca_that_has_expired_is_told_and_requests_wait_for_the_next(
+    bed: Testbed, layout: PkiLayout, namespace: str
+) -> None:
+    mount_pki(bed.vault, "pki_short", 8760)
+    setup_role(bed.vault, "pki_short", "lab", max_ttl="2000h")
+    sign_intermediate(bed.vault, layout.root_mount, "pki_short", "short", 10 / 3600)
+    issuer_of(bed, "expired", "pki_short/sign/lab")
+    message = wait_reason(bed, "expired", "CAExpired")
+    assert "pki_short/sign/lab expired at" in message
+    assert '"read" on "pki_short/roles/lab"' in message, "the role might name another CA"
+    request(bed, "waits", namespace, "expired")
+    said = ready(wait_answer(bed, "waits", namespace, "Pending"))["message"]
+    assert "CAExpired" in said
+    sign_intermediate(bed.vault, layout.root_mount, "pki_short", "rotated", 4380)
+    wait_issued(bed, "waits", namespace)
+    delete_issuer(bed, "expired")
+
+
+def test_a_mount_without_a_default_signs_by_the_issuer_that_the_role_names(
+    bed: Testbed, layout: PkiLayout, namespace: str
+) -> None:
+    mount_pki(bed.vault, "pki_named", 8760)
+    sign_intermediate(bed.vault, layout.root_mount, "pki_named", "named", 4380)
+    setup_role(bed.vault, "pki_named", "lab", issuer_ref="named")
+    bed.vault.write("pki_named/root/generate/internal", {"common_name": "gone", "issuer_name": "gone"})
+    bed.vault.write("pki_named/config/issuers", {"default": "gone"})
+    bed.vault.call("DELETE", "pki_named/issuer/gone")
+    issuer_of(bed, "named", "pki_named/sign/lab")
+    message = wait_reason(bed, "named", "CANotReady")
+    assert '"read" on "pki_named/roles/lab"' in message
+    assert '"pki_named/issuer/<name>/sign/lab"' in message
+    issuer_of(bed, "named", "pki_named/sign/lab", reads="pki_named/roles/lab")
+    found = wait_ready(bed, "named")
+    pem = bed.vault.read("pki_named/issuer/named")["certificate"]
+    ends = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+    assert found["status"]["caNotAfter"] == ends.strftime("%Y-%m-%dT%H:%M:%SZ")
+    request(bed, "by-the-role", namespace, "named")
+    wait_issued(bed, "by-the-role", namespace)
+    delete_issuer(bed, "named")
+
+
+def test_a_role_with_a_fixed_end_is_told_with_the_command_that_takes_it_out(
+    bed: Testbed, layout: PkiLayout, namespace: str
+) -> None:
+    end = {"not_after": "2030-01-01T00:00:00Z"}
+    setup_role(bed.vault, layout.mount, "fixed", **end)
+    path, role = f"{layout.mount}/sign/fixed", f"{layout.mount}/roles/fixed"
+    issuer_of(bed, "fixed", path)
+    wait_ready(bed, "fixed")
+    request(bed, "fixed", namespace, "fixed")
+    said = ready(wait_answer(bed, "fixed", namespace, "Pending"))["message"]
+    assert "RoleSetsNotAfter" in said, "nobody asks why it failed for good"
+    issuer_of(bed, "fixed", path, reads=role)
+    assert f"vault patch {role} not_after=''" in wait_reason(bed, "fixed", "RoleSetsNotAfter")
+    bed.vault.call("PATCH", role, {"not_after": ""}, headers={"Content-Type": "application/merge-patch+json"})
+    wait_issued(bed, "fixed", namespace)
+    delete_issuer(bed, "fixed")
 
 
 def test_an_http_address_of_a_listener_that_speaks_tls_is_told(bed: Testbed, layout: PkiLayout) -> None:

@@ -18,11 +18,17 @@ from issuer.controller.issuance.renewable import renewable
 from issuer.controller.issuance.undelivered import SigningCall, Undelivered, check_findings
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
-from issuer.controller.state.ca_expiry import CAValidity, requested_lifetime, shortened
+from issuer.controller.state.ca_expiry import (
+    CAExpired,
+    CAValidity,
+    check_not_expired,
+    requested_lifetime,
+    shortened,
+)
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
-from issuer.controller.state.outcomes import Issued, Outcome, RequestFailed, Waiting, retry_later
+from issuer.controller.state.outcomes import Issued, Outcome, RequestFailed, RetryLater, Waiting, retry_later
 from issuer.controller.state.pending import PendingDelivery
-from issuer.controller.state.reasons import ControllerFailure
+from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.reason_message import Opening, issuer_not_ready, with_reason
@@ -97,10 +103,19 @@ class SigningStep:
             work = self._plan(judged, asked, entry.spec, entry.profile, audit)
         except (Mismatch, signing.Failed) as error:
             return RequestFailed(str(error), error.reason)
+        except CAExpired as error:
+            return self._issuer_broken(entry.key, error, is_ca=asked.is_ca)
         shared = judged.shared.borrow()
         try:
-            self.registry.begin_signing(entry.key, judged.request.key)
-            with self.limits.limiter(entry.key).signing(work.request.key):
+            return await self._sign(entry, shared, work)
+        finally:
+            await shared.give_back()
+
+    async def _sign(self, entry: IssuerEntry, shared: SharedSigner, work: _Work) -> Outcome:
+        """Make the call; what was learnt of the issuer is kept in the registry."""
+        try:
+            self.registry.begin_signing(work.issuer, work.request.key)
+            with self.limits.limiter(work.issuer).signing(work.request.key):
                 signed = await self._call(shared, work)
                 outcome = await self._accept(shared, signed, work)
             self._answered(work)
@@ -113,14 +128,11 @@ class SigningStep:
         except signing.BadAnswer as error:
             return self._bad_answer(shared, work, error)
         except signing.IssuerBroken as error:
-            self.registry.half_open(entry.key)
-            return self._issuer_trouble(entry.key, error)
+            return self._issuer_broken(work.issuer, error, is_ca=work.asked.is_ca)
         except signing.IssuerUnavailable as error:
-            return self._issuer_trouble(entry.key, error)
+            return self._issuer_trouble(work.issuer, error)
         except signing.Retry as error:
-            return self._passing_trouble(entry, judged.request, error)
-        finally:
-            await shared.give_back()
+            return self._passing_trouble(entry, work.request, error)
 
     def _plan(
         self,
@@ -130,7 +142,7 @@ class SigningStep:
         profile: SigningProfile,
         audit: AuditRecord,
     ) -> _Work:
-        """Plan what is sent, and how its answer is verified. Raises Mismatch and signing.Failed."""
+        """Plan what is sent, and how its answer is verified. Raises Mismatch, signing.Failed, CAExpired."""
         request, entry, approval = judged.request, judged.entry, judged.approval
         asked = replace(asked, path_length=path_length(profile, asked))
         if approval.allowance is not None and request.policy_shortens:
@@ -159,6 +171,7 @@ class SigningStep:
             return await self._timed(shared, work, work.wanted)
         except signing.CAEndsTooSoon as error:
             ca = _sooner(work, error)
+            check_not_expired(ca, None, self.now())  # nothing was signed, and nobody's request is at fault
             if ca is None or work.ca_expiry == "Refuse":
                 raise
             # Nothing was signed. The role names another CA, or it was replaced since it was looked at.
@@ -248,8 +261,10 @@ class SigningStep:
         await check_own(shared.signer, chain, is_ca=work.asked.is_ca)
         if fatal and not {one.code for one in fatal} <= CA_END:
             raise _NotAsAsked(fatal)
-        self._saw(chain.cas[0], max(one.not_after for one in chains), work)
+        ends = max(one.not_after for one in chains)
+        self._saw(chain.cas[0], ends, work)
         if fatal:
+            check_not_expired(CAValidity(_where(work), ends, ends), None, now)
             raise _NotAsAsked(fatal)
         return chain, findings
 
@@ -280,6 +295,13 @@ class SigningStep:
         self.issuer_queue.retry(work.issuer)
         return Waiting(work.issuer, issuer_not_ready(work.issuer.quoted, error.reason, error.message))
 
+    def _issuer_broken(self, key: IssuerKey, error: signing.IssuerBroken, *, is_ca: bool) -> Outcome:
+        """Have one request go first once the issuer is mended; an expired CA for CAs holds up these alone."""
+        if is_ca and isinstance(error, CAExpired):
+            return RetryLater(ControllerRetry.CA_EXPIRED, error.message)
+        self.registry.half_open(key)
+        return self._issuer_trouble(key, error)
+
     def _issuer_trouble(self, key: IssuerKey, error: signing.SigningError) -> Waiting:
         """Mark the issuer broken, as it can't sign, and have it checked soon."""
         if self.registry.entry(key).signs_some:  # the first of many in flight to find out
@@ -300,6 +322,7 @@ def _chains(signed: SignedCertificate, now: datetime, anchors: Anchors | None) -
 def _fitting(asked: RequestedCertificate, entry: IssuerEntry, spec: IssuerSpec, now: datetime) -> timedelta:
     """The life to ask for. What was seen in answers may be out of date: it shortens, but never refuses."""
     known, seen = entry.ca_validity.get(asked.is_ca), entry.seen.get(asked.is_ca)
+    check_not_expired(known, seen, now)
     if seen is None:
         return requested_lifetime(asked.duration, known, spec.ca_expiry, now)
     try:
@@ -313,8 +336,12 @@ def _sooner(work: _Work, error: signing.CAEndsTooSoon) -> CAValidity | None:
     ends = error.ca_ends
     if ends is None:
         return work.ca
-    path, begins = (str(work.issuer), ends) if work.ca is None else (work.ca.path, work.ca.begins)
-    return CAValidity(path, begins, ends)
+    return CAValidity(_where(work), ends if work.ca is None else work.ca.begins, ends)
+
+
+def _where(work: _Work) -> str:
+    """Return the path behind which the CA is, or the issuer where that isn't known."""
+    return str(work.issuer) if work.ca is None else work.ca.path
 
 
 def _preferred(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from issuer.api.issuers import MAX_SERIAL
-from issuer.controller.state.ca_expiry import CAValidity
+from issuer.controller.state.ca_expiry import CAExpired, CAValidity
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.requests.conditions import bounded
 from issuer.signing.outcomes import IssuerBroken
@@ -25,8 +25,8 @@ from issuer.x509.errors import ChainError, X509Error
 class CAFacts:
     """Facts about the CA that signs.
 
-    `not_after` is the latest end of a certificate that its chain and its server allow; `warnings` are
-    sentences for the status.
+    `not_after` is the latest end of a certificate that its chain and its server allow, and `first_to_end` the
+    subject of the certificate that sets it; `warnings` are sentences for the status.
     """
 
     subject: str
@@ -35,6 +35,11 @@ class CAFacts:
     not_after: datetime
     warnings: tuple[str, ...] = ()
     sha256: str = ""
+    first_to_end: str = ""
+
+    def validity(self, path: str) -> CAValidity:
+        """Return its validity as the CA behind that path."""
+        return CAValidity(path, self.not_before, self.not_after, self.sha256, self.first_to_end)
 
 
 def ca_facts(
@@ -76,7 +81,14 @@ def ca_facts(
             *_left_out(bundle, path),
         ),
         fingerprint(signing),
+        bounded(subject_text(_first_to_end(signing, found))),
     )
+
+
+def _first_to_end(signing: Certificate, found: SigningCA) -> Certificate:
+    """Return the certificate whose end bounds what the CA signs, on the way up that lasts longest."""
+    longest = max(found.ways, key=lambda way: way.ends)
+    return min((signing, *longest.cas), key=lambda ca: ca.not_valid_after_utc)
 
 
 def _sooner_warning(
@@ -130,7 +142,7 @@ def ca_validities(
 ) -> tuple[dict[bool, CAValidity], tuple[str, ...]]:
     """Return the validity of the CAs that sign, by whether they sign CA certificates, and warnings about the
     latter. Raises IssuerBroken."""
-    validity = {False: CAValidity(profile.leaf.name, ca.not_before, ca.not_after, ca.sha256)}
+    validity = {False: ca.validity(profile.leaf.name)}
     above = profile.authority
     if above is None or authority_pem is None:
         return validity, ()
@@ -143,8 +155,9 @@ def ca_validities(
             f"the CA behind {above.name} ({subject_text(signing)[:200]}) has a path length of 0, "
             "so no CA may stand below it: name another issuer in spec.certificateAuthority.path",
         )
-    validity[True] = CAValidity(above.name, facts.not_before, facts.not_after, facts.sha256)
-    return validity, tuple(text for text in facts.warnings if text not in ca.warnings)
+    validity[True] = authority = facts.validity(above.name)
+    expired = (f"{CAExpired(authority).message} (isCA)",) if authority.has_expired(now) else ()
+    return validity, (*expired, *(text for text in facts.warnings if text not in ca.warnings))
 
 
 def _chain(ca_pem: str, profile: SigningProfile) -> Bundle:

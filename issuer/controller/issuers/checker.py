@@ -13,7 +13,7 @@ from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.ca_chains import ca_facts, ca_validities
 from issuer.controller.issuers.status import CheckResult
-from issuer.controller.state.ca_expiry import ExpiryWarning, warning
+from issuer.controller.state.ca_expiry import CAExpired, ExpiryWarning, check_not_expired, warning
 from issuer.controller.state.issuers import Identity, IssuerEntry, IssuerRegistry, SharedSigner
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.stores import IssuerStore, retry_mark
@@ -27,6 +27,7 @@ from issuer.signing.outcomes import IssuerBroken, IssuerUnavailable, SigningErro
 from issuer.signing.profile import SigningProfile
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import kubernetes_retry
+from issuer.signing.signer import Health
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +68,7 @@ class IssuerChecker:
         if entry.marks is None and _had_bad_answers(obj):
             entry.bad_answers.resume()
         self.registry.checked(key, validity, (retry_mark(obj), shared.anchors))
+        self._check_expiry(entry, health, now)
         bad = entry.bad_answers
         return CheckResult(
             ready=bad.error is None,
@@ -75,7 +77,10 @@ class IssuerChecker:
             ca=ca,
             warnings=(*self._spec_warnings(key, spec), *health.warnings, *ca.warnings, *more),
             expiring=self._expiring(entry, spec),
-            again_in=health.check_again_in if bad.error is None else bad.wait or None,
+            again_in=_sooner(
+                health.check_again_in if bad.error is None else bad.wait or None,
+                (entry.current_ca_validity[False].ends - now).total_seconds(),
+            ),
         )
 
     def failed(self, key: IssuerKey, error: SigningError) -> CheckResult:
@@ -128,6 +133,13 @@ class IssuerChecker:
                 "issuer: write one whose selector names it",
             )
 
+    def _check_expiry(self, entry: IssuerEntry, health: Health, now: datetime) -> None:
+        """Raise CAExpired if no leaf can be signed. A CA for CA certificates alone holds up these alone."""
+        try:
+            check_not_expired(entry.ca_validity.get(False), entry.seen.get(False), now)
+        except CAExpired as error:
+            raise CAExpired(error.ca, health.ca_assumed) from error
+
     def _spec_warnings(self, key: IssuerKey, spec: IssuerSpec) -> tuple[str, ...]:
         """Return what deserves a look, be the issuer Ready or not."""
         found = []
@@ -177,3 +189,13 @@ def _had_bad_answers(issuer: dict[str, Any]) -> bool:
         SigningIssuerReason.BAD_ANSWER,
         generation,
     )
+
+
+def _sooner(seconds: float | None, ca_ends: float) -> float | None:
+    """Return when to check again: as told, but at the CA's end at the latest, so that nothing is sent after.
+
+    A CA whose end lies behind is not the one that signs.
+    """
+    if ca_ends <= 0:
+        return seconds
+    return ca_ends if seconds is None else min(seconds, ca_ends)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.duration import format_duration
-from issuer.signing.outcomes import CAEndsTooSoon
+from issuer.signing.outcomes import CAEndsTooSoon, IssuerBroken
 from issuer.text import rfc3339
 from issuer.x509.encoding.raw import EARLIEST
 from issuer.x509.verify import BEFORE_CA, DEFAULT_LIFE, SHORTEST_LIFE
@@ -29,13 +30,41 @@ _LEAD: Final = timedelta(days=30)
 class CAValidity:
     """Validity of the CA behind a path: from its own beginning to the first end in its chain.
 
-    `signer` is the SHA-256 of its own certificate, empty if that isn't known.
+    `signer` is the SHA-256 of its own certificate, and `first_to_end` the subject of the certificate in its
+    chain that ends first; both are empty if that isn't known.
     """
 
     path: str
     begins: datetime
     ends: datetime
     signer: str = ""
+    first_to_end: str = ""
+
+    def has_expired(self, now: datetime) -> bool:
+        """Return True if no certificate that it signs can be valid any more."""
+        return self.ends <= now
+
+
+class CAExpired(IssuerBroken):
+    """The CA, or one above it, has expired: no request can be served until it is rotated."""
+
+    def __init__(self, ca: CAValidity, advice: str = "") -> None:
+        which = f"{ca.first_to_end} in the chain of the CA" if ca.first_to_end else "the CA"
+        super().__init__(
+            ControllerIssuerReason.CA_EXPIRED,
+            f"{which} behind {ca.path} expired at {rfc3339(ca.ends)}. Rotate it; requests wait until then"
+            + (f". {advice}" if advice else ""),
+        )
+        self.ca = ca
+
+
+def check_not_expired(known: CAValidity | None, seen: CAValidity | None, now: datetime) -> None:
+    """Raise CAExpired where the CA that a check found has expired, unless certificates come from another one.
+
+    `seen` is that other one, None where there is none.
+    """
+    if known is not None and known.has_expired(now) and (seen is None or seen.has_expired(now)):
+        raise CAExpired(known)
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ class ControllerFailure(FailureReason):
 class ControllerRetry(RetryReason):
     """An attempt at a request ends before its issuer was asked, or before the answer was written."""
 
+    CA_EXPIRED = "CAExpired"
     CERTIFICATES_HELD = "CertificatesHeld"
     INTERNAL_ERROR = "InternalError"
     ISSUER_NOT_READY = "IssuerNotReady"
@@ -45,6 +46,7 @@ class ControllerIssuerReason(IssuerReason):
     """An issuer's state as the controller sees it, beside what its backend says."""
 
     APPROVAL_FORBIDDEN = "ApprovalForbidden"
+    CA_EXPIRED = "CAExpired"
     CA_SIGNS_NO_CAS = "CASignsNoCAs"
     CHANGED = "Changed"
     INTERNAL_ERROR = "InternalError"

@@ -193,6 +193,21 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
                 f'Vault has nothing that signs at "{path}"{place}: check that a PKI engine is mounted at '
                 f'"{path.mount}", the namespace, and {path.field}. {error}.',
             )
+        case errors.DefaultNotReady():
+            return IssuerBroken(
+                VaultIssuerReason.CA_NOT_READY,
+                f'The PKI engine at "{path.mount}"{place} has no default issuer that can sign. '
+                f"{assumed_issuer(path)} Otherwise set a default issuer with its key and the usage "
+                f'"issuing-certificates". {error}.',
+            )
+        case errors.RoleSetsNotAfter():
+            return IssuerBroken(
+                VaultIssuerReason.ROLE_SETS_NOT_AFTER,
+                f'The role "{path.role}" at "{path.mount}"{place} sets not_after, so Vault refuses every '
+                "request that asks for a duration, as each of this issuer's does. Take it out "
+                f"(\"vault patch {path.mount}/roles/{path.role} not_after=''\"), and bound lives by the "
+                f"role's max_ttl. {error}.",
+            )
         case errors.CANotReady():
             return IssuerBroken(
                 VaultIssuerReason.CA_NOT_READY,
@@ -200,6 +215,16 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
                 f'with its key and the usage "issuing-certificates". {error}.',
             )
     return IssuerBroken(VaultIssuerReason.UNEXPECTED_ANSWER, f"{error} (server {connection.server}).")
+
+
+def assumed_issuer(path: SignPath) -> str:
+    """Return what to do where a role that can't be read may name another issuer than the default."""
+    return (
+        f'If the role "{path.role}" names another one (issuer_ref), either let the login read the role '
+        f'(its policy needs the capability "read" on "{path.mount}/roles/{path.role}"), or name the issuer '
+        f"in {path.field}: "
+        f'"{path.mount}/issuer/<name>/{path.mode}/{path.role}".'
+    )
 
 
 def _issuer_not_found(path: SignPath, place: str, error: errors.VaultError) -> str:

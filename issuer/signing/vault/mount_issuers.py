@@ -29,7 +29,10 @@ between share one."""
 
 
 class MountIssuers:
-    """The known CAs of a mount: those of its CA chain, and those that were looked up."""
+    """The known CAs of a mount: those of its CA chain, and those that were looked up.
+
+    `issuer_ref` is the issuer whose chain is read; None for that of the path, or the mount's default.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class MountIssuers:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._pki = pki
+        self.issuer_ref: str | None = None
         self._clock = clock
         self._sleep = sleep
         self._served: frozenset[str] = frozenset()
@@ -52,7 +56,7 @@ class MountIssuers:
     async def read(self) -> str:
         """Read the CA chain and the list of issuers; return the chain as PEM. Raises VaultError."""
         began = self._asked_at = self._clock()
-        chain = await self._pki.ca_chain()
+        chain = await self._pki.ca_chain(self.issuer_ref)
         listed, unlisted = await self._list()
         if began >= self._read_at:  # else a later reading was faster
             self._read_at, self._served = began, _fingerprints(chain)

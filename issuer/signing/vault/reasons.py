@@ -40,6 +40,7 @@ class VaultIssuerReason(IssuerReason):
     PATH_NOT_FOUND = "PathNotFound"
     PERMISSION_DENIED = "PermissionDenied"
     ROLE_NOT_FOUND = "RoleNotFound"
+    ROLE_SETS_NOT_AFTER = "RoleSetsNotAfter"
     TLS_VERIFICATION_FAILED = "TLSVerificationFailed"
     UNEXPECTED_ANSWER = "UnexpectedAnswer"
 

@@ -9,10 +9,11 @@ from issuer.signing.outcomes import Failed, IssuerBroken, NotRevoked, Retry
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
 from issuer.signing.vault.advice import advice
-from issuer.signing.vault.errors import Outcome, may_have_signed, outcome
+from issuer.signing.vault.errors import Outcome, assumed_issuer, may_have_signed, outcome
 from issuer.signing.vault.mount_issuers import MountIssuers
 from issuer.signing.vault.parameters import parameters
 from issuer.signing.vault.reasons import VaultIssuerReason, VaultRetry, VaultRevocationReason
+from issuer.signing.vault.role_issuers import RoleIssuers
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection, VaultBadRequest, VaultError, VaultForbidden
 from issuer.vault.login.methods import AuthMethod, StaticToken
@@ -66,6 +67,7 @@ class VaultSigner:
         self._pki = Pki(client, self._path)
         self._authority = None if authority_path is None else Pki(client, authority_path)
         self._cas = {pki: MountIssuers(pki, clock) for pki in (self._pki, self._authority) if pki is not None}
+        self._signing = {pki: RoleIssuers(pki, cas, self._session) for pki, cas in self._cas.items()}
 
     @property
     def path(self) -> SignPath:
@@ -84,12 +86,13 @@ class VaultSigner:
         authority_pem = None if self._authority is None else await self._check(self._authority)
         unlisted = dict.fromkeys(one.warning for one in self._cas.values() if one.warning is not None)
         warnings = (*self._warnings(), *await self._revocation_warnings(), *unlisted)
-        return Health(ca_pem, warnings, self._session.tokens.renew_in(), authority_pem)
+        assumed = assumed_issuer(self._path) if self._signing[self._pki].assumed else ""
+        return Health(ca_pem, warnings, self._session.tokens.renew_in(), authority_pem, assumed)
 
     async def _check(self, pki: Pki) -> str:
         try:
             # In this order: the chain proves a PKI engine before the probe writes to its path.
-            ca_pem = await self._cas[pki].read()
+            ca_pem = await self._signing[pki].read()
             await self._session.call(pki.probe)
         except VaultError as error:
             raise outcome(error, pki.path, self._connection) from error

@@ -43,6 +43,8 @@ _BRANCHES = (
     'trust path is incorrect ("Old Root"/"New Root") (1EE9335423E2/B505AED23FB0)\n\n'
 )
 BRANCHED_CHAIN = (500, {"errors": [_BRANCHES]})
+_BOTH = "Either ttl or not_after should be provided. Both should not be provided in the same request."
+ROLE_SETS_NOT_AFTER = (400, {"errors": [_BOTH]})
 NAME_NOT_ALLOWED = (400, {"errors": ["common name x.other.test not allowed by this role"]})
 WRONG_KEY_TYPE = (400, {"errors": ["role requires keys of type ec"]})
 SEALED = (503, {"errors": ["Vault is sealed"]})
@@ -58,6 +60,9 @@ SIGN = "POST /v1/pki/sign/web"
 CHAIN = "GET /v1/pki/ca_chain"
 ISSUERS = "/issuers?list=true"
 """The end of the call that lists a mount's issuers: none, until a test tells some."""
+CAPABILITIES = "POST /v1/sys/capabilities-self"
+"""What the token may do: nothing that is asked about, until a test says otherwise."""
+ROLE = "GET /v1/pki/roles/web"
 APPROLE_LOGIN = "POST /v1/auth/approle/login"
 RENEW = "POST /v1/auth/token/renew-self"
 LOOKUP = "GET /v1/auth/token/lookup-self"
@@ -130,6 +135,8 @@ class FakeVault:
         replies = self._replies.get(call.what)
         if not replies and call.what.endswith(ISSUERS):
             replies = [(200, {"data": {"keys": []}})]
+        if not replies and call.what == CAPABILITIES:
+            replies = [(200, {"data": {path: ["deny"] for path in call.body["paths"]}})]
         if not replies:
             self.untold.append(call.what)
             return web.Response(status=418, text="the fake wasn't told of this call")

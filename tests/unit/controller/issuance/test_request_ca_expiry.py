@@ -85,3 +85,49 @@ async def test_a_shortened_life_hides_no_other_from_the_warning(bench: Bench) ->
     await bench.reconcile()
     assert bench.ready["reason"] == "Issued", bench.ready
     assert entry.longest_issued[False].at is None
+
+
+async def test_a_request_waits_for_a_ca_that_has_expired(bench: Bench) -> None:
+    ending(bench, -1, "Refuse").with_request()
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Pending"
+    assert "CAExpired" in bench.ready["message"]
+    assert bench.registry.entry(CLUSTER_ISSUER).reason == "CAExpired"
+    assert bench.issuer_queue.delayed == 1, "it is checked soon"
+
+
+async def test_an_expired_default_is_no_matter_while_certificates_come_from_another_ca(bench: Bench) -> None:
+    ending(bench, -1, "Refuse").with_request(duration="48h")
+    other = CAValidity("pki_int/sign/lab", NOW - DAY, NOW + 100 * DAY, "another")
+    bench.registry.entry(CLUSTER_ISSUER).seen[False] = other
+    bench.signer.signs.append(Failed(VaultFailure.REFUSED_BY_VAULT, "enough"))
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert [one.duration for one in bench.signer.asked] == [timedelta(hours=48)]
+
+
+async def test_what_vault_refuses_for_a_ca_that_has_expired_waits(bench: Bench) -> None:
+    """A role that may not be read names a CA that no check sees."""
+    ending(bench, 4000, "Refuse").with_request()
+    bench.signer.signs.append(CAEndsTooSoon("no", NOW - DAY))
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    assert bench.ready["reason"] == "Pending"
+    assert (entry.ready, entry.reason, entry.half_open) == (False, "CAExpired", True)
+
+
+async def test_an_expired_ca_for_cas_holds_up_requests_for_cas_alone(bench: Bench) -> None:
+    ending(bench, 4000, "Refuse")
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    authority = {"path": "pki/root/sign-intermediate", "maxPathLength": 0}
+    entry.spec = spec = VaultIssuerSpec.parse(issuer_object(certificateAuthority=authority)["spec"])
+    entry.profile = signing_profile(spec)
+    entry.ca_validity[True] = CAValidity("pki/root/sign-intermediate", NOW - 9 * DAY, NOW - DAY)
+    bench.with_request(isCA=True, usages=["cert sign"], duration="48h")
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Pending"
+    assert "CAExpired" in bench.ready["message"]
+    assert (entry.ready, bench.queue.delayed) == (True, 1)

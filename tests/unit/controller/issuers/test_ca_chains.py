@@ -11,6 +11,7 @@ from cryptography import x509
 
 from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.issuers.ca_chains import ca_facts
+from issuer.controller.state.ca_expiry import CAExpired, check_not_expired
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.vault.profile import signing_profile
 from issuer.x509.encoding.pem import write_pem
@@ -82,10 +83,21 @@ def test_a_ca_none_of_whose_certificates_could_be_delivered_is_told_ahead() -> N
     (inter,) = crossed(narrow)
     with pytest.raises(IssuerBroken, match=r"would have a valid chain: .*allows 0 CAs below it"):
         ca_facts(served(inter, narrow.certificate), PATH, PROFILE, NOW)
-    # One that has ended is told by caExpiry, with the way out.
+
+
+def test_a_parent_that_has_expired_is_told_by_its_name() -> None:
     ended = of(-1, begins=-900)
     (inter,) = crossed(ended)
-    assert ca_facts(served(inter, ended.certificate), PATH, PROFILE, NOW).not_after == NOW - DAY
+    facts = ca_facts(served(inter, ended.certificate), PATH, PROFILE, NOW)
+    assert (facts.not_after, facts.first_to_end) == (NOW - DAY, "CN=Root -1")
+    with pytest.raises(CAExpired, match=r"CN=Root -1 in the chain of the CA behind pki_int/sign/lab expired"):
+        check_not_expired(facts.validity(PATH), None, NOW)
+    # Where another root has certified the CA, too, it signs on.
+    other = of(900)
+    by_ended, by_other = crossed(ended, other)
+    pem_bundle = served(by_ended, ended.certificate, by_other, other.certificate)
+    facts = ca_facts(pem_bundle, PATH, PROFILE, NOW)
+    check_not_expired(facts.validity(PATH), None, NOW)
 
 
 def test_a_ca_that_nobody_can_read_is_left_out_and_told_unless_it_signs() -> None:

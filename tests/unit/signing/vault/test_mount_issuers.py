@@ -33,7 +33,7 @@ class Mount:
         self.hidden: set[str] = set()
         self.waits: list[asyncio.Event] = []
 
-    async def ca_chain(self) -> str:
+    async def ca_chain(self, _issuer_ref: str | None) -> str:
         self.calls.append("chain")
         return PEMS[self.default]
 

@@ -232,6 +232,7 @@ async def test_a_name_that_no_parameter_can_hold_fails(
 SIGN_OUTCOMES: list[tuple[fake.Reply, type[SigningError], str]] = [
     (fake.SEALED, IssuerUnavailable, "VaultSealed"),
     (fake.QUOTA, RateLimited, "VaultRateLimited"),
+    (fake.ROLE_SETS_NOT_AFTER, IssuerBroken, "RoleSetsNotAfter"),
     ((500, {"errors": ["internal error"]}), ServerFault, "VaultUnavailable"),
     ((502, "<html>"), ServerFault, "VaultUnavailable"),
     (fake.NAME_NOT_ALLOWED, Failed, "RefusedByVault"),
@@ -424,7 +425,7 @@ async def test_an_issuer_that_is_to_revoke_asks_whether_it_may(
     vault: FakeVault, stack: AsyncExitStack, answer: fake.Reply, warned: bool
 ) -> None:
     vault.tell(fake.SIGN, fake.EMPTY_CSR)
-    vault.tell("POST /v1/sys/capabilities-self", answer)
+    vault.tell(fake.CAPABILITIES, answer)
     signer = VaultSigner(Connection(vault.url), AppRole("role", "secret"), "pki/sign/web", revokes=True)
     stack.push_async_callback(signer.close)
     health = await signer.check()
