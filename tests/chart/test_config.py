@@ -97,6 +97,22 @@ def test_an_overlay_sets_the_image(tmp_path: Path) -> None:
     assert container["image"] == "registry.example.com/pki/vault-issuer:9"
 
 
+def test_an_overlay_with_another_namespace_leaves_nothing_behind(tmp_path: Path) -> None:
+    components = ["admission", "canary/prober", "monitoring", "rbac/optional"]
+    text = {
+        "namespace": "elsewhere",
+        "resources": [relative(CONFIG / "default", tmp_path)],
+        "components": [relative(CONFIG / one, tmp_path) for one in components],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(text))
+    moved = kustomize(tmp_path)
+    assert "vault-issuer-system" not in yaml.safe_dump(moved)
+    (container,) = the_deployment(moved)["spec"]["template"]["spec"]["containers"]
+    assert not [one for one in container["args"] if "-namespace" in one]
+    (name,) = [one["name"] for one in container["env"] if "valueFrom" in one]
+    assert name == "POD_NAMESPACE", "the command's default for both namespaces"
+
+
 def relative(target: Path, start: Path) -> str:
     """kustomize takes relative folders only."""
     return str(Path(*[".."] * len(start.resolve().parts[1:])) / target.resolve().relative_to("/"))

@@ -240,12 +240,20 @@ def test_peoples_rights_are_added_to_kubernetes_own_roles_and_bound_to_nobody() 
     assert not bound & set(added({}))
 
 
-def test_the_admission_policy_names_the_controllers_own_account() -> None:
+def test_the_admission_policy_reads_the_controllers_account_from_its_binding() -> None:
     values = {"admissionPolicy": {"enabled": True}, "serviceAccount": {"create": False, "name": "signer"}}
     (policy,) = of_kind(render(values), "ValidatingAdmissionPolicy")
     (condition,) = policy["spec"]["matchConditions"]
-    assert '"system:serviceaccount:vault-issuer-system:signer"' in condition["expression"]
+    assert "params.subjects" in condition["expression"]
     assert policy["spec"]["failurePolicy"] == "Fail"
     (binding,) = of_kind(render(values), "ValidatingAdmissionPolicyBinding")
-    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+    found = binding["spec"]
+    assert (found["policyName"], found["validationActions"]) == (policy["metadata"]["name"], ["Deny"])
+    (rights,) = [
+        one
+        for one in of_kind(render(values), policy["spec"]["paramKind"]["kind"])
+        if one["metadata"]["name"] == found["paramRef"]["name"]
+    ]
+    account = {"kind": "ServiceAccount", "name": "signer", "namespace": "vault-issuer-system"}
+    assert rights["subjects"] == [account]
     assert not of_kind(render(), "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
