@@ -113,19 +113,19 @@ def test_a_ca_that_has_expired_is_told_and_requests_wait_for_the_next(
 def test_a_mount_without_a_default_signs_by_the_issuer_that_the_role_names(
     bed: Testbed, layout: PkiLayout, namespace: str
 ) -> None:
-    mount_pki(bed.vault, "pki_named", 8760)
-    sign_intermediate(bed.vault, layout.root_mount, "pki_named", "named", 4380)
-    setup_role(bed.vault, "pki_named", "lab", issuer_ref="named")
-    bed.vault.write("pki_named/root/generate/internal", {"common_name": "gone", "issuer_name": "gone"})
-    bed.vault.write("pki_named/config/issuers", {"default": "gone"})
-    bed.vault.call("DELETE", "pki_named/issuer/gone")
-    issuer_of(bed, "named", "pki_named/sign/lab")
+    mount_pki(bed.vault, "pki_no_default", 8760)
+    sign_intermediate(bed.vault, layout.root_mount, "pki_no_default", "named", 4380)
+    setup_role(bed.vault, "pki_no_default", "lab", issuer_ref="named")
+    bed.vault.write("pki_no_default/root/generate/internal", {"common_name": "gone", "issuer_name": "gone"})
+    bed.vault.write("pki_no_default/config/issuers", {"default": "gone"})
+    bed.vault.call("DELETE", "pki_no_default/issuer/gone")
+    issuer_of(bed, "named", "pki_no_default/sign/lab")
     message = wait_reason(bed, "named", "CANotReady")
-    assert '"read" on "pki_named/roles/lab"' in message
-    assert '"pki_named/issuer/<name>/sign/lab"' in message
-    issuer_of(bed, "named", "pki_named/sign/lab", reads="pki_named/roles/lab")
+    assert '"read" on "pki_no_default/roles/lab"' in message
+    assert '"pki_no_default/issuer/<name>/sign/lab"' in message
+    issuer_of(bed, "named", "pki_no_default/sign/lab", reads="pki_no_default/roles/lab")
     found = wait_ready(bed, "named")
-    pem = bed.vault.read("pki_named/issuer/named")["certificate"]
+    pem = bed.vault.read("pki_no_default/issuer/named")["certificate"]
     ends = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
     assert found["status"]["caNotAfter"] == ends.strftime("%Y-%m-%dT%H:%M:%SZ")
     request(bed, "by-the-role", namespace, "named")
