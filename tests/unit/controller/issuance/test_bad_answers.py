@@ -373,6 +373,37 @@ async def test_a_request_whose_own_answers_are_bad_does_not_hold_others_up_for_e
     assert not trial.bad.gave_up(KEY, "another that has its name by now")
 
 
+async def test_every_fifth_answer_spoilt_fails_none_of_180_requests(trial: Trial) -> None:
+    """Each certificate is delivered, or in the log by its serial or its key."""
+    bench, calls, spoilt = trial.bench, 0, 0
+    trial.keys = [RequestKey("team-a", f"r{number}") for number in range(180)]
+    for key in trial.keys:
+        bench.store.upsert(certificate_request(key.name))
+    bench.signer.revokes.extend([None] * 100)
+    other = csr_pem("a.lab.example.test").decode()
+
+    def mixed_up(asked: SigningRequest) -> SignedCertificate:
+        nonlocal calls, spoilt
+        calls += 1
+        if calls % 5:
+            return bench.ca.sign(asked.csr_pem)
+        spoilt += 1
+        if spoilt % 2:
+            raise LOST
+        return bench.ca.sign(other)
+
+    trial.ask()
+    with capture_logs() as logs:
+        while len(told(logs, "issued")) < len(trial.keys):
+            await trial.work(mixed_up)
+            trial.time += max(PAUSES)
+            trial.check("a")
+    assert told(logs, "failed") == []
+    assert calls == len(trial.keys) + spoilt
+    assert len(told(logs, "outcome unknown")) == spoilt
+    assert len(told(logs, "certificate not delivered")) == spoilt // 2
+
+
 async def test_both_kinds_of_request_are_held_back(trial: Trial) -> None:
     trial.ask()
     await trial.work(lose)

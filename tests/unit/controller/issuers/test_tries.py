@@ -1,0 +1,170 @@
+"""Checks of an issuer whose answers could not be delivered: they say so, and let one request try in time.
+
+On the controller's own reconcilers, a fake API server, and a fake Vault that signs with a CA of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from issuer.controller.state.bad_answers import PAUSES, RETRY_ANNOTATION, BadAnswers
+from issuer.kube.wire import Object
+from issuer.requests.issuers import IssuerKind
+from issuer.requests.resources import CERTIFICATE_REQUESTS
+from issuer.servers.allowed import AllowedServers
+from issuer.signing.contract import ContractCase
+from issuer.signing.contract.controllers import ControllerOf
+from issuer.signing.contract.kubernetes import fake_kubernetes
+from issuer.signing.contract.opened import OpenedCase, opened
+from issuer.signing.settings import BackendSettings
+from issuer.signing.vault.backend import VaultBackend
+from tests.ca import TestCA
+from tests.unit.signing.contract.test_vault import SECRET_ID, SigningVault
+from tests.unit.vault.fake import fake_vault
+
+
+class Trial:
+    """A controller with one issuer and one request, whose answers are cut until `mend`."""
+
+    def __init__(self, case: OpenedCase, vault: SigningVault) -> None:
+        self.case, self.vault = case, vault
+        self.time = 0.0
+        self.controller = ControllerOf(case)
+
+    @property
+    def kind(self) -> IssuerKind:
+        return self.case.kinds[0]
+
+    @property
+    def bad(self) -> BadAnswers:
+        registry = self.controller._components.state.registry
+        bad = registry.entry(self.case.case.key(self.kind)).bad_answers
+        bad.clock = lambda: self.time
+        return bad
+
+    async def begin(self) -> None:
+        """One answer was bad."""
+        await self.controller.check_issuer(self.kind)
+        assert self.bad.error is None
+        self.vault.cut()
+        self.controller.apply(self.case.case.certificate_request(self.kind))
+        await self.work()
+
+    async def work(self) -> int:
+        """An attempt at the request; how many were signed by it."""
+        before = len(self.vault.signed)
+        await self.controller.work()
+        return len(self.vault.signed) - before
+
+    @property
+    def _issuer(self) -> Object:
+        """The issuer as the API server has it."""
+        key = self.case.case.key(self.kind)
+        return self.case.kube._objects[self.kind.resource.path(key.namespace or None, key.name)]
+
+    def watch(self) -> None:
+        """The watch shows the issuer to the controller's store."""
+        self.controller._components.state.issuers[self.kind.kind].upsert(self._issuer)
+
+    def annotate(self, value: str) -> int:
+        """Somebody asks for another try; how many checks that makes due."""
+        queue = self.controller._components.queues.issuers
+        meta = {**self._issuer["metadata"], "annotations": {RETRY_ANNOTATION: value, "else": "x"}}
+        self.case.kube.put(self.kind.resource, {**self._issuer, "metadata": meta})
+        self.watch()
+        return queue.depth
+
+    def restart(self) -> None:
+        """Another process takes over, and its watches show what there is."""
+        request = self.case.kube._objects[CERTIFICATE_REQUESTS.path("team-a", "web")]
+        self.controller = ControllerOf(self.case)
+        self.watch()
+        self.controller.apply(request)
+
+    async def check(self) -> tuple[str, str]:
+        """A check; status and reason."""
+        ready = await self.controller.check_again(self.kind)
+        return ready["status"], ready["reason"]
+
+    async def use_up(self) -> None:
+        """All tries."""
+        await self.begin()
+        for pause in PAUSES:
+            self.time += pause
+            assert await self.check() == ("False", "BadAnswer")
+            assert await self.work() == 1
+        self.time += 1e6
+        await self.check()
+        assert await self.work() == 0
+
+
+@pytest.fixture
+async def trial() -> AsyncIterator[Trial]:
+    async with fake_kubernetes() as kube, fake_vault() as vault:
+        kube.put_secret("approle", {"secretId": SECRET_ID.encode()})
+        signing = SigningVault(vault)
+        signing.work()
+        role = {"path": "approle", "roleId": "role", "secretRef": {"name": "approle", "key": "secretId"}}
+        spec = {"vault": {"server": vault.url, "path": "pki/sign/web", "auth": {"appRole": role}}}
+        settings = BackendSettings(
+            "vault-issuer-system", timeout=10, allowed_servers=AllowedServers.parse(["127.0.0.0/8"])
+        )
+        case = ContractCase(VaultBackend(), spec, {}, lambda: len(signing.signed), settings=settings)
+        async with opened(case, kube) as found:
+            yield Trial(found, signing)
+
+
+async def test_the_status_says_what_happens_next_and_all_follow_a_good_answer(trial: Trial) -> None:
+    await trial.begin()
+    assert await trial.check() == ("False", "BadAnswer")
+    [*_, status] = trial.controller.issuer_statuses(trial.kind)
+    assert "1 of 3" in str(status["conditions"])
+    assert await trial.work() == 0
+    trial.vault.work()
+    trial.time += PAUSES[0]
+    await trial.check()
+    assert await trial.work() == 1
+    assert await trial.check() == ("True", "Ready")
+
+
+async def test_a_persons_word_lets_one_try_again(trial: Trial) -> None:
+    await trial.use_up()
+    [*_, status] = trial.controller.issuer_statuses(trial.kind)
+    assert f"{RETRY_ANNOTATION}=" in str(status["conditions"])
+    assert trial.annotate("now") == 1
+    assert await trial.check() == ("True", "Ready")
+    assert await trial.work() == 1
+    assert await trial.work() == 0
+
+
+async def test_another_ca_lets_one_try_again(trial: Trial) -> None:
+    await trial.use_up()
+    trial.vault.ca = TestCA.make(datetime.now(UTC))
+    trial.vault.work()
+    assert await trial.check() == ("True", "Ready")
+    assert await trial.work() == 1
+
+
+async def test_a_process_that_starts_anew_lets_one_try_once(trial: Trial) -> None:
+    await trial.use_up()
+    trial.restart()
+    assert await trial.check() == ("False", "BadAnswer")
+    assert await trial.work() == 1
+    trial.time += 1e6
+    await trial.check()
+    assert await trial.work() == 0
+
+
+async def test_a_check_that_fails_otherwise_says_that_and_lets_nothing_go(trial: Trial) -> None:
+    await trial.begin()
+    trial.time += PAUSES[0]
+    await trial.check()
+    trial.vault.seal()
+    assert await trial.check() == ("False", "VaultSealed")
+    assert await trial.work() == 0
+    trial.vault.work()
+    assert await trial.check() == ("False", "BadAnswer")
+    assert await trial.work() == 1
