@@ -21,6 +21,7 @@ NAMES = {
     "VaultIssuerCAExpiresIn7Days",
     "VaultIssuerCertificatePastRenewal",
     "VaultIssuerRenewalLoop",
+    "VaultIssuerOutcomeUnknown",
     "VaultIssuerQueueStuck",
     "VaultIssuerDenialsSpike",
     "VaultIssuerAbsent",
@@ -125,6 +126,7 @@ FAST = fires("VaultIssuerRequestFailures", "critical")
 SLOW = fires("VaultIssuerRequestFailures", "warning")
 PAST = fires("VaultIssuerCertificatePastRenewal", "warning", VAULT)
 LOOP = fires("VaultIssuerRenewalLoop", "warning")
+UNKNOWN = fires("VaultIssuerOutcomeUnknown", "info")
 QUEUE = fires("VaultIssuerQueueStuck", "warning")
 DENIALS = fires("VaultIssuerDenialsSpike", "warning")
 ABSENT = fires("VaultIssuerAbsent", "critical")
@@ -296,6 +298,16 @@ CASES = (
             ),
         },
         {14: NOTHING, 16: LOOP, 19: LOOP, 40: LOOP, 46: NOTHING},
+    ),
+    Case(
+        "an answer is lost, and one of another replica later",
+        {
+            one("vault_issuer_outcomes_unknown_total", "a", 'fault="lost"'): then((10, "0"), (200, "1")),
+            one("vault_issuer_outcomes_unknown_total", "b", 'fault="unreadable"'): then(
+                (40, "0"), (200, "1")
+            ),
+        },
+        {9: NOTHING, 12: UNKNOWN, 60: UNKNOWN, 95: UNKNOWN, 120: NOTHING},
     ),
     Case(
         "the queue stands still",

@@ -23,6 +23,7 @@ from testbed.vaultpki import (
     mount_pki,
     setup_policy,
     setup_role,
+    setup_token,
     sign_intermediate,
 )
 from tests.integration.support.alerting import (
@@ -37,12 +38,15 @@ from tests.integration.support.alerting import (
 )
 from tests.integration.support.common import (
     CERT_MANAGER,
+    cluster_issuer_with_token,
     delete_issuer,
     only_policies,
     request,
     wait_answer,
     wait_issued,
+    wait_ready,
 )
+from tests.integration.support.losing_vault import LosingVault
 from tests.integration.support.scope import sweep
 from tools.dashboard import FILE
 
@@ -268,6 +272,32 @@ def test_a_queue_that_stands_is_told_until_the_limit_is_raised(watched: Watched,
         wait_issued(watched.bed, f"r{number}", namespace)
     watched.wait_quiet()
     delete_issuer(watched.bed, "slow")
+
+
+def test_a_lost_answer_is_told_with_the_key_to_look_for(watched: Watched, namespace: str) -> None:
+    """On a mount of its own, as the runbook looks at each of its certificates."""
+    watched.wait_quiet()
+    vault, mount = watched.bed.vault, "pki_lossy"
+    mount_pki(vault, mount, 8760)
+    sign_intermediate(vault, watched.layout.root_mount, mount, "first", 8000)
+    setup_role(vault, mount, "lab")
+    token = setup_token(vault, setup_policy(vault, mount, "lab"))
+    with LosingVault(watched.bed) as losing:
+        own = {"server": losing.addr, "caBundle": losing.ca_bundle, "path": f"{mount}/sign/lab"}
+        cluster_issuer_with_token(watched.bed, "lossy", token, **own)
+        wait_ready(watched.bed, "lossy")
+        request(watched.bed, "lost", namespace, "lossy")
+        watched.wait_firing("VaultIssuerOutcomeUnknown")
+        delete_issuer(watched.bed, "lossy")
+    lines = watched.controller.log.read_text().splitlines()
+    line = next(one for one in lines if "outcome unknown" in one and f"{namespace}/lost" in one)
+    sample = "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c"
+    names = {sample: json.loads(line)["public_key_sha256"], "pki_int": mount}
+    found = watched.follow("VaultIssuerOutcomeUnknown", "Look", **names)
+    (serial,) = re.findall(r"(?:[0-9a-f]{2}[:-]){15,}[0-9a-f]{2}", found)
+    watched.follow("VaultIssuerOutcomeUnknown", "Mend", SERIAL=serial, pki_int=mount)
+    assert vault.read(f"{mount}/cert/{serial}")["revocation_time"] > 0
+    watched.wait_quiet()
 
 
 def test_a_spike_of_denials_is_told_until_it_is_over(watched: Watched, namespace: str) -> None:

@@ -49,6 +49,7 @@ COMPRESSED = {
     "absentFor": "2s",
     "pastRenewalFor": "2s",
     "renewalLoopFor": "2s",
+    "unknownWindow": "5s",
     "canaryPeriods": PERIODS,
     "queueOldest": 5,
     "failures": {"long": "30s", "short": "10s", "slowLong": "30s", "slowShort": "10s"},
