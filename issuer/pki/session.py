@@ -10,6 +10,7 @@ from issuer.pki.authorities.files import AuthorityFiles, check_bundles
 from issuer.pki.file.model import Part
 from issuer.pki.file.reading import LoadedFile, load
 from issuer.pki.plan.desired import BOTH, resources_of
+from issuer.pki.plan.fields import questions
 from issuer.pki.plan.planning import PkiPlan, PlanInput, plan_of
 from issuer.pki.plan.pruning import prunables
 from issuer.pki.plan.reading import read_for
@@ -38,7 +39,8 @@ class PkiSession:
         resources = tuple(resources_of(file, places, self.parts))
         pruned = tuple(prunables(file, places, self.parts)) if prune else ()
         given = PlanInput(file, places, resources, self.loaded.sha256, self.parts, pruned)
-        return plan_of(given, await read_for(self.calls, given))
+        reading = await read_for(self.calls, given)
+        return plan_of(given, reading, await self.calls.help_all(questions(resources, reading)))
 
 
 @asynccontextmanager

@@ -237,3 +237,31 @@ foundation:
     assert ran.exit_code == 3, ran.output
     assert f'audit "file" "{vault.name}-more"' in ran.output
     assert 'audit "file" "file"' not in ran.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("        key_type: ec\n", "        keytype: ec\n", "keytype for this role; write key_type"),
+        ("{auto_rebuild: true", "{autorebuild: true", "autorebuild for this CRL"),
+        ("tune: {max_lease_ttl: 87600h}", "tune: {max_lease_ttl: 87600h, max: 1h}", "max for this mount"),
+        ("token_period: 1h", "secret_id_period: 1h", "secret_id_period for this auth role"),
+        ("    maxPathLength: 0\n", "    settings: {usages: x}\n    maxPathLength: 0\n", "usages for this"),
+    ],
+)
+@pytest.mark.parametrize("there", [True, False])
+def test_a_field_that_the_server_does_not_have_is_refused(
+    vault: Vault, tmp_path: Path, old: str, new: str, said: str, there: bool
+) -> None:
+    if there:
+        vault.apply(written(tmp_path, TWO_TIER))
+    assert old in TWO_TIER
+    text = TWO_TIER.replace(old, new)
+    file = written(tmp_path, text, "typo.yaml")
+    before = len(vault.requests())
+    ran = vault.run("apply", "--yes", "-f", file)
+    assert ran.exit_code == 1
+    assert f"field {said}" in ran.output
+    line = text[: text.index(new)].count("\n") + 1
+    assert f"typo.yaml:{line} " in ran.output.partition("Nothing was written")[2]
+    assert vault.writes_since(before) == []

@@ -4,6 +4,7 @@
 - `step`: one step, for people and as JSON. Pure.
 - `pruning`: what `--prune` removes. Pure.
 - `reading`: the paths that a plan needs, read in two rounds: what exists, then what is inside.
+- `fields`: fields that the server doesn't have. Pure.
 - `planning`: resources and reading become a `PkiPlan`. Pure.
 - `saved`: a plan as a file: SHA-256 of what was read and of the file, no secret.
 - `show`: the plan as text, coloured on a terminal.

@@ -15,6 +15,7 @@ from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.plan.desired import BOTH, authorities_top_down
+from issuer.pki.plan.fields import Offers, check_fields
 from issuer.pki.plan.pruning import Prunable
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.audit import AuditResource, stanza
@@ -26,12 +27,14 @@ from issuer.pki.server.reading import VaultReading
 
 @dataclass(frozen=True, slots=True)
 class PkiPlan:
-    """Steps in the order of an apply; `problems` are what stops it, a line each."""
+    """Steps in the order of an apply; `problems` are what stops it, `notes` what couldn't be checked, a
+    line each."""
 
     steps: tuple[PkiStep, ...]
     read_sha256: str
     file_sha256: str
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def applied(self) -> tuple[PkiStep, ...]:
@@ -52,6 +55,7 @@ class PkiPlan:
             "fileSHA256": self.file_sha256,
             "readSHA256": self.read_sha256,
             "problems": list(self.problems),
+            "notes": list(self.notes),
             "steps": [
                 one.to_json() for one in self.steps if one.action is not StepAction.NONE or one.not_comparable
             ],
@@ -70,9 +74,12 @@ class PlanInput:
     prunables: tuple[Prunable, ...] = ()
 
 
-def plan_of(given: PlanInput, reading: VaultReading) -> PkiPlan:
-    """Return the plan that brings Vault from what was read to what the file says."""
+def plan_of(given: PlanInput, reading: VaultReading, offers: Offers) -> PkiPlan:
+    """Return the plan that brings Vault from what was read to what the file says. `offers` are the fields
+    that the server has."""
     problems = [f"The token may not read {path}: {why}" for path, why in reading.refused.items()]
+    fields = check_fields(given.resources, reading, offers, given.places)
+    problems += fields.problems
     steps = [step for one in given.resources for step in _resource_steps(given, one, reading, problems)]
     for part, name in authorities_top_down(given.file, given.parts):
         authority = _authority(given.file, name)
@@ -83,7 +90,7 @@ def plan_of(given: PlanInput, reading: VaultReading) -> PkiPlan:
             problems.append(f"{place} authorities.{name}: {error}")
     steps += [step for one in given.prunables for step in one.steps(reading)]
     steps.sort(key=lambda one: one.order)  # stable: authorities stay top down
-    return PkiPlan(tuple(steps), reading.sha256(), given.file_sha256, tuple(problems))
+    return PkiPlan(tuple(steps), reading.sha256(), given.file_sha256, tuple(problems), fields.notes)
 
 
 def _resource_steps(

@@ -35,6 +35,8 @@ def show_plan(plan: PkiPlan, console: Console) -> None:
     unseen = [(one, field) for one in plan.steps for field in one.not_comparable]
     for step, field in unseen:
         console.print(Text(f"  {step.path}: {field} is set, can't be compared", style="dim"), soft_wrap=True)
+    for note in plan.notes:
+        console.print(Text(f"  {note}", style="dim"), soft_wrap=True)
     console.print(summary(plan), soft_wrap=True)
 
 

@@ -28,6 +28,8 @@ def auth_methods(auth: Mapping[str, AuthMount], places: Places) -> Iterator[Vaul
             part=part,
             wanted={"type": method.type, "description": method.description, **method.tune},
             table=AUTH,
+            fields_of="auth method",
+            at=(*where, "tune"),
         )
         secret = WRITE_ONLY[method.type]
         if method.config:
@@ -40,6 +42,8 @@ def auth_methods(auth: Mapping[str, AuthMount], places: Places) -> Iterator[Vaul
                 wanted=hide(method.config, secret),
                 write_only=secret,
                 inside=f"auth/{path}",
+                fields_of=f"{method.type}/config",
+                at=(*where, "config"),
             )
         for name, fields in method.roles.items():
             yield VaultResource(
@@ -50,4 +54,6 @@ def auth_methods(auth: Mapping[str, AuthMount], places: Places) -> Iterator[Vaul
                 part=part,
                 wanted=fields,
                 inside=f"auth/{path}",
+                fields_of=f"{method.type}/{ROLE_FOLDER[method.type]}",
+                at=(*where, "roles", name),
             )

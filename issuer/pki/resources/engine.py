@@ -31,13 +31,16 @@ def engine_configs(part: Part, path: str, mount: PkiMount, places: Places) -> It
     for key, name, kind, order, default in _CONFIGS:
         fields = given[key]
         if fields is not None:
+            where = path_in_file(part, "mounts", path, key)
             yield VaultResource(
                 kind=kind,
                 order=order,
                 path=f"{path}/config/{name}",
-                place=places.of(*path_in_file(part, "mounts", path, key)),
+                place=places.of(*where),
                 part=part,
                 wanted=fields,
                 defaults=default,
                 inside=path,
+                fields_of=f"pki/config/{name}",
+                at=where,
             )

@@ -58,16 +58,19 @@ class DefaultIssuer(VaultResource):
 
 def issuer_settings(part: Part, name: str, authority: Authority, places: Places) -> Iterator[IssuerResource]:
     """Yield the settings of an authority's issuer."""
+    where = path_in_file(part, "authorities", name, "settings")
     yield IssuerResource(
         kind="issuer",
         order=Order.ISSUER,
         path=f"{authority.mount}/issuer/{name}",
-        place=places.of(*path_in_file(part, "authorities", name, "settings")),
+        place=places.of(*where),
         part=part,
         wanted=authority.settings,
         defaults=defaults.ISSUER,
         inside=authority.mount,
         name=name,
+        fields_of="pki/issuer",
+        at=where,
     )
 
 

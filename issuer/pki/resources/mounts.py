@@ -29,6 +29,10 @@ class MountResource(VaultResource):
         """Its path in Vault, without slashes around."""
         return self.path.removeprefix(f"{self.table}/")
 
+    @property
+    def help_path(self) -> str:
+        return f"{self.path}/tune"
+
     def reads(self) -> tuple[str, ...]:
         return (self.table,)
 
@@ -51,13 +55,16 @@ class MountResource(VaultResource):
 def pki_mounts(part: Part, mounts: Mapping[str, PkiMount], places: Places) -> Iterator[MountResource]:
     """Yield the PKI mounts of a part."""
     for path, mount in mounts.items():
+        where = path_in_file(part, "mounts", path)
         yield MountResource(
             kind="mount",
             order=Order.MOUNT,
             path=f"{SECRETS}/{path}",
-            place=places.of(*path_in_file(part, "mounts", path)),
+            place=places.of(*where),
             part=part,
             wanted={"type": "pki", "description": mount.description, **mount.tune},
+            fields_of="mount",
+            at=(*where, "tune"),
         )
 
 

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from issuer.pki.file.model import Part
-from issuer.pki.file.place import Place
+from issuer.pki.file.place import Path, Place
 from issuer.pki.resources.values import same
 from issuer.pki.secret import HIDDEN, SecretText
 from issuer.pki.server.reading import VaultReading
@@ -59,7 +59,8 @@ class VaultResource:
 
     `wanted` are the file's fields, `defaults` Vault's for those that the file leaves out, `write_only` the
     names of fields that are never read back. `inside` is the mount that must exist before the path may be
-    read. `kind` is a word for people.
+    read. `kind` is a word for people. `fields_of` names the kind of write in `known_fields`, "" if its fields
+    aren't free text of the file; `at` is the path of those fields in the file.
     """
 
     kind: str
@@ -72,6 +73,13 @@ class VaultResource:
     write_only: frozenset[str] = frozenset()
     inside: str | None = None
     method: str = "POST"
+    fields_of: str = ""
+    at: Path = ()
+
+    @property
+    def help_path(self) -> str:
+        """The path whose help lists the fields of its write."""
+        return self.path
 
     def reads(self) -> tuple[str, ...]:
         """Return the paths that must be read to compare it."""

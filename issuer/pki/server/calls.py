@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from issuer.pki.errors import NotPermitted, PkiError, UnexpectedWarning, VaultNotUsable
 from issuer.pki.secret import SecretText, revealed
+from issuer.pki.server.offers import offered_fields
 from issuer.pki.server.reading import PathRead
 from issuer.pki.server.warnings import WarningFilter
 from issuer.text import clip
@@ -62,6 +63,27 @@ class VaultCalls:
         except* PkiError as errors:
             raise first_of(errors) from None
         return {path: task.result() for path, task in tasks.items()}
+
+    async def help(self, path: str) -> frozenset[str]:
+        """Return the names of the fields that a write of a path takes; none where the server doesn't tell."""
+        self.count += 1
+        async with self._slots:
+            try:
+                answer = await self._adapter.request("GET", f"/v1/{path}?help=1")
+            except (VaultNotFound, VaultForbidden, VaultBadRequest):
+                return frozenset()
+            except VaultError as error:
+                raise translated(error) from error
+        return offered_fields(answer)
+
+    async def help_all(self, paths: Mapping[str, str]) -> dict[str, frozenset[str]]:
+        """Return the fields of several paths, by the key of each."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {key: group.create_task(self.help(path)) for key, path in paths.items()}
+        except* PkiError as errors:
+            raise first_of(errors) from None
+        return {key: task.result() for key, task in tasks.items()}
 
     async def write(
         self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST"
