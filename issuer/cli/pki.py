@@ -5,67 +5,43 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from issuer.cli.help import Commands, HelpfulGroup
+from issuer.cli import pki_checks
+from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat
-from issuer.cli.output import print_data, report_bad_input
+from issuer.cli.output import print_data
+from issuer.cli.pki_options import (
+    CHANGES,
+    FAILED,
+    LEFT,
+    Files,
+    PartChoice,
+    PartOption,
+    PkiGroup,
+    parts_of,
+    reported,
+)
 
 if TYPE_CHECKING:
     from issuer.pki.file.model import Part
     from issuer.pki.plan.planning import PkiPlan
     from issuer.pki.plan.step import PkiStep
 
-FAILED: Final = 1
-CHANGES: Final = 2
-LEFT: Final = 3
-
-
-class PkiGroup(HelpfulGroup):
-    """Group of commands whose usage errors exit with 1: 2 means that a plan has changes."""
-
-    usage_exit_code = FAILED
-
-
 app = Commands(
     name="pki",
     cls=PkiGroup,
-    help="A private CA in Vault or OpenBao from one reviewed file: plan it, apply it.",
+    help="A private CA in Vault or OpenBao from one reviewed file: plan it, apply it, verify it.",
 )
+app.command("verify")(pki_checks.verify)
 
 
-class PartChoice(StrEnum):
-    """Part of the file that a command works on."""
-
-    ALL = "all"
-    FOUNDATION = "foundation"
-    AUTOMATION = "automation"
-
-
-Files = Annotated[
-    list[str],
-    typer.Option(
-        "--file",
-        "-f",
-        metavar="FILE",
-        help="pki.yaml; - for standard input. Repeatable: later files are laid over earlier ones.",
-    ),
-]
-PartOption = Annotated[
-    PartChoice,
-    typer.Option(
-        "--part",
-        help="foundation: auth methods, policies, audit, roots, for a person. automation: the rest.",
-    ),
-]
 Prune = Annotated[
     bool,
     typer.Option(
@@ -102,8 +78,8 @@ def plan(
     from issuer.pki.plan.saved import save
     from issuer.pki.plan.show import show_plan
 
-    with _reported():
-        found = asyncio.run(_plan(file, _parts(part), prune))
+    with reported():
+        found = asyncio.run(_plan(file, parts_of(part), prune))
         if out is not None:
             save(found, out)
     if output is not OutputFormat.TABLE:
@@ -140,8 +116,8 @@ def apply(
 
       vault-issuer pki apply -f pki.yaml --plan plan.json
     """
-    with _reported():
-        code = asyncio.run(_apply(file, _Wish(_parts(part), prune, saved, yes)))
+    with reported():
+        code = asyncio.run(_apply(file, _Wish(parts_of(part), prune, saved, yes)))
     raise typer.Exit(code)
 
 
@@ -212,31 +188,9 @@ def _agreed() -> bool:
     return typer.confirm("Apply?")
 
 
-def _parts(choice: PartChoice) -> Collection[Part]:
-    from issuer.pki.file.model import Part
-
-    return frozenset(Part) if choice is PartChoice.ALL else frozenset({Part(choice.value)})
-
-
 def _code(plan: PkiPlan) -> int:
     if plan.problems:
         return FAILED
     if plan.applied:
         return CHANGES
     return LEFT if plan.left else 0
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """End the command with code 1 on bad input and on failures, with their message on standard error."""
-    from issuer.manifests.text import shown
-    from issuer.pki.errors import NeedsCertificate, PkiError
-
-    with report_bad_input(FAILED):
-        try:
-            yield
-        except PkiError as error:
-            waits = isinstance(error, NeedsCertificate)
-            for line in str(error).splitlines():
-                typer.echo(f"{'Waiting' if waits else 'Error'}: {shown(line, 4000)}", err=True)
-            raise typer.Exit(LEFT if waits else FAILED) from error

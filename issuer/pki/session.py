@@ -16,8 +16,11 @@ from issuer.pki.plan.pruning import prunables
 from issuer.pki.plan.reading import read_for
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.connecting import connected, connection_from, token_from
+from issuer.pki.server.reading import VaultReading
 from issuer.pki.server.state import check_state
 from issuer.pki.server.warnings import Expected, WarningFilter
+from issuer.pki.verify.item import Verification
+from issuer.pki.verify.verifying import Progress, Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,26 @@ class PkiSession:
 
     async def plan(self, *, prune: bool = False) -> PkiPlan:
         """Read Vault and return the plan; with `prune` it removes what the file owns and doesn't have."""
+        plan, _ = await self._planned(self.plan_input(prune=prune))
+        return plan
+
+    async def verify(self, progress: Progress, token_role: str | None = None) -> Verification:
+        """Read Vault and hold it against the file, each policy by a token of its own."""
+        given = self.plan_input()
+        plan, reading = await self._planned(given)
+        return await Verifier(self.calls, given, progress, token_role).verify(plan, reading)
+
+    async def _planned(self, given: PlanInput) -> tuple[PkiPlan, VaultReading]:
+        reading = await read_for(self.calls, given)
+        offers = await self.calls.help_all(questions(given.resources, reading))
+        return plan_of(given, reading, offers), reading
+
+    def plan_input(self, *, prune: bool = False) -> PlanInput:
+        """Return all that a plan is made from but for what Vault holds."""
         file, places = self.loaded.file, self.loaded.places
         resources = tuple(resources_of(file, places, self.parts))
         pruned = tuple(prunables(file, places, self.parts)) if prune else ()
-        given = PlanInput(file, places, resources, self.loaded.sha256, self.parts, pruned)
-        reading = await read_for(self.calls, given)
-        return plan_of(given, reading, await self.calls.help_all(questions(resources, reading)))
+        return PlanInput(file, places, resources, self.loaded.sha256, self.parts, pruned)
 
 
 @asynccontextmanager

@@ -28,13 +28,14 @@ from issuer.pki.server.reading import VaultReading
 @dataclass(frozen=True, slots=True)
 class PkiPlan:
     """Steps in the order of an apply; `problems` are what stops it, `notes` what couldn't be checked, a
-    line each."""
+    line each. The problems are paths that may not be read, and `contradictions` of Vault and the file."""
 
     steps: tuple[PkiStep, ...]
     read_sha256: str
     file_sha256: str
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
     @property
     def applied(self) -> tuple[PkiStep, ...]:
@@ -77,9 +78,9 @@ class PlanInput:
 def plan_of(given: PlanInput, reading: VaultReading, offers: Offers) -> PkiPlan:
     """Return the plan that brings Vault from what was read to what the file says. `offers` are the fields
     that the server has."""
-    problems = [f"The token may not read {path}: {why}" for path, why in reading.refused.items()]
+    refusals = [f"The token may not read {path}: {why}" for path, why in reading.refused.items()]
     fields = check_fields(given.resources, reading, offers, given.places)
-    problems += fields.problems
+    problems = [*fields.problems]
     steps = [step for one in given.resources for step in _resource_steps(given, one, reading, problems)]
     for part, name in authorities_top_down(given.file, given.parts):
         authority = _authority(given.file, name)
@@ -90,7 +91,14 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers) -> PkiPlan:
             problems.append(f"{place} authorities.{name}: {error}")
     steps += [step for one in given.prunables for step in one.steps(reading)]
     steps.sort(key=lambda one: one.order)  # stable: authorities stay top down
-    return PkiPlan(tuple(steps), reading.sha256(), given.file_sha256, tuple(problems), fields.notes)
+    return PkiPlan(
+        steps=tuple(steps),
+        read_sha256=reading.sha256(),
+        file_sha256=given.file_sha256,
+        problems=(*refusals, *problems),
+        notes=fields.notes,
+        contradictions=tuple(problems),
+    )
 
 
 def _resource_steps(

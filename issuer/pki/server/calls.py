@@ -34,10 +34,15 @@ class VaultCalls:
     """Reads and writes as one token. `count` is the number of calls so far."""
 
     def __init__(self, client: VaultClient, token: SecretText, warnings: WarningFilter | None = None) -> None:
+        self._client = client
         self._adapter = client.adapter(token.reveal())
         self._warnings = warnings or WarningFilter()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self.count = 0
+
+    def as_token(self, token: SecretText) -> VaultCalls:
+        """Return calls on the same connections as another token."""
+        return VaultCalls(self._client, token, self._warnings)
 
     async def read(self, path: str) -> PathRead:
         """Read a path, or list it if it ends with a slash. Raises VaultNotUsable, PkiError."""
@@ -93,6 +98,14 @@ class VaultCalls:
         Raises UnexpectedWarning after a write that Vault warned of (it was done), NotPermitted,
         VaultNotUsable; VaultBadRequest is left for callers that know what it means.
         """
+        return (await self._written(path, body, method)).get("data") or {}
+
+    async def new_token(self, path: str, body: Mapping[str, Any]) -> SecretText:
+        """Make a token and return it. Raises as `write` does."""
+        answer = await self._written(path, body, "POST")
+        return SecretText(str((answer.get("auth") or {}).get("client_token", "")))
+
+    async def _written(self, path: str, body: Mapping[str, Any] | None, method: str) -> dict[str, Any]:
         self.count += 1
         try:
             answer = await self._adapter.request(method, f"/v1/{path}", json=revealed(body or {}))
@@ -113,7 +126,7 @@ class VaultCalls:
                 f"Vault did {method} {path} and warned: {shown}. Correct the cause, or put the warning into "
                 "expectWarnings of the file, and run the same again"
             )
-        return answer.get("data") or {}
+        return dict(answer)
 
     async def delete(self, path: str) -> None:
         """Delete a path."""

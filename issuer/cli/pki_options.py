@@ -1,0 +1,75 @@
+"""Options and exit codes that the commands of `vault-issuer pki` share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from issuer.cli.help import HelpfulGroup
+from issuer.cli.output import report_bad_input
+
+if TYPE_CHECKING:
+    from issuer.pki.file.model import Part
+
+FAILED: Final = 1
+CHANGES: Final = 2
+LEFT: Final = 3
+
+
+class PkiGroup(HelpfulGroup):
+    """Group of commands whose usage errors exit with 1: 2 means that a plan has changes."""
+
+    usage_exit_code = FAILED
+
+
+class PartChoice(StrEnum):
+    """Part of the file that a command works on."""
+
+    ALL = "all"
+    FOUNDATION = "foundation"
+    AUTOMATION = "automation"
+
+
+Files = Annotated[
+    list[str],
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="FILE",
+        help="pki.yaml; - for standard input. Repeatable: later files are laid over earlier ones.",
+    ),
+]
+PartOption = Annotated[
+    PartChoice,
+    typer.Option(
+        "--part",
+        help="foundation: auth methods, policies, audit, roots, for a person. automation: the rest.",
+    ),
+]
+
+
+def parts_of(choice: PartChoice) -> Collection[Part]:
+    """Return the parts that a choice means."""
+    from issuer.pki.file.model import Part
+
+    return frozenset(Part) if choice is PartChoice.ALL else frozenset({Part(choice.value)})
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """End the command with code 1 on bad input and on failures, with their message on standard error."""
+    from issuer.manifests.text import shown
+    from issuer.pki.errors import NeedsCertificate, PkiError
+
+    with report_bad_input(FAILED):
+        try:
+            yield
+        except PkiError as error:
+            waits = isinstance(error, NeedsCertificate)
+            for line in str(error).splitlines():
+                typer.echo(f"{'Waiting' if waits else 'Error'}: {shown(line, 4000)}", err=True)
+            raise typer.Exit(LEFT if waits else FAILED) from error

@@ -1,0 +1,108 @@
+"""A CA as Vault holds it: chain up to a root, dates, key, and the pointers that it carries. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from issuer.pki.file.authority import Authority
+from issuer.text import rfc3339
+
+
+def chain_problems(authority: Authority, read: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """Yield what is wrong with a CA whose `issuer/NAME` was read: a line each."""
+    if not read.get("key_id"):
+        yield "Vault doesn't hold its key, so it can sign nothing"
+    chain = [x509.load_pem_x509_certificate(str(one).encode()) for one in read.get("ca_chain") or ()]
+    if not chain:
+        yield "Vault gives no chain for it"
+        return
+    for certificate in chain:
+        yield from _own_problems(certificate, now)
+    for lower, upper in itertools.pairwise(chain):
+        if not is_signed_by(lower, upper):
+            yield (
+                f"its chain is broken: {lower.subject.rfc4514_string()} is not signed by "
+                f"{upper.subject.rfc4514_string()}"
+            )
+    if authority.include_chain and not is_signed_by(chain[-1], chain[-1]):
+        yield f"its chain ends at {chain[-1].subject.rfc4514_string()}, which is no root"
+
+
+def _own_problems(certificate: x509.Certificate, now: datetime) -> Iterator[str]:
+    name = certificate.subject.rfc4514_string()
+    if now >= certificate.not_valid_after_utc:
+        yield f"{name} expired at {rfc3339(certificate.not_valid_after_utc)}"
+    if now < certificate.not_valid_before_utc:
+        yield f"{name} is not valid before {rfc3339(certificate.not_valid_before_utc)}; check the clocks"
+    if not _is_ca(certificate):
+        yield f"{name} is no CA (basic constraints)"
+
+
+def pointer_problems(certificate: x509.Certificate, urls: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the kinds of pointers that differ from `config/urls` of the mount that signed, as it is now.
+
+    Templated URLs are not compared: they name the issuer.
+    """
+    if urls is None or urls.get("enable_templating"):
+        return
+    for field, carried in (
+        ("issuing_certificates", access_urls(certificate, AuthorityInformationAccessOID.CA_ISSUERS)),
+        ("ocsp_servers", access_urls(certificate, AuthorityInformationAccessOID.OCSP)),
+        ("crl_distribution_points", crl_urls(certificate)),
+    ):
+        wanted = sorted(str(one) for one in urls.get(field) or ())
+        if sorted(carried) != wanted:
+            yield (
+                f"its certificate was signed with {field} {_listed(carried)}, and the mount that signed has "
+                f"{_listed(wanted)} now; a new certificate would take it"
+            )
+
+
+def access_urls(certificate: x509.Certificate, method: x509.ObjectIdentifier) -> list[str]:
+    """Return the URLs of authority information access for one method."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return []
+    return [
+        one.access_location.value
+        for one in found
+        if one.access_method == method and isinstance(one.access_location, x509.UniformResourceIdentifier)
+    ]
+
+
+def crl_urls(certificate: x509.Certificate) -> list[str]:
+    """Return the URLs of a certificate's CRL distribution points."""
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return []
+    names = [name for point in points for name in point.full_name or ()]
+    return [one.value for one in names if isinstance(one, x509.UniformResourceIdentifier)]
+
+
+def is_signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
+    """Return True if `signer` issued and signed a certificate."""
+    try:
+        certificate.verify_directly_issued_by(signer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _listed(values: Sequence[str]) -> str:
+    return ", ".join(values) or "none"

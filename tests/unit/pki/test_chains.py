@@ -1,0 +1,55 @@
+"""A CA's chain as Vault gives it: what is wrong with it is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from issuer.pki.file.authority import Authority
+from issuer.pki.verify.chains import chain_problems, crl_urls, pointer_problems
+from tests.pki.cas import FileCA, root
+
+NOW = datetime.now(UTC)
+AUTHORITY = Authority.model_validate({"mount": "pki", "subject": {"commonName": "CA"}, "lifetime": "24h"})
+
+
+def problems(*chain: FileCA, key: str = "a key", now: datetime = NOW) -> list[str]:
+    """What is wrong with a CA of this chain."""
+    return list(chain_problems(AUTHORITY, {"key_id": key, "ca_chain": [one.pem for one in chain]}, now))
+
+
+def test_a_whole_chain_has_no_problem() -> None:
+    top = root("Root")
+    assert problems(top.below("CA"), top) == []
+
+
+def test_a_chain_without_its_root_is_told() -> None:
+    (found,) = problems(root("Root").below("CA"))
+    assert "which is no root" in found
+
+
+def test_a_chain_of_another_root_is_told() -> None:
+    (found,) = problems(root("Root").below("CA"), root("Root"))
+    assert "CN=CA is not signed by CN=Root" in found
+
+
+def test_an_expired_and_a_future_ca_are_told() -> None:
+    top = root("Root")
+    (expired,) = problems(top, now=NOW + timedelta(days=4000))
+    assert "CN=Root expired at" in expired
+    (future,) = problems(top, now=NOW - timedelta(days=1))
+    assert "check the clocks" in future
+
+
+def test_a_ca_without_its_key_or_chain_is_told() -> None:
+    assert problems(root("Root"), key="") == ["Vault doesn't hold its key, so it can sign nothing"]
+    assert problems() == ["Vault gives no chain for it"]
+
+
+def test_pointers_are_those_of_the_mount_that_signed() -> None:
+    certificate = root("Root").certificate
+    assert crl_urls(certificate) == []
+    assert list(pointer_problems(certificate, {"crl_distribution_points": []})) == []
+    (found,) = pointer_problems(certificate, {"crl_distribution_points": ["http://ca.test/crl"]})
+    assert "crl_distribution_points none, and the mount that signed has http://ca.test/crl now" in found
+    templated = {"crl_distribution_points": ["{{cluster_aia_path}}"], "enable_templating": True}
+    assert list(pointer_problems(certificate, templated)) == []
