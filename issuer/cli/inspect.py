@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ import typer
 
 from issuer.cli.completing import complete_explained, complete_inspected
 from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import print_data, report_bad_input
+from issuer.cli.output import print_data, report_bad_input, without_logs
 
 if TYPE_CHECKING:
     from issuer.inspection.answers import InspectionAnswer
@@ -123,21 +122,17 @@ def explain(
       vault-issuer explain certificaterequestpolicies.vault-issuer.io/web
     """
     # Imported here so that --help and completion stay quick.
-    import structlog
-
     from issuer.inspection.answers import explain_target
     from issuer.inspection.kinds import explained_kinds
     from issuer.inspection.objects.issuers import TrialOptions
 
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     trial = TrialOptions(live=not no_live, home=cluster_resource_namespace or "")
-    # What is found is the answer; a login's log lines would stand in the middle of it.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
     async def ask(reader: Reader, target: InspectionTarget, now: datetime) -> InspectionAnswer:
         return await explain_target(reader, target, trial, now)
 
-    with report_bad_input(BAD_INPUT):
+    with report_bad_input(BAD_INPUT), without_logs():
         found = asyncio.run(_asked(ask, explained_kinds, (target, name), namespace, cluster))
     _print(found, output)
 
