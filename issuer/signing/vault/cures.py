@@ -103,6 +103,9 @@ def role_cures(vault: VaultSpec, paths: Sequence[SignPath]) -> Mapping[str, str]
         found[VaultIssuerReason.ROLE_NOT_FOUND] = "\n".join(
             f"{start}vault write {shlex.quote(role)} {_ROLE_EXAMPLE}" for role in roles
         )
+        found[VaultIssuerReason.ROLE_SETS_NOT_AFTER] = "\n".join(
+            f"{start}vault patch {shlex.quote(role)} not_after=''" for role in roles
+        )
     return found
 
 

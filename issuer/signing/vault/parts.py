@@ -53,7 +53,13 @@ _SERVER: Final = frozenset(
 _PATH: Final = frozenset(
     {VaultIssuerReason.CA_NOT_READY, VaultIssuerReason.INVALID_PATH, VaultIssuerReason.PATH_NOT_FOUND}
 )
-_ROLE: Final = frozenset({VaultIssuerReason.ISSUER_NOT_FOUND, VaultIssuerReason.ROLE_NOT_FOUND})
+_ROLE: Final = frozenset(
+    {
+        VaultIssuerReason.ISSUER_NOT_FOUND,
+        VaultIssuerReason.ROLE_NOT_FOUND,
+        VaultIssuerReason.ROLE_SETS_NOT_AFTER,
+    }
+)
 
 
 def issuer_parts(spec: VaultIssuerSpec, home: str = "") -> tuple[IssuerPart, ...]:
