@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from issuer.cli import pki_checks
+from issuer.cli import pki_checks, pki_export
 from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 app = Commands(
     name="pki",
     cls=PkiGroup,
-    help="A private CA in Vault or OpenBao from one reviewed file: plan it, apply it, verify it.",
+    help="A private CA in Vault or OpenBao from one reviewed file: plan it, apply it, verify it, export it.",
 )
 app.command("verify")(pki_checks.verify)
+app.command("export")(pki_export.export)
 
 
 Prune = Annotated[

@@ -38,14 +38,10 @@ class IssuerKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IssuerKind:
-    """One kind of issuer objects. Namespaced ones serve requests of their own namespace, others all.
-
-    `short_name` is that of its CRD, "" for none.
-    """
+    """One kind of issuer objects. Namespaced ones serve requests of their own namespace, others all."""
 
     kind: str
     resource: Resource
-    short_name: str = ""
 
     @property
     def group(self) -> str:
@@ -138,8 +134,8 @@ class IssuerKinds:
 
 BUILT_IN: Final = IssuerKinds(
     (
-        IssuerKind(group.ISSUER_KIND, VAULT_ISSUERS, group.ISSUER_SHORT),
-        IssuerKind(group.CLUSTER_ISSUER_KIND, VAULT_CLUSTER_ISSUERS, group.CLUSTER_ISSUER_SHORT),
+        IssuerKind(group.ISSUER_KIND, VAULT_ISSUERS),
+        IssuerKind(group.CLUSTER_ISSUER_KIND, VAULT_CLUSTER_ISSUERS),
     )
 )
 """The kinds that this product brings itself."""

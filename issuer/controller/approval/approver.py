@@ -26,14 +26,7 @@ from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.identity import User
 from issuer.kube.resources import NAMESPACES
 from issuer.kube.single_flight import SingleFlightCache
-from issuer.policy.decision import (
-    Allowance,
-    Decision,
-    PolicyEvaluation,
-    PolicyVerdict,
-    approval_message,
-    evaluate,
-)
+from issuer.policy.decision import Allowance, Decision, PolicyEvaluation, PolicyVerdict, evaluate
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.requests.conditions import bounded
@@ -227,7 +220,7 @@ class Approver:
         self, request: Request, decision: Decision, grounds: Grounds
     ) -> Approval | Denied | RequestFailed | Unprocessed:
         if decision.verdict is PolicyVerdict.APPROVED:
-            message = approval_message(str(decision.policy))
+            message = f'Approved by CertificateRequestPolicy "{decision.policy}"'
             return Approval(
                 None if request.approved else message, grounds, decision.policy, decision.allowance
             )

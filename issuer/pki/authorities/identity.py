@@ -42,10 +42,13 @@ def identify(
     """Return what there is of an authority. `keys` and `issuers` are the answers to the mount's lists, None
     where they are empty.
 
-    Raises OtherAuthority if key and issuer of these names don't belong together.
+    Raises OtherAuthority if key and issuer of these names don't belong together, or if one that the file
+    says exists isn't there.
     """
     by_key = _info(keys)
     by_issuer = _info(issuers)
+    if authority.existing:
+        return _existing(name, authority, by_issuer)
     key_name = authority.key_name or name
     key_id = next((one for one, info in by_key.items() if info.get("key_name") == key_name), "")
     named = next((one for one, info in by_issuer.items() if info.get("issuer_name") == name), "")
@@ -63,6 +66,21 @@ def identify(
     if not ours:
         return Identity(AuthorityProgress.KEY, key_id)
     return Identity(AuthorityProgress.UNNAMED, key_id, ours[0], ours)
+
+
+def _existing(name: str, authority: Authority, by_issuer: Mapping[str, Any]) -> Identity:
+    found = issuer_id(name, by_issuer)
+    if not found:
+        raise OtherAuthority(
+            f"Mount {authority.mount} has no issuer {name}, of which the file says that it exists; "
+            f"correct its name, or tell by subject and lifetime, offline or import how to make it"
+        )
+    return Identity(AuthorityProgress.DONE, str(by_issuer[found].get("key_id", "")), found, (found,))
+
+
+def issuer_id(name: str, by_issuer: Mapping[str, Any]) -> str:
+    """Return the id of the issuer that has this name or id; "" if there is none."""
+    return next((one for one, info in by_issuer.items() if name in (one, info.get("issuer_name"))), "")
 
 
 def _named(

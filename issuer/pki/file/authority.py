@@ -22,6 +22,8 @@ class Origin(StrEnum):
     """Vault makes the key; a CA that Vault doesn't hold signs a request that is carried there."""
     IMPORTED = "imported"
     """Key and certificates come from a file."""
+    EXISTING = "existing"
+    """Vault holds it already; it is compared, never made."""
 
 
 class Subject(FileModel):
@@ -65,7 +67,7 @@ class ImportedBundle(FileModel):
 
 
 class Authority(FileModel):
-    """One CA. Its name in the file is the name of its issuer in Vault."""
+    """One CA. Its name in the file is its issuer's in Vault; that of an existing one may be the id."""
 
     mount: str
     key_name: Name | None = Field(None, description="Name of its key in Vault; the authority's by default.")
@@ -82,6 +84,9 @@ class Authority(FileModel):
     signed_by: Name | None = Field(None, description="Authority of this file that signs it.")
     offline: OfflineSigning | None = None
     imported: ImportedBundle | None = Field(None, alias="import")
+    existing: bool = Field(
+        False, description="Vault has it already; it is compared, never made. Its name here may be its id."
+    )
     include_chain: bool = Field(
         True, description="Import the chain up to the root besides, so that Vault's ca_chain is whole."
     )
@@ -93,6 +98,8 @@ class Authority(FileModel):
     @property
     def origin(self) -> Origin:
         """Way in which it gets its key and certificate."""
+        if self.existing:
+            return Origin.EXISTING
         if self.imported is not None:
             return Origin.IMPORTED
         if self.offline is not None:
@@ -101,9 +108,11 @@ class Authority(FileModel):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        given = [self.signed_by, self.offline, self.imported]
+        given = [self.signed_by, self.offline, self.imported, self.existing or None]
         if sum(one is not None for one in given) > 1:
-            raise ValueError("has several of signedBy, offline and import; leave one")
+            raise ValueError("has several of signedBy, offline, import and existing; leave one")
+        if self.existing:
+            return self
         if self.imported is None and (self.subject is None or self.lifetime is None):
             raise ValueError("needs subject and lifetime, as Vault makes its key")
         return self

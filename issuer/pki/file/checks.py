@@ -71,11 +71,6 @@ class _Check:
                 yield f"{self._at(part, 'authorities', name, 'mount')} no mount {one.mount} is in the file"
             if part is Part.AUTOMATION and one.origin in _FOUNDATION_ONLY:
                 yield f"{at} {_FOUNDATION_ONLY[one.origin]}, which belongs below foundation: move it there"
-            if "issuer_name" in one.settings:
-                yield (
-                    f"{self._at(part, 'authorities', name, 'settings', 'issuer_name')} the name of an issuer "
-                    "is its name in the file; rename the authority instead"
-                )
             yield from self._lifetime(part, name, one)
             if one.signed_by is not None:
                 yield from self._below(part, name, one, one.signed_by)
@@ -84,6 +79,8 @@ class _Check:
     def _same_keys(self) -> Iterator[str]:
         seen: dict[tuple[str, str], str] = {}
         for part, name, one in self.file.all_authorities():
+            if one.existing:
+                continue  # such as a second certificate for one key, signed by another CA
             other = seen.setdefault((one.mount, one.key_name or name), name)
             if other != name:
                 yield f"{self._at(part, 'authorities', name)} has the keyName of {other} in the same mount"

@@ -49,11 +49,18 @@ class LoadedFile:
 
 def load(paths: Sequence[str], environment: Mapping[str, str]) -> LoadedFile:
     """Read files, the later ones over the earlier. Raises BadInput with every problem, a line each."""
+    first = FilePath() if not paths or paths[0] == STDIN else FilePath(paths[0]).parent
+    return load_texts([read_source(path) for path in paths], environment, first)
+
+
+def load_texts(
+    texts: Sequence[tuple[str, bytes]], environment: Mapping[str, str], folder: FilePath
+) -> LoadedFile:
+    """Read texts, each with the name of its source, as `load` does; files that they name are in `folder`."""
     merged: dict[str, Any] = {}
     places: dict[Path, Place] = {}
     digest, sources = hashlib.sha256(), []
-    for path in paths:
-        source, content = read_source(path)
+    for source, content in texts:
         digest.update(len(content).to_bytes(8, "big") + content)
         sources.append(source)
         read = read_mapping(source, content)
@@ -63,12 +70,16 @@ def load(paths: Sequence[str], environment: Mapping[str, str]) -> LoadedFile:
         places.setdefault((), Place(source, 1))
     told = Places(places)
     data, told = _replaced(merged, environment, told)
-    file = _checked(data, told)
-    problems = problems_of(file, told)
+    return LoadedFile(checked(data, told), told, digest.hexdigest(), folder, tuple(sources))
+
+
+def checked(data: Mapping[str, Any], places: Places) -> PkiFile:
+    """Return the file of merged and replaced data. Raises BadInput with every problem, a line each."""
+    file = _valid(data, places)
+    problems = problems_of(file, places)
     if problems:
         raise BadInput("\n".join(problems))
-    first = FilePath() if not paths or paths[0] == STDIN else FilePath(paths[0]).parent
-    return LoadedFile(file, told, digest.hexdigest(), first, tuple(sources))
+    return file
 
 
 def _merge(under: dict[str, Any], over: Mapping[str, Any], path: Path, places: dict[Path, Place]) -> Any:
@@ -145,7 +156,7 @@ class _Variables:
         return self._environment.get(name, "")
 
 
-def _checked(data: Any, places: Places) -> PkiFile:
+def _valid(data: Any, places: Places) -> PkiFile:
     try:
         return PkiFile.model_validate(data)
     except ValidationError as error:

@@ -24,17 +24,17 @@ class IssuerResource(VaultResource):
     name: str = ""
 
     def is_listed(self, reading: VaultReading) -> bool:
-        """Return True if the mount's list has an issuer of that name."""
-        path = f"{self.inside}/issuers/"
-        known = ((reading.data(path) or {}).get("key_info") or {}).values()
-        return any(one.get("issuer_name") == self.name for one in known)
+        """Return True if the mount's list has an issuer of that name or id."""
+        known = (reading.data(f"{self.inside}/issuers/") or {}).get("key_info") or {}
+        return any(self.name in (identifier, one.get("issuer_name")) for identifier, one in known.items())
 
     def writes(self, current: Mapping[str, Any] | None) -> tuple[VaultWrite, ...]:
         read = current or {}
         kept = {name: value for name, value in self.defaults.items() if name in read}
         if read.get("manual_chain"):
             kept["manual_chain"] = read["manual_chain"]
-        return (VaultWrite("POST", self.path, {"issuer_name": self.name, **kept, **self.wanted}),)
+        name = read.get("issuer_name", self.name)  # "" of one that the file names by its id
+        return (VaultWrite("POST", self.path, {"issuer_name": name, **kept, **self.wanted}),)
 
 
 @dataclass(frozen=True, slots=True)

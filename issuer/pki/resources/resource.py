@@ -22,9 +22,8 @@ class Order(IntEnum):
     MOUNT = 2
     CLUSTER = 3
     URLS = 4
-    ISSUER = 5
-    """Settings of issuers that exist: they stand before these sign, too."""
-    AUTHORITY = 6
+    AUTHORITY = 5
+    ISSUER = 6
     DEFAULT_ISSUER = 7
     ROLE = 8
     CRL = 9

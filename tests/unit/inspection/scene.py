@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from issuer.inspection.lookup import find_request
 from issuer.inspection.reading import Reader
 from issuer.inspection.request.details import RequestDetails, gather
 from issuer.inspection.target import InspectionTarget
@@ -123,9 +122,7 @@ class Scene:
 
     async def gather(self, target: InspectionTarget = ONE) -> RequestDetails:
         """Everything about the request."""
-        request = await find_request(self.reader, target)
-        assert request is not None
-        return await gather(self.reader, request)
+        return await gather(self.reader, target)
 
 
 def printed(show: Callable[[Console], None]) -> str:

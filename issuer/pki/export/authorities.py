@@ -1,0 +1,224 @@
+"""Issuers of exported mounts as authorities: what made each of them, as far as its certificate tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import NameOID
+
+from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.export.fields import set_fields
+from issuer.pki.resources import defaults
+from issuer.pki.server.reading import VaultReading
+
+_READ_ONLY: Final = frozenset(
+    {
+        "ca_chain", "certificate", "issuer_id", "issuer_name", "key_id", "revoked", "revocation_time",
+        "revocation_time_rfc3339",
+    }
+)  # fmt: skip
+_SUBJECT: Final = {
+    NameOID.ORGANIZATION_NAME: "organization",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "ou",
+    NameOID.COUNTRY_NAME: "country",
+    NameOID.STATE_OR_PROVINCE_NAME: "province",
+    NameOID.LOCALITY_NAME: "locality",
+}
+_BACKDATED: Final = 30
+"""Seconds by which Vault dates certificates back."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundIssuer:
+    """One issuer of a mount. `name` is what the file calls it: its name, or its id if it has none."""
+
+    mount: str
+    issuer_id: str
+    name: str
+    key_id: str
+    key_name: str
+    certificate: x509.Certificate
+    settings: Mapping[str, Any]
+    is_default: bool = False
+    why_existing: str = ""
+
+    @property
+    def self_signed(self) -> bool:
+        """True of a root."""
+        return signed_by(self.certificate, self.certificate)
+
+
+def found_issuers(reading: VaultReading, mounts: list[str]) -> list[FoundIssuer]:
+    """Return the issuers of all mounts that a file describes, the default one of each mount first.
+
+    A certificate without key and name is left out: it was imported for its chain.
+    """
+    found: list[FoundIssuer] = []
+    for mount in mounts:
+        of_mount = [one for one in _of_mount(reading, mount) if one.key_id or one.name != one.issuer_id]
+        of_mount.sort(key=lambda one: (not one.is_default, one.name))
+        found += _told_apart(of_mount, _key_names(reading, mount))
+    taken: set[str] = set()
+    unique = []
+    for one in found:  # two mounts may have issuers of one name, but names in the file are unique
+        named = one
+        if one.name in taken:
+            why = f"its name {one.name} is that of an authority in another mount, so it is named by its id"
+            named = replace(one, name=one.issuer_id, why_existing=why)
+        taken.add(named.name)
+        unique.append(named)
+    return unique
+
+
+def _of_mount(reading: VaultReading, mount: str) -> Iterator[FoundIssuer]:
+    listed = (reading.data(f"{mount}/issuers/") or {}).get("key_info") or {}
+    keys = (reading.data(f"{mount}/keys/") or {}).get("key_info") or {}
+    default = (reading.data(f"{mount}/config/issuers") or {}).get("default")
+    for identifier, info in listed.items():
+        read = reading.data(f"{mount}/issuer/{identifier}")
+        if read is None:
+            continue
+        key_id = str(info.get("key_id") or "")
+        yield FoundIssuer(
+            mount=mount,
+            issuer_id=identifier,
+            name=info.get("issuer_name") or identifier,
+            key_id=key_id,
+            key_name=str((keys.get(key_id) or {}).get("key_name") or ""),
+            certificate=x509.load_pem_x509_certificate(str(read["certificate"]).encode()),
+            settings=set_fields(read, defaults.ISSUER, _READ_ONLY),
+            is_default=identifier == default,
+        )
+
+
+def _key_names(reading: VaultReading, mount: str) -> set[str]:
+    keys = (reading.data(f"{mount}/keys/") or {}).get("key_info") or {}
+    return {str(info.get("key_name")) for info in keys.values() if info.get("key_name")}
+
+
+def _told_apart(issuers: list[FoundIssuer], key_names: set[str]) -> Iterator[FoundIssuer]:
+    """Yield the issuers of one mount, with the reason for each that a file can't tell how to make."""
+    keys: dict[str, str] = {}
+    for one in issuers:
+        first = keys.setdefault(one.key_id, one.name)
+        why = ""
+        if one.name == one.issuer_id:
+            why = (
+                "it has no name. Give it one, and export again: "
+                f"bao patch {one.mount}/issuer/{one.issuer_id} issuer_name=NAME"
+            )
+        elif not one.key_id:
+            why = "its key is not in this mount"
+        elif first != one.name:
+            why = f"its key is that of {first}: another certificate for it, such as a cross-signed one"
+        elif not one.key_name and one.name in key_names:
+            why = "its key has no name, and another key has the name that the file would give it"
+        yield replace(one, why_existing=why)
+
+
+def existing(issuer: FoundIssuer) -> dict[str, Any]:
+    """Return an authority that is compared with what is there, and never made."""
+    found = {"mount": issuer.mount, "existing": True, "spkiSHA256": spki_sha256(issuer.certificate)}
+    return _with_settings(found, issuer)
+
+
+def described(issuer: FoundIssuer, issuers: list[FoundIssuer]) -> dict[str, Any]:
+    """Return an authority with all that its certificate tells of how it was made.
+
+    Raises ValueError, with the reason, for a certificate that a file can't describe.
+    """
+    certificate = issuer.certificate
+    found: dict[str, Any] = {"mount": issuer.mount}
+    if issuer.key_name and issuer.key_name != issuer.name:
+        found["keyName"] = issuer.key_name
+    if not issuer.self_signed:
+        above = signer_of(issuer, issuers)
+        if above is not None:
+            found["signedBy"] = above.name
+        else:
+            found["offline"] = {"request": f"{issuer.name}.csr", "certificate": f"{issuer.name}.pem"}
+    found["subject"] = _subject(certificate)
+    found["key"] = _key(certificate)
+    seconds = int((certificate.not_valid_after_utc - certificate.not_valid_before_utc).total_seconds())
+    hours = round((seconds - _BACKDATED) / 3600)
+    near = abs(hours * 3600 - seconds + _BACKDATED) <= 2 * _BACKDATED
+    found["lifetime"] = f"{hours}h" if near and hours else f"{seconds - _BACKDATED}s"
+    found |= _constraints(certificate)
+    return _with_settings(found, issuer)
+
+
+def signer_of(issuer: FoundIssuer, issuers: list[FoundIssuer]) -> FoundIssuer | None:
+    """Return the exported CA that signed this one, one that a file can make before others."""
+    above = [
+        one
+        for one in issuers
+        if one.key_id
+        and one.certificate != issuer.certificate
+        and signed_by(issuer.certificate, one.certificate)
+    ]
+    return min(above, key=lambda one: (bool(one.why_existing), one.name)) if above else None
+
+
+def depth(issuer: FoundIssuer, issuers: list[FoundIssuer]) -> int:
+    """Return the number of exported CAs above one; cross-signed ones may form a circle, which is cut."""
+    above, seen = signer_of(issuer, issuers), {issuer.issuer_id}
+    while above is not None and not above.self_signed and above.issuer_id not in seen:
+        seen.add(above.issuer_id)
+        above = signer_of(above, issuers)
+    return len(seen) if above is not None else len(seen) - 1
+
+
+def signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
+    """Return True if the key of `signer` signed the certificate."""
+    try:
+        certificate.verify_directly_issued_by(signer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _with_settings(found: dict[str, Any], issuer: FoundIssuer) -> dict[str, Any]:
+    return {**found, "settings": dict(issuer.settings)} if issuer.settings else found
+
+
+def _subject(certificate: x509.Certificate) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for attribute in certificate.subject:
+        value = str(attribute.value)
+        if attribute.oid == NameOID.COMMON_NAME and "commonName" not in found:
+            found["commonName"] = value
+        elif attribute.oid in _SUBJECT:
+            found.setdefault(_SUBJECT[attribute.oid], []).append(value)
+        else:
+            raise ValueError(f"its subject has {attribute.rfc4514_string()}, for which a file has no key")
+    return found
+
+
+def _key(certificate: x509.Certificate) -> dict[str, Any]:
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return {"type": "rsa", "bits": key.key_size}
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return {"type": "ec", "bits": key.key_size}
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return {"type": "ed25519"}
+    raise ValueError("its key is of a type that a file can't name")
+
+
+def _constraints(certificate: x509.Certificate) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for extension in certificate.extensions:
+        value = extension.value
+        if isinstance(value, x509.BasicConstraints) and value.path_length is not None:
+            found["maxPathLength"] = value.path_length
+        if isinstance(value, x509.NameConstraints):
+            permitted = value.permitted_subtrees or []
+            if value.excluded_subtrees or not all(isinstance(one, x509.DNSName) for one in permitted):
+                raise ValueError("it has name constraints other than permitted DNS domains")
+            found["permittedDNSDomains"] = [one.value for one in permitted]
+    return found
