@@ -22,11 +22,14 @@ import yaml
 from issuer.api.group import (
     CLUSTER_ISSUER_KIND,
     CLUSTER_ISSUER_PLURAL,
+    CLUSTER_ISSUER_SHORT,
     GROUP,
     ISSUER_KIND,
     ISSUER_PLURAL,
+    ISSUER_SHORT,
     POLICY_KIND,
     POLICY_PLURAL,
+    POLICY_SHORT,
     VERSION,
 )
 from issuer.api.issuers import MAX_MESSAGE, VaultClusterIssuer, VaultIssuer
@@ -78,15 +81,19 @@ class _Resource:
     scope: str
     columns: list[dict[str, Any]]
     short_name: str
-    """No short name of a kind of cert-manager or approver-policy, so that kubectl finds ours."""
 
 
 _RESOURCES: Final = (
-    _Resource(VaultIssuer, ISSUER_KIND, ISSUER_PLURAL, "Namespaced", _ISSUER_COLUMNS, "vi"),
+    _Resource(VaultIssuer, ISSUER_KIND, ISSUER_PLURAL, "Namespaced", _ISSUER_COLUMNS, ISSUER_SHORT),
     _Resource(
-        VaultClusterIssuer, CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, "Cluster", _ISSUER_COLUMNS, "vci"
+        VaultClusterIssuer,
+        CLUSTER_ISSUER_KIND,
+        CLUSTER_ISSUER_PLURAL,
+        "Cluster",
+        _ISSUER_COLUMNS,
+        CLUSTER_ISSUER_SHORT,
     ),
-    _Resource(CertificateRequestPolicy, POLICY_KIND, POLICY_PLURAL, "Cluster", _POLICY_COLUMNS, "vcrp"),
+    _Resource(CertificateRequestPolicy, POLICY_KIND, POLICY_PLURAL, "Cluster", _POLICY_COLUMNS, POLICY_SHORT),
 )
 
 

@@ -1,4 +1,4 @@
-"""Shell completion: names of requests, and kubectl's way of asking a plugin for completions."""
+"""Shell completion: names of objects, and kubectl's way of asking a plugin for completions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import os
 import shlex
 from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from issuer.inspection.kinds import TargetKind
 
 SECONDS: Final = 3.0
 """Seconds a cluster may take before nothing is completed: somebody waits at a prompt."""
@@ -22,17 +25,34 @@ _DEFAULT: Final = 0
 _VARIABLE: Final = "_VAULT_ISSUER_KUBECTL_COMPLETE"
 
 
-def complete_requests(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete names of the namespace's requests, also behind `csr/` and `certificate/`."""
+def complete_explained(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete names of the namespace's requests, kinds that `explain` takes, and names behind them."""
+    from issuer.inspection.kinds import explained_kinds
+
+    return _completed(ctx, incomplete, explained_kinds())
+
+
+def complete_inspected(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete names of the namespace's requests, kinds that `inspect` takes, and names behind them."""
+    from issuer.inspection.kinds import inspected_kinds
+
+    return _completed(ctx, incomplete, inspected_kinds())
+
+
+def _completed(ctx: typer.Context, incomplete: str, kinds: Sequence[TargetKind]) -> list[str]:
     given = {name: ctx.params.get(name) for name in ("namespace", "kubeconfig", "context")}
     try:
-        return asyncio.run(_names(incomplete, **given))
+        return asyncio.run(_names(incomplete, kinds, **given))
     except Exception:  # noqa: BLE001 - whatever is wrong, a prompt is no place to say so
         return []
 
 
 async def _names(
-    incomplete: str, namespace: str | None, kubeconfig: str | None, context: str | None
+    incomplete: str,
+    kinds: Sequence[TargetKind],
+    namespace: str | None,
+    kubeconfig: str | None,
+    context: str | None,
 ) -> list[str]:
     from issuer.cluster import find_namespace
     from issuer.inspection.target import names
@@ -40,7 +60,7 @@ async def _names(
 
     where = namespace or find_namespace(kubeconfig, context)
     async with asyncio.timeout(SECONDS), open_client(kubeconfig, context) as client:
-        return await names(client, incomplete, where, MOST)
+        return await names(client, incomplete, where, MOST, kinds)
 
 
 def answer_kubectl(app: typer.Typer, words: Sequence[str]) -> str:

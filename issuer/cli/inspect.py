@@ -1,34 +1,38 @@
-"""`vault-issuer inspect` and `explain`: one request of the cluster, what it holds and why it is so."""
+"""`vault-issuer inspect` and `explain`: one object of the cluster, what it holds and why it is so."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from issuer.cli.completing import complete_requests
+from issuer.cli.completing import complete_explained, complete_inspected
 from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import print_data, report_bad_input
+from issuer.cli.output import print_data, report_bad_input, without_logs
 
 if TYPE_CHECKING:
-    from issuer.inspection.request.details import RequestDetails
+    from issuer.inspection.answers import InspectionAnswer
+    from issuer.inspection.kinds import TargetKind
+    from issuer.inspection.reading import Reader
+    from issuer.inspection.target import InspectionTarget
+    from issuer.requests.issuers import IssuerKinds
 
-TROUBLE = 1
-NOT_ISSUED = 1
 BAD_INPUT = 2
 
-_Request = Annotated[
-    str,
-    typer.Argument(
-        metavar="REQUEST",
-        help="NAME of a CertificateRequest, csr/NAME of a Kubernetes CertificateSigningRequest, or "
-        "certificate/NAME for the current request of a Certificate.",
-        autocompletion=complete_requests,
-    ),
+_KINDS = (
+    "NAME of a CertificateRequest, or KIND/NAME. KIND as kubectl takes it: certificate, certificaterequest, "
+    "csr (a CertificateSigningRequest), vaultclusterissuer, vaultissuer, "
+    "certificaterequestpolicies.vault-issuer.io; in any case, plural, or by its short name."
+)
+_SECRETS = f"{_KINDS} secret/NAME shows a Secret's certificate."
+_Explained = Annotated[str, typer.Argument(metavar="TARGET", help=_KINDS, autocompletion=complete_explained)]
+_Inspected = Annotated[
+    str, typer.Argument(metavar="TARGET", help=_SECRETS, autocompletion=complete_inspected)
 ]
+_Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The name, where TARGET is KIND alone.")]
 _Namespace = Annotated[
     str | None,
     typer.Option("--namespace", "-n", metavar="NAME", help="Namespace. Default: the kubeconfig's."),
@@ -36,20 +40,23 @@ _Namespace = Annotated[
 
 
 def inspect(
-    request: _Request,
+    target: _Inspected,
+    name: _Name = None,
     namespace: _Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
-    """Show a request taken apart: CSR, requester, decision, certificate and chain.
+    """Show an object taken apart: a request, a Certificate, an issuer, a policy, or a Secret.
 
-    What the CSR asks for beyond the request's spec, and what of the certificate is other than asked for, is
-    told; each signature of the chain is verified. No Secret is read. What may not be read is named.
+    Of a request, and of a Certificate's current one: CSR, requester, decision, certificate and chain; where
+    they differ from each other, and each signature verified. Of a Secret: the certificate's fields and URLs,
+    the order of the chain, and if the key belongs to it; the key is never printed. Other objects show what
+    `explain` says of them, with nothing tried. What may not be read is named.
 
-    Exit codes: 0 shown; 1 shown, and the certificate or its chain is not as it must be; 2 bad input, no such
-    request, or no cluster.
+    Exit codes: 0 shown; 1 shown, and the certificate, its chain or key, the issuer or the policy is not as it
+    must be; 2 bad input, no such object, or no cluster.
 
     Examples:
 
@@ -58,84 +65,102 @@ def inspect(
       vault-issuer inspect certificate/web -n team-a -o json
 
       vault-issuer inspect csr/build-agent
+
+      vault-issuer inspect secret/web-tls -n team-a
     """
+    from issuer.inspection.answers import inspect_target
+    from issuer.inspection.kinds import inspected_kinds
+
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     with report_bad_input(BAD_INPUT):
-        found, report = asyncio.run(_inspected(request, namespace, cluster))
-    if output is not OutputFormat.TABLE:
-        print_data(report, output)
-    else:
-        from issuer.inspection.request.tables import show_report
-        from issuer.terminal.console import console
-
-        show_report(found, report, console())
-    raise typer.Exit(TROUBLE if report["trouble"] else 0)
+        found = asyncio.run(_asked(inspect_target, inspected_kinds, (target, name), namespace, cluster))
+    _print(found, output)
 
 
 def explain(
-    request: _Request,
+    target: _Explained,
+    name: _Name = None,
     namespace: _Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     backends: Backends = None,
+    no_live: Annotated[
+        bool,
+        typer.Option(
+            "--no-live", help="Try no issuer: no Secret is read, and nothing is sent to its server."
+        ),
+    ] = False,
+    cluster_resource_namespace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Namespace of the Secrets of cluster issuers. Default: the only controller's.",
+        ),
+    ] = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
-    """Say why a request of the cluster is as it is, and what to do next.
+    """Say why a request, Certificate, issuer or policy is as it is, and what to do next.
 
-    It looks at the request, its issuer, the policies, and who works. For one that is not in a cluster, or to
-    try other policies, see `vault-issuer policy explain`.
+    Of a Certificate it is the current request; without one, what cert-manager says and what is missing. For a
+    request that is not in a cluster, or to try other policies, see `vault-issuer policy explain`.
 
-    Exit codes: 0 it has its certificate; 1 it waits, was denied, or failed; 2 bad input, no such request, or
-    no cluster.
+    An issuer is tried: its Secrets are read and its login made with your rights, at the server to which the
+    controller has sent credentials since the issuer last changed, and at no other. What you may not read is
+    shown as the controller found it. A policy shows what it matches, who may use it, and what it approved.
+
+    Exit codes: 0 it does what it is there for, such as a request that has its certificate; 1 it doesn't, with
+    the reason; 2 bad input, no such object, or no cluster.
 
     Examples:
 
+      vault-issuer explain certificate/web -n team-a
+
       vault-issuer explain web-1 -n team-a
 
-      vault-issuer explain certificate/web -n team-a
+      vault-issuer explain vaultclusterissuer/vault
+
+      vault-issuer explain certificaterequestpolicies.vault-issuer.io/web
     """
     # Imported here so that --help and completion stay quick.
-    from issuer.inspection.progress import RequestState
+    from issuer.inspection.answers import explain_target
+    from issuer.inspection.kinds import explained_kinds
+    from issuer.inspection.objects.issuers import TrialOptions
 
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
-    with report_bad_input(BAD_INPUT):
-        found, diagnosis = asyncio.run(_explained(request, namespace, cluster))
-    if output is not OutputFormat.TABLE:
-        from issuer.inspection.request.report import diagnosis_json
+    trial = TrialOptions(live=not no_live, home=cluster_resource_namespace or "")
 
-        print_data(diagnosis_json(found, diagnosis), output)
+    async def ask(reader: Reader, target: InspectionTarget, now: datetime) -> InspectionAnswer:
+        return await explain_target(reader, target, trial, now)
+
+    with report_bad_input(BAD_INPUT), without_logs():
+        found = asyncio.run(_asked(ask, explained_kinds, (target, name), namespace, cluster))
+    _print(found, output)
+
+
+async def _asked(
+    ask: Callable[[Reader, InspectionTarget, datetime], Awaitable[InspectionAnswer]],
+    kinds: Callable[[IssuerKinds], Sequence[TargetKind]],
+    words: tuple[str, str | None],
+    namespace: str | None,
+    cluster: ClusterChoice,
+) -> InspectionAnswer:
+    from issuer.inspection.reading import reading
+    from issuer.inspection.target import chosen_target
+    from issuer.manifests.backends import named_backends
+
+    known = kinds(named_backends(cluster.backends).kinds)
+    given = [word for word in words if word is not None]
+    target = chosen_target(given, namespace, cluster.kubeconfig, cluster.context, known)
+    async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
+        return await ask(reader, target, datetime.now(UTC))
+
+
+def _print(found: InspectionAnswer, output: OutputFormat) -> None:
+    """Print an answer and end the command with its exit code."""
+    if output is not OutputFormat.TABLE:
+        print_data(found.data, output)
     else:
-        from issuer.inspection.request.tables import show_diagnosis
         from issuer.terminal.console import console
 
-        show_diagnosis(found, diagnosis, console())
-    raise typer.Exit(0 if found.progress.state is RequestState.ISSUED else NOT_ISSUED)
-
-
-async def _inspected(
-    name: str, namespace: str | None, cluster: ClusterChoice
-) -> tuple[RequestDetails, dict[str, Any]]:
-    from issuer.inspection.reading import reading
-    from issuer.inspection.request.details import gather
-    from issuer.inspection.request.report import report
-    from issuer.inspection.target import chosen_target
-
-    target = chosen_target(name, namespace, cluster.kubeconfig, cluster.context)
-    async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
-        found = await gather(reader, target)
-    return found, report(found, datetime.now(UTC))
-
-
-async def _explained(name: str, namespace: str | None, cluster: ClusterChoice) -> tuple[RequestDetails, Any]:
-    from issuer.inspection.overview.leases import controllers
-    from issuer.inspection.reading import reading
-    from issuer.inspection.request.details import gather
-    from issuer.inspection.request.diagnosis import diagnose, needs_controllers
-    from issuer.inspection.target import chosen_target
-
-    target = chosen_target(name, namespace, cluster.kubeconfig, cluster.context)
-    async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
-        found = await gather(reader, target)
-        known = await controllers(reader, None, datetime.now(UTC)) if needs_controllers(found) else None
-        found = replace(found, gaps=tuple(reader.gaps))
-    return found, diagnose(found, known)
+        found.show(console())
+    raise typer.Exit(found.exit_code)

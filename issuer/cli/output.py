@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,19 @@ def report_bad_input(exit_code: int) -> Iterator[None]:
         for line in str(error).splitlines():
             typer.echo(f"Error: {shown(line, 4000)}", err=True)
         raise typer.Exit(exit_code) from error
+
+
+@contextmanager
+def without_logs() -> Iterator[None]:
+    """Keep log lines, such as those of a login, out of what a command prints."""
+    import structlog
+
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def print_data(value: Any, output: OutputFormat) -> None:

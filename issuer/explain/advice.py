@@ -30,6 +30,10 @@ class Advice:
     yaml: str = ""
     command: str = ""
 
+    def to_json(self) -> dict[str, str]:
+        """Return the advice as `-o json` prints it."""
+        return {"text": self.text, "yaml": self.yaml, "command": self.command}
+
 
 def advise(explanation: Explanation) -> tuple[Advice, ...]:
     """Return what would get the request approved; nothing if it is approved."""

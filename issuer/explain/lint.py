@@ -76,10 +76,11 @@ class LintReport:
 class Surroundings:
     """Objects beside the policies: roles and bindings, and of a cluster its issuers and namespaces.
 
-    `issuers` and `namespaces` (labels by name) are None where they are not known, as for files.
+    `issuers` and `namespaces` (labels by name) are None where they are not known, as for files; `documents`
+    are where they may not be read.
     """
 
-    documents: Sequence[Document]
+    documents: Sequence[Document] | None
     unbound: str
     issuers: Sequence[IssuerReference] | None = None
     namespaces: Mapping[str, Mapping[str, str]] | None = None
@@ -245,6 +246,8 @@ def _any_value(field: Mapping[str, Any]) -> bool:
 
 
 def _bindings(policy: Document, around: Surroundings) -> Iterator[_Said]:
+    if around.documents is None:
+        return
     groups = bound_groups(around.documents, policy.name)
     if groups & {policy.group, "*"}:
         return

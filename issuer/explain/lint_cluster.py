@@ -5,6 +5,7 @@ Everything is read as the user of the kubeconfig; a missing right is named.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from issuer.api.group import GROUP, POLICY_KIND, POLICY_PLURAL
@@ -27,13 +28,13 @@ from issuer.requests.issuers import BUILT_IN, IssuerKinds
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 
 _SOURCE: Final = "cluster"
-_RBAC: Final = {
+RBAC: Final = {
     "Role": ROLES,
     "ClusterRole": CLUSTER_ROLES,
     "RoleBinding": ROLE_BINDINGS,
     "ClusterRoleBinding": CLUSTER_ROLE_BINDINGS,
 }
-_UNBOUND: Final = "nobody but administrators of the cluster may use it"
+UNBOUND: Final = "nobody but administrators of the cluster may use it"
 _BOOTSTRAP: Final = "kubernetes.io/bootstrapping"
 """Label of the roles that Kubernetes brings itself: their `*` is not meant for policies."""
 
@@ -57,7 +58,7 @@ async def lint_cluster(
 
 
 async def _surroundings(client: KubeClient, kinds: IssuerKinds) -> Surroundings:
-    rbac = [one for kind, resource in _RBAC.items() for one in await _documents(client, kind, resource)]
+    rbac = [one for kind, resource in RBAC.items() for one in await _documents(client, kind, resource)]
     issuers = [
         IssuerReference(document.name, kind.kind, kind.group)
         for kind in kinds
@@ -67,8 +68,12 @@ async def _surroundings(client: KubeClient, kinds: IssuerKinds) -> Surroundings:
         document.name: document.metadata.get("labels") or {}
         for document in await _documents(client, "Namespace", NAMESPACES)
     }
-    roles = [one for one in rbac if _BOOTSTRAP not in (one.metadata.get("labels") or {})]
-    return Surroundings(roles, _UNBOUND, issuers, namespaces)
+    return Surroundings(own_roles(rbac), UNBOUND, issuers, namespaces)
+
+
+def own_roles(rbac: Iterable[Document]) -> list[Document]:
+    """Return roles and bindings without those that Kubernetes brings itself."""
+    return [one for one in rbac if _BOOTSTRAP not in (one.metadata.get("labels") or {})]
 
 
 async def _documents(client: KubeClient, kind: str, resource: Resource) -> list[Document]:
@@ -79,5 +84,5 @@ async def _documents(client: KubeClient, kind: str, resource: Resource) -> list[
 
 def _rights(kinds: IssuerKinds) -> str:
     issuers = ", ".join(f"{kind.resource.plural}.{kind.group}" for kind in kinds)
-    rbac = ", ".join(resource.plural for resource in _RBAC.values())
+    rbac = ", ".join(resource.plural for resource in RBAC.values())
     return f"Linting takes list of {POLICY_PLURAL}.{GROUP}, {issuers}, {rbac} and namespaces"

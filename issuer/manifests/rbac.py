@@ -82,6 +82,37 @@ def grants_use(
     )
 
 
+def users_of(documents: Iterable[Document], policy: str) -> list[tuple[str, str]]:
+    """Return who these roles and bindings let use a policy of this product, each with where: `(who, where)`.
+
+    `where` is a namespace, "" for all of them.
+    """
+    documents = list(documents)
+    granting = {
+        (
+            document.kind,
+            document.name,
+            document.metadata.get("namespace") if document.kind == "Role" else None,
+        )
+        for document in documents
+        if _is(document, _ROLES) and {GROUP, "*"} & {*_granted(document, policy)}
+    }
+    found = []
+    for document in documents:
+        kind, name = _reference(document)
+        where = document.metadata.get("namespace") or ""
+        if _is(document, _BINDINGS) and (kind, name, where if kind == "Role" else None) in granting:
+            found += [(_who(one), where) for one in document.data["subjects"] if isinstance(one, dict)]
+    return sorted(set(found))
+
+
+def _who(subject: Mapping[str, Any]) -> str:
+    name = (
+        f"{subject['namespace']}/{subject.get('name')}" if subject.get("namespace") else subject.get("name")
+    )
+    return f'{subject.get("kind")} "{name}"'
+
+
 def _reaches(binding: Document, namespace: str) -> bool:
     if binding.kind == "ClusterRoleBinding":
         return True

@@ -68,6 +68,11 @@ class Allowance:
         return min(duration, self.longest)
 
 
+def approval_message(policy: str) -> str:
+    """Return the message of the Approved condition of a request that this policy approved."""
+    return f'Approved by CertificateRequestPolicy "{policy}"'
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The verdict, the policy that approved with its allowance, and each policy's result, by name.
@@ -86,7 +91,7 @@ class Decision:
         Without `names` it has neither policies' names nor what they allow, only fields and counts.
         """
         if self.verdict is PolicyVerdict.APPROVED:
-            text = f'Approved by CertificateRequestPolicy "{self.policy}"' if names else "Approved by policy"
+            text = approval_message(str(self.policy)) if names else "Approved by policy"
             return text[:limit]
         head, parts = (
             self._denied(names) if self.verdict is PolicyVerdict.DENIED else self._unprocessed(names)

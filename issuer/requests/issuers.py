@@ -38,10 +38,14 @@ class IssuerKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IssuerKind:
-    """One kind of issuer objects. Namespaced ones serve requests of their own namespace, others all."""
+    """One kind of issuer objects. Namespaced ones serve requests of their own namespace, others all.
+
+    `short_name` is that of its CRD, "" for none.
+    """
 
     kind: str
     resource: Resource
+    short_name: str = ""
 
     @property
     def group(self) -> str:
@@ -134,8 +138,8 @@ class IssuerKinds:
 
 BUILT_IN: Final = IssuerKinds(
     (
-        IssuerKind(group.ISSUER_KIND, VAULT_ISSUERS),
-        IssuerKind(group.CLUSTER_ISSUER_KIND, VAULT_CLUSTER_ISSUERS),
+        IssuerKind(group.ISSUER_KIND, VAULT_ISSUERS, group.ISSUER_SHORT),
+        IssuerKind(group.CLUSTER_ISSUER_KIND, VAULT_CLUSTER_ISSUERS, group.CLUSTER_ISSUER_SHORT),
     )
 )
 """The kinds that this product brings itself."""

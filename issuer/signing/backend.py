@@ -8,7 +8,7 @@ what it takes to talk to the CA.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from issuer.api.issuers import IssuerSpec
@@ -70,6 +70,26 @@ class Summary:
     server: str = ""
     path: str = ""
     address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerPart:
+    """One thing that has to be right before an issuer signs, such as its login.
+
+    Attributes:
+        name: a word or two, such as `Login`.
+        text: what the issuer's spec says of it.
+        reasons: those, of a check that failed, which lie here. Parts come in the order in which a check meets
+            them: those before the one that failed were right.
+        credentials_sent: True if a check that fails here has sent credentials to the server.
+        cures: for some of the reasons a command for a shell that mends it, or shows what is wrong.
+    """
+
+    name: str
+    text: str
+    reasons: frozenset[str]
+    credentials_sent: bool = False
+    cures: Mapping[str, str] = field(default_factory=dict)
 
 
 class Connector(Protocol):
@@ -144,6 +164,14 @@ class Backend(Protocol):
     def summary(self, spec: Mapping[str, Any]) -> Summary:
         """Return an issuer in a few words. The spec is as it was written, and need not be valid."""
         return Summary()
+
+    def parts(self, spec: IssuerSpec, home: str = "") -> tuple[IssuerPart, ...]:
+        """Return what has to be right before an issuer signs, in the order in which a check meets it.
+
+        `home` is the namespace of its Secrets, "" where that is not known. Without parts a check is tried
+        from nowhere but the controller.
+        """
+        return ()
 
     def connector(self, client: KubeClient, settings: BackendSettings, logged_in: LoggedIn) -> Connector:
         """Return what opens the signers of this process; `logged_in` hears of each login."""

@@ -180,6 +180,70 @@ def test_status_tells_all_and_a_broken_issuer_and_the_waiting(
         bed.kube.delete(CERT_MANAGER, REQUEST, "stuck", namespace)
 
 
+def marks(found: Any) -> dict[str, str]:
+    """The marks of an account's items."""
+    return {one["name"]: one["mark"] for one in found["items"]}
+
+
+def test_an_issuer_is_tried_live_part_by_part(bed: Testbed, layout: PkiLayout, namespace: str) -> None:
+    found = told(bed, 0, "explain", f"VaultClusterIssuer/{ISSUER}")
+    parts = ("Credentials", "Server", "Path", "Login", "Role", "Capability", "Live", "CA chain")
+    assert {marks(found)[one] for one in parts} == {"ok"}, found["items"]
+    assert found["live"] == {"tried": True, "notTried": "", "ok": True, "reason": "", "message": ""}
+    assert told(bed, 0, "explain", "vci", ISSUER, "--no-live")["live"]["tried"] is False
+    assert told(bed, 0, "inspect", f"vaultclusterissuers.vault-issuer.io/{ISSUER}")["live"]["tried"] is False
+    wrong = f"wrong-{namespace}"[:60].rstrip("-")
+    cluster_issuer_with_token(bed, wrong, setup_token(bed.vault, layout.policy), path="pki_int/sign/other")
+    try:
+        wait_reason(bed, wrong, "PermissionDenied")
+        found = told(bed, 1, "explain", f"vci/{wrong}")
+        (failed,) = [one for one in found["items"] if one["name"] == "Capability"]
+        assert (failed["mark"], "PermissionDenied: " in failed["text"]) == ("failed", True)
+        assert 'path "pki_int/sign/other" { capabilities = ["update"] }' in failed["cure"]["command"]
+        assert marks(found)["Login"] == marks(found)["Role"] == "ok"
+        assert found["live"]["reason"] == "PermissionDenied"
+    finally:
+        delete_issuer(bed, wrong)
+
+
+def test_who_may_not_read_its_secret_sees_what_the_controller_found(bed: Testbed, namespace: str) -> None:
+    meta = {"name": f"reads-issuers-{namespace}"[:60].rstrip("-")}
+    ours = {"apiGroups": ["vault-issuer.io"], "resources": ["vaultclusterissuers"], "verbs": ["get"]}
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["list"]}
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": meta, "rules": [ours, leases]}
+    subject = {"kind": "ServiceAccount", "name": "looker", "namespace": namespace}
+    reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": meta["name"]}
+    kubeconfig = bed.service_account_kubeconfig(namespace, "looker")
+    bound = {"roleRef": reference, "subjects": [subject], "metadata": meta}
+    bed.kube.apply([role, {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRoleBinding", **bound}])
+    done = kubectl(bed, "explain", f"vci/{ISSUER}", kubeconfig=kubeconfig)
+    text = " ".join(done.stdout.split())
+    assert done.returncode == 0, text + done.stderr
+    assert f'not tried: you may not read Secret "{ISSUER}-token"' in text
+    assert "the controller's last check" in text
+    assert "requests may not be read" in text
+
+
+def test_certificates_policies_and_secrets_are_explained_and_inspected(bed: Testbed, namespace: str) -> None:
+    name = f"web-{namespace}"[:60].rstrip("-")
+    with only_policies(bed, policy(name, LAB), *use_binding(name, [CERT_MANAGER_ACCOUNT])):
+        bed.kube.apply(certificate("web", namespace, ISSUER, ("web.lab.example.test",)))
+        bed.kube.wait(CERT_MANAGER, "Certificate", "web", namespace)
+        found = told(bed, 0, "explain", f"certificaterequestpolicies.vault-issuer.io/{name}")
+        assert marks(found)["Use"] == marks(found)["Issuers"] == marks(found)["Ready"] == "ok"
+        assert [one["name"] for one in found["approved"]["last"]] == ["web-1"]
+        held = told(bed, 0, "inspect", "secret/web-tls", "-n", namespace)
+        assert held["certificate"]["names"] == ["DNS web.lab.example.test"]
+        wanted = {"Certificate", "Private key", "Order", "Chain", "CA"}
+        assert {one for one, mark in marks(held).items() if mark == "ok"} == wanted, held["items"]
+        printed = kubectl(bed, "inspect", "Secret", "web-tls", "-n", namespace).stdout
+        assert f'VaultClusterIssuer "{ISSUER}"' in printed
+        assert "PRIVATE KEY" not in printed + json.dumps(held)
+        bed.kube.delete(CERT_MANAGER, REQUEST, "web-1", namespace)
+        alone = told(bed, 0, "explain", "cert/web", "-n", namespace)
+        assert marks(alone)["Request"] == marks(alone)["Issuer"] == "ok"
+
+
 def test_who_may_read_little_sees_that_and_what_is_missing(bed: Testbed, namespace: str) -> None:
     request(bed, "seen", namespace, ISSUER)
     wait_issued(bed, "seen", namespace)
@@ -206,7 +270,7 @@ def test_who_may_read_little_sees_that_and_what_is_missing(bed: Testbed, namespa
 def test_what_is_not_there_and_bad_input_are_told(bed: Testbed, namespace: str) -> None:
     missing = kubectl(bed, "inspect", "nobody", "-n", namespace)
     assert missing.returncode == 2
-    assert f"there is no CertificateRequest nobody in the namespace {namespace}" in missing.stderr
+    assert f'there is no CertificateRequest "nobody" in namespace "{namespace}"' in missing.stderr
     assert kubectl(bed, "explain", "secret/x").returncode == 2
 
 

@@ -26,7 +26,14 @@ from issuer.kube.errors import KubeError, NotFound
 from issuer.kube.identity import User
 from issuer.kube.resources import NAMESPACES
 from issuer.kube.single_flight import SingleFlightCache
-from issuer.policy.decision import Allowance, Decision, PolicyEvaluation, PolicyVerdict, evaluate
+from issuer.policy.decision import (
+    Allowance,
+    Decision,
+    PolicyEvaluation,
+    PolicyVerdict,
+    approval_message,
+    evaluate,
+)
 from issuer.policy.evaluation import defect_violations
 from issuer.policy.facts import IssuerReference, RequestFacts
 from issuer.requests.conditions import bounded
@@ -220,7 +227,7 @@ class Approver:
         self, request: Request, decision: Decision, grounds: Grounds
     ) -> Approval | Denied | RequestFailed | Unprocessed:
         if decision.verdict is PolicyVerdict.APPROVED:
-            message = f'Approved by CertificateRequestPolicy "{decision.policy}"'
+            message = approval_message(str(decision.policy))
             return Approval(
                 None if request.approved else message, grounds, decision.policy, decision.allowance
             )

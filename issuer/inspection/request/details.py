@@ -11,11 +11,11 @@ from issuer.api.issuers import IssuerSpec, SpecError
 from issuer.explain.cluster import RIGHTS, ClusterOptions, explain
 from issuer.explain.evaluation import Explanation
 from issuer.explain.review_input import ReviewInput
+from issuer.inspection.alternatives import issuers_in_reach, nearest
 from issuer.inspection.events import events_of
+from issuer.inspection.lookup import certificate_of
 from issuer.inspection.progress import Progress, RequestState, progress_of
 from issuer.inspection.reading import Reader, Withheld
-from issuer.inspection.request.alternatives import issuers_in_reach, nearest
-from issuer.inspection.target import InspectionTarget, certificate_of, find_request
 from issuer.kube.errors import Forbidden
 from issuer.kube.identity import User
 from issuer.kube.wire import Object
@@ -38,6 +38,7 @@ class RequestDetails:
     the request is not served. `issuer` is the issuer's object: None where it isn't there, or not
     `issuer_readable`. `explanation` is what the policies say now, of a request without a certificate; `gaps`
     say what is withheld. `alternatives` are the issuers that may be meant where there is none of that name.
+    `certificate_word` is what cert-manager says of the Certificate, where that was asked for.
     """
 
     request: Request
@@ -55,6 +56,7 @@ class RequestDetails:
     events: tuple[Mapping[str, Any], ...]
     gaps: tuple[str, ...]
     alternatives: tuple[IssuerKey, ...] = ()
+    certificate_word: str = ""
 
     @property
     def requester(self) -> User:
@@ -62,9 +64,8 @@ class RequestDetails:
         return self.request.requester
 
 
-async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
-    """Read everything about a request. Raises BadInput if there is none, and KubeError."""
-    request = await find_request(reader, target)
+async def gather(reader: Reader, request: Request) -> RequestDetails:
+    """Read everything about a request. Raises KubeError."""
     progress = progress_of(request)
     csr, csr_problem = _csr(request)
     key, spec_problem = _issuer_key(request)
@@ -73,7 +74,7 @@ async def gather(reader: Reader, target: InspectionTarget) -> RequestDetails:
     profile = None if key is None or spec is None else reader.backends.of(key.kind).profile(spec)
     alternatives: tuple[IssuerKey, ...] = ()
     if progress.state is RequestState.WAITING and request.is_ours and issuer is None and readable:
-        alternatives = nearest(named_issuer(request), await issuers_in_reach(reader, request))
+        alternatives = nearest(named_issuer(request), await issuers_in_reach(reader, request.key.namespace))
     explanation = None
     if csr is not None and key is not None and progress.state is not RequestState.ISSUED:
         explanation = await _explained(reader, request, csr, key, profile)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from issuer.explain.advice import Advice, advise
+from issuer.inspection.commands import edit, explain_issuer, name_issuer, renew
 from issuer.inspection.progress import RequestState, ready_json, text_of
 from issuer.inspection.request.details import RequestDetails
 from issuer.manifests.text import shown
@@ -25,7 +24,7 @@ Controllers = Sequence[Mapping[str, Any]] | None
 _Findings = Iterator[str | Advice]
 _LONG: Final = 1200
 _FINAL: Final = "This is final: the request will not be retried"
-_REASONS: Final = f"{docs_page('troubleshooting')} has every reason"
+_REASONS: Final = f"Every reason is in {docs_page('troubleshooting')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,8 @@ def diagnose(details: RequestDetails, controllers: Controllers) -> Diagnosis:
     findings = list(
         _not_served(details) if details.issuer_key is None else _BY_STATE[details.progress.state](details)
     )
+    if details.certificate_word:
+        findings.append(f"cert-manager says of the Certificate: {details.certificate_word}")
     if needs_controllers(details):
         findings += _work(details, controllers, hindered=any(isinstance(one, Advice) for one in findings))
     return Diagnosis(
@@ -84,14 +85,14 @@ def _failed(details: RequestDetails) -> _Findings:
     yield f"it failed. {_FINAL}: {shown(details.progress.message, _LONG)}"
     if details.explanation is not None and details.explanation.decision.verdict is not PolicyVerdict.APPROVED:
         yield from _policies_now(details)
-    yield Advice(f"Correct what the message names ({_REASONS}). {_again(details)}")
+    yield Advice(f"Correct what the message names. {_REASONS}. {_again(details)}")
 
 
 def _policies_now(details: RequestDetails) -> _Findings:
     if details.explanation is None:
         return
     if details.explanation.decision.verdict is PolicyVerdict.APPROVED:
-        yield f"the policy {details.explanation.decision.policy} would approve it by now"
+        yield f'the policy "{details.explanation.decision.policy}" would approve it by now'
     yield from advise(details.explanation)
 
 
@@ -135,7 +136,7 @@ def _approval(details: RequestDetails) -> _Findings:
         yield "nobody has approved it, and vault-issuer approves no CertificateSigningRequests"
         yield Advice(f"If it should be signed: kubectl certificate approve {request.key.name}")
     elif spec is not None and spec.approval == "External":
-        yield f"{details.issuer_key} has spec.approval External, and no other approver has approved it"
+        yield f"{_issuer_name(details)} has spec.approval External, and no other approver has approved it"
         yield Advice(
             f"If it should be signed: cmctl approve {request.key.name} -n {request.key.namespace}; or see "
             "why the approver that is meant says nothing, and whether it may approve."
@@ -145,14 +146,21 @@ def _approval(details: RequestDetails) -> _Findings:
 def _issuer(details: RequestDetails) -> _Findings:
     if details.issuer is None:
         if details.issuer_readable:
-            yield f"there is no {details.issuer_key}"
+            yield f"there is no {_issuer_name(details)}"
             yield from _another_issuer(details)
         return
     ready = ready_json(details.issuer)
     if ready["ready"] is not True:
         reason = f" ({shown(ready['reason'])})" if ready["reason"] else ""
-        yield f"{details.issuer_key} is not Ready{reason}: {shown(ready['message'], _LONG)}"
-        yield Advice(f"Mend the issuer ({_REASONS}); its requests are answered by themselves then.")
+        yield f"{_issuer_name(details)} is not Ready{reason}: {shown(ready['message'], _LONG)}"
+        yield Advice(
+            f"Correct the issuer; its requests are answered automatically then. {_REASONS}.",
+            command="" if details.issuer_key is None else explain_issuer(details.issuer_key),
+        )
+
+
+def _issuer_name(details: RequestDetails) -> str:
+    return "" if details.issuer_key is None else shown(details.issuer_key.quoted)
 
 
 def _another_issuer(details: RequestDetails) -> _Findings:
@@ -160,29 +168,19 @@ def _another_issuer(details: RequestDetails) -> _Findings:
     names = [shown(key.quoted) for key in details.alternatives]
     there = f" There is {' and '.join(names)}." if names else ""
     create = "" if details.issuer_key is None else " Or create the issuer: the request is answered then."
-    key, namespace = details.request.key, details.request.key.namespace
     if not details.certificate:
         yield Advice(f"A request can't be changed: make a new one that names another issuer.{there}{create}")
         return
-    # Somebody's annotation, in a command that is there to be pasted.
-    certificate = shlex.quote(shown(details.certificate))
+    namespace = details.request.key.namespace
+    command = edit("certificate", details.certificate, namespace)
+    if details.alternatives:
+        kinds = details.request.issuer_kinds
+        command = name_issuer(details.certificate, namespace, details.alternatives[0], kinds)
     yield Advice(
         f'Edit issuerRef of the Certificate "{shown(details.certificate)}"; a new request follows at '
         f"once.{there}{create}",
-        command=_patch(certificate, namespace, details)
-        or f"kubectl edit certificate {certificate} -n {key.namespace}",
+        command=command,
     )
-
-
-def _patch(certificate: str, namespace: str, details: RequestDetails) -> str:
-    """Return the command that names the nearest issuer in a Certificate, "" where there is none."""
-    if not details.alternatives:
-        return ""
-    nearest = details.alternatives[0]
-    group = details.request.issuer_kinds[nearest.kind].group
-    reference = {"group": group, "kind": nearest.kind, "name": nearest.name}
-    patch = json.dumps({"spec": {"issuerRef": reference}}, separators=(",", ":"))
-    return f"kubectl patch certificate {certificate} -n {namespace} --type merge -p '{patch}'"
 
 
 def _policies(details: RequestDetails) -> _Findings:
@@ -215,10 +213,9 @@ def _work(details: RequestDetails, controllers: Controllers, *, hindered: bool) 
 
 def _again(details: RequestDetails) -> str:
     if details.certificate:
-        name = shlex.quote(shown(details.certificate))
         return (
             "Change the Certificate. Without a change cert-manager retries after 1 h, then 2 h, 4 h…; to "
-            f"retry now: kubectl vault-issuer renew {name} -n {details.request.key.namespace}"
+            f"retry now: {renew(details.certificate, details.request.key.namespace)}"
         )
     return "Make a new request."
 

@@ -162,7 +162,7 @@ def diagnosis_json(details: RequestDetails, found: Diagnosis) -> dict[str, Any]:
         "issuer": _issuer(details),
         "state": details.progress.to_json(),
         "why": list(found.reasons),
-        "do": [{"text": one.text, "yaml": one.yaml, "command": one.command} for one in found.advice],
+        "do": [one.to_json() for one in found.advice],
         "policies": None if details.explanation is None else details.explanation.decision.to_json(),
         "notShown": list(details.gaps),
     }

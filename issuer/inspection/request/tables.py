@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from issuer.explain.rendering import show_advice, show_decision, verdict_text
+from issuer.inspection.objects.tables import show_gaps
 from issuer.inspection.progress import RequestState
 from issuer.inspection.request.details import RequestDetails
 from issuer.inspection.request.diagnosis import Diagnosis
@@ -56,13 +57,6 @@ def show_diagnosis(details: RequestDetails, found: Diagnosis, to: Console) -> No
         show_decision(explanation, to)
     show_advice(found.advice, to)
     show_gaps(details.gaps, to)
-
-
-def show_gaps(gaps: Sequence[str], to: Console) -> None:
-    """Print what may not be read."""
-    if gaps:
-        section(to, "Not shown")
-        bullets(to, gaps, style="yellow")
 
 
 def _head(details: RequestDetails, to: Console, *, with_message: bool) -> None:

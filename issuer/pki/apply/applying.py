@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.making import AuthorityMaker
-from issuer.pki.errors import PkiError
+from issuer.pki.errors import NotPermitted, OtherAuthority, PkiError, UnexpectedWarning
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import PkiFile
 from issuer.pki.plan.planning import PkiPlan
@@ -59,5 +59,7 @@ class Applier:
                 await self._maker.make(step.authority)
             for write in step.writes:
                 await self._calls.write(write.path, write.body, write.method)
+        except (NotPermitted, OtherAuthority, UnexpectedWarning) as error:
+            raise type(error)(f"{step.place} {step.path}: {error}") from error
         except VaultBadRequest as error:
             raise PkiError(f"{step.place} {step.path}: Vault refuses it: {error}") from error

@@ -11,7 +11,7 @@ from issuer.pki.authorities.calls import AuthorityCalls
 from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.identity import AuthorityProgress, Identity
-from issuer.pki.errors import NeedsCertificate, OtherAuthority, PkiError
+from issuer.pki.errors import NeedsCertificate, PkiError
 from issuer.pki.file.authority import OfflineSigning
 from issuer.pki.secret import SecretText
 
@@ -26,9 +26,6 @@ async def make_imported(ours: AuthorityCalls, files: AuthorityFiles) -> None:
         bundle = ours.authority.imported.bundle if ours.authority.imported else ""
         raise PkiError(f"{files.folder / bundle} is not there, and Vault doesn't have the CA {ours.name} yet")
     certificate = keyed.chain.certificate
-    pinned = ours.authority.spki_sha256
-    if pinned not in (None, spki_sha256(certificate)):
-        raise OtherAuthority(f"The bundle of {ours.name} has another key than spkiSHA256 {pinned}")
     issuer_id, key_id = await ours.issuer_of_certificate(certificate)
     if not key_id:
         mapping = await ours.import_key(_bundle_text(ours, keyed))
@@ -55,6 +52,7 @@ async def make_offline(ours: AuthorityCalls, identity: Identity, files: Authorit
     if given is None:
         raise PkiError(f"{ours.name} is no authority that an offline CA signs")
     if identity.progress is AuthorityProgress.UNNAMED:
+        await ours.hold_pin(identity)
         await attempt(ours, ours.name_issuer(identity.issuer_id))
         return
     brought = files.read(given.certificate)
@@ -67,6 +65,7 @@ async def make_offline(ours: AuthorityCalls, identity: Identity, files: Authorit
         csr = await ours.new_request()
     else:
         csr = await ours.request_of_key(identity.key_id)
+    ours.hold(x509.load_pem_x509_csr(csr.encode()))
     if brought is None:
         raise _needs(ours, given, files, csr)
     chain = _fitting(ours, given, files, brought, csr)

@@ -9,9 +9,9 @@ from typing import Any
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.authorities.certificates import other_key, spki_sha256
 from issuer.pki.authorities.identity import Identity, identify
-from issuer.pki.errors import NotPermitted, PkiError
+from issuer.pki.errors import NotPermitted, OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority
 from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import VaultCalls
@@ -80,6 +80,21 @@ class AuthorityCalls:
         if data is None:
             raise PkiError(f"{path} was there a moment ago and is gone; run the same again")
         return x509.load_pem_x509_certificate(str(data["certificate"]).encode())
+
+    def hold(self, keyed: x509.Certificate | x509.CertificateSigningRequest) -> None:
+        """Raise OtherAuthority unless a certificate or request is for the key that the file names."""
+        problem = other_key(self.authority, keyed)
+        if problem:
+            raise OtherAuthority(f"{self.name} in mount {self.mount} {problem}")
+
+    async def hold_pin(self, identity: Identity) -> None:
+        """Raise OtherAuthority if what there is of it has another key than the file names."""
+        if self.authority.spki_sha256 is None or not identity.key_id:
+            return
+        if identity.issuer_id:
+            self.hold(await self.certificate_of(identity.issuer_id))
+        else:
+            self.hold(x509.load_pem_x509_csr((await self.request_of_key(identity.key_id)).encode()))
 
     async def generate_root(self) -> None:
         """Make key and certificate of a root in one call."""

@@ -31,12 +31,20 @@ def spki_sha256(certificate: x509.Certificate | x509.CertificateSigningRequest) 
     return hashlib.sha256(spki).hexdigest()
 
 
+def other_key(authority: Authority, keyed: x509.Certificate | x509.CertificateSigningRequest) -> str:
+    """Return a sentence if a certificate or request has another key than the file's `spkiSHA256`, else ""."""
+    found = spki_sha256(keyed)
+    if authority.spki_sha256 in (None, found):
+        return ""
+    return (
+        f"has another key than spkiSHA256 says: {found}. Nothing was made or changed; correct the file, or "
+        "find out who replaced the key"
+    )
+
+
 def rotation_needs(authority: Authority, certificate: x509.Certificate) -> Iterator[FieldChange]:
     """Yield what of the file only a new certificate could bring."""
-    if authority.imported is not None:
-        return
-    if authority.existing:
-        yield from _pinned(authority, certificate)
+    if authority.imported is not None or authority.existing:
         return
     yield from _subject(authority, certificate)
     yield from _key(authority, certificate)
@@ -80,13 +88,6 @@ def _key(authority: Authority, certificate: x509.Certificate) -> Iterator[FieldC
         kind = "ed25519"
     if (kind, bits) != (authority.key.type, authority.key.size):
         yield FieldChange("key", f"{kind} {bits}", f"{authority.key.type} {authority.key.size}")
-    yield from _pinned(authority, certificate)
-
-
-def _pinned(authority: Authority, certificate: x509.Certificate) -> Iterator[FieldChange]:
-    found = spki_sha256(certificate)
-    if authority.spki_sha256 not in (None, found):
-        yield FieldChange("spkiSHA256", found, authority.spki_sha256)
 
 
 def _path_length(certificate: x509.Certificate) -> int | None:

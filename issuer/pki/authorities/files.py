@@ -7,6 +7,7 @@ from pathlib import Path
 
 from issuer.manifests.errors import BadInput
 from issuer.pki.authorities.bundles import BadBundle, KeyedCA, keyed_ca
+from issuer.pki.authorities.certificates import other_key
 from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import PkiFile, path_in_file
@@ -60,7 +61,11 @@ def check_bundles(file: PkiFile, places: Places, files: AuthorityFiles) -> None:
     problems = []
     for part, name, authority in file.all_authorities():
         try:
-            files.keyed(authority)
+            keyed = files.keyed(authority)
+            problem = other_key(authority, keyed.chain.certificate) if keyed is not None else ""
+            if problem:
+                place = places.of(*path_in_file(part, "authorities", name, "spkiSHA256"))
+                problems.append(f"{place} authorities.{name}.spkiSHA256: the bundle {problem}")
         except BadBundle as error:
             place = places.of(*path_in_file(part, "authorities", name, "import"))
             bundle = authority.imported.bundle if authority.imported else ""

@@ -44,6 +44,8 @@ class AuthorityMaker:
         identity = await ours.identity()
         if identity.progress is AuthorityProgress.DONE:
             return
+        if authority.origin in (Origin.ROOT, Origin.SIGNED):
+            await ours.hold_pin(identity)
         if authority.origin is Origin.ROOT:
             await self._root(ours, identity)
         elif authority.origin is Origin.SIGNED:

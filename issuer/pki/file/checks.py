@@ -71,6 +71,11 @@ class _Check:
                 yield f"{self._at(part, 'authorities', name, 'mount')} no mount {one.mount} is in the file"
             if part is Part.AUTOMATION and one.origin in _FOUNDATION_ONLY:
                 yield f"{at} {_FOUNDATION_ONLY[one.origin]}, which belongs below foundation: move it there"
+            if "issuer_name" in one.settings:
+                yield (
+                    f"{self._at(part, 'authorities', name, 'settings', 'issuer_name')} the name of an issuer "
+                    "is its name in the file; rename the authority instead"
+                )
             yield from self._lifetime(part, name, one)
             if one.signed_by is not None:
                 yield from self._below(part, name, one, one.signed_by)

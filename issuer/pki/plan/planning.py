@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import rotation_needs
+from issuer.pki.authorities.certificates import other_key, rotation_needs
 from issuer.pki.authorities.identity import AuthorityProgress, identify
 from issuer.pki.errors import OtherAuthority
 from issuer.pki.file.authority import Authority
@@ -87,7 +87,8 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers) -> PkiPlan:
         try:
             steps.append(_authority_step(part, name, authority, given.places, reading))
         except OtherAuthority as error:
-            place = given.places.of(*path_in_file(part, "authorities", name))
+            key = "spkiSHA256" if authority.spki_sha256 is not None else "mount"
+            place = given.places.of(*path_in_file(part, "authorities", name, key))
             problems.append(f"{place} authorities.{name}: {error}")
     steps += [step for one in given.prunables for step in one.steps(reading)]
     steps.sort(key=lambda one: one.order)  # stable: authorities stay top down
@@ -189,10 +190,20 @@ def _authority_step(
         action, note = StepAction.NONE, ""
         if read is not None:
             certificate = x509.load_pem_x509_certificate(str(read["certificate"]).encode())
+            problem = other_key(authority, certificate)
+            if problem:
+                raise OtherAuthority(problem)
             changes = tuple(rotation_needs(authority, certificate))
         if changes:
             action, note = StepAction.ROTATE, "only a new certificate could bring this; see pki rotate"
-    elif identity.progress is not AuthorityProgress.ABSENT:
+    elif identity.progress is AuthorityProgress.ABSENT:
+        if authority.spki_sha256 is not None and authority.imported is None:
+            raise OtherAuthority(
+                f"mount {mount} has no such key, and a key that Vault makes can't be the one of spkiSHA256. "
+                f"Restore it by {mount}/keys/import as key_name={authority.key_name or name}, or remove "
+                "spkiSHA256"
+            )
+    else:
         action, note = StepAction.RESUME, f"an earlier run left: {identity.progress.value}"
     return PkiStep(
         action=action,

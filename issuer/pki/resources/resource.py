@@ -22,8 +22,9 @@ class Order(IntEnum):
     MOUNT = 2
     CLUSTER = 3
     URLS = 4
-    AUTHORITY = 5
-    ISSUER = 6
+    ISSUER = 5
+    """Settings of issuers that exist: they stand before these sign, too."""
+    AUTHORITY = 6
     DEFAULT_ISSUER = 7
     ROLE = 8
     CRL = 9

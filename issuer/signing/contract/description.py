@@ -111,6 +111,13 @@ class DescriptionContract:
     def test_a_spec_is_described_without_any_call(self, case: ContractCase) -> None:
         _describe(case.backend, case.backend.parse(case.spec))
 
+    def test_parts_share_no_reason_and_have_names(self, case: ContractCase) -> None:
+        parts = case.backend.parts(case.backend.parse(case.spec), "somewhere")
+        reasons = [reason for part in parts for reason in part.reasons]
+        assert len(reasons) == len(set(reasons))
+        assert all(part.name and part.text for part in parts)
+        assert all(set(part.cures) <= part.reasons for part in parts)
+
     def test_a_description_holds_nothing_secret(self, opened_case: OpenedCase) -> None:
         case, backend = opened_case.case, opened_case.case.backend
         spec = backend.parse(case.spec)
@@ -119,6 +126,7 @@ class DescriptionContract:
             backend.ready_message(spec),
             repr(spec),
             repr(backend.profile(spec)),
+            repr(backend.parts(spec)),
         )
         opened_case.check_shown(*texts, repr(backend.summary(case.spec)), backend.server(case.spec))
 

@@ -13,10 +13,11 @@ from issuer.api.issuers import IssuerSpec, VaultIssuerSpec
 from issuer.api.server import server_of
 from issuer.kube.client import KubeClient
 from issuer.requests.issuers import BUILT_IN, IssuerKind
-from issuer.signing.backend import STATUS_FIELDS, Connector, LoggedIn, Summary
+from issuer.signing.backend import STATUS_FIELDS, Connector, IssuerPart, LoggedIn, Summary
 from issuer.signing.profile import SigningProfile
 from issuer.signing.settings import BackendSettings
 from issuer.signing.vault.needs import needs_of
+from issuer.signing.vault.parts import issuer_parts
 from issuer.signing.vault.profile import signing_profile
 from issuer.signing.vault.reasons import VAULT_REASONS, VaultOutage
 
@@ -71,6 +72,10 @@ class VaultBackend:
         address, path = vault.get("server"), vault.get("path")
         text = address if isinstance(address, str) else ""
         return Summary(_host(text), path if isinstance(path, str) else "", text)
+
+    def parts(self, spec: IssuerSpec, home: str = "") -> tuple[IssuerPart, ...]:
+        """Return credentials, server, path, login, role and capability."""
+        return issuer_parts(_ours(spec), home)
 
     def connector(self, client: KubeClient, settings: BackendSettings, logged_in: LoggedIn) -> Connector:
         """Return what reads credentials and opens signers of Vault."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from issuer.inspection.lookup import find_request
 from issuer.inspection.reading import Reader
 from issuer.inspection.request.details import RequestDetails, gather
 from issuer.inspection.target import InspectionTarget
@@ -122,7 +123,9 @@ class Scene:
 
     async def gather(self, target: InspectionTarget = ONE) -> RequestDetails:
         """Everything about the request."""
-        return await gather(self.reader, target)
+        request = await find_request(self.reader, target)
+        assert request is not None
+        return await gather(self.reader, request)
 
 
 def printed(show: Callable[[Console], None]) -> str:

@@ -75,7 +75,7 @@ async def test_explain_knows_the_issuer_and_advises_a_policy_for_it(other: Scene
     waiting = other.told(request()).judged(policy())
     other.api.on("GET", ISSUER, json(other_issuer()))
     diagnosis = diagnose(await waiting.gather(), [{"leads": True}])
-    assert "OtherIssuer team-a/one is not Ready (Broken): mend it" in diagnosis.reasons
+    assert 'OtherIssuer "team-a/one" is not Ready (Broken): mend it' in diagnosis.reasons
     (selector,) = [one for one in diagnosis.advice if "is for other issuers" in one.text]
     assert "group: example.test" in selector.yaml
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from issuer.inspection.target import InspectionTarget, chosen_target, find_request, names, parse_target
+from issuer.inspection.kinds import explained_kinds, inspected_kinds
+from issuer.inspection.lookup import find_request
+from issuer.inspection.target import InspectionTarget, chosen_target, names, parse_target
 from issuer.manifests.errors import BadInput
 from tests.builders import certificate_request, signing_request
 from tests.unit.inspection.scene import CSR_ONE, ONE, REQUESTS, Scene
@@ -18,18 +20,54 @@ CERTIFICATE = "/apis/cert-manager.io/v1/namespaces/team-a/certificates/web"
 SIGNING_REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 
 
-def test_names_are_read_as_people_and_kubectl_write_them() -> None:
-    for text in ("one", "cr/one", "certificaterequest.cert-manager.io/one"):
-        assert parse_target(text, "team-a") == ONE
-    for text in ("csr/one", "certificatesigningrequest.certificates.k8s.io/one"):
-        assert parse_target(text, "team-a") == CSR_ONE
-    assert parse_target("certificate/web", "team-a") == InspectionTarget("Certificate", "team-a", "web")
+KINDS = inspected_kinds()
 
 
-@pytest.mark.parametrize("text", ["", "/", "csr/", "/one", "secret/one", "a/b/c"])
-def test_what_names_no_request_is_refused_with_the_forms_that_work(text: str) -> None:
-    with pytest.raises(BadInput, match="csr/NAME"):
-        parse_target(text, "team-a")
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (
+            "one cr/one CertificateRequest/one certificaterequests.cert-manager.io/one",
+            ONE,
+        ),
+        ("csr/one CSR/one certificatesigningrequests.certificates.k8s.io/one", CSR_ONE),
+        (
+            "certificate/web cert/web Certificates/web certificates.v1.cert-manager.io/web cert/team-a/web",
+            InspectionTarget("Certificate", "team-a", "web"),
+        ),
+        (
+            "VaultClusterIssuer/demo VAULTCLUSTERISSUERS.vault-issuer.io/demo vci/demo",
+            InspectionTarget("VaultClusterIssuer", "", "demo"),
+        ),
+        ("vi/own VaultIssuer/team-a/own", InspectionTarget("VaultIssuer", "team-a", "own")),
+        (
+            "vcrp/web certificaterequestpolicies.vault-issuer.io/web certificaterequestpolicy/web",
+            InspectionTarget("CertificateRequestPolicy", "", "web"),
+        ),
+        ("secret/web-tls Secrets/web-tls", InspectionTarget("Secret", "team-a", "web-tls")),
+    ],
+)
+def test_names_are_read_as_people_and_kubectl_write_them(texts: str, found: InspectionTarget) -> None:
+    assert {parse_target(text, "team-a", KINDS) for text in texts.split()} == {found}
+
+
+@pytest.mark.parametrize("text", ["", "/", "csr/", "/one", "pod/one", "a/b/c", "csr/a/b", "vi/a/b/c"])
+def test_what_names_nothing_known_is_refused_with_the_forms_that_work(text: str) -> None:
+    with pytest.raises(BadInput, match=r"csr/NAME.*vci/NAME.*secret/NAME"):
+        parse_target(text, "team-a", KINDS)
+
+
+def test_explain_takes_no_secret() -> None:
+    with pytest.raises(BadInput, match="names nothing"):
+        parse_target("secret/one", "team-a", explained_kinds())
+
+
+def test_kinds_of_other_groups_are_told_apart_from_ours() -> None:
+    with pytest.raises(BadInput, match=r'here is only "certificaterequestpolicies\.vault-issuer\.io"'):
+        parse_target("certificaterequestpolicies.policy.cert-manager.io/web", "team-a", KINDS)
+
+
+WEB = {"metadata": {"name": "web", "namespace": "team-a", "uid": "uid-web"}}
 
 
 def of_certificate(name: str, revision: str, uid: str = "uid-web") -> dict[str, Any]:
@@ -43,21 +81,21 @@ def of_certificate(name: str, revision: str, uid: str = "uid-web") -> dict[str, 
 
 
 async def test_the_current_request_of_a_certificate_has_the_highest_revision(scene: Scene) -> None:
-    scene.api.on("GET", CERTIFICATE, json({"metadata": {"name": "web", "uid": "uid-web"}}))
+    scene.api.on("GET", CERTIFICATE, json(WEB))
     others = [certificate_request("other"), of_certificate("web-11", "11", uid="an earlier one")]
     first = listing("1", of_certificate("web-9", "9"), *others, more="next")
     scene.api.on("GET", REQUESTS, first, listing("1", of_certificate("web-10", "10")))
     found = await find_request(scene.reader, InspectionTarget("Certificate", "team-a", "web"))
+    assert found is not None
     assert found.key.name == "web-10"
 
 
 async def test_a_certificate_without_a_request_and_what_is_not_there_are_told(scene: Scene) -> None:
-    scene.api.on("GET", CERTIFICATE, json({"metadata": {"name": "web", "uid": "u"}}), refuse(404, "NotFound"))
+    scene.api.on("GET", CERTIFICATE, json(WEB), refuse(404, "NotFound"))
     scene.api.on("GET", REQUESTS, listing("1"))
     web = InspectionTarget("Certificate", "team-a", "web")
-    with pytest.raises(BadInput, match="kubectl describe certificate web -n team-a"):
-        await find_request(scene.reader, web)
-    with pytest.raises(BadInput, match="no Certificate web in the namespace team-a"):
+    assert await find_request(scene.reader, web) is None
+    with pytest.raises(BadInput, match='no Certificate "web" in namespace "team-a"'):
         await find_request(scene.reader, web)
 
 
@@ -73,10 +111,13 @@ def test_the_namespace_is_the_kubeconfigs_where_none_is_named(tmp_path: Path) ->
         "current-context": "x",
     }
     path.write_text(yaml.safe_dump(config))
-    found = [chosen_target("one", *more).namespace for more in chosen(str(path))]
+    found = [chosen_target(["one"], *more, KINDS).namespace for more in chosen(str(path))]
     assert found == ["team-b", "default", "team-a"]
     with pytest.raises(BadInput, match="no cluster"):
-        chosen_target("one", None, str(tmp_path / "none"), None)
+        chosen_target(["one"], None, str(tmp_path / "none"), None, KINDS)
+    assert chosen_target(["Certificate", "web"], None, str(path), None, KINDS).kind == "Certificate"
+    with pytest.raises(BadInput, match="leave one out"):
+        chosen_target(["cert/team-a/web"], "team-b", str(path), None, KINDS)
 
 
 def chosen(path: str) -> list[tuple[str | None, str, str | None]]:
@@ -91,8 +132,12 @@ async def test_names_are_completed_by_what_is_there_and_ours(scene: Scene) -> No
     scene.api.on(
         "GET", SIGNING_REQUESTS, listing("1", signing_request("agent"), signing_request("x", signer="a/b"))
     )
-    assert await names(scene.reader.client, "web", "team-a", 10) == ["web-1"]
-    assert await names(scene.reader.client, "c", "team-a", 10) == ["certificate/", "csr/"]
-    assert await names(scene.reader.client, "csr/", "team-a", 10) == ["csr/agent"]
-    assert await names(scene.reader.client, "secret/", "team-a", 10) == []
+    assert await names(scene.reader.client, "web", "team-a", 10, KINDS) == ["web-1"]
+    assert await names(scene.reader.client, "c", "team-a", 10, KINDS) == [
+        "certificatesigningrequest/",
+        "certificate/",
+        "certificaterequestpolicy/",
+    ]
+    assert await names(scene.reader.client, "csr/", "team-a", 10, KINDS) == ["csr/agent"]
+    assert await names(scene.reader.client, "secret/", "team-a", 10, KINDS) == []
     assert scene.api.calls[0].query["limit"] == "10"

@@ -8,23 +8,22 @@ from typing import Final
 
 from issuer.inspection.reading import Reader
 from issuer.requests.issuers import IssuerKey
-from issuer.requests.request import Request
 
 _MOST: Final = 3
 
 
-async def issuers_in_reach(reader: Reader, request: Request) -> tuple[IssuerKey, ...]:
-    """Return the issuers of ours that a request could name: those of the cluster and of its namespace.
+async def issuers_in_reach(reader: Reader, namespace: str) -> tuple[IssuerKey, ...]:
+    """Return the issuers of ours that a request of a namespace could name: those of the cluster and its own.
 
     Those that may not be read are left out.
     """
     found: list[IssuerKey] = []
     for kind in reader.backends.kinds:
-        namespace = request.key.namespace if kind.namespaced else None
-        if kind.namespaced and not namespace:
+        where = namespace if kind.namespaced else None
+        if kind.namespaced and not where:
             continue
-        objects = await reader.all(kind.resource, namespace, what=f"{kind.kind}s are")
-        found += [kind.key(namespace or "", str(one["metadata"]["name"])) for one in objects or ()]
+        objects = await reader.all(kind.resource, where, what=f"{kind.kind}s are")
+        found += [kind.key(where or "", str(one["metadata"]["name"])) for one in objects or ()]
     return tuple(found)
 
 

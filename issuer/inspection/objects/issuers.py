@@ -1,0 +1,177 @@
+"""Accounts of issuers: what has to be right before they sign, tried where the caller may; and who waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from issuer.api.issuers import IssuerSpec, SpecError
+from issuer.explain.advice import Advice
+from issuer.explain.policies import compiled
+from issuer.inspection.commands import describe, edit
+from issuer.inspection.objects.account import AccountItem, Mark, ObjectAccount
+from issuer.inspection.objects.authority import authority_items
+from issuer.inspection.objects.live import SECONDS, IssuerTrial, obstacle, trial_json, try_issuer
+from issuer.inspection.objects.parts import part_items
+from issuer.inspection.objects.waiting import waiting_for
+from issuer.inspection.overview.leases import controllers
+from issuer.inspection.progress import ready_json
+from issuer.inspection.reading import Reader
+from issuer.kube.wire import Object
+from issuer.manifests.text import shown
+from issuer.policy.facts import IssuerReference
+from issuer.policy.selection import selects
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
+from issuer.signing.backend import Backend
+from issuer.signing.settings import BackendSettings
+from issuer.site import docs_page
+
+_LONG: Final = 1200
+REASONS: Final = f"Every reason is in {docs_page('troubleshooting', 'an-issuer-is-not-ready')}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOptions:
+    """How an issuer is tried: not at all unless `live`; `home` has the Secrets of cluster issuers.
+
+    `home` "" takes the namespace of the only controller there is.
+    """
+
+    live: bool = True
+    home: str = ""
+
+
+async def issuer_account(
+    reader: Reader, key: IssuerKey, obj: Object, options: TrialOptions, now: datetime
+) -> ObjectAccount:
+    """Return the account of an issuer. Raises KubeError."""
+    backend = reader.backends.of(key.kind)
+    ready = ready_json(obj)
+    at_work = await controllers(reader, None, now)
+    spec, problem = _spec(backend, obj)
+    trial = IssuerTrial("its spec can't be used")
+    if spec is not None:
+        trial = await _trial(reader, key, obj, spec, options, at_work)
+    home = key.namespace or _home(options, at_work)
+    waiting = await waiting_for(reader, key, now)
+    items = [
+        _controller_item(key, obj, ready, at_work),
+        *([] if spec is None else part_items(backend.parts(spec, home), ready, trial, home)),
+        *([] if spec is None else authority_items(backend.profile(spec), obj, trial, now)),
+        *await _policy_items(reader, key, spec),
+        waiting.item,
+    ]
+    summary = backend.summary(obj.get("spec") or {})
+    return ObjectAccount(
+        kind=key.kind,
+        namespace=key.namespace,
+        name=key.name,
+        good=ready["ready"] is True and trial.error is None,
+        state=_state(ready, problem),
+        head=[("Server", summary.address), ("Path", summary.path)],
+        items=items,
+        lists=waiting.lists,
+        data={"ready": ready, "live": trial_json(trial), "waiting": waiting.data},
+        gaps=tuple(reader.gaps),
+    )
+
+
+def _spec(backend: Backend, obj: Object) -> tuple[IssuerSpec | None, str]:
+    try:
+        return backend.parse(obj.get("spec") or {}), ""
+    except SpecError as error:
+        return None, str(error)
+
+
+def _state(ready: dict[str, Any], problem: str) -> str:
+    if ready["ready"] is None:
+        return f"not known: {ready['message']}"
+    if ready["ready"]:
+        return "Ready"
+    return f"not Ready ({ready['reason']})" + (f": {problem}" if problem else "")
+
+
+async def _trial(
+    reader: Reader,
+    key: IssuerKey,
+    obj: Object,
+    spec: IssuerSpec,
+    options: TrialOptions,
+    at_work: Sequence[dict[str, Any]] | None,
+) -> IssuerTrial:
+    backend = reader.backends.of(key.kind)
+    if not options.live:
+        return IssuerTrial("switched off by --no-live")
+    why = obstacle(obj, backend.parts(spec), backend.summary(obj.get("spec") or {}).address)
+    if why:
+        return IssuerTrial(why)
+    home = key.namespace or _home(options, at_work)
+    if not home:
+        return IssuerTrial(
+            "the namespace of its Secrets is not known: give it with --cluster-resource-namespace, as the "
+            "controller has it"
+        )
+    # No issuer may use the caller's own cloud identity: it is the controller's that counts.
+    settings = BackendSettings(home, timeout=SECONDS, cluster_issuer_ambient_credentials=False)
+    return await try_issuer(reader, backend, key, spec, settings)
+
+
+def _home(options: TrialOptions, at_work: Sequence[dict[str, Any]] | None) -> str:
+    """Return the namespace of the Secrets of cluster issuers; "" where nothing tells it."""
+    found = {str(one["namespace"]) for one in at_work or ()}
+    return options.home or (found.pop() if len(found) == 1 else "")
+
+
+def _controller_item(
+    key: IssuerKey, obj: Object, ready: dict[str, Any], at_work: Sequence[dict[str, Any]] | None
+) -> AccountItem:
+    """Return what the controller says in the issuer's status, or that none works."""
+    where = obj["metadata"].get("namespace") or ""
+    if at_work is not None and not any(one["leads"] for one in at_work):
+        return AccountItem(
+            "Controller",
+            Mark.BAD,
+            "none was found at work: none holds a Lease",
+            Advice(
+                "See whether the controller runs:",
+                command="kubectl get pods -A -l app.kubernetes.io/name=vault-issuer",
+            ),
+        )
+    if ready["ready"] is None:
+        cure = Advice(
+            "See what the controller says of it:", command=describe(key.kind.lower(), key.name, where)
+        )
+        return AccountItem("Controller", Mark.NOT_KNOWN, ready["message"], cure)
+    if ready["ready"]:
+        return AccountItem("Controller", Mark.GOOD, f"it says: {ready['message'] or 'Ready'}")
+    cure = Advice(
+        f"Correct what the message names; requests that wait are answered automatically then. {REASONS}.",
+        command=edit(key.kind.lower(), key.name, where),
+    )
+    return AccountItem(
+        "Controller", Mark.BAD, f"it says {ready['reason']}: {shown(ready['message'], _LONG)}", cure
+    )
+
+
+async def _policy_items(reader: Reader, key: IssuerKey, spec: IssuerSpec | None) -> list[AccountItem]:
+    """Return which policies select the issuer; without one nothing is approved by policy."""
+    objects = await reader.all(CERTIFICATE_REQUEST_POLICIES, what="policies are")
+    if objects is None:
+        return [AccountItem("Policies", Mark.NOT_KNOWN, "they may not be read")]
+    found = compiled([(str(one["metadata"]["name"]), one.get("spec") or {}) for one in objects])
+    reference = IssuerReference(key.name, key.kind, reader.backends.kinds[key.kind].group)
+    names = [f'"{shown(one.name)}"' for one in found.policies if selects(one, reference)]
+    if names:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return [AccountItem("Policies", Mark.GOOD, f"selected by {', '.join(names[:5])}{more}")]
+    if spec is not None and spec.approval == "External":
+        text = "none selects it: another approver's word is enough (spec.approval External)"
+        return [AccountItem("Policies", Mark.LOOK, text)]
+    cure = Advice(
+        "Write a CertificateRequestPolicy whose selector names this issuer. "
+        f"{docs_page('write-a-policy')} shows how; for a request that waits, explain prints one.",
+    )
+    return [AccountItem("Policies", Mark.BAD, "none selects it, so no request of it is approved", cure)]
