@@ -46,10 +46,20 @@ async def may_reach(client: KubeClient, user: User, *, verb: str, path: str) -> 
 
 
 async def may_i(
-    client: KubeClient, *, verb: str, group: str, resource: str, name: str, namespace: str | None = None
+    client: KubeClient,
+    *,
+    verb: str,
+    group: str,
+    resource: str,
+    name: str,
+    namespace: str | None = None,
+    subresource: str = "",
 ) -> bool:
     """Return True if this client itself may do `verb`; every authenticated user may ask that."""
-    spec: Object = {"resourceAttributes": _attributes(verb, group, resource, name, namespace)}
+    attributes = _attributes(verb, group, resource, name, namespace)
+    if subresource:
+        attributes["subresource"] = subresource
+    spec: Object = {"resourceAttributes": attributes}
     return await _ask(client, SELF_SUBJECT_ACCESS_REVIEWS, "SelfSubjectAccessReview", spec)
 
 

@@ -70,12 +70,25 @@ class Invalid(KubeError):
     """422, or a name that can't be part of a path: the content is refused, and would be again."""
 
 
+class ObjectTooLarge(KubeError):
+    """413, or 500 with etcd's words: the body, or the object as it would be stored, is over a limit.
+
+    Seen of kube-apiserver 1.32 with etcd 3.5: 413 for a body over 3 MiB; 500 "etcdserver: request is too
+    large" for an object over etcd's `--max-request-bytes`, 1.5 MiB by default; and 500 "trying to send
+    message larger than max" where it is over 2 MiB, the limit of the client of etcd.
+    """
+
+
 class TooManyRequests(KubeError):
     """429: too many requests; see `retry_after`."""
 
 
 class Unavailable(KubeError):
     """5xx, no connection, TLS not trusted, or no answer in time: try later."""
+
+
+class AdmissionFailed(Unavailable):
+    """5xx of an admission webhook that refuses or can't be called; it may be asked of few objects."""
 
 
 class AnswerTooLarge(KubeError):
@@ -88,6 +101,10 @@ class ConfigError(KubeError):
 
 _UNEXPLAINED: Final = {404: "the server has no such path; is the CRD installed?"}
 
+_TOO_LARGE: Final = ("etcdserver: request is too large", "trying to send message larger than max")
+_BY_WEBHOOK: Final = ("failed calling webhook", "admission webhook")
+"""Parts of sentences of the API server (apiserver, admission/plugin/webhook/errors)."""
+
 _BY_STATUS: Final[dict[int, type[KubeError]]] = {
     400: BadRequest,
     401: Unauthorized,
@@ -95,6 +112,7 @@ _BY_STATUS: Final[dict[int, type[KubeError]]] = {
     404: NotFound,
     409: Conflict,
     410: Expired,
+    413: ObjectTooLarge,
     422: Invalid,
     429: TooManyRequests,
 }
@@ -115,21 +133,34 @@ def from_status(
     if retry_after is None:
         seconds = details.get("retryAfterSeconds")
         retry_after = float(seconds) if isinstance(seconds, int) and seconds > 0 else None
-    kind = _kind(code, reason, details)
+    kind = _kind(code, reason, details, message)
     return kind(f"{what}: {message}", status=code, reason=reason, retry_after=retry_after)
 
 
-def _kind(code: int, reason: str, details: Mapping[str, Any]) -> type[KubeError]:
+def is_refusal(error: KubeError) -> bool:
+    """Return True if rules of the server refuse what was sent: RBAC, admission or validation."""
+    if isinstance(error, (Unauthorized, NotFound, Conflict, AlreadyExists, Expired, TooManyRequests)):
+        return False
+    return error.status is not None and 400 <= error.status < 500 and error.status != 408
+
+
+def _kind(code: int, reason: str, details: Mapping[str, Any], message: str) -> type[KubeError]:
     if code == 409 and reason == "AlreadyExists":
         return AlreadyExists
     if reason in ("Expired", "Gone") or _has_cause(details, "ResourceVersionTooLarge"):
         # "Too large resource version" (504): this server is behind what was read before, as after a restore.
         return Expired
     if code >= 500:
-        return Unavailable
+        return _fault(message)
     if code == 403 and _has_cause(details, "NamespaceTerminating"):
         return NamespaceTerminating
     return _BY_STATUS.get(code, KubeError)
+
+
+def _fault(message: str) -> type[KubeError]:
+    if any(words in message for words in _TOO_LARGE):
+        return ObjectTooLarge
+    return AdmissionFailed if any(words in message for words in _BY_WEBHOOK) else Unavailable
 
 
 def _has_cause(details: Mapping[str, Any], reason: str) -> bool:

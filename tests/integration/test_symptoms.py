@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from cryptography import x509
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
-from testbed.errors import HTTPError, TestbedError
+from testbed.errors import HTTPError
 from testbed.kube import Object
 from testbed.samples import kubernetes_auth, vault_cluster_issuer
 from testbed.vaultpki import (
@@ -31,7 +30,6 @@ from tests.integration.support.common import (
     ready,
     request,
     secret,
-    signed_csrs,
     wait_answer,
     wait_issued,
     wait_ready,
@@ -282,68 +280,3 @@ def test_an_api_server_that_makes_no_tokens_now_is_told_and_tried_again(
         bed.kube.delete(broken["apiVersion"], broken["kind"], "nobody-answers")
     wait_ready(bed, "tokenless")
     delete_issuer(bed, "tokenless")
-
-
-REFUSING = "certificates-refused"
-
-
-@contextlib.contextmanager
-def certificates_refused(bed: Testbed, namespace: str) -> Iterator[None]:
-    """An admission policy, as clusters have them, that takes no status with a certificate in a namespace."""
-    group = "admissionregistration.k8s.io/v1"
-    rule = {
-        "apiGroups": ["cert-manager.io"],
-        "apiVersions": ["v1"],
-        "operations": ["UPDATE"],
-        "resources": ["certificaterequests/status"],
-    }
-    policy = {
-        "failurePolicy": "Fail",
-        "matchConstraints": {"resourceRules": [rule]},
-        "validations": [{"expression": "!has(object.status.certificate)", "message": REFUSING}],
-    }
-    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
-    binding = {"policyName": REFUSING, "validationActions": ["Deny"], "matchResources": here}
-    kinds = {"ValidatingAdmissionPolicy": policy, "ValidatingAdmissionPolicyBinding": binding}
-    for kind, spec in kinds.items():
-        bed.kube.apply({"apiVersion": group, "kind": kind, "metadata": {"name": REFUSING}, "spec": spec})
-    try:
-        _in_force(bed, namespace)
-        yield
-    finally:
-        for kind in kinds:
-            bed.kube.delete(group, kind, REFUSING)
-
-
-def _in_force(bed: Testbed, namespace: str) -> None:
-    """Wait until the API server holds to the policy, which it reads behind its answer."""
-    request(bed, "probe", namespace, "nobody")
-    patch = json.dumps({"status": {"certificate": "YQ=="}})
-    words = ["certificaterequest", "probe", f"-n={namespace}", "--subresource=status", "--type=merge"]
-    for _ in range(1200):
-        try:
-            bed.kubectl("patch", *words, f"-p={patch}", "--dry-run=server")
-        except TestbedError as error:
-            if REFUSING in str(error):
-                return
-        time.sleep(0.1)
-    raise TestbedError(f"{REFUSING} never came into force")
-
-
-def test_a_status_that_the_api_server_refuses_stops_signing_and_is_written_later(
-    bed: Testbed, layout: PkiLayout, namespace: str
-) -> None:
-    cluster_issuer_with_token(bed, "refused", setup_token(bed.vault, layout.policy))
-    wait_ready(bed, "refused")
-    before = len(signed_csrs(bed))
-    with certificates_refused(bed, namespace):
-        request(bed, "first", namespace, "refused")
-        assert REFUSING in wait_reason(bed, "refused", "StatusWriteRefused")
-        request(bed, "second", namespace, "refused")
-        message = ready(wait_answer(bed, "second", namespace, "Pending"))["message"]
-        assert "StatusWriteRefused" in message
-        assert len(signed_csrs(bed)) == before + 1
-    for name in ("first", "second"):
-        wait_issued(bed, name, namespace)
-    assert len(signed_csrs(bed)) == before + 2
-    delete_issuer(bed, "refused")

@@ -27,6 +27,7 @@ from issuer.controller.state.outcomes import (
     Unprocessed,
     Waiting,
 )
+from issuer.controller.state.reasons import ControllerRetry
 from issuer.controller.state.stores import IssuerStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.requests.issuers import IssuerKey
@@ -63,9 +64,9 @@ class RequestDecider:
         if request.denied:
             audit.decided("denied by another approver")
             return Denied()
-        pending = self.delivery.pending(request.key)
-        if pending is not None:
-            return Issued(pending)
+        signed = self._signed_before(request)
+        if signed is not None:
+            return signed
         if request.only_others_approve and not request.approved:
             return AwaitingApproval()
         try:
@@ -85,10 +86,16 @@ class RequestDecider:
             await asyncio.sleep(0)  # it took milliseconds to read; what follows takes its own
         return await self._approve_and_sign(request, asked, entry, audit)
 
+    def _signed_before(self, request: Request) -> Issued | RequestFailed | None:
+        """Return what comes of a certificate that was signed for it in an earlier attempt, if one was."""
+        pending = self.delivery.pending(request.key)
+        return self.delivery.given_up(request) if pending is None else Issued(pending)
+
     def forget(self, key: RequestKey) -> None:
         """Forget a request that is gone."""
         self.unprocessed.discard(key)
         self.renewals.forget(key)
+        self.delivery.forget(key)
 
     def signs(self, issuer: IssuerKey, request: Request) -> bool:
         """Return True if the issuer was checked as it stands now, and can sign the request like any other."""
@@ -114,7 +121,7 @@ class RequestDecider:
             return _not_ready(entry.key, entry)
         if not entry.signs(request):
             return _held_back(entry, request)
-        examined = await self.renewals.examine(request, asked)
+        examined = self._refused_beside(request, entry) or await self.renewals.examine(request, asked)
         if isinstance(examined, RetryLater):
             return examined
         if entry.shared is None or not entry.signs(request):  # that may have taken a call
@@ -123,6 +130,18 @@ class RequestDecider:
             return NeedsFinalizer()
         judged = Judged(request, entry, version, entry.shared, approval, audit.began)
         return await self.signing.run(judged, examined, audit)
+
+    def _refused_beside(self, request: Request, entry: IssuerEntry) -> RetryLater | None:
+        """Return why it waits where certificates beside it are signed, and the API server refuses them."""
+        refused = self.delivery.refused
+        if not refused.stops(request.key, entry.key):
+            return None
+        reason = ControllerRetry.STATUS_WRITE_REFUSED
+        self.registry.put_off.add(request.key, entry.key, reason, shared=True)
+        names = ", ".join(str(one) for one in refused.beside(request.key, entry.key))
+        return RetryLater(
+            reason, f"the API server refuses the status of requests whose certificates are signed: {names}"
+        )
 
     async def _approval(
         self, request: Request, asked: RequestedCertificate, entry: IssuerEntry

@@ -18,10 +18,13 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from issuer.controller.issuance.answer_log import AnswerLog, NoAnswerLog
+from issuer.controller.issuance.refused_writes import RefusedWrites
 from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.state.issuers import SharedSigner
+from issuer.controller.state.outcomes import RequestFailed
 from issuer.controller.state.pending import PendingDelivery
 from issuer.kube.errors import Conflict, KubeError, NotFound
+from issuer.kube.wire import Object
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds
 from issuer.requests.kinds import kind_of
 from issuer.requests.request import Request, RequestKey
@@ -51,11 +54,16 @@ class Cause(Enum):
     ANSWERED = "its request was answered by somebody else"
     UNVERIFIED = "it is not what was asked for"
     BAD_ANSWER = "it came in an answer that can't be delivered"
+    REFUSED = "the API server refused its request's status for an hour"
     STOPPED = "the controller stopped before it could be written"
+    TOO_LARGE = "its request would be too large with it for the API server"
 
 
 class Delivery:
-    """Holds what is signed until it is written or discarded."""
+    """Holds what is signed until it is written or discarded.
+
+    `refused` are those of which the API server refuses the write.
+    """
 
     def __init__(
         self,
@@ -71,6 +79,9 @@ class Delivery:
         self._pending: dict[RequestKey, PendingDelivery] = {}
         self._of_issuer: dict[IssuerKey, set[RequestKey]] = {}
         self._not_written: set[RequestKey] = set()
+        self._may_be_written: set[RequestKey] = set()  # a write was sent, and no answer says what came of it
+        self._given_up: dict[RequestKey, tuple[str, RequestFailed]] = {}
+        self.refused = RefusedWrites()
         self.answers = answers or NoAnswerLog()
         self._issuer_kinds = issuer_kinds
 
@@ -86,7 +97,7 @@ class Delivery:
         return list(self._pending.values())
 
     def of_issuer(self, issuer: IssuerKey) -> Set[RequestKey]:
-        """Return the requests of that issuer whose certificates wait to be written."""
+        """Return the requests of that issuer whose certificates wait to be written, without the refused."""
         return self._of_issuer.get(issuer, _NONE)
 
     def hold(self, pending: PendingDelivery) -> None:
@@ -122,17 +133,31 @@ class Delivery:
                 self._now(), pending.message, pending.certificate_pem, pending.ca_pem, pending.approval
             )
             try:
-                newest = await self._writer.write(
-                    newest, answer, pending.issuer.kind if pending.approval else None
-                )
+                newest = await self._write(newest, answer, pending)
                 break
             except (Conflict, NotFound):
                 newest = await self._fresh(pending)
         else:
             raise Conflict(f"{pending.key} kept changing", status=409)
-        await self._settle(pending)
-        self._publish(newest, pending)
+        await self._delivered(newest, pending)
         return True, newest
+
+    async def _write(self, request: Request, answer: Object, pending: PendingDelivery) -> Request:
+        """Write the answer; where no answer says what came of it, it may be written."""
+        self._may_be_written.add(pending.key)
+        try:
+            return await self._writer.write(
+                request, answer, pending.issuer.kind if pending.approval else None
+            )
+        except KubeError as error:
+            if error.status is not None and error.status < 500:
+                self._may_be_written.discard(pending.key)
+            raise
+
+    async def _delivered(self, request: Request, pending: PendingDelivery) -> None:
+        self.refused.written(pending.key)
+        await self._settle(pending)
+        self._publish(request, pending)
 
     def _publish(self, request: Request, pending: PendingDelivery) -> None:
         """Count a delivered certificate and publish it, whoever tried."""
@@ -164,6 +189,31 @@ class Delivery:
         except NotFound:
             return None
         return kind(found, self._issuer_kinds)
+
+    def refuse(self, pending: PendingDelivery, error: KubeError) -> bool:
+        """Return True if rules refuse its write, so that it no longer counts against its issuer's limit."""
+        if not self.refused.note(pending, error):
+            return False
+        self._uncount(pending)
+        return True
+
+    async def may_write(self, pending: PendingDelivery) -> bool:
+        """Return True unless RBAC refuses us the status of all requests of that kind. Raises KubeError."""
+        return await self._writer.may_write(kind_of(pending.key).resource)
+
+    async def give_up(self, pending: PendingDelivery, cause: Cause, failed: RequestFailed) -> None:
+        """Discard a certificate that can't be written; its request is answered by `failed` from now on."""
+        self._given_up[pending.key] = pending.uid, failed
+        await self.discard(pending, cause)
+
+    def given_up(self, request: Request) -> RequestFailed | None:
+        """Return the answer of a request whose certificate could not be written: it isn't signed again."""
+        uid, failed = self._given_up.get(request.key, ("", None))
+        return failed if uid == request.uid else None
+
+    def forget(self, key: RequestKey) -> None:
+        """Forget a request that is gone."""
+        self._given_up.pop(key, None)
 
     async def discard(self, pending: PendingDelivery, cause: Cause) -> None:
         """Revoke the certificate where allowed, and log its serial."""
@@ -213,11 +263,17 @@ class Delivery:
         if self._pending.get(pending.key) is pending:
             del self._pending[pending.key]
             self._not_written.discard(pending.key)
-            keys = self._of_issuer[pending.issuer]
+            self._may_be_written.discard(pending.key)
+            self.refused.settled(pending.key)
+            self._uncount(pending)
+            await pending.shared.give_back()
+
+    def _uncount(self, pending: PendingDelivery) -> None:
+        keys = self._of_issuer.get(pending.issuer)
+        if keys is not None:
             keys.discard(pending.key)
             if not keys:
                 del self._of_issuer[pending.issuer]
-            await pending.shared.give_back()
 
     def _log_not_written(self, pending: PendingDelivery, error: KubeError) -> None:
         """Log the serial at the first write that fails: a process that is killed now leaves it behind."""
@@ -240,25 +296,45 @@ class Delivery:
     def log_held_now(self) -> None:
         """Log the serials of certificates that could not be written, or whose write takes long, by issuer."""
         late = time.monotonic() - _LATE
-        for issuer, keys in self._of_issuer.items():
-            held = {
-                str(key): self._pending[key].serial
-                for key in keys
-                if key in self._not_written or (self._pending[key].audit.to_write or 0.0) < late
-            }
-            if held:
-                log.warning("certificates held", issuer=str(issuer), serials=held)
+        held: dict[IssuerKey, dict[str, str]] = {}
+        for key, pending in self._pending.items():
+            if key in self._not_written or (pending.audit.to_write or 0.0) < late:
+                held.setdefault(pending.issuer, {})[str(key)] = pending.serial
+        for issuer, serials in held.items():
+            log.warning("certificates held", issuer=str(issuer), serials=serials)
 
     async def close(self, seconds: float = 5.0) -> None:
-        """Nothing can be written any more: log every serial, then revoke what can be revoked in time."""
+        """Nothing can be written any more: log every serial, then revoke what can be revoked in time.
+
+        A write whose answer was lost may have arrived, and its certificate be in use: it is revoked only if
+        the API server says that it isn't there.
+        """
         left = self.all_pending()
         for pending in left:
             self.left_behind(pending.key, pending.serial)
         try:
             async with asyncio.timeout(seconds):
-                await asyncio.gather(*(self.discard(pending, Cause.STOPPED) for pending in left))
+                await asyncio.gather(*(self._end(pending, seconds / 2) for pending in left))
         except TimeoutError:
             log.error("not all certificates left behind were revoked in time", left=len(self._pending))
+
+    async def _end(self, pending: PendingDelivery, seconds: float) -> None:
+        if pending.key not in self._may_be_written:
+            await self.discard(pending, Cause.STOPPED)
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                fresh = await self._fresh(pending)
+        except (KubeError, TimeoutError):
+            self._log_discarded(
+                pending.key, pending.serial, Cause.STOPPED, "its write may have arrived, and nobody can say"
+            )
+            await self._settle(pending)
+            return
+        if fresh is not None and fresh.carries(pending.certificate_pem):
+            await self._delivered(fresh, pending)
+        else:
+            await self.discard(pending, Cause.STOPPED)
 
 
 def _obstacle(request: Request | None, pending: PendingDelivery) -> Cause | None:

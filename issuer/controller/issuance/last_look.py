@@ -11,15 +11,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from issuer.controller.approval.approver import Approval, Approver
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
-from issuer.controller.state.outcomes import Outcome, Outdated, RetryLater
-from issuer.controller.state.reasons import ControllerRetry
+from issuer.controller.state.outcomes import Outcome, Outdated, RequestFailed, RetryLater
+from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
 from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.requests.request import Request, RequestKey
+
+MAX_STORED: Final = 768 << 10
+"""Bytes of a request that may be signed. etcd takes 1.5 MiB for an object by default; the certificate and its
+chain have 512 KiB of PEM at most (`MAX_BUNDLE_BYTES`), 683 KiB in base64."""
 
 _LEASE_TOO_SHORT = RetryLater(
     ControllerRetry.LEASE_NOT_HELD, "the Lease does not last until an answer must have come", report=False
@@ -54,6 +59,15 @@ class Judged:
     began: float
 
 
+def too_large(why: str) -> RequestFailed:
+    """Return the answer of a request to which no certificate can be written."""
+    return RequestFailed(
+        "the request is so large that the API server could not store it with its certificate: "
+        f"{why}. Ask again with fewer labels, annotations, owners and usages",
+        ControllerFailure.REQUEST_TOO_LARGE,
+    )
+
+
 @dataclass(slots=True, eq=False)
 class LastLook:
     """Compares what a request was judged by with what is known now. `may_sign` asks for the Lease."""
@@ -71,6 +85,9 @@ class LastLook:
         """Raise NotSent if the request must not be sent, or not by this judgement."""
         if not self.may_sign(judged.request.key):
             raise NotSent(_LEASE_TOO_SHORT)
+        stored = self.stores[type(judged.request)].stored(judged.request)
+        if stored > MAX_STORED:
+            raise NotSent(too_large(f"it has {stored} bytes, and at most {MAX_STORED} are signed"))
         if not self.limits.limiter(judged.entry.key).has_room(judged.request.key):
             raise NotSent(_TOO_MANY_HELD)
         changed = self._changed(judged)

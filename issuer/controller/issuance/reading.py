@@ -36,12 +36,12 @@ class RequestReader:
                 found = await self.client.get(kind.resource, key.name, key.namespace or None)
             except NotFound:
                 return None
-            request = slim_request(self.stores[kind].read(found))
+            request = self.stores[kind].read(found)
         if request.uid != uid or request.finished:
             return None
         if not request.deleted:
             self.refresh(request)  # it may be ahead of the watch, and is decided by
-        return request
+        return slim_request(request)
 
     def seen(self, key: RequestKey) -> float:
         """Return when this process first saw the request (`time.monotonic`)."""

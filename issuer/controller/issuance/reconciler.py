@@ -9,8 +9,9 @@ from typing import Final
 import structlog
 
 from issuer.controller.issuance.decider import RequestDecider
-from issuer.controller.issuance.delivery import Delivery
+from issuer.controller.issuance.delivery import Cause, Delivery
 from issuer.controller.issuance.kind_checks import KindChecks
+from issuer.controller.issuance.last_look import too_large
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.state.audit import AuditRecord
@@ -30,8 +31,8 @@ from issuer.controller.state.outcomes import (
     retry_later,
 )
 from issuer.controller.state.pending import PendingDelivery
-from issuer.controller.state.reasons import ControllerRetry
-from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
+from issuer.controller.state.reasons import ControllerFailure, ControllerRetry, EventReason
+from issuer.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound, ObjectTooLarge
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kinds import kind_of
@@ -48,6 +49,9 @@ UNPROCESSED_AGAIN = 120.0
 
 _WRITE_AGAIN: Final = 5.0
 """Seconds at most until the next attempt to write a certificate that is signed."""
+
+_TOO_LARGE_AGAIN: Final = 600.0
+"""Seconds until a status that is too large is written again: somebody may take a label off the request."""
 
 _JUDGED_AT_ONCE: Final = 3
 """Attempts in a row where what a request was approved by changes before it is sent; after them it backs off.
@@ -119,6 +123,10 @@ class RequestReconciler:
             self.queue.forget(key)
         except Conflict:
             self.queue.retry(key)  # a newer copy is on its way to the store
+        except ObjectTooLarge as error:
+            log.warning("status too large", request=str(key), error=str(error))
+            self.reporter.say_by_event(request, EventReason.STATUS_TOO_LARGE, str(error))
+            self.queue.add_after(key, _TOO_LARGE_AGAIN)
         except KubeError as error:
             log.warning("status not written", request=str(key), error=str(error))
             self._retry_write(key)
@@ -137,7 +145,7 @@ class RequestReconciler:
         tried again later.
         """
         await self.delivery.deliver_fresh(pending)
-        self.checks[kind_of(pending.key)].unblock(pending)
+        self._unblock(pending)
 
     async def _outcome(self, request: Request, audit: AuditRecord) -> Outcome:
         """Return what was decided; an error that nobody expected is a reason to try again."""
@@ -203,26 +211,67 @@ class RequestReconciler:
     async def _deliver(self, request: Request, pending: PendingDelivery) -> None:
         try:
             delivered, newest = await self.delivery.deliver(request, pending)
-        except (Forbidden, Invalid) as error:
-            self._block(pending, error)
-            # A status without our approval can still be written: it says why there is no certificate yet.
-            await self.reporter.waiting(
-                request, "its certificate is signed, and the API server refuses its status"
-            )
+        except ObjectTooLarge as error:
+            await self._give_up(request, pending, Cause.TOO_LARGE, too_large(str(error)))
             return
-        self.checks[type(request)].unblock(pending)
+        except KubeError as error:
+            if not self.delivery.refuse(pending, error):
+                raise
+            await self._refused(request, pending, error)
+            return
+        self._unblock(pending)
         if delivered:
             self.reporter.issued(request, pending)
             self.queue.forget(request.key)
         else:
             self._go_on(request, newest)
 
-    def _block(self, pending: PendingDelivery, error: KubeError) -> None:
-        """Sign nothing more of its kind through this issuer until what is signed can be written."""
+    async def _refused(self, request: Request, pending: PendingDelivery, error: KubeError) -> None:
+        """Keep a certificate whose write is refused, and try again; after long give it up.
+
+        Nothing more is signed through its issuer if all such writes are refused.
+        """
         why = f"the API server refuses the status of {pending.key}, whose certificate is signed: {error}"
         log.error("status write refused", request=str(pending.key), serial=pending.serial, error=str(error))
-        self.checks[kind_of(pending.key)].block(pending, why)
+        if self.delivery.refused.is_given_up(pending.key):
+            failed = RequestFailed(f"{why}. It was revoked", ControllerFailure.STATUS_WRITE_REFUSED)
+            await self._give_up(request, pending, Cause.REFUSED, failed)
+            return
+        if await self._concerns_all(pending, error):
+            self.checks[kind_of(pending.key)].block(pending, why)
         self.queue.retry(pending.key)
+        self.reporter.say_by_event(request, EventReason.STATUS_WRITE_REFUSED, why)
+        # A status without our approval can still be written: it says why there is no certificate yet.
+        await self.reporter.waiting(
+            request, "its certificate is signed, and the API server refuses its status"
+        )
+
+    async def _concerns_all(self, pending: PendingDelivery, error: KubeError) -> bool:
+        """Return True if it is likely that the status of no request can be written."""
+        if self.delivery.refused.is_everywhere:
+            return True
+        if not isinstance(error, Forbidden):
+            return False
+        try:
+            return not await self.delivery.may_write(pending)
+        except KubeError:
+            return False  # it is asked at the next refusal
+
+    async def _give_up(
+        self, request: Request, pending: PendingDelivery, cause: Cause, failed: RequestFailed
+    ) -> None:
+        """Revoke a certificate that can't be written, and fail its request: it is never signed again."""
+        await self.delivery.give_up(pending, cause, failed)
+        self._unblock(pending)
+        await self.reporter.failed(request, failed, pending.audit)
+        self.queue.forget(request.key)
+
+    def _unblock(self, pending: PendingDelivery) -> None:
+        """Go on with what waited until this certificate was written or discarded."""
+        self.checks[kind_of(pending.key)].unblock(pending)
+        self.registry.put_off.recovered(pending.issuer)
+        for beside in self.delivery.refused.beside(pending.key, pending.issuer):
+            self.queue.hasten(beside, _WRITE_AGAIN)
 
     def _go_on(self, request: Request, newest: Request | None) -> None:
         """Go on from the newest copy of a request whose certificate was discarded."""

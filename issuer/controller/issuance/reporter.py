@@ -65,8 +65,15 @@ class RequestReporter:
             self._say_on_certificate(request, "Pending", f"is waiting: {message}")
             self.recorder.hint(request.object, "Pending", message)
         elif request.tells_by_event and self.waits_by_event.get(request.key) != (request.uid, message):
-            self.waits_by_event[request.key] = request.uid, message
-            self.recorder.warning(request.object, "Pending", message)
+            self.say_by_event(request, "Pending", message)
+
+    def say_by_event(self, request: Request, reason: str, message: str) -> None:
+        """Record an event, once, where the status can't say it; its Certificate gets one, too."""
+        if self.waits_by_event.get(request.key) == (request.uid, message):
+            return
+        self.waits_by_event[request.key] = request.uid, message
+        self.recorder.warning(request.object, reason, message)
+        self._say_on_certificate(request, reason, f"has no certificate: {message}")
 
     def _say_on_certificate(self, request: Request, reason: str, sentence: str) -> None:
         """Record an event on the Certificate of a request: `kubectl describe certificate` is read first."""

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from issuer.controller.issuance.approval_pace import ApprovalPaces
+from issuer.kube.access import may_i
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict
+from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.requests.request import Request
 from issuer.telemetry.tracing import span
@@ -32,6 +34,18 @@ class StatusWriter:
                 request = request.with_object(await self._put(request, answer))
         self.written(request)
         return request
+
+    async def may_write(self, resource: Resource) -> bool:
+        """Return True if RBAC allows us to write the status of these objects in all namespaces. Raises
+        KubeError."""
+        return await may_i(
+            self.client,
+            verb="update",
+            group=resource.group,
+            resource=resource.plural,
+            subresource="status",
+            name="",
+        )
 
     async def _put(self, request: Request, answer: Object) -> Object:
         if request.status_takes_metadata:

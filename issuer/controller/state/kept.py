@@ -110,7 +110,8 @@ class Kept:
     """Parts of an open request; its JSON as text, a quarter of the parsed object's size.
 
     `text` is None where it isn't kept: the request is read again when its turn comes. `seen` is when this
-    process saw it first (`time.monotonic`).
+    process saw it first (`time.monotonic`). `stored` is the bytes of JSON of the whole object, with all that
+    isn't kept.
     """
 
     uid: str
@@ -121,10 +122,12 @@ class Kept:
     reason: str
     text: bytes | None
     seen: float
+    stored: int
 
     @classmethod
     def of(cls, request: Request, seen: float) -> Self:
         """From the object as the API server sent it."""
+        stored = len(orjson.dumps(request.object))
         request = slim_request(request)
         # Copied, as what orjson returns keeps the 8 KiB that it was written into.
         text = memoryview(orjson.dumps(request.object)).tobytes()
@@ -137,6 +140,7 @@ class Kept:
             _reason(request),
             text if len(text) <= MAX_TEXT else None,
             seen,
+            stored,
         )
 
     @property

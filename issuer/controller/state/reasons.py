@@ -21,6 +21,8 @@ class ControllerFailure(FailureReason):
     DENIED_REFERENCE = "DeniedReference"
     NOT_AS_ASKED = "NotAsAsked"
     POLICY_DENIED = "PolicyDenied"
+    REQUEST_TOO_LARGE = "RequestTooLarge"
+    STATUS_WRITE_REFUSED = "StatusWriteRefused"
     TOO_SHORT_TO_RENEW = "TooShortToRenew"
 
 
@@ -65,6 +67,8 @@ class EventReason(Reason):
     CERTIFICATE_DIFFERS = "CertificateDiffers"
     NOT_REVOKED = "NotRevoked"
     REVOCATION_ABANDONED = "RevocationAbandoned"
+    STATUS_TOO_LARGE = "StatusTooLarge"
+    STATUS_WRITE_REFUSED = "StatusWriteRefused"
 
 
 class PolicyReason(Reason):

@@ -147,6 +147,11 @@ class RequestStore(Store[RequestKey]):
         found = self._pending.get(request.key)
         return found is not None and found.news == request.news
 
+    def stored(self, request: Request) -> int:
+        """Return the bytes of JSON that the whole object has at the API server; 0 if it isn't known."""
+        known = self._pending.get(request.key)
+        return 0 if known is None or known.uid != request.uid else known.stored
+
     def mark_answered(self, request: Request) -> None:
         """This process has written the final status of this very request.
 

@@ -52,6 +52,34 @@ def test_messages_are_one_bounded_printable_line() -> None:
     assert error.message.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        (413, "Request entity too large: limit is 3145728", errors.ObjectTooLarge),
+        (500, "etcdserver: request is too large", errors.ObjectTooLarge),
+        (
+            500,
+            "rpc error: desc = trying to send message larger than max (2367819 vs. 2097152)",
+            errors.ObjectTooLarge,
+        ),
+        (500, 'Internal error occurred: failed calling webhook "x": no answer', errors.AdmissionFailed),
+        (503, 'admission webhook "x" denied the request: no', errors.AdmissionFailed),
+        (500, "etcdserver: leader changed", errors.Unavailable),
+    ],
+)
+def test_faults_of_one_object_are_told_from_outages(
+    code: int, message: str, kind: type[errors.KubeError]
+) -> None:
+    assert type(errors.from_status(code, failure(code, "", message), what="PUT")) is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "refused"), [(400, 1), (403, 1), (418, 1), (422, 1), (401, 0), (409, 0), (429, 0)]
+)
+def test_refusals_by_rules_are_told_from_what_passes(code: int, refused: int) -> None:
+    assert errors.is_refusal(errors.from_status(code, failure(code, "", "no"), what="PUT")) is bool(refused)
+
+
 @pytest.mark.parametrize("body", [None, {}, {"kind": "Pod"}, failure(500, "") | {"details": 3, "message": 4}])
 def test_an_odd_body_is_still_an_error(body: dict[str, object] | None) -> None:
     assert errors.from_status(500, body, what="GET /x").message == "GET /x: HTTP 500 without a reason"

@@ -169,20 +169,27 @@ async def ended_at(
     with capture_logs() as logs:
         with suppress(asyncio.CancelledError):
             await worker
+        # Where the answer to a write was lost, the API server says what came of it.
+        bench.kube.script.clear()
+        bench.kube.expect("get", bench.kube.written[-1] if bench.kube.written else certificate_request())
         await bench.delivery.close()
     for one in signer.made:
+        assert not (_is_delivered(bench) and one.leaf_pem in signer.revoked), f"at await {at}: {logs}"
         assert _is_accounted_for(one, bench, logs), f"ended at await {at} of {case.__name__}: {logs}"
     bench.queue.close()
     bench.issuer_queue.close()
     return worker, bool(signer.made)
 
 
+def _is_delivered(bench: Bench) -> bool:
+    return any((obj.get("status") or {}).get("certificate") for obj in bench.kube.written)
+
+
 def _is_accounted_for(one: SignedCertificate, bench: Bench, logs: Sequence[Any]) -> bool:
     """Return True if it is delivered or revoked, or if the log has its serial or says that it may be."""
-    delivered = any((obj.get("status") or {}).get("certificate") for obj in bench.kube.written)
     logged = any(
         line.get("serial") == one.serial or (line["event"] == "outcome unknown" and line["uid"])
         for line in logs
         if line["log_level"] == "warning"
     )
-    return delivered or one.leaf_pem in bench.signer.revoked or logged
+    return _is_delivered(bench) or one.leaf_pem in bench.signer.revoked or logged

@@ -48,10 +48,10 @@ from tests.unit.controller.bench import KEY, Bench
 
 FAT = {
     "managedFields": [{"manager": "x" * 100_000}],
-    "annotations": {"a": "x" * 250_000},
-    "labels": {"l": "x" * 250_000},
-    "ownerReferences": [{"name": "x" * 250_000}],
-    "finalizers": ["x" * 250_000, FINALIZER],
+    "annotations": {"a": "x" * 150_000},
+    "labels": {"l": "x" * 150_000},
+    "ownerReferences": [{"name": "x" * 150_000}],
+    "finalizers": ["x" * 150_000, FINALIZER],
 }
 
 

@@ -38,9 +38,10 @@ from tests.builders import NOW, approved, certificate_request, condition, issuer
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
 
 
-async def test_a_refused_status_write_breaks_the_issuer_and_nothing_is_signed_again(bench: Bench) -> None:
+async def test_a_missing_right_to_write_breaks_the_issuer_and_nothing_is_signed_again(bench: Bench) -> None:
     bench.with_ready_issuer().with_request(conditions=[]).signs()
-    bench.kube.expect("replace_status", Forbidden("webhook says no", status=403))
+    bench.kube.expect("replace_status", Forbidden("cannot update", status=403))
+    bench.kube.expect("create", {"status": {"allowed": False}})
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.ready["reason"] == "Pending"

@@ -171,7 +171,8 @@ async def test_without_the_right_to_sign_nothing_is_judged_or_signed(bench: Benc
 async def test_a_refused_write_holds_back_other_csrs_but_no_certificaterequests(bench: Bench) -> None:
     with_csr(bench.with_ready_issuer().signs())
     read(bench)
-    bench.kube.expect("replace_status", Forbidden("a webhook says no", status=403))
+    bench.kube.expect("replace_status", Forbidden("cannot update", status=403))
+    bench.kube.expect("create", {"status": {"allowed": False}})
     await bench.reconcile(CSR)
     assert len(bench.delivery) == 1
     assert bench.registry.entry(CLUSTER_ISSUER).ready

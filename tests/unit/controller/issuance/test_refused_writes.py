@@ -1,0 +1,209 @@
+"""Certificates that the API server refuses hold up few, for a time, and are never lost or signed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from issuer.controller.issuance.delivery import Cause
+from issuer.controller.issuance.last_look import MAX_STORED
+from issuer.controller.issuance.refused_writes import (
+    ADMISSION_PATIENCE,
+    GIVEN_UP_AFTER,
+    MOST_PLACES,
+    MOST_REFUSED,
+)
+from issuer.kube.errors import (
+    AdmissionFailed,
+    BadRequest,
+    Forbidden,
+    Invalid,
+    KubeError,
+    ObjectTooLarge,
+    Unavailable,
+)
+from issuer.kube.wire import Object
+from issuer.requests.request import RequestKey
+from tests.builders import certificate_request, condition
+from tests.ca import TestCA
+from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
+
+WEBHOOK = 'admission webhook "no.example.test" denied the request'
+REFUSALS: dict[str, KubeError] = {
+    "400": BadRequest(WEBHOOK, status=400),
+    "422": Invalid("spec.request: no", status=422),
+    "a webhook's own code": KubeError(WEBHOOK, status=418),
+}
+TOO_LARGE = ObjectTooLarge("PUT: etcdserver: request is too large", status=500)
+MAY: Object = {"status": {"allowed": True}}
+MAY_NOT: Object = {"status": {"allowed": False}}
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def bench(ca: TestCA, clock: Clock) -> Iterator[Bench]:
+    one = Bench(ca).with_ready_issuer()
+    one.delivery.refused.clock = clock
+    for namespace in ("team-b", "team-c", "team-d"):
+        one.namespaces.upsert({"metadata": {"name": namespace}})
+    yield one
+    one.queue.close()
+    one.issuer_queue.close()
+
+
+async def asked(bench: Bench, name: str, namespace: str = "team-a", *answers: KubeError | None) -> RequestKey:
+    """One attempt at a new request; these are the answers to its writes, None for one that goes through."""
+    obj = certificate_request(name=name, conditions=[condition("Approved")])
+    obj["metadata"] |= {"namespace": namespace, "uid": f"uid-of-{namespace}-{name}"}
+    bench.store.upsert(obj)
+    key = RequestKey(namespace, name)
+    bench.signs()
+    await tried(bench, key, *answers)
+    return key
+
+
+async def tried(bench: Bench, key: RequestKey, *answers: KubeError | None) -> None:
+    for answer in answers:
+        bench.kube.expect("replace_status", answer or (lambda sent: sent))
+        if isinstance(answer, Forbidden):
+            bench.kube.expect("create", MAY)
+    await bench.reconcile(key)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_a_refused_certificate_is_held_and_holds_up_nobody(bench: Bench, refusal: KubeError) -> None:
+    key = await asked(bench, "one", "team-a", refusal, None)
+    assert bench.delivery.pending(key) is not None
+    assert "refuses its status" in bench.ready["message"]
+    assert bench.registry.entry(CLUSTER_ISSUER).ready
+    assert bench.limits.limiter(CLUSTER_ISSUER).has_room(KEY)
+    assert not bench.delivery.of_issuer(CLUSTER_ISSUER)
+    assert ("Warning", "StatusWriteRefused") in {one[:2] for one in bench.recorder.events}
+    await asked(bench, "two", "team-b", None)
+    await tried(bench, key, None)
+    assert bench.ready["reason"] == "Issued"
+    assert (bench.signer.signed, len(bench.delivery)) == (2, 0)
+
+
+async def test_nothing_more_is_signed_for_a_namespace_with_many(bench: Bench) -> None:
+    for number in range(MOST_REFUSED):
+        await asked(bench, f"r{number}", "team-a", Forbidden(WEBHOOK, status=403), None)
+    bench.store.upsert(certificate_request(name="next", conditions=[condition("Approved")]))
+    await tried(bench, RequestKey("team-a", "next"), None)
+    assert "StatusWriteRefused: the API server refuses" in bench.ready["message"]
+    assert "team-a/r0, team-a/r1, team-a/r2" in bench.ready["message"]
+    assert bench.signer.signed == MOST_REFUSED
+    await asked(bench, "other", "team-b", None)
+    await tried(bench, RequestKey("team-a", "r0"), None)
+    bench.signs()
+    await tried(bench, RequestKey("team-a", "next"), None)
+    assert bench.ready["reason"] == "Issued"
+
+
+async def test_refusals_in_many_namespaces_stop_the_issuer(bench: Bench) -> None:
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    for namespace in ("team-a", "team-b", "team-c")[:MOST_PLACES]:
+        assert entry.ready
+        await asked(bench, "one", namespace, Invalid("no", status=422), None)
+    assert (entry.ready, entry.reason) == (False, "StatusWriteRefused")
+
+
+async def test_a_write_that_goes_through_shows_that_the_rule_is_not_for_all(
+    bench: Bench, clock: Clock
+) -> None:
+    for namespace in ("team-a", "team-b", "team-c")[:MOST_PLACES]:
+        await asked(bench, "one", namespace, Invalid("no", status=422), None)
+        clock.now += 1
+        await asked(bench, "two", "team-d", None)
+        bench.store.drop(RequestKey("team-d", "two"))
+    assert bench.registry.entry(CLUSTER_ISSUER).ready
+
+
+async def test_a_right_that_is_missing_stops_the_issuer_at_once(bench: Bench) -> None:
+    bench.kube.expect("replace_status", Forbidden("cannot update", status=403))
+    bench.kube.expect("create", MAY_NOT)
+    await asked(bench, "one", "team-a", None)
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    assert (entry.ready, entry.reason) == (False, "StatusWriteRefused")
+    assert len(bench.delivery) == 1
+
+
+async def test_a_webhook_that_fails_is_an_outage_at_first(bench: Bench, clock: Clock) -> None:
+    failing = AdmissionFailed('failed calling webhook "x"', status=500)
+    key = await asked(bench, "one", "team-a", failing)
+    assert len(bench.delivery.of_issuer(CLUSTER_ISSUER)) == 1
+    clock.now = ADMISSION_PATIENCE
+    await tried(bench, key, failing, None)
+    assert not bench.delivery.of_issuer(CLUSTER_ISSUER)
+    assert len(bench.delivery) == 1
+
+
+async def test_an_outage_counts_however_long_it_is(bench: Bench, clock: Clock) -> None:
+    key = await asked(bench, "one", "team-a", Unavailable("down"))
+    clock.now = 10 * GIVEN_UP_AFTER
+    await tried(bench, key, Unavailable("etcdserver: leader changed", status=500))
+    assert len(bench.delivery.of_issuer(CLUSTER_ISSUER)) == 1
+
+
+async def test_after_an_hour_it_is_revoked_and_its_request_fails(bench: Bench, clock: Clock) -> None:
+    refusal = Invalid("no", status=422)
+    key = await asked(bench, "one", "team-a", refusal, None)
+    clock.now = GIVEN_UP_AFTER
+    await tried(bench, key, refusal)
+    assert len(bench.delivery) == 1, "nobody else was served: it may be a rule for all"
+    await asked(bench, "two", "team-b", None)
+    bench.signer.revokes.append(None)
+    with capture_logs() as logs:
+        bench.kube.expect("replace_status", refusal)
+        await tried(bench, key, refusal)
+    [line] = [one for one in logs if one["event"] == "certificate not delivered"]
+    assert (line["cause"], line["revoked"]) == (Cause.REFUSED.value, True)
+    assert len(bench.signer.revoked) == 1
+    await tried(bench, key, None)  # its status can be written by now
+    assert bench.ready["reason"] == "Failed"
+    assert "the API server refuses the status" in bench.ready["message"]
+    assert bench.signer.signed == 2, "it is never signed again"
+
+
+async def test_a_certificate_that_is_too_large_is_revoked_and_its_request_fails(bench: Bench) -> None:
+    bench.signer.revokes.append(None)
+    with capture_logs() as logs:
+        await asked(bench, "one", "team-a", TOO_LARGE, None)
+    [line] = [one for one in logs if one["event"] == "certificate not delivered"]
+    assert (line["cause"], line["revoked"]) == (Cause.TOO_LARGE.value, True)
+    assert bench.ready["reason"] == "Failed"
+    assert "fewer labels" in bench.ready["message"]
+    assert (len(bench.delivery), len(bench.signer.revoked)) == (0, 1)
+
+
+async def test_a_request_that_takes_no_status_at_all_is_never_signed_again(bench: Bench) -> None:
+    bench.signer.revokes.append(None)
+    key = await asked(bench, "one", "team-a", TOO_LARGE, TOO_LARGE)
+    await tried(bench, key, TOO_LARGE)
+    assert bench.signer.signed == 1
+    assert [one[:2] for one in bench.recorder.events].count(("Warning", "StatusTooLarge")) == 1
+    assert bench.queue.delayed == 1
+    await tried(bench, key, None)
+    assert bench.ready["reason"] == "Failed"
+
+
+async def test_a_request_that_is_too_large_is_never_signed(bench: Bench) -> None:
+    obj = certificate_request(name="one", conditions=[condition("Approved")])
+    obj["metadata"]["labels"] = {f"label-{number}": "x" * 50 for number in range(MAX_STORED // 60)}
+    bench.store.upsert(obj)
+    await tried(bench, KEY, None)
+    assert (bench.ready["reason"], bench.signer.signed) == ("Failed", 0)
+    assert "at most 786432 are signed" in bench.ready["message"]
