@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.completing import complete_explained, complete_inspected
-from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat
-from issuer.cli.output import print_data, report_bad_input, without_logs
+from issuer.cli.options import Backends, ClusterChoice, Context, Format, Kubeconfig, OutputFormat, YamlOnly
+from issuer.cli.output import print_data, print_yaml_only, report_bad_input, without_logs
 
 if TYPE_CHECKING:
     from issuer.inspection.answers import InspectionAnswer
@@ -97,6 +97,7 @@ def explain(
             help="Namespace of the Secrets of cluster issuers. Default: the only controller's.",
         ),
     ] = None,
+    yaml_only: YamlOnly = False,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Say why a request, Certificate, issuer or policy is as it is, and what to do next.
@@ -109,23 +110,25 @@ def explain(
     shown as the controller found it. A policy shows what it matches, who may use it, and what it approved.
 
     Exit codes: 0 it does what it is there for, such as a request that has its certificate; 1 it doesn't, with
-    the reason; 2 bad input, no such object, or no cluster.
+    the reason; 2 bad input, no such object, or no cluster. With --yaml-only 0 if there is YAML.
 
     Examples:
 
       vault-issuer explain certificate/web -n team-a
 
-      vault-issuer explain web-1 -n team-a
+      vault-issuer explain web-1 -n team-a --yaml-only
 
       vault-issuer explain vaultclusterissuer/vault
 
       vault-issuer explain certificaterequestpolicies.vault-issuer.io/web
     """
     # Imported here so that --help and completion stay quick.
-    from issuer.inspection.answers import explain_target
+    from issuer.inspection.answers import NOT_GOOD, explain_target
     from issuer.inspection.kinds import explained_kinds
     from issuer.inspection.objects.issuers import TrialOptions
 
+    if yaml_only and output is not OutputFormat.TABLE:
+        raise typer.BadParameter("--yaml-only and --output exclude each other")
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
     trial = TrialOptions(live=not no_live, home=cluster_resource_namespace or "")
 
@@ -134,6 +137,8 @@ def explain(
 
     with report_bad_input(BAD_INPUT), without_logs():
         found = asyncio.run(_asked(ask, explained_kinds, (target, name), namespace, cluster))
+    if yaml_only:
+        print_yaml_only(found.advice, NOT_GOOD)
     _print(found, output)
 
 

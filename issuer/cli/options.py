@@ -29,6 +29,13 @@ class ClusterChoice:
 Format = Annotated[
     OutputFormat, typer.Option("--output", "-o", help="A table for people, or all of it as JSON or YAML.")
 ]
+YamlOnly = Annotated[
+    bool,
+    typer.Option(
+        "--yaml-only",
+        help="Print only the YAML of the first thing to do, whole, for kubectl apply -f -. Look at it first.",
+    ),
+]
 Kubeconfig = Annotated[str | None, typer.Option(metavar="FILE", help="Kubeconfig file. Default: as kubectl.")]
 Context = Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig.")]
 Backends = Annotated[

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from issuer.cli.help import Commands, HelpfulGroup
-from issuer.cli.options import Backends, Format, OutputFormat
-from issuer.cli.output import print_data, report_bad_input
+from issuer.cli.options import Backends, Format, OutputFormat, YamlOnly
+from issuer.cli.output import print_data, print_yaml_only, report_bad_input
 from issuer.site import docs_page
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def explain_requests(
         str | None, typer.Option(metavar="NAME", help="With --cluster: context of the kubeconfig.")
     ] = None,
     backends: Backends = None,
+    yaml_only: YamlOnly = False,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Say how a request would be decided, policy by policy and field by field, and what to do about it.
@@ -112,7 +113,7 @@ def explain_requests(
     Offline, a policy may be used if a role and a binding among the files say so, or --allow-use.
 
     Exit codes: 0 Approved, 1 Denied, 2 Unprocessed (no policy applies), 3 bad input. Of several requests the
-    worst counts: 1, then 2.
+    worst counts: 1, then 2. With --yaml-only 0 if there is YAML.
 
     Examples:
 
@@ -126,7 +127,10 @@ def explain_requests(
         raise typer.BadParameter("--policies and --cluster exclude each other")
     if not cluster and (kubeconfig or context):
         raise typer.BadParameter("--kubeconfig and --context belong to --cluster")
+    if yaml_only and output is not OutputFormat.TABLE:
+        raise typer.BadParameter("--yaml-only and --output exclude each other")
     # Imported here so that --help and completion stay quick.
+    from issuer.explain.advice import advise
     from issuer.explain.cluster import ClusterOptions, explain_all
     from issuer.explain.offline import read_labels
     from issuer.explain.review_input import RequestOptions, read_requests
@@ -144,6 +148,8 @@ def explain_requests(
             explained = asyncio.run(explain_all(requests, wanted))
         else:
             explained = _explain_offline(requests, policies or (), wanted)
+    if yaml_only:
+        print_yaml_only([one for each in explained for one in advise(each)], _exit_code(explained))
     _show_explanations(explained, output)
     raise typer.Exit(_exit_code(explained))
 

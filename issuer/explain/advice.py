@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.api.group import GROUP
+from issuer.api.group import API_VERSION, GROUP, POLICY_KIND
 from issuer.explain.evaluation import Explanation
 from issuer.explain.policies import PEER_GROUP
 from issuer.explain.requested import IS_CA
@@ -24,11 +24,16 @@ _FIRST: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing to do. `yaml` is to be applied or merged into a policy, as `text` says; `command` does it."""
+    """One thing to do. `yaml` is to be applied or merged into a policy, as `text` says; `command` does it.
+
+    `whole` has that YAML as whole objects, for `kubectl apply`; "" where people have to decide first, such as
+    on a CA certificate.
+    """
 
     text: str
     yaml: str = ""
     command: str = ""
+    whole: str = ""
 
     def to_json(self) -> dict[str, str]:
         """Return the advice as `-o json` prints it."""
@@ -65,18 +70,21 @@ def _about_policies(explanation: Explanation) -> Iterator[Advice]:
 
 
 def _no_policy(explanation: Explanation) -> Advice:
+    where = "was given (see --policies and --cluster)" if explanation.offline else "exists in this cluster"
+    if explanation.facts.is_ca:
+        return _for_ca(explanation, f"No CertificateRequestPolicy {where}")
     request = explanation.request
     policy = starter_policy(request, explanation.facts)
     documents = (
         policy,
         *binding(policy["metadata"]["name"], request.namespace, explanation.requester),
     )
-    where = "was given (see --policies and --cluster)" if explanation.offline else "exists in this cluster"
     return Advice(
         f"No CertificateRequestPolicy {where}, and without one nothing is approved. This policy allows "
         f"exactly this request, and the binding lets {_who(explanation.requester)} use it; widen it to what "
         "you mean, then kubectl apply it:",
         to_yaml(*documents),
+        whole=to_yaml(*documents),
     )
 
 
@@ -133,7 +141,9 @@ def _nothing_applies(explanation: Explanation) -> Iterator[Advice]:
             break
     for result in [one for one in results if one.reason is Exclusion.INVALID][:_FIRST]:
         problems = "; ".join(explanation.policies.invalid.get(result.name, ())) or result.message
-        yield Advice(f"Mend the policy {result.name}, which is not used as it is: {shown(problems, 1000)}")
+        yield Advice(
+            f'Correct the policy "{result.name}", which is not used as it is: {shown(problems, 1000)}'
+        )
 
 
 def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
@@ -152,6 +162,7 @@ def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advi
         f"The policy {name} {does} this request, but {_who(requester)} may not use it.{assumed}{unknown} "
         f"To let it be used for requests {_where(explanation)}, kubectl apply:",
         to_yaml(*documents),
+        whole=to_yaml(*documents) if requester.name else "",
     )
     if _asks_for_ca(violations):
         yield _for_ca(explanation, f"Once bound, {name} would still deny this request")
@@ -181,7 +192,11 @@ def _other_namespace(explanation: Explanation, result: PolicyResult) -> Iterator
         yield Advice(text)
         return
     part = {"spec": {"selector": {"namespace": {"matchNames": [*names, namespace]}}}}
-    yield Advice(f"{text} If it should be, put this into the policy:", to_yaml(part))
+    yield Advice(
+        f"{text} If it should be, put this into the policy:",
+        to_yaml(part),
+        whole=_changed(explanation, result.name, part),
+    )
 
 
 def _other_issuer(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
@@ -222,6 +237,7 @@ def _to_change(
             f"{what}: it asks for what is not allowed. Take it out of the request or, if it is right to ask "
             f"for it, merge this into the policy {name} (a * there matches any text):",
             to_yaml(part),
+            whole="" if rest or ca else _changed(explanation, name, part),
         )
     if ca:
         yield Advice(
@@ -231,6 +247,21 @@ def _to_change(
         )
     for violation in rest:
         yield Advice(f"{what} at {violation.field}: {shown(violation.message)}. {_hint(violation)}")
+
+
+def _changed(explanation: Explanation, name: str, part: Mapping[str, Any]) -> str:
+    """Return the policy with a part merged into it, as YAML: lists of the part come whole."""
+    spec = explanation.policies.specs.get(name, {})
+    head = {"apiVersion": API_VERSION, "kind": POLICY_KIND, "metadata": {"name": name}}
+    return to_yaml({**head, "spec": _merged(spec, part["spec"])})
+
+
+def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(one)
+    for key, value in other.items():
+        before = found.get(key)
+        found[key] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return found
 
 
 def _hint(violation: Violation) -> str:

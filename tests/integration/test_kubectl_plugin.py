@@ -108,7 +108,8 @@ def test_a_waiting_request_is_explained_and_the_advice_works(
         assert "no policy applies to it" in why["why"]
         assert told(bed, 0, "inspect", "early", "-n", namespace)["certificate"] is None
         file = tmp_path / "advice.yaml"
-        file.write_text(why["do"][0]["yaml"])
+        assert why["do"][0]["yaml"]
+        file.write_text(kubectl(bed, "explain", "early", "-n", namespace, "--yaml-only").stdout)
         bed.kubectl("apply", "-f", str(file))
         wait_issued(bed, "early", namespace)
         told(bed, 0, "explain", "early", "-n", namespace)

@@ -243,7 +243,7 @@ def test_an_invalid_policy_is_not_used_and_its_problems_are_told(
     policies = folder.write("p.yaml", policy(constraints={"maxDuration": "1 day"}))
     result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
     assert result.code == 2
-    assert "Mend the policy web" in result.text
+    assert 'Correct the policy "web"' in result.text
     assert "spec.constraints.maxDuration" in result.text
 
 
@@ -450,3 +450,30 @@ def test_where_several_policies_deny_it_says_that_one_is_enough(
     policies = folder.write("p.yaml", policy(), policy("second"))
     result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "*")
     assert "One policy that allows all of the request is enough" in " ".join(result.text.split())
+
+
+def test_yaml_only_prints_what_kubectl_applies_and_that_is_enough(
+    folder: Folder, certificate: Build, policy: Build
+) -> None:
+    wanted = certificate(subject={"organizations": ["Lab"]})
+    request, policies = folder.write("r.yaml", wanted), folder.write("p.yaml", policy())
+    for name, more in (("none.yaml", ()), ("changed.yaml", ("--policies", policies, "--allow-use", "*"))):
+        done = folder.run("explain", "-f", request, *more, "--yaml-only")
+        assert (done.code, done.stdout.startswith("# ")) == (0, True)
+        objects = list(yaml.safe_load_all(done.stdout))
+        assert all(one["apiVersion"] and one["kind"] and one["metadata"]["name"] for one in objects)
+        applied = folder.write(name, *objects)
+        assert folder.run("explain", "-f", request, "--policies", applied, "--allow-use", "*").code == 0
+    assert objects[0]["spec"]["allowed"]["dnsNames"] == policy()["spec"]["allowed"]["dnsNames"]
+
+
+def test_yaml_only_gives_nobody_a_ca_unread(folder: Folder, certificate: Build, policy: Build) -> None:
+    request = folder.write("r.yaml", certificate(isCA=True))
+    policies = folder.write("p.yaml", policy())
+    for more, code in (((), 2), (("--policies", policies, "--allow-use", "*"), 1)):
+        done = folder.run("explain", "-f", request, *more, "--yaml-only")
+        assert (done.code, done.stdout) == (code, "")
+        assert "it asks for a CA certificate" in done.stderr
+        assert "There is no YAML to apply." in done.stderr
+    both = folder.run("explain", "-f", request, "--yaml-only", "-o", "json")
+    assert both.code == 3
