@@ -185,7 +185,7 @@ def controller(
     name_policies: Annotated[
         bool,
         typer.Option(
-            help="Name policies in the reason why a request waits; --no-name-policies tells counts alone, "
+            help="Name policies in the reason why a request waits; --no-name-policies gives counts alone, "
             "for tenants who should not read them."
         ),
     ] = True,

@@ -107,7 +107,7 @@ def apply(
 ) -> None:
     """Make Vault what the file says: plan, ask, and carry the plan out in order.
 
-    Can be interrupted anywhere and run again. A CA that exists is never made again.
+    Can be interrupted anywhere and run again. A CA that exists is never recreated.
 
     Exit codes: 0 done, 1 stopped or refused, 3 done but for what is left to a person.
 

@@ -66,7 +66,7 @@ def ready(
 ) -> None:
     """Wait until URLs answer 200, Leases are held by Ready pods, and issuers are Ready.
 
-    Options may be repeated. A standby's /readyz says only that it stands by: a Lease tells whether the
+    Options may be repeated. A standby's /readyz says only that it stands by: a Lease shows whether the
     replica that works is well.
 
     Looking at issuers takes get on them; at a Lease, get on it and on pods of its namespace.

@@ -159,22 +159,22 @@ def _no_binding(explanation: Explanation, result: PolicyResult) -> Iterator[Advi
     violations = explanation.would_violate.get(name, ())
     does = "selects" if violations else "would approve"
     yield Advice(
-        f"The policy {name} {does} this request, but {_who(requester)} may not use it.{assumed}{unknown} "
+        f'The policy "{name}" {does} this request, but {_who(requester)} may not use it.{assumed}{unknown} '
         f"To let it be used for requests {_where(explanation)}, kubectl apply:",
         to_yaml(*documents),
         whole=to_yaml(*documents) if requester.name else "",
     )
     if _asks_for_ca(violations):
-        yield _for_ca(explanation, f"Once bound, {name} would still deny this request")
+        yield _for_ca(explanation, f'Once bound, "{name}" would still deny this request')
     elif violations:
-        yield from _to_change(explanation, name, violations, f"Once bound, {name} would deny it")
+        yield from _to_change(explanation, name, violations, f'Once bound, "{name}" would deny it')
 
 
 def _other_namespace(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
     namespace = explanation.request.namespace
     if not namespace:
         yield Advice(
-            f"The policy {result.name} is for namespaces, and a CertificateSigningRequest for a cluster "
+            f'The policy "{result.name}" is for namespaces, and a CertificateSigningRequest for a cluster '
             f"issuer has none: {shown(result.message)}. Take spec.selector.namespace out, or write another."
         )
         return
@@ -182,7 +182,7 @@ def _other_namespace(explanation: Explanation, result: PolicyResult) -> Iterator
     labels = selector.get("matchLabels") or {}
     lacking = {k: v for k, v in labels.items() if explanation.labels.get(k) != v}
     names = selector.get("matchNames") or []
-    text = f"The policy {result.name} is not for the namespace {namespace}: {shown(result.message)}."
+    text = f'The policy "{result.name}" is not for the namespace "{namespace}": {shown(result.message)}.'
     if lacking:
         pairs = " ".join(f"{key}={value}" for key, value in lacking.items())
         given = " or, if it has these, give --namespace-labels" if explanation.offline else ""
@@ -202,10 +202,10 @@ def _other_namespace(explanation: Explanation, result: PolicyResult) -> Iterator
 def _other_issuer(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
     issuer = explanation.request.issuer
     group = _selector(explanation, result.name, "issuerRef").get("group")
-    text = f"The policy {result.name} is for other issuers: {shown(result.message)}."
+    text = f'The policy "{result.name}" is for other issuers: {shown(result.message)}.'
     if issuer.group not in explanation.request.served_groups:
         yield Advice(
-            f"{text} The request names an issuer of {issuer.group}; if vault-issuer is to sign it, set "
+            f'{text} The request names an issuer of "{issuer.group}"; if vault-issuer is to sign it, set '
             f"issuerRef.group: {GROUP} and a kind of ours in the Certificate or CertificateRequest."
         )
         return
@@ -220,7 +220,7 @@ def _other_issuer(explanation: Explanation, result: PolicyResult) -> Iterator[Ad
 
 def _denied(explanation: Explanation, result: PolicyResult) -> Iterator[Advice]:
     yield from _to_change(
-        explanation, result.name, result.violations, f"The policy {result.name} denies this request"
+        explanation, result.name, result.violations, f'The policy "{result.name}" denies this request'
     )
 
 
@@ -235,7 +235,7 @@ def _to_change(
     if part:
         yield Advice(
             f"{what}: it asks for what is not allowed. Take it out of the request or, if it is right to ask "
-            f"for it, merge this into the policy {name} (a * there matches any text):",
+            f'for it, merge this into the policy "{name}" (a * there matches any text):',
             to_yaml(part),
             whole="" if rest or ca else _changed(explanation, name, part),
         )
@@ -289,8 +289,8 @@ def _selector(explanation: Explanation, name: str, key: str) -> dict[str, Any]:
 
 def _where(explanation: Explanation) -> str:
     namespace = explanation.request.namespace
-    return f"in the namespace {namespace}" if namespace else "without a namespace"
+    return f'in the namespace "{namespace}"' if namespace else "without a namespace"
 
 
 def _who(requester: User) -> str:
-    return shown(requester.name) if requester.name else "the requester"
+    return f'"{shown(requester.name)}"' if requester.name else "the requester"

@@ -68,7 +68,7 @@ def verdict_text(explanation: Explanation) -> str:
     """Return the decision in a sentence."""
     decision = explanation.decision
     if decision.verdict is PolicyVerdict.APPROVED:
-        return f"Approved by the policy {decision.policy}"
+        return f'Approved by the policy "{decision.policy}"'
     if decision.verdict is PolicyVerdict.DENIED:
         return "Denied: no policy that applies allows all of it"
     if decision.results:

@@ -33,8 +33,8 @@ class TargetKind:
 
     @property
     def form(self) -> str:
-        """Return how help texts write a target of this kind: the shortest word that kubectl takes."""
-        return f"{min((self.kind.lower(), *self.short_names), key=len)}/NAME"
+        """Return how messages write a target of this kind."""
+        return f"{self.kind.lower()}/NAME"
 
     def in_group(self, group: str) -> bool:
         """Return True if `group`, maybe with a version before it, is this kind's API group."""

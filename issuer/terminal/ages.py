@@ -40,8 +40,8 @@ def age(moment: datetime | None, now: datetime) -> str:
 
 
 def until(moment: datetime, now: datetime) -> str:
-    """Return how far away the end of something is: `in 5d`, or `ended 3m ago`."""
-    return f"in {span_text(moment - now)}" if moment > now else f"ended {span_text(now - moment)} ago"
+    """Return how far away the end of a validity is: `in 5d`, or `expired 3m ago`."""
+    return f"in {span_text(moment - now)}" if moment > now else f"expired {span_text(now - moment)} ago"
 
 
 def _two(seconds: int, large: int, large_unit: str, small: int, small_unit: str) -> str:

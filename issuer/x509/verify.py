@@ -294,7 +294,7 @@ def _life(chain: Chain, duration: timedelta | None, now: datetime, shorten: bool
         yield from _ended_by_ca(chain, duration, now, shorten, shorter)
     elif shorter:
         message = (
-            f"the certificate ends at {rfc3339(end)}, sooner than the {format_seconds(wanted)} asked for"
+            f"the certificate expires at {rfc3339(end)}, sooner than the {format_seconds(wanted)} asked for"
         )
         yield _Difference(FindingCode.LIFE_SHORTER, message)
 
@@ -303,9 +303,9 @@ def _ended_by_ca(
     chain: Chain, duration: timedelta | None, now: datetime, shorten: bool, shorter: bool
 ) -> Iterator[_Difference]:
     end = chain.leaf.not_valid_after_utc
-    ends = f"the certificate ends with its CA at {rfc3339(end)}"
+    ends = f"the certificate expires with its CA at {rfc3339(end)}"
     if end > chain.not_after:
-        message = f"the certificate ends at {rfc3339(end)}, after its CA, at {rfc3339(chain.not_after)}"
+        message = f"the certificate expires at {rfc3339(end)}, after its CA, at {rfc3339(chain.not_after)}"
         yield _Difference(FindingCode.OUTLIVES_CA, message, True)
     if duration is not None and shorter:
         message = f"{ends}, sooner than the {format_seconds(duration)} asked for"

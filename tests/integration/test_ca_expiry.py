@@ -108,7 +108,7 @@ def test_shorten_signs_until_a_little_before_the_ca_ends_under_strict_too(scope:
     leaf = certificates_of(found)[0]
     left = ends(scope.bed, SOON) - leaf.not_valid_after_utc
     assert timedelta() < left < timedelta(minutes=10)
-    assert "ends with its CA" in ready(found)["message"]
+    assert "expires with its CA" in ready(found)["message"]
     assert events(scope.bed, scope.namespace, "beyond", "CertificateDiffers")
 
 
@@ -144,7 +144,7 @@ def test_vaults_own_truncation_is_held_to_the_same_rule(scope: Scope) -> None:
     applied(scope, PINNED)
     before = revocations(scope.bed, PINNED)
     scope.request("refused", duration="48h")
-    assert "ends with its CA" in failure(scope, "refused")
+    assert "expires with its CA" in failure(scope, "refused")
     assert revocations(scope.bed, PINNED) == before + 1
     applied(scope, PINNED, STRICT_SHORTEN)
     leaf = certificates_of(scope.issue("cut", duration="48h", usages=EXACT))[0]
@@ -202,7 +202,7 @@ def test_a_ca_that_ends_soon_is_warned_of_and_told_by_one_event(scope: Scope) ->
     scope.issue("fits", duration="26h")
     issuer = warned(scope, "26h0m0s are refused")
     (warning,) = issuer["status"]["warnings"]
-    assert warning.startswith(f"the CA behind {SOON}/sign/lab ends at {issuer['status']['caNotAfter']}")
+    assert warning.startswith(f"the CA behind {SOON}/sign/lab expires at {issuer['status']['caNotAfter']}")
     where = "default" if scope.cluster else scope.namespace
     (event,) = events(scope.bed, where, scope.name, "CAExpiresSoon")
     assert event["note"] == warning

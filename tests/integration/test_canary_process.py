@@ -118,7 +118,7 @@ def test_the_command_finds_that_no_controller_runs(bed: Testbed, issuer: str) ->
     done = run(command(bed, issuer, issuer, "--timeout=2"))
     assert done.returncode == 1
     assert "stage controller broke" in done.stdout
-    assert "nobody answered in 2 seconds" in done.stdout
+    assert "no controller answered in 2 seconds" in done.stdout
     assert requests(bed, issuer) == []
 
 

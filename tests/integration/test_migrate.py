@@ -140,7 +140,7 @@ def test_a_cluster_is_planned_moved_and_moved_back(
     again = migrate_cluster(bed, *moving)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "0 to create, 0 to change" in again.stdout
-    assert f"nothing here names Issuer {namespace}/{namespace} any more" in again.stdout
+    assert f'nothing here names Issuer "{namespace}/{namespace}" any more' in again.stdout
 
     (back,) = re.findall(r"^The way back.*?: (kubectl .*)$", moved.stdout, re.MULTILINE)
     paste(bed, back)

@@ -59,7 +59,7 @@ def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, wait
     if opening_of(message) in (Opening.NO_POLICY_APPLIES, Opening.NO_POLICY_EXISTS):
         return Broken(Stage.POLICY, f"{message.rstrip('.')}. {_allow(request)}")
     found = find(((issuer or {}).get("status") or {}).get("conditions"), "Ready") or {}
-    reason, why = str(found.get("reason", "")), f"{request.issuer}: {found.get('message', '')}"
+    reason, why = str(found.get("reason", "")), f"{request.issuer.quoted}: {found.get('message', '')}"
     if message:
         return Broken(_stage(reason_of(message) or reason), message)
     if found.get("status") == "False" and _stage(reason) is Stage.API:
@@ -68,14 +68,14 @@ def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, wait
     if external and not request.approved:
         return Broken(
             Stage.POLICY,
-            f"{request.issuer} has spec.approval External, and no approver has approved the request in "
-            f"{waited:g} seconds: see what that approver says to a request of {_requester(request)}",
+            f"{request.issuer.quoted} has spec.approval External, and no approver has approved the request "
+            f"in {waited:g} seconds: see what that approver says to a request of {_requester(request)}",
         )
     return Broken(
         Stage.CONTROLLER,
-        f"nobody answered in {waited:g} seconds: see whether vault-issuer's controller runs and leads, what "
-        "its log says, whether it may update certificaterequests/status, and whether the issuer's requests "
-        "are held back (vault_issuer_throttled_seconds_total)",
+        f"no controller answered in {waited:g} seconds: see whether vault-issuer's controller runs and "
+        "leads, what its log says, whether it may update certificaterequests/status, and whether requests of "
+        "the issuer are held back (vault_issuer_throttled_seconds_total)",
     )
 
 
@@ -107,7 +107,7 @@ def _denied(request: CertificateRequest, message: str) -> str:
 def _allow(request: CertificateRequest) -> str:
     return (
         "A CertificateRequestPolicy must allow what the canary asks for, from this issuer in namespace "
-        f"{request.key.namespace}, and {_requester(request)} must be bound to its use"
+        f'"{request.key.namespace}", and {_requester(request)} must be bound to its use'
     )
 
 

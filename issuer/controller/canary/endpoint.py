@@ -93,7 +93,7 @@ def _unverified(
         ""
         if served is None
         else (
-            f" It serves a certificate signed by {_signer(served)}, which ends at "
+            f" It serves a certificate signed by {_signer(served)}, which expires at "
             f"{rfc3339(served.not_valid_after_utc)}."
         )
     )

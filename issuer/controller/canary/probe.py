@@ -123,7 +123,7 @@ class Probe:
         except BaseException:
             await self._delete()
             raise
-        self._passed(Stage.API, began, f"CertificateRequest {self.request} created")
+        self._passed(Stage.API, began, f'CertificateRequest "{self.request}" created')
 
     def _not_made(self, error: KubeError | TimeoutError) -> str:
         namespace = self._target.namespace
@@ -135,13 +135,13 @@ class Probe:
             case Forbidden():
                 hint = (
                     "grant that user create, get and delete on certificaterequests.cert-manager.io in "
-                    f"namespace {namespace} by a Role, as config/canary/prober does"
+                    f'namespace "{namespace}" by a Role, as config/canary/prober does'
                 )
             case NotFound():
-                hint = f"create the namespace {namespace}, or install cert-manager's CRDs"
+                hint = f'create the namespace "{namespace}", or install the CRDs of cert-manager'
             case _:
                 hint = "see whether it runs and can be reached, and whether cert-manager's webhook runs"
-        return f"the API server doesn't take the canary's request: {error}. Then: {hint}"
+        return f"the API server refused the canary's request: {error}. To get it through, {hint}"
 
     async def _delete(self) -> str | None:
         """None when the request is gone or going; else why not."""
@@ -153,8 +153,8 @@ class Probe:
         except (KubeError, TimeoutError) as error:
             why = str(error) or f"no answer in {_ASIDE:g} seconds"
             return (
-                f"the API server doesn't delete {self.request}: {why}. Then: grant delete on "
-                f"certificaterequests.cert-manager.io in namespace {self._target.namespace}"
+                f'the API server refused to delete "{self.request}": {why}. Grant delete on '
+                f'certificaterequests.cert-manager.io in namespace "{self._target.namespace}"'
             )
         return None
 
@@ -202,12 +202,12 @@ class Probe:
         namespace = self._target.namespace
         if isinstance(error, NotFound):
             return (
-                f"somebody deleted {self.request} before it was answered: see what cleans up "
-                f"CertificateRequests in namespace {namespace}"
+                f'"{self.request}" was deleted before it was answered: see what deletes '
+                f'CertificateRequests in namespace "{namespace}"'
             )
         return (
-            f"the API server doesn't show the canary's request: {error}. Then: grant get on "
-            f"certificaterequests.cert-manager.io in namespace {namespace}"
+            f"the API server doesn't show the canary's request: {error}. Grant get on "
+            f'certificaterequests.cert-manager.io in namespace "{namespace}"'
         )
 
     async def _read(self, seconds: float) -> CertificateRequest:

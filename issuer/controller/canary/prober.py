@@ -129,6 +129,6 @@ class Prober:
 def _log_if_broken(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error(
-            "the canaries ended by a defect and run no more: restart the controller, and report it",
+            "the canaries stopped because of a defect: restart the controller, and file a bug",
             exc_info=error,
         )

@@ -171,7 +171,7 @@ class RequestReconciler:
                 await self.reporter.failed(request, outcome, audit)
                 self.queue.forget(request.key)
             case Outdated(changed):
-                log.info("request judged anew", request=str(request.key), changed=changed)
+                log.info("request decided again", request=str(request.key), changed=changed)
             case AwaitingApproval():
                 self.queue.forget(request.key)
             case NeedsFinalizer():

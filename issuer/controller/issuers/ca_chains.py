@@ -100,9 +100,9 @@ def _sooner_warning(
         return ()
     return (
         (
-            f"the CA behind {path} signs by a certificate that ends at {rfc3339(end)}, and {profile.product} "
-            f"has another of the same key whose chain lasts until {rfc3339(found.not_after)}"
-            + (f": {profile.to_choose_ca}" if profile.to_choose_ca else "")
+            f"the CA behind {path} signs by a certificate that expires at {rfc3339(end)}, and "
+            f"{profile.product} has another of the same key whose chain lasts until "
+            f"{rfc3339(found.not_after)}" + (f": {profile.to_choose_ca}" if profile.to_choose_ca else "")
         ),
     )
 

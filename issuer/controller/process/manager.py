@@ -349,7 +349,7 @@ async def _sharing_ended(lease: Lease, stop: asyncio.Event) -> bool:
     """
     if SHARDS in lease.found:
         seconds = 2 * lease.times.duration
-        log.warning("replicas with --shards were at work: waiting until all have ended", seconds=seconds)
+        log.warning("replicas with --shards were at work: waiting until all have stopped", seconds=seconds)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await stop.wait()

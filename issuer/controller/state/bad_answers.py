@@ -118,8 +118,8 @@ class BadAnswers:
                 f"({self.tries} of {MOST} tries were made), and the others follow once it has its certificate"
             )
         return (
-            f"{self.error.message}. That happened {MOST} times in a row, so nothing more is signed. Mend it, "
-            f"then have it tried again: {retry_command(issuer)}"
+            f"{self.error.message}. That happened {MOST} times in a row, so nothing more is signed. Correct "
+            f"that, then have it tried again: {retry_command(issuer)}"
         )
 
 

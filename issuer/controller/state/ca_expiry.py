@@ -106,8 +106,8 @@ def shortened(ca: CAValidity, mode: Mode, now: datetime, asked: timedelta | None
     Raises CAEndsTooSoon.
     """
     left = ca.ends - now - BEFORE_CA
-    would = "" if asked is None else f", and the certificate would end at {rfc3339(now + asked)}"
-    ends = f"the CA behind {ca.path} ends at {rfc3339(ca.ends)}{would}"
+    would = "" if asked is None else f", and the certificate would expire at {rfc3339(now + asked)}"
+    ends = f"the CA behind {ca.path} expires at {rfc3339(ca.ends)}{would}"
     if left < SHORTEST_LIFE:
         raise CAEndsTooSoon(
             f"{ends}. What is left is less than {_text(SHORTEST_LIFE)}, which cert-manager would renew again "
@@ -156,7 +156,7 @@ def warning(ca: CAValidity, mode: Mode, longest: LongestIssued, now: datetime) -
         return None
     happens = "refused" if mode == "Refuse" else "shortened"
     return ExpiryWarning(
-        f"the CA behind {ca.path} ends at {rfc3339(ca.ends)}",
+        f"the CA behind {ca.path} expires at {rfc3339(ca.ends)}",
         f"from {rfc3339(begins)} on, certificates of {_text(measure)} are {happens} "
         f"(spec.caExpiry {mode}). Rotate it",
     )

@@ -61,7 +61,7 @@ def _served(name: str, path: str, pem: str, anchors: Anchors | None, now: dateti
     except (X509Error, IssuerBroken) as error:
         message = error.message if isinstance(error, IssuerBroken) else str(error)
         cure = Advice(
-            f"Correct the CA chain at the server; {docs_page('rotate-the-ca')} tells how one is changed."
+            f"Correct the CA chain at the server; {docs_page('rotate-the-ca')} says how one is changed."
         )
         yield AccountItem(
             name, Mark.BAD, f"no certificate would have a valid chain: {shown(message, 1200)}", cure

@@ -79,13 +79,13 @@ def word_of(certificate: Object) -> str:
     Of one that is Ready and not being issued, that is nothing that explains a request.
     """
     conditions = (certificate.get("status") or {}).get("conditions")
-    said = []
+    said: dict[str, str] = {}
     for kind, is_news in (("Ready", "False"), ("Issuing", "True"), ("Issuing", "False")):
         condition = find(conditions, kind) or {}
         message = text_of(condition, "message")
         if condition.get("status") == is_news and message:
-            said.append(f"{kind} {is_news} ({text_of(condition, 'reason')}): {message}")
-    return shown("; ".join(said), _LONG)
+            said.setdefault(message, f"{kind} {is_news} ({text_of(condition, 'reason')}): {message}")
+    return shown("; ".join(said.values()), _LONG)
 
 
 def _own(certificate: Object, good: bool) -> Iterator[AccountItem]:

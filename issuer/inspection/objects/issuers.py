@@ -14,7 +14,7 @@ from issuer.inspection.commands import describe, edit
 from issuer.inspection.objects.account import AccountItem, Mark, ObjectAccount
 from issuer.inspection.objects.authority import authority_items
 from issuer.inspection.objects.live import SECONDS, IssuerTrial, obstacle, trial_json, try_issuer
-from issuer.inspection.objects.parts import part_items
+from issuer.inspection.objects.parts import is_told, part_items
 from issuer.inspection.objects.waiting import waiting_for
 from issuer.inspection.overview.leases import controllers
 from issuer.inspection.progress import ready_json
@@ -56,10 +56,13 @@ async def issuer_account(
     if spec is not None:
         trial = await _trial(reader, key, obj, spec, options, at_work)
     home = key.namespace or _home(options, at_work)
+    parts = () if spec is None else backend.parts(spec, home)
     waiting = await waiting_for(reader, key, now)
     items = [
-        _controller_item(key, obj, ready, at_work),
-        *([] if spec is None else part_items(backend.parts(spec, home), ready, trial, home)),
+        _controller_item(
+            key, obj, ready, at_work, is_told_below=bool(parts) and is_told(parts, ready, trial)
+        ),
+        *([] if spec is None else part_items(parts, ready, trial, home)),
         *([] if spec is None else authority_items(backend.profile(spec), obj, trial, now)),
         *await _policy_items(reader, key, spec),
         waiting.item,
@@ -69,7 +72,7 @@ async def issuer_account(
         kind=key.kind,
         namespace=key.namespace,
         name=key.name,
-        good=ready["ready"] is True and trial.error is None,
+        good=ready["ready"] is True and not any(one.mark is Mark.BAD for one in items),
         state=_state(ready, problem),
         head=[("Server", summary.address), ("Path", summary.path)],
         items=items,
@@ -126,9 +129,17 @@ def _home(options: TrialOptions, at_work: Sequence[dict[str, Any]] | None) -> st
 
 
 def _controller_item(
-    key: IssuerKey, obj: Object, ready: dict[str, Any], at_work: Sequence[dict[str, Any]] | None
+    key: IssuerKey,
+    obj: Object,
+    ready: dict[str, Any],
+    at_work: Sequence[dict[str, Any]] | None,
+    *,
+    is_told_below: bool,
 ) -> AccountItem:
-    """Return what the controller says in the issuer's status, or that none works."""
+    """Return what the controller says in the issuer's status, or that none works.
+
+    The message is left out where the part that failed has it.
+    """
     where = obj["metadata"].get("namespace") or ""
     if at_work is not None and not any(one["leads"] for one in at_work):
         return AccountItem(
@@ -148,12 +159,11 @@ def _controller_item(
     if ready["ready"]:
         return AccountItem("Controller", Mark.GOOD, f"it says: {ready['message'] or 'Ready'}")
     cure = Advice(
-        f"Correct what the message names; requests that wait are answered automatically then. {REASONS}.",
+        f"Correct what failed; requests that wait are answered automatically then. {REASONS}.",
         command=edit(key.kind.lower(), key.name, where),
     )
-    return AccountItem(
-        "Controller", Mark.BAD, f"it says {ready['reason']}: {shown(ready['message'], _LONG)}", cure
-    )
+    message = "see below" if is_told_below else shown(ready["message"], _LONG)
+    return AccountItem("Controller", Mark.BAD, f"it says {ready['reason']}: {message}", cure)
 
 
 async def _policy_items(reader: Reader, key: IssuerKey, spec: IssuerSpec | None) -> list[AccountItem]:

@@ -38,6 +38,11 @@ def part_items(
     return [*items, AccountItem("Live", Mark.NOT_TRIED, f"not tried: {trial.not_tried}")]
 
 
+def is_told(parts: Sequence[IssuerPart], ready: Mapping[str, Any], trial: IssuerTrial) -> bool:
+    """Return True if the items of the parts hold the status's own message."""
+    return bool(trial.not_tried) and any(ready["reason"] in part.reasons for part in parts)
+
+
 def _where(reason: str, home: str) -> str:
     """Return where Secrets were looked for, if that is where it failed."""
     missing = reason in (SigningIssuerReason.SECRET_NOT_FOUND, SigningIssuerReason.SERVICE_ACCOUNT_NOT_FOUND)

@@ -70,7 +70,7 @@ async def policy_account(reader: Reader, obj: Object, now: datetime) -> ObjectAc
         kind=POLICY_KIND,
         namespace="",
         name=name,
-        good=ready["ready"] is True,
+        good=ready["ready"] is True and not any(one.mark is Mark.BAD for one in items),
         state="Ready" if ready["ready"] else f"not Ready{_brackets(ready['reason'])}",
         items=items,
         lists=[AccountList("Last approved by it", ("Request", "Ago", "Issuer"), lines)] if lines else [],
@@ -205,8 +205,9 @@ def _approved_since(request: Request, policy: str) -> str | None:
 def _approved_item(found: _Approved) -> AccountItem:
     if found.count is None:
         return AccountItem("Approved", Mark.NOT_KNOWN, "requests may not be read")
-    requests = "1 request that is there" if found.count == 1 else f"{found.count} requests that are there"
-    return AccountItem("Approved", Mark.GOOD, requests)
+    requests = {0: "no request that still exists", 1: "1 request that still exists"}
+    text = requests.get(found.count, f"{found.count} requests that still exist")
+    return AccountItem("Approved", Mark.GOOD, text)
 
 
 def _request(one: Mapping[str, Any]) -> str:

@@ -69,7 +69,7 @@ def secret_account(secret: Object, now: datetime) -> ObjectAccount:
             (one["subject"] or "(no subject)", one["notAfter"], one["signature"])
             for one in chain["certificates"]
         ]
-        lists.append(AccountList("Chain", ("Subject", "Expires", "Signed"), links))
+        lists.append(AccountList("Chain", ("Subject", "Expires", "Signed by"), links))
     urls = {} if found is None else urls_of(found.leaf)
     good = not any(one.mark is Mark.BAD for one in items)
     meta = secret["metadata"]

@@ -23,7 +23,7 @@ async def controllers(reader: Reader, namespace: str | None, now: datetime) -> l
 
     `namespace` None looks in all of them.
     """
-    found = await reader.all(LEASES, namespace, what="who works is", label_selector=GROUP_LABEL)
+    found = await reader.all(LEASES, namespace, what="controllers are", label_selector=GROUP_LABEL)
     if found is None:
         return None
     groups: dict[tuple[str, str], list[Object]] = {}

@@ -89,7 +89,7 @@ def _attention(found: dict[str, Any], late: int, now: datetime) -> Iterator[str]
         yield from (f"{name}: {warning}" for warning in one["warnings"])
     for one in found["policies"] or ():
         if one["ready"] is not True:
-            yield _not_ready(f"CertificateRequestPolicy {one['name']}", one)
+            yield _not_ready(f'CertificateRequestPolicy "{one["name"]}"', one)
     if late:
         are = "request has" if late == 1 else "requests have"
         yield f"{late} {are} waited for more than {_SOME_TIME}"
@@ -100,7 +100,7 @@ def _attention(found: dict[str, Any], late: int, now: datetime) -> Iterator[str]
 
 
 def _name(one: dict[str, Any]) -> str:
-    return f"{one['kind']} {'/'.join(filter(None, (one['namespace'], one['name'])))}"
+    return f'{one["kind"]} "{"/".join(filter(None, (one["namespace"], one["name"])))}"'
 
 
 def _not_ready(name: str, one: dict[str, Any]) -> str:
@@ -111,12 +111,12 @@ def _work(found: Sequence[dict[str, Any]] | None) -> Iterator[str]:
     if found is not None and not found:
         yield "no controller has a Lease: none runs, or one that was started with --no-leader-elect"
     for one in found or ():
-        lease = f"{one['namespace']}/{one['lease']}"
+        lease = f'"{one["namespace"]}/{one["lease"]}"'
         if not one["leads"]:
             last = f"; {one['leader']} renewed it last, at {one['renewed']}" if one["leader"] else ""
-            yield f"nobody holds the Lease {lease}, so no controller works under it{last}"
+            yield f"no controller holds the Lease {lease}, so none works under it{last}"
         elif one["shards"] and one["shardsFree"]:
-            yield f"{one['shardsFree']} of {one['shards']} shards of {lease} are nobody's"
+            yield f"{one['shardsFree']} of {one['shards']} shards of {lease} have no owner"
 
 
 def ended(text: str, now: datetime) -> bool:

@@ -128,7 +128,7 @@ def _ended(found: Sequence[Json], to: Console, now: datetime) -> None:
 def _canaries(found: Sequence[Json] | None, to: Console, now: datetime) -> None:
     if not found:
         return
-    section(to, "Canaries that failed lately")
+    section(to, "Canaries that failed in the last hour")
     for one in found:
         name = "/".join(filter(None, (one["kind"], one["namespace"], one["name"])))
         paragraph(

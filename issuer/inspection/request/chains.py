@@ -65,13 +65,13 @@ def _link(one: Certificate, pool: Sequence[Certificate], now: datetime) -> dict[
 def _signature(one: Certificate, pool: Sequence[Certificate]) -> str:
     """Return whose key made the signature, by verifying: names alone prove nothing."""
     if signed_by(one, one):
-        return "by itself, verified"
+        return "itself, verified"
     if is_root(one):
-        return "by itself, by an algorithm that proves nothing any more"
+        return "itself, by an algorithm that no longer proves anything"
     signer = next((other for other in pool if other is not one and signed_by(one, other)), None)
     if signer is None:
         return "NOT VERIFIED: no certificate at hand made it"
-    return f"by {subject_text(signer)}, verified"
+    return f"{subject_text(signer)}, verified"
 
 
 def differences(

@@ -23,7 +23,7 @@ Controllers = Sequence[Mapping[str, Any]] | None
 
 _Findings = Iterator[str | Advice]
 _LONG: Final = 1200
-_FINAL: Final = "This is final: the request will not be retried"
+_FINAL: Final = "that is final: this request will not be retried"
 _REASONS: Final = f"Every reason is in {docs_page('troubleshooting')}"
 
 
@@ -40,7 +40,7 @@ def diagnose(details: RequestDetails, controllers: Controllers) -> Diagnosis:
     findings = list(
         _not_served(details) if details.issuer_key is None else _BY_STATE[details.progress.state](details)
     )
-    if details.certificate_word:
+    if details.certificate_word and details.progress.state is RequestState.ISSUED:
         findings.append(f"cert-manager says of the Certificate: {details.certificate_word}")
     if needs_controllers(details):
         findings += _work(details, controllers, hindered=any(isinstance(one, Advice) for one in findings))
@@ -74,15 +74,17 @@ def _denied(details: RequestDetails) -> _Findings:
     reason = text_of(condition, "reason")
     message = shown(text_of(condition, "message") or details.progress.message, _LONG)
     if reason == APPROVAL_REASON:
-        yield f"the policies denied it. {_FINAL}: {message}"
+        yield f"the policies denied it: {message}"
         yield from _policies_now(details)
     else:
-        yield f"another approver ({shown(reason) or 'without a name'}) denied it. {_FINAL}: {message}"
+        yield f"another approver ({shown(reason) or 'without a name'}) denied it: {message}"
+    yield _FINAL
     yield Advice(_again(details))
 
 
 def _failed(details: RequestDetails) -> _Findings:
-    yield f"it failed. {_FINAL}: {shown(details.progress.message, _LONG)}"
+    yield f"it failed: {shown(details.progress.message, _LONG)}"
+    yield _FINAL
     if details.explanation is not None and details.explanation.decision.verdict is not PolicyVerdict.APPROVED:
         yield from _policies_now(details)
     yield Advice(f"Correct what the message names. {_REASONS}. {_again(details)}")

@@ -34,7 +34,7 @@ def show_report(details: RequestDetails, report: Json, to: Console) -> None:
     _certificate(report["certificate"], to)
     _chain(report["chain"], to)
     if report["differences"]:
-        section(to, "Other than asked for")
+        section(to, "Differs from the request")
         bullets(to, (f"{'FATAL: ' * one['fatal']}{one['message']}" for one in report["differences"]))
     _events(report["events"], to)
     show_gaps(report["notShown"], to)
@@ -101,7 +101,7 @@ def _csr(report: Json, to: Console) -> None:
         to.print()
         rows(to, ("Extension of the CSR", "Critical", "Value"), map(_extension, csr["extensions"]))
     if report["specDifferences"]:
-        section(to, "The CSR asks for other than the request's spec")
+        section(to, "The CSR differs from the request's spec")
         bullets(to, report["specDifferences"], style="red")
 
 
@@ -166,7 +166,7 @@ def _chain(chain: Json | None, to: Console) -> None:
     holds = marked(chain["holds"], "holds", "DOES NOT HOLD")
     top = "" if chain["complete"] or chain["problem"] else ", to the topmost CA known, which is no root"
     fields(to, [("", holds + Text(shown(top + _after_colon(chain["problem"]), 1200)))])
-    rows(to, ("", "Subject", "Expires", "Left", "Signed"), map(_link, enumerate(chain["certificates"])))
+    rows(to, ("", "Subject", "Expires", "Left", "Signed by"), map(_link, enumerate(chain["certificates"])))
 
 
 def _link(numbered: tuple[int, Json]) -> tuple[Cell, ...]:

@@ -52,6 +52,11 @@ class Ref(NamedTuple):
         return f"{self.kind} {self.where}"
 
     @property
+    def quoted(self) -> str:
+        """The old kind and name, as sentences hold them."""
+        return f'{self.kind} "{self.where}"'
+
+    @property
     def new(self) -> str:
         """Display name after the migration: kind, namespace and name."""
         return f"{self.new_kind} {self.where}"

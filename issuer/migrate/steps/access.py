@@ -147,8 +147,8 @@ def _login_notes(carried: Carried, needs: Needs, home: str) -> Iterator[Note]:
     if method == "kubernetes" and needs.account:
         own = f"vault://{ref.namespace}/{ref.name}" if ref.namespace else f"vault://{ref.name}"
         yield info(
-            f"logs in with tokens of {home}/{needs.account.name}; their audiences stay what they were ({own} "
-            "and the server's address), so Vault's role needs no other audience"
+            f'logs in with tokens of "{home}/{needs.account.name}"; their audiences stay what they were '
+            f"({own} and the server's address), so Vault's role needs no other audience"
         )
     if method == "aws" and not needs.account:
         yield todo(
@@ -161,8 +161,9 @@ def _move_notes(carried: Carried, needs: Needs, options: Options) -> Iterator[No
     old, new, vault = options.old_resource_namespace, options.resource_namespace, carried.spec.vault
     for name, keys in needs.secrets.items():
         yield todo(
-            f"copy the Secret {old}/{name} to {new}, and what keeps it up to date (or start the controller "
-            f"with --cluster-resource-namespace={old} and give that here too){_copy(name, keys, old, new)}"
+            f'copy the Secret "{old}/{name}" to namespace "{new}", and what keeps it up to date (or start '
+            f"the controller with --cluster-resource-namespace={old} and give that here too)"
+            f"{_copy(name, keys, old, new)}"
         )
     if needs.account is None:
         return
@@ -203,10 +204,11 @@ def _copy(name: str, keys: Iterable[str], old: str, new: str) -> str:
 def _rules_text(needs: Needs, home: str, options: Options) -> str:
     parts = []
     if needs.secrets:
-        parts.append(f"get Secrets {', '.join(sorted(needs.secrets))}")
+        parts.append("get Secrets " + ", ".join(f'"{name}"' for name in sorted(needs.secrets)))
     if needs.account:
-        parts.append(f"make tokens for {needs.account.name}")
-    return f"{options.controller.namespace}/{options.controller.name} may {' and '.join(parts)} in {home}"
+        parts.append(f'make tokens for "{needs.account.name}"')
+    account = f"{options.controller.namespace}/{options.controller.name}"
+    return f'"{account}" may {" and ".join(parts)} in namespace "{home}"'
 
 
 def issuer_of(ref: Ref) -> Mapping[str, str]:

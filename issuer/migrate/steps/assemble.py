@@ -69,8 +69,9 @@ def _notes(
         name for name in policies.manifests if not bound_groups([*inventory.roles, *inventory.bindings], name)
     ]
     if unbound:
+        names = _list([f'"{name}"' for name in sorted(unbound)])
         yield todo(
-            f"no role and binding that grant use of {', '.join(sorted(unbound))} were read: give them too, "
+            f"no role and binding that grant use of {names} were read: give them too, "
             "or add vault-issuer.io to their apiGroups; until then these policies apply to nobody"
         )
     certificates = [
@@ -100,7 +101,7 @@ def _notes(
         )
     if inventory.others:
         kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(inventory.others.items())[:8])
-        yield info(f"left alone, no concern of a migration: {kinds}")
+        yield info(f"left as they are, as a migration does not concern them: {kinds}")
 
 
 def _moved(issuers: Issuers, steps: Iterable[PlanStep]) -> tuple[Ref, ...]:
@@ -116,16 +117,16 @@ def _moved(issuers: Issuers, steps: Iterable[PlanStep]) -> tuple[Ref, ...]:
 
 def _moved_notes(moved: Sequence[Ref], options: Options) -> Iterator[Note]:
     limit = options.namespace
-    done = [ref.old for ref in moved if ref.namespace or limit is None]
+    done = [ref.quoted for ref in moved if ref.namespace or limit is None]
     if done:
         yield info(
-            f"nothing here names {_list(done)} any more; when you are content, delete it (step 5 of "
+            f"nothing here names {_list(done)} any more; once all works, delete it (step 5 of "
             f"{docs_page('migrate')})"
         )
-    unsure = [ref.old for ref in moved if not ref.namespace and limit is not None]
+    unsure = [ref.quoted for ref in moved if not ref.namespace and limit is not None]
     if unsure:
         yield info(
-            f"nothing in namespace {limit} names {_list(unsure)} any more; run this without --namespace "
+            f'nothing in namespace "{limit}" names {_list(unsure)} any more; run this without --namespace '
             "before you delete it"
         )
 
@@ -137,7 +138,7 @@ def _list(names: list[str]) -> str:
 def _check_namespace(inventory: Inventory, options: Options) -> None:
     known = inventory.namespaces  # none where they couldn't be listed
     if options.from_cluster and options.namespace and known and options.namespace not in known:
-        raise BadInput(f"there is no namespace {options.namespace} in the cluster; check --namespace")
+        raise BadInput(f'there is no namespace "{options.namespace}" in the cluster; check --namespace')
 
 
 def _looked(options: Options) -> str:

@@ -117,8 +117,8 @@ def _usages_of_roles(usages: Any) -> Iterator[Note]:
     if allowed and missing:
         yield info(
             f"spec.allowed.usages: names extended usages without {' and '.join(missing)}. Vault roles add "
-            "server auth and client auth unless told otherwise, and a certificate with one that the policy "
-            "doesn't name is refused: set server_flag and client_flag of the roles, or name it here"
+            "server auth and client auth unless a role says otherwise, and a certificate with one that the "
+            "policy doesn't name is refused: set server_flag and client_flag of the roles, or name it here"
         )
 
 

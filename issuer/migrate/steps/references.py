@@ -133,8 +133,8 @@ def _refusal(ref: Ref, issuers: Issuers) -> Note | None:
     if ref in issuers.others:
         return info(f"its issuer is of type {issuers.others[ref]}")
     if ref in issuers.refused:
-        return loss(f"stays with {ref.old}, which can't be carried over")
-    return todo(f"{ref.old} was not among what was read: if it has spec.vault, give it too")
+        return loss(f"stays with {ref.quoted}, which cannot be carried over")
+    return todo(f"{ref.quoted} was not among what was read: if it has spec.vault, give it too")
 
 
 def _unfit(document: Document, spec: Mapping[str, object]) -> Note | None:

@@ -141,7 +141,7 @@ class Logins:
             raise IssuerBroken(
                 SigningIssuerReason.AUDIENCE_REFUSED,
                 f"{where}.audiences: {foreign!r} is another issuer's. Take it out: this issuer's tokens have "
-                f"{own_audience(namespace, name)} by themselves, which its Vault role can be bound to",
+                f"{own_audience(namespace, name)} automatically, which its Vault role can be bound to",
             )
 
 

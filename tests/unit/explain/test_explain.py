@@ -30,7 +30,7 @@ def test_a_request_that_a_usable_policy_allows_is_approved(
     request, policies = folder.write("r.yaml", certificate()), folder.write("p.yaml", policy())
     result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "web")
     assert result.code == 0
-    assert "Approved by the policy web" in result.text
+    assert 'Approved by the policy "web"' in result.text
     assert "What to do" not in result.text
 
 
@@ -164,7 +164,7 @@ def test_where_one_denies_the_binding_of_another_that_would_approve_comes_first(
     policies = folder.write("p.yaml", policy("strict", allowed={}), policy())
     result = folder.run("explain", "-f", request, "--policies", policies, "--allow-use", "strict")
     assert result.code == 1
-    assert "The policy web would approve this request" in result.text
+    assert 'The policy "web" would approve this request' in result.text
     assert pasted(result.stdout)[0]["rules"][0]["resourceNames"] == ["web"]
 
 
@@ -195,7 +195,7 @@ def test_a_missing_binding_hides_no_violation(folder: Folder, certificate: Build
     request = folder.write("r.yaml", certificate(dnsNames=["a.test"]))
     policies = folder.write("p.yaml", policy())
     result = folder.run("explain", "-f", request, "--policies", policies)
-    assert "Once bound, web would deny it" in result.text
+    assert 'Once bound, "web" would deny it' in result.text
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from issuer.inspection.answers import NOT_GOOD, explain_target
+from issuer.inspection.answers import GOOD, explain_target
 from issuer.inspection.objects.account import Mark, ObjectAccount
 from issuer.inspection.objects.certificates import certificate_account
 from issuer.inspection.objects.issuers import TrialOptions
 from issuer.inspection.objects.tables import show_account
 from issuer.inspection.target import InspectionTarget
 from tests.builders import NOW, certificate_request, condition
-from tests.unit.inspection.scene import EVENTS, ISSUER, REQUESTS, Scene, event, issuer, plain, policy, ready
+from tests.unit.inspection.scene import EVENTS, ISSUER, REQUESTS, Scene, event, issuer, plain, ready
 from tests.unit.kube.fake_api import json, listing, refuse
 
 CERTIFICATE = "/apis/cert-manager.io/v1/namespaces/team-a/certificates/web"
@@ -104,20 +104,17 @@ async def test_failed_tries_say_when_the_next_comes(scene: Scene) -> None:
     assert "next try comes at 2026-11-22T16:00:00Z" in text
 
 
-async def test_the_current_request_is_explained_with_cert_managers_words(scene: Scene) -> None:
-    obj = certificate_request(
-        "one", username="jane", conditions=[ready("False", "Pending", "VaultSealed: x")]
-    )
+async def test_cert_managers_words_stand_beside_an_issued_request(scene: Scene) -> None:
+    obj = certificate_request("one", username="jane", conditions=[ready("True", "Issued", "by demo")])
     obj["metadata"]["ownerReferences"] = [{"kind": "Certificate", "name": "web", "uid": "uid-web"}]
-    told = scene.judged(policy())
-    told.api.on("GET", ISSUER, json(issuer("VaultSealed", "unseal it")))
-    told.api.on("GET", EVENTS, listing("1"))
-    answer = json(certificate(NOT_READY))
-    told.api.on("GET", CERTIFICATE, answer, answer)
-    told.api.on("GET", REQUESTS, listing("1", obj))
-    told.api.on("GET", "/apis/coordination.k8s.io/v1/leases", listing("1"))
-    found = await explain_target(told.reader, WEB, TrialOptions(), NOW)
-    assert found.exit_code == NOT_GOOD
-    assert any(
-        one.startswith("cert-manager says of the Certificate: Ready False") for one in found.data["why"]
-    )
+    scene.api.on("GET", ISSUER, json(issuer()))
+    scene.api.on("GET", EVENTS, listing("1"))
+    answer = json(certificate(NOT_READY, ISSUING))
+    scene.api.on("GET", CERTIFICATE, answer, answer)
+    scene.api.on("GET", REQUESTS, listing("1", obj))
+    found = await explain_target(scene.reader, WEB, TrialOptions(), NOW)
+    assert found.exit_code == GOOD
+    assert found.data["why"] == [
+        "it has its certificate: by demo",
+        f"cert-manager says of the Certificate: Ready False (DoesNotExist): {NOT_READY['message']}",
+    ]

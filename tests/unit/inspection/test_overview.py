@@ -110,12 +110,12 @@ async def test_issuers_and_policies_that_are_not_ready_and_warnings_are_told(sce
         )
     )
     assert found["attention"] == [
-        "VaultIssuer team-a/new is not Ready: no controller has looked at it yet",
-        "VaultClusterIssuer demo is not Ready (VaultSealed): unseal it",
-        "VaultClusterIssuer warned: its CA expired at 2026-11-22T11:00:00Z",
-        "VaultClusterIssuer warned: the CA ends soon",
-        "VaultClusterIssuer changed is not Ready: it changed, and no controller has looked since",
-        "CertificateRequestPolicy web is not Ready (Invalid): bad",
+        'VaultIssuer "team-a/new" is not Ready: no controller has looked at it yet',
+        'VaultClusterIssuer "demo" is not Ready (VaultSealed): unseal it',
+        'VaultClusterIssuer "warned": its CA expired at 2026-11-22T11:00:00Z',
+        'VaultClusterIssuer "warned": the CA ends soon',
+        'VaultClusterIssuer "changed" is not Ready: it changed, and no controller has looked since',
+        'CertificateRequestPolicy "web" is not Ready (Invalid): bad',
     ]
     shown = plain(partial(show_overview, found, now=NOW))
     assert "VaultSealed" in shown
@@ -178,7 +178,7 @@ async def test_missing_rights_are_named_and_the_rest_is_shown(scene: Scene) -> N
     lacking = [one.partition(": that takes ")[::2] for one in found["notShown"]]
     assert lacking == [
         ("VaultIssuers are not shown", "list of vaultissuers.vault-issuer.io in the whole cluster"),
-        ("who works is not shown", "list of leases.coordination.k8s.io in the whole cluster"),
+        ("controllers are not shown", "list of leases.coordination.k8s.io in the whole cluster"),
         (
             "CertificateSigningRequests are not shown",
             "list of certificatesigningrequests.certificates.k8s.io in the whole cluster",
@@ -190,7 +190,7 @@ async def test_missing_rights_are_named_and_the_rest_is_shown(scene: Scene) -> N
 async def test_a_lease_that_ran_out_and_one_that_is_not_there_need_attention(scene: Scene) -> None:
     found = await look(told(scene, leases=listing("1", lease("vault-issuer", "pod-1", age=300))))
     assert found["controllers"][0]["leads"] is False
-    assert "nobody holds the Lease sys/vault-issuer" in found["attention"][0]
+    assert 'no controller holds the Lease "sys/vault-issuer"' in found["attention"][0]
     found = await look(told(scene, leases=listing("1")))
     assert "no controller has a Lease" in found["attention"][0]
     assert "none with a Lease" in plain(partial(show_overview, found, now=NOW))
@@ -217,7 +217,7 @@ async def test_shards_are_told_with_who_has_them(scene: Scene) -> None:
         {"identity": "b", "shards": 1},
         {"identity": "c", "shards": 0},
     ]
-    assert found["attention"] == ["1 of 3 shards of sys/vault-issuer are nobody's"]
+    assert found["attention"] == ['1 of 3 shards of "sys/vault-issuer" have no owner']
     assert "3 (1 free)" in plain(partial(show_overview, found, now=NOW))
 
 
@@ -278,7 +278,7 @@ async def test_a_canary_that_fails_needs_attention_until_it_passes(scene: Scene)
     passed = canary_event(CanaryReason.CANARY_PASSED, "all stages passed", 1)
     told(scene, events=listing("1", failed))
     found = await look(tell_events(scene))
-    assert found["attention"] == ["the canary of VaultClusterIssuer demo fails: vault: it is sealed"]
+    assert found["attention"] == ['the canary of VaultClusterIssuer "demo" fails: vault: it is sealed']
     assert "VaultClusterIssuer/demo: fails, 5m ago" in plain(partial(show_overview, found, now=NOW))
     told(scene, events=listing("1", failed))
     found = await look(tell_events(scene, passed))

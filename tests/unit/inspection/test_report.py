@@ -65,9 +65,9 @@ async def test_an_issued_request_is_shown_from_the_csr_to_the_root(scene: Scene,
     assert (chain["holds"], chain["complete"], chain["problem"]) == (True, True, "")
     assert [one["subject"] for one in chain["certificates"]] == ["", "CN=Test Intermediate", "CN=Test Root"]
     assert [one["signature"] for one in chain["certificates"]] == [
-        "by CN=Test Intermediate, verified",
-        "by CN=Test Root, verified",
-        "by itself, verified",
+        "CN=Test Intermediate, verified",
+        "CN=Test Root, verified",
+        "itself, verified",
     ]
     assert [(one["code"], one["fatal"]) for one in found["differences"]] == [("UsageAdded", False)]
     assert [one["reason"] for one in found["events"]] == ["CertificateDiffers"]
@@ -99,7 +99,7 @@ async def test_a_chain_of_other_cas_does_not_hold_and_says_at_which_link(scene: 
     found = report(details, NOW)
     assert found["chain"]["holds"] is False
     assert found["chain"]["certificates"][0]["signature"].startswith("NOT VERIFIED")
-    assert found["chain"]["certificates"][1]["signature"] == "by CN=Test Root, verified"
+    assert found["chain"]["certificates"][1]["signature"] == "CN=Test Root, verified"
     assert "signature doesn't verify" in found["trouble"][0]
     assert "DOES NOT HOLD" in table(details, found)
 

@@ -53,7 +53,9 @@ def test_names_are_read_as_people_and_kubectl_write_them(texts: str, found: Insp
 
 @pytest.mark.parametrize("text", ["", "/", "csr/", "/one", "pod/one", "a/b/c", "csr/a/b", "vi/a/b/c"])
 def test_what_names_nothing_known_is_refused_with_the_forms_that_work(text: str) -> None:
-    with pytest.raises(BadInput, match=r"csr/NAME.*vci/NAME.*secret/NAME"):
+    with pytest.raises(
+        BadInput, match=r"certificatesigningrequest/NAME.*vaultclusterissuer/NAME.*secret/NAME"
+    ):
         parse_target(text, "team-a", KINDS)
 
 

@@ -30,7 +30,7 @@ def told(one: Plan) -> str:
 def test_an_issuer_that_nothing_names_any_more_may_be_deleted() -> None:
     moved = certificate({"group": "vault-issuer.io", "kind": "VaultIssuer", "name": "vault"})
     text = told(plan(issuer(), OURS, moved))
-    assert "nothing here names Issuer team-a/vault any more; when you are content, delete it" in text
+    assert 'nothing here names Issuer "team-a/vault" any more; once all works, delete it' in text
     assert "issuerRef must change" not in text
 
 
@@ -54,13 +54,13 @@ def test_what_could_not_be_read_may_still_name_it() -> None:
 def test_a_cluster_issuer_is_not_done_with_by_a_look_at_one_namespace() -> None:
     ours = {**issuer(namespace=""), "apiVersion": "vault-issuer.io/v1alpha1", "kind": "VaultClusterIssuer"}
     limited = told(plan(issuer(namespace=""), ours, issuer(), OURS, namespace="team-a"))
-    assert "nothing here names Issuer team-a/vault any more" in limited
-    assert "names ClusterIssuer vault any more; run this without --namespace before" in limited
+    assert 'nothing here names Issuer "team-a/vault" any more' in limited
+    assert 'names ClusterIssuer "vault" any more; run this without --namespace before' in limited
     assert "without --namespace" not in told(plan(issuer(namespace=""), ours))
 
 
 def test_a_namespace_that_is_not_there_or_holds_nothing_is_named() -> None:
-    with pytest.raises(BadInput, match="there is no namespace team-b"):
+    with pytest.raises(BadInput, match='there is no namespace "team-b"'):
         plan(NAMESPACE, issuer(), namespace="team-b")
     with pytest.raises(BadInput, match="found in namespace team-a"):
         plan(NAMESPACE, namespace="team-a")

@@ -106,7 +106,7 @@ def test_a_cluster_issuer_says_what_has_to_move_to_the_other_namespace(migrate: 
     assert done.made("ServiceAccount")["metadata"] == {"name": "login", "namespace": "vault-issuer-system"}
     assert done.made("Role")["metadata"]["namespace"] == "vault-issuer-system"
     todo = done.notes("to do")
-    assert "copy the Secret cert-manager/vault-ca to vault-issuer-system" in todo
+    assert 'copy the Secret "cert-manager/vault-ca" to namespace "vault-issuer-system"' in todo
     assert 'add "vault-issuer-system" to bound_service_account_namespaces of the role "issuer"' in todo
     assert "(vault://vault and the server's address)" in done.notes("note")
 

@@ -161,7 +161,7 @@ def test_usages_that_vault_roles_add_beyond_a_policy_are_told(
 def test_a_policy_that_nobody_may_use_is_told(migrate: Migrate) -> None:
     done = migrate(issuer(), peer_policy(), role(use_rule("web")))
     assert done.code == 3
-    assert "no role and binding that grant use of web were read" in done.notes("to do")
+    assert 'no role and binding that grant use of "web" were read' in done.notes("to do")
 
 
 def test_an_aggregated_role_is_told_as_the_server_would_put_it_back(migrate: Migrate) -> None:

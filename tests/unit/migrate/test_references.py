@@ -44,7 +44,7 @@ def test_a_certificate_of_another_namespace_is_not_the_issuers(migrate: Migrate)
     other["metadata"]["namespace"] = "team-b"
     done = migrate(issuer(), other)
     assert done.plan["change"] == []
-    assert "Issuer team-b/vault was not among what was read" in done.notes("to do")
+    assert 'Issuer "team-b/vault" was not among what was read' in done.notes("to do")
     assert done.code == 3
 
 

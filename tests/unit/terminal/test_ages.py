@@ -33,6 +33,6 @@ def test_spans_are_written_as_kubectl_does(span: timedelta, text: str) -> None:
 
 def test_ends_are_ahead_or_past() -> None:
     assert until(NOW + timedelta(days=10), NOW) == "in 10d"
-    assert until(NOW - timedelta(minutes=20), NOW) == "ended 20m ago"
+    assert until(NOW - timedelta(minutes=20), NOW) == "expired 20m ago"
     assert age(None, NOW) == "-"
     assert age(NOW - timedelta(minutes=20), NOW) == "20m"

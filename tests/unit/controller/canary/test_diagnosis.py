@@ -60,7 +60,7 @@ def test_a_denial_says_who_must_be_allowed_what() -> None:
     assert found is not None
     assert "dnsNames: no" in found.message
     assert ROBOT in found.message
-    assert "namespace team-a" in found.message
+    assert 'namespace "team-a"' in found.message
 
 
 def test_what_the_policies_say_of_no_policy_is_known_for_policy() -> None:

@@ -197,7 +197,7 @@ async def test_a_request_that_somebody_deletes_is_told(
 ) -> None:
     found, _ = await run(api, client, target, refuse(404, "NotFound"))
     assert found.stage is Stage.API
-    assert "somebody deleted" in found.message
+    assert "was deleted before" in found.message
 
 
 async def test_a_chain_to_another_ca_than_the_answers_is_broken(
@@ -346,7 +346,7 @@ async def test_canaries_that_end_by_a_defect_say_so_at_once(client: KubeClient, 
         task = prober_of(client, target, CanaryHistory(), defect).start()
         await asyncio.wait([task])
         await asyncio.sleep(0)  # its callbacks' turn
-    assert ["run no more" in one["event"] for one in lines] == [True]
+    assert ["stopped because of a defect" in one["event"] for one in lines] == [True]
 
 
 async def test_canaries_that_are_stopped_say_nothing(client: KubeClient, target: CanaryTarget) -> None:

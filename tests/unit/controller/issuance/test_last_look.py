@@ -112,8 +112,8 @@ async def test_what_ended_during_a_login_signs_nothing(
     bench.kube.accepts_status()  # that it waits, or was denied; some say nothing
     with capture_logs() as logs:
         await bench.reconciler.reconcile(KEY)
-    assert [one["changed"] for one in logs if one["event"] == "request judged anew"] == [changed]
-    assert len(bench.signer.asked) == 1, "it was judged anew, and not tried again"
+    assert [one["changed"] for one in logs if one["event"] == "request decided again"] == [changed]
+    assert len(bench.signer.asked) == 1, "it was decided again, and not tried again"
     assert len(bench.signer.signs) == 1, "no byte was sent"
     assert len(bench.delivery) == 0
     assert not [one for one in logs if "unexpected" in one["event"]]

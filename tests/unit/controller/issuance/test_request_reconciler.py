@@ -331,7 +331,7 @@ async def test_what_the_ca_decided_otherwise_is_told_in_the_condition(bench: Ben
     await bench.reconcile()
     assert bench.ready["reason"] == "Issued"
     assert bench.ready["message"].startswith(f"Issued by {CLUSTER_ISSUER.quoted}, serial ")
-    assert ". Not as requested: the certificate ends at" in bench.ready["message"]
+    assert ". Not as requested: the certificate expires at" in bench.ready["message"]
     ((kind, reason, message),) = bench.recorder.events
     assert (kind, reason) == ("Warning", "CertificateDiffers")
     assert "sooner than" in message

@@ -67,7 +67,7 @@ def test_the_certificate_that_vault_signs_by_bounds_the_others_of_its_key() -> N
     facts = ca_facts(served(first, renewed, top.certificate), PATH, PROFILE, NOW)
     assert facts.not_after == NOW + 10 * DAY
     (text,) = facts.warnings
-    assert "signs by a certificate that ends at 2026-" in text
+    assert "signs by a certificate that expires at 2026-" in text
     assert "make that one the issuer" in text
     turned = ca_facts(served(renewed, first, top.certificate), PATH, PROFILE, NOW)
     assert (turned.not_after, turned.warnings) == (NOW + 400 * DAY, ())

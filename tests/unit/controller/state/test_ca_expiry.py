@@ -37,7 +37,7 @@ def test_a_life_that_fits_is_asked_for_as_it_is(mode: Mode) -> None:
 def test_refuse_says_when_the_ca_ends_and_what_to_ask_for() -> None:
     with pytest.raises(CAEndsTooSoon) as caught:
         requested_lifetime(10 * DAY, ca(9 * DAY), "Refuse", NOW)
-    for words in ("pki/sign/web ends at 2026-12-01T12:00:00Z", "at most 215h55m0s", "caExpiry to Shorten"):
+    for words in ("pki/sign/web expires at 2026-12-01T12:00:00Z", "at most 215h55m0s", "caExpiry to Shorten"):
         assert words in str(caught.value)
 
 
