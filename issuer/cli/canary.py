@@ -180,9 +180,9 @@ class _Report:
         if not self._is_table:
             print_data(self._as_json(target, request, run), self._output)
         elif run.stage is None:
-            typer.echo(f"\n{target.issuer} issues: all stages passed in {run.seconds:.2f} s.")
+            typer.echo(f"\n{target.issuer.quoted} issues: all stages passed in {run.seconds:.2f} s.")
         else:
-            typer.echo(f"\n{target.issuer}: stage {run.stage} broke after {run.seconds:.2f} s.")
+            typer.echo(f"\n{target.issuer.quoted}: stage {run.stage} broke after {run.seconds:.2f} s.")
 
     def _as_json(self, target: CanaryTarget, request: str, run: CanaryRun) -> dict[str, Any]:
         from issuer.text import rfc3339

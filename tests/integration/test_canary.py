@@ -244,7 +244,7 @@ BREAKS: dict[str, tuple[Break, str, str]] = {
     "policy-deleted": (no_policy, "policy", "No CertificateRequestPolicy exists"),
     "policy-for-other-names": (refusing_policy, "policy", "dnsNames"),
     "right-to-create": (without_right_to_create, "api", "create, get and delete"),
-    "right-to-delete": (without_right_to_delete, "api", "grant delete"),
+    "right-to-delete": (without_right_to_delete, "api", "Grant delete"),
     "right-to-approve": (without_right_to_approve, "api", "approve"),
     "right-to-write-status": (without_right_to_write_status, "api", "StatusWriteRefused"),
     "api-server-stopped": (without_api_server, "api", "API server"),

@@ -75,7 +75,7 @@ def test_a_namespaced_issuer_is_asked_in_its_own_namespace(
         words = [str(vault_issuer()), "canary", which, f"--dns-name={NAME}", f"--kubeconfig={bed.kubeconfig}"]
         done = run(words)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"CertificateRequest {namespace}/canary-own-" in done.stdout
+    assert f'CertificateRequest "{namespace}/canary-own-' in done.stdout
     delete_issuer(bed, "own", namespace)
 
 

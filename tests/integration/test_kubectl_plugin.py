@@ -170,7 +170,8 @@ def test_status_tells_all_and_a_broken_issuer_and_the_waiting(
         found = told(bed, 1, "status", "-n", namespace)
         assert found["requests"][REQUEST] == {"Issued": 0, "Waiting": 1, "Denied": 0, "Failed": 0}
         assert [one["name"] for one in found["waiting"]] == ["stuck"]
-        assert any(one.startswith(f"VaultClusterIssuer {broken} is not Ready") for one in found["attention"])
+        not_ready = f'VaultClusterIssuer "{broken}" is not Ready'
+        assert any(one.startswith(not_ready) for one in found["attention"])
         why = told(bed, 1, "explain", "stuck", "-n", namespace)
         assert any("is not Ready (LoginFailed)" in one for one in why["why"])
         shown = kubectl(bed, "status").stdout

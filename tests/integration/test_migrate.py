@@ -202,7 +202,7 @@ def test_without_a_terminal_apply_says_what_to_give_and_an_unknown_namespace_is_
     assert (done.returncode, "use --yes" in done.stdout) == (1, True)
     assert not (tmp_path / "out").exists()
     done = migrate_cluster(bed, "-n", "nowhere")
-    assert (done.returncode, "there is no namespace nowhere" in done.stderr) == (2, True)
+    assert (done.returncode, 'there is no namespace "nowhere"' in done.stderr) == (2, True)
 
 
 def test_what_the_cluster_would_refuse_is_told_before_anything_is_written(
