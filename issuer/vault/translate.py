@@ -214,7 +214,7 @@ def _of_anybody(where: str, answer: VaultAnswer, raw: list[str] | None) -> tuple
     if not raw:
         return said, raw
     known = [match.group() for message in raw if (match := _VAULTS_WORDS.match(message)) is not None]
-    return (said if known else f"{said} (its words are shown once it has shown a CA chain)"), known
+    return (said if known else f"{said} (its words are left out until it has shown a CA chain)"), known
 
 
 def _media_type(answer: VaultAnswer) -> str:

@@ -233,7 +233,7 @@ async def test_vaults_words_are_told_once_it_has_shown_a_chain(
     vault.tell(fake.CHAIN, (200, CHAIN_PEM))
     vault.tell(fake.SIGN, (400, {"errors": ["common name x not allowed by this role"]}))
     client = VaultClient(connection(at(vault, "localhost"), *entries))
-    with pytest.raises(VaultBadRequest, match="told once it has shown a CA chain") as caught:
+    with pytest.raises(VaultBadRequest, match="left out until it has shown a CA chain") as caught:
         await pki(client).sign("t", "csr", {})
     assert "role" not in str(caught.value)
     await pki(client).ca_chain()
