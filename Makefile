@@ -28,6 +28,10 @@ test-unit: setup ## the unit tests alone
 test-pki: setup ## the tests of `vault-issuer pki` alone, on a real OpenBao without Kubernetes
 	@$(BIN)/python -m tools.tiers pki
 
+.PHONY: test-pki-interrupted
+test-pki-interrupted: setup ## minutes: `pki apply` ended before, during and after each of its calls, and run again
+	@$(BIN)/python -m tools.tiers pki-interrupted
+
 test-chart: setup ## the chart and config/ alone; builds Helm once
 	@$(BIN)/python -m tools.tiers chart
 

@@ -7,7 +7,7 @@ typed as a reader does. browser: the status page and the docs in Chromium. zipap
 built and run. e2e: image and chart on a real node. cardinality: 20,000 requests in 500 namespaces.
 differential: the real approver-policy, which is built for it. status-page: the status page while 20,000
 requests wait. readers: approved names, read by Go, Node, Java and OpenSSL.
-outage: 75 s of 502 on the signing path.
+outage: 75 s of 502 on the signing path. pki-interrupted: an apply ended at each of its calls.
 
 python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -41,6 +41,7 @@ PARALLEL = {
     "integration": ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
     "docs": ("-n", "2", "--dist", "loadfile"),
     "pki": ("-n", "2", "--dist", "loadfile"),
+    "pki-interrupted": ("-n", "2"),
 }
 # Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended.
 BESIDE = {
@@ -53,6 +54,7 @@ PATHS = {
     "rights": (RIGHTS,),
     # Not named test_*.py, so that it runs only when it is asked for.
     "cardinality": ("tests/integration/whole_cardinality.py",),
+    "pki-interrupted": ("tests/pki/whole_interrupted.py",),
     "outage": ("tests/integration/whole_outage.py",),
     "status-page": ("tests/integration/whole_status_page.py",),
 }

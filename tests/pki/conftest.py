@@ -11,7 +11,7 @@ from testbed.openbao import OpenBao
 from testbed.servers import find_bao
 from tests.pki.support import Vault
 
-_numbers = count(1)
+numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -28,4 +28,4 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
 @pytest.fixture
 def vault(bao: OpenBao) -> Vault:
     """That server, with a name for this test's mounts, policies and auth methods."""
-    return Vault(bao, f"t{next(_numbers)}")
+    return Vault(bao, f"t{next(numbers)}")

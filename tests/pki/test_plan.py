@@ -103,6 +103,15 @@ def test_a_secret_is_set_and_shown_nowhere(vault: Vault, tmp_path: Path) -> None
         assert vault.bao.token not in text
 
 
+def test_a_secret_is_not_sent_again_for_a_change_elsewhere(vault: Vault, tmp_path: Path) -> None:
+    variables = {"JWT": JWT, "CA": vault.bao.ca_pem}
+    vault.apply(written(tmp_path, KUBERNETES), **variables)
+    file = written(tmp_path, KUBERNETES.replace("token_ttl: 1h", "token_ttl: 2h"), "changed.yaml")
+    before = len(vault.requests())
+    vault.apply(file, **variables)
+    assert vault.writes_since(before) == [f"auth/{vault.name}-kubernetes/role/cert-manager"]
+
+
 def test_a_path_that_may_not_be_read_stops_before_a_write(vault: Vault, applied: Path) -> None:
     name = f"{vault.name}-part"
     rules = "".join(

@@ -1,0 +1,132 @@
+"""A proxy before a real OpenBao that ends one run of a command at one of its calls, as a crash would."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from testbed.openbao import OpenBao
+from testbed.processes import LOOPBACK
+
+_HOP: Final = frozenset({"connection", "host", "transfer-encoding", "content-length", "keep-alive"})
+
+
+class CutMode(StrEnum):
+    """Moment of a call at which the run ends."""
+
+    BEFORE = "before"
+    """Vault doesn't get the call."""
+    DURING = "during"
+    """Vault gets the call, and the connection goes while it works."""
+    AFTER = "after"
+    """Vault has answered, and nobody hears it."""
+
+
+class CuttingProxy:
+    """Forwards calls by plain HTTP on loopback until call number `at`, then nothing any more.
+
+    `paths` are the calls so far as `METHOD path`. `killed` is called at the cut; `held` is called, if it is
+    set, with each call after Vault has answered it, and may wait.
+    """
+
+    def __init__(self, bao: OpenBao, at: int = 0, mode: CutMode = CutMode.BEFORE) -> None:
+        self._bao = bao
+        self._at = at
+        self._mode = mode
+        self._tls = ssl.create_default_context(cafile=str(bao.ca_file))
+        self._lock = threading.Lock()
+        self.is_cut = False
+        self.paths: list[str] = []
+        self.killed: Callable[[], None] = lambda: None
+        self.held: Callable[[str], None] = lambda _: None
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def __getattr__(self, name: str) -> Any:
+                if name.startswith("do_"):
+                    return lambda: proxy._handle(self)
+                raise AttributeError(name)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                """Print nothing."""
+
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+        self._server.daemon_threads = True
+
+    @property
+    def addr(self) -> str:
+        """Address for VAULT_ADDR."""
+        return f"http://{LOOPBACK}:{self._server.server_address[1]}"
+
+    @contextmanager
+    def running(self) -> Iterator[CuttingProxy]:
+        """Serve in a thread meanwhile."""
+        thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            self._server.server_close()
+            thread.join()
+
+    def _handle(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        with self._lock:
+            if self.is_cut:
+                self._drop(request)
+                return
+            self.paths.append(f"{request.command} {request.path.removeprefix('/v1/')}")
+            ours = len(self.paths) == self._at
+            self.is_cut = ours
+        if ours and self._mode is CutMode.BEFORE:
+            self._end(request)
+            return
+        upstream = self._upstream(request, body)
+        if ours and self._mode is CutMode.DURING:
+            if upstream.sock is not None:
+                upstream.sock.shutdown(socket.SHUT_RDWR)
+            upstream.close()
+            self._end(request)
+            return
+        answer = upstream.getresponse()
+        content = answer.read()
+        upstream.close()
+        self.held(f"{request.command} {request.path.removeprefix('/v1/')}")
+        if ours:
+            self._end(request)
+        elif self.is_cut:
+            self._drop(request)
+        else:
+            request.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in _HOP:
+                    request.send_header(name, value)
+            request.send_header("Content-Length", str(len(content)))
+            request.end_headers()
+            request.wfile.write(content)
+
+    def _upstream(self, request: BaseHTTPRequestHandler, body: bytes) -> http.client.HTTPSConnection:
+        parts = urlsplit(self._bao.addr)
+        upstream = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=self._tls)
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
+        upstream.request(request.command, request.path, body or None, headers)
+        return upstream
+
+    def _end(self, request: BaseHTTPRequestHandler) -> None:
+        self.killed()
+        self._drop(request)
+
+    def _drop(self, request: BaseHTTPRequestHandler) -> None:
+        request.close_connection = True
+        request.connection.shutdown(socket.SHUT_RDWR)
