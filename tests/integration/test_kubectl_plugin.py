@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
-from testbed.controller import ControllerProcess
+from testbed.controller import ControllerProcess, grant_issuer_access
 from testbed.samples import API_VERSION, CERT_MANAGER_ACCOUNT, certificate, policy, use_binding
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.support.common import (
@@ -22,6 +22,7 @@ from tests.integration.support.common import (
     REQUEST,
     cluster_issuer_with_token,
     delete_issuer,
+    namespaced_issuer_with_token,
     only_policies,
     request,
     wait_answer,
@@ -194,6 +195,12 @@ def test_an_issuer_is_tried_live_part_by_part(bed: Testbed, layout: PkiLayout, n
     assert found["live"] == {"tried": True, "notTried": "", "ok": True, "reason": "", "message": ""}
     assert told(bed, 0, "explain", "vci", ISSUER, "--no-live")["live"]["tried"] is False
     assert told(bed, 0, "inspect", f"vaultclusterissuers.vault-issuer.io/{ISSUER}")["live"]["tried"] is False
+    grant_issuer_access(bed, namespace, secrets=["own-token"])
+    namespaced_issuer_with_token(bed, "own", namespace, setup_token(bed.vault, layout.policy))
+    bed.kube.wait(API_VERSION, "VaultIssuer", "own", namespace)
+    own = told(bed, 0, "explain", "vi/own", "-n", namespace)
+    assert (own["live"]["ok"], marks(own)["Login"]) == (True, "ok")
+    delete_issuer(bed, "own", namespace)
     wrong = f"wrong-{namespace}"[:60].rstrip("-")
     cluster_issuer_with_token(bed, wrong, setup_token(bed.vault, layout.policy), path="pki_int/sign/other")
     try:

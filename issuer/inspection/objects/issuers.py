@@ -13,7 +13,7 @@ from issuer.explain.policies import compiled
 from issuer.inspection.commands import describe, edit
 from issuer.inspection.objects.account import AccountItem, Mark, ObjectAccount
 from issuer.inspection.objects.authority import authority_items
-from issuer.inspection.objects.live import SECONDS, IssuerTrial, obstacle, trial_json, try_issuer
+from issuer.inspection.objects.live import IssuerTrial, obstacle, trial_json, trial_settings, try_issuer
 from issuer.inspection.objects.parts import is_told, part_items
 from issuer.inspection.objects.waiting import waiting_for
 from issuer.inspection.overview.leases import controllers
@@ -26,7 +26,6 @@ from issuer.policy.selection import selects
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
 from issuer.signing.backend import Backend
-from issuer.signing.settings import BackendSettings
 from issuer.site import docs_page
 
 _LONG: Final = 1200
@@ -117,8 +116,7 @@ async def _trial(
             "the namespace of its Secrets is not known: give it with --cluster-resource-namespace, as the "
             "controller has it"
         )
-    # No issuer may use the caller's own cloud identity: it is the controller's that counts.
-    settings = BackendSettings(home, timeout=SECONDS, cluster_issuer_ambient_credentials=False)
+    settings = trial_settings(backend.server(obj.get("spec") or {}), home)
     return await try_issuer(reader, backend, key, spec, settings)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from issuer.kube.errors import KubeError
 from issuer.kube.wire import Object
 from issuer.manifests.text import shown
 from issuer.requests.issuers import IssuerKey
+from issuer.servers.allowed import AllowedServers, BadEntry
 from issuer.signing.backend import Backend, IssuerPart
 from issuer.signing.outcomes import SigningError
 from issuer.signing.reasons import SigningIssuerReason, SigningRetry
@@ -35,6 +37,9 @@ _NOT_FROM_HERE: Final[Mapping[str, str]] = {
         "it logs in with the controller's own cloud identity, which you don't have"
     ),
     SigningIssuerReason.SECRET_FORBIDDEN: "you may not read a Secret that it needs",
+    SigningIssuerReason.SERVER_NOT_ALLOWED: (
+        "its server's name leads from here to an address of this machine or its network's own services"
+    ),
     SigningIssuerReason.TOKEN_REQUEST_FORBIDDEN: (
         "you may not create tokens of the ServiceAccount that it logs in as"
     ),
@@ -76,6 +81,19 @@ def _is_open(address: str) -> bool:
         return url.scheme != "https" and not (host == "localhost" or ipaddress.ip_address(host).is_loopback)
     except ValueError:
         return True
+
+
+def trial_settings(server: str, home: str) -> BackendSettings:
+    """Return settings for a trial: the one server `host:port`, to which the controller has been before.
+
+    No issuer may use the caller's own cloud identity, as it is the controller's that counts.
+    """
+    allowed = AllowedServers()
+    with suppress(BadEntry):
+        allowed = AllowedServers.parse([server])
+    return BackendSettings(
+        home, timeout=SECONDS, allowed_servers=allowed, cluster_issuer_ambient_credentials=False
+    )
 
 
 async def try_issuer(

@@ -27,6 +27,14 @@ def test_usage_names_the_plugin_as_kubectl_runs_it() -> None:
     assert "kubectl vault-issuer inspect" in " ".join(run(PLUGIN, "inspect", "--help").split())
 
 
+@pytest.mark.parametrize("command", ["explain", "inspect", "renew", "status", "canary", "migrate", "ready"])
+def test_examples_are_to_be_typed_as_the_plugin_was(command: str) -> None:
+    examples = run(PLUGIN, command, "--help").partition("Example")[2].partition("\n\n")[0]
+    lines = examples.splitlines()[1:]
+    assert lines
+    assert all("kubectl vault-issuer " in line for line in lines)
+
+
 def test_commands_are_completed_with_their_help_and_cobras_directive() -> None:
     lines = run(COMPLETE, "ins").splitlines()
     assert lines[-1] == ":4"

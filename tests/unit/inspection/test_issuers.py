@@ -105,6 +105,7 @@ async def test_a_ready_issuer_is_tried_and_its_chain_shown(scene: Scene, ca: Tes
     assert item(found, "CA chain").startswith('"CN=Test Intermediate" < "CN=Test Root"; expires ')
     assert backend.opened[0].cluster_resource_namespace == "system"
     assert not backend.opened[0].cluster_issuer_ambient_credentials
+    assert backend.opened[0].allowed_servers.names_host("vault.example.test", 8200)
     assert backend.closed == 1
     told_text = plain(lambda to: show_account(found, to))
     assert 'Capability "update" on "pki_int/sign/lab"' in told_text
@@ -171,6 +172,7 @@ async def test_a_broken_issuer_is_tried_where_its_login_was_refused(scene: Scene
             "can't be reached from here: no answer",
         ),
         (IssuerBroken(SigningIssuerReason.SECRET_FORBIDDEN, "x"), "you may not read a Secret"),
+        (IssuerBroken(SigningIssuerReason.SERVER_NOT_ALLOWED, "x"), "leads from here to an address"),
         (IssuerBroken(SigningIssuerReason.TOKEN_REQUEST_FORBIDDEN, "x"), "you may not create tokens"),
         (IssuerBroken(SigningIssuerReason.AMBIENT_CREDENTIALS_NOT_ALLOWED, "x"), "own cloud identity"),
     ],
