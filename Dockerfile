@@ -6,6 +6,8 @@
 ARG PYTHON_IMAGE=python:3.13-slim
 ARG RUNTIME_IMAGE=${PYTHON_IMAGE}
 
+FROM ${RUNTIME_IMAGE} AS runtime
+
 FROM ${PYTHON_IMAGE} AS build
 # Seconds since 1970 that every file gets, so that the same sources give the same layer.
 ARG SOURCE_DATE_EPOCH=0
@@ -21,12 +23,14 @@ RUN python3 -m venv tools \
 COPY pyproject.toml README.md LICENSE ./
 COPY issuer issuer
 COPY tools/sbom.py tools-sbom.py
+# What the base consists of; without a shell it has status.d instead of status.
+COPY --from=runtime /var/lib/dpkg base
 # The Kubernetes client's models and calls are most of its size and are never imported (tests/unit/kube/test_image.py).
 # Byte code that is never checked against its source makes a start quick on a file system that can't be written.
 RUN tools/bin/pip install --quiet --no-deps --no-build-isolation --no-index --no-compile --target /app . \
  && rm /app/bin/kubectl* \
  && sed -i "1s|.*|#!$(readlink -f tools/bin/python3) -P|" /app/bin/vault-issuer \
- && python3 tools-sbom.py --packages /app --lock locks/runtime.txt --output /app/vault-issuer.cdx.json \
+ && python3 tools-sbom.py --packages /app --lock locks/runtime.txt --dpkg base --os-release /etc/os-release --output /app/vault-issuer.cdx.json \
  && find /app/kubernetes/client/models /app/kubernetes/client/api /app/kubernetes/aio/client/models /app/kubernetes/aio/client/api \
       -name '*.py' ! -name '__init__.py' -delete \
  && find /app -name '*.pyi' -delete \
@@ -35,14 +39,21 @@ RUN tools/bin/pip install --quiet --no-deps --no-build-isolation --no-index --no
  && chmod -R u=rwX,go=rX /app \
  && find /app -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
 
-FROM ${RUNTIME_IMAGE}
-ARG VERSION=0.1.0
+FROM runtime
+# tools.image gives these; an empty label means that nobody said it.
+ARG VERSION=unknown
 ARG REVISION=unknown
+ARG SOURCE=
+ARG BASE_NAME=
+ARG BASE_DIGEST=
 LABEL org.opencontainers.image.title="vault-issuer" \
       org.opencontainers.image.description="cert-manager external issuer for HashiCorp Vault and OpenBao PKI" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.base.name="${BASE_NAME}" \
+      org.opencontainers.image.base.digest="${BASE_DIGEST}"
 COPY --from=build /app /app
 ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/app/bin:/usr/local/bin:/usr/bin:/bin
 WORKDIR /

@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+comma := ,
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-unit test-pki test-chart test-integration test-pythons test-loaded test-cardinality test-full-size test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels wheel zipapp krew test-zipapp image lock up down status build env docs reference clean
+.PHONY: help setup demo test test-all test-unit test-pki test-chart test-integration test-pythons test-loaded test-cardinality test-full-size test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels wheel zipapp krew test-zipapp image release lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -137,8 +139,8 @@ manifests: crds ## write config/rbac, manager and monitoring, the dashboard, and
 metrics-page: setup ## write the tables of docs/metrics.md from the code
 	$(BIN)/python -m tools.metrics_page
 
-wheels: setup ## gather the locked wheels for the image: PYTHON_VERSION=3.13 ARCH=amd64
-	$(BIN)/python tools/wheels.py --python $(or $(PYTHON_VERSION),3.13) $(if $(ARCH),--arch $(ARCH))
+wheels: setup ## gather the locked wheels for the image: PYTHON_VERSION=3.13 ARCH="amd64 arm64"
+	$(BIN)/python tools/wheels.py --python $(or $(PYTHON_VERSION),3.13) $(foreach arch,$(or $(ARCH),$(PLATFORMS)),--arch $(arch))
 
 wheel: setup ## the command as a wheel, in build/command
 	@$(BIN)/python -m tools.zipapp --wheel-only
@@ -153,8 +155,13 @@ $(BIN)/.zipapp: locks/zipapp.txt | setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r locks/zipapp.txt
 	@touch $@
 
-image: wheels ## build the image with buildah, podman or docker: PYTHON_IMAGE=... IMAGE=vault-issuer:0.1.0
-	$(BIN)/python tools/image.py --python-image "$(or $(PYTHON_IMAGE),python:3.13-slim)" --tag "$(or $(IMAGE),vault-issuer:0.1.0)"
+image: wheels ## build the image: IMAGE=... PYTHON_IMAGE=...[@sha256:...] RUNTIME_IMAGE=... PLATFORMS="amd64 arm64"
+	$(BIN)/python -m tools.image --python-image "$(or $(PYTHON_IMAGE),python:3.13-slim)" \
+	    --runtime-image "$(RUNTIME_IMAGE)" --platforms "$(subst $(eval ) ,$(comma),$(strip $(PLATFORMS)))" $(if $(IMAGE),--tag "$(IMAGE)")
+
+release: setup ## what a version consists of, in dist/: REGISTRY=... REPOSITORY_URL=... HELM_KEY=... COSIGN_KEY=... (docs/verify.md)
+	@REPOSITORY_URL="$(REPOSITORY_URL)" $(BIN)/python -m tools.release --registry "$(REGISTRY)" $(if $(BASE_DPKG),--dpkg "$(BASE_DPKG)") \
+	    --helm-key "$(HELM_KEY)" --helm-keyring "$(HELM_KEYRING)" --helm-passphrase-file "$(HELM_PASSPHRASE_FILE)" --cosign-key "$(COSIGN_KEY)"
 
 lock: setup ## renew locks/ from pyproject.toml
 	$(BIN)/python tools/lock.py

@@ -4,3 +4,4 @@
 """
 
 __version__ = "0.1.0"
+"""The version of command, chart and image; `make manifests` writes it where it has to be written."""

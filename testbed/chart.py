@@ -19,6 +19,8 @@ from testbed.kube import Object
 
 CHART = REPOSITORY / "charts" / "vault-issuer"
 RELEASE = "vault-issuer"
+REGISTRY = "registry.example.com"
+"""A registry for charts that are rendered, and installed where no image is pulled."""
 KUBERNETES = KUBE_APISERVER.version
 
 
@@ -61,9 +63,13 @@ def render_text(
     which: Build = HELM,
     chart: Path = CHART,
 ) -> str:
-    """The chart as ``helm template`` prints it; ChartError where the values are refused."""
+    """Return the chart as `helm template` prints it; ChartError where the values are refused.
+
+    An image's registry, which the chart asks for, is added where the values have no `image.registry`.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(dict(values or {}), file)
+        given = dict(values or {})
+        json.dump(given | {"image": {"registry": REGISTRY, **given.get("image", {})}}, file)
         file.flush()
         words = ["template", release, str(chart), f"--namespace={namespace}", f"--values={file.name}"]
         # Without a cluster Helm takes the version it was released with, which our builds don't know.

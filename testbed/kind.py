@@ -24,6 +24,7 @@ from testbed.cluster import OBJECTS, REPOSITORY
 from testbed.controlplane import write_kubeconfig
 from testbed.errors import TestbedError
 from testbed.kube import Kube, load
+from testbed.node.containerd import LIBRARY
 from testbed.node.images import IMAGE, NEXT, PREVIOUS, checkout
 from testbed.node.previous import previous_version
 from testbed.node.tools import run
@@ -72,6 +73,7 @@ def _run(directory: Path, arguments: list[str]) -> int:
             "kubeconfig": str(kubeconfig),
             "vault": {"addr": vault.addr, "token": vault.token, "caFile": str(vault.ca_file)},
             "image": IMAGE,
+            "values": {"image": {"registry": LIBRARY}},
             "nextImage": NEXT,
             "previous": {"chart": str(source / "charts" / "vault-issuer"), "image": PREVIOUS},
             "kubelet": {

@@ -1,8 +1,9 @@
 """Builds the image with what this machine has: buildah, podman or docker. The wheels are gathered first.
 
-The image is for this machine's architecture: build on arm64 for arm64.
+python -m tools.image [--python-image IMAGE] [--runtime-image IMAGE] [--tag NAME:TAG] [--platforms LIST]
 
-python tools/image.py [--python-image IMAGE] [--tag NAME:TAG]
+The image is for this machine's architecture. With --platforms it is an index of one for each: the builder
+needs the other's emulation, and wheels/ the wheels of both (`make wheels ARCH=...`).
 """
 
 from __future__ import annotations
@@ -12,32 +13,94 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from issuer import __version__
+from tools.repository import repository
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ("buildah", "podman", "docker")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBuild:
+    """What is built, and of what.
+
+    Attributes:
+        python_image, runtime_image: images with the same Python; the latter may lack a shell. NAME@DIGEST
+            pins.
+        commit, seconds: what is checked out, and when that was committed, in seconds since 1970.
+        platforms: architectures of an index, as Go calls them; empty for this machine's alone.
+        source: address of the repository; empty where it isn't known.
+    """
+
+    tag: str
+    python_image: str = "python:3.13-slim"
+    runtime_image: str = ""
+    platforms: tuple[str, ...] = ()
+    commit: str = "unknown"
+    seconds: str = "0"
+    source: str = ""
+
+    def arguments(self) -> dict[str, str]:
+        """Return the Dockerfile's arguments."""
+        runtime = self.runtime_image or self.python_image
+        name, _, digest = runtime.partition("@")
+        return {
+            "PYTHON_IMAGE": self.python_image,
+            "RUNTIME_IMAGE": runtime,
+            "VERSION": __version__,
+            "REVISION": self.commit,
+            "SOURCE": self.source,
+            "BASE_NAME": name,
+            "BASE_DIGEST": digest,
+            "SOURCE_DATE_EPOCH": self.seconds,
+        }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code of the build; 2 where nothing can build."""
     parser = argparse.ArgumentParser(description="Build the image.")
     parser.add_argument("--python-image", default="python:3.13-slim", help="base image (%(default)s)")
-    parser.add_argument("--tag", default="vault-issuer:0.1.0", help="name of the image (%(default)s)")
+    parser.add_argument(
+        "--runtime-image", default="", help="another base with the same Python, without a shell"
+    )
+    parser.add_argument(
+        "--tag", default=f"vault-issuer:{__version__}", help="name of the image (%(default)s)"
+    )
+    parser.add_argument("--platforms", default="", help="architectures of an index, such as amd64,arm64")
     options = parser.parse_args(arguments)
     program = next((name for name in PROGRAMS if shutil.which(name)), None)
     if program is None:
         print(f"none of {', '.join(PROGRAMS)} is on PATH: install one of them", file=sys.stderr)
         return 2
-    words = command(program, options.python_image, options.tag, revision(), committed())
-    return subprocess.run(words, cwd=ROOT, check=False).returncode
+    platforms = tuple(one for one in options.platforms.split(",") if one)
+    build = ImageBuild(
+        options.tag,
+        options.python_image,
+        options.runtime_image,
+        platforms,
+        revision(),
+        committed(),
+        repository() or "",
+    )
+    return subprocess.run(command(program, build), cwd=ROOT, check=False).returncode
 
 
-def command(program: str, python_image: str, tag: str, commit: str, seconds: str) -> list[str]:
-    """The build's command. Its layers depend on the sources, the locks and the base image alone."""
-    arguments = {"PYTHON_IMAGE": python_image, "REVISION": commit, "SOURCE_DATE_EPOCH": seconds}
-    words = [program, "build", "--tag", tag]
-    words += [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
-    return [*words, *(["--timestamp", seconds] if program != "docker" else []), "."]
+def command(program: str, build: ImageBuild) -> list[str]:
+    """Return the build's command. Its layers depend on the sources, the locks and the base image alone."""
+    arguments = [
+        word for name, value in build.arguments().items() for word in ("--build-arg", f"{name}={value}")
+    ]
+    timestamp = ["--timestamp", build.seconds] if program != "docker" else []
+    if not build.platforms:
+        return [program, "build", "--tag", build.tag, *arguments, *timestamp, "."]
+    platforms = f"--platform={','.join(f'linux/{one}' for one in build.platforms)}"
+    if program == "docker":
+        # Docker's own store keeps no index: it is pushed at once.
+        return [program, "buildx", "build", "--tag", build.tag, "--push", platforms, *arguments, "."]
+    return [program, "build", "--manifest", build.tag, platforms, *arguments, *timestamp, "."]
 
 
 def revision() -> str:

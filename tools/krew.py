@@ -20,7 +20,8 @@ import yaml
 
 from issuer import __version__
 from tools.repository import VARIABLE, repository
-from tools.zipapp import COMMAND, PLUGINS, ROOT, Target
+from tools.sources import ROOT
+from tools.zipapp import COMMAND, PLUGINS, Target
 
 API_VERSION = "krew.googlecontainertools.github.com/v1alpha2"
 SHORT = "Explain why certificates wait"

@@ -17,9 +17,10 @@ from typing import Any
 
 import yaml
 
+from issuer import __version__
 from issuer.api.crd import custom_resource_definitions
 from issuer.api.group import GROUP
-from testbed.chart import CHART, render_text
+from testbed.chart import CHART, REGISTRY, render_text
 from testbed.cluster import REPOSITORY
 from tools import dashboard
 
@@ -50,6 +51,7 @@ VALUES: tuple[dict[str, Any], ...] = (
 )
 _SOURCE = re.compile(r"^# Source: vault-issuer/templates/(?:(\w+)/)?([\w-]+\.yaml)$", re.MULTILINE)
 _HELMS_OWN = re.compile(r"^ *(helm\.sh/chart: |app\.kubernetes\.io/managed-by: Helm).*\n", re.MULTILINE)
+CHART_FILE = CHART / "Chart.yaml"
 MONITORING = REPOSITORY / "docs" / "monitoring.md"
 
 
@@ -58,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Write what is made from the chart.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a file differs")
     check = parser.parse_args(arguments).check
+    if not check:
+        # First: all else is rendered from it.
+        CHART_FILE.write_text(chart_file(CHART_FILE.read_text(encoding="utf-8")), encoding="utf-8")
     different = 0
     for path, text in made().items():
         if (path.read_text(encoding="utf-8") if path.is_file() else None) == text:
@@ -78,6 +83,7 @@ def made() -> dict[Path, str]:
     config = manifests()
     rules = config["monitoring/prometheusrule.yaml"]
     return {REPOSITORY / "config" / name: HEADER + text for name, text in config.items()} | {
+        CHART_FILE: chart_file(CHART_FILE.read_text(encoding="utf-8")),
         MONITORING: alerts_page(MONITORING.read_text(encoding="utf-8"), rules),
         dashboard.FILE: dashboard.text(),
         CHART / "values.schema.json": schema((CHART / "values.schema.json").read_text(encoding="utf-8")),
@@ -99,7 +105,9 @@ def manifests() -> dict[str, str]:
 
 def _rendered(values: dict[str, Any]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
-    for document in re.split(r"^---\n", render_text(values), flags=re.MULTILINE):
+    # kustomize's images sets an image by its name, wherever it is.
+    rendered = render_text(values).replace(f"{REGISTRY}/", "")
+    for document in re.split(r"^---\n", rendered, flags=re.MULTILINE):
         source = _SOURCE.search(document)
         if source is None or (source[1] or "") not in FOLDERS:
             continue
@@ -107,6 +115,11 @@ def _rendered(values: dict[str, Any]) -> dict[str, str]:
         text = _HELMS_OWN.sub("", _SOURCE.sub("", document, count=1)).strip()
         found.setdefault(OPTIONAL.get(name, name), []).append(f"{text}\n")
     return {name: "---\n".join(texts) for name, texts in found.items()}
+
+
+def chart_file(text: str) -> str:
+    """Chart.yaml with the version that the code has."""
+    return re.sub(r"^(version|appVersion): .*$", rf"\1: {__version__}", text, flags=re.MULTILINE)
 
 
 def schema(text: str) -> str:

@@ -1,9 +1,10 @@
 """Writes what an installation consists of as a CycloneDX 1.6 bill of materials. Standard library only.
 
-python tools/sbom.py --packages DIRECTORY --lock locks/runtime.txt --output FILE
+python tools/sbom.py --packages DIRECTORY --lock locks/runtime.txt [--dpkg /var/lib/dpkg] --output FILE
 
-The packages are those whose metadata lies in DIRECTORY, each with the hashes that the lock allows for it.
-Nothing in it depends on when or where it was made. Source: CycloneDX 1.6 JSON reference.
+The packages are those whose metadata lies in DIRECTORY, each with the hashes that the lock allows for it, and
+those that dpkg has installed in the base image. Nothing in it depends on when or where it was made. Sources:
+CycloneDX 1.6 JSON reference; purl-spec, type deb.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 ROOT = "vault-issuer"
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)")
@@ -27,16 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Write a CycloneDX bill of materials.")
     parser.add_argument("--packages", type=Path, required=True, help="directory with the installed packages")
     parser.add_argument("--lock", type=Path, required=True, help="the hashed lock they came from")
+    parser.add_argument("--dpkg", type=Path, help="dpkg's folder in the base image, such as /var/lib/dpkg")
+    parser.add_argument("--os-release", type=Path, default=Path("/etc/os-release"), help="the base image's")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args(arguments)
     found = distributions(path=[str(options.packages)])
-    bill = bill_of_materials(found, locked_hashes(options.lock.read_text(encoding="utf-8")))
+    base = base_packages(options.dpkg, options.os_release) if options.dpkg else ()
+    bill = bill_of_materials(found, locked_hashes(options.lock.read_text(encoding="utf-8")), base)
     options.output.write_text(json.dumps(bill, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 
 
-def bill_of_materials(found: Iterable[Distribution], hashes: dict[str, list[str]]) -> dict[str, Any]:
-    """The document for these distributions; ``hashes`` are sha256 by normalised name."""
+def bill_of_materials(
+    found: Iterable[Distribution], hashes: dict[str, list[str]], base: Iterable[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """Return the document for these distributions and the base's; `hashes` are sha256 by normalised name."""
     every = {_normal(_stated(one, "Name") or ""): one for one in found}
     if ROOT not in every:
         raise ValueError(f"{ROOT} is not among the packages: {', '.join(sorted(every)) or 'none'}")
@@ -47,13 +54,35 @@ def bill_of_materials(found: Iterable[Distribution], hashes: dict[str, list[str]
         "specVersion": "1.6",
         "version": 1,
         "metadata": {"component": {**root, "type": "application"}},
-        "components": list(components.values()),
+        "components": [*components.values(), *base],
         "dependencies": [
             {"ref": _purl(name, one), "dependsOn": _needs(one, every)} for name, one in sorted(every.items())
         ],
     }
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(body, sort_keys=True))
     return {**body, "serialNumber": f"urn:uuid:{serial}"}
+
+
+def base_packages(dpkg: Path, os_release: Path) -> list[dict[str, Any]]:
+    """Return a component for each package that dpkg has installed; images without a shell have `status.d`."""
+    files = [dpkg / "status", *sorted((dpkg / "status.d").glob("*"))]
+    there = [file for file in files if file.is_file() and file.suffix != ".md5sums"]
+    texts = [file.read_text(encoding="utf-8") for file in there]
+    stanzas = [one for text in texts for one in text.split("\n\n") if one.strip()]
+    # The fields here have one line each; those that go on begin with a space there.
+    every = [dict(re.findall(r"^([A-Za-z-]+): (.*)$", one, re.MULTILINE)) for one in stanzas]
+    installed = [one for one in every if one.get("Status", "install ok installed").endswith(" installed")]
+    system = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', os_release.read_text(encoding="utf-8"), re.MULTILINE))
+    return [_base_component(one, system) for one in sorted(installed, key=lambda one: one["Package"])]
+
+
+def _base_component(package: dict[str, str], system: dict[str, str]) -> dict[str, Any]:
+    name, version = package["Package"], package["Version"]
+    origin = system.get("ID", "debian")
+    distribution = f"{origin}-{system.get('VERSION_ID', '')}".rstrip("-")
+    query = f"arch={package['Architecture']}&distro={distribution}"
+    purl = f"pkg:deb/{origin}/{quote(name, safe='')}@{quote(version, safe='')}?{query}"
+    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
 
 
 def locked_hashes(text: str) -> dict[str, list[str]]:

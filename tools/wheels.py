@@ -1,6 +1,6 @@
 """Gathers the locked wheels that the image is built from, so that its build asks no index.
 
-python tools/wheels.py [--python 3.13] [--arch amd64|arm64] [--output wheels]
+python tools/wheels.py [--python 3.13] [--arch amd64] [--arch arm64] [--output wheels]
 
 Python must be the one in the base image. Files that aren't in the hashed locks are refused by pip, and
 wheels that the folder held before are removed.
@@ -27,16 +27,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     here = {machine: name for name, machine in ARCHITECTURES.items()}.get(platform.machine(), "amd64")
     parser = argparse.ArgumentParser(description="Gather the locked wheels for the image.")
     parser.add_argument("--python", default="3.13", help="version in the base image (default: %(default)s)")
-    parser.add_argument("--arch", choices=sorted(ARCHITECTURES), default=here)
+    parser.add_argument("--arch", choices=sorted(ARCHITECTURES), action="append", help="may be repeated")
     parser.add_argument("--output", type=Path, default=ROOT / "wheels")
     options = parser.parse_args(arguments)
     for old in options.output.glob("*.whl"):
         old.unlink()
-    done = subprocess.run(command(options.python, options.arch, options.output), check=False)
-    if done.returncode == 0:
-        count = len(list(options.output.glob("*.whl")))
-        print(f"{count} wheels for Python {options.python} on {options.arch} in {options.output}")
-    return done.returncode
+    wanted = options.arch or [here]
+    for arch in wanted:
+        done = subprocess.run(command(options.python, arch, options.output), check=False)
+        if done.returncode:
+            return done.returncode
+    count = len(list(options.output.glob("*.whl")))
+    print(f"{count} wheels for Python {options.python} on {' and '.join(wanted)} in {options.output}")
+    return 0
 
 
 def command(python: str, arch: str, output: Path) -> list[str]:

@@ -11,22 +11,20 @@ that kubectl looks for, which run the same file, and an archive of all that krew
 from __future__ import annotations
 
 import argparse
-import gzip
-import io
 import os
 import platform
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from issuer import __version__
+from tools.archives import EPOCH, tar_gz
+from tools.sources import PYTHON, ROOT, copy
 
-ROOT = Path(__file__).resolve().parent.parent
 COMMAND = "vault-issuer"
 PLUGINS = ("kubectl-vault_issuer", "kubectl_complete-vault_issuer")
 """Scripts of pyproject.toml that kubectl finds on PATH."""
@@ -78,10 +76,7 @@ def wheel(output: Path) -> Path:
     """Build the wheel of this clone; it is the same on every machine."""
     with tempfile.TemporaryDirectory() as folder:
         # Of a copy: setuptools leaves a folder behind, whose modules the next wheel would have.
-        copy = Path(folder)
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / name, copy / name)
-        shutil.copytree(ROOT / "issuer", copy / "issuer", ignore=shutil.ignore_patterns("__pycache__"))
+        copied = copy(PYTHON, Path(folder))
         words = [
             "wheel",
             "--quiet",
@@ -89,10 +84,12 @@ def wheel(output: Path) -> Path:
             "--no-build-isolation",
             "--wheel-dir",
             str(output),
-            str(copy),
+            str(copied),
         ]
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, *words], check=True, env={**os.environ, "SOURCE_DATE_EPOCH": "315532800"})
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
+        # Modes of generated files are in a wheel, too.
+        subprocess.run([*pip, *words], check=True, env=environment, umask=0o022)
     return output / f"vault_issuer-{__version__}-py3-none-any.whl"
 
 
@@ -118,18 +115,9 @@ def programs(ours: Path, output: Path) -> list[Path]:
 def archive(target: Target, output: Path) -> Path:
     """Pack the programs and the licence; the same files give the same bytes."""
     shutil.copy(ROOT / "LICENSE", output / "LICENSE")
-    path = output / target.archive
-    with (
-        path.open("wb") as file,
-        gzip.GzipFile("", "wb", 1, file, 0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as tar,
-    ):
-        for name in (COMMAND, *PLUGINS, "LICENSE"):
-            entry = tarfile.TarInfo(name)
-            content = (output / name).read_bytes()
-            entry.size, entry.mode = len(content), 0o644 if name == "LICENSE" else 0o755
-            tar.addfile(entry, io.BytesIO(content))
-    return path
+    names = (COMMAND, *PLUGINS, "LICENSE")
+    files = [(name, (output / name).read_bytes(), 0o644 if name == "LICENSE" else 0o755) for name in names]
+    return tar_gz(output / target.archive, files, level=1)  # most of it is packed already
 
 
 if __name__ == "__main__":

@@ -28,9 +28,13 @@ state = "/run/containerd"
 """
 
 
+LIBRARY = "docker.io/library"
+"""The registry under which a container runtime keeps an image that is called by a name without one."""
+
+
 def full_name(image: str) -> str:
     """The name under which a container runtime keeps an image that is called by a short one."""
-    return f"docker.io/{image if '/' in image else f'library/{image}'}"
+    return f"docker.io/{image}" if "/" in image else f"{LIBRARY}/{image}"
 
 
 class Containerd:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from issuer import __version__
 from testbed.cache import cache_directory, cached
 from testbed.cluster import REPOSITORY
 from testbed.errors import TestbedError
@@ -31,7 +32,7 @@ from testbed.progress import Progress
 SUITE = "bookworm"
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
 PYTHON = "3.11"  # of that suite; the wheels are for it
-IMAGE = "vault-issuer:0.1.0"  # what the chart asks for when nobody says otherwise
+IMAGE = f"vault-issuer:{__version__}"  # what the chart asks for when nobody says otherwise
 NEXT, PREVIOUS = "vault-issuer:next", "vault-issuer:previous"
 _BASE = "vault-issuer-testbed/python:1"
 # What the Dockerfile copies, and itself.

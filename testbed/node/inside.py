@@ -19,6 +19,7 @@ from testbed.certs import write_private
 from testbed.chart import helm
 from testbed.cluster import REPOSITORY
 from testbed.errors import TestbedError
+from testbed.node.containerd import LIBRARY
 from testbed.node.images import NEXT, checkout
 from testbed.node.node import Node, running_node
 from testbed.node.switch import Switch
@@ -66,6 +67,7 @@ def _settings(directory: Path, plan: dict[str, Any], node: Node, switch: Switch)
         "kubeconfig": str(node.bed.kubeconfig),
         "vault": {"addr": vault.addr, "token": vault.token, "caFile": str(vault.ca_file)},
         "image": plan["image"],
+        "values": {"image": {"registry": LIBRARY}},
         "nextImage": NEXT,
         "imageMegabytes": plan["imageMegabytes"],
         "previous": previous,

@@ -113,7 +113,10 @@ def test_the_runbooks_address_that_the_page_shows_is_a_page_of_the_site() -> Non
 
 def test_the_command_of_the_page_prints_the_rules() -> None:
     (line,) = [
-        one for block in blocks(PAGE, "console") for one in block.splitlines() if one.startswith("helm ")
+        one
+        for block in blocks(PAGE, "console")
+        for one in block.replace("\\\n", " ").splitlines()
+        if one.startswith("helm ")
     ]
     _, template, release, chart, *options = shlex.split(line)
     words = [template, release, str(REPOSITORY / chart), *options, f"--kube-version={KUBERNETES}"]

@@ -11,7 +11,7 @@ from issuer.policy.compiled import compile_policy
 from issuer.requests.issuers import IssuerKey
 from testbed.chart import is_hook, render
 from tests.chart.conftest import FULL, Object, of_kind, the_deployment
-from tests.chart.test_config import CONFIG, by_name, kustomize, relative
+from tests.chart.test_config import CONFIG, by_name, charts, kustomize, relative
 from tools.manifests import CANARY
 
 NAMESPACES = {"canaries", "team-c"}
@@ -112,7 +112,7 @@ def test_the_kustomize_component_is_the_chart_with_a_canary(tmp_path: Path) -> N
     chart, ours = (
         by_name(objects)
         for objects in (
-            [one for one in render({"canary": CANARY}) if not is_hook(one)],
+            charts({"canary": CANARY}),
             kustomize(overlay),
         )
     )

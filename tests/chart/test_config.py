@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from testbed.chart import CHART, is_hook, render
+from testbed.chart import CHART, REGISTRY, is_hook, render_text
 from testbed.cluster import REPOSITORY
 from testbed.kube import load
 from tests.chart.conftest import Object, of_kind, the_deployment
@@ -28,6 +28,12 @@ def kustomize(directory: Path) -> list[Object]:
     assert done.returncode == 0, done.stderr
     assert not done.stderr, "kustomize warns"
     return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+
+def charts(values: Object | None = None) -> list[Object]:
+    """The chart's objects but for hooks, with the image's name alone, which overlays of config/ set."""
+    text = render_text(values).replace(f"{REGISTRY}/", "")
+    return [one for one in yaml.safe_load_all(text) if one and not is_hook(one)]
 
 
 def by_name(objects: list[Object]) -> dict[tuple[Any, ...], Object]:
@@ -58,7 +64,7 @@ def test_nothing_made_is_left_behind() -> None:
 
 
 def test_the_default_base_is_the_chart() -> None:
-    chart = [one for one in render() if not is_hook(one)] + load(CHART / "crds")
+    chart = charts() + load(CHART / "crds")
     ours = by_name(kustomize(CONFIG / "default"))
     namespace = ours.pop(("Namespace", None, "vault-issuer-system"))
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -84,7 +90,7 @@ def test_a_component_is_the_chart_with_its_values(component: str, tmp_path: Path
         "components": [relative(CONFIG / component, overlay)],
     }
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(text))
-    chart = [one for one in render(COMPONENTS[component]) if not is_hook(one)]
+    chart = charts(COMPONENTS[component])
     ours = by_name(kustomize(overlay))
     assert {key: ours[key] for key in by_name(chart)} == by_name(chart)
 

@@ -37,6 +37,8 @@ def test_a_command_sets_values_that_there_are(line: str) -> None:
     _, _, release, chart, *options = words
     left_out = {"--create-namespace", "--reset-then-reuse-values", "--values", "values.yaml"}
     words = ["template", release, str(REPOSITORY / chart), *(one for one in options if one not in left_out)]
+    if "--reset-then-reuse-values" in options:  # the registry that was set before
+        words.append("--set=image.registry=registry.example.com")
     assert "kind: Deployment" in run_helm([*words, f"--kube-version={KUBERNETES}"])
 
 

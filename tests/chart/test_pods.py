@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import typer
 
+from issuer import __version__
 from issuer.cli.main import app
 from issuer.servers.allowed import AllowedServers
-from testbed.chart import render
+from testbed.builds import HELM, HELM_3
+from testbed.chart import REGISTRY, ChartError, render
 from tests.chart.conftest import BARE, FULL, Object, of_kind, pod_specs, the_deployment
 
 
@@ -169,15 +171,24 @@ def test_a_single_replica_is_not_kept_from_being_drained() -> None:
 @pytest.mark.parametrize(
     ("image", "wanted"),
     [
-        ({}, "vault-issuer:0.1.0"),
+        ({}, f"{REGISTRY}/vault-issuer:{__version__}"),
         ({"registry": "registry.example.com:5000", "tag": "1"}, "registry.example.com:5000/vault-issuer:1"),
-        ({"tag": "1", "digest": "sha256:" + "a" * 64}, "vault-issuer@sha256:" + "a" * 64),
+        ({"tag": "1", "digest": "sha256:" + "a" * 64}, f"{REGISTRY}/vault-issuer@sha256:" + "a" * 64),
     ],
 )
 def test_one_image_for_every_pod(image: Object, wanted: str) -> None:
     objects = render({"image": image, "revocation": {"enabled": True, "allNamespaces": True}})
     found = {spec["containers"][0]["image"] for spec in pod_specs(objects).values()}
     assert found == {wanted}
+
+
+def test_nothing_is_rendered_without_a_registry() -> None:
+    for which in (HELM, HELM_3):
+        with pytest.raises(ChartError, match="make image"):
+            render({"image": {"registry": ""}}, which=which)
+    shared = {"image": {"registry": ""}, "global": {"imageRegistry": "mirror.example.com"}}
+    (spec, *_) = pod_specs(render(shared)).values()
+    assert spec["containers"][0]["image"].startswith("mirror.example.com/vault-issuer:")
 
 
 def test_values_reach_the_pods() -> None:

@@ -15,7 +15,7 @@ from issuer.manifests.documents import Document
 from issuer.manifests.rbac import bound_groups
 from issuer.policy.compiled import compile_policy
 from testbed.builds import HELM, HELM_3, Build
-from testbed.chart import CHART, ChartError, render, render_text, run_helm
+from testbed.chart import CHART, REGISTRY, ChartError, render, render_text, run_helm
 from tests.chart.conftest import EVERY, FULL, ISSUER, POLICY, USERS, Object, of_kind
 
 HELMS = [HELM, HELM_3]
@@ -35,6 +35,7 @@ def test_helm_lint_has_no_complaint(which: Build, tmp_path: Path) -> None:
         file.write_text(yaml.safe_dump(values))
         told = run_helm(["lint", "--strict", f"--values={file}", str(CHART)], which)
         assert "0 chart(s) failed" in told
+        assert [line for line in told.splitlines() if line.startswith("[")] == []
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -73,6 +74,7 @@ FREE = {
     "alertLabels",
     "requests",
     "limits",
+    "global",
 }
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 MAPPINGS = [path for path in paths(DEFAULTS) if not path or path[-1] not in FREE]
@@ -198,7 +200,7 @@ def test_a_hooks_objects_are_gone_when_it_has_worked() -> None:
 def notes(values: Object, tmp_path: Path) -> str:
     """What `helm install` tells at its end."""
     file = tmp_path / "values.yaml"
-    file.write_text(yaml.safe_dump(values))
+    file.write_text(yaml.safe_dump({"image": {"registry": REGISTRY}, **values}))
     told = run_helm(
         ["install", "vault-issuer", str(CHART), "--namespace=pki", "--dry-run=client", f"--values={file}"]
     )

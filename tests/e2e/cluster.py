@@ -14,7 +14,7 @@ from typing import Any
 
 from issuer.api.group import GROUP
 from testbed.administrator import administrator, kubectl
-from testbed.chart import CHART, RELEASE, run_helm
+from testbed.chart import RELEASE, run_helm
 from testbed.cluster import SYSTEM_NAMESPACE
 from testbed.errors import HTTPError, TestbedError
 from testbed.kube import Kube, Object
@@ -30,6 +30,7 @@ from testbed.vaultpki import (
     setup_pki,
 )
 from tests.e2e.settings import Settings
+from tools.release import chart as packaged
 
 ISSUER = "e2e"
 NAMESPACE = "vault-issuer-e2e"  # of what users of the release have
@@ -43,11 +44,13 @@ class Cluster:
 
     Attributes:
         settings: what was told.
+        chart: the package that `make release` writes.
         kube: the administrator's client.
         vault, layout, login: Vault, and the CA and the login made in it for these tests.
     """
 
     settings: Settings
+    chart: Path
     kube: Kube
     vault: VaultClient
     layout: PkiLayout
@@ -57,12 +60,12 @@ class Cluster:
         """One command of Helm's, in the release's namespace."""
         return run_helm([*arguments, f"--namespace={SYSTEM_NAMESPACE}"], kubeconfig=self.settings.kubeconfig)
 
-    def release(self, *options: str, chart: str | Path = CHART) -> str:
+    def release(self, *options: str, chart: str | Path | None = None) -> str:
         """Install the chart, or upgrade to it, and wait until it is Ready."""
         with tempfile.NamedTemporaryFile("w", suffix=".json") as values:
             json.dump(self.settings.values, values)
             values.flush()
-            words = ["upgrade", "--install", RELEASE, str(chart), f"--values={values.name}"]
+            words = ["upgrade", "--install", RELEASE, str(chart or self.chart), f"--values={values.name}"]
             # Without --reset-values Helm takes the last release's where it is given none.
             return self.helm(*words, "--reset-values", "--wait", "--timeout=3m", *options)
 
@@ -165,7 +168,9 @@ def prepared(settings: Settings) -> Iterator[Cluster]:
         review_tokens_at(vault, kube, server, pem, mount=own)
         # Its ServiceAccount is the one that the chart makes and lets the controller use.
         login = setup_kubernetes_role(vault, layout.policy, audience=f"vault://{ISSUER}", mount=own)
-        cluster = Cluster(settings, kube, vault, layout, login)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vault-issuer-dist-")))
+        package, _ = packaged(folder, registry="")
+        cluster = Cluster(settings, package, kube, vault, layout, login)
         if not settings.disposable:
             _refuse_what_is_in_use(cluster)
         for name in (SYSTEM_NAMESPACE, NAMESPACE):

@@ -16,7 +16,7 @@ import yaml
 
 from issuer.requests.finalizer import FINALIZER
 from testbed.builds import HELM, HELM_3, Build
-from testbed.chart import CHART, is_hook, render, run_helm
+from testbed.chart import CHART, REGISTRY, is_hook, render, run_helm
 from testbed.cluster import Options, Testbed
 from testbed.controller import ControllerProcess, deployed, vault_issuer
 from testbed.delivered import Delivered
@@ -64,7 +64,7 @@ def helm(
 ) -> str:
     """Run Helm against the testbed, as its administrator."""
     file = folder / "values.yaml"
-    file.write_text(yaml.safe_dump(dict(values or {})))
+    file.write_text(yaml.safe_dump({**(values or {}), "image": {"registry": REGISTRY}}))
     more = [f"--values={file}"] if values is not None else []
     return run_helm([*words, f"--namespace={NAMESPACE}", *more], which, bed.kubeconfig)
 

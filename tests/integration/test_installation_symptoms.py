@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.builds import HELM, HELM_3, Build
-from testbed.chart import CHART, RELEASE, ChartError, run_helm
+from testbed.chart import CHART, REGISTRY, RELEASE, ChartError, run_helm
 from testbed.cluster import SYSTEM_NAMESPACE, Options, Testbed
 from testbed.kube import load
 
@@ -38,7 +38,7 @@ def bare(bed: Testbed) -> Iterator[None]:
 
 def helm(bed: Testbed, which: Build, command: str, *words: str) -> str:
     """Run Helm on the release; ChartError when it fails."""
-    chart = [] if command == "uninstall" else [str(CHART)]
+    chart = [] if command == "uninstall" else [str(CHART), f"--set=image.registry={REGISTRY}"]
     return run_helm(
         [command, RELEASE, *chart, f"--namespace={SYSTEM_NAMESPACE}", *words], which, bed.kubeconfig
     )

@@ -107,8 +107,11 @@ annotations:
 
 {{- define "vault-issuer.image" -}}
 {{- $image := .Values.image -}}
-{{- with $image.registry }}{{ . }}/{{ end -}}
-{{- $image.repository -}}
+{{- $registry := default $image.registry .Values.global.imageRegistry -}}
+{{- if not $registry -}}
+{{- fail "image.registry is empty, and there is no public image: build one with `make image`, push it, and set image.registry to host[:port] of your registry; docker.io/library for an image that your nodes have as vault-issuer" -}}
+{{- end -}}
+{{- printf "%s/%s" $registry $image.repository -}}
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ default .Chart.AppVersion $image.tag }}{{ end -}}
 {{- end -}}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.sbom import bill_of_materials, locked_hashes, main
+from tools.sbom import base_packages, bill_of_materials, locked_hashes, main
 from tools.wheels import ARCHITECTURES, command
 
 ROOT = Path(__file__).parents[3]
@@ -30,6 +30,32 @@ def test_it_says_what_is_installed_and_the_same_each_time(tmp_path: Path) -> Non
     assert found["hvac"]["purl"] in own["dependsOn"]
     references = {one["bom-ref"] for one in [*bill["components"], bill["metadata"]["component"]]}
     assert {name for one in bill["dependencies"] for name in one["dependsOn"]} <= references
+
+
+STATUS = """Package: libc6
+Status: install ok installed
+Architecture: amd64
+Version: 2.36-9+deb12u10
+Description: the C library
+ Version: none
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: all
+Version: 1
+"""
+
+
+@pytest.mark.parametrize("name", ["status", "status.d/libc6"])
+def test_it_has_what_the_base_has_installed(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "dpkg" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(STATUS)
+    (tmp_path / "os-release").write_text('ID=debian\nVERSION_ID="12"\nNAME="Debian"\n')
+    base = base_packages(tmp_path / "dpkg", tmp_path / "os-release")
+    bill = bill_of_materials(distributions(), {}, base)
+    (found,) = [one for one in bill["components"] if one["purl"].startswith("pkg:deb/")]
+    assert found["purl"] == "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64&distro=debian-12"
 
 
 def test_nearly_every_package_names_its_licence() -> None:

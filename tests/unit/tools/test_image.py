@@ -1,0 +1,38 @@
+"""The words that build the image: its labels say what it is of, and an index has an image a platform."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from issuer import __version__
+from tools.image import ROOT, ImageBuild, command
+
+DIGEST = "sha256:" + "a" * 64
+
+
+def test_labels_have_the_version_the_commit_and_the_pinned_base() -> None:
+    build = ImageBuild("x:1", f"python:3.13-slim@{DIGEST}", commit="abc", source="https://git.example.com/x")
+    given = build.arguments()
+    assert given["PYTHON_IMAGE"] == given["RUNTIME_IMAGE"] == f"python:3.13-slim@{DIGEST}"
+    assert (given["BASE_NAME"], given["BASE_DIGEST"]) == ("python:3.13-slim", DIGEST)
+    assert (given["VERSION"], given["REVISION"]) == (__version__, "abc")
+    asked = set(re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    assert asked == set(given)
+
+
+def test_another_runtime_is_the_base() -> None:
+    given = ImageBuild("x:1", "python:3.13-slim", f"shell-less@{DIGEST}").arguments()
+    assert (given["PYTHON_IMAGE"], given["BASE_NAME"]) == ("python:3.13-slim", "shell-less")
+
+
+@pytest.mark.parametrize(
+    ("program", "wanted"),
+    [
+        ("buildah", "--manifest x:1 --platform=linux/amd64,linux/arm64"),
+        ("docker", "buildx build --tag x:1 --push"),
+    ],
+)
+def test_platforms_make_an_index(program: str, wanted: str) -> None:
+    assert wanted in " ".join(command(program, ImageBuild("x:1", platforms=("amd64", "arm64"))))

@@ -1,0 +1,178 @@
+"""Makes what a version consists of, and checksums of it, in dist/: `make release`.
+
+python -m tools.release [--output dist] [--registry HOST[:PORT]] [--dpkg FOLDER] [--uncommitted]
+
+Wheel and sdist; the chart as Helm's package and as an OCI layout; manifests and CRDs for kubectl; a bill of
+materials. The same commit gives the same bytes. The address of the repository (`tools.repository`), where
+it is known, becomes the chart's home and the beginning of its links. With --helm-key the chart is signed (by
+Helm's `--sign`), with --cosign-key the checksums (by cosign), which name all else. docs/verify.md tells how
+to check it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from hashlib import sha256
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from issuer import __version__
+from testbed.chart import run_helm
+from tools import oci
+from tools.archives import read_tar, tar, tar_gz
+from tools.repository import repository
+from tools.sbom import base_packages, bill_of_materials, locked_hashes
+from tools.sources import PYTHON, ROOT, copy, level, uncommitted
+from tools.zipapp import wheel
+
+CHART: Final = "charts/vault-issuer"
+CHECKSUMS: Final = "SHA256SUMS"
+_LINK = re.compile(r"\[([^\[\]]+)\]\((?:\.\./)+([^)\s]+)\)")
+_SDIST = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0 when all is made; 1 when the clone has what no commit has."""
+    parser = argparse.ArgumentParser(description="Make what a version consists of.")
+    parser.add_argument("--output", type=Path, default=ROOT / "dist")
+    parser.add_argument("--registry", default="", help="registry of the image, for chart and manifests")
+    parser.add_argument(
+        "--dpkg", type=Path, help="dpkg's folder of the base image, for the bill of materials"
+    )
+    parser.add_argument("--uncommitted", action="store_true", help="of a clone with changes, too")
+    parser.add_argument("--helm-key", default="", help="name of a GnuPG key that signs the chart")
+    parser.add_argument("--helm-keyring", default="", help="file of the secret keys")
+    parser.add_argument("--helm-passphrase-file", default="")
+    parser.add_argument("--cosign-key", default="", help="key of cosign's that signs the checksums")
+    options = parser.parse_args(arguments)
+    changed = [] if options.uncommitted else uncommitted()
+    if changed:
+        print("what is released has to be committed first:", *changed, sep="\n  ", file=sys.stderr)
+        return 1
+    shutil.rmtree(options.output, ignore_errors=True)
+    options.output.mkdir(parents=True)
+    signing = helm_signing(options.helm_key, options.helm_keyring, options.helm_passphrase_file)
+    ours = wheel(options.output)
+    sdist(options.output)
+    chart(options.output, options.registry, signing)
+    manifests(options.output, options.registry)
+    materials(options.output, ours, options.dpkg)
+    checksums(options.output)
+    if options.cosign_key:
+        sign(options.output, options.cosign_key)
+    for path in sorted(options.output.iterdir()):
+        print(f"{path.name} ({path.stat().st_size / 1e3:,.0f} kB)")
+    return 0
+
+
+def sdist(output: Path) -> Path:
+    """Build the source distribution; setuptools writes times into it, so it is packed again."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = copy(PYTHON, Path(folder) / "source")
+        words = [sys.executable, "-c", _SDIST, folder]
+        subprocess.run(words, cwd=source, check=True, stdout=subprocess.DEVNULL)
+        (built,) = Path(folder).glob("*.tar.gz")
+        return tar_gz(output / built.name, read_tar(built))
+
+
+def chart(output: Path, registry: str, signing: Sequence[str] = ()) -> list[Path]:
+    """Package the chart for Helm, and for registries; `signing` are Helm's words for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        there = copy((CHART,), Path(folder)) / CHART
+        settle(there, registry, repository())
+        run_helm(["package", str(there), f"--destination={output}", *signing])
+        metadata = yaml.safe_load((there / "Chart.yaml").read_text(encoding="utf-8"))
+    package = output / f"vault-issuer-{__version__}.tgz"
+    provenance = package.with_name(f"{package.name}.prov")
+    signed = provenance.read_bytes() if provenance.is_file() else None
+    layout = package.with_suffix(".oci.tar")
+    layout.write_bytes(tar(oci.layout(metadata, package.read_bytes(), signed)))
+    return [package, layout]
+
+
+def settle(chart: Path, registry: str, address: str | None) -> None:
+    """Write into a copy of the chart what the repository leaves open: registry, home, and its links."""
+    values = chart / "values.yaml"
+    text = values.read_text(encoding="utf-8")
+    if registry:
+        text = re.sub(r'(\nimage:\n(?:  .*\n)*?  registry: )""', rf'\g<1>"{registry}"', text, count=1)
+    pages = f"{address}/blob/v{__version__}" if address else ""
+    if pages:
+        text = text.replace('runbookURL: "docs/', f'runbookURL: "{pages}/docs/')
+        description = chart / "Chart.yaml"
+        about = f"home: {address}\nsources: [{address}]\n"
+        description.write_text(description.read_text(encoding="utf-8") + about, encoding="utf-8")
+    values.write_text(text, encoding="utf-8")
+    readme = chart / "README.md"
+    linked = rf"[\1]({pages}/\2)" if pages else r"`\2`"
+    readme.write_text(_LINK.sub(linked, readme.read_text(encoding="utf-8")), encoding="utf-8")
+    level(chart)
+
+
+def manifests(output: Path, registry: str) -> None:
+    """Write config/default and the CRDs, each as one file for `kubectl apply`."""
+    kubectl = Path(sys.executable).with_name("kubectl")
+    words = [str(kubectl), "kustomize", str(ROOT / "config" / "default")]
+    text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    if registry:
+        text = text.replace("image: vault-issuer:", f"image: {registry}/vault-issuer:")
+    (output / "vault-issuer.yaml").write_text(text, encoding="utf-8")
+    crds = sorted((ROOT / CHART / "crds").glob("vault-issuer.io_*.yaml"))
+    text = "---\n".join(one.read_text(encoding="utf-8") for one in crds)
+    (output / "vault-issuer.crds.yaml").write_text(text, encoding="utf-8")
+
+
+def materials(output: Path, ours: Path, dpkg: Path | None) -> None:
+    """Write the bill of materials: our wheel, the locked packages that are installed here, and the base's."""
+    hashes = locked_hashes((ROOT / "locks" / "runtime.txt").read_text(encoding="utf-8"))
+    installed = [one for one in distributions() if _normal(one.metadata["Name"]) in hashes]
+    base = base_packages(dpkg, _os_release(dpkg)) if dpkg else ()
+    bill = bill_of_materials([*distributions(path=[str(ours)]), *installed], hashes, base)
+    text = json.dumps(bill, indent=1, sort_keys=True) + "\n"
+    (output / "vault-issuer.cdx.json").write_text(text, encoding="utf-8")
+
+
+def _os_release(dpkg: Path) -> Path:
+    """The file of the system whose `var/lib/dpkg` that is; this machine's where it has none."""
+    theirs = [parent / "usr/lib/os-release" for parent in dpkg.resolve().parents]
+    return next((one for one in theirs if one.is_file()), Path("/etc/os-release"))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def checksums(output: Path) -> None:
+    """Write the sha256 of every file, as sha256sum reads them."""
+    files = sorted(path for path in output.iterdir() if path.name != CHECKSUMS)
+    lines = [f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
+    (output / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def sign(output: Path, key: str) -> None:
+    """Sign the checksums with cosign, which has to be on PATH; it asks for the key's password itself."""
+    bundle = f"{CHECKSUMS}.sigstore.json"
+    words = ["cosign", "sign-blob", "--yes", f"--key={key}", f"--bundle={bundle}", CHECKSUMS]
+    subprocess.run(words, cwd=output, check=True)
+
+
+def helm_signing(key: str, keyring: str, passphrase_file: str) -> list[str]:
+    """Return Helm's words for signing a package; none without the name of a key."""
+    if not key:
+        return []
+    more = {"--keyring": keyring, "--passphrase-file": passphrase_file}
+    return ["--sign", f"--key={key}", *(f"{name}={value}" for name, value in more.items() if value)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Copies of what is packaged, which are the same whatever the clone's umask and times are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tools.archives import EPOCH
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = ("pyproject.toml", "README.md", "LICENSE", "issuer")
+"""What wheel and sdist are made of."""
+
+
+def copy(names: tuple[str, ...], target: Path) -> Path:
+    """Copy files and folders of the repository into a folder, with plain modes and one time."""
+    for name in names:
+        source, there = ROOT / name, target / name
+        there.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, there, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, there)
+    level(target)
+    return target
+
+
+def level(folder: Path) -> None:
+    """Give every file of a folder the same mode and time."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path.suffix == ".sh" else 0o644)
+        os.utime(path, (EPOCH, EPOCH))
+
+
+def uncommitted() -> list[str]:
+    """Return what git sees as changed or not known; nothing where there is no git."""
+    words = ["git", "-C", str(ROOT), "status", "--porcelain"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except OSError:
+        return []
+    return done.stdout.splitlines()
