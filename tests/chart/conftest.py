@@ -37,9 +37,9 @@ FULL: Object = {
     "image": {
         "registry": "registry.example.com:5000",
         "digest": "sha256:" + "0" * 64,
-        "pullSecrets": [{"name": "pull"}],
     },
-    "replicas": 3,
+    "imagePullSecrets": [{"name": "pull"}],
+    "replicaCount": 3,
     "controller": {
         "shutdownGrace": 40.5,
         "extraArgs": ["--workers=8"],
@@ -101,7 +101,7 @@ FULL: Object = {
     "tracing": {"endpoint": "http://collector.observability:4318"},
 }
 BARE: Object = {
-    "replicas": 1,
+    "replicaCount": 1,
     "crds": {"upgrade": False},
     "approval": {"enabled": False},
     "certificateSigningRequests": {"enabled": False},

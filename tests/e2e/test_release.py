@@ -104,7 +104,9 @@ def test_no_request_is_lost_and_none_signed_twice_when_image_and_values_change(
     before = release.signed()
     with Arrivals(release) as arrivals:
         arrivals.wait(4)
-        release.release(tag(release.settings.next_image), "--set=controller.workers=16", "--set=replicas=3")
+        release.release(
+            tag(release.settings.next_image), "--set=controller.workers=16", "--set=replicaCount=3"
+        )
         arrivals.wait(4)
     measured["upgrade_longest_s"] = arrivals.finish()
     assert release.signed() - before == len(arrivals.made)

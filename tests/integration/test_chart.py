@@ -30,6 +30,8 @@ from testbed.vaultpki import (
     setup_kubernetes_role,
     setup_pki,
 )
+from tests.chart.conftest import FULL
+from tests.chart.usual import USUAL
 from tests.integration.support.canaries import Probed, wait_until
 from tests.integration.support.common import CERT_MANAGER, REQUEST, request_object, wait_ready
 
@@ -133,6 +135,24 @@ def test_a_restricted_namespace_takes_the_pod(bed: Testbed, name: str) -> None:
     with pytest.raises(HTTPError) as caught:
         admit(bed, loose)
     assert "restricted" in str(caught.value.body)
+
+
+def test_the_api_server_takes_every_value(bed: Testbed) -> None:
+    crds_there(bed)
+    for values, name in ((USUAL, "usual"), (FULL, "full")):
+        made = render(values, release=name, namespace=NAMESPACE)
+        # Prometheus' operator is not there; tests/chart/test_usual_values.py looks at its monitors. What the
+        # pod of `helm test` has, the Jobs' have, too; admission would ask for its account and RuntimeClass.
+        kinds = {"PodMonitor", "ServiceMonitor", "PrometheusRule", "Pod"}
+        taken = [one for one in made if one["kind"] not in kinds]
+        spaces = {one["metadata"].get("namespace") for one in taken} - {None, NAMESPACE}
+        for space in sorted(spaces):
+            bed.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
+        for one in taken:
+            meta = one["metadata"]
+            query = {"dryRun": "All", "fieldValidation": "Strict"}
+            path = bed.kube.path(one["apiVersion"], one["kind"], None, meta.get("namespace"), **query)
+            bed.kube.http.call("POST", path, one)
 
 
 PODS = "restricted-pods"

@@ -134,24 +134,116 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* What every pod of ours is allowed: nothing (Pod Security "restricted", and a root file system that can't be written). */}}
+{{/* Not empty where OpenShift chooses users and groups. */}}
+{{- define "vault-issuer.openshift" -}}
+{{- $wanted := toString .Values.openshift -}}
+{{- if or (eq $wanted "true") (and (eq $wanted "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1")) -}}
+true
+{{- end -}}
+{{- end -}}
+
 {{- define "vault-issuer.podSecurityContext" -}}
-runAsNonRoot: true
-{{- range $field, $id := .Values.podSecurityContext }}
-{{- if $id }}
-{{ $field }}: {{ int64 $id }}
-{{- end }}
-{{- end }}
-seccompProfile:
-  type: RuntimeDefault
+{{- $context := .Values.podSecurityContext -}}
+{{- if include "vault-issuer.openshift" . -}}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" -}}
+{{- end -}}
+{{- include "vault-issuer.withoutNulls" $context -}}
 {{- end -}}
 
 {{- define "vault-issuer.containerSecurityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-privileged: false
-capabilities:
-  drop: [ALL]
+{{- include "vault-issuer.withoutNulls" .Values.containerSecurityContext -}}
+{{- end -}}
+
+{{/* A mapping as YAML without what is null, which Helm 3 leaves in a sub-chart's values; and with whole numbers for ids. */}}
+{{- define "vault-issuer.withoutNulls" -}}
+{{- $kept := dict -}}
+{{- range $field, $value := . -}}
+{{- if kindIs "float64" $value -}}
+{{- $_ := set $kept $field (int64 $value) -}}
+{{- else if not (kindIs "invalid" $value) -}}
+{{- $_ := set $kept $field $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $kept -}}
+{{- end -}}
+
+{{/* Secrets for the registry, of this chart and of all charts. */}}
+{{- define "vault-issuer.imagePullSecrets" -}}
+{{- with concat (.Values.imagePullSecrets | default list) (.Values.global.imagePullSecrets | default list) | uniq }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* What every pod of ours has of its node, its network and its names. */}}
+{{- define "vault-issuer.placement" -}}
+{{- range $field := list "priorityClassName" "runtimeClassName" "dnsPolicy" }}
+{{- with index $.Values $field }}
+{{ $field }}: {{ . }}
+{{- end }}
+{{- end }}
+{{- if .Values.hostNetwork }}
+hostNetwork: true
+{{- end }}
+{{- range $field := list "dnsConfig" "hostAliases" "nodeSelector" "tolerations" }}
+{{- with index $.Values $field }}
+{{ $field }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Which addresses a Service has. */}}
+{{- define "vault-issuer.ipFamilies" -}}
+{{- with .Values.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.ipFamilies }}
+ipFamilies: {{ toJson . }}
+{{- end }}
+{{- end -}}
+
+{{/* The metadata of the pod of a hook's Job; takes (dict "root" . "component" "..."). */}}
+{{- define "vault-issuer.hookPodMetadata" -}}
+labels:
+  {{- include "vault-issuer.selectorLabels" .root | nindent 2 }}
+  app.kubernetes.io/component: {{ .component }}
+  {{- with merge (dict) .root.Values.hooks.podLabels .root.Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) .root.Values.hooks.podAnnotations .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Where a hook's pod may go, as long as it is there; takes what hookMetadata takes, and "component" "...". */}}
+{{- define "vault-issuer.hookNetworkPolicy" -}}
+{{- if and .root.Values.networkPolicy.enabled .root.Values.networkPolicy.egress }}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "vault-issuer.hookMetadata" (merge (dict "weight" "-10") .) | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "vault-issuer.selectorLabels" .root | nindent 6 }}
+      app.kubernetes.io/component: {{ .component }}
+  policyTypes: [Ingress, Egress]
+  egress:
+    {{- include "vault-issuer.egress" .root | nindent 4 }}
+{{- end }}
+{{- end -}}
+
+{{/* DNS, and the egress rules of the values. */}}
+{{- define "vault-issuer.egress" -}}
+- ports:
+    - port: 53
+      protocol: UDP
+    - port: 53
+      protocol: TCP
+{{ toYaml .Values.networkPolicy.egress }}
 {{- end -}}
 
 {{/* The pod spec of a hook; takes (dict "root" . "account" "..." "token" true "args" (list ...)). */}}
@@ -160,10 +252,7 @@ restartPolicy: Never
 serviceAccountName: {{ .account }}
 automountServiceAccountToken: {{ .token }}
 enableServiceLinks: false
-{{- with .root.Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- include "vault-issuer.imagePullSecrets" .root }}
 securityContext:
   {{- include "vault-issuer.podSecurityContext" .root | nindent 2 }}
 containers:
@@ -173,21 +262,10 @@ containers:
     args:
       {{- toYaml .args | nindent 6 }}
     securityContext:
-      {{- include "vault-issuer.containerSecurityContext" . | nindent 6 }}
+      {{- include "vault-issuer.containerSecurityContext" .root | nindent 6 }}
     resources:
-      requests:
-        cpu: 10m
-        memory: 64Mi
-      limits:
-        memory: 256Mi
-{{- with .root.Values.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .root.Values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+      {{- toYaml .root.Values.hooks.resources | nindent 6 }}
+{{- include "vault-issuer.placement" .root }}
 {{- end -}}
 
 {{/* Signer names of the issuers of backends from elsewhere, as items of a list. */}}

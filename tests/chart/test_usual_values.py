@@ -1,0 +1,178 @@
+"""Values that charts usually have do here what they do elsewhere.
+
+That a real API server takes all of them is seen in tests/integration/test_chart.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from testbed.builds import HELM, HELM_3, Build
+from testbed.chart import CHART, is_hook, render, run_helm
+from tests.chart.conftest import FULL, Object, of_kind, pod_specs, the_deployment
+from tests.chart.usual import MONITOR, SIDECAR, USUAL
+
+HELMS = [HELM, HELM_3]
+RBAC = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+
+
+@pytest.fixture(scope="module")
+def objects() -> list[Object]:
+    """The chart's objects with all these values."""
+    return render(USUAL)
+
+
+@pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
+def test_every_value_is_set_and_helm_lint_has_no_remark(which: Build, tmp_path: Path) -> None:
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert USUAL.keys() <= defaults.keys()
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(USUAL))
+    told = run_helm(["lint", "--strict", f"--values={file}", str(CHART)], which)
+    assert [line for line in told.splitlines() if line.startswith("[")] == []
+
+
+def test_helm_3_and_helm_4_render_the_same() -> None:
+    three, four = (sorted(yaml.safe_dump(one) for one in render(USUAL, which=one)) for one in (HELM_3, HELM))
+    assert three == four
+
+
+def test_every_pod_has_what_its_node_its_network_and_its_names_are(objects: list[Object]) -> None:
+    same = ("priorityClassName", "nodeSelector", "tolerations", "dnsPolicy", "dnsConfig", "hostAliases")
+    for spec in pod_specs(objects).values():
+        for field in (*same, "hostNetwork", "runtimeClassName"):
+            assert spec[field] == USUAL[field], field
+        assert spec["imagePullSecrets"] == [{"name": "of-this-chart"}, {"name": "of-all-charts"}]
+        assert spec["containers"][0]["image"].startswith("mirror.example.com/vault-issuer:")
+
+
+def test_contexts_go_over_the_safe_defaults(objects: list[Object]) -> None:
+    for spec in pod_specs(objects).values():
+        assert spec["securityContext"] == {
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "fsGroup": 65532,
+            "supplementalGroups": [7],
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        assert spec["containers"][0]["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "privileged": False,
+            "capabilities": {"drop": ["ALL"]},
+            "appArmorProfile": {"type": "RuntimeDefault"},
+        }
+
+
+def test_the_deployment_has_what_is_its_own(objects: list[Object]) -> None:
+    deployment = the_deployment(objects)
+    assert deployment["metadata"]["labels"]["example.com/l"] == "deployment"
+    assert deployment["metadata"]["annotations"]["example.com/a"] == "deployment"
+    spec = deployment["spec"]
+    assert (spec["replicas"], spec["revisionHistoryLimit"]) == (3, 1)
+    assert spec["strategy"] == {"type": "Recreate"}
+    pod = spec["template"]["spec"]
+    assert pod["initContainers"] == [SIDECAR | {"name": "before"}]
+    controller, sidecar = pod["containers"]
+    assert sidecar == SIDECAR
+    assert controller["startupProbe"]["failureThreshold"] == 90
+    assert controller["startupProbe"]["periodSeconds"] == 1
+    assert controller["livenessProbe"]["initialDelaySeconds"] == 3
+    assert controller["readinessProbe"]["timeoutSeconds"] == 9
+
+
+def test_accounts_and_services_are_labelled_and_annotated(objects: list[Object]) -> None:
+    (account,) = [
+        one for one in of_kind(objects, "ServiceAccount") if one["metadata"]["name"] == "vault-issuer"
+    ]
+    metrics, status = sorted(of_kind(objects, "Service"), key=lambda one: str(one["metadata"]["name"]))
+    for one, name in ((account, "account"), (metrics, "service"), (status, "status")):
+        assert one["metadata"]["labels"]["example.com/l"] == name
+        assert one["metadata"]["annotations"]["example.com/a"] == name
+    for one in (metrics, status):
+        for field in ("ipFamilyPolicy", "ipFamilies"):
+            assert one["spec"][field] == USUAL[field]
+
+
+ENDPOINTS = {"PodMonitor": "podMetricsEndpoints", "ServiceMonitor": "endpoints"}
+
+
+@pytest.mark.parametrize("kind", ENDPOINTS)
+def test_a_monitor_elsewhere_still_finds_our_namespace(objects: list[Object], kind: str) -> None:
+    (monitor,) = of_kind(objects, kind)
+    assert monitor["metadata"]["namespace"] == "monitoring"
+    assert monitor["metadata"]["annotations"]["example.com/a"] == "monitor"
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["vault-issuer-system"]}
+    (endpoint,) = monitor["spec"][ENDPOINTS[kind]]
+    for field in ("scrapeTimeout", "relabelings", "metricRelabelings"):
+        assert endpoint[field] == MONITOR[field]
+
+
+def test_pods_of_hooks_have_labels_annotations_resources_and_a_way_out(objects: list[Object]) -> None:
+    pods = [one["spec"]["template"] for one in of_kind(objects, "Job")] + of_kind(objects, "Pod")
+    assert len(pods) == 3
+    policies = [one for one in of_kind(objects, "NetworkPolicy") if is_hook(one)]
+    for pod in pods:
+        meta = pod["metadata"]
+        assert meta["labels"].items() >= {"team": "pki", "example.com/l": "hook"}.items()
+        assert meta["annotations"].items() >= {"example.com/owner": "pki", "example.com/a": "hook"}.items()
+        resources = pod["spec"]["containers"][0]["resources"]
+        assert resources == {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
+        (policy,) = [
+            one
+            for one in policies
+            if one["spec"]["podSelector"]["matchLabels"].items() <= meta["labels"].items()
+        ]
+        assert USUAL["networkPolicy"]["egress"][0] in policy["spec"]["egress"]
+        assert policy["metadata"]["annotations"]["helm.sh/hook-weight"] == "-10"
+
+
+def test_objects_of_your_own_are_templates(objects: list[Object]) -> None:
+    names = {one["metadata"]["name"] for one in of_kind(objects, "ConfigMap")}
+    assert {"vault-issuer-extra", "as-text"} <= names
+
+
+def test_without_rbac_there_is_no_role_and_no_binding() -> None:
+    assert of_kind(render({**FULL, "rbac": {"create": False}}), *RBAC) == []
+    there = {one["kind"] for one in render({**FULL, "rbac": {"create": False}})}
+    assert there == {one["kind"] for one in render(FULL)} - set(RBAC)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "api", "left"),
+    [("auto", True, True), ("auto", False, False), (False, True, False), (True, False, True)],
+)
+def test_openshift_chooses_users_and_groups(wanted: object, api: bool, left: bool, tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump({**FULL, "openshift": wanted}))
+    words = ["template", "x", str(CHART), f"--values={file}", "--kube-version=1.31"]
+    words += ["--api-versions=security.openshift.io/v1"] if api else []
+    specs: dict[str, Any] = pod_specs([one for one in yaml.safe_load_all(run_helm(words)) if one])
+    assert len(specs) == 4
+    for spec in specs.values():
+        chosen = {"runAsUser", "runAsGroup", "fsGroup"} & spec["securityContext"].keys()
+        assert (chosen == set()) is left
+
+
+def test_a_chart_may_have_this_one_as_a_part(tmp_path: Path) -> None:
+    parent = tmp_path / "parent"
+    (parent / "charts").mkdir(parents=True)
+    (parent / "charts" / "vault-issuer").symlink_to(CHART)
+    part = {"name": "vault-issuer", "version": "*", "condition": "vault-issuer.enabled"}
+    chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [part]}
+    (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
+
+    def made(enabled: bool) -> int:
+        values = {
+            "vault-issuer": {"enabled": enabled},
+            "global": {"imageRegistry": "m.example.com", "other": 1},
+        }
+        (parent / "values.yaml").write_text(yaml.safe_dump(values))
+        return run_helm(["template", "x", str(parent), "--kube-version=1.31"]).count("\nkind: ")
+
+    assert made(enabled=True) > 10
+    assert made(enabled=False) == 0
