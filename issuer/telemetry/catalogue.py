@@ -196,7 +196,16 @@ CATALOGUE: Final = (
         "Signed certificates that were not delivered, by cause and whether they were revoked.",
         CERTIFICATES,
         {
-            "cause": ("deleted", "denied", "answered", "unverified", "bad_answer", "stopped"),
+            "cause": (
+                "deleted",
+                "denied",
+                "answered",
+                "unverified",
+                "bad_answer",
+                "refused",
+                "stopped",
+                "too_large",
+            ),
             "revoked": YES_NO,
         },
     ),
