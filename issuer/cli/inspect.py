@@ -48,7 +48,7 @@ def inspect(
     backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
-    """Show an object taken apart: a request, a Certificate, an issuer, a policy, or a Secret.
+    """Show what a request, Certificate, issuer, policy or Secret holds, and what of it is wrong.
 
     Of a request, and of a Certificate's current one: CSR, requester, decision, certificate and chain; where
     they differ from each other, and each signature verified. Of a Secret: the certificate's fields and URLs,

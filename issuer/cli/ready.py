@@ -69,7 +69,7 @@ def ready(
     Options may be repeated. A standby's /readyz says only that it stands by: a Lease shows whether the
     replica that works is well.
 
-    Looking at issuers takes get on them; at a Lease, get on it and on pods of its namespace.
+    This takes get on the issuers; for a Lease, get on it and on the pods of its namespace.
 
     Exit codes: 0 all are; 1 some are not, with the reason; 2 bad input, or no cluster.
 

@@ -20,7 +20,7 @@ NOT_ALL = 1
 app = Commands(
     name="revocation",
     cls=PolicyGroup,
-    help="Look after the finalizers of issuers that revoke (spec.revocation).",
+    help="Remove the finalizers of issuers that revoke (spec.revocation).",
 )
 
 

@@ -43,7 +43,7 @@ def status(
     backends: Backends = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
-    """Show issuers, policies, requests by state, and which controllers work; and what needs attention.
+    """Show controllers, issuers, policies and requests at a glance, and what needs attention.
 
     Requests that wait are grouped by reason; the last that were denied or failed are named, and canaries that
     fail. What may not be read is "not known", and named with the right that it takes.

@@ -39,7 +39,7 @@ def test_commands_are_completed_with_their_help_and_cobras_directive() -> None:
     lines = run(COMPLETE, "ins").splitlines()
     assert lines[-1] == ":4"
     assert [line.partition("\t")[0] for line in lines[:-1]] == ["inspect"]
-    assert lines[0].partition("\t")[2].startswith("Show an object taken apart")
+    assert lines[0].partition("\t")[2].startswith("Show what a request, Certificate")
 
 
 def test_options_are_completed_and_what_has_no_completions_is_left_to_the_shell() -> None:
