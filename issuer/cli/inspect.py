@@ -130,7 +130,9 @@ def explain(
     if yaml_only and output is not OutputFormat.TABLE:
         raise typer.BadParameter("--yaml-only and --output exclude each other")
     cluster = ClusterChoice(kubeconfig, context, tuple(backends or ()))
-    trial = TrialOptions(live=not no_live, home=cluster_resource_namespace or "")
+    trial = TrialOptions(
+        off="switched off by --no-live" if no_live else "", home=cluster_resource_namespace or ""
+    )
 
     async def ask(reader: Reader, target: InspectionTarget, now: datetime) -> InspectionAnswer:
         return await explain_target(reader, target, trial, now)

@@ -66,7 +66,7 @@ async def inspect_target(reader: Reader, target: InspectionTarget, now: datetime
     """Show an object taken apart. Raises BadInput, KubeError."""
     details = await _request(reader, target)
     if details is None:
-        return await _account(reader, target, TrialOptions(live=False), now)
+        return await _account(reader, target, TrialOptions(off="inspect tries nothing; explain does"), now)
     found = report(details, now)
     return InspectionAnswer(
         found, lambda to: show_report(details, found, to), NOT_GOOD if found["trouble"] else GOOD

@@ -228,7 +228,7 @@ def test_who_may_not_read_its_secret_sees_what_the_controller_found(bed: Testbed
     done = kubectl(bed, "explain", f"vci/{ISSUER}", kubeconfig=kubeconfig)
     text = " ".join(done.stdout.split())
     assert done.returncode == 0, text + done.stderr
-    assert f'not tried: you may not read Secret "{ISSUER}-token"' in text
+    assert f'not tried Live you may not read Secret "{ISSUER}-token"' in text
     assert "the controller's last check" in text
     assert "requests may not be read" in text
 

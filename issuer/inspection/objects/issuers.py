@@ -34,12 +34,12 @@ REASONS: Final = f"Every reason is in {docs_page('troubleshooting', 'an-issuer-i
 
 @dataclass(frozen=True, slots=True)
 class TrialOptions:
-    """How an issuer is tried: not at all unless `live`; `home` has the Secrets of cluster issuers.
+    """How an issuer is tried: not at all where `off` says why; `home` has the Secrets of cluster issuers.
 
     `home` "" takes the namespace of the only controller there is.
     """
 
-    live: bool = True
+    off: str = ""
     home: str = ""
 
 
@@ -61,7 +61,7 @@ async def issuer_account(
         _controller_item(
             key, obj, ready, at_work, is_told_below=bool(parts) and is_told(parts, ready, trial)
         ),
-        *([] if spec is None else part_items(parts, ready, trial, home)),
+        *([] if spec is None else part_items(parts, ready, trial, home, _correct(key))),
         *([] if spec is None else authority_items(backend.profile(spec), obj, trial, now)),
         *await _policy_items(reader, key, spec),
         waiting.item,
@@ -105,8 +105,8 @@ async def _trial(
     at_work: Sequence[dict[str, Any]] | None,
 ) -> IssuerTrial:
     backend = reader.backends.of(key.kind)
-    if not options.live:
-        return IssuerTrial("switched off by --no-live")
+    if options.off:
+        return IssuerTrial(options.off)
     why = obstacle(obj, backend.parts(spec), backend.summary(obj.get("spec") or {}).address)
     if why:
         return IssuerTrial(why)
@@ -156,12 +156,17 @@ def _controller_item(
         return AccountItem("Controller", Mark.NOT_KNOWN, ready["message"], cure)
     if ready["ready"]:
         return AccountItem("Controller", Mark.GOOD, f"it says: {ready['message'] or 'Ready'}")
-    cure = Advice(
-        f"Correct what failed; requests that wait are answered automatically then. {REASONS}.",
-        command=edit(key.kind.lower(), key.name, where),
+    if is_told_below:
+        return AccountItem("Controller", Mark.BAD, f"it says {ready['reason']}: see below")
+    text = f"it says {ready['reason']}: {shown(ready['message'], _LONG)}"
+    return AccountItem("Controller", Mark.BAD, text, _correct(key))
+
+
+def _correct(key: IssuerKey) -> Advice:
+    return Advice(
+        f"Correct what failed; requests that wait are answered automatically then. {REASONS}. To begin with:",
+        command=edit(key.kind.lower(), key.name, key.namespace),
     )
-    message = "see below" if is_told_below else shown(ready["message"], _LONG)
-    return AccountItem("Controller", Mark.BAD, f"it says {ready['reason']}: {message}", cure)
 
 
 async def _policy_items(reader: Reader, key: IssuerKey, spec: IssuerSpec | None) -> list[AccountItem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from issuer.explain.advice import Advice
@@ -16,9 +17,12 @@ _LONG: Final = 1200
 
 
 def part_items(
-    parts: Sequence[IssuerPart], ready: Mapping[str, Any], trial: IssuerTrial, home: str
+    parts: Sequence[IssuerPart], ready: Mapping[str, Any], trial: IssuerTrial, home: str, otherwise: Advice
 ) -> list[AccountItem]:
-    """Return an item for each part, and one for the trial; `home` is the namespace of the Secrets."""
+    """Return an item for each part, and one for the trial; `home` is the namespace of the Secrets.
+
+    The part that failed has its own command, or that of `otherwise`.
+    """
     if trial.health is not None:
         return [
             *(AccountItem(one.name, Mark.GOOD, one.text) for one in parts),
@@ -27,20 +31,21 @@ def part_items(
     if trial.error is not None:
         reason, message = str(trial.error.reason), trial.error.message
         return [
-            *_failed(parts, reason, message),
-            AccountItem("Live", Mark.BAD, f"tried just now with your rights{_where(reason, home)}"),
+            *_failed(parts, reason, message, otherwise),
+            AccountItem("Live", Mark.BAD, f"tried just now with your rights: {reason}{_where(reason, home)}"),
         ]
     items = (
         [AccountItem(one.name, Mark.GOOD, f"{one.text} (the controller's last check)") for one in parts]
         if ready["ready"]
-        else _failed(parts, ready["reason"], ready["message"])
+        else _failed(parts, ready["reason"], ready["message"], otherwise)
     )
-    return [*items, AccountItem("Live", Mark.NOT_TRIED, f"not tried: {trial.not_tried}")]
+    return [*items, AccountItem("Live", Mark.NOT_TRIED, trial.not_tried)]
 
 
 def is_told(parts: Sequence[IssuerPart], ready: Mapping[str, Any], trial: IssuerTrial) -> bool:
     """Return True if the items of the parts hold the status's own message."""
-    return bool(trial.not_tried) and any(ready["reason"] in part.reasons for part in parts)
+    same = bool(trial.not_tried) or (trial.error is not None and trial.error.reason == ready["reason"])
+    return same and any(ready["reason"] in part.reasons for part in parts)
 
 
 def _where(reason: str, home: str) -> str:
@@ -53,15 +58,17 @@ def _where(reason: str, home: str) -> str:
     )
 
 
-def _failed(parts: Sequence[IssuerPart], reason: str, message: str) -> list[AccountItem]:
+def _failed(parts: Sequence[IssuerPart], reason: str, message: str, otherwise: Advice) -> list[AccountItem]:
     """Return the parts of a check that failed: right before the one where it did, not known behind it."""
     failing = next((number for number, one in enumerate(parts) if reason in one.reasons), None)
     if failing is None:
         return [AccountItem(one.name, Mark.NOT_KNOWN, one.text) for one in parts]
-    return list(_around(parts, failing, reason, message))
+    return list(_around(parts, failing, reason, message, otherwise))
 
 
-def _around(parts: Sequence[IssuerPart], failing: int, reason: str, message: str) -> Iterator[AccountItem]:
+def _around(
+    parts: Sequence[IssuerPart], failing: int, reason: str, message: str, otherwise: Advice
+) -> Iterator[AccountItem]:
     for number, one in enumerate(parts):
         if number < failing:
             yield AccountItem(one.name, Mark.GOOD, one.text)
@@ -69,6 +76,5 @@ def _around(parts: Sequence[IssuerPart], failing: int, reason: str, message: str
             yield AccountItem(one.name, Mark.NOT_KNOWN, f"{one.text} (comes after what failed)")
         else:
             text = f"{one.text}: {reason}: {shown(message, _LONG)}"
-            command = one.cures.get(reason, "")
-            cure = Advice(f"{one.name}, {reason}:", command=command) if command else None
+            cure = replace(otherwise, command=one.cures.get(reason) or otherwise.command)
             yield AccountItem(one.name, Mark.BAD, text, cure)

@@ -136,7 +136,7 @@ async def test_without_the_right_to_its_secret_the_status_speaks(scene: Scene) -
     obj = of_generation(issuer())
     obj["status"] |= {"caSubject": "CN=Lab", "caNotAfter": "2031-11-24T00:00:00Z"}
     found = await account(told(scene, backend, may_read=False), obj)
-    assert item(found, "Live") == 'not tried: you may not read Secret "vault-token" in namespace "system"'
+    assert item(found, "Live") == 'you may not read Secret "vault-token" in namespace "system"'
     assert "the controller's last check" in item(found, "Login")
     assert item(found, "CA chain").startswith("CN=Lab, as last seen; expires 2031-11-24T00:00:00Z")
     assert found.good
@@ -192,8 +192,8 @@ async def test_offline_nothing_is_read_or_sent_and_who_waits_is_counted(scene: S
     requests.append(certificate_request("other", issuer="another", conditions=waits))
     scene = told(scene, TriedBackend(), may_read=None, requests=requests)
     obj = of_generation(issuer("VaultSealed", "unseal it"))
-    found = await account(scene, obj, TrialOptions(live=False))
-    assert item(found, "Live") == "not tried: switched off by --no-live"
+    found = await account(scene, obj, TrialOptions(off="switched off by --no-live"))
+    assert item(found, "Live") == "switched off by --no-live"
     assert marks(found)["Server"] is Mark.BAD
     assert item(found, "Waiting").startswith("2 requests wait: 2 for ")
     assert [row[0] for row in found.lists[0].rows] == ["team-a/one", "team-a/two"]
