@@ -20,9 +20,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from issuer.controller.issuance.answer_log import AnswerLog, NoAnswerLog
 from issuer.controller.issuance.refused_writes import RefusedWrites
 from issuer.controller.issuance.status_writer import StatusWriter
-from issuer.controller.state.issuers import SharedSigner
 from issuer.controller.state.outcomes import RequestFailed
 from issuer.controller.state.pending import PendingDelivery
+from issuer.controller.state.shared_signer import SharedSigner
 from issuer.kube.errors import Conflict, KubeError, NotFound
 from issuer.kube.wire import Object
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKinds

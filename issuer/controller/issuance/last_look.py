@@ -16,9 +16,10 @@ from typing import Final
 from issuer.controller.approval.approver import Approval, Approver
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.scheduling.limits import Limits
-from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
+from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.outcomes import Outcome, Outdated, RequestFailed, RetryLater
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
+from issuer.controller.state.shared_signer import SharedSigner
 from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.requests.request import Request, RequestKey
 

@@ -25,10 +25,11 @@ from issuer.controller.state.ca_expiry import (
     requested_lifetime,
     shortened,
 )
-from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry, SharedSigner
+from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.outcomes import Issued, Outcome, RequestFailed, RetryLater, Waiting, retry_later
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
+from issuer.controller.state.shared_signer import SharedSigner
 from issuer.kube.queues.workqueue import WorkQueue
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.reason_message import Opening, issuer_not_ready, with_reason

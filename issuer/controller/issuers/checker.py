@@ -14,8 +14,9 @@ from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.ca_chains import ca_facts, ca_validities
 from issuer.controller.issuers.status import CheckResult
 from issuer.controller.state.ca_expiry import CAExpired, ExpiryWarning, check_not_expired, warning
-from issuer.controller.state.issuers import Identity, IssuerEntry, IssuerRegistry, SharedSigner
+from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.reasons import ControllerIssuerReason
+from issuer.controller.state.shared_signer import Identity, SharedSigner
 from issuer.controller.state.stores import IssuerStore, retry_mark
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError

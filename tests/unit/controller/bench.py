@@ -28,7 +28,8 @@ from issuer.controller.renewals.owners import CertificateOwners
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.certificates import CertificateStore
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.issuers import IssuerRegistry, SharedSigner
+from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.shared_signer import SharedSigner
 from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient

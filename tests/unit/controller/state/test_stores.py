@@ -6,7 +6,8 @@ from functools import partial
 
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.issuers import IssuerRegistry, SharedSigner
+from issuer.controller.state.issuers import IssuerRegistry
+from issuer.controller.state.shared_signer import SharedSigner
 from issuer.controller.state.stores import ChangeNotifier, IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.wire import Object
