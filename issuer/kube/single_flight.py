@@ -28,6 +28,16 @@ class SingleFlightCache(Generic[K]):
         """Forget all answers."""
         self._answers.clear()
 
+    def forget(self, question: K) -> None:
+        """Forget the answer to one question: the next caller asks."""
+        self._answers.pop(question)
+
+    def learn(self, question: K, answer: bool, age: float) -> None:
+        """Keep an answer that the caller found by itself, `age` seconds ago at the most."""
+        learnt: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        learnt.set_result(answer)
+        self._answers.put(question, learnt, self._seconds - age)
+
     def still_yes(self, question: K) -> bool:
         """Return True if the last answer was yes and is still kept. Asks nobody."""
         answer = self._answers.get(question)

@@ -1,16 +1,21 @@
-"""Vault tokens: one login serves many certificates, and an idle issuer renews or replaces its token."""
+"""Vault tokens: one login serves many certificates, an idle issuer renews or replaces its token, and none is
+used without the Secret that it was got with.
+"""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
+from issuer.controller.issuers.signers import BELIEVED_SECONDS
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.vaultpki import PkiLayout, setup_approle
-from tests.integration.support.common import wait_issued
+from tests.integration.support.common import at_once, ready, wait_answer, wait_issued
 from tests.integration.support.scope import Scope, sweep
 
 
@@ -20,6 +25,30 @@ def controller(bed: Testbed) -> Iterator[ControllerProcess]:
     with ControllerProcess(bed, ["--issuer-check-period=60"]) as one:
         yield one
     sweep(bed)
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """Ready issuers, each of which has signed once, and whose Secrets were read at `since` at the latest."""
+
+    issuers: dict[str, Scope]
+    since: float
+
+    def get(self, which: str) -> Scope:
+        """One whose Secret was read longer ago than a reading is believed."""
+        time.sleep(max(0.0, self.since + BELIEVED_SECONDS - time.monotonic()))
+        return self.issuers[which]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def left_alone(bed: Testbed, layout: PkiLayout, controller: ControllerProcess) -> LeftAlone:
+    """Made first, so that its time is over when the tests that need it come."""
+    namespace = bed.create_namespace("left-alone")
+    issuers = {which: Scope(bed, f"alone-{which}", namespace) for which in ("deleted", "spoilt", "replaced")}
+    for scope in issuers.values():
+        app_role(scope, layout, scope.name)
+        scope.issue(f"{scope.name}-first")
+    return LeftAlone(issuers, time.monotonic())
 
 
 def app_role(scope: Scope, layout: PkiLayout, mount: str, **options: str) -> None:
@@ -70,6 +99,74 @@ def test_short_tokens_of_an_idle_issuer_live_on_by_renewal_or_by_a_new_login(
     assert 2 <= logins(bed, "ended") <= 6
     assert len(refusals(bed, layout)) == refused, "the token was good when it was used"
     assert "vault token not renewed" not in controller.log.read_text()
+
+
+def test_a_login_is_not_used_once_its_secret_is_deleted(
+    bed: Testbed, layout: PkiLayout, left_alone: LeftAlone
+) -> None:
+    scope = left_alone.get("deleted")
+    secret = bed.kube.get("v1", "Secret", scope.credentials, scope.home)
+    bed.kube.delete("v1", "Secret", scope.credentials, scope.home)
+    names = [f"without-{number}" for number in range(20)]
+    at_once(scope.request, names)
+    assert scope.credentials in scope.wait_reason("SecretNotFound")
+    for name in names:
+        found = wait_answer(bed, name, scope.namespace, "Pending")
+        assert "SecretNotFound" in ready(found)["message"]
+    assert len(signing_tokens(bed, layout, scope)) == 1, "the first, before"
+    secret["metadata"] = {"name": scope.credentials, "namespace": scope.home}
+    bed.kube.apply(secret)
+    for name in names:
+        wait_issued(bed, name, scope.namespace)
+
+
+def test_a_login_is_not_used_once_its_secret_is_another(
+    bed: Testbed, layout: PkiLayout, left_alone: LeftAlone
+) -> None:
+    scope = left_alone.get("spoilt")
+    scope.store(id="not-a-secret-id")
+    scope.request("spoilt")
+    scope.wait_reason("LoginFailed")
+    found = wait_answer(bed, "spoilt", scope.namespace, "Pending")
+    assert "LoginFailed" in ready(found)["message"]
+    assert len(signing_tokens(bed, layout, scope)) == 1, "the first, before"
+
+
+def test_a_secret_that_is_replaced_fails_no_request_and_is_read_seldom(
+    bed: Testbed, layout: PkiLayout, left_alone: LeftAlone
+) -> None:
+    scope = left_alone.get("replaced")
+    path = f"auth/{scope.name}/role/{scope.name}/secret-id"
+    scope.store(id=bed.vault.write(path, {})["secret_id"])
+    names, before = [f"replaced-{number}" for number in range(60)], reads_of_secrets(bed)
+    at_once(scope.request, names)
+    for name in names:
+        wait_issued(bed, name, scope.namespace)
+    first, *others = signing_tokens(bed, layout, scope)
+    assert len(others) == len(names), "each was signed once"
+    assert len(set(others)) == 1
+    assert first not in others, "all with the new login"
+    assert logins(bed, scope.name) == 2
+    assert 0 < reads_of_secrets(bed) - before <= len(names) / 6
+
+
+def signing_tokens(bed: Testbed, layout: PkiLayout, scope: Scope) -> list[str]:
+    """The token (a fingerprint of it) by which each certificate of that issuer was signed."""
+    return [
+        one["auth"]["client_token"]
+        for one in bed.vault.audited(layout.sign_path)
+        if (one["auth"].get("metadata") or {}).get("role_name") == scope.name
+        and (one["response"].get("data") or {}).get("certificate")
+    ]
+
+
+def reads_of_secrets(bed: Testbed) -> int:
+    """How often anybody has read a Secret by its name, as the API server counts."""
+    metrics = str(bed.kube.http.call("GET", "/metrics"))
+    found = re.findall(
+        r'^apiserver_request_total\{.*resource="secrets".*verb="GET".*\} (\S+)$', metrics, re.M
+    )
+    return int(sum(map(float, found)))
 
 
 def refusals(bed: Testbed, layout: PkiLayout) -> list[str]:

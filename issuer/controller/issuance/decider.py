@@ -183,7 +183,8 @@ def _held_back(entry: IssuerEntry, request: Request) -> Waiting:
 
 
 def _not_ready(key: IssuerKey, entry: IssuerEntry) -> Waiting:
-    return Waiting(key, issuer_not_ready(key.quoted, entry.reason, entry.message))
+    message = issuer_not_ready(key.quoted, entry.reason, entry.message)
+    return Waiting(key, message, report=not entry.changed)
 
 
 def _asked(request: Request) -> RequestedCertificate:

@@ -16,6 +16,7 @@ from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.last_look import Judged, LastLook, NotSent
 from issuer.controller.issuance.renewable import renewable
 from issuer.controller.issuance.undelivered import SigningCall, Undelivered, check_findings
+from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.ca_expiry import (
@@ -93,6 +94,7 @@ class SigningStep:
     limits: Limits
     last_look: LastLook
     undelivered: Undelivered
+    signers: IssuerSigners
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def run(self, judged: Judged, asked: RequestedCertificate, audit: AuditRecord) -> Outcome:
@@ -115,6 +117,7 @@ class SigningStep:
     async def _sign(self, entry: IssuerEntry, shared: SharedSigner, work: _Work) -> Outcome:
         """Make the call; what was learnt of the issuer is kept in the registry."""
         try:
+            await self._see_secrets(entry)
             self.registry.begin_signing(work.issuer, work.request.key)
             with self.limits.limiter(work.issuer).signing(work.request.key):
                 signed = await self._call(shared, work)
@@ -134,6 +137,12 @@ class SigningStep:
             return self._issuer_trouble(work.issuer, error)
         except signing.Retry as error:
             return self._passing_trouble(entry, work.request, error)
+
+    async def _see_secrets(self, entry: IssuerEntry) -> None:
+        """Raise NotSent if a Secret of the issuer changed since its signer was opened; Retry if unknown."""
+        if not await self.signers.unchanged(entry):
+            message = issuer_not_ready(entry.key.quoted, entry.reason, entry.message)
+            raise NotSent(Waiting(entry.key, message, report=False))
 
     def _plan(
         self,

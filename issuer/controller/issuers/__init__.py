@@ -4,5 +4,5 @@ Contract: checking keeps what it found in the registry of `state` and writes not
 decides nothing. A backend is asked by `issuer.signing.backend` only.
 
 Bottom-up: `ca_chains` (facts of the CAs that sign) and `status` (what a check leads to), both pure;
-`checker`, `reporter`, `reconciler`.
+`signers` (opened from Secrets, dropped once these change), `checker`, `reporter`, `reconciler`.
 """

@@ -12,19 +12,19 @@ from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.ca_chains import ca_facts, ca_validities
+from issuer.controller.issuers.signers import CheckOutdated, IssuerSigners
 from issuer.controller.issuers.status import CheckResult
 from issuer.controller.state.ca_expiry import CAExpired, ExpiryWarning, check_not_expired, warning
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.shared_signer import Identity, SharedSigner
 from issuer.controller.state.stores import IssuerStore, retry_mark
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.policy.facts import IssuerReference
 from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey
-from issuer.signing.backend import Backends, Connector
-from issuer.signing.outcomes import IssuerBroken, IssuerUnavailable, SigningError
+from issuer.signing.backend import Backends
+from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.profile import SigningProfile
 from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import kubernetes_retry
@@ -33,23 +33,23 @@ from issuer.signing.signer import Health
 
 @dataclass(slots=True, eq=False)
 class IssuerChecker:
-    """Checks one issuer and keeps what it found in the registry; writes nothing to the API server.
-
-    `connectors` open the signers of each kind of issuer.
-    """
+    """Checks one issuer and keeps what it found in the registry; writes nothing to the API server."""
 
     client: KubeClient
     stores: Mapping[str, IssuerStore]
     registry: IssuerRegistry
     backends: Backends
-    connectors: Mapping[str, Connector]
+    signers: IssuerSigners
     policies: PolicyStore
     approval_rights: ApprovalRights
     revocation_rights: RevocationRights
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def check(self, key: IssuerKey, obj: dict[str, Any]) -> CheckResult:
-        """Return what a check found of an issuer that is Ready. Raises SpecError and SigningError."""
+        """Return what a check found of an issuer that is Ready.
+
+        Raises SpecError, SigningError, and CheckOutdated where it is to be checked again at once.
+        """
         uid, generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
         entry = self.registry.begin_check(key, uid, generation)
         backend = self.backends.of(key.kind)
@@ -59,8 +59,10 @@ class IssuerChecker:
         await self._check_approval(key, spec)
         await self._check_revocation(key, spec)
         self._check_policies(key, profile)
-        shared = await self._signer(key, uid, generation, spec)
+        shared = await self.signers.open(key, uid, generation, spec)
         health = await shared.signer.check()
+        if entry.shared is not shared:
+            raise CheckOutdated
         if entry.refused is not None:
             raise IssuerBroken(ControllerIssuerReason.STATUS_WRITE_REFUSED, entry.refused)
         now = self.now()
@@ -159,27 +161,6 @@ class IssuerChecker:
             for is_ca, ca in entry.current_ca_validity.items()
         )
         return tuple(text for text in found if text is not None)
-
-    async def _signer(self, key: IssuerKey, uid: str, generation: int, spec: IssuerSpec) -> SharedSigner:
-        """Return the signer of exactly this issuer, spec and Secrets; a new one if any of them changed."""
-        prepared = await self.connectors[key.kind].prepare(key, spec)
-        current = self.stores[key.kind].get(key)
-        if current is None or (current["metadata"]["uid"], current["metadata"]["generation"]) != (
-            uid,
-            generation,
-        ):
-            # What was just read may belong to the new spec: never send it where the old one points.
-            raise IssuerUnavailable(
-                ControllerIssuerReason.CHANGED, "the issuer changed while it was being checked"
-            )
-        identity: Identity = (uid, generation, prepared.versions)
-        shared = self.registry.entry(key).shared
-        if shared is None or shared.identity != identity:
-            if prepared.memory is not None:
-                self.registry.use_tls(key, prepared.memory)
-            shared = SharedSigner(prepared.build(), identity, prepared.anchors)
-            await self.registry.use_signer(key, shared)
-        return shared
 
 
 def _had_bad_answers(issuer: dict[str, Any]) -> bool:

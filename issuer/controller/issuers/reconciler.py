@@ -9,6 +9,7 @@ from typing import Any
 from issuer.api.issuers import SpecError
 from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.issuers.reporter import IssuerReporter
+from issuer.controller.issuers.signers import CheckOutdated
 from issuer.controller.issuers.status import CheckResult
 from issuer.controller.scheduling.checks import CheckFlows, TookLong
 from issuer.controller.state.defects import Defects
@@ -50,7 +51,7 @@ class IssuerReconciler:
             return
         try:
             result = await self._result(key, obj)
-        except TookLong:
+        except (TookLong, CheckOutdated):
             self.queue.add(key)
             return
         current = self.stores[key.kind].get(key)
@@ -66,7 +67,7 @@ class IssuerReconciler:
     async def _result(self, key: IssuerKey, obj: dict[str, Any]) -> CheckResult:
         try:
             return await self.flows.bounded(key, self.checker.check(key, obj))
-        except TookLong:
+        except (TookLong, CheckOutdated):
             raise
         except SpecError as error:
             return CheckResult(False, SigningIssuerReason.INVALID_SPEC, str(error))

@@ -34,6 +34,7 @@ from issuer.controller.issuance.undelivered import Undelivered
 from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.issuers.reconciler import IssuerReconciler
 from issuer.controller.issuers.reporter import IssuerReporter
+from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.leadership.ownership import Ownership
 from issuer.controller.process import gauges
 from issuer.controller.process.components import Permissions, Queues, Reconcilers, State
@@ -113,6 +114,14 @@ class Components:
         self.queues = self._queues()
         self.wakeups.connect(self.state, self.queues, self.permissions, self.limits)
         self.watches = Watches(options, client, self.backends.kinds, self.state, self.wakeups.rbac)
+        self.signers = IssuerSigners(
+            client,
+            self.state.issuers,
+            self.state.registry,
+            self.queues.issuers,
+            self._connectors(),
+            options.backend_settings.home,
+        )
         self.reconcilers = self._reconcilers()
         self.prober = self._prober() if options.canaries.targets else None
         gauges.expose(self)
@@ -186,7 +195,7 @@ class Components:
                 state.issuers,
                 state.registry,
                 self.backends,
-                self._connectors(),
+                self.signers,
                 state.policies,
                 self.permissions.approval,
                 self.permissions.revocation,
@@ -249,6 +258,7 @@ class Components:
                     self.limits,
                 ),
                 Undelivered(self.delivery, self.metrics, self.defects),
+                self.signers,
             ),
             delivery=self.delivery,
             renewals=RenewalGuard(state.renewals, CertificateOwners(self.client, state.certificates)),
@@ -272,7 +282,7 @@ class Components:
             client=self.client,
             store=self.state.revocations,
             issuers=self.state.issuers,
-            registry=self.state.registry,
+            signers=self.signers,
             namespaces=self.state.namespaces,
             queue=self.queues.revocations,
             recorder=self.recorder,

@@ -11,13 +11,13 @@ import structlog
 
 from issuer.api.issuers import Revocation, SpecError
 from issuer.api.model import parse_model
+from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.revocation.plan import Facts, Keep, LetGo, Look, Policy, Result, Revoke, Step, decide
 from issuer.controller.revocation.reader import CantTell, Evidence, EvidenceReader, Issuing, serial_of
 from issuer.controller.revocation.reasons import NotRevokedReason
 from issuer.controller.revocation.store import Record, RevocationStore
 from issuer.controller.state.defects import Defects
-from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
-from issuer.controller.state.reasons import ControllerRetry, EventReason
+from issuer.controller.state.reasons import EventReason
 from issuer.controller.state.stores import IssuerStore, NamespaceStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, KubeError, NotFound
@@ -27,10 +27,9 @@ from issuer.reasons import Reason
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.finalizer import has_finalizer, without_finalizer
 from issuer.requests.issuers import IssuerKey
-from issuer.requests.reason_message import issuer_not_ready
 from issuer.requests.request import RequestKey
 from issuer.requests.resources import CERTIFICATE_REQUESTS
-from issuer.signing.outcomes import NotRevoked, Retry, SigningError
+from issuer.signing.outcomes import NotRevoked, SigningError
 from issuer.signing.signer import Revoker
 from issuer.telemetry.metrics import Metrics
 
@@ -63,7 +62,7 @@ class RevocationReconciler:
     client: KubeClient
     store: RevocationStore
     issuers: Mapping[str, IssuerStore]
-    registry: IssuerRegistry
+    signers: IssuerSigners
     namespaces: NamespaceStore
     queue: WorkQueue[RequestKey]
     recorder: EventRecorder
@@ -193,27 +192,14 @@ class RevocationReconciler:
         """Ask the issuer's CA. By PEM: a CA whose role stores nothing knows no serials."""
         if attempt.record.issuer is None or attempt.evidence is None:
             raise AssertionError("the plan revokes only what was read, through an issuer that is there")
-        entry = self._usable(attempt.record.issuer)
-        shared = entry.shared
-        if shared is None or not isinstance(shared.signer, Revoker):
+        shared = await self.signers.usable(attempt.record.issuer)
+        if not isinstance(shared.signer, Revoker):
             raise NotRevoked(NotRevokedReason.NOT_SUPPORTED, "this kind of issuer can't revoke")
         shared.borrow()
         try:
             await shared.signer.revoke(attempt.evidence.leaf_pem, is_ca=attempt.evidence.is_ca)
         finally:
             await shared.give_back()
-
-    def _usable(self, key: IssuerKey) -> IssuerEntry:
-        """The issuer's entry, checked as the issuer is now, and Ready. Raises Retry."""
-        obj, entry = self.issuers[key.kind].get(key), self.registry.find(key)
-        if obj is None or entry is None:
-            raise Retry(ControllerRetry.ISSUER_NOT_READY, f"{key} is not known yet")
-        checked = entry.describes(obj["metadata"]["uid"], obj["metadata"]["generation"])
-        if not checked or not entry.ready or entry.shared is None:
-            raise Retry(
-                ControllerRetry.ISSUER_NOT_READY, issuer_not_ready(key.quoted, entry.reason, entry.message)
-            )
-        return entry
 
     def _failed(self, attempt: _Attempt, reason: Reason, message: str, *, final: bool = False) -> Step:
         """Again later, or never: after the deadline the request is let go."""

@@ -107,6 +107,11 @@ class IssuerEntry:
         return may and self.shared is not None and not self.bad_answers.gave_up(request.key, request.uid)
 
     @property
+    def changed(self) -> bool:
+        """True if the issuer is not Ready only since a Secret of it changed: a check begins at once."""
+        return not self.ready and self.reason is ControllerIssuerReason.CHANGED
+
+    @property
     def signs_some(self) -> bool:
         """True if any request may be sent to the CA now, be it one alone."""
         return self.ready or self.bad_answers.checked
@@ -357,6 +362,15 @@ class IssuerRegistry:
         old, entry.shared = entry.shared, shared
         if old is not None and old is not shared:
             await old.retire()
+
+    async def drop_signer(self, key: IssuerKey, shared: SharedSigner, why: str) -> None:
+        """Use that signer no more, and none until a check has opened another: the issuer's requests wait."""
+        entry = self.find(key)
+        if entry is None or entry.shared is not shared:
+            return  # it is another signer by now
+        entry.shared, entry.ready, entry.bad_answers.checked = None, False, False
+        entry.reason, entry.message = ControllerIssuerReason.CHANGED, why
+        await shared.retire()
 
     async def close(self) -> None:
         """Retire every signer."""

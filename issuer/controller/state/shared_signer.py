@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from issuer.signing.signer import Signer
 from issuer.x509.chains.anchors import Anchors
 
-Identity = tuple[object, ...]
-"""What a signer's token belongs to: issuer UID, generation, and the version of each Secret read."""
+
+class Identity(NamedTuple):
+    """What a signer and its login belong to.
+
+    `uid` and `generation` are the issuer's; `secrets` are name and resourceVersion of each Secret read.
+    """
+
+    uid: str
+    generation: int
+    secrets: tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True, eq=False)

@@ -84,9 +84,9 @@ class ControllerOf:
         self._components = Components(options, opened_case.client, Alone())
         opened_case.closing.push_async_callback(self._close)
         if wrong:
-            checker = self._components.reconcilers.issuers.checker
-            checker.connectors = {
-                kind: _WrongConnector(connector) for kind, connector in checker.connectors.items()
+            signers = self._components.signers
+            signers.connectors = {
+                kind: _WrongConnector(connector) for kind, connector in signers.connectors.items()
             }
         self._components.state.namespaces.upsert({"metadata": {"name": NAMESPACE}})
         self.allow(self.case.dns_name)

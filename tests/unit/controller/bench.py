@@ -22,6 +22,7 @@ from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.issuance.signing_step import SigningStep
 from issuer.controller.issuance.status_writer import StatusWriter
 from issuer.controller.issuance.undelivered import Undelivered
+from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.renewals.guard import RenewalGuard
 from issuer.controller.renewals.loops import RenewalLoops
 from issuer.controller.renewals.owners import CertificateOwners
@@ -29,7 +30,7 @@ from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.certificates import CertificateStore
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.shared_signer import SharedSigner
+from issuer.controller.state.shared_signer import Identity, SharedSigner
 from issuer.controller.state.stores import IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.client import KubeClient
@@ -85,6 +86,10 @@ class Rights:
         return self.allowed and self.may_write
 
 
+def _home(namespace: str) -> str:
+    return namespace or "vault-issuer-system"
+
+
 def with_meta(policy: Object, generation: int = 1) -> Object:
     """A policy as the API server sends it."""
     meta = {**policy["metadata"], "uid": f"uid-{policy['metadata']['name']}", "generation": generation}
@@ -123,6 +128,10 @@ class Bench:
         self.issuers = {
             kind: IssuerStore(kind, lambda _key: None) for kind in ("VaultIssuer", "VaultClusterIssuer")
         }
+        self.seconds = 0.0
+        self.signers = IssuerSigners(
+            client, self.issuers, self.registry, self.issuer_queue, {}, _home, lambda: self.seconds
+        )
         self.loops, self.certificates = RenewalLoops(), CertificateStore()
         self.checks = CertificateRequestChecks(
             self.registry, self.issuer_queue, cast(ApprovalRights, self.rights)
@@ -155,6 +164,7 @@ class Bench:
                 self.limits,
                 self.last_look,
                 Undelivered(self.delivery, self.metrics, self.defects),
+                self.signers,
                 lambda: NOW,
             ),
             delivery=self.delivery,
@@ -179,15 +189,15 @@ class Bench:
             defects=self.defects,
         )
 
-    def with_ready_issuer(self) -> Bench:
-        """A VaultClusterIssuer ``demo`` that was checked and signs."""
+    def with_ready_issuer(self, *secrets: tuple[str, str]) -> Bench:
+        """A VaultClusterIssuer ``demo`` that was checked and signs; ``secrets`` are names and versions."""
         obj = issuer_object()
         self.issuers["VaultClusterIssuer"].upsert(obj)
         entry = self.registry.entry(CLUSTER_ISSUER)
         entry.uid, entry.generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
         entry.spec = spec = VaultIssuerSpec.parse(obj["spec"])
         entry.profile = signing_profile(spec)
-        entry.shared = SharedSigner(self.signer, ("uid-1", 1, ()))
+        entry.shared = SharedSigner(self.signer, Identity("uid-1", 1, secrets))
         self.registry.mark_ready(CLUSTER_ISSUER)
         return self
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from issuer.controller.access.permissions import SigningRights
 from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.state.reasons import ControllerIssuerReason
-from issuer.controller.state.shared_signer import SharedSigner
+from issuer.controller.state.shared_signer import Identity, SharedSigner
 from issuer.kube.client import KubeClient
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import KubernetesCSR
@@ -164,7 +164,7 @@ async def test_a_signer_that_was_replaced_is_not_used(bench: Bench) -> None:
     bench.signer.signs.append(was_sent)
 
     def replace() -> None:
-        entry.shared = SharedSigner(new, ("uid-1", 1, ("new",)))
+        entry.shared = SharedSigner(new, Identity("uid-1", 2, ()))
 
     bench.signer.log_in = replace
     bench.kube.accepts_status()

@@ -20,6 +20,7 @@ from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.issuers.reconciler import IssuerReconciler
 from issuer.controller.issuers.reporter import IssuerReporter
+from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.issuers.status import CheckResult
 from issuer.controller.scheduling.checks import CheckFlows
 from issuer.controller.state.defects import Defects
@@ -131,12 +132,14 @@ async def checked(spec: Object, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Ch
     registry = IssuerRegistry(lambda _key: None)
     backends = built_in()
     settings = BackendSettings("vault-issuer-system", timeout=5, allowed_servers=EVERYWHERE)
+    queue: WorkQueue[IssuerKey] = WorkQueue()
+    connectors = {KEY.kind: backends.of(KEY.kind).connector(client, settings, ignored)}
     checker = IssuerChecker(
         client=client,
         stores=stores,
         registry=registry,
         backends=backends,
-        connectors={KEY.kind: backends.of(KEY.kind).connector(client, settings, ignored)},
+        signers=IssuerSigners(client, stores, registry, queue, connectors, settings.home),
         policies=PolicyStore(lambda _name: None, lambda _name, _error: ""),
         approval_rights=cast(ApprovalRights, Rights()),
         revocation_rights=cast(RevocationRights, Rights()),
@@ -144,7 +147,7 @@ async def checked(spec: Object, secret: bytes = b"hvs.abcdefghijkl") -> tuple[Ch
     reconciler = IssuerReconciler(
         stores=stores,
         registry=registry,
-        queue=WorkQueue(),
+        queue=queue,
         flows=CheckFlows(stores, workers=1, longest=60, backends=backends),
         checker=checker,
         reporter=IssuerReporter(client, stores, backends, cast(EventRecorder, SilentRecorder())),

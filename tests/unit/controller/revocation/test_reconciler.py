@@ -10,12 +10,13 @@ from typing import Any, cast
 import pytest
 
 from issuer.api.issuers import VaultIssuerSpec
+from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.revocation.plan import Policy
 from issuer.controller.revocation.reconciler import RevocationReconciler
 from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.shared_signer import SharedSigner
+from issuer.controller.state.shared_signer import Identity, SharedSigner
 from issuer.controller.state.stores import IssuerStore, NamespaceStore
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict, Forbidden, NotFound, Unavailable
@@ -48,6 +49,7 @@ class Desk:
         self.kube, self.signer, self.recorder = ScriptedKube(), ScriptedSigner(), SilentRecorder()
         self.metrics, self.time = Metrics(), NOW
         self.queue: WorkQueue[RequestKey] = WorkQueue()
+        self.checks: WorkQueue[IssuerKey] = WorkQueue()
         self.store = RevocationStore(lambda _key: None, lambda: self.time)
         self.namespaces = NamespaceStore(lambda _name: None)
         self.registry = IssuerRegistry(lambda _key: None)
@@ -66,7 +68,9 @@ class Desk:
             client=cast(KubeClient, self.kube),
             store=self.store,
             issuers=self.issuers,
-            registry=self.registry,
+            signers=IssuerSigners(
+                cast(KubeClient, self.kube), self.issuers, self.registry, self.checks, {}, lambda _: "system"
+            ),
             namespaces=self.namespaces,
             queue=self.queue,
             recorder=cast(EventRecorder, self.recorder),
@@ -85,15 +89,15 @@ class Desk:
         }
         self.store.upsert(self.request)
 
-    def with_policy(self, policy: str) -> None:
-        """The issuer, Ready, with that policy."""
+    def with_policy(self, policy: str, *secrets: tuple[str, str]) -> None:
+        """The issuer, Ready, with that policy; ``secrets`` are names and versions."""
         obj = issuer_object(revocation={"policy": policy})
         self.issuers["VaultClusterIssuer"].upsert(obj)
         entry = self.registry.entry(CLUSTER_ISSUER)
         entry.uid, entry.generation = obj["metadata"]["uid"], obj["metadata"]["generation"]
         entry.spec, entry.shared = (
             VaultIssuerSpec.parse(obj["spec"]),
-            SharedSigner(self.signer, ("uid-1", 1, ())),
+            SharedSigner(self.signer, Identity("uid-1", 1, secrets)),
         )
         self.registry.mark_ready(CLUSTER_ISSUER)
 
@@ -119,6 +123,16 @@ class Desk:
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+async def test_nothing_is_revoked_by_a_login_whose_secret_is_gone(desk: Desk) -> None:
+    desk.with_policy("OnDelete", ("login", "7"))
+    desk.looks(None)
+    desk.kube.expect("get", GONE)
+    await desk.reconcile()
+    assert not desk.signer.revoked
+    assert desk.queue.failures(KEY) == 1, "it is tried again"
+    assert desk.checks.where(CLUSTER_ISSUER) == "line"
 
 
 @pytest.fixture

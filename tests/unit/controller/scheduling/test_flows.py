@@ -8,7 +8,7 @@ from issuer.controller.revocation.store import RevocationStore
 from issuer.controller.scheduling.flows import RequestFlows, partitioned_queue, revocation_flow
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.pending import PendingDelivery
-from issuer.controller.state.shared_signer import SharedSigner
+from issuer.controller.state.shared_signer import Identity, SharedSigner
 from issuer.kube.queues.fairqueue import UNLIMITED
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.finalizer import FINALIZER
@@ -72,7 +72,7 @@ def test_what_is_signed_is_delivered_whatever_its_issuer_may_have(bench: Bench, 
     key = add(bench, "r1", "team-a", "demo")
     request = bench.stores[CertificateRequest].get(key)
     assert request is not None
-    shared = SharedSigner(bench.signer, ())
+    shared = SharedSigner(bench.signer, Identity("uid-1", 1, ()))
     bench.delivery.hold(
         PendingDelivery(key, request.uid, CLUSTER_ISSUER, shared, "", "", "", "", "", NOW, AuditRecord())
     )

@@ -7,7 +7,7 @@ from functools import partial
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.issuers import IssuerRegistry
-from issuer.controller.state.shared_signer import SharedSigner
+from issuer.controller.state.shared_signer import Identity, SharedSigner
 from issuer.controller.state.stores import ChangeNotifier, IssuerStore, NamespaceStore, RequestStore
 from issuer.controller.state.unprocessed import UnprocessedRequests
 from issuer.kube.wire import Object
@@ -151,10 +151,10 @@ def test_waiting_requests_wake_by_namespace_or_all_together() -> None:
 async def test_a_replaced_signer_closes_when_its_last_user_is_done() -> None:
     registry = IssuerRegistry(lambda _key: None)
     old, new = ScriptedSigner(), ScriptedSigner()
-    shared = SharedSigner(old, ("uid", 1, ()))
+    shared = SharedSigner(old, Identity("uid", 1, ()))
     await registry.use_signer(ISSUER, shared)
     shared.borrow()
-    await registry.use_signer(ISSUER, SharedSigner(new, ("uid", 2, ())))
+    await registry.use_signer(ISSUER, SharedSigner(new, Identity("uid", 2, ())))
     assert (old.closed, new.closed) == (False, False)
     await shared.give_back()
     assert (old.closed, new.closed) == (True, False)
