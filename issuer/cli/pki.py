@@ -41,6 +41,7 @@ app = Commands(
 )
 app.command("verify")(pki_checks.verify)
 app.command("export")(pki_export.export)
+app.command("health")(pki_checks.health)
 
 
 Prune = Annotated[

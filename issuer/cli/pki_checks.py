@@ -1,9 +1,11 @@
-"""`vault-issuer pki verify`: what stands in Vault, held against the file."""
+"""`vault-issuer pki verify` and `health`: Vault held against the file, and against what breaks a PKI."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from issuer.pki.file.model import Part
+    from issuer.pki.health.finding import HealthReport
+    from issuer.pki.session import HealthWish
     from issuer.pki.verify.item import Verification
+
+
+class Grade(StrEnum):
+    """Severities at which a health check fails."""
+
+    INFORMATIONAL = "informational"
+    WARNING = "warning"
+    CRITICAL = "critical"
 
 
 def verify(
@@ -58,6 +70,96 @@ def verify(
     if found.is_wrong:
         raise typer.Exit(CHANGES)
     raise typer.Exit(0 if found.is_whole else LEFT)
+
+
+def health(
+    file: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="pki.yaml, whose mounts, auth methods and policies are looked at; repeatable. Default: all "
+            "that Vault has.",
+        ),
+    ] = None,
+    mount: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Look at this PKI mount alone. Repeatable."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--health-config",
+            metavar="FILE",
+            help="Thresholds as JSON, in the form of bao pki health-check -health-config.",
+        ),
+    ] = None,
+    urls: Annotated[
+        bool,
+        typer.Option("--urls/--no-urls", help="Fetch the URLs that certificates carry."),
+    ] = True,
+    textfile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write metrics there, for the textfile collector of Prometheus' node_exporter.",
+        ),
+    ] = None,
+    fail_on: Annotated[
+        Grade, typer.Option("--fail-on", help="Exit with 2 from this severity on.")
+    ] = Grade.WARNING,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also show what is in order, and what doesn't apply.")
+    ] = False,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """Look for what breaks a PKI later: CAs and lists that end, URLs that don't answer, open roles.
+
+    Makes the 14 checks of bao pki health-check, by their names, and others: URLs of CAs, CRLs and OCSP
+    responders, CRLs of offline roots, lifetimes, names, auth roles, policies, clocks. Each finding has the
+    lines of pki.yaml that mend it. Changes nothing in Vault.
+
+    Exit codes: 0 nothing as grave as --fail-on, 1 it can't be checked, 2 findings, 3 no findings, but not
+    everything could be checked.
+
+    Examples:
+
+      vault-issuer pki health
+
+      vault-issuer pki health -f pki.yaml --textfile /var/lib/node_exporter/pki.prom
+
+      vault-issuer pki health --mount pki_int --no-urls -o json
+    """
+    from issuer.pki.health.finding import Severity
+    from issuer.pki.health.parameters import read_parameters
+
+    with reported():
+        from issuer.pki.session import HealthWish
+
+        wish = HealthWish(read_parameters(config), tuple(mount or ()), urls)
+        found = asyncio.run(_health(file or [], wish))
+        if textfile is not None:
+            from issuer.pki.health.textfile import write_textfile
+
+            write_textfile(found, textfile)
+    if output is not OutputFormat.TABLE:
+        print_data(found.to_json(), output)
+    else:
+        from issuer.pki.health.show import show_report
+        from issuer.terminal.console import console
+
+        show_report(found, console(), everything=everything)
+    if found.worst.rank >= Severity(fail_on.value).rank:
+        raise typer.Exit(CHANGES)
+    raise typer.Exit(LEFT if found.count(Severity.NOT_CHECKED) else 0)
+
+
+async def _health(files: list[str], wish: HealthWish) -> HealthReport:
+    from issuer.pki.session import reached
+
+    async with reached(files, os.environ) as session:
+        return await session.run(wish, _progress)
 
 
 async def _verify(files: list[str], parts: Collection[Part], token_role: str | None) -> Verification:

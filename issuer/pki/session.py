@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 from issuer.pki.authorities.files import AuthorityFiles, check_bundles
 from issuer.pki.file.model import Part
+from issuer.pki.file.place import Places
 from issuer.pki.file.reading import LoadedFile, load
+from issuer.pki.health.fetching import url_reader
+from issuer.pki.health.finding import HealthReport
+from issuer.pki.health.parameters import HealthParameters
+from issuer.pki.health.running import HealthInput, HealthRun
 from issuer.pki.plan.desired import BOTH, resources_of
 from issuer.pki.plan.fields import questions
 from issuer.pki.plan.planning import PkiPlan, PlanInput, plan_of
@@ -17,10 +22,11 @@ from issuer.pki.plan.reading import read_for
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.connecting import connected, connection_from, token_from
 from issuer.pki.server.reading import VaultReading
-from issuer.pki.server.state import check_state
+from issuer.pki.server.state import check_state, clock_skew
 from issuer.pki.server.warnings import Expected, WarningFilter
 from issuer.pki.verify.item import Verification
 from issuer.pki.verify.verifying import Progress, Verifier
+from issuer.vault.transport import VaultClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,47 @@ class PkiSession:
         resources = tuple(resources_of(file, places, self.parts))
         pruned = tuple(prunables(file, places, self.parts)) if prune else ()
         return PlanInput(file, places, resources, self.loaded.sha256, self.parts, pruned)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSession:
+    """Calls to a Vault that can be used, and a file if one was given."""
+
+    client: VaultClient
+    calls: VaultCalls
+    loaded: LoadedFile | None
+
+    async def run(self, wish: HealthWish, progress: Progress) -> HealthReport:
+        """Read Vault and the URLs, and run every check."""
+        file = None if self.loaded is None else self.loaded.file
+        places = Places() if self.loaded is None else self.loaded.places
+        given = HealthInput(wish.parameters, file, places, wish.mounts)
+        run = HealthRun(self.calls, given, progress)
+        skew = await clock_skew(self.client)
+        if not wish.fetch:
+            return await run.run(skew, None)
+        async with url_reader(self.client.connection.ca_pem) as reader:
+            return await run.run(skew, reader)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthWish:
+    """Options of a health check: mounts by name, all of them if none; `fetch` is for URLs."""
+
+    parameters: HealthParameters
+    mounts: tuple[str, ...] = ()
+    fetch: bool = True
+
+
+@asynccontextmanager
+async def reached(paths: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[HealthSession]:
+    """Connect, and check the server's state; read the files first, if there are any. Raises BadInput, then
+    PkiError."""
+    loaded = load(paths, environment) if paths else None
+    connection, token = connection_from(environment), token_from(environment)
+    async with connected(connection) as client:
+        await check_state(client)
+        yield HealthSession(client, VaultCalls(client, token), loaded)
 
 
 @asynccontextmanager

@@ -14,6 +14,8 @@ from __future__ import annotations
 import ipaddress
 import urllib.request
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -269,6 +271,15 @@ class AsyncAdapter(Adapter):  # type: ignore[misc]  # hvac has no types
         """
         if self._last is not None:
             self.session.show(self._last, pem)
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """Time by the server's clock, in whole seconds, of the last answer; None if it told none."""
+        date = "" if self._last is None else self._last.headers.get("Date", "")
+        try:
+            return parsedate_to_datetime(date)
+        except ValueError:
+            return None
 
     async def login(self, url: str, use_token: bool = True, **kwargs: Any) -> Any:
         """Post a login and return its answer; `use_token` is ignored: the adapter keeps no token."""

@@ -55,12 +55,29 @@ class FileCA:
         key = ec.generate_private_key(ec.SECP256R1())
         return FileCA(_signed(name, key.public_key(), self.certificate.subject, self.key), key)
 
-    def sign(self, csr_pem: str) -> str:
-        """Sign a request as a CA, and return its certificate followed by this one's."""
+    @property
+    def der(self) -> bytes:
+        """The certificate, DER."""
+        return self.certificate.public_bytes(Encoding.DER)
+
+    def crl(self, days: float) -> bytes:
+        """A list without entries that ends in `days`, DER."""
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now - timedelta(days=60))
+            .next_update(now + timedelta(days=days))
+        )
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    def sign(self, csr_pem: str, crl: str = "") -> str:
+        """Sign a request as a CA, and return its certificate followed by this one's. `crl` is the URL of
+        this CA's list."""
         request = x509.load_pem_x509_csr(csr_pem.encode())
         name = str(request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
         public = request.public_key()
-        signed = _signed(name, public, self.certificate.subject, self.key, request.subject)
+        signed = _signed(name, public, self.certificate.subject, self.key, request.subject, crl)
         return signed.public_bytes(Encoding.PEM).decode() + self.pem
 
 
@@ -77,9 +94,10 @@ def _signed(
     issuer: x509.Name,
     key: ec.EllipticCurvePrivateKey,
     subject: x509.Name | None = None,
+    crl: str = "",
 ) -> x509.Certificate:
     now = datetime.now(UTC)
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject or x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(issuer)
@@ -94,5 +112,8 @@ def _signed(
             critical=False,
         )
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
     )
+    if crl:
+        point = x509.DistributionPoint([x509.UniformResourceIdentifier(crl)], None, None, None)
+        builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    return builder.sign(key, hashes.SHA256())

@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography import x509
 
-from issuer.pki.authorities.certificates import other_key, spki_sha256
+from issuer.pki.authorities.certificates import other_key, serial_text, spki_sha256
 from issuer.pki.authorities.identity import Identity, identify
 from issuer.pki.errors import NotPermitted, OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority
@@ -203,13 +203,6 @@ class SignerCalls:
     async def revoke(self, serial: str) -> None:
         """Revoke a certificate that is one too many."""
         await self.calls.write(f"{self.mount}/revoke", {"serial_number": serial})
-
-
-def serial_text(certificate: x509.Certificate) -> str:
-    """Return a serial number in Vault's form, `aa:bb:...`."""
-    text = f"{certificate.serial_number:x}"
-    text = text.zfill(len(text) + len(text) % 2)
-    return ":".join(text[at : at + 2] for at in range(0, len(text), 2))
 
 
 def must_read(path: str, read: Mapping[str, PathRead]) -> Mapping[str, Any] | None:

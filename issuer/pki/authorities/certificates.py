@@ -42,6 +42,13 @@ def other_key(authority: Authority, keyed: x509.Certificate | x509.CertificateSi
     )
 
 
+def serial_text(certificate: x509.Certificate) -> str:
+    """Return a serial number in Vault's form, `aa:bb:...`."""
+    text = f"{certificate.serial_number:x}"
+    text = text.zfill(len(text) + len(text) % 2)
+    return ":".join(text[at : at + 2] for at in range(0, len(text), 2))
+
+
 def rotation_needs(authority: Authority, certificate: x509.Certificate) -> Iterator[FieldChange]:
     """Yield what of the file only a new certificate could bring."""
     if authority.imported is not None or authority.existing:

@@ -9,8 +9,8 @@ from cryptography import x509
 
 from issuer.pki.authorities.attempts import attempt, refused
 from issuer.pki.authorities.bringing import make_imported, make_offline
-from issuer.pki.authorities.calls import AuthorityCalls, IssuedCA, SignerCalls, serial_text
-from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.authorities.calls import AuthorityCalls, IssuedCA, SignerCalls
+from issuer.pki.authorities.certificates import serial_text, spki_sha256
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.identity import AuthorityProgress, Identity
 from issuer.pki.errors import PkiError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from issuer.pki.errors import VaultNotUsable
 from issuer.pki.server.calls import translated
@@ -40,3 +41,20 @@ async def check_state(client: VaultClient) -> ServerState:
             "This node is a standby and the cluster has no active node; unseal more nodes, then go on"
         )
     return ServerState(str(status.get("version", "")))
+
+
+async def clock_skew(client: VaultClient) -> float | None:
+    """Return the server's clock minus ours, in seconds, to about one second; None if it sends no date.
+
+    Raises VaultNotUsable.
+    """
+    adapter = client.adapter()
+    before = datetime.now(UTC)
+    try:
+        await adapter.get("/v1/sys/seal-status")
+    except VaultError as error:
+        raise translated(error) from error
+    ours = before + (datetime.now(UTC) - before) / 2
+    theirs = adapter.answered_at
+    # Dates have whole seconds, cut off: half a second is the least error.
+    return None if theirs is None else (theirs - ours).total_seconds() + 0.5

@@ -4,7 +4,6 @@ Contract: nothing in Vault is changed. What could not be tried is "not checked",
 
 - `item`: one thing with its verdict, and the whole of a run.
 - `items`: a plan's steps as items. Pure.
-- `chains`: CA certificates as read, up to their root, with the pointers that they carry. Pure.
 - `matrix`: paths of the file's PKI mounts, what a policy means on each, and what differs. Pure.
 - `trials`: calls that Vault refuses either way, by which 403 and 400 tell denied from allowed.
 - `verifying`: the run. `show`: for people.

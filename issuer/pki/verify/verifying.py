@@ -10,6 +10,7 @@ from typing import Any, Final
 from cryptography import x509
 
 from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.authorities.chains import chain_problems, pointer_problems
 from issuer.pki.errors import NotPermitted
 from issuer.pki.file.access import PolicyText
 from issuer.pki.file.authority import Authority
@@ -21,7 +22,6 @@ from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead, VaultReading
 from issuer.pki.server.tokens import NoTrialToken, trial_token
-from issuer.pki.verify.chains import chain_problems, pointer_problems
 from issuer.pki.verify.item import Standing, Verification, VerifyItem
 from issuer.pki.verify.items import items_of, refused_items
 from issuer.pki.verify.matrix import Meaning, ProbedMount, differences, meaning_of, probed_mounts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from issuer.pki.authorities.chains import chain_problems, crl_urls, pointer_problems
 from issuer.pki.file.authority import Authority
-from issuer.pki.verify.chains import chain_problems, crl_urls, pointer_problems
 from tests.pki.cas import FileCA, root
 
 NOW = datetime.now(UTC)

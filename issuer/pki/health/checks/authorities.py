@@ -1,0 +1,128 @@
+"""Checks of CAs, their lists, and what a mount has stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from cryptography import x509
+
+from issuer.pki.authorities.certificates import serial_text
+from issuer.pki.authorities.chains import is_signed_by
+from issuer.pki.health.checks.check import MountCheck
+from issuer.pki.health.facts import IssuerFacts
+from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.fixes import mount_fix
+from issuer.text import rfc3339
+
+_GRADES: Final = (Severity.CRITICAL, Severity.WARNING, Severity.INFORMATIONAL)
+
+
+def ca_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
+    """Yield a verdict on how long each issuer is still valid."""
+    check.mount.data("issuers/")
+    for issuer in check.mount.issuers:
+        kind = "root" if issuer.is_root else "intermediate"
+        end = issuer.certificate.not_valid_after_utc
+        severity, within = Severity.OK, timedelta()
+        for grade in _GRADES:
+            within = check.duration(f"{kind}_expiry_{grade.value}")
+            if end < check.now + within:
+                severity = grade
+                break
+        message = f"{issuer.label} ({kind}) is valid until {rfc3339(end)}"
+        fix = None
+        if severity is not Severity.OK:
+            message += f", less than {within.days} days: make its successor now, under another name"
+            fix = {"authorities": {f"{issuer.label}-next": {"mount": check.mount.path}}}
+        yield check.at(severity, f"issuer/{issuer.identifier}", message, fix)
+
+
+def crl_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
+    """Yield a verdict on how much of each CRL's time is used up.
+
+    `bao pki health-check` looks for a field `disabled` of config/crl, which no server has, so it never
+    lowers the severity; the field is `disable`.
+    """
+    disabled = bool(check.mount.data("config/crl").get("disable"))
+    for issuer in check.mount.keyed():
+        for kind, below, found in (
+            ("CRL", "crl", issuer.crl),
+            ("delta CRL", "crl/delta", issuer.delta),
+        ):
+            if found is not None:
+                yield _of_list(check, issuer, (kind, below), found, disabled)
+
+
+def _of_list(
+    check: MountCheck,
+    issuer: IssuerFacts,
+    kind: tuple[str, str],
+    found: x509.CertificateRevocationList,
+    disabled: bool,
+) -> HealthFinding:
+    prefix = "delta_" if "delta" in kind[1] else ""
+    percentage = check.number(f"{prefix}crl_expiry_pct_critical")
+    start, end = found.last_update_utc, found.next_update_utc
+    endpoint = f"issuer/{issuer.identifier}/{kind[1]}"
+    if end is None:
+        return check.at(Severity.CRITICAL, endpoint, f"The {kind[0]} of {issuer.label} names no next one")
+    message = f"The {kind[0]} of {issuer.label} is valid until {rfc3339(end)}"
+    if check.now - start < (end - start) * percentage / 100:
+        return check.at(Severity.OK, endpoint, message)
+    message += f": more than {percentage} % of its time is used up. Have Vault rebuild it by itself"
+    if disabled:
+        return check.at(Severity.INFORMATIONAL, endpoint, f"{message}. The mount's CRL is disabled")
+    fix = mount_fix(check.mount.path, crl={"auto_rebuild": True})
+    return check.at(Severity.CRITICAL, endpoint, message, fix)
+
+
+def hardware_backed_root(check: MountCheck) -> Iterator[HealthFinding]:
+    """Yield a verdict on the key of each root: in an HSM or KMS, or Vault's own."""
+    for issuer in check.mount.roots():
+        if not issuer.key_id:
+            continue
+        managed = check.mount.data(f"key/{issuer.key_id}").get("managed_key_id")
+        endpoint = f"issuer/{issuer.identifier}"
+        if managed:
+            yield check.at(Severity.OK, endpoint, f"The key of {issuer.label} is a managed key ({managed})")
+        else:
+            message = f"The key of the root {issuer.label} is in no HSM; keep the next root's key offline"
+            offline = {"request": "next.csr", "certificate": "next.pem"}
+            fix = {"authorities": {f"{issuer.label}-next": {"mount": check.mount.path, "offline": offline}}}
+            yield check.at(Severity.INFORMATIONAL, endpoint, message, fix)
+
+
+def root_issued_leaves(check: MountCheck) -> Iterator[HealthFinding]:
+    """Yield the roots that signed leaves themselves, among the certificates that were read."""
+    check.mount.data("certs/")
+    roots = check.mount.roots()
+    guilty = 0
+    for issuer in roots:
+        leaf = next((one for one in check.mount.leaves if is_signed_by(one, issuer.certificate)), None)
+        if leaf is not None:
+            guilty += 1
+            message = (
+                f"The root {issuer.label} signed certificates of servers or clients itself "
+                f"({serial_text(leaf)}); have an intermediate CA sign them, and remove the roles here"
+            )
+            fix = mount_fix(check.mount.path, exclusive=True, roles={})
+            yield check.at(Severity.WARNING, f"issuer/{issuer.identifier}", message, fix)
+    if roots and not guilty:
+        yield check.at(Severity.OK, "certs", "No root of this mount signed leaves itself")
+
+
+def too_many_certs(check: MountCheck) -> Iterator[HealthFinding]:
+    """Yield a verdict on the number of certificates that the mount stores."""
+    number = len(check.mount.serials())
+    severity = Severity.OK
+    if number >= check.number("count_critical"):
+        severity = Severity.CRITICAL
+    elif number >= check.number("count_warning"):
+        severity = Severity.WARNING
+    message, fix = f"{number} certificates are stored", None
+    if severity is not Severity.OK:
+        message += "; let tidy remove the expired ones, and issue for shorter times"
+        fix = mount_fix(check.mount.path, autoTidy={"enabled": True, "tidy_cert_store": True})
+    yield check.at(severity, "certs", message, fix)

@@ -1,0 +1,265 @@
+"""Checks of what the URLs in certificates answered: the right CA, a fresh list, a signed OCSP answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from issuer.pki.authorities.chains import is_signed_by
+from issuer.pki.health.checks.check import MountCheck, hours
+from issuer.pki.health.facts import MountFacts
+from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.fixes import mount_fix
+from issuer.pki.health.parameters import HealthParameters
+from issuer.pki.health.pointers import FIELDS, FetchedAnswer, Pointer, PointerKind, urls_of
+from issuer.text import rfc3339
+
+_PEM: Final = b"-----BEGIN"
+
+
+def missing_pointers(check: MountCheck) -> Iterator[HealthFinding]:
+    """Yield the issuers whose certificates name no CRL and no OCSP responder, or no CA."""
+    base = f"https://vault.example.com:8200/v1/{check.mount.path}"
+    for issuer in check.mount.keyed():
+        if "issuing-certificates" not in issuer.usages:
+            continue
+        fields, _ = urls_of(check.mount, issuer)
+        lacks: dict[str, list[str]] = {}
+        if not fields.get("crl_distribution_points") and not fields.get("ocsp_servers"):
+            lacks["crl_distribution_points"] = [f"{base}/crl"]
+        if not fields.get("issuing_certificates"):
+            lacks["issuing_certificates"] = [f"{base}/ca"]
+        endpoint = f"issuer/{issuer.identifier}"
+        if lacks:
+            message = f"Certificates of {issuer.label} carry no {' and no '.join(lacks)}"
+            fix = mount_fix(check.mount.path, urls=lacks)
+            yield check.at(Severity.INFORMATIONAL, endpoint, message, fix)
+        else:
+            message = f"Certificates of {issuer.label} say where its CA and its revocations are"
+            yield check.at(Severity.OK, endpoint, message)
+
+
+def pointer_findings(
+    pointer: Pointer, answer: FetchedAnswer, parameters: HealthParameters, now: datetime
+) -> Iterator[HealthFinding]:
+    """Yield the verdicts on one URL: what it answered, and how fresh that is."""
+    problem = _failure(answer)
+    if problem:
+        grave = pointer.kind in (PointerKind.REVOCATIONS, PointerKind.OCSP)
+        severity = Severity.CRITICAL if grave else Severity.WARNING
+        yield _finding(pointer, severity, problem)
+        return
+    if pointer.kind is PointerKind.AUTHORITY:
+        yield _authority(pointer, answer.body)
+    elif pointer.kind is PointerKind.REVOCATIONS:
+        yield from _revocations(pointer, answer.body, parameters, now)
+    elif pointer.kind is PointerKind.OCSP:
+        yield _ocsp(pointer, answer.body, now)
+    else:
+        yield _acme(pointer, answer.body)
+
+
+def skipped_finding(pointer: Pointer, severity: Severity, why: str) -> HealthFinding:
+    """Return the finding for a URL that isn't fetched."""
+    return _finding(pointer, severity, why)
+
+
+def ocsp_request(pointer: Pointer, serial: int) -> bytes:
+    """Return an OCSP request for a serial number of the pointer's CA, DER.
+
+    SHA-1 names the CA there, as every responder knows it (RFC 6960); it protects nothing.
+    """
+    public = x509.SubjectKeyIdentifier.from_public_key(pointer.authority.public_key()).digest
+    name = hashlib.sha1(pointer.authority.subject.public_bytes(), usedforsecurity=False).digest()
+    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(name, public, serial, SHA1())  # noqa: S303
+    return builder.build().public_bytes(Encoding.DER)
+
+
+def crl_end(body: bytes) -> datetime | None:
+    """Return the nextUpdate of a CRL in DER or PEM; None if there is none, or it is no CRL."""
+    found = _crl(body)
+    return None if found is None else found.next_update_utc
+
+
+def _failure(answer: FetchedAnswer) -> str:
+    if answer.problem:
+        return answer.problem
+    return "" if answer.status == 200 else f"it answers {answer.status}"
+
+
+def _finding(pointer: Pointer, severity: Severity, message: str) -> HealthFinding:
+    fix: Mapping[str, Any] = {}
+    field = FIELDS.get(pointer.kind)
+    if severity.rank >= Severity.INFORMATIONAL.rank and not pointer.from_certificate:
+        if field is not None:
+            fix = mount_fix(pointer.mount, urls={field: [f"http://reachable.example.com/v1/{pointer.mount}"]})
+        else:
+            address = f"https://reachable.example.com/v1/{pointer.mount}"
+            fix = mount_fix(pointer.mount, cluster={"path": address})
+    carried = ""
+    if severity.rank >= Severity.WARNING.rank and pointer.from_certificate:
+        carried = "; a CA certificate carries this URL, so mend what answers there, or rotate the CA"
+    text = message if not pointer.issuer else f"{message} (for {pointer.issuer})"
+    return HealthFinding(pointer.kind.value, severity, pointer.mount, pointer.url, text + carried, fix)
+
+
+def _authority(pointer: Pointer, body: bytes) -> HealthFinding:
+    found = _certificates(body)
+    if not found:
+        return _finding(pointer, Severity.WARNING, "it answers no certificate")
+    if pointer.authority not in found:
+        names = ", ".join(one.subject.rfc4514_string() for one in found)
+        return _finding(pointer, Severity.CRITICAL, f"it answers another CA: {names}")
+    if _PEM in body:
+        message = "it answers PEM, which clients don't take there (RFC 5280, 4.2.2.1): use a path for DER"
+        return _finding(pointer, Severity.WARNING, message)
+    return _finding(pointer, Severity.OK, "it answers the right CA")
+
+
+def _revocations(
+    pointer: Pointer, body: bytes, parameters: HealthParameters, now: datetime
+) -> Iterator[HealthFinding]:
+    found = _crl(body)
+    if found is None:
+        yield _finding(pointer, Severity.CRITICAL, "it answers no CRL")
+        return
+    if found.issuer != pointer.authority.subject or not _signs(pointer.authority, found):
+        message = f"it answers a CRL that {pointer.authority.subject.rfc4514_string()} didn't sign"
+        yield _finding(pointer, Severity.CRITICAL, message)
+        return
+    end = found.next_update_utc
+    if end is None or end <= now:
+        said = "names no next one" if end is None else f"ended at {rfc3339(end)}"
+        yield _finding(pointer, Severity.CRITICAL, f"its CRL {said}: clients that check refuse everything")
+    elif found.last_update_utc > now:
+        yield _finding(pointer, Severity.WARNING, "its CRL begins in the future; check the clocks")
+    elif _PEM in body:
+        message = "it answers PEM, which clients don't take there (RFC 5280, 4.2.1.13): use the path for DER"
+        yield _finding(pointer, Severity.WARNING, message)
+    else:
+        yield _finding(pointer, Severity.OK, f"it answers a CRL of the right CA, valid until {rfc3339(end)}")
+    if end is not None and pointer.is_offline and parameters.is_enabled(_OFFLINE):
+        yield _offline(pointer, end - now, parameters)
+
+
+_OFFLINE: Final = "offline_crl"
+
+
+def _offline(pointer: Pointer, left: timedelta, parameters: HealthParameters) -> HealthFinding:
+    severity = Severity.OK
+    for grade in (Severity.WARNING, Severity.CRITICAL):
+        if left < parameters.duration(_OFFLINE, f"next_update_{grade.value}"):
+            severity = grade
+    name = pointer.authority.subject.rfc4514_string()
+    message = (
+        f"The CRL of {name}, whose key isn't in this Vault, lasts another {hours(max(left, timedelta()))}"
+    )
+    if severity is not Severity.OK:
+        message += ": have its keeper sign a new one now"
+    return HealthFinding(_OFFLINE, severity, pointer.mount, pointer.url, message)
+
+
+def _ocsp(pointer: Pointer, body: bytes, now: datetime) -> HealthFinding:
+    try:
+        response = ocsp.load_der_ocsp_response(body)
+    except ValueError:
+        return _finding(pointer, Severity.CRITICAL, "it answers nothing in OCSP's form")
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        status = response.response_status.name.lower()
+        return _finding(pointer, Severity.CRITICAL, f"it answers {status}, by OCSP's own words")
+    if not _answered_by(response, pointer.authority):
+        name = pointer.authority.subject.rfc4514_string()
+        return _finding(pointer, Severity.CRITICAL, f"its answer is signed by another than {name}")
+    single = next(iter(response.responses))
+    end = single.next_update_utc
+    if end is not None and end <= now:
+        return _finding(pointer, Severity.CRITICAL, f"its answer ended at {rfc3339(end)}")
+    return _finding(
+        pointer, Severity.OK, f"it answers {single.certificate_status.name.lower()}, rightly signed"
+    )
+
+
+def _answered_by(response: ocsp.OCSPResponse, authority: x509.Certificate) -> bool:
+    delegates = [one for one in response.certificates if is_signed_by(one, authority) and _may_answer(one)]
+    return any(_verifies(response, one.public_key()) for one in (authority, *delegates))
+
+
+def _may_answer(certificate: x509.Certificate) -> bool:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in usages
+
+
+def _verifies(response: ocsp.OCSPResponse, key: Any) -> bool:
+    signed, signature = response.tbs_response_bytes, response.signature
+    try:
+        hashed = response.signature_hash_algorithm
+        if isinstance(key, rsa.RSAPublicKey) and hashed is not None:
+            key.verify(signature, signed, padding.PKCS1v15(), hashed)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and hashed is not None:
+            key.verify(signature, signed, ec.ECDSA(hashed))
+        elif isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(signature, signed)
+        else:
+            return False
+    except (InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _acme(pointer: Pointer, body: bytes) -> HealthFinding:
+    try:
+        directory = json.loads(body)
+        is_directory = isinstance(directory, dict) and "newOrder" in directory
+    except ValueError:
+        is_directory = False
+    if is_directory:
+        return _finding(pointer, Severity.OK, "ACME is on, and its directory answers")
+    return _finding(pointer, Severity.WARNING, "ACME is on, and this is no ACME directory")
+
+
+def serial_for(mount: MountFacts, pointer: Pointer) -> int:
+    """Return a serial number to ask an OCSP responder for: one that the mount stores, else any."""
+    own = next((one for one in mount.leaves if is_signed_by(one, pointer.authority)), None)
+    return own.serial_number if own is not None else pointer.authority.serial_number
+
+
+def _certificates(body: bytes) -> list[x509.Certificate]:
+    try:
+        if _PEM in body:
+            return x509.load_pem_x509_certificates(body)
+        return [x509.load_der_x509_certificate(body)]
+    except ValueError:
+        pass
+    try:
+        return pkcs7.load_der_pkcs7_certificates(body)
+    except (ValueError, UnsupportedAlgorithm):
+        return []
+
+
+def _crl(body: bytes) -> x509.CertificateRevocationList | None:
+    try:
+        return x509.load_pem_x509_crl(body) if _PEM in body else x509.load_der_x509_crl(body)
+    except ValueError:
+        return None
+
+
+def _signs(authority: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
+    key = authority.public_key()
+    try:
+        return found.is_signature_valid(key)  # type: ignore[arg-type]
+    except (TypeError, UnsupportedAlgorithm):
+        return False

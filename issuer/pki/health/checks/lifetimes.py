@@ -1,0 +1,94 @@
+"""Checks that no lifetime is longer than the one above it: role, mount, issuer, and the issuer's signer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from issuer.pki.health.checks.check import MountCheck, hours, span
+from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.fixes import mount_fix, role_fix
+from issuer.text import rfc3339
+
+
+def role_lifetime(check: MountCheck) -> Iterator[HealthFinding]:
+    """Yield the roles that promise more than their mount gives, or than their CA still lives."""
+    roles = check.mount.roles()
+    found = []
+    for name, role in roles.items():
+        found += [*_beyond_mount(check, name, role), *_beyond_ca(check, name, role)]
+    yield from found
+    if roles and not found:
+        yield check.at(Severity.OK, "roles", "Each role's certificates fit into its mount and its CA")
+
+
+def _beyond_mount(check: MountCheck, name: str, role: Mapping[str, Any]) -> Iterator[HealthFinding]:
+    longest = span(check.mount.tune.get("max_lease_ttl"))
+    promised = max(span(role.get("max_ttl")), span(role.get("ttl")))
+    if longest and promised > longest:
+        message = (
+            f"Role {name} promises {hours(promised)}, and the mount gives {hours(longest)} at most: "
+            "Vault cuts in silence"
+        )
+        fields = {"max_ttl": hours(longest), "ttl": hours(min(span(role.get("ttl")), longest))}
+        fix = role_fix(check.mount.path, name, fields)
+        yield check.at(Severity.WARNING, f"roles/{name}", message, fix)
+
+
+def _beyond_ca(check: MountCheck, name: str, role: Mapping[str, Any]) -> Iterator[HealthFinding]:
+    """Yield a finding if Vault refuses what the role may ask for, as it would outlive the CA."""
+    issuer = check.mount.issuer(str(role.get("issuer_ref", "")))
+    if issuer is None or issuer.entry.get("leaf_not_after_behavior", "err") != "err":
+        return
+    tune = check.mount.tune
+    longest = span(tune.get("max_lease_ttl"))
+    most = min(span(role.get("max_ttl")) or longest, longest or span(role.get("max_ttl")))
+    usual = min(span(role.get("ttl")) or span(tune.get("default_lease_ttl")), most)
+    left = issuer.certificate.not_valid_after_utc - check.now
+    if most <= left:
+        return
+    severity = Severity.WARNING if span(role.get("max_ttl")) else Severity.INFORMATIONAL
+    message = (
+        f"Role {name} gives up to {hours(most)}, and {issuer.label} ends at "
+        f"{rfc3339(issuer.certificate.not_valid_after_utc)}: Vault refuses what would outlive it"
+    )
+    if usual > left:
+        severity = Severity.CRITICAL
+        message += f", and that is so already for its usual {hours(usual)}"
+    short = {"max_ttl": hours(left / 2), "ttl": hours(min(usual, left / 2))}
+    yield check.at(severity, f"roles/{name}", message, role_fix(check.mount.path, name, short))
+
+
+def issuer_lifetime(check: MountCheck) -> Iterator[HealthFinding]:
+    """Yield the CAs that outlive a CA above them, and mounts that give longer than any of their CAs lives."""
+    for issuer in check.mount.keyed():
+        endpoint = f"issuer/{issuer.identifier}"
+        ends = [one.not_valid_after_utc for one in issuer.chain]
+        broken = next((upper for lower, upper in pairwise(ends) if lower > upper), None)
+        if broken is None:
+            yield check.at(Severity.OK, endpoint, f"{issuer.label} ends before the CAs above it")
+            continue
+        message = (
+            f"{issuer.label} is valid until {rfc3339(ends[0])}, and a CA above it ends at {rfc3339(broken)}: "
+            "from then on nothing of it verifies"
+        )
+        lifetime = hours(broken - check.now)
+        fix = {"authorities": {f"{issuer.label}-next": {"mount": check.mount.path, "lifetime": lifetime}}}
+        yield check.at(Severity.CRITICAL, endpoint, message, fix)
+    yield from _mount(check)
+
+
+def _mount(check: MountCheck) -> Iterator[HealthFinding]:
+    given = span(check.mount.tune.get("max_lease_ttl"))
+    lives = [
+        one.certificate.not_valid_after_utc - one.certificate.not_valid_before_utc
+        for one in check.mount.keyed()
+        if not one.is_root
+    ]
+    if lives and given > max(lives):
+        message = (
+            f"The mount gives {hours(given)}, and none of its CAs was made for more than {hours(max(lives))}"
+        )
+        fix = mount_fix(check.mount.path, tune={"max_lease_ttl": hours(max(lives))})
+        yield check.finding(Severity.INFORMATIONAL, check.mount.tune_path, message, fix)

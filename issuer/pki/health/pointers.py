@@ -1,0 +1,122 @@
+"""URLs that clients follow: those that issuers write into certificates, and those in CAs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.authorities.chains import access_urls, crl_urls
+from issuer.pki.health.facts import IssuerFacts, MountFacts
+
+
+class PointerKind(StrEnum):
+    """Kinds of URLs, each with the check that judges it."""
+
+    AUTHORITY = "aia_url"
+    REVOCATIONS = "crl_url"
+    OCSP = "ocsp_url"
+    ACME = "enable_acme_issuance"
+
+
+FIELDS: Final[Mapping[PointerKind, str]] = {
+    PointerKind.AUTHORITY: "issuing_certificates",
+    PointerKind.REVOCATIONS: "crl_distribution_points",
+    PointerKind.OCSP: "ocsp_servers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """One URL: `authority` is the CA that it must answer for; `is_offline` if no mount here has its key.
+
+    `from_certificate` tells that a CA certificate carries it, so that it can't be changed any more.
+    """
+
+    kind: PointerKind
+    url: str
+    mount: str
+    issuer: str
+    authority: x509.Certificate
+    is_offline: bool = False
+    from_certificate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedAnswer:
+    """The answer of one URL, or the `problem` that kept it away."""
+
+    status: int = 0
+    body: bytes = field(default=b"", repr=False)
+    problem: str = ""
+
+
+def pointers_of(mount: MountFacts, keys_online: frozenset[str]) -> Iterator[Pointer]:
+    """Yield the URLs of a mount's issuers, each once. `keys_online` are SHA-256s of keys that Vault holds.
+
+    Raises NotReadable.
+    """
+    seen: set[tuple[PointerKind, str, str]] = set()
+    for issuer in mount.keyed():
+        for pointer in (*_written(mount, issuer), *_carried(mount, issuer, keys_online)):
+            key = (pointer.kind, pointer.url, spki_sha256(pointer.authority))
+            if key not in seen:
+                seen.add(key)
+                yield pointer
+
+
+def urls_of(mount: MountFacts, issuer: IssuerFacts) -> tuple[Mapping[str, Any], bool]:
+    """Return the URL fields that count for an issuer, and True if they are its own and not the mount's.
+
+    Raises NotReadable.
+    """
+    own = any(issuer.entry.get(field) for field in FIELDS.values())
+    return (issuer.entry, True) if own else (mount.data("config/urls"), False)
+
+
+def _written(mount: MountFacts, issuer: IssuerFacts) -> Iterator[Pointer]:
+    if "issuing-certificates" not in issuer.usages:
+        return
+    fields, _ = urls_of(mount, issuer)
+    for kind, name in FIELDS.items():
+        for url in _texts(fields.get(name)):
+            yield Pointer(kind, _filled(url, mount, issuer), mount.path, issuer.label, issuer.certificate)
+    cluster = str(mount.data("config/cluster").get("path") or "")
+    if mount.data("config/acme").get("enabled") and cluster.startswith("https://"):
+        url = f"{cluster.rstrip('/')}/acme/directory"
+        yield Pointer(PointerKind.ACME, url, mount.path, "", issuer.certificate)
+
+
+def _carried(mount: MountFacts, issuer: IssuerFacts, keys_online: frozenset[str]) -> Iterator[Pointer]:
+    for lower, upper in zip(issuer.chain, issuer.chain[1:], strict=False):
+        offline = spki_sha256(upper) not in keys_online
+        for kind, urls in (
+            (PointerKind.AUTHORITY, access_urls(lower, AuthorityInformationAccessOID.CA_ISSUERS)),
+            (PointerKind.OCSP, access_urls(lower, AuthorityInformationAccessOID.OCSP)),
+            (PointerKind.REVOCATIONS, crl_urls(lower)),
+        ):
+            for url in urls:
+                yield Pointer(kind, url, mount.path, issuer.label, upper, offline, from_certificate=True)
+
+
+def _filled(url: str, mount: MountFacts, issuer: IssuerFacts) -> str:
+    """Return a URL as Vault fills it when it signs."""
+    cluster = mount.data("config/cluster") if "{{" in url else {}
+    for name, value in (
+        ("issuer_id", issuer.identifier),
+        ("cluster_path", str(cluster.get("path") or "")),
+        ("cluster_aia_path", str(cluster.get("aia_path") or "")),
+    ):
+        url = url.replace(f"{{{{{name}}}}}", value)
+    return url
+
+
+def _texts(value: object) -> Sequence[str]:
+    if isinstance(value, str):
+        return [one.strip() for one in value.split(",") if one.strip()]
+    return [str(one) for one in value] if isinstance(value, (list, tuple)) else []

@@ -1,0 +1,401 @@
+"""Health on a real OpenBao: the verdicts of `bao pki health-check`, and what that doesn't look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.servers import find_bao
+from tests.pki.cas import FileCA, root
+from tests.pki.files import TWO_TIER
+from tests.pki.support import Vault, written
+from tests.pki.urls import Published
+
+BAO_CHECKS = {
+    "ca_validity_period",
+    "crl_validity_period",
+    "hardware_backed_root",
+    "root_issued_leaves",
+    "role_allows_localhost",
+    "role_allows_glob_wildcards",
+    "role_no_store_false",
+    "audit_visibility",
+    "allow_if_modified_since",
+    "enable_auto_tidy",
+    "tidy_last_run",
+    "too_many_certs",
+    "enable_acme_issuance",
+    "allow_acme_headers",
+}
+Verdicts = dict[tuple[str, str], str]
+"""The gravest status of each check on each path."""
+
+
+def worst(found: list[tuple[str, str, str]]) -> Verdicts:
+    """The gravest status by check and path."""
+    order = ["not_applicable", "ok", "informational", "warning", "critical"]
+    result: Verdicts = {}
+    for check, path, status in found:
+        key = (check, path.strip("/"))
+        result[key] = max(result.get(key, status), status, key=order.index)
+    return result
+
+
+def of_bao(vault: Vault, mount: str, config: Path) -> Verdicts:
+    """The verdicts of the real `bao pki health-check`."""
+    ran = subprocess.run(
+        [find_bao().path, "pki", "health-check", "-format=json", f"-health-config={config}", mount],
+        env={
+            **os.environ,
+            "BAO_ADDR": vault.bao.addr,
+            "BAO_CACERT": str(vault.bao.ca_file),
+            "BAO_TOKEN": vault.bao.token,
+            "HOME": str(config.parent),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    results = json.loads(ran.stdout)
+    assert set(results) == BAO_CHECKS
+    return worst([(name, one["endpoint"], one["status"]) for name, found in results.items() for one in found])
+
+
+def health(vault: Vault, *words: str | Path, **environment: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run `pki health`, and return exit code and findings."""
+    ran = vault.run("health", "-o", "json", *words, **environment)
+    assert ran.stdout, ran.output
+    found: list[dict[str, Any]] = json.loads(ran.stdout)["findings"]
+    return ran.exit_code, found
+
+
+def of(findings: list[dict[str, Any]], check: str, *severities: str) -> list[dict[str, Any]]:
+    """The findings of one check, of some severities."""
+    wanted = severities or ("informational", "warning", "critical", "not_checked")
+    return [one for one in findings if one["check"] == check and one["severity"] in wanted]
+
+
+def issuing_mount(vault: Vault, end: str, fields: dict[str, Any], *, ttl: str = "87600h") -> str:
+    """A mount with a root that signs leaves, and one role."""
+    mount = f"{vault.name}-{end}"
+    vault.bao.call("POST", f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": ttl}})
+    body = {"common_name": f"{end} root", "ttl": ttl, "key_type": "ec", "issuer_name": f"{end}-ca"}
+    vault.bao.write(f"{mount}/root/generate/internal", body)
+    vault.bao.call("POST", f"{mount}/roles/web", {"key_type": "ec", **fields})
+    return mount
+
+
+@pytest.fixture
+def parameters(tmp_path: Path) -> Path:
+    """Every check of bao's on, and thresholds that a young server can pass."""
+    config = {
+        "hardware_backed_root": {"enabled": True},
+        "too_many_certs": {"count_warning": 2, "count_critical": 4},
+        "ca_validity_period": {"intermediate_expiry_warning": "1900d"},
+        "audit_visibility": {"ignored_parameters": ["csr", "ttl"]},
+        "role_no_store_false": {"allowed_roles": []},
+    }
+    path = tmp_path / "health.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+@pytest.fixture
+def several(vault: Vault, tmp_path: Path) -> list[str]:
+    """Mounts that differ in each of the 14 checks."""
+    bao, name = vault.bao, vault.name
+    vault.apply(written(tmp_path, TWO_TIER))
+    loose = {"allowed_domains": "*.example.test,a.test", "allow_glob_domains": True, "allow_subdomains": True}
+    short = issuing_mount(vault, "short", loose, ttl="200h")
+    for number in range(3):
+        bao.write(f"{short}/issue/web", {"common_name": f"h{number}.a.test", "ttl": "1h"})
+    tidy = {"enabled": True, "interval_duration": "3d", "pause_duration": "2s", "tidy_cert_store": True}
+    bao.call("POST", f"{short}/config/auto-tidy", tidy)
+    bao.call("POST", f"{short}/tidy", {"tidy_cert_store": True})
+    headers = ["Last-Modified"]
+    tune = {
+        "passthrough_request_headers": ["if-modified-since"],
+        "allowed_response_headers": headers,
+        "audit_non_hmac_request_keys": ["private_key", "csr"],
+    }
+    bao.call("POST", f"sys/mounts/{short}/tune", tune)
+    acme = issuing_mount(
+        vault, "acme", {"allowed_domains": "a.test", "allow_localhost": False, "no_store": True}
+    )
+    bao.call("POST", f"{acme}/config/cluster", {"path": f"{bao.addr}/v1/{acme}"})
+    bao.call("POST", f"{acme}/config/acme", {"enabled": True})
+    bao.call("POST", f"{acme}/config/crl", {"auto_rebuild": True, "expiry": "24h"})
+    headers = ["Replay-Nonce", "Link", "Location"]
+    bao.call("POST", f"sys/mounts/{acme}/tune", {"allowed_response_headers": headers})
+    broken = issuing_mount(vault, "broken", {"allowed_domains": "a.test"})
+    bao.call("POST", f"{broken}/config/cluster", {"path": f"https://127.0.0.1:9/v1/{broken}"})
+    bao.call("POST", f"{broken}/config/acme", {"enabled": True})
+    return [f"{name}-root", f"{name}-int", short, acme, broken]
+
+
+def in_vault(mount: str, endpoint: str) -> str:
+    """The path that `bao` names: it tells ACME's directory by the path that has its address."""
+    return f"{mount}/config/cluster" if "://" in endpoint else endpoint
+
+
+def test_the_verdicts_are_those_of_bao(vault: Vault, several: list[str], parameters: Path) -> None:
+    seen = set()
+    for mount in several:
+        theirs = of_bao(vault, mount, parameters)
+        _, findings = health(vault, "--mount", mount, "--health-config", parameters)
+        ours = worst(
+            [
+                (one["check"], in_vault(mount, one["endpoint"]), one["severity"])
+                for one in findings
+                if one["check"] in BAO_CHECKS
+            ]
+        )
+        assert ours == theirs, mount
+        seen |= {(check, status) for (check, _), status in theirs.items()}
+    assert {check for check, _ in seen} == BAO_CHECKS
+    assert len(seen) > 25
+
+
+@pytest.fixture
+def published() -> Iterator[Published]:
+    """A web server on loopback."""
+    with Published() as server:
+        yield server
+
+
+def test_urls_that_answer_rightly_are_in_order(vault: Vault, tmp_path: Path) -> None:
+    address = f"{vault.bao.addr}/v1"
+    text = TWO_TIER.replace("http://vault.example.test:8200/v1", address)
+    text = text.replace("{{cluster_aia_path}}/issuer/{{issuer_id}}/crl/der", f"{address}/${{T}}-int/crl")
+    file = written(tmp_path, text)
+    vault.apply(file)
+    _, findings = health(vault, "-f", file)
+    for check in ("aia_url", "crl_url", "ocsp_url", "missing_pointers"):
+        assert of(findings, check) == [], check
+    assert len(of(findings, "aia_url", "ok")) == 3
+    assert "/ocsp" in of(findings, "ocsp_url", "ok")[0]["endpoint"]
+    assert "{{" not in json.dumps(of(findings, "ocsp_url", "ok"))
+
+
+def test_urls_that_answer_another_ca_or_nothing_are_found(
+    vault: Vault, tmp_path: Path, published: Published
+) -> None:
+    other = root("Other CA")
+    published.files.update({"/ca": other.der, "/crl": other.crl(days=30), "/ocsp": b"no OCSP"})
+    mount = issuing_mount(vault, "lost", {"allowed_domains": "a.test"})
+    urls = {
+        "issuing_certificates": [f"{published.url}/ca", "ldap://ca.example.test/ca"],
+        "crl_distribution_points": [
+            f"{published.url}/crl",
+            f"{published.url}/gone",
+            "http://127.0.0.1:9/crl",
+        ],
+        "ocsp_servers": [f"{published.url}/ocsp"],
+    }
+    vault.bao.call("POST", f"{mount}/config/urls", urls)
+    code, findings = health(vault, "--mount", mount)
+    assert code == 2
+    told = {
+        one["endpoint"]: (one["severity"], one["message"]) for one in findings if "://" in one["endpoint"]
+    }
+    assert told[f"{published.url}/ca"][0] == "critical"
+    assert "another CA: CN=Other CA" in told[f"{published.url}/ca"][1]
+    assert "didn't sign" in told[f"{published.url}/crl"][1]
+    assert "it answers 404" in told[f"{published.url}/gone"][1]
+    assert "refused" in told["http://127.0.0.1:9/crl"][1]
+    assert "OCSP's form" in told[f"{published.url}/ocsp"][1]
+    assert told["ldap://ca.example.test/ca"][0] == "not_checked"
+    fix = next(one["fix"] for one in findings if one["endpoint"] == f"{published.url}/crl")
+    assert fix.startswith(f"mounts:\n  {mount}:\n    urls:\n      crl_distribution_points:")
+
+
+def below_offline(vault: Vault, published: Published, ca: FileCA) -> str:
+    """A mount with a CA that a root outside of Vault signed, whose CRL is at a URL."""
+    mount = f"{vault.name}-env"
+    vault.bao.call("POST", f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": "43800h"}})
+    body = {"common_name": "Environment CA", "key_type": "ec"}
+    csr = vault.bao.write(f"{mount}/intermediate/generate/internal", body)["csr"]
+    chain = ca.sign(csr, crl=f"{published.url}/root.crl")
+    vault.bao.write(f"{mount}/intermediate/set-signed", {"certificate": chain})
+    return mount
+
+
+@pytest.mark.parametrize(("days", "severity"), [(30, "ok"), (10, "warning"), (1, "critical")])
+def test_the_list_of_an_offline_root_is_watched(
+    vault: Vault, published: Published, days: int, severity: str
+) -> None:
+    ca = root("Offline root")
+    published.files["/root.crl"] = ca.crl(days=days)
+    mount = below_offline(vault, published, ca)
+    _, findings = health(vault, "--mount", mount)
+    (found,) = of(findings, "offline_crl", "ok", "warning", "critical")
+    assert found["severity"] == severity, found
+    assert of(findings, "crl_url") == []
+
+
+def test_an_ended_list_is_critical_and_in_the_metrics(
+    vault: Vault, published: Published, tmp_path: Path
+) -> None:
+    ca = root("Offline root")
+    published.files["/root.crl"] = ca.crl(days=-1)
+    mount = below_offline(vault, published, ca)
+    file = tmp_path / "pki.prom"
+    file.write_text("old")
+    code, findings = health(vault, "--mount", mount, "--textfile", file)
+    assert code == 2
+    assert "ended at" in of(findings, "crl_url", "critical")[0]["message"]
+    text = file.read_text()
+    assert f'vault_issuer_pki_health_status{{check="crl_url",mount="{mount}"}} 3.0' in text
+    assert f'url="{published.url}/root.crl"' in text
+    assert list(tmp_path.iterdir()) == [file]
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_lifetimes_names_and_open_roles_are_found(vault: Vault) -> None:
+    bao = vault.bao
+    fields = {"allow_any_name": True, "max_ttl": "9000h", "ttl": "9000h"}
+    mount = issuing_mount(vault, "long", fields, ttl="800h")
+    bao.call("POST", f"{mount}/config/issuers", {"default": "long-ca", "default_follows_latest_issuer": True})
+    body = {"common_name": "no name", "ttl": "700h", "permitted_dns_domains": ["a.test"], "key_type": "ec"}
+    unnamed = bao.write(f"{mount}/root/generate/internal", body)["issuer_id"]
+    narrow = {"allowed_domains": "a.test,b.test", "issuer_ref": unnamed, "key_type": "ec", "max_ttl": "750h"}
+    bao.call("POST", f"{mount}/roles/narrow", narrow)
+    _, findings = health(vault, "--mount", mount)
+    assert "gives 800h at most" in of(findings, "role_lifetime", "warning")[0]["message"]
+    assert f"{mount}/roles/narrow" in [one["endpoint"] for one in of(findings, "role_lifetime")]
+    assert of(findings, "role_any_name", "warning")[0]["fix"].splitlines()[-4:] == [
+        "        allow_any_name: false",
+        "        allowed_domains:",
+        "          - example.com",
+        "        allow_subdomains: true",
+    ]
+    assert "default_follows_latest_issuer" in of(findings, "default_issuer", "warning")[0]["message"]
+    assert unnamed in of(findings, "issuer_names")[0]["message"]
+    assert "is for b.test, which" in of(findings, "role_names_outside_ca")[0]["message"]
+
+
+def test_a_default_issuer_that_may_not_sign_is_critical(vault: Vault) -> None:
+    mount = issuing_mount(vault, "idle", {"allowed_domains": "a.test"})
+    vault.bao.call("POST", f"{mount}/issuer/idle-ca", {"issuer_name": "idle-ca", "usage": "read-only"})
+    _, findings = health(vault, "--mount", mount)
+    assert "may not sign" in of(findings, "default_issuer", "critical")[0]["message"]
+
+
+def test_auth_roles_and_their_policies_are_judged(vault: Vault, tmp_path: Path) -> None:
+    bao, name = vault.bao, vault.name
+    rules = f'path "{name}-int/*" {{ capabilities = ["create", "update"] }}\n'
+    text = TWO_TIER.replace(
+        "    ${T}-approle:", "    ${T}-kubernetes:\n      type: kubernetes\n    ${T}-approle:"
+    )
+    file = written(tmp_path, text)
+    vault.apply(file)
+    bao.call("PUT", f"sys/policies/acl/{name}-wide", {"policy": rules})
+    role = {
+        "bound_service_account_names": "*",
+        "bound_service_account_namespaces": "*",
+        "token_policies": f"{name}-wide",
+        "ttl": "87600h",
+    }
+    bao.call("POST", f"auth/{name}-kubernetes/role/seed", role)
+    bao.call(
+        "POST",
+        f"auth/{name}-approle/role/open",
+        {
+            "bind_secret_id": False,
+            "token_policies": f"{name}-sign",
+            "token_bound_cidrs": "127.0.0.1/32",
+            "token_ttl": "1h",
+        },
+    )
+    code, findings = health(vault, "-f", file)
+    assert code == 2
+    seed = of(findings, "auth_role_lifetime", "critical")[0]
+    assert "gives tokens of 87600h" in seed["message"]
+    assert seed["fix"].splitlines()[:4] == [
+        "foundation:",
+        "  auth:",
+        f"    {name}-kubernetes:",
+        "      roles:",
+    ]
+    assert f":{1 + text.splitlines().index('    ${T}-kubernetes:')}" in seed["place"]
+    bindings = {one["endpoint"]: one["severity"] for one in of(findings, "auth_role_binding")}
+    assert bindings[f"auth/{name}-kubernetes/role/seed"] == "critical"
+    assert bindings[f"auth/{name}-approle/role/open"] == "warning"
+    (wide,) = of(findings, "policy_grants", "warning")
+    assert "signs any name, by no role" in wide["message"]
+    assert [one["endpoint"] for one in of(findings, "policy_grants", "ok")] == [
+        f"sys/policies/acl/{name}-sign"
+    ]
+
+
+def test_open_acme_is_critical(vault: Vault) -> None:
+    mount = issuing_mount(vault, "open", {"allowed_domains": "a.test"})
+    vault.bao.call("POST", f"{mount}/config/cluster", {"path": f"{vault.bao.addr}/v1/{mount}"})
+    vault.bao.call("POST", f"{mount}/config/acme", {"enabled": True})
+    _, findings = health(vault, "--mount", mount)
+    assert "signs what is asked" in of(findings, "open_acme", "critical")[0]["message"]
+    assert len(of(findings, "open_acme", "warning")) == 3
+
+
+def test_the_fixes_of_a_file_are_an_overlay_that_mends_it(vault: Vault, tmp_path: Path) -> None:
+    file = written(tmp_path, TWO_TIER.replace("${T}", vault.name))
+    vault.apply(file)
+    wanted = ("audit_visibility", "allow_if_modified_since", "role_allows_localhost")
+    _, findings = health(vault, "-f", file)
+    fixes = [one["fix"] for check in wanted for one in of(findings, check)]
+    overlays = [written(tmp_path, fix, f"fix-{number}.yaml") for number, fix in enumerate(fixes)]
+    assert len(overlays) == 7
+    vault.apply(file, *overlays)
+    _, after = health(vault, "-f", file)
+    assert [one for check in wanted for one in of(after, check)] == []
+
+
+def test_what_may_not_be_read_is_not_checked_and_the_rest_is(vault: Vault) -> None:
+    mount = issuing_mount(vault, "part", {"allowed_domains": "a.test"})
+    rules = f'path "{mount}/roles/*" {{ capabilities = ["list", "read"] }}'
+    vault.bao.call("PUT", f"sys/policies/acl/{vault.name}-part", {"policy": rules})
+    body = {"policies": [f"{vault.name}-part"], "ttl": "10m", "no_default_policy": True}
+    vault.token = vault.bao.call("POST", "auth/token/create", body)["auth"]["client_token"]
+    _, findings = health(vault, "--mount", mount)
+    assert of(findings, "audit_visibility", "not_checked")[0]["endpoint"] == f"sys/mounts/{mount}/tune"
+    assert of(findings, "role_allows_localhost", "warning")
+    ran = vault.run("health")
+    assert ran.exit_code == 1
+    assert "name them by --mount or -f" in ran.output
+
+
+def test_the_table_shows_the_gravest_first_with_its_lines(vault: Vault) -> None:
+    mount = issuing_mount(vault, "table", {"allow_any_name": True})
+    ran = vault.run("health", "--mount", mount, "--no-urls")
+    assert ran.exit_code == 2
+    lines = ran.stdout.splitlines()
+    assert lines[0].startswith("critical  tidy_last_run")
+    assert "            allow_any_name: false" in lines
+    assert lines[-1].startswith(f"{mount}: 1 critical, 2 warning")
+    assert vault.run("health", "--mount", mount, "--no-urls", "--fail-on", "critical").exit_code == 2
+    assert "ok" not in {line.split()[0] for line in lines if line.strip()}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ('{"no_check": {}}', "no check is called no_check"),
+        ('{"too_many_certs": {"limit": 3}}', "has no parameter limit"),
+        ('{"tidy_last_run": {"last_run_warning": "soon"}}', "can't be"),
+        ("[]", "must be an object"),
+    ],
+)
+def test_bad_thresholds_are_refused(vault: Vault, tmp_path: Path, text: str, said: str) -> None:
+    ran = vault.run("health", "--health-config", written(tmp_path, text, "health.json"))
+    assert ran.exit_code == 1
+    assert said in ran.output
