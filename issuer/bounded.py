@@ -44,6 +44,10 @@ class TokenBucket:
         """Take a token that there may not be: less than none is a debt, paid by the time that passes."""
         self._level = self._fill() - 1
 
+    def give_back(self) -> None:
+        """Put a token back that was spent for nothing."""
+        self._level = min(self.burst, self._fill() + 1)
+
     def _fill(self) -> float:
         now = self._clock()
         self._level = min(self.burst, self._level + (now - self._filled) * self.rate)

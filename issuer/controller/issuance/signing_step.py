@@ -194,7 +194,8 @@ class SigningStep:
         started, result = time.perf_counter(), "error"
         limiter = self.limits.limiter(work.issuer)
         try:
-            with span("sign"), limiter.call(work.request.key), self.undelivered.watching(work.call):
+            paid = limiter.call(work.request.key, lambda: work.call.sent)
+            with span("sign"), paid, self.undelivered.watching(work.call):
                 signed = await shared.signer.sign(work.call.watched(wanted))
             result = "signed"
             return signed

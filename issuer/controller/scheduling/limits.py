@@ -62,6 +62,12 @@ class Bucket:
         self._tokens(limit).spend()
         self.aside.discard(key)
 
+    def give_back(self, key: RequestKey, limit: RateLimit, *, in_hand: bool) -> None:
+        """Put back what was spent for a call that was not sent; the request, if in hand, may send another."""
+        self._tokens(limit).give_back()
+        if in_hand:
+            self.aside.add(key)
+
     def _tokens(self, limit: RateLimit) -> TokenBucket:
         rate, burst = _rate(limit)
         if self.tokens is None:
@@ -162,8 +168,8 @@ class IssuerLimiter:
         return len((self._held() | self._signing) - {key}) < self._most
 
     @contextmanager
-    def call(self, key: RequestKey) -> Iterator[None]:
-        """Around each signing call."""
+    def call(self, key: RequestKey, sent: Callable[[], bool] = lambda: True) -> Iterator[None]:
+        """Around each signing call; `sent` tells at its end if any of it was sent, which costs the token."""
         now, limit = self._clock(), self._limit()
         if limit is not None and limit.per_second is not None:
             self._bucket.spend(key, limit)
@@ -175,6 +181,8 @@ class IssuerLimiter:
         finally:
             self._calls -= 1
             self._heard = self._clock()
+            if limit is not None and limit.per_second is not None and not sent():
+                self._bucket.give_back(key, limit, in_hand=key in self._in_hand)
 
     def pause(self, seconds: float | None) -> None:
         """Hold back: the backend said that there are too many calls, and perhaps when to come back."""

@@ -13,7 +13,7 @@ from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import RateLimited
 from issuer.signing.vault.reasons import VaultRetry
-from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
+from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
 
 
 class Clock:
@@ -262,6 +262,38 @@ async def test_a_signing_call_spends_the_issuers_token(bench: Bench) -> None:
     closed = limiter.throttled()
     assert closed is not None
     assert closed.reason == "rate"
+
+
+async def test_a_call_that_is_not_sent_costs_no_token(bench: Bench) -> None:
+    bench.with_ready_issuer().with_request().signs()
+    spec = bench.registry.entry(CLUSTER_ISSUER).spec
+    assert spec is not None
+    limit = RateLimit.model_validate({"perSecond": 1})
+    bench.registry.entry(CLUSTER_ISSUER).spec = spec.model_copy(update={"rate_limit": limit})
+    limiter = bench.limits.limiter(CLUSTER_ISSUER)
+
+    def lose_the_lease() -> None:
+        bench.leading = False
+
+    bench.signer.log_in = lose_the_lease
+    await bench.reconciler.reconcile(KEY)
+    assert bench.signer.signed == 0
+    assert limiter.throttled() is None
+
+
+async def test_a_token_that_is_given_back_stays_with_a_request_in_hand(clock: Clock) -> None:
+    limiter = IssuerLimiter(
+        lambda: RateLimit.model_validate({"perSecond": 1}), 5, lambda _reason, _seconds: None, clock
+    )
+    limiter.admit(key(1))
+    with limiter.call(key(1), lambda: False):
+        pass
+    assert limiter.throttled() is not None, "it is judged anew at once, and sent then"
+    with limiter.call(key(1)):
+        pass
+    limiter.done(key(1))
+    clock.now += 1
+    assert limiter.throttled() is None, "two calls, of which one was sent, cost one token"
 
 
 def test_of_an_issuer_that_is_gone_nothing_is_kept(bench: Bench) -> None:
