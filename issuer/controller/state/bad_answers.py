@@ -2,7 +2,8 @@
 
 After a bad answer nothing is signed until a check is good and a pause is over; then one request goes first,
 and the others follow a good answer. After `MOST` of them in a row nothing more is signed until `begin_anew`:
-every try may leave a certificate that nobody has.
+every try may leave a certificate that nobody has. The last of these tries is for another request than the
+first ones, where all of them were one request's: only that tells the issuer's fault from the request's.
 """
 
 from __future__ import annotations
@@ -53,12 +54,18 @@ class BadAnswers:
     checked: bool = False
     trying: RequestKey | None = None
     _next: float = 0.0
+    _tried: set[RequestKey] = field(default_factory=set)
     _of_request: LruCache[RequestKey, tuple[str, int]] = field(default_factory=lambda: LruCache(_REMEMBERED))
 
     @property
     def used_up(self) -> bool:
         """True if nothing more is signed until `begin_anew`."""
-        return self.error is not None and self.tries >= MOST
+        return self.error is not None and self.tries >= MOST and len(self._tried) > 1
+
+    @property
+    def waits_for_another(self) -> bool:
+        """True if one request had all bad answers, and the last try is kept for another."""
+        return self.error is not None and self.tries >= MOST - 1 and len(self._tried) == 1
 
     @property
     def wait(self) -> float | None:
@@ -68,12 +75,13 @@ class BadAnswers:
     def note(self, request: RequestKey, uid: str, error: BadAnswer) -> None:
         """Record a bad answer to a signing call for this request."""
         self._of_request.put(request, (uid, self.times(request, uid) + 1))
+        self._tried.add(request)
         if self.error is not None and self.trying != request:
             return  # it was in flight beside the one that was counted
         self.error, self.trying, self.checked = error, None, False
         self.tries += 1
         if not self.used_up:
-            self._next = self.clock() + PAUSES[self.tries - 1]
+            self._next = self.clock() + PAUSES[min(self.tries, len(PAUSES)) - 1]
 
     def resume(self) -> None:
         """Go on where a process that ended had stopped: one request goes first, once."""
@@ -84,17 +92,23 @@ class BadAnswers:
         """Note a good answer; return True if it is the one that lets the others follow."""
         if self.error is None or self.trying != request:
             return False
-        self.error, self.trying, self.tries = None, None, 0
+        self._end()
         return True
 
     def begin_anew(self) -> None:
         """Forget all: the issuer or its CA is another one, or somebody asked for another try."""
-        self.error, self.trying, self.tries = None, None, 0
+        self._end()
         self._of_request.clear()
+
+    def _end(self) -> None:
+        self.error, self.trying, self.tries = None, None, 0
+        self._tried.clear()
 
     def may_go_first(self, request: RequestKey) -> bool:
         """Return True if this request may be signed to see whether answers are good again."""
         if not self.checked or self.wait != 0.0:
+            return False
+        if self.waits_for_another and request in self._tried:
             return False
         return self.trying is None or self.trying == request
 
@@ -112,6 +126,11 @@ class BadAnswers:
         """Return what went wrong, what happens next, and how to have it tried again."""
         if self.error is None:
             raise AssertionError("there is a bad answer")
+        if self.waits_for_another:
+            return (
+                f"{self.error.message}. Nothing more is signed for now: all tries were for one request, and "
+                f"another goes first when it comes. To have this one tried again: {retry_command(issuer)}"
+            )
         if not self.used_up:
             return (
                 f"{self.error.message}. Nothing more is signed for now: one request goes first after a pause "

@@ -373,6 +373,47 @@ async def test_a_request_whose_own_answers_are_bad_does_not_hold_others_up_for_e
     assert not trial.bad.gave_up(KEY, "another that has its name by now")
 
 
+async def test_a_lone_request_leaves_the_last_try_to_another(trial: Trial) -> None:
+    """Its own answers may be bad for what it asks, and the others must not wait for a person then."""
+    trial.keys = [KEY]
+    trial.ask()
+    assert await trial.work(lose) == 1
+    for pause in PAUSES:
+        trial.time += pause
+        trial.check("a")
+        trial.ask()
+        await trial.work(lose)
+    assert unknown(trial.bench, "lost") == MOST - 1
+    trial.time += 1e6
+    trial.check("a")
+    trial.ask()
+    assert await trial.work(lose) == 0
+    assert "all tries were for one request" in waits(trial.bench)
+    assert RETRY_ANNOTATION in waits(trial.bench)
+    trial.keys = [OTHER]
+    trial.bench.store.upsert(certificate_request(OTHER.name))
+    trial.ask()
+    assert await trial.work(lambda asked: trial.bench.ca.sign(asked.csr_pem)) == 2, "and both have theirs"
+    assert trial.entry.ready
+
+
+async def test_a_bad_answer_to_another_request_shows_that_it_is_the_issuer(trial: Trial) -> None:
+    trial.keys = [KEY]
+    trial.ask()
+    await trial.work(lose)
+    trial.time += max(PAUSES)
+    trial.check("a")
+    await trial.work(lose)
+    trial.time += max(PAUSES)
+    trial.check("a")
+    trial.keys = [OTHER]
+    trial.bench.store.upsert(certificate_request(OTHER.name))
+    trial.ask()
+    assert await trial.work(lose) == 1
+    assert trial.bad.used_up
+    assert unknown(trial.bench, "lost") == MOST
+
+
 async def test_every_fifth_answer_spoilt_fails_none_of_180_requests(trial: Trial) -> None:
     """Each certificate is delivered, or in the log by its serial or its key."""
     bench, calls, spoilt = trial.bench, 0, 0
@@ -420,4 +461,10 @@ def test_a_process_that_begins_after_bad_answers_lets_one_try_once(trial: Trial)
     trial.bench.registry.begin_signing(CLUSTER_ISSUER, KEY)
     assert not trial.bad.may_go_first(OTHER)
     trial.bad.note(KEY, "uid", LOST)
+    trial.time += 1e6
+    trial.check("a")
+    assert not trial.bad.may_go_first(KEY)
+    assert trial.bad.may_go_first(OTHER), "that one's answers may be bad for what it asks"
+    trial.bench.registry.begin_signing(CLUSTER_ISSUER, OTHER)
+    trial.bad.note(OTHER, "uid", LOST)
     assert trial.bad.used_up
