@@ -128,8 +128,9 @@ class BadAnswers:
             raise AssertionError("there is a bad answer")
         if self.waits_for_another:
             return (
-                f"{self.error.message}. Nothing more is signed for now: all tries were for one request, and "
-                f"another goes first when it comes. To have this one tried again: {retry_command(issuer)}"
+                f"{self.error.message}. Nothing more is signed for now: {MOST - 1} of {MOST} tries were made, "
+                "all for one request, and another goes first when it comes. To have this one tried again: "
+                f"{retry_command(issuer)}"
             )
         if not self.used_up:
             return (

@@ -388,7 +388,7 @@ async def test_a_lone_request_leaves_the_last_try_to_another(trial: Trial) -> No
     trial.check("a")
     trial.ask()
     assert await trial.work(lose) == 0
-    assert "all tries were for one request" in waits(trial.bench)
+    assert "all for one request" in waits(trial.bench)
     assert RETRY_ANNOTATION in waits(trial.bench)
     trial.keys = [OTHER]
     trial.bench.store.upsert(certificate_request(OTHER.name))
