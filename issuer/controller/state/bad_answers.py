@@ -128,7 +128,7 @@ class BadAnswers:
             raise AssertionError("there is a bad answer")
         if self.waits_for_another:
             return (
-                f"{self.error.message}. Nothing more is signed for now: {MOST - 1} of {MOST} tries were made, "
+                f"{self.error.message}. Nothing more is signed for now: {MOST - 1} of {MOST} tries are made, "
                 "all for one request, and another goes first when it comes. To have this one tried again: "
                 f"{retry_command(issuer)}"
             )
