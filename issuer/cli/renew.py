@@ -58,7 +58,7 @@ async def _renew(
 ) -> dict[str, str]:
     """Return for each Certificate why it could not be asked for, "" if it was. Raises BadInput."""
     from issuer.cluster import find_namespace
-    from issuer.kube.errors import ConfigError, KubeError
+    from issuer.kube.errors import ConfigError, KubeError, NotFound
     from issuer.manifests.cluster import open_client
     from issuer.manifests.errors import BadInput
 
@@ -71,6 +71,8 @@ async def _renew(
         for name in dict.fromkeys(names):
             try:
                 found[name] = await ask_for_renewal(client, name, where, datetime.now(UTC))
+            except NotFound:
+                found[name] = f'there is no Certificate "{name}" in namespace "{where}" (see -n)'
             except KubeError as error:
                 found[name] = error.message
     return found

@@ -48,6 +48,12 @@ def progress_of(request: Request) -> Progress:
     return Progress(state, text_of(condition, "reason") or state.value, text_of(condition, "message"), since)
 
 
+def has_more_to_say(ready: Mapping[str, Any]) -> bool:
+    """Return True if an object's Ready condition is True for a reason of its own, such as a policy's that
+    selects no issuer."""
+    return ready["ready"] is True and ready["reason"] not in ("", "Ready")
+
+
 def ready_json(obj: Mapping[str, Any]) -> dict[str, Any]:
     """Return an issuer's or policy's Ready condition; `ready` is None if it isn't of this generation."""
     condition = find((obj.get("status") or {}).get("conditions"), "Ready")

@@ -87,7 +87,7 @@ class References:
         if self.restricted and _is_of(kind, refused):
             raise IssuerBroken(
                 SigningIssuerReason.SECRET_TYPE_NOT_ALLOWED,
-                f"{where}: Secret {self.namespace}/{reference.name} is of type {kind}, which holds what is "
+                f'{where}: Secret "{self.namespace}/{reference.name}" is of type {kind}, which holds what is '
                 "for others than an issuer's server. Put the issuer's credential into a Secret of type "
                 "Opaque, or ask an administrator for a cluster issuer",
             )
@@ -105,18 +105,18 @@ class References:
         except NotFound as error:
             raise IssuerBroken(
                 SigningIssuerReason.SECRET_NOT_FOUND,
-                f"{where}: there is no Secret {self.namespace}/{name}; create it",
+                f'{where}: there is no Secret "{self.namespace}/{name}"; create it',
             ) from error
         except Forbidden as error:
             raise IssuerBroken(
                 SigningIssuerReason.SECRET_FORBIDDEN,
-                f"{where}: the controller may not read Secret {self.namespace}/{name}; "
+                f'{where}: the controller may not read Secret "{self.namespace}/{name}"; '
                 f"grant its ServiceAccount the verb get on it ({self._chart_value('secrets')})",
             ) from error
         except Invalid as error:  # a name that no Secret can have
             raise IssuerBroken(SigningIssuerReason.INVALID_SPEC, f"{where}.name: {error}") from error
         except KubeError as error:
-            raise kubernetes_retry(error, f"read Secret {self.namespace}/{name}") from error
+            raise kubernetes_retry(error, f'read Secret "{self.namespace}/{name}"') from error
 
     def _chart_value(self, field: str) -> str:
         """Return the chart's value that grants it."""
@@ -126,7 +126,7 @@ class References:
     def _no_value(self, name: str, key: str | None, where: str, what: str) -> SigningError:
         return IssuerBroken(
             SigningIssuerReason.SECRET_KEY_NOT_FOUND,
-            f"{where}: key {key!r} of Secret {self.namespace}/{name} {what}; set it",
+            f'{where}: key "{key}" of Secret "{self.namespace}/{name}" {what}; set it',
         )
 
     async def service_account_token(self, name: str, audiences: list[str], where: str) -> str:
@@ -137,7 +137,7 @@ class References:
         Raises IssuerBroken (ServiceAccountNotFound, TokenRequestForbidden, AudienceRefused, InvalidSpec), or
         Retry.
         """
-        which = f"ServiceAccount {self.namespace}/{name}"
+        which = f'ServiceAccount "{self.namespace}/{name}"'
         try:
             token = await self.client.request_token(self.namespace, name, audiences, TOKEN_SECONDS)
         except NotFound as error:

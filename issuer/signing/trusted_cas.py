@@ -40,8 +40,8 @@ async def read_anchors(references: References, spec: IssuerSpec) -> Anchors | No
         name, key = trusted.secret_ref.name, trusted.secret_ref.key or DEFAULT_CA_KEY
         raise IssuerBroken(
             SigningIssuerReason.INVALID_TRUSTED_CA,
-            f"{where}: key {key!r} of Secret {references.namespace}/{name}: {error}. Put the CA certificates "
-            "there in PEM",
+            f'{where}: key "{key}" of Secret "{references.namespace}/{name}": {error}. Put the CA '
+            "certificates there in PEM",
         ) from error
 
 

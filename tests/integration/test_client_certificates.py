@@ -109,7 +109,7 @@ def test_a_stranger_is_told_from_an_ended_and_a_broken_pair(cluster: Scope, layo
         clientCertSecretRef=reference,
         clientKeySecretRef=reference,
     )
-    where = f"clientCertSecretRef and clientKeySecretRef: Secret {cluster.home}/{cluster.credentials}"
+    where = f'clientCertSecretRef and clientKeySecretRef: Secret "{cluster.home}/{cluster.credentials}"'
     good, other = bed.vault.client_ca.issue("good"), bed.vault.client_ca.issue("other")
     assert cluster.credentials in cluster.wait_reason("SecretNotFound")
     store(cluster, ClientPair(good.certificate, other.key))
@@ -151,7 +151,7 @@ def test_a_certificate_of_another_namespace_is_not_used(
         bed.kube.apply(secret(made.credentials, place, **{"tls.crt": pair.certificate, "tls.key": pair.key}))
     reference = {"name": made.credentials}
     made.apply(certificate(made, mountPath=path))
-    assert f"secretName: there is no Secret {namespace}/{made.credentials}" in made.wait_reason(
+    assert f'secretName: there is no Secret "{namespace}/{made.credentials}"' in made.wait_reason(
         "SecretNotFound"
     )
     made.apply(
@@ -159,7 +159,7 @@ def test_a_certificate_of_another_namespace_is_not_used(
         clientCertSecretRef=reference,
         clientKeySecretRef=reference,
     )
-    assert f"there is no Secret {namespace}/{made.credentials}" in made.wait_reason("SecretNotFound")
+    assert f'there is no Secret "{namespace}/{made.credentials}"' in made.wait_reason("SecretNotFound")
     for name in (f"../../{other.home}/secrets/{made.credentials}", f"{other.home}/{made.credentials}"):
         made.apply({"clientCertificate": {"mountPath": path, "secretName": name}})
         assert "spec.vault.auth.clientCertificate.secretName.name: " in made.wait_reason("InvalidSpec")

@@ -119,7 +119,7 @@ class EvidenceReader:
             return None
         except Forbidden as error:
             raise CantTell(
-                NotRevokedReason.SECRET_FORBIDDEN, f"the Secret {secret} can't be read: {error.message}"
+                NotRevokedReason.SECRET_FORBIDDEN, f'the Secret "{secret}" can\'t be read: {error.message}'
             ) from error
         return _held_leaf(found, secret)
 
@@ -171,7 +171,7 @@ def _held_leaf(secret: dict[str, Any], name: str) -> Leaf | None:
         return _leaf(read_leaf(base64.b64decode(text, validate=True)))
     except (binascii.Error, X509Error) as error:
         raise CantTell(
-            NotRevokedReason.SECRET_UNREADABLE, f"tls.crt of the Secret {name} can't be read"
+            NotRevokedReason.SECRET_UNREADABLE, f'tls.crt of the Secret "{name}" can\'t be read'
         ) from error
 
 

@@ -66,13 +66,14 @@ async def issuer_account(
         *await _policy_items(reader, key, spec),
         waiting.item,
     ]
+    good = ready["ready"] is True and not any(one.mark is Mark.BAD for one in items)
     summary = backend.summary(obj.get("spec") or {})
     return ObjectAccount(
         kind=key.kind,
         namespace=key.namespace,
         name=key.name,
-        good=ready["ready"] is True and not any(one.mark is Mark.BAD for one in items),
-        state=_state(ready, problem),
+        good=good,
+        state=_state(ready, problem, good=good),
         head=[("Server", summary.address), ("Path", summary.path)],
         items=items,
         lists=waiting.lists,
@@ -88,11 +89,11 @@ def _spec(backend: Backend, obj: Object) -> tuple[IssuerSpec | None, str]:
         return None, str(error)
 
 
-def _state(ready: dict[str, Any], problem: str) -> str:
+def _state(ready: dict[str, Any], problem: str, *, good: bool) -> str:
     if ready["ready"] is None:
         return f"not known: {ready['message']}"
     if ready["ready"]:
-        return "Ready"
+        return "Ready" if good else "Ready at the controller's last check, but see below"
     return f"not Ready ({ready['reason']})" + (f": {problem}" if problem else "")
 
 

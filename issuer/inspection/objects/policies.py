@@ -16,7 +16,7 @@ from issuer.explain.policies import compiled
 from issuer.inspection.commands import edit
 from issuer.inspection.objects.account import AccountItem, AccountList, Mark, ObjectAccount
 from issuer.inspection.overview.requests import request_json, requests_of
-from issuer.inspection.progress import progress_of, ready_json, text_of, time_of
+from issuer.inspection.progress import has_more_to_say, progress_of, ready_json, text_of, time_of
 from issuer.inspection.reading import Reader, Withheld
 from issuer.kube.resources import NAMESPACES
 from issuer.kube.wire import Object
@@ -65,13 +65,14 @@ async def policy_account(reader: Reader, obj: Object, now: datetime) -> ObjectAc
         # What surrounds the policy is told above, item by item.
         *_notes(lint_policies([document], Surroundings(None, UNBOUND), reader.backends.kinds).findings),
     ]
+    good = ready["ready"] is True and not any(one.mark is Mark.BAD for one in items)
     lines = [(_request(one), age(time_of(one["since"]), now), one["issuer"]) for one in approved.last]
     return ObjectAccount(
         kind=POLICY_KIND,
         namespace="",
         name=name,
-        good=ready["ready"] is True and not any(one.mark is Mark.BAD for one in items),
-        state="Ready" if ready["ready"] else f"not Ready{_brackets(ready['reason'])}",
+        good=good,
+        state=_state(ready, good=good),
         items=items,
         lists=[AccountList("Last approved by it", ("Request", "Ago", "Issuer"), lines)] if lines else [],
         data={
@@ -84,8 +85,10 @@ async def policy_account(reader: Reader, obj: Object, now: datetime) -> ObjectAc
     )
 
 
-def _brackets(reason: str) -> str:
-    return f" ({reason})" if reason else ""
+def _state(ready: Mapping[str, Any], *, good: bool) -> str:
+    if ready["ready"]:
+        return "Ready" if good else "Ready, but of no use as it is"
+    return f"not Ready ({ready['reason']})" if ready["reason"] else "not Ready"
 
 
 async def _around(reader: Reader) -> Surroundings:
@@ -116,7 +119,10 @@ def _labels(namespace: Object) -> Mapping[str, str]:
 
 def _ready_item(name: str, ready: Mapping[str, Any]) -> AccountItem:
     if ready["ready"]:
-        return AccountItem("Ready", Mark.GOOD, "the controller uses it")
+        # One that selects no issuer is Ready, and says so by its reason.
+        is_plain = not has_more_to_say(ready)
+        text = "the controller uses it" if is_plain else f"{ready['reason']}: {ready['message']}"
+        return AccountItem("Ready", Mark.GOOD if is_plain else Mark.LOOK, shown(text, 1200))
     if ready["ready"] is None:
         return AccountItem("Ready", Mark.NOT_KNOWN, str(ready["message"]))
     cure = Advice("Correct what the message names:", command=edit(_TARGET, name))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from issuer.inspection.overview.canaries import canaries
 from issuer.inspection.overview.leases import controllers
 from issuer.inspection.overview.requests import tally
-from issuer.inspection.progress import ready_json, text_of, time_of
+from issuer.inspection.progress import has_more_to_say, ready_json, text_of, time_of
 from issuer.inspection.reading import Reader
 from issuer.kube.wire import Object
 from issuer.requests.resources import CERTIFICATE_REQUEST_POLICIES
@@ -87,9 +87,7 @@ def _attention(found: dict[str, Any], late: int, now: datetime) -> Iterator[str]
         if ended(one["caNotAfter"], now):
             yield f"{name}: its CA expired at {one['caNotAfter']}"
         yield from (f"{name}: {warning}" for warning in one["warnings"])
-    for one in found["policies"] or ():
-        if one["ready"] is not True:
-            yield _not_ready(f'CertificateRequestPolicy "{one["name"]}"', one)
+    yield from _policies(found["policies"] or ())
     if late:
         are = "request has" if late == 1 else "requests have"
         yield f"{late} {are} waited for more than {_SOME_TIME}"
@@ -97,6 +95,15 @@ def _attention(found: dict[str, Any], late: int, now: datetime) -> Iterator[str]
         if not one["ok"]:
             yield f"the canary of {_name(one)} fails: {one['message']}"
     yield from _work(found["controllers"])
+
+
+def _policies(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for one in found:
+        name = f'CertificateRequestPolicy "{one["name"]}"'
+        if one["ready"] is not True:
+            yield _not_ready(name, one)
+        elif has_more_to_say(one):
+            yield f"{name} ({one['reason']}): {one['message']}"
 
 
 def _name(one: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from issuer.inspection.overview.requests import SHOWN
-from issuer.inspection.progress import RequestState, time_of
+from issuer.inspection.progress import RequestState, has_more_to_say, time_of
 from issuer.manifests.text import shown
 from issuer.terminal.ages import age, until
 from issuer.terminal.console import Console, Text
@@ -84,7 +84,7 @@ def _policies(found: Sequence[Json] | None, to: Console) -> None:
 
 
 def _why(one: Json) -> str:
-    return "" if one["ready"] else str(one["message"])
+    return "" if one["ready"] and not has_more_to_say(one) else str(one["message"])
 
 
 def _requests(counts: Json, to: Console) -> None:

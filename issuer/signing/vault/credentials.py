@@ -86,7 +86,7 @@ class CredentialReader:
                 name = f"{references.namespace}/{vault.ca_bundle_secret_ref.name}"
                 raise IssuerBroken(
                     SigningIssuerReason.SECRET_KEY_NOT_FOUND,
-                    f"{where}: the CA bundle in Secret {name} is empty",
+                    f'{where}: the CA bundle in Secret "{name}" is empty',
                 )
         return Connection(
             server=vault.server,

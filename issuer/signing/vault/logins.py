@@ -151,9 +151,9 @@ async def client_certificate(
     """Return a certificate and its key from Secrets, in date and matching. Raises IssuerBroken or Retry."""
     chain = await references.value(certificate, DEFAULT_CERTIFICATE_KEY, where, NO_KEY_PAIRS)
     private = await references.value(key, DEFAULT_PRIVATE_KEY_KEY, where, NO_KEY_PAIRS)
-    which = f"Secret {references.namespace}/{certificate.name}"
+    which = f'Secret "{references.namespace}/{certificate.name}"'
     if key.name != certificate.name:
-        which += f" with the key in {references.namespace}/{key.name}"
+        which += f' with the key in "{references.namespace}/{key.name}"'
     try:
         found = ClientCertificate.parse(chain, private)
     except BadClientCertificate as error:

@@ -360,3 +360,11 @@ def canary_event(reason: CanaryReason, note: str, minutes: int) -> Object:
         "note": note,
         "eventTime": ago(minutes),
     }
+
+
+async def test_a_policy_that_selects_no_issuer_needs_attention_though_it_is_ready(scene: Scene) -> None:
+    idle = policy() | {"status": {"conditions": [ready("True", "IssuerNotFound", "no issuer has the name")]}}
+    told(scene, policies=listing("1", idle))
+    found = await overview(scene.reader, None, None, NOW)
+    assert 'CertificateRequestPolicy "web" (IssuerNotFound): no issuer has the name' in found["attention"]
+    assert "no issuer has the name" in plain(partial(show_overview, found, now=NOW))

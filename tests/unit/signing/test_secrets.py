@@ -64,7 +64,7 @@ def references(kube: Kube, *, restricted: bool = True) -> References:
 
 @pytest.mark.parametrize("kind", FOR_OTHERS)
 async def test_secrets_for_others_are_no_credentials_of_a_namespaces_issuer(kind: str) -> None:
-    with pytest.raises(IssuerBroken, match=r"where: Secret team/s is of type .* Opaque") as caught:
+    with pytest.raises(IssuerBroken, match=r'where: Secret "team/s" is of type .* Opaque') as caught:
         await references(Kube(kind)).text(REFERENCE, None, "where")
     assert caught.value.reason == "SecretTypeNotAllowed"
     assert await references(Kube(kind), restricted=False).text(REFERENCE, None, "where") == "value"
@@ -87,7 +87,7 @@ async def test_a_client_certificate_may_be_in_a_tls_secret_and_in_no_other_of_th
 
 
 async def test_a_token_that_the_api_server_takes_is_not_handed_out() -> None:
-    with pytest.raises(IssuerBroken, match="could act as ServiceAccount team/robot") as caught:
+    with pytest.raises(IssuerBroken, match='could act as ServiceAccount "team/robot"') as caught:
         await references(Kube(taken=True)).service_account_token("robot", ["a", "b"], "where")
     assert caught.value.reason == "AudienceRefused"
     assert "jwt" not in str(caught.value)
