@@ -40,6 +40,7 @@ app = Commands(
     help="A private CA in Vault or OpenBao from one reviewed file: plan it, apply it, verify it, export it.",
 )
 app.command("verify")(pki_checks.verify)
+app.command("rights")(pki_checks.rights)
 app.command("export")(pki_export.export)
 app.command("health")(pki_checks.health)
 

@@ -1,4 +1,4 @@
-"""`vault-issuer pki verify` and `health`: Vault held against the file, and against what breaks a PKI."""
+"""`vault-issuer pki verify`, `health` and `rights`: Vault looked at, and not changed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from issuer.pki.health.finding import HealthReport
     from issuer.pki.session import HealthWish
     from issuer.pki.verify.item import Verification
+
+
+class Reading(StrEnum):
+    """Commands that change nothing in Vault."""
+
+    PLAN = "plan"
+    VERIFY = "verify"
+    HEALTH = "health"
 
 
 class Grade(StrEnum):
@@ -153,6 +161,41 @@ def health(
     if found.worst.rank >= Severity(fail_on.value).rank:
         raise typer.Exit(CHANGES)
     raise typer.Exit(LEFT if found.count(Severity.NOT_CHECKED) else 0)
+
+
+def rights(
+    command: Annotated[
+        Reading,
+        typer.Argument(help="The command: plan, verify or health.", metavar="COMMAND"),
+    ],
+    file: Files,
+    part: PartOption = PartChoice.ALL,
+    prune: Annotated[bool, typer.Option("--prune", help="As for pki plan --prune.")] = False,
+    token_role: Annotated[
+        str | None, typer.Option(metavar="NAME", help="As for pki verify --token-role.")
+    ] = None,
+) -> None:
+    """Print the least policy with which plan, verify or health reads all that the file names.
+
+    Nothing is asked of Vault. Without --token-role, the token of verify must hold the file's policies, too:
+    Vault makes no token with more than its maker has.
+
+    Examples:
+
+      vault-issuer pki rights plan -f pki.yaml
+
+      vault-issuer pki rights verify -f pki.yaml --token-role vault-issuer-verify
+    """
+    with reported():
+        from issuer.pki.file.reading import load
+        from issuer.pki.rights import ReadingCommand, rights_for, trial_role
+        from issuer.pki.session import plan_input
+
+        given = plan_input(load(file, os.environ), parts_of(part), prune=prune)
+        text = rights_for(ReadingCommand(command.value), given, token_role)
+        if token_role is not None:
+            text = trial_role(given.file, token_role) + text
+    typer.echo(text, nl=False)
 
 
 async def _health(files: list[str], wish: HealthWish) -> HealthReport:

@@ -29,6 +29,14 @@ from issuer.pki.verify.verifying import Progress, Verifier
 from issuer.vault.transport import VaultClient
 
 
+def plan_input(loaded: LoadedFile, parts: Collection[Part], *, prune: bool = False) -> PlanInput:
+    """Return all that a plan is made from but for what Vault holds."""
+    file, places = loaded.file, loaded.places
+    resources = tuple(resources_of(file, places, parts))
+    pruned = tuple(prunables(file, places, parts)) if prune else ()
+    return PlanInput(file, places, resources, loaded.sha256, parts, pruned)
+
+
 @dataclass(frozen=True, slots=True)
 class PkiSession:
     """A checked file, and calls to a Vault that can be used."""
@@ -44,12 +52,12 @@ class PkiSession:
 
     async def plan(self, *, prune: bool = False) -> PkiPlan:
         """Read Vault and return the plan; with `prune` it removes what the file owns and doesn't have."""
-        plan, _ = await self._planned(self.plan_input(prune=prune))
+        plan, _ = await self._planned(plan_input(self.loaded, self.parts, prune=prune))
         return plan
 
     async def verify(self, progress: Progress, token_role: str | None = None) -> Verification:
         """Read Vault and hold it against the file, each policy by a token of its own."""
-        given = self.plan_input()
+        given = plan_input(self.loaded, self.parts)
         plan, reading = await self._planned(given)
         return await Verifier(self.calls, given, progress, token_role).verify(plan, reading)
 
@@ -57,13 +65,6 @@ class PkiSession:
         reading = await read_for(self.calls, given)
         offers = await self.calls.help_all(questions(given.resources, reading))
         return plan_of(given, reading, offers), reading
-
-    def plan_input(self, *, prune: bool = False) -> PlanInput:
-        """Return all that a plan is made from but for what Vault holds."""
-        file, places = self.loaded.file, self.loaded.places
-        resources = tuple(resources_of(file, places, self.parts))
-        pruned = tuple(prunables(file, places, self.parts)) if prune else ()
-        return PlanInput(file, places, resources, self.loaded.sha256, self.parts, pruned)
 
 
 @dataclass(frozen=True, slots=True)

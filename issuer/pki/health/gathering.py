@@ -14,7 +14,7 @@ from issuer.pki.resources.mounts import AUTH, SECRETS
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead, VaultReading
 
-_CONFIGS: Final = ("acme", "auto-tidy", "cluster", "crl", "issuers", "urls")
+CONFIGS: Final = ("acme", "auto-tidy", "cluster", "crl", "issuers", "urls")
 MAX_ROLES: Final = 500
 """Roles that are read of one mount or auth method."""
 _BATCH: Final = 100
@@ -38,7 +38,7 @@ async def pki_mounts_of(calls: VaultCalls) -> list[str]:
 async def gather_mount(calls: VaultCalls, path: str, certificates: int) -> MountFacts:
     """Read one PKI mount; up to `certificates` leaves of it, if it has a root. Raises PkiError."""
     first = [f"{path}/{one}/" for one in ("issuers", "roles", "certs")]
-    first += [f"{path}/config/{one}" for one in _CONFIGS]
+    first += [f"{path}/config/{one}" for one in CONFIGS]
     first += [f"sys/mounts/{path}/tune", f"{path}/tidy-status"]
     reading = VaultReading(await calls.read_all(first))
     info = (reading.data(f"{path}/issuers/") or {}).get("key_info") or {}

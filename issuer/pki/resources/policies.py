@@ -62,9 +62,10 @@ def generated(grants: Grants) -> str:
         rules[f"{mount}/issuer/+/sign-intermediate"] = ("update",)
     for mount in grants.read:
         rules.update({f"{mount}/{path}": verbs for path, verbs in READABLE.items()})
-    return "".join(_rule(path, verbs) for path, verbs in rules.items())
+    return "".join(rule_text(path, verbs) for path, verbs in rules.items())
 
 
-def _rule(path: str, verbs: Iterable[str]) -> str:
+def rule_text(path: str, verbs: Iterable[str]) -> str:
+    """Return one rule of a policy, in HCL."""
     listed = ", ".join(f'"{verb}"' for verb in verbs)
     return f'path "{path}" {{\n  capabilities = [{listed}]\n}}\n'

@@ -1,0 +1,114 @@
+"""Least policies under which the commands that only read work, made from a file. Pure.
+
+Help of a path, which a plan asks for too, needs no right (https://openbao.org/docs/concepts/policies/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Final
+
+from issuer.pki.file.authority import Origin
+from issuer.pki.file.model import PkiFile
+from issuer.pki.health.gathering import CONFIGS
+from issuer.pki.plan.planning import PlanInput
+from issuer.pki.resources.audit import TABLE as AUDIT
+from issuer.pki.resources.auth import ROLE_FOLDER
+from issuer.pki.resources.mounts import AUTH, SECRETS
+from issuer.pki.resources.policies import rule_text
+
+_SUDO: Final = frozenset({AUDIT})
+"""Paths whose reading Vault lets administrators alone do, by the capability `sudo`."""
+READ: Final = "read"
+LIST: Final = "list"
+UPDATE: Final = "update"
+
+
+class ReadingCommand(StrEnum):
+    """Commands that change nothing in Vault."""
+
+    PLAN = "plan"
+    VERIFY = "verify"
+    HEALTH = "health"
+
+
+def rights_for(command: ReadingCommand, given: PlanInput, token_role: str | None = None) -> str:
+    """Return the policy, in HCL, with which a command reads all that it looks at. `token_role` makes the
+    trial tokens of `verify`."""
+    if command is ReadingCommand.HEALTH:
+        return _text(_health(given.file))
+    rules = list(_plan(given))
+    if command is ReadingCommand.VERIFY:
+        rules += _verify(given.file, token_role)
+    return _text(rules)
+
+
+def trial_role(file: PkiFile, name: str) -> str:
+    """Return, as a comment, the call that makes a token role for the trial tokens of a file's policies."""
+    policies = ",".join(file.foundation.policies)
+    return (
+        "# The token role that makes the trial tokens:\n"
+        f"#   vault write auth/token/roles/{name} token_type=batch orphan=true renewable=false \\\n"
+        f"#     allowed_policies={policies}\n"
+    )
+
+
+Rule = tuple[str, str]
+"""A path of a policy, and a capability on it."""
+
+
+def _plan(given: PlanInput) -> Iterator[Rule]:
+    yield SECRETS, READ
+    for resource in given.resources:
+        for path in resource.reads():
+            yield path, LIST if path.endswith("/") else READ
+    for prunable in given.prunables:
+        yield prunable.path, LIST
+        if prunable.table:
+            yield prunable.table, READ
+    for part, _, authority in given.file.all_authorities():
+        if part in given.parts:
+            yield f"{authority.mount}/keys/", LIST
+            yield f"{authority.mount}/issuers/", LIST
+
+
+def _verify(file: PkiFile, token_role: str | None) -> Iterator[Rule]:
+    by_name = {name: one for _, name, one in file.all_authorities()}
+    for authority in by_name.values():
+        if authority.origin is Origin.SIGNED and authority.signed_by in by_name:
+            signer = by_name[authority.signed_by].mount
+            yield f"{signer}/config/urls", READ
+            yield f"{signer}/certs/", LIST
+            yield f"{signer}/cert/+", READ
+    if file.foundation.policies:
+        yield "sys/capabilities", UPDATE
+        yield "auth/token/create" if token_role is None else f"auth/token/create/{token_role}", UPDATE
+
+
+def _health(file: PkiFile) -> Iterator[Rule]:
+    yield AUTH, READ
+    for _, mount, _ in file.all_mounts():
+        yield f"sys/mounts/{mount}/tune", READ
+        yield f"{mount}/tidy-status", READ
+        for name in ("issuers", "roles", "certs"):
+            yield f"{mount}/{name}/", LIST
+        for name in CONFIGS:
+            yield f"{mount}/config/{name}", READ
+        for path in ("issuer/+", "issuer/+/crl", "issuer/+/crl/delta", "key/+", "roles/+", "cert/+"):
+            yield f"{mount}/{path}", READ
+    for path, method in file.foundation.auth.items():
+        folder = f"auth/{path}/{ROLE_FOLDER[method.type]}"
+        yield f"{folder}/", LIST
+        yield f"{folder}/+", READ
+    if file.foundation.auth or file.foundation.policies:
+        yield "sys/policies/acl/+", READ
+
+
+def _text(rules: Iterable[Rule]) -> str:
+    verbs: dict[str, dict[str, None]] = {}
+    for path, verb in rules:
+        verbs.setdefault(path, {})[verb] = None
+        if path in _SUDO:
+            verbs[path]["sudo"] = None
+    return "".join(rule_text(path, held) for path, held in sorted(verbs.items()))
