@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
@@ -23,6 +24,16 @@ _SUBJECT: Final = (
     ("province", NameOID.STATE_OR_PROVINCE_NAME),
     ("locality", NameOID.LOCALITY_NAME),
 )
+
+
+UNDECODABLE: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""Errors of `cryptography` over what others made: at loading, or later, when a part is looked at."""
 
 
 def spki_sha256(certificate: x509.Certificate | x509.CertificateSigningRequest) -> str:

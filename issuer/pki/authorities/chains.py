@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.file.authority import Authority
 from issuer.text import rfc3339
 
@@ -92,7 +93,7 @@ def is_signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> boo
     """Return True if `signer` issued and signed a certificate."""
     try:
         certificate.verify_directly_issued_by(signer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNDECODABLE, TypeError, InvalidSignature):
         return False
     return True
 

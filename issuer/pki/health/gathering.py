@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.errors import PkiError
 from issuer.pki.health.facts import AccessFacts, AuthRoleFacts, IssuerFacts, MountFacts
 from issuer.pki.resources.auth import ROLE_FOLDER
@@ -118,11 +119,18 @@ def _issuers(path: str, info: Mapping[str, Any], reading: VaultReading) -> Itera
             identifier=str(identifier),
             name=str(known.get("issuer_name") or ""),
             key_id=str(known.get("key_id") or ""),
-            certificate=x509.load_pem_x509_certificate(str(entry["certificate"]).encode()),
+            certificate=_decoded(f"{path}/issuer/{identifier}", str(entry["certificate"])),
             entry=entry,
             crl=_list(reading.data(f"{path}/issuer/{identifier}/crl")),
             delta=_list(reading.data(f"{path}/issuer/{identifier}/crl/delta")),
         )
+
+
+def _decoded(path: str, pem: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem.encode())
+    except UNDECODABLE as error:
+        raise PkiError(f"The certificate of {path} can't be decoded: {error}") from error
 
 
 def _list(data: Mapping[str, Any] | None) -> x509.CertificateRevocationList | None:
@@ -140,9 +148,12 @@ async def _leaves(
         paths = [f"{path}/cert/{one}" for one in serials[start : start + _BATCH]]
         for read in (await _lenient(calls, paths)).values():
             if read.data is not None:
-                certificate = x509.load_pem_x509_certificate(str(read.data["certificate"]).encode())
-                if not _is_ca(certificate):
-                    found.append(certificate)
+                try:
+                    certificate = x509.load_pem_x509_certificate(str(read.data["certificate"]).encode())
+                    if not _is_ca(certificate):
+                        found.append(certificate)
+                except UNDECODABLE:
+                    continue  # no CA of Vault's made it
     return tuple(found[:most])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.authorities.certificates import UNDECODABLE, spki_sha256
 from issuer.pki.file.model import PkiFile
 from issuer.pki.file.place import Places
 from issuer.pki.health.checks import authorities, endpoints, lifetimes, mounts, names, roles
@@ -128,6 +128,9 @@ class HealthRun:
                 yield from list(function(check))
             except NotReadable as error:
                 yield check.finding(Severity.NOT_CHECKED, error.path, str(error))
+            except UNDECODABLE as error:  # certificates are decoded as they are looked at
+                message = f"A certificate of the mount can't be decoded: {error}"
+                yield check.finding(Severity.NOT_CHECKED, mount.path, message)
 
     async def _pointers(
         self, facts: VaultFacts, reader: URLReader | None

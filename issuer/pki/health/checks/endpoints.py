@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.health.checks.check import MountCheck, hours
 from issuer.pki.health.facts import MountFacts
@@ -60,6 +61,16 @@ def pointer_findings(
         severity = Severity.CRITICAL if grave else Severity.WARNING
         yield _finding(pointer, severity, problem)
         return
+    try:
+        yield from list(_judged(pointer, answer, parameters, now))
+    except UNDECODABLE:
+        # Certificates and lists are decoded as they are looked at.
+        yield _finding(pointer, Severity.CRITICAL, "it answers what can't be decoded")
+
+
+def _judged(
+    pointer: Pointer, answer: FetchedAnswer, parameters: HealthParameters, now: datetime
+) -> Iterator[HealthFinding]:
     if pointer.kind is PointerKind.AUTHORITY:
         yield _authority(pointer, answer.body)
     elif pointer.kind is PointerKind.REVOCATIONS:
@@ -89,7 +100,10 @@ def ocsp_request(pointer: Pointer, serial: int) -> bytes:
 def crl_end(body: bytes) -> datetime | None:
     """Return the nextUpdate of a CRL in DER or PEM; None if there is none, or it is no CRL."""
     found = _crl(body)
-    return None if found is None else found.next_update_utc
+    try:
+        return None if found is None else found.next_update_utc
+    except UNDECODABLE:
+        return None
 
 
 def _failure(answer: FetchedAnswer) -> str:
@@ -173,7 +187,7 @@ def _offline(pointer: Pointer, left: timedelta, parameters: HealthParameters) ->
 def _ocsp(pointer: Pointer, body: bytes, now: datetime) -> HealthFinding:
     try:
         response = ocsp.load_der_ocsp_response(body)
-    except ValueError:
+    except UNDECODABLE:
         return _finding(pointer, Severity.CRITICAL, "it answers nothing in OCSP's form")
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         status = response.response_status.name.lower()
@@ -181,7 +195,9 @@ def _ocsp(pointer: Pointer, body: bytes, now: datetime) -> HealthFinding:
     if not _answered_by(response, pointer.authority):
         name = pointer.authority.subject.rfc4514_string()
         return _finding(pointer, Severity.CRITICAL, f"its answer is signed by another than {name}")
-    single = next(iter(response.responses))
+    single = next(iter(response.responses), None)
+    if single is None:
+        return _finding(pointer, Severity.CRITICAL, "its answer is about no certificate")
     end = single.next_update_utc
     if end is not None and end <= now:
         return _finding(pointer, Severity.CRITICAL, f"its answer ended at {rfc3339(end)}")
@@ -242,18 +258,18 @@ def _certificates(body: bytes) -> list[x509.Certificate]:
         if _PEM in body:
             return x509.load_pem_x509_certificates(body)
         return [x509.load_der_x509_certificate(body)]
-    except ValueError:
+    except UNDECODABLE:
         pass
     try:
         return pkcs7.load_der_pkcs7_certificates(body)
-    except (ValueError, UnsupportedAlgorithm):
+    except UNDECODABLE:
         return []
 
 
 def _crl(body: bytes) -> x509.CertificateRevocationList | None:
     try:
         return x509.load_pem_x509_crl(body) if _PEM in body else x509.load_der_x509_crl(body)
-    except ValueError:
+    except UNDECODABLE:
         return None
 
 

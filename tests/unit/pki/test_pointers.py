@@ -1,0 +1,136 @@
+"""Verdicts on what URLs answer: whatever a server sends, the run goes on and says what is wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from issuer.pki.health.checks.endpoints import crl_end, pointer_findings
+from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.parameters import HealthParameters
+from issuer.pki.health.pointers import FetchedAnswer, Pointer, PointerKind
+from tests.pki.cas import FileCA, root
+
+NOW = datetime.now(UTC)
+CA = root("CA")
+
+
+def verdict(kind: PointerKind, answer: FetchedAnswer, now: datetime = NOW) -> HealthFinding:
+    """The first finding on an answer that must be CA's."""
+    pointer = Pointer(kind, "http://ca.example.test/x", "pki", "ca", CA.certificate)
+    return next(iter(pointer_findings(pointer, answer, HealthParameters(), now)))
+
+
+def ocsp_answer(signer: FileCA, end: datetime, responder: x509.Certificate | None = None) -> bytes:
+    """An answer that CA's certificate is good."""
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        cert=CA.certificate,
+        issuer=CA.certificate,
+        algorithm=hashes.SHA256(),
+        cert_status=ocsp.OCSPCertStatus.GOOD,
+        this_update=end - timedelta(days=7),
+        next_update=end,
+        revocation_time=None,
+        revocation_reason=None,
+    )
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, responder or signer.certificate)
+    if responder is not None:
+        builder = builder.certificates([responder])
+    return builder.sign(signer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize("kind", list(PointerKind))
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"-----BEGIN CERTIFICATE-----\n",
+        b"-----BEGIN X509 CRL-----\nAA\n-----END X509 CRL-----",
+        b"\x30\x03\x0a\x01\x00",
+        b"\x30\x80",
+        b"[]",
+        b"\xff" * 64,
+    ],
+)
+def test_what_is_neither_ca_nor_list_is_told(kind: PointerKind, body: bytes) -> None:
+    found = verdict(kind, FetchedAnswer(200, body))
+    assert found.severity.rank >= Severity.WARNING.rank
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (PointerKind.AUTHORITY, CA.der),
+        (PointerKind.REVOCATIONS, CA.crl(days=30)),
+        (PointerKind.OCSP, ocsp_answer(CA, NOW + timedelta(days=1))),
+    ],
+    ids=["ca", "crl", "ocsp"],
+)
+def test_no_damage_of_an_answer_ends_the_run(kind: PointerKind, body: bytes) -> None:
+    assert verdict(kind, FetchedAnswer(200, body)).severity is Severity.OK
+    for at in range(len(body)):
+        for bits in (0x01, 0x80, 0xFF):
+            damaged = bytes([*body[:at], body[at] ^ bits, *body[at + 1 :]])
+            assert verdict(kind, FetchedAnswer(200, damaged)).message
+            crl_end(damaged)
+        assert verdict(kind, FetchedAnswer(200, body[:at])).severity is not Severity.OK
+
+
+def test_an_ocsp_answer_of_the_right_ca_is_in_order_until_it_ends() -> None:
+    answer = FetchedAnswer(200, ocsp_answer(CA, NOW + timedelta(days=1)))
+    assert verdict(PointerKind.OCSP, answer).severity is Severity.OK
+    ended = verdict(PointerKind.OCSP, answer, NOW + timedelta(days=2))
+    assert (ended.severity, "ended at" in ended.message) == (Severity.CRITICAL, True)
+
+
+def test_an_ocsp_answer_of_another_is_refused_and_of_a_delegate_is_not() -> None:
+    end = NOW + timedelta(days=1)
+    other = verdict(PointerKind.OCSP, FetchedAnswer(200, ocsp_answer(root("Other"), end)))
+    assert (other.severity, "signed by another" in other.message) == (Severity.CRITICAL, True)
+    for purpose, severity in (
+        (ExtendedKeyUsageOID.OCSP_SIGNING, Severity.OK),
+        (ExtendedKeyUsageOID.SERVER_AUTH, Severity.CRITICAL),
+    ):
+        delegate = responder(purpose)
+        answer = ocsp_answer(delegate, end, delegate.certificate)
+        assert verdict(PointerKind.OCSP, FetchedAnswer(200, answer)).severity is severity
+
+
+def responder(purpose: x509.ObjectIdentifier) -> FileCA:
+    """A certificate for one purpose that CA signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "responder")]))
+        .issuer_name(CA.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=1))
+        .not_valid_after(NOW + timedelta(days=9))
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .sign(CA.key, hashes.SHA256())
+    )
+    return FileCA(certificate, key)
+
+
+def test_pem_is_no_answer_for_clients() -> None:
+    found = verdict(PointerKind.AUTHORITY, FetchedAnswer(200, CA.pem.encode()))
+    assert (found.severity, "PEM" in found.message) == (Severity.WARNING, True)
+
+
+def test_a_url_in_a_ca_certificate_has_no_lines_in_the_file() -> None:
+    pointer = Pointer(
+        PointerKind.AUTHORITY, "http://x.test", "pki", "ca", CA.certificate, from_certificate=True
+    )
+    (found,) = pointer_findings(pointer, FetchedAnswer(404), HealthParameters(), NOW)
+    assert found.fix == {}
+    assert "rotate the CA" in found.message
