@@ -260,7 +260,7 @@ def test_secrets_and_tokens_for_others_are_not_sent_to_a_tenants_server(
         issuer(name, {"kubernetes": {"role": "x", "serviceAccountRef": account_ref}})
     for name in (*FOR_OTHERS, "account"):
         assert f"{namespace}/for-{name}" in wait_reason(bed, f"by-{name}", "SecretTypeNotAllowed", namespace)
-    assert f"act as ServiceAccount {namespace}/{ROBOT}" in wait_reason(
+    assert f'act as ServiceAccount "{namespace}/{ROBOT}"' in wait_reason(
         bed, "api", "AudienceRefused", namespace
     )
     assert "vault://prod/prod" in wait_reason(bed, "other", "AudienceRefused", namespace)

@@ -62,7 +62,7 @@ def test_a_missing_key_of_a_secret_is_named(
     bed.kube.apply(secret("other-key", SYSTEM_NAMESPACE, password="x"))
     bed.kube.apply(vault_cluster_issuer(bed, issuer, token_auth("other-key")))
     message = wait_reason(bed, issuer, "SecretKeyNotFound")
-    assert "'token'" in message
+    assert '"token"' in message
     bed.kube.apply(secret("other-key", SYSTEM_NAMESPACE, token=setup_token(bed.vault, layout.policy)))
     healed(bed, issuer, namespace)
 
