@@ -19,6 +19,7 @@ from testbed.controller import ALL_SECRETS, ControllerProcess
 from testbed.controller import RBAC as SHIPPED
 from testbed.errors import TestbedError
 from testbed.kube import Object, load
+from testbed.processes import PATIENCE
 from testbed.samples import (
     API_VERSION,
     EVERYBODY,
@@ -52,7 +53,7 @@ REVOCATION, SHARDING = OPTIONAL / "revocation.yaml", OPTIONAL / "sharding.yaml"
 SECRETS = "vault-issuer-cluster-issuer-secrets"
 CANARY = REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"
 # Seconds for what works at once where the right is there, and where it is not.
-WITH, WITHOUT = 30.0, 4.0
+WITH, WITHOUT = PATIENCE, 4.0
 
 Rule = tuple[str, str]
 """Name of the role, and the rule's resources and their group."""
