@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
+from issuer import __version__
 from testbed.builds import GITOPS, build
+from testbed.chart import render
 from testbed.cluster import REPOSITORY
 from tests.chart.conftest import Object, of_kind
 from tests.chart.test_config import kustomize
+from tools import oci
 
 ROOT = REPOSITORY / "config" / "gitops"
 LAYERS = ["00-foundations", "01-issuers", "02-tests"]
@@ -44,13 +47,29 @@ def layers() -> dict[str, Object]:
 def test_flux_knows_every_field() -> None:
     objects = [
         one
-        for folder in ("flux", "prerequisites")
+        for folder in ("flux", "prerequisites", "chart/flux")
         for one in kustomize(ROOT / folder)
         if one["kind"] != "Namespace"
     ]
     assert ask("decode", objects) == ""
     objects[0]["spec"]["typo"] = 1
     assert "typo" in ask("decode", objects)
+
+
+def test_flux_and_argo_cd_give_the_chart_values_that_it_takes() -> None:
+    (release,) = of_kind(kustomize(ROOT / "chart" / "flux"), "HelmRelease")
+    (source,) = of_kind(kustomize(ROOT / "chart" / "flux"), "OCIRepository")
+    assert release["spec"]["chartRef"] == {"kind": "OCIRepository", "name": source["metadata"]["name"]}
+    assert source["spec"]["layerSelector"]["mediaType"] == oci.CHART
+    application = yaml.safe_load((ROOT / "chart" / "argocd" / "application.yaml").read_text())
+    assert application["spec"]["source"]["targetRevision"] == __version__
+    for values in (release["spec"]["values"], application["spec"]["source"]["helm"]["valuesObject"]):
+        assert values["image"]["registry"]
+        made = render(values)
+        # Both bring the CRDs themselves.
+        assert [one for one in of_kind(made, "Job") if one["metadata"]["name"].endswith("-crds")] == []
+    assert release["spec"]["install"]["crds"] == "Create"
+    assert release["spec"]["upgrade"]["crds"] == "CreateReplace"
 
 
 def test_each_layer_waits_for_the_one_before_it() -> None:

@@ -50,6 +50,7 @@ func decode() error {
 		"kustomize.toolkit.fluxcd.io/v1 Kustomization": func() any { return &kustomization.Kustomization{} },
 		"source.toolkit.fluxcd.io/v1 GitRepository":    func() any { return &source.GitRepository{} },
 		"source.toolkit.fluxcd.io/v1 HelmRepository":   func() any { return &source.HelmRepository{} },
+		"source.toolkit.fluxcd.io/v1 OCIRepository":    func() any { return &source.OCIRepository{} },
 		"helm.toolkit.fluxcd.io/v2 HelmRelease":        func() any { return &helm.HelmRelease{} },
 	}
 	for _, object := range objects {
