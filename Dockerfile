@@ -20,7 +20,7 @@ RUN python3 -m venv tools \
  && tools/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: -r locks/build.txt \
  && tools/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: --no-compile --target /app -r locks/runtime.txt \
  && rm -rf /app/bin
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY issuer issuer
 COPY tools/sbom.py tools-sbom.py
 # What the base consists of; without a shell it has status.d instead of status.

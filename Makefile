@@ -5,7 +5,7 @@ BIN := .venv/bin
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-unit test-pki test-chart test-integration test-pythons test-loaded test-cardinality test-full-size test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels wheel zipapp krew test-zipapp image release lock up down status build env docs reference clean
+.PHONY: help setup demo test test-all test-unit test-pki test-chart test-integration test-pythons test-loaded test-cardinality test-full-size test-status-page test-docs test-differential test-readers test-browser screenshots e2e kind bench bench-quick bench-growth bench-pages check lint types format crds manifests metrics-page wheels wheel zipapp krew test-zipapp image release audit lock up down status build env docs reference clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -162,6 +162,10 @@ image: wheels ## build the image: IMAGE=... PYTHON_IMAGE=...[@sha256:...] RUNTIM
 release: setup ## what a version consists of, in dist/: REGISTRY=... REPOSITORY_URL=... HELM_KEY=... COSIGN_KEY=... (docs/verify.md)
 	@REPOSITORY_URL="$(REPOSITORY_URL)" $(BIN)/python -m tools.release --registry "$(REGISTRY)" $(if $(BASE_DPKG),--dpkg "$(BASE_DPKG)") \
 	    --helm-key "$(HELM_KEY)" --helm-keyring "$(HELM_KEYRING)" --helm-passphrase-file "$(HELM_PASSPHRASE_FILE)" --cosign-key "$(COSIGN_KEY)"
+
+audit: setup ## known vulnerabilities of what an installation has (asks a service; pip-audit is installed)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/audit.txt
+	@$(BIN)/python -m tools.audit
 
 lock: setup ## renew locks/ from pyproject.toml
 	$(BIN)/python tools/lock.py

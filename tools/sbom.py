@@ -107,9 +107,9 @@ def _component(name: str, one: Distribution, hashes: list[str]) -> dict[str, Any
     }
     if summary := _stated(one, "Summary"):
         component["description"] = summary
-    licence = _stated(one, "License-Expression")
-    if licence:
-        component["licenses"] = [{"expression": licence}]
+    expression = _stated(one, "License-Expression")
+    if expression:
+        component["licenses"] = [{"expression": expression}]
     elif named := _licence_name(one):
         component["licenses"] = [{"license": {"name": named}}]
     if hashes:
@@ -122,6 +122,11 @@ def _stated(one: Distribution, name: str) -> str | None:
     """The first value of a field of its metadata. By subscript, an absent one warns since Python 3.12."""
     found = one.metadata.get_all(name)
     return str(found[0]) if found else None
+
+
+def licence(one: Distribution) -> str | None:
+    """Return a package's licence as its metadata names it."""
+    return _stated(one, "License-Expression") or _licence_name(one)
 
 
 def _licence_name(one: Distribution) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tools.archives import EPOCH
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON = ("pyproject.toml", "README.md", "LICENSE", "issuer")
+PYTHON = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "issuer")
 """What wheel and sdist are made of."""
 
 

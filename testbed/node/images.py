@@ -36,7 +36,7 @@ IMAGE = f"vault-issuer:{__version__}"  # what the chart asks for when nobody say
 NEXT, PREVIOUS = "vault-issuer:next", "vault-issuer:previous"
 _BASE = "vault-issuer-testbed/python:1"
 # What the Dockerfile copies, and itself.
-_CONTEXT = ("Dockerfile", ".dockerignore", "LICENSE", "README.md", "issuer", "pyproject.toml")
+_CONTEXT = ("Dockerfile", ".dockerignore", "LICENSE", "NOTICE", "README.md", "issuer", "pyproject.toml")
 _CONTEXT_MORE = ("locks/build.txt", "locks/runtime.txt", "tools/sbom.py", "tools/wheels.py")
 _RECIPE = b"1"  # counted up when images are made in another way
 _KEPT_DAYS = 7
