@@ -11,6 +11,7 @@ Folders, bottom-up; each one's docstring maps its modules:
 - `plan/`: wanted and read become steps; what is shown, saved and refused when stale. Pure but for `reading`.
 - `apply/`: carries steps out in order. `session`: file, connection and plan of one command.
 - `rights`: least policies for the commands that only read. Pure.
+- `unsealing`: key shares, sent to sealed servers.
 
 Beside these go `verify/` (reads back, tries policies with short tokens), `export/` (Vault to file, the
 reverse of `resources/`), and `health/` (checks and findings), each on `server/`, `file/` and `resources/`.

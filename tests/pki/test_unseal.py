@@ -1,0 +1,119 @@
+"""Unsealing a real OpenBao: by files and standard input, by several people, and with wrong shares."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from issuer.cli.main import app
+from testbed.openbao import OpenBao
+from tests.pki.support import Vault
+
+
+@pytest.fixture
+def sealed(bao: OpenBao) -> Iterator[OpenBao]:
+    """The server, sealed; unsealed again after the test."""
+    bao.seal()
+    try:
+        yield bao
+    finally:
+        bao.unseal()
+
+
+def share_file(folder: Path, *shares: str, name: str = "shares", mode: int = 0o600) -> Path:
+    """A file with shares."""
+    path = folder / name
+    path.write_text("\n".join(shares) + "\n")
+    path.chmod(mode)
+    return path
+
+
+def is_sealed(bao: OpenBao) -> bool:
+    """True if the server says so."""
+    return bool(bao.call("GET", "sys/seal-status")["sealed"])
+
+
+def test_shares_of_a_file_unseal_and_are_shown_nowhere(vault: Vault, sealed: OpenBao, tmp_path: Path) -> None:
+    file = share_file(tmp_path, *sealed.unseal_keys)
+    ran = vault.run("unseal", "--shares", file)
+    assert (ran.exit_code, ran.output) == (0, f"{sealed.addr} unsealed\n")
+    assert not is_sealed(sealed)
+    again = vault.run("unseal", "--shares", file)
+    assert (again.exit_code, again.output) == (0, f"{sealed.addr} was unsealed already\n")
+
+
+def test_two_people_unseal_together(vault: Vault, sealed: OpenBao, tmp_path: Path) -> None:
+    first, second, _ = sealed.unseal_keys
+    ran = vault.run("unseal", "--shares", share_file(tmp_path, first))
+    assert ran.exit_code == 3
+    assert "it has 1 of 2; give the others" in ran.output
+    assert is_sealed(sealed)
+    assert vault.run("unseal", "--shares", share_file(tmp_path, second)).exit_code == 0
+    assert not is_sealed(sealed)
+
+
+def test_shares_of_another_vault_are_refused_and_it_goes_on(
+    vault: Vault, sealed: OpenBao, tmp_path: Path
+) -> None:
+    wrong = [secrets.token_hex(33) for _ in range(2)]
+    ran = vault.run("unseal", "--shares", share_file(tmp_path, *wrong))
+    assert ran.exit_code == 1
+    assert "they are of another Vault" in ran.output
+    assert not any(one in ran.output for one in wrong)
+    assert is_sealed(sealed)
+    file = share_file(tmp_path, *sealed.unseal_keys)
+    assert vault.run("unseal", "--reset", "--shares", file).exit_code == 0
+
+
+def test_each_address_is_tried_and_told(vault: Vault, sealed: OpenBao, tmp_path: Path) -> None:
+    file = share_file(tmp_path, *sealed.unseal_keys)
+    nobody = "https://127.0.0.1:9"
+    ran = vault.run("unseal", "--address", nobody, "--address", sealed.addr, "--shares", file)
+    assert ran.exit_code == 1
+    assert f"{nobody} failed: Vault refused the connection" in ran.output
+    assert f"{sealed.addr} unsealed" in ran.output
+
+
+def test_shares_go_to_no_server_that_is_not_verified(vault: Vault, sealed: OpenBao, tmp_path: Path) -> None:
+    file = share_file(tmp_path, *sealed.unseal_keys)
+    ran = vault.run("unseal", "--shares", file, VAULT_CACERT="")
+    assert ran.exit_code == 1
+    assert "TLS" in ran.output
+    assert is_sealed(sealed)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [("", 0o600, "holds no share"), ("00", 0o640, "chmod 600"), ("ü", 0o600, "no share has")],
+)
+def test_a_file_that_can_hold_no_shares_is_refused(
+    vault: Vault, tmp_path: Path, text: str, mode: int, said: str
+) -> None:
+    ran = vault.run("unseal", "--shares", share_file(tmp_path, text, mode=mode))
+    assert ran.exit_code == 1
+    assert said in ran.output
+
+
+def test_shares_come_by_standard_input(vault: Vault, sealed: OpenBao) -> None:
+    words = ["pki", "unseal", "--shares", "-"]
+    given = "\n".join(sealed.unseal_keys)
+    ran = CliRunner().invoke(app, words, env=vault.environment(), input=given)
+    assert ran.exit_code == 0, ran.output
+    assert not is_sealed(sealed)
+
+
+def test_no_share_is_sent_without_tls(vault: Vault, tmp_path: Path) -> None:
+    file = share_file(tmp_path, "00")
+    ran = vault.run("unseal", "--address", "http://127.0.0.1:9", "--shares", file)
+    assert ran.exit_code == 1
+    assert "by TLS alone" in ran.output
+
+
+def test_without_a_terminal_shares_are_not_asked_for(vault: Vault) -> None:
+    ran = vault.run("unseal")
+    assert ran.exit_code == 1
+    assert "--shares -" in ran.output
