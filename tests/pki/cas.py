@@ -71,13 +71,13 @@ class FileCA:
         )
         return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
-    def sign(self, csr_pem: str, crl: str = "") -> str:
-        """Sign a request as a CA, and return its certificate followed by this one's. `crl` is the URL of
-        this CA's list."""
+    def sign(self, csr_pem: str, crl: str = "", path_length: int | None = None) -> str:
+        """Sign a request as a CA with this path length, and return its certificate followed by this one's.
+        `crl` is the URL of this CA's list."""
         request = x509.load_pem_x509_csr(csr_pem.encode())
         name = str(request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
         public = request.public_key()
-        signed = _signed(name, public, self.certificate.subject, self.key, request.subject, crl)
+        signed = _signed(name, public, self.certificate.subject, self.key, request.subject, crl, path_length)
         return signed.public_bytes(Encoding.PEM).decode() + self.pem
 
 
@@ -95,6 +95,7 @@ def _signed(
     key: ec.EllipticCurvePrivateKey,
     subject: x509.Name | None = None,
     crl: str = "",
+    path_length: int | None = None,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     builder = (
@@ -105,7 +106,7 @@ def _signed(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=1))
         .not_valid_after(now + timedelta(days=3650))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(_USAGE, critical=True)
         .add_extension(
             x509.SubjectKeyIdentifier.from_public_key(public),  # type: ignore[arg-type]
