@@ -82,6 +82,18 @@ class Case:
             self.between()
         return False
 
+    def process_output(self, addr: str) -> str:
+        """Apply in a process of its own, which must end well, and return all that it printed."""
+        ran = subprocess.run(
+            [sys.executable, "-m", "issuer", "pki", "apply", "--yes", *self.words],
+            env={**os.environ, **self.vault.environment(), **self.variables, "VAULT_ADDR": addr},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == DONE, ran.stderr
+        return ran.stdout + ran.stderr
+
     def process(self, addr: str) -> int:
         """Apply in a process of its own, and return its exit code."""
         return self._started(addr).wait()
