@@ -65,7 +65,7 @@ test-docs: setup ## the command blocks of the pages alone, on the real testbed
 test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
 	@$(BIN)/python -m tools.tiers differential
 
-test-readers: setup ## what is approved reads the same in Go, Node, Java and OpenSSL, as far as they are here
+test-readers: setup ## names and chains, as Go, Node, Java, OpenSSL and cryptography read and judge them, as far as they are here
 	@$(BIN)/python -m tools.tiers readers
 
 test-zipapp: setup $(BIN)/.zipapp ## the command as one file, built and run with an empty HOME
