@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from testbed.prometheus import find_prometheus
 from testbed.servers import find_bao
 from tests.pki.cas import FileCA, root
 from tests.pki.files import TWO_TIER
@@ -254,8 +255,9 @@ def test_an_ended_list_is_critical_and_in_the_metrics(
     assert f'vault_issuer_pki_health_status{{check="crl_url",mount="{mount}"}} 3.0' in text
     assert f'url="{published.url}/root.crl"' in text
     assert list(tmp_path.iterdir()) == [file]
+    program = str(find_prometheus().promtool)
     checked = subprocess.run(
-        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+        [program, "check", "metrics"], input=text, capture_output=True, text=True, check=False
     )
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
