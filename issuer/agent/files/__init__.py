@@ -1,0 +1,13 @@
+"""The files of one certificate, and how all of them change at once.
+
+- `contents`: what each kind of file holds: key, certificate, chain, one combined PEM, PKCS#12. Pure.
+- `folders`: folders opened component by component, so that no other user's symlink leads elsewhere.
+- `writing`: one file, from its first byte to the disk; never readable more widely than at its end.
+- `owners`: users and groups by name, by number, or as a container sees them.
+- `generations`: a numbered folder for each set, and one symlink whose renaming swaps all of them.
+- `mounts`: files that are bind mounts, here or in a container: a renamed file never appears there.
+- `copies`: files for readers that can't follow symlinks, or that look through such a mount.
+
+A reader that opens two files can meet the swap between the two: no scheme of files prevents that (Kubernetes
+says the same of its projected volumes). A combined PEM is one file, and has no such moment.
+"""

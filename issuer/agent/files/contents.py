@@ -1,0 +1,121 @@
+"""What the files of a certificate hold. Pure: bytes out of certificates and a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+    pkcs12,
+)
+
+
+class FileKind(StrEnum):
+    """Kinds of file that a set can hold."""
+
+    COMBINED = "combined"
+    """Key, certificate and chain in one PEM, key first: one file, so always a key and its certificate."""
+    KEY = "key"
+    CERTIFICATE = "certificate"
+    CHAIN = "chain"
+    """The CAs between the certificate and the root, issuing CA first, as a server sends them."""
+    FULL_CHAIN = "fullchain"
+    """Certificate, then chain."""
+    CA = "ca"
+    """The roots that a client trusts."""
+    PKCS12 = "pkcs12"
+    CERTIFICATE_DER = "certificate-der"
+    KEY_DER = "key-der"
+    CA_DER = "ca-der"
+    """The first root, as DER."""
+
+    @property
+    def is_secret(self) -> bool:
+        """Return True if the file holds the private key."""
+        return self in _SECRET
+
+
+_SECRET: Final = frozenset({FileKind.COMBINED, FileKind.KEY, FileKind.PKCS12, FileKind.KEY_DER})
+CHAIN_ONLY: Final = frozenset({FileKind.CHAIN, FileKind.CA, FileKind.CA_DER})
+"""The kinds that need no certificate of one's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSet:
+    """A certificate with its key and CAs, or CAs alone.
+
+    `key_der` is PKCS#8, and never shown; `chain` are the CAs that a server sends, issuing CA first, without
+    roots; `roots` are what a client trusts.
+    """
+
+    chain: tuple[x509.Certificate, ...]
+    roots: tuple[x509.Certificate, ...]
+    certificate: x509.Certificate | None = None
+    key_der: bytes | None = field(default=None, repr=False)
+
+    def render(self, kind: FileKind, *, name: str = "", password: bytes | None = None) -> bytes:
+        """Return the bytes of a file of `kind`; raises ValueError if the set doesn't have what it holds.
+
+        `name` is the friendly name of a PKCS#12 file and `password` encrypts it; without one it is written
+        unencrypted, as servers that read it unattended want it.
+        """
+        if kind is FileKind.PKCS12:
+            return self._pkcs12(name, password)
+        if kind in (FileKind.KEY, FileKind.KEY_DER):
+            return self._key(Encoding.PEM if kind is FileKind.KEY else Encoding.DER)
+        if kind in (FileKind.CERTIFICATE_DER, FileKind.CA_DER):
+            one = self._leaf() if kind is FileKind.CERTIFICATE_DER else self._root()
+            return one.public_bytes(Encoding.DER)
+        key = self._key(Encoding.PEM) if kind is FileKind.COMBINED else b""
+        return key + b"".join(one.public_bytes(Encoding.PEM) for one in self._certificates(kind))
+
+    def _certificates(self, kind: FileKind) -> tuple[x509.Certificate, ...]:
+        """Return the certificates of a file in PEM, in their order."""
+        match kind:
+            case FileKind.CERTIFICATE:
+                return (self._leaf(),)
+            case FileKind.CHAIN:
+                return self.chain
+            case FileKind.CA:
+                return self.roots
+            case _:
+                return (self._leaf(), *self.chain)
+
+    def _leaf(self) -> x509.Certificate:
+        if self.certificate is None:
+            raise ValueError("only CAs are kept here: there is no certificate to write")
+        return self.certificate
+
+    def _root(self) -> x509.Certificate:
+        if not self.roots:
+            raise ValueError("no root is known")
+        return self.roots[0]
+
+    def _private(self) -> PrivateKeyTypes:
+        if self.key_der is None:
+            raise ValueError("only CAs are kept here: there is no key to write")
+        return load_der_private_key(self.key_der, None)
+
+    def _key(self, encoding: Encoding) -> bytes:
+        if encoding is Encoding.DER and self.key_der is not None:
+            return self.key_der
+        return self._private().private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())
+
+    def _pkcs12(self, name: str, password: bytes | None) -> bytes:
+        encryption = BestAvailableEncryption(password) if password else NoEncryption()
+        cas = [*self.chain, *self.roots]
+        return pkcs12.serialize_key_and_certificates(
+            name.encode() or None,
+            self._private(),  # type: ignore[arg-type]  # RSA, EC and Ed25519 keys alone are made or read here
+            self._leaf(),
+            cas or None,
+            encryption,
+        )

@@ -1,0 +1,123 @@
+"""Folders opened component by component, so that no other user's symlink leads a write elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import stat
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from issuer.agent.errors import DiskRefused, UnsafePath
+
+MAX_SYMLINKS: Final = 40
+"""The most symlinks in one path, as in Linux (path_resolution(7))."""
+# A folder that may only be searched can be passed through by O_PATH, which macOS doesn't have.
+_THROUGH: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LAST: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def opened_folder(path: Path, *, create: bool = False, mode: int = 0o755) -> Iterator[int]:
+    """Give a descriptor of the folder `path`, made with its parents if `create`.
+
+    A symlink on the way is followed only if it and the folder it lies in belong to root or to this process'
+    user. Raises UnsafePath for any other, for `..` and for a folder that everybody may write and that isn't
+    sticky; DiskRefused if it isn't there or can't be made.
+    """
+    fd = _walk(path, create, mode)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _walk(path: Path, create: bool, mode: int) -> int:
+    if not path.is_absolute() or ".." in path.parts:
+        raise UnsafePath(f'"{path}" is not an absolute path without "..": write it in full')
+    left = deque(path.parts[1:])
+    # The trail is kept open for the ".." of a symlink's target.
+    trail = [os.open("/", _LAST)]
+    links = 0
+    try:
+        while left:
+            name = left.popleft()
+            if name == "..":
+                _back(trail, max(len(trail) - 1, 1))
+            elif (target := _link(trail[-1], name, path)) is None:
+                trail.append(_step(trail[-1], name, path, create, mode))
+            else:
+                links += 1
+                if links > MAX_SYMLINKS:
+                    raise UnsafePath(f'"{path}" leads through more than {MAX_SYMLINKS} symlinks')
+                if target.startswith("/"):
+                    _back(trail, 1)
+                left.extendleft(reversed([part for part in target.split("/") if part not in ("", ".")]))
+        # Opened anew for reading: what was passed through may only have been searched.
+        return os.open(".", _LAST, dir_fd=trail[-1])
+    except OSError as error:
+        raise _refused(path, path.name, error) from error
+    finally:
+        _back(trail, 0)
+
+
+def _back(trail: list[int], length: int) -> None:
+    """Close the folders of the trail beyond the first `length`."""
+    while len(trail) > length:
+        os.close(trail.pop())
+
+
+def _link(parent: int, name: str, path: Path) -> str | None:
+    """Return a symlink's target, or None if `name` is none. Raises UnsafePath if others may change it."""
+    try:
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _refused(path, name, error) from error
+    if not stat.S_ISLNK(found.st_mode):
+        return None
+    for owner in (found.st_uid, os.fstat(parent).st_uid):
+        if owner not in (0, os.geteuid()):
+            raise UnsafePath(
+                f'"{path}" leads through the symlink "{name}", which {user_name(owner)} may change: write '
+                "the path that it leads to, or have the symlink belong to root"
+            )
+    return os.readlink(name, dir_fd=parent)
+
+
+def _step(parent: int, name: str, path: Path, create: bool, mode: int) -> int:
+    try:
+        if create:
+            with suppress(FileExistsError):
+                os.mkdir(name, mode, dir_fd=parent)
+                with suppress(OSError):  # a descriptor of O_PATH has nothing to bring to the disk
+                    os.fsync(parent)
+        fd = os.open(name, _THROUGH, dir_fd=parent)
+    except OSError as error:
+        raise _refused(path, name, error) from error
+    found = os.fstat(fd)
+    if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        os.close(fd)
+        raise UnsafePath(
+            f'Everybody may write to the folder "{name}" of "{path}", and so put other files there: '
+            f'run "chmod o-w" on it'
+        )
+    return fd
+
+
+def _refused(path: Path, name: str, error: OSError) -> UnsafePath | DiskRefused:
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return UnsafePath(f'"{name}" of "{path}" is not a folder')
+    return DiskRefused(f'"{name}" of "{path}": {error.strerror}')
+
+
+def user_name(uid: int) -> str:
+    """Return `user "name"` for people, by number if the user has no name here."""
+    with suppress(KeyError):
+        return f'user "{pwd.getpwuid(uid).pw_name}"'
+    return f"user {uid}"

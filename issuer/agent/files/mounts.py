@@ -1,0 +1,97 @@
+"""Files that are bind mounts, here or in a container: a renamed file never appears there.
+
+A bind mount of a single file holds on to the file itself, not to its name (moby#22627). /proc/*/mountinfo
+tells, for the processes that this user may look at (proc(5)).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+PROC: Final = Path("/proc")
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount: the device's number, the path within its file system, and where it is seen."""
+
+    device: str
+    root: str
+    point: str
+
+
+def mounts_of(text: str) -> tuple[Mount, ...]:
+    """Return the mounts in the text of a `mountinfo`."""
+    found = []
+    for line in text.splitlines():
+        fields = line.split(" ")
+        if len(fields) > 4:
+            found.append(Mount(fields[2], _plain(fields[3]), _plain(fields[4])))
+    return tuple(found)
+
+
+def pinned_by(path: Path, here: Iterable[Mount], there: Iterable[Mount]) -> Mount | None:
+    """Return the mount among `there` that is `path` alone and not a folder above it, if any.
+
+    `here` are the mounts of this process, by which `path` is found in its file system.
+    """
+    place = _place(path, here)
+    if place is None:
+        return None
+    device, root = place
+    for mount in there:
+        if mount.device == device and mount.root == root and mount.root != "/":
+            return mount
+    return None
+
+
+def is_pinned(path: Path, proc: Path = PROC) -> str | None:
+    """Return a sentence's part that says where the file `path` is mounted by itself; None if nowhere."""
+    here = _read(proc / "self" / "mountinfo")
+    for pid, mounts in _namespaces(proc):
+        if mount := pinned_by(path, here, mounts):
+            return f'it is mounted alone as "{mount.point}" (seen by process {pid})'
+    return None
+
+
+def _namespaces(proc: Path) -> Iterator[tuple[str, tuple[Mount, ...]]]:
+    """Give the mounts of each mount namespace once, with the process that they were read of."""
+    seen: set[str] = set()
+    for folder in proc.iterdir():
+        if not folder.name.isdecimal():
+            continue
+        with suppress(OSError):
+            namespace = str((folder / "ns" / "mnt").readlink())
+            if namespace in seen:
+                continue
+            seen.add(namespace)
+            yield folder.name, _read(folder / "mountinfo")
+
+
+def _place(path: Path, here: Iterable[Mount]) -> tuple[str, str] | None:
+    best: Mount | None = None
+    for mount in here:
+        # The last of several mounts at one place is on top.
+        if path.is_relative_to(mount.point) and (best is None or len(mount.point) >= len(best.point)):
+            best = mount
+    if best is None:
+        return None
+    below = path.relative_to(best.point).as_posix()
+    return best.device, best.root if below == "." else f"{best.root.rstrip('/')}/{below}"
+
+
+def _read(path: Path) -> tuple[Mount, ...]:
+    try:
+        return mounts_of(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError:
+        return ()
+
+
+def _plain(text: str) -> str:
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)

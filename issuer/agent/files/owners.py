@@ -1,0 +1,118 @@
+"""Users and groups of files: by name, by number, or as a rootless container sees them."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from issuer.agent.errors import NoSuchOwner
+from issuer.agent.files.writing import FileOwner
+
+SUBUID: Final = Path("/etc/subuid")
+SUBGID: Final = Path("/etc/subgid")
+_CONTAINER: Final = re.compile(r"container:(\d{1,9})(?::(\d{1,9}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class SubordinateIds:
+    """A user's IDs outside a rootless container: its own, and the ranges (first, count) of subuid(5)."""
+
+    own: int
+    ranges: tuple[tuple[int, int], ...]
+
+    def outside(self, inside: int, *, keep_id: bool = False) -> int:
+        """Return the ID outside of what a container calls `inside`.
+
+        By default the user is 0 inside and the ranges follow. With Podman's `--userns=keep-id` the user keeps
+        its number, and the ranges fill what is below and above. Raises NoSuchOwner beyond the ranges. Source:
+        https://docs.podman.io/en/latest/markdown/podman-run.1.html#userns-mode
+        """
+        if inside == (self.own if keep_id else 0):
+            return self.own
+        place = inside - 1 if not keep_id or inside > self.own else inside
+        for first, count in self.ranges:
+            if place < count:
+                return first + place
+            place -= count
+        raise NoSuchOwner(
+            f"ID {inside} of a container is beyond the ranges that /etc/subuid and /etc/subgid give to user "
+            f"{self.own}: widen them (usermod --add-subuids), or use a lower ID in the container"
+        )
+
+
+def ranges_of(text: str, user: str, uid: int) -> tuple[tuple[int, int], ...]:
+    """Return the ranges that the text of /etc/subuid or /etc/subgid gives to a user, in their order."""
+    found = []
+    for line in text.splitlines():
+        name, _, rest = line.strip().partition(":")
+        first, _, count = rest.partition(":")
+        if name in (user, str(uid)) and first.isdecimal() and count.isdecimal():
+            found.append((int(first), int(count)))
+    return tuple(found)
+
+
+def owner_of(
+    owner: str | None, group: str | None, *, keep_id: bool = False, uid: int | None = None
+) -> FileOwner:
+    """Return the numbers of `owner` and `group`.
+
+    `owner` is a user's name or number, or `container:UID[:GID]`: the user as a container of the user `uid`
+    (by default this process') sees it, with `--userns=keep-id` if `keep_id`. Raises NoSuchOwner.
+    """
+    if owner is not None and (match := _CONTAINER.fullmatch(owner)):
+        user = os.geteuid() if uid is None else uid
+        inside, inside_group = int(match[1]), int(match[2] or match[1])
+        if user == 0 and uid is None:  # rootful Podman maps nothing
+            return FileOwner(inside, inside_group)
+        gid = _primary_group(user)
+        return FileOwner(
+            _subordinate(SUBUID, user, user).outside(inside, keep_id=keep_id),
+            _subordinate(SUBGID, user, gid).outside(inside_group, keep_id=keep_id),
+        )
+    return FileOwner(None if owner is None else _user(owner), None if group is None else _group(group))
+
+
+def _subordinate(path: Path, uid: int, own: int) -> SubordinateIds:
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = ""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    return SubordinateIds(own, ranges_of(text, name, uid))
+
+
+def _primary_group(uid: int) -> int:
+    try:
+        return pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        return os.getegid()
+
+
+def _user(owner: str) -> int:
+    if owner.isdecimal():
+        return int(owner)
+    try:
+        return pwd.getpwnam(owner).pw_uid
+    except KeyError as error:
+        raise NoSuchOwner(
+            f'There is no user "{owner}" on this machine: make it, or correct "owner"'
+        ) from error
+
+
+def _group(group: str) -> int:
+    if group.isdecimal():
+        return int(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise NoSuchOwner(
+            f'There is no group "{group}" on this machine: make it, or correct "group"'
+        ) from error

@@ -1,0 +1,119 @@
+"""One file, from its first byte to the disk; never readable more widely than at its end."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from issuer.agent.errors import DiskRefused
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+WHILE_WRITTEN: Final = 0o600
+"""The mode of each file until it has its owner: a key is never readable by others on the way."""
+_DISK: Final = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "not permitted",
+    errno.EIO: "the disk has an error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileOwner:
+    """User and group of a file, by number; None leaves what the file system gives."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """The bytes, mode and owner of a file to be written, and its extended attributes."""
+
+    data: bytes = field(repr=False)
+    mode: int
+    owner: FileOwner = FileOwner()
+    attributes: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def create(folder: int, name: str, file: NewFile) -> None:
+    """Write a file that isn't there yet into the folder, and bring it to the disk.
+
+    Raises OSError; what was begun is left to the caller to remove.
+    """
+    fd = os.open(name, _NEW, WHILE_WRITTEN, dir_fd=folder)
+    try:
+        write_all(fd, file.data)
+        dress(fd, file)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def replace(folder: int, name: str, file: NewFile) -> None:
+    """Write a file beside `name`, then put it there in one step. Raises OSError; nothing is left behind."""
+    temporary = f".{name}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)
+    try:
+        create(folder, temporary, file)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+    os.fsync(folder)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`; a disk takes less than a file's whole when it is nearly full."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def dress(fd: int, file: NewFile) -> None:
+    """Give an open file its extended attributes, owner and mode: the mode last, as it may be wider."""
+    for name, value in file.attributes.items():
+        # A file system without them, or a label that this process may not set: the file is right without.
+        with suppress(OSError):
+            os.setxattr(fd, name, value)
+    if file.owner.uid is not None or file.owner.gid is not None:
+        os.fchown(fd, _or_same(file.owner.uid), _or_same(file.owner.gid))
+    os.fchmod(fd, file.mode)
+
+
+def attributes_of(folder: int, name: str) -> dict[str, bytes]:
+    """Return the extended attributes of a file, none where there is no file or no such thing."""
+    if not hasattr(os, "listxattr"):  # macOS
+        return {}
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return {}
+    try:
+        return {name: os.getxattr(fd, name) for name in os.listxattr(fd)}
+    except OSError:
+        return {}
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Turn an OSError into DiskRefused that names `what` and what stays as it was."""
+    try:
+        yield
+    except OSError as error:
+        why = _DISK.get(error.errno or 0, (error.strerror or str(error)).lower())
+        raise DiskRefused(f"{what} can't be written; the old ones are kept: {why}") from error
+
+
+def _or_same(number: int | None) -> int:
+    return -1 if number is None else number

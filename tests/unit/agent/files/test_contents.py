@@ -1,0 +1,81 @@
+"""What the files of a certificate hold."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+    load_pem_private_key,
+    pkcs12,
+)
+
+from issuer.agent.files.contents import CHAIN_ONLY, CertificateSet, FileKind
+from tests.ca import TestCA
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture(scope="module")
+def made() -> CertificateSet:
+    ca = TestCA.make()
+    csr = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([]))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("web.example.com")]), critical=False)
+    )
+    from cryptography.hazmat.primitives import hashes
+
+    signed = ca.sign(csr.sign(KEY, hashes.SHA256()).public_bytes(Encoding.PEM).decode())
+    leaf = x509.load_pem_x509_certificate(signed.leaf_pem.encode())
+    der = KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return CertificateSet((ca.intermediate,), (ca.root,), leaf, der)
+
+
+def test_combined_pem_has_the_key_first(made: CertificateSet) -> None:
+    text = made.render(FileKind.COMBINED)
+    assert text.startswith(b"-----BEGIN PRIVATE KEY-----")
+    key = load_pem_private_key(text, None)
+    leaf, ca = x509.load_pem_x509_certificates(text)
+    assert key.public_key() == leaf.public_key()
+    assert ca == made.chain[0]
+
+
+def test_chain_leaves_the_root_to_clients(made: CertificateSet) -> None:
+    leaf, root = made.certificate, made.roots[0]
+    assert x509.load_pem_x509_certificates(made.render(FileKind.CHAIN)) == list(made.chain)
+    assert x509.load_pem_x509_certificates(made.render(FileKind.FULL_CHAIN)) == [leaf, *made.chain]
+    assert x509.load_pem_x509_certificates(made.render(FileKind.CA)) == [root]
+    assert x509.load_der_x509_certificate(made.render(FileKind.CA_DER)) == root
+    assert x509.load_der_x509_certificate(made.render(FileKind.CERTIFICATE_DER)) == leaf
+    assert x509.load_pem_x509_certificate(made.render(FileKind.CERTIFICATE)) == leaf
+
+
+def test_key_is_pkcs8(made: CertificateSet) -> None:
+    assert load_der_private_key(made.render(FileKind.KEY_DER), None).public_key() == KEY.public_key()
+    assert load_pem_private_key(made.render(FileKind.KEY), None).public_key() == KEY.public_key()
+
+
+@pytest.mark.parametrize("password", [None, b"changeit"])
+def test_pkcs12_holds_all_of_it(made: CertificateSet, password: bytes | None) -> None:
+    store = pkcs12.load_pkcs12(made.render(FileKind.PKCS12, name="web", password=password), password)
+    assert store.cert is not None
+    assert store.cert.certificate == made.certificate
+    assert store.cert.friendly_name == b"web"
+    assert {one.certificate for one in store.additional_certs} == {*made.chain, *made.roots}
+
+
+@pytest.mark.parametrize("kind", sorted(set(FileKind) - CHAIN_ONLY))
+def test_cas_alone_have_no_key_and_no_certificate(made: CertificateSet, kind: FileKind) -> None:
+    with pytest.raises(ValueError, match="only CAs are kept here"):
+        CertificateSet(made.chain, made.roots).render(kind)
+
+
+def test_repr_hides_the_key(made: CertificateSet) -> None:
+    assert made.key_der is not None
+    assert repr(made.key_der) not in repr(made)
+    assert "key_der" not in repr(made)
