@@ -17,12 +17,12 @@ demo: setup ## a real cluster and Vault on this machine, a certificate issued, r
 	@$(BIN)/python -m testbed.demo
 
 test: setup ## all tests, and how long each tier took
-	@$(BIN)/python -m tools.tiers unit replay chart integration pki rights docs
+	@$(BIN)/python -m tools.tiers unit replay chart integration pki agent rights docs
 
 test-all: setup $(BIN)/.zipapp ## what CI tests: all tests, those in Chromium, on a node and on other Pythons beside the long ones
 	@tools/browser-packages.sh
 	@$(BIN)/python -m testbed build --all > /dev/null
-	@$(BIN)/python -m tools.tiers unit replay chart integration pki rights docs browser zipapp e2e pythons
+	@$(BIN)/python -m tools.tiers unit replay chart integration pki agent rights docs browser zipapp e2e pythons
 
 test-unit: setup ## the unit tests alone
 	@$(BIN)/python -m tools.tiers unit
@@ -33,6 +33,9 @@ test-pki: setup ## the tests of `vault-issuer pki` alone, on a real OpenBao with
 .PHONY: test-pki-interrupted
 test-pki-interrupted: setup ## minutes: `pki apply` ended before, during and after each of its calls, and run again
 	@$(BIN)/python -m tools.tiers pki-interrupted
+
+test-agent: setup ## the tests of `vault-issuer agent` alone, on a real OpenBao without Kubernetes
+	@$(BIN)/python -m tools.tiers agent
 
 test-chart: setup ## the chart and config/ alone; builds Helm once
 	@$(BIN)/python -m tools.tiers chart

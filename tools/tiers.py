@@ -42,10 +42,14 @@ PARALLEL = {
     "docs": ("-n", "2", "--dist", "loadfile"),
     "pki": ("-n", "2", "--dist", "loadfile"),
     "pki-interrupted": ("-n", "2"),
+    "agent": (),
 }
 # Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended.
 BESIDE = {
-    "integration": (("pki", "rights", "docs", "browser", "chart", "replay"), ("zipapp", "e2e", "pythons"))
+    "integration": (
+        ("pki", "agent", "rights", "docs", "browser", "chart", "replay"),
+        ("zipapp", "e2e", "pythons"),
+    )
 }
 # Taking each right away leaves requests behind that nobody could answer: that has a cluster of its own.
 RIGHTS = "tests/integration/test_rights.py"
@@ -72,7 +76,7 @@ LONGEST = (
 )
 # What failed of these, while other tiers took the processors, is run once more when all have ended. What
 # fails alone, too, fails the run; that something passed only then is said.
-AGAIN = ("integration", "pki", "rights", "docs", "browser")
+AGAIN = ("integration", "pki", "agent", "rights", "docs", "browser")
 COMMANDS = {"e2e": ("-m", "testbed.node"), "pythons": ("-m", "tools.pythons")}
 # The servers are written in Go and have memory enough: looking for garbage less often spares the API server a
 # tenth of its processor time and more.

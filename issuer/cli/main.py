@@ -9,6 +9,7 @@ import typer
 
 from issuer import __version__
 from issuer.cli import (
+    agent,
     canary,
     controller,
     crds,
@@ -33,6 +34,7 @@ app.command("migrate")(migrate.migrate)
 app.command("ready")(ready.ready)
 app.command("renew")(renew.renew)
 app.command("status")(status.status)
+app.add_typer(agent.app)
 app.add_typer(pki.app)
 app.add_typer(policy.app)
 app.add_typer(revocation.app)

@@ -72,7 +72,7 @@ class CertificateSet:
         if kind in (FileKind.KEY, FileKind.KEY_DER):
             return self._key(Encoding.PEM if kind is FileKind.KEY else Encoding.DER)
         if kind in (FileKind.CERTIFICATE_DER, FileKind.CA_DER):
-            one = self._leaf() if kind is FileKind.CERTIFICATE_DER else self._root()
+            one = self.leaf if kind is FileKind.CERTIFICATE_DER else self._root()
             return one.public_bytes(Encoding.DER)
         key = self._key(Encoding.PEM) if kind is FileKind.COMBINED else b""
         return key + b"".join(one.public_bytes(Encoding.PEM) for one in self._certificates(kind))
@@ -81,15 +81,17 @@ class CertificateSet:
         """Return the certificates of a file in PEM, in their order."""
         match kind:
             case FileKind.CERTIFICATE:
-                return (self._leaf(),)
+                return (self.leaf,)
             case FileKind.CHAIN:
                 return self.chain
             case FileKind.CA:
                 return self.roots
             case _:
-                return (self._leaf(), *self.chain)
+                return (self.leaf, *self.chain)
 
-    def _leaf(self) -> x509.Certificate:
+    @property
+    def leaf(self) -> x509.Certificate:
+        """Return the certificate; raises ValueError if only CAs are kept."""
         if self.certificate is None:
             raise ValueError("only CAs are kept here: there is no certificate to write")
         return self.certificate
@@ -115,7 +117,7 @@ class CertificateSet:
         return pkcs12.serialize_key_and_certificates(
             name.encode() or None,
             self._private(),  # type: ignore[arg-type]  # RSA, EC and Ed25519 keys alone are made or read here
-            self._leaf(),
+            self.leaf,
             cas or None,
             encryption,
         )

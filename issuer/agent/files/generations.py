@@ -271,18 +271,18 @@ class GenerationFolder:
 
 
 @contextmanager
-def opened_set(path: Path, *, wait: bool = False) -> Iterator[GenerationFolder]:
+def opened_set(path: Path) -> Iterator[GenerationFolder]:
     """Open the set of files at `path`, made if it isn't there, and keep other agents away from it.
 
-    What a crash left unfinished is finished first. Raises SetInUse if another agent has it (unless `wait`),
-    UnsafePath and DiskRefused.
+    What a crash left unfinished is finished first. Raises SetInUse if another agent has it, UnsafePath and
+    DiskRefused.
     """
     with opened_folder(path, create=True) as fd:
         with disk_errors(f'The files in "{path}"'), suppress(FileExistsError):
             os.mkdir(GENERATIONS, 0o755, dir_fd=fd)
         with opened_folder(path / GENERATIONS) as generations:
             try:
-                fcntl.flock(generations, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                fcntl.flock(generations, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise SetInUse(
                     f'Another agent is writing to "{path}": stop it, or give each agent folders of its own'
@@ -292,10 +292,14 @@ def opened_set(path: Path, *, wait: bool = False) -> Iterator[GenerationFolder]:
             yield folder
 
 
-def seen_set(path: Path) -> WrittenSet | None:
-    """Return the set of files that readers of `path` see now, without changing or locking anything."""
+@contextmanager
+def seen_set(path: Path) -> Iterator[GenerationFolder | None]:
+    """Open the set of files at `path` to look at it alone, without a lock; None if there is none yet."""
+    if not (path / GENERATIONS).is_dir():
+        yield None
+        return
     with opened_folder(path) as fd, opened_folder(path / GENERATIONS) as generations:
-        return GenerationFolder(path, fd, generations).current()
+        yield GenerationFolder(path, fd, generations)
 
 
 def _open_folder(name: str, parent: int) -> int:

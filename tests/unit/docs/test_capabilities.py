@@ -10,7 +10,13 @@ import pytest
 from tests.unit.docs.collected import ROOT
 from tests.unit.docs.pages import PAGES, prose
 
-FOLDERS = {"I": "tests/integration/test_", "U": "tests/unit/", "E": "tests/e2e/test_", "P": "tests/pki/test_"}
+FOLDERS = {
+    "I": "tests/integration/test_",
+    "U": "tests/unit/",
+    "E": "tests/e2e/test_",
+    "P": "tests/pki/test_",
+    "A": "tests/agent/test_",
+}
 TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 TABLE = (ROOT / "docs" / "capabilities.md").read_text().partition("## Not there yet")[0]
 # `\|` is a bar inside a cell.
@@ -24,7 +30,7 @@ ROWS = [
 def references(cell: str) -> list[tuple[str, str]]:
     """Each thing that a cell names in backticks, after the folder of the letter before it."""
     found, folder = [], ""
-    for letter, name in re.findall(r"\b([IUEP]): (?=`)|`([^`]+)`", cell):
+    for letter, name in re.findall(r"\b([IUEPA]): (?=`)|`([^`]+)`", cell):
         if letter:
             folder = FOLDERS[letter]
         else:

@@ -72,7 +72,9 @@ def test_set_is_seen_through_one_symlink(tmp_path: Path) -> None:
     assert str((tmp_path / "web" / "tls.key").readlink()) == f"{GENERATIONS}/current/tls.key"
     assert (tmp_path / "web" / "tls.key").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "web" / "tls.crt").stat().st_mode & 0o777 == 0o644
-    current = seen_set(tmp_path / "web")
+    with seen_set(tmp_path / "web") as shown:
+        assert shown is not None
+        current = shown.current()
     assert current == first
     assert current.notes == {"serial": "02"}
 
@@ -191,6 +193,12 @@ def test_key_is_never_wider_than_its_end(tmp_path: Path, monkeypatch: pytest.Mon
     finally:
         os.umask(old)
     assert set(modes) == {0o600}
+
+
+def test_looking_makes_nothing(tmp_path: Path) -> None:
+    with seen_set(tmp_path / "web") as shown:
+        assert shown is None
+    assert not (tmp_path / "web").exists()
 
 
 def test_second_agent_is_refused(tmp_path: Path) -> None:

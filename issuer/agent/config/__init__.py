@@ -1,0 +1,8 @@
+"""`agent.yaml`, from text to checked models. No network, no Vault.
+
+- `times`: lifetimes and maintenance windows, as people write them.
+- `files`: what is written where, by whom it is owned, and how.
+- `login`: ways to get a token.
+- `model`: the whole file.
+- `reading`: the file becomes an `AgentFile`; contradictions between its parts.
+"""

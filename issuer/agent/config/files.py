@@ -1,0 +1,89 @@
+"""Files of a set in `agent.yaml`: names, kinds, modes and owners."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from issuer.agent.files.contents import FileKind
+from issuer.manifests.checked import StrictModel
+
+_MODE: Final = re.compile(r"0?[0-7]{3}")
+_FILE_NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}$"
+
+FileName = Annotated[str, StringConstraints(pattern=_FILE_NAME)]
+
+
+def _mode(value: Any) -> int:
+    if not isinstance(value, str) or _MODE.fullmatch(value) is None:
+        raise ValueError('must be an octal mode in quotes, such as "0640"')
+    found = int(value, 8)
+    if found & 0o111:
+        raise ValueError("must not make the file executable")
+    return found
+
+
+Mode = Annotated[int, BeforeValidator(_mode, json_schema_input_type=str)]
+
+
+def _absolute(value: Any) -> Path:
+    if not isinstance(value, str) or not value.startswith("/") or ".." in Path(value).parts:
+        raise ValueError('must be an absolute path without ".."')
+    return Path(value)
+
+
+AbsolutePath = Annotated[Path, BeforeValidator(_absolute, json_schema_input_type=str)]
+
+SECRET_MODE: Final = 0o600
+PUBLIC_MODE: Final = 0o644
+
+
+class _Written(StrictModel):
+    """A file's kind, mode and owner."""
+
+    kind: FileKind
+    mode: Mode | None = None
+    owner: str | None = Field(
+        default=None, description="User's name or number, or container:UID[:GID]: as a container sees it."
+    )
+    group: str | None = None
+    keep_id: bool = Field(default=False, description="The container runs with --userns=keep-id.")
+    password_file: AbsolutePath | None = Field(
+        default=None, description="File with the password of a PKCS#12 file; without it, it has none."
+    )
+
+    @property
+    def final_mode(self) -> int:
+        """Return the file's mode: by default 0600 with a key in it, and 0644 without."""
+        if self.mode is not None:
+            return self.mode
+        return SECRET_MODE if self.kind.is_secret else PUBLIC_MODE
+
+
+class SetFile(_Written):
+    """A file in the set's folder: a symlink that changes together with all others."""
+
+    name: FileName
+
+
+class CopiedFile(_Written):
+    """A file anywhere else, for a reader that can't follow symlinks."""
+
+    path: AbsolutePath
+
+
+DEFAULT_FILES: Final = (
+    SetFile(name="combined.pem", kind=FileKind.COMBINED),
+    SetFile(name="tls.key", kind=FileKind.KEY),
+    SetFile(name="tls.crt", kind=FileKind.FULL_CHAIN),
+    SetFile(name="chain.pem", kind=FileKind.CHAIN),
+    SetFile(name="ca.crt", kind=FileKind.CA),
+)
+"""The files of a set that names none: one combined PEM, and the names that Kubernetes' Secrets use."""
+DEFAULT_CA_FILES: Final = (
+    SetFile(name="chain.pem", kind=FileKind.CHAIN),
+    SetFile(name="ca.crt", kind=FileKind.CA),
+)

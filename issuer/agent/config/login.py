@@ -1,0 +1,91 @@
+"""Ways to get a token, in `agent.yaml`. Credentials lie in files, read anew for each login."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from issuer.agent.config.files import AbsolutePath
+from issuer.manifests.checked import StrictModel
+
+
+class TokenFile(StrictModel):
+    """A token that something else keeps in a file."""
+
+    file: AbsolutePath
+
+
+class AppRoleLogin(StrictModel):
+    """AppRole: its role ID, and the file of its secret ID."""
+
+    role_id: str | None = None
+    role_id_file: AbsolutePath | None = None
+    secret_id_file: AbsolutePath
+    mount: str = "approle"
+
+    @model_validator(mode="after")
+    def _one_role_id(self) -> AppRoleLogin:
+        if (self.role_id is None) == (self.role_id_file is None):
+            raise ValueError("needs roleId or roleIdFile, and not both")
+        return self
+
+
+class CertificateFiles(StrictModel):
+    """A TLS client certificate, such as one that this agent keeps; read anew for each login."""
+
+    certificate_file: AbsolutePath
+    key_file: AbsolutePath
+    role: str | None = None
+    mount: str = "cert"
+
+
+class JwtFile(StrictModel):
+    """A JWT in a file: of a ServiceAccount (Kubernetes), or of any other issuer (JWT)."""
+
+    role: str
+    file: AbsolutePath
+    mount: str
+
+
+class LoginChoice(StrictModel):
+    """Exactly one way to log in."""
+
+    token: TokenFile | None = None
+    app_role: AppRoleLogin | None = None
+    certificate: CertificateFiles | None = None
+    kubernetes: JwtFile | None = None
+    jwt: JwtFile | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mounts(cls, data: Any) -> Any:
+        """Fill in each method's usual mount."""
+        if not isinstance(data, dict):
+            return data
+        filled = dict(data)
+        for name in ("kubernetes", "jwt"):
+            if isinstance(filled.get(name), dict):
+                filled[name] = {"mount": name, **filled[name]}
+        return filled
+
+    @model_validator(mode="after")
+    def _one(self) -> LoginChoice:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("needs exactly one of token, appRole, certificate, kubernetes and jwt")
+        return self
+
+
+class VaultServer(StrictModel):
+    """The server, as `vault` and `bao` know it, and the login. Credentials go only to `server`."""
+
+    server: str = Field(examples=["https://vault.example.com:8200"])
+    ca_file: AbsolutePath | None = Field(
+        default=None, description="CAs that its certificate is trusted by; without it, the system's."
+    )
+    server_name: str | None = None
+    namespace: str | None = None
+    login: LoginChoice | None = Field(
+        default=None, description="May be left out if only CA chains are kept: these need no token."
+    )

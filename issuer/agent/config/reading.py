@@ -1,0 +1,119 @@
+"""The file becomes an `AgentFile`; contradictions between its parts, each with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from issuer.agent.config.files import SetFile
+from issuer.agent.config.model import AgentFile, CAChainSpec, CertificateSpec
+from issuer.agent.files.contents import CHAIN_ONLY
+from issuer.manifests.checked import dotted, validated
+from issuer.manifests.documents import read_source
+from issuer.manifests.errors import BadInput
+from issuer.manifests.positions import ValuePath, read_mapping
+from issuer.vault.paths import Mode, PathError, SignPath
+
+_ABSENT: Final = "certificates and caChains are both empty: there is nothing to keep"
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlaces:
+    """The line of each value of one file."""
+
+    source: str
+    lines: dict[ValuePath, int] = field(repr=False)
+
+    def of(self, path: ValuePath) -> str:
+        """Return `file:line` of a value, or of the nearest value around it that has one."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.lines:
+                return f"{self.source}:{self.lines[path[:length]]}"
+        return f"{self.source}:1"
+
+
+def load_agent_file(path: str) -> AgentFile:
+    """Read `agent.yaml`. Raises BadInput with every problem, a line each."""
+    source, content = read_source(path)
+    mapping = read_mapping(source, content)
+    places = FilePlaces(source, mapping.lines)
+    found = validated(AgentFile, mapping.data, places.of)
+    problems = [f"{places.of(where)} {dotted(where)}: {message}" for where, message in _problems(found)]
+    if problems:
+        raise BadInput("\n".join(problems))
+    return found
+
+
+def _problems(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
+    if not file.certificates and not file.ca_chains:
+        yield (), _ABSENT
+    if file.certificates and file.vault.login is None:
+        yield ("vault", "login"), "is required: certificates are signed for a token"
+    names: set[str] = set()
+    written: dict[Path, str] = {}
+    for where, kept in _sets(file):
+        if kept.name in names:
+            yield (*where, "name"), f'"{kept.name}" is given twice'
+        names.add(kept.name)
+        yield from _paths(where, kept, written)
+        yield from (_certificate(where, kept) if isinstance(kept, CertificateSpec) else _chain(where, kept))
+
+
+def _sets(file: AgentFile) -> Iterator[tuple[ValuePath, CertificateSpec | CAChainSpec]]:
+    for number, certificate in enumerate(file.certificates):
+        yield ("certificates", number), certificate
+    for number, chain in enumerate(file.ca_chains):
+        yield ("caChains", number), chain
+
+
+def _paths(
+    where: ValuePath, kept: CertificateSpec | CAChainSpec, written: dict[Path, str]
+) -> Iterator[tuple[ValuePath, str]]:
+    """Give each path that two files would share: the later would overwrite the other."""
+    paths: list[tuple[ValuePath, Path]] = [(("folder",), kept.folder)]
+    paths += [(("files", number, "name"), kept.folder / one.name) for number, one in enumerate(kept.files)]
+    paths += [(("copies", number, "path"), one.path) for number, one in enumerate(kept.copies)]
+    for below, path in paths:
+        if path in written:
+            yield (
+                (*where, *below),
+                f'"{path}" is written by "{written[path]}", too: give each a path of its own',
+            )
+        written[path] = kept.name
+    for number, one in enumerate((*kept.files, *kept.copies)):
+        if one.mode is not None and one.kind.is_secret and one.mode & 0o007:
+            part = "files" if isinstance(one, SetFile) else "copies"
+            at = number if isinstance(one, SetFile) else number - len(kept.files)
+            yield (
+                (*where, part, at, "mode"),
+                "would let everybody read the key: write 0600, or 0640 with a group",
+            )
+
+
+def _certificate(where: ValuePath, spec: CertificateSpec) -> Iterator[tuple[ValuePath, str]]:
+    try:
+        if SignPath.parse(spec.path).mode is not Mode.SIGN:
+            yield (*where, "path"), "must be <mount>/sign/<role>: on sign-verbatim no role limits the names"
+    except PathError as error:
+        yield (*where, "path"), str(error)
+    for number, address in enumerate(spec.ip_addresses):
+        try:
+            ip_address(address)
+        except ValueError:
+            yield (*where, "ipAddresses", number), f'"{address}" is not an IP address'
+    for number, name in enumerate((*spec.dns_names, *spec.uris, *spec.email_addresses)):
+        if not name.isascii() or not name.isprintable() or " " in name:
+            yield (
+                where,
+                f"name {number + 1} holds characters that a certificate's name can't have; use A-labels",
+            )
+
+
+def _chain(where: ValuePath, spec: CAChainSpec) -> Iterator[tuple[ValuePath, str]]:
+    for part, files in (("files", spec.files), ("copies", spec.copies)):
+        for number, one in enumerate(files):
+            if one.kind not in CHAIN_ONLY:
+                yield (*where, part, number, "kind"), "must be chain, ca or ca-der: a CA chain has no key"

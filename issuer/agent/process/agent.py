@@ -1,0 +1,173 @@
+"""One server's session and its keepers; a step of all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from issuer.agent.config.login import VaultServer
+from issuer.agent.config.model import AgentFile
+from issuer.agent.errors import AgentError
+from issuer.agent.login.kept import KeptLogin
+from issuer.agent.login.methods import login_of
+from issuer.agent.process.records import Records, SetRecord
+from issuer.agent.renewal.chains import CAChainKeeper
+from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, ServerClock
+from issuer.agent.renewal.signing import CertificateCalls
+from issuer.text import rfc3339
+from issuer.vault.connection import Connection
+from issuer.vault.errors import LoginRefused, VaultError
+from issuer.vault.login.methods import Token
+from issuer.vault.paths import SignPath
+from issuer.vault.session import VaultSession
+from issuer.vault.transport import VaultClient
+
+log = structlog.get_logger(__name__)
+
+WORRYING_SKEW: Final = timedelta(minutes=2)
+"""The difference between the clocks that is reported; renewals go by the server's."""
+_AT_ONCE: Final = 8
+"""The most certificates that are asked for at the same time."""
+_MACHINE_ID: Final = Path("/etc/machine-id")
+
+Keeper = CertificateKeeper | CAChainKeeper
+
+
+class _NoLogin:
+    """The login of an agent that keeps only CA chains."""
+
+    name = "no login"
+
+    async def login(self, client: VaultClient) -> Token:
+        """Refuse."""
+        raise LoginRefused("vault.login is not given", method=self.name)
+
+
+class Agent:
+    """All that one `agent.yaml` keeps."""
+
+    def __init__(
+        self, file: AgentFile, session: VaultSession, records: Records, clock: ServerClock, machine: str
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._few = asyncio.Semaphore(_AT_ONCE)
+        self.records = records
+        self.keepers: dict[str, Keeper] = {}
+        for spec in file.certificates:
+            calls = CertificateCalls(session, SignPath.parse(spec.path))
+            self.keepers[spec.name] = CertificateKeeper(spec, calls, machine, clock)
+        for chain in file.ca_chains:
+            self.keepers[chain.name] = CAChainKeeper(chain, session.client, clock)
+
+    async def read_clock(self) -> str | None:
+        """Take the server's time for the renewals; returns a warning if the clocks differ. Never raises."""
+        adapter = self._session.client.adapter()
+        before = datetime.now(UTC)
+        try:
+            await adapter.get("/v1/sys/health?standbyok=true&sealedcode=200&uninitcode=200")
+        except VaultError:
+            return None
+        after = datetime.now(UTC)
+        server = adapter.answered_at
+        if server is None:
+            return None
+        # Whole seconds, cut: half a second later on average.
+        skew = server + timedelta(seconds=0.5) - (before + (after - before) / 2)
+        self._clock.skew = skew if abs(skew) > timedelta(seconds=2) else timedelta(0)
+        if abs(skew) < WORRYING_SKEW:
+            return None
+        way = "behind" if skew > timedelta(0) else "ahead of"
+        return (
+            f"This machine's clock is {abs(skew).total_seconds():.0f} s {way} the server's: set it, as TLS "
+            "goes by it. Renewals go by the server's"
+        )
+
+    async def step(self, name: str, *, force: bool = False) -> KeepReport | None:
+        """Look at one set and renew it if that is due; keeps a record. Returns None if it failed."""
+        before = self.records.read(name)
+        now = rfc3339(self._clock.now())
+        skew = self._clock.skew.total_seconds()
+        try:
+            async with self._few:
+                report = await self.keepers[name].step(force=force)
+        except (AgentError, VaultError) as error:
+            failures = before.failures + 1
+            log.warning(
+                "the renewal failed; the files stay as they are",
+                name=name,
+                error=str(error),
+                failures=failures,
+            )
+            self._record(
+                replace(before, looked_at=now, failures=failures, error=str(error), skew_seconds=skew)
+            )
+            return None
+        if report.renewed is not None:
+            log.info("renewed", name=name, reason=report.renewed, serial=report.kept.serial)
+        if report.rewritten:
+            log.warning("files had been changed and were written again", name=name, files=report.rewritten)
+        renewed_at = now if report.renewed is not None else before.renewed_at
+        self._record(SetRecord(name, now, renewed_at, warnings=report.warnings, skew_seconds=skew))
+        return report
+
+    async def check(self) -> list[str]:
+        """Try all but the signing: each folder, the login, each path. Returns what doesn't work."""
+        problems: list[str] = []
+        for name, keeper in self.keepers.items():
+            try:
+                await keeper.check()
+            except (AgentError, VaultError) as error:
+                problems.append(f"{name}: {error}")
+        return problems
+
+    def _record(self, record: SetRecord) -> None:
+        try:
+            self.records.write(record)
+        except AgentError as error:
+            log.warning("the record for the status can't be written", name=record.name, error=str(error))
+
+
+@asynccontextmanager
+async def opened_agent(file: AgentFile, state: Path) -> AsyncIterator[Agent]:
+    """Open the connections of an agent; what was signed and not written is revoked at the end.
+
+    Raises InvalidConnection, and AgentError for a CA file that can't be read.
+    """
+    clock = ServerClock()
+    async with AsyncExitStack() as stack:
+        client = VaultClient(connection_of(file.vault))
+        method = _NoLogin() if file.vault.login is None else KeptLogin(login_of(file.vault.login), state)
+        session = VaultSession(client, method)
+        stack.push_async_callback(session.close)
+        agent = Agent(file, session, Records(state), clock, machine_name())
+        for keeper in agent.keepers.values():
+            stack.push_async_callback(keeper.close)
+        yield agent
+
+
+def connection_of(server: VaultServer) -> Connection:
+    """Return the connection that `agent.yaml` names. Raises AgentError."""
+    ca = None
+    if server.ca_file is not None:
+        try:
+            ca = server.ca_file.read_bytes()
+        except OSError as error:
+            raise AgentError(f'The CA file "{server.ca_file}" can\'t be read: {error.strerror}') from error
+    return Connection(server.server, ca, server.server_name, server.namespace)
+
+
+def machine_name() -> str:
+    """Return what tells this machine from others: its machine-id(5), or its host name."""
+    try:
+        return _MACHINE_ID.read_text(encoding="ascii").strip() or socket.gethostname()
+    except (OSError, ValueError):
+        return socket.gethostname()

@@ -1,0 +1,74 @@
+"""What happened to each set last, in files that `agent status` reads."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from issuer.agent.files.folders import opened_folder
+from issuer.agent.files.writing import NewFile, disk_errors, replace
+
+_FOLDER: Final = "records"
+SYSTEM_STATE: Final = Path("/var/lib/vault-issuer-agent")
+
+
+@dataclass(frozen=True, slots=True)
+class SetRecord:
+    """The last look at one set. Times are RFC 3339, empty where there was none; `failures` are in a row."""
+
+    name: str
+    looked_at: str = ""
+    renewed_at: str = ""
+    failures: int = 0
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    skew_seconds: float = 0.0
+
+
+class Records:
+    """One file for each set in the state folder."""
+
+    def __init__(self, state_folder: Path) -> None:
+        self._folder = state_folder / _FOLDER
+
+    def write(self, record: SetRecord) -> None:
+        """Keep a record. Raises UnsafePath and DiskRefused."""
+        data = json.dumps(asdict(record), sort_keys=True).encode()
+        with opened_folder(self._folder, create=True, mode=0o755) as folder, disk_errors("The record"):
+            replace(folder, f"{record.name}.json", NewFile(data, 0o644))
+
+    def read(self, name: str) -> SetRecord:
+        """Return the record of a set, an empty one if there is none or it can't be read."""
+        try:
+            found: Any = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
+            return _record(name, found)
+        except (OSError, ValueError, TypeError):
+            return SetRecord(name)
+
+
+def state_folder(given: Path | None, environment: Mapping[str, str]) -> Path:
+    """Return the state folder: the given one, systemd's, root's, or one in the user's home."""
+    if given is not None:
+        return given
+    if (made := environment.get("STATE_DIRECTORY", "").partition(":")[0]).startswith("/"):
+        return Path(made)
+    if os.geteuid() == 0:
+        return SYSTEM_STATE
+    home = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME') or '/nonexistent'}/.local/state"
+    return Path(home) / "vault-issuer-agent"
+
+
+def _record(name: str, found: Mapping[str, Any]) -> SetRecord:
+    return SetRecord(
+        name,
+        str(found["looked_at"]),
+        str(found["renewed_at"]),
+        int(found["failures"]),
+        str(found["error"]),
+        tuple(map(str, found["warnings"])),
+        float(found["skew_seconds"]),
+    )

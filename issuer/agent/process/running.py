@@ -1,0 +1,135 @@
+"""Steps again and again, at their times, until the process is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from issuer.agent.config.model import AgentFile
+from issuer.agent.process.agent import Agent, opened_agent
+from issuer.agent.renewal.schedule import pause
+from issuer.manifests.errors import BadInput
+
+log = structlog.get_logger(__name__)
+
+_chance = random.SystemRandom()
+
+LOOK_EVERY: Final = 60.0
+"""Seconds between two looks at the files of a set, at most: somebody may have edited them."""
+_CLOCK_EVERY: Final = 3600.0
+
+
+class Running:
+    """An agent at work.
+
+    `changed` reads the configuration anew and returns it if it is another one; `looked` is called after each
+    look at a set.
+    """
+
+    def __init__(
+        self,
+        file: AgentFile,
+        state: Path,
+        changed: Callable[[], AgentFile | None],
+        looked: Callable[[Agent], None] = lambda _: None,
+    ) -> None:
+        self._file = file
+        self._state = state
+        self._changed = changed
+        self._looked = looked
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    def stop(self) -> None:
+        """End after the steps that are under way."""
+        self._stop.set()
+        self._hurry.set()
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Keep all sets until `stop`; `ready` is called after the first look at each."""
+        first = True
+        while not self._stop.is_set():
+            async with opened_agent(self._file, self._state) as agent, asyncio.TaskGroup() as group:
+                self._hurry.clear()
+                if (warning := await agent.read_clock()) is not None:
+                    log.warning(warning)
+                begun = [asyncio.Event() for _ in agent.keepers]
+                for name, event in zip(agent.keepers, begun, strict=True):
+                    group.create_task(self._keep(agent, name, event), name=f"keep-{name}")
+                group.create_task(self._watch(agent), name="watch-configuration")
+                if first:
+                    for event in begun:
+                        await event.wait()
+                    ready()
+                    first = False
+
+    async def _keep(self, agent: Agent, name: str, begun: asyncio.Event) -> None:
+        failures = 0
+        while not self._over():
+            report = await agent.step(name)
+            begun.set()
+            self._looked(agent)
+            failures = 0 if report is not None else failures + 1
+            if report is None:
+                await self._wait(pause(failures, _chance.random()))
+                continue
+            until = (report.kept.renew_at - datetime.now(UTC)).total_seconds()
+            await self._wait(min(max(until, 1.0), LOOK_EVERY))
+
+    async def _watch(self, agent: Agent) -> None:
+        """Look for another configuration, and at the server's clock now and then."""
+        read_at = asyncio.get_running_loop().time()
+        while not self._over():
+            await self._wait(LOOK_EVERY / 4)
+            if (file := self._changed()) is not None:
+                log.info("the configuration was changed and is read anew")
+                self._file = file
+                self._hurry.set()
+            if asyncio.get_running_loop().time() - read_at > _CLOCK_EVERY:
+                read_at = asyncio.get_running_loop().time()
+                if (warning := await agent.read_clock()) is not None:
+                    log.warning(warning)
+
+    def _over(self) -> bool:
+        return self._hurry.is_set()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        except TimeoutError:
+            return
+
+
+class ConfigurationFile:
+    """A configuration whose changes are seen by its bytes; one that can't be read leaves the old one."""
+
+    def __init__(self, path: str, load: Callable[[str], AgentFile]) -> None:
+        self._path = path
+        self._load = load
+        self._digest = self._now()
+
+    def changed(self) -> AgentFile | None:
+        """Return the file's new contents, None if they are the old ones or can't be used."""
+        digest = self._now()
+        if digest is None or digest == self._digest:
+            return None
+        self._digest = digest
+        try:
+            return self._load(self._path)
+        except BadInput as error:
+            log.error("the changed configuration can't be used; the old one stays", error=str(error))
+            return None
+
+    def _now(self) -> str | None:
+        try:
+            return hashlib.sha256(Path(self._path).read_bytes()).hexdigest()
+        except OSError:
+            return None

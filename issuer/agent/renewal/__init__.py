@@ -1,0 +1,8 @@
+"""One certificate's renewal: when it is due, what is asked for, and what is kept of the answer.
+
+- `schedule`: when a renewal is due, and pauses between tries. Pure.
+- `keys`: private keys, and the request that one signs.
+- `signing`: the call, the answer's verification, and a revocation of what can't be used.
+- `keeping`: one certificate from its files to a fresh set of them.
+- `chains`: CAs alone, without a token.
+"""

@@ -1,0 +1,166 @@
+"""CAs alone, without a token: the chain that a mount signs with, and its root."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from issuer.agent.config.model import CAChainSpec
+from issuer.agent.errors import AgentError
+from issuer.agent.files.contents import CertificateSet
+from issuer.agent.files.copies import copy_file
+from issuer.agent.files.generations import GenerationFolder, opened_set, seen_set
+from issuer.agent.renewal.keeping import KeepReport, KeptCertificate, RenewalReason, ServerClock
+from issuer.agent.renewal.source import SOURCE, files_of, layout_digest, new_file, read_source
+from issuer.text import rfc3339
+from issuer.vault.errors import VaultError
+from issuer.vault.paths import Mode, SignPath
+from issuer.vault.pki import Pki
+from issuer.vault.transport import VaultClient
+from issuer.x509.certificates import decoded
+from issuer.x509.chains.bundle import read_bundle
+from issuer.x509.chains.chain import Way, signing_ca
+from issuer.x509.errors import ChainError, InvalidCertificate
+
+_MAX_ROOTS: Final = 20
+
+
+class UntrustedRoot(AgentError):
+    """The server's CAs end in a root that was neither pinned nor kept before."""
+
+
+class CAChainKeeper:
+    """Keeps the CAs of one mount fresh. A new root is taken only if one that is kept vouches for it."""
+
+    def __init__(self, spec: CAChainSpec, client: VaultClient, clock: ServerClock) -> None:
+        self.spec = spec
+        path = SignPath(spec.mount.strip("/"), spec.issuer, Mode.SIGN, "unused")
+        self._pki = Pki(client, path)
+        self._clock = clock
+        self._asked_at: datetime | None = None
+
+    async def step(self, *, force: bool = False) -> KeepReport:
+        """Read the CAs if it is time, and write them if they changed. Raises VaultError and AgentError."""
+        with opened_set(self.spec.folder) as folder:
+            kept = self._read(folder)
+            now = self._clock.now()
+            due = self._asked_at is None or now - self._asked_at >= self.spec.every
+            if kept is not None and not due and not force:
+                return self._write_if(folder, kept, None)
+            try:
+                fresh = await self._fetch(kept, now)
+            except VaultError:
+                if kept is not None:
+                    self._write_if(folder, kept, None)
+                raise
+            self._asked_at = now
+            if kept is None:
+                return self._write_if(folder, fresh, RenewalReason.FIRST)
+            changed = (fresh.chain, fresh.roots) != (kept.chain, kept.roots)
+            return self._write_if(folder, fresh, RenewalReason.CA_CHANGED if changed else None)
+
+    def look(self) -> KeptCertificate | None:
+        """Return what is kept; None if nothing is. Raises AgentError."""
+        with seen_set(self.spec.folder) as folder:
+            made = None if folder is None else self._read(folder)
+            return None if made is None else self._report(made)
+
+    async def check(self) -> None:
+        """Try the folder and the CAs. Raises as `step` does."""
+        with opened_set(self.spec.folder) as folder:
+            await self._fetch(self._read(folder), self._clock.now())
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    @staticmethod
+    def _read(folder: GenerationFolder) -> CertificateSet | None:
+        found = read_source(folder.read(SOURCE))
+        return (
+            found if found is not None and found.certificate is None and found.chain + found.roots else None
+        )
+
+    async def _fetch(self, kept: CertificateSet | None, now: datetime) -> CertificateSet:
+        """Return the CAs as the server gives them, with the kept roots that are still good."""
+        try:
+            cas = read_bundle(await self._pki.ca_chain()).certificates
+            way = signing_ca(cas, now).ways[0]
+        except (InvalidCertificate, ChainError) as error:
+            raise AgentError(f'The CAs of "{self.spec.mount}" can\'t be used: {error}') from error
+        chain, roots = _split(way)
+        self._check_root(roots, chain, kept)
+        # During a rotation both roots are needed: certificates of the old one are still served.
+        old = (
+            ()
+            if kept is None
+            else (one for one in kept.roots if one not in roots and one.not_valid_after_utc > now)
+        )
+        return CertificateSet(chain, (*roots, *old)[:_MAX_ROOTS])
+
+    def _check_root(
+        self,
+        roots: tuple[x509.Certificate, ...],
+        chain: tuple[x509.Certificate, ...],
+        kept: CertificateSet | None,
+    ) -> None:
+        pin = (self.spec.root_fingerprint or "").replace(":", "").lower()
+        top = (*chain, *roots)[-1]
+        if pin and hashlib.sha256(top.public_bytes(Encoding.DER)).hexdigest() == pin:
+            return
+        if kept is None:
+            if pin:
+                raise UntrustedRoot(
+                    f'The CAs of "{self.spec.mount}" end in a root of SHA-256 {_shown(top)}, not in that '
+                    "of rootFingerprint: compare both with the one that the CA's owner gives"
+                )
+            return
+        if top in (*kept.roots, *kept.chain):
+            return
+        raise UntrustedRoot(
+            f'The CAs of "{self.spec.mount}" now end in another root, with the SHA-256 {_shown(top)}; the '
+            "kept ones are not changed. If the CA's owner says that it is new, write this as rootFingerprint"
+        )
+
+    def _write_if(
+        self, folder: GenerationFolder, made: CertificateSet, reason: RenewalReason | None
+    ) -> KeepReport:
+        """Write the set if it is new, was changed on the disk, or is to have other files."""
+        current = folder.current()
+        layout = layout_digest(self.spec.files)
+        changed = folder.changed()
+        if reason is not None or changed or current is None or current.notes.get("layout") != layout:
+            folder.write(files_of(self.spec, made), {"layout": layout, "readAt": rfc3339(self._clock.now())})
+        reports = [copy_file(one.path, new_file(one, made, self.spec.name)) for one in self.spec.copies]
+        warnings = tuple(one.warning for one in reports if one.warning is not None)
+        return KeepReport(self._report(made), reason, tuple(changed), warnings)
+
+    def _report(self, made: CertificateSet) -> KeptCertificate:
+        cas = (*made.chain, *made.roots)
+        first = cas[0]
+        at = (self._asked_at or self._clock.now()) + self.spec.every
+        return KeptCertificate(
+            self.spec.name,
+            f"{first.serial_number:x}",
+            max(one.not_valid_before_utc for one in cas),
+            min(one.not_valid_after_utc for one in cas),
+            at,
+        )
+
+
+def _split(way: Way) -> tuple[tuple[x509.Certificate, ...], tuple[x509.Certificate, ...]]:
+    found = []
+    for ca in way.cas:
+        certificate = decoded(ca)
+        if certificate is None:
+            raise AgentError("A CA certificate of the chain can't be read by this machine's library")
+        found.append(certificate)
+    return (tuple(found[:-1]), (found[-1],)) if way.complete else (tuple(found), ())
+
+
+def _shown(certificate: x509.Certificate) -> str:
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()

@@ -1,0 +1,264 @@
+"""One certificate, from the files that are there to a fresh set of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from issuer.agent.config.model import CertificateSpec, KeyRotation
+from issuer.agent.errors import DiskRefused
+from issuer.agent.files.contents import CertificateSet
+from issuer.agent.files.copies import copy_file
+from issuer.agent.files.generations import GenerationFolder, WrittenSet, opened_set, seen_set
+from issuer.agent.files.owners import owner_of
+from issuer.agent.renewal.keys import new_key
+from issuer.agent.renewal.schedule import RenewalRule, due_at, spread
+from issuer.agent.renewal.signing import CertificateCalls, FreshCertificate
+from issuer.agent.renewal.source import (
+    SOURCE,
+    files_of,
+    layout_digest,
+    new_file,
+    read_source,
+    request_digest,
+)
+from issuer.text import parse_rfc3339, rfc3339
+from issuer.vault.errors import VaultError
+from issuer.x509.certificates import decode, public_key
+
+log = structlog.get_logger(__name__)
+
+CHECK_EVERY: Final = timedelta(hours=1)
+"""The time between two looks at the CA and at the certificate's revocation."""
+
+
+class RenewalReason(StrEnum):
+    """Reasons to ask for a certificate."""
+
+    FIRST = "First"
+    DUE = "Due"
+    EXPIRED = "Expired"
+    REQUESTED = "Requested"
+    """A person asked for it: `vault-issuer agent renew`."""
+    SPEC_CHANGED = "SpecChanged"
+    FILES_LOST = "FilesLost"
+    REVOKED = "Revoked"
+    CA_CHANGED = "CAChanged"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCertificate:
+    """A certificate in its files: its life, and when it is renewed."""
+
+    name: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    renew_at: datetime
+    reason: RenewalReason | None = None
+    """The reason for which it is to be renewed now; None if it isn't."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepReport:
+    """One look at a certificate: what is kept now, what was done, and what a person should know."""
+
+    kept: KeptCertificate
+    renewed: RenewalReason | None = None
+    rewritten: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def has_new_files(self) -> bool:
+        """Return True if readers have to be told."""
+        return self.renewed is not None or bool(self.rewritten)
+
+
+@dataclass(slots=True)
+class ServerClock:
+    """The server's time: this machine's, and by how much they differ."""
+
+    local: Callable[[], datetime] = lambda: datetime.now(UTC)
+    skew: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the server's time."""
+        return self.local() + self.skew
+
+
+class CertificateKeeper:
+    """Keeps one certificate fresh; what is signed and can't be written yet is kept in memory."""
+
+    def __init__(
+        self, spec: CertificateSpec, calls: CertificateCalls, machine: str, clock: ServerClock
+    ) -> None:
+        self.spec = spec
+        self._calls = calls
+        self._share = spread(machine, spec.name)
+        self._clock = clock
+        self._unwritten: FreshCertificate | None = None
+        self._checked_at: datetime | None = None
+
+    async def step(self, *, force: bool = False) -> KeepReport:
+        """Look at the files, renew if that is due, and write. Returns what is kept then.
+
+        Raises VaultError if Vault doesn't sign, AgentError if the answer or the disk can't be used; the files
+        that were there stay.
+        """
+        with opened_set(self.spec.folder) as folder:
+            made, current = self._read(folder)
+            kept = self._kept(current, made)
+            if self._unwritten is not None and kept is not None and kept.serial == self._unwritten.serial:
+                self._unwritten = None  # written, though the disk refused something after it
+            reason = RenewalReason.REQUESTED if force else self._reason(kept, current)
+            if reason is None and kept is not None and current is not None:
+                reason = await self._asked_of_vault(made, kept)
+            if reason is None and made is not None and current is not None and kept is not None:
+                rewritten = self._mend(folder, current, made)
+                warnings = self._copy(made)
+                return KeepReport(kept, rewritten=rewritten, warnings=warnings)
+            return await self._renew(folder, made, reason or RenewalReason.FIRST)
+
+    def look(self) -> KeptCertificate | None:
+        """Return what is kept, and why it would be renewed now; None if nothing is. Changes nothing.
+
+        Raises AgentError.
+        """
+        with seen_set(self.spec.folder) as folder:
+            if folder is None:
+                return None
+            made, current = self._read(folder)
+            kept = self._kept(current, made)
+            return None if kept is None else replace(kept, reason=self._reason(kept, current))
+
+    async def check(self) -> None:
+        """Try all but the signing: the folder, the owners, the login, role and CA. Raises as `step` does."""
+        with opened_set(self.spec.folder):
+            for one in (*self.spec.files, *self.spec.copies):
+                owner_of(one.owner, one.group, keep_id=one.keep_id)
+        await self._calls.probe()
+
+    async def close(self) -> None:
+        """Revoke a certificate that was signed and never written: nobody has it."""
+        fresh, self._unwritten = self._unwritten, None
+        if fresh is not None and fresh.made.certificate is not None:
+            pem = fresh.made.certificate.public_bytes(Encoding.PEM).decode()
+            await self._calls.revoke(pem, fresh.serial, self.spec.name)
+
+    def _read(self, folder: GenerationFolder) -> tuple[CertificateSet | None, WrittenSet | None]:
+        current = folder.current()
+        return read_source(folder.read(SOURCE)), current
+
+    def _kept(self, current: WrittenSet | None, made: CertificateSet | None) -> KeptCertificate | None:
+        if current is None or made is None or made.certificate is None:
+            return None
+        return self._life(current, made.certificate)
+
+    def _life(self, current: WrittenSet, leaf: x509.Certificate) -> KeptCertificate:
+        begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+        begin = max(begin, _signed_at(current.notes, begin))
+        serial = str(current.notes.get("serial") or f"{leaf.serial_number:x}")
+        return KeptCertificate(
+            self.spec.name, serial, begin, end, due_at(begin, end, self._rule(), self._share)
+        )
+
+    def _reason(self, kept: KeptCertificate | None, current: WrittenSet | None) -> RenewalReason | None:
+        """Return why a certificate is asked for now, as far as the files tell."""
+        if kept is None or current is None:
+            return RenewalReason.FIRST if current is None else RenewalReason.FILES_LOST
+        now = self._clock.now()
+        if now >= kept.not_after:
+            return RenewalReason.EXPIRED
+        if current.notes.get("request") != request_digest(self.spec):
+            return RenewalReason.SPEC_CHANGED
+        return RenewalReason.DUE if now >= kept.renew_at else None
+
+    async def _asked_of_vault(
+        self, made: CertificateSet | None, kept: KeptCertificate
+    ) -> RenewalReason | None:
+        """Return whether Vault gives a reason: the certificate is revoked, or another CA signs now."""
+        now = self._clock.now()
+        if self._checked_at is not None and now - self._checked_at < CHECK_EVERY:
+            return None
+        if await self._calls.is_revoked(kept.serial):
+            return RenewalReason.REVOKED
+        try:
+            cas = await self._calls.current_cas()
+        except VaultError as error:
+            log.info("the CA can't be looked at now", certificate=kept.name, error=str(error))
+            return None
+        self._checked_at = now
+        above = () if made is None else (*made.chain, *made.roots)
+        if not above or not cas:
+            return None
+        signer = decode(above[0].public_bytes(Encoding.DER))
+        return None if public_key(cas[0]) == public_key(signer) else RenewalReason.CA_CHANGED
+
+    async def _renew(
+        self, folder: GenerationFolder, made: CertificateSet | None, reason: RenewalReason
+    ) -> KeepReport:
+        fresh = self._unwritten
+        if fresh is None:
+            key = made.key_der if made is not None and self._keeps_key() else None
+            fresh = await self._calls.sign(self.spec, key or new_key(self.spec.key), self._clock.now())
+            self._unwritten = fresh
+        try:
+            written = folder.write(files_of(self.spec, fresh.made), self._notes(fresh.serial))
+        except DiskRefused:
+            log.warning(
+                "a certificate was signed and can't be written yet; it is kept in memory",
+                certificate=self.spec.name,
+                serial=fresh.serial,
+            )
+            raise
+        self._unwritten = None
+        self._checked_at = self._clock.now()
+        return KeepReport(
+            self._life(written, fresh.made.leaf),
+            renewed=reason,
+            warnings=(*fresh.remarks, *self._copy(fresh.made)),
+        )
+
+    def _mend(self, folder: GenerationFolder, current: WrittenSet, made: CertificateSet) -> tuple[str, ...]:
+        """Write the set again if a file of it was changed, or is to be another; returns the names."""
+        changed = folder.changed()
+        if not changed and current.notes.get("layout") == layout_digest(self.spec.files):
+            return ()
+        folder.write(files_of(self.spec, made), {**current.notes, "layout": layout_digest(self.spec.files)})
+        return tuple(changed) or tuple(one.name for one in self.spec.files)
+
+    def _copy(self, made: CertificateSet) -> tuple[str, ...]:
+        reports = [copy_file(one.path, new_file(one, made, self.spec.name)) for one in self.spec.copies]
+        return tuple(one.warning for one in reports if one.warning is not None)
+
+    def _notes(self, serial: str) -> Mapping[str, Any]:
+        return {
+            "serial": serial,
+            "signedAt": rfc3339(self._clock.now()),
+            "request": request_digest(self.spec),
+            "layout": layout_digest(self.spec.files),
+        }
+
+    def _keeps_key(self) -> bool:
+        return self.spec.key.rotation is KeyRotation.NEVER
+
+    def _rule(self) -> RenewalRule:
+        given = self.spec.renewal
+        zone = ZoneInfo(given.time_zone) if given.time_zone else datetime.now().astimezone().tzinfo or UTC
+        return RenewalRule(given.at, given.jitter, given.windows, zone)
+
+
+def _signed_at(notes: Mapping[str, Any], default: datetime) -> datetime:
+    """Return the time of the signing: CAs backdate, and a short life would seem half gone at once."""
+    try:
+        return parse_rfc3339(str(notes.get("signedAt")))
+    except ValueError:
+        return default

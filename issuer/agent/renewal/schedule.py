@@ -1,0 +1,80 @@
+"""The time at which a certificate is renewed, and pauses between tries. Pure: time is a parameter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
+
+from issuer.agent.config.times import Window
+
+LATEST: Final = 0.9
+"""The share of a life at which a renewal no longer waits for its window."""
+MAX_PAUSE: Final = 300.0
+"""Seconds between two tries at most."""
+_FIRST_PAUSE: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalRule:
+    """A fraction of the life, earlier by up to `jitter` of the life, in `windows` of the zone `zone`."""
+
+    at: float
+    jitter: float
+    windows: tuple[Window, ...]
+    zone: tzinfo
+
+
+def spread(machine: str, name: str) -> float:
+    """Return the share from 0 to 1 by which one certificate of one machine is early: always the same one.
+
+    Machines that were installed together would otherwise all ask at the same moment, again and again.
+    """
+    digest = hashlib.sha256(f"{len(machine)}:{machine}{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def due_at(begin: datetime, end: datetime, rule: RenewalRule, share: float) -> datetime:
+    """Return the time of the renewal of a certificate that lives from `begin` to `end`.
+
+    `share` is that of `spread`. A window is waited for until `LATEST` of the life has gone.
+    """
+    life = end - begin
+    early = begin + life * (rule.at - rule.jitter * share)
+    if not rule.windows:
+        return early
+    latest = max(early, begin + life * LATEST)
+    return min(next_in_window(early, rule.windows, rule.zone, latest), latest)
+
+
+def next_in_window(moment: datetime, windows: Sequence[Window], zone: tzinfo, until: datetime) -> datetime:
+    """Return the first time from `moment` on that lies in a window; `until` if none begins before it."""
+    local = moment.astimezone(zone)
+    begins: list[datetime] = []
+    # From the day before: a window over midnight may be open already. A week and a day has every window once.
+    for days in range(-1, 9):
+        day = local.date() + timedelta(days=days)
+        for window in windows:
+            if day.weekday() not in window.days:
+                continue
+            begin = datetime.combine(day, window.begin, zone).astimezone(UTC)
+            later = day if window.begin < window.end else day + timedelta(days=1)
+            end = datetime.combine(later, window.end, zone).astimezone(UTC)
+            if begin <= moment < end:
+                return moment
+            if moment < begin:
+                begins.append(begin)
+    return min((*begins, until))
+
+
+def pause(failures: int, chance: float, retry_after: float | None = None) -> float:
+    """Return the seconds before the next try after `failures` in a row (at least 1).
+
+    `chance`, from 0 to 1, spreads the tries of many machines; what the server asked for is the least, up to
+    an hour.
+    """
+    longest = min(MAX_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
+    own = longest * (0.5 + chance / 2)
+    return own if retry_after is None else max(own, min(retry_after, 3600.0))

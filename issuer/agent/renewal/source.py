@@ -1,0 +1,107 @@
+"""The set as the agent itself keeps it: key, certificate, chain and roots in one PEM beside the others.
+
+From it files of other kinds, modes or owners are written without another signing, and an edited file is
+written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from issuer.agent.config.files import CopiedFile, SetFile
+from issuer.agent.config.model import CAChainSpec, CertificateSpec
+from issuer.agent.errors import AgentError
+from issuer.agent.files.contents import CertificateSet, FileKind
+from issuer.agent.files.owners import owner_of
+from issuer.agent.files.writing import NewFile
+
+SOURCE: Final = ".source.pem"
+_ROOTS: Final = b"# roots\n"
+_KEY: Final = re.compile(rb"-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n")
+
+
+def source_of(made: CertificateSet) -> bytes:
+    """Return the source's bytes."""
+    key = b"" if made.key_der is None else made.render(FileKind.KEY)
+    leaf = () if made.certificate is None else (made.certificate,)
+    below, roots = _pem((*leaf, *made.chain)), _pem(made.roots)
+    return key + below + _ROOTS + roots
+
+
+def read_source(data: bytes | None) -> CertificateSet | None:
+    """Return the set that `source_of` wrote; None if it isn't whole, or its key isn't the certificate's."""
+    if data is None or _ROOTS not in data:
+        return None
+    below, _, above = data.partition(_ROOTS)
+    try:
+        roots = tuple(x509.load_pem_x509_certificates(above)) if above.strip() else ()
+        found = _KEY.match(below)
+        if found is None:
+            return CertificateSet(tuple(x509.load_pem_x509_certificates(below)) if below else (), roots)
+        key = load_pem_private_key(found[0], None)
+        leaf, *chain = x509.load_pem_x509_certificates(below[found.end() :])
+    except ValueError:
+        return None
+    public = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if key.public_key().public_bytes(*public) != leaf.public_key().public_bytes(*public):
+        return None
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return CertificateSet(tuple(chain), roots, leaf, der)
+
+
+def files_of(spec: CertificateSpec | CAChainSpec, made: CertificateSet) -> dict[str, NewFile]:
+    """Return the files of a set's folder, the source among them. Raises AgentError."""
+    found = {SOURCE: NewFile(source_of(made), 0o600)}
+    for one in spec.files:
+        found[one.name] = new_file(one, made, spec.name)
+    return found
+
+
+def new_file(one: SetFile | CopiedFile, made: CertificateSet, name: str) -> NewFile:
+    """Return one file as it is written. Raises AgentError: no such owner, no root, no password."""
+    password = None if one.password_file is None else _password(one.password_file)
+    try:
+        data = made.render(one.kind, name=name, password=password)
+    except ValueError as error:
+        raise AgentError(f'"{name}": a file of kind {one.kind} can\'t be written: {error}') from error
+    return NewFile(data, one.final_mode, owner_of(one.owner, one.group, keep_id=one.keep_id))
+
+
+def layout_digest(files: Sequence[SetFile]) -> str:
+    """Return a digest of which files there are and how; another one means that they are written again."""
+    return _digest([one.model_dump(mode="json") for one in files])
+
+
+def request_digest(spec: CertificateSpec) -> str:
+    """Return a digest of what is asked for; another one means that a new certificate is."""
+    fields = ("path", "common_name", "dns_names", "ip_addresses", "uris", "email_addresses", "ttl", "key")
+    return _digest({name: spec.model_dump(mode="json")[name] for name in fields})
+
+
+def _digest(value: Sequence[Any] | Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _password(path: Path) -> bytes:
+    try:
+        return path.read_bytes().rstrip(b"\r\n")
+    except OSError as error:
+        raise AgentError(f'The password file "{path}" can\'t be read: {error.strerror}') from error
+
+
+def _pem(certificates: Sequence[x509.Certificate]) -> bytes:
+    return b"".join(one.public_bytes(Encoding.PEM) for one in certificates)

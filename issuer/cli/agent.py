@@ -1,0 +1,283 @@
+"""`vault-issuer agent`: certificates on a machine without Kubernetes; options in, steps and exit code out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from issuer.cli.help import Commands
+from issuer.cli.options import Format, OutputFormat
+from issuer.cli.output import print_data, report_bad_input
+
+if TYPE_CHECKING:
+    from issuer.agent.config.model import AgentFile
+    from issuer.agent.process.agent import Agent
+    from issuer.agent.process.report import SetStatus
+
+FAILED: Final = 1
+DUE: Final = 2
+DEFAULT_FILE: Final = "/etc/vault-issuer/agent.yaml"
+
+app = Commands(
+    name="agent",
+    help="Certificates and CA chains kept fresh on a machine without Kubernetes.",
+)
+
+Config = Annotated[
+    str,
+    typer.Option("--config", "-c", metavar="FILE", help="The agent's configuration; - for standard input."),
+]
+Textfile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write metrics there, for node_exporter's textfile collector."),
+]
+
+
+@app.command("run")
+def run(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
+    """Keep all sets fresh until told to stop: renew in time, look at the files each minute.
+
+    A changed configuration is read anew. SIGTERM and SIGINT end the agent after what is under way.
+
+    Exit codes: 0 told to stop, 1 it can't begin.
+
+    Examples:
+
+      vault-issuer agent run -c /etc/vault-issuer/agent.yaml
+    """
+    from issuer.agent.config.reading import load_agent_file
+    from issuer.agent.process.running import ConfigurationFile, Running
+
+    with _reported():
+        _log("info")
+        file = load_agent_file(config)
+        watched = ConfigurationFile(config, load_agent_file)
+        running = Running(file, _state(file), watched.changed, lambda agent: _write(textfile, agent))
+        asyncio.run(_until_told(running.run(), running.stop))
+
+
+@app.command("once")
+def once(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
+    """Look at all sets once, renew what is due, and end: for cron and timers.
+
+    Exit codes: 0 all is fresh, 1 something failed.
+
+    Examples:
+
+      vault-issuer agent once -c agent.yaml
+    """
+    from issuer.agent.config.reading import load_agent_file
+
+    with _reported():
+        failed = asyncio.run(_once(load_agent_file(config), None, textfile))
+    raise typer.Exit(FAILED if failed else 0)
+
+
+@app.command("renew")
+def renew(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The set's name.")],
+    config: Config = DEFAULT_FILE,
+) -> None:
+    """Renew one set now, whether it is due or not. A running agent takes the new files over.
+
+    Exit codes: 0 renewed, 1 not.
+
+    Examples:
+
+      vault-issuer agent renew web -c agent.yaml
+    """
+    from issuer.agent.config.reading import load_agent_file
+
+    with _reported():
+        failed = asyncio.run(_once(load_agent_file(config), name, None))
+    raise typer.Exit(FAILED if failed else 0)
+
+
+@app.command("status")
+def status(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> None:
+    """Show each set: its life, the next renewal, and what failed last. Asks nobody, changes nothing.
+
+    Exit codes: 0 all is fresh, 1 something is missing, expired or failing.
+
+    Examples:
+
+      vault-issuer agent status -c agent.yaml
+
+      vault-issuer agent status -o json
+    """
+    with _reported():
+        found = _statuses(config)
+    now = datetime.now(UTC)
+    if output is OutputFormat.TABLE:
+        _print_table(found, now)
+    else:
+        print_data([one.to_json(now) for one in found], output)
+    raise typer.Exit(FAILED if any(one.state(now) not in ("Fresh", "Due") for one in found) else 0)
+
+
+@app.command("plan")
+def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> None:
+    """Show what the next run would do, without asking Vault and without changing anything.
+
+    Exit codes: 0 nothing to do, 1 it can't be planned, 2 something is due.
+
+    Examples:
+
+      vault-issuer agent plan -c agent.yaml
+    """
+    with _reported():
+        found = _statuses(config)
+    rows = [
+        {"name": one.name, "folder": one.folder, "reason": str(one.kept.reason) if one.kept else "First"}
+        for one in found
+        if one.kept is None or one.kept.reason is not None
+    ]
+    if output is not OutputFormat.TABLE:
+        print_data(rows, output)
+    else:
+        for row in rows:
+            typer.echo(f"{row['name']}: a certificate is asked for ({row['reason']}) into {row['folder']}")
+        if not rows:
+            typer.echo("Nothing is due.")
+    raise typer.Exit(DUE if rows else 0)
+
+
+@app.command("check")
+def check(config: Config = DEFAULT_FILE) -> None:
+    """Try everything but the signing: configuration, folders, TLS, login, role and CAs.
+
+    Exit codes: 0 all of it works, 1 something doesn't.
+
+    Examples:
+
+      vault-issuer agent check -c agent.yaml
+    """
+    from issuer.agent.config.reading import load_agent_file
+
+    with _reported():
+        problems = asyncio.run(_check(load_agent_file(config)))
+    for line in problems:
+        typer.echo(f"Error: {line}", err=True)
+    if not problems:
+        typer.echo("All of it works: folders, TLS, login, role and CAs.")
+    raise typer.Exit(FAILED if problems else 0)
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON schema of agent.yaml, for editors."""
+    from issuer.agent.config.model import AgentFile
+
+    print_data(AgentFile.model_json_schema(by_alias=True), OutputFormat.JSON)
+
+
+async def _once(file: AgentFile, name: str | None, textfile: Path | None) -> bool:
+    """Return True if something failed."""
+    _log("error")  # what is to be said is printed
+    from issuer.agent.errors import AgentError
+    from issuer.agent.process.agent import opened_agent
+
+    async with opened_agent(file, _state(file)) as agent:
+        if name is not None and name not in agent.keepers:
+            raise AgentError(f'There is no set "{name}": the file has {", ".join(sorted(agent.keepers))}')
+        if (warning := await agent.read_clock()) is not None:
+            typer.echo(f"Warning: {warning}", err=True)
+        names = list(agent.keepers) if name is None else [name]
+        reports = await asyncio.gather(*(agent.step(one, force=name is not None) for one in names))
+        for one, report in zip(names, reports, strict=True):
+            if report is None:
+                typer.echo(f"Error: {one}: {agent.records.read(one).error}", err=True)
+                continue
+            for text in report.warnings:
+                typer.echo(f"Warning: {one}: {text}", err=True)
+            done = f"renewed ({report.renewed})" if report.renewed else "kept"
+            typer.echo(f"{one}: {done}, expires {report.kept.not_after:%Y-%m-%d %H:%M} UTC")
+        _write(textfile, agent)
+        return None in reports
+
+
+async def _check(file: AgentFile) -> list[str]:
+    from issuer.agent.process.agent import opened_agent
+
+    async with opened_agent(file, _state(file)) as agent:
+        return await agent.check()
+
+
+def _statuses(config: str) -> list[SetStatus]:
+    from issuer.agent.config.reading import load_agent_file
+    from issuer.agent.process.agent import opened_agent
+    from issuer.agent.process.report import statuses
+
+    async def look() -> list[SetStatus]:
+        file = load_agent_file(config)
+        async with opened_agent(file, _state(file)) as agent:
+            return statuses(agent.keepers.values(), agent.records)
+
+    return asyncio.run(look())
+
+
+def _write(path: Path | None, agent: Agent) -> None:
+    from issuer.agent.files.folders import opened_folder
+    from issuer.agent.files.writing import NewFile, disk_errors, replace
+    from issuer.agent.process.report import statuses, textfile
+
+    if path is None:
+        return
+    text = textfile(statuses(agent.keepers.values(), agent.records), datetime.now(UTC))
+    with opened_folder(path.absolute().parent) as folder, disk_errors(f'"{path}"'):
+        replace(folder, path.name, NewFile(text.encode(), 0o644))
+
+
+def _print_table(found: list[SetStatus], now: datetime) -> None:
+    typer.echo(f"{'NAME':<24} {'STATE':<8} {'LIFE':<10} {'EXPIRES':<16} {'RENEWAL':<16} FOLDER")
+    for one in found:
+        kept = one.kept
+        ends = f"{kept.not_after:%Y-%m-%d %H:%M}" if kept else ""
+        at = f"{kept.renew_at:%Y-%m-%d %H:%M}" if kept else ""
+        typer.echo(f"{one.name:<24} {one.state(now):<8} {one.bar(now):<10} {ends:<16} {at:<16} {one.folder}")
+        for text in (one.problem, *one.record.warnings):
+            if text:
+                typer.echo(f"  {text}")
+
+
+def _log(level: str) -> None:
+    from issuer.telemetry import logs
+
+    # journald and a terminal both show text; its priority and time are journald's own.
+    logs.configure("console", level)
+
+
+def _state(file: AgentFile) -> Path:
+    from issuer.agent.process.records import state_folder
+
+    return state_folder(file.state_folder, os.environ)
+
+
+async def _until_told(work: Coroutine[None, None, None], stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await work
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """End the command with code 1 on bad input and on failures, with their message on standard error."""
+    from issuer.agent.errors import AgentError
+    from issuer.manifests.text import shown
+    from issuer.vault.errors import VaultError
+
+    with report_bad_input(FAILED):
+        try:
+            yield
+        except (AgentError, VaultError) as error:
+            typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
+            raise typer.Exit(FAILED) from error

@@ -1,0 +1,62 @@
+"""YAML files of one mapping as checked models: each problem with its file, line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from issuer.manifests.errors import BadInput
+from issuer.manifests.positions import ValuePath
+
+M = TypeVar("M", bound=BaseModel)
+
+_PLAIN: Final = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known key; check its spelling and its place",
+    "string_type": "must be text; put it in quotes",
+    "dict_type": "must be a mapping of names to values",
+    "model_type": "must be a mapping of names to values",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+}
+_SHOWN: Final = 20
+"""The most problems that are shown of one file."""
+
+
+class StrictModel(BaseModel):
+    """A part of a file: camelCase keys, unknown ones refused, never changed, not shown in errors."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=False,
+        hide_input_in_errors=True,
+    )
+
+
+def validated(model: type[M], data: Any, place: Callable[[ValuePath], str]) -> M:
+    """Return `data` as `model`; raises BadInput with every problem, each at its `place` (`file:line`)."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_url=False, include_input=False, include_context=False):
+            path = tuple(part for part in problem["loc"] if part != "[key]")
+            message = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+            lines.append(f"{place(path)} {dotted(path)}: {message}")
+        raise BadInput("\n".join(lines[:_SHOWN])) from None
+
+
+def dotted(path: ValuePath) -> str:
+    """Return a path as people write it, `certificates.0.ttl`."""
+    return ".".join(str(part) for part in path) or "the file"

@@ -1,0 +1,33 @@
+"""One real OpenBao over HTTPS, without Kubernetes, for the tests of `issuer.agent`. Each test has a mount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from testbed.openbao import OpenBao
+from testbed.servers import find_bao
+from tests.agent.support import Machine
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
+    """An unsealed OpenBao."""
+    server = OpenBao(find_bao(), tmp_path_factory.mktemp("openbao"))
+    try:
+        server.start()
+        server.write("sys/auth/approle", {"type": "approle"})
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def machine(bao: OpenBao, tmp_path: Path) -> Machine:
+    """A machine with an agent, and a CA of its own on that server."""
+    return Machine.made(bao, f"a{next(_numbers)}", tmp_path)

@@ -1,0 +1,88 @@
+"""`agent.yaml`: what is refused, with file, line and what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from issuer.agent.config.reading import load_agent_file
+from issuer.manifests.errors import BadInput
+
+GOOD = """\
+vault:
+  server: https://vault.example.com:8200
+  login: {appRole: {roleId: r, secretIdFile: /etc/s}}
+certificates:
+- name: web
+  folder: /etc/tls/web
+  path: pki_int/sign/web
+  dnsNames: [web.example.com]
+"""
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "agent.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput) as caught:
+        load_agent_file(str(path))
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def test_good_file_has_usual_files(tmp_path: Path) -> None:
+    (tmp_path / "agent.yaml").write_text(GOOD)
+    [web] = load_agent_file(str(tmp_path / "agent.yaml")).certificates
+    assert web.files[0].name == "combined.pem"
+    assert web.files[0].final_mode == 0o600
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (("server:", "sever:"), "agent.yaml:2 vault.sever: is not a known key"),
+        (("  path: pki_int/sign/web\n", ""), "agent.yaml:5 certificates.0.path: is required"),
+        (("pki_int/sign/web", "pki_int/issue/web"), "agent.yaml:7 certificates.0.path: "),
+        (("pki_int/sign/web", "pki_int/sign-verbatim/web"), "no role limits the names"),
+        (
+            ("/etc/tls/web", "tls/web"),
+            'agent.yaml:6 certificates.0.folder: must be an absolute path without ".."',
+        ),
+        (("/etc/tls/web", "/etc/../web"), "must be an absolute path"),
+        (("  dnsNames: [web.example.com]\n", ""), "needs a name"),
+        (("  dnsNames: [web.example.com]", "  ipAddresses: [1.2.3]"), '"1.2.3" is not an IP address'),
+        (("  dnsNames: [web.example.com]", "  dnsNames: [bücher.example.com]"), "use A-labels"),
+        (("[web.example.com]", "[web.example.com]\n  ttl: 3 days"), "agent.yaml:9 certificates.0.ttl"),
+        (("[web.example.com]", "[web.example.com]\n  renewal: {at: 2}"), "certificates.0.renewal.at"),
+        (
+            (
+                "[web.example.com]",
+                '[web.example.com]\n  files: [{name: a.pem, kind: combined, mode: "0644"}]',
+            ),
+            "would let everybody read the key",
+        ),
+        (
+            ("[web.example.com]", "[web.example.com]\n  files: [{name: a, kind: key}, {name: a, kind: ca}]"),
+            '"/etc/tls/web/a" is written by "web", too',
+        ),
+        (
+            ("[web.example.com]", "[web.example.com]\n  files: [{name: ../a, kind: key}]"),
+            "certificates.0.files.0.name",
+        ),
+        (("appRole: {roleId: r, secretIdFile: /etc/s}", ""), "needs exactly one of"),
+        (("  login: {appRole: {roleId: r, secretIdFile: /etc/s}}\n", ""), "vault.login: is required"),
+    ],
+)
+def test_problem_is_named_with_its_line(tmp_path: Path, change: tuple[str, str], problem: str) -> None:
+    assert change[0] in GOOD
+    assert problem in refused(tmp_path, GOOD.replace(*change))
+
+
+def test_two_sets_share_no_path_and_no_name(tmp_path: Path) -> None:
+    second = GOOD.partition("certificates:\n")[2]
+    found = refused(tmp_path, GOOD + second)
+    assert 'certificates.1.name: "web" is given twice' in found
+    assert '"/etc/tls/web" is written by "web", too' in found
+
+
+def test_empty_file_says_what_it_needs(tmp_path: Path) -> None:
+    assert "vault: is required" in refused(tmp_path, "")

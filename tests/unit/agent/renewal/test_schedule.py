@@ -1,0 +1,74 @@
+"""Times of renewals: the fraction of a life, its spread, and windows that yield to the end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from issuer.agent.config.times import Window
+from issuer.agent.renewal.schedule import LATEST, MAX_PAUSE, RenewalRule, due_at, pause, spread
+
+BEGIN = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)  # a Monday
+LIFE = timedelta(days=10)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def window(**fields: object) -> Window:
+    return Window.model_validate(fields)
+
+
+def rule(*windows: Window, jitter: float = 0.05) -> RenewalRule:
+    return RenewalRule(0.7, jitter, windows, BERLIN)
+
+
+def test_renewal_is_never_later_than_the_fraction() -> None:
+    assert due_at(BEGIN, BEGIN + LIFE, rule(), 0.0) == BEGIN + LIFE * 0.7
+    assert due_at(BEGIN, BEGIN + LIFE, rule(), 0.5) == BEGIN + LIFE * 0.675
+
+
+def test_machines_are_spread_and_each_stays_where_it_is() -> None:
+    shares = [spread(f"machine-{number}", "web") for number in range(1000)]
+    tenths = [sum(low / 10 <= share < (low + 1) / 10 for share in shares) for low in range(10)]
+    assert min(tenths) > 60
+    assert spread("machine-1", "web") == shares[1]
+    assert spread("machine-1", "api") != shares[1]
+
+
+def test_window_is_waited_for() -> None:
+    sunday = window(days=["sun"], **{"from": "02:00", "to": "04:00"})
+    # 0.7 of the life is Monday noon; the next Sunday is after 0.9 of it, Wednesday noon.
+    assert due_at(BEGIN, BEGIN + LIFE, rule(sunday), 0.0) == BEGIN + LIFE * LATEST
+    wednesday = window(days=["wed"], **{"from": "02:00", "to": "04:00"})
+    assert due_at(BEGIN, BEGIN + LIFE, rule(wednesday), 0.0) == datetime(2026, 11, 11, 1, 0, tzinfo=UTC)
+
+
+def test_window_over_midnight_is_open_on_the_next_day() -> None:
+    sunday = window(days=["sun"], **{"from": "23:00", "to": "14:00"})
+    assert due_at(BEGIN, BEGIN + LIFE, rule(sunday), 0.0) == BEGIN + LIFE * 0.7
+
+
+@pytest.mark.parametrize("day", [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
+def test_window_on_the_day_the_clocks_change(day: datetime) -> None:
+    found = due_at(
+        day - timedelta(hours=7),
+        day + timedelta(hours=3),
+        rule(window(**{"from": "02:30", "to": "05:00"})),
+        0.0,
+    )
+    assert day - timedelta(hours=1) <= found <= day + timedelta(hours=3)
+
+
+def test_pauses_grow_to_five_minutes() -> None:
+    pauses = [pause(failures, 1.0) for failures in range(1, 40)]
+    assert pauses[:4] == [2.0, 4.0, 8.0, 16.0]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == MAX_PAUSE
+    assert pause(1, 0.0) == 1.0
+
+
+def test_server_s_wish_is_the_least() -> None:
+    assert pause(1, 1.0, retry_after=60.0) == 60.0
+    assert pause(39, 1.0, retry_after=60.0) == MAX_PAUSE
+    assert pause(1, 1.0, retry_after=1e9) == 3600.0
