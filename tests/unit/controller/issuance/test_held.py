@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from issuer.api.issuers import RateLimit
-from issuer.kube.errors import KubeError, Unavailable
+from issuer.kube.errors import KubeError, Unauthorized, Unavailable
 from issuer.requests.request import RequestKey
 from tests.builders import certificate_request
 from tests.ca import TestCA
@@ -111,3 +111,17 @@ async def test_what_is_held_is_written_within_seconds_of_an_outage(bench: Bench)
     await fails_to_write(bench, "one")
     (timer,) = bench.queue._timers.values()
     assert 0 < timer.when() - asyncio.get_running_loop().time() <= 5.0
+
+
+async def test_each_serial_is_logged_at_the_end_before_a_revocation_that_hangs(bench: Bench) -> None:
+    for name in ("one", "two"):
+        await fails_to_write(bench, name, Unauthorized("expired", status=401))
+    serials = {one.serial for one in bench.delivery.all_pending()}
+
+    async def hang(certificate_pem: str, *, is_ca: bool | None = None) -> None:
+        await asyncio.Event().wait()
+
+    bench.signer.revoke = hang  # type: ignore[method-assign]
+    with capture_logs() as logs:
+        await bench.delivery.close(0.01)
+    assert {one["serial"] for one in logs if one["event"] == "certificate left behind"} == serials
