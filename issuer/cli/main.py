@@ -20,6 +20,7 @@ from issuer.cli import (
     ready,
     renew,
     revocation,
+    root,
     status,
 )
 from issuer.cli.help import Commands
@@ -38,6 +39,7 @@ app.add_typer(agent.app)
 app.add_typer(pki.app)
 app.add_typer(policy.app)
 app.add_typer(revocation.app)
+app.add_typer(root.app)
 
 
 def _print_version(wanted: bool) -> None:

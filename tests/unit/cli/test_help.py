@@ -53,7 +53,7 @@ def test_every_command_has_this_help(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("words", ALL, ids=IDS)
 def test_no_option_is_cut_and_examples_stay_whole(words: tuple[str, ...], columns: str) -> None:
     lines = help_of(words, columns).splitlines()
-    seen = set(re.findall(r"(?<!\S)--?[A-Za-z][a-z-]*", "\n".join(lines)))
+    seen = set(re.findall(r"(?<!\S)--?[A-Za-z][a-z0-9-]*", "\n".join(lines)))
     assert {
         name for one in ALL[words].params for name in (*one.opts, *one.secondary_opts) if name[0] == "-"
     } <= seen

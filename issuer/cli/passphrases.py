@@ -1,0 +1,71 @@
+"""Passphrases and yeses that a command asks for on its terminal; never from arguments or the environment."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from issuer.root.certificates.keys import Passphrase
+
+
+def ask_passphrase(files: Sequence[Path], people: int, *, new: bool = False) -> Passphrase:
+    """Return the passphrase of as many people, from files or from the terminal.
+
+    A `new` one is checked and typed twice. Raises RootRefusal.
+    """
+    from issuer.root.certificates.keys import Passphrase
+    from issuer.root.errors import RootRefusal
+    from issuer.root.folder import private_line
+    from issuer.root.reasons import RefusalReason
+
+    if files and len(files) != people:
+        wanted = f"{people} passphrases" if people > 1 else "one passphrase"
+        message = f"The key takes {wanted}; give --passphrase-file as often, the first person's first."
+        raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, message)
+    if files:
+        parts = [private_line(file) for file in files]
+    else:
+        parts = [
+            _typed(f" {number} of {people}" if people > 1 else "", new) for number in range(1, people + 1)
+        ]
+    found = Passphrase(parts)
+    if new:
+        found.check()
+    return found
+
+
+def ask_foreign_passphrase(file: Path | None) -> Passphrase:
+    """Return the passphrase of a key that another tool encrypted. Raises RootRefusal."""
+    from issuer.root.certificates.keys import Passphrase
+    from issuer.root.folder import private_line
+
+    return Passphrase(
+        [_typed(" of the key that is taken over", new=False) if file is None else private_line(file)]
+    )
+
+
+def agreed(question: str) -> bool:
+    """Return True for a yes on the terminal; without one nothing is agreed to."""
+    if not sys.stdin.isatty():
+        typer.echo("No terminal to ask on, so nothing was done. Use --yes.", err=True)
+        return False
+    return typer.confirm(question, err=True)
+
+
+def _typed(whose: str, new: bool) -> str:
+    from issuer.root.errors import RootRefusal
+    from issuer.root.reasons import RefusalReason
+
+    if not sys.stdin.isatty():
+        message = "No terminal to type a passphrase on; give --passphrase-file."
+        raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, message)
+    text = getpass.getpass(f"{'New passphrase' if new else 'Passphrase'}{whose}: ")
+    if new and getpass.getpass(f"Again{whose}: ") != text:
+        raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, "The two differ; nothing was done. Run it again.")
+    return text

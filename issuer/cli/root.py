@@ -1,0 +1,411 @@
+"""`vault-issuer root`: an offline root kept as files; options in, what was done and exit code out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from issuer.cli.help import Commands
+from issuer.cli.options import Format, OutputFormat
+from issuer.cli.output import print_data, report_bad_input
+
+if TYPE_CHECKING:
+    from issuer.root.ceremony.file import CRLWish, RootWish, SignWish
+
+REFUSED: Final = 1
+BAD_INPUT: Final = 2
+
+app = Commands(
+    name="root",
+    help="An offline root CA, kept as files: signs CAs and CRLs on a machine without a network.",
+)
+
+Dir = Annotated[Path, typer.Option("--dir", "-d", metavar="DIR", help="Folder of the root.")]
+Ceremony = Annotated[
+    str | None, typer.Option("--file", "-f", metavar="FILE", help="Ceremony file; options go over it.")
+]
+PassphraseFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--passphrase-file",
+        metavar="FILE",
+        help="File whose first line is the passphrase, mode 600; twice for two people. Default: ask.",
+    ),
+]
+Today = Annotated[
+    str | None,
+    typer.Option(
+        "--today", metavar="YYYY-MM-DD", help="The day, as read elsewhere, if the clock is doubted."
+    ),
+]
+Permit = Annotated[
+    list[str] | None,
+    typer.Option("--permit", metavar="FORM:NAME", help="Only these names below it: DNS:, IP:, mail:, URI:."),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="FORM:NAME", help="None of these names below it.")
+]
+CRLUrls = Annotated[
+    list[str] | None,
+    typer.Option("--crl-url", metavar="URL", help="Where CAs that it signs find its CRL; http."),
+]
+IssuerUrls = Annotated[
+    list[str] | None,
+    typer.Option("--issuer-url", metavar="URL", help="Where CAs that it signs find its certificate; http."),
+]
+PathLength = Annotated[
+    int | None, typer.Option("--path-length", metavar="NUMBER", help="Number of CAs that may follow below.")
+]
+Life = Annotated[str | None, typer.Option(metavar="DURATION", help="Lifetime: 10y (of 365 days), 90d, 720h.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show and check it, write nothing, ask for no passphrase.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
+
+
+@app.command("init")
+def init(
+    folder: Dir = Path("root"),
+    file: Ceremony = None,
+    common_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Common name of a new root.")
+    ] = None,
+    organization: Annotated[str | None, typer.Option(metavar="NAME", help="Its organization.")] = None,
+    country: Annotated[str | None, typer.Option(metavar="CC", help="Its country, two letters.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="KIND", help="ec-p384 (default) or rsa-4096.")] = None,
+    lifetime: Life = None,
+    path_length: PathLength = None,
+    permit: Permit = None,
+    exclude: Exclude = None,
+    crl_url: CRLUrls = None,
+    issuer_url: IssuerUrls = None,
+    crl_lifetime: Life = None,
+    two_passphrases: Annotated[
+        bool, typer.Option("--two-passphrases", help="Two people: each types one, neither can sign alone.")
+    ] = False,
+    passphrase_file: PassphraseFiles = None,
+    from_key: Annotated[Path | None, typer.Option(help="Take over the root with this key; PEM.")] = None,
+    from_certificate: Annotated[Path | None, typer.Option(help="Its certificate; PEM.")] = None,
+    from_crl: Annotated[Path | None, typer.Option(help="Its last CRL; PEM or DER.")] = None,
+    from_issued: Annotated[
+        list[Path] | None, typer.Option(help="Certificate of a CA that it signed; PEM. Repeatable.")
+    ] = None,
+    from_passphrase_file: Annotated[
+        Path | None, typer.Option(help="File with the passphrase of --from-key. Default: ask.")
+    ] = None,
+    today: Today = None,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """Make a root, or take one over from OpenSSL, easy-rsa or step: key, certificate, ledger in a folder.
+
+    The key is encrypted with scrypt and AES-256. The folder comes whole or not at all, and a
+    root is never replaced.
+
+    Exit codes: 0 made, 1 refused, 2 bad input.
+
+    Examples:
+
+      vault-issuer root init --common-name "Example Root CA" --two-passphrases
+
+      vault-issuer root init -f ceremony.yaml
+
+      vault-issuer root init --from-key ca.key --from-certificate ca.crt
+    """
+    from issuer.cli.rootacts import Sources, make_root
+
+    sources = Sources(from_key, from_certificate, from_crl, tuple(from_issued or ()), from_passphrase_file)
+    subject = {"commonName": common_name, "organization": [organization] if organization else None}
+    given = {
+        "subject": _given({**subject, "country": country}),
+        "key": key,
+        "lifetime": lifetime,
+        "maxPathLength": path_length,
+        "passphrases": 2 if two_passphrases else None,
+        "crlURLs": crl_url,
+        "issuerURLs": issuer_url,
+        "crlLifetime": crl_lifetime,
+    }
+    with _reported(output):
+        wish = _root_wish(file, _given(given), permit, exclude)
+        made = make_root(folder, wish, sources, passphrase_file or [], _now(), _day(today))
+        _printed(made.report, made.lines, output)
+
+
+@app.command("inspect")
+def inspect(
+    what: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A CSR or certificate (PEM) to read aloud instead.")
+    ] = None,
+    folder: Dir = Path("root"),
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """Show a root, what it signed, its CRL and the head of its ledger; or a CSR or certificate.
+
+    Needs no passphrase. Of a CSR it shows the SHA-256 of the key in groups: read it aloud on both sides.
+
+    Exit codes: 0 shown, 1 there is no root that can be trusted, 2 bad input.
+
+    Examples:
+
+      vault-issuer root inspect
+
+      vault-issuer root inspect env.csr
+    """
+    from issuer.cli.rootacts import inspected
+
+    with _reported(output):
+        shown = inspected(folder, what, _now())
+        _printed(shown.report, shown.lines, output)
+
+
+@app.command("sign")
+def sign(
+    csr: Annotated[Path | None, typer.Argument(metavar="CSR", help="CSR of a CA; PEM.")] = None,
+    folder: Dir = Path("root"),
+    file: Ceremony = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificate and root, PEM. Default: the CSR's name with .pem."),
+    ] = None,
+    spki_sha256: Annotated[
+        str | None, typer.Option("--spki-sha256", metavar="HEX", help="The key's SHA-256, as read aloud.")
+    ] = None,
+    lifetime: Life = None,
+    path_length: PathLength = None,
+    permit: Permit = None,
+    exclude: Exclude = None,
+    crl_url: CRLUrls = None,
+    issuer_url: IssuerUrls = None,
+    ignore_extension: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Sign without this extension of the CSR. Repeatable."),
+    ] = None,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Sign a second certificate for the same key.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask; needs --spki-sha256.")] = False,
+    passphrase_file: PassphraseFiles = None,
+    dry_run: DryRun = False,
+    today: Today = None,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """Sign the CSR of a CA: shown, checked, agreed to, then signed and kept in the ledger.
+
+    Of the CSR only subject and key are signed. The same CSR gets the same certificate again, not a second
+    one. With a ceremony file and no CSR all of the file's CSRs are signed, by their paths from that file.
+
+    Exit codes: 0 signed, or given again; 1 refused, 2 bad input.
+
+    Examples:
+
+      vault-issuer root sign env.csr --lifetime 3y --permit DNS:example.test
+
+      vault-issuer root sign env.csr --dry-run
+
+      vault-issuer root sign -f ceremony.yaml
+    """
+    from issuer.cli.rootacts import Asked, sign_all
+
+    given = {
+        "request": None if csr is None else str(csr),
+        "certificate": None if out is None else str(out),
+        "spkiSHA256": spki_sha256,
+        "lifetime": lifetime,
+        "maxPathLength": path_length,
+        "crlURLs": crl_url,
+        "issuerURLs": issuer_url,
+        "ignoredExtensions": ignore_extension,
+        "renew": renew or None,
+    }
+    with _reported(output):
+        wishes = _sign_wishes(file, _given(given), permit, exclude)
+        asked = Asked(passphrase_file or [], yes, dry_run, _now(), _day(today))
+        done = sign_all(folder, wishes, asked, quiet=output is not OutputFormat.TABLE)
+        _printed(done.report, done.lines, output)
+
+
+@app.command("crl")
+def crl(
+    folder: Dir = Path("root"),
+    file: Ceremony = None,
+    revoke: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SERIAL", help="Revoke the CA with this serial, in hex. Repeatable."),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="REASON", help="keyCompromise, cACompromise, superseded, ...")
+    ] = None,
+    lifetime: Life = None,
+    number: Annotated[int | None, typer.Option(help="Its number. Default: the last one's and 1.")] = None,
+    publish: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also copy what is public there, for a web server.")
+    ] = None,
+    yes: Yes = False,
+    passphrase_file: PassphraseFiles = None,
+    dry_run: DryRun = False,
+    today: Today = None,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """Make the next CRL, and revoke CAs by it; public/ then has it as DER, as PEM and in a ConfigMap.
+
+    Make one before each ends, also when nothing was revoked: readers that check CRLs refuse all CAs after it.
+
+    Exit codes: 0 made, 1 refused, 2 bad input.
+
+    Examples:
+
+      vault-issuer root crl --lifetime 1y
+
+      vault-issuer root crl --revoke 1f0a3c55 --reason cACompromise --publish /srv/www/pki
+    """
+    from issuer.cli.rootacts import Asked, next_crl
+
+    if reason is not None and not revoke:
+        raise typer.BadParameter("--reason needs --revoke.")
+    given = {
+        "lifetime": lifetime,
+        "number": number,
+        "revoke": [_given({"serial": one, "reason": reason}) for one in revoke] if revoke else None,
+    }
+    with _reported(output):
+        wish = _crl_wish(file, _given(given))
+        asked = Asked(passphrase_file or [], yes, dry_run, _now(), _day(today))
+        done = next_crl(folder, wish, asked, publish, quiet=output is not OutputFormat.TABLE)
+        _printed(done.report, done.lines, output)
+
+
+@app.command("verify")
+def verify(
+    folder: Dir = Path("root"),
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER:SHA256", help="Head that was written down; it must be in the ledger."),
+    ] = None,
+    with_key: Annotated[
+        bool, typer.Option("--with-key", help="Also decrypt the key and compare it with the certificate.")
+    ] = False,
+    passphrase_file: PassphraseFiles = None,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """Check ledger, certificates, CRL and file modes; write nothing.
+
+    The ledger alone can't show that its last entries were cut off: give the --head that was written down.
+
+    Exit codes: 0 all is well; 1 damage; 2 bad input; 3 an interruption left something that the next command
+    mends, or something is due, such as a CRL.
+
+    Examples:
+
+      vault-issuer root verify
+
+      vault-issuer root verify --head 5:1f0a3c55d2e8b7a4 --with-key
+    """
+    from issuer.cli.rootacts import verified
+
+    with _reported(output):
+        found = verified(folder, head, with_key, passphrase_file or [], _now())
+        _printed(found.report, found.lines, output)
+        raise typer.Exit(found.code)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _day(text: str | None) -> date | None:
+    from issuer.manifests.errors import BadInput
+
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput("--today is no day; write it as 2027-03-31") from error
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, without those left out."""
+    return {name: value for name, value in values.items() if value not in (None, {})}
+
+
+def _bounds(
+    given: dict[str, Any], permit: Sequence[str] | None, exclude: Sequence[str] | None
+) -> dict[str, Any]:
+    from issuer.manifests.errors import BadInput
+    from issuer.root.certificates.constraints import name_bounds
+
+    if not permit and not exclude:
+        return given
+    try:
+        return {**given, "nameConstraints": name_bounds(permit or (), exclude or ())}
+    except ValueError as error:
+        raise BadInput(f"--permit or --exclude: {plain_problem(error)}") from None
+
+
+def plain_problem(error: ValueError) -> str:
+    """Return the first problem of a model's error in its own words."""
+    problems = getattr(error, "errors", None)
+    text = problems()[0]["msg"] if callable(problems) else str(error)
+    return str(text).removeprefix("Value error, ")
+
+
+def _root_wish(
+    file: str | None, given: dict[str, Any], permit: Sequence[str] | None, exclude: Sequence[str] | None
+) -> RootWish:
+    from issuer.root.ceremony.file import RootWish, checked_wish, overlaid, read_ceremony
+
+    base = None if file is None else read_ceremony(file).root
+    return overlaid(base, checked_wish(RootWish, _bounds(given, permit, exclude)))
+
+
+def _crl_wish(file: str | None, given: dict[str, Any]) -> CRLWish:
+    from issuer.root.ceremony.file import CRLWish, checked_wish, overlaid, read_ceremony
+
+    base = None if file is None else read_ceremony(file).crl
+    return overlaid(base, checked_wish(CRLWish, given))
+
+
+def _sign_wishes(
+    file: str | None, given: dict[str, Any], permit: Sequence[str] | None, exclude: Sequence[str] | None
+) -> list[SignWish]:
+    from issuer.manifests.errors import BadInput
+    from issuer.root.ceremony.file import SignWish, checked_wish, overlaid, read_sign_wishes
+
+    of_file = [] if file is None else read_sign_wishes(file)
+    if "request" not in given:
+        if not of_file:
+            raise BadInput("Name a CSR, or a ceremony file with sign.")
+        if given or permit or exclude:
+            raise BadInput("These options are of one CSR; name it, too.")
+        return of_file
+    wish = checked_wish(SignWish, _bounds(given, permit, exclude))
+    here = Path(wish.request).absolute()
+    return [overlaid(next((one for one in of_file if Path(one.request).absolute() == here), None), wish)]
+
+
+def _printed(report: Any, lines: Sequence[str], output: OutputFormat) -> None:
+    if output is not OutputFormat.TABLE:
+        print_data(report, output)
+        return
+    for line in lines:
+        typer.echo(line)
+
+
+@contextmanager
+def _reported(output: OutputFormat) -> Iterator[None]:
+    """End the command with code 1 on a refusal, 2 on bad input, with the message on standard error."""
+    from issuer.manifests.text import shown
+    from issuer.root.errors import RootRefusal
+
+    with report_bad_input(BAD_INPUT):
+        try:
+            yield
+        except RootRefusal as error:
+            if output is not OutputFormat.TABLE:
+                print_data({"refused": error.reason.value, "message": str(error)}, output)
+            for line in str(error).splitlines():
+                typer.echo(f"Error: {shown(line, 4000)}", err=True)
+            raise typer.Exit(REFUSED) from error

@@ -1,0 +1,110 @@
+"""The next CRL, with the CAs that are revoked by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from issuer.root.ceremony.file import CRLWish
+from issuer.root.certificates.crls import RevokedCA, signed_crl
+from issuer.root.certificates.keys import PrivateKey
+from issuer.root.errors import RootRefusal
+from issuer.root.reasons import RefusalReason
+from issuer.root.record.entries import AnyData, CRLData, RevokeData, to_base64
+from issuer.root.record.ledger import RootLedger
+from issuer.text import rfc3339
+from issuer.x509.describe import subject_text
+
+
+@dataclass(frozen=True, slots=True)
+class CRLPlan:
+    """The next CRL: its number and times, and what it revokes that none before did."""
+
+    number: int
+    this_update: datetime
+    next_update: datetime
+    new: tuple[RevokeData, ...]
+    revoked: int
+    notes: tuple[str, ...] = ()
+
+
+def plan_crl(ledger: RootLedger, wish: CRLWish, now: datetime) -> CRLPlan:
+    """Return the next CRL. What is revoked already is revoked once. Raises RootRefusal."""
+    number = ledger.crl_number + 1 if wish.number is None else wish.number
+    if number <= ledger.crl_number:
+        raise RootRefusal(
+            RefusalReason.CRL_GOES_BACK,
+            f"The last CRL has number {ledger.crl_number}; readers would refuse number {number}.",
+        )
+    _may_sign_crls(ledger.root)
+    this_update = now.replace(microsecond=0)
+    life = ledger.settings.crl_lifetime if wish.lifetime is None else wish.lifetime
+    next_update = min(this_update + timedelta(seconds=life), ledger.root.not_valid_after_utc)
+    if next_update <= this_update:
+        raise RootRefusal(RefusalReason.EXPIRED, "The root has expired, so its CRLs mean nothing any more.")
+    new = _new(ledger, wish)
+    return CRLPlan(
+        number,
+        this_update,
+        next_update,
+        new,
+        len(ledger.revoked) + len(new),
+        tuple(_notes(ledger, next_update)),
+    )
+
+
+def make_crl(plan: CRLPlan, ledger: RootLedger, key: PrivateKey) -> RootLedger:
+    """Return the ledger with the revocations and the CRL in it."""
+    revoked = (
+        *ledger.revoked,
+        *(RevokedCA(int(one.serial, 16), plan.this_update, one.reason) for one in plan.new),
+    )
+    crl = signed_crl(ledger.root, key, plan.number, revoked, plan.this_update, plan.next_update)
+    entry = CRLData(
+        number=plan.number,
+        crl=to_base64(crl.public_bytes(Encoding.DER)),
+        next_update=rfc3339(plan.next_update),
+    )
+    entries: list[AnyData] = [*plan.new, entry]
+    return ledger.with_entries(entries, plan.this_update, key)
+
+
+def _new(ledger: RootLedger, wish: CRLWish) -> tuple[RevokeData, ...]:
+    known = {one.serial: one.certificate for one in ledger.signed}
+    found: dict[int, RevokeData] = {}
+    for one in wish.revoke:
+        serial = int(one.serial, 16)
+        if serial not in known:
+            raise RootRefusal(
+                RefusalReason.UNKNOWN_CERTIFICATE,
+                f"The ledger has no certificate with serial {one.serial}; root inspect lists them.",
+            )
+        if not ledger.is_revoked(serial):
+            found[serial] = RevokeData(
+                serial=one.serial, subject=subject_text(known[serial]), reason=one.reason
+            )
+    return tuple(found.values())
+
+
+def _may_sign_crls(root: x509.Certificate) -> None:
+    try:
+        usage = root.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if not usage.crl_sign:
+        raise RootRefusal(
+            RefusalReason.LINT, "The root's key usage doesn't allow CRLs; readers would refuse them."
+        )
+
+
+def _notes(ledger: RootLedger, next_update: datetime) -> list[str]:
+    found = []
+    if next_update == ledger.root.not_valid_after_utc:
+        found.append("The CRL ends with the root.")
+    last = ledger.crl
+    if last is not None and last.next_update_utc is not None and last.next_update_utc > next_update:
+        found.append(f"The CRL before it lives longer, until {rfc3339(last.next_update_utc)}.")
+    return found

@@ -1,0 +1,105 @@
+"""Lists of revoked CAs, with their number and the time by which the next one comes.
+
+Source: RFC 5280 section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from cryptography import x509
+
+from issuer.root.certificates.keys import PrivateKey, PublicKey, digest_of
+from issuer.root.certificates.profile import authority_key_identifier
+
+
+class RevocationCause(StrEnum):
+    """Reasons for which a CA is revoked (RFC 5280 section 5.3.1)."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "keyCompromise"
+    CA_COMPROMISE = "cACompromise"
+    AFFILIATION_CHANGED = "affiliationChanged"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessationOfOperation"
+    PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedCA:
+    """One revoked certificate."""
+
+    serial: int
+    date: datetime
+    cause: RevocationCause
+
+
+def signed_crl(
+    issuer: x509.Certificate,
+    key: PrivateKey,
+    number: int,
+    revoked: Iterable[RevokedCA],
+    this_update: datetime,
+    next_update: datetime,
+) -> x509.CertificateRevocationList:
+    """Return a CRL; `revoked` may be empty."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.subject)
+        .last_update(this_update)
+        .next_update(next_update)
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(authority_key_identifier(issuer), critical=False)
+    )
+    for one in revoked:
+        builder = builder.add_revoked_certificate(_entry(one))
+    return builder.sign(key, digest_of(key))  # type: ignore[arg-type]
+
+
+def crl_number(crl: x509.CertificateRevocationList) -> int:
+    """Return the number of a CRL; 0 for one without, as OpenSSL makes them by default."""
+    try:
+        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound:
+        return 0
+
+
+def revoked_in(crl: x509.CertificateRevocationList) -> tuple[RevokedCA, ...]:
+    """Return what a CRL revokes, in its order."""
+    return tuple(RevokedCA(one.serial_number, one.revocation_date_utc, _cause(one)) for one in crl)
+
+
+def crl_problems(
+    crl: x509.CertificateRevocationList, issuer: x509.Certificate, revoked: Iterable[RevokedCA]
+) -> Iterator[str]:
+    """Yield in words why a CRL isn't that of `issuer` with all of `revoked` in it."""
+    key = issuer.public_key()
+    if crl.issuer != issuer.subject:
+        yield "it is the CRL of another CA by its name"
+    elif not isinstance(key, PublicKey) or not crl.is_signature_valid(key):
+        yield "its signature is not the root's"
+    missing = {one.serial for one in revoked} - {one.serial_number for one in crl}
+    if missing:
+        yield f"it lacks {len(missing)} of the revoked CAs"
+
+
+def _entry(revoked: RevokedCA) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder().serial_number(revoked.serial).revocation_date(revoked.date)
+    if revoked.cause is not RevocationCause.UNSPECIFIED:  # which RFC 5280 leaves out
+        builder = builder.add_extension(x509.CRLReason(_FLAGS[revoked.cause]), critical=False)
+    return builder.build()
+
+
+def _cause(entry: x509.RevokedCertificate) -> RevocationCause:
+    try:
+        flag = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return RevocationCause.UNSPECIFIED
+    return next((cause for cause, one in _FLAGS.items() if one is flag), RevocationCause.UNSPECIFIED)
+
+
+_FLAGS: Final = {cause: x509.ReasonFlags(cause.value) for cause in RevocationCause}

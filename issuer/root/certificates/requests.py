@@ -1,0 +1,101 @@
+"""CSRs that a root is asked to sign: read, and what is refused in them.
+
+Nothing of a CSR but subject and key is signed; so an extension that asks for more than a CA gets is no
+danger, but a sign that another certificate is wanted, and a person decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from issuer.root.certificates.keys import PublicKey
+from issuer.root.errors import RootRefusal
+from issuer.root.reasons import RefusalReason
+from issuer.x509.errors import InvalidRequest
+from issuer.x509.extensions import (
+    BASIC_CONSTRAINTS,
+    KEY_USAGE,
+    SUBJECT_KEY_IDENTIFIER,
+    asked_constraints,
+    read_key_usage,
+)
+from issuer.x509.request import CertificateSigningRequest, read_request
+from issuer.x509.usages import CERT_SIGN, CRL_SIGN
+
+DIGITAL_SIGNATURE: Final = "digital signature"
+_USAGES: Final = frozenset({CERT_SIGN, CRL_SIGN, DIGITAL_SIGNATURE, "signing"})
+_NAMES: Final = {
+    "2.5.29.17": "subjectAltName",
+    "2.5.29.30": "nameConstraints",
+    "2.5.29.32": "certificatePolicies",
+    "2.5.29.37": "extendedKeyUsage",
+    BASIC_CONSTRAINTS: "basicConstraints",
+    KEY_USAGE: "keyUsage",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CARequest:
+    """A CSR of a CA whose signature is valid.
+
+    `path_length` is what it asks for, None if it doesn't say. `digital_signature`: it asks for that usage.
+    """
+
+    subject: x509.Name
+    key: PublicKey = field(repr=False)
+    path_length: int | None
+    digital_signature: bool
+
+
+def read_ca_request(pem: bytes, ignored: Collection[str] = ()) -> CARequest:
+    """Return the CSR of a CA. `ignored` are extensions, by name or OID, that may stand in it for nothing.
+
+    Raises RootRefusal with everything in it that no CA's request should have.
+    """
+    try:
+        request = read_request(pem)
+        problems = [*_subject(request), *_extensions(request, frozenset(ignored))]
+        asked = asked_constraints(request.extensions)
+        usage = next((one.value for one in request.extensions if one.oid == KEY_USAGE), None)
+        usages = frozenset[str]() if usage is None else read_key_usage(usage)
+    except (InvalidRequest, ValueError) as error:
+        raise RootRefusal(RefusalReason.REQUEST, f"The CSR can't be used: {error}.") from error
+    key = load_der_public_key(request.public_key)
+    if not isinstance(key, PublicKey):
+        problems.append("its key is neither RSA, EC nor Ed25519")
+    if problems or not isinstance(key, PublicKey):
+        raise RootRefusal(RefusalReason.REQUEST, "The CSR is refused: " + "; ".join(problems) + ".")
+    length = None if asked is None else asked.path_length
+    return CARequest(request.subject, key, length, DIGITAL_SIGNATURE in usages)
+
+
+def _subject(request: CertificateSigningRequest) -> Iterator[str]:
+    if not list(request.subject):
+        yield "it has no subject"
+    for defect in request.contents.defects:
+        yield f"its {defect.place[0]} {defect.problem}"
+
+
+def _extensions(request: CertificateSigningRequest, ignored: frozenset[str]) -> Iterator[str]:
+    for one in request.extensions:
+        name = _NAMES.get(one.oid, one.oid)
+        if one.oid in ignored or name in ignored or one.oid == SUBJECT_KEY_IDENTIFIER:
+            continue
+        if one.oid == BASIC_CONSTRAINTS:
+            asked = asked_constraints(request.extensions)
+            if asked is not None and not asked.is_ca:
+                yield "it asks for no CA (basicConstraints CA:FALSE): it is that of a server or client"
+        elif one.oid == KEY_USAGE:
+            more = read_key_usage(one.value) - _USAGES
+            if more:
+                yield f"it asks for usages that no CA needs: {', '.join(sorted(more))}"
+        else:
+            yield (
+                f"it asks for the extension {name}, which a CA doesn't get; make the CSR without it, or "
+                f"sign without it by --ignore-extension {name}"
+            )

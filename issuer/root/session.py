@@ -1,0 +1,149 @@
+"""An opened root: its ledger and files as they were found, mended, and kept after an act.
+
+`verify` and `inspect` open it as it is. What signs locks it, refuses damage, and first mends what an
+interruption left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from issuer.root.certificates.keys import Passphrase, PrivateKey, encrypted_pem, read_private_key
+from issuer.root.errors import RootRefusal
+from issuer.root.folder import PUBLIC_FILE, RootFolder, create_folder, read_file, write_file
+from issuer.root.reasons import RefusalReason
+from issuer.root.record.chain import MAX_LEDGER, LedgerDamaged
+from issuer.root.record.examine import (
+    Examination,
+    RootFinding,
+    RootFindingCode,
+    RootFindingLevel,
+    examine,
+    is_newer_crl,
+    key_finding,
+)
+from issuer.root.record.files import CRL_DER, KEY, LEDGER, PUBLIC, derived_files, public_files
+from issuer.root.record.ledger import RootLedger, read_ledger
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRoot:
+    """A root's folder with its ledger. `mended` are paths that this command wrote or removed first."""
+
+    folder: RootFolder
+    ledger: RootLedger
+    files: dict[str, bytes] = field(repr=False)
+    mended: tuple[str, ...] = ()
+
+    def unlock(self, passphrase: Passphrase) -> PrivateKey:
+        """Return the root's key. Raises RootRefusal for a wrong passphrase, or another key."""
+        key = read_private_key(self.files[KEY], passphrase)
+        finding = key_finding(self.ledger, key.public_key())
+        if finding is not None:
+            raise RootRefusal(RefusalReason.WRONG_KEY, f"{self.folder.path / KEY} {finding.message}.")
+        return key
+
+    def keep(self, ledger: RootLedger) -> OpenedRoot:
+        """Write a longer ledger, then the files that follow from it. Raises RootRefusal."""
+        self.folder.write(LEDGER, ledger.content)
+        for path, content in derived_files(ledger).items():
+            if self.files.get(path) != content:
+                self.folder.write(path, content)
+        return OpenedRoot(self.folder, ledger, {**self.files, **derived_files(ledger)}, self.mended)
+
+
+def begin(path: Path, ledger: RootLedger, key: PrivateKey, passphrase: Passphrase) -> None:
+    """Make the folder of a new root. Raises RootRefusal if there is one."""
+    files = {KEY: encrypted_pem(key, passphrase).encode(), LEDGER: ledger.content}
+    create_folder(path, {**files, **derived_files(ledger)})
+
+
+def looked_at(path: Path) -> OpenedRoot:
+    """Return a root as it is. Raises RootRefusal if its ledger can't be trusted."""
+    folder = RootFolder(path)
+    files = folder.read()
+    try:
+        return OpenedRoot(folder, read_ledger(files[LEDGER]), files)
+    except LedgerDamaged as error:
+        raise RootRefusal(RefusalReason.DAMAGED, _ledger_message(path, error)) from error
+
+
+@contextmanager
+def opened(path: Path, now: datetime) -> Iterator[OpenedRoot]:
+    """Lock a root, refuse damage, mend what an interruption left. Raises RootRefusal."""
+    folder = RootFolder(path)
+    if not path.is_dir():
+        folder.read()
+    with folder.locked():
+        found = looked_at(path)
+        examination = checked(found, now)
+        for leftover in examination.leftovers:
+            folder.remove(leftover)
+        for missing, content in examination.missing.items():
+            folder.write(missing, content)
+        mended = (*examination.leftovers, *examination.missing)
+        yield OpenedRoot(folder, found.ledger, {**found.files, **examination.missing}, mended)
+
+
+def checked(root: OpenedRoot, now: datetime) -> Examination:
+    """Return what a root's files say. Raises RootRefusal for damage."""
+    examination = examine(root.ledger, root.files, now)
+    damage = [*root.folder.mode_findings(), *examination.damage]
+    if damage:
+        told = "\n".join(f"{one.path}: {one.message}" for one in damage)
+        unsafe = all(one.code is RootFindingCode.MODE for one in damage)
+        raise RootRefusal(RefusalReason.UNSAFE_MODE if unsafe else RefusalReason.DAMAGED, told)
+    return examination
+
+
+def all_findings(path: Path, now: datetime) -> tuple[OpenedRoot | None, tuple[RootFinding, ...]]:
+    """Return a root and everything that is to be said of it; no root if its ledger can't be trusted.
+
+    Raises RootRefusal if there is none.
+    """
+    folder = RootFolder(path)
+    files = folder.read()
+    try:
+        ledger = read_ledger(files[LEDGER])
+    except LedgerDamaged as error:
+        finding = RootFinding(
+            RootFindingCode.LEDGER, RootFindingLevel.DAMAGE, LEDGER, _ledger_message(path, error)
+        )
+        return None, (*folder.mode_findings(), finding)
+    root = OpenedRoot(folder, ledger, files)
+    return root, (*folder.mode_findings(), *examine(ledger, files, now).findings)
+
+
+def publish(ledger: RootLedger, folder: Path) -> list[Path]:
+    """Write what is published into a folder of a web server, and return the paths.
+
+    Raises RootRefusal if a newer CRL is there.
+    """
+    there = folder / Path(CRL_DER).name
+    if there.exists() and is_newer_crl(ledger, read_file(there, MAX_LEDGER)):
+        last = f"this root's last CRL, {ledger.crl_number}"
+        message = f"{there} has a higher number than {last}; nothing was written."
+        raise RootRefusal(RefusalReason.CRL_GOES_BACK, message)
+    written = []
+    for path, content in public_files(ledger).items():
+        target = folder / Path(path).relative_to(PUBLIC)
+        write_file(target, content, PUBLIC_FILE)
+        target.chmod(PUBLIC_FILE)
+        written.append(target)
+    return written
+
+
+def write_certificate(path: Path, content: bytes) -> None:
+    """Write a certificate for the one who asked; a file with other content stays. Raises RootRefusal."""
+    if path.exists() and read_file(path) != content:
+        message = f"{path} is there with other content; move it away, or name another --out."
+        raise RootRefusal(RefusalReason.FILE_EXISTS, message)
+    write_file(path, content, PUBLIC_FILE)
+
+
+def _ledger_message(path: Path, error: LedgerDamaged) -> str:
+    return f"{path / LEDGER}: {error}. Nothing was changed; bring the newest copy of the ledger."
