@@ -148,11 +148,13 @@ def openssl(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, text=True)
 
 
-def process(script: str, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a Python script in a process of its own."""
+def process(
+    script: str, *words: str, cwd: Path, before: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python script in a process of its own; `before` are words that run it."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
     return subprocess.run(
-        [sys.executable, "-c", script, *words],
+        [*before, sys.executable, "-c", script, *words],
         cwd=cwd,
         capture_output=True,
         text=True,

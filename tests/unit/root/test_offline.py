@@ -1,0 +1,75 @@
+"""No network: none is imported, no socket is made, and all works where there is no route."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.unit.root.support import PASSPHRASE, csr, process, spki
+
+CLIENTS: Final = (
+    "aiohttp",
+    "ftplib",
+    "http.client",
+    "hvac",
+    "kubernetes",
+    "requests",
+    "urllib.request",
+    "urllib3",
+)
+"""Modules that reach a network."""
+
+CEREMONY: Final = f"""
+import sys
+made = []
+sys.addaudithook(lambda event, _: made.append(event) if event.startswith("socket.") else None)
+from typer.testing import CliRunner
+from issuer.cli.main import app
+from issuer.root.certificates import keys
+keys.SCRYPT_N = 16
+secret, yes = ["--passphrase-file", "passphrase"], ["--yes", "--spki-sha256", sys.argv[1]]
+for words in (
+    ["init", "--common-name", "Root", *secret],
+    ["inspect"],
+    ["inspect", "env.csr"],
+    ["sign", "env.csr", *yes, *secret],
+    ["crl", *secret],
+    ["verify", "--with-key", *secret],
+):
+    done = CliRunner().invoke(app, ["root", *words])
+    found = [one for one in {CLIENTS!r} if one in sys.modules]
+    if done.exit_code or found or made:
+        print(words, done.exit_code, done.output, found, made)
+print("done")
+"""
+
+
+def prepared(folder: Path) -> str:
+    """Write a CSR and a passphrase, and return the SHA-256 of the CSR's key."""
+    pem = csr()
+    (folder / "env.csr").write_bytes(pem)
+    (folder / "passphrase").touch(0o600)
+    (folder / "passphrase").write_text(PASSPHRASE)
+    return spki(pem)
+
+
+def test_no_command_loads_a_client_or_makes_a_socket(tmp_path: Path) -> None:
+    done = process(CEREMONY, prepared(tmp_path), cwd=tmp_path)
+    assert done.stdout == "done\n", done.stdout + done.stderr
+
+
+def test_all_of_it_works_where_there_is_no_route(tmp_path: Path) -> None:
+    alone = ["unshare", "--user", "--map-root-user", "--net"]
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not installed")
+    tried = subprocess.run([*alone, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no network namespace may be made here: {tried.stderr.strip()}")
+    done = process(CEREMONY, prepared(tmp_path), cwd=tmp_path, before=alone)
+    assert done.stdout == "done\n", done.stdout + done.stderr
+    routes = subprocess.run([*alone, "cat", "/proc/net/route"], capture_output=True, text=True, check=True)
+    assert len(routes.stdout.splitlines()) <= 1, "there is a route"
