@@ -74,7 +74,7 @@ def test_it_runs_with_an_empty_home_and_its_native_modules_load(built: Path, hom
     policy, issuer = str(SAMPLES / "policy.yaml"), str(SAMPLES / "issuer.yaml")
     assert "1 policies: 0 errors" in run(command, "policy", "lint", policy, home=home)
     words = ["policy", "explain", "-f", issuer, "--policies", policy, "--allow-use", "lab"]
-    assert "Approved by the policy lab" in run(command, *words, home=home)
+    assert 'Approved by the policy "lab"' in run(command, *words, home=home)
 
 
 def test_kubectl_runs_it_as_a_plugin_through_krews_link(installed: Path, home: Path) -> None:
