@@ -31,7 +31,7 @@ test-pki: setup ## the tests of `vault-issuer pki` alone, on a real OpenBao with
 	@$(BIN)/python -m tools.tiers pki
 
 .PHONY: test-pki-interrupted
-test-pki-interrupted: setup ## minutes: `pki apply` ended before, during and after each of its calls, and run again
+test-pki-interrupted: setup ## a quarter of an hour: `pki apply` ended before, during and after each of its calls, and run again
 	@$(BIN)/python -m tools.tiers pki-interrupted
 
 test-agent: setup ## the tests of `vault-issuer agent` alone, on a real OpenBao without Kubernetes

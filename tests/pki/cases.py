@@ -11,12 +11,38 @@ from tests.pki.interrupted import Case
 from tests.pki.support import Vault, written
 
 CASES: Final = ("two-tier", "imported", "offline")
+EXAMPLES: Final = ("homelab", "three-roles")
+"""Files of config/pki. Their names are fixed, so a server has one of them at a time: `emptied` first."""
+FOLDER: Final = Path(__file__).parents[2] / "config" / "pki"
 PASSPHRASE: Final = "correct horse battery staple"  # of a test's key
 
 
 def case_of(vault: Vault, folder: Path, name: str) -> Case:
     """Return a case by its name, its files written into a folder."""
     return {"two-tier": _two_tier, "imported": _imported, "offline": _offline}[name](vault, folder)
+
+
+def example_of(vault: Vault, name: str) -> Case:
+    """Return a case of a file of config/pki."""
+    variables = {
+        "PKI_ADDRESS": "http://vault.example.test:8200",
+        "KUBERNETES_CA": vault.bao.ca_pem,
+        "DEVICES": "127.0.0.0/8",
+    }
+    return Case(vault, (FOLDER / f"{name}.yaml",), variables)
+
+
+def emptied(vault: Vault) -> Vault:
+    """Return the server without PKI mounts, logins and policies."""
+    bao = vault.bao
+    for table, kept in (("sys/mounts", {"cubbyhole", "identity", "system"}), ("sys/auth", {"token"})):
+        for path, entry in bao.read(table).items():
+            if isinstance(entry, dict) and entry.get("type") not in {*kept, "ns_system", "ns_token"}:
+                bao.call("DELETE", f"{table}/{path.rstrip('/')}")
+    for policy in bao.call("LIST", "sys/policies/acl")["data"]["keys"]:
+        if policy not in ("default", "root"):
+            bao.call("DELETE", f"sys/policies/acl/{policy}")
+    return vault
 
 
 def _two_tier(vault: Vault, folder: Path) -> Case:

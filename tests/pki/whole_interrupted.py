@@ -1,18 +1,20 @@
 """Every call of every case: the apply ends before, during and after it; run again, the end is the same.
 
-Minutes: `make test-pki-interrupted`. Not named test_*.py, so that it runs only when it is asked for.
+A quarter of an hour: `make test-pki-interrupted`. Not named test_*.py: it runs only when it is asked for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from testbed.openbao import OpenBao
-from tests.pki.cases import CASES, case_of
+from tests.pki.cases import CASES, EXAMPLES, case_of, emptied, example_of
 from tests.pki.conftest import numbers
 from tests.pki.cutting import CutMode
+from tests.pki.interrupted import Case
 from tests.pki.support import Vault
 
 
@@ -21,16 +23,28 @@ from tests.pki.support import Vault
 def test_an_apply_is_interrupted_at_every_call(
     bao: OpenBao, tmp_path: Path, name: str, mode: CutMode
 ) -> None:
-    at = 0
-    while True:
-        at += 1
-        vault, folder = Vault(bao, f"t{next(numbers)}"), tmp_path / str(at)
+    def fresh(at: int) -> Case:
+        folder = tmp_path / str(at)
         folder.mkdir()
-        case = case_of(vault, folder, name)
+        return case_of(Vault(bao, f"t{next(numbers)}"), folder, name)
+
+    interrupt_everywhere(fresh, mode)
+
+
+@pytest.mark.parametrize("mode", list(CutMode))
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_interrupted_at_every_call(bao: OpenBao, name: str, mode: CutMode) -> None:
+    interrupt_everywhere(lambda _: example_of(emptied(Vault(bao, "t")), name), mode)
+
+
+def interrupt_everywhere(fresh: Callable[[int], Case], mode: CutMode) -> None:
+    """End an apply at its first call, at its second, and so on to its last; `fresh` gives each an empty
+    server."""
+    at, was_cut = 0, True
+    while was_cut:
+        at += 1
+        case = fresh(at)
         was_cut = case.cut(at, mode)
         case.finish()
         case.holds()
-        if not was_cut:
-            break
-    print(f"{name}: ended {mode.value} each of {at - 1} calls")
     assert at > 10
