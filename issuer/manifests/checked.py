@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -44,15 +44,21 @@ class StrictModel(BaseModel):
     )
 
 
-def validated(model: type[M], data: Any, place: Callable[[ValuePath], str]) -> M:
-    """Return `data` as `model`; raises BadInput with every problem, each at its `place` (`file:line`)."""
+def validated(
+    model: type[M], data: Any, place: Callable[[ValuePath], str], words: Mapping[str, str] = {}
+) -> M:
+    """Return `data` as `model`; raises BadInput with every problem, each at its `place` (`file:line`).
+
+    `words` are messages for further types of pydantic's errors.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_url=False, include_input=False, include_context=False):
             path = tuple(part for part in problem["loc"] if part != "[key]")
-            message = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+            known = {**_PLAIN, **words}
+            message = known.get(problem["type"], problem["msg"].removeprefix("Value error, "))
             lines.append(f"{place(path)} {dotted(path)}: {message}")
         raise BadInput("\n".join(lines[:_SHOWN])) from None
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from pydantic import ValidationError
-
+from issuer.manifests.checked import dotted, validated
 from issuer.manifests.documents import STDIN, read_source
 from issuer.manifests.errors import BadInput
 from issuer.manifests.positions import read_mapping
@@ -20,19 +19,7 @@ from issuer.pki.file.place import Path, Place, Places
 
 _VARIABLE: Final = re.compile(r"\$(\$?)\{([^}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLAIN: Final = {
-    "missing": "is required",
-    "extra_forbidden": "is not a known key; check its spelling and its place",
-    "string_type": "must be text; put it in quotes",
-    "dict_type": "must be a mapping of names to values",
-    "model_type": "must be a mapping of names to values",
-    "tuple_type": "must be a list",
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "string_pattern_mismatch": "holds characters that a name in Vault can't have",
-}
+_WORDS: Final = {"string_pattern_mismatch": "holds characters that a name in Vault can't have"}
 _SHOWN: Final = 20
 
 
@@ -75,7 +62,7 @@ def load_texts(
 
 def checked(data: Mapping[str, Any], places: Places) -> PkiFile:
     """Return the file of merged and replaced data. Raises BadInput with every problem, a line each."""
-    file = _valid(data, places)
+    file = validated(PkiFile, data, lambda path: str(places.of(*path)), _WORDS)
     problems = problems_of(file, places)
     if problems:
         raise BadInput("\n".join(problems))
@@ -133,7 +120,7 @@ class _Variables:
             here = (*path, key)
             name = self._replace(key, here)
             if name in result:
-                self.problems.append(f"{self._places.of(*here)} {_dotted(here)}: {name} is given twice")
+                self.problems.append(f"{self._places.of(*here)} {dotted(here)}: {name} is given twice")
             result[name] = self.walk(inner, here, (*renamed, name))
         return result
 
@@ -145,7 +132,7 @@ class _Variables:
     def _text(self, found: re.Match[str], path: Path) -> str:
         if found[1]:  # $${NAME} stands for ${NAME}
             return found[0][1:]
-        name, where = found[2], f"{self._places.of(*path)} {_dotted(path)}:"
+        name, where = found[2], f"{self._places.of(*path)} {dotted(path)}:"
         if _NAME.fullmatch(name) is None:
             self.problems.append(f"{where} ${{{name}}} is not a variable's name")
         elif name not in self._environment:
@@ -154,19 +141,3 @@ class _Variables:
                 "text itself"
             )
         return self._environment.get(name, "")
-
-
-def _valid(data: Any, places: Places) -> PkiFile:
-    try:
-        return PkiFile.model_validate(data)
-    except ValidationError as error:
-        lines = []
-        for problem in error.errors(include_url=False, include_input=False, include_context=False):
-            path = tuple(part for part in problem["loc"] if part != "[key]")
-            message = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-            lines.append(f"{places.of(*path)} {_dotted(path)}: {message}")
-        raise BadInput("\n".join(lines[:_SHOWN])) from None
-
-
-def _dotted(path: Path) -> str:
-    return ".".join(str(part) for part in path) or "the file"

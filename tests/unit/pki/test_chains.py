@@ -8,13 +8,16 @@ from issuer.pki.authorities.chains import chain_problems, crl_urls, pointer_prob
 from issuer.pki.file.authority import Authority
 from tests.pki.cas import FileCA, root
 
-NOW = datetime.now(UTC)
 AUTHORITY = Authority.model_validate({"mount": "pki", "subject": {"commonName": "CA"}, "lifetime": "24h"})
 
 
-def problems(*chain: FileCA, key: str = "a key", now: datetime = NOW) -> list[str]:
+def problems(*chain: FileCA, key: str = "a key", now: datetime | None = None) -> list[str]:
     """What is wrong with a CA of this chain."""
-    return list(chain_problems(AUTHORITY, {"key_id": key, "ca_chain": [one.pem for one in chain]}, now))
+    return list(
+        chain_problems(
+            AUTHORITY, {"key_id": key, "ca_chain": [one.pem for one in chain]}, now or datetime.now(UTC)
+        )
+    )
 
 
 def test_a_whole_chain_has_no_problem() -> None:
@@ -34,9 +37,9 @@ def test_a_chain_of_another_root_is_told() -> None:
 
 def test_an_expired_and_a_future_ca_are_told() -> None:
     top = root("Root")
-    (expired,) = problems(top, now=NOW + timedelta(days=4000))
+    (expired,) = problems(top, now=datetime.now(UTC) + timedelta(days=4000))
     assert "CN=Root expired at" in expired
-    (future,) = problems(top, now=NOW - timedelta(days=1))
+    (future,) = problems(top, now=datetime.now(UTC) - timedelta(days=1))
     assert "check the clocks" in future
 
 
