@@ -1,0 +1,105 @@
+"""CSRs that a root doesn't sign, each with its reason; and roots of OpenSSL that are taken over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from issuer.root.ceremony.signing import plan_signing, sign
+from issuer.root.certificates.requests import read_ca_request
+from issuer.root.errors import RootRefusal
+from issuer.root.reasons import RefusalReason
+from tests.unit.root.support import NOW, Place, csr, new_root, openssl, sign_wish
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+SAN = x509.SubjectAlternativeName([x509.DNSName("x.example.test")])
+EKU = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.3.6.1.5.5.7.3.1")])
+BASIC = x509.BasicConstraints(ca=True, path_length=3)
+LEAF = x509.BasicConstraints(ca=False, path_length=None)
+PERMITTED = {"permitted": {"dnsNames": ["example.test"]}}
+OUTSIDE = {"permitted": {"dnsNames": ["other.test"]}}
+
+
+def reason(pem: bytes, root: dict[str, Any] | None = None, **wish: Any) -> RefusalReason:
+    """Return the reason for which a root refuses a CSR."""
+    ledger, _ = new_root(**(root or {}))
+    with pytest.raises(RootRefusal) as refused:
+        plan_signing(ledger, read_ca_request(pem), sign_wish(**wish), NOW)
+    return refused.value.reason
+
+
+@pytest.mark.parametrize("extension", [SAN, EKU, LEAF])
+def test_surprising_extensions_are_refused(extension: x509.ExtensionType) -> None:
+    assert reason(csr(extensions=[(extension, False)])) is RefusalReason.REQUEST
+
+
+def test_a_named_extension_may_be_left_out() -> None:
+    ledger, key = new_root()
+    request = read_ca_request(csr(extensions=[(SAN, False)]), ["subjectAltName"])
+    signed = sign(plan_signing(ledger, request, sign_wish(), NOW), ledger, key, NOW).signed[-1]
+    assert not [one for one in signed.certificate.extensions if one.value == SAN]
+
+
+@pytest.mark.parametrize("bits", [1024, 2048])
+def test_weak_keys_are_refused(bits: int) -> None:
+    weak = rsa.generate_private_key(public_exponent=65_537, key_size=bits)
+    assert reason(csr(weak)) is RefusalReason.KEY_WEAK
+
+
+def test_other_refusals_have_their_reasons() -> None:
+    assert reason(csr(), lifetime="30y") is RefusalReason.OUTLIVES_ROOT
+    assert reason(csr(), maxPathLength=1) is RefusalReason.PATH_LENGTH
+    assert reason(csr(), {"maxPathLength": 0}) is RefusalReason.PATH_LENGTH
+    assert reason(csr(extensions=[(BASIC, True)])) is RefusalReason.PATH_LENGTH
+    assert reason(csr(), {"nameConstraints": PERMITTED}, nameConstraints=OUTSIDE) is (
+        RefusalReason.OUTSIDE_CONSTRAINTS
+    )
+    assert reason(csr(name="Example Root CA")[:-60]) is RefusalReason.REQUEST
+
+
+def test_a_key_is_signed_for_one_ca_only() -> None:
+    ledger, key = new_root()
+    ledger = sign(plan_signing(ledger, read_ca_request(csr(KEY)), sign_wish(), NOW), ledger, key, NOW)
+    for pem, expected in (
+        (csr(KEY, name="Other CA"), RefusalReason.KEY_REUSED),
+        (csr(key, name="Other CA"), RefusalReason.KEY_REUSED),
+    ):
+        with pytest.raises(RootRefusal) as refused:
+            plan_signing(ledger, read_ca_request(pem), sign_wish(), NOW)
+        assert refused.value.reason is expected
+    with pytest.raises(RootRefusal) as refused:
+        plan_signing(ledger, read_ca_request(csr(KEY)), sign_wish(lifetime="1y"), NOW)
+    assert refused.value.reason is RefusalReason.SIGNED_OTHERWISE
+    assert plan_signing(ledger, read_ca_request(csr(KEY)), sign_wish(), NOW).existing is not None
+    again = sign_wish(lifetime="1y", renew=True)
+    assert plan_signing(ledger, read_ca_request(csr(KEY)), again, NOW).existing is None
+
+
+def test_a_root_of_openssl_is_taken_over(place: Place) -> None:
+    from datetime import UTC, datetime
+
+    place.now = datetime.now(UTC)  # OpenSSL signs by the machine's clock
+    words = ["-x509", "-newkey", "rsa:2048", "-days", "3000", "-subj", "/O=Old/CN=Old Root"]
+    usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+    openssl("req", *words, *usage, "-keyout", "ca.key", "-out", "ca.crt", "-passout", "pass:an older one")
+    place.secret("old", "an older one")
+    took = ["--from-certificate", "ca.crt", "--from-passphrase-file", "old", "--from-key", "ca.key"]
+    done = place.unlocked("init", *took)
+    assert done.exit_code == 0, done.output
+    place.csr()
+    place.sign("env.csr", "--lifetime", "1y")
+    assert place.unlocked("crl").exit_code == 0
+    assert place.run("verify").exit_code == 0
+    openssl("verify", "-CAfile", "ca.crt", "env.pem")
+
+
+def test_the_key_of_another_root_is_refused(place: Place) -> None:
+    for name in ("one", "two"):
+        words = ["-x509", "-newkey", "rsa:2048", "-noenc", "-days", "3000", "-subj", f"/CN={name}"]
+        openssl("req", *words, "-keyout", f"{name}.key", "-out", f"{name}.crt")
+    took = ["--from-key", "one.key", "--from-certificate", "two.crt"]
+    assert place.json("init", *took, code=1)["refused"] == "WrongKey"
+    assert not place.root.exists()
