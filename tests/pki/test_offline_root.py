@@ -1,0 +1,40 @@
+"""An offline-signed CA from end to end: `pki apply` stops, `root sign` signs, `pki apply` goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from issuer.cli.main import app
+from tests.pki.files import OFFLINE
+from tests.pki.support import Vault, actions, written
+from tests.unit.root.support import spki
+
+
+def root(*words: str) -> Result:
+    """Run `vault-issuer root ...` with the passphrase."""
+    return CliRunner().invoke(app, ["root", *words])
+
+
+def test_an_offline_root_signs_what_apply_asks_for(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bounded = OFFLINE.replace("lifetime: 26280h\n", "lifetime: 26280h\n    maxPathLength: 0\n")
+    file = written(tmp_path, bounded)
+    written(tmp_path, "correct horse battery\n", "passphrase").chmod(0o600)
+    secret = ["--passphrase-file", "passphrase"]
+    assert root("init", "--common-name", "Offline Root CA", *secret).exit_code == 0
+    stopped = vault.run("apply", "--yes", "-f", file)
+    assert stopped.exit_code == 3, stopped.output
+    agreed = ["--yes", "--spki-sha256", spki((tmp_path / "env.csr").read_bytes())]
+    signed = root("sign", "env.csr", "--lifetime", "26280h", *agreed, *secret)
+    assert signed.exit_code == 0, signed.output
+    vault.apply(file)
+    assert actions(vault.plan(file)) == []
+    mount = f"{vault.name}-env"
+    found = vault.certificate(mount, f"{mount}-ca")
+    issued = next((tmp_path / "root" / "issued").iterdir())
+    assert issued.stem == f"{found.serial_number:x}"
