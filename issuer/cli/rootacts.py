@@ -25,7 +25,16 @@ from issuer.root.folder import check_free, read_file
 from issuer.root.reasons import RefusalReason
 from issuer.root.record.examine import RootFindingLevel, head_finding, key_finding
 from issuer.root.record.files import KEY, pem_of
-from issuer.root.session import OpenedRoot, all_findings, begin, looked_at, opened, publish, write_certificate
+from issuer.root.session import (
+    OpenedRoot,
+    all_findings,
+    begin,
+    check_published,
+    looked_at,
+    opened,
+    publish,
+    write_certificate,
+)
 from issuer.root.show import (
     certificate_report,
     crl_lines,
@@ -212,6 +221,8 @@ def next_crl(folder: Path, wish: CRLWish, asked: Asked, published: Path | None, 
     with opened(folder, asked.now) as root:
         check_clock(asked.now, root.ledger, asked.today)
         _tell_mended(root)
+        if published is not None:
+            check_published(root.ledger, published)
         plan = plan_crl(root.ledger, wish, asked.now)
         report = {**crl_report(plan), "dryRun": False}
         for line in _noted(report, crl_lines(report)):

@@ -118,16 +118,25 @@ def all_findings(path: Path, now: datetime) -> tuple[OpenedRoot | None, tuple[Ro
     return root, (*folder.mode_findings(), *examine(ledger, files, now).findings)
 
 
-def publish(ledger: RootLedger, folder: Path) -> list[Path]:
-    """Write what is published into a folder of a web server, and return the paths.
+def check_published(ledger: RootLedger, folder: Path) -> None:
+    """Raise RootRefusal if a CRL is published that this ledger doesn't have.
 
-    Raises RootRefusal if a newer CRL is there.
+    Before the next CRL is made: it could get the number of the published one, and readers would take either.
     """
     there = folder / Path(CRL_DER).name
-    if there.exists() and is_newer_crl(ledger, read_file(there, MAX_LEDGER)):
-        last = f"this root's last CRL, {ledger.crl_number}"
-        message = f"{there} has a higher number than {last}; nothing was written."
+    if not there.exists():
+        return
+    content = read_file(there, MAX_LEDGER)
+    if is_newer_crl(ledger, content):
+        message = (
+            f"{there} is a CRL of this root with a higher number than the last of the ledger: "
+            "the ledger was cut, or put back to an older state. Bring its newest copy; nothing was written."
+        )
         raise RootRefusal(RefusalReason.CRL_GOES_BACK, message)
+
+
+def publish(ledger: RootLedger, folder: Path) -> list[Path]:
+    """Write what is published into a folder of a web server, and return the paths."""
     written = []
     for path, content in public_files(ledger).items():
         target = folder / Path(path).relative_to(PUBLIC)
