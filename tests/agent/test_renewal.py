@@ -110,6 +110,17 @@ def test_copies_are_repaired(machine: Machine) -> None:
     assert copy.read_bytes() == (machine.folder / "web" / "combined.pem").read_bytes()
 
 
+def test_copied_store_is_not_written_at_each_look(machine: Machine) -> None:
+    copy = machine.folder / "elsewhere" / "web.p12"
+    machine.data["certificates"][0]["copies"] = [{"path": str(copy), "kind": "pkcs12"}]
+    machine.once()
+    first = copy.read_bytes()
+    machine.once()
+    assert copy.read_bytes() == first
+    assert machine.run("renew", "web").exit_code == 0
+    assert copy.read_bytes() != first
+
+
 def test_name_the_role_refuses_leaves_the_files(machine: Machine) -> None:
     machine.once()
     leaf = machine.served()

@@ -68,6 +68,10 @@ class Agent:
         for chain in file.ca_chains:
             self.keepers[chain.name] = CAChainKeeper(chain, session.client, clock)
 
+    def now(self) -> datetime:
+        """Return the server's time, as renewals go by it."""
+        return self._clock.now()
+
     async def read_clock(self) -> str | None:
         """Take the server's time for the renewals; returns a warning if the clocks differ. Never raises."""
         adapter = self._session.client.adapter()
@@ -99,7 +103,10 @@ class Agent:
         try:
             async with self._few:
                 report = await self.keepers[name].step(force=force)
-        except (AgentError, VaultError) as error:
+        except Exception as error:
+            # Of whatever kind: one set's fault must not end the renewals of all others.
+            if not isinstance(error, (AgentError, VaultError)):
+                log.exception("unexpected error; please report it", name=name)
             failures = before.failures + 1
             log.warning(
                 "the renewal failed; the files stay as they are",

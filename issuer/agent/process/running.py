@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +57,8 @@ class Running:
         while not self._stop.is_set():
             async with opened_agent(self._file, self._state) as agent, asyncio.TaskGroup() as group:
                 self._hurry.clear()
+                if self._stop.is_set():  # told while the connections were opened
+                    break
                 if (warning := await agent.read_clock()) is not None:
                     log.warning(warning)
                 begun = [asyncio.Event() for _ in agent.keepers]
@@ -80,7 +81,7 @@ class Running:
             if report is None:
                 await self._wait(pause(failures, _chance.random()))
                 continue
-            until = (report.kept.renew_at - datetime.now(UTC)).total_seconds()
+            until = (report.kept.renew_at - agent.now()).total_seconds()
             await self._wait(min(max(until, 1.0), LOOK_EVERY))
 
     async def _watch(self, agent: Agent) -> None:

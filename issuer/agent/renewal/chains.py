@@ -13,10 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.agent.config.model import CAChainSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.files.copies import copy_file
 from issuer.agent.files.generations import GenerationFolder, opened_set, seen_set
 from issuer.agent.renewal.keeping import KeepReport, KeptCertificate, RenewalReason, ServerClock
-from issuer.agent.renewal.source import SOURCE, files_of, layout_digest, new_file, read_source
+from issuer.agent.renewal.source import SOURCE, files_of, layout_digest, read_source, write_copies
 from issuer.text import rfc3339
 from issuer.vault.errors import VaultError
 from issuer.vault.paths import Mode, SignPath
@@ -135,8 +134,7 @@ class CAChainKeeper:
         changed = folder.changed()
         if reason is not None or changed or current is None or current.notes.get("layout") != layout:
             folder.write(files_of(self.spec, made), {"layout": layout, "readAt": rfc3339(self._clock.now())})
-        reports = [copy_file(one.path, new_file(one, made, self.spec.name)) for one in self.spec.copies]
-        warnings = tuple(one.warning for one in reports if one.warning is not None)
+        warnings = write_copies(self.spec, made)
         return KeepReport(self._report(made), reason, tuple(changed), warnings)
 
     def _report(self, made: CertificateSet) -> KeptCertificate:

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.agent.config.model import CertificateSpec, KeyRotation
 from issuer.agent.errors import DiskRefused
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.files.copies import copy_file
 from issuer.agent.files.generations import GenerationFolder, WrittenSet, opened_set, seen_set
 from issuer.agent.files.owners import owner_of
 from issuer.agent.renewal.keys import new_key
@@ -26,9 +25,9 @@ from issuer.agent.renewal.source import (
     SOURCE,
     files_of,
     layout_digest,
-    new_file,
     read_source,
     request_digest,
+    write_copies,
 )
 from issuer.text import parse_rfc3339, rfc3339
 from issuer.vault.errors import VaultError
@@ -149,9 +148,17 @@ class CertificateKeeper:
     async def close(self) -> None:
         """Revoke a certificate that was signed and never written: nobody has it."""
         fresh, self._unwritten = self._unwritten, None
-        if fresh is not None and fresh.made.certificate is not None:
+        if fresh is None or self._is_seen(fresh.serial):
+            return
+        if fresh.made.certificate is not None:
             pem = fresh.made.certificate.public_bytes(Encoding.PEM).decode()
             await self._calls.revoke(pem, fresh.serial, self.spec.name)
+
+    def _is_seen(self, serial: str) -> bool:
+        """Return True if the set with this certificate was swapped in before the disk refused the rest."""
+        with seen_set(self.spec.folder) as folder:
+            current = None if folder is None else folder.current()
+        return current is not None and current.notes.get("serial") == serial
 
     def _read(self, folder: GenerationFolder) -> tuple[CertificateSet | None, WrittenSet | None]:
         current = folder.current()
@@ -236,8 +243,7 @@ class CertificateKeeper:
         return tuple(changed) or tuple(one.name for one in self.spec.files)
 
     def _copy(self, made: CertificateSet) -> tuple[str, ...]:
-        reports = [copy_file(one.path, new_file(one, made, self.spec.name)) for one in self.spec.copies]
-        return tuple(one.warning for one in reports if one.warning is not None)
+        return write_copies(self.spec, made)
 
     def _notes(self, serial: str) -> Mapping[str, Any]:
         return {

@@ -20,12 +20,14 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    pkcs12,
 )
 
 from issuer.agent.config.files import CopiedFile, SetFile
 from issuer.agent.config.model import CAChainSpec, CertificateSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet, FileKind
+from issuer.agent.files.copies import copy_file
 from issuer.agent.files.owners import owner_of
 from issuer.agent.files.writing import NewFile
 
@@ -79,6 +81,29 @@ def new_file(one: SetFile | CopiedFile, made: CertificateSet, name: str) -> NewF
     except ValueError as error:
         raise AgentError(f'"{name}": a file of kind {one.kind} can\'t be written: {error}') from error
     return NewFile(data, one.final_mode, owner_of(one.owner, one.group, keep_id=one.keep_id))
+
+
+def write_copies(spec: CertificateSpec | CAChainSpec, made: CertificateSet) -> tuple[str, ...]:
+    """Write the copies that don't hold what they should; returns warnings. Raises AgentError."""
+    warnings = []
+    for one in spec.copies:
+        file = new_file(one, made, spec.name)
+        if one.kind is FileKind.PKCS12 and _is_same_store(one, file.data):
+            continue
+        report = copy_file(one.path, file)
+        if report.warning is not None:
+            warnings.append(report.warning)
+    return tuple(warnings)
+
+
+def _is_same_store(one: CopiedFile, wanted: bytes) -> bool:
+    """Return True if a PKCS#12 file holds the same as `wanted`: its bytes differ each time, by the salt."""
+    password = None if one.password_file is None else _password(one.password_file)
+    try:
+        stores = [pkcs12.load_pkcs12(data, password) for data in (one.path.read_bytes(), wanted)]
+    except (OSError, ValueError):
+        return False
+    return stores[0].cert == stores[1].cert and stores[0].additional_certs == stores[1].additional_certs
 
 
 def layout_digest(files: Sequence[SetFile]) -> str:

@@ -1,0 +1,80 @@
+"""The agent at work: it renews in time, follows its file, and ends when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import yaml
+
+from issuer.agent.config.model import AgentFile
+from issuer.agent.config.reading import load_agent_file
+from issuer.agent.process import running
+from issuer.agent.process.running import ConfigurationFile, Running
+from tests.agent.support import Machine
+
+HANG = 60.0
+"""Seconds after which a test that waits is taken to hang."""
+
+
+def written(machine: Machine) -> AgentFile:
+    (machine.folder / "agent.yaml").write_text(yaml.safe_dump(machine.data))
+    return load_agent_file(str(machine.folder / "agent.yaml"))
+
+
+@asynccontextmanager
+async def at_work(machine: Machine) -> AsyncIterator[asyncio.Task[None]]:
+    file = written(machine)
+    watched = ConfigurationFile(str(machine.folder / "agent.yaml"), load_agent_file)
+    agent = Running(file, machine.folder / "state", watched.changed)
+    ready = asyncio.Event()
+    task = asyncio.create_task(agent.run(ready.set))
+    try:
+        async with asyncio.timeout(HANG):
+            await ready.wait()
+            yield task
+    finally:
+        agent.stop()
+        async with asyncio.timeout(HANG):
+            await task
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110  # files tell nobody that they changed
+        await asyncio.sleep(0.05)
+
+
+async def serial_other_than(machine: Machine, serial: int) -> int:
+    await until(lambda: machine.served()[0].serial_number != serial)
+    return machine.served()[0].serial_number
+
+
+async def test_short_lives_are_renewed_again_and_again(machine: Machine) -> None:
+    machine.data["certificates"][0]["ttl"] = "4s"
+    async with at_work(machine):
+        serial = machine.served()[0].serial_number
+        for _ in range(3):
+            serial = await serial_other_than(machine, serial)
+    assert len(machine.bao.audited("auth/approle/login", "request")) >= 1
+
+
+async def test_changed_configuration_is_followed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "LOOK_EVERY", 0.4)
+    async with at_work(machine):
+        serial = machine.served()[0].serial_number
+        (machine.folder / "agent.yaml").write_text("vault: [")  # an editor's half of a file
+        await asyncio.sleep(0)
+        machine.data["certificates"][0]["dnsNames"] = ["www.example.com"]
+        written(machine)
+        await serial_other_than(machine, serial)
+
+
+async def test_edited_file_is_written_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "LOOK_EVERY", 0.2)
+    async with at_work(machine):
+        good = (machine.folder / "web" / "tls.crt").read_text()
+        (machine.folder / "web" / "tls.crt").write_text("mine")
+        await until(lambda: (machine.folder / "web" / "tls.crt").read_text() == good)
+    assert machine.signed() == 1
