@@ -45,7 +45,7 @@ Textfile = Annotated[
 def run(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
     """Keep all sets fresh until told to stop: renew in time, look at the files each minute.
 
-    A changed configuration is read anew. SIGTERM and SIGINT end the agent after what is under way.
+    A changed configuration is read again. SIGTERM and SIGINT end the agent after what is under way.
 
     Exit codes: 0 told to stop, 1 it can't begin.
 
@@ -135,10 +135,13 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
     """
     with _reported():
         found = _statuses(config)
+    for one in found:
+        if one.error:
+            typer.echo(f"Error: {one.name}: {one.error}", err=True)
     rows = [
         {"name": one.name, "folder": one.folder, "reason": str(one.kept.reason) if one.kept else "First"}
         for one in found
-        if one.kept is None or one.kept.reason is not None
+        if not one.error and (one.kept is None or one.kept.reason is not None)
     ]
     if output is not OutputFormat.TABLE:
         print_data(rows, output)
@@ -147,6 +150,8 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
             typer.echo(f"{row['name']}: a certificate is asked for ({row['reason']}) into {row['folder']}")
         if not rows:
             typer.echo("Nothing is due.")
+    if any(one.error for one in found):
+        raise typer.Exit(FAILED)
     raise typer.Exit(DUE if rows else 0)
 
 
@@ -190,6 +195,7 @@ async def _once(file: AgentFile, name: str | None, textfile: Path | None) -> boo
             raise AgentError(f'There is no set "{name}": the file has {", ".join(sorted(agent.keepers))}')
         if (warning := await agent.read_clock()) is not None:
             typer.echo(f"Warning: {warning}", err=True)
+        await agent.keep_login()
         names = list(agent.keepers) if name is None else [name]
         reports = await asyncio.gather(*(agent.step(one, force=name is not None) for one in names))
         for one, report in zip(names, reports, strict=True):

@@ -15,6 +15,12 @@ from tests.agent.support import Machine
 _numbers = count(1)
 
 
+@pytest.fixture(autouse=True)
+def _logs_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command sets up loggers for its process: here they would go on writing to a closed output."""
+    monkeypatch.setattr("issuer.telemetry.logs.configure", lambda *_: None)
+
+
 @pytest.fixture(scope="session")
 def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
     """An unsealed OpenBao."""

@@ -45,7 +45,8 @@ def test_kept_token_outlives_the_secret_id(machine: Machine) -> None:
     ran = machine.run("renew", "web")
     assert ran.exit_code == 0, ran.output
     assert machine.signed() == 2
-    assert (machine.folder / "state" / "token").stat().st_mode & 0o777 == 0o600
+    [token] = (machine.folder / "state").glob("token-*")
+    assert token.stat().st_mode & 0o777 == 0o600
 
 
 def test_other_names_are_asked_for_at_once(machine: Machine) -> None:
@@ -75,6 +76,30 @@ def test_new_ca_is_followed(machine: Machine) -> None:
     root = x509.load_pem_x509_certificate((machine.folder / "web" / "ca.crt").read_bytes())
     assert "Second root" in root.subject.rfc4514_string()
     assert "web: kept" in machine.once().stdout
+
+
+def test_role_of_another_issuer_is_not_taken_for_a_change(machine: Machine) -> None:
+    made = machine.bao.write(
+        f"{machine.name}/root/generate/internal",
+        {"common_name": "Second root", "ttl": "87600h", "issuer_name": "second"},
+    )
+    assert made["issuer_id"]
+    machine.role(issuer_ref="second")
+    machine.once()
+    assert "web: kept" in machine.once().stdout
+    assert machine.signed() == 1
+
+
+def test_another_key_is_made_where_another_is_asked_for(machine: Machine) -> None:
+    machine.data["certificates"][0]["key"] = {"rotation": "Never"}
+    machine.once()
+    old = machine.served()[0].public_key()
+    machine.bao.write(f"{machine.name}/revoke", {"serial_number": machine.status()["serial"]})
+    machine.once()
+    assert machine.served()[0].public_key() != old
+    machine.data["certificates"][0]["key"] = {"rotation": "Never", "size": 384}
+    machine.once()
+    assert machine.served()[0].public_key().key_size == 384  # type: ignore[union-attr]
 
 
 def test_key_is_new_or_kept_as_asked(machine: Machine) -> None:
@@ -143,7 +168,7 @@ def test_lost_credentials_are_named(machine: Machine) -> None:
     everything = "".join(
         path.read_text()
         for path in (machine.folder / "state").rglob("*")
-        if path.is_file() and path.name != "token"
+        if path.is_file() and not path.name.startswith("token-")
     )
     assert secret not in everything
 
@@ -164,6 +189,13 @@ def test_other_user_s_file_mode_is_kept_private(machine: Machine) -> None:
         os.umask(old)
     for path in (machine.folder / "state").rglob("*"):
         assert path.stat().st_mode & 0o022 == 0, path
+
+
+def test_kept_token_is_sent_to_no_other_server(machine: Machine) -> None:
+    machine.once()
+    (machine.folder / "secret-id").write_text("used up")
+    machine.data["vault"]["server"] = machine.bao.addr.replace("127.0.0.1", "localhost")
+    assert machine.run("renew", "web").exit_code == 1
 
 
 def test_textfile_has_each_set(machine: Machine, tmp_path: Path) -> None:

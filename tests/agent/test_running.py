@@ -60,6 +60,54 @@ async def test_short_lives_are_renewed_again_and_again(machine: Machine) -> None
     assert len(machine.bao.audited("auth/approle/login", "request")) >= 1
 
 
+async def test_token_is_kept_alive_between_renewals(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "LOOK_EVERY", 0.4)
+    machine.bao.write(
+        f"auth/approle/role/{machine.name}", {"token_policies": [machine.name], "token_period": "3s"}
+    )
+    async with at_work(machine):
+        (machine.folder / "secret-id").write_text("used up")
+        renewals = "auth/token/renew-self"
+        before = len(machine.bao.audited(renewals))
+        await until(lambda: len(machine.bao.audited(renewals)) >= before + 3)
+        serial = machine.served()[0].serial_number
+        machine.data["certificates"][0]["dnsNames"] = ["www.example.com"]
+        written(machine)
+        await serial_other_than(machine, serial)
+
+
+async def test_stop_before_the_first_look_ends_it(machine: Machine) -> None:
+    agent = Running(written(machine), machine.folder / "state", lambda: None)
+    agent.stop()
+    async with asyncio.timeout(HANG):
+        await agent.run()
+    agent = Running(written(machine), machine.folder / "state", lambda: None)
+    task = asyncio.create_task(agent.run())
+    await asyncio.sleep(0)
+    agent.stop()
+    async with asyncio.timeout(HANG):
+        await task
+
+
+async def test_server_that_can_t_be_one_leaves_the_old_file(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "LOOK_EVERY", 0.4)
+    async with at_work(machine) as task:
+        ca = machine.data["vault"]["caFile"]
+        machine.data["vault"]["caFile"] = str(machine.folder / "nothing.pem")
+        written(machine)
+        await asyncio.sleep(0.3)
+        assert not task.done()
+        serial = machine.served()[0].serial_number
+        machine.data["vault"]["caFile"] = ca
+        machine.data["certificates"][0]["dnsNames"] = ["www.example.com"]
+        written(machine)
+        await serial_other_than(machine, serial)
+
+
 async def test_changed_configuration_is_followed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "LOOK_EVERY", 0.4)
     async with at_work(machine):

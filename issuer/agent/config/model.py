@@ -26,7 +26,7 @@ class KeyRotation(StrEnum):
 
 
 class KeySpec(StrictModel):
-    """The private key. It is made here and never leaves, unless the path is one of `issue`."""
+    """The private key. It is made here and never leaves."""
 
     algorithm: Literal["ECDSA", "RSA", "Ed25519"] = "ECDSA"
     size: int | None = None
@@ -77,7 +77,7 @@ class CertificateSpec(_Kept):
     """One certificate that is kept fresh."""
 
     path: str = Field(examples=["pki_int/sign/web"], description="PKI path that signs: <mount>/sign/<role>.")
-    common_name: str = ""
+    common_name: str = Field(default="", max_length=64)
     dns_names: tuple[str, ...] = ()
     ip_addresses: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()

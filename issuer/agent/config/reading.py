@@ -15,6 +15,8 @@ from issuer.manifests.checked import dotted, validated
 from issuer.manifests.documents import read_source
 from issuer.manifests.errors import BadInput
 from issuer.manifests.positions import ValuePath, read_mapping
+from issuer.vault.connection import Connection
+from issuer.vault.errors import InvalidConnection
 from issuer.vault.paths import Mode, PathError, SignPath
 
 _ABSENT: Final = "certificates and caChains are both empty: there is nothing to keep"
@@ -52,6 +54,10 @@ def _problems(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
         yield (), _ABSENT
     if file.certificates and file.vault.login is None:
         yield ("vault", "login"), "is required: certificates are signed for a token"
+    try:
+        Connection(file.vault.server, server_name=file.vault.server_name).url()
+    except InvalidConnection as error:
+        yield ("vault", "server"), str(error)
     names: set[str] = set()
     written: dict[Path, str] = {}
     for where, kept in _sets(file):

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from issuer.agent.files.folders import opened_folder
 from issuer.agent.files.mounts import is_pinned
-from issuer.agent.files.writing import NewFile, attributes_of, disk_errors, dress, replace, write_all
+from issuer.agent.files.writing import (
+    WHILE_WRITTEN,
+    NewFile,
+    attributes_of,
+    disk_errors,
+    dress,
+    replace,
+    write_all,
+)
 
 _MAX_FILE: Final = 4 << 20
 
@@ -30,7 +39,7 @@ def copy_file(path: Path, file: NewFile) -> CopyReport:
     UnsafePath and DiskRefused.
     """
     with opened_folder(path.parent, create=True) as folder, disk_errors(f'"{path}"'):
-        if _holds(folder, path.name, file.data):
+        if _holds(folder, path.name, file):
             return CopyReport(path, written=False)
         mounted = is_pinned(path) if _is_there(folder, path.name) else None
         if mounted is None:
@@ -50,8 +59,8 @@ def _overwrite(folder: int, name: str, file: NewFile) -> None:
     """Write over a file: longer or shorter, it is cut at its end only after the new bytes are there."""
     fd = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
-        # Narrow before the key is in it.
-        os.fchmod(fd, os.fstat(fd).st_mode & file.mode & 0o777)
+        # The owner's alone before the key is in it.
+        os.fchmod(fd, WHILE_WRITTEN)
         write_all(fd, file.data)
         os.ftruncate(fd, len(file.data))
         dress(fd, file)
@@ -68,10 +77,17 @@ def _is_there(folder: int, name: str) -> bool:
     return True
 
 
-def _holds(folder: int, name: str, data: bytes) -> bool:
+def _holds(folder: int, name: str, file: NewFile) -> bool:
+    """Return True if a file has the bytes, the mode and the owner that are wanted."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
         return False
     with os.fdopen(fd, "rb") as found:
-        return found.read(_MAX_FILE) == data
+        now = os.fstat(fd)
+        is_dressed = (
+            stat.S_IMODE(now.st_mode) == file.mode
+            and file.owner.uid in (None, now.st_uid)
+            and file.owner.gid in (None, now.st_gid)
+        )
+        return is_dressed and found.read(_MAX_FILE) == file.data

@@ -1,7 +1,7 @@
 """A numbered folder for each set of files, and one symlink whose renaming swaps all of them at once.
 
 web/                         the set's folder
-  .generations/00000007/     files, and set.json: written last, so that it marks a whole generation
+  .generations/00000007/     files, and .set.json: written last, so that it marks a whole generation
   .generations/current       -> 00000007: renaming this swaps the set
   tls.crt                    -> .generations/current/tls.crt: what readers are told to open
 """
@@ -28,7 +28,9 @@ from issuer.agent.files.writing import NewFile, attributes_of, create, disk_erro
 
 GENERATIONS: Final = ".generations"
 CURRENT: Final = "current"
-_MANIFEST: Final = "set.json"
+_MANIFEST: Final = ".set.json"  # no name of a file begins with a dot
+_REJECTED: Final = ".rolled-back"
+_LOCK: Final = "lock"
 _KEPT: Final = 2
 _NUMBER: Final = re.compile(r"[0-9]{8,}")
 _MAX_FILE: Final = 4 << 20
@@ -84,7 +86,11 @@ class GenerationFolder:
         with disk_errors(f'The files in "{self.path}"'):
             number = max(self._numbers(), default=0) + 1
             written = self._write_folder(number, files, notes)
-            self._swap(written)
+            try:
+                self._swap(written)
+            except OSError:
+                self._remove(written.folder)  # the caller has it still, and tries again or revokes it
+                raise
             self._link_names(files)
             self._sweep()
         return written
@@ -98,6 +104,9 @@ class GenerationFolder:
         if previous is None:
             raise AgentError(f'"{self.path}" has no earlier set of files to go back to')
         with disk_errors(f'The files in "{self.path}"'):
+            for number in self._numbers():
+                if number > previous.number:
+                    self._reject(f"{number:08d}")
             self._swap(previous)
             for number in self._numbers():
                 if number > previous.number:
@@ -153,10 +162,11 @@ class GenerationFolder:
             try:
                 for name, file in files.items():
                     create(fd, name, _with_attributes(file, old.get(name)))
+                os.fchmod(fd, 0o755)
+                os.fsync(fd)
                 sha256 = {name: hashlib.sha256(file.data).hexdigest() for name, file in files.items()}
                 manifest = json.dumps({"files": sha256, "notes": dict(notes)}, sort_keys=True).encode()
                 create(fd, _MANIFEST, NewFile(manifest, 0o600))
-                os.fchmod(fd, 0o755)
                 os.fsync(fd)
             finally:
                 os.close(fd)
@@ -237,11 +247,40 @@ class GenerationFolder:
 
     def _newest(self) -> WrittenSet | None:
         for number in reversed(self._numbers()):
-            if found := self._read(f"{number:08d}"):
+            found = self._read(f"{number:08d}")
+            if found is not None and self._is_whole(found):
                 return found
         return None
 
+    def _reject(self, folder: str) -> None:
+        """Mark a generation as rolled back: a crash before its removal must not bring it back."""
+        fd = _open_folder(folder, self._generations)
+        try:
+            with suppress(FileExistsError):
+                create(fd, _REJECTED, NewFile(b"", 0o600))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _is_whole(self, written: WrittenSet) -> bool:
+        """Return True if no file of it is missing or another than was written, and it was not rolled back."""
+        if self._bytes(f"{written.folder}/{_REJECTED}") is not None:
+            return False
+        for name, sha256 in written.sha256.items():
+            data = self._bytes(f"{written.folder}/{name}")
+            if data is None or hashlib.sha256(data).hexdigest() != sha256:
+                return False
+        return True
+
+    def holds(self, serial: str) -> bool:
+        """Return True if a generation that is kept, seen or not, is noted with this serial."""
+        found = (self._read(f"{number:08d}") for number in self._numbers())
+        return any(one is not None and one.notes.get("serial") == serial for one in found)
+
     def _remove(self, folder: str) -> None:
+        # The mark of a whole generation first: half removed it must not be taken for one.
+        with suppress(OSError):
+            os.unlink(f"{folder}/{_MANIFEST}", dir_fd=self._generations)
         with suppress(OSError):
             shutil.rmtree(folder, dir_fd=self._generations)
 
@@ -280,16 +319,30 @@ def opened_set(path: Path) -> Iterator[GenerationFolder]:
     with opened_folder(path, create=True) as fd:
         with disk_errors(f'The files in "{path}"'), suppress(FileExistsError):
             os.mkdir(GENERATIONS, 0o755, dir_fd=fd)
-        with opened_folder(path / GENERATIONS) as generations:
-            try:
-                fcntl.flock(generations, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise SetInUse(
-                    f'Another agent is writing to "{path}": stop it, or give each agent folders of its own'
-                ) from error
+        with opened_folder(path / GENERATIONS) as generations, _locked(path, generations):
             folder = GenerationFolder(path, fd, generations)
             folder.mend()
             yield folder
+
+
+@contextmanager
+def _locked(path: Path, generations: int) -> Iterator[None]:
+    """Hold the lock of a set: a file that its owner alone can open, so that nobody else can hold it."""
+    with disk_errors(f'The lock of "{path}"'):
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(_LOCK, flags, 0o600, dir_fd=generations)
+    try:
+        with disk_errors(f'The lock of "{path}"'):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise SetInUse(
+                    f'Another agent is writing to "{path}": wait for it or stop it, or give each agent '
+                    "folders of its own"
+                ) from error
+        yield
+    finally:
+        os.close(fd)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ class LoginFromFiles:
 
     name: str
     make: Callable[[], AuthMethod]
+    locks_out: bool = False
+    """Vault locks who is refused several times; `TokenSource` then waits before it asks again."""
 
     async def login(self, client: VaultClient) -> Token:
         """Read the credentials and log in. Raises LoginRefused, also if a file can't be read."""
@@ -35,7 +37,9 @@ def login_of(choice: LoginChoice) -> AuthMethod:
         return LoginFromFiles("token", lambda: StaticToken(_credential(file, "token")))
     if choice.app_role is not None:
         given = choice.app_role
-        return LoginFromFiles(f"AppRole login at auth/{given.mount}", lambda: _app_role(given))
+        return LoginFromFiles(
+            f"AppRole login at auth/{given.mount}", lambda: _app_role(given), locks_out=True
+        )
     if choice.certificate is not None:
         files = choice.certificate
         return LoginFromFiles(f"client certificate login at auth/{files.mount}", lambda: _certificate(files))

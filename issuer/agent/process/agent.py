@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,8 +25,8 @@ from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, ServerCl
 from issuer.agent.renewal.signing import CertificateCalls
 from issuer.text import rfc3339
 from issuer.vault.connection import Connection
-from issuer.vault.errors import LoginRefused, VaultError
-from issuer.vault.login.methods import Token
+from issuer.vault.errors import LoginRefused, VaultError, VaultRateLimited
+from issuer.vault.login.methods import AuthMethod, Token
 from issuer.vault.paths import SignPath
 from issuer.vault.session import VaultSession
 from issuer.vault.transport import VaultClient
@@ -36,6 +37,7 @@ WORRYING_SKEW: Final = timedelta(minutes=2)
 """The difference between the clocks that is reported; renewals go by the server's."""
 _AT_ONCE: Final = 8
 """The most certificates that are asked for at the same time."""
+_HEALTH: Final = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
 _MACHINE_ID: Final = Path("/etc/machine-id")
 
 Keeper = CertificateKeeper | CAChainKeeper
@@ -60,6 +62,10 @@ class Agent:
         self._session = session
         self._clock = clock
         self._few = asyncio.Semaphore(_AT_ONCE)
+        self._logs_in = bool(file.certificates)
+        self._clock_read = False
+        self.over: Callable[[], bool] = lambda: False
+        self.retry_after: dict[str, float | None] = {}
         self.records = records
         self.keepers: dict[str, Keeper] = {}
         for spec in file.certificates:
@@ -77,9 +83,10 @@ class Agent:
         adapter = self._session.client.adapter()
         before = datetime.now(UTC)
         try:
-            await adapter.get("/v1/sys/health?standbyok=true&sealedcode=200&uninitcode=200")
+            await adapter.get(_HEALTH)
         except VaultError:
             return None
+        self._clock_read = True
         after = datetime.now(UTC)
         server = adapter.answered_at
         if server is None:
@@ -95,6 +102,17 @@ class Agent:
             "goes by it. Renewals go by the server's"
         )
 
+    async def keep_login(self) -> None:
+        """Log in, or renew the token if that is due: its life can be shorter than a certificate's. Never
+        raises VaultError."""
+        tokens = self._session.tokens
+        if not self._logs_in or (tokens.token is not None and tokens.renew_in() != 0.0):
+            return
+        try:
+            await tokens.get()
+        except VaultError as error:
+            log.warning("the login failed; certificates can't be renewed without it", error=str(error))
+
     async def step(self, name: str, *, force: bool = False) -> KeepReport | None:
         """Look at one set and renew it if that is due; keeps a record. Returns None if it failed."""
         before = self.records.read(name)
@@ -102,11 +120,16 @@ class Agent:
         skew = self._clock.skew.total_seconds()
         try:
             async with self._few:
+                if self.over():
+                    return None
+                if not self._clock_read:  # else an answer would be judged by a clock that may be wrong
+                    await self.read_clock()
                 report = await self.keepers[name].step(force=force)
         except Exception as error:
             # Of whatever kind: one set's fault must not end the renewals of all others.
             if not isinstance(error, (AgentError, VaultError)):
                 log.exception("unexpected error; please report it", name=name)
+            self.retry_after[name] = error.retry_after if isinstance(error, VaultRateLimited) else None
             failures = before.failures + 1
             log.warning(
                 "the renewal failed; the files stay as they are",
@@ -152,13 +175,24 @@ async def opened_agent(file: AgentFile, state: Path) -> AsyncIterator[Agent]:
     clock = ServerClock()
     async with AsyncExitStack() as stack:
         client = VaultClient(connection_of(file.vault))
-        method = _NoLogin() if file.vault.login is None else KeptLogin(login_of(file.vault.login), state)
+        method = _login(file.vault, state)
         session = VaultSession(client, method)
         stack.push_async_callback(session.close)
         agent = Agent(file, session, Records(state), clock, machine_name())
         for keeper in agent.keepers.values():
             stack.push_async_callback(keeper.close)
         yield agent
+
+
+def _login(vault: VaultServer, state: Path) -> AuthMethod:
+    if vault.login is None:
+        return _NoLogin()
+    method = login_of(vault.login)
+    if vault.login.token is not None:  # somebody else keeps it, and renews it there
+        return method
+    # Bound to server and login: a token is never sent to another server than the one that gave it.
+    of = json.dumps([vault.server, vault.namespace, vault.login.model_dump(mode="json")], sort_keys=True)
+    return KeptLogin(method, state, of)
 
 
 def connection_of(server: VaultServer) -> Connection:

@@ -34,11 +34,15 @@ class SetStatus:
         return "no files yet" if self.kept is None else ""
 
     def state(self, now: datetime) -> str:
-        """Return one word for its state at `now`."""
+        """Return one word for its state at `now`, the server's time."""
+        if self.error:
+            return "Unreadable"
         if self.kept is None:
             return "Missing"
         if now >= self.kept.not_after:
             return "Expired"
+        if now >= self.kept.renew_at + (self.kept.not_after - self.kept.renew_at) / 2:
+            return "Overdue"  # half of the time for the renewal has gone: is the agent running?
         if self.problem:
             return "Failing"
         return "Due" if now >= self.kept.renew_at else "Fresh"

@@ -6,15 +6,18 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from issuer.agent.config.model import AgentFile
+from issuer.agent.errors import AgentError
 from issuer.agent.process.agent import Agent, opened_agent
 from issuer.agent.renewal.schedule import pause
 from issuer.manifests.errors import BadInput
+from issuer.vault.errors import VaultError
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +46,7 @@ class Running:
         self._state = state
         self._changed = changed
         self._looked = looked
+        self._good: AgentFile | None = None
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -55,7 +59,9 @@ class Running:
         """Keep all sets until `stop`; `ready` is called after the first look at each."""
         first = True
         while not self._stop.is_set():
-            async with opened_agent(self._file, self._state) as agent, asyncio.TaskGroup() as group:
+            async with AsyncExitStack() as stack:
+                agent = await self._opened(stack)
+                group = await stack.enter_async_context(asyncio.TaskGroup())
                 self._hurry.clear()
                 if self._stop.is_set():  # told while the connections were opened
                     break
@@ -71,15 +77,33 @@ class Running:
                     ready()
                     first = False
 
+    async def _opened(self, stack: AsyncExitStack) -> Agent:
+        """Open the agent of the newest file, or go on with the one before. Raises AgentError, VaultError."""
+        try:
+            agent = await stack.enter_async_context(opened_agent(self._file, self._state))
+        except (AgentError, VaultError) as error:
+            if self._good is None:
+                raise
+            log.error("the changed configuration can't be used; the old one stays", error=str(error))
+            self._file = self._good
+            agent = await stack.enter_async_context(opened_agent(self._file, self._state))
+        self._good = self._file
+        agent.over = self._over
+        return agent
+
     async def _keep(self, agent: Agent, name: str, begun: asyncio.Event) -> None:
         failures = 0
-        while not self._over():
-            report = await agent.step(name)
+        if self._over():
             begun.set()
-            self._looked(agent)
+        while not self._over():
+            try:
+                report = await agent.step(name)
+            finally:
+                begun.set()
+            self._tell(agent)
             failures = 0 if report is not None else failures + 1
             if report is None:
-                await self._wait(pause(failures, _chance.random()))
+                await self._wait(pause(failures, _chance.random(), agent.retry_after.get(name)))
                 continue
             until = (report.kept.renew_at - agent.now()).total_seconds()
             await self._wait(min(max(until, 1.0), LOOK_EVERY))
@@ -88,6 +112,7 @@ class Running:
         """Look for another configuration, and at the server's clock now and then."""
         read_at = asyncio.get_running_loop().time()
         while not self._over():
+            await agent.keep_login()
             await self._wait(LOOK_EVERY / 4)
             if (file := self._changed()) is not None:
                 log.info("the configuration was changed and is read anew")
@@ -97,6 +122,12 @@ class Running:
                 read_at = asyncio.get_running_loop().time()
                 if (warning := await agent.read_clock()) is not None:
                     log.warning(warning)
+
+    def _tell(self, agent: Agent) -> None:
+        try:
+            self._looked(agent)
+        except AgentError as error:
+            log.warning("the metrics can't be written", error=str(error))
 
     def _over(self) -> bool:
         return self._hurry.is_set()

@@ -34,7 +34,7 @@ class UntrustedRoot(AgentError):
 
 
 class CAChainKeeper:
-    """Keeps the CAs of one mount fresh. A new root is taken only if one that is kept vouches for it."""
+    """Keeps the CAs of one mount fresh. A new root is taken only if `rootFingerprint` names it."""
 
     def __init__(self, spec: CAChainSpec, client: VaultClient, clock: ServerClock) -> None:
         self.spec = spec
@@ -157,7 +157,7 @@ def _split(way: Way) -> tuple[tuple[x509.Certificate, ...], tuple[x509.Certifica
         if certificate is None:
             raise AgentError("A CA certificate of the chain can't be read by this machine's library")
         found.append(certificate)
-    return (tuple(found[:-1]), (found[-1],)) if way.complete else (tuple(found), ())
+    return (tuple(found[:-1]) if way.complete else tuple(found)), (found[-1],)
 
 
 def _shown(certificate: x509.Certificate) -> str:

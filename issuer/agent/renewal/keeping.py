@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from issuer.agent.errors import DiskRefused
 from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.generations import GenerationFolder, WrittenSet, opened_set, seen_set
 from issuer.agent.files.owners import owner_of
-from issuer.agent.renewal.keys import new_key
+from issuer.agent.renewal.keys import fits, new_key
 from issuer.agent.renewal.schedule import RenewalRule, due_at, spread
 from issuer.agent.renewal.signing import CertificateCalls, FreshCertificate
 from issuer.agent.renewal.source import (
@@ -31,7 +32,8 @@ from issuer.agent.renewal.source import (
 )
 from issuer.text import parse_rfc3339, rfc3339
 from issuer.vault.errors import VaultError
-from issuer.x509.certificates import decode, public_key
+from issuer.x509.certificates import public_key
+from issuer.x509.errors import InvalidCertificate
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +121,7 @@ class CertificateKeeper:
                 self._unwritten = None  # written, though the disk refused something after it
             reason = RenewalReason.REQUESTED if force else self._reason(kept, current)
             if reason is None and kept is not None and current is not None:
-                reason = await self._asked_of_vault(made, kept)
+                reason = await self._asked_of_vault(current, kept)
             if reason is None and made is not None and current is not None and kept is not None:
                 rewritten = self._mend(folder, current, made)
                 warnings = self._copy(made)
@@ -155,10 +157,9 @@ class CertificateKeeper:
             await self._calls.revoke(pem, fresh.serial, self.spec.name)
 
     def _is_seen(self, serial: str) -> bool:
-        """Return True if the set with this certificate was swapped in before the disk refused the rest."""
+        """Return True if a set with this certificate is on the disk, though the disk refused the rest."""
         with seen_set(self.spec.folder) as folder:
-            current = None if folder is None else folder.current()
-        return current is not None and current.notes.get("serial") == serial
+            return folder is not None and folder.holds(serial)
 
     def _read(self, folder: GenerationFolder) -> tuple[CertificateSet | None, WrittenSet | None]:
         current = folder.current()
@@ -188,37 +189,43 @@ class CertificateKeeper:
             return RenewalReason.SPEC_CHANGED
         return RenewalReason.DUE if now >= kept.renew_at else None
 
-    async def _asked_of_vault(
-        self, made: CertificateSet | None, kept: KeptCertificate
-    ) -> RenewalReason | None:
+    async def _asked_of_vault(self, current: WrittenSet, kept: KeptCertificate) -> RenewalReason | None:
         """Return whether Vault gives a reason: the certificate is revoked, or another CA signs now."""
         now = self._clock.now()
         if self._checked_at is not None and now - self._checked_at < CHECK_EVERY:
             return None
         if await self._calls.is_revoked(kept.serial):
             return RenewalReason.REVOKED
-        try:
-            cas = await self._calls.current_cas()
-        except VaultError as error:
-            log.info("the CA can't be looked at now", certificate=kept.name, error=str(error))
+        signer = await self._default_signer()
+        if not signer:
             return None
         self._checked_at = now
-        above = () if made is None else (*made.chain, *made.roots)
-        if not above or not cas:
-            return None
-        signer = decode(above[0].public_bytes(Encoding.DER))
-        return None if public_key(cas[0]) == public_key(signer) else RenewalReason.CA_CHANGED
+        before = current.notes.get("signer")
+        return RenewalReason.CA_CHANGED if before and before != signer else None
+
+    async def _default_signer(self) -> str:
+        """Return the SHA-256 of the key of the mount's CA, empty if it can't be read.
+
+        Compared with the one at the last signing: a role can name another issuer than the mount's default.
+        """
+        try:
+            cas = await self._calls.current_cas()
+        except (VaultError, InvalidCertificate) as error:
+            log.info("the CA can't be looked at now", certificate=self.spec.name, error=str(error))
+            return ""
+        return hashlib.sha256(public_key(cas[0])).hexdigest() if cas else ""
 
     async def _renew(
         self, folder: GenerationFolder, made: CertificateSet | None, reason: RenewalReason
     ) -> KeepReport:
         fresh = self._unwritten
         if fresh is None:
-            key = made.key_der if made is not None and self._keeps_key() else None
+            key = self._kept_key(made, reason)
             fresh = await self._calls.sign(self.spec, key or new_key(self.spec.key), self._clock.now())
             self._unwritten = fresh
         try:
-            written = folder.write(files_of(self.spec, fresh.made), self._notes(fresh.serial))
+            notes = {**self._notes(fresh.serial), "signer": await self._default_signer()}
+            written = folder.write(files_of(self.spec, fresh.made), notes)
         except DiskRefused:
             log.warning(
                 "a certificate was signed and can't be written yet; it is kept in memory",
@@ -253,8 +260,13 @@ class CertificateKeeper:
             "layout": layout_digest(self.spec.files),
         }
 
-    def _keeps_key(self) -> bool:
-        return self.spec.key.rotation is KeyRotation.NEVER
+    def _kept_key(self, made: CertificateSet | None, reason: RenewalReason) -> bytes | None:
+        """Return the key to be certified again: none that was revoked, or that is not as the file asks."""
+        if made is None or made.key_der is None or reason is RenewalReason.REVOKED:
+            return None
+        if self.spec.key.rotation is KeyRotation.ALWAYS or not fits(made.key_der, self.spec.key):
+            return None
+        return made.key_der
 
     def _rule(self) -> RenewalRule:
         given = self.spec.renewal

@@ -33,6 +33,16 @@ def new_key(spec: KeySpec) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
+def fits(key_der: bytes, spec: KeySpec) -> bool:
+    """Return True if a kept key is of the algorithm and size that are asked for."""
+    key = load_der_private_key(key_der, None)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return spec.algorithm == "ECDSA" and key.curve.key_size == (spec.size or 256)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return spec.algorithm == "RSA" and key.key_size == (spec.size or 2048)
+    return spec.algorithm == "Ed25519"
+
+
 def request_pem(spec: CertificateSpec, key_der: bytes) -> str:
     """Return the certificate signing request for the names of `spec`, signed by the key."""
     key = load_der_private_key(key_der, None)

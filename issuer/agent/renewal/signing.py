@@ -166,7 +166,8 @@ def _verified(
 
 def set_of(chain: Chain, key_der: bytes | None) -> CertificateSet:
     """Return a chain as what is written: the root apart, as clients have it and servers don't send it."""
-    roots = (chain.top,) if chain.complete else ()
+    # Where Vault doesn't give the root, clients get the topmost CA that is known, as by the controller.
+    roots = (chain.top,)
     return CertificateSet(
         tuple(map(_library, chain.intermediates)), tuple(map(_library, roots)), _library(chain.leaf), key_der
     )

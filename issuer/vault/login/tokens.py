@@ -170,7 +170,7 @@ class TokenSource:
         try:
             token = await self._timed_login()
         except LoginRefused as error:
-            if isinstance(self._method, AppRole):
+            if isinstance(self._method, AppRole) or getattr(self._method, "locks_out", False):
                 pause = _LOCKOUT_PAUSES[min(self._refusals, len(_LOCKOUT_PAUSES) - 1)]
                 self._refused, self._refusals = (error, asked_at + pause), self._refusals + 1
             raise

@@ -49,6 +49,14 @@ def test_copy_is_written_once(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
+def test_wrong_mode_is_mended(tmp_path: Path) -> None:
+    path = tmp_path / "web.pem"
+    copy_file(path, NewFile(b"one", 0o600))
+    path.chmod(0o644)
+    assert copy_file(path, NewFile(b"one", 0o600)).written
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_symlink_in_its_place_is_replaced_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("precious")
     (tmp_path / "web.pem").symlink_to(tmp_path / "elsewhere")

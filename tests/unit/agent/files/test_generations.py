@@ -95,6 +95,27 @@ def test_two_generations_are_kept_and_one_goes_back(tmp_path: Path) -> None:
     assert seen(tmp_path) == {"five"}
 
 
+def test_crash_in_a_roll_back_never_brings_the_new_set_back(
+    tmp_path: Path, kill_at: Callable[[int], list[str]]
+) -> None:
+    for at in range(60):
+        path = tmp_path / str(at)
+        kill_at(10**6)
+        with opened_set(path) as folder:
+            folder.write(files_of("old"), {})
+            folder.write(files_of("new"), {})
+        try:
+            with opened_set(path) as folder:
+                kill_at(at)
+                folder.roll_back()
+        except Killed:
+            pass
+        kill_at(10**6)
+        rolled_back = seen(path) == {"old"}
+        with opened_set(path):
+            assert seen(path) == ({"old"} if rolled_back else {"new"})
+
+
 def test_crash_at_every_call_leaves_a_whole_set(tmp_path: Path, kill_at: Callable[[int], list[str]]) -> None:
     at = 0
     finished = False
@@ -112,6 +133,8 @@ def test_crash_at_every_call_leaves_a_whole_set(tmp_path: Path, kill_at: Callabl
             pass
         assert seen(path) in ({"old"}, {"new"}), made
         before = seen(path)
+        folder_seen = (path / GENERATIONS / "current").resolve()
+        assert folder_seen.stat().st_mode & 0o777 == 0o755
         kill_at(10**6)
         # The next run keeps what was swapped, or finishes it, and removes what is neither.
         with opened_set(path) as folder:
