@@ -105,9 +105,9 @@ def explain(
     Of a Certificate it is the current request; without one, what cert-manager says and what is missing. For a
     request that is not in a cluster, or to try other policies, see `vault-issuer policy explain`.
 
-    An issuer is tried: its Secrets are read and its login made with your rights, at the server to which the
-    controller has sent credentials since the issuer last changed, and at no other. What you may not read is
-    shown as the controller found it. A policy shows what it matches, who may use it, and what it approved.
+    An issuer is tried live with your rights: its Secrets are read, and it logs in. Credentials go only to the
+    server to which the controller has sent them since the issuer last changed. For what you may not read, it
+    shows what the controller found. A policy shows what it matches, who may use it, and what it approved.
 
     Exit codes: 0 it does what it is there for, such as a request that has its certificate; 1 it doesn't, with
     the reason; 2 bad input, no such object, or no cluster. With --yaml-only 0 if there is YAML.

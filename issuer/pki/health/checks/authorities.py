@@ -71,7 +71,7 @@ def _of_list(
     message = f"The {kind[0]} of {issuer.label} is valid until {rfc3339(end)}"
     if check.now - start < (end - start) * percentage / 100:
         return check.at(Severity.OK, endpoint, message)
-    message += f": more than {percentage} % of its time is used up. Have Vault rebuild it by itself"
+    message += f": more than {percentage} % of its time is used up. Have Vault rebuild it automatically"
     if disabled:
         return check.at(Severity.INFORMATIONAL, endpoint, f"{message}. The mount's CRL is disabled")
     fix = mount_fix(check.mount.path, crl={"auto_rebuild": True})

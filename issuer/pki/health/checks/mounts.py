@@ -84,7 +84,7 @@ def enable_auto_tidy(check: MountCheck) -> Iterator[HealthFinding]:
     config = check.mount.data("config/auto-tidy")
     endpoint = "config/auto-tidy"
     if not config.get("enabled"):
-        message = "Nothing removes expired certificates by itself; switch auto-tidy on"
+        message = "Nothing removes expired certificates automatically; switch auto-tidy on"
         yield check.at(
             Severity.INFORMATIONAL, endpoint, message, mount_fix(check.mount.path, autoTidy=dict(TIDY))
         )
@@ -101,7 +101,7 @@ def enable_auto_tidy(check: MountCheck) -> Iterator[HealthFinding]:
             message = f"{name} is {config.get(name)}: tidy runs too rarely, or takes too long"
             yield check.at(severity, endpoint, message, mount_fix(check.mount.path, autoTidy={name: short}))
     if fine:
-        yield check.at(Severity.OK, endpoint, "Tidy runs by itself")
+        yield check.at(Severity.OK, endpoint, "Tidy runs automatically")
 
 
 def tidy_last_run(check: MountCheck) -> Iterator[HealthFinding]:
@@ -112,7 +112,7 @@ def tidy_last_run(check: MountCheck) -> Iterator[HealthFinding]:
     fix = mount_fix(check.mount.path, autoTidy=dict(TIDY))
     finished = status.get("time_finished")
     if not finished:
-        message = "Tidy has never finished since Vault started; let it run by itself"
+        message = "Tidy has never finished since Vault started; let it run automatically"
         yield check.at(Severity.CRITICAL, "tidy-status", message, fix)
         return
     ended = _moment(finished)
@@ -122,7 +122,7 @@ def tidy_last_run(check: MountCheck) -> Iterator[HealthFinding]:
             message = f"Tidy ended {ago.days} days ago; look at its configuration, or at who starts it"
             yield check.at(grade, "tidy-status", message, fix)
             return
-    yield check.at(Severity.OK, "tidy-status", "Tidy has run lately")
+    yield check.at(Severity.OK, "tidy-status", "Tidy has run recently")
 
 
 def enable_acme_issuance(check: MountCheck) -> Iterator[HealthFinding]:
