@@ -66,7 +66,7 @@ class RenewalSpec(StrictModel):
 
 
 class _Kept(StrictModel):
-    """What a certificate and a CA chain have alike."""
+    """Fields that a certificate and a CA chain share."""
 
     name: SetName
     folder: AbsolutePath

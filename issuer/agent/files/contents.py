@@ -1,4 +1,4 @@
-"""What the files of a certificate hold. Pure: bytes out of certificates and a key."""
+"""Contents of a certificate's files. Pure: bytes out of certificates and a key."""
 
 from __future__ import annotations
 

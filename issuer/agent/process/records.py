@@ -1,4 +1,4 @@
-"""What happened to each set last, in files that `agent status` reads."""
+"""The last look at each set, in files that `agent status` reads."""
 
 from __future__ import annotations
 

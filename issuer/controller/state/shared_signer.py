@@ -10,7 +10,7 @@ from issuer.x509.chains.anchors import Anchors
 
 
 class Identity(NamedTuple):
-    """What a signer and its login belong to.
+    """Owner of a signer and its login.
 
     `uid` and `generation` are the issuer's; `secrets` are name and resourceVersion of each Secret read.
     """

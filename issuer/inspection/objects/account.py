@@ -68,7 +68,7 @@ class ObjectAccount:
 
     @property
     def cures(self) -> tuple[Advice, ...]:
-        """What to do, in the order of the items, once each."""
+        """Cures, in the order of the items, once each."""
         return tuple(dict.fromkeys(one.cure for one in self.items if one.cure is not None))
 
     def to_json(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ REASONS: Final = f"Every reason is in {docs_page('troubleshooting', 'an-issuer-i
 
 @dataclass(frozen=True, slots=True)
 class TrialOptions:
-    """How an issuer is tried: not at all where `off` says why; `home` has the Secrets of cluster issuers.
+    """Options of an issuer's trial: none where `off` says why; `home` has the Secrets of cluster issuers.
 
     `home` "" takes the namespace of the only controller there is.
     """

@@ -10,7 +10,7 @@ from issuer.pki.authorities.bundles import BadBundle, CAChain, KeyedCA, pem_of, 
 from issuer.pki.authorities.calls import AuthorityCalls
 from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.authorities.files import AuthorityFiles
-from issuer.pki.authorities.identity import AuthorityProgress, Identity
+from issuer.pki.authorities.identity import AuthorityProgress, CAIdentity
 from issuer.pki.errors import NeedsCertificate, PkiError
 from issuer.pki.file.authority import OfflineSigning
 from issuer.pki.secret import SecretText
@@ -43,7 +43,7 @@ def _bundle_text(ours: AuthorityCalls, keyed: KeyedCA) -> SecretText:
     return SecretText(pem_of(keyed.chain.certificate) + keyed.key.reveal() + certificates)
 
 
-async def make_offline(ours: AuthorityCalls, identity: Identity, files: AuthorityFiles) -> None:
+async def make_offline(ours: AuthorityCalls, identity: CAIdentity, files: AuthorityFiles) -> None:
     """Make the key and write its request out, or install the certificate that was brought back.
 
     Raises NeedsCertificate while there is none, PkiError for one that doesn't fit.

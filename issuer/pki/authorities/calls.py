@@ -10,7 +10,7 @@ from typing import Any
 from cryptography import x509
 
 from issuer.pki.authorities.certificates import other_key, serial_text, spki_sha256
-from issuer.pki.authorities.identity import Identity, identify
+from issuer.pki.authorities.identity import CAIdentity, identify
 from issuer.pki.errors import NotPermitted, OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority
 from issuer.pki.secret import SecretText
@@ -67,7 +67,7 @@ class AuthorityCalls:
         self.authority = authority
         self.mount = authority.mount
 
-    async def identity(self) -> Identity:
+    async def identity(self) -> CAIdentity:
         """Read what there is of it."""
         keys, issuers = f"{self.mount}/keys/", f"{self.mount}/issuers/"
         read = await self.calls.read_all((keys, issuers))
@@ -87,7 +87,7 @@ class AuthorityCalls:
         if problem:
             raise OtherAuthority(f"{self.name} in mount {self.mount} {problem}")
 
-    async def hold_pin(self, identity: Identity) -> None:
+    async def hold_pin(self, identity: CAIdentity) -> None:
         """Raise OtherAuthority if what there is of it has another key than the file names."""
         if self.authority.spki_sha256 is None or not identity.key_id:
             return

@@ -21,7 +21,7 @@ class AuthorityProgress(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class CAIdentity:
     """Parts of an authority that a mount holds: ids in Vault, "" where there is none.
 
     `issuers` are all issuers of its key, by id; more than one only if two appliers met.
@@ -38,7 +38,7 @@ def identify(
     authority: Authority,
     keys: Mapping[str, Any] | None,
     issuers: Mapping[str, Any] | None,
-) -> Identity:
+) -> CAIdentity:
     """Return what there is of an authority. `keys` and `issuers` are the answers to the mount's lists, None
     where they are empty.
 
@@ -55,7 +55,7 @@ def identify(
     if named:
         return _named(name, authority, key_id, named, by_key, by_issuer)
     if not key_id:
-        return Identity(AuthorityProgress.ABSENT)
+        return CAIdentity(AuthorityProgress.ABSENT)
     ours = tuple(sorted(one for one, info in by_issuer.items() if info.get("key_id") == key_id))
     taken = next((by_issuer[one]["issuer_name"] for one in ours if by_issuer[one].get("issuer_name")), "")
     if taken:
@@ -64,18 +64,18 @@ def identify(
             f"give {name} a keyName of its own, or call the authority {taken} in the file"
         )
     if not ours:
-        return Identity(AuthorityProgress.KEY, key_id)
-    return Identity(AuthorityProgress.UNNAMED, key_id, ours[0], ours)
+        return CAIdentity(AuthorityProgress.KEY, key_id)
+    return CAIdentity(AuthorityProgress.UNNAMED, key_id, ours[0], ours)
 
 
-def _existing(name: str, authority: Authority, by_issuer: Mapping[str, Any]) -> Identity:
+def _existing(name: str, authority: Authority, by_issuer: Mapping[str, Any]) -> CAIdentity:
     found = issuer_id(name, by_issuer)
     if not found:
         raise OtherAuthority(
             f"Mount {authority.mount} has no issuer {name}, of which the file says that it exists; "
             f"correct its name, or tell by subject and lifetime, offline or import how to make it"
         )
-    return Identity(AuthorityProgress.DONE, str(by_issuer[found].get("key_id", "")), found, (found,))
+    return CAIdentity(AuthorityProgress.DONE, str(by_issuer[found].get("key_id", "")), found, (found,))
 
 
 def issuer_id(name: str, by_issuer: Mapping[str, Any]) -> str:
@@ -90,7 +90,7 @@ def _named(
     named: str,
     by_key: Mapping[str, Any],
     by_issuer: Mapping[str, Any],
-) -> Identity:
+) -> CAIdentity:
     its_key = str(by_issuer[named].get("key_id", ""))
     if not its_key:
         raise OtherAuthority(
@@ -105,7 +105,7 @@ def _named(
             f"{authority.key_name or name}; correct keyName in the file, or call the authority otherwise"
         )
     ours = tuple(sorted(one for one, info in by_issuer.items() if info.get("key_id") == its_key))
-    return Identity(AuthorityProgress.DONE, its_key, named, ours)
+    return CAIdentity(AuthorityProgress.DONE, its_key, named, ours)
 
 
 def _info(listed: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from issuer.pki.authorities.bringing import make_imported, make_offline
 from issuer.pki.authorities.calls import AuthorityCalls, IssuedCA, SignerCalls
 from issuer.pki.authorities.certificates import serial_text, spki_sha256
 from issuer.pki.authorities.files import AuthorityFiles
-from issuer.pki.authorities.identity import AuthorityProgress, Identity
+from issuer.pki.authorities.identity import AuthorityProgress, CAIdentity
 from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.server.calls import VaultCalls
@@ -55,7 +55,7 @@ class AuthorityMaker:
         else:
             await make_imported(ours, self._files)
 
-    async def _root(self, ours: AuthorityCalls, identity: Identity) -> None:
+    async def _root(self, ours: AuthorityCalls, identity: CAIdentity) -> None:
         if identity.progress is AuthorityProgress.ABSENT:
             try:
                 await ours.generate_root()
@@ -71,7 +71,7 @@ class AuthorityMaker:
         if ours.authority.settings:
             await attempt(ours, ours.name_issuer(ours.name))
 
-    async def _signed(self, ours: AuthorityCalls, identity: Identity) -> None:
+    async def _signed(self, ours: AuthorityCalls, identity: CAIdentity) -> None:
         signer_name = ours.authority.signed_by or ""
         signer = SignerCalls(self._calls, signer_name, self._authorities[signer_name])
         if identity.progress is AuthorityProgress.UNNAMED:
@@ -87,7 +87,7 @@ class AuthorityMaker:
             await signer.revoke(extra.serial)
         await self._install(ours, signer, issued)
 
-    async def _request(self, ours: AuthorityCalls, identity: Identity) -> tuple[str, bool]:
+    async def _request(self, ours: AuthorityCalls, identity: CAIdentity) -> tuple[str, bool]:
         """Return a request, and True if its key may have been signed by an earlier run or another applier."""
         if identity.progress is AuthorityProgress.ABSENT:
             try:
@@ -135,7 +135,7 @@ class AuthorityMaker:
                 await signer.revoke(serial)
 
     async def _settle(
-        self, ours: AuthorityCalls, signer: SignerCalls, identity: Identity, spare: str = ""
+        self, ours: AuthorityCalls, signer: SignerCalls, identity: CAIdentity, spare: str = ""
     ) -> None:
         """Name the first issuer of the key and take back every other certificate for it."""
         kept = await ours.certificate_of(identity.issuer_id)

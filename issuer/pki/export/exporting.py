@@ -43,7 +43,7 @@ class PkiExport:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """What the plan would do or can't; mostly nothing."""
+        """Steps and problems that the plan would have; mostly none."""
         steps = (*self.plan.applied, *self.plan.left)
         return (*self.plan.problems, *(f"{one.action.value} {one.kind} {one.path}" for one in steps))
 

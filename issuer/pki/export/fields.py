@@ -1,4 +1,4 @@
-"""What Vault reads back, in the form of a file: without its own defaults, lifetimes as text, `${` escaped."""
+"""Fields as Vault has them, in the form of a file: no defaults, lifetimes as text, `${` escaped."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class IssuerFacts:
 
     @property
     def usages(self) -> frozenset[str]:
-        """What it may be used for."""
+        """Uses that it allows."""
         return frozenset(str(self.entry.get("usage", "")).split(","))
 
 

@@ -13,15 +13,12 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from issuer.duration import parse_duration
 from issuer.manifests.documents import STDIN, read_source
@@ -31,6 +28,7 @@ from issuer.root.certificates.constraints import NameBounds
 from issuer.root.certificates.crls import RevocationCause
 from issuer.root.certificates.keys import KeyKind
 from issuer.root.certificates.lint import url_problem
+from issuer.root.certificates.model import RootModel
 
 YEAR: Final = 365 * 86_400
 """Seconds of a year in lifetimes: 365 days, whatever the calendar says."""
@@ -82,16 +80,8 @@ Url = Annotated[str, AfterValidator(_url)]
 Attribute = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
-class CeremonyPart(BaseModel):
+class CeremonyPart(RootModel):
     """Base of the file's models: camelCase keys, unknown ones refused, never changed."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        extra="forbid",
-        frozen=True,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-    )
 
 
 class RootSubject(CeremonyPart):

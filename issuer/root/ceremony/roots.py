@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from issuer.root.ceremony.file import RootWish
 from issuer.root.certificates.crls import crl_problems
 from issuer.root.certificates.keys import PrivateKey, PublicKey, public_der
-from issuer.root.certificates.lint import LintFinding, lint
+from issuer.root.certificates.lint import CertificateLintFinding, lint
 from issuer.root.certificates.profile import CAProfile, signed_certificate
 from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
@@ -38,7 +38,7 @@ class BegunRoot:
     """The ledger of a root, and what its own certificate lacks (only of one that was taken over)."""
 
     ledger: RootLedger = field(repr=False)
-    findings: tuple[LintFinding, ...] = ()
+    findings: tuple[CertificateLintFinding, ...] = ()
 
 
 def begin_root(wish: RootWish, key: PrivateKey, now: datetime) -> BegunRoot:
@@ -128,5 +128,5 @@ def _init(wish: RootWish, certificate: x509.Certificate, foreign: ForeignRoot | 
     )
 
 
-def _listed(what: str, findings: Sequence[LintFinding]) -> str:
+def _listed(what: str, findings: Sequence[CertificateLintFinding]) -> str:
     return f"{what}: " + "; ".join(one.message for one in findings) + "."

@@ -59,7 +59,7 @@ class LintCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LintFinding:
+class CertificateLintFinding:
     """One thing that the certificate should not be; `message` is a sentence."""
 
     code: LintCode
@@ -81,10 +81,12 @@ class _Subject:
 Found = Iterator[tuple[LintCode, str]]
 
 
-def lint(certificate: x509.Certificate, issuer: x509.Certificate | None = None) -> tuple[LintFinding, ...]:
+def lint(
+    certificate: x509.Certificate, issuer: x509.Certificate | None = None
+) -> tuple[CertificateLintFinding, ...]:
     """Return all that is wrong with a CA certificate. Without `issuer` it is judged as a root."""
     subject = _Subject(certificate, certificate if issuer is None else issuer)
-    return tuple(LintFinding(code, text) for check in _CHECKS for code, text in check(subject))
+    return tuple(CertificateLintFinding(code, text) for check in _CHECKS for code, text in check(subject))
 
 
 def key_problem(key: PublicKey, ends: datetime) -> str | None:

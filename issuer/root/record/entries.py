@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Annotated, Final, Literal
 
 from cryptography import x509
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field
 
 from issuer.root.certificates.crls import RevocationCause
+from issuer.root.certificates.model import RootModel
 from issuer.x509.errors import LIBRARY_ERRORS
 
 
@@ -37,16 +37,8 @@ Der = Annotated[str, AfterValidator(_base64)]
 Hex = Annotated[str, Field(pattern="^[0-9a-f]+$", max_length=128)]
 
 
-class EntryData(BaseModel):
+class EntryData(RootModel):
     """Base of all entries: camelCase keys, unknown ones refused, never changed."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        extra="forbid",
-        frozen=True,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-    )
 
 
 class InitData(EntryData):
