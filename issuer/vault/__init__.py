@@ -4,11 +4,9 @@ hvac's API classes build paths and bodies; `transport.AsyncAdapter` sends them o
 raised as an `errors.VaultError`, never as an exception of aiohttp, ssl or hvac. Mock at
 `VaultClient.adapter`, not below. Modules, from the bottom up:
 
-- `errors`, `answers`, `paths`: failures, the size of answers, and paths as users write them.
-- `peers`: servers that may be dialled, and those that have shown a CA chain.
-- `trust`, `connection`: CA bundles, and one server with its TLS.
-- `sending`: the moment before a call is sent.
-- `translate`, `transport`: answers and exceptions translated, and the client that sends.
+- `errors`, `paths`: failures, and paths as users write them.
+- `connection`: one server, with Vault's namespace; the rest of it is `issuer.transport`'s.
+- `translate`, `transport`: answers translated, and the client that sends.
 - `login/`: login methods, and the life of a token. `session`: calls that need a token.
 - `pki`: the calls of the PKI engine.
 

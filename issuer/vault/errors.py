@@ -12,53 +12,47 @@ import re
 from datetime import datetime
 
 from issuer.text import parse_rfc3339
+from issuer.transport.errors import (
+    CallError,
+    ClientCertificateRefused,
+    InvalidConnection,
+    ServerNotAllowed,
+    UnexpectedAnswer,
+    Unreachable,
+    UntrustedTLS,
+)
 
 _CA_ENDS = re.compile(r"expiration of the CA certificate at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 
 
-class VaultError(Exception):
-    """A call to Vault failed.
+__all__ = [
+    "BranchedChain",
+    "CAExpiresTooSoon",
+    "CANotReady",
+    "ClientCertificateRefused",
+    "DefaultNotReady",
+    "GatewayError",
+    "InvalidConnection",
+    "IssuerNotFound",
+    "LoginRefused",
+    "RoleNotFound",
+    "RoleSetsNotAfter",
+    "STSUnavailable",
+    "Sealed",
+    "ServerError",
+    "ServerNotAllowed",
+    "UnexpectedAnswer",
+    "Unreachable",
+    "UntrustedTLS",
+    "VaultBadRequest",
+    "VaultError",
+    "VaultForbidden",
+    "VaultNotFound",
+    "VaultRateLimited",
+]
 
-    `status` is the HTTP status, or None where there was no answer. `messages` are Vault's, bounded and
-    redacted.
-    """
-
-    def __init__(self, message: str, *, status: int | None = None, messages: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-        self.messages = messages
-
-    def __str__(self) -> str:
-        return f"{self.message}: {'; '.join(self.messages)}" if self.messages else self.message
-
-
-class InvalidConnection(VaultError):
-    """The server address or CA bundle can't be used; nothing was sent."""
-
-
-class ServerNotAllowed(VaultError):
-    """The operator does not let this issuer use the server; nothing was sent."""
-
-
-class Unreachable(VaultError):
-    """No answer, or none that came whole: refused, unknown host, timed out, or the connection broke.
-
-    `sent` is False only if it is certain that Vault never saw the request. A sign request that was sent may
-    have signed, so nothing in this package repeats one.
-    """
-
-    def __init__(self, message: str, *, sent: bool) -> None:
-        super().__init__(message)
-        self.sent = sent
-
-
-class UntrustedTLS(VaultError):
-    """The TLS handshake failed: unknown CA, other host name, expired certificate, or no TLS at all."""
-
-
-class ClientCertificateRefused(VaultError):
-    """The server ended the TLS handshake over our client certificate: it wants one, or another."""
+VaultError = CallError
+"""Any failure of a call to Vault; those that end before an answer are shared with other CAs' clients."""
 
 
 class STSUnavailable(VaultError):
@@ -162,7 +156,3 @@ class LoginRefused(VaultError):
     ) -> None:
         super().__init__(message, status=status, messages=messages)
         self.method = method
-
-
-class UnexpectedAnswer(VaultError):
-    """An answer Vault doesn't give: not JSON, fields missing, too large, or a redirect elsewhere."""

@@ -13,6 +13,7 @@ from typing import Any
 from hvac.api.secrets_engines.pki import Pki as PkiApi
 from hvac.utils import format_url
 
+from issuer.transport.sending import Ask
 from issuer.vault.errors import (
     BranchedChain,
     CAExpiresTooSoon,
@@ -28,7 +29,6 @@ from issuer.vault.errors import (
     VaultNotFound,
 )
 from issuer.vault.paths import Mode, PathError, SignPath
-from issuer.vault.sending import Ask
 from issuer.vault.transport import VaultClient
 
 __all__ = ["PathError", "Pki", "SignPath", "Signed"]

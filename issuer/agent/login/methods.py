@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from issuer.agent.config.login import AppRoleLogin, CertificateFiles, LoginChoice
+from issuer.transport.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.errors import LoginRefused
-from issuer.vault.login.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.login.methods import AppRole, AuthMethod, CertificateLogin, Kubernetes, StaticToken, Token
 from issuer.vault.transport import VaultClient
 

@@ -203,7 +203,7 @@ def connection_of(server: VaultServer) -> Connection:
             ca = server.ca_file.read_bytes()
         except OSError as error:
             raise AgentError(f'The CA file "{server.ca_file}" can\'t be read: {error.strerror}') from error
-    return Connection(server.server, ca, server.server_name, server.namespace)
+    return Connection(server.server, ca, server.server_name, namespace=server.namespace)
 
 
 def machine_name() -> str:

@@ -21,11 +21,11 @@ from issuer.signing.secrets import References
 from issuer.signing.settings import BackendSettings
 from issuer.signing.trusted_cas import read_anchors
 from issuer.signing.vault.logins import Logins, client_certificate
+from issuer.transport.client_certificate import ClientCertificate
+from issuer.transport.sender import check_server
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection, ServerNotAllowed
-from issuer.vault.login.client_certificate import ClientCertificate
 from issuer.vault.login.methods import AuthMethod
-from issuer.vault.transport import check_server
 from issuer.x509.chains.anchors import Anchors
 
 

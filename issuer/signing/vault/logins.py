@@ -25,10 +25,10 @@ from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import NO_KEY_PAIRS, References
 from issuer.signing.vault.reasons import VaultIssuerReason
 from issuer.text import rfc3339
+from issuer.transport.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.login.ambient import AmbientCredentials
 from issuer.vault.login.audiences import foreign_audience, own_audience
 from issuer.vault.login.aws import STS_AUDIENCE, AWSCredentials, AWSIdentity, region_of
-from issuer.vault.login.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.login.methods import AppRole, AuthMethod, CertificateLogin, Kubernetes, StaticToken
 from issuer.vault.login.sts import TokenService
 

@@ -17,12 +17,12 @@ from typing import Any
 import orjson
 from yarl import URL
 
+from issuer.transport.failures import Answer
+from issuer.transport.sender import Sender
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection, LoginRefused, VaultError
 from issuer.vault.login.aws import AWSCredentials
 from issuer.vault.login.sts import TokenService
-from issuer.vault.translate import VaultAnswer
-from issuer.vault.transport import Sender
 
 _METHOD = "AWS ambient credentials"
 _LINK_SECONDS = 5.0  # the endpoints below are on the node; where there is none, packets may vanish
@@ -103,7 +103,7 @@ class _Node:
     async def __aexit__(self, *_: object) -> None:
         await self._sender.close()
 
-    async def ask(self, method: str, path: str, headers: Mapping[str, str]) -> VaultAnswer:
+    async def ask(self, method: str, path: str, headers: Mapping[str, str]) -> Answer:
         try:
             answer = await self._sender.send(method, path, headers, None)
         except VaultError as error:
@@ -136,14 +136,14 @@ def _read(name: str, path: str) -> str:
     return text
 
 
-def _line(answer: VaultAnswer, what: str) -> str:
+def _line(answer: Answer, what: str) -> str:
     text = answer.body[:1024].decode("ascii", errors="replace").strip().partition("\n")[0].strip()
     if not text or not text.isascii() or not text.isprintable():
         raise _refused(f"{what} answered something else than was asked: has this node an AWS role?")
     return text
 
 
-def _credentials(answer: VaultAnswer, what: str) -> AWSCredentials:
+def _credentials(answer: Answer, what: str) -> AWSCredentials:
     try:
         found: Any = orjson.loads(answer.body)
         values = [found["AccessKeyId"], found["SecretAccessKey"], found.get("Token") or ""]

@@ -16,6 +16,7 @@ from hvac.api.auth_methods.kubernetes import Kubernetes as KubernetesApi
 from hvac.api.auth_methods.token import Token as TokenApi
 from hvac.utils import format_url
 
+from issuer.transport.client_certificate import ClientCertificate
 from issuer.vault.errors import (
     LoginRefused,
     ServerError,
@@ -25,7 +26,6 @@ from issuer.vault.errors import (
     VaultForbidden,
     VaultNotFound,
 )
-from issuer.vault.login.client_certificate import ClientCertificate
 from issuer.vault.paths import auth_mount
 from issuer.vault.transport import VaultClient
 

@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import urlencode
 from xml.parsers import expat
 
+from issuer.transport.failures import Answer, cleaned
+from issuer.transport.sender import Sender
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
     InvalidConnection,
@@ -24,8 +26,6 @@ from issuer.vault.errors import (
     VaultError,
 )
 from issuer.vault.login.aws import AWSCredentials, sts_host
-from issuer.vault.translate import VaultAnswer, cleaned
-from issuer.vault.transport import Sender
 
 SESSION_NAME = "vault-issuer"
 # They are used once, at once; AWS gives none for less than 15 minutes.
@@ -87,7 +87,7 @@ class TokenService:
             raise _refusal(answer.status, found, role_arn)
         return _credentials(found)
 
-    async def _post(self, body: bytes) -> VaultAnswer:
+    async def _post(self, body: bytes) -> Answer:
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", "Accept": "text/xml"}
         try:
             sender = Sender(Connection(self.url, ca_pem=self.ca_pem, timeout=self.timeout), peer="AWS STS")

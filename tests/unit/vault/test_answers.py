@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from issuer.vault.answers import MAX_ANSWER_BYTES, MAX_INTERIM
+from issuer.transport.answers import MAX_ANSWER_BYTES, MAX_INTERIM
 from issuer.vault.connection import Connection
 from issuer.vault.errors import UnexpectedAnswer
 from issuer.vault.transport import VaultClient

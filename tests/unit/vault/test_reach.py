@@ -12,7 +12,9 @@ from aiohttp import web
 from yarl import URL
 
 from issuer.servers.allowed import AllowedServers, Reach
-from issuer.vault.connection import Connection
+from issuer.transport.peers import Peers
+from issuer.transport.sender import check_server
+from issuer.vault.connection import VAULT_WORDS, Connection
 from issuer.vault.errors import (
     Sealed,
     ServerError,
@@ -25,9 +27,8 @@ from issuer.vault.errors import (
     VaultNotFound,
 )
 from issuer.vault.paths import SignPath
-from issuer.vault.peers import Peers
 from issuer.vault.pki import Pki
-from issuer.vault.transport import VaultClient, check_server
+from issuer.vault.transport import VaultClient
 from tests import odd_certificates as odd
 from tests.ca import TestCA
 from tests.unit.vault import fake
@@ -387,7 +388,8 @@ async def test_where_a_server_redirects_to_is_not_told_to_a_namespace(vault: Fak
 @pytest.mark.parametrize("shape", ["serial 0", "unsorted relative name", "version 2 with extensions"])
 def test_a_server_that_shows_an_odd_ca_is_vault_too(shape: str) -> None:
     reach = Reach(AllowedServers.parse(("127.0.0.1",)), True)
-    peers = Peers(reach, URL("https://127.0.0.1:8200"), proxied=False)
+    url = URL("https://127.0.0.1:8200")
+    peers = Peers(reach, url, proxied=False, words=VAULT_WORDS.issuers)
     peers.show("127.0.0.1 8200", odd.pem(odd.chain(shape)[0]))
     peers.show("127.0.0.1 8201", odd.pem(b"\x30\x00"))
     assert peers.shown == {"127.0.0.1 8200"}

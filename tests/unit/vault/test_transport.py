@@ -10,7 +10,9 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from issuer.vault.answers import MAX_ANSWER_BYTES
+from issuer.transport.answers import MAX_ANSWER_BYTES
+from issuer.transport.failures import Answer, error_from_exception
+from issuer.transport.sender import proxy_for
 from issuer.vault.connection import Connection
 from issuer.vault.errors import (
     GatewayError,
@@ -26,8 +28,8 @@ from issuer.vault.errors import (
     VaultNotFound,
     VaultRateLimited,
 )
-from issuer.vault.translate import VaultAnswer, cleaned, error_from_answer, error_from_exception
-from issuer.vault.transport import VaultClient, proxy_for
+from issuer.vault.translate import cleaned, error_from_answer
+from issuer.vault.transport import VaultClient
 from tests.ca import TestCA
 from tests.unit.vault import fake
 from tests.unit.vault.fake import FakeVault, client_of, fake_vault
@@ -98,7 +100,7 @@ async def test_each_answer_has_its_error(
 
 def test_a_403_tells_a_policy_from_a_bad_token() -> None:
     def forbidden(text: str) -> bool:
-        error = error_from_answer("x", VaultAnswer(403, {}, text.encode()))
+        error = error_from_answer("x", Answer(403, {}, text.encode()))
         assert isinstance(error, VaultForbidden)
         return error.by_policy
 
@@ -112,7 +114,7 @@ def test_a_403_tells_a_policy_from_a_bad_token() -> None:
 
 def test_retry_after_is_kept_and_bounded() -> None:
     def after(value: str) -> float | None:
-        error = error_from_answer("x", VaultAnswer(429, {"Retry-After": value}, b""))
+        error = error_from_answer("x", Answer(429, {"Retry-After": value}, b""))
         assert isinstance(error, VaultRateLimited)
         return error.retry_after
 
@@ -122,7 +124,7 @@ def test_retry_after_is_kept_and_bounded() -> None:
 def test_messages_are_bounded_and_hold_no_tokens() -> None:
     secret = "hvs." + "A" * 24
     body = f'{{"errors":["bad {secret} eyJhbGciOiJSUzI1NiJ9.e30.sig","{"y" * 900}","c","d","e"]}}'
-    error = error_from_answer("x", VaultAnswer(400, {}, body.encode()))
+    error = error_from_answer("x", Answer(400, {}, body.encode()))
     assert secret not in str(error)
     assert "eyJ" not in str(error)
     assert len(error.messages) == 3
@@ -199,7 +201,7 @@ def test_an_untrusted_certificate_is_told_with_its_reason() -> None:
     inner = ssl.SSLCertVerificationError(1, "certificate verify failed")
     inner.verify_message = "unable to get local issuer certificate"
     key = aiohttp.client_reqrep.ConnectionKey("h", 1, True, True, None, None, None)
-    error = error_from_exception("GET /v1/x", aiohttp.ClientConnectorCertificateError(key, inner))
+    error = error_from_exception("GET /v1/x", aiohttp.ClientConnectorCertificateError(key, inner), "Vault")
     assert isinstance(error, UntrustedTLS)
     assert "unable to get local issuer certificate" in str(error)
 
@@ -255,7 +257,7 @@ def test_connections_that_trust_the_same_share_a_tls_context(monkeypatch: pytest
     assert Connection("https://one:8200", ca_pem=other).tls() is not first
     system = Connection("https://one:8200").tls()
     assert Connection("https://two:8200").tls() is system is not first
-    monkeypatch.setattr("issuer.vault.connection._system_store", lambda: (1.0, 2.0))
+    monkeypatch.setattr("issuer.transport.connection._system_store", lambda: (1.0, 2.0))
     assert Connection("https://one:8200").tls() is not system, "the store has changed"
 
 

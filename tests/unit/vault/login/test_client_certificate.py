@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from issuer.transport.client_certificate import BadClientCertificate, ClientCertificate
+from issuer.transport.failures import error_from_exception
 from issuer.vault.connection import Connection
 from issuer.vault.errors import ClientCertificateRefused, LoginRefused, UntrustedTLS
-from issuer.vault.login.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.login.methods import CertificateLogin
-from issuer.vault.translate import error_from_exception
 from issuer.vault.transport import VaultClient
 from testbed.certs import ClientCA, ClientPair, PrivateKey, write_server
 from tests import odd_certificates as odd
@@ -96,11 +96,11 @@ def test_an_alert_about_our_certificate_is_told_from_distrust_of_the_server(aler
     inner.reason = alert
     error = aiohttp.ClientOSError()
     error.__cause__ = inner
-    found = error_from_exception("GET /v1/x", error)
+    found = error_from_exception("GET /v1/x", error, "Vault")
     assert isinstance(found, ClientCertificateRefused)
     assert alert.split("ALERT_")[1].replace("_", " ").lower() in str(found)
     inner.reason = "TLSV1_ALERT_INTERNAL_ERROR"
-    assert isinstance(error_from_exception("GET /v1/x", error), UntrustedTLS)
+    assert isinstance(error_from_exception("GET /v1/x", error, "Vault"), UntrustedTLS)
 
 
 @pytest.mark.parametrize("listener", [ssl.CERT_OPTIONAL], indirect=True)

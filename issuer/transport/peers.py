@@ -1,4 +1,4 @@
-"""The servers that may be dialled for one connection, and those that have shown that they are Vault."""
+"""The servers that may be dialled for one connection, and those that have shown that they are a CA's."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from yarl import URL
 
 from issuer.servers.addresses import literal
 from issuer.servers.allowed import NO_HOST, IssuerWords, Reach
-from issuer.vault import answers
-from issuer.vault.errors import ServerNotAllowed
+from issuer.transport import answers
+from issuer.transport.errors import ServerNotAllowed
 from issuer.x509.certificates import decode
 from issuer.x509.chains.bundle import certificate_blocks, certificate_der
 from issuer.x509.errors import InvalidCertificate
@@ -23,7 +23,6 @@ _MAX_PEERS: Final = 64
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,65536}-----END CERTIFICATE-----")
 _MAX_CERTIFICATES: Final = 16
 _MAX_PEM: Final = 66_000
-WORDS: Final = IssuerWords("VaultIssuers", "VaultClusterIssuers", "vault.server")
 
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]  # as getaddrinfo gives them
 
@@ -49,11 +48,20 @@ class Response(aiohttp.ClientResponse):
 class Peers:
     """The servers of one session: `base` is the issuer's address, `proxied` says that a proxy dials it.
 
-    `shown` has those that are Vault; another session to that address may share it.
+    `shown` has those that are a CA's; another session to that address may share it. `words` are for refusals.
     """
 
-    def __init__(self, reach: Reach, base: URL, *, proxied: bool, shown: set[str] | None = None) -> None:
+    def __init__(
+        self,
+        reach: Reach,
+        base: URL,
+        *,
+        proxied: bool,
+        words: IssuerWords,
+        shown: set[str] | None = None,
+    ) -> None:
         self._reach = reach
+        self._words = words
         self._host = base.raw_host or ""
         self._proxied = proxied
         self.shown = set() if shown is None else shown
@@ -64,7 +72,7 @@ class Peers:
             host, port = url.raw_host or "", url.port or 0
             problem = self._reach.allowed.refusal_of_name(host, port, proxied=self._proxied)
             if problem is not None:
-                raise not_allowed(host, port, problem.text(WORDS))
+                raise not_allowed(host, port, problem.text(self._words))
 
     def socket_factory(self) -> Callable[[AddressInfo], socket.socket] | None:
         """Return the function that opens sockets, called with the very address at each connect; None if all
@@ -76,7 +84,7 @@ class Peers:
         address = literal(str(where[0]))
         problem = NO_HOST if address is None else self._reach.allowed.refusal(self._host, where[1], address)
         if problem is not None:
-            raise AddressRefused(problem.text(WORDS))
+            raise AddressRefused(problem.text(self._words))
         return socket.socket(family, kind, protocol)
 
     def may_redirect_to(self, port: int) -> bool:
@@ -107,13 +115,13 @@ class Peers:
         return "" if self._proxied else peer
 
     def show(self, server: str, pem: str) -> None:
-        """Remember a server that answered with a CA chain: what else it says is Vault's."""
+        """Remember a server that answered with a CA chain: what else it says is the CA's."""
         if self._reach.restricted and server and len(self.shown) < _MAX_PEERS and _holds_certificate(pem):
             self.shown.add(server)
 
     def has_shown(self, server: str) -> bool:
-        """Return True if that server's words may be shown: it is Vault, or the author of its address may know
-        what it says."""
+        """Return True if that server's words may be shown: it is a CA's, or whoever wrote its address may
+        know what it says."""
         return not self._reach.restricted or server in self.shown
 
 

@@ -12,13 +12,13 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
-"""The most bytes of a body: a signed certificate with its chain is about 5 KiB; a mount's whole ca_chain may
-hold dozens of CAs."""
+"""The most bytes of a body: a signed certificate with its chain is about 5 KiB; a whole chain may hold
+dozens of CAs."""
 MAX_FRAMING_BYTES: Final = 256 * 1024
 """The most bytes around a body: status lines, headers, and the framing of chunks; Go's are
 of 2 KiB and more."""
 MAX_INTERIM: Final = 16
-"""The most answers of status 1xx before the answer itself; Vault sends none, a proxy one or two."""
+"""The most answers of status 1xx before the answer itself; a CA's server sends none, a proxy one or two."""
 _PIECE: Final = 16 * 1024  # bytes parsed before their counts are checked
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from issuer.vault.errors import VaultError
+from issuer.transport.errors import CallError
 from issuer.x509.certificates import MAX_CERTIFICATES, Certificate, decode_leaf, public_key
 from issuer.x509.chains.bundle import certificate_blocks, certificate_der
 from issuer.x509.encoding.pem import write_pem
@@ -30,7 +30,7 @@ _MAX_PEM_BYTES = 256 * 1024
 _MFD_NOEXEC_SEAL = 0x0008
 
 
-class BadClientCertificate(VaultError):
+class BadClientCertificate(CallError):
     """The certificate or key can't be used; the message says which and why, and repeats nothing of either."""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from issuer.vault.answers import BoundedConnector
+from issuer.transport.answers import BoundedConnector
 
 Ask = Callable[[], None]
 """Raises where a call is not to be sent after all."""
