@@ -102,6 +102,11 @@ class RequestDecider:
         entry = self._checked(issuer)
         return isinstance(entry, IssuerEntry) and entry.ready and entry.signs(request)
 
+    def is_checked(self, issuer: IssuerKey) -> bool:
+        """Return True if the issuer was checked as it stands now, and no check of it is about to begin."""
+        entry = self._checked(issuer)
+        return entry.report if isinstance(entry, Waiting) else not entry.changed
+
     async def _approve_and_sign(
         self, request: Request, asked: RequestedCertificate, entry: IssuerEntry, audit: AuditRecord
     ) -> Outcome:

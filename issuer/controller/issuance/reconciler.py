@@ -190,6 +190,8 @@ class RequestReconciler:
                 self._wait(request, key)
                 if report:
                     await self.reporter.waiting(request, message)
+                elif self.decider.is_checked(key):
+                    self.queue.add(request.key)  # that ended before the request began to wait for it
             case RetryLater(reason, message, after, report):
                 self.queue.retry(request.key, after)
                 self.reporter.put_off(reason)

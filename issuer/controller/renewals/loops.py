@@ -78,6 +78,7 @@ class RenewalLoops:
         self._recent: LruCache[Owner, _History] = LruCache(MOST)
         self._loops: LruCache[Owner, _History] = LruCache(MOST_HELD)
         self._waiting: dict[RequestKey, Owner] = {}
+        self._waiting_of: dict[tuple[str, str], dict[RequestKey, None]] = {}
 
     def __len__(self) -> int:
         return len(self._recent) + len(self._loops)
@@ -89,8 +90,7 @@ class RenewalLoops:
 
     def waiting_for(self, namespace: str, name: str) -> list[RequestKey]:
         """Return the requests of a Certificate that wait."""
-        wanted = (namespace, name)
-        return [key for key, owner in self._waiting.items() if owner[:2] == wanted]
+        return list(self._waiting_of.get((namespace, name), ()))
 
     def issued(
         self, owner: Owner, uid: str, at: datetime, now: datetime, generation: int | None = None
@@ -143,11 +143,19 @@ class RenewalLoops:
 
     def hold(self, key: RequestKey, owner: Owner) -> None:
         """Note that a request waits."""
+        self.release(key)
         self._waiting[key] = owner
+        self._waiting_of.setdefault(owner[:2], {})[key] = None
 
     def release(self, key: RequestKey) -> None:
         """Note that a request waits no longer, or is gone."""
-        self._waiting.pop(key, None)
+        owner = self._waiting.pop(key, None)
+        if owner is None:
+            return
+        others = self._waiting_of[owner[:2]]
+        del others[key]
+        if not others:
+            del self._waiting_of[owner[:2]]
 
     def _is_loop(self, history: _History) -> bool:
         times = history.last

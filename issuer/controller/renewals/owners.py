@@ -39,4 +39,6 @@ class CertificateOwners:
             self._forbidden_until = self.clock() + _FORBIDDEN_FOR
             return None
         read = Certificate.read(found, NO_ISSUER)
-        return read if read.uid == owner.uid else None
+        # The watch may have shown it meanwhile, and it tells of changes to what it has shown alone.
+        watched = self.store.get(owner.namespace, owner.name, owner.uid)
+        return watched or (read if read.uid == owner.uid else None)

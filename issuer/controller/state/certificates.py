@@ -85,7 +85,8 @@ class Certificate:
 class CertificateStore(Store[Name]):
     """Every Certificate whose issuer is of our kinds, as the watch last showed it.
 
-    `on_change` hears of those whose spec has changed.
+    `on_change` hears of those that are new here, or whose spec has changed: one that the watch shows only now
+    may have been read by name before, and changed since.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class CertificateStore(Store[Name]):
         issuer, name = self._issuer_of(obj), self.key_of(obj)
         old = self._found.get(name)
         new = self._found[name] = Certificate.read(obj, self._issuers.setdefault(issuer, issuer))
-        if old is not None and old.generation != new.generation:
+        if old is None or old.generation != new.generation:
             self._on_change(name)
         if len(self._issuers) > 2 * len(self._found) + _SPARE:
             self._forget_unnamed()

@@ -25,10 +25,10 @@ from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import PreparedSigner
 from issuer.signing.backends import built_in
 from issuer.signing.outcomes import Retry
-from issuer.signing.reasons import SigningRetry
+from issuer.signing.reasons import SigningIssuerReason, SigningRetry
 from issuer.signing.signer import Health
 from tests.ca import TestCA
-from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
+from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
 from tests.unit.controller.fakes import ScriptedKube, ScriptedSigner
 
 LOGIN, CA = ("login", "7"), ("vault-ca", "8")
@@ -262,3 +262,21 @@ async def test_a_request_is_put_off_while_the_api_server_cannot_say(ca: TestCA) 
     bench.signs()
     await bench.reconcile()
     assert bench.signer.signed == 1
+
+
+async def test_a_request_says_why_it_waits_though_the_check_ended_before_it_waited(ca: TestCA) -> None:
+    """The check begins when a Secret is seen to have changed, before the old signer is closed."""
+
+    class Closing(ScriptedSigner):
+        async def close(self) -> None:
+            bench.registry.mark_broken(
+                CLUSTER_ISSUER, SigningIssuerReason.SECRET_NOT_FOUND, "no Secret login"
+            )
+
+    bench = Bench(ca, signer=Closing()).with_ready_issuer(LOGIN).with_request()
+    bench.kube.expect("get", GONE)
+    await bench.reconcile()
+    assert bench.queue.where(KEY) == "line"
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert "no Secret login" in bench.ready["message"]

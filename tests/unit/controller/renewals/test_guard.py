@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from issuer.api.issuers import VaultIssuerSpec
 from issuer.controller.renewals.issued import IssuedRequests
+from issuer.controller.renewals.loops import Owner
 from issuer.controller.state.ca_expiry import CAValidity
-from issuer.controller.state.certificates import Certificate
+from issuer.controller.state.certificates import Certificate, CertificateStore
 from issuer.kube.errors import Forbidden, KubeError, NotFound
+from issuer.kube.wire import Object
 from tests.builders import NOW, approved, certificate_request, issuer_object
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
 
@@ -53,6 +56,16 @@ def seen(bench: Bench, count: int) -> Bench:
     return bench
 
 
+def wake(bench: Bench) -> Callable[[tuple[str, str]], None]:
+    """What the controller does when a Certificate is new or has changed."""
+
+    def changed(name: tuple[str, str]) -> None:
+        for key in bench.loops.waiting_for(*name):
+            bench.queue.add(key)
+
+    return changed
+
+
 async def test_the_sixth_request_waits_and_says_why(bench: Bench) -> None:
     seen(bench.with_ready_issuer(), 5).certificates.upsert(web())
     bench.store.upsert(owned())
@@ -87,6 +100,37 @@ async def test_a_changed_certificate_is_signed_at_once(bench: Bench) -> None:
     await bench.reconcile()
     assert bench.ready["reason"] == "Issued"
     assert bench.loops.waiting == 0
+
+
+async def test_a_change_before_the_watch_showed_the_certificate_ends_the_wait(bench: Bench) -> None:
+    bench.certificates = CertificateStore(on_change=wake(bench))
+    bench.decider.renewals.owners.store = bench.certificates
+    seen(bench.with_ready_issuer(), 5)
+    bench.store.upsert(owned())
+    bench.kube.expect("get", web())
+    bench.kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["message"].startswith("RenewalLoop: ")
+    bench.certificates.upsert(web(generation=2))
+    assert bench.queue.depth == 1
+    bench.signs(life=2160 * HOUR).kube.accepts_status()
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Issued"
+
+
+async def test_a_certificate_that_the_watch_shows_while_it_is_read_counts_as_the_watch_shows_it(
+    bench: Bench,
+) -> None:
+    bench.with_ready_issuer()
+
+    def read(_sent: Object) -> Object:
+        bench.certificates.upsert(web(generation=2))
+        return web()
+
+    bench.kube.expect("get", read)
+    found = await bench.decider.renewals.owners.find(Owner("team-a", "web", UID))
+    assert found is not None
+    assert found.generation == 2
 
 
 async def test_a_waiting_request_that_goes_is_forgotten(bench: Bench) -> None:

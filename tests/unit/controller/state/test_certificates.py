@@ -121,3 +121,13 @@ def test_names_of_issuers_take_no_memory_beyond_names_that_can_be() -> None:
         store.upsert(certificate("one", f"issuer-{number}"))
     assert len(store._issuers) <= 102, "those that nobody names any more are forgotten"
     assert counted(store, CLUSTER)[NO_ISSUER][0] == 1
+
+
+def test_it_tells_of_what_is_new_and_of_changed_specs_alone() -> None:
+    told: list[tuple[str, str]] = []
+    store = CertificateStore(on_change=told.append)
+    for generation in (1, 1, 2, 2):
+        obj = certificate("web")
+        obj["metadata"]["generation"] = generation
+        store.upsert(obj)
+    assert told == [("team-a", "web")] * 2
