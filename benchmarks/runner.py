@@ -21,8 +21,8 @@ from benchmarks.scenarios import NAMESPACE, Bench, Values
 from benchmarks.systems import System, all_systems
 from testbed import certmanager
 from testbed.cluster import Options, Testbed
+from testbed.labca import setup_pki
 from testbed.progress import spoken
-from testbed.vaultpki import setup_pki
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ async def prepared(plan: Plan, systems: Mapping[str, System], run: Run | None = 
     )
     with Testbed(options) as bed:
         bed.cert_manager.process.stop()
-        setup_pki(bed.vault)
+        await asyncio.to_thread(setup_pki, bed.vault)
         if run is not None:
             run.versions |= _versions(bed)
         for system in systems.values():

@@ -24,6 +24,7 @@ from testbed.cluster import Options, Testbed
 from testbed.controller import ControllerProcess
 from testbed.delivered import Delivered
 from testbed.errors import HTTPError, TestbedError
+from testbed.labca import DEMO, KUBERNETES, LAB, LabCA, kubernetes_variables
 from testbed.preflight import problems
 from testbed.samples import (
     CERT_MANAGER_ACCOUNT,
@@ -35,7 +36,7 @@ from testbed.samples import (
 )
 from testbed.servers import Servers, builds_needed, find_servers
 from testbed.story import WIDTH, Story
-from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_auth, setup_kubernetes_role, setup_pki
+from testbed.vaultpki import DOMAIN, PkiLayout
 
 NAMESPACE = "demo"
 ISSUER = "demo"
@@ -87,7 +88,7 @@ def announce(story: Story) -> None:
     story.say("What happens now, on loopback only, stopped and removed at the end:")
     for line in (
         "1. etcd, kube-apiserver, cert-manager (controllers, approver, webhook) and OpenBao start",
-        "2. OpenBao gets a root CA, an intermediate CA, a role, a policy and Kubernetes auth",
+        "2. OpenBao gets a root CA, an intermediate CA, a role, a policy and Kubernetes auth from one file",
         "3. the vault-issuer controller starts under a ServiceAccount with least privilege, and a policy",
         f"4. a Certificate for *.{DOMAIN} is issued into a Secret, verified to the root, and renewed",
         "5. a Certificate that the policy does not allow is denied, with the reason",
@@ -145,14 +146,13 @@ def run(story: Story, bed: Testbed) -> None:
 def prepare_vault(story: Story, bed: Testbed) -> PkiLayout:
     """What an administrator of Vault does once."""
     with story.step(
-        "OpenBao has a root CA, an intermediate CA, a role and a policy that may only sign"
+        "OpenBao has a root CA, an intermediate CA, a role, a policy, and a login for one ServiceAccount"
     ) as step:
-        layout = setup_pki(bed.vault, role_options={"server_flag": True, "client_flag": True})
+        ca = LabCA(files=(LAB, DEMO, KUBERNETES), variables=kubernetes_variables(bed, ISSUER))
+        step.note(f"$ {shlex.join(ca.command)}")
+        step.note(ca.run_command(bed.vault))
+        layout = ca.layout(bed.vault)
         step.note(f"vault.path is {layout.sign_path}; policy {layout.policy}")
-    with story.step("OpenBao trusts one ServiceAccount, with a token made for this issuer alone") as step:
-        setup_kubernetes_auth(bed)
-        login = setup_kubernetes_role(bed.vault, layout.policy, audience=f"vault://{ISSUER}")
-        step.note(f"role {login.role}: {login.namespace}/{login.service_account}, audience {login.audience}")
     return layout
 
 

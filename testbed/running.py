@@ -25,6 +25,7 @@ from testbed.certs import write_private
 from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.controller import ControllerProcess
 from testbed.errors import TestbedError
+from testbed.labca import KUBERNETES, LAB, SERVERS, LabCA, kubernetes_variables
 from testbed.processes import Process
 from testbed.samples import (
     API_VERSION,
@@ -35,13 +36,7 @@ from testbed.samples import (
     vault_cluster_issuer,
 )
 from testbed.servers import find_servers
-from testbed.vaultpki import (
-    FOR_SERVERS,
-    setup_approle,
-    setup_kubernetes_auth,
-    setup_kubernetes_role,
-    setup_pki,
-)
+from testbed.vaultpki import setup_approle
 
 # Where it keeps what it is; another folder lets a test run `make up` beside yours.
 STATE = Path(os.environ.get("VAULT_ISSUER_TESTBED") or REPOSITORY / ".testbed")
@@ -123,14 +118,13 @@ def serve(state: Path = STATE, *, controller: bool = True) -> None:
 def furnish(bed: Testbed, *, controller: bool) -> ControllerProcess | None:
     """CRDs, PKI, logins, a policy, rights and the demo issuer, and (if wanted) the controller, all Ready."""
     bed.install_crds()
-    layout = setup_pki(bed.vault, role_options=FOR_SERVERS)
-    setup_approle(bed.vault, layout.policy)
-    setup_kubernetes_auth(bed)
-    login = setup_kubernetes_role(bed.vault, layout.policy, audience=f"vault://{ISSUER}")
+    ca = LabCA(files=(LAB, SERVERS, KUBERNETES), variables=kubernetes_variables(bed, ISSUER))
+    ca.apply(bed.vault)
+    setup_approle(bed.vault, ca.policy)
     bed.kube.apply([lab_policy(POLICY), *use_binding(POLICY, [EVERYBODY])])
     process = ControllerProcess(bed, log_format="console", leader_elect=True)  # so that `status` finds it
     process.grant()
-    bed.kube.apply(vault_cluster_issuer(bed, ISSUER, kubernetes_auth(login.role, login.service_account)))
+    bed.kube.apply(vault_cluster_issuer(bed, ISSUER, kubernetes_auth()))
     if not controller:
         return None
     process.start()

@@ -1,4 +1,4 @@
-"""PKI, policies and logins in OpenBao, as an administrator of Vault would lay them out.
+"""What tests need in OpenBao beside the testbed's CA (`labca`): odd CAs and roles, other logins, tokens.
 
 Each function does one thing, returns what the next needs, and can be called again with other names. Paths and
 parameters are those of Vault's PKI, AppRole and Kubernetes APIs.
@@ -14,7 +14,6 @@ from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.kube import Kube
 from testbed.vaultclient import VaultClient
 
-YEAR_HOURS = 8760
 DOMAIN = "lab.example.test"
 REVIEWER = ("kube-system", "vault-token-reviewer")
 
@@ -69,46 +68,6 @@ class KubernetesLogin:
 
 FOR_SERVERS: Final[Mapping[str, Any]] = {"server_flag": True}
 """For a role whose certificates ask for "server auth"."""
-
-
-def setup_pki(
-    vault: VaultClient,
-    *,
-    root_mount: str = "pki",
-    mount: str = "pki_int",
-    role: str = "lab",
-    domains: Sequence[str] = (DOMAIN,),
-    root_hours: int = 10 * YEAR_HOURS,
-    intermediate_hours: int = 5 * YEAR_HOURS,
-    role_options: Mapping[str, Any] | None = None,
-    policy: str | None = None,
-) -> PkiLayout:
-    """Root and intermediate CA (EC P-256), issuer names, AIA and CRL URLs, a role, and a policy for it."""
-    root_name, intermediate_name = f"{root_mount}-root", f"{mount}-intermediate"
-    mount_pki(vault, root_mount, root_hours)
-    mount_pki(vault, mount, intermediate_hours)
-    root = vault.write(
-        f"{root_mount}/root/generate/internal",
-        {
-            "common_name": "Lab Root CA",
-            "issuer_name": root_name,
-            "key_type": "ec",
-            "key_bits": 256,
-            "ttl": f"{root_hours}h",
-        },
-    )
-    intermediate = sign_intermediate(vault, root_mount, mount, intermediate_name, intermediate_hours)
-    setup_role(vault, mount, role, domains, **(role_options or {}))
-    return PkiLayout(
-        root_mount=root_mount,
-        mount=mount,
-        role=role,
-        policy=setup_policy(vault, mount, role, policy),
-        root_pem=str(root["certificate"]).strip() + "\n",
-        intermediate_pem=intermediate,
-        root_issuer=root_name,
-        intermediate_issuer=intermediate_name,
-    )
 
 
 def mount_pki(vault: VaultClient, mount: str, hours: int) -> None:
@@ -239,16 +198,21 @@ def review_tokens_at(
 ) -> None:
     """Kubernetes auth (enabled if it isn't) that reviews tokens at an API server, by a token made there."""
     _enable_auth(vault, mount, "kubernetes")
+    config = {
+        "kubernetes_host": server,
+        "kubernetes_ca_cert": ca_pem,
+        "token_reviewer_jwt": reviewer_token(kube),
+    }
+    vault.write(f"auth/{mount}/config", config)
+
+
+def reviewer_token(kube: Kube) -> str:
+    """Return a token that may review others', of a ServiceAccount made for it."""
     namespace, name = REVIEWER
     account = {"name": name, "namespace": namespace}
     kube.apply([{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}])
     kube.apply(_delegator(namespace, name))
-    config = {
-        "kubernetes_host": server,
-        "kubernetes_ca_cert": ca_pem,
-        "token_reviewer_jwt": kube.service_account_token(namespace, name),
-    }
-    vault.write(f"auth/{mount}/config", config)
+    return kube.service_account_token(namespace, name)
 
 
 def setup_kubernetes_role(

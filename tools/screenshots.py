@@ -19,10 +19,11 @@ from testbed.chromium import chromium, find_chromium
 from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.controller import ControllerProcess, grant_issuer_access
 from testbed.kube import load
+from testbed.labca import setup_pki
 from testbed.processes import free_port
 from testbed.samples import API_VERSION
 from testbed.scene import certificates, edge_certificates, prepare
-from testbed.vaultpki import DOMAIN, setup_kubernetes_auth, setup_pki
+from testbed.vaultpki import DOMAIN, setup_kubernetes_auth
 from tests.builders import csr_pem
 from tests.integration.support.common import request
 

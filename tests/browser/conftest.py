@@ -11,10 +11,11 @@ import pytest
 from testbed.chromium import Page, chromium, find_chromium
 from testbed.cluster import Options, Testbed
 from testbed.controller import ControllerProcess, grant_issuer_access
+from testbed.labca import setup_pki
 from testbed.processes import free_port
 from testbed.samples import API_VERSION
 from testbed.scene import certificates, edge_certificates, prepare
-from testbed.vaultpki import setup_kubernetes_auth, setup_pki
+from testbed.vaultpki import setup_kubernetes_auth
 from tests.builders import csr_pem
 from tests.integration.support.common import CERT_MANAGER, request, wait_answer
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
-from testbed.vaultpki import FOR_SERVERS, REVIEWER, PkiLayout, setup_kubernetes_auth, setup_pki
+from testbed.labca import setup_pki
+from testbed.vaultpki import FOR_SERVERS, REVIEWER, PkiLayout, setup_kubernetes_auth
 from tests.docs.shell import Shell
 
 DOMAIN = "lab.example.com"

@@ -18,6 +18,7 @@ from testbed.chart import RELEASE, run_helm
 from testbed.cluster import SYSTEM_NAMESPACE
 from testbed.errors import HTTPError, TestbedError
 from testbed.kube import Kube, Object
+from testbed.labca import setup_pki
 from testbed.samples import API_VERSION, EVERYBODY, policy, use_binding
 from testbed.vaultclient import VaultClient
 from testbed.vaultpki import (
@@ -27,7 +28,6 @@ from testbed.vaultpki import (
     PkiLayout,
     review_tokens_at,
     setup_kubernetes_role,
-    setup_pki,
 )
 from tests.e2e.settings import Settings
 from tools.release import chart as packaged

@@ -9,8 +9,9 @@ from itertools import count
 import pytest
 
 from testbed.cluster import Options, Testbed
+from testbed.labca import setup_pki
 from testbed.samples import EVERYBODY, everything_policy, use_binding
-from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_pki
+from testbed.vaultpki import PkiLayout, setup_kubernetes_auth
 from tests.integration.support.common import ADMISSION, CERT_MANAGER, REQUEST, delete_all
 from tests.integration.support.scope import Scope
 

@@ -10,13 +10,13 @@ import pytest
 
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
+from testbed.labca import setup_pki
 from testbed.samples import API_VERSION
 from testbed.vaultpki import (
     DOMAIN,
     PkiLayout,
     setup_approle,
     setup_kubernetes_role,
-    setup_pki,
     setup_token,
     sign_intermediate,
 )

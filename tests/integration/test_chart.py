@@ -22,14 +22,9 @@ from testbed.controller import ControllerProcess, deployed, vault_issuer
 from testbed.delivered import Delivered
 from testbed.errors import HTTPError
 from testbed.kube import Object, load
+from testbed.labca import setup_pki
 from testbed.samples import API_VERSION, certificate, kubernetes_auth, policy, vault_spec
-from testbed.vaultpki import (
-    DOMAIN,
-    PkiLayout,
-    setup_kubernetes_auth,
-    setup_kubernetes_role,
-    setup_pki,
-)
+from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_auth, setup_kubernetes_role
 from tests.chart.conftest import FULL
 from tests.chart.usual import USUAL
 from tests.integration.support.canaries import Probed, wait_until

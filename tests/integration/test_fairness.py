@@ -20,8 +20,9 @@ import pytest
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess, grant_issuer_access
 from testbed.kube import Object
+from testbed.labca import setup_pki
 from testbed.samples import API_VERSION, EVERYBODY, lab_policy, use_binding
-from testbed.vaultpki import PkiLayout, setup_pki, setup_token
+from testbed.vaultpki import PkiLayout, setup_token
 from tests.builders import csr_pem
 from tests.integration.support.canaries import wait_until
 from tests.integration.support.common import (

@@ -12,7 +12,8 @@ import yaml
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, Install
 from testbed.delivered import Delivered
-from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_kubernetes_role, setup_pki
+from testbed.labca import setup_pki
+from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_kubernetes_role
 from tests.integration.support.canaries import Probed, wait_until
 from tests.integration.support.common import CERT_MANAGER, secret
 

@@ -17,15 +17,9 @@ import yaml
 from testbed.cluster import REPOSITORY, Options, Testbed
 from testbed.controller import RBAC, ControllerProcess, vault_issuer
 from testbed.kube import Object
+from testbed.labca import setup_pki
 from testbed.samples import API_VERSION
-from testbed.vaultpki import (
-    DOMAIN,
-    PkiLayout,
-    setup_approle,
-    setup_kubernetes_auth,
-    setup_pki,
-    setup_token,
-)
+from testbed.vaultpki import DOMAIN, PkiLayout, setup_approle, setup_kubernetes_auth, setup_token
 from tests.integration.support.cert_manager_issuers import METHODS, Old, peer_crd, peer_policy, token, use
 from tests.integration.support.common import CERT_MANAGER, secret
 

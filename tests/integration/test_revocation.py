@@ -16,8 +16,9 @@ from issuer.kube.wire import Object as Json
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, vault_issuer
 from testbed.kube import Object
+from testbed.labca import setup_pki
 from testbed.samples import EVERYBODY, certificate, everything_policy, use_binding
-from testbed.vaultpki import DOMAIN, PkiLayout, setup_pki, setup_token
+from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
 from tests.builders import csr_pem
 from tests.integration.support.authorized import Access, wait_authorized
 from tests.integration.support.common import (
