@@ -11,6 +11,7 @@ import pytest
 from testbed.cluster import Options, Testbed
 from testbed.labca import setup_pki
 from testbed.samples import EVERYBODY, everything_policy, use_binding
+from testbed.stepca import StepCA
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth
 from tests.integration.support.common import ADMISSION, CERT_MANAGER, REQUEST, delete_all
 from tests.integration.support.scope import Scope
@@ -57,6 +58,15 @@ def layout(bed: Testbed) -> PkiLayout:
     """Root and intermediate CA, role and policy in the cluster's OpenBao, and its Kubernetes auth."""
     setup_kubernetes_auth(bed)
     return setup_pki(bed.vault)
+
+
+@pytest.fixture(scope="session")
+def step_ca(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StepCA]:
+    """A real step-ca; who rotates or configures it leaves it as others find it, or makes one of their own."""
+    made = StepCA(tmp_path_factory.mktemp("step-ca"))
+    made.start()
+    yield made
+    made.close()
 
 
 @pytest.fixture
