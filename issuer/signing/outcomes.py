@@ -7,10 +7,11 @@ outcome looks at its type, never at the reason.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+from issuer.duration import format_duration
 from issuer.reasons import FailureReason, IssuerReason, Reason, RetryReason, RevocationReason
 from issuer.requests.reason_message import with_reason
 from issuer.signing.reasons import SigningFailure, SigningIssuerReason
@@ -110,6 +111,29 @@ class CAEndsTooSoon(Failed):
     def __init__(self, message: str, ca_ends: datetime | None = None) -> None:
         super().__init__(SigningFailure.CA_EXPIRES_TOO_SOON, message)
         self.ca_ends = ca_ends
+
+
+class LifeNotAllowed(Failed):
+    """The CA signs for a shorter life at most; nothing was signed. `longest` is None where it didn't say."""
+
+    def __init__(self, message: str, longest: timedelta | None = None) -> None:
+        super().__init__(SigningFailure.DURATION_NOT_ALLOWED, message)
+        self.longest = longest
+
+    def shortened(self, asked: timedelta | None, too_long: Literal["Refuse", "Shorten"]) -> timedelta:
+        """Return the longest life, where a request for this one may have it; otherwise raise.
+
+        Who asked for none may: nobody asked for more.
+        """
+        if self.longest is None:
+            raise self
+        if asked is None or (too_long == "Shorten" and asked > self.longest):
+            return self.longest
+        raise LifeNotAllowed(
+            f"{self.message}. Ask for at most {format_duration(self.longest)} (spec.duration of the "
+            "Certificate), have the CA allow more, or set the issuer's spec.duration to Shorten",
+            self.longest,
+        )
 
 
 class NotRevoked(SigningError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from issuer.reasons import FailureReason
 from issuer.requests.reasons import RequestFailure
+from issuer.signing.lives import TooLong
 from issuer.signing.reasons import SigningFailure
 from issuer.x509.extensions import NAME_CONSTRAINTS, asked_constraints
 from issuer.x509.usages import CERT_SIGN, read_usages
@@ -47,6 +48,7 @@ class SigningProfile:
         product: what people call the server that signs; for messages.
         to_choose_ca: what to set there to have another certificate of the same CA sign.
         to_choose_chain: what to set there to have another chain come first.
+        too_long: what happens to a request for a longer life than the CA gives, where it tells that life.
     """
 
     leaf: SigningPath
@@ -54,6 +56,7 @@ class SigningProfile:
     product: str = "the CA's server"
     to_choose_ca: str = ""
     to_choose_chain: str = ""
+    too_long: TooLong = "Refuse"
 
     def path(self, *, is_ca: bool) -> SigningPath | None:
         """Return the way in which such a request is signed, None where it is not."""

@@ -16,6 +16,7 @@ class SigningFailure(FailureReason):
 
     CA_EXPIRES_TOO_SOON = "CAExpiresTooSoon"
     CA_REQUESTS_NOT_ALLOWED = "CARequestsNotAllowed"
+    DURATION_NOT_ALLOWED = "DurationNotAllowed"
     NAME_CONSTRAINTS_NOT_ISSUED = "NameConstraintsNotIssued"
     NO_CERTIFICATE_AUTHORITY = "NoCertificateAuthority"
     PATH_LENGTH_TOO_LONG = "PathLengthTooLong"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
+from issuer.signing.lives import NO_BOUNDS, LifeBounds
 from issuer.x509.certificates import Certificate
 
 
@@ -53,6 +54,8 @@ class Health:
     the seconds until its login needs the next check, None if it needs none. `authority_pem` is the chain of
     the CA that signs CA certificates, None if none are signed. Where the backend can't tell which CA signs,
     `ca_pem` is the likeliest, and `ca_assumed` says, in a sentence or two, what to do if it is another.
+    `lives` are the bounds of what is signed, as far as the backend tells them: requests are held to them
+    before they are sent.
     """
 
     ca_pem: str = field(repr=False)
@@ -60,6 +63,7 @@ class Health:
     check_again_in: float | None = None
     authority_pem: str | None = field(default=None, repr=False)
     ca_assumed: str = ""
+    lives: LifeBounds = NO_BOUNDS
 
 
 class Signer(Protocol):

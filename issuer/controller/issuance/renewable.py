@@ -1,12 +1,15 @@
-"""The check before signing: a life that would be renewed as soon as it is there isn't asked for. Pure."""
+"""The life to ask the CA for: one that it has left, and that isn't renewed as soon as it is there. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from issuer.api.issuers import IssuerSpec
+from issuer.controller.state.ca_expiry import check_not_expired, requested_lifetime
+from issuer.controller.state.issuers import IssuerEntry
 from issuer.controller.state.reasons import ControllerFailure
 from issuer.duration import format_seconds
-from issuer.signing.outcomes import Failed
+from issuer.signing.outcomes import CAEndsTooSoon, Failed
 from issuer.x509.verify import DEFAULT_LIFE, RequestedCertificate
 
 
@@ -29,3 +32,18 @@ def renewable(life: timedelta, asked: RequestedCertificate, now: datetime) -> ti
             f"{asked.renewal.problem(now, now + life, now, wanted)}. Nothing was signed"
         )
     return life
+
+
+def fitting(asked: RequestedCertificate, entry: IssuerEntry, spec: IssuerSpec, now: datetime) -> timedelta:
+    """Return the life to ask for. What was seen in answers may be out of date: it shortens, never refuses.
+
+    Raises CAEndsTooSoon and CAExpired.
+    """
+    known, seen = entry.ca_validity.get(asked.is_ca), entry.seen.get(asked.is_ca)
+    check_not_expired(known, seen, now)
+    if seen is None:
+        return requested_lifetime(asked.duration, known, spec.ca_expiry, now)
+    try:
+        return requested_lifetime(asked.duration, seen, spec.ca_expiry, now)
+    except CAEndsTooSoon:
+        return requested_lifetime(asked.duration, None, spec.ca_expiry, now)

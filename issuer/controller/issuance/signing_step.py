@@ -14,7 +14,7 @@ from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
 from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.last_look import Judged, LastLook, NotSent
-from issuer.controller.issuance.renewable import renewable
+from issuer.controller.issuance.renewable import fitting, renewable
 from issuer.controller.issuance.undelivered import SigningCall, Undelivered, check_findings
 from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.scheduling.limits import Limits
@@ -23,7 +23,6 @@ from issuer.controller.state.ca_expiry import (
     CAExpired,
     CAValidity,
     check_not_expired,
-    requested_lifetime,
     shortened,
 )
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
@@ -36,6 +35,7 @@ from issuer.requests.issuers import IssuerKey
 from issuer.requests.reason_message import Opening, issuer_not_ready, with_reason
 from issuer.requests.request import Request
 from issuer.signing import outcomes as signing
+from issuer.signing.lives import TooLong
 from issuer.signing.profile import Mismatch, SigningProfile, path_length
 from issuer.signing.signer import Advisor, SignedCertificate, Signer, SigningRequest
 from issuer.signing.trusted_cas import check_own, trusted_chains
@@ -58,7 +58,10 @@ _PERMANENT = "It looks permanent: the same answer comes at each try."
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Work:
-    """One request on its way to the CA and back: what was asked, what is sent, how the answer is verified."""
+    """One request on its way to the CA and back: what was asked, what is sent, how the answer is verified.
+
+    `named_duration` is that of the request itself, None where it names none.
+    """
 
     request: Request
     asked: RequestedCertificate
@@ -70,6 +73,8 @@ class _Work:
     approval: Approval
     audit: AuditRecord
     call: SigningCall
+    too_long: TooLong
+    named_duration: timedelta | None
 
 
 class _NotAsAsked(Exception):
@@ -120,7 +125,7 @@ class SigningStep:
             await self._see_secrets(entry)
             self.registry.begin_signing(work.issuer, work.request.key)
             with self.limits.limiter(work.issuer).signing(work.request.key):
-                signed = await self._call(shared, work)
+                signed, work = await self._call(shared, work)
                 outcome = await self._accept(shared, signed, work)
             self._answered(work)
             return outcome
@@ -154,13 +159,14 @@ class SigningStep:
     ) -> _Work:
         """Plan what is sent, and how its answer is verified. Raises Mismatch, signing.Failed, CAExpired."""
         request, entry, approval = judged.request, judged.entry, judged.approval
-        asked = replace(asked, path_length=path_length(profile, asked))
+        asked, named = replace(asked, path_length=path_length(profile, asked)), asked.duration
         if approval.allowance is not None and request.policy_shortens:
             asked = replace(asked, duration=approval.allowance.cut(asked.duration))
+        asked = replace(asked, duration=entry.lives.fitting(asked.duration, profile.too_long))
         now, ca = self.now(), entry.current_ca_validity.get(asked.is_ca)
         wanted = SigningRequest(
             csr_pem=asked.request.pem,
-            duration=renewable(_fitting(asked, entry, spec, now), asked, now),
+            duration=renewable(fitting(asked, entry, spec, now), asked, now),
             usages=asked.usages,
             is_ca=asked.is_ca,
             path_length=asked.path_length,
@@ -168,7 +174,20 @@ class SigningStep:
         )
         strict = profile.is_strict(is_ca=asked.is_ca)
         call = SigningCall(request, asked, self.now)
-        return _Work(request, asked, entry.key, wanted, ca, strict, spec.ca_expiry, approval, audit, call)
+        return _Work(
+            request,
+            asked,
+            entry.key,
+            wanted,
+            ca,
+            strict,
+            spec.ca_expiry,
+            approval,
+            audit,
+            call,
+            profile.too_long,
+            named,
+        )
 
     def _answered(self, work: _Work) -> None:
         """The CA decided about this request: those that waited for that follow."""
@@ -176,9 +195,16 @@ class SigningStep:
             self.issuer_queue.forget(work.issuer)
             self.issuer_queue.add(work.issuer)
 
-    async def _call(self, shared: SharedSigner, work: _Work) -> SignedCertificate:
+    async def _call(self, shared: SharedSigner, work: _Work) -> tuple[SignedCertificate, _Work]:
+        """Return the certificate, and the work with the life that was asked for in the end."""
         try:
-            return await self._timed(shared, work, work.wanted)
+            return await self._timed(shared, work, work.wanted), work
+        except signing.LifeNotAllowed as error:
+            # Nothing was signed. The CA told no bound before, or another one.
+            longest = error.shortened(work.named_duration, work.too_long)
+            self.registry.life_refused(work.issuer, longest)
+            work = replace(work, asked=replace(work.asked, duration=longest))
+            left = renewable(longest, work.asked, self.now())
         except signing.CAEndsTooSoon as error:
             ca = _sooner(work, error)
             check_not_expired(ca, None, self.now())  # nothing was signed, and nobody's request is at fault
@@ -187,7 +213,7 @@ class SigningStep:
             # Nothing was signed. The role names another CA, or it was replaced since it was looked at.
             now = self.now()
             left = renewable(shortened(ca, work.ca_expiry, now), work.asked, now)
-            return await self._timed(shared, work, replace(work.wanted, duration=left))
+        return await self._timed(shared, work, replace(work.wanted, duration=left)), work
 
     async def _timed(self, shared: SharedSigner, work: _Work, wanted: SigningRequest) -> SignedCertificate:
         wanted.before_sending()  # a signer asks again, once it has logged in and is connected
@@ -328,18 +354,6 @@ def _chains(signed: SignedCertificate, now: datetime, anchors: Anchors | None) -
         return candidate_chains(leaf, cas.certificates, now, anchors)
     except ChainError as error:
         raise ChainError(cas.explains(error)) from error
-
-
-def _fitting(asked: RequestedCertificate, entry: IssuerEntry, spec: IssuerSpec, now: datetime) -> timedelta:
-    """The life to ask for. What was seen in answers may be out of date: it shortens, but never refuses."""
-    known, seen = entry.ca_validity.get(asked.is_ca), entry.seen.get(asked.is_ca)
-    check_not_expired(known, seen, now)
-    if seen is None:
-        return requested_lifetime(asked.duration, known, spec.ca_expiry, now)
-    try:
-        return requested_lifetime(asked.duration, seen, spec.ca_expiry, now)
-    except signing.CAEndsTooSoon:
-        return requested_lifetime(asked.duration, None, spec.ca_expiry, now)
 
 
 def _sooner(work: _Work, error: signing.CAEndsTooSoon) -> CAValidity | None:

@@ -70,7 +70,7 @@ class IssuerChecker:
         validity, more = ca_validities(profile, ca, health.authority_pem, now, shared.anchors)
         if entry.marks is None and _had_bad_answers(obj):
             entry.bad_answers.resume()
-        self.registry.checked(key, validity, (retry_mark(obj), shared.anchors))
+        self.registry.checked(key, validity, (retry_mark(obj), shared.anchors), health.lives)
         self._check_expiry(entry, health, now)
         bad = entry.bad_answers
         return CheckResult(

@@ -18,6 +18,7 @@ from issuer.reasons import Reason
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import Request, RequestKey
 from issuer.signing.backend import MemoryUse
+from issuer.signing.lives import NO_BOUNDS, LifeBounds
 from issuer.signing.outcomes import BadAnswer
 from issuer.signing.profile import SigningProfile
 from issuer.signing.reasons import SigningIssuerReason
@@ -41,7 +42,7 @@ class IssuerEntry:
     had its last event.
     `bad_answers` holds back signing after an answer that could not be delivered; it begins anew with
     another generation, and where `marks` (what a check found that would make a difference to it) change.
-    `same_answers` finds requests that meet the same fault at each try.
+    `same_answers` finds requests that meet the same fault at each try. `lives` are the CA's bounds.
     """
 
     key: IssuerKey
@@ -65,6 +66,7 @@ class IssuerEntry:
     bad_answers: BadAnswers = field(default_factory=BadAnswers)
     same_answers: SameAnswers = field(default_factory=SameAnswers)
     marks: object = None
+    lives: LifeBounds = NO_BOUNDS
     waiting: dict[RequestKey, None] = field(default_factory=dict)
 
     def is_news(self, differences: frozenset[str], now: datetime) -> bool:
@@ -179,17 +181,30 @@ class IssuerRegistry:
         if entry is not None:
             entry.may_approve = may_approve
 
-    def checked(self, key: IssuerKey, ca_validity: dict[bool, CAValidity], marks: tuple[object, ...]) -> None:
+    def checked(
+        self,
+        key: IssuerKey,
+        ca_validity: dict[bool, CAValidity],
+        marks: tuple[object, ...],
+        lives: LifeBounds = NO_BOUNDS,
+    ) -> None:
         """Keep what a good check found of the CAs that sign; `mark_ready` follows once its status is decided.
 
         `marks` is all else whose change lets an issuer with bad answers be tried again.
         """
         entry = self.entry(key)
         entry.found_ca_validity(ca_validity)
+        entry.lives = lives
         marks = (*marks, frozenset(life.signer for life in ca_validity.values()))
         if entry.marks not in (None, marks):
             entry.bad_answers.begin_anew()
         entry.marks, entry.bad_answers.checked = marks, True
+
+    def life_refused(self, key: IssuerKey, longest: timedelta) -> None:
+        """Hold the next requests to the longest life that a refusal told, until the next check."""
+        entry = self.find(key)
+        if entry is not None:
+            entry.lives = entry.lives.learnt(longest)
 
     def status_refused(self, key: IssuerKey, why: str) -> None:
         """Sign nothing more through this issuer until a status write that was refused goes through."""

@@ -1,0 +1,62 @@
+"""Bounds that a CA sets to the lives of certificates, where it tells them before it signs. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final, Literal
+
+from issuer.duration import format_seconds
+from issuer.signing.outcomes import Failed, LifeNotAllowed
+from issuer.signing.reasons import SigningFailure
+
+TooLong = Literal["Refuse", "Shorten"]
+"""What happens to a request for a longer life than the CA gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class LifeBounds:
+    """Bounds of one issuer's certificates; None where they aren't known.
+
+    Attributes:
+        shortest: the shortest life that is signed.
+        longest: the longest one.
+        usual: the life of a certificate for which none is asked.
+        source: where they are set, to complete "... at most 24h, by SOURCE".
+    """
+
+    shortest: timedelta | None = None
+    longest: timedelta | None = None
+    usual: timedelta | None = None
+    source: str = "the CA"
+
+    def fitting(self, asked: timedelta | None, too_long: TooLong) -> timedelta | None:
+        """Return the life to ask for: as asked, the usual one where none is, or the longest where `too_long`
+        says so.
+
+        Raises LifeNotAllowed, or Failed for a life that is too short.
+        """
+        if asked is None:
+            return self.usual or self.longest
+        if self.longest is not None and asked > self.longest:
+            return LifeNotAllowed(self._refused(asked), self.longest).shortened(asked, too_long)
+        if self.shortest is not None and asked < self.shortest:
+            raise Failed(
+                SigningFailure.DURATION_NOT_ALLOWED,
+                f"a duration of {format_seconds(asked)} is asked for, and certificates are signed for at "
+                f"least {format_seconds(self.shortest)}, by {self.source}: ask for that",
+            )
+        return asked
+
+    def learnt(self, longest: timedelta) -> LifeBounds:
+        """Return these bounds with a longest life that a refusal told."""
+        return replace(self, longest=longest)
+
+    def _refused(self, asked: timedelta) -> str:
+        return (
+            f"a duration of {format_seconds(asked)} is asked for, and certificates are signed for at most "
+            f"{format_seconds(self.longest or timedelta())}, by {self.source}"
+        )
+
+
+NO_BOUNDS: Final = LifeBounds()

@@ -1,0 +1,86 @@
+"""Requests for a longer life than the CA gives: refused before a call, or asked for with what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from issuer.signing.lives import LifeBounds, TooLong
+from issuer.signing.outcomes import Failed, LifeNotAllowed
+from issuer.signing.vault.reasons import VaultFailure
+from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
+
+HOUR = timedelta(hours=1)
+DAY = 24 * HOUR
+BOUNDS = LifeBounds(HOUR, DAY, 8 * HOUR, 'the claims of the provisioner "admin"')
+ENOUGH = Failed(VaultFailure.REFUSED_BY_VAULT, "enough")
+
+
+def bounded(bench: Bench, bounds: LifeBounds, too_long: TooLong = "Refuse") -> Bench:
+    """A Ready issuer whose CA sets these bounds."""
+    bench.with_ready_issuer()
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    assert entry.profile is not None
+    entry.profile = replace(entry.profile, too_long=too_long)
+    entry.lives = bounds
+    bench.kube.accepts_status()
+    return bench
+
+
+def asked_for(bench: Bench) -> list[timedelta | None]:
+    return [one.duration for one in bench.signer.asked]
+
+
+@pytest.mark.parametrize(("duration", "limit"), [("48h", "24h0m0s"), ("30m", "1h0m0s")])
+async def test_a_life_outside_the_bounds_fails_without_a_call(
+    bench: Bench, duration: str, limit: str
+) -> None:
+    bounded(bench, BOUNDS).with_request(duration=duration)
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Failed"
+    assert "DurationNotAllowed" in bench.ready["message"]
+    assert limit in bench.ready["message"]
+    assert asked_for(bench) == []
+
+
+async def test_the_longest_life_is_asked_for_where_the_issuer_shortens(bench: Bench) -> None:
+    bounded(bench, BOUNDS, "Shorten").with_request(duration="48h").signs()
+    await bench.reconcile()
+    assert asked_for(bench) == [DAY]
+    assert bench.ready["reason"] == "Issued", bench.ready
+
+
+async def test_who_names_no_duration_gets_the_usual_life(bench: Bench) -> None:
+    bounded(bench, BOUNDS).with_request(duration=None)
+    bench.signer.signs.append(ENOUGH)
+    await bench.reconcile()
+    assert asked_for(bench) == [8 * HOUR]
+
+
+@pytest.mark.parametrize("duration", ["48h", None])
+async def test_a_refusal_tells_the_life_for_this_request_and_the_next(
+    bench: Bench, duration: str | None
+) -> None:
+    bounded(bench, LifeBounds(), "Shorten" if duration else "Refuse").with_request(duration=duration)
+    bench.signer.signs.extend([LifeNotAllowed("too long", DAY), ENOUGH])
+    await bench.reconcile()
+    assert asked_for(bench)[1] == DAY
+    assert bench.registry.entry(CLUSTER_ISSUER).lives.longest == DAY
+
+
+async def test_a_refusal_fails_the_request_with_the_limit_where_nothing_is_shortened(bench: Bench) -> None:
+    bounded(bench, LifeBounds()).with_request(duration="48h")
+    bench.signer.signs.append(LifeNotAllowed("too long", DAY))
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Failed"
+    assert "24h0m0s" in bench.ready["message"]
+    assert len(asked_for(bench)) == 1
+
+
+async def test_a_refusal_that_tells_no_life_fails_the_request(bench: Bench) -> None:
+    bounded(bench, LifeBounds(), "Shorten").with_request(duration="48h")
+    bench.signer.signs.append(LifeNotAllowed("too long"))
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Failed"
