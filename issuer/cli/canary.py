@@ -89,8 +89,8 @@ def canary(
     from issuer.controller.canary.target import (
         BadTarget,
         CanaryTarget,
+        parse_canary_endpoint,
         parse_dns_name,
-        parse_endpoint,
         parse_issuer,
         parse_life,
     )
@@ -105,7 +105,7 @@ def canary(
             issuer=key,
             namespace=key.namespace or namespace,
             dns_name=parse_dns_name(dns_name),
-            endpoint=None if endpoint is None else parse_endpoint(endpoint),
+            endpoint=None if endpoint is None else parse_canary_endpoint(endpoint),
             duration=parse_life(duration),
             timeout=timeout,
             roots_pem=read_roots(ca_file),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from issuer.controller.canary.target import CanaryOptions, Endpoint
+from issuer.controller.canary.target import CanaryOptions
+from issuer.endpoint.address import EndpointAddress
 from issuer.policy.compiled import compile_policy
 from issuer.requests.issuers import IssuerKey
 from testbed.chart import is_hook, render
@@ -47,7 +48,7 @@ def test_the_arguments_are_the_canaries_that_the_values_name() -> None:
     cluster, own = read.targets()
     assert cluster.issuer == IssuerKey("VaultClusterIssuer", "", "vault")
     assert (cluster.namespace, cluster.dns_name) == ("canaries", "canary.lab.example.com")
-    assert cluster.endpoint == Endpoint("canary.pki.svc", 8443)
+    assert cluster.endpoint == EndpointAddress("canary.pki.svc", 8443)
     assert own.issuer == IssuerKey("VaultIssuer", "team-c", "vault")
     assert (own.namespace, own.endpoint) == ("team-c", None)
     assert options(deployment, "canary-period") == ["300"]

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from issuer.duration import parse_duration
+from issuer.endpoint.address import BadEndpoint, EndpointAddress, parse_endpoint
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKind, IssuerKinds, IssuerNameError
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.errors import InvalidCertificate
@@ -24,16 +25,6 @@ _DNS_NAME: Final = re.compile(rf"(?=.{{1,253}}\Z)_?{_LABEL}(\.{_LABEL})*\Z")
 
 class BadTarget(ValueError):
     """Options that can't be a canary; the message says what to write."""
-
-
-class Endpoint(NamedTuple):
-    """Address of a TLS server that uses the canary Certificate's Secret."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +44,7 @@ class CanaryTarget:
     issuer: IssuerKey
     namespace: str
     dns_name: str
-    endpoint: Endpoint | None = None
+    endpoint: EndpointAddress | None = None
     duration: timedelta = DURATION
     timeout: float = TIMEOUT
     roots_pem: str = ""
@@ -73,15 +64,12 @@ def parse_issuer(text: str, kinds: IssuerKinds = BUILT_IN) -> IssuerKey:
         raise BadTarget(str(error)) from error
 
 
-def parse_endpoint(text: str) -> Endpoint:
-    """`host:port`, an IPv6 address in brackets. Raises BadTarget."""
-    host, colon, port = text.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not colon or not bare or (":" in bare and bare == host) or not port.isdecimal():
-        raise BadTarget(f"{text!r} is not host:port; write for example canary.example.com:443")
-    if not 0 < int(port) < 65536:
-        raise BadTarget(f"{text!r}: a port is a number from 1 to 65535")
-    return Endpoint(bare, int(port))
+def parse_canary_endpoint(text: str) -> EndpointAddress:
+    """Read `host:port`, an IPv6 address in brackets. Raises BadTarget."""
+    try:
+        return parse_endpoint(text)
+    except BadEndpoint as error:
+        raise BadTarget(str(error)) from error
 
 
 def parse_dns_name(text: str) -> str:
@@ -150,7 +138,7 @@ class CanaryOptions:
             issuer,
             issuer.namespace or self.namespace,
             parse_dns_name(name),
-            parse_endpoint(endpoint) if endpoint else None,
+            parse_canary_endpoint(endpoint) if endpoint else None,
             parse_life(self.duration),
             self.timeout,
             self.roots_pem,

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from issuer.controller.canary.endpoint import NotServed, look
 from issuer.controller.canary.history import Stage
-from issuer.controller.canary.target import Endpoint
+from issuer.endpoint.address import EndpointAddress
 from tests.builders import csr_pem
 from tests.ca import TestCA, pem
 
@@ -57,7 +57,7 @@ def serve(tmp_path: Path, ca: TestCA, now: datetime) -> Serve:
 
 
 @asynccontextmanager
-async def listening(context: ssl.SSLContext | None) -> AsyncIterator[Endpoint]:
+async def listening(context: ssl.SSLContext | None) -> AsyncIterator[EndpointAddress]:
     """A server on loopback that says nothing by itself."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,7 +72,7 @@ async def listening(context: ssl.SSLContext | None) -> AsyncIterator[Endpoint]:
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
     try:
-        yield Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+        yield EndpointAddress("127.0.0.1", server.sockets[0].getsockname()[1])
     finally:
         server.close()
         await server.wait_closed()
@@ -138,4 +138,4 @@ async def test_nobody_there_is_told(ca: TestCA) -> None:
 
 async def test_a_name_that_does_not_resolve_is_told(ca: TestCA) -> None:
     with pytest.raises(NotServed, match="resolve"):
-        await look(Endpoint(f"{64 * 'a'}.example", 443), NAME, (ca.root,))
+        await look(EndpointAddress(f"{64 * 'a'}.example", 443), NAME, (ca.root,))

@@ -11,14 +11,14 @@ import pytest
 from issuer.controller.canary.target import (
     BadTarget,
     CanaryOptions,
-    Endpoint,
+    parse_canary_endpoint,
     parse_dns_name,
-    parse_endpoint,
     parse_issuer,
     parse_life,
     parse_roots,
 )
 from issuer.controller.process.options import CanarySchedule, OptionsError
+from issuer.endpoint.address import EndpointAddress
 from issuer.requests.issuers import IssuerKey
 
 VAULT = "VaultClusterIssuer/vault"
@@ -35,8 +35,8 @@ def test_issuers_are_named_with_their_kind() -> None:
     [("a.example:443", "a.example", 443), ("127.0.0.1:1", "127.0.0.1", 1), ("[::1]:8443", "::1", 8443)],
 )
 def test_endpoints_are_host_and_port(text: str, host: str, port: int) -> None:
-    assert parse_endpoint(text) == Endpoint(host, port)
-    assert str(parse_endpoint(text)) == text
+    assert parse_canary_endpoint(text) == EndpointAddress(host, port)
+    assert str(parse_canary_endpoint(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_endpoints_are_host_and_port(text: str, host: str, port: int) -> None:
         (parse_issuer, "VaultClusterIssuer/a/b"),
         (parse_issuer, "VaultClusterIssuer/"),
         (parse_issuer, "Issuer/a/b"),
-        (parse_endpoint, "a.example"),
-        (parse_endpoint, ":443"),
-        (parse_endpoint, "::1:443"),
-        (parse_endpoint, "a.example:0"),
-        (parse_endpoint, "a.example:65536"),
-        (parse_endpoint, "a.example:https"),
+        (parse_canary_endpoint, "a.example"),
+        (parse_canary_endpoint, ":443"),
+        (parse_canary_endpoint, "::1:443"),
+        (parse_canary_endpoint, "a.example:0"),
+        (parse_canary_endpoint, "a.example:65536"),
+        (parse_canary_endpoint, "a.example:https"),
         (parse_dns_name, "*.lab.example.test"),
         (parse_dns_name, "Canary.example"),
         (parse_dns_name, "a..b"),
@@ -84,12 +84,12 @@ def test_names_and_endpoints_can_be_one_issuers() -> None:
     )
     cluster, own = options.targets()
     assert (cluster.dns_name, cluster.endpoint) == (NAME, None)
-    assert (own.dns_name, own.endpoint) == ("canary.a.example", Endpoint("canary.a", 443))
+    assert (own.dns_name, own.endpoint) == ("canary.a.example", EndpointAddress("canary.a", 443))
 
 
 def test_the_only_canary_has_the_only_endpoint() -> None:
     (target,) = CanaryOptions([VAULT], "pki", [NAME], ["canary:443"]).targets()
-    assert target.endpoint == Endpoint("canary", 443)
+    assert target.endpoint == EndpointAddress("canary", 443)
 
 
 TWO = (VAULT, "VaultClusterIssuer/other")
