@@ -21,10 +21,11 @@ from issuer.root.ceremony.signing import SigningPlan, plan_signing, sign
 from issuer.root.certificates.keys import PrivateKey, is_encrypted, make_key, read_private_key
 from issuer.root.certificates.requests import CARequest, read_ca_request
 from issuer.root.errors import RootRefusal
-from issuer.root.folder import check_free, read_file
+from issuer.root.folder import check_free, check_writable, read_file
 from issuer.root.reasons import RefusalReason
 from issuer.root.record.examine import RootFindingLevel, head_finding, key_finding
 from issuer.root.record.files import KEY, pem_of
+from issuer.root.record.ledger import RootLedger
 from issuer.root.session import (
     OpenedRoot,
     all_findings,
@@ -47,7 +48,8 @@ from issuer.root.show import (
     root_report,
     signing_report,
 )
-from issuer.x509.errors import LIBRARY_ERRORS
+from issuer.x509.errors import LIBRARY_ERRORS, InvalidRequest
+from issuer.x509.request import read_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,11 @@ def inspected(folder: Path, what: Path | None, now: datetime) -> RootResult:
     pem = read_file(what)
     try:
         if b"REQUEST-----" in pem:
-            report = request_report(x509.load_pem_x509_csr(pem))
+            report = request_report(read_request(pem))
         else:
             report = certificate_report(x509.load_pem_x509_certificate(pem))
+    except InvalidRequest as error:
+        raise RootRefusal(RefusalReason.REQUEST, f"{what} can't be used: {error}.") from error
     except LIBRARY_ERRORS as error:
         message = f"{what} holds no CSR or certificate in PEM that can be read."
         raise RootRefusal(RefusalReason.UNREADABLE, message) from error
@@ -146,9 +150,7 @@ def sign_all(folder: Path, wishes: Sequence[SignWish], asked: Asked, *, quiet: b
     if asked.dry_run:
         ledger = looked_at(folder).ledger
         check_clock(asked.now, ledger, asked.today)
-        plans = [
-            plan_signing(ledger, one, wish, asked.now) for one, wish in zip(requests, wishes, strict=True)
-        ]
+        plans = _plans(ledger, requests, wishes, asked.now)
         lines = [line for plan, wish in zip(plans, wishes, strict=True) for line in _plan_lines(plan, wish)]
         reports = [{**signing_report(one), "dryRun": True} for one in plans]
         return RootResult(
@@ -157,12 +159,29 @@ def sign_all(folder: Path, wishes: Sequence[SignWish], asked: Asked, *, quiet: b
     with opened(folder, asked.now) as root:
         check_clock(asked.now, root.ledger, asked.today)
         _tell_mended(root)
-        for request, wish in zip(requests, wishes, strict=True):
-            plan_signing(root.ledger, request, wish, asked.now)
+        _plans(root.ledger, requests, wishes, asked.now)
         signing = _Signing(root, asked, quiet)
         reports = [signing.one(request, wish) for request, wish in zip(requests, wishes, strict=True)]
         ledger = signing.root.ledger
     return RootResult({"signed": reports, "head": ledger.head}, head_lines(len(ledger.entries), ledger.head))
+
+
+def _plans(
+    ledger: RootLedger, requests: Sequence[CARequest], wishes: Sequence[SignWish], now: datetime
+) -> list[SigningPlan]:
+    """Plan all of them, each with a place for its certificate. Raises RootRefusal."""
+    plans = [plan_signing(ledger, one, wish, now) for one, wish in zip(requests, wishes, strict=True)]
+    targets: dict[Path, SignWish] = {}
+    for plan, wish in zip(plans, wishes, strict=True):
+        target = _target(wish)
+        other = targets.setdefault(target.absolute(), wish)
+        problem = f"would be written for {other.request}, too" if other is not wish else None
+        if plan.existing is None and target.exists():
+            problem = "is there; move it away, or name another --out"
+        if problem is not None:
+            raise RootRefusal(RefusalReason.FILE_EXISTS, f"{target} {problem}. Nothing was signed.")
+        check_writable(target)
+    return plans
 
 
 class _Signing:
@@ -181,9 +200,6 @@ class _Signing:
             typer.echo(line, err=self._quiet)
         target = _target(wish)
         if plan.existing is None:
-            if target.exists():
-                message = f"{target} is there; move it away, or name another --out. Nothing was signed."
-                raise RootRefusal(RefusalReason.FILE_EXISTS, message)
             self._agree(wish)
             if self._key is None:
                 self._key = _unlocked(self.root, self._asked.passphrase_files)

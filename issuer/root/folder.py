@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ from issuer.root.record.files import ISSUED, KEY, LEDGER, PUBLIC, ROOT
 
 PRIVATE_FOLDER: Final = 0o700
 PRIVATE_FILE: Final = 0o600
+PUBLIC_FOLDER: Final = 0o755
 PUBLIC_FILE: Final = 0o644
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _OWN: Final = (LEDGER, KEY, ROOT)
@@ -41,8 +42,12 @@ class RootFolder:
         """
         if not (self.path / LEDGER).exists():
             raise self._no_root()
+        found = {}
         try:
-            return {str(file.relative_to(self.path)): self._content(file) for file in self._files()}
+            for file in self._files():
+                with suppress(FileNotFoundError):  # what another command was writing
+                    found[str(file.relative_to(self.path))] = self._content(file)
+            return found
         except OSError as error:
             raise _unreadable(Path(error.filename or self.path), error) from error
 
@@ -77,9 +82,13 @@ class RootFolder:
             f"There is no root in {self.path}: make one by root init, or name its --dir.{more}",
         )
 
-    def mode_findings(self) -> tuple[RootFinding, ...]:
-        """Return findings about what other users of the machine may read."""
+    def place_findings(self) -> tuple[RootFinding, ...]:
+        """Return findings about what other users of the machine may read, and a ledger kept elsewhere."""
         found = []
+        if (self.path / LEDGER).is_symlink():
+            # A write replaces the link, and the file behind it stays as it was, for somebody to go on with.
+            message = "is a symbolic link; put the ledger itself in its place"
+            found.append(RootFinding(RootFindingCode.LEDGER_LINK, RootFindingLevel.DAMAGE, LEDGER, message))
         for path in (Path(), Path(KEY), Path(LEDGER)):
             full = self.path / path
             mode = full.stat().st_mode if full.exists() else 0
@@ -98,18 +107,20 @@ class RootFolder:
         (self.path / path).unlink(missing_ok=True)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other commands out. Raises RootRefusal if one is at work."""
-        with _folder_lock(self.path):
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
+        """Keep other commands out; those that write alone if `shared`. Raises RootRefusal if one is there."""
+        with _folder_lock(self.path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
             yield
 
 
 def write_file(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file as a whole, and flush it to the disk. Raises RootRefusal."""
+    """Replace a file as a whole, and flush it to the disk; its folder is made, too. Raises RootRefusal."""
     part = path.with_name(f".{path.name}{PART}")
     try:
         if not path.parent.exists():
             path.parent.mkdir(mode=PRIVATE_FOLDER)
+            if mode == PUBLIC_FILE:
+                path.parent.chmod(PUBLIC_FOLDER)
             _flush(path.parent.parent)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         with os.fdopen(handle, "wb") as file:
@@ -119,6 +130,8 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
         part.replace(path)
         _flush(path.parent)
     except OSError as error:
+        with suppress(OSError):  # a full disk has no room for what is no use
+            part.unlink(missing_ok=True)
         message = f"{path} can't be written: {error.strerror}. What is on the disk is as before."
         raise RootRefusal(RefusalReason.NOT_WRITTEN, message) from error
 
@@ -150,6 +163,9 @@ def check_free(path: Path) -> None:
             f"{path} holds a root already; nothing was changed. Look at it by root inspect, or name "
             "another --dir.",
         )
+    if path.is_symlink():
+        message = f"{path} is a symbolic link; name the folder that it stands for as --dir."
+        raise RootRefusal(RefusalReason.FILE_EXISTS, message)
     if path.is_mount():
         raise RootRefusal(
             RefusalReason.FILE_EXISTS, f"{path} is a mount point; name a folder in it as --dir."
@@ -160,6 +176,18 @@ def check_free(path: Path) -> None:
         )
     if not path.absolute().parent.is_dir():
         raise RootRefusal(RefusalReason.NOT_WRITTEN, f"{path.absolute().parent} is not there; make it first.")
+
+
+def check_writable(path: Path) -> None:
+    """Raise RootRefusal if a file can't be written there, before anything is made that should go into it."""
+    folder = path.parent if path.parent.exists() else path.parent.absolute().parent
+    if not folder.is_dir():
+        message = f"{folder} is not there; make it first, or name another place. Nothing was made."
+    elif path.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        message = f"{path} can't be written; name another place. Nothing was made."
+    else:
+        return
+    raise RootRefusal(RefusalReason.NOT_WRITTEN, message)
 
 
 def staging_of(path: Path) -> Path:
@@ -199,10 +227,10 @@ def _unreadable(path: Path, error: OSError) -> RootRefusal:
 
 
 @contextmanager
-def _folder_lock(path: Path) -> Iterator[None]:
+def _folder_lock(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
         message = f"Another command is at work in {path}; run this one when it has ended."

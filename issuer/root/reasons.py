@@ -11,6 +11,7 @@ class RefusalReason(StrEnum):
     ALREADY_A_ROOT = "AlreadyARoot"
     CLOCK = "Clock"
     CRL_GOES_BACK = "CRLGoesBack"
+    CRL_NUMBER_TOO_LARGE = "CRLNumberTooLarge"
     DAMAGED = "Damaged"
     EXPIRED = "Expired"
     FILE_EXISTS = "FileExists"

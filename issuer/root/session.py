@@ -14,7 +14,14 @@ from pathlib import Path
 
 from issuer.root.certificates.keys import Passphrase, PrivateKey, encrypted_pem, read_private_key
 from issuer.root.errors import RootRefusal
-from issuer.root.folder import PUBLIC_FILE, RootFolder, create_folder, read_file, write_file
+from issuer.root.folder import (
+    PUBLIC_FILE,
+    RootFolder,
+    check_writable,
+    create_folder,
+    read_file,
+    write_file,
+)
 from issuer.root.reasons import RefusalReason
 from issuer.root.record.chain import MAX_LEDGER, LedgerDamaged
 from issuer.root.record.examine import (
@@ -49,10 +56,14 @@ class OpenedRoot:
 
     def keep(self, ledger: RootLedger) -> OpenedRoot:
         """Write a longer ledger, then the files that follow from it. Raises RootRefusal."""
+        if len(ledger.content) > MAX_LEDGER:
+            message = f"The ledger would be larger than {MAX_LEDGER >> 20} MiB. Make a new root."
+            raise RootRefusal(RefusalReason.NOT_WRITTEN, message)
         self.folder.write(LEDGER, ledger.content)
-        for path, content in derived_files(ledger).items():
-            if self.files.get(path) != content:
-                self.folder.write(path, content)
+        with _kept("The ledger has it: make room, and run any command of this root, which writes the rest."):
+            for path, content in derived_files(ledger).items():
+                if self.files.get(path) != content:
+                    self.folder.write(path, content)
         return OpenedRoot(self.folder, ledger, {**self.files, **derived_files(ledger)}, self.mended)
 
 
@@ -92,7 +103,7 @@ def opened(path: Path, now: datetime) -> Iterator[OpenedRoot]:
 def checked(root: OpenedRoot, now: datetime) -> Examination:
     """Return what a root's files say. Raises RootRefusal for damage."""
     examination = examine(root.ledger, root.files, now)
-    damage = [*root.folder.mode_findings(), *examination.damage]
+    damage = [*root.folder.place_findings(), *examination.damage]
     if damage:
         told = "\n".join(f"{one.path}: {one.message}" for one in damage)
         unsafe = all(one.code is RootFindingCode.MODE for one in damage)
@@ -106,24 +117,28 @@ def all_findings(path: Path, now: datetime) -> tuple[OpenedRoot | None, tuple[Ro
     Raises RootRefusal if there is none.
     """
     folder = RootFolder(path)
-    files = folder.read()
+    if not path.is_dir():
+        folder.read()
+    with folder.locked(shared=True):  # otherwise files of a command at work look like damage
+        files = folder.read()
     try:
         ledger = read_ledger(files[LEDGER])
     except LedgerDamaged as error:
         finding = RootFinding(
             RootFindingCode.LEDGER, RootFindingLevel.DAMAGE, LEDGER, _ledger_message(path, error)
         )
-        return None, (*folder.mode_findings(), finding)
+        return None, (*folder.place_findings(), finding)
     root = OpenedRoot(folder, ledger, files)
-    return root, (*folder.mode_findings(), *examine(ledger, files, now).findings)
+    return root, (*folder.place_findings(), *examine(ledger, files, now).findings)
 
 
 def check_published(ledger: RootLedger, folder: Path) -> None:
-    """Raise RootRefusal if a CRL is published that this ledger doesn't have.
+    """Raise RootRefusal if a CRL is published that this ledger doesn't have, or none can be written there.
 
     Before the next CRL is made: it could get the number of the published one, and readers would take either.
     """
     there = folder / Path(CRL_DER).name
+    check_writable(there)
     if not there.exists():
         return
     content = read_file(there, MAX_LEDGER)
@@ -138,12 +153,22 @@ def check_published(ledger: RootLedger, folder: Path) -> None:
 def publish(ledger: RootLedger, folder: Path) -> list[Path]:
     """Write what is published into a folder of a web server, and return the paths."""
     written = []
-    for path, content in public_files(ledger).items():
-        target = folder / Path(path).relative_to(PUBLIC)
-        write_file(target, content, PUBLIC_FILE)
-        target.chmod(PUBLIC_FILE)
-        written.append(target)
+    with _kept(f"The CRL is made; copy it from {PUBLIC}/ in the root's folder."):
+        for path, content in public_files(ledger).items():
+            target = folder / Path(path).relative_to(PUBLIC)
+            write_file(target, content, PUBLIC_FILE)
+            target.chmod(PUBLIC_FILE)
+            written.append(target)
     return written
+
+
+@contextmanager
+def _kept(message: str) -> Iterator[None]:
+    """Add to a refusal what was kept nevertheless."""
+    try:
+        yield
+    except RootRefusal as error:
+        raise RootRefusal(error.reason, f"{error} {message}") from error
 
 
 def write_certificate(path: Path, content: bytes) -> None:
@@ -151,7 +176,8 @@ def write_certificate(path: Path, content: bytes) -> None:
     if path.exists() and read_file(path) != content:
         message = f"{path} is there with other content; move it away, or name another --out."
         raise RootRefusal(RefusalReason.FILE_EXISTS, message)
-    write_file(path, content, PUBLIC_FILE)
+    with _kept("The ledger has the certificate: sign the same CSR again to get it."):
+        write_file(path, content, PUBLIC_FILE)
 
 
 def _ledger_message(path: Path, error: LedgerDamaged) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 from cryptography import x509
@@ -20,6 +21,7 @@ from issuer.root.record.ledger import RootLedger, SignedCA
 from issuer.text import ascii_text, rfc3339
 from issuer.x509.certificates import basic_constraints
 from issuer.x509.describe import subject_text
+from issuer.x509.request import CertificateSigningRequest
 
 _LABELS: Final = {
     "subject": "Subject",
@@ -54,13 +56,13 @@ def certificate_report(certificate: x509.Certificate) -> dict[str, Any]:
     }
 
 
-def request_report(request: x509.CertificateSigningRequest) -> dict[str, Any]:
+def request_report(request: CertificateSigningRequest) -> dict[str, Any]:
     """Return what a CSR says of subject and key."""
-    key = request.public_key()
+    key = request.key
     return {
         "subject": ascii_text(request.subject.rfc4514_string()),
-        "key": key_text(key) if isinstance(key, PublicKey) else "unknown",
-        "spkiSHA256": spki_hex(key),
+        "key": f"{key.algorithm or 'unknown'} {key.size if key.size > 0 else ''}".rstrip(),
+        "spkiSHA256": sha256(request.public_key).hexdigest(),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.root.ceremony.file import CRLWish
-from issuer.root.certificates.crls import RevokedCA, signed_crl
+from issuer.root.certificates.crls import LARGEST_CRL_NUMBER, RevokedCA, signed_crl
 from issuer.root.certificates.keys import PrivateKey
 from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
@@ -39,6 +40,12 @@ def plan_crl(ledger: RootLedger, wish: CRLWish, now: datetime) -> CRLPlan:
             RefusalReason.CRL_GOES_BACK,
             f"The last CRL has number {ledger.crl_number}; readers would refuse number {number}.",
         )
+    if number > LARGEST_CRL_NUMBER:
+        raise RootRefusal(
+            RefusalReason.CRL_NUMBER_TOO_LARGE,
+            f"The last CRL has number {ledger.crl_number}, the largest that readers take (RFC 5280: 20 "
+            "octets). Make a new root.",
+        )
     _may_sign_crls(ledger.root)
     this_update = now.replace(microsecond=0)
     life = ledger.settings.crl_lifetime if wish.lifetime is None else wish.lifetime
@@ -52,7 +59,7 @@ def plan_crl(ledger: RootLedger, wish: CRLWish, now: datetime) -> CRLPlan:
         next_update,
         new,
         len(ledger.revoked) + len(new),
-        tuple(_notes(ledger, next_update)),
+        (*_notes(ledger, next_update), *_revoked_before(ledger, wish)),
     )
 
 
@@ -87,6 +94,15 @@ def _new(ledger: RootLedger, wish: CRLWish) -> tuple[RevokeData, ...]:
                 serial=one.serial, subject=subject_text(known[serial]), reason=one.reason
             )
     return tuple(found.values())
+
+
+def _revoked_before(ledger: RootLedger, wish: CRLWish) -> Iterator[str]:
+    """Yield notes about CAs that an earlier CRL revokes: date and reason stay as they were first told."""
+    before = {one.serial: one for one in ledger.revoked}
+    for one in wish.revoke:
+        found = before.get(int(one.serial, 16))
+        if found is not None:
+            yield f"{one.serial} is revoked since {rfc3339(found.date)} ({found.cause.value}); that stays."
 
 
 def _may_sign_crls(root: x509.Certificate) -> None:

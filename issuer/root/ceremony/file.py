@@ -25,17 +25,19 @@ from issuer.manifests.documents import STDIN, read_source
 from issuer.manifests.errors import BadInput
 from issuer.manifests.positions import read_mapping
 from issuer.root.certificates.constraints import NameBounds
-from issuer.root.certificates.crls import RevocationCause
+from issuer.root.certificates.crls import LARGEST_CRL_NUMBER, RevocationCause
 from issuer.root.certificates.keys import KeyKind
 from issuer.root.certificates.lint import url_problem
 from issuer.root.certificates.model import RootModel
 
 YEAR: Final = 365 * 86_400
 """Seconds of a year in lifetimes: 365 days, whatever the calendar says."""
+LONGEST_LIFETIME: Final = 100 * YEAR
+"""Seconds; more is a slip of the finger, and dates end with the year 9999."""
 _UNITS: Final = {"y": YEAR, "d": 86_400}
 _LONG: Final = re.compile(r"(\d{1,5})([yd])")
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
-_SERIAL: Final = re.compile(r"[0-9a-f]{1,40}")
+_SERIAL: Final = re.compile(r"[0-9a-f]{1,64}")
 
 
 def lifetime_seconds(value: object) -> int:
@@ -49,6 +51,8 @@ def lifetime_seconds(value: object) -> int:
         seconds = int(parse_duration(value.strip()).total_seconds())
     if seconds <= 0:
         raise ValueError("must be longer than 0")
+    if seconds > LONGEST_LIFETIME:
+        raise ValueError(f"must be at most {LONGEST_LIFETIME // YEAR}y")
     return seconds
 
 
@@ -146,7 +150,7 @@ class CRLWish(CeremonyPart):
     """The next CRL. Without `lifetime` it is that of the root's settings."""
 
     lifetime: Lifetime | None = None
-    number: int | None = Field(None, ge=1)
+    number: int | None = Field(None, ge=1, le=LARGEST_CRL_NUMBER)
     revoke: tuple[RevokeWish, ...] = ()
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.root.ceremony.file import RootWish
-from issuer.root.certificates.crls import crl_problems
+from issuer.root.certificates.crls import LARGEST_SERIAL, crl_problems
 from issuer.root.certificates.keys import PrivateKey, PublicKey, public_der
 from issuer.root.certificates.lint import CertificateLintFinding, lint
 from issuer.root.certificates.profile import CAProfile, signed_certificate
@@ -80,10 +80,23 @@ def take_over(wish: RootWish, key: PrivateKey, foreign: ForeignRoot, now: dateti
     for problem in () if foreign.crl is None else crl_problems(foreign.crl, certificate, ()):
         raise RootRefusal(RefusalReason.REQUEST, f"The CRL is refused: {problem}.")
     for one in foreign.issued:
-        if not signed_by(one, certificate):
-            raise RootRefusal(RefusalReason.REQUEST, f"{subject_text(one)[:200]} is not signed by this root.")
-    ledger = new_ledger(_init(wish, certificate, foreign), adopted_entries(foreign.issued), now, key)
+        reason = _not_adopted(one, certificate)
+        if reason is not None:
+            raise RootRefusal(RefusalReason.REQUEST, f"{subject_text(one)[:200]} {reason}.")
+    issued = tuple(dict.fromkeys(foreign.issued))
+    ledger = new_ledger(_init(wish, certificate, foreign), adopted_entries(issued), now, key)
     return BegunRoot(ledger, lint(certificate))
+
+
+def _not_adopted(issued: x509.Certificate, root: x509.Certificate) -> str | None:
+    """Return why a certificate can't be kept as one that the root signed."""
+    if not signed_by(issued, root):
+        return "is not signed by this root"
+    if issued == root:
+        return "is the root itself; name the CAs below it"
+    if not 0 < issued.serial_number <= LARGEST_SERIAL:
+        return "has a serial number that no CRL can name; replace that CA, and leave it out here"
+    return None
 
 
 def adopted_entries(issued: Sequence[x509.Certificate]) -> list[SignData]:

@@ -150,12 +150,7 @@ def _check(ledger: RootLedger, request: CARequest, wish: SignWish, plan: Signing
     if problem is not None:
         raise RootRefusal(RefusalReason.KEY_WEAK, f"The CSR's key {problem}.")
     if profile.not_after > root.not_valid_after_utc:
-        days = max(0, (root.not_valid_after_utc - profile.not_before).days)
-        raise RootRefusal(
-            RefusalReason.OUTLIVES_ROOT,
-            f"The certificate would end at {rfc3339(profile.not_after)}, after the root, at "
-            f"{rfc3339(root.not_valid_after_utc)}. Give a --lifetime of at most {max(0, days - 1)}d.",
-        )
+        raise _outlives(profile, root)
     above = basic_constraints(root)
     room = None if above is None else above.path_length
     if room is not None and wish.max_path_length >= room:
@@ -181,6 +176,19 @@ def _check(ledger: RootLedger, request: CARequest, wish: SignWish, plan: Signing
     if findings:
         told = "; ".join(one.message for one in findings)
         raise RootRefusal(RefusalReason.LINT, f"The certificate would not be fit: {told}.")
+
+
+def _outlives(profile: CAProfile, root: x509.Certificate) -> RootRefusal:
+    end = rfc3339(root.not_valid_after_utc)
+    days = (root.not_valid_after_utc - profile.not_before).days - 1
+    if days < 1:
+        message = f"The root expires at {end}, so that it can sign nothing any more. Make a new root."
+        return RootRefusal(RefusalReason.EXPIRED, message)
+    return RootRefusal(
+        RefusalReason.OUTLIVES_ROOT,
+        f"The certificate would expire at {rfc3339(profile.not_after)}, after the root, at {end}. Give a "
+        f"--lifetime of at most {days}d.",
+    )
 
 
 def _notes(ledger: RootLedger, request: CARequest) -> list[str]:

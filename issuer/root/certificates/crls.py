@@ -16,6 +16,11 @@ from cryptography import x509
 from issuer.root.certificates.keys import PrivateKey, PublicKey, digest_of
 from issuer.root.certificates.profile import authority_key_identifier
 
+LARGEST_CRL_NUMBER: Final = (1 << 159) - 1
+"""Readers take 20 octets, the first bit being the sign (RFC 5280 section 5.2.3)."""
+LARGEST_SERIAL: Final = (1 << 159) - 1
+"""Largest serial number that a CRL can name (RFC 5280 section 4.1.2.2)."""
+
 
 class RevocationCause(StrEnum):
     """Reasons for which a CA is revoked (RFC 5280 section 5.3.1)."""
@@ -82,6 +87,10 @@ def crl_problems(
         yield "it is the CRL of another CA by its name"
     elif not isinstance(key, PublicKey) or not crl.is_signature_valid(key):
         yield "its signature is not the root's"
+    for extension in crl.extensions:
+        # Those of RFC 5280 that are critical, delta lists and issuing points, make a list of a part.
+        if extension.critical:
+            yield f"it lists a part only ({extension.oid.dotted_string} is critical); take the whole list"
     missing = {one.serial for one in revoked} - {one.serial_number for one in crl}
     if missing:
         yield f"it lacks {len(missing)} of the revoked CAs"

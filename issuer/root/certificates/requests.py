@@ -68,6 +68,13 @@ def read_ca_request(pem: bytes, ignored: Collection[str] = ()) -> CARequest:
     key = load_der_public_key(request.public_key)
     if not isinstance(key, PublicKey):
         problems.append("its key is neither RSA, EC nor Ed25519")
+    elif request.public_key not in x509.load_pem_x509_csr(request.pem.encode()).tbs_certrequest_bytes:
+        # As RSA-PSS, or with a curve's parameters: the certificate would spell it otherwise than the CSR,
+        # and its SHA-256 would not be the one that is read aloud where the CSR was made.
+        problems.append(
+            "its key is restricted to RSA-PSS, or has a curve written out; make a plain RSA key, or an EC "
+            "key on a named curve"
+        )
     if problems or not isinstance(key, PublicKey):
         raise RootRefusal(RefusalReason.REQUEST, "The CSR is refused: " + "; ".join(problems) + ".")
     length = None if asked is None else asked.path_length

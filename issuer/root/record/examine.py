@@ -61,6 +61,7 @@ class RootFindingCode(StrEnum):
     LEDGER = "Ledger"
     LEDGER_BEHIND = "LedgerBehind"
     LEDGER_HEAD = "LedgerHead"
+    LEDGER_LINK = "LedgerLink"
     MODE = "Mode"
 
 

@@ -1,0 +1,282 @@
+"""Files, numbers and folders that no honest ceremony has: refused before anything is made."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from issuer.root.certificates.crls import LARGEST_CRL_NUMBER
+from tests.unit.root.support import DAY, NOW, PASSPHRASE, Place, csr, openssl, process, subject
+from tests.unit.root.test_command import refused
+
+
+def agreed(place: Place, name: str = "other.csr") -> list[str]:
+    """Write a CSR, and return the words that sign it."""
+    return ["sign", name, "--yes", "--spki-sha256", place.csr(name, name="Other CA")]
+
+
+@pytest.mark.parametrize(
+    "words", [["init", "--common-name", "x"], ["sign", "env.csr"], ["crl"], ["init", "--crl-lifetime", "1h"]]
+)
+def test_a_lifetime_beyond_a_century_is_a_slip(place: Place, words: list[str]) -> None:
+    place.csr()
+    done = place.unlocked(*words, "--lifetime", "99999y")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "must be at most 100y" in done.stderr
+
+
+def test_a_crl_number_that_no_reader_takes_is_refused(root: Place) -> None:
+    done = root.unlocked("crl", "--number", str(LARGEST_CRL_NUMBER + 1))
+    assert done.exit_code == 2
+    assert root.json("crl", "--number", str(LARGEST_CRL_NUMBER))["number"] == LARGEST_CRL_NUMBER
+    refused(root, "CRLNumberTooLarge", "crl")
+    assert root.findings(code=0) == set()
+
+
+def test_a_second_revocation_says_that_the_first_stays(root: Place) -> None:
+    serial = root.json("inspect")["signed"][0]["serial"]
+    root.json("crl", "--revoke", serial, "--reason", "superseded", "--yes")
+    again = root.json("crl", "--revoke", serial, "--reason", "cACompromise", "--yes")
+    assert again["notes"] == [f"{serial} is revoked since 2027-03-01T12:00:00Z (superseded); that stays."]
+
+
+@pytest.mark.parametrize("where", ["missing/www", "file/www"])
+def test_no_crl_is_made_for_a_folder_that_cant_be_written(root: Place, where: str) -> None:
+    (root.path / "file").touch()
+    refused(root, "NotWritten", "crl", "--publish", where)
+    refused(root, "NotWritten", *agreed(root), "--out", f"{where}/other.pem")
+
+
+def test_a_folder_made_for_a_web_server_can_be_read_by_it(root: Place) -> None:
+    root.json("crl", "--publish", "www")
+    assert (root.path / "www").stat().st_mode & 0o777 == 0o755
+
+
+def test_all_places_for_certificates_are_judged_before_the_first_is_signed(root: Place) -> None:
+    wishes = "".join(
+        f"\n  - {{request: {name}, certificate: {target}, spkiSHA256: {root.csr(name, name=name)}}}"
+        for name, target in (("a.csr", "a.pem"), ("b.csr", "a.pem"))
+    )
+    (root.path / "ceremony.yaml").write_text(f"version: 1\nsign:{wishes}\n")
+    assert "a.csr, too" in refused(root, "FileExists", "sign", "-f", "ceremony.yaml", "--yes")
+    (root.path / "ceremony.yaml").write_text(f"version: 1\nsign:{wishes.replace('a.pem', 'b.pem', 1)}\n")
+    (root.path / "a.pem").write_text("mine")
+    refused(root, "FileExists", "sign", "-f", "ceremony.yaml", "--yes")
+
+
+def odd_requests(folder: Path) -> dict[str, bytes]:
+    """CSRs, each with one thing wrong."""
+    good = csr()
+    der = bytearray(x509.load_pem_x509_csr(good).public_bytes(Encoding.DER))
+    der[-1] ^= 1
+    body = base64.encodebytes(bytes(der)).decode()
+    explicit: list[str | Path] = [
+        "ecparam",
+        "-name",
+        "prime256v1",
+        "-param_enc",
+        "explicit",
+        "-genkey",
+        "-noout",
+    ]
+    openssl(*explicit, "-out", folder / "explicit.key")
+    pss: list[str | Path] = ["genpkey", "-quiet", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:3072"]
+    openssl(*pss, "-out", folder / "pss.key")
+    for name in ("explicit", "pss"):
+        words: list[str | Path] = ["req", "-new", "-key", folder / f"{name}.key", "-subj", "/CN=Odd CA"]
+        openssl(*words, "-out", folder / f"{name}.csr")
+    other = ed448.Ed448PrivateKey.generate()
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject("Odd CA"))
+    return {
+        "broken": f"-----BEGIN CERTIFICATE REQUEST-----\n{body}-----END CERTIFICATE REQUEST-----\n".encode(),
+        "two": good + csr(),
+        "half": good[:200],
+        "none": b"\x00" * 4096,
+        "explicit": (folder / "explicit.csr").read_bytes(),
+        "pss": (folder / "pss.csr").read_bytes(),
+        "ed448": builder.sign(other, None).public_bytes(Encoding.PEM),
+        "koblitz": csr(ec.generate_private_key(ec.SECP256K1())),
+        "p224": csr(ec.generate_private_key(ec.SECP224R1())),
+    }
+
+
+def test_odd_requests_are_refused_and_a_broken_one_is_not_shown(root: Place) -> None:
+    for name, pem in odd_requests(root.path).items():
+        (root.path / "odd.csr").write_bytes(pem)
+        weak = name in ("koblitz", "p224")
+        refused(root, "KeyWeak" if weak else "Request", "sign", "odd.csr", "--dry-run")
+        if name in ("broken", "two", "half"):
+            refused(root, "Request", "inspect", "odd.csr")
+    with (root.path / "odd.csr").open("wb") as file:
+        file.truncate(1 << 40)
+    refused(root, "Unreadable", "sign", "odd.csr")
+
+
+def foreign(place: Place, serial: int = 7) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Write a root of another tool as old.key and old.crt."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    made = issued(subject("Old Root"), key, subject("Old Root"), key, serial)
+    (place.path / "old.crt").write_bytes(made.public_bytes(Encoding.PEM))
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (place.path / "old.key").write_bytes(plain)
+    return made, key
+
+
+def issued(
+    name: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Name,
+    signer: ec.EllipticCurvePrivateKey,
+    serial: int,
+) -> x509.Certificate:
+    """A CA certificate, signed as another tool signs."""
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(issuer).public_key(key.public_key())
+    builder = builder.serial_number(serial).not_valid_before(NOW - DAY).not_valid_after(NOW + 3000 * DAY)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return builder.sign(signer, hashes.SHA384())
+
+
+TAKEN = ("init", "--from-key", "old.key", "--from-certificate", "old.crt")
+
+
+def test_a_root_is_not_kept_as_a_ca_below_itself(place: Place) -> None:
+    foreign(place)
+    assert "is the root itself" in refused(place, "Request", *TAKEN, "--from-issued", "old.crt")
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_a_ca_that_no_crl_can_name_is_refused(place: Place) -> None:
+    foreign(place)
+    openssl(
+        "req", "-new", "-newkey", "rsa:2048", "-noenc", "-subj", "/CN=Zero", "-keyout", "z", "-out", "z.csr"
+    )
+    signing = ["x509", "-req", "-in", "z.csr", "-CA", "old.crt", "-CAkey", "old.key", "-days", "300"]
+    for serial in ("0", "-7", "0x7" + "f" * 63):
+        openssl(*signing, "-set_serial", serial, "-out", "zero.crt")
+        message = refused(place, "Request", *TAKEN, "--from-issued", "zero.crt")
+        assert "that no CRL can name" in message
+
+
+def test_a_ca_that_is_named_twice_is_kept_once(place: Place) -> None:
+    made, key = foreign(place)
+    own = ec.generate_private_key(ec.SECP256R1())
+    ca = issued(subject("Old CA"), own, made.subject, key, 0x1234)
+    (place.path / "ca.crt").write_bytes(ca.public_bytes(Encoding.PEM))
+    shown = place.json(*TAKEN, "--from-issued", "ca.crt", "--from-issued", "ca.crt")
+    assert [one["serial"] for one in shown["signed"]] == ["1234"]
+    assert place.json("crl", "--revoke", "12:34", "--yes")["revoked"] == 1
+    (place.path / "env.csr").write_bytes(csr(own, name="Other CA"))
+    refused(place, "KeyReused", "sign", "env.csr")
+
+
+@pytest.mark.parametrize("partial", ["delta", "users"])
+def test_a_crl_of_a_part_is_not_taken_over(place: Place, partial: str) -> None:
+    made, key = foreign(place)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(made.subject)
+    builder = builder.last_update(NOW).next_update(NOW + DAY).add_extension(x509.CRLNumber(8), critical=False)
+    if partial == "delta":
+        builder = builder.add_extension(x509.DeltaCRLIndicator(7), critical=True)
+    else:
+        point = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+        builder = builder.add_extension(point, critical=True)
+    (place.path / "old.crl").write_bytes(builder.sign(key, hashes.SHA384()).public_bytes(Encoding.DER))
+    assert "lists a part only" in refused(place, "Request", *TAKEN, "--from-crl", "old.crl")
+
+
+def test_an_expired_root_says_so(root: Place) -> None:
+    words = agreed(root)
+    end = NOW + timedelta(days=20 * 365)
+    for now in (end - timedelta(hours=30), end, end + 30 * DAY):
+        root.now = now
+        today = ["--today", f"{now.date()}"]
+        assert "Make a new root" in refused(root, "Expired", *words, *today)
+    refused(root, "Expired", "crl", *today)
+
+
+def test_a_root_is_not_made_through_a_link(place: Place) -> None:
+    for target in ("there", "nowhere"):
+        (place.path / "there").mkdir(exist_ok=True)
+        (place.path / "root").symlink_to(target)
+        assert place.json("init", "--common-name", "x", code=1)["refused"] == "FileExists"
+        assert not (place.path / ".root.part").exists()
+        (place.path / "root").unlink()
+
+
+def test_a_linked_folder_is_used_and_a_linked_ledger_refused(root: Place) -> None:
+    (root.path / "link").symlink_to("root")
+    assert root.json("crl", "--dir", "link")["number"] == 2
+    assert (root.path / "link").is_symlink()
+    root.ledger.rename(root.path / "elsewhere")
+    root.ledger.symlink_to("../elsewhere")
+    assert "symbolic link" in refused(root, "Damaged", "crl")
+    assert ("LedgerLink", "ledger.jsonl") in root.findings()
+
+
+FULL = """
+day=$(date +%F)
+mount -t tmpfs -o size=120k tmpfs disk && cp -a root disk/ && dd if=/dev/zero of=disk/fill bs=512 status=none
+"$@" root crl --dir disk/root --passphrase-file passphrase --today "$day"; echo "exit $?"
+ls -A disk/root; cat disk/root/ledger.jsonl | cmp - root/ledger.jsonl && rm disk/fill
+"$@" root crl --dir disk/root --passphrase-file passphrase --today "$day" && "$@" root verify --dir disk/root
+"""
+
+
+def test_a_full_disk_leaves_the_ledger_as_it_was(root: Place) -> None:
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    (root.path / "disk").mkdir()
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode:
+        pytest.skip("no mount namespace may be made here")
+    script = (
+        "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:] + [sys.executable, '-m', 'issuer']))"
+    )
+    done = process(script, *alone, "bash", "-c", FULL, "bash", cwd=root.path)
+    assert "No space left on device. What is on the disk is as before." in done.stderr, done.stderr
+    assert "exit 1" in done.stdout
+    assert ".part" not in done.stdout
+    assert "All is well." in done.stdout, done.stdout + done.stderr
+
+
+def test_verify_waits_for_nobody_while_another_command_writes(root: Place) -> None:
+    import fcntl
+    import os
+
+    handle = os.open(root.root, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        refused(root, "InUse", "verify")
+        assert root.run("inspect").exit_code == 0
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        assert root.findings(code=0) == set()
+    finally:
+        os.close(handle)
+
+
+def test_what_follows_from_a_kept_ledger_is_said_to_be_missing(
+    root: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from issuer.root.errors import RootRefusal
+    from issuer.root.folder import RootFolder
+    from issuer.root.reasons import RefusalReason
+
+    write = RootFolder.write
+
+    def full(self: RootFolder, path: str, content: bytes) -> None:
+        if path != "ledger.jsonl":
+            raise RootRefusal(RefusalReason.NOT_WRITTEN, "full.")
+        write(self, path, content)
+
+    monkeypatch.setattr(RootFolder, "write", full)
+    done = root.unlocked(*agreed(root))
+    assert "The ledger has it: make room" in done.stderr
+    monkeypatch.setattr(RootFolder, "write", write)
+    assert root.json("sign", "other.csr")["signed"][0]["existing"]
+    assert PASSPHRASE not in done.output
