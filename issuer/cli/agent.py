@@ -60,7 +60,7 @@ def run(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
         _log("info")
         file = load_agent_file(config)
         watched = ConfigurationFile(config, load_agent_file)
-        running = Running(file, _state(file), watched.changed, lambda agent: _write(textfile, agent))
+        running = Running(file, _state(file, config), watched.changed, lambda agent: _write(textfile, agent))
         asyncio.run(_until_told(running.run(), running.stop))
 
 
@@ -74,10 +74,8 @@ def once(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
 
       vault-issuer agent once -c agent.yaml
     """
-    from issuer.agent.config.reading import load_agent_file
-
     with _reported():
-        failed = asyncio.run(_once(load_agent_file(config), None, textfile))
+        failed = asyncio.run(_once(config, None, textfile))
     raise typer.Exit(FAILED if failed else 0)
 
 
@@ -94,10 +92,8 @@ def renew(
 
       vault-issuer agent renew web -c agent.yaml
     """
-    from issuer.agent.config.reading import load_agent_file
-
     with _reported():
-        failed = asyncio.run(_once(load_agent_file(config), name, None))
+        failed = asyncio.run(_once(config, name, None))
     raise typer.Exit(FAILED if failed else 0)
 
 
@@ -114,10 +110,12 @@ def status(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -
       vault-issuer agent status -o json
     """
     with _reported():
-        found = _statuses(config)
+        found, login = _statuses(config)
     now = datetime.now(UTC)
     if output is OutputFormat.TABLE:
         _print_table(found, now)
+        for line in login:
+            typer.echo(line)
     else:
         print_data([one.to_json(now) for one in found], output)
     raise typer.Exit(FAILED if any(one.state(now) not in ("Fresh", "Due") for one in found) else 0)
@@ -134,22 +132,24 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
       vault-issuer agent plan -c agent.yaml
     """
     with _reported():
-        found = _statuses(config)
+        found, _ = _statuses(config)
     for one in found:
         if one.error:
             typer.echo(f"Error: {one.name}: {one.error}", err=True)
     rows = [
-        {"name": one.name, "folder": one.folder, "reason": str(one.kept.reason) if one.kept else "First"}
+        {"name": one.name, "folder": one.folder, "reason": one.reason, "rewritten": list(one.rewritten)}
         for one in found
-        if not one.error and (one.kept is None or one.kept.reason is not None)
+        if not one.error and (one.reason is not None or one.rewritten)
     ]
     if output is not OutputFormat.TABLE:
         print_data(rows, output)
-    else:
-        for row in rows:
-            typer.echo(f"{row['name']}: a certificate is asked for ({row['reason']}) into {row['folder']}")
-        if not rows:
-            typer.echo("Nothing is due.")
+    for one in found if output is OutputFormat.TABLE else ():
+        if one.reason is not None:
+            typer.echo(f"{one.name}: a certificate is asked for ({one.reason}) into {one.folder}")
+        elif one.rewritten:
+            typer.echo(f"{one.name}: written again in {one.folder}: {', '.join(one.rewritten)}")
+    if not rows and output is OutputFormat.TABLE:
+        typer.echo("Nothing is due.")
     if any(one.error for one in found):
         raise typer.Exit(FAILED)
     raise typer.Exit(DUE if rows else 0)
@@ -165,10 +165,8 @@ def check(config: Config = DEFAULT_FILE) -> None:
 
       vault-issuer agent check -c agent.yaml
     """
-    from issuer.agent.config.reading import load_agent_file
-
     with _reported():
-        problems = asyncio.run(_check(load_agent_file(config)))
+        problems = asyncio.run(_check(config))
     for line in problems:
         typer.echo(f"Error: {line}", err=True)
     if not problems:
@@ -184,13 +182,16 @@ def schema() -> None:
     print_data(AgentFile.model_json_schema(by_alias=True), OutputFormat.JSON)
 
 
-async def _once(file: AgentFile, name: str | None, textfile: Path | None) -> bool:
+async def _once(config: str, name: str | None, textfile: Path | None) -> bool:
     """Return True if something failed."""
+    from issuer.agent.config.reading import load_agent_file
+
+    file = load_agent_file(config)
     _log("error")  # what is to be said is printed
     from issuer.agent.errors import AgentError
     from issuer.agent.process.agent import opened_agent
 
-    async with opened_agent(file, _state(file)) as agent:
+    async with opened_agent(file, _state(file, config)) as agent:
         if name is not None and name not in agent.keepers:
             raise AgentError(f'There is no set "{name}": the file has {", ".join(sorted(agent.keepers))}')
         if (warning := await agent.read_clock()) is not None:
@@ -210,22 +211,27 @@ async def _once(file: AgentFile, name: str | None, textfile: Path | None) -> boo
         return None in reports
 
 
-async def _check(file: AgentFile) -> list[str]:
+async def _check(config: str) -> list[str]:
+    from issuer.agent.config.reading import load_agent_file
     from issuer.agent.process.agent import opened_agent
 
-    async with opened_agent(file, _state(file)) as agent:
+    file = load_agent_file(config)
+    async with opened_agent(file, _state(file, config)) as agent:
         return await agent.check()
 
 
-def _statuses(config: str) -> list[SetStatus]:
+def _statuses(config: str) -> tuple[list[SetStatus], tuple[str, ...]]:
+    """Return the status of each set, and sentences about the last login."""
     from issuer.agent.config.reading import load_agent_file
     from issuer.agent.process.agent import opened_agent
+    from issuer.agent.process.records import read_login
     from issuer.agent.process.report import statuses
 
-    async def look() -> list[SetStatus]:
+    async def look() -> tuple[list[SetStatus], tuple[str, ...]]:
         file = load_agent_file(config)
-        async with opened_agent(file, _state(file)) as agent:
-            return statuses(agent.keepers.values(), agent.records)
+        state = _state(file, config)
+        async with opened_agent(file, state) as agent:
+            return statuses(agent.keepers.values(), agent.records), read_login(state)
 
     return asyncio.run(look())
 
@@ -252,6 +258,8 @@ def _print_table(found: list[SetStatus], now: datetime) -> None:
         for text in (one.problem, *one.record.warnings):
             if text:
                 typer.echo(f"  {text}")
+        if one.is_forgotten(now):
+            typer.echo(f"  nobody has looked at it since {one.record.looked_at}: is the agent running?")
 
 
 def _log(level: str) -> None:
@@ -261,10 +269,10 @@ def _log(level: str) -> None:
     logs.configure("console", level)
 
 
-def _state(file: AgentFile) -> Path:
+def _state(file: AgentFile, config: str) -> Path:
     from issuer.agent.process.records import state_folder
 
-    return state_folder(file.state_folder, os.environ)
+    return state_folder(file.state_folder, os.environ, config)
 
 
 async def _until_told(work: Coroutine[None, None, None], stop: Callable[[], None]) -> None:

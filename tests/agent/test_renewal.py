@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 
 from tests.agent.support import Machine
@@ -124,6 +126,48 @@ def test_edited_file_is_written_again_without_signing(machine: Machine) -> None:
     machine.once()
     assert (machine.folder / "web" / "all.pem").stat().st_mode & 0o777 == 0o640
     assert machine.signed() == 1
+
+
+def test_plan_tells_of_edited_lost_and_other_files(machine: Machine) -> None:
+    web = machine.folder / "web"
+    machine.once()
+    assert machine.run("plan").stdout == "Nothing is due.\n"
+    (web / "tls.crt").unlink()
+    (web / "tls.crt").write_text("mine")
+    ran = machine.run("plan")
+    assert ran.exit_code == 2
+    assert ran.stdout == f"web: written again in {web}: tls.crt\n"
+    machine.once()
+    machine.data["certificates"][0]["files"] = [{"name": "all.pem", "kind": "combined"}]
+    assert machine.run("plan").stdout == f"web: written again in {web}: all.pem\n"
+    machine.once()
+    for path in (web / ".generations" / "current").resolve().iterdir():
+        if path.name != ".set.json":
+            path.unlink()
+    assert "a certificate is asked for (FilesLost)" in machine.run("plan").stdout
+    assert "renewed (FilesLost)" in machine.once().stdout
+
+
+def test_status_tells_that_nobody_looks_any_more(machine: Machine) -> None:
+    machine.once()
+    assert "nobody has looked" not in machine.run("status").stdout
+    record = machine.folder / "state" / "records" / "web.json"
+    old = {**json.loads(record.read_text()), "looked_at": "2026-01-01T00:00:00Z"}
+    record.write_text(json.dumps(old))
+    assert "nobody has looked at it since 2026-01-01T00:00:00Z" in machine.run("status").stdout
+
+
+def test_two_configurations_of_one_user_have_states_of_their_own(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del machine.data["stateFolder"]
+    monkeypatch.setattr("issuer.agent.process.records.SYSTEM_STATE", machine.folder / "all")
+    monkeypatch.setenv("XDG_STATE_HOME", str(machine.folder / "home"))
+    machine.once()
+    base = machine.folder / ("all" if os.geteuid() == 0 else "home/vault-issuer-agent")
+    [own] = base.iterdir()
+    assert own.name.startswith("agent-")
+    assert list(own.glob("token-*"))
 
 
 def test_copies_are_repaired(machine: Machine) -> None:

@@ -17,17 +17,27 @@ class TokenFile(StrictModel):
 
 
 class AppRoleLogin(StrictModel):
-    """AppRole: its role ID, and the file of its secret ID."""
+    """AppRole: its role ID, and where secret IDs come from, tried in the order of the fields below."""
 
     role_id: str | None = None
     role_id_file: AbsolutePath | None = None
-    secret_id_file: AbsolutePath
+    role_name: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+        description="The AppRole's name: the agent makes the next secret ID for itself, one ahead.",
+    )
+    wrapped_secret_id_file: AbsolutePath | None = Field(
+        default=None, description="Wrapping token of the first secret ID; it works once."
+    )
+    secret_id_file: AbsolutePath | None = None
     mount: str = "approle"
 
     @model_validator(mode="after")
-    def _one_role_id(self) -> AppRoleLogin:
+    def _enough(self) -> AppRoleLogin:
         if (self.role_id is None) == (self.role_id_file is None):
             raise ValueError("needs roleId or roleIdFile, and not both")
+        if self.role_name is None and self.wrapped_secret_id_file is None and self.secret_id_file is None:
+            raise ValueError("needs secretIdFile, wrappedSecretIdFile or roleName")
         return self
 
 
@@ -49,7 +59,7 @@ class JwtFile(StrictModel):
 
 
 class LoginChoice(StrictModel):
-    """Exactly one way to log in."""
+    """One way to log in; a certificate beside AppRole is the way back when its secret IDs are lost."""
 
     token: TokenFile | None = None
     app_role: AppRoleLogin | None = None
@@ -72,8 +82,11 @@ class LoginChoice(StrictModel):
     @model_validator(mode="after")
     def _one(self) -> LoginChoice:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("needs exactly one of token, appRole, certificate, kubernetes and jwt")
+        if len(given) != 1 and given != ["app_role", "certificate"]:
+            raise ValueError(
+                "needs exactly one of token, appRole, certificate, kubernetes and jwt, or appRole with "
+                "certificate as its way back"
+            )
         return self
 
 

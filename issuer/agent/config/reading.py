@@ -58,6 +58,7 @@ def _problems(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
         Connection(file.vault.server, server_name=file.vault.server_name).url()
     except InvalidConnection as error:
         yield ("vault", "server"), str(error)
+    yield from _own_certificate(file)
     names: set[str] = set()
     written: dict[Path, str] = {}
     for where, kept in _sets(file):
@@ -66,6 +67,17 @@ def _problems(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
         names.add(kept.name)
         yield from _paths(where, kept, written)
         yield from (_certificate(where, kept) if isinstance(kept, CertificateSpec) else _chain(where, kept))
+
+
+def _own_certificate(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
+    """Give the certificates that log in and have no common name: OpenBao and Vault name the token by it."""
+    login = None if file.vault.login is None else file.vault.login.certificate
+    for number, spec in enumerate(file.certificates):
+        if login is not None and login.certificate_file.parent == spec.folder and not spec.common_name:
+            yield (
+                ("certificates", number, "commonName"),
+                "is required: the login by this certificate needs it",
+            )
 
 
 def _sets(file: AgentFile) -> Iterator[tuple[ValuePath, CertificateSpec | CAChainSpec]]:

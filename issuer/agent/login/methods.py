@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from issuer.agent.config.login import AppRoleLogin, CertificateFiles, LoginChoice
+import structlog
+
+from issuer.agent.config.login import AppRoleLogin, CertificateFiles, LoginChoice, VaultServer
+from issuer.agent.errors import AgentError
+from issuer.agent.files.folders import opened_folder
+from issuer.agent.files.writing import NewFile, disk_errors, replace
+from issuer.agent.login.kept import KeptLogin
+from issuer.agent.login.secretids import SecretIdFile, SecretIdRenewal
+from issuer.agent.login.statefile import StateFile
+from issuer.agent.login.ticket import enroll_again
+from issuer.agent.login.ways import LoginWay, LoginWays, Refusals, RefusedWay
+from issuer.agent.login.wrapped import WRAPPED, Unwrapping, WrappedSecretId
+from issuer.text import rfc3339
 from issuer.transport.client_certificate import BadClientCertificate, ClientCertificate
 from issuer.vault.errors import LoginRefused
 from issuer.vault.login.methods import AppRole, AuthMethod, CertificateLogin, Kubernetes, StaticToken, Token
 from issuer.vault.transport import VaultClient
 
+log = structlog.get_logger(__name__)
+
+OWN_SECRET_ID: Final = "own secret ID"  # noqa: S105  # a name
+LOGIN_RECORD: Final = "login.json"
 _MAX_BYTES: Final = 64 * 1024
+
+Now = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,41 +42,168 @@ class LoginFromFiles:
 
     name: str
     make: Callable[[], AuthMethod]
-    locks_out: bool = False
-    """Vault locks who is refused several times; `TokenSource` then waits before it asks again."""
+    given: Callable[[], bytes | None] = lambda: b""
+    used: Callable[[], None] = lambda: None
+    """Called when Vault has taken or refused the credentials."""
+
+    def credential(self) -> bytes | None:
+        """Return what Vault locks out if it is refused several times; b"" if it locks nothing."""
+        return self.given()
 
     async def login(self, client: VaultClient) -> Token:
         """Read the credentials and log in. Raises LoginRefused, also if a file can't be read."""
-        return await self.make().login(client)
+        try:
+            token = await self.make().login(client)
+        except LoginRefused as error:
+            if error.status is not None:
+                self.used()
+            raise
+        self.used()
+        return token
 
 
-def login_of(choice: LoginChoice) -> AuthMethod:
-    """Return the login method that `agent.yaml` chooses."""
+@dataclass(frozen=True, slots=True)
+class WrappedLogin:
+    """AppRole by a secret ID that is unwrapped first, and kept before it is used."""
+
+    given: AppRoleLogin
+    file: Path
+    own: SecretIdFile
+    unwrapping: Unwrapping
+    now: Now
+    name: str = field(default=WRAPPED, init=False)
+
+    def credential(self) -> bytes | None:
+        """Return b"" if there is a wrapped secret ID that this agent has not unwrapped."""
+        try:
+            wrapped = WrappedSecretId.parse(_bytes(self.file, self.name))
+        except LoginRefused:
+            return b""  # and told why by `login`
+        return None if self.unwrapping.is_spent(wrapped) else b""
+
+    async def login(self, client: VaultClient) -> Token:
+        """Unwrap, keep, and log in. Raises LoginRefused, and UnexpectedAnswer."""
+        wrapped = WrappedSecretId.parse(_bytes(self.file, self.name))
+        found = await self.unwrapping.unwrap(client, wrapped, self.now())
+        try:
+            self.own.write(found)
+        except AgentError as error:
+            log.warning("the secret ID can't be kept; a restart needs a new one", error=str(error))
+        self.unwrapping.spent(wrapped, self.now())
+        token = await AppRole(_role_id(self.given), found.secret_id, self.given.mount).login(client)
+        self.own.mark_used()
+        return token
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLogin:
+    """The login of one agent, and what renews its secret ID, if that is wanted."""
+
+    method: AuthMethod
+    secret_ids: SecretIdRenewal | None = None
+
+
+def login_of(vault: VaultServer, choice: LoginChoice, state: Path, now: Now) -> AgentLogin:
+    """Return the login that `agent.yaml` chooses, with the kept token before it.
+
+    `now` is the server's time.
+    """
+    # Bound to server and login: a token is never sent to another server than the one that gave it.
+    of = json.dumps([vault.server, vault.namespace, choice.model_dump(mode="json")], sort_keys=True)
+
+    def told(way: str, refused: Sequence[RefusedWay]) -> None:
+        _record(state, way, refused, now())
+
+    ways, help_text = _ways(vault, choice, state, now)
+    method = LoginWays(ways, Refusals(StateFile(state, "refused", of), now), help_text, told)
+    if choice.token is not None:  # somebody else keeps it, and renews it there
+        return AgentLogin(method)
+    renewal = None
+    if choice.app_role is not None and choice.app_role.role_name is not None:
+        file = secret_id_file(vault, choice.app_role, state)
+        renewal = SecretIdRenewal(choice.app_role.role_name, choice.app_role.mount, file, now)
+    return AgentLogin(KeptLogin(method, StateFile(state, "token", of)), renewal)
+
+
+def secret_id_file(vault: VaultServer, given: AppRoleLogin, state: Path) -> SecretIdFile:
+    """Return the place of the secret ID that the agent keeps for a server and an AppRole."""
+    role = given.role_name or given.role_id or str(given.role_id_file)
+    of = json.dumps([vault.server, vault.namespace, given.mount, role])
+    return SecretIdFile(StateFile(state, "secret-id", of))
+
+
+def unwrapping_of(vault: VaultServer, given: AppRoleLogin, state: Path) -> Unwrapping:
+    """Return what unwraps secret IDs for a server and an AppRole."""
+    of = json.dumps([vault.server, vault.namespace, given.mount, given.role_name])
+    return Unwrapping(StateFile(state, "wrapped", of), enroll_again(given.role_name))
+
+
+def _ways(vault: VaultServer, choice: LoginChoice, state: Path, now: Now) -> tuple[list[LoginWay], str]:
+    ways: list[LoginWay] = []
+    help_text = ""
     if choice.token is not None:
         file = choice.token.file
-        return LoginFromFiles("token", lambda: StaticToken(_credential(file, "token")))
+        ways.append(LoginFromFiles("token", lambda: StaticToken(_credential(file, "token"))))
     if choice.app_role is not None:
-        given = choice.app_role
-        return LoginFromFiles(
-            f"AppRole login at auth/{given.mount}", lambda: _app_role(given), locks_out=True
-        )
+        ways += _app_role_ways(vault, choice.app_role, state, now)
+        if choice.app_role.role_name is not None:
+            help_text = f"Run {enroll_again(choice.app_role.role_name)}"
     if choice.certificate is not None:
         files = choice.certificate
-        return LoginFromFiles(f"client certificate login at auth/{files.mount}", lambda: _certificate(files))
+        name = f"client certificate login at auth/{files.mount}"
+        ways.append(LoginFromFiles(name, lambda: _certificate(files)))
     jwt = choice.kubernetes or choice.jwt
-    if jwt is None:
-        raise ValueError("no login is chosen")
-    where, path = f"JWT login at auth/{jwt.mount}", jwt.file
+    if jwt is not None:
+        where, path = f"JWT login at auth/{jwt.mount}", jwt.file
 
-    async def read() -> str:
-        return _credential(path, where)
+        async def read() -> str:
+            return _credential(path, where)
 
-    return LoginFromFiles(where, lambda: Kubernetes(jwt.role, read, jwt.mount))
+        ways.append(LoginFromFiles(where, lambda: Kubernetes(jwt.role, read, jwt.mount)))
+    return ways, help_text
 
 
-def _app_role(given: AppRoleLogin) -> AppRole:
-    role = given.role_id if given.role_id_file is None else _credential(given.role_id_file, "AppRole login")
-    return AppRole(role or "", _credential(given.secret_id_file, "AppRole login"), given.mount)
+def _app_role_ways(vault: VaultServer, given: AppRoleLogin, state: Path, now: Now) -> list[LoginWay]:
+    own = secret_id_file(vault, given, state)
+    ways: list[LoginWay] = []
+    if given.role_name is not None or given.wrapped_secret_id_file is not None:
+
+        def kept() -> bytes | None:
+            found = own.read()
+            return None if found is None or found.is_spent else found.secret_id.encode()
+
+        def by_own() -> AuthMethod:
+            return AppRole(_role_id(given), (kept() or b"").decode(), given.mount)
+
+        ways.append(LoginFromFiles(OWN_SECRET_ID, by_own, kept, own.mark_used))
+    if given.wrapped_secret_id_file is not None:
+        unwrapping = unwrapping_of(vault, given, state)
+        ways.append(WrappedLogin(given, given.wrapped_secret_id_file, own, unwrapping, now))
+    file = given.secret_id_file
+    if file is not None:
+        name = f"AppRole login at auth/{given.mount}"
+
+        def by_file() -> AuthMethod:
+            return AppRole(_role_id(given), _credential(file, "AppRole login"), given.mount)
+
+        ways.append(LoginFromFiles(name, by_file, lambda: _readable(file)))
+    return ways
+
+
+def _record(state: Path, way: str, refused: Sequence[RefusedWay], now: datetime) -> None:
+    """Keep how the last login went, for `agent status`."""
+    data = {"way": way, "at": rfc3339(now), "refused": [asdict(one) for one in refused]}
+    try:
+        with opened_folder(state, create=True, mode=0o700) as folder, disk_errors("The login's record"):
+            replace(folder, LOGIN_RECORD, NewFile(json.dumps(data).encode(), 0o600))
+    except AgentError as error:
+        log.warning("the record of the login can't be written", error=str(error))
+
+
+def _role_id(given: AppRoleLogin) -> str:
+    if given.role_id_file is None:
+        return given.role_id or ""
+    return _credential(given.role_id_file, "AppRole login")
 
 
 def _certificate(files: CertificateFiles) -> CertificateLogin:
@@ -66,6 +213,14 @@ def _certificate(files: CertificateFiles) -> CertificateLogin:
     except BadClientCertificate as error:
         raise LoginRefused(f"The certificate for the login can't be used: {error}", method=name) from error
     return CertificateLogin(files.role, own, files.mount)
+
+
+def _readable(path: Path) -> bytes:
+    """Return a credential, b"" if it can't be read: the login says why."""
+    try:
+        return _bytes(path, "").strip()
+    except LoginRefused:
+        return b""
 
 
 def _credential(path: Path, method: str) -> str:

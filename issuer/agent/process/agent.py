@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,8 +16,8 @@ import structlog
 from issuer.agent.config.login import VaultServer
 from issuer.agent.config.model import AgentFile
 from issuer.agent.errors import AgentError
-from issuer.agent.login.kept import KeptLogin
-from issuer.agent.login.methods import login_of
+from issuer.agent.login.methods import AgentLogin, login_of
+from issuer.agent.login.secretids import SecretIdRenewal
 from issuer.agent.process.records import Records, SetRecord
 from issuer.agent.renewal.chains import CAChainKeeper
 from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, ServerClock
@@ -26,7 +25,7 @@ from issuer.agent.renewal.signing import CertificateCalls
 from issuer.text import rfc3339
 from issuer.vault.connection import Connection
 from issuer.vault.errors import LoginRefused, VaultError, VaultRateLimited
-from issuer.vault.login.methods import AuthMethod, Token
+from issuer.vault.login.methods import Token
 from issuer.vault.paths import SignPath
 from issuer.vault.session import VaultSession
 from issuer.vault.transport import VaultClient
@@ -38,6 +37,8 @@ WORRYING_SKEW: Final = timedelta(minutes=2)
 _AT_ONCE: Final = 8
 """The most certificates that are asked for at the same time."""
 _HEALTH: Final = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
+_SECRET_ID_AGAIN: Final = timedelta(minutes=5)
+"""The time after which a secret ID that could not be made is asked for again."""
 _MACHINE_ID: Final = Path("/etc/machine-id")
 
 Keeper = CertificateKeeper | CAChainKeeper
@@ -57,13 +58,21 @@ class Agent:
     """All that one `agent.yaml` keeps."""
 
     def __init__(
-        self, file: AgentFile, session: VaultSession, records: Records, clock: ServerClock, machine: str
+        self,
+        file: AgentFile,
+        session: VaultSession,
+        records: Records,
+        clock: ServerClock,
+        machine: str,
+        secret_ids: SecretIdRenewal | None = None,
     ) -> None:
+        self._secret_ids = secret_ids
         self._session = session
         self._clock = clock
         self._few = asyncio.Semaphore(_AT_ONCE)
         self._logs_in = bool(file.certificates)
         self._clock_read = False
+        self._no_secret_id_before: datetime | None = None
         self.over: Callable[[], bool] = lambda: False
         self.retry_after: dict[str, float | None] = {}
         self.records = records
@@ -103,15 +112,34 @@ class Agent:
         )
 
     async def keep_login(self) -> None:
-        """Log in, or renew the token if that is due: its life can be shorter than a certificate's. Never
-        raises VaultError."""
+        """Log in, or renew the token if that is due: its life can be shorter than a certificate's. Then have
+        the next secret ID. Never raises VaultError."""
         tokens = self._session.tokens
-        if not self._logs_in or (tokens.token is not None and tokens.renew_in() != 0.0):
+        if not self._logs_in:
             return
         try:
-            await tokens.get()
+            if tokens.token is None or tokens.renew_in() == 0.0:
+                await tokens.get()
         except VaultError as error:
             log.warning("the login failed; certificates can't be renewed without it", error=str(error))
+            return
+        await self._keep_secret_id()
+
+    async def _keep_secret_id(self) -> None:
+        now = self._clock.now()
+        if self._secret_ids is None or (
+            self._no_secret_id_before is not None and now < self._no_secret_id_before
+        ):
+            return
+        try:
+            await self._secret_ids.keep(self._session)
+        except (AgentError, VaultError) as error:
+            self._no_secret_id_before = now + _SECRET_ID_AGAIN
+            log.warning(
+                "the agent can't make its next secret ID: once its token is lost it needs an enrolment. Let "
+                "its policy allow update on auth/<mount>/role/<name>/secret-id",
+                error=str(error),
+            )
 
     async def step(self, name: str, *, force: bool = False) -> KeepReport | None:
         """Look at one set and renew it if that is due; keeps a record. Returns None if it failed."""
@@ -175,24 +203,17 @@ async def opened_agent(file: AgentFile, state: Path) -> AsyncIterator[Agent]:
     clock = ServerClock()
     async with AsyncExitStack() as stack:
         client = VaultClient(connection_of(file.vault))
-        method = _login(file.vault, state)
-        session = VaultSession(client, method)
+        login = _login(file.vault, state, clock)
+        session = VaultSession(client, login.method)
         stack.push_async_callback(session.close)
-        agent = Agent(file, session, Records(state), clock, machine_name())
+        agent = Agent(file, session, Records(state), clock, machine_name(), login.secret_ids)
         for keeper in agent.keepers.values():
             stack.push_async_callback(keeper.close)
         yield agent
 
 
-def _login(vault: VaultServer, state: Path) -> AuthMethod:
-    if vault.login is None:
-        return _NoLogin()
-    method = login_of(vault.login)
-    if vault.login.token is not None:  # somebody else keeps it, and renews it there
-        return method
-    # Bound to server and login: a token is never sent to another server than the one that gave it.
-    of = json.dumps([vault.server, vault.namespace, vault.login.model_dump(mode="json")], sort_keys=True)
-    return KeptLogin(method, state, of)
+def _login(vault: VaultServer, state: Path, clock: ServerClock) -> AgentLogin:
+    return AgentLogin(_NoLogin()) if vault.login is None else login_of(vault, vault.login, state, clock.now)
 
 
 def connection_of(server: VaultServer) -> Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -11,8 +12,10 @@ from typing import Any, Final
 
 from issuer.agent.files.folders import opened_folder
 from issuer.agent.files.writing import NewFile, disk_errors, replace
+from issuer.agent.login.methods import LOGIN_RECORD
 
 _FOLDER: Final = "records"
+SYSTEM_FILE: Final = "/etc/vault-issuer/agent.yaml"
 SYSTEM_STATE: Final = Path("/var/lib/vault-issuer-agent")
 
 
@@ -50,16 +53,34 @@ class Records:
             return SetRecord(name)
 
 
-def state_folder(given: Path | None, environment: Mapping[str, str]) -> Path:
-    """Return the state folder: the given one, systemd's, root's, or one in the user's home."""
+def state_folder(given: Path | None, environment: Mapping[str, str], config: str = "") -> Path:
+    """Return the state folder: the given one, systemd's, root's, or one in the user's home.
+
+    Another configuration than the usual `agent.yaml` of its user has a folder of its own below the last two,
+    so that two agents of one user don't meet.
+    """
     if given is not None:
         return given
     if (made := environment.get("STATE_DIRECTORY", "").partition(":")[0]).startswith("/"):
         return Path(made)
+    own = ""
+    if config not in ("", "-") and (path := os.path.realpath(config)) != os.path.realpath(SYSTEM_FILE):
+        own = f"{Path(path).stem}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     if os.geteuid() == 0:
-        return SYSTEM_STATE
+        return SYSTEM_STATE / own
     home = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME') or '/nonexistent'}/.local/state"
-    return Path(home) / "vault-issuer-agent"
+    return Path(home) / "vault-issuer-agent" / own
+
+
+def read_login(state: Path) -> tuple[str, ...]:
+    """Return sentences about the last login: how it was made, and which ways before it were refused."""
+    try:
+        found: Any = json.loads((state / LOGIN_RECORD).read_text(encoding="utf-8"))
+        refused = tuple(f"Login by {one['way']} was refused: {one['why']}" for one in found["refused"])
+        by = (f"Logged in by {found['way']} at {found['at']}",) if found["way"] else ()
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()
+    return (*refused, *by)
 
 
 def _record(name: str, found: Mapping[str, Any]) -> SetRecord:

@@ -4,27 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from issuer.agent.errors import AgentError
 from issuer.agent.process.agent import Keeper
 from issuer.agent.process.records import Records, SetRecord
-from issuer.agent.renewal.keeping import KeptCertificate
-from issuer.text import rfc3339
+from issuer.agent.renewal.keeping import KeptCertificate, RenewalReason
+from issuer.text import parse_rfc3339, rfc3339
 
 _BAR: Final = 10
+_FORGOTTEN: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class SetStatus:
-    """One set: what is kept, and what happened last. `error` is why the files can't be looked at."""
+    """One set: what is kept, what happened last, and what would be done now.
+
+    `error` is why the files can't be looked at; `reason` and `rewritten` are those of `SetLook`.
+    """
 
     name: str
     folder: str
     kept: KeptCertificate | None
     record: SetRecord
     error: str = ""
+    reason: RenewalReason | None = None
+    rewritten: tuple[str, ...] = ()
+
+    def is_forgotten(self, now: datetime) -> bool:
+        """Return True if no agent has looked at it for more than a day."""
+        try:
+            return now - parse_rfc3339(self.record.looked_at) > _FORGOTTEN
+        except ValueError:
+            return False
 
     @property
     def problem(self) -> str:
@@ -82,7 +95,11 @@ def statuses(keepers: Iterable[Keeper], records: Records) -> list[SetStatus]:
     for keeper in keepers:
         name, folder = keeper.spec.name, str(keeper.spec.folder)
         try:
-            found.append(SetStatus(name, folder, keeper.look(), records.read(name)))
+            look = keeper.look()
+            record = records.read(name)
+            found.append(
+                SetStatus(name, folder, look.kept, record, reason=look.reason, rewritten=look.rewritten)
+            )
         except AgentError as error:
             found.append(SetStatus(name, folder, None, records.read(name), str(error)))
     return found

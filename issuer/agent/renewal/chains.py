@@ -14,7 +14,7 @@ from issuer.agent.config.model import CAChainSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.generations import GenerationFolder, opened_set, seen_set
-from issuer.agent.renewal.keeping import KeepReport, KeptCertificate, RenewalReason, ServerClock
+from issuer.agent.renewal.keeping import KeepReport, KeptCertificate, RenewalReason, ServerClock, SetLook
 from issuer.agent.renewal.source import SOURCE, files_of, layout_digest, read_source, write_copies
 from issuer.text import rfc3339
 from issuer.vault.errors import VaultError
@@ -63,11 +63,16 @@ class CAChainKeeper:
             changed = (fresh.chain, fresh.roots) != (kept.chain, kept.roots)
             return self._write_if(folder, fresh, RenewalReason.CA_CHANGED if changed else None)
 
-    def look(self) -> KeptCertificate | None:
-        """Return what is kept; None if nothing is. Raises AgentError."""
+    def look(self) -> SetLook:
+        """Return what is kept, and what would be written now. Changes nothing. Raises AgentError."""
         with seen_set(self.spec.folder) as folder:
             made = None if folder is None else self._read(folder)
-            return None if made is None else self._report(made)
+            if folder is None or made is None:
+                return SetLook(None, RenewalReason.FIRST)
+            current = folder.current()
+            other = current is None or current.notes.get("layout") != layout_digest(self.spec.files)
+            wrong = tuple(one.name for one in self.spec.files) if other else tuple(folder.changed())
+            return SetLook(self._report(made), None, wrong)
 
     async def check(self) -> None:
         """Try the folder and the CAs. Raises as `step` does."""

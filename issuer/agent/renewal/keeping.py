@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -64,8 +64,18 @@ class KeptCertificate:
     not_before: datetime
     not_after: datetime
     renew_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SetLook:
+    """A look at a set's files: what is kept, if anything, and what the next step would do.
+
+    `reason` is why a certificate would be asked for; `rewritten` are files that would be written again.
+    """
+
+    kept: KeptCertificate | None
     reason: RenewalReason | None = None
-    """The reason for which it is to be renewed now; None if it isn't."""
+    rewritten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +138,16 @@ class CertificateKeeper:
                 return KeepReport(kept, rewritten=rewritten, warnings=warnings)
             return await self._renew(folder, made, reason or RenewalReason.FIRST)
 
-    def look(self) -> KeptCertificate | None:
-        """Return what is kept, and why it would be renewed now; None if nothing is. Changes nothing.
-
-        Raises AgentError.
-        """
+    def look(self) -> SetLook:
+        """Return what is kept, and what would be done now. Changes nothing. Raises AgentError."""
         with seen_set(self.spec.folder) as folder:
             if folder is None:
-                return None
+                return SetLook(None, RenewalReason.FIRST)
             made, current = self._read(folder)
             kept = self._kept(current, made)
-            return None if kept is None else replace(kept, reason=self._reason(kept, current))
+            reason = self._reason(kept, current)
+            wrong = () if reason is not None or current is None else self._wrong_files(folder, current)
+            return SetLook(kept, reason, wrong)
 
     async def check(self) -> None:
         """Try all but the signing: the folder, the owners, the login, role and CA. Raises as `step` does."""
@@ -243,11 +252,17 @@ class CertificateKeeper:
 
     def _mend(self, folder: GenerationFolder, current: WrittenSet, made: CertificateSet) -> tuple[str, ...]:
         """Write the set again if a file of it was changed, or is to be another; returns the names."""
-        changed = folder.changed()
-        if not changed and current.notes.get("layout") == layout_digest(self.spec.files):
-            return ()
-        folder.write(files_of(self.spec, made), {**current.notes, "layout": layout_digest(self.spec.files)})
-        return tuple(changed) or tuple(one.name for one in self.spec.files)
+        wrong = self._wrong_files(folder, current)
+        if wrong:
+            notes = {**current.notes, "layout": layout_digest(self.spec.files)}
+            folder.write(files_of(self.spec, made), notes)
+        return wrong
+
+    def _wrong_files(self, folder: GenerationFolder, current: WrittenSet) -> tuple[str, ...]:
+        """Return the names of files that were changed, or of all if the layout is to be another."""
+        if current.notes.get("layout") != layout_digest(self.spec.files):
+            return tuple(one.name for one in self.spec.files)
+        return tuple(folder.changed())
 
     def _copy(self, made: CertificateSet) -> tuple[str, ...]:
         return write_copies(self.spec, made)

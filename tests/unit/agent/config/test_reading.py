@@ -69,6 +69,15 @@ def test_good_file_has_usual_files(tmp_path: Path) -> None:
             "certificates.0.files.0.name",
         ),
         (("appRole: {roleId: r, secretIdFile: /etc/s}", ""), "needs exactly one of"),
+        ((", secretIdFile: /etc/s", ""), "needs secretIdFile, wrappedSecretIdFile or roleName"),
+        (("/etc/s}", "/etc/s}, token: {file: /etc/t}"), "needs exactly one of"),
+        (
+            (
+                "/etc/s}",
+                "/etc/s}, certificate: {certificateFile: /etc/tls/web/t.crt, keyFile: /etc/tls/web/t.key}",
+            ),
+            "certificates.0.commonName: is required: the login by this certificate needs it",
+        ),
         (("  login: {appRole: {roleId: r, secretIdFile: /etc/s}}\n", ""), "vault.login: is required"),
     ],
 )
