@@ -1,4 +1,4 @@
-"""Writes the reference that is made from the code: docs/reference/custom-resources.md and cli.md.
+"""Writes the reference that is made from the code: docs/reference/custom-resources.md, cli.md and pki.md.
 
 python -m tools.reference [--check]
 
@@ -19,6 +19,7 @@ from issuer.api.crd import custom_resource_definitions
 from issuer.api.group import GROUP
 from issuer.cli.help import argument_name, blocks, default_value, is_example, possible_values
 from issuer.cli.main import app
+from tools.file_reference import pki_file
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -49,8 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def made() -> dict[Path, str]:
-    """Both pages, as they should be."""
-    return {PAGES / "custom-resources.md": custom_resources(), PAGES / "cli.md": commands()}
+    """All pages, as they should be."""
+    return {
+        PAGES / "custom-resources.md": custom_resources(),
+        PAGES / "cli.md": commands(),
+        PAGES / "pki.md": "\n".join([_MADE.format("issuer/pki/file"), pki_file()]),
+    }
 
 
 def custom_resources() -> str:

@@ -31,6 +31,8 @@ RUN = (
     "scaling.md",
     "rotate-the-ca.md",
     "status-page.md",
+    "first-ca.md",
+    "existing-ca.md",
 )
 """The pages with blocks that `tests/docs` runs, in the order in which they are run."""
 

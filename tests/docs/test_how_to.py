@@ -148,6 +148,8 @@ ELSEWHERE = {
     "quick-start.md",
     "install.md",
     "auth.md",
+    "first-ca.md",
+    "existing-ca.md",
 }  # have tests of their own, or run first
 
 

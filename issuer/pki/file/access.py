@@ -12,10 +12,10 @@ from issuer.pki.file.base import FileModel, Name
 class Grants(FileModel):
     """Paths that a generated policy allows: `MOUNT/ROLE` for signing, `MOUNT` for the rest."""
 
-    sign: tuple[str, ...] = ()
-    issue: tuple[str, ...] = ()
-    revoke: tuple[str, ...] = ()
-    read: tuple[str, ...] = ()
+    sign: tuple[str, ...] = Field((), description="Roles that sign requests, as MOUNT/ROLE.")
+    issue: tuple[str, ...] = Field((), description="Roles by which Vault makes the key, too; MOUNT/ROLE.")
+    revoke: tuple[str, ...] = Field((), description="Mounts whose certificates may be revoked.")
+    read: tuple[str, ...] = Field((), description="Mounts whose CAs, chains and CRLs may be read.")
     sign_intermediate: tuple[str, ...] = Field((), description="Mounts whose CA may sign other CAs.")
     protect: tuple[str, ...] = Field(
         (), description="Mounts on which every path that issues, signs, imports or removes is denied."
@@ -26,7 +26,7 @@ class PolicyText(FileModel):
     """One policy: written out, or generated from grants."""
 
     text: str | None = Field(None, description="Rules in Vault's language, HCL or JSON.")
-    generate: Grants | None = None
+    generate: Grants | None = Field(None, description="Grants from which the rules are made.")
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -38,16 +38,21 @@ class PolicyText(FileModel):
 class AuthMount(FileModel):
     """One auth method with its roles. `config` and roles hold Vault's own fields."""
 
-    type: Literal["kubernetes", "approle", "cert", "jwt"]
-    description: str = ""
-    tune: dict[str, Any] = Field(default_factory=dict)
-    config: dict[str, Any] = Field(default_factory=dict, repr=False)
-    roles: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    type: Literal["kubernetes", "approle", "cert", "jwt"] = Field(description="Type of the method.")
+    description: str = Field("", description="Text that Vault shows of it.")
+    tune: dict[str, Any] = Field(default_factory=dict, description="Vault's fields of sys/auth/PATH/tune.")
+    config: dict[str, Any] = Field(
+        default_factory=dict, repr=False, description="Vault's fields of auth/PATH/config."
+    )
+    roles: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Vault's fields of each role (of certs/NAME for type cert), by name.",
+    )
 
 
 class AuditDevice(FileModel):
     """One audit device. OpenBao takes none by API: there its presence is checked."""
 
-    type: str = "file"
-    description: str = ""
-    options: dict[str, str] = Field(default_factory=dict)
+    type: str = Field("file", description="file, syslog or socket.")
+    description: str = Field("", description="Text that Vault shows of it.")
+    options: dict[str, str] = Field(default_factory=dict, description="Vault's options of the type.")

@@ -29,18 +29,18 @@ class Origin(StrEnum):
 class Subject(FileModel):
     """Subject of a CA certificate."""
 
-    common_name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-    organization: tuple[str, ...] = ()
-    ou: tuple[str, ...] = ()
-    country: tuple[str, ...] = ()
-    province: tuple[str, ...] = ()
-    locality: tuple[str, ...] = ()
+    common_name: Annotated[str, StringConstraints(min_length=1, max_length=64)] = Field(description="CN.")
+    organization: tuple[str, ...] = Field((), description="O.")
+    ou: tuple[str, ...] = Field((), description="OU.")
+    country: tuple[str, ...] = Field((), description="C.")
+    province: tuple[str, ...] = Field((), description="ST.")
+    locality: tuple[str, ...] = Field((), description="L.")
 
 
 class AuthorityKey(FileModel):
     """Type of a CA's key."""
 
-    type: Literal["rsa", "ec", "ed25519"] = "ec"
+    type: Literal["rsa", "ec", "ed25519"] = Field("ec", description="Type of the key.")
     bits: int = Field(0, ge=0, description="0: 3072 for RSA, 384 for EC.")
 
     @property
@@ -69,21 +69,27 @@ class ImportedBundle(FileModel):
 class Authority(FileModel):
     """One CA. Its name in the file is its issuer's in Vault; that of an existing one may be the id."""
 
-    mount: str
+    mount: str = Field(description="PKI mount that holds it, of the same file.")
     key_name: Name | None = Field(None, description="Name of its key in Vault; the authority's by default.")
     spki_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
         None, alias="spkiSHA256", description="SHA-256 of its public key (SubjectPublicKeyInfo), in hex."
     )
-    subject: Subject | None = None
-    key: AuthorityKey = AuthorityKey()
-    lifetime: Lifetime | None = None
+    subject: Subject | None = Field(
+        None, description="Subject of its certificate; needed where Vault makes it."
+    )
+    key: AuthorityKey = Field(AuthorityKey(), description="Key that Vault makes.")
+    lifetime: Lifetime | None = Field(
+        None, description="Lifetime of its certificate; needed where Vault makes it."
+    )
     max_path_length: int | None = Field(None, ge=0, description="CAs that may follow below; none: no limit.")
     permitted_dns_domains: tuple[str, ...] = Field(
         (), alias="permittedDNSDomains", description="Name constraint of its certificate."
     )
     signed_by: Name | None = Field(None, description="Authority of this file that signs it.")
-    offline: OfflineSigning | None = None
-    imported: ImportedBundle | None = Field(None, alias="import")
+    offline: OfflineSigning | None = Field(None, description="It is signed by a CA that Vault doesn't hold.")
+    imported: ImportedBundle | None = Field(
+        None, alias="import", description="Its key and certificates come from a file."
+    )
     existing: bool = Field(
         False, description="Vault has it already; it is compared, never made. Its name here may be its id."
     )

@@ -32,39 +32,45 @@ class PkiMount(FileModel):
     """One PKI mount. Maps without a key of ours hold Vault's own fields; a map that is absent is left alone,
     and a field that is absent from a map has Vault's default."""
 
-    description: str = ""
+    description: str = Field("", description="Text that Vault shows of it.")
     exclusive: bool = Field(False, description="Its roles are all in the file; --prune removes others.")
-    tune: dict[str, Any] = Field(default_factory=dict, description="max_lease_ttl, audit_non_hmac_...")
-    cluster: dict[str, Any] | None = Field(None, description="config/cluster: path, aia_path.")
-    urls: dict[str, Any] | None = Field(None, description="config/urls.")
-    crl: dict[str, Any] | None = Field(None, description="config/crl.")
-    auto_tidy: dict[str, Any] | None = Field(None, description="config/auto-tidy.")
-    acme: dict[str, Any] | None = Field(None, description="config/acme; off where absent at the start.")
-    default_issuer: Name | None = None
-    roles: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    tune: dict[str, Any] = Field(default_factory=dict, description="Vault's fields of sys/mounts/PATH/tune.")
+    cluster: dict[str, Any] | None = Field(None, description="Vault's fields of config/cluster.")
+    urls: dict[str, Any] | None = Field(None, description="Vault's fields of config/urls.")
+    crl: dict[str, Any] | None = Field(None, description="Vault's fields of config/crl.")
+    auto_tidy: dict[str, Any] | None = Field(None, description="Vault's fields of config/auto-tidy.")
+    acme: dict[str, Any] | None = Field(
+        None, description="Vault's fields of config/acme; left alone where absent, and off in a new mount."
+    )
+    default_issuer: Name | None = Field(None, description="Authority that signs where no other is named.")
+    roles: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict, description="Vault's fields of each role, by its name."
+    )
 
 
 class Foundation(FileModel):
     """Part that a person applies: write access to it is access to everything."""
 
-    audit: dict[MountPath, AuditDevice] = Field(default_factory=dict)
-    mounts: dict[MountPath, PkiMount] = Field(default_factory=dict)
-    authorities: dict[Name, Authority] = Field(default_factory=dict)
-    policies: dict[Name, PolicyText] = Field(default_factory=dict)
-    auth: dict[MountPath, AuthMount] = Field(default_factory=dict)
+    audit: dict[MountPath, AuditDevice] = Field(default_factory=dict, description="Audit devices by path.")
+    mounts: dict[MountPath, PkiMount] = Field(
+        default_factory=dict, description="PKI mounts of roots, by path."
+    )
+    authorities: dict[Name, Authority] = Field(default_factory=dict, description="Roots by name.")
+    policies: dict[Name, PolicyText] = Field(default_factory=dict, description="Policies by name.")
+    auth: dict[MountPath, AuthMount] = Field(default_factory=dict, description="Auth methods by path.")
 
 
 class PkiFile(FileModel):
     """The file. `foundation` is one part, everything beside it the other."""
 
-    version: Literal[1] = 1
+    version: Literal[1] = Field(1, description="Version of this format.")
     prefix: str | None = Field(
         None, min_length=2, description="Policies and auth roles whose names begin so are the file's alone."
     )
-    expect_warnings: tuple[ExpectedWarning, ...] = ()
-    foundation: Foundation = Foundation()
-    mounts: dict[MountPath, PkiMount] = Field(default_factory=dict)
-    authorities: dict[Name, Authority] = Field(default_factory=dict)
+    expect_warnings: tuple[ExpectedWarning, ...] = Field((), description="Warnings that don't stop an apply.")
+    foundation: Foundation = Field(Foundation(), description="Part that a person applies.")
+    mounts: dict[MountPath, PkiMount] = Field(default_factory=dict, description="PKI mounts by path.")
+    authorities: dict[Name, Authority] = Field(default_factory=dict, description="CAs by name.")
 
     def all_mounts(self) -> Iterator[tuple[Part, str, PkiMount]]:
         """Yield every PKI mount with its part and path."""

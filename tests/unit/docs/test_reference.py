@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tools import reference
+from typing import Any
+
+from issuer.pki.file.schema import json_schema
+from issuer.pki.resources.known_fields import KNOWN
+from tools import file_reference, reference
 
 
 def test_the_reference_is_what_the_code_says() -> None:
@@ -10,9 +14,36 @@ def test_the_reference_is_what_the_code_says() -> None:
 
 
 def test_every_field_of_the_issuers_and_every_option_of_the_controller_is_in_it() -> None:
-    resources, commands = reference.made().values()
+    resources, commands, _ = reference.made().values()
     for field in ("spec.vault.auth.appRole.roleId", "spec.rateLimit.perSecond", "status.caNotAfter"):
         assert f"| `{field}` |" in resources
     for option in ("`--shards` | `0`", "`--leader-elect`, `--no-leader-elect` | `--leader-elect`"):
         assert f"| {option} |" in commands
     assert "## vault-issuer policy explain" in commands
+
+
+def test_every_field_of_the_file_and_every_kind_of_vaults_own_is_in_it() -> None:
+    page = reference.made()[reference.PAGES / "pki.md"]
+    for field in ("foundation.auth", "import.passphrase", "defaultIssuer", "generate.protect", "spkiSHA256"):
+        assert f"| `{field}` |" in page
+    for model in set(models()) - {"PkiFile"}:
+        for name in models()[model]["properties"]:
+            assert f"{name}` |" in page, (model, name)
+    assert {kind for kind, _, _ in file_reference._KINDS} == set(KNOWN)
+    assert "`allow_ip_sans` (true)" in page
+
+
+def test_every_field_of_the_file_says_what_it_is() -> None:
+    silent = [
+        f"{model}.{name}"
+        for model, schema in models().items()
+        for name, field in schema["properties"].items()
+        if not field.get("description") and "$ref" not in field
+    ]
+    assert silent == []
+
+
+def models() -> dict[str, dict[str, Any]]:
+    """The schema of each model of the file by its name."""
+    schema = json_schema()
+    return {"PkiFile": schema, **{name: one for name, one in schema["$defs"].items() if "properties" in one}}
