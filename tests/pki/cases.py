@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +13,7 @@ from tests.pki.interrupted import Case
 from tests.pki.support import Vault, written
 
 CASES: Final = ("two-tier", "imported", "offline")
-EXAMPLES: Final = ("homelab", "three-roles")
+EXAMPLES: Final = ("homelab", "three-roles", "below-existing-root", "offline-test", "offline-prod")
 """Files of config/pki. Their names are fixed, so a server has one of them at a time: `emptied` first."""
 FOLDER: Final = Path(__file__).parents[2] / "config" / "pki"
 PASSPHRASE: Final = "correct horse battery staple"  # of a test's key
@@ -22,14 +24,20 @@ def case_of(vault: Vault, folder: Path, name: str) -> Case:
     return {"two-tier": _two_tier, "imported": _imported, "offline": _offline}[name](vault, folder)
 
 
-def example_of(vault: Vault, name: str) -> Case:
-    """Return a case of a file of config/pki."""
+def example_of(vault: Vault, folder: Path, name: str) -> Case:
+    """Return a case of a file of config/pki; what an apply writes and reads beside it is in the folder."""
     variables = {
         "PKI_ADDRESS": "http://vault.example.test:8200",
         "KUBERNETES_CA": vault.bao.ca_pem,
         "DEVICES": "127.0.0.0/8",
     }
-    return Case(vault, (FOLDER / f"{name}.yaml",), variables)
+    if name.startswith("offline-"):
+        return _offline_root(vault, folder, name.removeprefix("offline-"), variables)
+    file = Path(shutil.copy(FOLDER / f"{name}.yaml", folder))
+    if name == "below-existing-root":
+        _bundle(folder)
+        variables["BUNDLE_PASSPHRASE"] = PASSPHRASE
+    return Case(vault, (file,), variables)
 
 
 def emptied(vault: Vault) -> Vault:
@@ -50,16 +58,35 @@ def _two_tier(vault: Vault, folder: Path) -> Case:
 
 
 def _imported(vault: Vault, folder: Path) -> Case:
-    above = root("Home Root CA")
-    home = above.below("Home Intermediate CA")
-    written(folder, above.pem + home.key_pem(PASSPHRASE) + home.pem, "bundle.pem")
+    _bundle(folder)
     return Case(vault, (written(folder, IMPORTED),), {"PASSPHRASE": PASSPHRASE})
 
 
+def _bundle(folder: Path) -> None:
+    above = root("Home Root CA")
+    home = above.below("Home Intermediate CA")
+    written(folder, above.pem + home.key_pem(PASSPHRASE) + home.pem, "bundle.pem")
+
+
 def _offline(vault: Vault, folder: Path) -> Case:
+    return Case(vault, (written(folder, OFFLINE),), between=_signer(folder, "env"))
+
+
+def _offline_root(vault: Vault, folder: Path, environment: str, variables: dict[str, str]) -> Case:
+    files = tuple(
+        Path(shutil.copy(FOLDER / "offline-root" / f"{one}.yaml", folder)) for one in ("pki", environment)
+    )
+    return Case(
+        vault, files, {**variables, "ENVIRONMENT": environment}, _signer(folder, f"{environment}-ca", 0)
+    )
+
+
+def _signer(folder: Path, name: str, path_length: int | None = None) -> Callable[[], None]:
+    """Return what an offline root does: the request NAME.csr becomes the certificate NAME.pem."""
     above = root("Offline Root CA")
 
     def sign() -> None:
-        (folder / "env.pem").write_text(above.sign((folder / "env.csr").read_text()))
+        request = (folder / f"{name}.csr").read_text()
+        (folder / f"{name}.pem").write_text(above.sign(request, path_length=path_length))
 
-    return Case(vault, (written(folder, OFFLINE),), between=sign)
+    return sign

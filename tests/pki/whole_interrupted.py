@@ -23,27 +23,32 @@ from tests.pki.support import Vault
 def test_an_apply_is_interrupted_at_every_call(
     bao: OpenBao, tmp_path: Path, name: str, mode: CutMode
 ) -> None:
-    def fresh(at: int) -> Case:
-        folder = tmp_path / str(at)
-        folder.mkdir()
+    def fresh(folder: Path) -> Case:
         return case_of(Vault(bao, f"t{next(numbers)}"), folder, name)
 
-    interrupt_everywhere(fresh, mode)
+    interrupt_everywhere(fresh, tmp_path, mode)
 
 
 @pytest.mark.parametrize("mode", list(CutMode))
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_is_interrupted_at_every_call(bao: OpenBao, name: str, mode: CutMode) -> None:
-    interrupt_everywhere(lambda _: example_of(emptied(Vault(bao, "t")), name), mode)
+def test_an_example_is_interrupted_at_every_call(
+    bao: OpenBao, tmp_path: Path, name: str, mode: CutMode
+) -> None:
+    def fresh(folder: Path) -> Case:
+        return example_of(emptied(Vault(bao, "t")), folder, name)
+
+    interrupt_everywhere(fresh, tmp_path, mode)
 
 
-def interrupt_everywhere(fresh: Callable[[int], Case], mode: CutMode) -> None:
+def interrupt_everywhere(fresh: Callable[[Path], Case], folder: Path, mode: CutMode) -> None:
     """End an apply at its first call, at its second, and so on to its last; `fresh` gives each an empty
-    server."""
+    server and an empty folder."""
     at, was_cut = 0, True
     while was_cut:
         at += 1
-        case = fresh(at)
+        own = folder / str(at)
+        own.mkdir()
+        case = fresh(own)
         was_cut = case.cut(at, mode)
         case.finish()
         case.holds()
