@@ -15,14 +15,14 @@ _ABOUT = """\
 The file of `vault-issuer pki`: [first steps](../first-ca.md), [ready examples](../pki-examples.md). Keys that
 are not here are refused, with file and line. Several files are merged in their order
 (`-f pki.yaml -f prod.yaml`): maps by key, anything else replaced, `null` removes. `${NAME}` stands for an
-environment variable, in keys, too; `$${NAME}` for the text itself. Lifetimes are seconds, or text such as `90m`,
-`720h` or `30d`.
+environment variable, in keys, too; `$${NAME}` for the text itself. Lifetimes are seconds, or text such as
+`90m`, `720h` or `30d`.
 """
 _VAULTS = """\
 Maps that hold Vault's own fields take those that the server has: its own help is asked, and where it can't be
 (the mount isn't there yet), these of OpenBao 2.7.2 and Vault 1.21 count. A field that the file leaves out has
-the default in brackets, not what somebody set by hand; of fields without one, and of a map that the file leaves
-out as a whole, nothing is said and nothing is changed.
+the default in brackets, not what somebody set by hand; of fields without one, and of a map that the file
+leaves out as a whole, nothing is said and nothing is changed.
 """
 _FIELDS = "| field | type | default | meaning |\n|---|---|---|---|\n"
 _MODELS: Final = (
