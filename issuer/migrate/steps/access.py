@@ -12,7 +12,7 @@ from issuer.manifests.rbac import RBAC_GROUP
 from issuer.migrate.options import Options
 from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, Ref, is_plain, namespace_of, texts, title
-from issuer.migrate.steps.issuers import Carried
+from issuer.migrate.steps.issuers.vault import Carried
 from issuer.signing.vault.needs import Needs, needs_of
 from issuer.vault.paths import auth_mount
 

@@ -12,12 +12,12 @@ from issuer.migrate.plan import Action, Note, Plan, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, Ref, sort
 from issuer.migrate.steps.access import access_steps, approve_steps, old_grants
 from issuer.migrate.steps.certificate_decisions import evaluate_certificates
-from issuer.migrate.steps.issuers import Issuers, carry_issuers
+from issuer.migrate.steps.issuers.tenants import servers_note
+from issuer.migrate.steps.issuers.vault import Issuers, carry_issuers
 from issuer.migrate.steps.policies import Policies, carry_policies
 from issuer.migrate.steps.references import certificate_steps, ingress_steps, signing_request_steps
 from issuer.migrate.steps.roles import role_steps
 from issuer.migrate.steps.starter import NONE, starter_steps
-from issuer.migrate.steps.tenants import servers_note
 from issuer.site import docs_page
 
 

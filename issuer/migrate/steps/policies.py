@@ -15,7 +15,7 @@ from issuer.manifests.documents import Document
 from issuer.migrate.plan import Action, Note, PlanStep, failure, info
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, inner, text
 from issuer.migrate.steps.differences import met
-from issuer.migrate.steps.issuers import Issuers
+from issuer.migrate.steps.issuers.vault import Issuers
 from issuer.migrate.steps.metadata import new_metadata
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference

@@ -23,7 +23,7 @@ from issuer.migrate.read.inventory import (
     title,
 )
 from issuer.migrate.steps.access import issuer_of
-from issuer.migrate.steps.issuers import Issuers
+from issuer.migrate.steps.issuers.vault import Issuers
 from issuer.migrate.steps.metadata import LAST_APPLIED, cleaned, managers, owners_of
 from issuer.migrate.steps.roles import signer_of
 

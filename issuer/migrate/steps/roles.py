@@ -11,7 +11,7 @@ from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
 from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, namespace_of, text, texts, title
-from issuer.migrate.steps.issuers import Issuers
+from issuer.migrate.steps.issuers.vault import Issuers
 from issuer.migrate.steps.metadata import cleaned, managers
 from issuer.migrate.steps.policies import Policies
 

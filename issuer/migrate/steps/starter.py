@@ -16,7 +16,7 @@ from issuer.migrate.options import Options, Starter
 from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, inner, text, texts
 from issuer.migrate.steps.access import bounded, issuer_of, new_step, role_and_binding
-from issuer.migrate.steps.issuers import Carried, Issuers
+from issuer.migrate.steps.issuers.vault import Carried, Issuers
 from issuer.migrate.steps.policies import Policies
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.selection import selects

@@ -17,8 +17,8 @@ from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
 from issuer.migrate.plan import Action, Note, PlanStep, failure, info, loss
 from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, inner, namespace_of
+from issuer.migrate.steps.issuers.tenants import tenant_notes
 from issuer.migrate.steps.metadata import new_metadata
-from issuer.migrate.steps.tenants import tenant_notes
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection
 from issuer.vault.paths import Mode, PathError, SignPath, auth_mount
