@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from issuer.kube.wire import Object
+from issuer.migrate.origins import ORIGINS
 
 CARRIED_OVER: Final = 0
 FAILED: Final = 1
@@ -95,8 +96,7 @@ _ORDER: Final = (
     "RoleBinding",
     "ClusterRoleBinding",
     "CertificateRequestPolicy",
-    "VaultClusterIssuer",
-    "VaultIssuer",
+    *(one.new_kind for one in reversed(ORIGINS.values())),
     "Certificate",
 )
 

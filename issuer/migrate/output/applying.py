@@ -7,37 +7,32 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from issuer.api.group import (
-    CLUSTER_ISSUER_KIND,
-    CLUSTER_ISSUER_PLURAL,
-    GROUP,
-    ISSUER_KIND,
-    ISSUER_PLURAL,
-    POLICY_KIND,
-    POLICY_PLURAL,
-)
+from issuer.api.group import GROUP, POLICY_KIND, POLICY_PLURAL
 from issuer.cluster import NAME
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Forbidden, KubeError, NotFound
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.manifests.errors import BadInput
+from issuer.migrate.origins import ORIGINS
 from issuer.migrate.plan import Plan, PlanStep
 from issuer.migrate.read.inventory import inner
 from issuer.migrate.steps.references import CLUSTER_ISSUER, ISSUER, ISSUER_GROUP
 from issuer.migrate.steps.references import ISSUER_KIND as KIND_ANNOTATION
-from issuer.requests.issuers import BUILT_IN
 from issuer.site import docs_page
 
 MANAGER: Final = "vault-issuer-migrate"
 _POLL_SECONDS: Final = 1.0
+_ISSUERS: Final = {one.new_kind: one.new_resource for one in ORIGINS.values()}
 _PLURALS: Final = {
-    ISSUER_KIND: ISSUER_PLURAL,
-    CLUSTER_ISSUER_KIND: CLUSTER_ISSUER_PLURAL,
+    **{kind: resource.plural for kind, resource in _ISSUERS.items()},
     POLICY_KIND: POLICY_PLURAL,
     "Ingress": "ingresses",
 }
-_CLUSTER_SCOPED: Final = frozenset({CLUSTER_ISSUER_KIND, POLICY_KIND, "ClusterRole", "ClusterRoleBinding"})
+_CLUSTER_SCOPED: Final = frozenset(
+    {POLICY_KIND, "ClusterRole", "ClusterRoleBinding"}
+    | {kind for kind, resource in _ISSUERS.items() if not resource.namespaced}
+)
 _Issuer = tuple[str, str, str]
 Report = Callable[[str], None]
 
@@ -131,7 +126,7 @@ def _issuer_of(manifest: Mapping[str, Any]) -> _Issuer | None:
     kind, name, group = found
     if group != GROUP:
         return None
-    namespace = manifest["metadata"].get("namespace", "") if kind == ISSUER_KIND else ""
+    namespace = "" if str(kind) in _CLUSTER_SCOPED else manifest["metadata"].get("namespace", "")
     return str(kind), namespace, str(name)
 
 
@@ -155,7 +150,7 @@ async def _wait_ready(client: KubeClient, issuers: set[_Issuer], wait: float) ->
 async def _why_not(client: KubeClient, issuer: _Issuer) -> str | None:
     kind, namespace, name = issuer
     try:
-        found = await client.get(BUILT_IN[kind].resource, name, namespace or None)
+        found = await client.get(_ISSUERS[kind], name, namespace or None)
     except NotFound:
         return "there is none"
     except KubeError as error:

@@ -20,7 +20,7 @@ CLUSTER: Final = "Cluster: "
 
 _CREATE_HEAD: Final = (
     f"{MADE} Step 1: new objects. Running workloads are not affected; `kubectl delete -f`",
-    "removes them. Go on when the issuers are Ready: kubectl get vaultissuers -A, vaultclusterissuers",
+    "removes them. Go on when the issuers are Ready: `vault-issuer status` tells, or kubectl get by kind.",
 )
 _CHANGE_HEAD: Final = (
     f"{MADE} Step 2: existing objects that change. cert-manager then issues the",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from issuer.api.group import CLUSTER_ISSUER_KIND, CLUSTER_ISSUER_PLURAL, ISSUER_KIND, ISSUER_PLURAL
+from issuer.migrate.origins import ORIGINS
 from issuer.migrate.output.folder import Folder, Written
 from issuer.migrate.output.manifests import CHANGE, CREATE, UNDO
 from issuer.migrate.plan import Plan
@@ -25,10 +25,11 @@ def onwards(folder: Folder, plan: Plan, namespace: str | None, program: str = "k
         yield f"  {program} apply -f {_file(folder, CREATE)}"
     where = f"-n {shlex.quote(namespace)}" if namespace else "-A"
     ready = f"  {program} wait --for=condition=Ready --timeout=60s --all"
-    if ISSUER_KIND in kinds:
-        yield f"{ready} {ISSUER_PLURAL} {where}"
-    if CLUSTER_ISSUER_KIND in kinds:
-        yield f"{ready} {CLUSTER_ISSUER_PLURAL}"
+    for origin in ORIGINS.values():
+        if origin.new_kind in kinds:
+            # Two groups have a plural of that name.
+            resource = origin.new_plural if origin.new_kind != origin.kind else origin.new_signer_domain
+            yield f"{ready} {resource} {where}" if origin.resource.namespaced else f"{ready} {resource}"
     if plan.changed:
         yield f"  {program} apply -f {_file(folder, CHANGE)}"
 

@@ -14,6 +14,7 @@ from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
 from issuer.migrate.options import Options
+from issuer.migrate.origins import CLUSTER_ISSUER, ISSUER, STEP_CLUSTER_ISSUER, STEP_ISSUER
 from issuer.migrate.plan import CLUSTER, Note, todo
 from issuer.requests import resources
 from issuer.site import docs_page
@@ -24,10 +25,12 @@ _GATEWAY: Final = "gateway.networking.k8s.io"
 
 # Kind and resource; the first two must be there. Without the others a plan is poorer, and says so.
 _NEEDED: Final = (
-    ("Issuer", Resource(_CERT_MANAGER, "v1", "issuers", namespaced=True)),
-    ("ClusterIssuer", Resource(_CERT_MANAGER, "v1", "clusterissuers", namespaced=False)),
+    (ISSUER.kind, ISSUER.resource),
+    (CLUSTER_ISSUER.kind, CLUSTER_ISSUER.resource),
 )
 _WANTED: Final = (
+    (STEP_ISSUER.kind, STEP_ISSUER.resource),
+    (STEP_CLUSTER_ISSUER.kind, STEP_CLUSTER_ISSUER.resource),
     ("Certificate", Resource(_CERT_MANAGER, "v1", "certificates", namespaced=True)),
     ("CertificateRequest", resources.CERTIFICATE_REQUESTS),
     (
@@ -51,6 +54,8 @@ _OURS: Final = (
     ("VaultIssuer", resources.VAULT_ISSUERS),
     ("VaultClusterIssuer", resources.VAULT_CLUSTER_ISSUERS),
     ("CertificateRequestPolicy", resources.CERTIFICATE_REQUEST_POLICIES),
+    (STEP_ISSUER.new_kind, STEP_ISSUER.new_resource),
+    (STEP_CLUSTER_ISSUER.new_kind, STEP_CLUSTER_ISSUER.new_resource),
 )
 
 

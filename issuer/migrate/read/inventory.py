@@ -13,14 +13,21 @@ from issuer.explain.policies import PEER_GROUP
 from issuer.manifests.documents import Document
 from issuer.manifests.errors import BadInput
 from issuer.manifests.rbac import RBAC_GROUP
+from issuer.migrate.origins import (
+    CERT_MANAGER_GROUP,
+    ORIGINS,
+    STEP_CLUSTER_ISSUER,
+    STEP_GROUP,
+    STEP_ISSUER,
+    Origin,
+)
+from issuer.migrate.origins import CLUSTER_ISSUER as CERT_MANAGERS
 from issuer.policy.facts import IssuerReference
-from issuer.requests.issuers import BUILT_IN
 
-CERT_MANAGER_GROUP: Final = "cert-manager.io"
 _POLICY: Final = "CertificateRequestPolicy"
 _NAMESPACED: Final = frozenset(
     {"Issuer", "Certificate", "CertificateRequest", "Ingress", "Gateway", "ListenerSet", "XListenerSet"}
-    | {"Role", "RoleBinding", "ServiceAccount", ISSUER_KIND}
+    | {"Role", "RoleBinding", "ServiceAccount", ISSUER_KIND, STEP_ISSUER.kind}
 )
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _INGRESS_LIKE: Final = frozenset({"Ingress", "Gateway", "ListenerSet", "XListenerSet"})
@@ -30,16 +37,21 @@ _INGRESS_GROUPS: Final = frozenset(
 
 
 class Ref(NamedTuple):
-    """Name of an Issuer or ClusterIssuer of cert-manager; `namespace` is empty for the latter."""
+    """Name of an issuer before the migration; `namespace` is empty for cluster issuers."""
 
     kind: str
     namespace: str
     name: str
 
     @property
+    def origin(self) -> Origin:
+        """Kind with its group; a kind that is none of these counts as cert-manager's cluster issuers."""
+        return ORIGINS.get(self.kind, CERT_MANAGERS)
+
+    @property
     def new_kind(self) -> str:
-        """Kind of its successor: VaultIssuer or VaultClusterIssuer."""
-        return ISSUER_KIND if self.kind == "Issuer" else CLUSTER_ISSUER_KIND
+        """Kind of its successor."""
+        return self.origin.new_kind
 
     @property
     def where(self) -> str:
@@ -49,17 +61,17 @@ class Ref(NamedTuple):
     @property
     def old(self) -> str:
         """Display name before the migration: kind, namespace and name."""
-        return f"{self.kind} {self.where}"
+        return f"{self._shown} {self.where}"
 
     @property
     def quoted(self) -> str:
         """The old kind and name, as sentences hold them."""
-        return f'{self.kind} "{self.where}"'
+        return f'{self._shown} "{self.where}"'
 
     @property
     def new(self) -> str:
         """Display name after the migration: kind, namespace and name."""
-        return f"{self.new_kind} {self.where}"
+        return f"{self.origin.new_shown} {self.where}"
 
     @property
     def new_reference(self) -> IssuerReference:
@@ -69,7 +81,7 @@ class Ref(NamedTuple):
     @property
     def old_reference(self) -> IssuerReference:
         """Reference that policies see in requests before the migration."""
-        return IssuerReference(name=self.name, kind=self.kind, group=CERT_MANAGER_GROUP)
+        return IssuerReference(name=self.name, kind=self.kind, group=self.origin.group)
 
     @property
     def signer(self) -> str:
@@ -79,7 +91,11 @@ class Ref(NamedTuple):
     @property
     def new_signer(self) -> str:
         """The signerName after the migration."""
-        return f"{BUILT_IN[self.new_kind].signer_domain}/{self.signer}"
+        return f"{self.origin.new_signer_domain}/{self.signer}"
+
+    @property
+    def _shown(self) -> str:
+        return ORIGINS[self.kind].shown if self.kind in ORIGINS else self.kind
 
 
 @dataclass(slots=True)
@@ -189,8 +205,13 @@ def _bucket(found: Inventory, document: Document) -> list[Document] | None:
             "Certificate": found.certificates,
             "CertificateRequest": found.requests,
         },
+        STEP_GROUP: {STEP_ISSUER.kind: found.issuers, STEP_CLUSTER_ISSUER.kind: found.issuers},
         PEER_GROUP: {_POLICY: found.policies},
-        GROUP: {_POLICY: found.our_policies, ISSUER_KIND: [], CLUSTER_ISSUER_KIND: []},
+        GROUP: {
+            _POLICY: found.our_policies,
+            **{kind: [] for kind in (ISSUER_KIND, CLUSTER_ISSUER_KIND)},
+            **{kind: [] for kind in (STEP_ISSUER.new_kind, STEP_CLUSTER_ISSUER.new_kind)},
+        },
         "certificates.k8s.io": {"CertificateSigningRequest": found.signing_requests},
         RBAC_GROUP: {
             "Role": found.roles,

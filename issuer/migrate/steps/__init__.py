@@ -3,7 +3,7 @@
 From the bottom up:
 
 - `metadata`: labels and annotations that go along.
-- `issuers`, `tenants`: our issuers, and notes for those of a namespace.
+- `issuers`: our issuers.
 - `access`: roles, accounts and rights that an issuer needs.
 - `differences`, `policies`: our policies of approver-policy's, with the differences that they can meet.
 - `starter`: a policy for issuers that had none.

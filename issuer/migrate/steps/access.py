@@ -12,8 +12,8 @@ from issuer.manifests.rbac import RBAC_GROUP
 from issuer.migrate.options import Options
 from issuer.migrate.plan import Action, Note, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, Ref, is_plain, namespace_of, texts, title
-from issuer.migrate.steps.issuers.vault import Carried
-from issuer.signing.vault.needs import Needs, needs_of
+from issuer.migrate.steps.issuers.carried import Carried
+from issuer.signing.vault.needs import Needs
 from issuer.vault.paths import auth_mount
 
 _RBAC: Final = f"{RBAC_GROUP}/v1"
@@ -22,15 +22,16 @@ _LONGEST: Final = 200
 
 def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tuple[PlanStep, ...]:
     """Return steps for the Role and RoleBinding, of a cluster issuer also the ServiceAccount, to log in."""
-    needs = needs_of(carried.spec.vault)
+    needs = carried.needs
     home = carried.ref.namespace or options.resource_namespace
-    moves = not carried.ref.namespace and options.resource_namespace != options.old_resource_namespace
+    old = carried.home or options.old_resource_namespace
+    moves = not carried.ref.namespace and options.resource_namespace != old
     steps: list[PlanStep] = []
     if needs.account and moves:
         steps += _account(needs.account.name, carried, inventory, options)
-    notes = [*_login_notes(carried, needs, home)]
+    notes = [*_login_notes(carried, home)]
     if moves:
-        notes += _move_notes(carried, needs, options)
+        notes += _move_notes(carried, old, options)
     rules = [
         _rule("", resource, sorted(names), [verb])
         for resource, names, verb in (
@@ -39,8 +40,8 @@ def access_steps(carried: Carried, inventory: Inventory, options: Options) -> tu
         )
         if names
     ]
-    prefix = "vault-issuer-access" if carried.ref.namespace else "vault-issuer-cluster-access"
-    name = bounded(f"{prefix}-{carried.ref.name}")
+    scope = "access" if carried.ref.namespace else "cluster-access"
+    name = bounded(f"vault-issuer-{scope}-{carried.label}{carried.ref.name}")
     said = _rules_text(needs, home, options)
     if rules:
         for manifest in role_and_binding("Role", name, home, rules, [options.controller.subject()]):
@@ -71,7 +72,7 @@ def old_grants(carried: Iterable[Carried], inventory: Inventory, options: Option
     wanted = {
         (one.ref.namespace or options.old_resource_namespace, account.name)
         for one in carried
-        if (account := needs_of(one.spec.vault).account)
+        if (account := one.needs.account)
     }
     for role in inventory.roles:
         rules = role.data.get("rules")
@@ -141,9 +142,9 @@ def _account(name: str, carried: Carried, inventory: Inventory, options: Options
         yield new_step(inventory, manifest, what=old)
 
 
-def _login_notes(carried: Carried, needs: Needs, home: str) -> Iterator[Note]:
-    vault, ref = carried.spec.vault, carried.ref
-    method, _ = vault.auth.chosen()
+def _login_notes(carried: Carried, home: str) -> Iterator[Note]:
+    vault, ref, needs = carried.vault, carried.ref, carried.needs
+    method = vault.auth.chosen()[0] if vault else ""
     if method == "kubernetes" and needs.account:
         own = f"vault://{ref.namespace}/{ref.name}" if ref.namespace else f"vault://{ref.name}"
         yield info(
@@ -157,15 +158,15 @@ def _login_notes(carried: Carried, needs: Needs, home: str) -> Iterator[Note]:
         )
 
 
-def _move_notes(carried: Carried, needs: Needs, options: Options) -> Iterator[Note]:
-    old, new, vault = options.old_resource_namespace, options.resource_namespace, carried.spec.vault
+def _move_notes(carried: Carried, old: str, options: Options) -> Iterator[Note]:
+    new, needs, vault = options.resource_namespace, carried.needs, carried.vault
     for name, keys in needs.secrets.items():
         yield todo(
             f'copy the Secret "{old}/{name}" to namespace "{new}", and what keeps it up to date (or start '
             f"the controller with --cluster-resource-namespace={old} and give that here too)"
             f"{_copy(name, keys, old, new)}"
         )
-    if needs.account is None:
+    if needs.account is None or vault is None:
         return
     name = needs.account.name
     if vault.auth.chosen()[0] == "aws":

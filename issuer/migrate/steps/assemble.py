@@ -12,8 +12,9 @@ from issuer.migrate.plan import Action, Note, Plan, PlanStep, info, todo
 from issuer.migrate.read.inventory import Inventory, Ref, sort
 from issuer.migrate.steps.access import access_steps, approve_steps, old_grants
 from issuer.migrate.steps.certificate_decisions import evaluate_certificates
+from issuer.migrate.steps.issuers.carried import Issuers
+from issuer.migrate.steps.issuers.carry import carry_issuers
 from issuer.migrate.steps.issuers.tenants import servers_note
-from issuer.migrate.steps.issuers.vault import Issuers, carry_issuers
 from issuer.migrate.steps.policies import Policies, carry_policies
 from issuer.migrate.steps.references import certificate_steps, ingress_steps, signing_request_steps
 from issuer.migrate.steps.roles import role_steps
@@ -26,10 +27,11 @@ def make_plan(inventory: Inventory, options: Options, more: Iterable[Note] = ())
     _check_namespace(inventory, options)
     if not (inventory.issuers or inventory.policies):
         raise BadInput(
-            "nothing to migrate: no Issuer or ClusterIssuer of cert-manager.io, and no "
-            f"CertificateRequestPolicy of policy.cert-manager.io, was {_looked(options)}"
+            "nothing to migrate: no Issuer or ClusterIssuer of cert-manager.io, no StepIssuer or "
+            "StepClusterIssuer of certmanager.step.sm, and no CertificateRequestPolicy of "
+            f"policy.cert-manager.io, was {_looked(options)}"
         )
-    issuers = carry_issuers(inventory)
+    issuers = carry_issuers(inventory, options)
     carried = list(issuers.carried.values())
     policies = carry_policies(inventory, issuers)
     steps = (
@@ -93,7 +95,7 @@ def _notes(
             "issuer names in Pods (csi-driver volumes), in Helm values and in the settings of other programs "
             "(istio-csr) are not seen here"
         )
-    yield from servers_note((one.ref, one.spec.vault) for one in issuers.carried.values())
+    yield from servers_note((one.ref, one.server) for one in issuers.carried.values())
     if any(step.old.startswith(NONE) for step in steps):
         yield info(
             "others who make CertificateRequests themselves (csi-driver, istio-csr, people) need the use "

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from issuer.api.group import API_VERSION, CLUSTER_ISSUER_KIND, GROUP, ISSUER_KIND, POLICY_KIND
+from issuer.api.group import API_VERSION, GROUP, POLICY_KIND
 from issuer.api.model import SpecError
 from issuer.explain.policies import PEER_GROUP, problem_lines, unknown_fields
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
+from issuer.migrate.origins import ORIGINS, Origin
 from issuer.migrate.plan import Action, Note, PlanStep, failure, info
-from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, inner, text
+from issuer.migrate.read.inventory import Inventory, inner, text
 from issuer.migrate.steps.differences import met
-from issuer.migrate.steps.issuers.vault import Issuers
+from issuer.migrate.steps.issuers.carried import Issuers
 from issuer.migrate.steps.metadata import new_metadata
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.facts import IssuerReference
 from issuer.policy.patterns.wildcard import Pattern
 from issuer.policy.selection import selects
 from issuer.x509.usages import SERVER_AND_CLIENT, named_usages, usage_name
-
-_KINDS = {"Issuer": ISSUER_KIND, "ClusterIssuer": CLUSTER_ISSUER_KIND}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Policies:
 
 
 def carry_policies(inventory: Inventory, issuers: Issuers) -> Policies:
-    """Carry over policies about carried issuers; if no issuers were read, about any of cert-manager's."""
+    """Carry over policies about carried issuers; if no issuers were read, about any that could be."""
     manifests: dict[str, Object] = {}
     refused: dict[str, CompiledPolicy | None] = {}
     steps: list[PlanStep] = []
@@ -82,7 +81,7 @@ def _is_about(policy: CompiledPolicy, issuers: Issuers) -> bool:
         return any(selects(policy, ref.old_reference) for ref in issuers.carried)
     fields = dict(policy.selector.issuer)
     name = fields["name"].text if "name" in fields else "x"  # a pattern matches itself
-    return any(selects(policy, IssuerReference(name, kind, CERT_MANAGER_GROUP)) for kind in _KINDS)
+    return any(selects(policy, IssuerReference(name, one.kind, one.group)) for one in ORIGINS.values())
 
 
 def _carry(document: Document) -> tuple[Object | None, tuple[Note, ...]]:
@@ -116,9 +115,10 @@ def _usages_of_roles(usages: Any) -> Iterator[Note]:
     missing = sorted(map(usage_name, SERVER_AND_CLIENT - allowed))
     if allowed and missing:
         yield info(
-            f"spec.allowed.usages: names extended usages without {' and '.join(missing)}. Vault roles add "
-            "server auth and client auth unless a role says otherwise, and a certificate with one that the "
-            "policy doesn't name is refused: set server_flag and client_flag of the roles, or name it here"
+            f"spec.allowed.usages: names extended usages without {' and '.join(missing)}. Vault roles, "
+            "and step-ca's templates, add server auth and client auth unless they say otherwise, and a "
+            "certificate with one that the policy doesn't name is refused: set server_flag and client_flag "
+            "of the roles, or name it here"
         )
 
 
@@ -133,14 +133,14 @@ def _rewritten(spec: Mapping[str, Any]) -> tuple[Object, tuple[Note, ...]]:
 
 def _rewrite_reference(reference: Any) -> Iterator[Note]:
     group, kind = reference.get("group"), reference.get("kind")
+    selected = _selected(group, kind)
     if isinstance(group, str) and group != GROUP:
         yield info(f"spec.selector.issuerRef.group: {group} -> {GROUP}")
         reference["group"] = GROUP
-    if isinstance(kind, str):
-        new = _kind(Pattern.parse(kind))
-        if new != kind:
-            yield info(f"spec.selector.issuerRef.kind: {kind} -> {new}")
-            reference["kind"] = new
+    new = _kind(kind if isinstance(kind, str) else None, selected)
+    if new != kind:
+        yield info(f"spec.selector.issuerRef.kind: {'any' if kind is None else kind} -> {new}")
+        reference["kind"] = new
     if group is None or "*" in text(group):
         yield info(
             "the policy of approver-policy selects requests for our issuers too; it has no right to approve "
@@ -148,11 +148,29 @@ def _rewrite_reference(reference: Any) -> Iterator[Note]:
         )
 
 
-def _kind(pattern: Pattern) -> str:
-    """Return the pattern that matches of our kinds what this one does of cert-manager's."""
-    matched = [new for old, new in _KINDS.items() if pattern.matches(old)]
-    if len(matched) == 1:
-        return matched[0]
-    if all(pattern.matches(new) for new in _KINDS.values()) or not matched:
-        return pattern.text
-    return "Vault*"
+def _selected(group: object, kind: object) -> tuple[Origin, ...]:
+    """Return the kinds that a selector is about; absent parts are about all."""
+    groups = Pattern.parse(group) if isinstance(group, str) and group != GROUP else None
+    kinds = Pattern.parse(kind) if isinstance(kind, str) else None
+    return tuple(
+        one
+        for one in ORIGINS.values()
+        if (groups is None or groups.matches(one.group)) and (kinds is None or kinds.matches(one.kind))
+    )
+
+
+def _kind(kind: str | None, selected: Collection[Origin]) -> str | None:
+    """Return the pattern that matches of our kinds the successors of those selected, and no other.
+
+    Where the groups set them apart until now, the kind has to: ours are all of one group.
+    """
+    wanted = {one.new_kind for one in selected}
+    matched = {
+        one.new_kind for one in ORIGINS.values() if kind is None or Pattern.parse(kind).matches(one.new_kind)
+    }
+    if not wanted or wanted == matched:
+        return kind
+    if len(wanted) == 1:
+        return wanted.pop()
+    families = {one.new_family for one in selected}
+    return families.pop() if len(families) == 1 else kind

@@ -10,9 +10,9 @@ from typing import Final
 from issuer.api.group import GROUP
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
+from issuer.migrate.origins import CERT_MANAGER_GROUP, ORIGINS, referred
 from issuer.migrate.plan import Action, Note, PlanStep, info, loss, todo
 from issuer.migrate.read.inventory import (
-    CERT_MANAGER_GROUP,
     Inventory,
     Ref,
     inner,
@@ -23,7 +23,7 @@ from issuer.migrate.read.inventory import (
     title,
 )
 from issuer.migrate.steps.access import issuer_of
-from issuer.migrate.steps.issuers.vault import Issuers
+from issuer.migrate.steps.issuers.carried import Issuers
 from issuer.migrate.steps.metadata import LAST_APPLIED, cleaned, managers, owners_of
 from issuer.migrate.steps.roles import signer_of
 
@@ -56,7 +56,7 @@ def certificate_steps(inventory: Inventory, issuers: Issuers) -> Iterator[PlanSt
         after = copy.deepcopy(before)
         after["spec"]["issuerRef"] = dict(issuer_of(ref))
         # With cert-manager's defaults written out: kubectl would leave our kind and group where none stand.
-        before["spec"]["issuerRef"] = {"group": CERT_MANAGER_GROUP, "kind": ref.kind, "name": ref.name}
+        before["spec"]["issuerRef"] = {"group": ref.origin.group, "kind": ref.kind, "name": ref.name}
         yield _change(document, f"-> {ref.old}", f"-> {ref.new}", before, after, managers(document))
 
 
@@ -112,12 +112,13 @@ def signing_request_steps(inventory: Inventory, issuers: Issuers) -> Iterator[Pl
 
 
 def _named(name: object, kind: object, group: object, document: Document) -> Ref | None:
-    """Return the issuer of cert-manager that a reference means, with its defaults for kind and group."""
-    if (group or CERT_MANAGER_GROUP) != CERT_MANAGER_GROUP:
+    """Return the issuer that a reference means, with the defaults of its group; None for another group."""
+    named = referred(kind, group)
+    if named is None:
         return None
-    kind = kind or "Issuer"
-    namespace = "" if kind == "ClusterIssuer" else namespace_of(document)
-    return Ref(str(kind), namespace, text(name))
+    origin = ORIGINS.get(named)
+    namespace = "" if origin is not None and not origin.resource.namespaced else namespace_of(document)
+    return Ref(named, namespace, text(name))
 
 
 def _annotated(annotations: Mapping[str, object], document: Document) -> Ref | None:
@@ -134,7 +135,8 @@ def _refusal(ref: Ref, issuers: Issuers) -> Note | None:
         return info(f"its issuer is of type {issuers.others[ref]}")
     if ref in issuers.refused:
         return loss(f"stays with {ref.quoted}, which cannot be carried over")
-    return todo(f"{ref.quoted} was not among what was read: if it has spec.vault, give it too")
+    condition = "if it has spec.vault, " if ref.origin.group == CERT_MANAGER_GROUP else ""
+    return todo(f"{ref.quoted} was not among what was read: {condition}give it too")
 
 
 def _unfit(document: Document, spec: Mapping[str, object]) -> Note | None:

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from issuer.api.group import CLUSTER_ISSUER_PLURAL, GROUP, ISSUER_PLURAL, POLICY_PLURAL
+from issuer.api.group import GROUP, POLICY_PLURAL
 from issuer.explain.policies import PEER_GROUP
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
+from issuer.migrate.origins import CERT_MANAGER_GROUP, ORIGINS
 from issuer.migrate.plan import Action, Note, PlanStep, info, todo
-from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, namespace_of, text, texts, title
-from issuer.migrate.steps.issuers.vault import Issuers
+from issuer.migrate.read.inventory import Inventory, Ref, namespace_of, text, texts, title
+from issuer.migrate.steps.issuers.carried import Issuers
 from issuer.migrate.steps.metadata import cleaned, managers
 from issuer.migrate.steps.policies import Policies
 
 _CSR_GROUP: Final = "certificates.k8s.io"
-_PLURALS: Final = {
-    f"issuers.{CERT_MANAGER_GROUP}": f"{ISSUER_PLURAL}.{GROUP}",
-    f"clusterissuers.{CERT_MANAGER_GROUP}": f"{CLUSTER_ISSUER_PLURAL}.{GROUP}",
-}
+_DOMAINS: Final = {one.signer_domain: one for one in ORIGINS.values()}
 
 
 def role_steps(inventory: Inventory, issuers: Issuers, policies: Policies) -> Iterator[PlanStep]:
@@ -72,7 +70,7 @@ def _answers(
         yield (
             None,
             info(
-                "approve of cert-manager's signers: not given for ours, as with spec.approval Policy "
+                "approve of these signers: not given for ours, as with spec.approval Policy "
                 "vault-issuer decides on its own"
             ),
         )
@@ -125,12 +123,12 @@ def _signing(
 
 
 def _mapped(names: list[str], issuers: Issuers) -> list[str]:
-    """Return our signers for cert-manager's: by wildcard, or of carried issuers."""
+    """Return our signers for these: by wildcard, or of carried issuers."""
     found = []
     for name in names:
         plural, slash, signer = name.partition("/")
-        if slash and plural in _PLURALS and (signer == "*" or signer_of(name) in issuers.carried):
-            found.append(f"{_PLURALS[plural]}/{signer}")
+        if slash and plural in _DOMAINS and (signer == "*" or signer_of(name) in issuers.carried):
+            found.append(f"{_DOMAINS[plural].new_signer_domain}/{signer}")
     return found
 
 
@@ -155,11 +153,12 @@ def _rule_text(rule: Mapping[str, Any]) -> str:
 
 
 def signer_of(name: str) -> Ref | None:
-    """Return the issuer that a signerName of cert-manager means, if any."""
-    plural, slash, rest = name.partition("/")
-    if not slash or plural not in _PLURALS:
+    """Return the issuer that a signerName means, if any."""
+    domain, slash, rest = name.partition("/")
+    origin = _DOMAINS.get(domain)
+    if not slash or origin is None:
         return None
-    if plural.startswith("clusterissuers"):
-        return Ref("ClusterIssuer", "", rest)
+    if not origin.resource.namespaced:
+        return Ref(origin.kind, "", rest)
     namespace, _, issuer = rest.partition(".")
-    return Ref("Issuer", namespace, issuer)
+    return Ref(origin.kind, namespace, issuer)

@@ -13,19 +13,20 @@ from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
 from issuer.manifests.rbac import RBAC_GROUP
 from issuer.migrate.options import Options, Starter
+from issuer.migrate.origins import referred
 from issuer.migrate.plan import Action, Note, PlanStep, info, todo
-from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, inner, text, texts
+from issuer.migrate.read.inventory import Inventory, Ref, inner, text, texts
 from issuer.migrate.steps.access import bounded, issuer_of, new_step, role_and_binding
-from issuer.migrate.steps.issuers.vault import Carried, Issuers
+from issuer.migrate.steps.issuers.carried import Carried, Issuers
 from issuer.migrate.steps.policies import Policies
 from issuer.policy.compiled import CompiledPolicy, PolicyInvalid, compile_policy
 from issuer.policy.selection import selects
 
 NONE: Final = "no policy"
 HEADER: Final = (
-    "A starter: it allows whatever the Vault role allows, for this issuer alone, as before (CA certificates",
-    "apart). To tighten it, replace each * by what your people need, and take out the fields and usages",
-    "that nobody needs: what a policy does not name is denied. `vault-issuer policy explain` shows it.",
+    "A starter: it allows whatever the CA allows (in Vault: the role), for this issuer alone, as before (CA",
+    "certificates apart). To tighten it, replace each * by what your people need, and take out the fields",
+    "and usages that nobody needs: what a policy does not name is denied. `policy explain` shows it.",
 )
 
 _SUBJECT: Final = (
@@ -105,7 +106,8 @@ def starter_policy(ref: Ref, other_names: Sequence[str] = ()) -> Object:
     if ref.namespace:
         selector["namespace"] = {"matchNames": [ref.namespace]}
     # A namespace has no dot, so no two issuers share a name here.
-    name = f"starter.{ref.namespace}.{ref.name}" if ref.namespace else f"starter-cluster.{ref.name}"
+    prefix = "starter" if ref.kind != ref.new_kind else "starter-step"
+    name = f"{prefix}.{ref.namespace}.{ref.name}" if ref.namespace else f"{prefix}-cluster.{ref.name}"
     return {
         "apiVersion": API_VERSION,
         "kind": POLICY_KIND,
@@ -116,7 +118,7 @@ def starter_policy(ref: Ref, other_names: Sequence[str] = ()) -> Object:
 
 def _notes(one: Carried, subjects: Sequence[Mapping[str, str]]) -> Iterator[Note]:
     users = ", ".join(_subject_text(subject) for subject in subjects)
-    yield info(f"allows what the Vault role allows, to be used by {users}; tighten it (comments say how)")
+    yield info(f"allows what {one.limits} allows, to be used by {users}; tighten it (comments say how)")
     if one.verbatim:
         yield todo("with sign-verbatim this policy is the only guard: tighten it before you switch")
 
@@ -147,12 +149,11 @@ def _oids(certificates: Iterable[Document], ref: Ref) -> list[str]:
 
 
 def _names(document: Document, ref: Ref) -> bool:
-    """Return True if a Certificate or CertificateRequest names this issuer of cert-manager."""
+    """Return True if a Certificate or CertificateRequest names this issuer."""
     found = inner(document.data, "spec", "issuerRef")
     return (
         found.get("name") == ref.name
-        and (found.get("kind") or "Issuer") == ref.kind
-        and (found.get("group") or CERT_MANAGER_GROUP) == CERT_MANAGER_GROUP
+        and referred(found.get("kind"), found.get("group")) == ref.kind
         and ref.namespace in ("", document.metadata.get("namespace"))
     )
 

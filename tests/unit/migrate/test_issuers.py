@@ -86,8 +86,8 @@ def test_what_a_namespaces_issuer_may_not_do_any_more_is_told_before_it_moves(
 
 def test_the_servers_of_the_namespaces_issuers_are_named_for_the_list(migrate: Migrate) -> None:
     notes = migrate(issuer(server="https://[fd00::1]:8200"), issuer(namespace="")).notes("note")
-    assert "the VaultIssuers use [fd00::1]:8200: list these" in notes
-    assert "the VaultIssuers use" not in migrate(issuer(namespace="")).notes()
+    assert "issuers of namespaces use [fd00::1]:8200: list these" in notes
+    assert "issuers of namespaces use" not in migrate(issuer(namespace="")).notes()
 
 
 def test_secrets_of_tls_are_granted_too(migrate: Migrate) -> None:

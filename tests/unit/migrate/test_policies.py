@@ -26,7 +26,7 @@ from tests.unit.migrate.conftest import (
         ),
         ({"name": "v*"}, {"name": "v*"}),
         ({"kind": "*", "group": "*"}, {"kind": "*", "group": "vault-issuer.io"}),
-        ({"kind": "*Issuer", "group": "cert-*"}, {"kind": "*Issuer", "group": "vault-issuer.io"}),
+        ({"kind": "*Issuer", "group": "cert-*"}, {"kind": "Vault*", "group": "vault-issuer.io"}),
         ({"kind": "Iss*"}, {"kind": "VaultIssuer"}),
         ({"kind": "*s*r"}, {"kind": "*s*r"}),
         ({"group": "vault-issuer.io", "kind": "VaultIssuer"}, None),

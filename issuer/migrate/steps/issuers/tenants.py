@@ -21,13 +21,7 @@ def tenant_notes(ref: Ref, vault: VaultSpec) -> Iterator[Note]:
     if not ref.namespace:
         return
     url = Connection(vault.server).url()
-    host, port = url.raw_host or "", url.port or 0
-    # Files and plans are judged without a look-up: `proxied` judges a name as it is written.
-    if _NOBODYS.refusal_of_name(host, port, proxied=True) is not None:
-        yield info(
-            f"spec.vault.server: VaultIssuers may use {host}:{port} only where it is listed: see that it is "
-            "in --allowed-servers (chart: namespacedIssuers.allowedServers)"
-        )
+    yield from server_note(ref, "spec.vault.server", url.raw_host or "", url.port or 0)
     method, _ = vault.auth.chosen()
     kubernetes, aws = vault.auth.kubernetes, vault.auth.aws
     if method == "kubernetes" and kubernetes is not None:
@@ -40,6 +34,16 @@ def tenant_notes(ref: Ref, vault: VaultSpec) -> Iterator[Note]:
             )
     elif method == "aws" and aws is not None:
         yield from _audiences(ref, aws.service_account_ref)
+
+
+def server_note(ref: Ref, field: str, host: str, port: int) -> Iterator[Note]:
+    """Yield a note if an issuer of a namespace may use this server only where the operator lists it."""
+    # Files and plans are judged without a look-up: `proxied` judges a name as it is written.
+    if ref.namespace and _NOBODYS.refusal_of_name(host, port, proxied=True) is not None:
+        yield info(
+            f"{field}: {ref.new_kind}s may use {host}:{port} only where it is listed: see that it is "
+            "in --allowed-servers (chart: namespacedIssuers.allowedServers)"
+        )
 
 
 def _audiences(ref: Ref, account: ServiceAccountRef | None) -> Iterator[Note]:
@@ -58,17 +62,13 @@ def _audiences(ref: Ref, account: ServiceAccountRef | None) -> Iterator[Note]:
         )
 
 
-def servers_note(refs: Iterable[tuple[Ref, VaultSpec]]) -> Iterator[Note]:
-    """Yield a note of the servers that the operator's list has to name once it names any."""
-    found = set()
-    for ref, vault in refs:
-        if ref.namespace:
-            url = Connection(vault.server).url()
-            found.add(f"{url.host_subcomponent}:{url.port}")
+def servers_note(servers: Iterable[tuple[Ref, str]]) -> Iterator[Note]:
+    """Yield a note of the servers, `host:port`, that the operator's list has to name once it names any."""
+    found = {server for ref, server in servers if ref.namespace}
     if found:
         shown = sorted(found)[:_MOST]
         more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
         yield info(
-            f"the VaultIssuers use {', '.join(shown)}{more}: list these servers in --allowed-servers (chart: "
-            "namespacedIssuers.allowedServers), so that they can't use any other"
+            f"issuers of namespaces use {', '.join(shown)}{more}: list these servers in --allowed-servers "
+            "(chart: namespacedIssuers.allowedServers), so that they can't use any other"
         )

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, Final, get_args
-
-from pydantic import BaseModel, ValidationError
+from typing import Any, Final
 
 from issuer.api.group import API_VERSION
 from issuer.api.issuers import VaultIssuerSpec
 from issuer.api.model import SpecError
-from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.plan import Action, Note, PlanStep, failure, info, loss
-from issuer.migrate.read.inventory import CERT_MANAGER_GROUP, Inventory, Ref, inner, namespace_of
+from issuer.migrate.options import Options
+from issuer.migrate.origins import CERT_MANAGER_GROUP
+from issuer.migrate.plan import Note, failure, info, loss
+from issuer.migrate.read.inventory import Ref, inner
+from issuer.migrate.steps.issuers.carried import Carried
+from issuer.migrate.steps.issuers.fields import known_part, meant
 from issuer.migrate.steps.issuers.tenants import tenant_notes
 from issuer.migrate.steps.metadata import new_metadata
+from issuer.signing.vault.needs import needs_of
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection
 from issuer.vault.paths import Mode, PathError, SignPath, auth_mount
@@ -26,80 +25,21 @@ from issuer.vault.paths import Mode, PathError, SignPath, auth_mount
 _TYPES: Final = ("acme", "ca", "selfSigned", "vault", "venafi")
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """Issuer that is carried over, with its parsed spec."""
-
-    ref: Ref
-    spec: VaultIssuerSpec
-    manifest: Object
-    verbatim: bool
-    source: str = ""
+def types_of(document: Document) -> list[str]:
+    """Return the types of issuer that a spec of cert-manager names; it takes one."""
+    spec = inner(document.data, "spec")
+    return [kind for kind in _TYPES if kind in spec] if document.group == CERT_MANAGER_GROUP else []
 
 
-@dataclass(frozen=True, slots=True)
-class Issuers:
-    """All issuers that were read: carried over, of another type (by type), and refused."""
-
-    carried: Mapping[Ref, Carried]
-    others: Mapping[Ref, str]
-    refused: Mapping[Ref, str]
-    steps: tuple[PlanStep, ...]
-
-    @property
-    def any(self) -> bool:
-        """Return True if any were read."""
-        return bool(self.carried or self.others or self.refused)
-
-
-def ref_of(document: Document) -> Ref:
-    """Return the name of the issuer in a document."""
-    return Ref(
-        document.kind, "" if document.kind == "ClusterIssuer" else namespace_of(document), document.name
-    )
-
-
-def carry_issuers(inventory: Inventory) -> Issuers:
-    """Carry issuers over; each has a step."""
-    carried: dict[Ref, Carried] = {}
-    others: dict[Ref, str] = {}
-    refused: dict[Ref, str] = {}
-    steps: list[PlanStep] = []
-    for document in inventory.issuers:
-        ref = ref_of(document)
-        kinds = [kind for kind in _TYPES if kind in inner(document.data, "spec")]
-        if kinds and "vault" not in kinds:
-            others[ref] = " and ".join(kinds)
-            note = info(
-                f"its type is {others[ref]}: vault-issuer serves spec.vault alone, cert-manager goes on"
-            )
-            steps.append(PlanStep(Action.LEAVE, ref.old, "", (note,), source=document.source))
-            continue
-        one, notes = _carry(document, ref, kinds)
-        if one is None:
-            refused[ref] = "it can't be carried over"
-            steps.append(PlanStep(Action.REFUSE, ref.old, "", notes, source=document.source))
-            continue
-        carried[ref] = one
-        steps.append(_step(inventory, one, notes, document.source))
-    return Issuers(carried, others, refused, tuple(steps))
-
-
-def _step(inventory: Inventory, one: Carried, notes: tuple[Note, ...], source: str) -> PlanStep:
-    there = inventory.has(one.manifest)
-    if there is None:
-        return PlanStep(Action.CREATE, one.ref.old, one.ref.new, notes, one.manifest, source=source)
-    same = inner(there.data, "spec", "vault") == one.manifest["spec"]["vault"]
-    note = info("ours is there already" + ("" if same else ", with another spec.vault; it stays as it is"))
-    return PlanStep(Action.KEEP, one.ref.old, one.ref.new, (note,), source=source)
-
-
-def _carry(document: Document, ref: Ref, kinds: list[str]) -> tuple[Carried | None, tuple[Note, ...]]:
-    problems = list(_unreadable(document, kinds))
+def carry_vault(document: Document, ref: Ref, _: Options) -> tuple[Carried | None, tuple[Note, ...]]:
+    """Return the successor of an issuer with `spec.vault`, None if it can't be carried over; and notes."""
+    problems = list(_unreadable(document, types_of(document)))
     if problems:
         return None, tuple(map(failure, problems))
-    spec, dropped = known_part(document.data["spec"])
-    unknown = [f"{path}: vault-issuer has no such field{_meant(spec, path)}" for path in dropped]
+    spec, dropped = _known_part(document.data["spec"])
+    unknown = [
+        f"{path}: vault-issuer has no such field{meant(VaultIssuerSpec, spec, path)}" for path in dropped
+    ]
     try:
         parsed = VaultIssuerSpec.parse(spec, strict=True)
         problems = list(_unusable(parsed))
@@ -111,7 +51,18 @@ def _carry(document: Document, ref: Ref, kinds: list[str]) -> tuple[Carried | No
     metadata, more = new_metadata(document)
     manifest = {"apiVersion": API_VERSION, "kind": ref.new_kind, "metadata": metadata, "spec": spec}
     verbatim = SignPath.parse(parsed.vault.path).mode is Mode.VERBATIM
-    one = Carried(ref, parsed, manifest, verbatim, document.source)
+    url = Connection(parsed.vault.server).url()
+    one = Carried(
+        ref,
+        manifest,
+        needs_of(parsed.vault),
+        "",
+        f"{url.host_subcomponent}:{url.port}",
+        "the Vault role",
+        vault=parsed.vault,
+        verbatim=verbatim,
+        source=document.source,
+    )
     own = (*_differences(parsed, verbatim), *tenant_notes(ref, parsed.vault))
     return one, (*notes, *own, *more)
 
@@ -172,57 +123,13 @@ def _differences(spec: VaultIssuerSpec, verbatim: bool) -> Iterator[Note]:
         yield info("no CA bundle: Vault's certificate must be trusted by the CAs of the controller's image")
 
 
-def known_part(spec: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the known fields of an issuer's spec, as they are written, and the paths of unknown ones.
+def _known_part(spec: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the known fields of a spec, and the paths of unknown ones.
 
-    Nulls are left out, as the API server does.
+    Ours beside `spec.vault` are among the latter: cert-manager doesn't know them; they meant nothing.
     """
-    part: dict[str, Any] = _without_nulls(copy.deepcopy(dict(spec)))
-    dropped: list[str] = []
-    try:
-        # By the names of the API alone: what Python calls a field is no name for users.
-        VaultIssuerSpec.model_validate(part, extra="forbid", by_alias=True, by_name=False)
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            if problem["type"] == "extra_forbidden":
-                dropped.append(".".join(["spec", *map(str, problem["loc"])]))
-                _remove(part, problem["loc"])
-    for key in [key for key in part if key != "vault"]:
-        # Ours beside spec.vault: cert-manager doesn't know it, so it meant nothing there.
-        dropped.append(f"spec.{key}")
+    part, dropped = known_part(VaultIssuerSpec, spec)
+    ours = [key for key in part if key != "vault"]
+    for key in ours:
         del part[key]
-    return part, tuple(dropped)
-
-
-def _meant(spec: Mapping[str, Any], path: str) -> str:
-    """Return the known field, not given there, that an unknown one may be a misspelling of."""
-    _, *parents, last = path.split(".")
-    model: type[BaseModel] | None = VaultIssuerSpec
-    for key in parents:
-        model = _model_of(model, key) if model else None
-    if model is None:
-        return ""
-    given = inner(spec, *parents)
-    known = [name for field, one in model.model_fields.items() if (name := one.alias or field) not in given]
-    found = get_close_matches(last, known, 1)
-    return f' (did you mean "{found[0]}"?)' if found else ""
-
-
-def _model_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
-    """Return the model of a field, which may be optional."""
-    field = next((one for one in model.model_fields.values() if one.alias == key), None)
-    kinds = (field.annotation, *get_args(field.annotation)) if field else ()
-    return next((one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel)), None)
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
-    return value
-
-
-def _remove(data: dict[str, Any], path: tuple[int | str, ...]) -> None:
-    *parents, last = path
-    for key in parents:
-        data = data[key]  # type: ignore[index]
-    del data[last]  # type: ignore[arg-type]
+    return part, (*dropped, *(f"spec.{key}" for key in ours))
