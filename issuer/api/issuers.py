@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, PlainSerializer
 
+from issuer.api.bad_answers import BadAnswersStatus
 from issuer.api.group import CLUSTER_ISSUER_KIND, ISSUER_KIND
 from issuer.api.model import ApiModel, OptionalDuration, OptionalText, Rule, SpecError, TextList, parse_model
 from issuer.api.secrets import SecretKeySelector
@@ -321,6 +322,10 @@ class IssuerStatus(ApiModel):
         max_length=MAX_WARNINGS,
         description="What doesn't stop the issuer but deserves a look, such as ignored auth methods.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    bad_answers: BadAnswersStatus | None = Field(
+        default=None,
+        description="Signing calls whose answers could not be delivered, while there is no good one since.",
     )
 
     @classmethod

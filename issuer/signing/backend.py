@@ -21,7 +21,7 @@ from issuer.signing.settings import BackendSettings
 from issuer.signing.signer import Signer
 from issuer.x509.chains.anchors import Anchors
 
-STATUS_FIELDS: Final = frozenset({"caSubject", "caSerial", "caNotAfter", "warnings"})
+STATUS_FIELDS: Final = frozenset({"caSubject", "caSerial", "caNotAfter", "warnings", "badAnswers"})
 """The fields of an issuer's status, beside conditions, that the controller can fill."""
 
 LoggedIn = Callable[[str, float], None]

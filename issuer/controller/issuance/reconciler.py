@@ -287,6 +287,6 @@ class RequestReconciler:
     def _wait(self, request: Request, issuer: IssuerKey) -> None:
         self.queue.forget(request.key)
         self.reporter.put_off(ControllerRetry.ISSUER_NOT_READY)
-        self.registry.wait(issuer, request.key)
+        self.registry.wait(issuer, request.key, request.uid)
         if self.decider.signs(issuer, request):
             self.registry.wake_all(issuer)  # it became Ready since it was looked at

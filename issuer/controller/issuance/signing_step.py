@@ -191,7 +191,7 @@ class SigningStep:
 
     def _answered(self, work: _Work) -> None:
         """The CA decided about this request: those that waited for that follow."""
-        if self.registry.answer_was_good(work.issuer, work.request.key):
+        if self.registry.answer_was_good(work.issuer, work.request.key, work.request.uid):
             self.issuer_queue.forget(work.issuer)
             self.issuer_queue.add(work.issuer)
 

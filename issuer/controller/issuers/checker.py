@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,20 +13,19 @@ from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.policies import PolicyStore
 from issuer.controller.issuers.ca_chains import ca_facts, ca_validities
 from issuer.controller.issuers.signers import CheckOutdated, IssuerSigners
-from issuer.controller.issuers.status import CheckResult
+from issuer.controller.issuers.status import CheckResult, bad_answers_before
 from issuer.controller.state.ca_expiry import CAExpired, ExpiryWarning, check_not_expired, warning
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
 from issuer.controller.state.reasons import ControllerIssuerReason
+from issuer.controller.state.shared_signer import SharedSigner
 from issuer.controller.state.stores import IssuerStore, retry_mark
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.policy.facts import IssuerReference
-from issuer.requests.conditions import find
 from issuer.requests.issuers import IssuerKey
 from issuer.signing.backend import Backends
 from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.profile import SigningProfile
-from issuer.signing.reasons import SigningIssuerReason
 from issuer.signing.secrets import kubernetes_retry
 from issuer.signing.signer import Health
 
@@ -68,9 +67,7 @@ class IssuerChecker:
         now = self.now()
         ca = ca_facts(health.ca_pem, profile.leaf.name, profile, now, shared.anchors)
         validity, more = ca_validities(profile, ca, health.authority_pem, now, shared.anchors)
-        if entry.marks is None and _had_bad_answers(obj):
-            entry.bad_answers.resume()
-        self.registry.checked(key, validity, (retry_mark(obj), shared.anchors), health.lives)
+        self.registry.checked(key, validity, _marks(obj, shared), bad_answers_before(obj), health.lives)
         self._check_expiry(entry, health, now)
         bad = entry.bad_answers
         return CheckResult(
@@ -84,6 +81,7 @@ class IssuerChecker:
                 health.check_again_in if bad.error is None else bad.wait or None,
                 (entry.current_ca_validity[False].ends - now).total_seconds(),
             ),
+            bad_answers=entry.bad_answers.in_status(entry.basis),
         )
 
     def failed(self, key: IssuerKey, error: SigningError) -> CheckResult:
@@ -91,8 +89,14 @@ class IssuerChecker:
         entry = self.registry.entry(key)
         if entry.spec is None:
             return CheckResult(False, error.reason, error.message)
-        warnings, expiring = self._spec_warnings(key, entry.spec), self._expiring(entry, entry.spec)
-        return CheckResult(False, error.reason, error.message, warnings=warnings, expiring=expiring)
+        return CheckResult(
+            False,
+            error.reason,
+            error.message,
+            warnings=self._spec_warnings(key, entry.spec),
+            expiring=self._expiring(entry, entry.spec),
+            bad_answers=entry.bad_answers.in_status(entry.basis),
+        )
 
     async def _spec(self, key: IssuerKey, obj: dict[str, Any]) -> dict[str, Any]:
         """Return the spec, read again if there was no room for it and now is. Raises SpecError."""
@@ -163,14 +167,10 @@ class IssuerChecker:
         return tuple(text for text in found if text is not None)
 
 
-def _had_bad_answers(issuer: dict[str, Any]) -> bool:
-    """Return True if the status says so of this very spec: written by a process that was here before."""
-    ready = find((issuer.get("status") or {}).get("conditions"), "Ready") or {}
-    generation = issuer["metadata"]["generation"]
-    return (ready.get("reason"), ready.get("observedGeneration")) == (
-        SigningIssuerReason.BAD_ANSWER,
-        generation,
-    )
+def _marks(issuer: dict[str, Any], shared: SharedSigner) -> Iterable[str]:
+    """Return what lets an issuer with bad answers be tried again, beside its generation and its CAs."""
+    anchors = shared.anchors
+    return retry_mark(issuer) or "", *(sorted(anchors.fingerprints) if anchors is not None else ())
 
 
 def _sooner(seconds: float | None, ca_ends: float) -> float | None:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from issuer.api.issuers import IssuerStatus, SpecError
 from issuer.controller.issuers.ca_chains import CAFacts
+from issuer.controller.state.bad_answers import BadAnswersBefore
 from issuer.controller.state.ca_expiry import ExpiryWarning
 from issuer.reasons import Reason
 from issuer.requests.conditions import find, says, with_condition
+from issuer.signing.reasons import SigningIssuerReason
 from issuer.text import rfc3339
 
 
@@ -18,6 +21,8 @@ class CheckResult:
     """Findings of one check of an issuer.
 
     `again_in` is the number of seconds until the next, `expiring` are warnings that are worth an event, too.
+    `bad_answers` is the status field of that name, empty where there is nothing to count, and None where this
+    process doesn't know yet: then what another process wrote stays.
     """
 
     ready: bool
@@ -27,6 +32,20 @@ class CheckResult:
     warnings: tuple[str, ...] = ()
     expiring: tuple[ExpiryWarning, ...] = ()
     again_in: float | None = None
+    bad_answers: dict[str, Any] | None = None
+
+
+def bad_answers_before(obj: dict[str, Any]) -> BadAnswersBefore:
+    """Return what the issuer's status tells of bad answers to calls of another process."""
+    status = obj.get("status") or {}
+    ready = find(status.get("conditions"), "Ready") or {}
+    told = (ready.get("reason"), ready.get("observedGeneration"))
+    by_reason = told == (SigningIssuerReason.BAD_ANSWER, obj["metadata"]["generation"])
+    try:
+        counted = IssuerStatus.parse({"badAnswers": status.get("badAnswers")}).bad_answers
+    except SpecError:  # somebody else wrote it
+        counted = None
+    return BadAnswersBefore(counted, by_reason)
 
 
 def new_warnings(obj: dict[str, Any], result: CheckResult) -> list[str]:
@@ -75,6 +94,8 @@ def _facts(result: CheckResult) -> dict[str, Any]:
     What was known of the CA stays while the issuer is broken: that is when somebody reads it.
     """
     fields: dict[str, Any] = {"warnings": [*result.warnings, *map(str, result.expiring)] or None}
+    if result.bad_answers is not None:
+        fields["badAnswers"] = result.bad_answers or None
     if result.ca is not None:
         fields |= {
             "caSubject": result.ca.subject,

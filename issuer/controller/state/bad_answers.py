@@ -4,15 +4,19 @@ After a bad answer nothing is signed until a check is good and a pause is over; 
 and the others follow a good answer. After `MOST` of them in a row nothing more is signed until `begin_anew`:
 every try may leave a certificate that nobody has. The last of these tries is for another request than the
 first ones, where all of them were one request's: only that tells the issuer's fault from the request's.
+
+The count stands in the issuer's status, too (`count`, `restore`), so that it outlives the process.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from issuer.api.bad_answers import MAX_REQUESTS, BadAnswersStatus, RequestBadAnswers
 from issuer.bounded import LruCache
 from issuer.requests.issuers import IssuerKey
 from issuer.requests.request import RequestKey
@@ -31,6 +35,8 @@ RETRY_ANNOTATION: Final = "vault-issuer.io/retry-requested-at"
 _REMEMBERED: Final = 1_000
 """Requests whose bad answers are counted, of one issuer."""
 
+_NOT_KNOWN: Final = ""
+"""In the place of a request's uid: bad answers of which only the issuer's reason tells."""
 
 _BEFORE: Final = BadAnswer(
     AnswerFault.LOST,
@@ -45,7 +51,8 @@ class BadAnswers:
 
     `error` is the last of them, None while all is well. `tries` counts those that were made one after the
     other: what was in flight beside the first counts as one. `checked` is set once a check has found the
-    issuer sound since, `trying` is the request that goes first.
+    issuer sound since, `trying` is the request that goes first, and `alone` the uid of the one that had all
+    bad answers, None if several had.
     """
 
     error: BadAnswer | None = None
@@ -53,19 +60,19 @@ class BadAnswers:
     tries: int = 0
     checked: bool = False
     trying: RequestKey | None = None
+    alone: str | None = None
     _next: float = 0.0
-    _tried: set[RequestKey] = field(default_factory=set)
-    _of_request: LruCache[RequestKey, tuple[str, int]] = field(default_factory=lambda: LruCache(_REMEMBERED))
+    _of_request: LruCache[str, int] = field(default_factory=lambda: LruCache(_REMEMBERED))
 
     @property
     def used_up(self) -> bool:
         """True if nothing more is signed until `begin_anew`."""
-        return self.error is not None and self.tries >= MOST and len(self._tried) > 1
+        return self.error is not None and self.tries >= MOST and not self.alone
 
     @property
     def waits_for_another(self) -> bool:
         """True if one request had all bad answers, and the last try is kept for another."""
-        return self.error is not None and self.tries >= MOST - 1 and len(self._tried) == 1
+        return self.error is not None and self.tries >= MOST - 1 and bool(self.alone)
 
     @property
     def wait(self) -> float | None:
@@ -74,22 +81,58 @@ class BadAnswers:
 
     def note(self, request: RequestKey, uid: str, error: BadAnswer) -> None:
         """Record a bad answer to a signing call for this request."""
-        self._of_request.put(request, (uid, self.times(request, uid) + 1))
-        self._tried.add(request)
+        self._of_request.put(uid, self.times(uid) + 1)
+        if self.error is None or self.alone == _NOT_KNOWN:
+            self.alone = uid
+        elif self.alone != uid:
+            self.alone = None
         if self.error is not None and self.trying != request:
             return  # it was in flight beside the one that was counted
         self.error, self.trying, self.checked = error, None, False
         self.tries += 1
-        if not self.used_up:
-            self._next = self.clock() + PAUSES[min(self.tries, len(PAUSES)) - 1]
+        self._pause()
+
+    def _pause(self) -> None:
+        self._next = self.clock() + PAUSES[min(self.tries, len(PAUSES)) - 1]
+
+    def count(self, basis: str) -> BadAnswersStatus | None:
+        """Return what the status is to say; None where there is nothing to count.
+
+        `basis` stands for all whose change makes it begin anew. Of many requests those with most are named.
+        """
+        if self.error is None and not len(self._of_request):
+            return None
+        requests = sorted(self._of_request.items(), key=lambda item: (-item[1], item[0]))[:MAX_REQUESTS]
+        return BadAnswersStatus(
+            basis=basis,
+            in_a_row=self.tries,
+            only_request=self.alone or None,
+            requests=tuple(RequestBadAnswers(uid=uid, times=times) for uid, times in requests),
+        )
+
+    def in_status(self, basis: str) -> dict[str, Any] | None:
+        """Return the status field `badAnswers`, empty where there is nothing to count; None before a good
+        check of this process, when there is no basis yet."""
+        if not basis:
+            return None
+        counted = self.count(basis)
+        return {} if counted is None else counted.to_json()
+
+    def restore(self, counted: BadAnswersStatus) -> None:
+        """Go on where another process stopped, by what it left in the status."""
+        for one in counted.requests:
+            self._of_request.put(one.uid, one.times)
+        if counted.in_a_row:
+            self.error, self.tries, self.alone = _BEFORE, counted.in_a_row, counted.only_request
+            self._pause()
 
     def resume(self) -> None:
-        """Go on where a process that ended had stopped: one request goes first, once."""
-        if self.error is None:
-            self.error, self.tries, self.checked = _BEFORE, MOST - 1, False
+        """Go on where another process stopped and left no count: one request goes first, once."""
+        self.error, self.tries, self.alone = _BEFORE, MOST - 1, _NOT_KNOWN
 
-    def good(self, request: RequestKey) -> bool:
+    def good(self, request: RequestKey, uid: str) -> bool:
         """Note a good answer; return True if it is the one that lets the others follow."""
+        self._of_request.pop(uid)
         if self.error is None or self.trying != request:
             return False
         self._end()
@@ -101,26 +144,23 @@ class BadAnswers:
         self._of_request.clear()
 
     def _end(self) -> None:
-        self.error, self.trying, self.tries = None, None, 0
-        self._tried.clear()
+        self.error, self.trying, self.tries, self.alone = None, None, 0, None
 
-    def may_go_first(self, request: RequestKey) -> bool:
+    def may_go_first(self, request: RequestKey, uid: str) -> bool:
         """Return True if this request may be signed to see whether answers are good again."""
         if not self.checked or self.wait != 0.0:
             return False
-        if self.waits_for_another and request in self._tried:
+        if self.waits_for_another and uid == self.alone:
             return False
         return self.trying is None or self.trying == request
 
-    def gave_up(self, request: RequestKey, uid: str | None = None) -> bool:
-        """Return True if this request (any of that name, without `uid`) had `MOST` bad answers itself, so
-        that it isn't signed any more."""
-        return self.times(request, uid) >= MOST
+    def gave_up(self, uid: str) -> bool:
+        """Return True if this request had `MOST` bad answers itself, so that it isn't signed any more."""
+        return self.times(uid) >= MOST
 
-    def times(self, request: RequestKey, uid: str | None = None) -> int:
-        """Return how many bad answers there were for this request (any of that name, without `uid`)."""
-        known = self._of_request.get(request)
-        return 0 if known is None or uid not in (None, known[0]) else known[1]
+    def times(self, uid: str) -> int:
+        """Return how many bad answers there were for this request."""
+        return self._of_request.get(uid) or 0
 
     def message(self, issuer: IssuerKey) -> str:
         """Return what went wrong, what happens next, and how to have it tried again."""
@@ -141,6 +181,29 @@ class BadAnswers:
             f"{self.error.message}. That happened {MOST} times in a row, so nothing more is signed. Correct "
             f"that, then have it tried again: {retry_command(issuer)}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class BadAnswersBefore:
+    """Bad answers of an issuer as its status tells of them: the count, or the reason alone."""
+
+    counted: BadAnswersStatus | None = None
+    by_reason: bool = False
+
+    def continue_in(self, bad_answers: BadAnswers, basis: str) -> None:
+        """Go on from there, unless the count is another basis's."""
+        if self.counted is None and self.by_reason:
+            bad_answers.resume()
+        elif self.counted is not None and self.counted.basis == basis:
+            bad_answers.restore(self.counted)
+
+
+NONE_BEFORE: Final = BadAnswersBefore()
+
+
+def basis_of(parts: Iterable[str]) -> str:
+    """Return a SHA-256, in hex, that is another when one of these parts is."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def given_up(issuer: IssuerKey) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from issuer.api.issuers import IssuerSpec
-from issuer.controller.state.bad_answers import BadAnswers
+from issuer.controller.state.bad_answers import NONE_BEFORE, BadAnswers, BadAnswersBefore, basis_of
 from issuer.controller.state.ca_expiry import CAValidity, LongestIssued
 from issuer.controller.state.put_off import PutOffRequests
 from issuer.controller.state.reasons import ControllerIssuerReason
@@ -40,9 +41,10 @@ class IssuerEntry:
     came back from (a role may name its CA itself), and `longest_issued` the longest life that they were asked
     for and signed, by whether a CA certificate is asked for. `reported` holds when each set of differences
     had its last event.
-    `bad_answers` holds back signing after an answer that could not be delivered; it begins anew with
-    another generation, and where `marks` (what a check found that would make a difference to it) change.
-    `same_answers` finds requests that meet the same fault at each try. `lives` are the CA's bounds.
+    `bad_answers` holds back signing after an answer that could not be delivered; it begins anew where
+    `basis` changes, a hash of the generation and of what a check found that would make a difference to it.
+    `same_answers` finds requests that meet the same fault at each try. `lives` are the CA's bounds, and
+    `waiting` the uids of the requests that wait.
     """
 
     key: IssuerKey
@@ -65,9 +67,9 @@ class IssuerEntry:
     reported: dict[frozenset[str], datetime] = field(default_factory=dict)
     bad_answers: BadAnswers = field(default_factory=BadAnswers)
     same_answers: SameAnswers = field(default_factory=SameAnswers)
-    marks: object = None
+    basis: str = ""
     lives: LifeBounds = NO_BOUNDS
-    waiting: dict[RequestKey, None] = field(default_factory=dict)
+    waiting: dict[RequestKey, str] = field(default_factory=dict)
 
     def is_news(self, differences: frozenset[str], now: datetime) -> bool:
         """Return True if these differences had no event for a while; they count as reported then."""
@@ -105,8 +107,8 @@ class IssuerEntry:
 
     def signs(self, request: Request) -> bool:
         """Return True if this request may be sent to the CA now."""
-        may = self.ready or self.bad_answers.may_go_first(request.key)
-        return may and self.shared is not None and not self.bad_answers.gave_up(request.key, request.uid)
+        may = self.ready or self.bad_answers.may_go_first(request.key, request.uid)
+        return may and self.shared is not None and not self.bad_answers.gave_up(request.uid)
 
     @property
     def changed(self) -> bool:
@@ -166,7 +168,7 @@ class IssuerRegistry:
             entry.spec, entry.profile, entry.refused = None, None, None
             entry.ca_validity.clear()
             entry.seen.clear()
-            entry.marks = None
+            entry.basis = ""
             entry.bad_answers.begin_anew()
         return entry
 
@@ -185,20 +187,25 @@ class IssuerRegistry:
         self,
         key: IssuerKey,
         ca_validity: dict[bool, CAValidity],
-        marks: tuple[object, ...],
+        marks: Iterable[str],
+        before: BadAnswersBefore = NONE_BEFORE,
         lives: LifeBounds = NO_BOUNDS,
     ) -> None:
         """Keep what a good check found of the CAs that sign; `mark_ready` follows once its status is decided.
 
-        `marks` is all else whose change lets an issuer with bad answers be tried again.
+        `marks` is all else whose change lets an issuer with bad answers be tried again, `before` what the
+        issuer's status tells of bad answers: the first good check of a process goes on from there.
         """
         entry = self.entry(key)
         entry.found_ca_validity(ca_validity)
         entry.lives = lives
-        marks = (*marks, frozenset(life.signer for life in ca_validity.values()))
-        if entry.marks not in (None, marks):
+        signers = sorted({life.signer for life in ca_validity.values()})
+        basis = basis_of((entry.uid, str(entry.generation), *signers, "", *marks))
+        if not entry.basis:
+            before.continue_in(entry.bad_answers, basis)
+        elif entry.basis != basis:
             entry.bad_answers.begin_anew()
-        entry.marks, entry.bad_answers.checked = marks, True
+        entry.basis, entry.bad_answers.checked = basis, True
 
     def life_refused(self, key: IssuerKey, longest: timedelta) -> None:
         """Hold the next requests to the longest life that a refusal told, until the next check."""
@@ -245,13 +252,13 @@ class IssuerRegistry:
         if entry.bad_answers.used_up:
             self.wake_all(key)  # each says what somebody has to do
 
-    def answer_was_good(self, key: IssuerKey, request: RequestKey) -> bool:
+    def answer_was_good(self, key: IssuerKey, request: RequestKey, uid: str) -> bool:
         """The CA answered this request; return True if the others follow only now, so that the issuer is to
         be checked."""
         self.close_circuit(key, request)
         entry = self.entry(key)
         entry.same_answers.answered(request)
-        if not entry.bad_answers.good(request):
+        if not entry.bad_answers.good(request, uid):
             return False
         if entry.reason == SigningIssuerReason.BAD_ANSWER:
             self.mark_ready(key)
@@ -264,8 +271,9 @@ class IssuerRegistry:
             return
         bad = entry.bad_answers
         # One that had none of the bad answers says most about the issuer.
-        first = min((one for one in entry.waiting if not bad.gave_up(one)), key=bad.times, default=None)
-        if first is not None and bad.may_go_first(first):
+        may = ((bad.times(uid), one, uid) for one, uid in entry.waiting.items() if not bad.gave_up(uid))
+        _times, first, uid = min(may, key=itemgetter(0), default=(0, None, ""))
+        if first is not None and bad.may_go_first(first, uid):
             self._probing[first] = key
             self._wake_one(entry, first)
 
@@ -273,10 +281,10 @@ class IssuerRegistry:
         """The requests that wait for an issuer, or went first to try one."""
         return (*self._waits_for, *self._probing)
 
-    def wait(self, key: IssuerKey, request: RequestKey) -> None:
+    def wait(self, key: IssuerKey, request: RequestKey, uid: str = "") -> None:
         """Remember that a request waits for this issuer."""
         self.leave(request)
-        self.entry(key).waiting[request] = None
+        self.entry(key).waiting[request] = uid
         self._waits_for[request] = key
 
     def leave(self, request: RequestKey) -> None:

@@ -160,7 +160,7 @@ async def test_an_answer_that_never_changes_says_what_to_change(bench: Bench) ->
         await bench.reconcile()
         bench.store.upsert(bench.kube.written[-1])
         messages.append(bench.ready["message"])
-        bench.registry.answer_was_good(CLUSTER_ISSUER, RequestKey("team-a", "other"))
+        bench.registry.answer_was_good(CLUSTER_ISSUER, RequestKey("team-a", "other"), "uid-of-other")
     assert messages[0] == "VaultUnavailable: internal error."
     assert messages[-1] == f"{messages[0]} It looks permanent: the same answer comes at each try. Do this."
     assert bench.ready["reason"] == "Pending"

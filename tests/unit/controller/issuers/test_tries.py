@@ -84,6 +84,11 @@ class Trial:
         self.watch()
         self.controller.apply(request)
 
+    def counted(self) -> Object | None:
+        """What the issuer's status counts."""
+        [*_, status] = self.controller.issuer_statuses(self.kind)
+        return status.get("badAnswers")
+
     async def check(self) -> tuple[str, str]:
         """A check; status and reason."""
         ready = await self.controller.check_again(self.kind)
@@ -147,14 +152,61 @@ async def test_another_ca_lets_one_try_again(trial: Trial) -> None:
     assert await trial.work() == 1
 
 
-async def test_a_process_that_starts_anew_lets_one_try_once(trial: Trial) -> None:
+async def test_a_process_that_starts_goes_on_counting(trial: Trial) -> None:
     await trial.use_up()
-    trial.restart()
-    assert await trial.check() == ("False", "BadAnswer")
+    for _ in range(2):
+        trial.restart()
+        written = len(trial.controller.issuer_statuses(trial.kind))
+        assert await trial.check() == ("False", "BadAnswer")
+        trial.time += 1e6
+        await trial.check()
+        assert await trial.work() == 0
+        assert len(trial.controller.issuer_statuses(trial.kind)) <= written + 1, "its message, once"
+    trial.vault.work()
+    trial.annotate("now")
+    assert await trial.check() == ("True", "Ready")
     assert await trial.work() == 1
+    assert "badAnswers" not in trial.controller.issuer_statuses(trial.kind)[-1]
+
+
+async def test_each_try_is_counted_in_the_status_by_the_write_that_tells_it(trial: Trial) -> None:
+    await trial.begin()
+    assert trial.counted() is None, "a check writes"
+    await trial.check()
+    first = trial.counted()
+    assert first is not None
+    assert (first["inARow"], first["onlyRequest"]) == (1, first["requests"][0]["uid"])
+    statuses = len(trial.controller.issuer_statuses(trial.kind))
+    await trial.check()
+    assert len(trial.controller.issuer_statuses(trial.kind)) == statuses, (
+        "a check without news writes nothing"
+    )
+
+
+async def test_an_outage_between_keeps_the_count(trial: Trial) -> None:
+    await trial.use_up()
+    counted = trial.counted()
+    trial.vault.seal()
+    assert await trial.check() == ("False", "VaultSealed")
+    assert trial.counted() == counted
+    trial.restart()
+    assert await trial.check() == ("False", "VaultSealed")
+    assert trial.counted() == counted
+    trial.vault.work()
+    trial.vault.cut()
+    assert await trial.check() == ("False", "BadAnswer")
     trial.time += 1e6
     await trial.check()
     assert await trial.work() == 0
+
+
+async def test_a_count_that_nothing_can_read_is_left_alone(trial: Trial) -> None:
+    await trial.use_up()
+    issuer = trial._issuer
+    issuer["status"]["badAnswers"] = {"inARow": "many"}
+    trial.restart()
+    assert await trial.check() == ("False", "BadAnswer")
+    assert await trial.work() == 1, "the reason alone lets one try"
 
 
 async def test_a_check_that_fails_otherwise_says_that_and_lets_nothing_go(trial: Trial) -> None:
