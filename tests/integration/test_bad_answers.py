@@ -116,6 +116,7 @@ def test_an_answer_that_cannot_be_delivered_fails_nothing_and_leaves_a_trace(
             )
             wait_ready(bed, name)
         assert {name: vault.signed[name] for name in FAULTS[1:]} == dict.fromkeys(FAULTS[1:], 2)
+        _is_counted_by_the_next_process(bed, controller, vault)
         _is_retried_on_request(bed, vault, namespace)
         for name in FAULTS:
             delete_issuer(bed, name)
@@ -123,13 +124,28 @@ def test_an_answer_that_cannot_be_delivered_fails_nothing_and_leaves_a_trace(
     _traces(bed, controller, namespace)
 
 
-def _is_retried_on_request(bed: Testbed, vault: SpoilingVault, namespace: str) -> None:
-    """After two lost answers the pause is five minutes; nobody needs to wait for it."""
+def _is_counted_by_the_next_process(
+    bed: Testbed, controller: ControllerProcess, vault: SpoilingVault
+) -> None:
+    """Two tries were made, and a process that starts now makes none before the pause of five minutes."""
 
     def tried_twice(issuer: Object) -> bool:
-        return "2 of 3" in str(ready(issuer).get("message"))
+        return bool(issuer.get("status", {}).get("badAnswers", {}).get("inARow") == 2)
+
+    def told_by_the_next(issuer: Object) -> bool:
+        return "before this process began" in str(ready(issuer).get("message"))
 
     bed.kube.wait(API_VERSION, "VaultClusterIssuer", "lost", until=tried_twice)
+    assert 'vault_issuer_outcomes_unknown_total{fault="lost"} 2.0' in controller.metrics()
+    controller.kill()
+    controller.start()
+    issuer = bed.kube.wait(API_VERSION, "VaultClusterIssuer", "lost", until=told_by_the_next)
+    assert tried_twice(issuer)
+    assert "2 of 3" in ready(issuer)["message"]
+
+
+def _is_retried_on_request(bed: Testbed, vault: SpoilingVault, namespace: str) -> None:
+    """After two lost answers the pause is five minutes; nobody needs to wait for it."""
     assert vault.signed["lost"] == 2
     vault.spoils = set()
     mark = {"metadata": {"annotations": {RETRY_ANNOTATION: "now"}}}
@@ -147,4 +163,3 @@ def _traces(bed: Testbed, controller: ControllerProcess, namespace: str) -> None
         assert bed.vault.read(f"pki_int/cert/{line['serial']}")["revocation_time"] > 0
     unknown = [line["request"].partition("/")[2] for line in lines(controller, "outcome unknown")]
     assert sorted(unknown) == sorted([*FAULTS[1:3], "another-key", "lost", "lost"])
-    assert 'vault_issuer_outcomes_unknown_total{fault="lost"} 2.0' in controller.metrics()
