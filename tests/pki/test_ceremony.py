@@ -1,4 +1,4 @@
-"""docs/offline-root.md, typed block by block: the root's on a terminal without a network, others at an OpenBao.
+"""docs/offline-root.md, typed block by block: the root's without a network, others at an OpenBao.
 
 At the end the CAs of two environments sign below one root, whose key was never in Vault.
 """

@@ -94,6 +94,7 @@ def test_an_offline_ca_stops_with_its_request_and_goes_on(vault: Vault, tmp_path
         ran = vault.run("apply", "--yes", "-f", file)
         assert ran.exit_code == 3, ran.output
         assert "SHA-256 of its public key" in ran.output
+        assert "write maxPathLength: 0, or the number that is signed" in ran.output
     request = (tmp_path / "env.csr").read_text()
     (tmp_path / "env.pem").write_text(offline.sign(request))
     vault.apply(file)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import PurePath
+
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from issuer.duration import format_duration
 from issuer.pki.authorities.attempts import attempt
 from issuer.pki.authorities.bundles import BadBundle, CAChain, KeyedCA, pem_of, signed_chain
 from issuer.pki.authorities.calls import AuthorityCalls
@@ -12,7 +16,7 @@ from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.identity import AuthorityProgress, CAIdentity
 from issuer.pki.errors import NeedsCertificate, PkiError
-from issuer.pki.file.authority import OfflineSigning
+from issuer.pki.file.authority import Authority, OfflineSigning
 from issuer.pki.secret import SecretText
 
 
@@ -83,8 +87,23 @@ def _needs(ours: AuthorityCalls, given: OfflineSigning, files: AuthorityFiles, c
     return NeedsCertificate(
         f"The request of {ours.name} is in {path}; have the offline CA sign it (SHA-256 of its public key: "
         f"{spki_sha256(request)}), put the certificate with its chain into "
-        f"{files.folder / given.certificate}, and run the same again"
+        f"{files.folder / given.certificate}, and run the same again. {_signing(ours.authority, given)}"
     )
+
+
+def _signing(authority: Authority, given: OfflineSigning) -> str:
+    """Return how an offline root signs what the file says, so that the plan is empty afterwards."""
+    words = f"vault-issuer root sign {PurePath(given.request).name} --lifetime {_lifetime(authority)}"
+    if authority.max_path_length is not None:
+        return f"With an offline root of this command: {words} --path-length {authority.max_path_length}"
+    return (
+        f"The file names no maxPathLength, and {words} allows no CA below this one unless --path-length says "
+        "more: write maxPathLength: 0, or the number that is signed"
+    )
+
+
+def _lifetime(authority: Authority) -> str:
+    return format_duration(timedelta(seconds=authority.lifetime or 0))
 
 
 def _fitting(
