@@ -58,15 +58,15 @@ class OpenBao(VaultClient):
         """The server's own log."""
         return self.process.log
 
-    def start(self, *, unseal: bool = True) -> None:
-        """Start it (again, on the same port with the same data) and, by default, unseal it."""
+    def start(self, *, unseal: bool = True, initialise: bool = True) -> None:
+        """Start it (again, on the same port with the same data) and, by default, initialise and unseal it."""
         if self.addr:
             self._launch()
         else:
             retry_ports(self._first_launch)
-        if not self.token:
+        if not self.token and initialise:
             self._initialise()
-        if unseal:
+        if unseal and initialise:
             self.unseal()
 
     def _first_launch(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from issuer.cli import pki_checks, pki_export, pki_unseal
+from issuer.cli import pki_checks, pki_export, pki_init, pki_unseal
 from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
@@ -40,6 +40,7 @@ app = Commands(
     help="A private CA in Vault or OpenBao from one reviewed file: plan it, apply it, verify it, export it.",
 )
 app.command("verify")(pki_checks.verify)
+app.command("init")(pki_init.init)
 app.command("unseal")(pki_unseal.unseal)
 app.command("rights")(pki_checks.rights)
 app.command("export")(pki_export.export)

@@ -12,6 +12,7 @@ Folders, bottom-up; each one's docstring maps its modules:
 - `apply/`: carries steps out in order. `session`: file, connection and plan of one command.
 - `rights`: least policies for the commands that only read. Pure.
 - `unsealing`: key shares, sent to sealed servers.
+- `initialising/`: a new Vault's first hour, up to one admin login and no root token.
 
 Beside these go `verify/` (reads back, tries policies with short tokens), `export/` (Vault to file, the
 reverse of `resources/`), and `health/` (checks and findings), each on `server/`, `file/` and `resources/`.

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from testbed.certs import ServerFiles
 from testbed.openbao import OpenBao
 from testbed.processes import LOOPBACK
 
@@ -31,19 +32,24 @@ class CutMode(StrEnum):
 
 
 class CuttingProxy:
-    """Forwards calls by plain HTTP on loopback until call number `at`, then nothing any more.
+    """Forwards calls on loopback until call number `at`, or a call `METHOD path`, then nothing any more.
 
+    It is reached by plain HTTP unless it has `tls`, and `goes_on` after the cut if that is set.
     `paths` are the calls so far as `METHOD path`. `killed` is called at the cut; `held` is called, if it is
     set, with each call after Vault has answered it, and may wait.
     """
 
-    def __init__(self, bao: OpenBao, at: int = 0, mode: CutMode = CutMode.BEFORE) -> None:
+    def __init__(
+        self, bao: OpenBao, at: int | str = 0, mode: CutMode = CutMode.BEFORE, tls: ServerFiles | None = None
+    ) -> None:
+        self._scheme = "http" if tls is None else "https"
         self._bao = bao
         self._at = at
         self._mode = mode
         self._tls = ssl.create_default_context(cafile=str(bao.ca_file))
         self._lock = threading.Lock()
         self.is_cut = False
+        self.goes_on = False
         self.paths: list[str] = []
         self.killed: Callable[[], None] = lambda: None
         self.held: Callable[[str], None] = lambda _: None
@@ -62,11 +68,15 @@ class CuttingProxy:
 
         self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(tls.cert, tls.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     @property
     def addr(self) -> str:
         """Address for VAULT_ADDR."""
-        return f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        return f"{self._scheme}://{LOOPBACK}:{self._server.server_address[1]}"
 
     @contextmanager
     def running(self) -> Iterator[CuttingProxy]:
@@ -83,12 +93,12 @@ class CuttingProxy:
     def _handle(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         with self._lock:
-            if self.is_cut:
+            if self.is_cut and not self.goes_on:
                 self._drop(request)
                 return
             self.paths.append(f"{request.command} {request.path.removeprefix('/v1/')}")
-            ours = len(self.paths) == self._at
-            self.is_cut = ours
+            ours = not self.is_cut and self._at in (len(self.paths), self.paths[-1])
+            self.is_cut = self.is_cut or ours
         if ours and self._mode is CutMode.BEFORE:
             self._end(request)
             return
@@ -105,7 +115,7 @@ class CuttingProxy:
         self.held(f"{request.command} {request.path.removeprefix('/v1/')}")
         if ours:
             self._end(request)
-        elif self.is_cut:
+        elif self.is_cut and not self.goes_on:
             self._drop(request)
         else:
             request.send_response(answer.status)

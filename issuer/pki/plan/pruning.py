@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Place, Places
@@ -16,7 +17,9 @@ from issuer.pki.resources.mounts import AUTH, SECRETS, exists
 from issuer.pki.resources.resource import Order, VaultWrite
 from issuer.pki.server.reading import VaultReading
 
-_NEVER = frozenset({"default", "root"})
+ADMIN_POLICY: Final = "vault-issuer-admin"
+"""Policy of the login that `pki init` leaves."""
+_NEVER: Final = frozenset({"default", "root", ADMIN_POLICY})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,276 @@
+"""`vault-issuer pki init`: options in; a Vault with its foundation, one admin login and no root token out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import sys
+from collections.abc import Coroutine
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from issuer.cli.pki_options import FAILED, LEFT, Files, reported
+
+if TYPE_CHECKING:
+    from issuer.pki.file.reading import LoadedFile
+    from issuer.pki.initialising.first_start import FirstStart, StartReport
+    from issuer.pki.initialising.sealing import ShareWish
+    from issuer.pki.initialising.targets import ReservedFile
+    from issuer.pki.secret import SecretText
+    from issuer.vault.transport import VaultClient
+
+
+def init(
+    file: Files,
+    admin_to: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="New file, of mode 0600, for the admin login; never in a git work tree."
+        ),
+    ],
+    shares_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--shares-to-files",
+            metavar="DIR",
+            help="Folder, of mode 0700, for a file for each share; never in a git work tree.",
+        ),
+    ] = None,
+    pgp_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A holder's PGP public key, to which Vault encrypts a share; repeatable, one for each.",
+        ),
+    ] = None,
+    shares: Annotated[
+        int | None, typer.Option(metavar="N", help="Shares. Default: one for each --pgp-key, or 5.")
+    ] = None,
+    threshold: Annotated[
+        int | None, typer.Option(metavar="N", help="Shares that unseal. Default: more than half.")
+    ] = None,
+    one_share: Annotated[
+        bool, typer.Option("--one-share", help="Agree to one share, with which one person unseals.")
+    ] = False,
+    admin_pgp_key: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Encrypt the admin login to this PGP public key, by gpg."),
+    ] = None,
+    go_on: Annotated[
+        bool,
+        typer.Option(
+            "--continue",
+            help="The server is initialised and unsealed: do the rest, with a root token that is asked for, "
+            "or read from standard input. bao operator generate-root makes one from shares.",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Initialise a new Vault, apply the file's foundation, leave one admin login, and revoke the root token.
+
+    The root token is in this process' memory alone. The shares go to files before anything else is done:
+    encrypted to --pgp-key, or as they are. With --pgp-key the command waits until the holders have unsealed.
+
+    The admin login is an orphan token for 24 hours. The policy that it has, vault-issuer-admin, may write
+    policies, so whoever has the login may do everything.
+
+    Exit codes: 0 done, 1 stopped or refused, 3 done but for what is left to a person.
+
+    Examples:
+
+      vault-issuer pki init -f pki.yaml --pgp-key ann.asc --pgp-key bob.asc --pgp-key cy.asc
+      --shares-to-files /media/stick/shares --admin-to ~/admin-token
+
+      vault-issuer pki init -f pki.yaml --shares-to-files ~/shares --admin-to ~/admin-token
+
+      vault-issuer pki init -f pki.yaml --continue --admin-to ~/admin-token
+    """
+    options = _Options(shares_to, pgp_key or [], shares, threshold, one_share, go_on)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the root token
+    with reported():
+        wish = options.wish()
+        code = asyncio.run(_cancelled_by_signals(_run(file, options, wish, (admin_to, admin_pgp_key), yes)))
+    raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """Options for the shares, as they were given."""
+
+    folder: Path | None
+    keys: list[str]
+    shares: int | None
+    threshold: int | None
+    one_share: bool
+    go_on: bool
+
+    def wish(self) -> ShareWish | None:
+        """Return what is wanted, or None for --continue. Raises BadInput."""
+        from issuer.manifests.errors import BadInput
+        from issuer.pki.initialising.pgp import read_keys
+        from issuer.pki.initialising.sealing import ShareWish
+
+        if self.go_on:
+            if self.folder or self.keys or self.shares or self.threshold:
+                raise BadInput("--continue makes no shares; leave the options for shares out")
+            return None
+        if self.folder is None:
+            raise BadInput(
+                "--shares-to-files is missing: the only copies of the shares would go nowhere. With "
+                "--pgp-key the files are encrypted"
+            )
+        keys = read_keys(self.keys)
+        shares = self.shares or len(keys) or 5
+        found = ShareWish(shares, self.threshold or shares // 2 + 1, keys)
+        found.check(one_share=self.one_share)
+        return found
+
+
+async def _cancelled_by_signals(work: Coroutine[Any, Any, int]) -> int:
+    """Run, and let SIGTERM and SIGHUP cancel as SIGINT does."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    finally:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+async def _run(
+    files: list[str], options: _Options, wish: ShareWish | None, admin: tuple[Path, str | None], yes: bool
+) -> int:
+    from issuer.manifests.errors import BadInput
+    from issuer.pki.authorities.files import AuthorityFiles, check_bundles
+    from issuer.pki.file.reading import load
+    from issuer.pki.initialising.sealing import INIT_SECONDS, seal_status
+    from issuer.pki.server.connecting import connected, connection_from
+    from issuer.pki.server.state import check_state
+
+    loaded = load(files, os.environ)
+    check_bundles(loaded.file, loaded.places, AuthorityFiles(loaded.folder))
+    connection = replace(connection_from(os.environ), timeout=INIT_SECONDS)
+    if not connection.server.startswith("https://"):
+        raise BadInput(f"{connection.server} is no https:// address, and shares go by TLS alone")
+    async with connected(connection) as client:
+        if wish is None:
+            await check_state(client)
+        elif (await seal_status(client))["initialized"]:
+            raise BadInput(
+                "Vault is initialised already; nothing was changed. If a run was interrupted, empty the "
+                "server's storage and begin again, or see --continue"
+            )
+        if not yes and not _agreed(wish, options, connection.server):
+            return FAILED
+        return await _reserved(client, loaded, options, wish, admin)
+
+
+async def _reserved(
+    client: VaultClient,
+    loaded: LoadedFile,
+    options: _Options,
+    wish: ShareWish | None,
+    admin: tuple[Path, str | None],
+) -> int:
+    from issuer.pki.initialising.first_start import AdminFile, FirstStart
+    from issuer.pki.initialising.pgp import encrypted, read_keys
+    from issuer.pki.initialising.targets import ReservedFile, share_files
+    from issuer.pki.secret import SecretText
+
+    path, key = admin[0], read_keys([admin[1]])[0] if admin[1] else None
+    if key is not None:
+        encrypted(SecretText("a trial"), key)
+    with ExitStack() as kept:
+        login = ReservedFile.make(path)
+        kept.callback(login.discard)
+        shares = [] if wish is None or options.folder is None else share_files(options.folder, wish.names)
+        for one in shares:
+            kept.callback(one.discard)
+        root = _root_token() if wish is None else SecretText("")
+        start = FirstStart(client, loaded, AdminFile(login, key), typer.echo)
+        return await _started(start, wish, shares, root)
+
+
+async def _started(
+    start: FirstStart, wish: ShareWish | None, shares: list[ReservedFile], root: SecretText
+) -> int:
+    from issuer.pki.errors import PkiError
+    from issuer.pki.initialising.first_start import StartStage
+
+    try:
+        held = root if wish is None else await start.begin(wish, shares)
+        report = await start.finish(held, keep_on_failure=wish is None)
+    except asyncio.CancelledError:
+        typer.echo(f"Interrupted. {_advice(start, wish)}", err=True)
+        return FAILED
+    except PkiError as error:
+        if start.stage is StartStage.NOTHING:
+            raise  # it says what was done
+        raise PkiError(f"{error}\n{_advice(start, wish)}") from error
+    return _told(report, start)
+
+
+def _advice(start: FirstStart, wish: ShareWish | None) -> str:
+    from issuer.pki.initialising.first_start import StartStage
+
+    if wish is None and start.stage is not StartStage.ADMIN:
+        return "The root token still works; correct that, and run the same again."
+    return start.stage.value
+
+
+def _told(report: StartReport, start: FirstStart) -> int:
+    """Print what is left to do, and return the exit code."""
+    if report.problem:
+        typer.echo(f"Error: The foundation was not applied as a whole. {report.problem}", err=True)
+    if report.waits:
+        typer.echo(f"Waiting: {report.waits}", err=True)
+    if report.root_stays:
+        typer.echo(
+            f"Error: The root token could not be revoked ({report.root_stays}). Nobody has it; revoke it "
+            f"with the admin login: bao token revoke -accessor {report.root_accessor}",
+            err=True,
+        )
+    for accessor in report.other_roots:
+        typer.echo(
+            "Another root token lives, maybe of a run that was interrupted. Unless somebody keeps it: "
+            f"bao token revoke -accessor {accessor}",
+            err=True,
+        )
+    typer.echo(
+        f"Within a day, with VAULT_TOKEN from {start.login_file}: run pki apply for the rest of the file, "
+        "and give yourself a login that stays. Then: bao token revoke -self"
+    )
+    if report.problem or report.root_stays:
+        return FAILED
+    return LEFT if report.left or report.other_roots else 0
+
+
+def _root_token() -> SecretText:
+    """Return the root token from a prompt, or the one line of standard input. Raises BadInput."""
+    from issuer.pki.server.connecting import token_from
+
+    if sys.stdin.isatty():
+        text = typer.prompt("Root token", hide_input=True, default="", show_default=False)
+    else:
+        text = sys.stdin.readline(4096)
+    return token_from({"VAULT_TOKEN": text})
+
+
+def _agreed(wish: ShareWish | None, options: _Options, server: str) -> bool:
+    if not sys.stdin.isatty():
+        typer.echo("No terminal to ask on, so nothing was done. Use --yes.", err=True)
+        return False
+    if wish is None:
+        return typer.confirm(f"Finish the first start of {server}, and revoke the root token?")
+    how = "encrypted" if wish.keys else "not encrypted"
+    return typer.confirm(
+        f"Initialise {server}: {wish.shares} shares, {wish.threshold} needed, {how}, in {options.folder}?"
+    )
