@@ -54,6 +54,11 @@ class OpenBao(VaultClient):
         self.unseal_keys: tuple[str, ...] = ()
 
     @property
+    def program(self) -> Path:
+        """The program, which is also its command line."""
+        return self._program.path
+
+    @property
     def log(self) -> Path:
         """The server's own log."""
         return self.process.log

@@ -183,17 +183,23 @@ class NewVault:
 class _OpenBao(OpenBao):
     """A server that makes root tokens from shares for whoever asks, as Vault does."""
 
+    unseals_itself = False
+
     def _configuration(self, port: int, mtls_port: int) -> dict[str, Any]:
         found = super()._configuration(port, mtls_port)
         found["listener"][0]["tcp"]["disable_unauthed_generate_root_endpoints"] = False
+        if self.unseals_itself:
+            key = base64.b64encode(bytes(range(32))).decode()
+            found["seal"] = [{"static": {"current_key_id": "1", "current_key": key}}]
         return found
 
 
 @contextmanager
-def new_vault(folder: Path, text: str = TWO_TIER) -> Iterator[NewVault]:
-    """Start a server that nobody has initialised."""
+def new_vault(folder: Path, text: str = TWO_TIER, *, unseals_itself: bool = False) -> Iterator[NewVault]:
+    """Start a server that nobody has initialised; by default it is unsealed by shares."""
     server = folder / "openbao"
     bao = _OpenBao(find_bao(), server)
+    bao.unseals_itself = unseals_itself
     try:
         bao.start(initialise=False)
         tls = ServerFiles(server / "openbao.crt", server / "openbao.key", bao.ca_file)

@@ -15,6 +15,7 @@ from tests.pki.cases import CASES, EXAMPLES, case_of, emptied, example_of
 from tests.pki.conftest import numbers
 from tests.pki.cutting import CutMode
 from tests.pki.interrupted import Case
+from tests.pki.new_vaults import new_vault
 from tests.pki.support import Vault
 
 
@@ -53,3 +54,23 @@ def interrupt_everywhere(fresh: Callable[[Path], Case], folder: Path, mode: CutM
         case.finish()
         case.holds()
     assert at > 10
+
+
+@pytest.mark.parametrize("mode", list(CutMode))
+def test_a_first_start_is_interrupted_at_every_call(tmp_path: Path, mode: CutMode) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    with new_vault(first) as whole:
+        calls = whole.calls()
+    assert len(calls) > 15
+    for number, at in enumerate(calls):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with new_vault(folder) as new:
+            code = new.cut(at, mode)
+            if new.bao.status()["initialized"] and new.shares.exists() and [*new.shares.iterdir()]:
+                assert new.go_on() in (0, 3), (at, new.output)
+                new.works()
+            else:
+                assert code == 1, at
+                assert not new.admin.exists(), at

@@ -62,7 +62,7 @@ def _packets(source: str, content: bytes) -> bytes:
     if armor[1] == b"PRIVATE KEY BLOCK":
         raise BadInput(f"{source} is a secret PGP key, which stays with its holder; give the public one")
     # Headers end with an empty line; the last line that begins with = is a checksum.
-    body = armor[2].replace(b"\r", b"").partition(b"\n\n")[2]
+    body = (b"\n" + armor[2].replace(b"\r", b"")).partition(b"\n\n")[2]
     lines = [line for line in body.split(b"\n") if not line.startswith(b"=")]
     try:
         return base64.b64decode(b"".join(lines), validate=True)
