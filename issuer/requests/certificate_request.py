@@ -18,6 +18,7 @@ from issuer.reasons import FailureReason
 from issuer.requests import status
 from issuer.requests.conditions import bounded, find
 from issuer.requests.issuers import MAX_NAME, IssuerKey
+from issuer.requests.reason_message import Opening, opening_of
 from issuer.requests.request import BadSpec, Request
 from issuer.requests.resources import CERTIFICATE_REQUESTS, CERTIFICATES
 
@@ -45,6 +46,12 @@ class CertificateRequest(Request):
         if ready is None:
             return False
         return ready.get("status") == "True" or ready.get("reason") in ("Failed", "Denied")
+
+    @property
+    def keeps_room(self) -> bool:
+        """Return True if it says that it is signed next: that message is longer than a failure's."""
+        ready = find(self.conditions, "Ready") or {}
+        return opening_of(str(ready.get("message") or "")) is Opening.IS_SIGNED_NEXT
 
     @property
     def is_ours(self) -> bool:

@@ -19,12 +19,17 @@ _REASON: Final = re.compile(
 )
 
 
+_ROOM: Final = 1000
+"""Characters of a message that keeps room for the next; that of a failure has less."""
+
+
 class Opening(StrEnum):
     """First words of messages that have had no reason from the start: they stand for it."""
 
     ALLOWED_BY_NONE = "approved by somebody else, but no policy allows it"
     NO_POLICY_APPLIES = "No policy applies to this request"
     NO_POLICY_EXISTS = "No CertificateRequestPolicy exists"
+    IS_SIGNED_NEXT = "It is signed next"
     NOT_AS_ASKED = "the CA returned a certificate that is not what was asked for"
 
 
@@ -39,6 +44,16 @@ def issuer_not_ready(issuer: str, reason: Reason, sentence: str) -> str:
     `issuer` is its kind and its name, each without blanks.
     """
     return f"{issuer} is not Ready ({reason}): {sentence}"
+
+
+def signed_next(size: int) -> str:
+    """Return the message of a request of so many bytes that is about to be signed, which keeps room for
+    whatever its status says after that."""
+    told = (
+        f"{Opening.IS_SIGNED_NEXT}. It has {size} bytes, and a certificate may be more than the API server "
+        "stores with it; this text keeps room to say so: "
+    )
+    return told.ljust(_ROOM, ".")
 
 
 def reason_of(message: str) -> str | None:

@@ -131,6 +131,11 @@ class Request(ABC):
         return self.uid, self.approved, self.denied
 
     @property
+    def keeps_room(self) -> bool:
+        """Return True if its status keeps room for a failure, or has no place to keep it."""
+        return True
+
+    @property
     @abstractmethod
     def finished(self) -> bool:
         """Return True if it has been answered for good: issued, failed or denied."""

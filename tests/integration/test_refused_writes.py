@@ -102,6 +102,15 @@ def test_a_request_without_room_for_a_certificate_fails_unsigned(bed: Testbed, n
     assert len(signed_csrs(bed)) == before
 
 
+def test_a_large_request_is_signed_once_room_for_a_failure_is_kept(bed: Testbed, namespace: str) -> None:
+    obj = request_object("large", namespace, ISSUER)
+    obj["metadata"]["labels"] = {f"k{number:06d}": "x" * 50 for number in range(3_000)}
+    before = len(signed_csrs(bed))
+    bed.kube.create(obj)
+    assert ready(wait_issued(bed, "large", namespace))["message"].startswith("Issued by")
+    assert len(signed_csrs(bed)) == before + 1
+
+
 def test_the_policy_of_these_tests_is_gone(bed: Testbed) -> None:
     """Others would meet it."""
     group = "admissionregistration.k8s.io/v1"

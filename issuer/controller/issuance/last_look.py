@@ -17,15 +17,23 @@ from issuer.controller.approval.approver import Approval, Approver
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
-from issuer.controller.state.outcomes import Outcome, Outdated, RequestFailed, RetryLater
+from issuer.controller.state.outcomes import NeedsRoom, Outcome, Outdated, RequestFailed, RetryLater
 from issuer.controller.state.reasons import ControllerFailure, ControllerRetry
 from issuer.controller.state.shared_signer import SharedSigner
 from issuer.controller.state.stores import IssuerStore, RequestStore
 from issuer.requests.request import Request, RequestKey
+from issuer.text import clip
 
 MAX_STORED: Final = 768 << 10
 """Bytes of a request that may be signed. etcd takes 1.5 MiB for an object by default; the certificate and its
 chain have 512 KiB of PEM at most (`MAX_BUNDLE_BYTES`), 683 KiB in base64."""
+
+LARGE: Final = 128 << 10
+"""Bytes of a request that, with its certificate, may be more than an API server stores whose limit somebody
+lowered. Only room for a failure that is stored beforehand makes sure that it is signed once, by whichever
+process. Usual ones have 5 KiB, and are not written once more for that."""
+
+_MAX_WHY: Final = 300  # characters of an API server's answer in a failure, for which room is kept
 
 _LEASE_TOO_SHORT = RetryLater(
     ControllerRetry.LEASE_NOT_HELD, "the Lease does not last until an answer must have come", report=False
@@ -64,7 +72,7 @@ def too_large(why: str) -> RequestFailed:
     """Return the answer of a request to which no certificate can be written."""
     return RequestFailed(
         "the request is so large that the API server could not store it with its certificate: "
-        f"{why}. Ask again with fewer labels, annotations, owners and usages",
+        f"{clip(why, _MAX_WHY)}. Ask again with fewer labels, annotations, owners and usages",
         ControllerFailure.REQUEST_TOO_LARGE,
     )
 
@@ -89,6 +97,8 @@ class LastLook:
         stored = self.stores[type(judged.request)].stored(judged.request)
         if stored > MAX_STORED:
             raise NotSent(too_large(f"it has {stored} bytes, and at most {MAX_STORED} are signed"))
+        if stored > LARGE and not judged.request.keeps_room:
+            raise NotSent(NeedsRoom(stored))
         if not self.limits.limiter(judged.entry.key).has_room(judged.request.key):
             raise NotSent(_TOO_MANY_HELD)
         changed = self._changed(judged)

@@ -22,6 +22,7 @@ from issuer.controller.state.outcomes import (
     Denied,
     Issued,
     NeedsFinalizer,
+    NeedsRoom,
     Outcome,
     Outdated,
     RequestFailed,
@@ -174,8 +175,8 @@ class RequestReconciler:
                 log.info("request decided again", request=str(request.key), changed=changed)
             case AwaitingApproval():
                 self.queue.forget(request.key)
-            case NeedsFinalizer():
-                await self._add_finalizer(request)
+            case NeedsFinalizer() | NeedsRoom():
+                await self._write_before_signing(request, outcome)
             case Unprocessed() | Waiting() | RetryLater():
                 await self._later(request, outcome)
 
@@ -198,8 +199,12 @@ class RequestReconciler:
                 if report:
                     await self.reporter.waiting(request, with_reason(reason, message))
 
-    async def _add_finalizer(self, request: Request) -> None:
-        """Do the write before signing; then the next attempt signs."""
+    async def _write_before_signing(self, request: Request, needed: NeedsFinalizer | NeedsRoom) -> None:
+        """Do the write that signing needs; then the next attempt signs."""
+        if isinstance(needed, NeedsRoom):
+            await self.reporter.keep_room(request, needed.stored)
+            self.queue.add(request.key)
+            return
         try:
             self.reader.refresh(await self.checks[type(request)].add_finalizer(request))
         except Retry as error:

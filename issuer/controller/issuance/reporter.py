@@ -16,6 +16,7 @@ from issuer.controller.state.stores import RequestStore
 from issuer.kube.events import EventRecorder
 from issuer.kube.wire import Object
 from issuer.reasons import RetryReason
+from issuer.requests.reason_message import signed_next
 from issuer.requests.request import Request, RequestKey
 from issuer.telemetry.metrics import Metrics
 
@@ -55,6 +56,13 @@ class RequestReporter:
         self.stores[type(request)].mark_answered(request)
         if pending.news:
             self.recorder.warning(request.object, EventReason.CERTIFICATE_DIFFERS, pending.news)
+
+    async def keep_room(self, request: Request, stored: int) -> None:
+        """Have its status keep room for a failure, before anything is signed for it."""
+        answer = request.pending(self.now(), signed_next(stored))
+        if answer is not None:
+            written = await self.writer.client.replace_status(request.resource, answer)
+            self.stores[type(request)].refresh(request.with_object(written))
 
     async def waiting(self, request: Request, message: str) -> None:
         """Write why the request waits, unless it says so already."""

@@ -41,6 +41,14 @@ class NeedsFinalizer:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedsRoom:
+    """Is so large that room for a failure is kept in its status first; after that write the attempt starts
+    again. `stored` is the bytes that it has at the API server."""
+
+    stored: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed:
     """Final answer: the request can never be served as it is."""
 
@@ -101,6 +109,7 @@ Outcome = (
     | AwaitingApproval
     | Unprocessed
     | NeedsFinalizer
+    | NeedsRoom
     | RequestFailed
     | Waiting
     | Outdated

@@ -32,6 +32,7 @@ _OPENINGS: Final = {
     Opening.ALLOWED_BY_NONE: "NoPolicyAllows",
     Opening.NO_POLICY_APPLIES: "NoPolicyApplies",
     Opening.NO_POLICY_EXISTS: "NoPolicyExists",
+    Opening.IS_SIGNED_NEXT: "IsSignedNext",
 }
 
 

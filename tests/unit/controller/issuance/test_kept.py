@@ -192,7 +192,7 @@ async def test_a_request_that_is_not_kept_is_read_and_answered(bench: Bench, lar
     bench.with_ready_issuer().with_request().signs()
     assert bench.store.get(KEY) is None
     assert bench.store.pending() == (KEY,)
-    bench.kube.expect("get", fat(certificate_request()))
+    bench.kube.expect("get", certificate_request())
     bench.kube.accepts_status()
     await bench.reconcile()
     assert bench.ready["reason"] == "Issued"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from structlog.testing import capture_logs
 
 from issuer.controller.issuance.delivery import Cause
-from issuer.controller.issuance.last_look import MAX_STORED
+from issuer.controller.issuance.last_look import LARGE, MAX_STORED
 from issuer.controller.issuance.refused_writes import (
     ADMISSION_PATIENCE,
     GIVEN_UP_AFTER,
@@ -26,6 +27,8 @@ from issuer.kube.errors import (
 )
 from issuer.kube.wire import Object
 from issuer.requests.request import RequestKey
+from issuer.signing.outcomes import Retry
+from issuer.signing.vault.reasons import VaultRetry
 from tests.builders import certificate_request, condition
 from tests.ca import TestCA
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
@@ -198,6 +201,59 @@ async def test_a_request_that_takes_no_status_at_all_is_never_signed_again(bench
     assert bench.queue.delayed == 1
     await tried(bench, key, None)
     assert bench.ready["reason"] == "Failed"
+
+
+def large(name: str = "one") -> Object:
+    """A request that another API server may have no room for beside its certificate."""
+    obj = certificate_request(name=name, conditions=[condition("Approved")])
+    obj["metadata"]["labels"] = {f"label-{number}": "x" * 50 for number in range(LARGE // 60)}
+    return obj
+
+
+def shown(bench: Bench) -> None:
+    """The watch shows it with its status as it is now."""
+    bench.store.upsert({**large(), "status": bench.kube.written[-1]["status"]})
+
+
+async def test_a_large_request_keeps_room_for_a_failure_before_it_is_signed(bench: Bench) -> None:
+    """Then any process finds that it has failed, and never signs it again."""
+    bench.store.upsert(large())
+    await tried(bench, KEY, None)
+    assert (bench.ready["reason"], bench.signer.signed) == ("Pending", 0)
+    [room] = bench.kube.written
+    shown(bench)
+    bench.signs()
+    bench.signer.revokes.append(None)
+    why = ObjectTooLarge("PUT: " + "etcdserver: request is too large. " * 100, status=500)
+    await tried(bench, KEY, why, None)
+    assert (bench.ready["reason"], bench.signer.signed) == ("Failed", 1)
+    assert len(json.dumps(bench.kube.written[-1])) < len(json.dumps(room)) - 100
+
+
+async def test_a_large_request_without_room_for_a_failure_is_never_signed(bench: Bench, ca: TestCA) -> None:
+    for process in (bench, Bench(ca).with_ready_issuer()):
+        process.store.upsert(large())
+        await tried(process, KEY, TOO_LARGE)
+        await tried(process, KEY, TOO_LARGE)
+        assert process.signer.signed == 0
+        assert ("Warning", "StatusTooLarge") in {one[:2] for one in process.recorder.events}
+        process.queue.close()
+        process.issuer_queue.close()
+
+
+async def test_room_that_another_reason_to_wait_took_is_kept_again(bench: Bench) -> None:
+    bench.store.upsert(large())
+    await tried(bench, KEY, None)
+    shown(bench)
+    bench.signer.signs.append(Retry(VaultRetry.VAULT_UNAVAILABLE, "not now."))
+    await tried(bench, KEY, None)
+    shown(bench)
+    await tried(bench, KEY, None)
+    assert "It is signed next" in bench.ready["message"]
+    shown(bench)
+    bench.signs()
+    await tried(bench, KEY, None)
+    assert bench.ready["reason"] == "Issued"
 
 
 async def test_a_request_that_is_too_large_is_never_signed(bench: Bench) -> None:
