@@ -20,6 +20,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from issuer.controller.issuance.answer_log import AnswerLog, NoAnswerLog
 from issuer.controller.issuance.refused_writes import RefusedWrites
 from issuer.controller.issuance.status_writer import StatusWriter
+from issuer.controller.issuance.unanswered_writes import UnansweredWrites
 from issuer.controller.state.outcomes import RequestFailed
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.shared_signer import SharedSigner
@@ -79,7 +80,7 @@ class Delivery:
         self._pending: dict[RequestKey, PendingDelivery] = {}
         self._of_issuer: dict[IssuerKey, set[RequestKey]] = {}
         self._not_written: set[RequestKey] = set()
-        self._may_be_written: set[RequestKey] = set()  # a write was sent, and no answer says what came of it
+        self._unanswered = UnansweredWrites()
         self._given_up: dict[RequestKey, tuple[str, RequestFailed]] = {}
         self.refused = RefusedWrites()
         self.answers = answers or NoAnswerLog()
@@ -143,16 +144,11 @@ class Delivery:
         return True, newest
 
     async def _write(self, request: Request, answer: Object, pending: PendingDelivery) -> Request:
-        """Write the answer; where no answer says what came of it, it may be written."""
-        self._may_be_written.add(pending.key)
-        try:
+        """Write the answer; one without an answer of its own may have arrived, or arrive yet."""
+        with self._unanswered.write(pending.key, request):
             return await self._writer.write(
                 request, answer, pending.issuer.kind if pending.approval else None
             )
-        except KubeError as error:
-            if error.status is not None and error.status < 500:
-                self._may_be_written.discard(pending.key)
-            raise
 
     async def _delivered(self, request: Request, pending: PendingDelivery) -> None:
         self.refused.written(pending.key)
@@ -263,7 +259,7 @@ class Delivery:
         if self._pending.get(pending.key) is pending:
             del self._pending[pending.key]
             self._not_written.discard(pending.key)
-            self._may_be_written.discard(pending.key)
+            self._unanswered.forget(pending.key)
             self.refused.settled(pending.key)
             self._uncount(pending)
             await pending.shared.give_back()
@@ -306,8 +302,8 @@ class Delivery:
     async def close(self, seconds: float = 5.0) -> None:
         """Nothing can be written any more: log every serial, then revoke what can be revoked in time.
 
-        A write whose answer was lost may have arrived, and its certificate be in use: it is revoked only if
-        the API server says that it isn't there.
+        A write without an answer may have arrived, or arrive behind all that is asked here, and its
+        certificate be used: it is revoked only if the API server shows that it can't any more.
         """
         left = self.all_pending()
         for pending in left:
@@ -319,22 +315,26 @@ class Delivery:
             log.error("not all certificates left behind were revoked in time", left=len(self._pending))
 
     async def _end(self, pending: PendingDelivery, seconds: float) -> None:
-        if pending.key not in self._may_be_written:
+        if pending.key not in self._unanswered:
             await self.discard(pending, Cause.STOPPED)
             return
         try:
             async with asyncio.timeout(seconds):
                 fresh = await self._fresh(pending)
         except (KubeError, TimeoutError):
-            self._log_discarded(
-                pending.key, pending.serial, Cause.STOPPED, "its write may have arrived, and nobody can say"
-            )
-            await self._settle(pending)
+            await self._leave(pending, "its write may have arrived, and nobody can say")
             return
         if fresh is not None and fresh.carries(pending.certificate_pem):
             await self._delivered(fresh, pending)
+        elif self._unanswered.may_arrive(pending.key, fresh):
+            await self._leave(pending, "its write had no answer, and may arrive yet")
         else:
             await self.discard(pending, Cause.STOPPED)
+
+    async def _leave(self, pending: PendingDelivery, why: str) -> None:
+        """Log a certificate that isn't revoked, as somebody may use it."""
+        self._log_discarded(pending.key, pending.serial, Cause.STOPPED, why)
+        await self._settle(pending)
 
 
 def _obstacle(request: Request | None, pending: PendingDelivery) -> Cause | None:

@@ -48,7 +48,11 @@ class SlowSigner(ScriptedSigner):
 
 
 class SlowKube(ScriptedKube):
-    """The same for the API server."""
+    """The same for the API server; `sent` are the writes that it may apply, whenever that is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Object] = []
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         await asyncio.sleep(0)
@@ -57,6 +61,7 @@ class SlowKube(ScriptedKube):
         return found
 
     async def replace_status(self, resource: Resource, body: Object) -> Object:
+        self.sent.append(body)
         await asyncio.sleep(0)
         written = await super().replace_status(resource, body)
         await asyncio.sleep(0)
@@ -161,7 +166,8 @@ async def ended_at(
 ) -> tuple[Ended, bool]:
     """End a worker at that await, then shut down; return it, and True if something was signed by then."""
     signer = SlowSigner()
-    bench = Bench(ca, SlowKube(), signer).with_ready_issuer().with_request()
+    kube = SlowKube()
+    bench = Bench(ca, kube, signer).with_ready_issuer().with_request()
     case(bench)
     refused = NotRevoked(VaultRevocationReason.REVOCATION_REFUSED, "no")
     signer.revokes.extend([None if revokes else refused] * 20)
@@ -175,6 +181,8 @@ async def ended_at(
         await bench.delivery.close()
     for one in signer.made:
         assert not (_is_delivered(bench) and one.leaf_pem in signer.revoked), f"at await {at}: {logs}"
+        late = case is well and bool(kube.sent)
+        assert not (late and signer.revoked), f"at await {at} a write that may arrive yet was revoked"
         assert _is_accounted_for(one, bench, logs), f"ended at await {at} of {case.__name__}: {logs}"
     bench.queue.close()
     bench.issuer_queue.close()
