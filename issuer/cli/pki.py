@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from issuer.pki.file.model import Part
     from issuer.pki.plan.planning import PkiPlan
     from issuer.pki.plan.step import PkiStep
+    from issuer.pki.session import JobWish
 
 app = Commands(
     name="pki",
@@ -108,6 +109,35 @@ def apply(
         typer.Option("--plan", metavar="FILE", help="Apply this saved plan, or nothing if it is stale."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    kubernetes_role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Log in by Kubernetes auth with this role, as a Job does. Takes --part automation, and no "
+            "login that may write policies; its token is revoked in the end.",
+        ),
+    ] = None,
+    kubernetes_mount: Annotated[
+        str, typer.Option(metavar="PATH", help="Mount of Kubernetes auth.")
+    ] = "kubernetes",
+    token_file: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="The ServiceAccount's token for --kubernetes-role."),
+    ] = Path("/var/run/secrets/vault-issuer/token"),
+    wrapped_token: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Instead: a wrapped token, which is unwrapped once; likewise otherwise."
+        ),
+    ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="With either: wait so long until Vault is unsealed and knows the role.",
+        ),
+    ] = 0.0,
 ) -> None:
     """Make Vault what the file says: plan, ask, and carry the plan out in order.
 
@@ -122,7 +152,8 @@ def apply(
       vault-issuer pki apply -f pki.yaml --plan plan.json
     """
     with reported():
-        code = asyncio.run(_apply(file, _Wish(parts_of(part), prune, saved, yes)))
+        job = _job(kubernetes_role, kubernetes_mount, token_file, wrapped_token, wait)
+        code = asyncio.run(_apply(file, _Wish(parts_of(part), prune, saved, yes, job)))
     raise typer.Exit(code)
 
 
@@ -149,6 +180,22 @@ class _Wish:
     prune: bool
     saved: Path | None
     yes: bool
+    job: JobWish | None
+
+
+def _job(role: str | None, mount: str, token: Path, wrapped: Path | None, wait: float) -> JobWish | None:
+    """Return the login that the options name, if any. Raises BadInput."""
+    from issuer.manifests.errors import BadInput
+    from issuer.pki.server.logins import KubernetesJobLogin, WrappedJobLogin
+    from issuer.pki.session import JobWish
+
+    if role is not None and wrapped is not None:
+        raise BadInput("--kubernetes-role and --wrapped-token are two logins; leave one")
+    if role is not None:
+        return JobWish(KubernetesJobLogin(role, mount, token), wait, typer.echo)
+    if wrapped is not None:
+        return JobWish(WrappedJobLogin(wrapped), wait, typer.echo)
+    return None
 
 
 async def _apply(files: list[str], wish: _Wish) -> int:
@@ -159,7 +206,7 @@ async def _apply(files: list[str], wish: _Wish) -> int:
     from issuer.pki.session import opened
     from issuer.terminal.console import console
 
-    async with opened(files, os.environ, wish.parts) as session:
+    async with opened(files, os.environ, wish.parts, wish.job) as session:
         found = await session.plan(prune=wish.prune)
         if wish.saved is not None:
             check_saved(wish.saved, found)

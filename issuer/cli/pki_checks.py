@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from issuer.pki.verify.item import Verification
 
 
-class Reading(StrEnum):
-    """Commands that change nothing in Vault."""
+class Command(StrEnum):
+    """Commands whose rights are printed."""
 
     PLAN = "plan"
+    APPLY = "apply"
     VERIFY = "verify"
     HEALTH = "health"
 
@@ -165,8 +166,8 @@ def health(
 
 def rights(
     command: Annotated[
-        Reading,
-        typer.Argument(help="The command: plan, verify or health.", metavar="COMMAND"),
+        Command,
+        typer.Argument(help="The command: plan, apply, verify or health.", metavar="COMMAND"),
     ],
     file: Files,
     part: PartOption = PartChoice.ALL,
@@ -175,7 +176,7 @@ def rights(
         str | None, typer.Option(metavar="NAME", help="As for pki verify --token-role.")
     ] = None,
 ) -> None:
-    """Print the least policy with which plan, verify or health reads all that the file names.
+    """Print the least policy with which a command reads all that the file names, and apply makes it.
 
     Nothing is asked of Vault. Without --token-role, the token of verify must hold the file's policies, too:
     Vault makes no token with more than its maker has.
@@ -184,15 +185,17 @@ def rights(
 
       vault-issuer pki rights plan -f pki.yaml
 
+      vault-issuer pki rights apply -f pki.yaml --part automation
+
       vault-issuer pki rights verify -f pki.yaml --token-role vault-issuer-verify
     """
     with reported():
         from issuer.pki.file.reading import load
-        from issuer.pki.rights import ReadingCommand, rights_for, trial_role
+        from issuer.pki.rights import PkiCommand, rights_for, trial_role
         from issuer.pki.session import plan_input
 
         given = plan_input(load(file, os.environ), parts_of(part), prune=prune)
-        text = rights_for(ReadingCommand(command.value), given, token_role)
+        text = rights_for(PkiCommand(command.value), given, token_role)
         if token_role is not None:
             text = trial_role(given.file, token_role) + text
     typer.echo(text, nl=False)

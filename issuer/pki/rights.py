@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final
 
-from issuer.pki.file.authority import Origin
+from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.model import PkiFile
 from issuer.pki.health.gathering import CONFIGS
 from issuer.pki.plan.planning import PlanInput
 from issuer.pki.resources.audit import TABLE as AUDIT
 from issuer.pki.resources.auth import ROLE_FOLDER
-from issuer.pki.resources.mounts import AUTH, SECRETS
+from issuer.pki.resources.mounts import AUTH, SECRETS, MountResource
 from issuer.pki.resources.policies import rule_text
 
 _SUDO: Final = frozenset({AUDIT})
@@ -23,23 +23,29 @@ _SUDO: Final = frozenset({AUDIT})
 READ: Final = "read"
 LIST: Final = "list"
 UPDATE: Final = "update"
+DELETE: Final = "delete"
+SUDO: Final = "sudo"
+_INSTALL: Final = "intermediate/set-signed"
 
 
-class ReadingCommand(StrEnum):
-    """Commands that change nothing in Vault."""
+class PkiCommand(StrEnum):
+    """Commands whose rights are told."""
 
     PLAN = "plan"
+    APPLY = "apply"
     VERIFY = "verify"
     HEALTH = "health"
 
 
-def rights_for(command: ReadingCommand, given: PlanInput, token_role: str | None = None) -> str:
-    """Return the policy, in HCL, with which a command reads all that it looks at. `token_role` makes the
-    trial tokens of `verify`."""
-    if command is ReadingCommand.HEALTH:
+def rights_for(command: PkiCommand, given: PlanInput, token_role: str | None = None) -> str:
+    """Return the policy, in HCL, with which a command reads all that it looks at, and `apply` writes what it
+    makes. `token_role` makes the trial tokens of `verify`."""
+    if command is PkiCommand.HEALTH:
         return _text(_health(given.file))
     rules = list(_plan(given))
-    if command is ReadingCommand.VERIFY:
+    if command is PkiCommand.APPLY:
+        rules += _apply(given)
+    if command is PkiCommand.VERIFY:
         rules += _verify(given.file, token_role)
     return _text(rules)
 
@@ -71,6 +77,49 @@ def _plan(given: PlanInput) -> Iterator[Rule]:
         if part in given.parts:
             yield f"{authority.mount}/keys/", LIST
             yield f"{authority.mount}/issuers/", LIST
+
+
+def _apply(given: PlanInput) -> Iterator[Rule]:
+    for resource in given.resources:
+        made, changed = resource.writes(None), resource.writes({})
+        for write in (*made, *changed):
+            yield write.path, UPDATE
+            if isinstance(resource, MountResource) and resource.table == AUTH:
+                yield write.path, SUDO
+    for prunable in given.prunables:
+        yield f"{prunable.path}+", DELETE
+    by_name = {name: one for _, name, one in given.file.all_authorities()}
+    for part, _, authority in given.file.all_authorities():
+        if part in given.parts and authority.origin is not Origin.EXISTING:
+            yield from _making(authority)
+            if authority.signed_by is not None:
+                yield from _signing(authority.signed_by, by_name[authority.signed_by].mount)
+
+
+def _making(authority: Authority) -> Iterator[Rule]:
+    mount = authority.mount
+    yield f"{mount}/keys/", LIST
+    yield f"{mount}/issuers/", LIST
+    # Issuers and keys are found by ids, which nobody knows before they are made.
+    for verb in (READ, UPDATE, DELETE):
+        yield f"{mount}/issuer/+", verb
+    yield f"{mount}/config/issuers", READ
+    yield f"{mount}/config/issuers", UPDATE
+    calls = {
+        Origin.ROOT: ("root/generate/internal", "root/generate/existing"),
+        Origin.IMPORTED: ("issuers/import/bundle", "key/+", _INSTALL),
+    }.get(authority.origin, ("intermediate/generate/internal", "intermediate/generate/existing", _INSTALL))
+    for call in calls:
+        yield f"{mount}/{call}", UPDATE
+
+
+def _signing(signer: str, mount: str) -> Iterator[Rule]:
+    yield f"{mount}/issuer/{signer}", READ
+    yield f"{mount}/issuer/{signer}/sign-intermediate", UPDATE
+    # What an interrupted run had signed is found, and one too many is revoked.
+    yield f"{mount}/certs/", LIST
+    yield f"{mount}/cert/+", READ
+    yield f"{mount}/revoke", UPDATE
 
 
 def _verify(file: PkiFile, token_role: str | None) -> Iterator[Rule]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from issuer.manifests.errors import BadInput
 from issuer.pki.authorities.files import AuthorityFiles, check_bundles
 from issuer.pki.file.model import Part
 from issuer.pki.file.place import Places
@@ -21,6 +22,7 @@ from issuer.pki.plan.pruning import prunables
 from issuer.pki.plan.reading import read_for
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.connecting import connected, connection_from, token_from
+from issuer.pki.server.logins import JobLogin, job_calls
 from issuer.pki.server.reading import VaultReading
 from issuer.pki.server.state import check_state, clock_skew
 from issuer.pki.server.warnings import Expected, WarningFilter
@@ -108,15 +110,41 @@ async def reached(paths: Sequence[str], environment: Mapping[str, str]) -> Async
         yield HealthSession(client, VaultCalls(client, token), loaded)
 
 
+@dataclass(frozen=True, slots=True)
+class JobWish:
+    """The login of a Job, the seconds that it waits for Vault, and who is told why it waits."""
+
+    login: JobLogin
+    wait: float
+    told: Progress
+
+
 @asynccontextmanager
 async def opened(
-    paths: Sequence[str], environment: Mapping[str, str], parts: Collection[Part] = BOTH
+    paths: Sequence[str],
+    environment: Mapping[str, str],
+    parts: Collection[Part] = BOTH,
+    job: JobWish | None = None,
 ) -> AsyncIterator[PkiSession]:
-    """Read the files, connect, and check the server's state. Raises BadInput, then PkiError."""
+    """Read the files, connect, check the server's state, and log in if a Job does. Raises BadInput, then
+    PkiError."""
     loaded = load(paths, environment)
     check_bundles(loaded.file, loaded.places, AuthorityFiles(loaded.folder))
-    connection, token = connection_from(environment), token_from(environment)
-    expected = [Expected(one.path, one.contains) for one in loaded.file.expect_warnings]
-    async with connected(connection) as client:
-        await check_state(client)
-        yield PkiSession(loaded, VaultCalls(client, token, WarningFilter(expected)), parts)
+    connection = connection_from(environment)
+    warnings = WarningFilter([Expected(one.path, one.contains) for one in loaded.file.expect_warnings])
+    if job is None:
+        token = token_from(environment)
+        async with connected(connection) as client:
+            await check_state(client)
+            yield PkiSession(loaded, VaultCalls(client, token, warnings), parts)
+        return
+    if Part.FOUNDATION in parts:
+        raise BadInput(
+            "A login of a Job applies no foundation, since who may write policies is root; add "
+            "--part automation"
+        )
+    async with (
+        connected(connection) as client,
+        job_calls(client, job.login, warnings, job.wait, job.told) as calls,
+    ):
+        yield PkiSession(loaded, calls, parts)
