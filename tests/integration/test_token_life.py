@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
@@ -28,28 +27,18 @@ def controller(bed: Testbed) -> Iterator[ControllerProcess]:
     sweep(bed)
 
 
-@dataclass(frozen=True)
-class LeftAlone:
-    """Ready issuers, each of which has signed once, and whose Secrets were read at `since` at the latest."""
-
-    issuers: dict[str, Scope]
-    since: float
-
-    def get(self, which: str) -> Scope:
-        """One whose Secret was read longer ago than a reading is believed."""
-        time.sleep(max(0.0, self.since + BELIEVED_SECONDS - time.monotonic()))
-        return self.issuers[which]
+@pytest.fixture
+def signed_once(bed: Testbed, layout: PkiLayout, namespace: str) -> Scope:
+    """A Ready issuer that has signed one certificate."""
+    scope = Scope(bed, namespace, namespace)
+    app_role(scope, layout, scope.name)
+    scope.issue("first")
+    return scope
 
 
-@pytest.fixture(scope="module", autouse=True)
-def left_alone(bed: Testbed, layout: PkiLayout, controller: ControllerProcess) -> LeftAlone:
-    """Made first, so that its time is over when the tests that need it come."""
-    namespace = bed.create_namespace("left-alone")
-    issuers = {which: Scope(bed, f"alone-{which}", namespace) for which in ("deleted", "spoilt", "replaced")}
-    for scope in issuers.values():
-        app_role(scope, layout, scope.name)
-        scope.issue(f"{scope.name}-first")
-    return LeftAlone(issuers, time.monotonic())
+def outlast_reading() -> None:
+    """Wait after a change of a Secret: a reading just before it, of any check, is believed so long."""
+    time.sleep(BELIEVED_SECONDS)
 
 
 def app_role(scope: Scope, layout: PkiLayout, mount: str, **options: str) -> None:
@@ -105,11 +94,12 @@ def test_short_tokens_of_an_idle_issuer_live_on_by_renewal_or_by_a_new_login(
 
 
 def test_a_login_is_not_used_once_its_secret_is_deleted(
-    bed: Testbed, layout: PkiLayout, left_alone: LeftAlone
+    bed: Testbed, layout: PkiLayout, signed_once: Scope
 ) -> None:
-    scope = left_alone.get("deleted")
+    scope = signed_once
     secret = bed.kube.get("v1", "Secret", scope.credentials, scope.home)
     bed.kube.delete("v1", "Secret", scope.credentials, scope.home)
+    outlast_reading()
     names = [f"without-{number}" for number in range(20)]
     at_once(scope.request, names)
     assert scope.credentials in scope.wait_reason("SecretNotFound")
@@ -124,10 +114,11 @@ def test_a_login_is_not_used_once_its_secret_is_deleted(
 
 
 def test_a_login_is_not_used_once_its_secret_is_another(
-    bed: Testbed, layout: PkiLayout, left_alone: LeftAlone
+    bed: Testbed, layout: PkiLayout, signed_once: Scope
 ) -> None:
-    scope = left_alone.get("spoilt")
+    scope = signed_once
     scope.store(id="not-a-secret-id")
+    outlast_reading()
     scope.request("spoilt")
     scope.wait_reason("LoginFailed")
     found = wait_answer(bed, "spoilt", scope.namespace, "Pending")
@@ -136,11 +127,12 @@ def test_a_login_is_not_used_once_its_secret_is_another(
 
 
 def test_a_secret_that_is_replaced_fails_no_request_and_is_read_seldom(
-    bed: Testbed, layout: PkiLayout, left_alone: LeftAlone
+    bed: Testbed, layout: PkiLayout, signed_once: Scope
 ) -> None:
-    scope = left_alone.get("replaced")
+    scope = signed_once
     path = f"auth/{scope.name}/role/{scope.name}/secret-id"
     scope.store(id=bed.vault.write(path, {})["secret_id"])
+    outlast_reading()
     names, before = [f"replaced-{number}" for number in range(60)], reads_of_secrets(bed)
     at_once(scope.request, names)
     for name in names:
