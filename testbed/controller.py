@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import ssl
 import sys
 import urllib.error
 import urllib.parse
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from issuer.cluster import SERVICE_ACCOUNT_VARIABLE
+from testbed.certs import ServerFiles
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.errors import TestbedError
 from testbed.kube import load
@@ -66,6 +68,7 @@ class ControllerProcess:
         env: more environment variables.
         install: another installation's namespace, ServiceAccount and arguments; nothing is applied then.
         allowed_servers: what VaultIssuers may use; empty is what ships, which keeps them off loopback.
+        metrics_tls: files of the certificate for its health and metrics; plain HTTP by default.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class ControllerProcess:
         env: dict[str, str] | None = None,
         install: Install | None = None,
         allowed_servers: Sequence[str] = LOOPBACK_SERVERS,
+        metrics_tls: ServerFiles | None = None,
     ) -> None:
         self._bed = bed
         self._args = tuple(args)
@@ -89,6 +93,7 @@ class ControllerProcess:
         self._command = tuple(command) if command else (vault_issuer(),)
         self._install = install
         self._allowed_servers = tuple(allowed_servers)
+        self._metrics_tls = metrics_tls
         self._env = {"PYTHONUNBUFFERED": "1", **(env or {})}
         self._last = Usage(0.0, 0.0)
         self.metrics_port = 0
@@ -144,12 +149,17 @@ class ControllerProcess:
                 f"--log-format={self._log_format}",
                 "--leader-elect" if self._leader_elect else "--no-leader-elect",
                 *(f"--allowed-servers={one}" for one in self._allowed_servers),
+                *self._tls_arguments(),
                 *self._args,
             ],
             {**pod, **self._env},
         )
         if wait:
             self.wait_ready()
+
+    def _tls_arguments(self) -> list[str]:
+        files = self._metrics_tls
+        return [] if files is None else [f"--metrics-tls-cert={files.cert}", f"--metrics-tls-key={files.key}"]
 
     def wait_ready(self, timeout: float = PATIENCE) -> None:
         """Wait until /readyz answers 200; TestbedError with the end of its log otherwise."""
@@ -158,7 +168,7 @@ class ControllerProcess:
     def probe(self, path: str) -> int | None:
         """HTTP status of ``/healthz`` or ``/readyz``, None when nothing answers."""
         try:
-            with urllib.request.urlopen(self._url(path), timeout=5) as answer:
+            with urllib.request.urlopen(self.url(path), timeout=5, context=self.tls) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             error.close()
@@ -169,7 +179,7 @@ class ControllerProcess:
     def metrics(self) -> str:
         """The text of /metrics."""
         try:
-            with urllib.request.urlopen(self._url("metrics"), timeout=10) as answer:
+            with urllib.request.urlopen(self.url("metrics"), timeout=10, context=self.tls) as answer:
                 return str(answer.read().decode())
         except OSError as error:
             if not self.process.running:
@@ -177,8 +187,16 @@ class ControllerProcess:
                 raise TestbedError(self.process.failure(ended)) from error
             raise TestbedError(f"the controller's metrics can't be read: {error}") from error
 
-    def _url(self, path: str) -> str:
-        return f"http://{LOOPBACK}:{self.metrics_port}/{path}"
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """What verifies its health and metrics; None where they are plain HTTP."""
+        files = self._metrics_tls
+        return None if files is None else ssl.create_default_context(cafile=str(files.ca))
+
+    def url(self, path: str) -> str:
+        """Address of ``healthz``, ``readyz`` or ``metrics``."""
+        scheme = "http" if self._metrics_tls is None else "https"
+        return f"{scheme}://{LOOPBACK}:{self.metrics_port}/{path}"
 
     def stop(self, timeout: float = PATIENCE) -> int | None:
         """SIGTERM, and SIGKILL after ``timeout``; returns the exit code (0 when it ended gracefully)."""

@@ -166,6 +166,14 @@ def controller(
             metavar="[HOST]:PORT", help="host:port of /healthz, /readyz and /metrics.", callback=_address
         ),
     ] = ":9402",
+    metrics_tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            help="Certificate (PEM, with its chain) to serve them by TLS. The metrics then ask for a token "
+            "whose user may get /metrics.",
+        ),
+    ] = None,
+    metrics_tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
     status_address: Annotated[
         str,
         typer.Option(
@@ -342,6 +350,7 @@ def controller(
         CanarySchedule,
         ControllerOptions,
         LeaderOptions,
+        MetricsOptions,
         OptionsError,
         PageOptions,
         WatchOptions,
@@ -373,7 +382,7 @@ def controller(
         options = ControllerOptions(
             namespace=own,
             kubeconfig=kubeconfig,
-            metrics_address=metrics_address,
+            metrics=MetricsOptions(metrics_address, metrics_tls_cert, metrics_tls_key),
             tracing_endpoint=tracing_endpoint,
             leader=LeaderOptions(leader_elect, lease_name, lease_duration, shards),
             work=WorkOptions(

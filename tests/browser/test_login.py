@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from issuer.cluster import connect
-from issuer.statuspage.web.auth import PATH, ApiReviewer, Authenticator
+from issuer.serving.auth import ApiReviewer, Authenticator
+from issuer.serving.tls import ServingCertificate
 from issuer.statuspage.web.live import Broadcaster
-from issuer.statuspage.web.server import StatusServer
+from issuer.statuspage.web.server import PATH, StatusServer
 from issuer.statuspage.web.sessions import COOKIE
-from issuer.statuspage.web.tls import ServingCertificate
 from testbed.certs import write_server
 from testbed.chromium import Page
 from testbed.cluster import SYSTEM_NAMESPACE
@@ -62,7 +62,7 @@ async def guarded(world: World, tmp_path: Path) -> AsyncIterator[Guarded]:
     stranger = await asyncio.to_thread(bed.service_account_token, SYSTEM_NAMESPACE, "browser-stranger")
     client = await connect(str(bed.kubeconfig))
     files = write_server(tmp_path, "page")
-    page = StatusServer(Broadcaster(Facts()), Authenticator(ApiReviewer(client)))
+    page = StatusServer(Broadcaster(Facts()), Authenticator(ApiReviewer(client, PATH)))
     port = free_port()
     await page.start(f":{port}", ServingCertificate(files.cert, files.key))
     yield Guarded(f"https://127.0.0.1:{port}", good, stranger)

@@ -76,6 +76,7 @@ FREE = {
     "alertLabels",
     "requests",
     "limits",
+    "tlsConfig",  # the Prometheus operator's
     "global",
 }
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())

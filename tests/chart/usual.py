@@ -12,6 +12,8 @@ MONITOR: Final[Object] = {
     "scrapeTimeout": "7s",
     "labels": {"release": "prometheus"},
     "annotations": {"example.com/a": "monitor"},
+    "tlsConfig": {"insecureSkipVerify": False, "serverName": "metrics.example.com"},
+    "authorization": {"credentials": {"name": "scrape", "key": "token"}},
     "relabelings": [{"targetLabel": "cluster", "replacement": "lab"}],
     "metricRelabelings": [{"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.*"}],
 }
@@ -59,6 +61,7 @@ USUAL: Final[Object] = {
     "ipFamilyPolicy": "PreferDualStack",
     "ipFamilies": ["IPv4"],
     "metrics": {
+        "tls": {"secretName": "metrics-tls"},
         "service": {"labels": {"example.com/l": "service"}, "annotations": {"example.com/a": "service"}},
         "podMonitor": MONITOR,
         "serviceMonitor": MONITOR,

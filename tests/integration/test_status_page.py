@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from issuer.statuspage.web.auth import PATH
+from issuer.statuspage.web.server import PATH
 from testbed.certs import ServerFiles, write_server
 from testbed.chart import render
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
@@ -217,6 +217,31 @@ def test_without_the_right_to_ask_nobody_is_let_in_and_the_log_says_what_is_miss
         assert "can't say now who may look" in text
         assert "create of tokenreviews" in controller.log.read_text()
         assert reader not in controller.log.read_text()
+
+
+def test_metrics_by_tls_are_for_whom_the_api_server_lets_read_them(
+    bed: Testbed, page: Page, tmp_path: Path
+) -> None:
+    scraper = bed.service_account_token(SYSTEM_NAMESPACE, "scraper")
+    stranger = bed.service_account_token(SYSTEM_NAMESPACE, "stranger")
+    values = {"metrics": {"tls": {"secretName": "metrics-tls"}}}
+    names = ("vault-issuer-metrics", "vault-issuer-metrics-reader")
+    rights = [one for one in render(values, namespace=SYSTEM_NAMESPACE) if one["metadata"]["name"] in names]
+    subject = {"kind": "ServiceAccount", "name": "scraper", "namespace": SYSTEM_NAMESPACE}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": names[1]}
+    reads = {"apiVersion": RBAC, "kind": "ClusterRoleBinding", "metadata": {"name": READER}}
+    bed.kube.apply([*rights, {**reads, "roleRef": role, "subjects": [subject]}])
+    with ControllerProcess(bed, metrics_tls=write_server(tmp_path, "metrics")) as controller:
+
+        def scrape(token: str = "") -> tuple[int, str]:
+            return fetch(controller.url("metrics"), token, controller.tls)
+
+        assert "vault_issuer_leader 1.0" in until(lambda: scrape(scraper), lambda status, _: status == 200)
+        assert scrape()[0] == scrape("nonsense")[0] == 401
+        assert scrape(stranger)[0] == 403
+        assert scraper not in controller.log.read_text()
+    for one in rights:
+        bed.kube.delete(one["apiVersion"], one["kind"], one["metadata"]["name"])
 
 
 def test_an_address_that_others_reach_is_refused_without_tls(bed: Testbed) -> None:

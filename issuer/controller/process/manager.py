@@ -27,7 +27,9 @@ from issuer.kube.election import LeaderElector
 from issuer.kube.errors import KubeError
 from issuer.kube.lease import Lease
 from issuer.requests.certificate_request import CertificateRequest
-from issuer.telemetry.health import HealthServer
+from issuer.serving.auth import ApiReviewer, Authenticator
+from issuer.serving.health import PATH, HealthServer, Protection
+from issuer.serving.tls import ServingCertificate
 
 if TYPE_CHECKING:
     from issuer.controller.process.statuspage_answers import PageAnswerLog
@@ -59,7 +61,9 @@ class Manager:
         self.components = Components(options, client, self.ownership, answers)
         if self.replica is not None:
             self.replica.attach(_request_work(self.components), self.components.metrics)
-        self.health = HealthServer(self.components.metrics.registry)
+        self.health = HealthServer(
+            self.components.metrics.registry, protection=_metrics_protection(options, self.components)
+        )
         self.health.live["loop"] = lambda: None
         self.health.ready["watches"] = self._watches_ready
         self.page = (
@@ -77,7 +81,7 @@ class Manager:
 
     async def run(self, stop: asyncio.Event) -> int:
         """Work until `stop` is set or the leadership is lost; the process's exit code."""
-        await self.health.start(self.options.metrics_address)
+        await self.health.start(self.options.metrics.address)
         try:
             if self.page is not None:
                 await self._start_page(self.page)
@@ -93,8 +97,6 @@ class Manager:
             await self.health.close()
 
     async def _start_page(self, page: StatusServer) -> None:
-        from issuer.statuspage.web.tls import ServingCertificate
-
         certificate, key = self.options.page.tls_cert, self.options.page.tls_key
         tls = None if certificate is None or key is None else ServingCertificate(certificate, key)
         await page.start(self.options.page.address, tls)
@@ -301,6 +303,15 @@ def _elector(options: ControllerOptions, client: KubeClient) -> LeaderElector:
     return LeaderElector(lease)
 
 
+def _metrics_protection(options: ControllerOptions, components: Components) -> Protection | None:
+    """Return how metrics are protected; raises OSError where the certificate can't be used."""
+    certificate, key = options.metrics.tls_cert, options.metrics.tls_key
+    if certificate is None or key is None:
+        return None
+    authenticator = Authenticator(ApiReviewer(components.client, PATH))
+    return Protection(ServingCertificate(certificate, key), authenticator)
+
+
 # The page is imported here, as a controller without it starts sooner.
 def _page_answers() -> PageAnswerLog:
     from issuer.controller.process.statuspage_answers import PageAnswerLog
@@ -316,11 +327,11 @@ def _status_page(
     answers: PageAnswerLog,
 ) -> StatusServer:
     from issuer.controller.process.statuspage_source import StatusSource
-    from issuer.statuspage.web.auth import ApiReviewer, Authenticator
     from issuer.statuspage.web.live import Broadcaster
+    from issuer.statuspage.web.server import PATH as PAGE_PATH
     from issuer.statuspage.web.server import StatusServer
 
-    authenticator = Authenticator(ApiReviewer(components.client)) if options.page.exposed else None
+    authenticator = Authenticator(ApiReviewer(components.client, PAGE_PATH)) if options.page.exposed else None
     source = StatusSource(options, components, elector, replica, answers.recent)
     return StatusServer(Broadcaster(source), authenticator)
 

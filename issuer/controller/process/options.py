@@ -99,6 +99,24 @@ class WatchOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsOptions:
+    """Health and metrics: their `address`, and the files of the certificate and key to serve them with.
+
+    Without a certificate it is plain HTTP. Raises OptionsError.
+    """
+
+    address: str = ":9402"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.tls_cert is None) is not (self.tls_key is None):
+            raise OptionsError(
+                "--metrics-tls-cert and --metrics-tls-key go together: give both, or neither for plain HTTP"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class PageOptions:
     """The status page: its `address`, empty for none, and the files of its certificate and key.
 
@@ -151,7 +169,7 @@ class ControllerOptions:
 
     namespace: str = DEFAULT_NAMESPACE
     kubeconfig: Path | None = None
-    metrics_address: str = ":9402"
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
     tracing_endpoint: str = ""
     leader: LeaderOptions = field(default_factory=LeaderOptions)
     work: WorkOptions = field(default_factory=WorkOptions)

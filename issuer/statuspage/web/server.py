@@ -16,17 +16,21 @@ import structlog
 from aiohttp import web
 
 from issuer.kube.identity import User
+from issuer.serving.auth import Authenticator, Refused
+from issuer.serving.listener import PATIENCE, Listener
+from issuer.serving.tls import ServingCertificate
 from issuer.statuspage.model import Query
 from issuer.statuspage.page import document, login
-from issuer.statuspage.web.auth import Authenticator, Refused, names_loopback
-from issuer.statuspage.web.listener import PATIENCE, Listener
+from issuer.statuspage.web.hosts import names_loopback
 from issuer.statuspage.web.live import Broadcaster, TooManyViewers
 from issuer.statuspage.web.sessions import COOKIE, Sessions
-from issuer.statuspage.web.tls import ServingCertificate
 from issuer.telemetry.address import is_loopback, parse_address
 from issuer.text import rfc3339
 
 log = structlog.get_logger(__name__)
+
+PATH: Final = "/vault-issuer/status"
+"""The path that a ClusterRole's nonResourceURLs must name for those who may see the page."""
 
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

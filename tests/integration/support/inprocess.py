@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from issuer.cluster import connect
 from issuer.controller.process.manager import Manager
-from issuer.controller.process.options import ControllerOptions, LeaderOptions, WorkOptions
+from issuer.controller.process.options import ControllerOptions, LeaderOptions, MetricsOptions, WorkOptions
 from issuer.kube.client import KubeClient
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
@@ -53,7 +53,7 @@ async def in_process(
     allowed = AllowedServers.parse(LOOPBACK_SERVERS)
     wanted = ControllerOptions(
         namespace=SYSTEM_NAMESPACE,
-        metrics_address=f"127.0.0.1:{free_port()}",
+        metrics=MetricsOptions(f"127.0.0.1:{free_port()}"),
         leader=leader or LeaderOptions(elect=False),
         work=WorkOptions(issuer_check_period=2),
         backend_settings=BackendSettings(SYSTEM_NAMESPACE, call, allowed),

@@ -14,10 +14,10 @@ import aiohttp
 
 from issuer.kube.errors import Unavailable
 from issuer.kube.identity import User
-from issuer.statuspage.web.auth import Authenticator
+from issuer.serving.auth import Authenticator
+from issuer.serving.tls import ServingCertificate
 from issuer.statuspage.web.live import Broadcaster
-from issuer.statuspage.web.server import StatusServer
-from issuer.statuspage.web.tls import ServingCertificate
+from issuer.statuspage.web.server import PATH, StatusServer
 from testbed.certs import write_server
 from testbed.processes import free_port
 from tests.unit.statuspage.facts import NOW, Facts
@@ -29,6 +29,7 @@ TOKEN = "jane-s-token"
 class Reviewer:
     """Knows jane, who may look until a test says otherwise; `away` as an API server may be."""
 
+    path = PATH
     allowed = True
     known = True
     away = False
@@ -36,7 +37,7 @@ class Reviewer:
     async def user(self, token: str) -> User | None:
         return JANE if self.known and token == TOKEN else None
 
-    async def may_look(self, _user: User) -> bool:
+    async def may_read(self, _user: User) -> bool:
         if self.away:
             raise Unavailable("POST subjectaccessreviews: connection refused")
         return self.allowed

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from issuer.serving.tls import ServingCertificate
 from issuer.statuspage.web import server as module
 from issuer.statuspage.web.live import Broadcaster
 from issuer.statuspage.web.server import StatusServer
 from issuer.statuspage.web.sessions import COOKIE
-from issuer.statuspage.web.tls import ServingCertificate
 from testbed.certs import write_server
 from testbed.processes import free_port
 from tests.unit.statuspage.facts import Facts
@@ -145,7 +145,7 @@ async def test_a_right_that_is_taken_away_ends_the_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "HEARTBEAT", 0.1)
-    monkeypatch.setattr("issuer.statuspage.web.auth.BELIEVED", 0.0)
+    monkeypatch.setattr("issuer.serving.auth.BELIEVED", 0.0)
     async with exposed(tmp_path) as one:
         async with watching(one) as messages:
             one.reviewer.allowed = False
@@ -173,7 +173,7 @@ async def test_logging_out_ends_the_streams_of_other_tabs(
 
 async def test_a_scripts_stream_ends_with_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HEARTBEAT", 0.1)
-    monkeypatch.setattr("issuer.statuspage.web.auth.BELIEVED", 0.0)
+    monkeypatch.setattr("issuer.serving.auth.BELIEVED", 0.0)
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     async with exposed(tmp_path) as one, one.session.get(f"{one.url}/events", headers=bearer) as got:
         messages = events(got.content)
@@ -187,8 +187,8 @@ async def test_a_stream_goes_on_through_short_troubles_of_the_api_server_and_end
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "HEARTBEAT", 0.05)
-    monkeypatch.setattr("issuer.statuspage.web.auth.BELIEVED", 0.0)
-    monkeypatch.setattr("issuer.statuspage.web.auth._A_SECOND", 1000.0)
+    monkeypatch.setattr("issuer.serving.auth.BELIEVED", 0.0)
+    monkeypatch.setattr("issuer.serving.auth._A_SECOND", 1000.0)
     async with exposed(tmp_path) as one, watching(one) as messages:
         one.reviewer.away = True
         for _ in range(3):
@@ -202,7 +202,7 @@ async def test_a_stream_goes_on_while_there_are_too_many_questions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "HEARTBEAT", 0.05)
-    monkeypatch.setattr("issuer.statuspage.web.auth.BELIEVED", 0.0)
+    monkeypatch.setattr("issuer.serving.auth.BELIEVED", 0.0)
     async with exposed(tmp_path) as one, watching(one) as messages:
         monkeypatch.setattr("issuer.bounded.TokenBucket.take", lambda _self: False)
         async with one.session.get(one.url) as page:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from issuer.statuspage.web import listener, server
+from issuer.serving import listener
+from issuer.statuspage.web import server
 from tests.unit.statuspage.serving import TOKEN, Exposed, exposed
 
 

@@ -67,7 +67,7 @@ class Listener:
             try:
                 accepted, _ = await asyncio.get_running_loop().sock_accept(listening)
             except OSError as error:  # such as too many open files
-                log.warning("status page: no connection accepted", error=str(error))
+                log.warning("no connection accepted", error=str(error))
                 await asyncio.sleep(1.0)
                 continue
             if len(self._open) >= MOST:

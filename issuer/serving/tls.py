@@ -1,4 +1,4 @@
-"""The page's own TLS certificate, read again when its files change, as they do at each renewal."""
+"""A TLS certificate to serve with, read again when its files change, as they do at each renewal."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class ServingCertificate:
             self._seen = versions
             self._load()
         except OSError as error:  # ssl.SSLError is one
-            log.warning("status page: the new certificate can't be used", error=str(error))
+            log.warning("the new serving certificate can't be used", error=str(error))
             return False
-        log.info("status page: certificate read again")
+        log.info("serving certificate read again", file=str(self._files[0]))
         return True
 
     def _load(self) -> None:

@@ -1,9 +1,8 @@
-"""Authentication and authorization of the page's viewers: loopback, or the API server's word.
+"""Authentication and authorization of readers by the API server's word.
 
-On loopback everybody may see it, if the Host header names loopback, so that no web site can have its own name
-lead here (DNS rebinding). Elsewhere a bearer token is authenticated by a TokenReview, and its user authorized
-by a SubjectAccessReview: `get` of the path `/vault-issuer/status`, which a ClusterRole's `nonResourceURLs`
-grant. Answers are cached for seconds, and questions to the API server are rate-limited.
+A bearer token is authenticated by a TokenReview, and its user authorized by a SubjectAccessReview: `get` of a
+path, which a ClusterRole's `nonResourceURLs` grant. Answers are cached for seconds, and questions to the API
+server are rate-limited.
 """
 
 from __future__ import annotations
@@ -21,14 +20,10 @@ from issuer.kube.access import may_reach
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import KubeError
 from issuer.kube.identity import User, review_token
-from issuer.telemetry.address import is_loopback
 
 log = structlog.get_logger(__name__)
 
 A = TypeVar("A")
-
-PATH: Final = "/vault-issuer/status"
-"""The path that a ClusterRole's nonResourceURLs must name."""
 
 BELIEVED: Final = 30.0
 """Seconds that the API server's yes about a token or a user is cached."""
@@ -46,7 +41,7 @@ _NOBODY = "The API server doesn't know this token, or it has expired."
 
 
 class Refused(Exception):
-    """Raised for a viewer who isn't let in; `status` is the HTTP status of the answer."""
+    """Raised for a reader who isn't let in; `status` is the HTTP status of the answer."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -54,30 +49,33 @@ class Refused(Exception):
 
 
 class Reviewer(Protocol):
-    """The API server, as far as it is asked about viewers."""
+    """The API server, as far as it is asked about readers; `path` is the one that they have to be let get."""
+
+    path: str
 
     async def user(self, token: str) -> User | None:
         """Return the user of a token, None if it is nobody's. Raises KubeError."""
         ...
 
-    async def may_look(self, user: User) -> bool:
-        """Return True if the user may see the page. Raises KubeError."""
+    async def may_read(self, user: User) -> bool:
+        """Return True if the user may read what is served. Raises KubeError."""
         ...
 
 
 class ApiReviewer:
-    """The real API server."""
+    """The real API server; `path` is what a ClusterRole's nonResourceURLs must name."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, path: str) -> None:
         self._client = client
+        self.path = path
 
     async def user(self, token: str) -> User | None:
         """Return the user of a token by a TokenReview, None if it is nobody's. Raises KubeError."""
         return await review_token(self._client, token)
 
-    async def may_look(self, user: User) -> bool:
-        """Return True if a SubjectAccessReview lets the user see the page. Raises KubeError."""
-        return await may_reach(self._client, user, verb="get", path=PATH)
+    async def may_read(self, user: User) -> bool:
+        """Return True if a SubjectAccessReview lets the user get the path. Raises KubeError."""
+        return await may_reach(self._client, user, verb="get", path=self.path)
 
 
 class _Budget:
@@ -89,7 +87,7 @@ class _Budget:
 
 
 class Authenticator:
-    """Authenticates bearer tokens, and authorizes their users to see the page.
+    """Authenticates bearer tokens, and authorizes their users to read what is served.
 
     Tokens that nobody has shown yet have a budget of their own, so that a client that invents tokens can't
     keep out people whom the API server knows.
@@ -103,7 +101,7 @@ class Authenticator:
         self._known = _Budget(_KNOWN_BURST, clock)
 
     async def authenticate(self, token: str) -> User:
-        """Return the token's user, who may see the page.
+        """Return the token's user, who may read.
 
         Raises Refused: 401 for nobody's token, 403 for a user without the right, 429 for too many questions,
         503 if the API server gives no answer.
@@ -120,15 +118,16 @@ class Authenticator:
         if user is None:
             raise Refused(401, _NOBODY)
         if not await self.authorize(user):
-            raise Refused(403, f"{user.name} may not see this page: bind a ClusterRole with get of {PATH}.")
+            path = self._reviewer.path
+            raise Refused(403, f"{user.name} may not read this: bind a ClusterRole with get of {path}.")
         return user
 
     async def authorize(self, user: User) -> bool:
-        """Return True if the user may (still) see the page. Raises Refused (429, 503) without an answer."""
+        """Return True if the user may (still) read. Raises Refused (429, 503) without an answer."""
         key = hashlib.sha256(repr(user).encode()).digest()
         allowed = self._users.get(key)
         if allowed is None:
-            allowed = await self._ask(self._known, lambda: self._reviewer.may_look(user))
+            allowed = await self._ask(self._known, lambda: self._reviewer.may_read(user))
             self._users.put(key, allowed, BELIEVED if allowed else _REFUSED_FOR)
         return allowed
 
@@ -139,7 +138,7 @@ class Authenticator:
             try:
                 return await question()
             except KubeError as error:
-                log.warning("status page: access not reviewed", error=_advice(error))
+                log.warning("access not reviewed", path=self._reviewer.path, error=_advice(error))
                 raise Refused(503, "The API server can't say now who may look: try again.") from error
 
 
@@ -147,16 +146,3 @@ def _advice(error: KubeError) -> str:
     if error.status == 403:
         return f"{error}: the controller needs create of tokenreviews and subjectaccessreviews"
     return str(error)
-
-
-def names_loopback(host_header: str) -> bool:
-    """Return True if a Host header is one that browsers send to loopback, on whatever port."""
-    host, bracket, rest = host_header.partition("]")
-    if bracket:
-        return is_loopback(host.removeprefix("[")) and _is_port(rest)
-    host, colon, port = host_header.partition(":")
-    return is_loopback(host) and _is_port(colon + port)
-
-
-def _is_port(text: str) -> bool:
-    return text == "" or (text[0] == ":" and text[1:].isascii() and text[1:].isdecimal())
