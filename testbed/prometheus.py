@@ -1,14 +1,8 @@
-"""The real Prometheus and promtool: Debian's package, taken apart into the cache where none is installed.
-
-Nothing is installed and nobody needs to be root: apt works in a folder of its own.
-"""
+"""The real Prometheus and promtool: Debian's package, taken apart into the cache where none is installed."""
 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import re
 import shutil
 import subprocess
 import time
@@ -21,10 +15,9 @@ from typing import Any
 
 import yaml
 
-from testbed.cache import cached
+from testbed.debian import taken_apart
 from testbed.errors import TestbedError
 from testbed.processes import LOOPBACK, Process, free_port, retry_ports
-from testbed.progress import Progress
 
 PACKAGE = "prometheus"
 JOB = "vault-issuer"
@@ -49,49 +42,9 @@ def find_prometheus() -> Programs:
     installed = shutil.which("prometheus"), shutil.which("promtool")
     if installed[0] and installed[1]:
         return Programs(Path(installed[0]), Path(installed[1]))
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise TestbedError("Prometheus was not found: put prometheus and promtool on PATH (no apt-get here)")
-    progress = Progress("Debian's Prometheus")
-    where = cached(
-        f"debian-prometheus-{_release()}-{platform.machine()}",
-        lambda directory: _fetch(directory, progress),
-        lambda: progress.say("another process fetches it; waiting for it"),
-    )
+    # Without its dependencies, which the programs run without.
+    where = taken_apart("Prometheus", (PACKAGE,))
     return Programs(where / "usr/bin/prometheus", where / "usr/bin/promtool")
-
-
-def _release() -> str:
-    """The system's name in lower case, such as ``debian-12``."""
-    found = dict(re.findall(r'^(\w+)="?([^"\n]*)', Path("/etc/os-release").read_text(), re.MULTILINE))
-    return f"{found.get('ID', 'linux')}-{found.get('VERSION_ID', 'unstable')}"
-
-
-def _fetch(directory: Path, progress: Progress) -> None:
-    """Download the package and take it apart, without its dependencies, which the programs run without."""
-    apt = directory / "apt"
-    for folder in ("lists/partial", "cache/archives/partial"):
-        (apt / folder).mkdir(parents=True)
-    options = [
-        f"--option=Dir::State::Lists={apt / 'lists'}",
-        f"--option=Dir::Cache={apt / 'cache'}",
-        # Its own user for downloads couldn't write there.
-        *(["--option=APT::Sandbox::User=root"] if os.geteuid() == 0 else []),
-    ]
-    progress.stage("apt's lists")
-    _run(["apt-get", *options, "--quiet=2", "update"], apt)
-    progress.stage("the package")
-    _run(["apt-get", *options, "--quiet=2", "download", PACKAGE], apt)
-    (package,) = apt.glob("*.deb")
-    _run(["dpkg-deb", "--extract", str(package), str(directory)], apt)
-    shutil.rmtree(apt)
-    progress.finish("taken apart in the cache")
-
-
-def _run(command: Sequence[str], directory: Path) -> None:
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
-    if done.returncode:
-        told = (done.stderr.strip() or done.stdout.strip())[-800:]
-        raise TestbedError(f"`{command[0]} ... {command[-1]}` failed: {told}")
 
 
 def promtool(*arguments: str | Path) -> str:
