@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from issuer.cli.output import print_data, report_bad_input
 if TYPE_CHECKING:
     from issuer.agent.config.model import AgentFile
     from issuer.agent.process.agent import Agent
+    from issuer.agent.process.consumers import ConsumerStatus
     from issuer.agent.process.report import SetStatus
 
 FAILED: Final = 1
@@ -110,15 +111,21 @@ def status(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -
       vault-issuer agent status -o json
     """
     with _reported():
-        found, login = _statuses(config)
+        found, consumers, login = _statuses(config)
     now = datetime.now(UTC)
     if output is OutputFormat.TABLE:
         _print_table(found, now)
         for line in login:
             typer.echo(line)
+        _print_consumers(consumers)
     else:
-        print_data([one.to_json(now) for one in found], output)
-    raise typer.Exit(FAILED if any(one.state(now) not in ("Fresh", "Due") for one in found) else 0)
+        rows = [
+            {**one.to_json(now), "consumers": [it.to_json() for it in consumers if one.name in it.sets]}
+            for one in found
+        ]
+        print_data(rows, output)
+    bad = any(one.state(now) not in ("Fresh", "Due") for one in found)
+    raise typer.Exit(FAILED if bad or any(one.is_failing for one in consumers) else 0)
 
 
 @app.command("plan")
@@ -132,7 +139,7 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
       vault-issuer agent plan -c agent.yaml
     """
     with _reported():
-        found, _ = _statuses(config)
+        found, consumers, _ = _statuses(config)
     for one in found:
         if one.error:
             typer.echo(f"Error: {one.name}: {one.error}", err=True)
@@ -141,18 +148,25 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
         for one in found
         if not one.error and (one.reason is not None or one.rewritten)
     ]
+    waiting = [one for one in consumers if one.news]
     if output is not OutputFormat.TABLE:
         print_data(rows, output)
-    for one in found if output is OutputFormat.TABLE else ():
-        if one.reason is not None:
-            typer.echo(f"{one.name}: a certificate is asked for ({one.reason}) into {one.folder}")
-        elif one.rewritten:
-            typer.echo(f"{one.name}: written again in {one.folder}: {', '.join(one.rewritten)}")
-    if not rows and output is OutputFormat.TABLE:
-        typer.echo("Nothing is due.")
+    else:
+        _print_plan(found, waiting)
     if any(one.error for one in found):
         raise typer.Exit(FAILED)
-    raise typer.Exit(DUE if rows else 0)
+    raise typer.Exit(DUE if rows or waiting else 0)
+
+
+def _print_plan(found: list[SetStatus], waiting: list[ConsumerStatus]) -> None:
+    lines = []
+    for one in found:
+        if one.reason is not None:
+            lines.append(f"{one.name}: a certificate is asked for ({one.reason}) into {one.folder}")
+        elif one.rewritten:
+            lines.append(f"{one.name}: written again in {one.folder}: {', '.join(one.rewritten)}")
+    lines += [f"{one.name}: is told that files have changed ({' '.join(one.news)})" for one in waiting]
+    typer.echo("\n".join(lines) or "Nothing is due.")
 
 
 @app.command("check")
@@ -207,8 +221,25 @@ async def _once(config: str, name: str | None, textfile: Path | None) -> bool:
                 typer.echo(f"Warning: {one}: {text}", err=True)
             done = f"renewed ({report.renewed})" if report.renewed else "kept"
             typer.echo(f"{one}: {done}, expires {report.kept.not_after:%Y-%m-%d %H:%M} UTC")
+        failing = await _tell_consumers(agent, names)
         _write(textfile, agent)
-        return None in reports
+        return None in reports or failing
+
+
+async def _tell_consumers(agent: Agent, sets: Iterable[str]) -> bool:
+    """Tell the consumers of the sets what they have to be told; return True if that failed."""
+    failing = False
+    for name in dict.fromkeys(consumer for one in sets for consumer in agent.telling.of(one)):
+        had_news = agent.telling.has_news(name)
+        record = await agent.telling.tell(name)
+        for text in record.warnings:
+            typer.echo(f"Warning: {name}: {text}", err=True)
+        if record.is_failing:
+            failing = True
+            typer.echo(f"Error: {name}: {record.error}", err=True)
+        elif had_news:
+            typer.echo(f"{name}: {'told' if record.outcome == 'Told' else 'not running'}")
+    return failing
 
 
 async def _check(config: str) -> list[str]:
@@ -220,18 +251,20 @@ async def _check(config: str) -> list[str]:
         return await agent.check()
 
 
-def _statuses(config: str) -> tuple[list[SetStatus], tuple[str, ...]]:
-    """Return the status of each set, and sentences about the last login."""
+def _statuses(config: str) -> tuple[list[SetStatus], list[ConsumerStatus], tuple[str, ...]]:
+    """Return the status of each set and each consumer, and sentences about the last login."""
     from issuer.agent.config.reading import load_agent_file
     from issuer.agent.process.agent import opened_agent
+    from issuer.agent.process.consumers import consumer_statuses
     from issuer.agent.process.records import read_login
     from issuer.agent.process.report import statuses
 
-    async def look() -> tuple[list[SetStatus], tuple[str, ...]]:
+    async def look() -> tuple[list[SetStatus], list[ConsumerStatus], tuple[str, ...]]:
         file = load_agent_file(config)
         state = _state(file, config)
         async with opened_agent(file, state) as agent:
-            return statuses(agent.keepers.values(), agent.records), read_login(state)
+            found = statuses(agent.keepers.values(), agent.records)
+            return found, consumer_statuses(agent.telling), read_login(state)
 
     return asyncio.run(look())
 
@@ -239,11 +272,13 @@ def _statuses(config: str) -> tuple[list[SetStatus], tuple[str, ...]]:
 def _write(path: Path | None, agent: Agent) -> None:
     from issuer.agent.files.folders import opened_folder
     from issuer.agent.files.writing import NewFile, disk_errors, replace
+    from issuer.agent.process.consumers import consumer_metrics, consumer_statuses
     from issuer.agent.process.report import statuses, textfile
 
     if path is None:
         return
     text = textfile(statuses(agent.keepers.values(), agent.records), datetime.now(UTC))
+    text += consumer_metrics(consumer_statuses(agent.telling))
     with opened_folder(path.absolute().parent) as folder, disk_errors(f'"{path}"'):
         replace(folder, path.name, NewFile(text.encode(), 0o644))
 
@@ -260,6 +295,16 @@ def _print_table(found: list[SetStatus], now: datetime) -> None:
                 typer.echo(f"  {text}")
         if one.is_forgotten(now):
             typer.echo(f"  nobody has looked at it since {one.record.looked_at}: is the agent running?")
+
+
+def _print_consumers(found: list[ConsumerStatus]) -> None:
+    if found:
+        typer.echo(f"\n{'CONSUMER':<24} {'STATE':<10} {'LAST SUCCESS':<20} SETS")
+    for one in found:
+        typer.echo(f"{one.name:<24} {one.state:<10} {one.record.succeeded_at:<20} {' '.join(one.sets)}")
+        for text in (one.problem, *one.record.warnings):
+            if text:
+                typer.echo(f"  {text}")
 
 
 def _log(level: str) -> None:

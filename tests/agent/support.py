@@ -74,6 +74,7 @@ class Machine:
     def run(self, *words: str, **environment: str) -> Result:
         """Run `vault-issuer agent ...` with the machine's configuration."""
         (self.folder / "agent.yaml").write_text(yaml.safe_dump(self.data))
+        (self.folder / "agent.yaml").chmod(0o600)  # root reads none that others may write
         arguments = ["agent", *words, "-c", str(self.folder / "agent.yaml")]
         return CliRunner().invoke(app, arguments, env=environment)
 

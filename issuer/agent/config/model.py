@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from issuer.agent.config.consumers import ConsumerSpec
 from issuer.agent.config.files import DEFAULT_CA_FILES, DEFAULT_FILES, AbsolutePath, CopiedFile, SetFile
 from issuer.agent.config.login import VaultServer
 from issuer.agent.config.times import Lifetime, TimeZone, Window
@@ -118,3 +119,6 @@ class AgentFile(StrictModel):
     )
     certificates: tuple[CertificateSpec, ...] = Field(default=(), max_length=MAX_SETS)
     ca_chains: tuple[CAChainSpec, ...] = Field(default=(), max_length=MAX_SETS)
+    consumers: tuple[ConsumerSpec, ...] = Field(
+        default=(), max_length=MAX_SETS, description="Programs that are told when their files have changed."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -11,6 +12,7 @@ from typing import Final
 from issuer.agent.config.files import SetFile
 from issuer.agent.config.model import AgentFile, CAChainSpec, CertificateSpec
 from issuer.agent.files.contents import CHAIN_ONLY
+from issuer.agent.files.trusted import who_may_write
 from issuer.manifests.checked import dotted, validated
 from issuer.manifests.documents import read_source
 from issuer.manifests.errors import BadInput
@@ -40,6 +42,8 @@ class FilePlaces:
 def load_agent_file(path: str) -> AgentFile:
     """Read `agent.yaml`. Raises BadInput with every problem, a line each."""
     source, content = read_source(path)
+    if os.geteuid() == 0 and path != "-" and (writer := who_may_write(Path(path).absolute())) is not None:
+        raise BadInput(f"{source}:1 is not read, as the agent runs as root: {writer}")
     mapping = read_mapping(source, content)
     places = FilePlaces(source, mapping.lines)
     found = validated(AgentFile, mapping.data, places.of)
@@ -67,6 +71,19 @@ def _problems(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
         names.add(kept.name)
         yield from _paths(where, kept, written)
         yield from (_certificate(where, kept) if isinstance(kept, CertificateSpec) else _chain(where, kept))
+    yield from _consumers(file)
+
+
+def _consumers(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
+    certificates = {one.name for one in file.certificates}
+    chains = {one.name for one in file.ca_chains}
+    names: set[str] = set()
+    for number, consumer in enumerate(file.consumers):
+        where: ValuePath = ("consumers", number)
+        if consumer.name in names:
+            yield (*where, "name"), f'"{consumer.name}" is given twice'
+        names.add(consumer.name)
+        yield from (((*where, *below), text) for below, text in consumer.problems(certificates, chains))
 
 
 def _own_certificate(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:

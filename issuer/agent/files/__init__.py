@@ -2,6 +2,7 @@
 
 - `contents`: what each kind of file holds: key, certificate, chain, one combined PEM, PKCS#12. Pure.
 - `folders`: folders opened component by component, so that no other user's symlink leads elsewhere.
+- `trusted`: files that nobody but root and the agent's user may write.
 - `writing`: one file, from its first byte to the disk; never readable more widely than at its end.
 - `owners`: users and groups by name, by number, or as a container sees them.
 - `generations`: a numbered folder for each set, and one symlink whose renaming swaps all of them.

@@ -132,12 +132,15 @@ class GenerationFolder:
             self._sweep()
         return swapped
 
-    def read(self, name: str) -> bytes | None:
-        """Return the bytes of a file of the current set; None if it isn't there. Raises DiskRefused."""
-        current = self.current()
-        if current is None or name not in current.sha256:
+    def read(self, name: str, of: WrittenSet | None = None) -> bytes | None:
+        """Return the bytes of a file of a set, by default the current one; None if it isn't there.
+
+        Raises DiskRefused.
+        """
+        written = of or self.current()
+        if written is None or name not in written.sha256:
             return None
-        return self._bytes(f"{current.folder}/{name}")
+        return self._bytes(f"{written.folder}/{name}")
 
     def changed(self) -> list[str]:
         """Return the names of the current set's files that aren't what was written, or aren't reached."""

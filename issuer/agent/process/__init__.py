@@ -1,7 +1,9 @@
 """The agent's process, bottom-up.
 
 - `records`: what happened to each set last, in files that `agent status` reads.
+- `telling`: all consumers: hooks, and the old files again for one that refuses.
 - `agent`: one server's session and its keepers; a step of all of them.
 - `running`: steps again and again, at their times, until the process is told to stop.
 - `report`: the status as rows, JSON and a Prometheus textfile.
+- `consumers`: the status of consumers, likewise.
 """

@@ -19,6 +19,7 @@ from issuer.agent.errors import AgentError
 from issuer.agent.login.methods import AgentLogin, login_of
 from issuer.agent.login.secretids import SecretIdRenewal
 from issuer.agent.process.records import Records, SetRecord
+from issuer.agent.process.telling import Telling
 from issuer.agent.renewal.chains import CAChainKeeper
 from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, ServerClock
 from issuer.agent.renewal.signing import CertificateCalls
@@ -82,6 +83,7 @@ class Agent:
             self.keepers[spec.name] = CertificateKeeper(spec, calls, machine, clock)
         for chain in file.ca_chains:
             self.keepers[chain.name] = CAChainKeeper(chain, session.client, clock)
+        self.telling = Telling(file, self.keepers, records.state_folder, clock)
 
     def now(self) -> datetime:
         """Return the server's time, as renewals go by it."""
@@ -147,7 +149,7 @@ class Agent:
         now = rfc3339(self._clock.now())
         skew = self._clock.skew.total_seconds()
         try:
-            async with self._few:
+            async with self.telling.lock(name), self._few:
                 if self.over():
                     return None
                 if not self._clock_read:  # else an answer would be judged by a clock that may be wrong
@@ -185,7 +187,7 @@ class Agent:
                 await keeper.check()
             except (AgentError, VaultError) as error:
                 problems.append(f"{name}: {error}")
-        return problems
+        return problems + self.telling.check()
 
     def _record(self, record: SetRecord) -> None:
         try:

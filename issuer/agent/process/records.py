@@ -36,6 +36,7 @@ class Records:
     """One file for each set in the state folder."""
 
     def __init__(self, state_folder: Path) -> None:
+        self.state_folder = state_folder
         self._folder = state_folder / _FOLDER
 
     def write(self, record: SetRecord) -> None:

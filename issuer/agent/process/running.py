@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ import structlog
 
 from issuer.agent.config.model import AgentFile
 from issuer.agent.errors import AgentError
+from issuer.agent.hooks.records import HookOutcome
 from issuer.agent.process.agent import Agent, opened_agent
 from issuer.agent.renewal.schedule import pause
 from issuer.manifests.errors import BadInput
@@ -49,11 +50,13 @@ class Running:
         self._good: AgentFile | None = None
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._news: dict[str, asyncio.Event] = {}
 
     def stop(self) -> None:
         """End after the steps that are under way."""
         self._stop.set()
         self._hurry.set()
+        self._wake(self._news)
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Keep all sets until `stop`; `ready` is called after the first look at each."""
@@ -70,6 +73,9 @@ class Running:
                 begun = [asyncio.Event() for _ in agent.keepers]
                 for name, event in zip(agent.keepers, begun, strict=True):
                     group.create_task(self._keep(agent, name, event), name=f"keep-{name}")
+                self._news = {name: asyncio.Event() for name in agent.telling.consumers}
+                for name in self._news:
+                    group.create_task(self._tell_consumer(agent, name), name=f"tell-{name}")
                 group.create_task(self._watch(agent), name="watch-configuration")
                 if first:
                     for event in begun:
@@ -101,12 +107,31 @@ class Running:
             finally:
                 begun.set()
             self._tell(agent)
+            self._wake(agent.telling.of(name))
             failures = 0 if report is not None else failures + 1
             if report is None:
                 await self._wait(pause(failures, _chance.random(), agent.retry_after.get(name)))
                 continue
             until = (report.kept.renew_at - agent.now()).total_seconds()
             await self._wait(min(max(until, 1.0), LOOK_EVERY))
+
+    async def _tell_consumer(self, agent: Agent, name: str) -> None:
+        """Tell one consumer whenever its files have changed, and again after a pause if that failed."""
+        news = self._news[name]
+        while not self._over():
+            news.clear()
+            if not agent.telling.has_news(name):
+                await self._wait(LOOK_EVERY, news)
+                continue
+            await agent.telling.settle(name)
+            record = await agent.telling.tell(name)
+            self._tell(agent)
+            if record.outcome is HookOutcome.FAILED:
+                await self._wait(pause(max(record.failures, 1), _chance.random()))
+
+    def _wake(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._news[name].set()
 
     async def _watch(self, agent: Agent) -> None:
         """Look for another configuration, and at the server's clock now and then."""
@@ -118,6 +143,7 @@ class Running:
                 log.info("the configuration was changed and is read anew")
                 self._file = file
                 self._hurry.set()
+                self._wake(self._news)
             if asyncio.get_running_loop().time() - read_at > _CLOCK_EVERY:
                 read_at = asyncio.get_running_loop().time()
                 if (warning := await agent.read_clock()) is not None:
@@ -132,10 +158,11 @@ class Running:
     def _over(self) -> bool:
         return self._hurry.is_set()
 
-    async def _wait(self, seconds: float) -> None:
+    async def _wait(self, seconds: float, event: asyncio.Event | None = None) -> None:
+        """Wait for the end of this agent, or for `event`, which is set then, too; at most so long."""
         try:
             async with asyncio.timeout(seconds):
-                await self._hurry.wait()
+                await (event or self._hurry).wait()
         except TimeoutError:
             return
 

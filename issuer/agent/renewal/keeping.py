@@ -37,6 +37,11 @@ from issuer.x509.errors import InvalidCertificate
 
 log = structlog.get_logger(__name__)
 
+_LEFT_TO_GO_BACK: Final = 0.1
+"""The share of its life that an old certificate needs to be gone back to."""
+_FIRST_HOLD: Final = timedelta(minutes=5)
+_LONGEST_HOLD: Final = timedelta(hours=1)
+"""The time for which a certificate is held back that a consumer refused: doubled each time, up to this."""
 CHECK_EVERY: Final = timedelta(hours=1)
 """The time between two looks at the CA and at the certificate's revocation."""
 
@@ -93,6 +98,14 @@ class KeepReport:
         return self.renewed is not None or bool(self.rewritten)
 
 
+@dataclass(frozen=True, slots=True)
+class _HeldBack:
+    """A certificate that a consumer refused: what was noted beside it, and when it is tried again."""
+
+    notes: Mapping[str, Any]
+    until: datetime
+
+
 @dataclass(slots=True)
 class ServerClock:
     """The server's time: this machine's, and by how much they differ."""
@@ -117,6 +130,8 @@ class CertificateKeeper:
         self._clock = clock
         self._unwritten: FreshCertificate | None = None
         self._checked_at: datetime | None = None
+        self._held: _HeldBack | None = None
+        self._holds = 0
 
     async def step(self, *, force: bool = False) -> KeepReport:
         """Look at the files, renew if that is due, and write. Returns what is kept then.
@@ -129,14 +144,59 @@ class CertificateKeeper:
             kept = self._kept(current, made)
             if self._unwritten is not None and kept is not None and kept.serial == self._unwritten.serial:
                 self._unwritten = None  # written, though the disk refused something after it
-            reason = RenewalReason.REQUESTED if force else self._reason(kept, current)
-            if reason is None and kept is not None and current is not None:
+            held = not force and self._is_held(kept)
+            reason = RenewalReason.REQUESTED if force else None if held else self._reason(kept, current)
+            if reason is None and not held and kept is not None and current is not None:
                 reason = await self._asked_of_vault(current, kept)
             if reason is None and made is not None and current is not None and kept is not None:
                 rewritten = self._mend(folder, current, made)
                 warnings = self._copy(made)
                 return KeepReport(kept, rewritten=rewritten, warnings=warnings)
             return await self._renew(folder, made, reason or RenewalReason.FIRST)
+
+    async def take_back(self) -> bool:
+        """Have readers see the set before the current one; returns False if that isn't good for it.
+
+        It needs a tenth of its life, and must not be revoked. The newer set is kept in memory, and written
+        again after some minutes: it was signed, so nothing else is signed for it. Raises AgentError.
+        """
+        with opened_set(self.spec.folder) as folder:
+            made, current = self._read(folder)
+            before = folder.previous()
+            if current is None or made is None or before is None:
+                return False
+            old = read_source(folder.read(SOURCE, before))
+            if old is None or old.certificate is None or old.certificate == made.certificate:
+                return False
+            kept = self._life(before, old.certificate)
+            if not self._has_life(kept) or await self._calls.is_revoked(kept.serial):
+                return False
+            folder.roll_back()
+            self._copy(old)
+            self._unwritten = FreshCertificate(made, str(current.notes.get("serial")), ())
+            hold = min(_FIRST_HOLD * 2 ** min(self._holds, 10), _LONGEST_HOLD)
+            self._holds += 1
+            self._held = _HeldBack(current.notes, self._clock.now() + hold)
+        return True
+
+    def put_forward(self) -> None:
+        """Write the set again that `take_back` took away: it wasn't at fault. Raises AgentError."""
+        if self._unwritten is None or self._held is None:
+            return
+        with opened_set(self.spec.folder) as folder:
+            folder.write(files_of(self.spec, self._unwritten.made), self._held.notes)
+            self._copy(self._unwritten.made)
+        self._unwritten = self._held = None
+
+    def _is_held(self, kept: KeptCertificate | None) -> bool:
+        """Return True while the old set is kept on purpose, as a consumer refused the newer one."""
+        if self._held is None or kept is None:
+            return False
+        return self._clock.now() < self._held.until and self._has_life(kept)
+
+    def _has_life(self, kept: KeptCertificate) -> bool:
+        least = (kept.not_after - kept.not_before) * _LEFT_TO_GO_BACK
+        return kept.not_after - self._clock.now() > least
 
     def look(self) -> SetLook:
         """Return what is kept, and what would be done now. Changes nothing. Raises AgentError."""
@@ -232,8 +292,13 @@ class CertificateKeeper:
             key = self._kept_key(made, reason)
             fresh = await self._calls.sign(self.spec, key or new_key(self.spec.key), self._clock.now())
             self._unwritten = fresh
+            self._holds = 0
         try:
-            notes = {**self._notes(fresh.serial), "signer": await self._default_signer()}
+            notes: Mapping[str, Any]
+            if self._held is not None:
+                notes = self._held.notes
+            else:
+                notes = {**self._notes(fresh.serial), "signer": await self._default_signer()}
             written = folder.write(files_of(self.spec, fresh.made), notes)
         except DiskRefused:
             log.warning(
@@ -242,7 +307,7 @@ class CertificateKeeper:
                 serial=fresh.serial,
             )
             raise
-        self._unwritten = None
+        self._unwritten = self._held = None
         self._checked_at = self._clock.now()
         return KeepReport(
             self._life(written, fresh.made.leaf),

@@ -1,0 +1,50 @@
+"""Files that nobody but root and this process' user may write, nor put another in their place."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from issuer.agent.files.folders import MAX_SYMLINKS, user_name
+
+
+def who_may_write(path: Path) -> str | None:
+    """Return who else could change `path` or a folder on its way, and the change to make; None if nobody.
+
+    A file that isn't there is judged by its folders.
+    """
+    return _judged(path, MAX_SYMLINKS)
+
+
+def _judged(path: Path, links: int) -> str | None:
+    if links == 0:
+        return f"it leads through more than {MAX_SYMLINKS} symlinks"
+    place = Path("/")
+    for number, part in enumerate(path.parts[1:], start=2):
+        above, place = place, place / part
+        try:
+            found = place.lstat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return f'"{place}": {error.strerror}'
+        if found.st_uid not in (0, os.geteuid()):
+            return f'"{place}" belongs to {user_name(found.st_uid)}: change its owner (chown)'
+        if stat.S_ISLNK(found.st_mode):
+            return _judged(
+                Path(os.path.normpath(above / place.readlink())).joinpath(*path.parts[number:]), links - 1
+            )
+        if (who := _others(found)) is not None:
+            return f'{who} may write "{place}": run "chmod go-w {place}"'
+    return None
+
+
+def _others(found: os.stat_result) -> str | None:
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
+        return None  # there everybody may remove only what is his
+    if found.st_mode & stat.S_IWOTH:
+        return "everybody"
+    if found.st_mode & stat.S_IWGRP and found.st_gid not in (0, os.getegid()):
+        return f"group {found.st_gid}"
+    return None

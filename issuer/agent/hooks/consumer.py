@@ -1,0 +1,124 @@
+"""One consumer: whether it has to be told, the hook, and the proof that it serves the new files."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+
+from issuer.agent.config.consumers import ConsumerSpec, UnitHook
+from issuer.agent.config.model import CAChainSpec, CertificateSpec
+from issuer.agent.files.contents import CertificateSet, FileKind
+from issuer.agent.files.generations import seen_set
+from issuer.agent.hooks.containers import tell_containers
+from issuer.agent.hooks.errors import ConsumerRefused, HookFailed, NotRunning
+from issuer.agent.hooks.haproxy import Replacement, replace_certificates
+from issuer.agent.hooks.processes import signal_process
+from issuer.agent.hooks.programs import run_program
+from issuer.agent.hooks.serving import ServedCheck, verify_served
+from issuer.agent.hooks.users import HookUser, hook_user
+from issuer.agent.renewal.source import SOURCE, read_source
+
+SetSpec = CertificateSpec | CAChainSpec
+_MOST_COPY: Final = 4 << 20
+
+
+class Consumer:
+    """Tells one consumer. `sets` are all sets of the file, by name."""
+
+    def __init__(self, spec: ConsumerSpec, sets: Mapping[str, SetSpec]) -> None:
+        self.spec = spec
+        self._sets = {name: sets[name] for name in spec.sets}
+
+    def identities(self) -> dict[str, str]:
+        """Return what the files of each set are now; a set without files is left out. Raises AgentError."""
+        found = {name: identity_of(spec) for name, spec in self._sets.items()}
+        return {name: identity for name, identity in found.items() if identity}
+
+    def news(self, delivered: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the names of the sets whose files it wasn't told of. Raises AgentError."""
+        return tuple(name for name, one in self.identities().items() if delivered.get(name) != one)
+
+    def check(self) -> None:
+        """Try what can be tried without a hook. Raises HookFailed."""
+        hook_user(self.spec.user)
+
+    async def tell(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Run the hook for the sets `names`, and wait until the endpoints serve the new files.
+
+        Returns warnings. Raises HookFailed and AgentError.
+        """
+        user = hook_user(self.spec.user)
+        made = {name: found for name in names if (found := read_set(self._sets[name])) is not None}
+        await self._hook(user, names, made)
+        certificates = [name for name, one in made.items() if one.certificate is not None]
+        every = [name for name, spec in self._sets.items() if isinstance(spec, CertificateSpec)]
+        checks = []
+        for check in self.spec.endpoints:
+            name = self.spec.served_set(check, every)
+            if name in certificates:
+                checks.append(ServedCheck(check, made[name].leaf, bool(made[name].chain)))
+        return await verify_served(checks, self.spec.verify_within.total_seconds())
+
+    async def _hook(self, user: HookUser, names: tuple[str, ...], made: Mapping[str, CertificateSet]) -> None:
+        spec, seconds = self.spec, self.spec.timeout.total_seconds()
+        if spec.command is not None:
+            variables = {"VAULT_ISSUER_CONSUMER": spec.name, "VAULT_ISSUER_SETS": " ".join(names)}
+            await run_program(spec.command, user, seconds, variables)
+        elif spec.signal is not None:
+            signal_process(spec.signal, user)
+        elif spec.systemd is not None:
+            await _run_job(spec.systemd, user, seconds)
+        elif spec.haproxy is not None:
+            new = [
+                Replacement(
+                    one.file, made[one.set].render(FileKind.COMBINED), made[one.set].leaf.serial_number
+                )
+                for one in spec.haproxy.certificates
+                if one.set in made
+            ]
+            await replace_certificates(spec.haproxy.socket, user, new, seconds)
+        elif spec.container is not None:
+            await tell_containers(spec.container, user, seconds)
+
+
+def identity_of(spec: SetSpec) -> str:
+    """Return a digest of a set's files and copies as they are now, empty if there are none.
+
+    Raises AgentError.
+    """
+    with seen_set(spec.folder) as folder:
+        current = None if folder is None else folder.current()
+    if current is None:
+        return ""
+    digest = hashlib.sha256(f"{current.number}".encode())
+    for name, sha256 in sorted(current.sha256.items()):
+        digest.update(f"{name} {sha256}\n".encode())
+    for copy in spec.copies:
+        with suppress(OSError), copy.path.open("rb") as file:
+            digest.update(hashlib.sha256(file.read(_MOST_COPY)).digest())
+    return digest.hexdigest()
+
+
+def read_set(spec: SetSpec) -> CertificateSet | None:
+    """Return the current set of a folder; None if there is none. Raises AgentError."""
+    with seen_set(spec.folder) as folder:
+        return None if folder is None else read_source(folder.read(SOURCE))
+
+
+async def _run_job(hook: UnitHook, user: HookUser, seconds: float) -> None:
+    """Have systemd do the job. Raises NotRunning if it fails and the unit isn't active."""
+    found = shutil.which("systemctl")
+    if found is None:
+        raise HookFailed("There is no systemctl here: use command, or signal with the server's pid file")
+    words = (found, *(("--user",) if hook.user_unit else ()))
+    try:
+        await run_program((*words, "--no-ask-password", hook.verb, hook.unit), user, seconds)
+    except ConsumerRefused as error:
+        try:
+            await run_program((*words, "--quiet", "is-active", hook.unit), user, seconds)
+        except ConsumerRefused:
+            raise NotRunning(f"{error}. {hook.unit} isn't active: start it") from error
+        raise

@@ -1,0 +1,93 @@
+"""An endpoint, until all of its workers show the new certificate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from issuer.agent.config.consumers import EndpointCheck
+from issuer.agent.hooks.errors import ConsumerRefused
+from issuer.endpoint.dialing import DialOptions, dial_every
+from issuer.endpoint.errors import DialCode, DialFailed
+from issuer.endpoint.served import Served
+from issuer.text import rfc3339
+
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCheck:
+    """An endpoint, and the certificate that it has to serve."""
+
+    check: EndpointCheck
+    leaf: x509.Certificate
+    has_chain: bool
+    """True if CAs have to be sent, too."""
+
+
+async def verify_served(checks: Sequence[ServedCheck], seconds: float) -> tuple[str, ...]:
+    """Wait until each endpoint shows its certificate in `handshakes` handshakes in a row.
+
+    Old workers go on with old connections but accept no new ones, so a row without the old certificate means
+    that all who accept have the new one. Returns warnings; raises ConsumerRefused after `seconds`.
+    """
+    warnings: list[str] = []
+    reasons: dict[str, str] = {}
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(*(_until_served(one, reasons, warnings) for one in checks))
+    except TimeoutError as error:
+        why = "; ".join(reasons.values()) or "no answer"
+        raise ConsumerRefused(f"The new certificate isn't served after {seconds:g} s: {why}") from error
+    return tuple(dict.fromkeys(warnings))
+
+
+async def _until_served(one: ServedCheck, reasons: dict[str, str], warnings: list[str]) -> None:
+    address = one.check.address
+    wait, row = _FIRST_PAUSE, 0
+    while row < one.check.handshakes:
+        served, problem = await _look(one)
+        if problem:
+            reasons[address] = problem
+            row = 0
+            await asyncio.sleep(wait)
+            wait = min(wait * 1.5, _LONGEST_PAUSE)
+            continue
+        row += 1
+        for found in served:
+            if order := found.order_problem():
+                warnings.append(f"{found.peer} serves the new certificate, and its chain is wrong: {order}")
+            elif len(found.chain) == 1 and one.has_chain:
+                warnings.append(
+                    f"{found.peer} serves the new certificate without its chain: have it read a file of kind "
+                    "combined or fullchain"
+                )
+    reasons.pop(address, None)
+
+
+async def _look(one: ServedCheck) -> tuple[list[Served], str]:
+    """Return what all reachable addresses serve, and why that isn't right yet."""
+    address = one.check.address
+    try:
+        found = await dial_every(one.check.endpoint, DialOptions(one.check.server_name, seconds=10.0))
+    except DialFailed as error:
+        return [], f"{address} doesn't resolve ({error.detail})"
+    served = [result for result in found.values() if isinstance(result, Served)]
+    failed = [result for result in found.values() if isinstance(result, DialFailed)]
+    # A name such as localhost has addresses at which nobody listens.
+    if grave := [one for one in failed if not served or one.code is not DialCode.UNREACHABLE]:
+        return served, f"{address} can't be looked at ({grave[0].code}: {grave[0].detail})"
+    wanted = one.leaf.public_bytes(Encoding.DER)
+    for other in served:
+        if other.leaf.public_bytes(Encoding.DER) != wanted:
+            return served, (
+                f"{other.peer} still serves serial {other.leaf.serial_number:x}, which expires at "
+                f"{rfc3339(other.leaf.not_valid_after_utc)}"
+            )
+    return served, ""

@@ -1,0 +1,176 @@
+"""All consumers of one file: told when their files have changed; the old files again for one that refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from issuer.agent.config.model import AgentFile
+from issuer.agent.errors import AgentError
+from issuer.agent.hooks.consumer import Consumer, SetSpec
+from issuer.agent.hooks.errors import HookFailed, NotRunning
+from issuer.agent.hooks.records import ConsumerRecord, ConsumerRecords, HookOutcome
+from issuer.agent.renewal.chains import CAChainKeeper
+from issuer.agent.renewal.keeping import CertificateKeeper, ServerClock
+from issuer.text import rfc3339
+
+log = structlog.get_logger(__name__)
+
+_SETTLES: Final = 0.2
+"""Seconds for other sets of a consumer that are renewed at the same time: one hook for all of them."""
+_LONGEST_SETTLING: Final = 5.0
+
+
+class Telling:
+    """Tells consumers. `keepers` are those of all sets, by name."""
+
+    def __init__(
+        self,
+        file: AgentFile,
+        keepers: Mapping[str, CertificateKeeper | CAChainKeeper],
+        state: Path,
+        clock: ServerClock,
+    ) -> None:
+        self._keepers = keepers
+        self._clock = clock
+        self.records = ConsumerRecords(state)
+        sets: dict[str, SetSpec] = {one.name: one for one in file.certificates}
+        sets |= {one.name: one for one in file.ca_chains}
+        self.consumers = {spec.name: Consumer(spec, sets) for spec in file.consumers}
+        self._locks = {name: asyncio.Lock() for name in keepers}
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Return the lock of a set: held while its files are looked at, written, or gone back on."""
+        return self._locks[name]
+
+    def of(self, name: str) -> list[str]:
+        """Return the names of the consumers of a set."""
+        return [consumer.spec.name for consumer in self.consumers.values() if name in consumer.spec.sets]
+
+    def check(self) -> list[str]:
+        """Try what can be tried without telling anybody; returns what doesn't work."""
+        problems = []
+        for name, consumer in self.consumers.items():
+            try:
+                consumer.check()
+            except AgentError as error:
+                problems.append(f"{name}: {error}")
+        return problems
+
+    def has_news(self, name: str) -> bool:
+        """Return True if a consumer has to be told. Never raises: its set tells what can't be read."""
+        try:
+            return bool(self.consumers[name].news(self.records.read(name).delivered))
+        except AgentError:
+            return False
+
+    async def settle(self, name: str) -> None:
+        """Wait a moment, and for steps of the consumer's sets that are under way, but no longer than 5 s."""
+        sets = self.consumers[name].spec.sets
+        try:
+            async with asyncio.timeout(_LONGEST_SETTLING):
+                await asyncio.sleep(_SETTLES)
+                while busy := [one for one in sets if self._locks[one].locked()]:
+                    async with self._locks[busy[0]]:
+                        pass
+        except TimeoutError:
+            return
+
+    async def tell(self, name: str) -> ConsumerRecord:
+        """Tell one consumer if it has to be told; returns its record. Never raises AgentError."""
+        consumer = self.consumers[name]
+        try:
+            with self.records.telling(name) as mine:
+                before = self.records.read(name)
+                news = consumer.news(before.delivered) if mine else ()
+                if not news:
+                    return before
+                record = await self._told(consumer, before, news)
+                self.records.write(record)
+        except AgentError as error:
+            # Its files, or the state folder: without a record it would be told again and again.
+            log.warning("a consumer can't be told", consumer=name, error=str(error))
+            return replace(self.records.read(name), outcome=HookOutcome.FAILED, error=str(error))
+        return record
+
+    async def _told(
+        self, consumer: Consumer, before: ConsumerRecord, news: tuple[str, ...]
+    ) -> ConsumerRecord:
+        began, now = time.monotonic(), rfc3339(self._clock.now())
+        delivered, warnings, error, outcome = consumer.identities(), tuple[str, ...](), "", HookOutcome.TOLD
+        try:
+            warnings = await consumer.tell(news)
+        except NotRunning as failure:
+            if consumer.spec.may_be_stopped:
+                outcome = HookOutcome.STOPPED
+            else:
+                outcome, error = HookOutcome.FAILED, str(failure)
+        except Exception as failure:
+            if not isinstance(failure, AgentError):
+                log.exception("unexpected error; please report it", consumer=consumer.spec.name)
+            outcome, error = HookOutcome.FAILED, str(failure) or type(failure).__name__
+            helps = isinstance(failure, HookFailed) and failure.may_be_the_files
+            if helps and any(map(before.delivered.get, news)) and await self._went_back(consumer, news):
+                outcome, delivered = HookOutcome.ROLLED_BACK, consumer.identities()
+        record = ConsumerRecord(
+            consumer.spec.name,
+            outcome,
+            before.delivered if outcome is HookOutcome.FAILED else delivered,
+            now,
+            now if outcome is HookOutcome.TOLD else before.succeeded_at,
+            round(time.monotonic() - began, 3),
+            before.failures + 1 if error else 0,
+            before.runs + 1,
+            before.failed_runs + bool(error),
+            _and_then(error, outcome),
+            warnings,
+        )
+        self._report(record, news)
+        return record
+
+    async def _went_back(self, consumer: Consumer, news: Sequence[str]) -> bool:
+        """Go back to the old files; returns False, with the new ones in place, if that doesn't help."""
+        taken: dict[str, CertificateKeeper] = {}
+        for name in news:
+            keeper = self._keepers[name]
+            if consumer.spec.roll_back and isinstance(keeper, CertificateKeeper):
+                async with self._locks[name]:
+                    if await keeper.take_back():
+                        taken[name] = keeper
+        if not taken:
+            return False
+        try:
+            await consumer.tell(tuple(taken))
+        except AgentError:
+            for name, keeper in taken.items():
+                async with self._locks[name]:
+                    keeper.put_forward()
+            return False
+        return True
+
+    def _report(self, record: ConsumerRecord, news: Sequence[str]) -> None:
+        if record.is_failing:
+            log.warning(
+                "a consumer was not told",
+                consumer=record.name,
+                sets=list(news),
+                outcome=record.outcome,
+                failures=record.failures,
+                error=record.error,
+            )
+            return
+        log.info(
+            "told", consumer=record.name, sets=list(news), outcome=record.outcome, seconds=record.seconds
+        )
+
+
+def _and_then(error: str, outcome: HookOutcome) -> str:
+    if outcome is not HookOutcome.ROLLED_BACK:
+        return error
+    return f"{error}. It has the old files again; the new ones are tried again later"

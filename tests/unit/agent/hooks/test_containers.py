@@ -1,0 +1,135 @@
+"""Containers by an engine's socket: only those that are named, and one that went away is told.
+
+The engine is a stand-in that refuses every call it wasn't told of; real Podman: tests/agent/whole_soak.py.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from issuer.agent.config.consumers import ContainerHook
+from issuer.agent.hooks.containers import tell_containers
+from issuer.agent.hooks.errors import ConsumerRefused, HookFailed, NotRunning
+from issuer.agent.hooks.users import HookUser, hook_user
+
+
+@dataclass
+class Engine:
+    """Containers by name with their labels, and what was asked of them."""
+
+    containers: dict[str, dict[str, str]]
+    exit_code: int = 0
+    gone: bool = False
+    said: list[str] = field(default_factory=list)
+
+    def answers(self) -> web.Application:
+        made = web.Application()
+        made.router.add_get("/v1.40/containers/json", self._list)
+        made.router.add_post("/v1.40/containers/{name}/exec", self._exec)
+        made.router.add_post("/v1.40/exec/{name}/start", self._start)
+        made.router.add_get("/v1.40/exec/{name}/json", self._ended)
+        made.router.add_post("/v1.40/containers/{name}/kill", self._kill)
+        return made
+
+    async def _list(self, request: web.Request) -> web.Response:
+        assert "tls=true" in json.loads(request.query["filters"])["label"]
+        # All of them: the filter isn't relied on.
+        rows = [{"Id": name, "Names": [f"/{name}"], "Labels": of} for name, of in self.containers.items()]
+        return web.json_response(rows)
+
+    async def _exec(self, request: web.Request) -> web.Response:
+        if self.gone:
+            return web.json_response({"message": "no such container"}, status=404)
+        self.said.append(f"{request.match_info['name']}: {' '.join((await request.json())['Cmd'])}")
+        return web.json_response({"Id": request.match_info["name"]}, status=201)
+
+    async def _start(self, _: web.Request) -> web.Response:
+        return web.Response(body=b"\x02\0\0\0\0\0\0\x04oops")
+
+    async def _ended(self, _: web.Request) -> web.Response:
+        return web.json_response({"Running": False, "ExitCode": self.exit_code})
+
+    async def _kill(self, request: web.Request) -> web.Response:
+        self.said.append(f"{request.match_info['name']}: {request.query['signal']}")
+        return web.Response(status=204)
+
+
+@asynccontextmanager
+async def listening(engine: Engine, folder: Path) -> AsyncIterator[str]:
+    runner = web.AppRunner(engine.answers())
+    await runner.setup()
+    await web.UnixSite(runner, str(folder / "engine.sock")).start()
+    try:
+        yield str(folder / "engine.sock")
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def user() -> HookUser:
+    return hook_user(getpass.getuser())
+
+
+def hook(socket: str, **fields: Any) -> ContainerHook:
+    return ContainerHook.model_validate({"socket": socket, **fields})
+
+
+CONTAINERS = {
+    "mine": {"tls": "true", "owner": "proxy"},
+    "theirs": {"tls": "true", "owner": "other"},
+    "no-tls": {"owner": "proxy"},
+}
+
+
+async def test_only_named_containers_are_told(tmp_path: Path, user: HookUser) -> None:
+    engine = Engine(CONTAINERS)
+    async with listening(engine, tmp_path) as socket:
+        await tell_containers(hook(socket, owner="proxy", exec=["nginx", "-s", "reload"]), user, 20)
+        await tell_containers(hook(socket, names=["theirs", "no-tls"], signal="HUP"), user, 20)
+    assert engine.said == ["mine: nginx -s reload", "theirs: SIGHUP"]
+
+
+async def test_failed_program_is_told_with_its_words(tmp_path: Path, user: HookUser) -> None:
+    async with listening(Engine(CONTAINERS, exit_code=3), tmp_path) as socket:
+        with pytest.raises(ConsumerRefused, match=r'"nginx" in container "mine" ended with 3: .*oops'):
+            await tell_containers(hook(socket, owner="proxy", exec=["nginx"]), user, 20)
+
+
+async def test_container_that_went_away_is_told(tmp_path: Path, user: HookUser) -> None:
+    async with listening(Engine(CONTAINERS, gone=True), tmp_path) as socket:
+        with pytest.raises(NotRunning, match='Container "mine" has gone away'):
+            await tell_containers(hook(socket, owner="proxy", exec=["nginx"]), user, 20)
+        with pytest.raises(NotRunning, match="No container with the label tls=true and owner=nobody runs"):
+            await tell_containers(hook(socket, owner="nobody", exec=["nginx"]), user, 20)
+
+
+async def test_engine_that_is_none_is_told(tmp_path: Path, user: HookUser) -> None:
+    with pytest.raises(NotRunning, match="There is no socket"):
+        await tell_containers(hook(str(tmp_path / "none.sock"), owner="a", signal="HUP"), user, 20)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotRunning, match="can't be connected to"):
+        await tell_containers(hook(str(tmp_path / "file"), owner="a", signal="HUP"), user, 20)
+
+
+async def test_refusal_of_the_engine_is_told(tmp_path: Path, user: HookUser) -> None:
+    class Broken(Engine):
+        async def _list(self, _: web.Request) -> web.Response:
+            return web.Response(status=500, text="storage is\nlocked")
+
+    async with listening(Broken({}), tmp_path) as socket:
+        with pytest.raises(HookFailed, match="answers 500 to GET /containers/json: storage is locked"):
+            await tell_containers(hook(socket, owner="a", signal="HUP"), user, 20)
+
+
+def test_label_alone_is_refused() -> None:
+    with pytest.raises(ValueError, match="could be anybody's container"):
+        hook("/run/a.sock", signal="HUP")
