@@ -30,6 +30,7 @@ RUN = (
     "migrate.md",
     "scaling.md",
     "rotate-the-ca.md",
+    "ca-compromise.md",
     "status-page.md",
     "first-ca.md",
     "existing-ca.md",

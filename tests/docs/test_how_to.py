@@ -148,6 +148,7 @@ ELSEWHERE = {
     "quick-start.md",
     "install.md",
     "auth.md",
+    "ca-compromise.md",
     "first-ca.md",
     "existing-ca.md",
 }  # have tests of their own, or run first
