@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from issuer.cli import agent_machine
+from issuer.cli.agent_options import DEFAULT_FILE, DUE, FAILED, Config, reported, state_of
 from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat
-from issuer.cli.output import print_data, report_bad_input
+from issuer.cli.output import print_data
 
 if TYPE_CHECKING:
-    from issuer.agent.config.model import AgentFile
     from issuer.agent.process.agent import Agent
     from issuer.agent.process.consumers import ConsumerStatus
     from issuer.agent.process.report import SetStatus
-
-FAILED: Final = 1
-DUE: Final = 2
-DEFAULT_FILE: Final = "/etc/vault-issuer/agent.yaml"
 
 app = Commands(
     name="agent",
     help="Certificates and CA chains kept fresh on a machine without Kubernetes.",
 )
 
-Config = Annotated[
-    str,
-    typer.Option("--config", "-c", metavar="FILE", help="The agent's configuration; - for standard input."),
-]
+app.command("join")(agent_machine.join)
+
 Textfile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write metrics there, for node_exporter's textfile collector."),
@@ -57,11 +50,13 @@ def run(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
     from issuer.agent.config.reading import load_agent_file
     from issuer.agent.process.running import ConfigurationFile, Running
 
-    with _reported():
+    with reported():
         _log("info")
         file = load_agent_file(config)
         watched = ConfigurationFile(config, load_agent_file)
-        running = Running(file, _state(file, config), watched.changed, lambda agent: _write(textfile, agent))
+        running = Running(
+            file, state_of(file, config), watched.changed, lambda agent: _write(textfile, agent)
+        )
         asyncio.run(_until_told(running.run(), running.stop))
 
 
@@ -75,7 +70,7 @@ def once(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
 
       vault-issuer agent once -c agent.yaml
     """
-    with _reported():
+    with reported():
         failed = asyncio.run(_once(config, None, textfile))
     raise typer.Exit(FAILED if failed else 0)
 
@@ -93,7 +88,7 @@ def renew(
 
       vault-issuer agent renew web -c agent.yaml
     """
-    with _reported():
+    with reported():
         failed = asyncio.run(_once(config, name, None))
     raise typer.Exit(FAILED if failed else 0)
 
@@ -110,7 +105,7 @@ def status(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -
 
       vault-issuer agent status -o json
     """
-    with _reported():
+    with reported():
         found, consumers, login = _statuses(config)
     now = datetime.now(UTC)
     if output is OutputFormat.TABLE:
@@ -138,7 +133,7 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
 
       vault-issuer agent plan -c agent.yaml
     """
-    with _reported():
+    with reported():
         found, consumers, _ = _statuses(config)
     for one in found:
         if one.error:
@@ -179,7 +174,7 @@ def check(config: Config = DEFAULT_FILE) -> None:
 
       vault-issuer agent check -c agent.yaml
     """
-    with _reported():
+    with reported():
         problems = asyncio.run(_check(config))
     for line in problems:
         typer.echo(f"Error: {line}", err=True)
@@ -205,7 +200,7 @@ async def _once(config: str, name: str | None, textfile: Path | None) -> bool:
     from issuer.agent.errors import AgentError
     from issuer.agent.process.agent import opened_agent
 
-    async with opened_agent(file, _state(file, config)) as agent:
+    async with opened_agent(file, state_of(file, config)) as agent:
         if name is not None and name not in agent.keepers:
             raise AgentError(f'There is no set "{name}": the file has {", ".join(sorted(agent.keepers))}')
         if (warning := await agent.read_clock()) is not None:
@@ -247,7 +242,7 @@ async def _check(config: str) -> list[str]:
     from issuer.agent.process.agent import opened_agent
 
     file = load_agent_file(config)
-    async with opened_agent(file, _state(file, config)) as agent:
+    async with opened_agent(file, state_of(file, config)) as agent:
         return await agent.check()
 
 
@@ -261,7 +256,7 @@ def _statuses(config: str) -> tuple[list[SetStatus], list[ConsumerStatus], tuple
 
     async def look() -> tuple[list[SetStatus], list[ConsumerStatus], tuple[str, ...]]:
         file = load_agent_file(config)
-        state = _state(file, config)
+        state = state_of(file, config)
         async with opened_agent(file, state) as agent:
             found = statuses(agent.keepers.values(), agent.records)
             return found, consumer_statuses(agent.telling), read_login(state)
@@ -314,29 +309,8 @@ def _log(level: str) -> None:
     logs.configure("console", level)
 
 
-def _state(file: AgentFile, config: str) -> Path:
-    from issuer.agent.process.records import state_folder
-
-    return state_folder(file.state_folder, os.environ, config)
-
-
 async def _until_told(work: Coroutine[None, None, None], stop: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     await work
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """End the command with code 1 on bad input and on failures, with their message on standard error."""
-    from issuer.agent.errors import AgentError
-    from issuer.manifests.text import shown
-    from issuer.vault.errors import VaultError
-
-    with report_bad_input(FAILED):
-        try:
-            yield
-        except (AgentError, VaultError) as error:
-            typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
-            raise typer.Exit(FAILED) from error

@@ -13,6 +13,7 @@ from issuer.cli import (
     canary,
     controller,
     crds,
+    enroll,
     inspect,
     migrate,
     pki,
@@ -29,6 +30,7 @@ app = Commands(name="vault-issuer", help="cert-manager external issuer for Hashi
 app.command("canary")(canary.canary)
 app.command("controller")(controller.controller)
 app.command("crds")(crds.crds)
+app.command("enroll")(enroll.enroll)
 app.command("explain")(inspect.explain)
 app.command("inspect")(inspect.inspect)
 app.command("migrate")(migrate.migrate)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints, ValidationError
@@ -23,8 +24,18 @@ _MAX_CHARS: Final = 64 * 1024
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 
 
+class ServerTrust(StrEnum):
+    """CAs by which a machine trusts the server."""
+
+    ROOT = "root"
+    """The root of the mount itself, fetched at the first contact and known by its fingerprint."""
+    GIVEN = "given"
+    """Those in the ticket."""
+    SYSTEM = "system"
+
+
 class Ticket(StrictModel):
-    """What enrolment tells a machine. `ca` is PEM; empty if the server's CA is the one of the fingerprint."""
+    """What enrolment tells a machine. `ca` is PEM, empty unless `trust` is GIVEN."""
 
     server: str
     server_name: str = ""
@@ -40,6 +51,7 @@ class Ticket(StrictModel):
     role_id: str
     cert_mount: str = ""
     root_fingerprint: str
+    trust: ServerTrust
     ca: str = ""
     wrapped: str = Field(repr=False)
     creation_path: str

@@ -221,9 +221,9 @@ class CertificateKeeper:
         fresh, self._unwritten = self._unwritten, None
         if fresh is None or self._is_seen(fresh.serial):
             return
-        if fresh.made.certificate is not None:
+        if fresh.made.certificate is not None and fresh.made.key_der is not None:
             pem = fresh.made.certificate.public_bytes(Encoding.PEM).decode()
-            await self._calls.revoke(pem, fresh.serial, self.spec.name)
+            await self._calls.revoke(pem, fresh.serial, self.spec.name, fresh.made.key_der)
 
     def _is_seen(self, serial: str) -> bool:
         """Return True if a set with this certificate is on the disk, though the disk refused the rest."""

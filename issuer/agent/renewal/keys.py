@@ -33,6 +33,12 @@ def new_key(spec: KeySpec) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
+def key_pem(key_der: bytes) -> str:
+    """Return a private key as unencrypted PKCS#8 PEM."""
+    key = load_der_private_key(key_der, None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
 def fits(key_der: bytes, spec: KeySpec) -> bool:
     """Return True if a kept key is of the algorithm and size that are asked for."""
     key = load_der_private_key(key_der, None)

@@ -12,8 +12,8 @@ from cryptography import x509
 from issuer.agent.config.model import CertificateSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.renewal.keys import request_pem
-from issuer.vault.errors import Unreachable, VaultError
+from issuer.agent.renewal.keys import key_pem, request_pem
+from issuer.vault.errors import Unreachable, VaultBadRequest, VaultError, VaultForbidden, VaultNotFound
 from issuer.vault.paths import SignPath
 from issuer.vault.pki import Pki, Signed
 from issuer.vault.session import VaultSession
@@ -82,7 +82,7 @@ class CertificateCalls:
         try:
             return _verified(signed, csr, spec, key_der, now)
         except UnusableAnswer:
-            await self.revoke(signed.leaf_pem, signed.serial, spec.name)
+            await self.revoke(signed.leaf_pem, signed.serial, spec.name, key_der)
             raise
 
     async def probe(self) -> None:
@@ -90,18 +90,27 @@ class CertificateCalls:
         await self._pki.ca_chain()
         await self._session.call(self._pki.probe)
 
-    async def revoke(self, leaf_pem: str, serial: str, name: str) -> bool:
-        """Revoke a certificate that was signed and isn't used; returns whether that was possible."""
+    async def revoke(self, leaf_pem: str, serial: str, name: str, key_der: bytes) -> bool:
+        """Revoke a certificate that was signed and isn't used; returns whether that was possible.
+
+        By its key, as the policy of an enrolled machine allows, otherwise as an administrator does.
+        """
+
+        async def by_key(token: str) -> None:
+            await self._pki.revoke_own(token, leaf_pem, key_pem(key_der))
 
         async def call(token: str) -> None:
             await self._pki.revoke(token, leaf_pem)
 
         try:
-            await self._session.call(call)
+            try:
+                await self._session.ask(by_key)
+            except (VaultForbidden, VaultNotFound, VaultBadRequest):  # no such path, or another key's
+                await self._session.call(call)
         except VaultError as error:
             log.warning(
                 "a certificate was signed that isn't used, and it can't be revoked: allow update on "
-                "<mount>/revoke in its policy, or revoke it by hand",
+                "<mount>/revoke-with-key in its policy, or revoke it by hand",
                 certificate=name,
                 serial=serial,
                 error=str(error),

@@ -1,0 +1,55 @@
+"""Options, places and exit codes that the commands of `vault-issuer agent` share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from issuer.cli.output import report_bad_input
+
+if TYPE_CHECKING:
+    from issuer.agent.config.model import AgentFile
+
+FAILED: Final = 1
+DUE: Final = 2
+DEFAULT_FILE: Final = "/etc/vault-issuer/agent.yaml"
+
+Config = Annotated[
+    str,
+    typer.Option("--config", "-c", metavar="FILE", help="The agent's configuration; - for standard input."),
+]
+
+
+def usual_file(environment: Mapping[str, str]) -> str:
+    """Return the configuration's usual place: root's, or one in the user's home."""
+    if os.geteuid() == 0:
+        return DEFAULT_FILE
+    base = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME') or '/nonexistent'}/.config"
+    return f"{base}/vault-issuer/agent.yaml"
+
+
+def state_of(file: AgentFile, config: str) -> Path:
+    """Return the state folder of a configuration."""
+    from issuer.agent.process.records import state_folder
+
+    return state_folder(file.state_folder, os.environ, config)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """End the command with code 1 on bad input and on failures, with their message on standard error."""
+    from issuer.agent.errors import AgentError
+    from issuer.manifests.text import shown
+    from issuer.vault.errors import VaultError
+
+    with report_bad_input(FAILED):
+        try:
+            yield
+        except (AgentError, VaultError) as error:
+            typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
+            raise typer.Exit(FAILED) from error

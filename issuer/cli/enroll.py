@@ -1,0 +1,282 @@
+"""`vault-issuer enroll`: machines in Vault, for the agent on them; options in, plan and exit code out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from issuer.cli.options import Format, OutputFormat
+from issuer.cli.output import print_data, report_bad_input
+
+if TYPE_CHECKING:
+    from issuer.enrolment.host import HostRecord
+    from issuer.enrolment.session import EnrolmentSession
+
+FAILED: Final = 1
+CHANGES: Final = 2
+LIST: Final = "list"
+
+
+def _duration(text: str) -> timedelta:
+    from issuer.duration import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Acts:
+    """What is done to the machine; none of them enrols it."""
+
+    renew: bool
+    lock: bool
+    remove: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """How a command goes about it."""
+
+    dry_run: bool
+    yes: bool
+    output: OutputFormat
+
+
+def enroll(
+    host: Annotated[str, typer.Argument(metavar="HOST", help="The machine's name, or the word list.")],
+    renew: Annotated[bool, typer.Option("--renew", help="Give an enrolled machine a new ticket.")] = False,
+    lock: Annotated[bool, typer.Option("--lock", help="Lock a machine out; keep its roles.")] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Lock it out, revoke its certificates, remove its objects.")
+    ] = False,
+    mount: Annotated[str, typer.Option(metavar="MOUNT", help="PKI mount that signs.")] = "pki_int",
+    dns_name: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="DNS name; repeatable; by default HOST.")
+    ] = None,
+    ip_address: Annotated[
+        list[str] | None,
+        typer.Option(metavar="IP", help="IP address; repeatable. A role can't limit which."),
+    ] = None,
+    cidr: Annotated[
+        list[str] | None, typer.Option(metavar="CIDR", help="Network it may log in from; repeatable.")
+    ] = None,
+    ttl: Annotated[str, typer.Option(metavar="LIFE", help="Life of its certificates.")] = "72h",
+    ticket_ttl: Annotated[str, typer.Option(metavar="LIFE", help="Life of the ticket.")] = "15m",
+    approle: Annotated[str, typer.Option(metavar="MOUNT", help="Auth method of AppRoles.")] = "approle",
+    cert: Annotated[
+        str,
+        typer.Option(metavar="MOUNT", help="Auth method of certificates, for its way back by its own one."),
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan alone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """Enrol a machine: a role with its exact names, a policy, an AppRole, and a ticket that works once.
+
+    The ticket is a line to type on the machine. The server and an administrator's token are named by
+    VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN (or BAO_...).
+
+    Exit codes: 0 done, 1 refused or failed, 2 with --dry-run: there is something to do.
+
+    Examples:
+
+      vault-issuer enroll nas.example.com
+
+      vault-issuer enroll list
+
+      vault-issuer enroll --remove nas.example.com
+    """
+    acts, ways = _Acts(renew, lock, remove), _Ways(dry_run, yes, output)
+    if sum((renew, lock, remove)) > 1:
+        raise typer.BadParameter("give one of --renew, --lock and --remove")
+    lives = (_duration(ttl), _duration(ticket_ttl))
+    with _reported():
+        if host == LIST:
+            code = asyncio.run(_list(output))
+        else:
+            record = _record(host, mount, (approle, cert), (dns_name, ip_address))
+            code = asyncio.run(_enroll(record, acts, ways, lives, tuple(cidr or ())))
+    raise typer.Exit(code)
+
+
+def _record(
+    host: str,
+    mount: str,
+    logins: tuple[str, str],
+    names: tuple[list[str] | None, list[str] | None],
+) -> HostRecord:
+    import re
+
+    from issuer.enrolment.host import HostRecord, check_names
+    from issuer.pki.errors import PkiError
+
+    if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", host) is None:
+        raise PkiError(f'"{host}" can\'t name a machine: use small letters, digits, dots and hyphens')
+    dns, addresses = names
+    given = tuple(dns or ()) or (() if addresses else (host,))
+    record = HostRecord(
+        host, mount.strip("/"), logins[0].strip("/"), logins[1].strip("/"), given, tuple(addresses or ())
+    )
+    check_names(record)
+    return record
+
+
+async def _enroll(
+    record: HostRecord,
+    acts: _Acts,
+    ways: _Ways,
+    lives: tuple[timedelta, timedelta],
+    cidrs: tuple[str, ...],
+) -> int:
+    from issuer.enrolment.removing import record_of
+    from issuer.enrolment.session import opened_session
+
+    async with opened_session(os.environ) as session:
+        if acts.lock or acts.remove:
+            return await _take_away(session, await record_of(session.calls, record), acts, ways)
+        if acts.renew:
+            record = await record_of(session.calls, record)
+            if record.locked:
+                from issuer.pki.errors import PkiError
+
+                raise PkiError(f'"{record.host}" is locked; enrol it anew: vault-issuer enroll {record.host}')
+            if ways.dry_run:
+                typer.echo("A new ticket would be given, and every secret ID before it destroyed.")
+                return CHANGES
+            return await _give(session, record, ways, lives, [])
+        return await _plan_and_give(session, record, ways, lives, cidrs)
+
+
+async def _plan_and_give(
+    session: EnrolmentSession,
+    record: HostRecord,
+    ways: _Ways,
+    lives: tuple[timedelta, timedelta],
+    cidrs: tuple[str, ...],
+) -> int:
+    from issuer.enrolment.host import HostBounds, wanted_objects
+    from issuer.enrolment.planning import HostAction, plan_host
+
+    wanted = wanted_objects(record, HostBounds(lives[0], cidrs=cidrs), await session.ca_pem(record.mount))
+    steps = await plan_host(session.calls, wanted, record)
+    plan = [step.to_json() for step in steps]
+    changes = [step for step in steps if step.action is not HostAction.NOTHING]
+    if ways.output is OutputFormat.TABLE:
+        for step in steps:
+            for line in step.lines():
+                typer.echo(line)
+    if record.ip_addresses:
+        typer.echo("Warning: a role can't limit IP addresses: this one may be given any", err=True)
+    if ways.dry_run:
+        if ways.output is not OutputFormat.TABLE:
+            print_data({"host": record.host, "plan": plan}, ways.output)
+        return CHANGES if changes else 0
+    if changes and not _agreed(ways, "Write this, and give a ticket?"):
+        return FAILED
+    for step in changes:
+        await session.calls.write(step.wanted.path, step.wanted.fields)
+    return await _give(session, record, ways, lives, plan)
+
+
+async def _give(
+    session: EnrolmentSession,
+    record: HostRecord,
+    ways: _Ways,
+    lives: tuple[timedelta, timedelta],
+    plan: Sequence[dict[str, Any]],
+) -> int:
+    from issuer.enrolment.giving import GivenWish, destroy_secret_ids, give_ticket
+
+    wish = GivenWish(await session.server(record.mount), *lives)
+    await destroy_secret_ids(session.calls, record)  # the machine has lost them, or never had them
+    given = await give_ticket(session.client, session.calls, session.token, record, wish)
+    ticket = given.ticket
+    if ways.output is not OutputFormat.TABLE:
+        data = {
+            "host": record.host,
+            "plan": list(plan),
+            "command": given.command,
+            "deadline": ticket.deadline,
+            "secretIdAccessor": given.accessor,
+            "rootFingerprint": ticket.root_fingerprint,
+        }
+        print_data(data, ways.output)
+        return 0
+    typer.echo(f"\nType this on {record.host} before {ticket.deadline}; it works once:\n")
+    typer.echo(given.command)
+    typer.echo(f"\nRoot of {record.mount}: SHA-256 {ticket.root_fingerprint}")
+    return 0
+
+
+async def _take_away(session: EnrolmentSession, record: HostRecord, acts: _Acts, ways: _Ways) -> int:
+    from issuer.enrolment.removing import lock, plan_removal, remove
+
+    plan = await plan_removal(session.calls, record, certificates=acts.remove)
+    if ways.output is not OutputFormat.TABLE:
+        print_data(plan.to_json(), ways.output)
+    else:
+        for line in plan.lines():
+            typer.echo(line)
+    if ways.dry_run:
+        return CHANGES
+    if not _agreed(ways, f"{'Remove' if acts.remove else 'Lock out'} {record.host}?"):
+        return FAILED
+    told: Callable[[str], None] = typer.echo if ways.output is OutputFormat.TABLE else lambda _: None
+    if acts.remove:
+        await remove(session.calls, plan, told)
+        told(f"{record.host} is removed: read back, no role, secret ID or token of it is left.")
+    else:
+        await lock(session.calls, plan)
+        told(f"{record.host} is locked out. Its certificates stay good; --remove revokes them.")
+    return 0
+
+
+async def _list(output: OutputFormat) -> int:
+    from issuer.enrolment.listing import enrolled_hosts
+    from issuer.enrolment.session import opened_session
+
+    async with opened_session(os.environ) as session:
+        hosts = await enrolled_hosts(session.calls)
+    if output is not OutputFormat.TABLE:
+        print_data([one.to_json() for one in hosts], output)
+        return 0
+    typer.echo(f"{'HOST':<32} {'STATE':<10} {'SECRET IDS':<10} {'MOUNT':<16} NAMES")
+    for one in hosts:
+        count = "?" if one.secret_ids is None else str(one.secret_ids)
+        names = ", ".join((*one.record.dns_names, *one.record.ip_addresses))
+        typer.echo(f"{one.record.host:<32} {one.state:<10} {count:<10} {one.record.mount:<16} {names}")
+    return 0
+
+
+def _agreed(ways: _Ways, question: str) -> bool:
+    if ways.yes:
+        return True
+    if not sys.stdin.isatty():
+        typer.echo("No terminal to ask on, so nothing was written. Use --yes.", err=True)
+        return False
+    return typer.confirm(question)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """End the command with code 1 on bad input and on failures, with their message on standard error."""
+    from issuer.manifests.text import shown
+    from issuer.pki.errors import PkiError
+    from issuer.vault.errors import VaultError
+
+    with report_bad_input(FAILED):
+        try:
+            yield
+        except (PkiError, VaultError) as error:
+            typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
+            raise typer.Exit(FAILED) from error

@@ -1,0 +1,100 @@
+"""Objects of a machine that are missing or differ, and what would be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from issuer.enrolment.host import HostRecord, WantedObject
+from issuer.pki.errors import PkiError
+from issuer.pki.server.calls import VaultCalls
+from issuer.pki.server.reading import PathRead
+
+
+class HostAction(StrEnum):
+    """What is done to an object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class HostStep:
+    """One object: what is done, and the fields that change, each with what it is and what it will be."""
+
+    action: HostAction
+    wanted: WantedObject = field(repr=False)
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return {
+            "action": self.action,
+            "kind": self.wanted.kind,
+            "path": self.wanted.path,
+            "changes": {name: {"from": old, "to": new} for name, (old, new) in self.changes.items()},
+        }
+
+    def lines(self) -> list[str]:
+        """Return it as people read it."""
+        found = [f"{self.action:<8} {self.wanted.kind} {self.wanted.path}"]
+        for name, (old, new) in self.changes.items():
+            if name == "policy":
+                found += [f"           {line}" for line in str(new).splitlines()]
+            elif name != "certificate":
+                found.append(f"           {name}: {'' if old is None else f'{old} -> '}{new}")
+        return found
+
+
+async def plan_host(calls: VaultCalls, wanted: Sequence[WantedObject], record: HostRecord) -> list[HostStep]:
+    """Read a machine's objects and return the steps. Raises PkiError if one can't be read or is not ours."""
+    reads = await calls.read_all([*(one.path for one in wanted), "sys/auth"])
+    mounts = reads["sys/auth"].data
+    for mount, kind in ((record.app_role_mount, "approle"), (record.cert_mount, "cert")):
+        if mount and mounts is not None and f"{mount}/" not in mounts:
+            raise PkiError(
+                f'There is no auth method at "{mount}". Run: vault auth enable -path={mount} {kind}'
+            )
+    _check_ours(reads, record)
+    return [_step(one, reads[one.path]) for one in wanted]
+
+
+def _check_ours(reads: Mapping[str, PathRead], record: HostRecord) -> None:
+    """Refuse to write over a policy of somebody else's, or of this machine at another mount."""
+    found = reads[record.policy_path].data
+    if found is None:
+        return
+    there = HostRecord.of_policy(str(found.get("policy", "")))
+    if there is None:
+        raise PkiError(f'There is a policy "{record.name}" that no enrolment made: enrol under another name')
+    if (there.mount, there.app_role_mount) != (record.mount, record.app_role_mount):
+        raise PkiError(
+            f'"{record.host}" is enrolled with --mount {there.mount} --approle {there.app_role_mount}: use '
+            f"these, or run first: vault-issuer enroll --remove {record.host}"
+        )
+
+
+def _step(wanted: WantedObject, read: PathRead) -> HostStep:
+    if read.refused is not None:
+        raise PkiError(f"The token may not read {wanted.path}: {read.refused}")
+    if read.data is None:
+        fresh = {name: (None, value) for name, value in wanted.fields.items()}
+        return HostStep(HostAction.CREATE, wanted, fresh)
+    changes = {
+        name: (read.data.get(name), value)
+        for name, value in wanted.fields.items()
+        if _plain(read.data.get(name)) != _plain(value)
+    }
+    return HostStep(HostAction.UPDATE if changes else HostAction.NOTHING, wanted, changes)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value so that two that mean the same are equal: Vault gives some back in another form."""
+    if value is None or value == "":
+        return []
+    if isinstance(value, (list, tuple)):
+        return sorted(str(one).removesuffix("/32").removesuffix("/128") for one in value)
+    return value.strip() if isinstance(value, str) else value

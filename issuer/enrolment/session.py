@@ -1,0 +1,75 @@
+"""The connection of one command about machines, named by the environment as for `pki`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives import hashes
+
+from issuer.agent.login.ticket import ServerTrust
+from issuer.enrolment.giving import GivenServer
+from issuer.pki.errors import PkiError
+from issuer.pki.secret import SecretText
+from issuer.pki.server.calls import VaultCalls
+from issuer.pki.server.connecting import connected, connection_from, token_from
+from issuer.pki.server.state import check_state
+from issuer.vault.errors import VaultError
+from issuer.vault.paths import Mode, SignPath
+from issuer.vault.pki import Pki
+from issuer.vault.transport import VaultClient
+from issuer.x509.certificates import decoded
+from issuer.x509.chains.bundle import read_bundle
+from issuer.x509.chains.chain import signing_ca
+from issuer.x509.errors import ChainError, InvalidCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentSession:
+    """A server that can be used, and an administrator's token."""
+
+    client: VaultClient
+    token: SecretText = field(repr=False)
+    calls: VaultCalls
+
+    async def ca_pem(self, mount: str) -> str:
+        """Return the CA chain that a PKI mount signs with. Raises PkiError."""
+        try:
+            return await Pki(self.client, SignPath(mount, None, Mode.SIGN, "unused")).ca_chain()
+        except VaultError as error:
+            raise PkiError(f'"{mount}" is no PKI mount with a CA: {error}') from error
+
+    async def server(self, mount: str) -> GivenServer:
+        """Return the server as a machine reaches it. Raises PkiError."""
+        connection = self.client.connection
+        try:
+            cas = read_bundle(await self.ca_pem(mount)).certificates
+            top = decoded(signing_ca(cas, datetime.now(UTC)).ways[0].cas[-1])
+        except (InvalidCertificate, ChainError) as error:
+            raise PkiError(f'The CAs of "{mount}" can\'t be used: {error}') from error
+        if top is None:
+            raise PkiError(f"The root of \"{mount}\" can't be read by this machine's library")
+        fingerprint = top.fingerprint(hashes.SHA256()).hex(":").upper()
+        given = (connection.ca_pem or b"").decode("ascii", "replace")
+        trust = ServerTrust.GIVEN if given else ServerTrust.SYSTEM
+        if given and any(decoded(one) == top for one in read_bundle(given).certificates):
+            trust, given = ServerTrust.ROOT, ""
+        return GivenServer(
+            connection.server,
+            connection.server_name or "",
+            connection.namespace or "",
+            fingerprint,
+            trust,
+            given,
+        )
+
+
+@asynccontextmanager
+async def opened_session(environment: Mapping[str, str]) -> AsyncIterator[EnrolmentSession]:
+    """Connect, and check the server's state. Raises BadInput, PkiError."""
+    connection, token = connection_from(environment), token_from(environment)
+    async with connected(connection) as client:
+        await check_state(client)
+        yield EnrolmentSession(client, token, VaultCalls(client, token))
