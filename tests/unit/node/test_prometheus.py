@@ -21,5 +21,5 @@ def test_without_them_and_without_apt_it_is_told_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(TestbedError, match="put prometheus and promtool on PATH"):
+    with pytest.raises(TestbedError, match="Prometheus was not found: install it"):
         find_prometheus()
