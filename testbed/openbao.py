@@ -116,7 +116,7 @@ class OpenBao(VaultClient):
             "storage": {
                 "raft": {
                     "path": str(self._data_directory()),
-                    "node_id": "testbed",
+                    "node_id": f"testbed-{port}",
                     "performance_multiplier": "1",
                 }
             },

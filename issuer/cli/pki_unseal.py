@@ -35,8 +35,14 @@ def unseal(
     reset: Annotated[
         bool, typer.Option("--reset", help="Forget shares that a server was given before.")
     ] = False,
+    join: Annotated[
+        bool, typer.Option("--join", help="Have raft nodes that are not initialised join the cluster first.")
+    ] = False,
 ) -> None:
     """Unseal the nodes of a Vault with key shares, by TLS that is verified.
+
+    With --join a raft node that is not initialised joins the cluster of the first --address that is unsealed,
+    and is then unsealed, too. Its storage must be empty.
 
     Shares come from a prompt, files or standard input, never from arguments. They are sent to the servers
     and kept nowhere.
@@ -58,7 +64,7 @@ def unseal(
         if not all(servers):
             raise BadInput("VAULT_ADDR is not set, and no --address is given")
         given = shares_of(shares) if shares else _asked()
-        outcomes = asyncio.run(_unseal(servers, given, reset))
+        outcomes = asyncio.run(_unseal(servers, given, reset, join))
     good = (UnsealOutcome.UNSEALED, UnsealOutcome.ALREADY)
     if all(one in good for one in outcomes):
         raise typer.Exit
@@ -66,12 +72,14 @@ def unseal(
     raise typer.Exit(LEFT if only_more else FAILED)
 
 
-async def _unseal(addresses: list[str], shares: list[SecretText], reset: bool) -> list[UnsealOutcome]:
+async def _unseal(
+    addresses: list[str], shares: list[SecretText], reset: bool, join: bool
+) -> list[UnsealOutcome]:
     from issuer.manifests.text import shown
     from issuer.pki.unsealing import unseal_all
 
     outcomes = []
-    async for result in unseal_all(addresses, shares, os.environ, reset=reset):
+    async for result in unseal_all(addresses, shares, os.environ, reset=reset, join=join):
         outcomes.append(result.outcome)
         more = f": {result.message}" if result.message else ""
         typer.echo(f"{shown(result.address)} {result.outcome.value}{shown(more, 2000)}")

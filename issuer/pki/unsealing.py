@@ -1,10 +1,13 @@
-"""Unseals one server with key shares. The shares are sent to it by TLS and go nowhere else.
+"""Unseals servers with key shares, which are sent to them by TLS and go nowhere else.
 
-Source: https://openbao.org/api-docs/system/unseal/
+A raft node that is not initialised may join the cluster of one that is unsealed, before it gets its shares.
+
+Sources: https://openbao.org/api-docs/system/unseal/, https://openbao.org/api-docs/system/storage/raft/
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +25,10 @@ from issuer.vault.transport import VaultClient
 
 MAX_SHARES: Final = 255
 """Most shares that Vault makes."""
+JOINING: Final = 60
+"""Seconds for a node that joined to be unsealed after its last share: the leader has to answer it first."""
+_PAUSE: Final = 0.5
+"""Seconds between two looks at it."""
 _OTHERS: Final = 0o077
 
 
@@ -77,29 +84,79 @@ def _private(path: Path) -> None:
 
 
 async def unseal_all(
-    addresses: Sequence[str], shares: Sequence[SecretText], environment: Mapping[str, str], *, reset: bool
+    addresses: Sequence[str],
+    shares: Sequence[SecretText],
+    environment: Mapping[str, str],
+    *,
+    reset: bool,
+    join: bool = False,
 ) -> AsyncIterator[UnsealResult]:
-    """Unseal servers one after the other, and yield each one's outcome. Raises BadInput."""
+    """Unseal servers one after the other, and yield each one's outcome.
+
+    With `join` those that are not initialised come last, and join the cluster of the first that is unsealed.
+    Raises BadInput.
+    """
     for address in addresses:
         if not address.startswith("https://"):
             raise BadInput(f"{address} is no https:// address, and shares go by TLS alone")
+    unsealing = _Unsealing(shares, environment, reset)
+    new, leader = [], ""
     for address in addresses:
-        connection = connection_from({**environment, "BAO_ADDR": address, "VAULT_ADDR": address})
+        result = await unsealing.one(address)
+        if result.outcome in (UnsealOutcome.UNSEALED, UnsealOutcome.ALREADY):
+            leader = leader or address
+        if join and result.outcome is UnsealOutcome.NOT_INITIALISED:
+            new.append(result)
+        else:
+            yield result
+    for result in new:
+        yield await unsealing.one(result.address, leader) if leader else result
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsealing:
+    """Shares, and how servers are reached."""
+
+    shares: Sequence[SecretText]
+    environment: Mapping[str, str]
+    reset: bool
+
+    async def one(self, address: str, leader: str = "") -> UnsealResult:
+        """Unseal one server; with a `leader` it joins that one's cluster first."""
+        connection = connection_from({**self.environment, "BAO_ADDR": address, "VAULT_ADDR": address})
         try:
             async with connected(connection) as client:
-                yield await _unseal(client, address, shares, reset=reset)
+                if leader:
+                    await _join(client, leader, connection.ca_pem)
+                return await _unseal(client, address, self.shares, reset=self.reset, joined=bool(leader))
         except PkiError as error:
-            yield UnsealResult(address, UnsealOutcome.FAILED, str(error))
+            return UnsealResult(address, UnsealOutcome.FAILED, str(error))
+
+
+async def _join(client: VaultClient, leader: str, ca_pem: bytes | None) -> None:
+    body = {"leader_api_addr": leader, "leader_ca_cert": (ca_pem or b"").decode()}
+    try:
+        answer: dict[str, Any] = await client.adapter().post("/v1/sys/storage/raft/join", json=body) or {}
+    except VaultError as error:
+        raise PkiError(
+            f"it can't join the cluster of {leader} ({'; '.join(error.messages) or error}): its storage must "
+            "be raft and empty, its node_id its own, and it must reach the leader and trust its certificate"
+        ) from error
+    if not answer.get("joined"):
+        raise PkiError(f"it didn't join the cluster of {leader}; look into its log")
 
 
 async def _unseal(
-    client: VaultClient, address: str, shares: Sequence[SecretText], *, reset: bool
+    client: VaultClient, address: str, shares: Sequence[SecretText], *, reset: bool, joined: bool
 ) -> UnsealResult:
     adapter = client.adapter()
     try:
         status: dict[str, Any] = await adapter.get("/v1/sys/seal-status") or {}
-        if not status.get("initialized"):
-            message = "initialise the cluster, or have this node join it (bao operator raft join LEADER)"
+        if not status.get("initialized") and not joined:
+            message = (
+                "initialise it (vault-issuer pki init), or have it join a cluster: --join, and the address "
+                "of a node that is unsealed"
+            )
             return UnsealResult(address, UnsealOutcome.NOT_INITIALISED, message)
         if not status.get("sealed"):
             return UnsealResult(address, UnsealOutcome.ALREADY)
@@ -109,6 +166,8 @@ async def _unseal(
             status = await adapter.post("/v1/sys/unseal", json={"key": share.reveal()}) or {}
             if not status.get("sealed"):
                 return UnsealResult(address, UnsealOutcome.UNSEALED)
+            if not status.get("progress"):  # they are enough, and it proves them to the leader of its cluster
+                return await _answered(client, address)
     except VaultBadRequest as error:
         message = (
             "Vault refuses the shares: they are of another Vault, damaged, or one that somebody gave before "
@@ -119,3 +178,14 @@ async def _unseal(
         raise translated(error) from error
     message = f"it has {status.get('progress')} of {status.get('t')}; give the others"
     return UnsealResult(address, UnsealOutcome.MORE, message)
+
+
+async def _answered(client: VaultClient, address: str) -> UnsealResult:
+    """Wait until the leader of a raft cluster has let a node in that has all its shares."""
+    for _ in range(int(JOINING / _PAUSE)):
+        status: dict[str, Any] = await client.adapter().get("/v1/sys/seal-status") or {}
+        if not status.get("sealed"):
+            return UnsealResult(address, UnsealOutcome.UNSEALED, "it joined the cluster")
+        await asyncio.sleep(_PAUSE)
+    message = "it took the shares, and the leader of its cluster doesn't let it in: look into both logs"
+    return UnsealResult(address, UnsealOutcome.FAILED, message)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from issuer.cli.main import app
 from testbed.openbao import OpenBao
+from testbed.servers import find_bao
 from tests.pki.support import Vault
 
 
@@ -117,3 +118,44 @@ def test_without_a_terminal_shares_are_not_asked_for(vault: Vault) -> None:
     ran = vault.run("unseal")
     assert ran.exit_code == 1
     assert "--shares -" in ran.output
+
+
+@pytest.fixture
+def follower(tmp_path: Path) -> Iterator[OpenBao]:
+    """A second server, new and not initialised."""
+    server = OpenBao(find_bao(), tmp_path / "follower")
+    try:
+        server.start(initialise=False)
+        yield server
+    finally:
+        server.close()
+
+
+def test_a_raft_node_joins_when_it_is_told_to_and_is_reported_before(
+    vault: Vault, bao: OpenBao, follower: OpenBao, tmp_path: Path
+) -> None:
+    file = share_file(tmp_path, *bao.unseal_keys)
+    trusted = tmp_path / "both.pem"
+    trusted.write_text(bao.ca_pem + follower.ca_pem)
+    words: list[str | Path] = ["unseal", "--address", follower.addr, "--address", bao.addr, "--shares", file]
+    told = vault.run(*words, VAULT_CACERT=str(trusted))
+    assert told.exit_code == 1
+    assert f"{follower.addr} is not initialised" in told.output
+    assert "--join" in told.output
+    alone = vault.run(
+        "unseal", "--join", "--address", follower.addr, "--shares", file, VAULT_CACERT=str(trusted)
+    )
+    assert alone.exit_code == 1
+    try:
+        joined = vault.run(*words, "--join", VAULT_CACERT=str(trusted))
+        assert joined.exit_code == 0, joined.output
+        assert f"{follower.addr} unsealed: it joined the cluster" in joined.output
+        assert not is_sealed(follower)
+        servers = bao.call("GET", "sys/storage/raft/configuration")["data"]["config"]["servers"]
+        assert len(servers) == 2
+        again = vault.run(*words, "--join", VAULT_CACERT=str(trusted))
+        assert f"{follower.addr} was unsealed already" in again.output
+    finally:  # the session's server goes on without it
+        for one in bao.call("GET", "sys/storage/raft/configuration")["data"]["config"]["servers"]:
+            if not one["leader"]:
+                bao.call("POST", "sys/storage/raft/remove-peer", {"server_id": one["node_id"]})
