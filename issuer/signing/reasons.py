@@ -44,7 +44,9 @@ class SigningIssuerReason(IssuerReason):
     SECRET_TYPE_NOT_ALLOWED = "SecretTypeNotAllowed"
     SERVER_NOT_ALLOWED = "ServerNotAllowed"
     SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
+    TLS_VERIFICATION_FAILED = "TLSVerificationFailed"
     TOKEN_REQUEST_FORBIDDEN = "TokenRequestForbidden"
+    UNEXPECTED_ANSWER = "UnexpectedAnswer"
 
 
 def _members(enums: tuple[type[Reason], ...], base: type[Reason]) -> frozenset[str]:

@@ -7,7 +7,8 @@ Every failure is raised as an `errors.CallError`, never as an exception of aioht
 - `answers`, `sending`: bounds of what comes back, and the moment before a call is sent.
 - `client_certificate`, `connection`: one server with its TLS.
 - `peers`: servers that may be dialled, and those that have shown a CA chain.
-- `failures`, `sender`: answers, exceptions translated, and the session that sends.
+- `failures`: answers, and exceptions translated. `shown_names`: the names of a server's certificate.
+- `sender`: the session that sends.
 
 Kept out: any CA's API, Kubernetes, policies.
 """

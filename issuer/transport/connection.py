@@ -93,6 +93,13 @@ class ServerConnection:
             context = _shared[use.what] = self._made()
         return context
 
+    def tls_for_any_name(self) -> ssl.SSLContext:
+        """Return a new TLS context that verifies the chain alone: only to read a certificate's names. Raises
+        InvalidConnection."""
+        context = self._made()
+        context.check_hostname = False
+        return context
+
     def tls_use(self) -> TLSUse:
         """Return the key of the TLS context that this connection shares with others, and its size.
 

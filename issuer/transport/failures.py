@@ -54,7 +54,7 @@ def error_from_exception(where: str, error: Exception, peer: str) -> CallError:
     reading from `peer`."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefused):
         return ServerNotAllowed(str(error.os_error))
-    tls = _tls_cause(error)
+    tls = tls_cause(error)
     if tls is not None:
         return _tls_error(where, tls, peer, connected=not isinstance(error, aiohttp.ClientConnectorError))
     if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -95,7 +95,7 @@ def terse_error(where: str, error: Exception, peer: str) -> CallError:
     A user who may name any host and port must not learn from it what listens there.
     """
     found = error_from_exception(where, error, peer)
-    tls = _tls_cause(error)
+    tls = tls_cause(error)
     certificate = isinstance(tls, ssl.SSLCertVerificationError) or (tls and _about_our_certificate(tls))
     if (
         certificate
@@ -107,7 +107,7 @@ def terse_error(where: str, error: Exception, peer: str) -> CallError:
     return Unreachable(f"No HTTP answer came from {peer} for {where}", sent=sent)
 
 
-def _tls_cause(error: BaseException) -> ssl.SSLError | None:
+def tls_cause(error: BaseException) -> ssl.SSLError | None:
     """Return the ssl error behind `error`, also if a server's alert arrives while reading."""
     seen: BaseException | None = error
     for _ in range(4):

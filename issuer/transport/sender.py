@@ -20,10 +20,12 @@ from issuer.transport.errors import (
     ServerNotAllowed,
     UnexpectedAnswer,
     Unreachable,
+    UntrustedTLS,
 )
-from issuer.transport.failures import Answer, error_from_exception, terse_error
+from issuer.transport.failures import Answer, error_from_exception, terse_error, tls_cause
 from issuer.transport.peers import Peers, Response, not_allowed
 from issuer.transport.sending import Ask, AskingConnector, asking
+from issuer.transport.shown_names import is_name_mismatch, shown_names
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +90,7 @@ class Sender:
                 with asking(before):
                     answer = await self._send_once(method, url, headers, body, where)
             except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-                raise self._failed(url, where, error) from error
+                raise await self._explained(url, where, error) from error
             except UnicodeError as error:  # of the resolver or TLS, over a name that `hosts` let through
                 raise InvalidConnection(f"The host name of {self._peer} can't be looked up") from error
             if not 300 <= answer.status < 400:
@@ -121,6 +123,22 @@ class Sender:
             server = self._peers.of(url, response.peer) if isinstance(response, Response) else ""
             shown = self._peers.has_shown(server)
             return Answer(response.status, response.headers, bytes(content), server, shown)
+
+    async def _explained(self, url: URL, where: str, error: Exception) -> CallError:
+        """Return the error for an exception, with the names of a certificate that hasn't the server's."""
+        found = self._failed(url, where, error)
+        names = await self.tls_names(url) if is_name_mismatch(tls_cause(error)) else ()
+        return UntrustedTLS(f"{str(found).rstrip('.')}, but for {', '.join(names)}") if names else found
+
+    async def tls_names(self, url: URL | None = None) -> tuple[str, ...]:
+        """Return the names in the certificate that the server shows, whatever it is addressed by.
+
+        None behind a proxy, for issuers that may not learn who answers, and where no chain is trusted.
+        """
+        if self._proxy is not None or self._peers.terse or self._tls is None:
+            return ()
+        context, sockets = self._connection.tls_for_any_name(), self._peers.socket_factory()
+        return await shown_names(url or self._base, self._tls_name, context, sockets)
 
     def _failed(self, url: URL, where: str, error: Exception) -> CallError:
         found = error_from_exception(where, error, self._peer)

@@ -46,8 +46,8 @@ def server_cures(vault: VaultSpec) -> Mapping[str, str]:
     return {
         VaultOutage.VAULT_SEALED: f"VAULT_ADDR={server} vault operator unseal",
         VaultOutage.VAULT_UNREACHABLE: health,
-        VaultIssuerReason.TLS_VERIFICATION_FAILED: health,
-        VaultIssuerReason.UNEXPECTED_ANSWER: health,
+        SigningIssuerReason.TLS_VERIFICATION_FAILED: health,
+        SigningIssuerReason.UNEXPECTED_ANSWER: health,
     }
 
 

@@ -136,7 +136,7 @@ def _broken_login(error: errors.VaultError, connection: Connection) -> IssuerBro
             return IssuerBroken(SigningIssuerReason.SERVER_NOT_ALLOWED, f"{error}.")
         case errors.UntrustedTLS():
             return IssuerBroken(
-                VaultIssuerReason.TLS_VERIFICATION_FAILED,
+                SigningIssuerReason.TLS_VERIFICATION_FAILED,
                 f"{error}. Put the CA that signed the certificate of {connection.server} into caBundle or "
                 "caBundleSecretRef, and see that its names hold the host, or set serverName.",
             )
@@ -214,7 +214,7 @@ def _broken_path(error: errors.VaultError, path: SignPath, connection: Connectio
                 f'The PKI engine at "{path.mount}"{place} has no CA that can sign: set a default issuer '
                 f'with its key and the usage "issuing-certificates". {error}.',
             )
-    return IssuerBroken(VaultIssuerReason.UNEXPECTED_ANSWER, f"{error} (server {connection.server}).")
+    return IssuerBroken(SigningIssuerReason.UNEXPECTED_ANSWER, f"{error} (server {connection.server}).")
 
 
 def assumed_issuer(path: SignPath) -> str:

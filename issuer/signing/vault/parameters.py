@@ -9,12 +9,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from issuer.requests.reasons import RequestFailure
-from issuer.signing.outcomes import Failed
+from issuer.signing.contents import asked_names, common_name, texts
 from issuer.signing.signer import SigningRequest
 from issuer.vault.paths import Mode
-from issuer.x509.contents import COMMON_NAME, Contents, Place, RequestPart
-from issuer.x509.request import request_contents
+from issuer.x509.contents import RequestPart
 from issuer.x509.usages import read_usages
 
 _KEY_USAGES: Final = {
@@ -69,29 +67,12 @@ def _authority(request: SigningRequest) -> dict[str, Any]:
 def _names(request: SigningRequest) -> dict[str, Any]:
     """Return the names that cert-manager copies from the CSR, for roles that don't take
     their names from it."""
-    try:
-        contents = request_contents(request.csr_pem)
-    except ValueError as error:
-        raise Failed(
-            RequestFailure.INVALID_REQUEST, "The certificate request can't be read, so nothing was signed."
-        ) from error
-    if contents.defects:
-        # Such as a comma in a DNS name: Vault would split it into two names that weren't requested.
-        raise Failed(
-            RequestFailure.INVALID_NAME,
-            f"The certificate request has a name that {contents.defects[0].problem}.",
-        )
-    dns, uris = _texts(contents, (RequestPart.DNS, "")), _texts(contents, (RequestPart.URI, ""))
-    common_names = _texts(contents, (RequestPart.ATTRIBUTE, COMMON_NAME))
+    contents = asked_names(request.csr_pem)
+    uris = texts(contents, RequestPart.URI)
     return {
-        # The last one, as Go's x509 reads a subject with several.
-        "common_name": common_names[-1] if common_names else "",
-        "alt_names": ",".join(dns),
-        "ip_sans": ",".join(_texts(contents, (RequestPart.IP, ""))),
+        "common_name": common_name(contents),
+        "alt_names": ",".join(texts(contents, RequestPart.DNS)),
+        "ip_sans": ",".join(texts(contents, RequestPart.IP)),
         "uri_sans": uris if any("," in uri for uri in uris) else ",".join(uris),
         "exclude_cn_from_sans": "true",
     }
-
-
-def _texts(contents: Contents, place: Place) -> list[str]:
-    return [value.text for value in contents.values.get(place, ())]

@@ -41,8 +41,6 @@ class VaultIssuerReason(IssuerReason):
     PERMISSION_DENIED = "PermissionDenied"
     ROLE_NOT_FOUND = "RoleNotFound"
     ROLE_SETS_NOT_AFTER = "RoleSetsNotAfter"
-    TLS_VERIFICATION_FAILED = "TLSVerificationFailed"
-    UNEXPECTED_ANSWER = "UnexpectedAnswer"
 
 
 class VaultRevocationReason(RevocationReason):
