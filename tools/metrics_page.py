@@ -15,12 +15,12 @@ from itertools import groupby
 from pathlib import Path
 
 from issuer.controller.process.reason_labels import reason_labels
-from issuer.signing.vault.reasons import VAULT_REASONS
+from issuer.signing.backends import built_in
 from issuer.telemetry.catalogue import PROCESS_SERIES, most_series, with_reasons
 from issuer.telemetry.described import MetricDescription
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
-REASONS = reason_labels([VAULT_REASONS])
+REASONS = reason_labels(backend.reasons for backend in built_in())
 CATALOGUE = with_reasons(REASONS)
 _BLOCK = re.compile(r"<!-- made: ([\w-]+) -->\n.*?<!-- made: end -->", re.DOTALL)
 

@@ -49,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if check and different else 0
 
 
+_ABOUT_STEP = """\
+A `StepIssuer` serves its own namespace. `passwordRef.namespace`, `passwordEnv` and `passwordFile` are fields
+of a `StepClusterIssuer` alone.
+"""
+
+
 def made() -> dict[Path, str]:
     """All pages, as they should be."""
     return {
@@ -63,9 +69,15 @@ def custom_resources() -> str:
     found = custom_resource_definitions()
     kinds = {
         plural: found[f"{GROUP}_{plural}.yaml"]["spec"]
-        for plural in ("vaultissuers", "vaultclusterissuers", "certificaterequestpolicies")
+        for plural in (
+            "vaultissuers",
+            "vaultclusterissuers",
+            "stepissuers",
+            "stepclusterissuers",
+            "certificaterequestpolicies",
+        )
     }
-    issuer, cluster, policy = kinds.values()
+    issuer, cluster, _, step_cluster, policy = kinds.values()
     assert _schema(issuer)["properties"]["spec"] == _schema(cluster)["properties"]["spec"]  # noqa: S101
     parts = [
         _MADE.format("issuer/api"),
@@ -74,6 +86,9 @@ def custom_resources() -> str:
         "## VaultIssuer and VaultClusterIssuer\n",
         "Both have the same fields. A `VaultIssuer` serves its own namespace.\n",
         *_kind(issuer, "kubectl get vaultissuers,vaultclusterissuers -A"),
+        "## StepIssuer and StepClusterIssuer\n",
+        _ABOUT_STEP,
+        *_kind(step_cluster, "kubectl get vsi,vsci -A"),
         "## CertificateRequestPolicy\n",
         "Cluster-wide; its selector says which requests it is about.\n",
         *_kind(policy, "kubectl get certificaterequestpolicies.vault-issuer.io"),

@@ -30,11 +30,18 @@ from issuer.api.group import (
     POLICY_KIND,
     POLICY_PLURAL,
     POLICY_SHORT,
+    STEP_CLUSTER_ISSUER_KIND,
+    STEP_CLUSTER_ISSUER_PLURAL,
+    STEP_CLUSTER_ISSUER_SHORT,
+    STEP_ISSUER_KIND,
+    STEP_ISSUER_PLURAL,
+    STEP_ISSUER_SHORT,
     VERSION,
 )
 from issuer.api.issuers import MAX_MESSAGE, VaultClusterIssuer, VaultIssuer
 from issuer.api.model import ApiModel
 from issuer.api.policy import CertificateRequestPolicy
+from issuer.api.step import StepClusterIssuer, StepIssuer
 
 CHART: Final = Path("charts/vault-issuer/crds")
 _HEADER: Final = "# Made from issuer/api by `python -m issuer.api.crd`; change the models, not this file.\n"
@@ -92,6 +99,17 @@ _RESOURCES: Final = (
         "Cluster",
         _ISSUER_COLUMNS,
         CLUSTER_ISSUER_SHORT,
+    ),
+    _Resource(
+        StepIssuer, STEP_ISSUER_KIND, STEP_ISSUER_PLURAL, "Namespaced", _ISSUER_COLUMNS, STEP_ISSUER_SHORT
+    ),
+    _Resource(
+        StepClusterIssuer,
+        STEP_CLUSTER_ISSUER_KIND,
+        STEP_CLUSTER_ISSUER_PLURAL,
+        "Cluster",
+        _ISSUER_COLUMNS,
+        STEP_CLUSTER_ISSUER_SHORT,
     ),
     _Resource(CertificateRequestPolicy, POLICY_KIND, POLICY_PLURAL, "Cluster", _POLICY_COLUMNS, POLICY_SHORT),
 )

@@ -22,6 +22,7 @@ from issuer.text import rfc3339
 __all__ = [
     "CertificateAuthority",
     "Condition",
+    "IssuerObject",
     "IssuerSpec",
     "IssuerStatus",
     "RateLimit",
@@ -175,7 +176,7 @@ class TrustedCA(ApiModel):
 
 
 class RateLimit(ApiModel):
-    """Bounds of this issuer's calls to Vault."""
+    """Bounds of this issuer's calls to the CA's server."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -191,20 +192,20 @@ class RateLimit(ApiModel):
         ),
     )
     per_second: int | None = Field(
-        default=None, ge=1, le=10_000, description="Certificates Vault is asked for in a second, on average."
+        default=None, ge=1, le=10_000, description="Certificates the CA is asked for in a second, on average."
     )
     burst: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="Certificates Vault may be asked for at once after a pause. The default is perSecond.",
+        description="Certificates the CA may be asked for at once after a pause. The default is perSecond.",
     )
     concurrent: int | None = Field(
         default=None,
         ge=1,
         le=1_000,
         description=(
-            "Requests worked on at the same time, and so the most calls that are open towards Vault. "
+            "Requests worked on at the same time, and so the most calls that are open towards it. "
             "The default is the controller's --issuer-concurrency."
         ),
     )
@@ -223,9 +224,9 @@ class IssuerSpec(ApiModel):
     verification: Literal["Standard", "Strict"] | None = Field(
         default=None,
         description=(
-            "How closely a returned certificate must match the request. Standard tolerates what a Vault "
-            "role may rightly decide (usages, added subject attributes, a shorter life); Strict doesn't. "
-            "The default is Strict for sign-verbatim paths and Standard for all others."
+            "How closely a returned certificate must match the request. Standard tolerates what the CA "
+            "may rightly decide (usages, subject attributes, a shorter life); Strict doesn't. "
+            "The default is Strict for Vault's sign-verbatim paths and Standard for all else."
         ),
     )
     revocation: Revocation = Field(
@@ -243,12 +244,12 @@ class IssuerSpec(ApiModel):
         alias="trustedCA",
         description=(
             "A root or intermediate that must stand in the chain of every certificate, as an anchor that "
-            "doesn't come from Vault. Without it the CAs of Vault's mount are trusted."
+            "doesn't come from the CA's server. Without it the CAs that the server names are trusted."
         ),
     )
     rate_limit: RateLimit | None = Field(
         default=None,
-        description="Bounds what this issuer asks of Vault. Each active replica applies it separately.",
+        description="Bounds what this issuer asks of the CA. Each active replica applies it separately.",
     )
 
     @classmethod
@@ -310,7 +311,7 @@ class IssuerStatus(ApiModel):
     ca_serial: OptionalText = Field(
         default=None,
         max_length=MAX_SERIAL,
-        description="Serial number of that CA's certificate, in Vault's form aa:bb:cc.",
+        description="Serial number of that CA's certificate, in the form aa:bb:cc.",
     )
     ca_not_after: Timestamp | None = Field(
         default=None,
@@ -338,23 +339,29 @@ class IssuerStatus(ApiModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
-class _Issuer(ApiModel):
+class IssuerObject(ApiModel):
+    """The parts that every issuer object has; each kind has a `spec` of its own."""
+
     api_version: str = Field(description="Version of this API that the object is written in.")
     kind: str = Field(description="Kind of the object.")
     metadata: dict[str, Any] = Field(description="Name, labels and what else every object has.")
-    spec: VaultIssuerSpec = Field(description="What is wanted.")
+    spec: IssuerSpec = Field(description="What is wanted.")
     status: IssuerStatus = Field(
         default=IssuerStatus(), description="What the controller found; it alone writes it."
     )
 
 
-class VaultIssuer(_Issuer):
+class VaultIssuer(IssuerObject):
     """Signs CertificateRequests of its own namespace through Vault's PKI."""
 
     KIND: ClassVar[str] = ISSUER_KIND
 
+    spec: VaultIssuerSpec = Field(description="What is wanted.")
 
-class VaultClusterIssuer(_Issuer):
+
+class VaultClusterIssuer(IssuerObject):
     """Signs CertificateRequests of every namespace through Vault's PKI."""
 
     KIND: ClassVar[str] = CLUSTER_ISSUER_KIND
+
+    spec: VaultIssuerSpec = Field(description="What is wanted.")

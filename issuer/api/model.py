@@ -98,8 +98,10 @@ class ApiModel(BaseModel):
 
 
 def _own_first(model: type[BaseModel], properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the properties with those that the class itself declares before the inherited ones."""
-    own = {field.alias or name for name, field in model.model_fields.items() if name in model.__annotations__}
+    """Return the properties with those first that the class declares, or a parent whose own come first."""
+    declaring = [one for one in model.__mro__ if issubclass(one, ApiModel) and one.own_fields_first]
+    declared = {name for one in declaring for name in vars(one).get("__annotations__", ())}
+    own = {field.alias or name for name, field in model.model_fields.items() if name in declared}
     return dict(sorted(properties.items(), key=lambda item: item[0] not in own))
 
 

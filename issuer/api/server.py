@@ -12,19 +12,32 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def server_of(spec: Mapping[str, Any]) -> str:
-    """Return `host:port` of the server that an issuer's `spec` names, in one spelling; empty if none can be
-    read.
+    """Return `host:port` of the server that `spec.vault` names, in one spelling; empty for none."""
+    vault = spec.get("vault")
+    return server_at(vault.get("server") if isinstance(vault, dict) else None)
+
+
+def server_at(address: object) -> str:
+    """Return `host:port` of an address as a spec writes it, in one spelling; empty if none can be read.
 
     Only for telling servers apart: nothing connects to it.
     """
-    vault = spec.get("vault")
-    text = vault.get("server") if isinstance(vault, dict) else None
     try:
-        url = urlsplit(str(text or "")[:_LONGEST].strip())
+        url = urlsplit(str(address or "")[:_LONGEST].strip())
         host, port = (url.hostname or "").rstrip("."), url.port or _PORTS.get(url.scheme, 0)
     except ValueError:
         return ""
     return f"{_address(host)}:{port}" if host else ""
+
+
+def host_at(address: object) -> str:
+    """Return host and port of an address as it is written, without anything else that is in it."""
+    try:
+        found = urlsplit(address if isinstance(address, str) else "")
+        host = found.hostname or ""
+        return f"{host}:{found.port}" if found.port else host
+    except ValueError:
+        return ""
 
 
 def _address(host: str) -> str:

@@ -249,12 +249,28 @@ def controller(
     cluster_issuer_ambient_credentials: Annotated[
         bool, typer.Option(help="Let VaultClusterIssuers log in with the controller's own AWS identity.")
     ] = True,
+    password_variable: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Environment variable of the controller that StepClusterIssuers may name in passwordEnv. "
+            "Repeatable. Without any, none is read.",
+            metavar="NAME",
+        ),
+    ] = None,
+    password_folder: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of the controller whose files StepClusterIssuers may name in passwordFile. "
+            "Repeatable. Without any, none is read.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     allowed_servers: Annotated[
         list[str] | None,
         typer.Option(
-            help="Servers that VaultIssuers may use: host[:port], *.suffix[:port], an address or a network "
-            "(10.0.0.0/8), IPv6 with a port in brackets. Repeatable, or with commas. Without any: every host "
-            "but loopback, link-local, multicast and cloud metadata addresses.",
+            help="Servers that VaultIssuers and StepIssuers may use: host[:port], *.suffix[:port], an "
+            "address or a network (10.0.0.0/8), IPv6 with a port in brackets. Repeatable, or with commas. "
+            "Without any: every host but loopback, link-local, multicast and cloud metadata addresses.",
             metavar="SERVER",
         ),
     ] = None,
@@ -409,6 +425,8 @@ def controller(
                 allowed_servers=_servers(allowed_servers or ()),
                 issuer_ambient_credentials=issuer_ambient_credentials,
                 cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
+                password_variables=frozenset(password_variable or ()),
+                password_folders=tuple(password_folder or ()),
             ),
         )
         code = run_controller(options)

@@ -12,7 +12,12 @@ from typing import Any, Final, NamedTuple
 
 from issuer.api import group
 from issuer.kube.resources import Resource
-from issuer.requests.resources import VAULT_CLUSTER_ISSUERS, VAULT_ISSUERS
+from issuer.requests.resources import (
+    STEP_CLUSTER_ISSUERS,
+    STEP_ISSUERS,
+    VAULT_CLUSTER_ISSUERS,
+    VAULT_ISSUERS,
+)
 
 MAX_NAME: Final = 253
 """Characters of an object's name (RFC 1123 subdomain)."""
@@ -136,10 +141,13 @@ class IssuerKinds:
         return f"{domain}/*", f"{domain}/{own}"
 
 
-BUILT_IN: Final = IssuerKinds(
-    (
-        IssuerKind(group.ISSUER_KIND, VAULT_ISSUERS, group.ISSUER_SHORT),
-        IssuerKind(group.CLUSTER_ISSUER_KIND, VAULT_CLUSTER_ISSUERS, group.CLUSTER_ISSUER_SHORT),
-    )
+VAULT_KINDS: Final = (
+    IssuerKind(group.ISSUER_KIND, VAULT_ISSUERS, group.ISSUER_SHORT),
+    IssuerKind(group.CLUSTER_ISSUER_KIND, VAULT_CLUSTER_ISSUERS, group.CLUSTER_ISSUER_SHORT),
 )
+STEP_KINDS: Final = (
+    IssuerKind(group.STEP_ISSUER_KIND, STEP_ISSUERS, group.STEP_ISSUER_SHORT),
+    IssuerKind(group.STEP_CLUSTER_ISSUER_KIND, STEP_CLUSTER_ISSUERS, group.STEP_CLUSTER_ISSUER_SHORT),
+)
+BUILT_IN: Final = IssuerKinds((*VAULT_KINDS, *STEP_KINDS))
 """The kinds that this product brings itself."""

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from issuer.signing.backend import Backend, BackendError, Backends
+from issuer.signing.step.backend import StepBackend
 from issuer.signing.vault.backend import VaultBackend
 
 GROUP: Final = "vault_issuer.backends"
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 def built_in() -> Backends:
     """Return the backends that this product brings itself."""
-    return Backends([VaultBackend()])
+    return Backends([VaultBackend(), StepBackend()])
 
 
 def load_backends(names: Iterable[str], *, logged: bool = False) -> Backends:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from issuer.servers.allowed import AllowedServers
 
@@ -17,6 +18,8 @@ class BackendSettings:
         allowed_servers: servers that issuers of a namespace may name.
         issuer_ambient_credentials: True if issuers of a namespace may use this process's own cloud identity.
         cluster_issuer_ambient_credentials: the likewise for cluster issuers.
+        password_variables: environment variables of this process that cluster issuers may name.
+        password_folders: folders of this process whose files cluster issuers may name.
     """
 
     cluster_resource_namespace: str
@@ -24,6 +27,8 @@ class BackendSettings:
     allowed_servers: AllowedServers = field(default_factory=AllowedServers)
     issuer_ambient_credentials: bool = False
     cluster_issuer_ambient_credentials: bool = True
+    password_variables: frozenset[str] = frozenset()
+    password_folders: tuple[Path, ...] = ()
 
     def home(self, namespace: str) -> str:
         """Return where an issuer's Secrets are; `namespace` is its own, empty for cluster issuers."""

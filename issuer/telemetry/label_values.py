@@ -44,6 +44,8 @@ WATCHED: Final = (
     "Namespace",
     "Role",
     "RoleBinding",
+    "StepClusterIssuer",
+    "StepIssuer",
     "VaultClusterIssuer",
     "VaultIssuer",
 )

@@ -8,7 +8,10 @@ from testbed.chart import ChartError, is_hook, render
 from tests.chart.conftest import FULL, ISSUER, Object, of_kind, rules
 
 AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
-OUR_SIGNERS = ["vaultissuers.vault-issuer.io/*", "vaultclusterissuers.vault-issuer.io/*"]
+OUR_SIGNERS = [
+    f"{plural}.vault-issuer.io/*"
+    for plural in ("vaultissuers", "vaultclusterissuers", "stepissuers", "stepclusterissuers")
+]
 # Those of FULL's backend, which the user names.
 NAMED_SIGNERS = {"exampleissuers.example.test/*", "exampleclusterissuers.example.test/*"}
 

@@ -162,11 +162,11 @@ class SigningStep:
         asked, named = replace(asked, path_length=path_length(profile, asked)), asked.duration
         if approval.allowance is not None and request.policy_shortens:
             asked = replace(asked, duration=approval.allowance.cut(asked.duration))
+        whole, now, ca = asked, self.now(), entry.current_ca_validity.get(asked.is_ca)
         asked = replace(asked, duration=entry.lives.fitting(asked.duration, profile.too_long))
-        now, ca = self.now(), entry.current_ca_validity.get(asked.is_ca)
         wanted = SigningRequest(
             csr_pem=asked.request.pem,
-            duration=renewable(fitting(asked, entry, spec, now), asked, now),
+            duration=renewable(fitting(asked, entry, spec, now), whole, now),
             usages=asked.usages,
             is_ca=asked.is_ca,
             path_length=asked.path_length,
@@ -203,8 +203,8 @@ class SigningStep:
             # Nothing was signed. The CA told no bound before, or another one.
             longest = error.shortened(work.named_duration, work.too_long)
             self.registry.life_refused(work.issuer, longest)
-            work = replace(work, asked=replace(work.asked, duration=longest))
             left = renewable(longest, work.asked, self.now())
+            work = replace(work, asked=replace(work.asked, duration=longest))
         except signing.CAEndsTooSoon as error:
             ca = _sooner(work, error)
             check_not_expired(ca, None, self.now())  # nothing was signed, and nobody's request is at fault

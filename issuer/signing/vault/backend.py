@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 from issuer.api.issuers import IssuerSpec, VaultIssuerSpec
-from issuer.api.server import server_of
+from issuer.api.server import host_at, server_of
 from issuer.kube.client import KubeClient
-from issuer.requests.issuers import BUILT_IN, IssuerKind
+from issuer.requests.issuers import VAULT_KINDS, IssuerKind
 from issuer.signing.backend import STATUS_FIELDS, Connector, IssuerPart, LoggedIn, Summary
 from issuer.signing.profile import SigningProfile
 from issuer.signing.settings import BackendSettings
@@ -26,7 +25,7 @@ class VaultBackend:
     """Signs for VaultIssuers and VaultClusterIssuers; see `issuer.signing.backend.Backend`."""
 
     name: Final = "vault"
-    kinds: tuple[IssuerKind, ...] = tuple(BUILT_IN)
+    kinds: tuple[IssuerKind, ...] = VAULT_KINDS
     status_fields = STATUS_FIELDS
     reasons = VAULT_REASONS
     unreachable = VaultOutage.VAULT_UNREACHABLE
@@ -71,7 +70,7 @@ class VaultBackend:
             return Summary()
         address, path = vault.get("server"), vault.get("path")
         text = address if isinstance(address, str) else ""
-        return Summary(_host(text), path if isinstance(path, str) else "", text)
+        return Summary(host_at(text), path if isinstance(path, str) else "", text)
 
     def parts(self, spec: IssuerSpec, home: str = "") -> tuple[IssuerPart, ...]:
         """Return credentials, server, path, login, role and capability."""
@@ -86,13 +85,3 @@ class VaultBackend:
 
 def _ours(spec: IssuerSpec) -> VaultIssuerSpec:
     return cast("VaultIssuerSpec", spec)
-
-
-def _host(server: str) -> str:
-    """Return host and port of a URL, without anything else that is written in it."""
-    try:
-        found = urlsplit(server)
-        host = found.hostname or ""
-        return f"{host}:{found.port}" if found.port else host
-    except ValueError:
-        return ""

@@ -12,7 +12,8 @@ import yaml
 from issuer.api.crd import custom_resource_definitions, main, rendered
 
 DIRECTORY = Path(__file__).parents[3] / "charts" / "vault-issuer" / "crds"
-ISSUERS = ("VaultIssuer", "VaultClusterIssuer")
+VAULT_ISSUERS = ("VaultIssuer", "VaultClusterIssuer")
+ISSUERS = (*VAULT_ISSUERS, "StepIssuer", "StepClusterIssuer")
 KNOWN = {
     *("description", "type", "format", "properties", "required", "items", "enum", "default"),
     *("minLength", "maxLength", "minimum", "maximum", "maxItems"),
@@ -75,7 +76,7 @@ def test_every_rule_has_a_message_for_people() -> None:
 
 
 def test_vault_has_cert_managers_fields_and_requirements() -> None:
-    for schema in schemas(*ISSUERS):
+    for schema in schemas(*VAULT_ISSUERS):
         vault = schema["properties"]["spec"]["properties"]["vault"]
         assert set(vault["required"]) == {"auth", "server", "path"}
         assert "default" not in {key for _, node in walk(vault) for key in node}
@@ -94,6 +95,21 @@ def test_vault_has_cert_managers_fields_and_requirements() -> None:
         } <= fields
 
 
+def test_step_has_step_issuers_fields_and_requirements() -> None:
+    """As `certmanager.step.sm/v1beta1` of step-issuer 0.12.0 has them; `caBundle` may be left out here."""
+    own = {"StepIssuer": set[str](), "StepClusterIssuer": {"passwordEnv", "passwordFile"}}
+    for kind, more in own.items():
+        [schema] = schemas(kind)
+        spec = schema["properties"]["spec"]
+        assert list(spec["properties"])[:3] == ["url", "caBundle", "provisioner"]
+        assert spec["required"] == ["url", "provisioner"]
+        provisioner = spec["properties"]["provisioner"]
+        assert provisioner["required"] == ["name", "kid"]
+        assert set(provisioner["properties"]) == {"name", "kid", "passwordRef", "keyRef", *more}
+        where = {"namespace"} if more else set()
+        assert set(provisioner["properties"]["passwordRef"]["properties"]) == {"name", "key", *where}
+
+
 def test_the_kinds_are_told_apart() -> None:
     found = {
         (d["spec"]["names"]["kind"], d["spec"]["scope"], d["metadata"]["name"])
@@ -102,6 +118,8 @@ def test_the_kinds_are_told_apart() -> None:
     assert found == {
         ("VaultIssuer", "Namespaced", "vaultissuers.vault-issuer.io"),
         ("VaultClusterIssuer", "Cluster", "vaultclusterissuers.vault-issuer.io"),
+        ("StepIssuer", "Namespaced", "stepissuers.vault-issuer.io"),
+        ("StepClusterIssuer", "Cluster", "stepclusterissuers.vault-issuer.io"),
         ("CertificateRequestPolicy", "Cluster", "certificaterequestpolicies.vault-issuer.io"),
     }
     for definition in custom_resource_definitions().values():

@@ -15,7 +15,13 @@ SHOWN = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "issuer", "char
 TYPED = ("tests/docs", "tests/integration", "tests/chart", "tests/e2e", "testbed", ".ci")
 BARE = re.compile(r"(?<![\w.-])(?:certificaterequestpolic(?:y|ies)(?![\w.])|crp\b)", re.IGNORECASE)
 COMMAND = re.compile(r"kubectl\b[^`|;\n]*")
-SHORT_NAMES = {"VaultIssuer": "vi", "VaultClusterIssuer": "vci", "CertificateRequestPolicy": "vcrp"}
+SHORT_NAMES = {
+    "VaultIssuer": "vi",
+    "VaultClusterIssuer": "vci",
+    "StepIssuer": "vsi",
+    "StepClusterIssuer": "vsci",
+    "CertificateRequestPolicy": "vcrp",
+}
 CERT_MANAGERS = {"cert", "certs", "ciss", "cr", "crp", "crs", "iss"}
 """Short names of cert-manager 1.21.2 and of approver-policy 0.27, by their CRDs."""
 

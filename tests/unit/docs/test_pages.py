@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from issuer.api.issuers import VaultIssuerSpec
+from issuer.api.step import StepClusterIssuerSpec
 from issuer.policy.compiled import compile_policy
 from tests.unit.docs.collected import ROOT
 from tests.unit.docs.pages import PAGES, anchors, documents, links, prose
@@ -67,5 +68,7 @@ SHOWN = [
 def test_what_is_shown_of_ours_has_no_unknown_field_and_no_mistake(document: dict[str, Any]) -> None:
     if ours(document) == "CertificateRequestPolicy":
         compile_policy(document["metadata"]["name"], document["spec"])
+    elif ours(document).startswith("Step"):
+        StepClusterIssuerSpec.parse(document["spec"], strict=True)
     else:
         VaultIssuerSpec.parse({"vault": BASE, **document["spec"]}, strict=True)

@@ -14,6 +14,7 @@ from issuer.manifests.errors import BadInput
 from issuer.manifests.rbac import binding
 from issuer.manifests.requester import CERT_MANAGER
 from tests.unit.explain.conftest import Folder
+from tests.unit.inspection.scene import no_step_issuers
 from tests.unit.kube.fake_api import FakeApi, listing, refuse
 
 Build = Callable[..., dict[str, Any]]
@@ -50,6 +51,7 @@ def lint(api: FakeApi, folder: Folder) -> Callable[..., Any]:
         api.on("GET", f"{RBAC}/clusterroles", listing("1", ADMIN, *(role for role, _ in pairs)))
         api.on("GET", f"{RBAC}/rolebindings", listing("1", *(one for _, one in pairs)))
         api.on("GET", f"{RBAC}/clusterrolebindings", listing("1", ADMINS))
+        no_step_issuers(api)
         api.on("GET", f"{OURS}/vaultissuers", listing("1"))
         api.on("GET", f"{OURS}/vaultclusterissuers", listing("1", named("demo")))
         api.on("GET", "/api/v1/namespaces", listing("1", named("team-a", pki="on")))

@@ -8,7 +8,7 @@ import pytest
 
 from issuer.inspection.reading import Reader
 from tests.ca import TestCA
-from tests.unit.inspection.scene import Scene
+from tests.unit.inspection.scene import Scene, no_step_issuers
 from tests.unit.kube.fake_api import FakeApi, client_of
 
 
@@ -16,6 +16,7 @@ from tests.unit.kube.fake_api import FakeApi, client_of
 async def scene(api: FakeApi) -> AsyncIterator[Scene]:
     """The same, with a client."""
     async with client_of(api) as client:
+        no_step_issuers(api)
         yield Scene(api, Reader(client))
 
 

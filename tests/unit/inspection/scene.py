@@ -91,6 +91,12 @@ def event(reason: str, note: str, uid: str = "uid-of-team-a-one") -> Object:
     }
 
 
+def no_step_issuers(api: FakeApi) -> None:
+    """Say that there are no issuers of the second backend, in the whole cluster and in `team-a`."""
+    for place in ("stepissuers", "stepclusterissuers", "namespaces/team-a/stepissuers"):
+        api.always("GET", f"/apis/vault-issuer.io/v1alpha1/{place}", listing("1"))
+
+
 @dataclass
 class Scene:
     """Scripts the server, and gathers what the commands would."""

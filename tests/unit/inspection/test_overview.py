@@ -32,6 +32,8 @@ OURS = "/apis/vault-issuer.io/v1alpha1"
 ALL: Mapping[str, str] = {
     "issuers": f"{OURS}/vaultissuers",
     "cluster issuers": f"{OURS}/vaultclusterissuers",
+    "step issuers": f"{OURS}/stepissuers",
+    "step cluster issuers": f"{OURS}/stepclusterissuers",
     "policies": f"{OURS}/certificaterequestpolicies",
     "leases": "/apis/coordination.k8s.io/v1/leases",
     "requests": "/apis/cert-manager.io/v1/certificaterequests",

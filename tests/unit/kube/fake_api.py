@@ -36,11 +36,16 @@ class FakeApi:
     calls: list[Call] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
     _replies: dict[tuple[str, str], list[Reply]] = field(default_factory=dict)
+    _always: dict[tuple[str, str], Reply] = field(default_factory=dict)
     _quiet: asyncio.Event = field(default_factory=asyncio.Event)
 
     def on(self, method: str, path: str, *replies: Reply) -> None:
         """Tell what to answer to the next calls of this kind."""
         self._replies.setdefault((method, path), []).extend(replies)
+
+    def always(self, method: str, path: str, reply: Reply) -> None:
+        """Tell what to answer to calls of this kind for which nothing else was told, however many."""
+        self._always[method, path] = reply
 
     def left(self) -> list[str]:
         """Replies that nobody asked for."""
@@ -57,6 +62,9 @@ class FakeApi:
         call = Call(request.method, request.path, dict(request.query), request.headers, body)
         self.calls.append(call)
         replies = self._replies.get((request.method, request.path))
+        usual = self._always.get((request.method, request.path))
+        if not replies and usual is not None:
+            return await usual(request)
         if not replies:
             self.surprises.append(f"{request.method} {request.path_qs}")
             return web.json_response(failure(501, "NotTold"), status=501)

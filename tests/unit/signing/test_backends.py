@@ -50,7 +50,7 @@ def test_a_named_backend_stands_beside_the_built_in_ones(install: Install) -> No
     with capture_logs() as logs:
         loaded = load_backends(["example"], logged=True)
         load_backends(["example"])
-    assert [backend.name for backend in loaded] == ["vault", "example"]
+    assert [backend.name for backend in loaded] == ["vault", "step", "example"]
     assert loaded.kinds.groups == ("vault-issuer.io", "example.test")
     assert loaded.of("ExampleIssuer").name == "example"
     [entry] = logs
@@ -62,7 +62,7 @@ def test_a_named_backend_stands_beside_the_built_in_ones(install: Install) -> No
 
 def test_what_is_installed_and_not_named_is_not_imported(install: Install) -> None:
     install("unnamed", "raise AssertionError('imported')")
-    assert [backend.name for backend in load_backends([])] == ["vault"]
+    assert [backend.name for backend in load_backends([])] == ["vault", "step"]
     assert "unnamed" not in sys.modules
 
 
@@ -131,6 +131,6 @@ def test_two_distributions_of_one_name_are_refused(install: Install) -> None:
 
 def test_the_built_in_backends_need_no_other(install: Install) -> None:
     install("outside", "raise AssertionError('imported')")
-    assert [backend.name for backend in built_in()] == ["vault"]
+    assert [backend.name for backend in built_in()] == ["vault", "step"]
     both = Backends([*built_in(), ExampleBackend()])
     assert both.server("ExampleIssuer", {"caSecretName": "ca"}) == ""

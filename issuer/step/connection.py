@@ -1,0 +1,38 @@
+"""One step-ca server: a connection by https to its root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from yarl import URL
+
+from issuer.servers.allowed import IssuerWords
+from issuer.transport.connection import ServerConnection
+from issuer.transport.errors import InvalidConnection
+from issuer.transport.words import ServerWords
+
+STEP_WORDS: Final = ServerWords(
+    product="step-ca",
+    example="https://ca.example.com:9000",
+    trust_fields="caBundle",
+    name_advice='name it by one of them in spec.url, or add the host to "dnsNames" of its ca.json',
+    issuers=IssuerWords("StepIssuers", "StepClusterIssuers", "url"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepConnection(ServerConnection):
+    """One step-ca server, as `spec.url` of an issuer names it."""
+
+    words: ClassVar[ServerWords] = STEP_WORDS
+
+    def url(self) -> URL:
+        """Return the server's URL without a path, which step-ca's own client drops as well.
+
+        Raises InvalidConnection unless it is https.
+        """
+        url = ServerConnection.url(self)  # not super(): slots made this class anew
+        if url.scheme != "https":
+            raise InvalidConnection("step-ca is spoken to by https alone: tokens and keys go over it")
+        return url.origin()

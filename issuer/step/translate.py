@@ -1,0 +1,79 @@
+"""step-ca's answers, translated once into the errors of this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from issuer.step.errors import (
+    NotImplementedThere,
+    StepBadRequest,
+    StepError,
+    StepFault,
+    StepForbidden,
+    StepGateway,
+    StepNotFound,
+    StepRateLimited,
+    TokenRefused,
+)
+from issuer.transport.errors import UnexpectedAnswer
+from issuer.transport.failures import Answer, cleaned, media_type, retry_after
+
+_KINDS: dict[int, type[StepError]] = {
+    400: StepBadRequest,
+    401: TokenRefused,
+    403: StepForbidden,
+    404: StepNotFound,
+    413: StepBadRequest,
+    501: NotImplementedThere,
+}
+
+
+def error_from_answer(where: str, answer: Answer) -> StepError:
+    """Return the error for an answer of status 400 or more. `where` is the method and path of the call.
+
+    If the sender has not shown that it is a CA's, the error has status and media type alone: an issuer must
+    not make it possible to read some server of the network.
+    """
+    status, said = answer.status, _message(answer.body)
+    if status == 429:
+        return StepRateLimited(f"step-ca answered 429 to {where}", retry_after=retry_after(answer))
+    if said is None:
+        return _not_in_its_form(where, answer)
+    messages = (cleaned(said),) if answer.shown and said else ()
+    kind = _KINDS.get(status, StepFault if status >= 500 else UnexpectedAnswer)
+    return kind(f"step-ca answered {status} to {where}", status=status, messages=messages)
+
+
+def _not_in_its_form(where: str, answer: Answer) -> StepError:
+    said = f"The server answered {answer.status} ({media_type(answer)}) to {where}"
+    if answer.status >= 500:
+        return StepGateway(said, status=answer.status)
+    # Only the CA's own answers may fail a request: a page of some proxy says nothing about a CSR.
+    return UnexpectedAnswer(f"{said}, not in step-ca's form: is this its address?", status=answer.status)
+
+
+def decoded(where: str, answer: Answer) -> dict[str, Any]:
+    """Return an answer's JSON object. Raises UnexpectedAnswer."""
+    try:
+        found = orjson.loads(answer.body)
+    except orjson.JSONDecodeError as error:
+        raise UnexpectedAnswer(
+            f"The answer to {where} is not JSON: is this step-ca's address?", status=answer.status
+        ) from error
+    if not isinstance(found, dict):
+        raise UnexpectedAnswer(f"The answer to {where} is not a JSON object", status=answer.status)
+    return found
+
+
+def _message(body: bytes) -> str | None:
+    """Return the text of `{"status": ..., "message": ...}`, None if the body isn't of that form."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("status"), int):
+        return None
+    message = found.get("message")
+    return message if isinstance(message, str) else None

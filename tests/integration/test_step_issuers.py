@@ -1,0 +1,321 @@
+"""StepIssuers and StepClusterIssuers on a real step-ca: issued, refused with the limit, rotated, seen."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from queue import Queue
+from threading import Thread
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from testbed.cluster import SYSTEM_NAMESPACE, Testbed
+from testbed.controller import RBAC, ControllerProcess, grant_issuer_access, vault_issuer
+from testbed.kube import Object, load
+from testbed.processes import PATIENCE
+from testbed.samples import API_VERSION, certificate, secret
+from testbed.stepca import PROVISIONER, StepCA
+from testbed.vaultpki import DOMAIN
+from tests.builders import csr_pem
+from tests.integration.support.common import (
+    CERT_MANAGER,
+    condition,
+    ready,
+    request_object,
+    wait_answer,
+    wait_issued,
+)
+from tests.integration.support.sharding import until
+from tests.unit.step.fake import FakeStepCA, fake_step_ca, jwk
+
+SECRET = "step-ca-provisioner"
+DENIED = f"denied.{DOMAIN}"
+CLUSTER, NAMESPACED = "StepClusterIssuer", "StepIssuer"
+
+
+@dataclass(frozen=True, slots=True)
+class Issuers:
+    """Issuers of both kinds that sign by the provisioner of one step-ca."""
+
+    bed: Testbed
+    ca: StepCA
+
+    def spec(self, **more: Any) -> dict[str, Any]:
+        """The spec that step-issuer takes, and more."""
+        reference = {"name": SECRET, "key": "password"}
+        provisioner = {"name": PROVISIONER, "kid": self.ca.kid, "passwordRef": reference}
+        return {"url": self.ca.url, "caBundle": self.ca.ca_bundle, "provisioner": provisioner, **more}
+
+    def store(self, namespace: str = SYSTEM_NAMESPACE, password: str | None = None) -> None:
+        """Put the password into its Secret, with a line end, as `echo` does."""
+        text = self.ca.password if password is None else password
+        self.bed.kube.apply(secret(SECRET, namespace, password=f"{text}\n"))
+
+    def apply(self, name: str, namespace: str = "", **more: Any) -> None:
+        """Write an issuer, of the cluster or of a namespace."""
+        kind, where = (NAMESPACED, {"namespace": namespace}) if namespace else (CLUSTER, {})
+        meta = {"name": name, **where}
+        spec = self.spec(**more)
+        self.bed.kube.apply({"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": spec})
+
+    def wait_ready(self, name: str, namespace: str = "") -> Object:
+        """Wait until it is Ready."""
+        return self.bed.kube.wait(API_VERSION, NAMESPACED if namespace else CLUSTER, name, namespace or None)
+
+    def wait_reason(self, name: str, reason: str) -> str:
+        """Wait until the cluster issuer has that reason; its message."""
+        found = self.bed.kube.wait(
+            API_VERSION, CLUSTER, name, until=lambda obj: ready(obj).get("reason") == reason
+        )
+        return str(ready(found)["message"])
+
+    def request(self, name: str, namespace: str, issuer: str, kind: str = CLUSTER, **more: Any) -> None:
+        """Create a request for a certificate."""
+        self.bed.kube.create(request_object(name, namespace, issuer, kind=kind, **more))
+
+
+@pytest.fixture(scope="module")
+def issuers(bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuers]:
+    """A controller, and a cluster issuer `step` that is Ready; the CA is one of our own, as it is rotated."""
+    ca = StepCA(tmp_path_factory.mktemp("step-ca"))
+    ca.start()
+    ca.configure(_another_provisioner_and_a_denied_name)
+    ca.restart()
+    made = Issuers(bed, ca)
+    made.store()
+    try:
+        with ControllerProcess(bed, ["--issuer-check-period=2", "--password-variable=NOT_SET"]):
+            made.apply("step")
+            made.wait_ready("step")
+            yield made
+            for one in bed.kube.list(API_VERSION, CLUSTER):
+                bed.kube.delete(API_VERSION, CLUSTER, one["metadata"]["name"])
+    finally:
+        ca.close()
+
+
+def _another_provisioner_and_a_denied_name(config: dict[str, Any]) -> None:
+    authority = config["authority"]
+    authority["provisioners"].append({"type": "ACME", "name": "acme"})
+    authority["policy"] = {
+        "x509": {"allow": {"dns": ["*.example.test", f"*.{DOMAIN}"]}, "deny": {"dns": [DENIED]}}
+    }
+
+
+def leaf_of(found: Object) -> x509.Certificate:
+    return x509.load_pem_x509_certificates(base64.b64decode(found["status"]["certificate"]))[0]
+
+
+def test_a_certificate_comes_with_the_chain_and_the_root(issuers: Issuers, namespace: str) -> None:
+    bed = issuers.bed
+    bed.kube.apply(certificate("web", namespace, "step", [f"web.{DOMAIN}"], kind=CLUSTER))
+    bed.kube.wait(CERT_MANAGER, "Certificate", "web", namespace)
+    data = bed.kube.get("v1", "Secret", "web-tls", namespace)["data"]
+    chain = x509.load_pem_x509_certificates(base64.b64decode(data["tls.crt"]))
+    [root] = x509.load_pem_x509_certificates(base64.b64decode(data["ca.crt"]))
+    assert len(chain) == 2
+    chain[0].verify_directly_issued_by(chain[1])
+    chain[1].verify_directly_issued_by(root)
+    assert root == x509.load_pem_x509_certificate(issuers.ca.root_pem.encode())
+    status = issuers.wait_ready("step")["status"]
+    assert status["caSubject"]
+    assert any("line end" in warning for warning in status["warnings"])
+
+
+def test_an_issuer_of_a_namespace_signs_for_it(issuers: Issuers, namespace: str) -> None:
+    grant_issuer_access(issuers.bed, namespace, secrets=[SECRET])
+    issuers.store(namespace)
+    issuers.apply("own", namespace)
+    issuers.wait_ready("own", namespace)
+    issuers.request("one", namespace, "own", NAMESPACED, duration="1h")
+    wait_issued(issuers.bed, "one", namespace)
+
+
+def test_what_the_default_template_drops_is_told_or_refused(issuers: Issuers, namespace: str) -> None:
+    """The subject of seed 004's test certificate: its organization does not come back."""
+    bed = issuers.bed
+    subject = {"subject": {"organizations": ["Goldentooth"]}, "commonName": f"test.{DOMAIN}"}
+    bed.kube.apply(certificate("test", namespace, "step", [f"test.{DOMAIN}"], kind=CLUSTER, **subject))
+    bed.kube.wait(CERT_MANAGER, "Certificate", "test", namespace)
+    [issued] = bed.kube.list(CERT_MANAGER, "CertificateRequest", namespace)
+    assert "O=Goldentooth" in ready(issued)["message"]
+    issuers.apply("strict", verification="Strict")
+    issuers.wait_ready("strict")
+    issuers.request("strict", namespace, "strict", duration="1h")
+    found = wait_answer(bed, "strict", namespace, "Failed")
+    assert "default template" in ready(found)["message"]
+
+
+def test_too_long_a_life_fails_with_the_limit_or_is_shortened(issuers: Issuers, namespace: str) -> None:
+    bed = issuers.bed
+    issuers.request("long", namespace, "step", duration="2160h")
+    assert "at most 24h0m0s" in ready(wait_answer(bed, "long", namespace, "Failed"))["message"]
+    issuers.apply("shorter", duration="Shorten")
+    issuers.wait_ready("shorter")
+    issuers.request("short", namespace, "shorter", duration="2160h")
+    leaf = leaf_of(wait_issued(bed, "short", namespace))
+    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+    assert 23 * 3600 < life.total_seconds() <= 24 * 3600 + 120
+    issuers.request("default", namespace, "step", duration=None)
+    wait_issued(bed, "default", namespace)
+
+
+def test_a_life_that_would_be_renewed_at_once_is_not_signed(issuers: Issuers, namespace: str) -> None:
+    """A Certificate of 90 days that is renewed a day before its end, from a CA that gives a day."""
+    bed = issuers.bed
+    issuers.apply("shortest", duration="Shorten")
+    issuers.wait_ready("shortest")
+    lives = {"duration": "2160h", "renewBefore": "23h55m"}
+    bed.kube.apply(certificate("loop", namespace, "shortest", [f"loop.{DOMAIN}"], kind=CLUSTER, **lives))
+    bed.kube.wait(
+        CERT_MANAGER,
+        "Certificate",
+        "loop",
+        namespace,
+        until=lambda obj: "TooShortToRenew" in condition(obj, "Issuing").get("message", ""),
+    )
+
+
+def test_what_step_ca_refuses_fails_with_its_words(issuers: Issuers, namespace: str) -> None:
+    issuers.request("denied", namespace, "step", duration="1h", csr=csr_pem(DENIED))
+    message = ready(wait_answer(issuers.bed, "denied", namespace, "Failed"))["message"]
+    assert "RefusedByStepCA" in message
+    assert DENIED in message
+
+
+def test_a_request_that_names_nothing_fails(issuers: Issuers, namespace: str) -> None:
+    issuers.request("nobody", namespace, "step", duration="1h", csr=csr_pem())
+    message = ready(wait_answer(issuers.bed, "nobody", namespace, "Failed"))["message"]
+    assert "NoNames" in message
+
+
+OTHER_KEY = json.dumps(jwk(ec.generate_private_key(ec.SECP256R1()), private=True))
+
+
+@pytest.mark.parametrize(
+    ("reason", "changed"),
+    [
+        ("PasswordNotAllowed", {"passwordEnv": "HOME", "passwordRef": None}),
+        ("PasswordNotAllowed", {"passwordFile": "/etc/hostname", "passwordRef": None}),
+        ("PasswordNotFound", {"passwordEnv": "NOT_SET", "passwordRef": None}),
+        ("ProvisionerNotFound", {"name": "nobody"}),
+        ("ProvisionerNotFound", {"kid": "another"}),
+        ("ProvisionerNotSupported", {"name": "acme"}),
+        ("ProvisionerKeyDiffers", {"keyRef": {"name": "other-key", "key": "jwk"}}),
+        ("ProvisionerKeyUnusable", {"keyRef": {"name": "other-key", "key": "none"}}),
+    ],
+)
+def test_a_spec_that_cannot_sign_says_what_to_do(
+    issuers: Issuers, namespace: str, reason: str, changed: dict[str, Any]
+) -> None:
+    issuers.bed.kube.apply(secret("other-key", SYSTEM_NAMESPACE, jwk=OTHER_KEY, none="no key"))
+    provisioner = {**issuers.spec()["provisioner"], **changed}
+    given = {name: value for name, value in provisioner.items() if value is not None}
+    issuers.apply(namespace, provisioner=given)
+    assert issuers.wait_reason(namespace, reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "change"),
+    [("TokenRefused", {"dns": ("ca.internal",)}), ("ClocksDiffer", {"skew": timedelta(hours=3)})],
+)
+def test_tokens_that_are_refused_are_told_with_the_likeliest_cause(
+    issuers: Issuers, namespace: str, reason: str, change: dict[str, Any]
+) -> None:
+    """As behind a proxy with names of its own, and by a clock that nobody set: a fake CA for both."""
+    with running_fake() as fake:
+        for name, value in change.items():
+            setattr(fake, name, value)
+        issuers.bed.kube.apply(secret("step", SYSTEM_NAMESPACE, password=fake.password))
+        meta = {"name": namespace}
+        issuers.bed.kube.apply(
+            {"apiVersion": API_VERSION, "kind": CLUSTER, "metadata": meta, "spec": fake.spec}
+        )
+        message = issuers.wait_reason(namespace, reason)
+        issuers.bed.kube.delete(API_VERSION, CLUSTER, namespace)
+    assert ("127.0.0.1, localhost" in message) if reason == "TokenRefused" else ("3h0m" in message)
+
+
+@contextmanager
+def running_fake() -> Iterator[FakeStepCA]:
+    """Run a CA of fakes on a loop in a thread of its own."""
+    loop, ended = asyncio.new_event_loop(), asyncio.Event()
+    made: Queue[FakeStepCA] = Queue()
+
+    async def run() -> None:
+        async with fake_step_ca() as fake:
+            made.put(fake)
+            await ended.wait()
+
+    thread = Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        yield made.get(timeout=PATIENCE)
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
+
+
+def test_a_rotated_password_is_waited_for_and_then_used(issuers: Issuers, namespace: str) -> None:
+    issuers.ca.rotate_password("another password of the testbed")
+    assert SECRET in issuers.wait_reason("step", "PasswordRefused")
+    issuers.request("waits", namespace, "step", duration="1h")
+    issuers.store()
+    wait_issued(issuers.bed, "waits", namespace)
+
+
+def test_a_stopped_ca_is_waited_for(issuers: Issuers, namespace: str) -> None:
+    issuers.ca.stop()
+    try:
+        issuers.wait_reason("step", "StepCAUnreachable")
+        issuers.request("waits", namespace, "step", duration="1h")
+    finally:
+        issuers.ca.start()
+    wait_issued(issuers.bed, "waits", namespace)
+
+
+def test_a_rotated_intermediate_signs_at_once(issuers: Issuers, namespace: str) -> None:
+    before = issuers.ca.intermediate.subject
+    issuers.ca.rotate_intermediate()
+    issuers.request("one", namespace, "step", duration="1h")
+    assert leaf_of(wait_issued(issuers.bed, "one", namespace)).issuer != before
+
+
+def test_a_revocation_reaches_the_ca_and_is_said_to_be_passive(issuers: Issuers, namespace: str) -> None:
+    bed = issuers.bed
+    bed.kube.apply(load(RBAC / "optional" / "revocation.yaml"))
+    issuers.apply("revokes", revocation={"policy": "OnDelete"})
+    found = issuers.wait_ready("revokes")
+    assert any("passively" in one for one in found["status"]["warnings"])
+    issuers.request("gone", namespace, "revokes", duration="1h")
+    serial = leaf_of(wait_issued(bed, "gone", namespace)).serial_number
+    bed.kube.delete(CERT_MANAGER, "CertificateRequest", "gone", namespace)
+    until(lambda: f"serial={serial}" in issuers.ca.process.output(), "the CA is told to revoke it")
+
+
+def test_status_inspect_and_explain_know_the_issuer(issuers: Issuers, namespace: str) -> None:
+    def told(*words: str) -> Any:
+        done = subprocess.run(
+            [vault_issuer(), *words, f"--kubeconfig={issuers.bed.kubeconfig}", "-o", "json"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, 1), done.stderr
+        return json.loads(done.stdout)
+
+    assert PROVISIONER in json.dumps(told("status"))
+    assert "step-ca" in json.dumps(told("explain", f"{CLUSTER}/step")).lower()
+    issuers.request("seen", namespace, "step", duration="1h")
+    wait_issued(issuers.bed, "seen", namespace)
+    assert "step" in json.dumps(told("inspect", f"CertificateRequest/{namespace}/seen"))
