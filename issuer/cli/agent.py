@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ app = Commands(
 )
 
 app.command("join")(agent_machine.join)
+app.command("install")(agent_machine.install)
 
 Textfile = Annotated[
     Path | None,
@@ -48,16 +50,27 @@ def run(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
       vault-issuer agent run -c /etc/vault-issuer/agent.yaml
     """
     from issuer.agent.config.reading import load_agent_file
+    from issuer.agent.process.notify import ALIVE, READY, STOPPING, ServiceNotifier
     from issuer.agent.process.running import ConfigurationFile, Running
 
     with reported():
         _log("info")
         file = load_agent_file(config)
         watched = ConfigurationFile(config, load_agent_file)
+        service = ServiceNotifier(os.environ)
         running = Running(
-            file, state_of(file, config), watched.changed, lambda agent: _write(textfile, agent)
+            file,
+            state_of(file, config),
+            watched.changed,
+            lambda agent: _write(textfile, agent),
+            lambda: service.send(ALIVE),
         )
-        asyncio.run(_until_told(running.run(), running.stop))
+
+        def stop() -> None:
+            service.send(STOPPING)
+            running.stop()
+
+        asyncio.run(_until_told(running.run(lambda: service.send(READY)), stop))
 
 
 @app.command("once")

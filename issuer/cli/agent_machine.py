@@ -1,10 +1,14 @@
-"""`vault-issuer agent join`: a machine takes its ticket; options in, sentences and exit code out."""
+"""`vault-issuer agent join` and `install`: a machine takes its ticket, and gets a service; options in,
+sentences and exit code out."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +43,112 @@ def join(
     for line in problems:
         typer.echo(f"Error: {line}", err=True)
     raise typer.Exit(FAILED if problems else 0)
+
+
+class ServiceKind(StrEnum):
+    """Service managers that a definition can be printed for."""
+
+    SYSTEMD = "systemd"
+    CRON = "cron"
+    LAUNCHD = "launchd"
+
+
+def install(
+    config: Annotated[
+        str, typer.Option("--config", "-c", metavar="FILE", help="The agent's configuration.")
+    ] = "",
+    user: Annotated[
+        str, typer.Option("--as", metavar="USER", help="As root: the user that the service runs as.")
+    ] = "root",
+    text: Annotated[
+        ServiceKind | None, typer.Option("--print", help="Print a definition and write nothing.")
+    ] = None,
+) -> None:
+    """Write a systemd unit that runs the agent: hardened as root, else a minimal one of your own manager.
+
+    Nothing is started: the commands for that are printed, with a reminder of lingering, without which a
+    user's units end when the user logs out.
+
+    Exit codes: 0 written and verified, 1 not.
+
+    Examples:
+
+      vault-issuer agent install
+
+      vault-issuer agent install --print cron
+    """
+    with reported():
+        code = _install(Path(config or usual_file(os.environ)).absolute(), user, text)
+    raise typer.Exit(code)
+
+
+def _install(config: Path, user: str, text: ServiceKind | None) -> int:
+    from issuer.agent.config.reading import load_agent_file
+    from issuer.agent.files.folders import opened_folder
+    from issuer.agent.files.writing import NewFile, disk_errors, replace
+    from issuer.agent.process import units
+
+    file = load_agent_file(str(config))
+    is_root = os.geteuid() == 0
+    own = "" if str(config) == usual_file(os.environ) else f"-{config.stem}"
+    service = units.AgentService(_program(), config, f"vault-issuer-agent{own}")
+    folders = units.written_folders(file)
+    unit = units.system_unit(service, user, folders) if is_root else units.user_unit(service)
+    if text is not None:
+        made = {ServiceKind.CRON: units.cron_line, ServiceKind.LAUNCHD: units.launchd_plist}
+        typer.echo(made[text](service) if text in made else unit, nl=False)
+        return 0
+    for folder in folders if is_root else ():  # the unit lets it write these alone, and they have to be there
+        with opened_folder(folder, create=True):
+            pass
+    place = _unit_folder() / f"{service.name}.service"
+    with opened_folder(place.parent, create=True) as opened, disk_errors(f'"{place}"'):
+        replace(opened, place.name, NewFile(unit.encode(), 0o644))
+    typer.echo(f"{place}: written")
+    problem = _verify(place, is_root)
+    if problem:
+        typer.echo(f"Error: systemd-analyze verify: {problem}", err=True)
+        return FAILED
+    systemctl = "systemctl" if is_root else "systemctl --user"
+    typer.echo(f"To start it:  {systemctl} daemon-reload && {systemctl} enable --now {place.name}")
+    if not is_root and not Path("/var/lib/systemd/linger", _user_name()).exists():
+        typer.echo(f"To keep it running when you log out:  sudo loginctl enable-linger {_user_name()}")
+    return 0
+
+
+def _verify(unit: Path, is_root: bool) -> str:
+    """Return what systemd says against a unit, empty if nothing, or if there is no systemd to ask."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        return ""
+    scope = "--system" if is_root else "--user"
+    ran = subprocess.run(  # noqa: S603  # systemd's own, with a path that was just written
+        [program, scope, "--man=no", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    mine = [line for line in ran.stderr.splitlines() if unit.name in line]
+    return " ".join(mine)[:2000]
+
+
+def _program() -> tuple[str, ...]:
+    """Return the words that start this command again: its script, or Python with a zip file."""
+    own = Path(sys.argv[0]).resolve()
+    if own.is_file() and os.access(own, os.X_OK) and own.suffix != ".py":
+        return (str(own),)
+    found = shutil.which("vault-issuer")
+    return (found,) if found else (sys.executable, "-m", "issuer")
+
+
+def _unit_folder() -> Path:
+    if os.geteuid() == 0:
+        return Path("/etc/systemd/system")
+    base = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ.get('HOME') or '/nonexistent'}/.config"
+    return Path(base) / "systemd" / "user"
+
+
+def _user_name() -> str:
+    import pwd
+
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 async def _join(config: Path, folder: Path | None) -> list[str]:

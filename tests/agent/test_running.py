@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import yaml
@@ -76,6 +81,25 @@ async def test_token_is_kept_alive_between_renewals(
         machine.data["certificates"][0]["dnsNames"] = ["www.example.com"]
         written(machine)
         await serial_other_than(machine, serial)
+
+
+def test_systemd_is_told_when_it_is_ready_alive_and_stopping(machine: Machine, tmp_path: Path) -> None:
+    written(machine)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(HANG)
+        command = [sys.executable, "-m", "issuer", "agent", "run", "-c", str(machine.folder / "agent.yaml")]
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as agent:
+            try:
+                assert {manager.recv(100), manager.recv(100)} == {b"READY=1", b"WATCHDOG=1"}
+                assert machine.served()
+                agent.terminate()
+                while manager.recv(100) != b"STOPPING=1":
+                    pass
+                assert agent.wait(HANG) == 0
+            finally:
+                agent.kill()
 
 
 async def test_stop_before_the_first_look_ends_it(machine: Machine) -> None:

@@ -4,6 +4,8 @@
 - `telling`: all consumers: hooks, and the old files again for one that refuses.
 - `agent`: one server's session and its keepers; a step of all of them.
 - `running`: steps again and again, at their times, until the process is told to stop.
+- `joining`: a machine takes the ticket of its enrolment.
+- `notify`, `units`: systemd told how the service is, and the definitions of services.
 - `report`: the status as rows, JSON and a Prometheus textfile.
 - `consumers`: the status of consumers, likewise.
 """

@@ -33,7 +33,7 @@ class Running:
     """An agent at work.
 
     `changed` reads the configuration anew and returns it if it is another one; `looked` is called after each
-    look at a set.
+    look at a set, and `alive` several times a minute.
     """
 
     def __init__(
@@ -42,7 +42,9 @@ class Running:
         state: Path,
         changed: Callable[[], AgentFile | None],
         looked: Callable[[Agent], None] = lambda _: None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
+        self._alive = alive
         self._file = file
         self._state = state
         self._changed = changed
@@ -137,6 +139,7 @@ class Running:
         """Look for another configuration, and at the server's clock now and then."""
         read_at = asyncio.get_running_loop().time()
         while not self._over():
+            self._alive()
             await agent.keep_login()
             await self._wait(LOOK_EVERY / 4)
             if (file := self._changed()) is not None:
