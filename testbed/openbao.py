@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shutil
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,15 @@ from testbed.vaultclient import VaultClient
 KEY_SHARES, KEY_THRESHOLD = 3, 2
 MEMORY_MB = 512
 """Room that memory must have for the data of an OpenBao; tests use some ten of it."""
+
+
+class Storage(StrEnum):
+    """Storage of a server. Only `RAFT` survives a restart and makes clusters on OpenBao 2.7."""
+
+    RAFT = "raft"
+    INMEM = "inmem"
+    FILE = "file"
+    """OpenBao up to 2.6, and Vault."""
 
 
 class OpenBao(VaultClient):
@@ -35,8 +45,16 @@ class OpenBao(VaultClient):
     """
 
     def __init__(
-        self, program: Program, directory: Path, address: str = LOOPBACK, *, in_memory: bool = True
+        self,
+        program: Program,
+        directory: Path,
+        address: str = LOOPBACK,
+        *,
+        in_memory: bool = True,
+        storage: Storage = Storage.RAFT,
+        leader: OpenBao | None = None,
     ) -> None:
+        """Prepare a server; with `leader` it joins that one's Raft cluster, and is a standby."""
         directory.mkdir(parents=True, exist_ok=True)
         self._tls = write_server(directory, "openbao", [address])
         super().__init__("", "", self._tls.ca)
@@ -44,6 +62,8 @@ class OpenBao(VaultClient):
         self._directory = directory
         self._address = address
         self._in_memory = in_memory
+        self._storage = storage
+        self._leader = leader
         self._data: Path | None = None
         self._data_lock: int | None = None
         self.process = Process("OpenBao", directory / "openbao.log")
@@ -69,7 +89,9 @@ class OpenBao(VaultClient):
             self._launch()
         else:
             retry_ports(self._first_launch)
-        if not self.token and initialise:
+        if self._leader is not None:
+            self._join(self._leader)
+        elif not self.token and initialise:
             self._initialise()
         if unseal and initialise:
             self.unseal()
@@ -112,20 +134,22 @@ class OpenBao(VaultClient):
         audit = {"description": "what the tests count", "options": {"file_path": str(self.audit_log)}}
         return {
             "listener": [{"tcp": listener}, {"tcp": mtls_listener}],
-            # The only storage of OpenBao 2.7 that needs no server of its own and survives a restart.
-            "storage": {
-                "raft": {
-                    "path": str(self._data_directory()),
-                    "node_id": f"testbed-{port}",
-                    "performance_multiplier": "1",
-                }
-            },
+            "storage": {self._storage: self._storage_configuration(port)},
             "audit": [{"file": {"file": audit}}],
             "api_addr": self.addr,
             "cluster_addr": f"https://{LOOPBACK}:{cluster_port}",
             "log_level": "info",
             "ui": False,
         }
+
+    def _storage_configuration(self, port: int) -> dict[str, Any]:
+        if self._storage is Storage.INMEM:
+            return {}
+        path = str(self._data_directory())
+        if self._storage is Storage.FILE:
+            return {"path": path}
+        # The only storage of OpenBao 2.7 that needs no server of its own and survives a restart.
+        return {"path": path, "node_id": f"testbed-{port}", "performance_multiplier": "1"}
 
     def _data_directory(self) -> Path:
         """Where it keeps its data: in memory, if it may and can.
@@ -154,6 +178,13 @@ class OpenBao(VaultClient):
         self.unseal_keys = tuple(answer["keys_base64"])
         self.token = str(answer["root_token"])
 
+    def _join(self, leader: OpenBao) -> None:
+        """Become a member of the leader's cluster, unless it is one."""
+        if not self.token:
+            body = {"leader_api_addr": leader.addr, "leader_ca_cert": leader.ca_pem}
+            self.call("POST", "sys/storage/raft/join", body, token="")
+        self.token, self.unseal_keys = leader.token, leader.unseal_keys
+
     def status(self) -> dict[str, Any]:
         """``sys/seal-status``: ``initialized``, ``sealed``, ``version``."""
         return self.call("GET", "sys/seal-status", token="")
@@ -179,8 +210,9 @@ class OpenBao(VaultClient):
         Reads alone prove nothing: since 2.5 OpenBao answers them as a standby, too, which any node is between
         its unsealing and its election. `sys/health` answers 429 then.
         """
+        health = "sys/health" if self._leader is None else "sys/health?standbyok=true"
         try:
-            self.call("GET", "sys/health", token="")
+            self.call("GET", health, token="")
             self.call("GET", "auth/token/lookup-self")
         except (TestbedError, HTTPError):
             return False

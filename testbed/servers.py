@@ -96,6 +96,14 @@ def find_bao() -> Program:
     return _find(_BAO) or _missing(_BAO)
 
 
+def program_at(path: Path) -> Program:
+    """Return the OpenBao at a path. Raises TestbedError if it doesn't run."""
+    version = _version(path, _BAO)
+    if version is None:
+        raise TestbedError(f"{path} is no OpenBao that runs here")
+    return Program("bao", path, version, str(path))
+
+
 def builds_needed() -> tuple[Build, ...]:
     """What ``find_servers`` would have to build now; for saying so beforehand."""
     here = {

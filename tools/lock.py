@@ -35,7 +35,7 @@ def main() -> int:
     compile_lock(project, "docs.txt", "--group", "dev", "--extra", "tracing", "--group", "docs")
     read = tomllib.loads(project.read_text(encoding="utf-8"))
     compile_list(read["build-system"]["requires"], "build.txt")
-    for name in ("go", "zipapp", "audit"):
+    for name in ("go", "zipapp", "audit", "openbao-file"):
         compile_list(read["dependency-groups"][name], f"{name}.txt")
     export_pylock(project)
     subprocess.run([sys.executable, "-m", "tools.notices"], cwd=ROOT, check=True)

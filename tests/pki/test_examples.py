@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from issuer.pki.resources.pki_paths import PROTECTED
 from testbed.errors import HTTPError
-from testbed.openbao import OpenBao
-from testbed.servers import find_bao
+from testbed.openbao import OpenBao, Storage
+from testbed.servers import find_bao, program_at
 from tests.pki.cas import FileCA, root
 from tests.pki.support import Vault, actions
 
@@ -130,6 +131,10 @@ EXAMPLES: Final = {
 }
 
 
+STORAGE: Final = {"homelab": Storage.INMEM, "below-existing-root": Storage.INMEM}
+"""Storage of the examples that are not on Raft; on file storage all of them are by `make test-pki-file`."""
+
+
 @dataclass(slots=True)
 class Applied:
     """An example that was applied."""
@@ -164,7 +169,7 @@ def applied(
     files = [Path(shutil.copy(FOLDER / file, folder)) for file in example.files]
     below = offline.below("Existing Intermediate CA")
     (folder / "bundle.pem").write_text(offline.pem + below.key_pem(PASSPHRASE) + below.pem)
-    bao = OpenBao(find_bao(), tmp_path_factory.mktemp("openbao"))
+    bao = server_for(request.param, tmp_path_factory.mktemp("openbao"))
     try:
         bao.start()
         variables = {
@@ -179,6 +184,14 @@ def applied(
         yield found
     finally:
         bao.close()
+
+
+def server_for(example: str, folder: Path) -> OpenBao:
+    """Return a server for an example: on the storage of PKI_STORAGE, by the program of PKI_SERVER."""
+    program = os.environ.get("PKI_SERVER")
+    chosen = os.environ.get("PKI_STORAGE") or STORAGE.get(example, Storage.RAFT)
+    found = find_bao() if program is None else program_at(Path(program))
+    return OpenBao(found, folder, storage=Storage(chosen))
 
 
 def _apply(found: Applied, folder: Path, offline: FileCA) -> None:

@@ -1,6 +1,6 @@
 """Every call of every case: the apply ends before, during and after it; run again, the end is the same.
 
-A quarter of an hour: `make test-pki-interrupted`. Not named test_*.py: it runs only when it is asked for.
+Half an hour: `make test-pki-interrupted`. Not named test_*.py: it runs only when it is asked for.
 """
 
 from __future__ import annotations

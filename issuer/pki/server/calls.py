@@ -16,6 +16,7 @@ from issuer.vault.errors import (
     InvalidConnection,
     Sealed,
     ServerError,
+    UnexpectedAnswer,
     Unreachable,
     UntrustedTLS,
     VaultBadRequest,
@@ -28,6 +29,8 @@ from issuer.vault.transport import VaultClient
 AT_ONCE: Final = 16
 """Reads in flight."""
 _WARNING_CHARS: Final = 400
+_STANDBY: Final = "forward to the active node"
+"""In OpenBao's answer to help at a standby, which forwards everything else (2.7.2)."""
 
 
 class VaultCalls:
@@ -77,6 +80,10 @@ class VaultCalls:
                 answer = await self._adapter.request("GET", f"/v1/{path}?help=1")
             except (VaultNotFound, VaultForbidden, VaultBadRequest):
                 return frozenset()
+            except ServerError as error:
+                if any(_STANDBY in message for message in error.messages):
+                    return frozenset()
+                raise translated(error) from error
             except VaultError as error:
                 raise translated(error) from error
         return offered_fields(answer)
@@ -145,6 +152,12 @@ def translated(error: VaultError) -> PkiError:
     """Return the error of a PKI command for one of a call."""
     if isinstance(error, Sealed):
         return VaultNotUsable("Vault is sealed; unseal it, and run the same again")
+    if isinstance(error, UnexpectedAnswer) and error.status is not None and 300 <= error.status < 400:
+        return VaultNotUsable(
+            "The node at VAULT_ADDR is a standby that forwards nothing now: it redirects. Set VAULT_ADDR to "
+            "the active node (`vault status` tells its address), or wait for an election. What was done "
+            "stays; run the same again then"
+        )
     if isinstance(error, (Unreachable, UntrustedTLS, InvalidConnection, ServerError)):
         return VaultNotUsable(f"{error}. What was done stays; run the same again once Vault answers")
     return PkiError(str(error))

@@ -1,0 +1,82 @@
+"""Audit devices: made by the API on Vault, asked for by a stanza on OpenBao, and never changed.
+
+OpenBao has no such API, and Vault's program can't be had here: a fake answers as Vault's documentation says
+(https://developer.hashicorp.com/vault/api-docs/system/audit).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from issuer.pki.apply.applying import Applier
+from issuer.pki.authorities.files import AuthorityFiles
+from issuer.pki.file.reading import LoadedFile, load_texts
+from issuer.pki.plan.planning import PkiPlan, plan_of
+from issuer.pki.plan.step import StepAction
+from issuer.pki.server.calls import VaultCalls
+from issuer.pki.server.reading import PathRead, VaultReading
+from issuer.pki.session import plan_input
+
+FILE = b"""
+foundation:
+  audit:
+    file: {description: all of it, options: {file_path: /var/log/vault/audit.log, mode: "0600"}}
+"""
+DEVICE = {"type": "file", "description": "by hand", "options": {"file_path": "/elsewhere"}}
+
+
+class FakeVault(VaultCalls):
+    """Takes writes, and keeps them."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, str, Mapping[str, Any]]] = []
+
+    async def write(
+        self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST"
+    ) -> dict[str, Any]:
+        self.written.append((method, path, body or {}))
+        return {}
+
+
+@pytest.fixture
+def loaded() -> LoadedFile:
+    return load_texts([("pki.yaml", FILE)], {}, Path())
+
+
+def planned(loaded: LoadedFile, plugin: str, audit: PathRead) -> PkiPlan:
+    """The plan on a server whose mounts run plugins of this version."""
+    mounts = {"sys/": {"type": "system", "running_plugin_version": plugin}}
+    read = VaultReading({"sys/mounts": PathRead(mounts), "sys/audit": audit, "sys/auth": PathRead({})})
+    return plan_of(plan_input(loaded, ("foundation",)), read, {})  # type: ignore[arg-type]
+
+
+async def test_vault_gets_the_device_by_its_api(loaded: LoadedFile) -> None:
+    plan = planned(loaded, "v1.21.0+builtin.vault", PathRead({}))
+    vault = FakeVault()
+    await Applier(vault, loaded.file, AuthorityFiles(Path()), lambda _: None).apply(plan)
+    options = {"file_path": "/var/log/vault/audit.log", "mode": "0600"}
+    body = {"type": "file", "description": "all of it", "options": options}
+    assert vault.written == [("POST", "sys/audit/file", body)]
+
+
+def test_openbao_gets_a_stanza_and_no_call(loaded: LoadedFile) -> None:
+    plan = planned(loaded, "v2.7.2+builtin.bao", PathRead({}))
+    (step,) = plan.steps
+    assert (step.action, step.writes, plan.applied) == (StepAction.BY_HAND, (), ())
+    assert 'audit "file" "file" {' in step.note
+    assert '    file_path = "/var/log/vault/audit.log"' in step.note
+
+
+@pytest.mark.parametrize("plugin", ["v1.21.0+builtin.vault", "v2.7.2+builtin.bao"])
+def test_a_device_that_is_there_is_never_changed(loaded: LoadedFile, plugin: str) -> None:
+    plan = planned(loaded, plugin, PathRead({"file/": DEVICE}))
+    assert [one.action for one in plan.steps] == [StepAction.NONE]
+
+
+def test_a_table_that_may_not_be_read_is_a_problem(loaded: LoadedFile) -> None:
+    plan = planned(loaded, "v1.21.0+builtin.vault", PathRead(refused="permission denied"))
+    assert plan.problems == ("The token may not read sys/audit: permission denied",)
