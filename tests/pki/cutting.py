@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -109,9 +109,9 @@ class CuttingProxy:
             upstream.close()
             self._end(request)
             return
-        answer = upstream.getresponse()
-        content = answer.read()
-        upstream.close()
+        with closing(upstream):
+            answer = upstream.getresponse()
+            content = answer.read()
         self.held(f"{request.command} {request.path.removeprefix('/v1/')}")
         if ours:
             self._end(request)
