@@ -33,11 +33,16 @@ FOLDERS = {
     "monitoring": "monitoring",
     "": "manager",
     "canary": "canary",
+    "pki": "pki-job",
 }
 OPTIONAL = {
     f"rbac/{name}.yaml": f"rbac/optional/{name}.yaml"
     for name in ("cluster-issuer-secrets", "revocation", "sharding")
 }
+# kustomize makes the ConfigMap from a file, and hashes its name; the Job has a name of its own there.
+LEFT_OUT = {"pki-job/configmap.yaml"}
+PKI = {"enabled": True, "file": "version: 1\n", "server": "https://vault.vault.svc:8200"}
+_JOB_NAME = re.compile(r"\bvault-issuer-pki-[0-9a-f]{10}\b")
 OPTIONAL["canary/rbac.yaml"] = "canary/prober/rbac.yaml"
 CANARY = {"enabled": True, "issuers": [{"name": "vault", "dnsName": "canary.lab.example.com"}]}
 VALUES: tuple[dict[str, Any], ...] = (
@@ -47,6 +52,7 @@ VALUES: tuple[dict[str, Any], ...] = (
     {"controller": {"shards": 16}},
     {"metrics": {"podMonitor": {"enabled": True}}, "monitoring": {"rules": {"enabled": True}}},
     {"canary": CANARY},
+    {"pki": PKI},
     {"admissionPolicy": {"enabled": True}},
 )
 _SOURCE = re.compile(r"^# Source: vault-issuer/templates/(?:(\w+)/)?([\w-]+\.yaml)$", re.MULTILINE)
@@ -112,7 +118,10 @@ def _rendered(values: dict[str, Any]) -> dict[str, str]:
         if source is None or (source[1] or "") not in FOLDERS:
             continue
         name = f"{FOLDERS[source[1] or '']}/{source[2]}"
-        text = _HELMS_OWN.sub("", _SOURCE.sub("", document, count=1)).strip()
+        if name in LEFT_OUT:
+            continue
+        ours = _JOB_NAME.sub("vault-issuer-pki", _SOURCE.sub("", document, count=1))
+        text = _HELMS_OWN.sub("", ours).strip()
         found.setdefault(OPTIONAL.get(name, name), []).append(f"{text}\n")
     return {name: "---\n".join(texts) for name, texts in found.items()}
 

@@ -194,7 +194,7 @@ def rights(
         from issuer.pki.rights import PkiCommand, rights_for, trial_role
         from issuer.pki.session import plan_input
 
-        given = plan_input(load(file, os.environ), parts_of(part), prune=prune)
+        given = plan_input(load(file, os.environ, parts_of(part)), parts_of(part), prune=prune)
         text = rights_for(PkiCommand(command.value), given, token_role)
         if token_role is not None:
             text = trial_role(given.file, token_role) + text

@@ -128,7 +128,7 @@ async def opened(
 ) -> AsyncIterator[PkiSession]:
     """Read the files, connect, check the server's state, and log in if a Job does. Raises BadInput, then
     PkiError."""
-    loaded = load(paths, environment)
+    loaded = load(paths, environment, parts)
     check_bundles(loaded.file, loaded.places, AuthorityFiles(loaded.folder))
     connection = connection_from(environment)
     warnings = WarningFilter([Expected(one.path, one.contains) for one in loaded.file.expect_warnings])

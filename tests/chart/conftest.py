@@ -99,6 +99,13 @@ FULL: Object = {
         "from": [{"namespaceSelector": {}}],
     },
     "tracing": {"endpoint": "http://collector.observability:4318"},
+    "pki": {
+        "enabled": True,
+        "file": "mounts: {pki_int: {description: '${WHAT}'}}\n",
+        "server": "https://vault.example.com:8200",
+        "namespace": "team",
+        "env": [{"name": "WHAT", "value": "CA"}],
+    },
 }
 BARE: Object = {
     "replicaCount": 1,
@@ -119,6 +126,13 @@ ELSEWHERE: Object = {
     "revocation": {"enabled": True, "namespaces": ["team-a", "team-b"]},
     "clusterIssuers": {"secrets": [], "serviceAccounts": []},
     "statusPage": {"enabled": True},
+    "pki": {
+        "enabled": True,
+        "file": "mounts: {pki_int: {}}\n",
+        "server": "https://vault.example.com",
+        "caSecret": "",
+        "login": {"wrappedTokenSecret": "pki-token"},
+    },
 }
 EVERY = {"default": {}, "full": FULL, "bare": BARE, "elsewhere": ELSEWHERE}
 

@@ -57,7 +57,7 @@ def test_what_is_made_from_the_chart_is_up_to_date() -> None:
 def test_nothing_made_is_left_behind() -> None:
     there = {
         path
-        for folder in ("rbac", "admission", "manager", "canary", "monitoring")
+        for folder in ("rbac", "admission", "manager", "canary", "monitoring", "pki-job")
         for path in (CONFIG / folder).rglob("*.yaml")
     }
     assert there - set(made()) == {path for path in there if path.name == "kustomization.yaml"}
@@ -131,6 +131,7 @@ def test_every_base_builds_and_takes_in_every_file_beside_it(base: Path) -> None
     if kustomization["kind"] == "Kustomization":
         assert kustomize(directory)
     listed = set(kustomization["resources"])
+    listed |= {file for one in kustomization.get("configMapGenerator", ()) for file in one["files"]}
     # Applied where Argo CD is, not with the layers; and, by themselves, for replicas that share the work, and
     # where Secrets are not named.
     alone = {"application.yaml", "argocd-cm.yaml", "sharding.yaml", "cluster-issuer-secrets.yaml"}

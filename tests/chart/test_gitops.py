@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from functools import cache
 from itertools import pairwise
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from issuer import __version__
+from issuer.cli.main import app
 from testbed.builds import GITOPS, build
 from testbed.chart import render
 from testbed.cluster import REPOSITORY
@@ -161,3 +164,32 @@ def test_argo_cd_applies_the_layers_in_waves() -> None:
         for one in kustomize(ROOT / layer):
             assert waves.pop((one["kind"], one["metadata"]["name"])) == str(wave)
     assert not waves
+
+
+def the_job(folder: str) -> Object:
+    """The Job of pki.yaml in a layer."""
+    (found,) = of_kind(kustomize(ROOT / folder), "Job")
+    return found
+
+
+def test_the_job_of_the_layer_is_made_anew_when_its_file_changes() -> None:
+    flux, argo = the_job("00-foundations"), the_job("argocd")
+    assert flux["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/force"] == "enabled"
+    assert argo["metadata"]["annotations"]["argocd.argoproj.io/hook"] == "Sync"
+    assert argo["metadata"]["annotations"]["argocd.argoproj.io/hook-delete-policy"] == "BeforeHookCreation"
+    (file,) = [
+        one for one in of_kind(kustomize(ROOT / "00-foundations"), "ConfigMap") if "pki.yaml" in one["data"]
+    ]
+    # Its name has a hash of the file, and the Job's pod names it, so that another file is another pod.
+    assert re.fullmatch(r"vault-issuer-pki-[a-z0-9]{10}", file["metadata"]["name"])
+    for job in (flux, argo):
+        volumes = job["spec"]["template"]["spec"]["volumes"]
+        assert file["metadata"]["name"] in [one.get("configMap", {}).get("name") for one in volumes]
+        assert "ttlSecondsAfterFinished" not in job["spec"]
+
+
+def test_the_layers_job_may_do_what_its_file_needs_and_no_more() -> None:
+    path = ROOT / "00-foundations" / "pki.yaml"
+    printed = CliRunner().invoke(app, ["pki", "rights", "apply", "--part", "automation", "-f", str(path)])
+    text = yaml.safe_load(path.read_text())["foundation"]["policies"]["vault-issuer-pki"]["text"]
+    assert text == printed.stdout

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner, Result
 
+from issuer.cli.main import app
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, Install
 from testbed.delivered import Delivered
-from testbed.labca import setup_pki
-from testbed.vaultpki import PkiLayout, setup_kubernetes_auth, setup_kubernetes_role
+from testbed.vaultpki import reviewer_token
 from tests.integration.support.canaries import Probed, wait_until
 from tests.integration.support.common import CERT_MANAGER, secret
 
@@ -23,18 +24,52 @@ OURS = "vault-issuer.io/v1alpha1"
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
-    """A cluster with cert-manager and a Vault that signs lab.example.com, and nothing of ours."""
+    """A cluster with cert-manager and an empty Vault, and nothing of ours."""
     with Testbed(Options(approver=False, data_dir=tmp_path_factory.mktemp("gitops"))) as running:
-        setup_kubernetes_auth(running)
         yield running
 
 
+PKI = CONFIG / "gitops" / "00-foundations" / "pki.yaml"
+
+
 @pytest.fixture(scope="module")
-def layout(bed: Testbed) -> PkiLayout:
-    """Its PKI, as docs/install.md has it."""
-    found = setup_pki(bed.vault, domains=("lab.example.com",))
-    setup_kubernetes_role(bed.vault, found.policy, audience="vault://vault")
-    return found
+def foundation(bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a person applies of the layers' pki.yaml, with this testbed's API server in it."""
+    config = {
+        "kubernetes_host": bed.server,
+        "kubernetes_ca_cert": bed.ca_file.read_text(),
+        "token_reviewer_jwt": reviewer_token(bed.kube),
+    }
+    overlay = tmp_path_factory.mktemp("pki") / "testbed.yaml"
+    overlay.write_text(yaml.safe_dump({"foundation": {"auth": {"kubernetes": {"config": config}}}}))
+    words = ["pki", "apply", "--yes", "--part", "foundation", "-f", str(PKI), "-f", str(overlay)]
+    ran = CliRunner().invoke(app, words, env={**server(bed), "VAULT_TOKEN": bed.vault.token})
+    assert ran.exit_code == 0, ran.output
+
+
+def server(bed: Testbed) -> dict[str, str]:
+    """Variables that name the testbed's Vault."""
+    return {"VAULT_ADDR": bed.vault.addr, "VAULT_CACERT": str(bed.vault.ca_file), "BAO_TOKEN": ""}
+
+
+def run_job(bed: Testbed, folder: Path) -> Result:
+    """Run the Job of layer 00 as its pod would: its arguments, file, and a token of its ServiceAccount."""
+    job = bed.kube.get("batch/v1", "Job", "vault-issuer-pki", SYSTEM_NAMESPACE)
+    pod = job["spec"]["template"]["spec"]
+    volumes = {one["name"]: one for one in pod["volumes"]}
+    config = bed.kube.get("v1", "ConfigMap", volumes["file"]["configMap"]["name"], SYSTEM_NAMESPACE)
+    (folder / "pki.yaml").write_text(config["data"]["pki.yaml"])
+    (source,) = volumes["login"]["projected"]["sources"]
+    audience = source["serviceAccountToken"]["audience"]
+    token = bed.service_account_token(SYSTEM_NAMESPACE, pod["serviceAccountName"], audiences=[audience])
+    (folder / "token").write_text(token)
+    mounted = {"/etc/vault-issuer/pki": folder, "/var/run/secrets/vault-issuer": folder}
+    words = list(pod["containers"][0]["args"])
+    for path, here in mounted.items():
+        words = [word.replace(path, str(here)) for word in words]
+    return CliRunner().invoke(
+        app, [*words, f"--token-file={folder / 'token'}"], env={**server(bed), "VAULT_TOKEN": ""}
+    )
 
 
 def apply(bed: Testbed, directory: Path) -> None:
@@ -56,7 +91,7 @@ def overlay(bed: Testbed, base: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
+def controller(bed: Testbed, foundation: None) -> Iterator[ControllerProcess]:
     """Layer 00, and the controller as its Deployment says; applied twice, as GitOps does all the time."""
     foundations = CONFIG / "gitops" / "00-foundations"
     apply(bed, foundations)
@@ -70,17 +105,24 @@ def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
 
 
 def test_the_layers_become_ready_one_after_the_other(
-    bed: Testbed, layout: PkiLayout, controller: ControllerProcess, tmp_path: Path
+    bed: Testbed, controller: ControllerProcess, tmp_path: Path
 ) -> None:
     layers = CONFIG / "gitops"
     apply(bed, overlay(bed, layers / "01-issuers", tmp_path / "issuers"))
+    # The issuer waits for the Job: until then its mount isn't there.
+    bed.kube.wait(OURS, "VaultClusterIssuer", "vault", until="Ready=False")
+    ran = run_job(bed, tmp_path)
+    assert ran.exit_code == 0, ran.output
     bed.kube.wait(OURS, "VaultClusterIssuer", "vault")
     bed.kube.wait(OURS, "CertificateRequestPolicy", "lab")
+    again = run_job(bed, tmp_path)
+    assert (again.exit_code, "Nothing to do" in again.output) == (0, True), again.output
+    root = bed.vault.read("pki/issuer/lab-root")["certificate"]
     apply(bed, layers / "02-tests")
     for name in ("test", "canary"):
         bed.kube.wait(CERT_MANAGER, "Certificate", name, "cert-test")
         found = Delivered.from_secret(bed.kube.get("v1", "Secret", f"{name}-tls", "cert-test"))
-        found.verify(layout.root_pem, f"{name}.lab.example.com")
+        found.verify(root, f"{name}.lab.example.com")
     # Its prober asked before there was an issuer, and asks again in five minutes; or at once when it starts.
     controller.stop()
     controller.start()
@@ -88,15 +130,13 @@ def test_the_layers_become_ready_one_after_the_other(
     wait_until(probed.successes, lambda: f"the canary had no success: {probed.told()}")
 
 
-def test_the_samples_become_ready(
-    bed: Testbed, layout: PkiLayout, controller: ControllerProcess, tmp_path: Path
-) -> None:
+def test_the_samples_become_ready(bed: Testbed, controller: ControllerProcess, tmp_path: Path) -> None:
     apply(bed, overlay(bed, CONFIG / "samples", tmp_path / "samples"))
     bed.kube.wait(OURS, "VaultClusterIssuer", "vault")
     bed.kube.wait(OURS, "CertificateRequestPolicy", "lab")
     bed.kube.wait(CERT_MANAGER, "Certificate", "web", "default")
     found = Delivered.from_secret(bed.kube.get("v1", "Secret", "web-tls", "default"))
-    found.verify(layout.root_pem, "web.lab.example.com")
+    found.verify(bed.vault.read("pki/issuer/lab-root")["certificate"], "web.lab.example.com")
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ spec:
 {{ toYaml .Values.networkPolicy.egress }}
 {{- end -}}
 
-{{/* The pod spec of a hook; takes (dict "root" . "account" "..." "token" true "args" (list ...)). */}}
+{{/* The pod spec of a hook; takes (dict "root" . "account" "..." "token" true "args" (list ...)), and may take env and mounts. */}}
 {{- define "vault-issuer.hookPod" -}}
 restartPolicy: Never
 serviceAccountName: {{ .account }}
@@ -265,6 +265,14 @@ containers:
       {{- include "vault-issuer.containerSecurityContext" .root | nindent 6 }}
     resources:
       {{- toYaml .root.Values.hooks.resources | nindent 6 }}
+    {{- with .env }}
+    env:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with .mounts }}
+    volumeMounts:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
 {{- include "vault-issuer.placement" .root }}
 {{- end -}}
 
@@ -276,3 +284,54 @@ containers:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* The pod spec of the Job of pki.yaml, without its volumes. */}}
+{{- define "vault-issuer.pkiPod" -}}
+{{- $pki := .Values.pki -}}
+{{- $args := list "pki" "apply" "--file=/etc/vault-issuer/pki/pki.yaml" "--part=automation" "--yes" (printf "--wait=%d" (int $pki.wait)) -}}
+{{- if $pki.login.wrappedTokenSecret -}}
+{{- $args = append $args "--wrapped-token=/var/run/secrets/vault-issuer/token" -}}
+{{- else -}}
+{{- $args = concat $args (list (printf "--kubernetes-role=%s" $pki.login.role) (printf "--kubernetes-mount=%s" $pki.login.mountPath)) -}}
+{{- end -}}
+{{- $env := list (dict "name" "VAULT_ADDR" "value" (required "pki.server is empty; set it to Vault's https:// address" $pki.server)) -}}
+{{- $mounts := list (dict "name" "file" "mountPath" "/etc/vault-issuer/pki" "readOnly" true) (dict "name" "login" "mountPath" "/var/run/secrets/vault-issuer" "readOnly" true) -}}
+{{- with $pki.namespace -}}
+{{- $env = append $env (dict "name" "VAULT_NAMESPACE" "value" .) -}}
+{{- end -}}
+{{- if $pki.caSecret -}}
+{{- $env = append $env (dict "name" "VAULT_CACERT" "value" "/etc/vault-issuer/ca/ca.crt") -}}
+{{- $mounts = append $mounts (dict "name" "ca" "mountPath" "/etc/vault-issuer/ca" "readOnly" true) -}}
+{{- end -}}
+{{- include "vault-issuer.hookPod" (dict "root" . "account" (printf "%s-pki" (include "vault-issuer.fullname" .)) "token" false "args" $args "env" (concat $env $pki.env) "mounts" $mounts) -}}
+{{- end -}}
+
+{{/* Its volumes but for the file. */}}
+{{- define "vault-issuer.pkiVolumes" -}}
+{{- $pki := .Values.pki -}}
+- name: login
+{{- if $pki.login.wrappedTokenSecret }}
+  secret:
+    secretName: {{ $pki.login.wrappedTokenSecret }}
+    items: [{key: token, path: token}]
+{{- else }}
+  projected:
+    sources:
+      - serviceAccountToken:
+          path: token
+          audience: {{ $pki.login.audience }}
+          expirationSeconds: 600
+{{- end }}
+{{- with $pki.caSecret }}
+- name: ca
+  secret:
+    secretName: {{ . }}
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- end -}}
+
+{{/* Its name, which is another one for another file, image or login: a Job can't be changed. */}}
+{{- define "vault-issuer.pkiName" -}}
+{{- $all := printf "%s\n%s\n%s" .Values.pki.file (include "vault-issuer.pkiPod" .) (include "vault-issuer.pkiVolumes" .) -}}
+{{- printf "%s-pki-%s" (include "vault-issuer.fullname" .) (sha256sum $all | trunc 10) -}}
+{{- end -}}

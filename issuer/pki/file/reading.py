@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -14,9 +14,10 @@ from issuer.manifests.documents import STDIN, read_source
 from issuer.manifests.errors import BadInput
 from issuer.manifests.positions import read_mapping
 from issuer.pki.file.checks import problems_of
-from issuer.pki.file.model import PkiFile
+from issuer.pki.file.model import Part, PkiFile
 from issuer.pki.file.place import Path, Place, Places
 
+BOTH_PARTS: Final = frozenset(Part)
 _VARIABLE: Final = re.compile(r"\$(\$?)\{([^}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS: Final = {"string_pattern_mismatch": "holds characters that a name in Vault can't have"}
@@ -34,14 +35,22 @@ class LoadedFile:
     sources: tuple[str, ...]
 
 
-def load(paths: Sequence[str], environment: Mapping[str, str]) -> LoadedFile:
-    """Read files, the later ones over the earlier. Raises BadInput with every problem, a line each."""
+def load(
+    paths: Sequence[str], environment: Mapping[str, str], parts: Collection[Part] = BOTH_PARTS
+) -> LoadedFile:
+    """Read files, the later ones over the earlier. Raises BadInput with every problem, a line each.
+
+    Variables of a foundation that isn't among `parts` may be unset, and stay as they are.
+    """
     first = FilePath() if not paths or paths[0] == STDIN else FilePath(paths[0]).parent
-    return load_texts([read_source(path) for path in paths], environment, first)
+    return load_texts([read_source(path) for path in paths], environment, first, parts)
 
 
 def load_texts(
-    texts: Sequence[tuple[str, bytes]], environment: Mapping[str, str], folder: FilePath
+    texts: Sequence[tuple[str, bytes]],
+    environment: Mapping[str, str],
+    folder: FilePath,
+    parts: Collection[Part] = BOTH_PARTS,
 ) -> LoadedFile:
     """Read texts, each with the name of its source, as `load` does; files that they name are in `folder`."""
     merged: dict[str, Any] = {}
@@ -56,7 +65,7 @@ def load_texts(
             places.setdefault(inner, Place(source, line))
         places.setdefault((), Place(source, 1))
     told = Places(places)
-    data, told = _replaced(merged, environment, told)
+    data, told = _replaced(merged, environment, told, parts)
     return LoadedFile(checked(data, told), told, digest.hexdigest(), folder, tuple(sources))
 
 
@@ -87,9 +96,11 @@ def _merge(under: dict[str, Any], over: Mapping[str, Any], path: Path, places: d
     return result
 
 
-def _replaced(data: Any, environment: Mapping[str, str], places: Places) -> tuple[Any, Places]:
+def _replaced(
+    data: Any, environment: Mapping[str, str], places: Places, parts: Collection[Part]
+) -> tuple[Any, Places]:
     """Return the data with its variables replaced, in keys, too, and the places by the new keys."""
-    variables = _Variables(environment, places)
+    variables = _Variables(environment, places, needs_foundation=Part.FOUNDATION in parts)
     result = variables.walk(data, (), ())
     if variables.problems:
         raise BadInput("\n".join(variables.problems[:_SHOWN]))
@@ -99,7 +110,8 @@ def _replaced(data: Any, environment: Mapping[str, str], places: Places) -> tupl
 class _Variables:
     """Replaces `${NAME}` in texts, and notes every problem. `places` are those of the result."""
 
-    def __init__(self, environment: Mapping[str, str], places: Places) -> None:
+    def __init__(self, environment: Mapping[str, str], places: Places, *, needs_foundation: bool) -> None:
+        self._needs_foundation = needs_foundation
         self._environment = environment
         self._places = places
         self.places: dict[Path, Place] = {}
@@ -136,6 +148,8 @@ class _Variables:
         if _NAME.fullmatch(name) is None:
             self.problems.append(f"{where} ${{{name}}} is not a variable's name")
         elif name not in self._environment:
+            if path[:1] == (Part.FOUNDATION.value,) and not self._needs_foundation:
+                return found[0]
             self.problems.append(
                 f"{where} the environment variable {name} is not set; set it, or write $${{{name}}} for the "
                 "text itself"

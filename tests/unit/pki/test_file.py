@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from issuer.manifests.errors import BadInput
+from issuer.pki.file.model import Part
 from issuer.pki.file.reading import LoadedFile, load
 from tests.pki.files import TWO_TIER
 
@@ -109,3 +110,17 @@ def test_aliases_of_aliases_are_bounded(loaded: Load) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 8)]
     assert "more than" in refusal(loaded, "\n".join(lines))
+
+
+def test_variables_of_a_foundation_that_is_not_applied_may_be_unset(tmp_path: Path) -> None:
+    file = tmp_path / "pki.yaml"
+    file.write_text(
+        "foundation: {policies: {p: {text: 'path \"${FOUNDATION}\" {}'}}}\n"
+        "mounts: {m: {description: '${AUTOMATION}'}}\n"
+    )
+    with pytest.raises(BadInput, match="AUTOMATION is not set"):
+        load([str(file)], {}, {Part.AUTOMATION})
+    with pytest.raises(BadInput, match="FOUNDATION is not set"):
+        load([str(file)], {"AUTOMATION": "a"})
+    loaded = load([str(file)], {"AUTOMATION": "a"}, {Part.AUTOMATION})
+    assert loaded.file.mounts["m"].description == "a"
