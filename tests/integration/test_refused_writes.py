@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from issuer.controller.issuance.refused_writes import MOST_REFUSED
-from testbed.cluster import Testbed
+from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError
 from testbed.kube import Object
+from testbed.samples import vault_cluster_issuer
 from testbed.vaultpki import PkiLayout, setup_token
 from tests.integration.support.canaries import wait_until
 from tests.integration.support.common import (
@@ -21,7 +22,10 @@ from tests.integration.support.common import (
     ready,
     request,
     request_object,
+    revocations,
+    secret,
     signed_csrs,
+    token_auth,
     wait_answer,
     wait_issued,
     wait_ready,
@@ -35,7 +39,7 @@ ETCD_TAKES = 1_572_864
 @pytest.fixture(scope="module", autouse=True)
 def controller(bed: Testbed, layout: PkiLayout) -> Iterator[ControllerProcess]:
     """One controller and one issuer that everybody shares."""
-    with ControllerProcess(bed, [f"--issuer-concurrency={MOST_REFUSED}"]) as one:
+    with ControllerProcess(bed, [f"--issuer-concurrency={2 * MOST_REFUSED}"]) as one:
         cluster_issuer_with_token(bed, ISSUER, setup_token(bed.vault, layout.policy))
         wait_ready(bed, ISSUER)
         yield one
@@ -63,6 +67,40 @@ def test_a_namespace_whose_statuses_are_refused_holds_up_no_other(bed: Testbed, 
     for name in (*refused, "next"):
         wait_issued(bed, name, namespace)
     assert len(signed_csrs(bed)) == before + MOST_REFUSED + 2, "each is signed once"
+
+
+def test_a_burst_that_is_refused_leaves_others_a_slot_of_the_issuers_limit(
+    bed: Testbed, layout: PkiLayout, namespace: str
+) -> None:
+    """Two fill the limit: one is revoked and its request fails, and no more than two are ever held."""
+    token, elsewhere = setup_token(bed.vault, layout.policy), bed.create_namespace("served-beside")
+    bed.kube.apply(secret("narrow-token", SYSTEM_NAMESPACE, token=token))
+    issuer = vault_cluster_issuer(bed, "narrow", token_auth("narrow-token"))
+    issuer["spec"]["rateLimit"] = {"concurrent": 2}
+    bed.kube.apply(issuer)
+    wait_ready(bed, "narrow")
+    before, revoked = len(signed_csrs(bed)), revocations(bed)
+    with certificates_refused(bed, namespace):
+        at_once(lambda name: request(bed, name, namespace, "narrow"), ["one", "two"])
+        wait_until(lambda: failed(bed, namespace, ["one", "two"]), "none is given up")
+        at_once(lambda name: request(bed, name, elsewhere, "narrow"), ["three", "four", "five"])
+        for name in ("three", "four", "five"):
+            wait_issued(bed, name, elsewhere)
+        assert revocations(bed) == revoked + 1
+        assert len(signed_csrs(bed)) == before + 5
+        wait_ready(bed, "narrow")
+    [kept] = {"one", "two"} - set(failed(bed, namespace, ["one", "two"]))
+    wait_issued(bed, kept, namespace)
+    assert len(signed_csrs(bed)) == before + 5
+    delete_issuer(bed, "narrow")
+
+
+def failed(bed: Testbed, namespace: str, names: list[str]) -> list[str]:
+    """Those of the requests that have failed."""
+    found = {
+        name: bed.kube.get("cert-manager.io/v1", "CertificateRequest", name, namespace) for name in names
+    }
+    return [name for name, obj in found.items() if ready(obj).get("reason") == "Failed"]
 
 
 def large(bed: Testbed, namespace: str) -> Object:

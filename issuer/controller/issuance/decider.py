@@ -143,9 +143,9 @@ class RequestDecider:
             return None
         reason = ControllerRetry.STATUS_WRITE_REFUSED
         self.registry.put_off.add(request.key, entry.key, reason, shared=True)
-        names = ", ".join(str(one) for one in refused.beside(request.key, entry.key))
+        names = ", ".join(str(one) for one in refused.refused_in_place(request.key, entry.key))
         return RetryLater(
-            reason, f"the API server refuses the status of requests whose certificates are signed: {names}"
+            reason, f"the API server refuses the status of requests whose certificates were signed: {names}"
         )
 
     async def _approval(

@@ -55,7 +55,7 @@ class Cause(Enum):
     ANSWERED = "its request was answered by somebody else"
     UNVERIFIED = "it is not what was asked for"
     BAD_ANSWER = "it came in an answer that can't be delivered"
-    REFUSED = "the API server refused its request's status for an hour"
+    REFUSED = "the API server refused its request's status"
     STOPPED = "the controller stopped before it could be written"
     TOO_LARGE = "its request would be too large with it for the API server"
 
@@ -98,7 +98,7 @@ class Delivery:
         return list(self._pending.values())
 
     def of_issuer(self, issuer: IssuerKey) -> Set[RequestKey]:
-        """Return the requests of that issuer whose certificates wait to be written, without the refused."""
+        """Return the requests of that issuer whose certificates wait to be written."""
         return self._of_issuer.get(issuer, _NONE)
 
     def hold(self, pending: PendingDelivery) -> None:
@@ -151,7 +151,7 @@ class Delivery:
             )
 
     async def _delivered(self, request: Request, pending: PendingDelivery) -> None:
-        self.refused.written(pending.key)
+        self.refused.written(pending.key, pending.issuer)
         await self._settle(pending)
         self._publish(request, pending)
 
@@ -187,11 +187,8 @@ class Delivery:
         return kind(found, self._issuer_kinds)
 
     def refuse(self, pending: PendingDelivery, error: KubeError) -> bool:
-        """Return True if rules refuse its write, so that it no longer counts against its issuer's limit."""
-        if not self.refused.note(pending, error):
-            return False
-        self._uncount(pending)
-        return True
+        """Return True if rules refuse its write, rather than that an outage is met."""
+        return self.refused.note(pending, error)
 
     async def may_write(self, pending: PendingDelivery) -> bool:
         """Return True unless RBAC refuses us the status of all requests of that kind. Raises KubeError."""
@@ -200,6 +197,8 @@ class Delivery:
     async def give_up(self, pending: PendingDelivery, cause: Cause, failed: RequestFailed) -> None:
         """Discard a certificate that can't be written; its request is answered by `failed` from now on."""
         self._given_up[pending.key] = pending.uid, failed
+        if cause is Cause.REFUSED:
+            self.refused.gave_up(pending.key, pending.issuer)
         await self.discard(pending, cause)
 
     def given_up(self, request: Request) -> RequestFailed | None:
@@ -261,15 +260,11 @@ class Delivery:
             self._not_written.discard(pending.key)
             self._unanswered.forget(pending.key)
             self.refused.settled(pending.key)
-            self._uncount(pending)
-            await pending.shared.give_back()
-
-    def _uncount(self, pending: PendingDelivery) -> None:
-        keys = self._of_issuer.get(pending.issuer)
-        if keys is not None:
+            keys = self._of_issuer[pending.issuer]
             keys.discard(pending.key)
             if not keys:
                 del self._of_issuer[pending.issuer]
+            await pending.shared.give_back()
 
     def _log_not_written(self, pending: PendingDelivery, error: KubeError) -> None:
         """Log the serial at the first write that fails: a process that is killed now leaves it behind."""

@@ -234,19 +234,23 @@ class RequestReconciler:
             self._go_on(request, newest)
 
     async def _refused(self, request: Request, pending: PendingDelivery, error: KubeError) -> None:
-        """Keep a certificate whose write is refused, and try again; after long give it up.
+        """Keep a certificate whose write is refused, and try again; give it up after long, or where it takes
+        the room of others.
 
         Nothing more is signed through its issuer if all such writes are refused.
         """
         why = f"the API server refuses the status of {pending.key}, whose certificate is signed: {error}"
         log.error("status write refused", request=str(pending.key), serial=pending.serial, error=str(error))
-        if self.delivery.refused.is_given_up(pending.key):
+        if await self._concerns_all(pending, error):
+            self.checks[kind_of(pending.key)].block(pending, why)
+        elif self.delivery.refused.is_given_up(pending.key):
             failed = RequestFailed(f"{why}. It was revoked", ControllerFailure.STATUS_WRITE_REFUSED)
             await self._give_up(request, pending, Cause.REFUSED, failed)
             return
-        if await self._concerns_all(pending, error):
-            self.checks[kind_of(pending.key)].block(pending, why)
         self.queue.retry(pending.key)
+        in_the_way = self.delivery.refused.in_the_way(pending.issuer)
+        if in_the_way is not None:
+            self.queue.hasten(in_the_way, _WRITE_AGAIN)
         self.reporter.say_by_event(request, EventReason.STATUS_WRITE_REFUSED, why)
         # A status without our approval can still be written: it says why there is no certificate yet.
         await self.reporter.waiting(

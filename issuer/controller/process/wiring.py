@@ -105,6 +105,7 @@ class Components:
         self.limits = Limits(
             self.state.registry, self.metrics, options.work.issuer_concurrency, self.delivery.of_issuer
         )
+        self.delivery.refused.most = self.limits.most
         self.check_flows = CheckFlows(
             self.state.issuers,
             options.work.issuer_workers,

@@ -117,9 +117,9 @@ class IssuerLimiter:
     def throttled(self) -> Throttled | None:
         """Return why no further request may go now, or None."""
         now, limit = self._clock(), self._limit()
-        if len(self._in_hand) >= self._most:
+        if len(self._in_hand) >= self.most:
             return Throttled("concurrent")
-        if len(self._in_hand | self._held()) >= self._most:
+        if len(self._in_hand | self._held()) >= self.most:
             return Throttled("held", _HELD_AGAIN)
         if self._calls and now - self._heard > SILENT_AFTER:
             return Throttled("silent")
@@ -146,7 +146,8 @@ class IssuerLimiter:
         self._on_wait(reason, seconds)
 
     @property
-    def _most(self) -> int:
+    def most(self) -> int:
+        """The most requests in hand, and certificates that are signed and not yet written."""
         limit = self._limit()
         return (limit and limit.concurrent) or self._concurrent
 
@@ -165,7 +166,7 @@ class IssuerLimiter:
         Asked just before it is: a request can be handed out past this limiter, where its issuer appears
         meanwhile, and the limit can be lowered.
         """
-        return len((self._held() | self._signing) - {key}) < self._most
+        return len((self._held() | self._signing) - {key}) < self.most
 
     @contextmanager
     def call(self, key: RequestKey, sent: Callable[[], bool] = lambda: True) -> Iterator[None]:
@@ -220,6 +221,10 @@ class Limits:
                 held=partial(self._held, issuer),
             )
         return found
+
+    def most(self, issuer: IssuerKey) -> int:
+        """Return how many certificates of that issuer may be signed and not yet written."""
+        return self.limiter(issuer).most
 
     def _waited(self, issuer: IssuerKey, reason: str, seconds: float) -> None:
         entry = self._registry.find(issuer)

@@ -118,6 +118,7 @@ class Bench:
         self.writer = StatusWriter(client)
         self.delivery = Delivery(self.writer, self.metrics, lambda: NOW)
         self.limits = Limits(self.registry, self.metrics, 16, self.delivery.of_issuer)
+        self.delivery.refused.most = self.limits.most
         self.policies = PolicyStore(lambda _name: None, partial(self.defects.note, "policies"))
         self.policies.upsert(with_meta(everything_policy()))
         self.access = AllowedTo()

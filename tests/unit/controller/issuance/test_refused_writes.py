@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 
 import pytest
 from structlog.testing import capture_logs
 
+from issuer.api.issuers import RateLimit
 from issuer.controller.issuance.delivery import Cause
 from issuer.controller.issuance.last_look import LARGE, MAX_STORED
 from issuer.controller.issuance.refused_writes import (
@@ -93,7 +95,7 @@ async def test_a_refused_certificate_is_held_and_holds_up_nobody(bench: Bench, r
     assert "refuses its status" in bench.ready["message"]
     assert bench.registry.entry(CLUSTER_ISSUER).ready
     assert bench.limits.limiter(CLUSTER_ISSUER).has_room(KEY)
-    assert not bench.delivery.of_issuer(CLUSTER_ISSUER)
+    assert bench.delivery.of_issuer(CLUSTER_ISSUER) == {key}, "it counts like any other"
     assert ("Warning", "StatusWriteRefused") in {one[:2] for one in bench.recorder.events}
     await asked(bench, "two", "team-b", None)
     await tried(bench, key, None)
@@ -150,7 +152,7 @@ async def test_a_webhook_that_fails_is_an_outage_at_first(bench: Bench, clock: C
     assert len(bench.delivery.of_issuer(CLUSTER_ISSUER)) == 1
     clock.now = ADMISSION_PATIENCE
     await tried(bench, key, failing, None)
-    assert not bench.delivery.of_issuer(CLUSTER_ISSUER)
+    assert key in bench.delivery.refused
     assert len(bench.delivery) == 1
 
 
@@ -179,6 +181,93 @@ async def test_after_an_hour_it_is_revoked_and_its_request_fails(bench: Bench, c
     assert bench.ready["reason"] == "Failed"
     assert "the API server refuses the status" in bench.ready["message"]
     assert bench.signer.signed == 2, "it is never signed again"
+
+
+def limited(bench: Bench, concurrent: int) -> None:
+    """So many certificates of the issuer may be signed and not yet written."""
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    assert entry.spec is not None
+    entry.spec = entry.spec.model_copy(update={"rate_limit": RateLimit(concurrent=concurrent)})
+
+
+async def test_refused_certificates_count_against_the_issuers_limit_and_leave_others_room(
+    bench: Bench, clock: Clock
+) -> None:
+    """A burst of one namespace fills the limit: the one that was refused longest is given up for others."""
+    limited(bench, 2)
+    refusal = Invalid("no", status=422)
+    first = await asked(bench, "one", "team-a", refusal, None)
+    clock.now += 1
+    await asked(bench, "two", "team-a", refusal, None)
+    assert not bench.limits.limiter(CLUSTER_ISSUER).has_room(RequestKey("team-b", "one"))
+    assert bench.queue.depth + bench.queue.delayed == 2
+    assert timer_of(bench, first) <= 5.0
+    bench.signer.revokes.append(None)
+    with capture_logs() as logs:
+        await tried(bench, first, refusal, None)
+    [line] = [one for one in logs if one["event"] == "certificate not delivered"]
+    assert (line["cause"], line["revoked"]) == (Cause.REFUSED.value, True)
+    assert bench.ready["reason"] == "Failed"
+    for name in ("one", "two", "three"):
+        await asked(bench, name, "team-b", None)
+        assert bench.ready["reason"] == "Issued"
+    assert len(bench.delivery) == 1
+    assert bench.registry.entry(CLUSTER_ISSUER).ready
+
+
+def timer_of(bench: Bench, key: RequestKey) -> float:
+    """Seconds until the next attempt at this request."""
+    return bench.queue._timers[key].when() - asyncio.get_running_loop().time()
+
+
+async def test_half_of_the_limit_is_others_once_one_of_them_was_written(bench: Bench, clock: Clock) -> None:
+    limited(bench, 4)
+    refusal = Invalid("no", status=422)
+    keys = [await asked(bench, name, "team-a", refusal, None) for name in ("one", "two")]
+    clock.now += 1
+    await asked(bench, "one", "team-b", refusal, None)
+    assert bench.delivery.refused.in_the_way(CLUSTER_ISSUER) is None, "it may be a rule for all"
+    clock.now += 1
+    await asked(bench, "one", "team-c", None)
+    assert bench.delivery.refused.in_the_way(CLUSTER_ISSUER) == keys[0], "the place with most gives one up"
+    bench.signer.revokes.append(None)
+    await tried(bench, keys[0], refusal, None)
+    assert bench.delivery.refused.in_the_way(CLUSTER_ISSUER) is None
+    assert len(bench.delivery) == 2
+
+
+async def test_what_is_given_up_does_not_let_the_next_be_signed_in_its_place(
+    bench: Bench, clock: Clock
+) -> None:
+    """A rule may refuse certificates alone, so that the failure is written."""
+    limited(bench, 1)
+    refusal = Invalid("no", status=422)
+    bench.signer.revokes.extend([None] * MOST_REFUSED)
+    for number in range(MOST_REFUSED):
+        await asked(bench, f"r{number}", "team-a", refusal, None)
+        assert bench.ready["reason"] == "Failed"
+    bench.store.upsert(certificate_request(name="next", conditions=[condition("Approved")]))
+    key = RequestKey("team-a", "next")
+    await tried(bench, key, None)
+    assert "StatusWriteRefused" in bench.ready["message"]
+    assert "team-a/r0" in bench.ready["message"]
+    assert (bench.signer.signed, len(bench.delivery)) == (MOST_REFUSED, 0)
+    await asked(bench, "one", "team-b", None)
+    clock.now += GIVEN_UP_AFTER
+    bench.signs()
+    await tried(bench, key, None)
+    assert bench.ready["reason"] == "Issued"
+
+
+async def test_nothing_is_given_up_for_a_rule_that_is_for_all(bench: Bench) -> None:
+    limited(bench, MOST_PLACES)
+    keys = [
+        await asked(bench, "one", namespace, Invalid("no", status=422), None)
+        for namespace in ("team-a", "team-b", "team-c")[:MOST_PLACES]
+    ]
+    assert bench.registry.entry(CLUSTER_ISSUER).reason == "StatusWriteRefused"
+    await tried(bench, keys[0], Invalid("no", status=422))
+    assert len(bench.delivery) == MOST_PLACES
 
 
 async def test_a_certificate_that_is_too_large_is_revoked_and_its_request_fails(bench: Bench) -> None:
