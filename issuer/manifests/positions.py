@@ -25,6 +25,21 @@ class PositionedMapping:
     lines: dict[ValuePath, int] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class FilePlaces:
+    """The line of each value of one file."""
+
+    source: str
+    lines: dict[ValuePath, int] = field(repr=False)
+
+    def of(self, path: ValuePath) -> str:
+        """Return `file:line` of a value, or of the nearest value around it that has one."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.lines:
+                return f"{self.source}:{self.lines[path[:length]]}"
+        return f"{self.source}:1"
+
+
 def read_mapping(source: str, content: bytes) -> PositionedMapping:
     """Parse one YAML mapping; an empty text is an empty one. Raises BadInput with file and line."""
     loader = None

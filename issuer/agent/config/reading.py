@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -16,27 +15,12 @@ from issuer.agent.files.trusted import who_may_write
 from issuer.manifests.checked import dotted, validated
 from issuer.manifests.documents import read_source
 from issuer.manifests.errors import BadInput
-from issuer.manifests.positions import ValuePath, read_mapping
+from issuer.manifests.positions import FilePlaces, ValuePath, read_mapping
 from issuer.vault.connection import Connection
 from issuer.vault.errors import InvalidConnection
 from issuer.vault.paths import Mode, PathError, SignPath
 
 _ABSENT: Final = "certificates and caChains are both empty: there is nothing to keep"
-
-
-@dataclass(frozen=True, slots=True)
-class FilePlaces:
-    """The line of each value of one file."""
-
-    source: str
-    lines: dict[ValuePath, int] = field(repr=False)
-
-    def of(self, path: ValuePath) -> str:
-        """Return `file:line` of a value, or of the nearest value around it that has one."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.lines:
-                return f"{self.source}:{self.lines[path[:length]]}"
-        return f"{self.source}:1"
 
 
 def load_agent_file(path: str) -> AgentFile:

@@ -16,14 +16,13 @@ from pydantic import (
     BeforeValidator,
     Field,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 
 from issuer.duration import parse_duration
+from issuer.manifests.checked import validated
 from issuer.manifests.documents import STDIN, read_source
-from issuer.manifests.errors import BadInput
-from issuer.manifests.positions import read_mapping
+from issuer.manifests.positions import FilePlaces, read_mapping
 from issuer.root.certificates.constraints import NameBounds
 from issuer.root.certificates.crls import LARGEST_CRL_NUMBER, RevocationCause
 from issuer.root.certificates.keys import KeyKind
@@ -174,10 +173,7 @@ def read_ceremony(path: str) -> CeremonyFile:
     """Read a ceremony file. Raises BadInput with every problem, its line and its place."""
     source, content = read_source(path)
     read = read_mapping(source, content)
-    try:
-        return CeremonyFile.model_validate(read.data)
-    except ValidationError as error:
-        raise BadInput("\n".join(_problems(error, source, read.lines))) from None
+    return validated(CeremonyFile, read.data, FilePlaces(source, read.lines).of)
 
 
 _Wish = TypeVar("_Wish", bound=CeremonyPart)
@@ -185,12 +181,7 @@ _Wish = TypeVar("_Wish", bound=CeremonyPart)
 
 def checked_wish(model: type[_Wish], values: dict[str, Any]) -> _Wish:
     """Return a wish made from options, by its own names. Raises BadInput."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise BadInput("\n".join(_problems(error, "options", {}))) from None
-    except ValueError as error:
-        raise BadInput(str(error)) from None
+    return validated(model, values, lambda _: "options")
 
 
 def overlaid(base: _Wish | None, options: _Wish) -> _Wish:
@@ -215,21 +206,3 @@ def read_sign_wishes(path: str) -> list[SignWish]:
         )
         for one in read_ceremony(path).sign
     ]
-
-
-def _problems(error: ValidationError, source: str, lines: dict[tuple[str | int, ...], int]) -> list[str]:
-    found = []
-    for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        place = problem["loc"]
-        line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), 1)
-        where = f"{source}:{line}" if lines else source
-        message = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-        found.append(f"{where} {'.'.join(map(str, place)) or 'the file'}: {message}")
-    return found[:20]
-
-
-_PLAIN: Final = {
-    "missing": "is required",
-    "extra_forbidden": "is not a known key; check its spelling and its place",
-    "string_type": "must be text; put it in quotes",
-}
