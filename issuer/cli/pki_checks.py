@@ -123,7 +123,7 @@ def health(
     ] = False,
     output: Format = OutputFormat.TABLE,
 ) -> None:
-    """Look for what breaks a PKI later: CAs and lists that end, URLs that don't answer, open roles.
+    """Look for what breaks a PKI later: CAs and CRLs that expire, URLs that don't answer, open roles.
 
     Makes the 14 checks of bao pki health-check, by their names, and others: URLs of CAs, CRLs and OCSP
     responders, CRLs of offline roots, lifetimes, names, auth roles, policies, clocks. Each finding has the

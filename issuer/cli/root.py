@@ -16,6 +16,7 @@ from issuer.cli.output import print_data, report_bad_input
 
 if TYPE_CHECKING:
     from issuer.root.ceremony.file import CRLWish, RootWish, SignWish
+    from issuer.root.certificates.constraints import NameBounds
 
 REFUSED: Final = 1
 BAD_INPUT: Final = 2
@@ -123,15 +124,12 @@ def init(
     given = {
         "subject": _given({**subject, "country": country}),
         "key": key,
-        "lifetime": lifetime,
-        "maxPathLength": path_length,
         "passphrases": 2 if two_passphrases else None,
-        "crlURLs": crl_url,
-        "issuerURLs": issuer_url,
         "crlLifetime": crl_lifetime,
     }
     with _reported(output):
-        wish = _root_wish(file, _given(given), permit, exclude)
+        fields = _ca_fields(lifetime, path_length, (permit, exclude), crl_url, issuer_url)
+        wish = _root_wish(file, _given({**given, **fields}))
         made = make_root(folder, wish, sources, passphrase_file or [], _now(), _day(today))
         _printed(made.report, made.lines, output)
 
@@ -215,15 +213,12 @@ def sign(
         "request": None if csr is None else str(csr),
         "certificate": None if out is None else str(out),
         "spkiSHA256": spki_sha256,
-        "lifetime": lifetime,
-        "maxPathLength": path_length,
-        "crlURLs": crl_url,
-        "issuerURLs": issuer_url,
         "ignoredExtensions": ignore_extension,
         "renew": renew or None,
     }
     with _reported(output):
-        wishes = _sign_wishes(file, _given(given), permit, exclude)
+        fields = _ca_fields(lifetime, path_length, (permit, exclude), crl_url, issuer_url)
+        wishes = _sign_wishes(file, _given({**given, **fields}))
         asked = Asked(passphrase_file or [], yes, dry_run, _now(), _day(today))
         done = sign_all(folder, wishes, asked, quiet=output is not OutputFormat.TABLE)
         _printed(done.report, done.lines, output)
@@ -253,7 +248,7 @@ def crl(
 ) -> None:
     """Make the next CRL, and revoke CAs by it; public/ then has it as DER, as PEM and in a ConfigMap.
 
-    Make one before each ends, also when nothing was revoked: readers that check CRLs refuse all CAs after it.
+    Make one before the last expires, also when nothing was revoked: readers of CRLs refuse all CAs after it.
 
     Exit codes: 0 made, 1 refused, 2 bad input.
 
@@ -331,16 +326,31 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, {})}
 
 
-def _bounds(
-    given: dict[str, Any], permit: Sequence[str] | None, exclude: Sequence[str] | None
+def _ca_fields(
+    lifetime: str | None,
+    path_length: int | None,
+    names: tuple[list[str] | None, list[str] | None],
+    crl_url: list[str] | None,
+    issuer_url: list[str] | None,
 ) -> dict[str, Any]:
+    """Return the fields that a root and a CA below it have in common; `names`: permitted and excluded."""
+    return {
+        "lifetime": lifetime,
+        "maxPathLength": path_length,
+        "nameConstraints": _bounds(*names),
+        "crlURLs": crl_url,
+        "issuerURLs": issuer_url,
+    }
+
+
+def _bounds(permit: Sequence[str] | None, exclude: Sequence[str] | None) -> NameBounds | None:
     from issuer.manifests.errors import BadInput
     from issuer.root.certificates.constraints import name_bounds
 
     if not permit and not exclude:
-        return given
+        return None
     try:
-        return {**given, "nameConstraints": name_bounds(permit or (), exclude or ())}
+        return name_bounds(permit or (), exclude or ())
     except ValueError as error:
         raise BadInput(f"--permit or --exclude: {plain_problem(error)}") from None
 
@@ -352,13 +362,11 @@ def plain_problem(error: ValueError) -> str:
     return str(text).removeprefix("Value error, ")
 
 
-def _root_wish(
-    file: str | None, given: dict[str, Any], permit: Sequence[str] | None, exclude: Sequence[str] | None
-) -> RootWish:
+def _root_wish(file: str | None, given: dict[str, Any]) -> RootWish:
     from issuer.root.ceremony.file import RootWish, checked_wish, overlaid, read_ceremony
 
     base = None if file is None else read_ceremony(file).root
-    return overlaid(base, checked_wish(RootWish, _bounds(given, permit, exclude)))
+    return overlaid(base, checked_wish(RootWish, given))
 
 
 def _crl_wish(file: str | None, given: dict[str, Any]) -> CRLWish:
@@ -368,9 +376,7 @@ def _crl_wish(file: str | None, given: dict[str, Any]) -> CRLWish:
     return overlaid(base, checked_wish(CRLWish, given))
 
 
-def _sign_wishes(
-    file: str | None, given: dict[str, Any], permit: Sequence[str] | None, exclude: Sequence[str] | None
-) -> list[SignWish]:
+def _sign_wishes(file: str | None, given: dict[str, Any]) -> list[SignWish]:
     from issuer.manifests.errors import BadInput
     from issuer.root.ceremony.file import SignWish, checked_wish, overlaid, read_sign_wishes
 
@@ -378,10 +384,10 @@ def _sign_wishes(
     if "request" not in given:
         if not of_file:
             raise BadInput("Name a CSR, or a ceremony file with sign.")
-        if given or permit or exclude:
+        if given:
             raise BadInput("These options are of one CSR; name it, too.")
         return of_file
-    wish = checked_wish(SignWish, _bounds(given, permit, exclude))
+    wish = checked_wish(SignWish, given)
     here = Path(wish.request).absolute()
     return [overlaid(next((one for one in of_file if Path(one.request).absolute() == here), None), wish)]
 

@@ -250,7 +250,7 @@ def test_an_ended_list_is_critical_and_in_the_metrics(
     file.write_text("old")
     code, findings = health(vault, "--mount", mount, "--textfile", file)
     assert code == 2
-    assert "ended at" in of(findings, "crl_url", "critical")[0]["message"]
+    assert "expired at" in of(findings, "crl_url", "critical")[0]["message"]
     text = file.read_text()
     assert f'vault_issuer_pki_health_status{{check="crl_url",mount="{mount}"}} 3.0' in text
     assert f'url="{published.url}/root.crl"' in text

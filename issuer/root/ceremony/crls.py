@@ -119,7 +119,7 @@ def _may_sign_crls(root: x509.Certificate) -> None:
 def _notes(ledger: RootLedger, next_update: datetime) -> list[str]:
     found = []
     if next_update == ledger.root.not_valid_after_utc:
-        found.append("The CRL ends with the root.")
+        found.append("The CRL expires with the root.")
     last = ledger.crl
     if last is not None and last.next_update_utc is not None and last.next_update_utc > next_update:
         found.append(f"The CRL before it lives longer, until {rfc3339(last.next_update_utc)}.")

@@ -139,7 +139,7 @@ def read_private_key(pem: bytes, passphrase: Passphrase | None) -> PrivateKey:
         if encrypted:
             message = "The key can't be decrypted: the passphrase is wrong, or the file is damaged."
             raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, message) from None
-        raise _unreadable("it can't be read; write it anew by openssl pkcs8 -topk8") from None
+        raise _unreadable("it can't be read; convert it by openssl pkcs8 -topk8") from None
     if not isinstance(key, PrivateKey):
         raise _unreadable("it is neither RSA, EC nor Ed25519")
     return key

@@ -90,7 +90,7 @@ def lint(
 
 
 def key_problem(key: PublicKey, ends: datetime) -> str | None:
-    """Return why a key is too weak for a CA that ends then, in words that complete "it ..."."""
+    """Return why a key is too weak for a CA that expires then, in words that complete "it ..."."""
     found = read_key(key)
     if not found.algorithm:
         return "is of a kind that not all software knows; take RSA, EC on a NIST curve, or Ed25519"
@@ -146,7 +146,7 @@ def _is_country(text: str | bytes) -> bool:
 def _life(it: _Subject) -> Found:
     begin, end = it.certificate.not_valid_before_utc, it.certificate.not_valid_after_utc
     if not begin < end < LATEST_END:
-        yield LintCode.LIFETIME, "it ends before it begins, or never"
+        yield LintCode.LIFETIME, "it expires before it begins, or never"
     if begin < it.issuer.not_valid_before_utc or end > it.issuer.not_valid_after_utc:
         yield LintCode.OUTLIVES_ISSUER, "it is valid outside the lifetime of the CA that signs it"
 

@@ -1,7 +1,7 @@
 """Ledger lines: JSON, each with the SHA-256 of the line before and a signature by the root's key.
 
 The hashes show that a line was changed, put in or taken out; the signatures, that nobody without the key
-wrote the chain anew. Neither shows that the last lines were cut off: see docs/offline-root.md.
+wrote another chain. Neither shows that the last lines were cut off: see docs/offline-root.md.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from issuer.x509.chains.chain import signed_by
 from issuer.x509.errors import LIBRARY_ERRORS
 
 SOON: Final = timedelta(days=30)
-"""Time before the end of a CRL at which the next one is due: a ceremony takes people."""
+"""Time before a CRL expires at which the next one is due: a ceremony takes people."""
 PART: Final = ".part"
 """End of the names of files that are being written."""
 
@@ -108,13 +108,13 @@ def head_finding(ledger: RootLedger, head: str) -> RootFinding | None:
     found = next((one for one in ledger.entries if str(one.number) == number), None)
     if found is not None and len(digest) >= 16 and found.sha256.startswith(digest):
         return None
-    what = "the ledger ends before" if found is None else "the ledger has another entry as"
+    what = "the ledger is shorter than" if found is None else "the ledger has another entry as"
     return RootFinding(
         RootFindingCode.LEDGER_HEAD,
         RootFindingLevel.DAMAGE,
         LEDGER,
         f"{what} number {number[:20]}, which was written down: it was put back to an older state or made "
-        "anew. Bring the copy with that entry",
+        "written again from the start. Bring the copy with that entry",
     )
 
 
@@ -151,13 +151,13 @@ def _crl_findings(ledger: RootLedger, now: datetime) -> Iterator[RootFinding]:
         yield _notice(RootFindingCode.CRL_NONE, CRL_DER, "there is no CRL yet; make one by root crl")
     end = None if ledger.crl is None else ledger.crl.next_update_utc
     if end is not None and end <= now:
-        message = f"the CRL ended at {rfc3339(end)}; readers that need one refuse all CAs. Make the next"
+        message = f"the CRL expired at {rfc3339(end)}; readers that need one refuse all CAs. Make the next"
         yield _notice(RootFindingCode.CRL_ENDED, CRL_DER, f"{message} by root crl")
     elif end is not None and end <= now + SOON:
         yield _notice(
             RootFindingCode.CRL_ENDS_SOON,
             CRL_DER,
-            f"the CRL ends at {rfc3339(end)}; make the next by root crl",
+            f"the CRL expires at {rfc3339(end)}; make the next by root crl",
         )
 
 
@@ -196,7 +196,7 @@ def _differs(ledger: RootLedger, path: str, content: bytes, earlier: Mapping[str
             "state. Bring its newest copy"
         )
         return _damage(RootFindingCode.LEDGER_BEHIND, path, message)
-    message = "is not what the ledger says; move it away, and the next command writes it anew"
+    message = "is not what the ledger says; move it away, and the next command writes it again"
     return _damage(RootFindingCode.FILE_CHANGED, path, message)
 
 

@@ -89,7 +89,7 @@ def test_an_ocsp_answer_of_the_right_ca_is_in_order_until_it_ends() -> None:
     answer = FetchedAnswer(200, ocsp_answer(CA, NOW + timedelta(days=1)))
     assert verdict(PointerKind.OCSP, answer).severity is Severity.OK
     ended = verdict(PointerKind.OCSP, answer, NOW + timedelta(days=2))
-    assert (ended.severity, "ended at" in ended.message) == (Severity.CRITICAL, True)
+    assert (ended.severity, "expired at" in ended.message) == (Severity.CRITICAL, True)
 
 
 def test_an_ocsp_answer_of_another_is_refused_and_of_a_delegate_is_not() -> None:

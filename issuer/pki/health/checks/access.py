@@ -101,7 +101,7 @@ def _approle(role: AuthRoleFacts) -> Iterator[HealthFinding]:
             role, severity, "asks for no secret-id: the role-id alone lets in", {"bind_secret_id": True}
         )
     elif not span(fields.get("secret_id_ttl")) and not fields.get("secret_id_num_uses"):
-        yield _bound(role, Severity.WARNING, "has secret-ids that never end", {"secret_id_ttl": "24h"})
+        yield _bound(role, Severity.WARNING, "has secret-ids that never expire", {"secret_id_ttl": "24h"})
 
 
 def _jwt(role: AuthRoleFacts) -> Iterator[HealthFinding]:

@@ -154,7 +154,7 @@ def _revocations(
         return
     end = found.next_update_utc
     if end is None or end <= now:
-        said = "names no next one" if end is None else f"ended at {rfc3339(end)}"
+        said = "names no next one" if end is None else f"expired at {rfc3339(end)}"
         yield _finding(pointer, Severity.CRITICAL, f"its CRL {said}: clients that check refuse everything")
     elif found.last_update_utc > now:
         yield _finding(pointer, Severity.WARNING, "its CRL begins in the future; check the clocks")
@@ -200,7 +200,7 @@ def _ocsp(pointer: Pointer, body: bytes, now: datetime) -> HealthFinding:
         return _finding(pointer, Severity.CRITICAL, "its answer is about no certificate")
     end = single.next_update_utc
     if end is not None and end <= now:
-        return _finding(pointer, Severity.CRITICAL, f"its answer ended at {rfc3339(end)}")
+        return _finding(pointer, Severity.CRITICAL, f"its answer expired at {rfc3339(end)}")
     return _finding(
         pointer, Severity.OK, f"it answers {single.certificate_status.name.lower()}, rightly signed"
     )

@@ -50,7 +50,7 @@ def _beyond_ca(check: MountCheck, name: str, role: Mapping[str, Any]) -> Iterato
         return
     severity = Severity.WARNING if span(role.get("max_ttl")) else Severity.INFORMATIONAL
     message = (
-        f"Role {name} gives up to {hours(most)}, and {issuer.label} ends at "
+        f"Role {name} gives up to {hours(most)}, and {issuer.label} expires at "
         f"{rfc3339(issuer.certificate.not_valid_after_utc)}: Vault refuses what would outlive it"
     )
     if usual > left:
@@ -67,11 +67,11 @@ def issuer_lifetime(check: MountCheck) -> Iterator[HealthFinding]:
         ends = [one.not_valid_after_utc for one in issuer.chain]
         broken = next((upper for lower, upper in pairwise(ends) if lower > upper), None)
         if broken is None:
-            yield check.at(Severity.OK, endpoint, f"{issuer.label} ends before the CAs above it")
+            yield check.at(Severity.OK, endpoint, f"{issuer.label} expires before the CAs above it")
             continue
         message = (
-            f"{issuer.label} is valid until {rfc3339(ends[0])}, and a CA above it ends at {rfc3339(broken)}: "
-            "from then on nothing of it verifies"
+            f"{issuer.label} is valid until {rfc3339(ends[0])}, and a CA above it expires at "
+            f"{rfc3339(broken)}: from then on nothing of it verifies"
         )
         lifetime = hours(broken - check.now)
         fix = {"authorities": {f"{issuer.label}-next": {"mount": check.mount.path, "lifetime": lifetime}}}
