@@ -47,7 +47,11 @@ _KINDS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
     ("pki/config/acme", "`acme`", defaults.ACME),
     ("auth method", "`tune` of an auth method", {}),
     *(
-        (kind, f"`{part}` of an auth method of type `{type_}`", {})
+        (
+            kind,
+            f"`{part}` of an auth method of type `{type_}`",
+            {} if part == "config" else defaults.AUTH_ROLE[type_],
+        )
         for kind, type_, part in (
             ("kubernetes/config", "kubernetes", "config"),
             ("kubernetes/role", "kubernetes", "roles.NAME"),

@@ -57,12 +57,21 @@ Prune = Annotated[
     ),
 ]
 
+Resend = Annotated[
+    bool,
+    typer.Option(
+        "--resend",
+        help="Send again what Vault never gives back, such as token_reviewer_jwt: for a value that is new.",
+    ),
+]
+
 
 @app.command("plan")
 def plan(
     file: Files,
     part: PartOption = PartChoice.ALL,
     prune: Prune = False,
+    resend: Resend = False,
     output: Format = OutputFormat.TABLE,
     out: Annotated[
         Path | None,
@@ -85,7 +94,7 @@ def plan(
     from issuer.pki.plan.show import show_plan
 
     with reported():
-        found = asyncio.run(_plan(file, parts_of(part), prune))
+        found = asyncio.run(_plan(file, parts_of(part), prune=prune, resend=resend))
         if out is not None:
             save(found, out)
     if output is not OutputFormat.TABLE:
@@ -104,6 +113,7 @@ def apply(
     file: Files,
     part: PartOption = PartChoice.ALL,
     prune: Prune = False,
+    resend: Resend = False,
     saved: Annotated[
         Path | None,
         typer.Option("--plan", metavar="FILE", help="Apply this saved plan, or nothing if it is stale."),
@@ -153,7 +163,7 @@ def apply(
     """
     with reported():
         job = _job(kubernetes_role, kubernetes_mount, token_file, wrapped_token, wait)
-        code = asyncio.run(_apply(file, _Wish(parts_of(part), prune, saved, yes, job)))
+        code = asyncio.run(_apply(file, _Wish(parts_of(part), prune, resend, saved, yes, job)))
     raise typer.Exit(code)
 
 
@@ -165,11 +175,11 @@ def schema() -> None:
     print_data(json_schema(), OutputFormat.JSON)
 
 
-async def _plan(files: list[str], parts: Collection[Part], prune: bool) -> PkiPlan:
+async def _plan(files: list[str], parts: Collection[Part], *, prune: bool, resend: bool) -> PkiPlan:
     from issuer.pki.session import opened
 
     async with opened(files, os.environ, parts) as session:
-        return await session.plan(prune=prune)
+        return await session.plan(prune=prune, resend=resend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +188,7 @@ class _Wish:
 
     parts: Collection[Part]
     prune: bool
+    resend: bool
     saved: Path | None
     yes: bool
     job: JobWish | None
@@ -207,7 +218,7 @@ async def _apply(files: list[str], wish: _Wish) -> int:
     from issuer.terminal.console import console
 
     async with opened(files, os.environ, wish.parts, wish.job) as session:
-        found = await session.plan(prune=wish.prune)
+        found = await session.plan(prune=wish.prune, resend=wish.resend)
         if wish.saved is not None:
             check_saved(wish.saved, found)
         show_plan(found, console())

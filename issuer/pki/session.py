@@ -31,12 +31,14 @@ from issuer.pki.verify.verifying import Progress, Verifier
 from issuer.vault.transport import VaultClient
 
 
-def plan_input(loaded: LoadedFile, parts: Collection[Part], *, prune: bool = False) -> PlanInput:
+def plan_input(
+    loaded: LoadedFile, parts: Collection[Part], *, prune: bool = False, resend: bool = False
+) -> PlanInput:
     """Return all that a plan is made from but for what Vault holds."""
     file, places = loaded.file, loaded.places
     resources = tuple(resources_of(file, places, parts))
     pruned = tuple(prunables(file, places, parts)) if prune else ()
-    return PlanInput(file, places, resources, loaded.sha256, parts, pruned)
+    return PlanInput(file, places, resources, loaded.sha256, parts, pruned, resend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,14 @@ class PkiSession:
         """The files beside the first file."""
         return AuthorityFiles(self.loaded.folder)
 
-    async def plan(self, *, prune: bool = False) -> PkiPlan:
-        """Read Vault and return the plan; with `prune` it removes what the file owns and doesn't have."""
-        plan, _ = await self._planned(plan_input(self.loaded, self.parts, prune=prune))
+    async def plan(self, *, prune: bool = False, resend: bool = False) -> PkiPlan:
+        """Read Vault and return the plan.
+
+        With `prune` it removes what the file owns and doesn't have; with `resend` it sends again what Vault
+        never gives back.
+        """
+        given = plan_input(self.loaded, self.parts, prune=prune, resend=resend)
+        plan, _ = await self._planned(given)
         return plan
 
     async def verify(self, progress: Progress, token_role: str | None = None) -> Verification:

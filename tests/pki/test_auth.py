@@ -112,3 +112,70 @@ def test_the_tuning_of_an_auth_method_is_held(vault: Vault, tmp_path: Path, fiel
     vault.apply(file, **variables)
     assert vault.writes_since(before) == [f"{path}/tune"]
     assert actions(vault.plan(file, **variables)) == []
+
+
+KUBERNETES = """\
+foundation:
+  auth:
+    ${T}-kubernetes:
+      type: kubernetes
+      config: {kubernetes_host: https://kubernetes.example.test, token_reviewer_jwt: "${REVIEWER}"}
+"""
+
+
+def test_what_is_never_read_back_is_sent_again_when_asked_for(vault: Vault, tmp_path: Path) -> None:
+    file, path = written(tmp_path, KUBERNETES), f"auth/{vault.name}-kubernetes/config"
+    vault.apply(file, REVIEWER="old.reviewer.token")
+    shown = vault.run("plan", "-f", file, REVIEWER="new.reviewer.token")
+    assert shown.exit_code == 0
+    assert "token_reviewer_jwt is set, can't be compared; --resend sends it again" in shown.output
+    plan = tmp_path / "plan.json"
+    words = ("-f", file, "--resend")
+    ran = vault.run("plan", *words, "--out", plan, REVIEWER="new.reviewer.token")
+    assert (ran.exit_code, "token_reviewer_jwt: set, can't be compared -> " in ran.output) == (2, True)
+    before = len(vault.requests())
+    ran = vault.run("apply", *words, "--plan", plan, REVIEWER="new.reviewer.token")
+    assert ran.exit_code == 0, ran.output
+    assert vault.writes_since(before) == [path]
+    assert "reviewer.token" not in shown.output + ran.output + plan.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "by_hand"),
+    [
+        (CERT, "cert/certs/machines", {"allowed_common_names": "*", "token_period": "1h"}),
+        (JWT, "jwt/role/deploy", {"token_policies": "root-like", "bound_claims_type": "glob"}),
+        (APPROLE, "approle/role/agent", {"bind_secret_id": False, "token_type": "service"}),
+    ],
+    ids=["cert", "jwt", "approle"],
+)
+def test_what_somebody_gave_a_role_by_hand_is_taken_away(
+    vault: Vault, tmp_path: Path, text: str, path: str, by_hand: dict[str, object]
+) -> None:
+    variables = {"CA": root("Machines").pem, "KEY": public_key()}
+    file = written(tmp_path, text)
+    vault.apply(file, **variables)
+    role = f"auth/{vault.name}-{path}"
+    meant = vault.bao.read(role)
+    required = {name: meant[name] for name in ("certificate", "user_claim", "role_type") if name in meant}
+    bound = {name: meant[name] for name in ("bound_audiences",) if name in meant}
+    vault.bao.write(role, {**required, **bound, **by_hand})
+    assert vault.bao.read(role) != meant
+    assert actions(vault.plan(file, **variables)) == [("change", role)]
+    vault.apply(file, **variables)
+    assert vault.bao.read(role) == meant
+    assert actions(vault.plan(file, **variables)) == []
+
+
+def test_fields_by_their_older_names_are_held_too(vault: Vault, tmp_path: Path) -> None:
+    text = """\
+foundation:
+  auth:
+    ${T}-approle:
+      type: approle
+      roles: {old: {policies: ["${T}-a"], period: 1h}}
+"""
+    file = written(tmp_path, text)
+    vault.apply(file)
+    assert actions(vault.plan(file)) == []
+    assert vault.bao.read(f"auth/{vault.name}-approle/role/old")["token_policies"] == [f"{vault.name}-a"]

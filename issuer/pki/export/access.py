@@ -15,6 +15,7 @@ from issuer.pki.file.model import Part
 from issuer.pki.file.place import Path
 from issuer.pki.resources.audit import TABLE as AUDIT
 from issuer.pki.resources.auth import ROLE_FOLDER
+from issuer.pki.resources.defaults import OLD_NAMES
 from issuer.pki.resources.mounts import AUTH
 from issuer.pki.server.reading import VaultReading
 
@@ -27,14 +28,6 @@ _UNSET: Final = {
     "callback_mode": "client",
     "namespace_in_state": True,
     "token_type": "default",
-}
-_OLD_NAMES: Final = {
-    "bound_cidrs": "token_bound_cidrs",
-    "max_ttl": "token_max_ttl",
-    "num_uses": "token_num_uses",
-    "period": "token_period",
-    "policies": "token_policies",
-    "ttl": "token_ttl",
 }
 _SECRETS: Final = {"kubernetes": "token_reviewer_jwt", "jwt": "oidc_client_secret"}
 _NOT_CONFIG: Final = frozenset({"status", "token_reviewer_jwt_set"})
@@ -122,7 +115,7 @@ def _roles(
         read = reading.data(f"{folder}{name}")
         if refused(document, reading, (_HERE,), f"{folder}{name}") or read is None:
             continue
-        old = {one for one, new in _OLD_NAMES.items() if new in read}
+        old = {one for one, new in OLD_NAMES.items() if new in read}
         defaults = {**_UNSET, "display_name": name}
         yield name, set_fields(read, defaults, old)
 

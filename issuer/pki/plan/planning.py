@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cryptography import x509
 
@@ -22,6 +22,7 @@ from issuer.pki.resources.audit import AuditResource, stanza
 from issuer.pki.resources.issuers import IssuerResource
 from issuer.pki.resources.mounts import SECRETS, MountResource
 from issuer.pki.resources.resource import FieldChange, Order, VaultResource
+from issuer.pki.secret import HIDDEN
 from issuer.pki.server.reading import VaultReading
 
 
@@ -63,6 +64,10 @@ class PkiPlan:
         }
 
 
+NOT_COMPARED: Final = "set, can't be compared"
+"""Words for a value that Vault holds and never gives back."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanInput:
     """The checked file with its places, its resources, which parts are wanted, and what is pruned."""
@@ -73,6 +78,8 @@ class PlanInput:
     file_sha256: str
     parts: Collection[Part] = BOTH
     prunables: tuple[Prunable, ...] = ()
+    resend: bool = False
+    """Fields that Vault never gives back are sent again."""
 
 
 def plan_of(given: PlanInput, reading: VaultReading, offers: Offers) -> PkiPlan:
@@ -114,6 +121,8 @@ def _resource_steps(
         yield _audit_step(given, resource, current is not None, reading)
         return
     changes = resource.changes(current)
+    if given.resend and current is not None:
+        changes += tuple(FieldChange(name, NOT_COMPARED, HIDDEN) for name in resource.not_comparable())
     if isinstance(resource, MountResource) and any(
         one.name == "type" for one in changes if one.before is not None
     ):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from issuer.manifests.text import shown
-from issuer.pki.plan.planning import PkiPlan
+from issuer.pki.plan.planning import NOT_COMPARED, PkiPlan
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.resource import FieldChange
 from issuer.terminal.console import Console, Text
@@ -32,9 +32,15 @@ def show_plan(plan: PkiPlan, console: Console) -> None:
             continue
         for line in _step_lines(step):
             console.print(line, soft_wrap=True)
-    unseen = [(one, field) for one in plan.steps for field in one.not_comparable]
+    sent = {(one.path, change.name) for one in plan.applied for change in one.changes}
+    unseen = [
+        (one, field) for one in plan.steps for field in one.not_comparable if (one.path, field) not in sent
+    ]
     for step, field in unseen:
-        console.print(Text(f"  {step.path}: {field} is set, can't be compared", style="dim"), soft_wrap=True)
+        console.print(
+            Text(f"  {step.path}: {field} is {NOT_COMPARED}; --resend sends it again", style="dim"),
+            soft_wrap=True,
+        )
     for note in plan.notes:
         console.print(Text(f"  {note}", style="dim"), soft_wrap=True)
     console.print(summary(plan), soft_wrap=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from issuer.pki.file.access import AuthMount
 from issuer.pki.file.model import Part, path_in_file
 from issuer.pki.file.place import Places
-from issuer.pki.resources.defaults import WRITE_ONLY
+from issuer.pki.resources.defaults import AUTH_ROLE, OLD_NAMES, WRITE_ONLY
 from issuer.pki.resources.mounts import AUTH, MountResource
 from issuer.pki.resources.resource import Order, VaultResource, hide
 
@@ -53,7 +53,14 @@ def auth_methods(auth: Mapping[str, AuthMount], places: Places) -> Iterator[Vaul
                 place=places.of(*where, "roles", name),
                 part=part,
                 wanted=fields,
+                defaults=_defaults(method.type, fields),
                 inside=f"auth/{path}",
                 fields_of=f"{method.type}/{ROLE_FOLDER[method.type]}",
                 at=(*where, "roles", name),
             )
+
+
+def _defaults(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of a role but for fields that the file gives by their older names."""
+    given = {OLD_NAMES[one] for one in fields if one in OLD_NAMES}
+    return {name: value for name, value in AUTH_ROLE[kind].items() if name not in given}

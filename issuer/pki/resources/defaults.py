@@ -117,6 +117,83 @@ ISSUER: Final[Mapping[str, Any]] = {
     "delta_crl_distribution_points": [],
     "ocsp_servers": [],
 }
+_TOKEN: Final[Mapping[str, Any]] = {
+    "token_bound_cidrs": [],
+    "token_explicit_max_ttl": 0,
+    "token_max_ttl": 0,
+    "token_no_default_policy": False,
+    "token_num_uses": 0,
+    "token_period": 0,
+    "token_policies": [],
+    "token_strictly_bind_ip": False,
+    "token_ttl": 0,
+    "token_type": "default",
+}
+"""Fields of the tokens that a role of any auth method gives."""
+AUTH_ROLE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "kubernetes": {
+        **_TOKEN,
+        "alias_name_source": "serviceaccount_uid",
+        "audience": "",
+        "bound_service_account_names": [],
+        "bound_service_account_namespace_selector": "",
+        "bound_service_account_namespaces": [],
+    },
+    # Not local_secret_ids, which can't be changed.
+    "approle": {
+        **_TOKEN,
+        "bind_secret_id": True,
+        "secret_id_bound_cidrs": [],
+        "secret_id_num_uses": 0,
+        "secret_id_ttl": 0,
+    },
+    "cert": {
+        **_TOKEN,
+        "allowed_common_names": [],
+        "allowed_dns_sans": [],
+        "allowed_email_sans": [],
+        "allowed_metadata_extensions": [],
+        "allowed_names": [],
+        "allowed_organizational_units": [],
+        "allowed_uri_sans": [],
+        "ocsp_ca_certificates": "",
+        "ocsp_enabled": False,
+        "ocsp_fail_open": False,
+        "ocsp_query_all_servers": False,
+        "ocsp_servers_override": [],
+        "required_extensions": [],
+    },
+    "jwt": {
+        **_TOKEN,
+        "allowed_redirect_uris": [],
+        "bound_audiences": [],
+        "bound_claims": {},
+        "bound_claims_type": "string",
+        "bound_subject": "",
+        "callback_mode": "client",
+        "claim_mappings": {},
+        "clock_skew_leeway": 0,
+        "expiration_leeway": 0,
+        "groups_claim": "",
+        "max_age": 0,
+        "not_before_leeway": 0,
+        "oidc_scopes": [],
+        "role_type": "oidc",
+        "token_policies_template_claims": False,
+        "user_claim_json_pointer": False,
+        "verbose_oidc_logging": False,
+    },
+}
+"""Fields of roles of auth methods, by the method's type."""
+OLD_NAMES: Final[Mapping[str, str]] = {
+    "bound_cidrs": "token_bound_cidrs",
+    "max_ttl": "token_max_ttl",
+    "num_uses": "token_num_uses",
+    "period": "token_period",
+    "policies": "token_policies",
+    "ttl": "token_ttl",
+}
+"""Older names of fields of those roles, which Vault still takes."""
 WRITE_ONLY: Final[Mapping[str, frozenset[str]]] = {
     "kubernetes": frozenset({"token_reviewer_jwt"}),
     "jwt": frozenset({"oidc_client_secret"}),
