@@ -45,6 +45,11 @@ $(BIN)/.openbao-file: locks/openbao-file.txt | setup
 test-agent: setup ## the tests of `vault-issuer agent` alone, on a real OpenBao without Kubernetes
 	@$(BIN)/python -m tools.tiers agent
 
+.PHONY: test-agent-soak
+test-agent-soak: setup ## minutes: 50,000 handshakes while the agent renews, and its writing killed at each call (installs Podman, as root)
+	@tools/podman-packages.sh
+	@$(BIN)/python -m tools.tiers agent-soak
+
 test-chart: setup ## the chart and config/ alone; builds Helm once
 	@$(BIN)/python -m tools.tiers chart
 

@@ -7,7 +7,8 @@ typed as a reader does. browser: the status page and the docs in Chromium. zipap
 built and run. e2e: image and chart on a real node. cardinality: 20,000 requests in 500 namespaces.
 differential: the real approver-policy, which is built for it. status-page: the status page while 20,000
 requests wait. readers: approved names, read by Go, Node, Java and OpenSSL.
-outage: 75 s of 502 on the signing path. pki-interrupted: an apply ended at each of its calls.
+outage: 75 s of 502 on the signing path. pki-interrupted: an apply ended at each of its calls. agent-soak:
+50,000 handshakes while the agent renews, and its writing killed at each system call.
 
 python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -59,6 +60,7 @@ PATHS = {
     # Not named test_*.py, so that it runs only when it is asked for.
     "cardinality": ("tests/integration/whole_cardinality.py",),
     "pki-interrupted": ("tests/pki/whole_interrupted.py",),
+    "agent-soak": ("tests/agent/whole_soak.py", "tests/agent/whole_kills.py", "-s"),
     "outage": ("tests/integration/whole_outage.py",),
     "status-page": ("tests/integration/whole_status_page.py",),
 }

@@ -38,7 +38,7 @@ http {{
 """
 _HAPROXY = """
 global
-  stats socket {folder}/haproxy.sock mode 600 level admin
+  stats socket {folder}/haproxy.sock mode 600 level admin expose-fd listeners
   nbthread 2
 defaults
   mode http
@@ -88,13 +88,17 @@ class RunningServer:
     name: str
     address: str
     folder: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
     exe: str
 
     @property
     def pid_file(self) -> Path:
         """The file with the number of its first process."""
         return self.folder / f"{self.name}.pid"
+
+    def wait(self) -> None:
+        """Wait until it serves."""
+        _wait(self.process, self.address, self.folder / f"{self.name}.out")
 
     def hook(self) -> dict[str, Any]:
         """`signal` of a consumer: a reload by SIGHUP."""
@@ -106,13 +110,16 @@ class RunningServer:
 
 
 @contextmanager
-def nginx(folder: Path, pem: Path) -> Iterator[RunningServer]:
-    """A real nginx with two workers that serves a combined PEM."""
+def nginx(folder: Path, pem: Path, *, start: bool = True) -> Iterator[RunningServer]:
+    """A real nginx with two workers that serves a combined PEM; without `start`, only its configuration."""
     found, address = find_web_server("nginx"), f"{LOOPBACK}:{free_port()}"
     folder.mkdir(exist_ok=True)
     user = "user root;\n" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(user + _NGINX.format(folder=folder, address=address, pem=pem))
     words = [str(found.program), "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log")]
+    if not start:
+        yield RunningServer("nginx", address, folder, None, str(found.program))
+        return
     with _running("nginx", folder, address, words, found.environment, str(found.program)) as server:
         yield server
 
@@ -149,8 +156,9 @@ def _running(
             words, stdout=output, stderr=output, env={**os.environ, **environment}, start_new_session=True
         )
     try:
-        _wait(process, address, folder / f"{name}.out")
-        yield RunningServer(name, address, folder, process, exe)
+        server = RunningServer(name, address, folder, process, exe)
+        server.wait()
+        yield server
     finally:
         process.terminate()
         try:
@@ -160,7 +168,7 @@ def _running(
             process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], address: str, output: Path) -> None:
+def _wait(process: subprocess.Popen[bytes] | None, address: str, output: Path) -> None:
     async def shakes_hands() -> bool:
         try:
             await dial(parse_endpoint(address))
@@ -170,6 +178,7 @@ def _wait(process: subprocess.Popen[bytes], address: str, output: Path) -> None:
 
     ends = time.monotonic() + PATIENCE
     while not asyncio.run(shakes_hands()):
-        if process.poll() is not None or time.monotonic() > ends:
-            raise AssertionError(f"{address}: nothing is served: {output.read_text()[-2000:]}")
+        if (process is not None and process.poll() is not None) or time.monotonic() > ends:
+            printed = output.read_text()[-2000:] if output.exists() else ""
+            raise AssertionError(f"{address}: nothing is served: {printed}")
         time.sleep(0.02)

