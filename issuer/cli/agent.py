@@ -36,9 +36,16 @@ Textfile = Annotated[
     typer.Option(metavar="FILE", help="Write metrics there, for node_exporter's textfile collector."),
 ]
 
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Answer Prometheus there, at /metrics; without TLS, so on loopback."
+    ),
+]
+
 
 @app.command("run")
-def run(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
+def run(config: Config = DEFAULT_FILE, textfile: Textfile = None, metrics: Metrics = None) -> None:
     """Keep all sets fresh until told to stop: renew in time, look at the files each minute.
 
     A changed configuration is read again. SIGTERM and SIGINT end the agent after what is under way.
@@ -58,11 +65,17 @@ def run(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
         file = load_agent_file(config)
         watched = ConfigurationFile(config, load_agent_file)
         service = ServiceNotifier(os.environ)
+        seen: list[Agent] = []
+
+        def looked(agent: Agent) -> None:
+            seen[:] = [agent]
+            _write(textfile, agent)
+
         running = Running(
             file,
             state_of(file, config),
             watched.changed,
-            lambda agent: _write(textfile, agent),
+            looked,
             lambda: service.send(ALIVE),
         )
 
@@ -70,7 +83,8 @@ def run(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
             service.send(STOPPING)
             running.stop()
 
-        asyncio.run(_until_told(running.run(lambda: service.send(READY)), stop))
+        work = running.run(lambda: service.send(READY))
+        asyncio.run(_until_told(_measured(work, metrics, seen), stop))
 
 
 @app.command("once")
@@ -280,15 +294,38 @@ def _statuses(config: str) -> tuple[list[SetStatus], list[ConsumerStatus], tuple
 def _write(path: Path | None, agent: Agent) -> None:
     from issuer.agent.files.folders import opened_folder
     from issuer.agent.files.writing import NewFile, disk_errors, replace
-    from issuer.agent.process.consumers import consumer_metrics, consumer_statuses
-    from issuer.agent.process.report import statuses, textfile
 
     if path is None:
         return
-    text = textfile(statuses(agent.keepers.values(), agent.records), datetime.now(UTC))
-    text += consumer_metrics(consumer_statuses(agent.telling))
     with opened_folder(path.absolute().parent) as folder, disk_errors(f'"{path}"'):
-        replace(folder, path.name, NewFile(text.encode(), 0o644))
+        replace(folder, path.name, NewFile(_metrics(agent).encode(), 0o644))
+
+
+def _metrics(agent: Agent) -> str:
+    from issuer.agent.process.consumers import consumer_metrics, consumer_statuses
+    from issuer.agent.process.report import statuses, textfile
+
+    text = textfile(statuses(agent.keepers.values(), agent.records), datetime.now(UTC))
+    return text + consumer_metrics(consumer_statuses(agent.telling))
+
+
+async def _measured(work: Coroutine[None, None, None], address: str | None, seen: list[Agent]) -> None:
+    """Do the work, and answer Prometheus about the agent in `seen` meanwhile. Raises AgentError."""
+    from issuer.agent.errors import AgentError
+    from issuer.agent.process.listening import metrics_listener
+    from issuer.telemetry.address import AddressError, parse_address
+
+    if address is None:
+        await work
+        return
+    try:
+        host, port = parse_address(address)
+        async with metrics_listener(host, port, lambda: _metrics(seen[0]) if seen else ""):
+            await work
+    except AddressError as error:
+        raise AgentError(str(error)) from error
+    finally:
+        work.close()
 
 
 def _print_table(found: list[SetStatus], now: datetime) -> None:

@@ -89,6 +89,14 @@ class Agent:
         """Return the server's time, as renewals go by it."""
         return self._clock.now()
 
+    def left(self, name: str) -> float | None:
+        """Return the seconds that a set's files are good for, None if it has none or they can't be read."""
+        try:
+            kept = self.keepers[name].look().kept
+        except AgentError:
+            return None
+        return None if kept is None else (kept.not_after - self.now()).total_seconds()
+
     async def read_clock(self) -> str | None:
         """Take the server's time for the renewals; returns a warning if the clocks differ. Never raises."""
         adapter = self._session.client.adapter()

@@ -112,12 +112,19 @@ def textfile(found: Sequence[SetStatus], now: datetime) -> str:
         "vault_issuer_agent_certificate_renewal_timestamp_seconds": ("Time of its renewal.", []),
         "vault_issuer_agent_failures": ("Looks in a row that failed.", []),
         "vault_issuer_agent_clock_skew_seconds": ("Server's clock minus this machine's.", []),
+        "vault_issuer_agent_certificate_not_before_timestamp_seconds": ("Begin of its life.", []),
+        "vault_issuer_agent_last_renewal_timestamp_seconds": ("Time of the last renewal.", []),
+        "vault_issuer_agent_last_look_timestamp_seconds": ("Time of the last look at it.", []),
     }
     names = list(rows)
     for one in found:
         if one.kept is not None:
             rows[names[0]][1].append((one.name, one.kept.not_after.timestamp()))
             rows[names[1]][1].append((one.name, one.kept.renew_at.timestamp()))
+            rows[names[4]][1].append((one.name, one.kept.not_before.timestamp()))
+        for number, moment in ((5, one.record.renewed_at), (6, one.record.looked_at)):
+            if moment:
+                rows[names[number]][1].append((one.name, parse_rfc3339(moment).timestamp()))
         rows[names[2]][1].append((one.name, one.record.failures))
         rows[names[3]][1].append((one.name, one.record.skew_seconds))
     lines = []

@@ -112,7 +112,8 @@ class Running:
             self._wake(agent.telling.of(name))
             failures = 0 if report is not None else failures + 1
             if report is None:
-                await self._wait(pause(failures, _chance.random(), agent.retry_after.get(name)))
+                asked, left = agent.retry_after.get(name), agent.left(name)
+                await self._wait(pause(failures, _chance.random(), asked, left))
                 continue
             until = (report.kept.renew_at - agent.now()).total_seconds()
             await self._wait(min(max(until, 1.0), LOOK_EVERY))

@@ -69,12 +69,19 @@ def next_in_window(moment: datetime, windows: Sequence[Window], zone: tzinfo, un
     return min((*begins, until))
 
 
-def pause(failures: int, chance: float, retry_after: float | None = None) -> float:
+_SHORTEST_PAUSE: Final = 0.25
+"""Seconds between two tries at the very end of a certificate's life."""
+
+
+def pause(failures: int, chance: float, retry_after: float | None = None, left: float | None = None) -> float:
     """Return the seconds before the next try after `failures` in a row (at least 1).
 
     `chance`, from 0 to 1, spreads the tries of many machines; what the server asked for is the least, up to
-    an hour.
+    an hour. With `left` seconds of the old certificate's life, an eighth of it is the most: a server that
+    comes back for the last hundredth of a window is met.
     """
     longest = min(MAX_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
+    if left is not None and left > 0:
+        longest = min(longest, max(left / 8, _SHORTEST_PAUSE))
     own = longest * (0.5 + chance / 2)
     return own if retry_after is None else max(own, min(retry_after, 3600.0))

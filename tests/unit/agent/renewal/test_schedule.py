@@ -72,3 +72,14 @@ def test_server_s_wish_is_the_least() -> None:
     assert pause(1, 1.0, retry_after=60.0) == 60.0
     assert pause(39, 1.0, retry_after=60.0) == MAX_PAUSE
     assert pause(1, 1.0, retry_after=1e9) == 3600.0
+
+
+@pytest.mark.parametrize("window", [60.0, 7 * 3600.0, 27 * 86400.0])
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_server_that_is_away_for_99_hundredths_is_met(window: float, chance: float) -> None:
+    now, failures = 0.0, 0
+    while now < window * 0.99:
+        failures += 1
+        now += pause(failures, chance, left=window - now)
+    assert now < window
+    assert failures < window / 60 + 200
