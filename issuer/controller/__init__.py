@@ -9,6 +9,7 @@ Each folder imports those below it only (import-linter's contract `controller`).
 - `issuers`: checks issuers and writes their Ready condition.
 - `renewals`: Certificates that are renewed without end, held back.
 - `revocation`: revokes certificates whose request is deleted or replaced.
+- `delivery`: what is signed, until it is written or discarded.
 - `issuance`: one request from decision to written answer.
 - `leadership`: who may act, alone or in shards.
 - `canary`: asks for a certificate as a client does, again and again.

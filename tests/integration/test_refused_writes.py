@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from issuer.controller.issuance.refused_writes import MOST_REFUSED
+from issuer.controller.delivery.refused_writes import MOST_REFUSED
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
 from testbed.errors import HTTPError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from issuer.controller.approval.approver import Approval, Approver
-from issuer.controller.issuance.delivery import Delivery
+from issuer.controller.delivery.held import Delivery
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.issuance.last_look import Judged
 from issuer.controller.issuance.signing_step import SigningStep

@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
+from issuer.controller.delivery.held import Cause, Delivery
 from issuer.controller.issuance.decider import RequestDecider
-from issuer.controller.issuance.delivery import Cause, Delivery
 from issuer.controller.issuance.kind_checks import KindChecks
 from issuer.controller.issuance.last_look import too_large
 from issuer.controller.issuance.reading import RequestReader

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from issuer.controller.issuance.answer_log import Answer, AnswerLog
-from issuer.controller.issuance.status_writer import StatusWriter
+from issuer.controller.delivery.answer_log import Answer, AnswerLog
+from issuer.controller.delivery.status_writer import StatusWriter
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.outcomes import Denied, RequestFailed
 from issuer.controller.state.pending import PendingDelivery

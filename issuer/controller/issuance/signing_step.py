@@ -12,10 +12,10 @@ from typing import Literal
 
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.approval.approver import Approval
-from issuer.controller.issuance.delivery import Delivery
+from issuer.controller.delivery.held import Delivery
+from issuer.controller.delivery.undelivered import SigningCall, Undelivered, check_findings
 from issuer.controller.issuance.last_look import Judged, LastLook, NotSent
 from issuer.controller.issuance.renewable import fitting, renewable
-from issuer.controller.issuance.undelivered import SigningCall, Undelivered, check_findings
 from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord

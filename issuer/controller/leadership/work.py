@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from issuer.controller.issuance.delivery import Delivery
+from issuer.controller.delivery.held import Delivery
 from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.state.issuers import IssuerRegistry
 from issuer.controller.state.stores import RequestStore

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from issuer.controller.issuance.answer_log import Answer
+from issuer.controller.delivery.answer_log import Answer
 from issuer.requests.request import Request
 from issuer.statuspage.model import FinishedRequest
 from issuer.statuspage.recent import Recent, shortened

@@ -19,18 +19,18 @@ from issuer.controller.approval.policies import PolicyReconciler, PolicyStore
 from issuer.controller.canary.events import CanaryEvents
 from issuer.controller.canary.history import CanaryHistory, Stage
 from issuer.controller.canary.prober import Prober
-from issuer.controller.issuance.answer_log import AnswerLog
-from issuer.controller.issuance.approval_pace import FEW, FEW_EACH, ApprovalPaces
+from issuer.controller.delivery.answer_log import AnswerLog
+from issuer.controller.delivery.approval_pace import FEW, FEW_EACH, ApprovalPaces
+from issuer.controller.delivery.held import Delivery
+from issuer.controller.delivery.status_writer import StatusWriter
+from issuer.controller.delivery.undelivered import Undelivered
 from issuer.controller.issuance.decider import RequestDecider
-from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.kind_checks import CertificateRequestChecks, KindChecks
 from issuer.controller.issuance.last_look import LastLook
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.issuance.signing_step import SigningStep
-from issuer.controller.issuance.status_writer import StatusWriter
-from issuer.controller.issuance.undelivered import Undelivered
 from issuer.controller.issuers.checker import IssuerChecker
 from issuer.controller.issuers.reconciler import IssuerReconciler
 from issuer.controller.issuers.reporter import IssuerReporter

@@ -2,7 +2,7 @@
 
 A status PUT of an object without its other metadata is safe for custom resources: their `status` subresource
 takes nothing but `status` (apiextensions-apiserver, customresource.statusStrategy). It is not for Kubernetes'
-own kinds (`issuance/status_writer`), nor where the object itself is replaced (`revocation`).
+own kinds (`delivery/status_writer`), nor where the object itself is replaced (`revocation`).
 """
 
 from __future__ import annotations

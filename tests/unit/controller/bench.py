@@ -11,17 +11,17 @@ from issuer.controller.access.permissions import ApprovalRights, SigningRights
 from issuer.controller.approval.approver import AccessCache, Approver
 from issuer.controller.approval.csr_permissions import CSRPermissions
 from issuer.controller.approval.policies import PolicyStore
-from issuer.controller.issuance.answer_log import NoAnswerLog
+from issuer.controller.delivery.answer_log import NoAnswerLog
+from issuer.controller.delivery.held import Delivery
+from issuer.controller.delivery.status_writer import StatusWriter
+from issuer.controller.delivery.undelivered import Undelivered
 from issuer.controller.issuance.decider import RequestDecider
-from issuer.controller.issuance.delivery import Delivery
 from issuer.controller.issuance.kind_checks import CertificateRequestChecks, KindChecks
 from issuer.controller.issuance.last_look import LastLook
 from issuer.controller.issuance.reading import RequestReader
 from issuer.controller.issuance.reconciler import RequestReconciler
 from issuer.controller.issuance.reporter import RequestReporter
 from issuer.controller.issuance.signing_step import SigningStep
-from issuer.controller.issuance.status_writer import StatusWriter
-from issuer.controller.issuance.undelivered import Undelivered
 from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.renewals.guard import RenewalGuard
 from issuer.controller.renewals.loops import RenewalLoops

@@ -37,7 +37,7 @@ def lines(log_format: LogFormat, monkeypatch: pytest.MonkeyPatch) -> Iterator[Li
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     configure(log_format, "debug")
-    for module in ("state.audit", "issuance.reconciler", "issuance.delivery", "state.defects"):
+    for module in ("state.audit", "issuance.reconciler", "delivery.held", "state.defects"):
         # Loggers keep what was configured when they were used first.
         path = f"issuer.controller.{module}.log"
         monkeypatch.setattr(path, structlog.get_logger(module))

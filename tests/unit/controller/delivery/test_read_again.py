@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from issuer.controller.issuance.delivery import Delivery
-from issuer.controller.issuance.status_writer import StatusWriter
+from issuer.controller.delivery.held import Delivery
+from issuer.controller.delivery.status_writer import StatusWriter
 from issuer.controller.state.pending import PendingDelivery
 from issuer.kube.resources import Resource
 from issuer.requests.issuers import BUILT_IN, IssuerKey, IssuerKind, IssuerKinds

@@ -10,14 +10,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from issuer.api.issuers import RateLimit
-from issuer.controller.issuance.delivery import Cause
-from issuer.controller.issuance.last_look import LARGE, MAX_STORED
-from issuer.controller.issuance.refused_writes import (
+from issuer.controller.delivery.held import Cause
+from issuer.controller.delivery.refused_writes import (
     ADMISSION_PATIENCE,
     GIVEN_UP_AFTER,
     MOST_PLACES,
     MOST_REFUSED,
 )
+from issuer.controller.issuance.last_look import LARGE, MAX_STORED
 from issuer.kube.errors import (
     AdmissionFailed,
     BadRequest,

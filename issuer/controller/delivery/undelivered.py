@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from issuer.bounded import LruCache
-from issuer.controller.issuance.delivery import Cause, Delivery
+from issuer.controller.delivery.held import Cause, Delivery
 from issuer.controller.state.defects import Defects
 from issuer.controller.state.shared_signer import SharedSigner
 from issuer.requests.request import Request

@@ -17,10 +17,10 @@ from typing import Final
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from issuer.controller.issuance.answer_log import AnswerLog, NoAnswerLog
-from issuer.controller.issuance.refused_writes import RefusedWrites
-from issuer.controller.issuance.status_writer import StatusWriter
-from issuer.controller.issuance.unanswered_writes import UnansweredWrites
+from issuer.controller.delivery.answer_log import AnswerLog, NoAnswerLog
+from issuer.controller.delivery.refused_writes import RefusedWrites
+from issuer.controller.delivery.status_writer import StatusWriter
+from issuer.controller.delivery.unanswered_writes import UnansweredWrites
 from issuer.controller.state.outcomes import RequestFailed
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.shared_signer import SharedSigner

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from issuer.controller.issuance.approval_pace import ApprovalPaces
+from issuer.controller.delivery.approval_pace import ApprovalPaces
 from issuer.kube.access import may_i
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import Conflict

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from issuer.controller.issuance.approval_pace import FEW, REMEMBERED, ApprovalPace
+from issuer.controller.delivery.approval_pace import FEW, REMEMBERED, ApprovalPace
 
 
 class Webhook:

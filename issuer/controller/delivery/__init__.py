@@ -1,0 +1,14 @@
+"""What is signed, until it is written to its request or discarded.
+
+Contract: a certificate is kept from the moment it is verified; it is written, or revoked, or its serial is in
+the log. Final answers are published to an `AnswerLog`, whoever listens.
+
+Bottom-up:
+
+- `approval_pace`, `status_writer`: one PUT an answer, paced where it approves or denies.
+- `answer_log`: who hears of final answers.
+- `refused_writes`: certificates whose write the API server's rules refuse. Pure but for the clock.
+- `unanswered_writes`: writes of which nobody knows if they arrived. Pure.
+- `held`: holds what was signed, and writes, revokes and logs it.
+- `undelivered`: signing calls that brought nothing to hold.
+"""
