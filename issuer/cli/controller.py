@@ -2,77 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from issuer.cli.canary import read_roots
+from issuer.cli.controller_options import (
+    LogFormat,
+    LogLevel,
+    allowed_servers_of,
+    import_structlog,
+    listen_address,
+    optional_address,
+    traces_endpoint,
+)
 from issuer.site import docs_page
-from issuer.telemetry.address import AddressError, parse_address, traces_url
-
-if TYPE_CHECKING:
-    from issuer.servers.allowed import AllowedServers
-
-
-class LogFormat(StrEnum):
-    """Form of log lines."""
-
-    JSON = "json"
-    CONSOLE = "console"
-
-
-class LogLevel(StrEnum):
-    """Least important lines that are logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-def _address(text: str) -> str:
-    try:
-        parse_address(text)
-    except AddressError as error:
-        raise typer.BadParameter(str(error)) from error
-    return text
-
-
-def _optional_address(text: str) -> str:
-    return _address(text) if text else ""
-
-
-def _endpoint(text: str) -> str:
-    try:
-        return traces_url(text) if text else ""
-    except AddressError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _servers(entries: Sequence[str]) -> AllowedServers:
-    from issuer.controller.process.options import OptionsError
-    from issuer.servers.allowed import AllowedServers, BadEntry
-
-    try:
-        return AllowedServers.parse(entries)
-    except BadEntry as error:
-        raise OptionsError(f"--allowed-servers: {error}") from error
-
-
-def _import_structlog() -> None:
-    """Import structlog without rich, which it uses for tracebacks on a terminal: 4 MB of every pod."""
-    hidden = "rich" not in sys.modules
-    if hidden:
-        sys.modules["rich"] = None  # type: ignore[assignment]
-    import structlog  # noqa: F401
-
-    if hidden:
-        del sys.modules["rich"]
 
 
 def controller(
@@ -163,7 +109,9 @@ def controller(
     metrics_address: Annotated[
         str,
         typer.Option(
-            metavar="[HOST]:PORT", help="host:port of /healthz, /readyz and /metrics.", callback=_address
+            metavar="[HOST]:PORT",
+            help="host:port of /healthz, /readyz and /metrics.",
+            callback=listen_address,
         ),
     ] = ":9402",
     metrics_tls_cert: Annotated[
@@ -180,7 +128,7 @@ def controller(
             metavar="[HOST]:PORT",
             help="host:port of the status page; empty: none. Loopback needs no login. "
             f"{docs_page('status-page')}",
-            callback=_optional_address,
+            callback=optional_address,
         ),
     ] = "",
     status_tls_cert: Annotated[
@@ -336,7 +284,7 @@ def controller(
             metavar="URL",
             help="Send OpenTelemetry traces there by OTLP over HTTP, such as http://collector:4318. Off by "
             "default; needs the extra: pip install 'vault-issuer[tracing]'.",
-            callback=_endpoint,
+            callback=traces_endpoint,
         ),
     ] = "",
     log_format: Annotated[
@@ -360,7 +308,7 @@ def controller(
       vault-issuer controller --kubeconfig ~/.kube/config --no-leader-elect --log-format console
     """
     # Imported here so that --help and completion stay quick.
-    _import_structlog()
+    import_structlog()
     from issuer.controller.canary.target import BadTarget, CanaryOptions
     from issuer.controller.process.options import (
         CanarySchedule,
@@ -422,7 +370,7 @@ def controller(
             backend_settings=BackendSettings(
                 cluster_resource_namespace=cluster_resource_namespace or own,
                 timeout=vault_timeout,
-                allowed_servers=_servers(allowed_servers or ()),
+                allowed_servers=allowed_servers_of(allowed_servers or ()),
                 issuer_ambient_credentials=issuer_ambient_credentials,
                 cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
                 password_variables=frozenset(password_variable or ()),

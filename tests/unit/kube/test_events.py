@@ -12,26 +12,18 @@ from structlog.testing import capture_logs
 from issuer.kube.client import KubeClient
 from issuer.kube.events import EventBudget, EventRecorder
 from tests.unit.kube.fake_api import FakeApi, echo, json, refuse, thing, until
+from tests.unit.virtual_time import SetClock
 
 EVENTS = "/apis/events.k8s.io/v1/namespaces/ns/events"
 
 
-class Clock:
-    """A clock that stands still until told."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def recorder(client: KubeClient, clock: Clock) -> EventRecorder:
+def recorder(client: KubeClient, clock: SetClock) -> EventRecorder:
     budget = EventBudget(per_second=1, burst=3, queue=4)
     return EventRecorder(client, "vault-issuer.io/controller", budget, instance="pod-1", clock=clock)
 
@@ -84,7 +76,7 @@ async def test_events_of_cluster_scoped_objects_live_in_default(
 
 @pytest.mark.usefixtures("writing")
 async def test_repeats_become_a_count_written_now_and_then(
-    api: FakeApi, recorder: EventRecorder, clock: Clock
+    api: FakeApi, recorder: EventRecorder, clock: SetClock
 ) -> None:
     api.on("POST", EVENTS, echo("1"))
     for _ in range(3):
@@ -105,7 +97,7 @@ async def test_repeats_become_a_count_written_now_and_then(
 
 @pytest.mark.usefixtures("writing")
 async def test_a_count_whose_event_is_gone_begins_a_new_one(
-    api: FakeApi, recorder: EventRecorder, clock: Clock
+    api: FakeApi, recorder: EventRecorder, clock: SetClock
 ) -> None:
     api.on("POST", EVENTS, echo("1"))
     recorder.warning(thing("a", "1"), "Pending", "x")
@@ -122,7 +114,7 @@ async def test_a_count_whose_event_is_gone_begins_a_new_one(
 
 
 @pytest.mark.usefixtures("writing")
-async def test_an_old_event_is_told_anew(api: FakeApi, recorder: EventRecorder, clock: Clock) -> None:
+async def test_an_old_event_is_told_anew(api: FakeApi, recorder: EventRecorder, clock: SetClock) -> None:
     api.on("POST", EVENTS, echo("1"), echo("1"))
     recorder.warning(thing("a", "1"), "Pending", "x")
     await written(recorder, 1)
@@ -160,7 +152,7 @@ async def test_a_namespaces_storm_leaves_room_and_turns_for_anothers_events(
     assert [call.body["regarding"]["name"] for call in api.calls] == ["a0", "b", "a1"]
 
 
-async def test_hints_of_a_storm_leave_the_queue_to_other_events(client: KubeClient, clock: Clock) -> None:
+async def test_hints_of_a_storm_leave_the_queue_to_other_events(client: KubeClient, clock: SetClock) -> None:
     recorder = EventRecorder(client, "x", EventBudget(queue=40, hints=4), clock=clock)
     for number in range(100):
         recorder.hint(of("ns", f"a{number}"), "Pending", "Vault is sealed")
@@ -190,7 +182,7 @@ async def test_what_was_given_up_for_another_is_told_when_it_happens_again(
 
 @pytest.mark.usefixtures("writing")
 async def test_the_budget_holds_writes_back(
-    api: FakeApi, recorder: EventRecorder, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    api: FakeApi, recorder: EventRecorder, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
     sleep = asyncio.sleep

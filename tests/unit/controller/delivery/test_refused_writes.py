@@ -34,6 +34,7 @@ from issuer.signing.vault.reasons import VaultRetry
 from tests.builders import certificate_request, condition
 from tests.ca import TestCA
 from tests.unit.controller.bench import CLUSTER_ISSUER, KEY, Bench
+from tests.unit.virtual_time import SetClock
 
 WEBHOOK = 'admission webhook "no.example.test" denied the request'
 REFUSALS: dict[str, KubeError] = {
@@ -46,20 +47,13 @@ MAY: Object = {"status": {"allowed": True}}
 MAY_NOT: Object = {"status": {"allowed": False}}
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def bench(ca: TestCA, clock: Clock) -> Iterator[Bench]:
+def bench(ca: TestCA, clock: SetClock) -> Iterator[Bench]:
     one = Bench(ca).with_ready_issuer()
     one.delivery.refused.clock = clock
     for namespace in ("team-b", "team-c", "team-d"):
@@ -127,7 +121,7 @@ async def test_refusals_in_many_namespaces_stop_the_issuer(bench: Bench) -> None
 
 
 async def test_a_write_that_goes_through_shows_that_the_rule_is_not_for_all(
-    bench: Bench, clock: Clock
+    bench: Bench, clock: SetClock
 ) -> None:
     for namespace in ("team-a", "team-b", "team-c")[:MOST_PLACES]:
         await asked(bench, "one", namespace, Invalid("no", status=422), None)
@@ -146,7 +140,7 @@ async def test_a_right_that_is_missing_stops_the_issuer_at_once(bench: Bench) ->
     assert len(bench.delivery) == 1
 
 
-async def test_a_webhook_that_fails_is_an_outage_at_first(bench: Bench, clock: Clock) -> None:
+async def test_a_webhook_that_fails_is_an_outage_at_first(bench: Bench, clock: SetClock) -> None:
     failing = AdmissionFailed('failed calling webhook "x"', status=500)
     key = await asked(bench, "one", "team-a", failing)
     assert len(bench.delivery.of_issuer(CLUSTER_ISSUER)) == 1
@@ -156,14 +150,14 @@ async def test_a_webhook_that_fails_is_an_outage_at_first(bench: Bench, clock: C
     assert len(bench.delivery) == 1
 
 
-async def test_an_outage_counts_however_long_it_is(bench: Bench, clock: Clock) -> None:
+async def test_an_outage_counts_however_long_it_is(bench: Bench, clock: SetClock) -> None:
     key = await asked(bench, "one", "team-a", Unavailable("down"))
     clock.now = 10 * GIVEN_UP_AFTER
     await tried(bench, key, Unavailable("etcdserver: leader changed", status=500))
     assert len(bench.delivery.of_issuer(CLUSTER_ISSUER)) == 1
 
 
-async def test_after_an_hour_it_is_revoked_and_its_request_fails(bench: Bench, clock: Clock) -> None:
+async def test_after_an_hour_it_is_revoked_and_its_request_fails(bench: Bench, clock: SetClock) -> None:
     refusal = Invalid("no", status=422)
     key = await asked(bench, "one", "team-a", refusal, None)
     clock.now = GIVEN_UP_AFTER
@@ -191,7 +185,7 @@ def limited(bench: Bench, concurrent: int) -> None:
 
 
 async def test_refused_certificates_count_against_the_issuers_limit_and_leave_others_room(
-    bench: Bench, clock: Clock
+    bench: Bench, clock: SetClock
 ) -> None:
     """A burst of one namespace fills the limit: the one that was refused longest is given up for others."""
     limited(bench, 2)
@@ -220,7 +214,9 @@ def timer_of(bench: Bench, key: RequestKey) -> float:
     return bench.queue._timers[key].when() - asyncio.get_running_loop().time()
 
 
-async def test_half_of_the_limit_is_others_once_one_of_them_was_written(bench: Bench, clock: Clock) -> None:
+async def test_half_of_the_limit_is_others_once_one_of_them_was_written(
+    bench: Bench, clock: SetClock
+) -> None:
     limited(bench, 4)
     refusal = Invalid("no", status=422)
     keys = [await asked(bench, name, "team-a", refusal, None) for name in ("one", "two")]
@@ -237,7 +233,7 @@ async def test_half_of_the_limit_is_others_once_one_of_them_was_written(bench: B
 
 
 async def test_what_is_given_up_does_not_let_the_next_be_signed_in_its_place(
-    bench: Bench, clock: Clock
+    bench: Bench, clock: SetClock
 ) -> None:
     """A rule may refuse certificates alone, so that the failure is written."""
     limited(bench, 1)

@@ -6,26 +6,18 @@ import pytest
 
 from issuer.controller.state.same_answers import TRIES, TRIES_ALONE, SameAnswers
 from issuer.requests.request import RequestKey
+from tests.unit.virtual_time import SetClock
 
 ONE, TWO, THREE = (RequestKey("team-a", name) for name in ("one", "two", "three"))
 
 
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def faults(clock: Clock) -> SameAnswers:
+def faults(clock: SetClock) -> SameAnswers:
     return SameAnswers(clock)
 
 
@@ -58,7 +50,7 @@ def test_an_only_request_needs_more_tries_and_an_answer_of_the_server_itself(fau
     assert tries(faults, TRIES_ALONE - 1, "its own")[-1]
 
 
-def test_a_request_that_is_gone_counts_no_more(faults: SameAnswers, clock: Clock) -> None:
+def test_a_request_that_is_gone_counts_no_more(faults: SameAnswers, clock: SetClock) -> None:
     assert not faults.looks_permanent(TWO, "uid-2", "500")
     assert not any(tries(faults, TRIES_ALONE))
     clock.now = 121.0
