@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from issuer.api.crd import custom_resource_definitions
 from issuer.api.group import GROUP
 from issuer.explain.policies import unknown_fields
 from issuer.manifests.documents import Document
@@ -52,7 +53,7 @@ def test_the_packaged_chart_is_the_chart(tmp_path: Path) -> None:
     assert render_text(FULL, chart=package) == render_text(FULL)
     crds = list(yaml.safe_load_all(run_helm(["show", "crds", str(package)])))
     assert {one["spec"]["group"] for one in crds} == {GROUP}
-    assert len(crds) == 3
+    assert len(crds) == len(custom_resource_definitions())
 
 
 def paths(tree: Any, *path: str) -> list[tuple[str, ...]]:

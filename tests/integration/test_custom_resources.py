@@ -226,7 +226,7 @@ def test_issuers_are_in_cert_managers_category(scope: Scope, tmp_path: Path) -> 
 def test_the_kustomize_base_applies(bed: Testbed, tmp_path: Path) -> None:
     base = REPOSITORY / "config" / "crd"
     told = bed.kubectl("apply", "-k", str(base), f"--cache-dir={tmp_path}")
-    for name in ("vaultissuers", "vaultclusterissuers"):
+    for name in ("vaultissuers", "vaultclusterissuers", "stepissuers", "stepclusterissuers"):
         assert f"customresourcedefinition.apiextensions.k8s.io/{name}.vault-issuer.io" in told
     assert "unchanged" in bed.kubectl("apply", "-k", str(base), f"--cache-dir={tmp_path}")
     bed.install_crds()

@@ -264,13 +264,14 @@ def probes(bench: Bench) -> bool:
     return False
 
 
+ISSUERS = ("vaultissuers", "vaultclusterissuers", "stepissuers", "stepclusterissuers")
 WORK, LEASE = "vault-issuer", "vault-issuer-leader-election"
 SIGN, LOGIN = "vault-issuer-certificate-signing-requests", "vault-issuer-cluster-issuers"
 NEEDED: dict[Rule, Works] = {
     (WORK, "certificaterequests"): starts,
     (WORK, "certificaterequests/status"): issues,
-    (WORK, "vaultissuers+vaultclusterissuers"): starts,
-    (WORK, "vaultissuers/status+vaultclusterissuers/status"): tells_issuers,
+    (WORK, "+".join(ISSUERS)): starts,
+    (WORK, "+".join(f"{plural}/status" for plural in ISSUERS)): tells_issuers,
     (WORK, "certificaterequestpolicies"): starts,
     (WORK, "certificaterequestpolicies/status"): tells_policies,
     (WORK, "namespaces"): starts,

@@ -35,6 +35,7 @@ from tests.integration.support.common import (
     wait_issued,
 )
 from tests.integration.support.sharding import until
+from tests.integration.support.signing_requests import ask_approved, wait_signed
 from tests.unit.step.fake import FakeStepCA, fake_step_ca, jwk
 
 SECRET = "step-ca-provisioner"
@@ -319,3 +320,20 @@ def test_status_inspect_and_explain_know_the_issuer(issuers: Issuers, namespace:
     issuers.request("seen", namespace, "step", duration="1h")
     wait_issued(issuers.bed, "seen", namespace)
     assert "step" in json.dumps(told("inspect", f"CertificateRequest/{namespace}/seen"))
+
+
+def test_a_canary_asks_the_issuer_as_a_client_would(issuers: Issuers, namespace: str) -> None:
+    words = ("canary", f"{CLUSTER}/step", f"--dns-name=canary.{DOMAIN}", f"--namespace={namespace}")
+    done = subprocess.run(
+        [vault_issuer(), *words, f"--kubeconfig={issuers.bed.kubeconfig}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_request_of_kubernetes_own_is_signed(issuers: Issuers, namespace: str) -> None:
+    bed, signer = issuers.bed, "stepclusterissuers.vault-issuer.io/step"
+    ask_approved(bed, bed.kube, namespace, signer, expirationSeconds=3600)
+    assert len(wait_signed(bed, namespace)) == 2
