@@ -65,7 +65,12 @@ def _typed(whose: str, new: bool) -> str:
     if not sys.stdin.isatty():
         message = "No terminal to type a passphrase on; give --passphrase-file."
         raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, message)
-    text = getpass.getpass(f"{'New passphrase' if new else 'Passphrase'}{whose}: ")
-    if new and getpass.getpass(f"Again{whose}: ") != text:
+    try:
+        text = getpass.getpass(f"{'New passphrase' if new else 'Passphrase'}{whose}: ")
+        again = getpass.getpass(f"Again{whose}: ") if new else text
+    except UnicodeDecodeError:
+        message = "What was typed is not text in the terminal's encoding; set LANG=C.UTF-8, and run it again."
+        raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, message) from None
+    if again != text:
         raise RootRefusal(RefusalReason.WRONG_PASSPHRASE, "The two differ; nothing was done. Run it again.")
     return text

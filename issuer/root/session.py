@@ -125,7 +125,10 @@ def all_findings(path: Path, now: datetime) -> tuple[OpenedRoot | None, tuple[Ro
         ledger = read_ledger(files[LEDGER])
     except LedgerDamaged as error:
         finding = RootFinding(
-            RootFindingCode.LEDGER, RootFindingLevel.DAMAGE, LEDGER, _ledger_message(path, error)
+            RootFindingCode.LEDGER,
+            RootFindingLevel.DAMAGE,
+            LEDGER,
+            _ledger_message(path, error).removesuffix("."),
         )
         return None, (*folder.place_findings(), finding)
     root = OpenedRoot(folder, ledger, files)

@@ -59,7 +59,7 @@ def plan_crl(ledger: RootLedger, wish: CRLWish, now: datetime) -> CRLPlan:
         next_update,
         new,
         len(ledger.revoked) + len(new),
-        (*_notes(ledger, next_update), *_revoked_before(ledger, wish)),
+        (*_notes(ledger, this_update, next_update), *_revoked_before(ledger, wish)),
     )
 
 
@@ -116,8 +116,10 @@ def _may_sign_crls(root: x509.Certificate) -> None:
         )
 
 
-def _notes(ledger: RootLedger, next_update: datetime) -> list[str]:
+def _notes(ledger: RootLedger, now: datetime, next_update: datetime) -> list[str]:
     found = []
+    if next_update - now < timedelta(days=1):
+        found.append(f"It expires within a day, at {rfc3339(next_update)}: then readers refuse all CAs.")
     if next_update == ledger.root.not_valid_after_utc:
         found.append("The CRL expires with the root.")
     last = ledger.crl

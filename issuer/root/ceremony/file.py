@@ -80,7 +80,15 @@ def _url(value: str) -> str:
 Lifetime = Annotated[int, BeforeValidator(lifetime_seconds)]
 Sha256 = Annotated[str, BeforeValidator(fingerprint_hex)]
 Url = Annotated[str, AfterValidator(_url)]
-Attribute = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+def _attribute(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise ValueError("holds control characters, or blanks around it")
+    return value
+
+
+Attribute = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_attribute)]
 
 
 class CeremonyPart(RootModel):
@@ -112,7 +120,7 @@ class RootWish(CeremonyPart):
     subject: RootSubject | None = None
     key: KeyKind = KeyKind.EC_P384
     lifetime: Lifetime = 20 * YEAR
-    max_path_length: int | None = Field(1, ge=0, le=10)
+    max_path_length: int | None = Field(1, ge=1, le=10)  # with 0 it could sign no CA
     name_constraints: NameBounds = NameBounds()
     passphrases: Literal[1, 2] = 1
     crl_urls: tuple[Url, ...] = Field((), alias="crlURLs")

@@ -88,11 +88,13 @@ class Passphrase:
         return ":".join(self._parts).encode()
 
     def check(self) -> None:
-        """Raise RootRefusal if a part is too short, too long, or given twice."""
+        """Raise RootRefusal if a part is too short, too long, given twice, or can't be typed for OpenSSL."""
         for number, part in enumerate(self._parts, 1):
             whose = f"passphrase {number}" if len(self._parts) > 1 else "the passphrase"
             if len(part) < SHORTEST_PASSPHRASE:
                 raise _bad(f"{whose} is shorter than {SHORTEST_PASSPHRASE} characters; take several words")
+            if not part.isprintable():
+                raise _bad(f"{whose} holds a control character, or a mark that an editor wrote before it")
             if len(part.encode()) > LONGEST_PASSPHRASE:
                 raise _bad(f"{whose} is longer than {LONGEST_PASSPHRASE} bytes; OpenSSL couldn't read it")
         if len(set(self._parts)) != len(self._parts):

@@ -30,6 +30,8 @@ from issuer.x509.keys import read_key
 SMALLEST_RSA: Final = 3072
 RSA_2048_ENDS: Final = datetime(2031, 1, 1, tzinfo=UTC)
 """The end of 112 bits of strength, which is that of RSA 2048 (NIST SP 800-57 part 1, table 4)."""
+LONGEST_URL: Final = 2000
+"""Characters; more is no address that software takes as it is."""
 LATEST_END: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -239,6 +241,8 @@ def url_problem(url: str) -> str | None:
         return "is https, for which readers would need a certificate first; take http (RFC 5280, 4.2.1.13)"
     if parts.scheme != "http" or not parts.hostname:
         return "is not of the form http://HOST/PATH"
+    if len(url) > LONGEST_URL:
+        return f"is longer than {LONGEST_URL} characters"
     if not url.isascii() or not url.isprintable() or " " in url or parts.username or parts.fragment:
         return "holds blanks, a login, a fragment or characters beyond ASCII"
     return None

@@ -130,7 +130,7 @@ def appended(
 def _fields(line: bytes, number: int) -> dict[str, Any]:
     try:
         fields = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LedgerDamaged(ChainFault.UNREADABLE, number, "is not JSON") from error
     # The spelling is checked, too: two lines that read alike must not have two hashes.
     if not isinstance(fields, dict) or fields.keys() != _KEYS or _canonical(fields) != line:

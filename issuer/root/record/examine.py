@@ -16,7 +16,7 @@ from typing import Final
 from cryptography import x509
 
 from issuer.root.certificates.crls import crl_number, crl_problems
-from issuer.root.certificates.keys import PublicKey, public_der
+from issuer.root.certificates.keys import PublicKey, is_encrypted, public_der
 from issuer.root.certificates.lint import lint
 from issuer.root.record.entries import EntryKind, SignData
 from issuer.root.record.files import CRL_DER, ISSUED, KEY, LEDGER, PUBLIC, derived_files, issued_path
@@ -58,6 +58,7 @@ class RootFindingCode(StrEnum):
     FILE_STRANGE = "FileStrange"
     KEY_DIFFERS = "KeyDiffers"
     KEY_MISSING = "KeyMissing"
+    KEY_UNREADABLE = "KeyUnreadable"
     LEDGER = "Ledger"
     LEDGER_BEHIND = "LedgerBehind"
     LEDGER_HEAD = "LedgerHead"
@@ -114,7 +115,7 @@ def head_finding(ledger: RootLedger, head: str) -> RootFinding | None:
         RootFindingLevel.DAMAGE,
         LEDGER,
         f"{what} number {number[:20]}, which was written down: it was put back to an older state or made "
-        "written again from the start. Bring the copy with that entry",
+        "from the start. Bring the copy with that entry",
     )
 
 
@@ -166,6 +167,9 @@ def _file_findings(
 ) -> Iterator[RootFinding]:
     if KEY not in files:
         yield _damage(RootFindingCode.KEY_MISSING, KEY, "the key is not there; bring it from its copy")
+    elif not is_encrypted(files[KEY]):
+        message = "holds no whole, encrypted private key; bring it from its copy"
+        yield _damage(RootFindingCode.KEY_UNREADABLE, KEY, message)
     differing = [path for path, content in wanted.items() if path in files and files[path] != content]
     earlier = _earlier(ledger) if differing else {}
     for path, content in wanted.items():

@@ -14,8 +14,25 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from issuer.root.ceremony.roots import begin_root
+from issuer.root.ceremony.signing import plan_signing
 from issuer.root.certificates.crls import LARGEST_CRL_NUMBER
-from tests.unit.root.support import DAY, NOW, PASSPHRASE, Place, csr, openssl, process, subject
+from issuer.root.certificates.requests import read_ca_request
+from issuer.root.errors import RootRefusal
+from issuer.root.folder import RootFolder
+from issuer.root.reasons import RefusalReason
+from tests.unit.root.support import (
+    DAY,
+    NOW,
+    PASSPHRASE,
+    Place,
+    csr,
+    openssl,
+    process,
+    root_wish,
+    sign_wish,
+    subject,
+)
 from tests.unit.root.test_command import refused
 
 
@@ -263,10 +280,6 @@ def test_verify_waits_for_nobody_while_another_command_writes(root: Place) -> No
 def test_what_follows_from_a_kept_ledger_is_said_to_be_missing(
     root: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from issuer.root.errors import RootRefusal
-    from issuer.root.folder import RootFolder
-    from issuer.root.reasons import RefusalReason
-
     write = RootFolder.write
 
     def full(self: RootFolder, path: str, content: bytes) -> None:
@@ -280,3 +293,73 @@ def test_what_follows_from_a_kept_ledger_is_said_to_be_missing(
     monkeypatch.setattr(RootFolder, "write", write)
     assert root.json("sign", "other.csr")["signed"][0]["existing"]
     assert PASSPHRASE not in done.output
+
+
+@pytest.mark.parametrize(
+    "text", ["a passphrase\0 with a nul", "\ufeffa passphrase after a mark", "a tab\tin between"]
+)
+def test_a_passphrase_that_openssl_could_not_be_given_is_refused(place: Place, text: str) -> None:
+    place.secret("passphrase", text)
+    assert "control character" in refused(place, "WrongPassphrase", "init", "--common-name", "Root")
+
+
+def test_a_passphrase_in_another_encoding_ends_without_a_traceback(
+    root: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from issuer.cli import passphrases
+
+    def typed(_: str) -> str:
+        return b"pa\xdfphrase".decode()
+
+    monkeypatch.setattr("getpass.getpass", typed)
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda _: True})())
+    with pytest.raises(RootRefusal) as ended:
+        passphrases.ask_passphrase([], 1)
+    assert ended.value.__cause__ is None
+    assert "LANG=C.UTF-8" in str(ended.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--common-name", "a\x1b[31mred"],
+        ["--common-name", " "],
+        ["--common-name", "x" * 65],
+        ["--common-name", "x", "--path-length", "0"],
+        ["--common-name", "x", "--crl-url", "http://pki.example.test/" + "x" * 2000],
+    ],
+)
+def test_a_root_that_would_be_of_no_use_is_not_made(place: Place, words: list[str]) -> None:
+    assert place.unlocked("init", *words).exit_code == 2
+    assert not place.root.exists()
+
+
+def test_a_root_taken_over_that_may_sign_no_ca_signs_none(place: Place) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    wish = root_wish().model_copy(update={"max_path_length": 0})
+    ledger = begin_root(wish, key, NOW).ledger
+    with pytest.raises(RootRefusal) as ended:
+        plan_signing(ledger, read_ca_request(csr()), sign_wish(), NOW)
+    assert ended.value.reason is RefusalReason.PATH_LENGTH
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB", b"plain"])
+def test_a_key_file_without_an_encrypted_key_is_damage(root: Place, content: bytes) -> None:
+    if content == b"plain":
+        key = ec.generate_private_key(ec.SECP384R1())
+        content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (root.root / "root.key").write_bytes(content)
+    assert ("KeyUnreadable", "root.key") in root.findings()
+    refused(root, "Damaged", "crl")
+
+
+@pytest.mark.parametrize("line", [b"[" * 200_000, b'{"number":' + b"9" * 5000 + b"}", b"\xff\xfe", b"\0"])
+def test_a_ledger_line_that_no_parser_takes_is_damage(root: Place, line: bytes) -> None:
+    root.ledger.write_bytes(root.ledger.read_bytes() + line + b"\n")
+    done = root.run("verify")
+    assert (done.exit_code, ".." in done.stdout) == (1, False), done.output
+    assert "line 4 is not JSON" in done.stdout
+
+
+def test_a_crl_of_a_minute_is_told_to_be_short(root: Place) -> None:
+    assert "expires within a day" in root.json("crl", "--lifetime", "1m", "--dry-run")["notes"][0]
