@@ -28,6 +28,7 @@ from issuer.cli.pki_options import (
     parts_of,
     reported,
 )
+from issuer.cli.signals import cancelled_by_signals
 
 if TYPE_CHECKING:
     from issuer.pki.file.model import Part
@@ -163,7 +164,12 @@ def apply(
     """
     with reported():
         job = _job(kubernetes_role, kubernetes_mount, token_file, wrapped_token, wait)
-        code = asyncio.run(_apply(file, _Wish(parts_of(part), prune, resend, saved, yes, job)))
+        wish = _Wish(parts_of(part), prune, resend, saved, yes, job)
+        try:
+            code = asyncio.run(cancelled_by_signals(_apply(file, wish)))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            typer.echo("Interrupted; run the same again: what was done stays.", err=True)
+            raise typer.Exit(FAILED) from None
     raise typer.Exit(code)
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-import signal
 import sys
-from collections.abc import Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from issuer.cli.pki_options import FAILED, LEFT, Files, reported
+from issuer.cli.signals import cancelled_by_signals
 
 if TYPE_CHECKING:
     from issuer.pki.file.reading import LoadedFile
@@ -95,7 +94,7 @@ def init(
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the root token
     with reported():
         wish = options.wish()
-        code = asyncio.run(_cancelled_by_signals(_run(file, options, wish, (admin_to, admin_pgp_key), yes)))
+        code = asyncio.run(cancelled_by_signals(_run(file, options, wish, (admin_to, admin_pgp_key), yes)))
     raise typer.Exit(code)
 
 
@@ -130,19 +129,6 @@ class _Options:
         found = ShareWish(shares, self.threshold or shares // 2 + 1, keys)
         found.check(one_share=self.one_share)
         return found
-
-
-async def _cancelled_by_signals(work: Coroutine[Any, Any, int]) -> int:
-    """Run, and let SIGTERM and SIGHUP cancel as SIGINT does."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    finally:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
 
 
 async def _run(

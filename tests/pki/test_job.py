@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.pki.cutting import CuttingProxy
 from tests.pki.files import TWO_TIER
 from tests.pki.support import Vault, actions, written
 
@@ -128,3 +133,23 @@ def test_a_job_waits_until_vault_is_unsealed(vault: Vault, file: Path, tmp_path:
     finally:
         unsealing.join()
     assert ran.exit_code == 0, ran.output
+
+
+def test_a_pod_that_is_stopped_revokes_its_token_before_it_ends(
+    vault: Vault, file: Path, tmp_path: Path
+) -> None:
+    printed = vault.run("rights", "apply", "--part", "automation", "-f", file).stdout
+    token, accessor = wrapped(vault, tmp_path, printed)
+    with CuttingProxy(vault.bao).running() as proxy:
+        ran = subprocess.Popen(
+            [sys.executable, "-m", "issuer", "pki", *JOB, "-f", str(file), "--wrapped-token", str(token)],
+            env={**os.environ, **vault.environment(), "VAULT_ADDR": proxy.addr, "VAULT_TOKEN": ""},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        mount = f"POST sys/mounts/{vault.name}-int"
+        proxy.held = lambda call: ran.send_signal(signal.SIGTERM) if call == mount else None
+        output, _ = ran.communicate()
+    assert (ran.returncode, "Interrupted" in output) == (1, True), output
+    assert accessor not in accessors(vault)
