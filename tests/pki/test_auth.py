@@ -121,22 +121,24 @@ foundation:
     ${T}-kubernetes:
       type: kubernetes
       config: {kubernetes_host: https://kubernetes.example.test, token_reviewer_jwt: "${REVIEWER}",
-               disable_local_ca_jwt: true}
+               kubernetes_ca_cert: "${CA}", disable_local_ca_jwt: true}
 """
 
 
 def test_what_is_never_read_back_is_sent_again_when_asked_for(vault: Vault, tmp_path: Path) -> None:
+    old = {"CA": root("Cluster").pem, "REVIEWER": "old.reviewer.token"}
+    new = {**old, "REVIEWER": "new.reviewer.token"}
     file, path = written(tmp_path, KUBERNETES), f"auth/{vault.name}-kubernetes/config"
-    vault.apply(file, REVIEWER="old.reviewer.token")
-    shown = vault.run("plan", "-f", file, REVIEWER="new.reviewer.token")
+    vault.apply(file, **old)
+    shown = vault.run("plan", "-f", file, **new)
     assert shown.exit_code == 0
     assert "token_reviewer_jwt is set, can't be compared; --resend sends it again" in shown.output
     plan = tmp_path / "plan.json"
     words = ("-f", file, "--resend")
-    ran = vault.run("plan", *words, "--out", plan, REVIEWER="new.reviewer.token")
+    ran = vault.run("plan", *words, "--out", plan, **new)
     assert (ran.exit_code, "token_reviewer_jwt: set, can't be compared -> " in ran.output) == (2, True)
     before = len(vault.requests())
-    ran = vault.run("apply", *words, "--plan", plan, REVIEWER="new.reviewer.token")
+    ran = vault.run("apply", *words, "--plan", plan, **new)
     assert ran.exit_code == 0, ran.output
     assert vault.writes_since(before) == [path]
     assert "reviewer.token" not in shown.output + ran.output + plan.read_text()
