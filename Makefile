@@ -81,8 +81,9 @@ test-docs: setup ## the command blocks of the pages alone, on the real testbed
 test-differential: setup ## 2,000 generated cases against the real approver-policy (builds it once)
 	@$(BIN)/python -m tools.tiers differential
 
-test-readers: setup ## names and chains, as Go, Node, Java, OpenSSL and cryptography read and judge them, as far as they are here
+test-readers: setup ## names and chains, as Go, Node, Java, OpenSSL, GnuTLS, NSS and cryptography read and judge them, as far as they are here
 	@$(BIN)/python -m tools.tiers readers
+	@PKI_VERIFIERS=all $(BIN)/python -m pytest tests/pki/test_examples.py -k accepted_by_who_reads_it
 
 test-zipapp: setup $(BIN)/.zipapp ## the command as one file, built and run with an empty HOME
 	@$(BIN)/python -m tools.tiers zipapp

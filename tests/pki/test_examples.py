@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from testbed.openbao import OpenBao, Storage
 from testbed.servers import find_bao, program_at
 from tests.pki.cas import FileCA, root
 from tests.pki.support import Vault, actions
+from tests.readers.chains import CHAIN_VERIFIERS, SentChain
 
 FOLDER: Final = Path(__file__).parents[2] / "config" / "pki"
 ADDRESS: Final = "http://vault.example.test:8200"
@@ -278,6 +279,37 @@ def test_the_offline_roots_key_was_never_here(applied: Applied, offline: FileCA)
     keys = applied.vault.listed(f"{mount}/keys")["keys"]
     assert len(keys) == 1
     assert applied.vault.certificate(mount, "default").public_key() != offline.certificate.public_key()
+
+
+@pytest.mark.parametrize("name", CHAIN_VERIFIERS)
+def test_a_chain_is_accepted_by_who_reads_it(
+    applied: Applied, offline: FileCA, tmp_path: Path, name: str
+) -> None:
+    verifier = CHAIN_VERIFIERS[name]
+    if verifier.missing:
+        pytest.skip(verifier.missing)
+    if verifier.is_slow and not os.environ.get("PKI_VERIFIERS"):
+        pytest.skip("it takes seconds: make test-readers")
+    chain = _issued(applied)
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.mkdir()
+    bad.mkdir()
+    assert verifier.judge(chain, good) == ""
+    stranger = offline if chain.root != offline.pem else root("Another Root CA")
+    assert verifier.judge(replace(chain, root=stranger.pem), bad) != ""
+
+
+def _issued(applied: Applied) -> SentChain:
+    """A certificate for a server by the example's first role, with what a server sends beside it."""
+    example = applied.example
+    leaf = next(one for one in example.leaves if SERVER in one.usages and "*" not in one.name)
+    body = {"common_name": leaf.name, "ttl": "1h"}
+    if "sign" in leaf.path:
+        body["csr"] = _request(leaf.name)
+    path, token = f"{example.mount}/{leaf.path}", applied.token(leaf.policy)
+    answer = applied.vault.bao.write(path, body, token=token)
+    *between, top = [f"{str(one).strip()}\n" for one in answer["ca_chain"]]
+    return SentChain(top, (f"{str(answer['certificate']).strip()}\n", *between), leaf.name)
 
 
 def _request(name: str) -> str:
