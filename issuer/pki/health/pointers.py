@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -35,7 +35,8 @@ FIELDS: Final[Mapping[PointerKind, str]] = {
 class Pointer:
     """One URL: `authority` is the CA that it must answer for; `is_offline` if no mount here has its key.
 
-    `from_certificate` tells that a CA certificate carries it, so that it can't be changed any more.
+    `from_certificate` tells that a CA certificate carries it, so that it can't be changed any more;
+    `carriers` are those certificates.
     """
 
     kind: PointerKind
@@ -45,6 +46,7 @@ class Pointer:
     authority: x509.Certificate
     is_offline: bool = False
     from_certificate: bool = False
+    carriers: tuple[x509.Certificate, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,13 @@ def pointers_of(mount: MountFacts, keys_online: frozenset[str]) -> Iterator[Poin
 
     Raises NotReadable.
     """
-    seen: set[tuple[PointerKind, str, str]] = set()
+    found: dict[tuple[PointerKind, str, str], Pointer] = {}
     for issuer in mount.keyed():
         for pointer in (*_written(mount, issuer), *_carried(mount, issuer, keys_online)):
             key = (pointer.kind, pointer.url, spki_sha256(pointer.authority))
-            if key not in seen:
-                seen.add(key)
-                yield pointer
+            first = found.setdefault(key, pointer)
+            found[key] = replace(first, carriers=tuple(dict.fromkeys(first.carriers + pointer.carriers)))
+    yield from found.values()
 
 
 def urls_of(mount: MountFacts, issuer: IssuerFacts) -> tuple[Mapping[str, Any], bool]:
@@ -101,7 +103,11 @@ def _carried(mount: MountFacts, issuer: IssuerFacts, keys_online: frozenset[str]
             (PointerKind.REVOCATIONS, crl_urls(lower)),
         ):
             for url in urls:
-                yield Pointer(kind, url, mount.path, issuer.label, upper, offline, from_certificate=True)
+                yield Pointer(
+                    *(kind, url, mount.path, issuer.label, upper, offline),
+                    from_certificate=True,
+                    carriers=(lower,),
+                )
 
 
 def _filled(url: str, mount: MountFacts, issuer: IssuerFacts) -> str:

@@ -134,3 +134,22 @@ def test_a_url_in_a_ca_certificate_has_no_lines_in_the_file() -> None:
     (found,) = pointer_findings(pointer, FetchedAnswer(404), HealthParameters(), NOW)
     assert found.fix == {}
     assert "rotate the CA" in found.message
+
+
+def test_a_crl_that_revokes_a_ca_which_points_to_it_is_critical() -> None:
+    first, second = CA.below("First"), CA.below("Second")
+    builder = x509.CertificateRevocationListBuilder().issuer_name(CA.certificate.subject).last_update(NOW)
+    entry = x509.RevokedCertificateBuilder().serial_number(second.certificate.serial_number)
+    builder = builder.next_update(NOW + timedelta(days=30))
+    builder = builder.add_revoked_certificate(entry.revocation_date(NOW).build())
+    body = builder.sign(CA.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    for carriers, severities in (
+        ((first.certificate,), [Severity.OK]),
+        ((first.certificate, second.certificate), [Severity.OK, Severity.CRITICAL]),
+    ):
+        pointer = Pointer(
+            PointerKind.REVOCATIONS, "http://x", "pki", "ca", CA.certificate, False, True, carriers
+        )
+        found = list(pointer_findings(pointer, FetchedAnswer(200, body), HealthParameters(), NOW))
+        assert [one.severity for one in found] == severities
+    assert f"{second.certificate.serial_number:x}" in found[-1].message

@@ -163,8 +163,20 @@ def _revocations(
         yield _finding(pointer, Severity.WARNING, message)
     else:
         yield _finding(pointer, Severity.OK, f"it answers a CRL of the right CA, valid until {rfc3339(end)}")
+    for carrier in pointer.carriers:
+        entry = found.get_revoked_certificate_by_serial_number(carrier.serial_number)
+        if entry is not None:
+            yield _revoked(pointer, carrier, entry.revocation_date_utc)
     if end is not None and pointer.is_offline and parameters.is_enabled(_OFFLINE):
         yield _offline(pointer, end - now, parameters)
+
+
+def _revoked(pointer: Pointer, carrier: x509.Certificate, since: datetime) -> HealthFinding:
+    message = (
+        f"its CRL revokes {carrier.subject.rfc4514_string()}, serial {carrier.serial_number:x}, since "
+        f"{rfc3339(since)}: clients that look refuse all that this CA signed. Replace it, and issue again"
+    )
+    return HealthFinding(pointer.kind.value, Severity.CRITICAL, pointer.mount, pointer.url, message, {})
 
 
 _OFFLINE: Final = "offline_crl"
