@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from issuer.kube.errors import Conflict, NotFound, Unavailable
+from issuer.kube.errors import Conflict, Forbidden, Invalid, NotFound, ObjectTooLarge, Unavailable
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
 from issuer.signing.outcomes import NotRevoked
@@ -59,6 +59,10 @@ class SlowKube(ScriptedKube):
         found = await super().get(resource, name, namespace)
         await asyncio.sleep(0)
         return found
+
+    async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
+        await asyncio.sleep(0)
+        return await super().create(resource, body, namespace)
 
     async def replace_status(self, resource: Resource, body: Object) -> Object:
         self.sent.append(body)
@@ -117,6 +121,33 @@ def down(bench: Bench) -> None:
     bench.kube.expect("replace_status", Unavailable("down"))
 
 
+def refused(bench: Bench) -> None:
+    bench.signs()
+    bench.kube.expect("replace_status", Invalid("no", status=422))
+    bench.kube.accepts_status()
+
+
+def refused_by_rbac(bench: Bench) -> None:
+    bench.signs()
+    bench.kube.expect("replace_status", Forbidden("no", status=403))
+    bench.kube.expect("create", {"status": {"allowed": False}})
+    bench.kube.accepts_status()
+
+
+def given_up(bench: Bench) -> None:
+    """It fills the issuer's limit alone."""
+    bench.delivery.refused.most = lambda _issuer: 1
+    bench.signs()
+    bench.kube.expect("replace_status", Invalid("no", status=422))
+    bench.kube.accepts_status()
+
+
+def too_large(bench: Bench) -> None:
+    bench.signs()
+    bench.kube.expect("replace_status", ObjectTooLarge("request is too large", status=500))
+    bench.kube.expect("replace_status", ObjectTooLarge("request is too large", status=500))
+
+
 def not_as_asked(bench: Bench) -> None:
     bench.signs(extra_dns=("other.lab.example.test",))
     bench.kube.accepts_status()
@@ -140,6 +171,10 @@ CASES: list[Callable[[Bench], None]] = [
     conflicting,
     deleted,
     down,
+    refused,
+    refused_by_rbac,
+    given_up,
+    too_large,
     not_as_asked,
     of_another_key,
     garbled,
