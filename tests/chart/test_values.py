@@ -202,6 +202,14 @@ def test_a_policy_without_users_is_bound_to_nobody() -> None:
     ]
 
 
+def test_the_bounds_of_renewal_loops_are_settable() -> None:
+    values = {"renewalLoop": {"certificates": 7, "window": 60, "longest": 120}}
+    (deployment,) = of_kind(render(values), "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    given = [one for one in container["args"] if one.startswith("--renewal-loop-")]
+    assert given == [f"--renewal-loop-{name}={value}" for name, value in values["renewalLoop"].items()]
+
+
 def test_a_hooks_objects_are_gone_when_it_has_worked() -> None:
     for one in render(FULL):
         annotations = one["metadata"].get("annotations") or {}
