@@ -210,6 +210,51 @@ def check(config: Config = DEFAULT_FILE) -> None:
     raise typer.Exit(FAILED if problems else 0)
 
 
+@app.command("deliver")
+def deliver(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The set's name.")],
+    json: Annotated[
+        str, typer.Option(metavar="FILE", help="JSON of Vault's answer, or its data; - for standard input.")
+    ] = "-",
+    config: Config = DEFAULT_FILE,
+) -> None:
+    """Take over what something else asked Vault for, such as vault-agent: verify, write, tell consumers.
+
+    With a private key it is a certificate, without one CAs alone. The set has `delivered: true`.
+
+    Exit codes: 0 written and told, 1 not.
+
+    Examples:
+
+      vault-issuer agent deliver web --json - < answer.json
+    """
+    with reported():
+        failed = asyncio.run(_deliver(name, json, config))
+    raise typer.Exit(FAILED if failed else 0)
+
+
+async def _deliver(name: str, source: str, config: str) -> bool:
+    """Return True if a consumer was not told."""
+    from issuer.agent.config.reading import load_agent_file
+    from issuer.agent.errors import AgentError
+    from issuer.agent.process.agent import opened_agent
+    from issuer.agent.renewal.delivered import read_answer
+    from issuer.manifests.documents import read_source
+
+    file = load_agent_file(config)
+    _log("error")
+    answer = read_answer(read_source(source)[1].decode("utf-8", "replace"))
+    async with opened_agent(file, state_of(file, config)) as agent:
+        if name not in agent.keepers:
+            raise AgentError(f'There is no set "{name}": the file has {", ".join(sorted(agent.keepers))}')
+        await agent.read_clock()
+        report = await agent.deliver(name, answer)
+        for text in report.warnings:
+            typer.echo(f"Warning: {name}: {text}", err=True)
+        typer.echo(f"{name}: delivered, expires {report.kept.not_after:%Y-%m-%d %H:%M} UTC")
+        return await _tell_consumers(agent, [name])
+
+
 @app.command("schema")
 def schema() -> None:
     """Print the JSON schema of agent.yaml, for editors."""

@@ -98,6 +98,24 @@ class Pki:
         """
         return _signed(await self._post_csr(token, csr_pem, parameters, before), str(self.path))
 
+    async def issue(self, token: str, parameters: Mapping[str, Any]) -> tuple[Signed, str]:
+        """Have Vault make a key and sign for it (<mount>/issue/<role>); returns the key as PEM, too.
+
+        Never repeated here, as `sign`. Raises what `sign` raises, and UnexpectedAnswer without a key.
+        """
+        url = f"/v1/{self.path.base}/issue/{self.path.role}"
+        try:
+            answer = await self._client.adapter(token).post(
+                url, json={**parameters, "format": "pem", "private_key_format": "pkcs8"}
+            )
+        except (VaultBadRequest, ServerError) as error:
+            raise _narrowed(error) from error.__cause__
+        signed = _signed(answer, url)
+        key = answer["data"].get("private_key")
+        if not isinstance(key, str):
+            raise UnexpectedAnswer(f"Vault's answer to {url} holds no private key")
+        return signed, key
+
     async def probe(self, token: str) -> None:
         """Prove mount, issuer, role and the right to sign without signing: an empty CSR is refused as empty.
 

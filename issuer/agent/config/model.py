@@ -71,13 +71,20 @@ class _Kept(StrictModel):
 
     name: SetName
     folder: AbsolutePath
+    delivered: bool = Field(
+        default=False, description="Something else asks Vault and hands it over: vault-issuer agent deliver."
+    )
     copies: tuple[CopiedFile, ...] = ()
 
 
 class CertificateSpec(_Kept):
     """One certificate that is kept fresh."""
 
-    path: str = Field(examples=["pki_int/sign/web"], description="PKI path that signs: <mount>/sign/<role>.")
+    path: str = Field(
+        default="",
+        examples=["pki_int/sign/web"],
+        description="PKI path that signs: <mount>/sign/<role>, or <mount>/issue/<role> for a key of Vault's.",
+    )
     common_name: str = Field(default="", max_length=64)
     dns_names: tuple[str, ...] = ()
     ip_addresses: tuple[str, ...] = ()
@@ -90,7 +97,9 @@ class CertificateSpec(_Kept):
 
     @model_validator(mode="after")
     def _some_name(self) -> CertificateSpec:
-        if not (self.common_name or self.dns_names or self.ip_addresses or self.uris or self.email_addresses):
+        if not self.delivered and not (
+            self.common_name or self.dns_names or self.ip_addresses or self.uris or self.email_addresses
+        ):
             raise ValueError("needs a name: commonName, dnsNames, ipAddresses, uris or emailAddresses")
         return self
 
@@ -98,7 +107,7 @@ class CertificateSpec(_Kept):
 class CAChainSpec(_Kept):
     """The CAs of one mount, kept fresh without a token."""
 
-    mount: str = Field(examples=["pki_int"])
+    mount: str = Field(default="", examples=["pki_int"])
     issuer: str | None = Field(default=None, description="Issuer of the mount; by default its default one.")
     root_fingerprint: str | None = Field(
         default=None,

@@ -40,7 +40,7 @@ def load_agent_file(path: str) -> AgentFile:
 def _problems(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
     if not file.certificates and not file.ca_chains:
         yield (), _ABSENT
-    if file.certificates and file.vault.login is None:
+    if any(not one.delivered for one in file.certificates) and file.vault.login is None:
         yield ("vault", "login"), "is required: certificates are signed for a token"
     try:
         Connection(file.vault.server, server_name=file.vault.server_name).url()
@@ -113,11 +113,7 @@ def _paths(
 
 
 def _certificate(where: ValuePath, spec: CertificateSpec) -> Iterator[tuple[ValuePath, str]]:
-    try:
-        if SignPath.parse(spec.path).mode is not Mode.SIGN:
-            yield (*where, "path"), "must be <mount>/sign/<role>: on sign-verbatim no role limits the names"
-    except PathError as error:
-        yield (*where, "path"), str(error)
+    yield from (((*where, *below), text) for below, text in _path(spec))
     for number, address in enumerate(spec.ip_addresses):
         try:
             ip_address(address)
@@ -131,7 +127,36 @@ def _certificate(where: ValuePath, spec: CertificateSpec) -> Iterator[tuple[Valu
             )
 
 
+def _path(spec: CertificateSpec) -> Iterator[tuple[ValuePath, str]]:
+    if spec.delivered:
+        if spec.path:
+            yield ("path",), "must be left out: what is delivered is asked for by something else"
+        return
+    if not spec.path:
+        yield ("path",), "is required"
+        return
+    try:
+        path, issues = agent_path(spec.path)
+    except PathError as error:
+        yield ("path",), str(error)
+        return
+    if path.mode is not Mode.SIGN:
+        yield ("path",), "must be <mount>/sign/<role>: on sign-verbatim no role limits the names"
+    if issues and "key" in spec.model_fields_set:
+        yield ("key",), "must be left out: on issue/ Vault makes the key, as its role says"
+
+
+def agent_path(text: str) -> tuple[SignPath, bool]:
+    """Return a path of `agent.yaml`, and whether Vault makes the key there. Raises PathError."""
+    head, _, role = text.strip("/").rpartition("/")
+    if head.rpartition("/")[2] == "issue":
+        return SignPath.parse(f"{head.removesuffix('issue')}sign/{role}"), True
+    return SignPath.parse(text), False
+
+
 def _chain(where: ValuePath, spec: CAChainSpec) -> Iterator[tuple[ValuePath, str]]:
+    if spec.delivered == bool(spec.mount):
+        yield (*where, "mount"), "must be left out: it is delivered" if spec.delivered else "is required"
     for part, files in (("files", spec.files), ("copies", spec.copies)):
         for number, one in enumerate(files):
             if one.kind not in CHAIN_ONLY:

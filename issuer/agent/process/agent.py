@@ -15,19 +15,21 @@ import structlog
 
 from issuer.agent.config.login import VaultServer
 from issuer.agent.config.model import AgentFile
+from issuer.agent.config.reading import agent_path
 from issuer.agent.errors import AgentError
 from issuer.agent.login.methods import AgentLogin, login_of
 from issuer.agent.login.secretids import SecretIdRenewal
 from issuer.agent.process.records import Records, SetRecord
 from issuer.agent.process.telling import Telling
 from issuer.agent.renewal.chains import CAChainKeeper
+from issuer.agent.renewal.delivered import DeliveredAnswer, DeliveredKeeper
 from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, ServerClock
 from issuer.agent.renewal.signing import CertificateCalls
 from issuer.text import rfc3339
 from issuer.vault.connection import Connection
 from issuer.vault.errors import LoginRefused, VaultError, VaultRateLimited
 from issuer.vault.login.methods import Token
-from issuer.vault.paths import SignPath
+from issuer.vault.paths import Mode, SignPath
 from issuer.vault.session import VaultSession
 from issuer.vault.transport import VaultClient
 
@@ -41,6 +43,9 @@ _HEALTH: Final = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=20
 _SECRET_ID_AGAIN: Final = timedelta(minutes=5)
 """The time after which a secret ID that could not be made is asked for again."""
 _MACHINE_ID: Final = Path("/etc/machine-id")
+
+_NO_PATH: Final = SignPath("delivered", None, Mode.SIGN, "delivered")
+"""The path of certificates that something else asks for; nothing is sent there."""
 
 Keeper = CertificateKeeper | CAChainKeeper
 
@@ -71,7 +76,7 @@ class Agent:
         self._session = session
         self._clock = clock
         self._few = asyncio.Semaphore(_AT_ONCE)
-        self._logs_in = bool(file.certificates)
+        self._logs_in = any(not one.delivered for one in file.certificates)
         self._clock_read = False
         self._no_secret_id_before: datetime | None = None
         self.over: Callable[[], bool] = lambda: False
@@ -79,8 +84,10 @@ class Agent:
         self.records = records
         self.keepers: dict[str, Keeper] = {}
         for spec in file.certificates:
-            calls = CertificateCalls(session, SignPath.parse(spec.path))
-            self.keepers[spec.name] = CertificateKeeper(spec, calls, machine, clock)
+            path, issues = (_NO_PATH, False) if spec.delivered else agent_path(spec.path)
+            calls = CertificateCalls(session, path, issues=issues)
+            kind = DeliveredKeeper if spec.delivered else CertificateKeeper
+            self.keepers[spec.name] = kind(spec, calls, machine, clock)
         for chain in file.ca_chains:
             self.keepers[chain.name] = CAChainKeeper(chain, session.client, clock)
         self.telling = Telling(file, self.keepers, records.state_folder, clock)
@@ -185,6 +192,19 @@ class Agent:
             log.warning("files had been changed and were written again", name=name, files=report.rewritten)
         renewed_at = now if report.renewed is not None else before.renewed_at
         self._record(SetRecord(name, now, renewed_at, warnings=report.warnings, skew_seconds=skew))
+        return report
+
+    async def deliver(self, name: str, answer: DeliveredAnswer) -> KeepReport:
+        """Write what was handed over for a set; keeps a record. Raises AgentError."""
+        keeper = self.keepers[name]
+        if not isinstance(keeper, (DeliveredKeeper, CAChainKeeper)) or not keeper.spec.delivered:
+            raise AgentError(
+                f'"{name}" is asked for by the agent itself: write "delivered: true" beside its name'
+            )
+        async with self.telling.lock(name):
+            report = keeper.deliver(answer)
+        now = rfc3339(self._clock.now())
+        self._record(SetRecord(name, now, now, warnings=report.warnings))
         return report
 
     async def check(self) -> list[str]:

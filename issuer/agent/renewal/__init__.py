@@ -4,5 +4,6 @@
 - `keys`: private keys, and the request that one signs.
 - `signing`: the call, the answer's verification, and a revocation of what can't be used.
 - `keeping`: one certificate from its files to a fresh set of them.
+- `delivered`: what something else asked Vault for, and hands over.
 - `chains`: CAs alone, without a token.
 """

@@ -14,6 +14,7 @@ from issuer.agent.config.model import CAChainSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.generations import GenerationFolder, opened_set, seen_set
+from issuer.agent.renewal.delivered import DeliveredAnswer, NotDelivered
 from issuer.agent.renewal.keeping import KeepReport, KeptCertificate, RenewalReason, ServerClock, SetLook
 from issuer.agent.renewal.source import SOURCE, files_of, layout_digest, read_source, write_copies
 from issuer.text import rfc3339
@@ -38,7 +39,8 @@ class CAChainKeeper:
 
     def __init__(self, spec: CAChainSpec, client: VaultClient, clock: ServerClock) -> None:
         self.spec = spec
-        path = SignPath(spec.mount.strip("/"), spec.issuer, Mode.SIGN, "unused")
+        self._from = spec.mount or spec.name
+        path = SignPath(spec.mount.strip("/") or "delivered", spec.issuer, Mode.SIGN, "unused")
         self._pki = Pki(client, path)
         self._clock = clock
         self._asked_at: datetime | None = None
@@ -49,7 +51,9 @@ class CAChainKeeper:
             kept = self._read(folder)
             now = self._clock.now()
             due = self._asked_at is None or now - self._asked_at >= self.spec.every
-            if kept is not None and not due and not force:
+            if self.spec.delivered and kept is None:
+                raise NotDelivered(f'No CAs were delivered to "{self.spec.name}" yet')
+            if kept is not None and (self.spec.delivered or (not due and not force)):
                 return self._write_if(folder, kept, None)
             try:
                 fresh = await self._fetch(kept, now)
@@ -74,9 +78,18 @@ class CAChainKeeper:
             wrong = tuple(one.name for one in self.spec.files) if other else tuple(folder.changed())
             return SetLook(self._report(made), None, wrong)
 
+    def deliver(self, answer: DeliveredAnswer) -> KeepReport:
+        """Write CAs that were handed over, beside kept roots that are still good. Raises AgentError."""
+        with opened_set(self.spec.folder) as folder:
+            kept = self._read(folder)
+            fresh = self._with_kept(answer.cas, kept, self._clock.now())
+            return self._write_if(folder, fresh, RenewalReason.DELIVERED)
+
     async def check(self) -> None:
         """Try the folder and the CAs. Raises as `step` does."""
         with opened_set(self.spec.folder) as folder:
+            if self.spec.delivered:
+                return
             await self._fetch(self._read(folder), self._clock.now())
 
     async def close(self) -> None:
@@ -91,11 +104,14 @@ class CAChainKeeper:
 
     async def _fetch(self, kept: CertificateSet | None, now: datetime) -> CertificateSet:
         """Return the CAs as the server gives them, with the kept roots that are still good."""
+        return self._with_kept(await self._pki.ca_chain(), kept, now)
+
+    def _with_kept(self, pem: str, kept: CertificateSet | None, now: datetime) -> CertificateSet:
         try:
-            cas = read_bundle(await self._pki.ca_chain()).certificates
+            cas = read_bundle(pem).certificates
             way = signing_ca(cas, now).ways[0]
         except (InvalidCertificate, ChainError) as error:
-            raise AgentError(f'The CAs of "{self.spec.mount}" can\'t be used: {error}') from error
+            raise AgentError(f'The CAs of "{self._from}" can\'t be used: {error}') from error
         chain, roots = _split(way)
         self._check_root(roots, chain, kept)
         # During a rotation both roots are needed: certificates of the old one are still served.
@@ -119,14 +135,14 @@ class CAChainKeeper:
         if kept is None:
             if pin:
                 raise UntrustedRoot(
-                    f'The CAs of "{self.spec.mount}" end in a root of SHA-256 {_shown(top)}, not in that '
+                    f'The CAs of "{self._from}" end in a root of SHA-256 {_shown(top)}, not in that '
                     "of rootFingerprint: compare both with the one that the CA's owner gives"
                 )
             return
         if top in (*kept.roots, *kept.chain):
             return
         raise UntrustedRoot(
-            f'The CAs of "{self.spec.mount}" now end in another root, with the SHA-256 {_shown(top)}; the '
+            f'The CAs of "{self._from}" now end in another root, with the SHA-256 {_shown(top)}; the '
             "kept ones are not changed. If the CA's owner says that it is new, write this as rootFingerprint"
         )
 

@@ -58,6 +58,8 @@ class RenewalReason(StrEnum):
     FILES_LOST = "FilesLost"
     REVOKED = "Revoked"
     CA_CHANGED = "CAChanged"
+    DELIVERED = "Delivered"
+    """Something else asked for it and handed it over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
@@ -12,11 +13,14 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_der_private_key,
+    load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
 
 from issuer.agent.config.model import CertificateSpec, KeySpec
+from issuer.agent.errors import AgentError
 
 _CURVES: dict[int, type[ec.EllipticCurve]] = {256: ec.SECP256R1, 384: ec.SECP384R1, 521: ec.SECP521R1}
 
@@ -37,6 +41,25 @@ def key_pem(key_der: bytes) -> str:
     """Return a private key as unencrypted PKCS#8 PEM."""
     key = load_der_private_key(key_der, None)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def key_of_pem(pem: str) -> bytes:
+    """Return a private key of Vault's in PKCS#8 DER. Raises AgentError."""
+    try:
+        key = load_pem_private_key(pem.encode(), None)
+        return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise UnusableKey("The private key that came can't be read") from error
+
+
+def public_of(key_der: bytes) -> bytes:
+    """Return the public half of a private key, as DER."""
+    public = load_der_private_key(key_der, None).public_key()
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+class UnusableKey(AgentError):
+    """A private key came that this machine's library can't read."""
 
 
 def fits(key_der: bytes, spec: KeySpec) -> bool:

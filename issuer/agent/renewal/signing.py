@@ -12,7 +12,7 @@ from cryptography import x509
 from issuer.agent.config.model import CertificateSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
-from issuer.agent.renewal.keys import key_pem, request_pem
+from issuer.agent.renewal.keys import UnusableKey, key_of_pem, key_pem, request_pem
 from issuer.vault.errors import Unreachable, VaultBadRequest, VaultError, VaultForbidden, VaultNotFound
 from issuer.vault.paths import SignPath
 from issuer.vault.pki import Pki, Signed
@@ -55,23 +55,29 @@ class FreshCertificate:
 class CertificateCalls:
     """The calls about one certificate's path."""
 
-    def __init__(self, session: VaultSession, path: SignPath) -> None:
+    def __init__(self, session: VaultSession, path: SignPath, *, issues: bool = False) -> None:
+        self.issues = issues
+        """Vault makes the keys here."""
         self._session = session
         self._pki = Pki(session.client, path)
 
     async def sign(self, spec: CertificateSpec, key_der: bytes, now: datetime) -> FreshCertificate:
         """Sign once, and verify the answer at `now`, the server's time.
 
+        `key_der` is not used where Vault makes the key.
+
         What can't be used is revoked. Raises VaultError, or UnusableAnswer.
         """
         csr = request_pem(spec, key_der)
         sent = _parameters(spec)
 
-        async def call(token: str) -> Signed:
-            return await self._pki.sign(token, csr, sent)
+        async def call(token: str) -> tuple[Signed, str]:
+            if self.issues:
+                return await self._pki.issue(token, sent)
+            return await self._pki.sign(token, csr, sent), ""
 
         try:
-            signed = await self._session.call(call)
+            signed, issued_key = await self._session.call(call)
         except Unreachable as error:
             if error.sent:
                 log.warning(
@@ -80,14 +86,23 @@ class CertificateCalls:
                 )
             raise
         try:
+            if self.issues:
+                key_der = key_of_pem(issued_key)
+                csr = request_pem(spec, key_der)  # what would have been asked for with that key
             return _verified(signed, csr, spec, key_der, now)
-        except UnusableAnswer:
+        except (UnusableAnswer, UnusableKey):
             await self.revoke(signed.leaf_pem, signed.serial, spec.name, key_der)
             raise
 
     async def probe(self) -> None:
-        """Prove mount, role, login and the right to sign without signing. Raises VaultError."""
+        """Prove mount, role, login and the right to sign without signing. Raises VaultError.
+
+        Where Vault makes the key, mount and login alone.
+        """
         await self._pki.ca_chain()
+        if self.issues:  # an empty request would be signed there
+            await self._session.tokens.get()
+            return
         await self._session.call(self._pki.probe)
 
     async def revoke(self, leaf_pem: str, serial: str, name: str, key_der: bytes) -> bool:

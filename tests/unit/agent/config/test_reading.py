@@ -41,7 +41,11 @@ def test_good_file_has_usual_files(tmp_path: Path) -> None:
     [
         (("server:", "sever:"), "agent.yaml:2 vault.sever: is not a known key"),
         (("  path: pki_int/sign/web\n", ""), "agent.yaml:5 certificates.0.path: is required"),
-        (("pki_int/sign/web", "pki_int/issue/web"), "agent.yaml:7 certificates.0.path: "),
+        (("pki_int/sign/web", "pki_int/revoke/web"), "agent.yaml:7 certificates.0.path: "),
+        (
+            ("pki_int/sign/web", "pki_int/sign/web\n  delivered: true"),
+            "certificates.0.path: must be left out",
+        ),
         (("pki_int/sign/web", "pki_int/sign-verbatim/web"), "no role limits the names"),
         (
             ("/etc/tls/web", "tls/web"),

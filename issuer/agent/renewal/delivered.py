@@ -1,0 +1,101 @@
+"""Certificates and CAs that something else asks Vault for, and hands over as the data of Vault's answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from issuer.agent.errors import AgentError
+from issuer.agent.files.contents import CertificateSet
+from issuer.agent.files.generations import WrittenSet, opened_set
+from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, KeptCertificate, RenewalReason
+from issuer.agent.renewal.keys import key_of_pem, public_of
+from issuer.agent.renewal.signing import set_of
+from issuer.agent.renewal.source import files_of
+from issuer.x509.certificates import public_key
+from issuer.x509.chains.bundle import read_bundle, read_leaf
+from issuer.x509.chains.chain import build_chain
+from issuer.x509.errors import ChainError, InvalidCertificate
+
+_MAX_CHARS: Final = 1 << 20
+
+
+class NotDelivered(AgentError):
+    """What was handed over can't be used, or nothing was yet; the files stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredAnswer:
+    """Parts of an answer, as PEM; `key` and `leaf` are empty if it holds CAs alone."""
+
+    key: str = field(repr=False)
+    leaf: str
+    cas: str
+
+
+def read_answer(text: str) -> DeliveredAnswer:
+    """Read the JSON of an answer, whole or its `data` alone. Raises NotDelivered."""
+    if len(text) > _MAX_CHARS:
+        raise NotDelivered("More than a mebibyte came; it can't be an answer of Vault's")
+    try:
+        found: Any = json.loads(text)
+    except ValueError as error:
+        raise NotDelivered("What came is not JSON: hand over the data of Vault's answer") from error
+    if isinstance(found, Mapping) and isinstance(found.get("data"), Mapping):
+        found = found["data"]
+    if not isinstance(found, Mapping):
+        raise NotDelivered("What came is no JSON object: hand over the data of Vault's answer")
+    chain = found.get("ca_chain") or ()
+    cas = [chain] if isinstance(chain, str) else [str(one) for one in chain]
+    cas.append(str(found.get("issuing_ca") or ""))
+    key, leaf = str(found.get("private_key") or ""), str(found.get("certificate") or "")
+    if leaf and not key:  # as <mount>/cert/ca and cert/ca_chain answer
+        cas, leaf = [leaf, *cas], ""
+    return DeliveredAnswer(key, leaf, "\n".join(one.strip() for one in cas if one.strip()))
+
+
+class DeliveredKeeper(CertificateKeeper):
+    """Keeps a certificate that is handed over: its files are repaired, and nothing is asked for."""
+
+    def _reason(self, kept: KeptCertificate | None, current: WrittenSet | None) -> RenewalReason | None:
+        return None
+
+    async def _asked_of_vault(self, current: WrittenSet, kept: KeptCertificate) -> RenewalReason | None:
+        return None
+
+    async def _renew(self, *_: object) -> KeepReport:
+        raise NotDelivered(
+            f'"{self.spec.name}" is delivered by something else, and there is nothing new. Run: vault-issuer '
+            f"agent deliver {self.spec.name} --json - < answer"
+        )
+
+    async def check(self) -> None:
+        """Try the folder alone. Raises AgentError."""
+        with opened_set(self.spec.folder):
+            return
+
+    def deliver(self, answer: DeliveredAnswer) -> KeepReport:
+        """Verify what was handed over, and write it. Raises AgentError; the old files stay then."""
+        made, serial = self._verified(answer)
+        with opened_set(self.spec.folder) as folder:
+            written = folder.write(files_of(self.spec, made), self._notes(serial))
+            return KeepReport(
+                self._life(written, made.leaf), renewed=RenewalReason.DELIVERED, warnings=self._copy(made)
+            )
+
+    def _verified(self, answer: DeliveredAnswer) -> tuple[CertificateSet, str]:
+        if not answer.leaf:
+            raise NotDelivered("What came holds no certificate with a private key: it belongs to a CA chain")
+        key = key_of_pem(answer.key)
+        try:
+            leaf = read_leaf(answer.leaf)
+            chain = build_chain(leaf, read_bundle(answer.cas).certificates, self._clock.now())
+        except (InvalidCertificate, ChainError) as error:
+            raise NotDelivered(f"What came can't be used: {error}") from error
+        if public_key(leaf) != public_of(key):
+            raise NotDelivered("The private key that came is not the certificate's")
+        if leaf.not_valid_after_utc <= self._clock.now():
+            raise NotDelivered("The certificate that came has expired")
+        return set_of(chain, key), f"{leaf.serial_number:x}"
