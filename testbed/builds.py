@@ -221,6 +221,23 @@ def build(which: Build, go: Go | None = None) -> Path:
     return cached(which.key, fill, lambda: progress.say("another process is building it; waiting for it"))
 
 
+def crds_of(which: Build, go: Go | None = None) -> Path:
+    """Folder with the CRDs of a module, downloaded now if need be and not compiled.
+
+    Raises:
+        TestbedError: Go or the network are wanting, or the module's layout has changed.
+    """
+    progress = Progress(f"CRDs of {which.name} {which.version}")
+
+    def fill(directory: Path) -> None:
+        found = go or find_go(progress)
+        found.lines(["mod", "download", which.module], which.sources, progress)
+        [folder] = found.lines(["list", "-m", "-f", "{{.Dir}}", which.module], which.sources, progress)
+        _copy_crds(Path(folder) / which.crds, directory / "crds")
+
+    return cached(f"{which.key}-crds", fill) / "crds"
+
+
 def _compile(which: Build, go: Go, directory: Path, progress: Progress) -> None:
     need_space(cache_directory(), 300, f"building {which.name}")
     flags = which.flags()

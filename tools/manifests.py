@@ -37,7 +37,7 @@ FOLDERS = {
 }
 OPTIONAL = {
     f"rbac/{name}.yaml": f"rbac/optional/{name}.yaml"
-    for name in ("cluster-issuer-secrets", "revocation", "sharding")
+    for name in ("adopt", "cluster-issuer-secrets", "revocation", "sharding")
 }
 # kustomize makes the ConfigMap from a file, and hashes its name; the Job has a name of its own there.
 LEFT_OUT = {"pki-job/configmap.yaml"}
@@ -54,6 +54,7 @@ VALUES: tuple[dict[str, Any], ...] = (
     {"canary": CANARY},
     {"pki": PKI},
     {"admissionPolicy": {"enabled": True}},
+    {"adopt": {"stepIssuer": True}},
 )
 _SOURCE = re.compile(r"^# Source: vault-issuer/templates/(?:(\w+)/)?([\w-]+\.yaml)$", re.MULTILINE)
 _HELMS_OWN = re.compile(r"^ *(helm\.sh/chart: |app\.kubernetes\.io/managed-by: Helm).*\n", re.MULTILINE)

@@ -231,6 +231,20 @@ def controller(
             metavar="NAME",
         ),
     ] = None,
+    adopt_step_issuer: Annotated[
+        bool,
+        typer.Option(
+            "--adopt-step-issuer",
+            help="Serve the StepIssuers and StepClusterIssuers of certmanager.step.sm, too, in step-issuer's "
+            f"place. {docs_page('migrate-from-step-issuer')}",
+        ),
+    ] = False,
+    adopt_anyway: Annotated[
+        bool,
+        typer.Option(
+            "--adopt-anyway", help="Adopt although step-issuer seems to run, or that can't be seen."
+        ),
+    ] = False,
     canary: Annotated[
         list[str] | None,
         typer.Option(
@@ -332,7 +346,7 @@ def controller(
     configure(log_format.value, log_level.value)
     own = namespace or own_namespace()
     try:
-        loaded = load_backends(backends or (), logged=True)
+        loaded = load_backends(backends or (), adopt_step_issuer=adopt_step_issuer, logged=True)
         canaries = CanaryOptions(
             issuers=canary or (),
             namespace=canary_namespace or own,
@@ -376,6 +390,7 @@ def controller(
                 password_variables=frozenset(password_variable or ()),
                 password_folders=tuple(password_folder or ()),
             ),
+            adopt_anyway=adopt_anyway,
         )
         code = run_controller(options)
     except (OptionsError, BackendError, BadTarget, ConfigError, OSError) as error:

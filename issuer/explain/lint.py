@@ -175,9 +175,9 @@ def _selector(
     policy: CompiledPolicy, spec: Mapping[str, Any], kinds: IssuerKinds
 ) -> Iterator[tuple[str, str]]:
     reference = _inner(spec, "selector", "issuerRef")
-    if not any(selects(policy, _issuer(kind.kind, kind.group, reference)) for kind in kinds):
+    if not any(selects(policy, _issuer(kind.api_kind, kind.group, reference)) for kind in kinds):
         field = "group" if _is_other_group(policy, reference, kinds) else "kind"
-        wanted = " or ".join(kinds.groups if field == "group" else (kind.kind for kind in kinds))
+        wanted = " or ".join(kinds.groups if field == "group" else (kind.api_kind for kind in kinds))
         yield (
             f"spec.selector.issuerRef.{field}",
             f"matches no issuer of ours: {reference.get(field)!r} is not {wanted}",
@@ -195,7 +195,7 @@ def _issuer(kind: str, group: str, reference: Mapping[str, Any]) -> IssuerRefere
 
 
 def _is_other_group(policy: CompiledPolicy, reference: Mapping[str, Any], kinds: IssuerKinds) -> bool:
-    kind = str(reference.get("kind") or next(iter(kinds)).kind)
+    kind = str(reference.get("kind") or next(iter(kinds)).api_kind)
     group = str(reference.get("group") or "")
     return (
         bool(group)

@@ -60,9 +60,9 @@ async def lint_cluster(
 async def _surroundings(client: KubeClient, kinds: IssuerKinds) -> Surroundings:
     rbac = [one for kind, resource in RBAC.items() for one in await _documents(client, kind, resource)]
     issuers = [
-        IssuerReference(document.name, kind.kind, kind.group)
+        IssuerReference(document.name, kind.api_kind, kind.group)
         for kind in kinds
-        for document in await _documents(client, kind.kind, kind.resource)
+        for document in await _documents(client, kind.api_kind, kind.resource)
     ]
     namespaces = {
         document.name: document.metadata.get("labels") or {}

@@ -231,7 +231,7 @@ def _issuer(spec: Fields) -> IssuerReference:
 
 def _issuer_notes(spec: Fields, kinds: IssuerKinds) -> list[str]:
     issuer = _issuer(spec)
-    served = [kind.kind for kind in kinds.of_group(issuer.group)]
+    served = [kind.api_kind for kind in kinds.of_group(issuer.group)]
     if not served:
         groups = " and ".join(kinds.groups)
         said = (

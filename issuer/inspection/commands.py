@@ -42,8 +42,7 @@ def renew(certificate: str, namespace: str) -> str:
 
 def name_issuer(certificate: str, namespace: str, issuer: IssuerKey, kinds: IssuerKinds) -> str:
     """Return the command that names this issuer in a Certificate."""
-    reference = {"group": kinds[issuer.kind].group, "kind": issuer.kind, "name": issuer.name}
-    patch = json.dumps({"spec": {"issuerRef": reference}}, separators=(",", ":"))
+    patch = json.dumps({"spec": {"issuerRef": kinds.reference(issuer)}}, separators=(",", ":"))
     return (
         f"kubectl patch certificate {quoted(certificate)}{in_namespace(namespace)} --type merge -p "
         f"{shlex.quote(patch)}"

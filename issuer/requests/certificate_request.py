@@ -68,7 +68,7 @@ class CertificateRequest(Request):
         if kind is not None:
             return kind.key(self.key.namespace, reference["name"])
         group, asked = str(reference.get("group") or ""), str(reference.get("kind") or "")
-        kinds = " or ".join(kind.kind for kind in self.issuer_kinds.of_group(group))
+        kinds = " or ".join(kind.api_kind for kind in self.issuer_kinds.of_group(group))
         raise BadSpec(
             f"spec.issuerRef.kind {bounded(asked, 80)!r} is not a kind of group {group}: use {kinds}"
         )

@@ -45,7 +45,8 @@ class IssuerKey(NamedTuple):
 class IssuerKind:
     """One kind of issuer objects. Namespaced ones serve requests of their own namespace, others all.
 
-    `short_name` is that of its CRD, "" for none.
+    `kind` tells it from all others of one process: the kind, or `KIND.GROUP` for one of another group whose
+    kind has the name of one of ours. `short_name` is that of its CRD, "" for none.
     """
 
     kind: str
@@ -56,6 +57,11 @@ class IssuerKind:
     def group(self) -> str:
         """The API group, as `issuerRef.group` names it."""
         return self.resource.group
+
+    @property
+    def api_kind(self) -> str:
+        """The kind alone, as objects and `issuerRef.kind` name it."""
+        return self.kind.partition(".")[0]
 
     @property
     def namespaced(self) -> bool:
@@ -93,6 +99,7 @@ class IssuerKinds:
 
     def __init__(self, kinds: Iterable[IssuerKind]) -> None:
         self._kinds: dict[str, IssuerKind] = {}
+        self._referred: dict[tuple[str, str], IssuerKind] = {}
         self._domains: dict[str, IssuerKind] = {}
         for kind in kinds:
             taken = self._kinds.get(kind.kind) or self._domains.get(kind.signer_domain)
@@ -102,6 +109,7 @@ class IssuerKinds:
                     "served together: no two kinds may have one name, or one plural and group"
                 )
             self._kinds[kind.kind] = self._domains[kind.signer_domain] = kind
+            self._referred[kind.group, kind.api_kind] = kind
         self.groups: tuple[str, ...] = tuple(dict.fromkeys(kind.group for kind in self))
 
     def __iter__(self) -> Iterator[IssuerKind]:
@@ -123,8 +131,12 @@ class IssuerKinds:
 
     def referred(self, reference: Mapping[str, Any]) -> IssuerKind | None:
         """Return the kind that an `issuerRef` names by kind and group, None if it is none of these."""
-        kind = self._kinds.get(str(reference.get("kind") or ""))
-        return kind if kind is not None and kind.group == reference.get("group") else None
+        return self._referred.get((str(reference.get("group") or ""), str(reference.get("kind") or "")))
+
+    def reference(self, key: IssuerKey) -> dict[str, str]:
+        """Return the `issuerRef` that names this issuer."""
+        kind = self[key.kind]
+        return {"group": kind.group, "kind": kind.api_kind, "name": key.name}
 
     def parse(self, text: str) -> IssuerKey:
         """Read `KIND/NAME` of a cluster issuer, or `KIND/NAMESPACE/NAME`. Raises IssuerNameError."""

@@ -116,6 +116,8 @@ class Backend(Protocol):
     - `status_fields`: those of `STATUS_FIELDS` that their CRD has.
     - `reasons`: those that its signers raise beside the shared ones; values of metrics' labels.
     - `unreachable`: the reason of an issuer whose server does not answer in time.
+    - `peer`: name of another controller whose kinds these are, "" for none. It must not run beside this one.
+    - `keeps_generation`: False if the CRD's conditions have no `observedGeneration`.
     """
 
     @property
@@ -132,6 +134,14 @@ class Backend(Protocol):
 
     @property
     def unreachable(self) -> IssuerReason: ...
+
+    @property
+    def peer(self) -> str:
+        return ""
+
+    @property
+    def keeps_generation(self) -> bool:
+        return True
 
     def parse(self, spec: Mapping[str, Any]) -> IssuerSpec:
         """Return the spec of an issuer. Raises SpecError, with one line for each bad field."""

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from issuer.signing.backend import Backend, BackendError, Backends
+from issuer.signing.step.adopted import AdoptedStepBackend
 from issuer.signing.step.backend import StepBackend
 from issuer.signing.vault.backend import VaultBackend
 
@@ -29,15 +30,18 @@ def built_in() -> Backends:
     return Backends([VaultBackend(), StepBackend()])
 
 
-def load_backends(names: Iterable[str], *, logged: bool = False) -> Backends:
+def load_backends(names: Iterable[str], *, adopt_step_issuer: bool = False, logged: bool = False) -> Backends:
     """Return the built-in backends and those of that names, in that order.
 
-    With `logged` each of the latter is one line of the log, which commands that print answers leave out.
+    `adopt_step_issuer` adds the one that serves step-issuer's kinds in its place. With `logged` each of the
+    named ones is one line of the log, which commands that print answers leave out.
 
     Raises BackendError where one isn't installed, is offered by two distributions, has the name of a built-in
     one, can't be imported, or claims a kind of another.
     """
     ours = list(built_in())
+    if adopt_step_issuer:
+        ours.append(AdoptedStepBackend())
     return Backends([*ours, *(_load(name, {one.name for one in ours}, logged) for name in names)])
 
 

@@ -132,9 +132,15 @@ def test_every_base_builds_and_takes_in_every_file_beside_it(base: Path) -> None
         assert kustomize(directory)
     listed = set(kustomization["resources"])
     listed |= {file for one in kustomization.get("configMapGenerator", ()) for file in one["files"]}
-    # Applied where Argo CD is, not with the layers; and, by themselves, for replicas that share the work, and
-    # where Secrets are not named.
-    alone = {"application.yaml", "argocd-cm.yaml", "sharding.yaml", "cluster-issuer-secrets.yaml"}
+    # Applied where Argo CD is, not with the layers; and, by themselves, for replicas that share the work, for
+    # the place of another controller, and where Secrets are not named.
+    alone = {
+        "application.yaml",
+        "argocd-cm.yaml",
+        "adopt.yaml",
+        "sharding.yaml",
+        "cluster-issuer-secrets.yaml",
+    }
     assert {path.name for path in directory.glob("*.yaml")} - {"kustomization.yaml"} - alone <= listed
 
 

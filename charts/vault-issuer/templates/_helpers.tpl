@@ -63,6 +63,9 @@ annotations:
 {{- range .Values.backends -}}
 {{- $groups = append $groups .group -}}
 {{- end -}}
+{{- if .Values.adopt.stepIssuer -}}
+{{- $groups = append $groups "certmanager.step.sm" -}}
+{{- end -}}
 {{- $groups | uniq | toJson -}}
 {{- end -}}
 

@@ -282,8 +282,7 @@ class Approver:
 
 
 def _reference(request: Request) -> IssuerReference:
-    issuer = request.issuer
-    return IssuerReference(issuer.name, issuer.kind, request.issuer_kinds[issuer.kind].group)
+    return IssuerReference(**request.issuer_kinds.reference(request.issuer))
 
 
 def _facts(request: Request, csr: CertificateSigningRequest, *, policy_only: bool) -> RequestFacts:

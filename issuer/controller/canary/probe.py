@@ -278,7 +278,7 @@ async def sweep(client: KubeClient, target: CanaryTarget) -> int:
     async for obj in labelled:
         reference, meta = (obj.get("spec") or {}).get("issuerRef") or {}, obj["metadata"]
         named = tuple(reference.get(field) for field in ("group", "kind", "name"))
-        if named != (target.kind.group, target.kind.kind, target.issuer.name):
+        if named != (target.kind.group, target.kind.api_kind, target.issuer.name):
             continue
         if meta.get("deletionTimestamp"):
             continue  # its finalizer keeps it, and whoever set that is at work

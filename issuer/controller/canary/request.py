@@ -47,7 +47,7 @@ def new_request(target: CanaryTarget, maker: str) -> tuple[dict[str, Any], Reque
             "labels": {LABEL: maker},
         },
         "spec": {
-            "issuerRef": {"group": target.kind.group, "kind": target.kind.kind, "name": target.issuer.name},
+            "issuerRef": target.issuer_kinds.reference(target.issuer),
             "duration": format_seconds(target.duration),
             "usages": list(_USAGES),
             "request": text,

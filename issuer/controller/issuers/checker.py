@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from issuer.api.issuers import IssuerSpec, SpecError
+from issuer.cluster import NAME
 from issuer.controller.access.permissions import ApprovalRights, forbidden_text
 from issuer.controller.access.revocation import RevocationRights
 from issuer.controller.approval.policies import PolicyStore
@@ -16,13 +17,15 @@ from issuer.controller.issuers.signers import CheckOutdated, IssuerSigners
 from issuer.controller.issuers.status import CheckResult, bad_answers_before
 from issuer.controller.state.ca_expiry import CAExpired, ExpiryWarning, check_not_expired, warning
 from issuer.controller.state.issuers import IssuerEntry, IssuerRegistry
+from issuer.controller.state.peer_watch import answered_by
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.shared_signer import SharedSigner
 from issuer.controller.state.stores import IssuerStore, retry_mark
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import KubeError
+from issuer.kube.errors import KubeError, NotFound
 from issuer.policy.facts import IssuerReference
 from issuer.requests.issuers import IssuerKey
+from issuer.requests.resources import CERTIFICATE_REQUESTS
 from issuer.signing.backend import Backends
 from issuer.signing.outcomes import IssuerBroken, SigningError
 from issuer.signing.profile import SigningProfile
@@ -58,6 +61,7 @@ class IssuerChecker:
         await self._check_approval(key, spec)
         await self._check_revocation(key, spec)
         self._check_policies(key, profile)
+        await self._check_peer(key, obj, entry)
         shared = await self.signers.open(key, uid, generation, spec)
         health = await shared.signer.check()
         if entry.shared is not shared:
@@ -130,6 +134,25 @@ class IssuerChecker:
             if problem is not None:
                 raise IssuerBroken(ControllerIssuerReason.REVOCATION_FORBIDDEN, problem)
 
+    async def _check_peer(self, key: IssuerKey, obj: dict[str, Any], entry: IssuerEntry) -> None:
+        """Raise IssuerBroken if another controller answers this issuer's requests.
+
+        Who wrote an answer is read from the request itself, and only here: watches leave it out, and few
+        answers come from elsewhere.
+        """
+        request = entry.peer.suspected
+        if request is not None:
+            try:
+                found = await self.client.get(CERTIFICATE_REQUESTS, request.name, request.namespace)
+            except NotFound:
+                found = {}
+            except KubeError as error:
+                raise kubernetes_retry(error, "see who answered a request") from error
+            entry.peer.looked(answered_by(found), NAME, retry_mark(obj))
+        problem = entry.peer.problem(key, self.backends.of(key.kind).peer, retry_mark(obj))
+        if problem is not None:
+            raise IssuerBroken(ControllerIssuerReason.TWO_CONTROLLERS, problem)
+
     def _check_policies(self, key: IssuerKey, profile: SigningProfile) -> None:
         """Raise IssuerBroken where only policies would restrict what is signed, and there is none."""
         policy_only = profile.policy_only_paths
@@ -155,7 +178,7 @@ class IssuerChecker:
         return (*found, *self.backends.of(key.kind).warnings(spec))
 
     def _reference(self, key: IssuerKey) -> IssuerReference:
-        return IssuerReference(key.name, key.kind, self.backends.kinds[key.kind].group)
+        return IssuerReference(**self.backends.kinds.reference(key))
 
     def _expiring(self, entry: IssuerEntry, spec: IssuerSpec) -> tuple[ExpiryWarning, ...]:
         """Return the warnings of the CAs that soon end before their certificates would."""

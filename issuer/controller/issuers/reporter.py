@@ -42,7 +42,10 @@ class IssuerReporter:
         """Write the status if it would say something new; False when it should be tried again."""
         if not self.writes_status():
             return True
-        new = with_result(obj, result, self.backends.of(key.kind).status_fields, self.now())
+        backend = self.backends.of(key.kind)
+        new = with_result(
+            obj, result, backend.status_fields, self.now(), keeps_generation=backend.keeps_generation
+        )
         if new is None:
             return True
         changed = is_transition(obj, result)

@@ -67,9 +67,18 @@ def new_expiry_warnings(obj: dict[str, Any], result: CheckResult) -> list[str]:
 
 
 def with_result(
-    obj: dict[str, Any], result: CheckResult, known: frozenset[str], now: datetime
+    obj: dict[str, Any],
+    result: CheckResult,
+    known: frozenset[str],
+    now: datetime,
+    *,
+    keeps_generation: bool = True,
 ) -> dict[str, Any] | None:
-    """Return the issuer with its new status, None where that says nothing new. `known`: the CRD's fields."""
+    """Return the issuer with its new status, None where that says nothing new.
+
+    `known` are the CRD's fields, and `keeps_generation` whether its conditions have `observedGeneration`:
+    what the API server prunes would be missing from each status that is read back.
+    """
     status = obj.get("status") or {}
     conditions = with_condition(
         status.get("conditions"),
@@ -78,7 +87,7 @@ def with_result(
         result.reason,
         result.message,
         now,
-        obj["metadata"]["generation"],
+        obj["metadata"]["generation"] if keeps_generation else None,
     )
     wanted = next(one for one in conditions if one["type"] == "Ready")
     fields = {name: value for name, value in _facts(result).items() if name in known}

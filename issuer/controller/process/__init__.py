@@ -11,5 +11,6 @@ Bottom-up:
 - `reason_labels`, `gauges`: what the metrics read.
 - `wiring`: constructs and joins all of it.
 - `statuspage_answers`, `statuspage_expiring`, `statuspage_source`: what the page shows.
+- `peers`: no start beside a controller whose kinds are adopted.
 - `manager`, `run`: leadership, watches, workers and their end; signals, event loop, client.
 """

@@ -165,7 +165,10 @@ class CanarySchedule:
 
 @dataclass(frozen=True, slots=True)
 class ControllerOptions:
-    """All settings of one controller process, in groups. Raises OptionsError."""
+    """All settings of one controller process, in groups. Raises OptionsError.
+
+    `adopt_anyway` starts it although another controller, whose kinds it adopts, may run.
+    """
 
     namespace: str = DEFAULT_NAMESPACE
     kubeconfig: Path | None = None
@@ -178,6 +181,7 @@ class ControllerOptions:
     canaries: CanarySchedule = field(default_factory=CanarySchedule)
     backends: Backends = field(default_factory=built_in)
     backend_settings: BackendSettings = field(default_factory=lambda: BackendSettings(DEFAULT_NAMESPACE))
+    adopt_anyway: bool = False
 
     def __post_init__(self) -> None:
         timeout, lasts = self.backend_settings.timeout, self.leader.lease_duration
@@ -190,6 +194,12 @@ class ControllerOptions:
                 f"{timeout:g}: a signing call must end before its Lease does. "
                 f"Set --lease-duration to at least {least:g}{shorter}"
             )
+
+    @property
+    def refused_peers(self) -> frozenset[str]:
+        """Names of other controllers beside which this one doesn't start."""
+        adopted = frozenset() if self.adopt_anyway else frozenset(backend.peer for backend in self.backends)
+        return adopted - {""}
 
     @property
     def sharing(self) -> SharingOptions:

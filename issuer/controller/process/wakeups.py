@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from issuer.controller.leadership.ownership import Ownership
@@ -17,15 +18,21 @@ _SETTLES: Final = 1.0
 
 
 class Wakeups:
-    """Hears of changes from the stores; `connect` gives it what it wakes, before the first watch begins."""
+    """Hears of changes from the stores; `connect` gives it what it wakes, before the first watch begins.
+
+    `has_peer` returns True for issuers of kinds that another controller may serve.
+    """
 
     _state: State
     _queues: Queues
     _permissions: Permissions
     _limits: Limits
 
-    def __init__(self, ownership: Ownership, metrics: Metrics) -> None:
+    def __init__(
+        self, ownership: Ownership, metrics: Metrics, has_peer: Callable[[IssuerKey], bool] = lambda _: False
+    ) -> None:
         self._ownership = ownership
+        self._has_peer = has_peer
         self._metrics = metrics
         self._settling: asyncio.TimerHandle | None = None
         self._selecting: asyncio.TimerHandle | None = None
@@ -44,6 +51,16 @@ class Wakeups:
         """Work on a request that has news, unless it is another replica's."""
         if self._ownership.takes(key):
             self._queues.requests.add(key)
+
+    def answer(self, key: RequestKey, issuer: IssuerKey | None) -> None:
+        """Check an issuer that another controller may serve, once a request of ours has an answer."""
+        if (
+            issuer is not None
+            and self._has_peer(issuer)
+            and self._ownership.takes(key)
+            and self._state.registry.answered_elsewhere(issuer, key)
+        ):
+            self._queues.issuers.add(issuer)
 
     def hasten(self, key: RequestKey, seconds: float) -> None:
         """Bring the next attempt of a request forward, to so many seconds from now at the latest."""

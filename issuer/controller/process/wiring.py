@@ -95,7 +95,7 @@ class Components:
         self.metrics = Metrics(reason_labels([backend.reasons for backend in self.backends]))
         self.defects = Defects(self.metrics)
         self.recorder = EventRecorder(client, f"{GROUP}/controller")
-        self.wakeups = Wakeups(ownership, self.metrics)
+        self.wakeups = Wakeups(ownership, self.metrics, lambda key: bool(self.backends.of(key.kind).peer))
         self.state = self._state()
         self.canaries = CanaryHistory(heard=CanaryEvents(self.state.issuers, self.recorder).record)
         self.permissions = self._permissions()
@@ -130,7 +130,7 @@ class Components:
     def _state(self) -> State:
         kinds, wakeups = self.backends.kinds, self.wakeups
         return State(
-            requests={kind: RequestStore(kind, wakeups.request, kinds) for kind in KINDS},
+            requests={kind: RequestStore(kind, wakeups.request, kinds, wakeups.answer) for kind in KINDS},
             issuers={kind.kind: IssuerStore(kind.kind, wakeups.issuer, kinds) for kind in kinds},
             registry=IssuerRegistry(wakeups.request, wakeups.hasten),
             policies=PolicyStore(wakeups.policy, partial(self.defects.note, "policies")),
@@ -182,7 +182,7 @@ class Components:
     def _issuer_references(self) -> Iterator[IssuerReference]:
         """Yield every issuer as policies select it."""
         for key in self.state.known_issuers():
-            yield IssuerReference(key.name, key.kind, self.backends.kinds[key.kind].group)
+            yield IssuerReference(**self.backends.kinds.reference(key))
 
     def _issuer_reconciler(self) -> IssuerReconciler:
         state = self.state

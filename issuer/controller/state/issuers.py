@@ -10,6 +10,7 @@ from operator import itemgetter
 from issuer.api.issuers import IssuerSpec
 from issuer.controller.state.bad_answers import NONE_BEFORE, BadAnswers, BadAnswersBefore, basis_of
 from issuer.controller.state.ca_expiry import CAValidity, LongestIssued
+from issuer.controller.state.peer_watch import PeerWatch
 from issuer.controller.state.put_off import PutOffRequests
 from issuer.controller.state.reasons import ControllerIssuerReason
 from issuer.controller.state.same_answers import SameAnswers
@@ -44,7 +45,8 @@ class IssuerEntry:
     `bad_answers` holds back signing after an answer that could not be delivered; it begins anew where
     `basis` changes, a hash of the generation and of what a check found that would make a difference to it.
     `same_answers` finds requests that meet the same fault at each try. `lives` are the CA's bounds, and
-    `waiting` the uids of the requests that wait.
+    `waiting` the uids of the requests that wait. `peer` is what is known of another controller that answers
+    the issuer's requests.
     """
 
     key: IssuerKey
@@ -70,6 +72,7 @@ class IssuerEntry:
     basis: str = ""
     lives: LifeBounds = NO_BOUNDS
     waiting: dict[RequestKey, str] = field(default_factory=dict)
+    peer: PeerWatch = field(default_factory=PeerWatch)
 
     def is_news(self, differences: frozenset[str], now: datetime) -> bool:
         """Return True if these differences had no event for a while; they count as reported then."""
@@ -170,6 +173,7 @@ class IssuerRegistry:
             entry.seen.clear()
             entry.basis = ""
             entry.bad_answers.begin_anew()
+            entry.peer = PeerWatch()
         return entry
 
     def spec_read(self, key: IssuerKey, spec: IssuerSpec, profile: SigningProfile) -> None:
@@ -225,6 +229,12 @@ class IssuerRegistry:
             return False
         entry.refused = None
         return True
+
+    def answered_elsewhere(self, key: IssuerKey, request: RequestKey) -> bool:
+        """A request that this process had in work has an answer that it didn't write; return True if the
+        issuer is to be checked for that."""
+        entry = self.find(key)
+        return entry is not None and entry.peer.suspect(request)
 
     def half_open(self, key: IssuerKey) -> None:
         """A signing call found the issuer broken: after the next check a single request tries first."""

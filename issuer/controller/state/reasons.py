@@ -58,6 +58,7 @@ class ControllerIssuerReason(IssuerReason):
     READY = "Ready"
     REVOCATION_FORBIDDEN = "RevocationForbidden"
     STATUS_WRITE_REFUSED = "StatusWriteRefused"
+    TWO_CONTROLLERS = "TwoControllers"
 
 
 class EventReason(Reason):

@@ -80,7 +80,8 @@ class RequestStore(Store[RequestKey]):
 
     `answered` remembers what this process has answered until the watch shows
     it, so that an older event that is still on its way can't cause a second
-    signing.
+    signing. `on_answer` hears of a request that was open and has an answer which this process has not
+    written, or doesn't know yet to be written.
     """
 
     def __init__(
@@ -88,9 +89,11 @@ class RequestStore(Store[RequestKey]):
         kind: type[Request],
         on_change: Callable[[RequestKey], None],
         issuer_kinds: IssuerKinds = BUILT_IN,
+        on_answer: Callable[[RequestKey, IssuerKey | None], None] = lambda _key, _issuer: None,
     ) -> None:
         super().__init__()
         self._kind = kind
+        self._on_answer = on_answer
         self._issuer_kinds = issuer_kinds
         self._on_change = on_change
         self._pending = KeptRequests()
@@ -187,6 +190,9 @@ class RequestStore(Store[RequestKey]):
         request = self.read(obj)
         key = request.key
         if request.finished or request.deleted:
+            known = self._pending.get(key)
+            if request.finished and known is not None and known.uid == request.uid:
+                self._on_answer(key, known.issuer)
             self.drop(key)
             return
         if self._answered.get(key) == request.uid:
@@ -219,7 +225,7 @@ class IssuerStore(Store[IssuerKey]):
     ) -> None:
         super().__init__()
         self._kind = kind
-        self._api_version = kinds[kind].resource.api_version
+        self._type = {"apiVersion": kinds[kind].resource.api_version, "kind": kinds[kind].api_kind}
         self._on_change = on_change
         self._objects = KeptIssuers()
 
@@ -270,7 +276,7 @@ class IssuerStore(Store[IssuerKey]):
 
     def _keep(self, key: IssuerKey, obj: Object) -> None:
         """Items of a list come without their type."""
-        self._objects.put(key, {**obj, "apiVersion": self._api_version, "kind": self._kind})
+        self._objects.put(key, {**obj, **self._type})
 
 
 class _Namespace(NamedTuple):

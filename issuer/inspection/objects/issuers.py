@@ -176,7 +176,7 @@ async def _policy_items(reader: Reader, key: IssuerKey, spec: IssuerSpec | None)
     if objects is None:
         return [AccountItem("Policies", Mark.NOT_KNOWN, "they may not be read")]
     found = compiled([(str(one["metadata"]["name"]), one.get("spec") or {}) for one in objects])
-    reference = IssuerReference(key.name, key.kind, reader.backends.kinds[key.kind].group)
+    reference = IssuerReference(**reader.backends.kinds.reference(key))
     names = [f'"{shown(one.name)}"' for one in found.policies if selects(one, reference)]
     if names:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""

@@ -107,7 +107,9 @@ async def _around(reader: Reader) -> Surroundings:
         if objects is None or issuers is None:
             issuers = None
             continue
-        issuers += [IssuerReference(str(each["metadata"]["name"]), one.kind, one.group) for each in objects]
+        issuers += [
+            IssuerReference(str(each["metadata"]["name"]), one.api_kind, one.group) for each in objects
+        ]
     spaces = await reader.all(NAMESPACES, what="namespaces are")
     labels = None if spaces is None else {str(one["metadata"]["name"]): _labels(one) for one in spaces}
     return Surroundings(None if rbac is None else own_roles(rbac), UNBOUND, issuers, labels)

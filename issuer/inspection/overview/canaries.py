@@ -41,10 +41,11 @@ def _keep(
     newest: dict[IssuerKey, tuple[datetime, Mapping[str, Any]]], one: Mapping[str, Any], reader: Reader
 ) -> None:
     regarding, moment = one.get("regarding") or {}, last_seen(one)
-    kind = text_of(regarding, "kind")
-    if moment is None or kind not in reader.backends.kinds or one.get("reason") not in set(CanaryReason):
+    group = text_of(regarding, "apiVersion").partition("/")[0]
+    kind = reader.backends.kinds.referred({"group": group, "kind": text_of(regarding, "kind")})
+    if moment is None or kind is None or one.get("reason") not in set(CanaryReason):
         return
-    key = reader.backends.kinds[kind].key(text_of(regarding, "namespace"), text_of(regarding, "name"))
+    key = kind.key(text_of(regarding, "namespace"), text_of(regarding, "name"))
     if key not in newest or newest[key][0] < moment:
         newest[key] = moment, one
 

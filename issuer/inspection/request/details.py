@@ -114,7 +114,7 @@ def review_input_of(
         kind=request.kind,
         name=request.key.name,
         namespace=request.policy_namespace,
-        issuer=IssuerReference(key.name, key.kind, request.issuer_kinds[key.kind].group),
+        issuer=IssuerReference(**request.issuer_kinds.reference(key)),
         csr=csr,
         duration=request.duration,
         usages=tuple(request.spec.get("usages") or ()),

@@ -86,7 +86,7 @@ class ContractCase:
         metadata = {"name": ISSUER, **({"namespace": NAMESPACE} if kind.namespaced else {})}
         return {
             "apiVersion": kind.resource.api_version,
-            "kind": kind.kind,
+            "kind": kind.api_kind,
             "metadata": metadata,
             "spec": dict(self.spec),
         }
@@ -104,7 +104,7 @@ class ContractCase:
             "kind": "CertificateRequest",
             "metadata": {"name": name, "namespace": NAMESPACE},
             "spec": {
-                "issuerRef": {"group": kind.group, "kind": kind.kind, "name": ISSUER},
+                "issuerRef": {"group": kind.group, "kind": kind.api_kind, "name": ISSUER},
                 "request": _encoded(csr or self.csr()),
                 "usages": list(USAGES),
                 "duration": "1h",

@@ -51,7 +51,7 @@ class DescriptionContract:
         assert kinds
         assert case.backend.name.isascii()
         for kind in kinds:
-            assert _CAMEL_CASE.fullmatch(kind.kind)
+            assert _CAMEL_CASE.fullmatch(kind.api_kind)
             assert kind.signer_domain == f"{kind.resource.plural}.{kind.group}"
             assert "." in kind.group
             assert kind.resource.version

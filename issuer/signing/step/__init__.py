@@ -10,6 +10,7 @@ The only package above `issuer.step` that may import it, beside migrate. Modules
 - `signer`: check, sign and revoke.
 - `passwords`, `connector`: from an issuer's spec to a signer.
 - `parts`, `backend`: the description that controllers look up.
+- `adopted`: step-issuer's own kinds, served in its place.
 
 Kept out: conditions and statuses of requests, policies, and every other backend.
 """

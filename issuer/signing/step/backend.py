@@ -6,7 +6,7 @@ Describing an issuer imports nothing that talks to step-ca; `connector` does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from issuer.api.issuers import IssuerSpec
 from issuer.api.server import host_at, server_at
@@ -24,9 +24,9 @@ from issuer.signing.step.reasons import STEP_REASONS, StepOutage
 class StepBackend(Backend):
     """Signs for StepIssuers and StepClusterIssuers; see `issuer.signing.backend.Backend`."""
 
-    name: Final = "step"
+    name: str = "step"
     kinds: tuple[IssuerKind, ...] = STEP_KINDS
-    status_fields = STATUS_FIELDS
+    status_fields: frozenset[str] = STATUS_FIELDS
     reasons = STEP_REASONS
     unreachable = StepOutage.STEP_CA_UNREACHABLE
 

@@ -12,7 +12,7 @@ from issuer.api.issuers import IssuerSpec, VaultIssuerSpec
 from issuer.api.server import host_at, server_of
 from issuer.kube.client import KubeClient
 from issuer.requests.issuers import VAULT_KINDS, IssuerKind
-from issuer.signing.backend import STATUS_FIELDS, Connector, IssuerPart, LoggedIn, Summary
+from issuer.signing.backend import STATUS_FIELDS, Backend, Connector, IssuerPart, LoggedIn, Summary
 from issuer.signing.profile import SigningProfile
 from issuer.signing.settings import BackendSettings
 from issuer.signing.vault.needs import needs_of
@@ -21,7 +21,7 @@ from issuer.signing.vault.profile import signing_profile
 from issuer.signing.vault.reasons import VAULT_REASONS, VaultOutage
 
 
-class VaultBackend:
+class VaultBackend(Backend):
     """Signs for VaultIssuers and VaultClusterIssuers; see `issuer.signing.backend.Backend`."""
 
     name: Final = "vault"

@@ -357,7 +357,11 @@ def canary_event(reason: CanaryReason, note: str, minutes: int) -> Object:
     """An event that the controller wrote about the canary of an issuer."""
     return {
         "metadata": {"name": f"demo.{reason}"},
-        "regarding": {"kind": "VaultClusterIssuer", "name": "demo"},
+        "regarding": {
+            "apiVersion": "vault-issuer.io/v1alpha1",
+            "kind": "VaultClusterIssuer",
+            "name": "demo",
+        },
         "reason": reason.value,
         "note": note,
         "eventTime": ago(minutes),

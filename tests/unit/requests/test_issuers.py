@@ -71,3 +71,22 @@ def test_signer_names_stand_for_issuers_of_every_group() -> None:
     assert csr.with_object({"spec": {"signerName": "vaultclusterissuers.vault-issuer.io/ca"}}).issuer == (
         IssuerKey("VaultClusterIssuer", "", "ca")
     )
+
+
+ADOPTED = IssuerKind(
+    "VaultIssuer.example.test", Resource("example.test", "v1", "vaultissuers", namespaced=True)
+)
+
+
+def test_two_groups_may_have_a_kind_of_one_name_where_one_is_kept_apart_by_its_group() -> None:
+    kinds = IssuerKinds((*BUILT_IN, ADOPTED))
+    theirs = {"group": "example.test", "kind": "VaultIssuer", "name": "ca"}
+    found = kinds.referred(theirs)
+    assert found is ADOPTED
+    key = found.key("shop", "ca")
+    assert str(key) == "VaultIssuer.example.test shop/ca"
+    assert kinds.reference(key) == theirs
+    assert kinds.signer_names(key)[1] == "vaultissuers.example.test/shop.ca"
+    ours = kinds.referred({**theirs, "group": "vault-issuer.io"})
+    assert ours is not None
+    assert ours.key("shop", "ca") != key

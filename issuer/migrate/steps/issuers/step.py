@@ -12,6 +12,7 @@ from yarl import URL
 
 from issuer.api.group import API_VERSION
 from issuer.api.model import ApiModel, SpecError, parse_model
+from issuer.api.step import StepClusterIssuerSpec, StepIssuerSpec
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
 from issuer.migrate.options import Options
@@ -60,6 +61,8 @@ def carry_step(document: Document, ref: Ref, options: Options) -> tuple[Carried 
     try:
         parsed = parse_model(_StepSpec, spec, "spec", strict=True)
         problems = list(_unusable(parsed, ref))
+        if not problems:
+            (StepIssuerSpec if ref.namespace else StepClusterIssuerSpec).parse(spec, strict=True)
     except SpecError as error:
         problems = str(error).splitlines()
     if problems:
@@ -134,13 +137,13 @@ def _notes(spec: _StepSpec, ref: Ref) -> Iterator[Note]:
     )
     if spec.provisioner.password_env:
         yield todo(
-            "spec.provisioner.passwordEnv: give vault-issuer's container that variable, and name it in its "
-            "flags"
+            "spec.provisioner.passwordEnv: give vault-issuer's container that variable, and name it in "
+            "--password-variable (chart: clusterIssuers.passwordVariables)"
         )
     if spec.provisioner.password_file:
         yield todo(
             "spec.provisioner.passwordFile: mount that file in vault-issuer's pod, and name its folder in "
-            "its flags"
+            "--password-folder (chart: clusterIssuers.passwordFolders)"
         )
 
 

@@ -160,3 +160,21 @@ async def test_a_replaced_signer_closes_when_its_last_user_is_done() -> None:
     assert (old.closed, new.closed) == (True, False)
     await registry.forget(ISSUER)
     assert (old.closed, new.closed) == (True, True)
+
+
+def test_an_answer_that_comes_from_elsewhere_is_told_with_its_issuer() -> None:
+    told: list[tuple[RequestKey, IssuerKey | None]] = []
+    store = RequestStore(
+        CertificateRequest, lambda _key: None, on_answer=lambda key, issuer: told.append((key, issuer))
+    )
+    issued = [condition("Ready", reason="Issued")]
+    store.upsert(certificate_request("old", conditions=issued))
+    store.upsert(certificate_request())
+    store.upsert(certificate_request(conditions=issued))
+    assert told == [(KEY, ISSUER)]
+    store.upsert(certificate_request("two"))
+    found = store.get(RequestKey("team-a", "two"))
+    assert found is not None
+    store.mark_answered(found)
+    store.upsert(certificate_request("two", conditions=issued))
+    assert told == [(KEY, ISSUER)]

@@ -1,0 +1,217 @@
+"""step-issuer's own kinds, served in its place: its CRDs and objects as they are, on a real step-ca."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from issuer.controller.state.bad_answers import RETRY_ANNOTATION
+from testbed.builds import STEP_ISSUER, crds_of
+from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
+from testbed.controller import ControllerProcess
+from testbed.kube import Object, load
+from testbed.samples import certificate, secret
+from testbed.stepca import PROVISIONER, StepCA
+from testbed.vaultpki import DOMAIN
+from tests.integration.support.common import (
+    ADMISSION,
+    CERT_MANAGER,
+    REQUEST,
+    only_policies,
+    ready,
+    request_object,
+    set_condition,
+    wait_answer,
+    wait_issued,
+    write_status,
+)
+
+API = "certmanager.step.sm/v1beta1"
+GROUP = API.partition("/")[0]
+KIND = "StepClusterIssuer"
+ADOPT = REPOSITORY / "config" / "rbac" / "optional" / "adopt.yaml"
+SECRET = "step-ca-provisioner"
+FLAGS = ["--adopt-step-issuer", "--issuer-check-period=1"]
+REFERENCE = {"name": "step-ca", "kind": KIND, "group": GROUP}
+
+
+def objects(ca: StepCA) -> list[Object]:
+    """What an installation of step-issuer has: its CRDs, the password, and a cluster issuer."""
+    reference = {"name": SECRET, "key": "password", "namespace": SYSTEM_NAMESPACE}
+    provisioner = {"name": PROVISIONER, "kid": ca.kid, "passwordRef": reference}
+    issuer = {
+        "apiVersion": API,
+        "kind": KIND,
+        "metadata": {"name": "step-ca"},
+        "spec": {"url": ca.url, "caBundle": ca.ca_bundle, "provisioner": provisioner},
+    }
+    return [secret(SECRET, SYSTEM_NAMESPACE, password=ca.password), issuer]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A controller that has adopted them."""
+
+    bed: Testbed
+    controller: ControllerProcess
+
+    def ask(self, name: str, namespace: str, *, approve: bool = True) -> None:
+        """Create a request for their issuer, and let an administrator approve it."""
+        made = request_object(name, namespace, "step-ca", kind=KIND, duration="1h")
+        made["spec"]["issuerRef"] = REFERENCE
+        self.bed.kube.create(made)
+        if approve:
+            set_condition(self.bed, name, namespace, "Approved")
+
+    def wait_ready(self, reason: str) -> Object:
+        """Wait until the issuer's Ready has that reason; the issuer."""
+        return self.bed.kube.wait(API, KIND, "step-ca", until=lambda obj: ready(obj).get("reason") == reason)
+
+
+@pytest.fixture(scope="module")
+def adopted(bed: Testbed, step_ca: StepCA) -> Iterator[Adopted]:
+    crds = [one for file in sorted(crds_of(STEP_ISSUER).glob("*.yaml")) for one in load(file)]
+    bed.kube.apply([*crds, *load(ADOPT), *admission(GROUP)])
+    for one in crds:
+        bed.kube.wait(one["apiVersion"], one["kind"], one["metadata"]["name"], until="Established")
+    bed.kube.apply(objects(step_ca))
+    with ControllerProcess(bed, FLAGS) as controller:
+        made = Adopted(bed, controller)
+        made.wait_ready("Ready")
+        yield made
+    for one in [*load(ADOPT), *crds]:
+        bed.kube.delete(one["apiVersion"], one["kind"], one["metadata"]["name"])
+    bed.kube.apply(ADMISSION)
+
+
+def admission(group: str) -> list[Object]:
+    """The chart's admission policy with adopt.stepIssuer: for one group more."""
+    found = load(ADMISSION)
+    for one in found:
+        for variable in one["spec"].get("variables", ()):
+            if variable["name"] == "groups":
+                variable["expression"] = json.dumps(["vault-issuer.io", group])
+    return found
+
+
+def test_a_certificate_that_names_step_issuers_kind_is_issued_as_it_stands(
+    adopted: Adopted, namespace: str
+) -> None:
+    """Seed 004's canary: another approver goes first, and nothing of ours is named anywhere."""
+    bed, name = adopted.bed, f"canary.{DOMAIN}"
+    canary = certificate("canary", namespace, "step-ca", [name], kind=KIND, duration="2h", renewBefore="1h")
+    canary["spec"]["issuerRef"] = REFERENCE
+    bed.kube.apply(canary)
+    asked = wait_for_request(bed, namespace)
+    assert ready(asked).get("reason") != "Issued"
+    set_condition(bed, asked["metadata"]["name"], namespace, "Approved")
+    bed.kube.wait(CERT_MANAGER, "Certificate", "canary", namespace)
+    data = bed.kube.get("v1", "Secret", "canary-tls", namespace)["data"]
+    leaf, signer = x509.load_pem_x509_certificates(base64.b64decode(data["tls.crt"]))
+    leaf.verify_directly_issued_by(signer)
+
+
+def wait_for_request(bed: Testbed, namespace: str) -> Object:
+    """The one request of a namespace, as soon as there is one."""
+    [found] = wait_until(lambda: bed.kube.list(CERT_MANAGER, REQUEST, namespace))
+    return dict(found)
+
+
+def wait_until(look: Callable[[], Any]) -> Any:
+    """What `look` returns, once that is true; the test's own limit ends it otherwise."""
+    while not (found := look()):
+        time.sleep(0.05)
+    return found
+
+
+def test_only_what_their_crd_has_is_written_and_only_once(adopted: Adopted, namespace: str) -> None:
+    found = adopted.wait_ready("Ready")
+    assert set(found["status"]) == {"conditions"}
+    [condition] = found["status"]["conditions"]
+    assert set(condition) == {"type", "status", "reason", "message", "lastTransitionTime"}
+    # Each request is decided after a look at the issuer; its checks come each second meanwhile.
+    for name in ("one", "two"):
+        adopted.ask(name, namespace)
+        wait_issued(adopted.bed, name, namespace)
+    again = adopted.bed.kube.get(API, KIND, "step-ca")
+    assert again["metadata"]["resourceVersion"] == found["metadata"]["resourceVersion"]
+
+
+def test_a_policy_that_selects_their_group_holds_beside_the_other_approver(
+    adopted: Adopted, namespace: str
+) -> None:
+    with only_policies(adopted.bed, policy(namespace)):
+        adopted.ask("denied", namespace)
+        message = ready(wait_answer(adopted.bed, "denied", namespace, "Failed"))["message"]
+    assert message.startswith("approved by somebody else, but no policy allows it")
+
+
+def policy(name: str) -> Object:
+    """A policy for their group that allows none of what is asked."""
+    return {
+        "apiVersion": "vault-issuer.io/v1alpha1",
+        "kind": "CertificateRequestPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"issuerRef": {"group": GROUP}},
+            "allowed": {"dnsNames": {"values": ["only.this"]}},
+        },
+    }
+
+
+def test_another_controllers_answer_stops_the_issuer_until_it_is_tried_again(
+    adopted: Adopted, namespace: str
+) -> None:
+    bed = adopted.bed
+    adopted.ask("raced", namespace, approve=False)
+    answer = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "Failed",
+        "message": "failed by another",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    write_status(
+        bed, "raced", namespace, lambda _: {"conditions": [answer], "failureTime": "2026-01-01T00:00:00Z"}
+    )
+    message = ready(adopted.wait_ready("TwoControllers"))["message"]
+    assert f"answered the request {namespace}/raced" in message
+    adopted.ask("held", namespace)
+    assert "TwoControllers" in str(ready(wait_answer(bed, "held", namespace, "Pending")))
+    issuer = bed.kube.get(API, KIND, "step-ca")
+    issuer["metadata"].setdefault("annotations", {})[RETRY_ANNOTATION] = namespace
+    bed.kube.replace(issuer)
+    adopted.wait_ready("Ready")
+    wait_issued(bed, "held", namespace)
+
+
+def test_it_does_not_start_beside_a_step_issuer(adopted: Adopted) -> None:
+    bed = adopted.bed
+    container = {"name": "manager", "image": "cr.example.com/smallstep/step-issuer:1.9.0"}
+    labels = {"app": "step-issuer"}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "step-issuer", "namespace": SYSTEM_NAMESPACE},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    bed.kube.apply(deployment)
+    beside = ControllerProcess(bed, FLAGS)
+    try:
+        beside.start(wait=False)
+        wait_until(lambda: not beside.running)
+        assert beside.process.returncode == 2
+        assert f"{SYSTEM_NAMESPACE}/step-issuer runs step-issuer" in beside.process.output()
+    finally:
+        beside.kill()
+        bed.kube.delete("apps/v1", "Deployment", "step-issuer", SYSTEM_NAMESPACE)

@@ -1,0 +1,74 @@
+"""Another controller that answers an issuer's requests: found by who wrote an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from issuer.controller.state.peer_watch import LOOK_AGAIN, PeerWatch, answered_by
+from issuer.requests.issuers import IssuerKey
+from issuer.requests.request import RequestKey
+
+KEY = IssuerKey("ExampleIssuer.example.test", "shop", "ca")
+REQUEST = RequestKey("shop", "web-1")
+
+
+def watch(now: list[float]) -> PeerWatch:
+    return PeerWatch(lambda: now[0])
+
+
+def test_an_answer_of_another_stops_the_issuer_until_it_is_tried_again() -> None:
+    peer = watch([0.0])
+    assert peer.suspect(REQUEST)
+    peer.looked("other-issuer", "vault-issuer", None)
+    problem = peer.problem(KEY, "other-issuer", None)
+    assert problem is not None
+    assert problem.startswith('"other-issuer" answered the request shop/web-1')
+    assert "kubectl annotate exampleissuer.example.test ca -n shop" in problem
+    assert peer.problem(KEY, "other-issuer", "again") is None
+    assert peer.problem(KEY, "other-issuer", "again") is None
+
+
+@pytest.mark.parametrize("manager", ["vault-issuer", None], ids=["our own", "nobody's"])
+def test_an_answer_of_ours_that_the_watch_showed_early_stops_nothing(manager: str | None) -> None:
+    peer = watch([0.0])
+    peer.suspect(REQUEST)
+    peer.looked(manager, "vault-issuer", None)
+    assert peer.problem(KEY, "other-issuer", None) is None
+
+
+def test_few_answers_are_looked_at() -> None:
+    now = [0.0]
+    peer = watch(now)
+    assert [peer.suspect(REQUEST) for _ in range(100)].count(True) == 1
+    later = RequestKey("shop", "web-2")
+    assert not peer.suspect(later)
+    assert peer.suspected == later  # for the issuer's next check
+    now[0] = LOOK_AGAIN
+    assert peer.suspect(REQUEST)
+
+
+def entry(manager: str, status: dict[str, Any], subresource: str = "status") -> dict[str, Any]:
+    return {"manager": manager, "subresource": subresource, "fieldsV1": {"f:status": status}}
+
+
+@pytest.mark.parametrize(
+    ("managers", "found"),
+    [
+        ([entry("a", {"f:certificate": {}})], "a"),
+        ([entry("approver", {"f:conditions": {}}), entry("a", {"f:failureTime": {}})], "a"),
+        ([entry("approver", {"f:conditions": {}})], None),
+        ([entry("a", {"f:certificate": {}}, subresource="")], None),
+        ([entry("", {"f:certificate": {}})], ""),
+        ([], None),
+    ],
+)
+def test_who_answered_is_who_wrote_the_certificate_or_the_failure(
+    managers: list[dict[str, Any]], found: str | None
+) -> None:
+    assert answered_by({"metadata": {"managedFields": managers}}) == found
+
+
+def test_a_request_that_is_gone_names_nobody() -> None:
+    assert answered_by({}) is None
