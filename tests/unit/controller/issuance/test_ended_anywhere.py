@@ -14,11 +14,13 @@ from structlog.testing import capture_logs
 from issuer.kube.errors import Conflict, Forbidden, Invalid, NotFound, ObjectTooLarge, Unavailable
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
+from issuer.requests.kubernetes_csr import KubernetesCSR
+from issuer.requests.request import RequestKey
 from issuer.signing.outcomes import NotRevoked
 from issuer.signing.signer import SignedCertificate, SigningRequest
 from issuer.signing.vault.reasons import VaultRevocationReason
 from issuer.x509.certificates import Certificate
-from tests.builders import certificate_request, csr_pem
+from tests.builders import approved, certificate_request, csr_pem, signing_request
 from tests.ca import TestCA
 from tests.unit.controller.bench import KEY, Bench
 from tests.unit.controller.fakes import ScriptedKube, ScriptedSigner
@@ -166,6 +168,26 @@ def garbled(bench: Bench) -> None:
     bench.kube.accepts_status()
 
 
+def csr() -> Object:
+    """A request of Kubernetes' own kind, which is read once more before it is written."""
+    return signing_request(conditions=[approved()])
+
+
+def csr_goes_well(bench: Bench) -> None:
+    bench.stores[KubernetesCSR].upsert(csr())
+    bench.signs()
+    bench.kube.expect("get", csr())
+    bench.kube.accepts_status()
+
+
+def csr_is_deleted(bench: Bench) -> None:
+    bench.stores[KubernetesCSR].upsert(csr())
+    bench.signs()
+    bench.kube.expect("get", NotFound("gone", status=404))
+    bench.kube.expect("get", NotFound("gone", status=404))
+
+
+OF_CSRS = (csr_goes_well, csr_is_deleted)
 CASES: list[Callable[[Bench], None]] = [
     well,
     conflicting,
@@ -178,6 +200,7 @@ CASES: list[Callable[[Bench], None]] = [
     not_as_asked,
     of_another_key,
     garbled,
+    *OF_CSRS,
 ]
 
 
@@ -206,17 +229,18 @@ async def ended_at(
     case(bench)
     refused = NotRevoked(VaultRevocationReason.REVOCATION_REFUSED, "no")
     signer.revokes.extend([None if revokes else refused] * 20)
-    worker = Ended(bench.reconciler.reconcile(KEY), at)
+    key, asked = (RequestKey("", "one"), csr()) if case in OF_CSRS else (KEY, certificate_request())
+    worker = Ended(bench.reconciler.reconcile(key), at)
     with capture_logs() as logs:
         with suppress(asyncio.CancelledError):
             await worker
         # Where the answer to a write was lost, the API server says what came of it.
         bench.kube.script.clear()
-        bench.kube.expect("get", bench.kube.written[-1] if bench.kube.written else certificate_request())
+        bench.kube.expect("get", bench.kube.written[-1] if bench.kube.written else asked)
         await bench.delivery.close()
     for one in signer.made:
         assert not (_is_delivered(bench) and one.leaf_pem in signer.revoked), f"at await {at}: {logs}"
-        late = case is well and bool(kube.sent)
+        late = case in (well, csr_goes_well) and bool(kube.sent)
         assert not (late and signer.revoked), f"at await {at} a write that may arrive yet was revoked"
         assert _is_accounted_for(one, bench, logs), f"ended at await {at} of {case.__name__}: {logs}"
     bench.queue.close()
