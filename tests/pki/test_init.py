@@ -155,6 +155,13 @@ def test_a_signal_while_vault_initialises_waits_until_the_shares_are_kept(new: N
     assert new.go_on() == 3, new.output
 
 
+def test_an_interruption_in_the_middle_revokes_the_root_token(new: NewVault) -> None:
+    assert new.signalled(MOUNT, signal.SIGINT) == 1
+    assert "Interrupted. The server is unsealed" in new.output
+    assert new.go_on() == 0, new.output  # no other root token lives
+    new.works()
+
+
 def test_a_kill_after_init_leaves_shares_that_unseal_or_none(new: NewVault) -> None:
     assert new.signalled(UNSEAL, signal.SIGKILL) == -signal.SIGKILL
     assert new.init() == 1

@@ -28,7 +28,7 @@ async def check_state(client: VaultClient) -> ServerState:
     try:
         status = await adapter.get("/v1/sys/seal-status") or {}
         if not status.get("initialized"):
-            raise VaultNotUsable("Vault is not initialised; initialise it first (bao operator init)")
+            raise VaultNotUsable("Vault is not initialised; initialise it first (vault-issuer pki init)")
         if status.get("sealed"):
             raise VaultNotUsable("Vault is sealed; unseal it, and run the same again")
         leader = await adapter.get("/v1/sys/leader") or {}
