@@ -232,6 +232,12 @@ def crl(
         list[str] | None,
         typer.Option(metavar="SERIAL", help="Revoke the CA with this serial, in hex. Repeatable."),
     ] = None,
+    revoke_certificate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Revoke this CA, which the root signed without this ledger; PEM. Repeatable."
+        ),
+    ] = None,
     reason: Annotated[
         str | None, typer.Option(metavar="REASON", help="keyCompromise, cACompromise, superseded, ...")
     ] = None,
@@ -258,17 +264,17 @@ def crl(
 
       vault-issuer root crl --revoke 1f0a3c55 --reason cACompromise --publish /srv/www/pki
     """
-    from issuer.cli.rootacts import Asked, next_crl
+    from issuer.cli.rootacts import Asked, next_crl, revoked_certificates
 
-    if reason is not None and not revoke:
-        raise typer.BadParameter("--reason needs --revoke.")
+    if reason is not None and not revoke and not revoke_certificate:
+        raise typer.BadParameter("--reason needs --revoke or --revoke-certificate.")
     given = {
         "lifetime": lifetime,
         "number": number,
         "revoke": [_given({"serial": one, "reason": reason}) for one in revoke] if revoke else None,
     }
     with _reported(output):
-        wish = _crl_wish(file, _given(given))
+        wish = revoked_certificates(revoke_certificate or [], reason, _crl_wish(file, _given(given)))
         asked = Asked(passphrase_file or [], yes, dry_run, _now(), _day(today))
         done = next_crl(folder, wish, asked, publish, quiet=output is not OutputFormat.TABLE)
         _printed(done.report, done.lines, output)

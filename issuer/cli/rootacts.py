@@ -15,7 +15,7 @@ from issuer.cli.passphrases import agreed, ask_foreign_passphrase, ask_passphras
 from issuer.manifests.errors import BadInput
 from issuer.root.ceremony.clock import check_clock
 from issuer.root.ceremony.crls import make_crl, plan_crl
-from issuer.root.ceremony.file import CRLWish, RootWish, SignWish
+from issuer.root.ceremony.file import CRLWish, RootWish, SignWish, checked_wish
 from issuer.root.ceremony.roots import BegunRoot, ForeignRoot, begin_root, take_over
 from issuer.root.ceremony.signing import SigningPlan, plan_signing, sign
 from issuer.root.certificates.keys import PrivateKey, is_encrypted, make_key, read_private_key
@@ -70,6 +70,14 @@ class Sources:
     crl: Path | None = None
     issued: tuple[Path, ...] = ()
     passphrase: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revoking:
+    """A CRL, and certificates of CAs that it revokes which the ledger may not have."""
+
+    wish: CRLWish
+    certificates: tuple[x509.Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,19 +235,40 @@ class _Signing:
             raise RootRefusal(RefusalReason.NOT_CONFIRMED, "Not agreed to; nothing was signed.")
 
 
-def next_crl(folder: Path, wish: CRLWish, asked: Asked, published: Path | None, *, quiet: bool) -> RootResult:
+def revoked_certificates(files: Sequence[Path], reason: str | None, wish: CRLWish) -> Revoking:
+    """Return what is revoked by its certificate, beside what `wish` revokes. Raises RootRefusal, BadInput."""
+    found = tuple(_certificate(one) for one in files)
+    more = checked_wish(
+        CRLWish,
+        {
+            "revoke": [
+                {"serial": f"{one.serial_number:x}", "reason": reason or "unspecified"} for one in found
+            ]
+        },
+    )
+    return Revoking(wish.model_copy(update={"revoke": wish.revoke + more.revoke}), found)
+
+
+def next_crl(
+    folder: Path, revoking: Revoking, asked: Asked, published: Path | None, *, quiet: bool
+) -> RootResult:
     """Make the next CRL. Raises RootRefusal."""
+    wish, outside = revoking.wish, revoking.certificates
     if asked.dry_run:
         ledger = looked_at(folder).ledger
         check_clock(asked.now, ledger, asked.today)
-        report = {**crl_report(plan_crl(ledger, wish, asked.now)), "dryRun": True, "head": ledger.head}
+        report = {
+            **crl_report(plan_crl(ledger, wish, asked.now, outside)),
+            "dryRun": True,
+            "head": ledger.head,
+        }
         return RootResult(report, [*_noted(report, crl_lines(report)), "Nothing was made (--dry-run)."])
     with opened(folder, asked.now) as root:
         check_clock(asked.now, root.ledger, asked.today)
         _tell_mended(root)
         if published is not None:
             check_published(root.ledger, published)
-        plan = plan_crl(root.ledger, wish, asked.now)
+        plan = plan_crl(root.ledger, wish, asked.now, outside)
         report = {**crl_report(plan), "dryRun": False}
         for line in _noted(report, crl_lines(report)):
             typer.echo(line, err=quiet)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,11 +10,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.root.ceremony.file import CRLWish
+from issuer.root.ceremony.roots import adopted_entries, adoption_problem
 from issuer.root.certificates.crls import LARGEST_CRL_NUMBER, RevokedCA, signed_crl
 from issuer.root.certificates.keys import PrivateKey
 from issuer.root.errors import RootRefusal
 from issuer.root.reasons import RefusalReason
-from issuer.root.record.entries import AnyData, CRLData, RevokeData, to_base64
+from issuer.root.record.entries import AnyData, CRLData, RevokeData, SignData, to_base64
 from issuer.root.record.ledger import RootLedger
 from issuer.text import rfc3339
 from issuer.x509.describe import subject_text
@@ -29,11 +30,19 @@ class CRLPlan:
     next_update: datetime
     new: tuple[RevokeData, ...]
     revoked: int
+    adopted: tuple[SignData, ...] = ()
+    """Certificates that the ledger didn't have, and that are revoked."""
     notes: tuple[str, ...] = ()
 
 
-def plan_crl(ledger: RootLedger, wish: CRLWish, now: datetime) -> CRLPlan:
-    """Return the next CRL. What is revoked already is revoked once. Raises RootRefusal."""
+def plan_crl(
+    ledger: RootLedger, wish: CRLWish, now: datetime, outside: Sequence[x509.Certificate] = ()
+) -> CRLPlan:
+    """Return the next CRL. What is revoked already is revoked once.
+
+    `outside` are CAs that the root signed without this ledger; those that `wish` revokes are taken into it.
+    Raises RootRefusal.
+    """
     number = ledger.crl_number + 1 if wish.number is None else wish.number
     if number <= ledger.crl_number:
         raise RootRefusal(
@@ -52,13 +61,15 @@ def plan_crl(ledger: RootLedger, wish: CRLWish, now: datetime) -> CRLPlan:
     next_update = min(this_update + timedelta(seconds=life), ledger.root.not_valid_after_utc)
     if next_update <= this_update:
         raise RootRefusal(RefusalReason.EXPIRED, "The root has expired, so its CRLs mean nothing any more.")
-    new = _new(ledger, wish)
+    adopted = _adopted(ledger, outside)
+    new = _new(ledger, wish, outside)
     return CRLPlan(
         number,
         this_update,
         next_update,
         new,
         len(ledger.revoked) + len(new),
+        adopted,
         (*_notes(ledger, this_update, next_update), *_revoked_before(ledger, wish)),
     )
 
@@ -75,19 +86,30 @@ def make_crl(plan: CRLPlan, ledger: RootLedger, key: PrivateKey) -> RootLedger:
         crl=to_base64(crl.public_bytes(Encoding.DER)),
         next_update=rfc3339(plan.next_update),
     )
-    entries: list[AnyData] = [*plan.new, entry]
+    entries: list[AnyData] = [*plan.adopted, *plan.new, entry]
     return ledger.with_entries(entries, plan.this_update, key)
 
 
-def _new(ledger: RootLedger, wish: CRLWish) -> tuple[RevokeData, ...]:
+def _adopted(ledger: RootLedger, outside: Sequence[x509.Certificate]) -> tuple[SignData, ...]:
+    for one in outside:
+        problem = adoption_problem(one, ledger.root)
+        if problem is not None:
+            raise RootRefusal(RefusalReason.REQUEST, f"{subject_text(one)[:200]} {problem}.")
+    known = {one.certificate for one in ledger.signed}
+    return tuple(adopted_entries([one for one in dict.fromkeys(outside) if one not in known]))
+
+
+def _new(ledger: RootLedger, wish: CRLWish, outside: Sequence[x509.Certificate]) -> tuple[RevokeData, ...]:
     known = {one.serial: one.certificate for one in ledger.signed}
+    known |= {one.serial_number: one for one in outside}
     found: dict[int, RevokeData] = {}
     for one in wish.revoke:
         serial = int(one.serial, 16)
         if serial not in known:
             raise RootRefusal(
                 RefusalReason.UNKNOWN_CERTIFICATE,
-                f"The ledger has no certificate with serial {one.serial}; root inspect lists them.",
+                f"The ledger has no certificate with serial {one.serial}; root inspect lists them. If the "
+                "root signed it without this ledger, name the certificate: --revoke-certificate FILE.",
             )
         if not ledger.is_revoked(serial):
             found[serial] = RevokeData(

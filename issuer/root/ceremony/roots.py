@@ -80,7 +80,7 @@ def take_over(wish: RootWish, key: PrivateKey, foreign: ForeignRoot, now: dateti
     for problem in () if foreign.crl is None else crl_problems(foreign.crl, certificate, ()):
         raise RootRefusal(RefusalReason.REQUEST, f"The CRL is refused: {problem}.")
     for one in foreign.issued:
-        reason = _not_adopted(one, certificate)
+        reason = adoption_problem(one, certificate)
         if reason is not None:
             raise RootRefusal(RefusalReason.REQUEST, f"{subject_text(one)[:200]} {reason}.")
     issued = tuple(dict.fromkeys(foreign.issued))
@@ -88,7 +88,7 @@ def take_over(wish: RootWish, key: PrivateKey, foreign: ForeignRoot, now: dateti
     return BegunRoot(ledger, lint(certificate))
 
 
-def _not_adopted(issued: x509.Certificate, root: x509.Certificate) -> str | None:
+def adoption_problem(issued: x509.Certificate, root: x509.Certificate) -> str | None:
     """Return why a certificate can't be kept as one that the root signed."""
     if not signed_by(issued, root):
         return "is not signed by this root"

@@ -363,3 +363,22 @@ def test_a_ledger_line_that_no_parser_takes_is_damage(root: Place, line: bytes) 
 
 def test_a_crl_of_a_minute_is_told_to_be_short(root: Place) -> None:
     assert "expires within a day" in root.json("crl", "--lifetime", "1m", "--dry-run")["notes"][0]
+
+
+def test_a_ca_that_was_signed_without_the_ledger_is_revoked_by_its_certificate(place: Place) -> None:
+    made, key = foreign(place)
+    own = ec.generate_private_key(ec.SECP256R1())
+    ca = issued(subject("Forgotten CA"), own, made.subject, key, 0x77)
+    (place.path / "ca.crt").write_bytes(ca.public_bytes(Encoding.PEM))
+    other = issued(subject("Other"), own, subject("Other"), own, 0x78)
+    (place.path / "other.crt").write_bytes(other.public_bytes(Encoding.PEM))
+    assert place.unlocked(*TAKEN).exit_code == 0
+    assert "--revoke-certificate" in refused(place, "UnknownCertificate", "crl", "--revoke", "77", "--yes")
+    refused(place, "Request", "crl", "--revoke-certificate", "other.crt", "--yes")
+    refused(place, "Request", "crl", "--revoke-certificate", "old.crt", "--yes")
+    named = ["--revoke-certificate", "ca.crt", "--reason", "cACompromise", "--yes"]
+    assert place.json("crl", *named)["revokes"][0]["reason"] == "cACompromise"
+    again = place.json("crl", *named)
+    assert (again["revoked"], again["revokes"]) == (1, [])
+    assert [one["state"] for one in place.json("inspect")["signed"]] == ["revoked"]
+    assert place.findings(code=0) == set()
