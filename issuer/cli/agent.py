@@ -14,11 +14,14 @@ import typer
 
 from issuer.cli import agent_machine
 from issuer.cli.agent_options import DEFAULT_FILE, DUE, FAILED, Config, reported, state_of
+from issuer.cli.agent_out import DnsNames, Mount, Out, PkiPath, RootFingerprint, TokenPath, Ttl, given_file
 from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
 
 if TYPE_CHECKING:
+    from issuer.agent.config.given import GivenSet
+    from issuer.agent.config.model import AgentFile
     from issuer.agent.process.agent import Agent
     from issuer.agent.process.consumers import ConsumerStatus
     from issuer.agent.process.report import SetStatus
@@ -88,17 +91,44 @@ def run(config: Config = DEFAULT_FILE, textfile: Textfile = None, metrics: Metri
 
 
 @app.command("once")
-def once(config: Config = DEFAULT_FILE, textfile: Textfile = None) -> None:
+def once(
+    config: Config = DEFAULT_FILE,
+    textfile: Textfile = None,
+    out: Out = None,
+    path: PkiPath = "",
+    dns_name: DnsNames = None,
+    ttl: Ttl = "",
+    token_file: TokenPath = None,
+    mount: Mount = "",
+    root_fingerprint: RootFingerprint = "",
+) -> None:
     """Look at all sets once, renew what is due, and end: for cron and timers.
+
+    With --out one set, of a path or of a mount's CAs, needs no configuration.
 
     Exit codes: 0 all is fresh, 1 something failed.
 
     Examples:
 
       vault-issuer agent once -c agent.yaml
+
+      vault-issuer agent once --out /etc/tls/w --path pki_int/sign/web --dns-name w.example.com --token-file T
+
+      vault-issuer agent once --out /etc/tls/ca --mount pki_int --root-fingerprint AB:CD:...
     """
+    if out is None and (path or mount):
+        raise typer.BadParameter("--path and --mount need --out")
+    if out is not None and bool(path) == bool(mount):
+        raise typer.BadParameter("--out needs --path or --mount, and not both")
     with reported():
-        failed = asyncio.run(_once(config, None, textfile))
+        if out is None:
+            failed = asyncio.run(_once(config, None, textfile))
+        else:
+            from issuer.agent.config.given import GivenSet
+
+            token = None if token_file is None else token_file.absolute()
+            given = GivenSet(out.absolute(), path, tuple(dns_name or ()), ttl, token, mount, root_fingerprint)
+            failed = asyncio.run(_once_given(given, textfile))
     raise typer.Exit(FAILED if failed else 0)
 
 
@@ -263,11 +293,19 @@ def schema() -> None:
     print_data(AgentFile.model_json_schema(by_alias=True), OutputFormat.JSON)
 
 
+async def _once_given(given: GivenSet, textfile: Path | None) -> bool:
+    """Return True if something failed. The folder stands for the configuration's name."""
+    return await _once_of(await given_file(given), str(given.folder), None, textfile)
+
+
 async def _once(config: str, name: str | None, textfile: Path | None) -> bool:
     """Return True if something failed."""
     from issuer.agent.config.reading import load_agent_file
 
-    file = load_agent_file(config)
+    return await _once_of(load_agent_file(config), config, name, textfile)
+
+
+async def _once_of(file: AgentFile, config: str, name: str | None, textfile: Path | None) -> bool:
     _log("error")  # what is to be said is printed
     from issuer.agent.errors import AgentError
     from issuer.agent.process.agent import opened_agent

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner
 
+from issuer.cli.main import app
 from tests.agent.support import Machine
 
 
@@ -62,3 +67,42 @@ def test_new_root_needs_a_word_and_the_old_one_stays(machine: Machine) -> None:
     machine.data["caChains"][0]["rootFingerprint"] = fingerprint(new)
     machine.once()
     assert roots(machine) == [new, *old]
+
+
+def test_one_set_needs_no_configuration(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(machine.folder / "home"))
+    monkeypatch.setattr("issuer.agent.process.records.SYSTEM_STATE", machine.folder / "all")
+    made = machine.bao.call("POST", "auth/token/create", {"policies": [machine.name], "ttl": "1h"})
+    (machine.folder / "token").write_text(made["auth"]["client_token"])
+    out = machine.folder / "out"
+    server = {"VAULT_ADDR": machine.bao.addr, "VAULT_CACERT": str(machine.bao.ca_file)}
+    words = ["--path", f"{machine.name}/sign/web", "--dns-name", "web.example.com", "--ttl", "1h"]
+    command = ["agent", "once", "--out", str(out), *words]
+    assert "--token-file is required" in CliRunner().invoke(app, command, env=server).stderr
+    command += ["--token-file", str(machine.folder / "token")]
+    for done in ("renewed (First)", "kept"):
+        ran = CliRunner().invoke(app, command, env=server)
+        assert ran.exit_code == 0, ran.output
+        assert done in ran.stdout
+    assert machine.served("out")
+    assert machine.signed() == 1
+
+
+def test_first_contact_needs_a_fingerprint_alone(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The testbed's listener has another CA than the mount: the root is taken, and TLS refused by it."""
+    monkeypatch.setattr("issuer.agent.process.records.SYSTEM_STATE", machine.folder / "all")
+    root = x509.load_pem_x509_certificate(
+        str(machine.bao.read(f"{machine.name}/cert/ca")["certificate"]).encode()
+    )
+    words = ["agent", "once", "--out", str(tmp_path / "ca"), "--mount", machine.name, "--root-fingerprint"]
+    for pin, problem in (
+        ("00" * 32, "somebody may be between here and the server"),
+        (fingerprint(root), "certificate"),
+    ):
+        ran = CliRunner().invoke(app, [*words, pin], env={"VAULT_ADDR": machine.bao.addr})
+        assert ran.exit_code == 1
+        assert problem in ran.stderr
+    taken = x509.load_pem_x509_certificate((tmp_path / "ca" / "first-contact.pem").read_bytes())
+    assert taken == root

@@ -5,5 +5,6 @@
 - `consumers`: programs that are told when files have changed.
 - `login`: ways to get a token.
 - `model`: the whole file.
+- `given`: one set by options, without a file.
 - `reading`: the file becomes an `AgentFile`; contradictions between its parts.
 """

@@ -28,6 +28,11 @@ def load_agent_file(path: str) -> AgentFile:
     source, content = read_source(path)
     if os.geteuid() == 0 and path != "-" and (writer := who_may_write(Path(path).absolute())) is not None:
         raise BadInput(f"{source}:1 is not read, as the agent runs as root: {writer}")
+    return checked_agent_file(source, content)
+
+
+def checked_agent_file(source: str, content: bytes) -> AgentFile:
+    """Return the text of an `agent.yaml` as a model; `source` names it in messages. Raises BadInput."""
     mapping = read_mapping(source, content)
     places = FilePlaces(source, mapping.lines)
     found = validated(AgentFile, mapping.data, places.of)

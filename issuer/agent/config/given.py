@@ -1,0 +1,61 @@
+"""An `agent.yaml` made of a command's options, for one set and no file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from issuer.agent.config.model import AgentFile
+from issuer.agent.config.reading import checked_agent_file
+from issuer.manifests.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSet:
+    """One set by options: with `path` a certificate, with `mount` a CA chain."""
+
+    folder: Path
+    path: str = ""
+    dns_names: tuple[str, ...] = ()
+    ttl: str = ""
+    token_file: Path | None = None
+    mount: str = ""
+    root_fingerprint: str = ""
+
+    def agent_file(self, environment: Mapping[str, str], ca_file: Path | None) -> AgentFile:
+        """Return it, with the server that VAULT_ADDR and VAULT_NAMESPACE name. Raises BadInput."""
+        vault: dict[str, Any] = {"server": address(environment)}
+        if ca_file is not None:
+            vault["caFile"] = str(ca_file)
+        if namespace := environment.get("BAO_NAMESPACE") or environment.get("VAULT_NAMESPACE"):
+            vault["namespace"] = namespace
+        data: dict[str, Any] = {"vault": vault}
+        kept: dict[str, Any] = {"name": "given", "folder": str(self.folder)}
+        if self.mount:
+            kept["mount"] = self.mount
+            if self.root_fingerprint:
+                kept["rootFingerprint"] = self.root_fingerprint
+            data["caChains"] = [kept]
+        else:
+            if self.token_file is None:
+                raise BadInput("--token-file is required with --path: certificates are signed for a token")
+            vault["login"] = {"token": {"file": str(self.token_file)}}
+            kept |= {"path": self.path, "dnsNames": list(self.dns_names)}
+            if self.ttl:
+                kept["ttl"] = self.ttl
+            data["certificates"] = [kept]
+        return checked_agent_file("the options", yaml.safe_dump(data).encode())
+
+
+def address(environment: Mapping[str, str]) -> str:
+    """Return the server of BAO_ADDR or VAULT_ADDR. Raises BadInput."""
+    found = environment.get("BAO_ADDR") or environment.get("VAULT_ADDR")
+    if not found:
+        raise BadInput(
+            "VAULT_ADDR is not set; set it to Vault's address, such as https://vault.example.com:8200"
+        )
+    return found
