@@ -120,6 +120,10 @@ $(BIN)/.plots: locks/bench.txt | setup
 bench-quick: setup ## under 2 minutes: our speed beside cert-manager's own Vault issuer and a bare loop, as ratios
 	@$(BIN)/python -m benchmarks quick
 
+.PHONY: bench-pki
+bench-pki: setup ## a minute: from an empty OpenBao to a verified CA, and the calls of a plan
+	@$(BIN)/python -m benchmarks pki
+
 docs: setup $(BIN)/.docs ## the documentation as a site in build/site; dead links and stale pages fail (its tools are installed)
 	@$(BIN)/python -m tools.reference --check
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

@@ -1,4 +1,4 @@
-"""``python -m benchmarks quick|full|growth|pages``: what the ``bench`` targets of the Makefile run."""
+"""``python -m benchmarks quick|full|growth|pki|pages``: what the ``bench`` targets of the Makefile run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import sys
 from dataclasses import asdict
 
-from benchmarks import growth, keeping, tables
+from benchmarks import growth, keeping, pki, tables
 from benchmarks.plan import Plan
 from benchmarks.runner import Run, carry_out
 from benchmarks.systems import all_systems
@@ -22,11 +22,23 @@ def main() -> int:
     _quick(commands.add_parser("quick", help="ours, cert-manager's Vault issuer and the ceiling, in minutes"))
     _full(commands.add_parser("full", help="every system and scenario, in an hour or two"))
     _growth(commands.add_parser("growth", help="the same burst while one thing around it grows"))
+    _pki(commands.add_parser("pki", help="from an empty OpenBao to a verified CA, and the calls of a plan"))
     pages = commands.add_parser("pages", help="write the kept results into the pages' tables and curves")
     pages.set_defaults(run=run_pages)
     options = parser.parse_args()
     result: int = options.run(options)
     return result
+
+
+def _pki(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.set_defaults(run=run_pki)
+
+
+def run_pki(options: argparse.Namespace) -> int:
+    """Measure the commands of `vault-issuer pki`."""
+    pki.show(options.rounds)
+    return 0
 
 
 def _quick(parser: argparse.ArgumentParser) -> None:

@@ -216,6 +216,13 @@ def test_an_example_is_as_its_file_says_and_again_writes_nothing(applied: Applie
     assert ran.exit_code == 0, ran.output
 
 
+def test_a_plan_of_what_stands_takes_few_calls(applied: Applied) -> None:
+    before = len(applied.vault.requests())
+    ran = applied.vault.run(*applied.words("plan"), **applied.variables)
+    assert ran.exit_code in (0, 3), ran.output
+    assert 0 < len(applied.vault.requests()) - before <= 60
+
+
 def test_an_example_is_exported_and_its_plan_is_empty(applied: Applied, tmp_path: Path) -> None:
     file = tmp_path / "pki.yaml"
     ran = applied.vault.run("export", "-o", file)
