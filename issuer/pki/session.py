@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from issuer.manifests.errors import BadInput
 from issuer.pki.authorities.files import AuthorityFiles, check_bundles
@@ -62,7 +62,18 @@ class PkiSession:
         """
         given = plan_input(self.loaded, self.parts, prune=prune, resend=resend)
         plan, _ = await self._planned(given)
-        return plan
+        return replace(plan, problems=(*plan.problems, *self._missing_bundles(plan)))
+
+    def _missing_bundles(self, plan: PkiPlan) -> Iterator[str]:
+        """Yield a problem for each CA that an apply would import from a file that isn't there."""
+        authorities = {name: one for _, name, one in self.loaded.file.all_authorities()}
+        for step in plan.applied:
+            given = authorities[step.authority].imported if step.authority else None
+            if given is not None and self.files.read(given.bundle) is None:
+                yield (
+                    f"{step.place} authorities.{step.authority}.import: {given.bundle} is not there, and "
+                    "Vault doesn't have this CA yet; bring the file"
+                )
 
     async def verify(self, progress: Progress, token_role: str | None = None) -> Verification:
         """Read Vault and hold it against the file, each policy by a token of its own."""

@@ -121,3 +121,13 @@ def test_a_wrong_certificate_brought_back_is_refused(vault: Vault, tmp_path: Pat
     assert "env.pem" in ran.output
     assert vault.issuers(f"{vault.name}-env") == {}
     assert x509.load_pem_x509_csr(request.encode()).is_signature_valid
+
+
+def test_a_bundle_that_is_not_there_is_told_before_anything_is_sent(vault: Vault, tmp_path: Path) -> None:
+    file = written(tmp_path, IMPORTED)
+    before = len(vault.requests())
+    ran = vault.run("apply", "--yes", "-f", file, PASSPHRASE=SECRET)
+    assert ran.exit_code == 1
+    assert "bundle.pem is not there, and Vault doesn't have this CA yet" in ran.output
+    assert f"{file}:" in ran.output.partition("Nothing was written")[2]
+    assert vault.writes_since(before) == []

@@ -6,18 +6,18 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from issuer.pki.file.base import FileModel, Name
+from issuer.pki.file.base import FileModel, MountPath, Name, RolePath
 
 
 class Grants(FileModel):
     """Paths that a generated policy allows: `MOUNT/ROLE` for signing, `MOUNT` for the rest."""
 
-    sign: tuple[str, ...] = Field((), description="Roles that sign requests, as MOUNT/ROLE.")
-    issue: tuple[str, ...] = Field((), description="Roles by which Vault makes the key, too; MOUNT/ROLE.")
-    revoke: tuple[str, ...] = Field((), description="Mounts whose certificates may be revoked.")
-    read: tuple[str, ...] = Field((), description="Mounts whose CAs, chains and CRLs may be read.")
-    sign_intermediate: tuple[str, ...] = Field((), description="Mounts whose CA may sign other CAs.")
-    protect: tuple[str, ...] = Field(
+    sign: tuple[RolePath, ...] = Field((), description="Roles that sign requests, as MOUNT/ROLE.")
+    issue: tuple[RolePath, ...] = Field((), description="Roles by which Vault makes the key; MOUNT/ROLE.")
+    revoke: tuple[MountPath, ...] = Field((), description="Mounts whose certificates may be revoked.")
+    read: tuple[MountPath, ...] = Field((), description="Mounts whose CAs, chains and CRLs may be read.")
+    sign_intermediate: tuple[MountPath, ...] = Field((), description="Mounts whose CA may sign other CAs.")
+    protect: tuple[MountPath, ...] = Field(
         (), description="Mounts on which every path that issues, signs, imports or removes is denied."
     )
 

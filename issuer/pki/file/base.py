@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from issuer.manifests.checked import StrictModel
 
@@ -12,7 +13,17 @@ NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 MOUNT: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
+# Both stand in rules of policies, where a quotation mark would begin rules of its own.
 MountPath = Annotated[str, StringConstraints(pattern=MOUNT, max_length=256)]
+
+
+def _role_path(value: str) -> str:
+    if re.fullmatch(f"{MOUNT[1:-1]}/{NAME[1:-1]}", value) is None:
+        raise ValueError("is not MOUNT/ROLE, such as pki_int/web; for a wider rule write the policy out")
+    return value
+
+
+RolePath = Annotated[str, AfterValidator(_role_path)]
 
 
 class FileModel(StrictModel):

@@ -124,3 +124,17 @@ def test_variables_of_a_foundation_that_is_not_applied_may_be_unset(tmp_path: Pa
         load([str(file)], {"AUTOMATION": "a"})
     loaded = load([str(file)], {"AUTOMATION": "a"}, {Part.AUTOMATION})
     assert loaded.file.mounts["m"].description == "a"
+
+
+@pytest.mark.parametrize("kind", ["sign", "issue", "revoke", "read", "signIntermediate", "protect"])
+@pytest.mark.parametrize("role", ['web" { capabilities = ["sudo"] } path "*', "*", "+", "../x", "a\\nb"])
+def test_a_grant_brings_no_rules_of_its_own(loaded: Load, kind: str, role: str) -> None:
+    text = f"foundation: {{policies: {{p: {{generate: {{{kind}: ['${{WHERE}}']}}}}}}}}\n"
+    with pytest.raises(BadInput) as refused:
+        loaded(text, WHERE=f"pki_int/{role}")
+    assert "0.yaml:1 foundation.policies.p.generate" in str(refused.value)
+
+
+def test_a_grant_of_a_role_names_it(loaded: Load) -> None:
+    with pytest.raises(BadInput, match="is not MOUNT/ROLE, such as pki_int/web"):
+        loaded("foundation: {policies: {p: {generate: {sign: [pki_int]}}}}\n")
