@@ -285,6 +285,25 @@ async def _deliver(name: str, source: str, config: str) -> bool:
         return await _tell_consumers(agent, [name])
 
 
+@app.command("report")
+def report(config: Config = DEFAULT_FILE) -> None:
+    """Print what this machine keeps as JSON, for an inventory: certificates, files, consumers; no secret.
+
+    Asks nobody, changes nothing.
+
+    Examples:
+
+      vault-issuer agent report -c agent.yaml
+    """
+    from issuer.agent.config.reading import load_agent_file
+    from issuer.agent.process.inventory import machine_report
+
+    with reported():
+        found, consumers, _ = _statuses(config)
+        file = load_agent_file(config)
+    print_data(machine_report(file, found, consumers, datetime.now(UTC)), OutputFormat.JSON)
+
+
 @app.command("schema")
 def schema() -> None:
     """Print the JSON schema of agent.yaml, for editors."""

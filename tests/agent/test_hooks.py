@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from issuer.agent.process import running
 from issuer.endpoint.address import parse_endpoint
@@ -244,3 +245,22 @@ def test_killed_between_files_and_hook_is_made_up_for(machine: Machine, web: Pat
     machine.data["consumers"] = [made]
     machine.once()
     assert log.read_text() == "told\ntold\n"
+
+
+def test_report_has_certificates_files_and_consumers_and_no_secret(machine: Machine, web: Path) -> None:
+    consumer(machine, command=script(machine, "true"))
+    machine.once()
+    ran = machine.run("report")
+    assert ran.exit_code == 0, ran.output
+    found = json.loads(ran.stdout)
+    [kept] = found["sets"]
+    leaf = machine.served()[0]
+    assert kept["names"] == ["web.example.com"]
+    assert str(web) in kept["files"]
+    assert int(kept["certificates"][0]["serial"], 16) == leaf.serial_number
+    assert kept["certificates"][0]["sha256"] == leaf.fingerprint(hashes.SHA256()).hex()
+    assert kept["certificates"][-1]["subject"] == f"CN=Root {machine.name}"
+    assert [(one["name"], one["state"], one["sets"]) for one in found["consumers"]] == [
+        ("server", "Told", ["web"])
+    ]
+    assert "PRIVATE KEY" not in ran.stdout
