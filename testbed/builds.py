@@ -201,6 +201,17 @@ STEP_ISSUER = Build(
     minutes=4,
     crds="config/crd/bases",
 )
+# The peer of `vault-issuer agent`: for `make test-agent-soak` alone.
+CONSUL_TEMPLATE = Build(
+    name="consul-template",
+    directory="consul-template",
+    module="github.com/hashicorp/consul-template",
+    target="github.com/hashicorp/consul-template",
+    program="consul-template",
+    download_mb=40,
+    disk_mb=700,
+    minutes=3,
+)
 # What every testbed needs; the others are for a few tests, built when they ask for them.
 BUILDS = (KUBE_APISERVER, ETCD, CERT_MANAGER)
 # What the tests of CI need besides; approver-policy is for benchmarks and `make test-differential` alone.

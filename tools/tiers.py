@@ -60,7 +60,13 @@ PATHS = {
     # Not named test_*.py, so that it runs only when it is asked for.
     "cardinality": ("tests/integration/whole_cardinality.py",),
     "pki-interrupted": ("tests/pki/whole_interrupted.py",),
-    "agent-soak": ("tests/agent/whole_soak.py", "tests/agent/whole_kills.py", "-s"),
+    "agent-soak": (
+        "tests/agent/whole_soak.py",
+        "tests/agent/whole_kills.py",
+        "tests/agent/whole_machine.py",
+        "tests/agent/whole_peer.py",
+        "-s",
+    ),
     "outage": ("tests/integration/whole_outage.py",),
     "status-page": ("tests/integration/whole_status_page.py",),
 }

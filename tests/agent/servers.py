@@ -31,7 +31,7 @@ http {{
   uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   server {{
     listen {address} ssl;
-    ssl_certificate {pem}; ssl_certificate_key {pem};
+    ssl_certificate {pem}; ssl_certificate_key {key};
     return 200 "ok";
   }}
 }}
@@ -110,12 +110,17 @@ class RunningServer:
 
 
 @contextmanager
-def nginx(folder: Path, pem: Path, *, start: bool = True) -> Iterator[RunningServer]:
-    """A real nginx with two workers that serves a combined PEM; without `start`, only its configuration."""
+def nginx(folder: Path, pem: Path, *, key: Path | None = None, start: bool = True) -> Iterator[RunningServer]:
+    """A real nginx with two workers that serves a combined PEM, or a chain with its `key` in another file.
+
+    Without `start` only its configuration is made.
+    """
     found, address = find_web_server("nginx"), f"{LOOPBACK}:{free_port()}"
     folder.mkdir(exist_ok=True)
     user = "user root;\n" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(user + _NGINX.format(folder=folder, address=address, pem=pem))
+    (folder / "nginx.conf").write_text(
+        user + _NGINX.format(folder=folder, address=address, pem=pem, key=key or pem)
+    )
     words = [str(found.program), "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log")]
     if not start:
         yield RunningServer("nginx", address, folder, None, str(found.program))
