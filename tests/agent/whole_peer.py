@@ -33,9 +33,11 @@ def test_consul_template_beside_it(machine: Machine) -> None:
         *("-c", str(server_folder / "nginx.conf"), "-e", str(server_folder / "nginx.log"), "-s", "reload"),
     ]
     machine.once()  # for the root
+    role = {"allowed_domains": ["example.com"], "allow_subdomains": True, "key_type": "ec", "key_bits": 256}
+    machine.bao.write(f"{machine.name}/roles/peer", role)
     once, ever = configuration(machine, folder, []), configuration(machine, folder, reload)
     environment = {**os.environ, **find_web_server("nginx").environment, "HOME": str(machine.folder)}
-    subprocess.run([program, "-once", "-config", once], check=True, env=environment, capture_output=True)
+    subprocess.run([program, "-once", "-config", once], check=True, env=environment, timeout=HANG)
     with nginx(server_folder, folder / "tls.crt", key=folder / "tls.key") as server:
         with (machine.folder / "peer.log").open("wb") as log:
             process = subprocess.Popen([program, "-config", ever], env=environment, stdout=log, stderr=log)
@@ -66,7 +68,7 @@ def configuration(machine: Machine, folder: Path, command: list[str]) -> Path:
     """Write its configuration: key and certificate of one answer, in two files."""
     templates = [
         {
-            "contents": _TEMPLATE.format(path=f"{machine.name}/issue/web", name=NAME, field=field),
+            "contents": _TEMPLATE.format(path=f"{machine.name}/issue/peer", name=NAME, field=field),
             "destination": str(folder / name),
             "perms": "0600",
             **({"exec": [{"command": command}]} if command else {}),
