@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import json
 import os
@@ -16,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from issuer.agent.config.reading import load_agent_file
+from issuer.agent.process.agent import opened_agent
 from issuer.endpoint.address import EndpointAddress, parse_endpoint
 from testbed.errors import TestbedError
 from tests.agent.handshakes import Handshaking, PairReading
@@ -35,26 +38,53 @@ class Soak:
     machine: Machine
     renewals: int
     handshakes: int
-    ttl: str = "20s"
+    ttl: str = "300s"
     containers: bool = False
     servers: dict[str, RunningServer] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
     def run(self, stack: ExitStack) -> str:
         """Run to the end; returns the figures as text, and raises AssertionError if anything failed."""
+        return self.shaken(self.started(stack))
+
+    def started(self, stack: ExitStack) -> dict[str, EndpointAddress]:
+        """Start the servers with a first certificate each; returns their addresses."""
         machine, names = self.machine, ["nginx", "haproxy", "runtime", "python"]
         names += ["container"] if self.containers else []
         machine.data["certificates"] = [self.certificate(name) for name in names]
         machine.once()
         self._serve(stack)
         machine.data["certificates"] = [self.certificate(name) for name in self.servers]
-        addresses = {name: parse_endpoint(one.address) for name, one in self.servers.items()}
-        return self.shaken(addresses)
+        return {name: parse_endpoint(one.address) for name, one in self.servers.items()}
 
     def certificate(self, name: str) -> dict[str, Any]:
         """A certificate that is renewed when a tenth of its life has gone: it never ends in between."""
         renewal = {"at": 0.1, "jitter": 0}
         return self.machine.certificate(name, dnsNames=[NAME], ttl=self.ttl, renewal=renewal)
+
+    def sampled(self, stack: ExitStack) -> str:
+        """Run with forced renewals of lives of a day, in this process: no time is waited for."""
+        self.ttl = "24h"
+        addresses = self.started(stack)
+        folders = [self.machine.folder / name for name in self.servers]
+        began = time.monotonic()
+        with (
+            PairReading(folders) as reading,
+            Handshaking(addresses, folders[0] / "ca.crt", NAME) as shaking,
+        ):
+            asyncio.run(self._forced())
+            shaking.wait_for(self.handshakes)
+        return self._judged(shaking, reading, self._figures(shaking, reading, time.monotonic() - began))
+
+    async def _forced(self) -> None:
+        path = self.machine.folder / "agent.yaml"
+        path.write_text(yaml.safe_dump(self.machine.data))
+        async with opened_agent(load_agent_file(str(path)), self.machine.folder / "state") as agent:
+            for _ in range(self.renewals):
+                reports = await asyncio.gather(*(agent.step(name, force=True) for name in self.servers))
+                assert None not in reports
+                told = await asyncio.gather(*map(agent.telling.tell, self.servers))
+                assert not any(one.is_failing for one in told), told
 
     def shaken(self, addresses: dict[str, EndpointAddress]) -> str:
         """Shake hands while the agent renews."""
@@ -68,7 +98,9 @@ class Soak:
                 self._wait(agent, lambda: self._is_enough(shaking))
             usage = process_usage(agent.pid)
         took = time.monotonic() - began
-        text = self._figures(shaking, reading, took) + f"agent: {usage}\n"
+        return self._judged(shaking, reading, self._figures(shaking, reading, took) + f"agent: {usage}\n")
+
+    def _judged(self, shaking: Handshaking, reading: PairReading, text: str) -> str:
         assert not shaking.failed, shaking.failed
         assert reading.broken == 0, text
         for name in self.servers:
@@ -101,6 +133,7 @@ class Soak:
         if self.containers:
             ways["container"] = lambda: contained(folder, pem["container"])
         consumers = []
+        patient = {"timeout": "5m", "verifyWithin": "10m"}  # a busy machine is no failure of the agent's
         for name, start in ways.items():
             try:
                 server = self.servers[name] = stack.enter_context(start())
@@ -117,7 +150,7 @@ class Soak:
                 command = [server.exe, "-c", str(server.folder / "nginx.conf"), "-s", "reload"]
                 how = {"container": {"socket": str(folder / "podman.sock"), "owner": "soak", "exec": command}}
             consumers.append(
-                {"name": name, "sets": [name], "user": getpass.getuser(), **how, **server.check()}
+                {"name": name, "sets": [name], "user": getpass.getuser(), **how, **server.check(), **patient}
             )
         self.machine.data["consumers"] = consumers
 

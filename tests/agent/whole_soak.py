@@ -15,4 +15,4 @@ from tests.agent.support import Machine
 def test_no_handshake_fails_through_ten_renewals(machine: Machine) -> None:
     handshakes = int(os.environ.get("SOAK_HANDSHAKES", "50000"))
     with ExitStack() as stack:
-        print(Soak(machine, renewals=10, handshakes=handshakes, ttl="60s", containers=True).run(stack))
+        print(Soak(machine, renewals=10, handshakes=handshakes, containers=True).run(stack))

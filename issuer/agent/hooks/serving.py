@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.agent.config.consumers import EndpointCheck
-from issuer.agent.hooks.errors import ConsumerRefused
+from issuer.agent.hooks.errors import ConsumerRefused, HookFailed
 from issuer.endpoint.dialing import DialOptions, dial_every
 from issuer.endpoint.errors import DialCode, DialFailed
 from issuer.endpoint.served import Served
@@ -31,6 +31,14 @@ class ServedCheck:
     """True if CAs have to be sent, too."""
 
 
+@dataclass(frozen=True, slots=True)
+class _NotServed:
+    """Why an endpoint doesn't show its certificate yet; silence tells nothing about the files."""
+
+    text: str
+    is_silence: bool = False
+
+
 async def verify_served(checks: Sequence[ServedCheck], seconds: float) -> tuple[str, ...]:
     """Wait until each endpoint shows its certificate in `handshakes` handshakes in a row.
 
@@ -38,28 +46,33 @@ async def verify_served(checks: Sequence[ServedCheck], seconds: float) -> tuple[
     that all who accept have the new one. Returns warnings; raises ConsumerRefused after `seconds`.
     """
     warnings: list[str] = []
-    reasons: dict[str, str] = {}
+    reasons: dict[str, _NotServed] = {}
     try:
         async with asyncio.timeout(seconds):
             await asyncio.gather(*(_until_served(one, reasons, warnings) for one in checks))
     except TimeoutError as error:
-        why = "; ".join(reasons.values()) or "no answer"
-        raise ConsumerRefused(f"The new certificate isn't served after {seconds:g} s: {why}") from error
+        why = "; ".join(one.text for one in reasons.values()) or "not enough handshakes in that time"
+        text = f"The new certificate isn't served after {seconds:g} s: {why}"
+        # Silence says nothing about the files: a busy machine must not have good ones taken back.
+        raise (
+            HookFailed(text) if all(one.is_silence for one in reasons.values()) else ConsumerRefused(text)
+        ) from error
     return tuple(dict.fromkeys(warnings))
 
 
-async def _until_served(one: ServedCheck, reasons: dict[str, str], warnings: list[str]) -> None:
+async def _until_served(one: ServedCheck, reasons: dict[str, _NotServed], warnings: list[str]) -> None:
     address = one.check.address
     wait, row = _FIRST_PAUSE, 0
     while row < one.check.handshakes:
         served, problem = await _look(one)
-        if problem:
+        if problem is not None:
             reasons[address] = problem
             row = 0
             await asyncio.sleep(wait)
             wait = min(wait * 1.5, _LONGEST_PAUSE)
             continue
         row += 1
+        reasons.pop(address, None)
         for found in served:
             if order := found.order_problem():
                 warnings.append(f"{found.peer} serves the new certificate, and its chain is wrong: {order}")
@@ -68,26 +81,26 @@ async def _until_served(one: ServedCheck, reasons: dict[str, str], warnings: lis
                     f"{found.peer} serves the new certificate without its chain: have it read a file of kind "
                     "combined or fullchain"
                 )
-    reasons.pop(address, None)
 
 
-async def _look(one: ServedCheck) -> tuple[list[Served], str]:
+async def _look(one: ServedCheck) -> tuple[list[Served], _NotServed | None]:
     """Return what all reachable addresses serve, and why that isn't right yet."""
     address = one.check.address
     try:
         found = await dial_every(one.check.endpoint, DialOptions(one.check.server_name, seconds=10.0))
     except DialFailed as error:
-        return [], f"{address} doesn't resolve ({error.detail})"
+        return [], _NotServed(f"{address} doesn't resolve ({error.detail})", is_silence=True)
     served = [result for result in found.values() if isinstance(result, Served)]
     failed = [result for result in found.values() if isinstance(result, DialFailed)]
     # A name such as localhost has addresses at which nobody listens.
     if grave := [one for one in failed if not served or one.code is not DialCode.UNREACHABLE]:
-        return served, f"{address} can't be looked at ({grave[0].code}: {grave[0].detail})"
+        text = f"{address} can't be looked at ({grave[0].code}: {grave[0].detail})"
+        return served, _NotServed(text, is_silence=grave[0].code is DialCode.TIMEOUT)
     wanted = one.leaf.public_bytes(Encoding.DER)
     for other in served:
         if other.leaf.public_bytes(Encoding.DER) != wanted:
-            return served, (
+            return served, _NotServed(
                 f"{other.peer} still serves serial {other.leaf.serial_number:x}, which expires at "
                 f"{rfc3339(other.leaf.not_valid_after_utc)}"
             )
-    return served, ""
+    return served, None

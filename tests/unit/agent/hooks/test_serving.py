@@ -14,8 +14,10 @@ import pytest
 from cryptography import x509
 
 from issuer.agent.config.consumers import EndpointCheck
-from issuer.agent.hooks.errors import ConsumerRefused
+from issuer.agent.hooks import serving as serving_module
+from issuer.agent.hooks.errors import ConsumerRefused, HookFailed
 from issuer.agent.hooks.serving import ServedCheck, verify_served
+from issuer.endpoint.dialing import DialOptions
 from tests.ca import TestCA, pem
 from tests.unit.endpoint.support import server_context
 
@@ -94,3 +96,21 @@ async def test_chain_left_out_or_out_of_order_is_a_warning(tmp_path: Path, ca: T
     async with serving([wrong]) as address:
         [warning] = await verify_served([expected(address, leaf)], 60)
     assert "its chain is wrong: certificate 1 is not signed by certificate 2" in warning
+
+
+async def test_silence_is_no_verdict_on_the_files(
+    tmp_path: Path, ca: TestCA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, leaf = worker(tmp_path / "new", ca)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.transport.abort()
+
+    monkeypatch.setattr(serving_module, "DialOptions", lambda name, **_: DialOptions(name, seconds=0.1))
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(HookFailed, match="Timeout") as caught:
+            await verify_served([expected(address, leaf)], 1.0)
+    assert not caught.value.may_be_the_files
