@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from issuer.api.crd import custom_resource_definitions
 from testbed.chart import RELEASE
 from testbed.cluster import SYSTEM_NAMESPACE
 from testbed.delivered import Delivered
@@ -156,7 +157,7 @@ def test_start_and_idle_replicas_cost_what_is_told(release: Cluster, measured: d
 def test_uninstall_leaves_crds_issuers_and_certificates(release: Cluster) -> None:
     release.uninstall()
     assert names_of(release.replicas()) == []
-    assert len(release.crds()) == 3
+    assert len(release.crds()) == len(custom_resource_definitions())
     release.kube.get(API_VERSION, "VaultClusterIssuer", ISSUER)
     assert release.kube.get(API, "Certificate", WEB, NAMESPACE)
     assert _served(release).key_matches
