@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from cryptography import x509
 from issuer.controller.state.bad_answers import RETRY_ANNOTATION
 from testbed.builds import STEP_ISSUER, crds_of
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
-from testbed.controller import ControllerProcess
+from testbed.controller import ControllerProcess, vault_issuer
 from testbed.kube import Object, load
 from testbed.samples import certificate, secret
 from testbed.stepca import PROVISIONER, StepCA
@@ -215,3 +217,45 @@ def test_it_does_not_start_beside_a_step_issuer(adopted: Adopted) -> None:
     finally:
         beside.kill()
         bed.kube.delete("apps/v1", "Deployment", "step-issuer", SYSTEM_NAMESPACE)
+
+
+def test_what_was_adopted_is_moved_to_our_kinds_and_back(
+    adopted: Adopted, namespace: str, tmp_path: Path
+) -> None:
+    bed, name = adopted.bed, f"moved.{DOMAIN}"
+    moving = certificate("moved", namespace, "step-ca", [name], kind=KIND, duration="2h", renewBefore="1h")
+    moving["spec"]["issuerRef"] = REFERENCE
+    bed.kube.apply(moving)
+    set_condition(bed, wait_for_request(bed, namespace)["metadata"]["name"], namespace, "Approved")
+    bed.kube.wait(CERT_MANAGER, "Certificate", "moved", namespace)
+    folder = str(tmp_path / "moved")
+    arguments = ["--namespace", namespace, "--apply", "--yes", "--output-dir", folder]
+    done = subprocess.run(
+        [str(vault_issuer()), "migrate", "--from-cluster", f"--kubeconfig={bed.kubeconfig}", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "changed: Certificate" in done.stdout, done.stdout + done.stderr
+    bed.kube.wait("vault-issuer.io/v1alpha1", KIND, "step-ca")
+    wait_until(lambda: issued_by(bed, namespace, "vault-issuer.io"))
+    bed.kubectl("replace", "-f", f"{folder}/undo.yaml")
+    again = wait_until(
+        lambda: [
+            one
+            for one in bed.kube.list(CERT_MANAGER, REQUEST, namespace)
+            if one["spec"]["issuerRef"]["group"] == GROUP and "Approved" not in str(one.get("status"))
+        ]
+    )
+    set_condition(bed, again[0]["metadata"]["name"], namespace, "Approved")
+    wait_issued(bed, again[0]["metadata"]["name"], namespace)
+    bed.kube.delete("vault-issuer.io/v1alpha1", KIND, "step-ca")
+
+
+def issued_by(bed: Testbed, namespace: str, group: str) -> bool:
+    """Whether a request for an issuer of that group has its certificate."""
+    requests = bed.kube.list(CERT_MANAGER, REQUEST, namespace)
+    return any(
+        one["spec"]["issuerRef"]["group"] == group and ready(one).get("reason") == "Issued"
+        for one in requests
+    )
