@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Path = tuple[str | int, ...]
 """Keys and list indices from the root of the file to a value."""
@@ -22,9 +23,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The place of each value by its path."""
+    """The place of each value by its path; `keys` are last keys as written, where they have variables."""
 
     by_path: Mapping[Path, Place] = field(default_factory=dict)
+    keys: Mapping[Path, str] = field(default_factory=dict)
+
+    def as_written(self, value: Any, *path: str | int) -> Any:
+        """Return a part of the file at `path` with its keys as the file writes them: `pki_${ENVIRONMENT}`."""
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            self.keys.get((*path, key), key): self.as_written(inner, *path, key)
+            for key, inner in value.items()
+        }
 
     def of(self, *path: str | int) -> Place:
         """Return the place of a value, or of the nearest value around it that has one."""

@@ -104,17 +104,19 @@ def _replaced(
     result = variables.walk(data, (), ())
     if variables.problems:
         raise BadInput("\n".join(variables.problems[:_SHOWN]))
-    return result, Places({(): places.of(), **variables.places})
+    return result, Places({(): places.of(), **variables.places}, variables.keys)
 
 
 class _Variables:
-    """Replaces `${NAME}` in texts, and notes every problem. `places` are those of the result."""
+    """Replaces `${NAME}` in texts, and notes every problem. `places` are those of the result, `keys` the
+    keys that were replaced."""
 
     def __init__(self, environment: Mapping[str, str], places: Places, *, needs_foundation: bool) -> None:
         self._needs_foundation = needs_foundation
         self._environment = environment
         self._places = places
         self.places: dict[Path, Place] = {}
+        self.keys: dict[Path, str] = {}
         self.problems: list[str] = []
 
     def walk(self, value: Any, path: Path, renamed: Path) -> Any:
@@ -133,6 +135,8 @@ class _Variables:
             name = self._replace(key, here)
             if name in result:
                 self.problems.append(f"{self._places.of(*here)} {dotted(here)}: {name} is given twice")
+            if name != key:
+                self.keys[*renamed, name] = key
             result[name] = self.walk(inner, here, (*renamed, name))
         return result
 

@@ -173,6 +173,7 @@ class HealthRun:
             path = ("mounts", finding.mount)
         elif fix:
             path = _path_of(fix)
+        fix = self._given.places.as_written(fix)
         return replace(finding, fix=fix, place=str(self._given.places.of(*path)) if path else "")
 
 

@@ -138,3 +138,11 @@ def test_a_grant_brings_no_rules_of_its_own(loaded: Load, kind: str, role: str) 
 def test_a_grant_of_a_role_names_it(loaded: Load) -> None:
     with pytest.raises(BadInput, match="is not MOUNT/ROLE, such as pki_int/web"):
         loaded("foundation: {policies: {p: {generate: {sign: [pki_int]}}}}\n")
+
+
+def test_a_part_of_the_file_is_written_with_its_variables(loaded: Load) -> None:
+    text = "mounts: {'pki_${E}': {tune: {}, roles: {'${E}-web': {max_ttl: 1h}, plain: {}}}}\n"
+    places = loaded(text, E="test").places
+    fix = {"mounts": {"pki_test": {"roles": {"test-web": {"ttl": "5m"}, "plain": {}, "new": {}}}}}
+    roles = {"${E}-web": {"ttl": "5m"}, "plain": {}, "new": {}}
+    assert places.as_written(fix) == {"mounts": {"pki_${E}": {"roles": roles}}}
