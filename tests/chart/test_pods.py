@@ -12,7 +12,7 @@ from issuer import __version__
 from issuer.cli.main import app
 from issuer.servers.allowed import AllowedServers
 from testbed.builds import HELM, HELM_3
-from testbed.chart import REGISTRY, ChartError, is_hook, render
+from testbed.chart import REGISTRY, ChartError, render
 from tests.chart.conftest import BARE, FULL, Object, of_kind, pod_specs, the_deployment
 
 
@@ -40,7 +40,11 @@ def test_service_accounts_hand_out_no_token_by_themselves(rendered: list[Object]
 
 def test_who_may_reach_the_metrics_is_joined_by_the_pod_of_helm_test() -> None:
     rendered = render(FULL)
-    (policy,) = [one for one in of_kind(rendered, "NetworkPolicy") if not is_hook(one)]
+    (policy,) = [
+        one
+        for one in of_kind(rendered, "NetworkPolicy")
+        if one["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "controller"
+    ]
     metrics = {"port": "metrics", "protocol": "TCP"}
     (peers,) = [rule["from"] for rule in policy["spec"]["ingress"] if rule["ports"] == [metrics]]
     (test,) = [one for one in of_kind(rendered, "Pod") if one["metadata"]["name"].endswith("-test")]

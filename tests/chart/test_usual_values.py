@@ -152,7 +152,7 @@ def test_openshift_chooses_users_and_groups(wanted: object, api: bool, left: boo
     words = ["template", "x", str(CHART), f"--values={file}", "--kube-version=1.31"]
     words += ["--api-versions=security.openshift.io/v1"] if api else []
     specs: dict[str, Any] = pod_specs([one for one in yaml.safe_load_all(run_helm(words)) if one])
-    assert len(specs) == 4
+    assert len(specs) == 5
     for spec in specs.values():
         chosen = {"runAsUser", "runAsGroup", "fsGroup"} & spec["securityContext"].keys()
         assert (chosen == set()) is left
