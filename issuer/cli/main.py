@@ -8,23 +8,13 @@ from typing import Annotated
 import typer
 
 from issuer import __version__
-from issuer.cli import (
-    agent,
-    canary,
-    controller,
-    crds,
-    enroll,
-    inspect,
-    migrate,
-    pki,
-    policy,
-    ready,
-    renew,
-    revocation,
-    root,
-    status,
-)
+from issuer.cli import canary, crds, inspect, migrate, policy, ready, renew, revocation, status
+from issuer.cli.agent import commands as agent
+from issuer.cli.agent import enroll
+from issuer.cli.controller import command as controller
 from issuer.cli.help import Commands
+from issuer.cli.pki import commands as pki
+from issuer.cli.root import commands as root
 
 app = Commands(name="vault-issuer", help="cert-manager external issuer for HashiCorp Vault and OpenBao PKI.")
 app.command("canary")(canary.canary)

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner, Result
 
-from issuer.cli import root as command
 from issuer.cli.main import app
+from issuer.cli.root import commands as command
 from issuer.root.ceremony.file import RootWish, SignWish, checked_wish
 from issuer.root.ceremony.roots import begin_root, spki_hex
 from issuer.root.certificates import keys

@@ -21,7 +21,7 @@ def watch(event, arguments):
         left -= 1
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
-from issuer.cli import root
+from issuer.cli.root import commands as root
 from issuer.cli.main import app
 from issuer.root.certificates import keys
 keys.SCRYPT_N = 16

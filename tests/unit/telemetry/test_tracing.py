@@ -17,7 +17,7 @@ def test_without_an_endpoint_a_span_is_nothing_and_the_packages_are_not_imported
     assert one is NOTHING
     assert (one.on, one.trace_id) == (False, "")
     code = (
-        "import issuer.controller.process.run, issuer.cli.controller, sys\n"
+        "import issuer.controller.process.run, issuer.cli.controller.command, sys\n"
         "print([one for one in sys.modules if one.startswith('opentelemetry')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -75,7 +75,7 @@ def test_ready_is_sent_to_the_socket(tmp_path: Path, abstract: bool) -> None:
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
     config = tmp_path / "agent.yaml"
     config.write_text(GOOD.replace("/etc/tls/web", str(tmp_path / "tls")))
-    monkeypatch.setattr("issuer.cli.agent_machine._unit_folder", lambda: tmp_path / "units")
+    monkeypatch.setattr("issuer.cli.agent.machine._unit_folder", lambda: tmp_path / "units")
     return CliRunner().invoke(app, ["agent", "install", "-c", str(config), *words])
 
 
@@ -90,9 +90,9 @@ def test_install_writes_a_unit_and_says_how_to_start_it(
 
 
 def test_install_of_a_user_reminds_of_lingering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("issuer.cli.agent_machine.os.geteuid", lambda: 12345)
-    monkeypatch.setattr("issuer.cli.agent_machine._user_name", lambda: "nobody-lingers")
-    monkeypatch.setattr("issuer.cli.agent_machine._verify", lambda *_: "")
+    monkeypatch.setattr("issuer.cli.agent.machine.os.geteuid", lambda: 12345)
+    monkeypatch.setattr("issuer.cli.agent.machine._user_name", lambda: "nobody-lingers")
+    monkeypatch.setattr("issuer.cli.agent.machine._verify", lambda *_: "")
     ran = install(tmp_path, monkeypatch)
     assert "loginctl enable-linger nobody-lingers" in ran.stdout
     assert "systemctl --user enable --now" in ran.stdout

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from issuer.cli.pki_options import LEFT, reported
+from issuer.cli.pki.options import LEFT, reported
 
 if TYPE_CHECKING:
     from issuer.pki.export.exporting import PkiExport

@@ -117,7 +117,7 @@ def init(
 
       vault-issuer root init --from-key ca.key --from-certificate ca.crt
     """
-    from issuer.cli.rootacts import Sources, make_root
+    from issuer.cli.root.acts import Sources, make_root
 
     sources = Sources(from_key, from_certificate, from_crl, tuple(from_issued or ()), from_passphrase_file)
     subject = {"commonName": common_name, "organization": [organization] if organization else None}
@@ -154,7 +154,7 @@ def inspect(
 
       vault-issuer root inspect env.csr
     """
-    from issuer.cli.rootacts import inspected
+    from issuer.cli.root.acts import inspected
 
     with _reported(output):
         shown = inspected(folder, what, _now())
@@ -207,7 +207,7 @@ def sign(
 
       vault-issuer root sign -f ceremony.yaml
     """
-    from issuer.cli.rootacts import Asked, sign_all
+    from issuer.cli.root.acts import Asked, sign_all
 
     given = {
         "request": None if csr is None else str(csr),
@@ -264,7 +264,7 @@ def crl(
 
       vault-issuer root crl --revoke 1f0a3c55 --reason cACompromise --publish /srv/www/pki
     """
-    from issuer.cli.rootacts import Asked, next_crl, revoked_certificates
+    from issuer.cli.root.acts import Asked, next_crl, revoked_certificates
 
     if reason is not None and not revoke and not revoke_certificate:
         raise typer.BadParameter("--reason needs --revoke or --revoke-certificate.")
@@ -306,7 +306,7 @@ def verify(
 
       vault-issuer root verify --head 5:1f0a3c55d2e8b7a4 --with-key
     """
-    from issuer.cli.rootacts import verified
+    from issuer.cli.root.acts import verified
 
     with _reported(output):
         found = verified(folder, head, with_key, passphrase_file or [], _now())

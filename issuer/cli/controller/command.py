@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from issuer.cli.canary import read_roots
-from issuer.cli.controller_options import (
+from issuer.cli.controller.options import (
     LogFormat,
     LogLevel,
     allowed_servers_of,

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from issuer.cli.agent_options import DEFAULT_FILE, FAILED, reported, state_of, usual_file
+from issuer.cli.agent.options import DEFAULT_FILE, FAILED, reported, state_of, usual_file
 
 
 def join(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from issuer.cli.pki_options import FAILED, LEFT, Files, reported
+from issuer.cli.pki.options import FAILED, LEFT, Files, reported
 from issuer.cli.signals import cancelled_by_signals
 
 if TYPE_CHECKING:

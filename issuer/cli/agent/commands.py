@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from issuer.cli import agent_machine
-from issuer.cli.agent_options import DEFAULT_FILE, DUE, FAILED, Config, reported, state_of
-from issuer.cli.agent_out import DnsNames, Mount, Out, PkiPath, RootFingerprint, TokenPath, Ttl, given_file
+from issuer.cli.agent import machine
+from issuer.cli.agent.options import DEFAULT_FILE, DUE, FAILED, Config, reported, state_of
+from issuer.cli.agent.out import DnsNames, Mount, Out, PkiPath, RootFingerprint, TokenPath, Ttl, given_file
 from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
@@ -31,8 +31,8 @@ app = Commands(
     help="Certificates and CA chains kept fresh on a machine without Kubernetes.",
 )
 
-app.command("join")(agent_machine.join)
-app.command("install")(agent_machine.install)
+app.command("join")(machine.join)
+app.command("install")(machine.install)
 
 Textfile = Annotated[
     Path | None,

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from issuer.cli import pki_checks, pki_export, pki_init, pki_unseal
 from issuer.cli.help import Commands
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
-from issuer.cli.pki_options import (
+from issuer.cli.pki import checks, export, init, unseal
+from issuer.cli.pki.options import (
     CHANGES,
     FAILED,
     LEFT,
@@ -41,12 +41,12 @@ app = Commands(
     cls=PkiGroup,
     help="A private CA in Vault or OpenBao from one reviewed file: plan it, apply it, verify it, export it.",
 )
-app.command("verify")(pki_checks.verify)
-app.command("init")(pki_init.init)
-app.command("unseal")(pki_unseal.unseal)
-app.command("rights")(pki_checks.rights)
-app.command("export")(pki_export.export)
-app.command("health")(pki_checks.health)
+app.command("verify")(checks.verify)
+app.command("init")(init.init)
+app.command("unseal")(unseal.unseal)
+app.command("rights")(checks.rights)
+app.command("export")(export.export)
+app.command("health")(checks.health)
 
 
 Prune = Annotated[

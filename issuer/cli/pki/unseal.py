@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from issuer.cli.pki_options import FAILED, LEFT, reported
+from issuer.cli.pki.options import FAILED, LEFT, reported
 
 if TYPE_CHECKING:
     from issuer.pki.secret import SecretText

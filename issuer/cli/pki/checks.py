@@ -12,7 +12,7 @@ import typer
 
 from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
-from issuer.cli.pki_options import CHANGES, LEFT, Files, PartChoice, PartOption, parts_of, reported
+from issuer.cli.pki.options import CHANGES, LEFT, Files, PartChoice, PartOption, parts_of, reported
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -1,0 +1,1 @@
+"""Commands of `vault-issuer agent` and `enroll`: machines outside the cluster."""

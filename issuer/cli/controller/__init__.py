@@ -1,0 +1,1 @@
+"""Command `vault-issuer controller`: options in, exit code out."""

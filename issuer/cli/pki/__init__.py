@@ -1,0 +1,1 @@
+"""Commands of `vault-issuer pki`: a private CA in Vault from one file."""

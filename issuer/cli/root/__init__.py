@@ -1,0 +1,1 @@
+"""Commands of `vault-issuer root`: an offline root."""
