@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from issuer.agent.login.ticket import HOST_PREFIX
+from issuer.agent.login.ticket import HOST_PREFIX, MAX_COMMON_NAME, common_name
 from issuer.pki.errors import PkiError
 
 _MARK: Final = "# vault-issuer enrolment: "
@@ -106,19 +106,33 @@ class WantedObject:
 
 
 def check_names(record: HostRecord) -> None:
-    """Raise PkiError for names that a role can't hold exactly."""
+    """Raise PkiError for names that a role, or a role of certificate logins, can't hold exactly."""
     for name in record.dns_names:
-        if not name.isascii() or not name.replace("*.", "", 1).replace("-", "").replace(".", "").isalnum():
+        plain = name.removeprefix("*.").replace("-", "").replace(".", "")
+        if not name.isascii() or not plain.isalnum() or name != name.lower():
             raise PkiError(f'"{name}" is no DNS name; write it in small letters and A-labels')
     for address in record.ip_addresses:
         try:
             ipaddress.ip_address(address)
         except ValueError as error:
             raise PkiError(f'"{address}" is no IP address') from error
+    if record.cert_mount and (not _login_name(record) or "*" in _login_name(record)):
+        # Without a name Vault lets any certificate of the CA log in as this machine.
+        raise PkiError(
+            f"{record.host} has no DNS name for a certificate login, which knows it by its common name: give "
+            f"--dns-name with one of at most {MAX_COMMON_NAME} characters and without *, or leave --cert out"
+        )
+
+
+def _login_name(record: HostRecord) -> str:
+    return common_name(record.dns_names)
 
 
 def wanted_objects(record: HostRecord, bounds: HostBounds, ca_pem: str) -> tuple[WantedObject, ...]:
-    """Return a machine's objects, in the order in which they are made. `ca_pem` is for certificate logins."""
+    """Return a machine's objects, in the order in which they are made.
+
+    `ca_pem` is the CA that signs, for certificate logins: those above it sign for others, too.
+    """
     found = [
         WantedObject("PKI role", record.role_path, _role(record, bounds)),
         WantedObject("policy", record.policy_path, {"policy": policy_text(record)}),
@@ -127,7 +141,7 @@ def wanted_objects(record: HostRecord, bounds: HostBounds, ca_pem: str) -> tuple
     if record.cert_mount:
         fields = {
             "certificate": ca_pem,
-            "allowed_common_names": [record.dns_names[0]] if record.dns_names else [],
+            "allowed_common_names": [_login_name(record)],
             "token_policies": [record.name],
             "token_no_default_policy": True,
             "token_ttl": _seconds(bounds.token_period),
@@ -161,7 +175,7 @@ def _role(record: HostRecord, bounds: HostBounds) -> dict[str, Any]:
         "allowed_domains": list(record.dns_names),
         "allow_bare_domains": True,
         "allow_subdomains": False,
-        "allow_glob_domains": any(name.startswith("*.") for name in record.dns_names),
+        "allow_glob_domains": False,  # its `*` matches dots: any name below would be signed
         "allow_wildcard_certificates": any(name.startswith("*.") for name in record.dns_names),
         "allow_any_name": False,
         "allow_localhost": False,

@@ -20,7 +20,7 @@ from issuer.vault.errors import VaultError
 from issuer.vault.paths import Mode, SignPath
 from issuer.vault.pki import Pki
 from issuer.vault.transport import VaultClient
-from issuer.x509.certificates import decoded
+from issuer.x509.certificates import decoded, write_certificates
 from issuer.x509.chains.bundle import read_bundle
 from issuer.x509.chains.chain import signing_ca
 from issuer.x509.errors import ChainError, InvalidCertificate
@@ -40,6 +40,13 @@ class EnrolmentSession:
             return await Pki(self.client, SignPath(mount, None, Mode.SIGN, "unused")).ca_chain()
         except VaultError as error:
             raise PkiError(f'"{mount}" is no PKI mount with a CA: {error}') from error
+
+    async def signing_ca_pem(self, mount: str) -> str:
+        """Return the CA that a PKI mount signs with, without those above it. Raises PkiError."""
+        try:
+            return write_certificates(read_bundle(await self.ca_pem(mount)).certificates[:1])
+        except InvalidCertificate as error:
+            raise PkiError(f'The CAs of "{mount}" can\'t be used: {error}') from error
 
     async def server(self, mount: str) -> GivenServer:
         """Return the server as a machine reaches it. Raises PkiError."""

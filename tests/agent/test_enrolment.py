@@ -107,6 +107,41 @@ def test_role_allows_the_exact_names_alone(enrolment: Enrolment) -> None:
     assert enrolment.agent("once").exit_code == 1
 
 
+def test_wildcard_is_signed_as_it_is_and_nothing_below_it(enrolment: Enrolment) -> None:
+    wildcard = f"*.{enrolment.host}"
+    assert enrolment.join(enrolment.ticket("--dns-name", wildcard)).exit_code == 0
+    ran = enrolment.agent("once")
+    assert ran.exit_code == 0, ran.output
+    data = yaml.safe_load(enrolment.config.read_text())
+    for name in (f"www.{enrolment.host}", f"a.b.{enrolment.host}", enrolment.host, f"*.a.{enrolment.host}"):
+        data["certificates"][0] |= {"dnsNames": [name], "commonName": name}
+        enrolment.config.write_text(yaml.safe_dump(data))
+        assert "not allowed by this role" in enrolment.agent("once").stderr
+
+
+def test_certificate_login_trusts_the_ca_that_signs_alone(enrolment: Enrolment) -> None:
+    bao, root = enrolment.bao, enrolment.server.name
+    mount, login = f"int-{root}", f"cert-int-{root}"
+    bao.write(f"sys/mounts/{mount}", {"type": "pki"})
+    csr = bao.write(f"{mount}/intermediate/generate/internal", {"common_name": "Issuing"})["csr"]
+    signed = bao.write(f"{root}/root/sign-intermediate", {"csr": csr, "common_name": "Issuing"})
+    bao.write(
+        f"{mount}/intermediate/set-signed",
+        {"certificate": f"{signed['certificate']}\n{signed['issuing_ca']}"},
+    )
+    bao.write(f"sys/auth/{login}", {"type": "cert"})
+    enrolment.server.name = mount
+    assert enrolment.join(enrolment.ticket("--cert", login)).exit_code == 0
+    assert enrolment.agent("once").exit_code == 0
+    trusted = bao.read(f"auth/{login}/certs/host-{enrolment.host}")
+    assert trusted["certificate"].strip() == signed["certificate"].strip()
+    assert enrolment.enroll(enrolment.host, "--cert", login, "--dry-run").exit_code == 0
+    for path in enrolment.state.glob("*-*"):
+        if path.name.startswith(("token", "secret")):
+            path.unlink()
+    assert enrolment.agent("renew", enrolment.host).exit_code == 0  # by its certificate
+
+
 def test_machine_revokes_its_own_certificate_alone(enrolment: Enrolment) -> None:
     enrolment.join(enrolment.ticket())
     enrolment.agent("once")
@@ -222,6 +257,7 @@ def test_removal_that_was_interrupted_is_gone_on_with(enrolment: Enrolment) -> N
         (("Nas!",), "can't name a machine"),
         (("nas", "--approle", "nowhere"), "vault auth enable -path=nowhere approle"),
         (("nas", "--dns-name", "a/b"), "is no DNS name"),
+        (("nas", "--cert", "cert", "--ip-address", "192.0.2.5"), "no DNS name for a certificate login"),
     ],
 )
 def test_bad_input_is_refused(enrolment: Enrolment, words: tuple[str, ...], problem: str) -> None:

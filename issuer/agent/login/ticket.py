@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -18,6 +19,7 @@ from issuer.manifests.checked import StrictModel
 
 HOST_PREFIX: Final = "host-"
 """The start of the names that enrolment gives to roles and policies."""
+MAX_COMMON_NAME: Final = 64
 _LABEL: Final = "vi1."
 _MAX_CHARS: Final = 64 * 1024
 
@@ -60,6 +62,15 @@ class Ticket(StrictModel):
     def line(self) -> str:
         """Return the ticket as one line."""
         return _LABEL + urlsafe_b64encode(self.model_dump_json(by_alias=True).encode()).decode().rstrip("=")
+
+
+def common_name(dns_names: Sequence[str]) -> str:
+    """Return the common name of a machine's certificate; empty if no name is short enough (RFC 5280: 64).
+
+    A name with `*` is taken only if there is no other: as the name of a certificate login it would match any.
+    """
+    short = [name for name in dns_names if len(name) <= MAX_COMMON_NAME]
+    return next((name for name in short if "*" not in name), short[0] if short else "")
 
 
 def read_ticket(text: str) -> Ticket:

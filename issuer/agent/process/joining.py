@@ -16,7 +16,7 @@ from issuer.agent.files.folders import opened_folder
 from issuer.agent.files.writing import NewFile, disk_errors, replace
 from issuer.agent.login.contact import pinned_root
 from issuer.agent.login.methods import secret_id_file, unwrapping_of
-from issuer.agent.login.ticket import ServerTrust, Ticket
+from issuer.agent.login.ticket import ServerTrust, Ticket, common_name
 from issuer.agent.login.wrapped import WrappedSecretId
 from issuer.agent.process.agent import connection_of
 from issuer.vault.connection import Connection
@@ -70,8 +70,8 @@ def configuration(ticket: Ticket, places: JoinPlaces) -> dict[str, Any]:
     if ticket.namespace:
         vault["namespace"] = ticket.namespace
     certificate: dict[str, Any] = {"name": ticket.host, "folder": str(places.folder), "path": ticket.path}
-    if ticket.dns_names and len(ticket.dns_names[0]) <= 64:
-        certificate["commonName"] = ticket.dns_names[0]
+    if name := common_name(ticket.dns_names):
+        certificate["commonName"] = name
     for key, names in (("dnsNames", ticket.dns_names), ("ipAddresses", ticket.ip_addresses)):
         if names:
             certificate[key] = list(names)

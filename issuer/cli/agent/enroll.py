@@ -167,7 +167,8 @@ async def _plan_and_give(
     from issuer.enrolment.host import HostBounds, wanted_objects
     from issuer.enrolment.planning import HostAction, plan_host
 
-    wanted = wanted_objects(record, HostBounds(lives[0], cidrs=cidrs), await session.ca_pem(record.mount))
+    ca_pem = await session.signing_ca_pem(record.mount)
+    wanted = wanted_objects(record, HostBounds(lives[0], cidrs=cidrs), ca_pem)
     steps = await plan_host(session.calls, wanted, record)
     plan = [step.to_json() for step in steps]
     changes = [step for step in steps if step.action is not HostAction.NOTHING]

@@ -1,0 +1,43 @@
+"""A machine's objects: exact names, and a certificate login that one machine alone can use."""
+
+from __future__ import annotations
+
+import pytest
+
+from issuer.enrolment.host import HostBounds, HostRecord, check_names, wanted_objects
+from issuer.pki.errors import PkiError
+
+WILDCARD, LONG = "*.example.com", "a" * 60 + ".example.com"
+
+
+def record(*names: str, cert: str = "cert") -> HostRecord:
+    return HostRecord("nas", "pki_int", "approle", cert, names, ("192.0.2.5",))
+
+
+@pytest.mark.parametrize("names", [(), (WILDCARD,), (LONG,), (WILDCARD, LONG)])
+def test_certificate_login_needs_a_name_of_the_machine_s_own(names: tuple[str, ...]) -> None:
+    with pytest.raises(PkiError, match="no DNS name for a certificate login"):
+        check_names(record(*names))
+    check_names(record(*names, cert=""))
+
+
+def test_certificate_login_is_by_the_first_name_that_can_be_a_common_name() -> None:
+    machine = record(WILDCARD, LONG, "nas.example.com", "www.example.com")
+    check_names(machine)
+    [login] = [
+        one for one in wanted_objects(machine, HostBounds(), "PEM") if one.path.startswith("auth/cert/")
+    ]
+    assert login.fields["allowed_common_names"] == ["nas.example.com"]
+
+
+@pytest.mark.parametrize(
+    "name", ["nas*.example.com", "a.*.example.com", "Nas.example.com", "*.*.example.com"]
+)
+def test_name_that_a_role_does_not_hold_exactly_is_refused(name: str) -> None:
+    with pytest.raises(PkiError, match="is no DNS name"):
+        check_names(record(name))
+
+
+def test_wildcard_name_is_no_glob() -> None:
+    role = wanted_objects(record(WILDCARD, cert=""), HostBounds(), "")[0]
+    assert (role.fields["allow_glob_domains"], role.fields["allow_wildcard_certificates"]) == (False, True)
