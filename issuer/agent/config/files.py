@@ -8,13 +8,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from issuer.agent.files.contents import FileKind
+from issuer.agent.files.contents import FILE_NAME, FileKind
 from issuer.manifests.checked import StrictModel
 
 _MODE: Final = re.compile(r"0?[0-7]{3}")
-_FILE_NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}$"
 
-FileName = Annotated[str, StringConstraints(pattern=_FILE_NAME)]
+FileName = Annotated[str, StringConstraints(pattern=FILE_NAME)]
 
 
 def _mode(value: Any) -> int:

@@ -17,6 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+FILE_NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}$"
+"""The names that a file of a set may have: none is a path, or begins with a dot."""
+SOURCE_NAME: Final = ".source.pem"
+"""The file beside them from which the agent writes them again."""
+
 
 class FileKind(StrEnum):
     """Kinds of file that a set can hold."""

@@ -22,21 +22,24 @@ _LAST: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
-def opened_folder(path: Path, *, create: bool = False, mode: int = 0o755) -> Iterator[int]:
+def opened_folder(
+    path: Path, *, create: bool = False, mode: int = 0o755, owners: frozenset[int] | None = None
+) -> Iterator[int]:
     """Give a descriptor of the folder `path`, made with its parents if `create`.
 
     A symlink on the way is followed only if it and the folder it lies in belong to root or to this process'
     user. Raises UnsafePath for any other, for `..` and for a folder that everybody may write and that isn't
-    sticky; DiskRefused if it isn't there or can't be made.
+    sticky; DiskRefused if it isn't there or can't be made. If `owners` is given, root is refused each folder
+    that another than root and these users may write, too.
     """
-    fd = _walk(path, create, mode)
+    fd = _walk(path, create, mode, owners)
     try:
         yield fd
     finally:
         os.close(fd)
 
 
-def _walk(path: Path, create: bool, mode: int) -> int:
+def _walk(path: Path, create: bool, mode: int, owners: frozenset[int] | None) -> int:
     if not path.is_absolute() or ".." in path.parts:
         raise UnsafePath(f'"{path}" is not an absolute path without "..": write it in full')
     left = deque(path.parts[1:])
@@ -50,6 +53,8 @@ def _walk(path: Path, create: bool, mode: int) -> int:
                 _back(trail, max(len(trail) - 1, 1))
             elif (target := _link(trail[-1], name, path)) is None:
                 trail.append(_step(trail[-1], name, path, create, mode))
+                if owners is not None and os.geteuid() == 0:
+                    _need_owners(os.fstat(trail[-1]), name, path, owners)
             else:
                 links += 1
                 if links > MAX_SYMLINKS:
@@ -110,6 +115,22 @@ def _step(parent: int, name: str, path: Path, create: bool, mode: int) -> int:
     return fd
 
 
+def _need_owners(found: os.stat_result, name: str, path: Path, owners: frozenset[int]) -> None:
+    """Raise UnsafePath if another than root and `owners` may write the folder, and so forge what is in it."""
+    if found.st_uid not in {0, *owners}:
+        user = user_name(found.st_uid)
+        raise UnsafePath(
+            f'"{name}" of "{path}" belongs to {user}, who could put other files there. If the agent is that '
+            f"user's, run it as that user: sudo -u {_login_name(found.st_uid)} vault-issuer agent ...; if "
+            'the files are for that user, write "owner" beside them; otherwise run "chown root" on it'
+        )
+    if found.st_mode & stat.S_IWGRP and not found.st_mode & stat.S_ISVTX and found.st_gid != 0:
+        raise UnsafePath(
+            f'Group {found.st_gid} may write to the folder "{name}" of "{path}", and so put other files '
+            'there: run "chmod g-w" on it'
+        )
+
+
 def _refused(path: Path, name: str, error: OSError) -> UnsafePath | DiskRefused:
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return UnsafePath(f'"{name}" of "{path}" is not a folder')
@@ -121,3 +142,11 @@ def user_name(uid: int) -> str:
     with suppress(KeyError):
         return f'user "{pwd.getpwuid(uid).pw_name}"'
     return f"user {uid}"
+
+
+def _login_name(uid: int) -> str:
+    """Return a user as sudo(8) takes it."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"'#{uid}'"

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from issuer.agent.errors import AgentError, DiskRefused, SetInUse, UnsafePath
+from issuer.agent.files.contents import FILE_NAME, SOURCE_NAME
 from issuer.agent.files.folders import opened_folder
 from issuer.agent.files.writing import NewFile, attributes_of, create, disk_errors
 
@@ -293,9 +294,9 @@ class GenerationFolder:
         try:
             found = json.loads(data or b"null")
             files, notes = found["files"], found["notes"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
-        if not isinstance(files, dict) or not isinstance(notes, dict):
+        if not isinstance(files, dict) or not isinstance(notes, dict) or not all(map(_is_name, files)):
             return None
         return WrittenSet(int(folder), notes, {str(name): str(value) for name, value in files.items()})
 
@@ -313,16 +314,20 @@ class GenerationFolder:
 
 
 @contextmanager
-def opened_set(path: Path) -> Iterator[GenerationFolder]:
+def opened_set(path: Path, owners: frozenset[int] = frozenset()) -> Iterator[GenerationFolder]:
     """Open the set of files at `path`, made if it isn't there, and keep other agents away from it.
 
-    What a crash left unfinished is finished first. Raises SetInUse if another agent has it, UnsafePath and
-    DiskRefused.
+    What a crash left unfinished is finished first. Root is refused a set, or a way to it, that another than
+    root and `owners` may write: it would follow what that one forged, or take over an agent's set. Raises
+    SetInUse if another agent has it, UnsafePath and DiskRefused.
     """
-    with opened_folder(path, create=True) as fd:
+    with opened_folder(path, create=True, owners=owners) as fd:
         with disk_errors(f'The files in "{path}"'), suppress(FileExistsError):
             os.mkdir(GENERATIONS, 0o755, dir_fd=fd)
-        with opened_folder(path / GENERATIONS) as generations, _locked(path, generations):
+        with (
+            opened_folder(path / GENERATIONS, owners=owners) as generations,
+            _locked(path, generations),
+        ):
             folder = GenerationFolder(path, fd, generations)
             folder.mend()
             yield folder
@@ -360,6 +365,11 @@ def seen_set(path: Path) -> Iterator[GenerationFolder | None]:
 
 def _open_folder(name: str, parent: int) -> int:
     return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+
+
+def _is_name(name: str) -> bool:
+    """Return True if a set's file may have the name; with a path, one could be put anywhere."""
+    return name == SOURCE_NAME or ("\n" not in name and re.match(FILE_NAME, name) is not None)
 
 
 def _target(name: str) -> str:

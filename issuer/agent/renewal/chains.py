@@ -16,7 +16,7 @@ from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.generations import GenerationFolder, opened_set, seen_set
 from issuer.agent.renewal.delivered import DeliveredAnswer, NotDelivered
 from issuer.agent.renewal.keeping import KeepReport, KeptCertificate, RenewalReason, ServerClock, SetLook
-from issuer.agent.renewal.source import SOURCE, files_of, layout_digest, read_source, write_copies
+from issuer.agent.renewal.source import SOURCE, files_of, layout_digest, owners_of, read_source, write_copies
 from issuer.text import rfc3339
 from issuer.vault.errors import VaultError
 from issuer.vault.paths import Mode, SignPath
@@ -47,7 +47,7 @@ class CAChainKeeper:
 
     async def step(self, *, force: bool = False) -> KeepReport:
         """Read the CAs if it is time, and write them if they changed. Raises VaultError and AgentError."""
-        with opened_set(self.spec.folder) as folder:
+        with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
             kept = self._read(folder)
             now = self._clock.now()
             due = self._asked_at is None or now - self._asked_at >= self.spec.every
@@ -80,14 +80,14 @@ class CAChainKeeper:
 
     def deliver(self, answer: DeliveredAnswer) -> KeepReport:
         """Write CAs that were handed over, beside kept roots that are still good. Raises AgentError."""
-        with opened_set(self.spec.folder) as folder:
+        with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
             kept = self._read(folder)
             fresh = self._with_kept(answer.cas, kept, self._clock.now())
             return self._write_if(folder, fresh, RenewalReason.DELIVERED)
 
     async def check(self) -> None:
         """Try the folder and the CAs. Raises as `step` does."""
-        with opened_set(self.spec.folder) as folder:
+        with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
             if self.spec.delivered:
                 return
             await self._fetch(self._read(folder), self._clock.now())

@@ -13,7 +13,7 @@ from issuer.agent.files.generations import WrittenSet, opened_set
 from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, KeptCertificate, RenewalReason
 from issuer.agent.renewal.keys import key_of_pem, public_of
 from issuer.agent.renewal.signing import set_of
-from issuer.agent.renewal.source import files_of
+from issuer.agent.renewal.source import files_of, owners_of
 from issuer.x509.certificates import public_key
 from issuer.x509.chains.bundle import read_bundle, read_leaf
 from issuer.x509.chains.chain import build_chain
@@ -73,13 +73,13 @@ class DeliveredKeeper(CertificateKeeper):
 
     async def check(self) -> None:
         """Try the folder alone. Raises AgentError."""
-        with opened_set(self.spec.folder):
+        with opened_set(self.spec.folder, owners_of(self.spec)):
             return
 
     def deliver(self, answer: DeliveredAnswer) -> KeepReport:
         """Verify what was handed over, and write it. Raises AgentError; the old files stay then."""
         made, serial = self._verified(answer)
-        with opened_set(self.spec.folder) as folder:
+        with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
             written = folder.write(files_of(self.spec, made), self._notes(serial))
             return KeepReport(
                 self._life(written, made.leaf), renewed=RenewalReason.DELIVERED, warnings=self._copy(made)

@@ -26,6 +26,7 @@ from issuer.agent.renewal.source import (
     SOURCE,
     files_of,
     layout_digest,
+    owners_of,
     read_source,
     request_digest,
     write_copies,
@@ -141,7 +142,7 @@ class CertificateKeeper:
         Raises VaultError if Vault doesn't sign, AgentError if the answer or the disk can't be used; the files
         that were there stay.
         """
-        with opened_set(self.spec.folder) as folder:
+        with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
             made, current = self._read(folder)
             kept = self._kept(current, made)
             if self._unwritten is not None and kept is not None and kept.serial == self._unwritten.serial:
@@ -162,7 +163,7 @@ class CertificateKeeper:
         It needs a tenth of its life, and must not be revoked. The newer set is kept in memory, and written
         again after some minutes: it was signed, so nothing else is signed for it. Raises AgentError.
         """
-        with opened_set(self.spec.folder) as folder:
+        with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
             made, current = self._read(folder)
             before = folder.previous()
             if current is None or made is None or before is None:
@@ -185,7 +186,7 @@ class CertificateKeeper:
         """Write the set again that `take_back` took away: it wasn't at fault. Raises AgentError."""
         if self._unwritten is None or self._held is None:
             return
-        with opened_set(self.spec.folder) as folder:
+        with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
             folder.write(files_of(self.spec, self._unwritten.made), self._held.notes)
             self._copy(self._unwritten.made)
         self._unwritten = self._held = None
@@ -213,7 +214,7 @@ class CertificateKeeper:
 
     async def check(self) -> None:
         """Try all but the signing: the folder, the owners, the login, role and CA. Raises as `step` does."""
-        with opened_set(self.spec.folder):
+        with opened_set(self.spec.folder, owners_of(self.spec)):
             for one in (*self.spec.files, *self.spec.copies):
                 owner_of(one.owner, one.group, keep_id=one.keep_id)
         await self._calls.probe()

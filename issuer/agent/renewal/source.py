@@ -26,12 +26,12 @@ from cryptography.hazmat.primitives.serialization import (
 from issuer.agent.config.files import CopiedFile, SetFile
 from issuer.agent.config.model import CAChainSpec, CertificateSpec
 from issuer.agent.errors import AgentError
-from issuer.agent.files.contents import CertificateSet, FileKind
+from issuer.agent.files.contents import SOURCE_NAME, CertificateSet, FileKind
 from issuer.agent.files.copies import copy_file
 from issuer.agent.files.owners import owner_of
 from issuer.agent.files.writing import NewFile
 
-SOURCE: Final = ".source.pem"
+SOURCE: Final = SOURCE_NAME
 _ROOTS: Final = b"# roots\n"
 _KEY: Final = re.compile(rb"-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n")
 
@@ -71,6 +71,15 @@ def files_of(spec: CertificateSpec | CAChainSpec, made: CertificateSet) -> dict[
     for one in spec.files:
         found[one.name] = new_file(one, made, spec.name)
     return found
+
+
+def owners_of(spec: CertificateSpec | CAChainSpec) -> frozenset[int]:
+    """Return the users that the files of a set's folder are for; they may write the folder.
+
+    Raises NoSuchOwner.
+    """
+    uids = (owner_of(one.owner, one.group, keep_id=one.keep_id).uid for one in spec.files)
+    return frozenset(uid for uid in uids if uid is not None)
 
 
 def new_file(one: SetFile | CopiedFile, made: CertificateSet, name: str) -> NewFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from issuer.agent.errors import AgentError, DiskRefused, SetInUse, UnsafePath
 from issuer.agent.files.generations import GENERATIONS, opened_set, seen_set
 from issuer.agent.files.writing import NewFile
 
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes folders of other users: needs root")
+NOBODY = 65534
 CALLS = ("open", "mkdir", "write", "fchmod", "fsync", "rename", "symlink", "unlink", "link", "rmdir")
 
 
@@ -265,3 +268,38 @@ def test_extended_attributes_follow_the_name(tmp_path: Path) -> None:
             pytest.skip("this file system has no extended attributes")
         folder.write(files_of("two"), {})
     assert os.getxattr(tmp_path / "tls.crt", "user.label") == b"web"
+
+
+@pytest.mark.parametrize("name", ["{0}/victim", "../victim", "..", ".lock", "a/b", "tls.crt\n", ""])
+def test_names_that_are_paths_are_not_followed(tmp_path: Path, name: str) -> None:
+    """By an absolute name a symlink could be put in the place of any file."""
+    victim, path = tmp_path / "victim", tmp_path / "web"
+    victim.write_text("precious")
+    generation = path / GENERATIONS / "00000001"
+    generation.mkdir(parents=True)
+    (path / f".{tmp_path}").mkdir(parents=True)
+    files = {name.format(tmp_path): "0" * 64}
+    (generation / ".set.json").write_text(json.dumps({"files": files, "notes": {}}))
+    (path / GENERATIONS / "current").symlink_to("00000001")
+    with opened_set(path) as folder:
+        assert folder.current() is None
+    assert victim.read_text() == "precious"
+    assert not victim.is_symlink()
+
+
+@AS_ROOT
+@pytest.mark.parametrize("of", ["home", "home/web", "home/web/.generations"])
+def test_root_refuses_a_set_that_another_user_may_write(tmp_path: Path, of: str) -> None:
+    path = tmp_path / "home" / "web"
+    with opened_set(path) as folder:
+        folder.write(files_of("one"), {})
+    os.chown(tmp_path / of, NOBODY, 0)
+    with pytest.raises(UnsafePath, match=r"belongs to user .nobody.*sudo -u nobody"), opened_set(path):
+        pass
+    with opened_set(path, frozenset({NOBODY})) as folder:
+        folder.write(files_of("two"), {})
+    assert seen(path) == {"two"}
+    os.chown(tmp_path / of, 0, NOBODY)
+    (tmp_path / of).chmod(0o775)
+    with pytest.raises(UnsafePath, match=f"Group {NOBODY} may write"), opened_set(path):
+        pass
