@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -20,3 +21,22 @@ async def cancelled_by_signals(work: Coroutine[Any, Any, int]) -> int:
     finally:
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
+
+
+@contextmanager
+def each_interrupt_cancels() -> Iterator[None]:
+    """Let every SIGINT cancel the running task meanwhile: asyncio's own handler ends the loop at the second.
+
+    No prompt may be in it: a prompt would not end by Ctrl-C.
+    """
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("no task runs")
+    before = signal.getsignal(signal.SIGINT)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)

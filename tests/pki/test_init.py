@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pki.cutting import CutMode
+from tests.pki.cutting import CutMode, CuttingProxy
 from tests.pki.files import TWO_TIER
 from tests.pki.new_vaults import NewVault, new_vault
 
@@ -138,7 +138,7 @@ def test_a_foundation_that_fails_leaves_a_login_that_can_finish_it(new: NewVault
 def test_a_root_token_that_is_not_revoked_is_told_with_its_accessor(new: NewVault) -> None:
     assert new.cut(REVOKE, CutMode.BEFORE) == 1
     (lives,) = new.root_tokens(new.token())
-    assert "The root token could not be revoked" in new.output
+    assert "The root token still lives" in new.output
     assert f"bao token revoke -accessor {lives}" in new.output
     new.works()
 
@@ -153,6 +153,27 @@ def test_a_signal_while_vault_initialises_waits_until_the_shares_are_kept(new: N
     assert "Interrupted. The server is initialised" in new.output
     assert len(new.kept()) == 3
     assert new.go_on() == 3, new.output
+
+
+def test_more_signals_while_vault_initialises_change_nothing(new: NewVault) -> None:
+    with CuttingProxy(new.bao, tls=new.tls).running() as proxy:
+        ran = new.started(proxy.addr)
+        assert ran.stdout is not None
+        noted: list[str] = []
+
+        def held(call: str) -> None:
+            if call == INIT:
+                for sent in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    ran.send_signal(sent)
+                    noted.append(ran.stdout.readline() if ran.stdout else "")
+
+        proxy.held = held
+        ran.wait()
+        output = ran.stdout.read()
+        ran.stdout.close()
+    assert [*{*noted}] == ["Interrupted: it ends as soon as Vault has answered\n"]
+    assert "Interrupted. The server is initialised" in output
+    assert len(new.kept()) == 3
 
 
 def test_an_interruption_in_the_middle_revokes_the_root_token(new: NewVault) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.pki.options import FAILED, LEFT, Files, reported
-from issuer.cli.signals import cancelled_by_signals
+from issuer.cli.signals import cancelled_by_signals, each_interrupt_cancels
 
 if TYPE_CHECKING:
     from issuer.pki.file.reading import LoadedFile
@@ -166,7 +166,7 @@ async def _reserved(
     wish: ShareWish | None,
     admin: tuple[Path, str | None],
 ) -> int:
-    from issuer.pki.initialising.first_start import AdminFile, FirstStart
+    from issuer.pki.initialising.first_start import AdminFile, FirstStart, StartStage
     from issuer.pki.initialising.pgp import encrypted, read_keys
     from issuer.pki.initialising.targets import ReservedFile, share_files
     from issuer.pki.secret import SecretText
@@ -182,7 +182,12 @@ async def _reserved(
             kept.callback(one.discard)
         root = _root_token() if wish is None else SecretText("")
         start = FirstStart(client, loaded, AdminFile(login, key), typer.echo)
-        return await _started(start, wish, shares, root)
+        try:
+            with each_interrupt_cancels():
+                return await _started(start, wish, shares, root)
+        finally:
+            if start.stage is StartStage.SENT:  # nobody knows what became of init
+                kept.pop_all()
 
 
 async def _started(
@@ -190,6 +195,7 @@ async def _started(
 ) -> int:
     from issuer.pki.errors import PkiError
     from issuer.pki.initialising.first_start import StartStage
+    from issuer.vault.errors import VaultBadRequest
 
     try:
         held = root if wish is None else await start.begin(wish, shares)
@@ -197,8 +203,8 @@ async def _started(
     except asyncio.CancelledError:
         typer.echo(f"Interrupted. {_advice(start, wish)}", err=True)
         return FAILED
-    except PkiError as error:
-        if start.stage is StartStage.NOTHING:
+    except (PkiError, VaultBadRequest, OSError) as error:
+        if start.stage is StartStage.NOTHING and isinstance(error, PkiError):
             raise  # it says what was done
         raise PkiError(f"{error}\n{_advice(start, wish)}") from error
     return _told(report, start)
@@ -207,9 +213,21 @@ async def _started(
 def _advice(start: FirstStart, wish: ShareWish | None) -> str:
     from issuer.pki.initialising.first_start import StartStage
 
-    if wish is None and start.stage is not StartStage.ADMIN:
+    if start.root_stays:
+        return f"{start.stage.value}\n{_root_lives(start)}"
+    if wish is None and start.stage not in (StartStage.ADMIN, StartStage.DONE):
         return "The root token still works; correct that, and run the same again."
     return start.stage.value
+
+
+def _root_lives(start: FirstStart) -> str:
+    from issuer.pki.initialising.first_start import StartStage
+
+    said = f"The root token still lives: it could not be revoked ({start.root_stays})."
+    if not start.root_accessor:
+        return said
+    whose = "the admin login" if start.stage is StartStage.ADMIN else "another root token, made from shares"
+    return f"{said} Revoke it with {whose}: bao token revoke -accessor {start.root_accessor}"
 
 
 def _told(report: StartReport, start: FirstStart) -> int:
@@ -218,10 +236,12 @@ def _told(report: StartReport, start: FirstStart) -> int:
         typer.echo(f"Error: The foundation was not applied as a whole. {report.problem}", err=True)
     if report.waits:
         typer.echo(f"Waiting: {report.waits}", err=True)
-    if report.root_stays:
+    if start.root_stays:
+        typer.echo(f"Error: {_root_lives(start)}", err=True)
+    if report.unlisted:
         typer.echo(
-            f"Error: The root token could not be revoked ({report.root_stays}). Nobody has it; revoke it "
-            f"with the admin login: bao token revoke -accessor {report.root_accessor}",
+            f"Other root tokens, if any live, could not be listed ({report.unlisted}). With the admin login "
+            "look for the policy root among: bao list auth/token/accessors",
             err=True,
         )
     for accessor in report.other_roots:
@@ -234,9 +254,9 @@ def _told(report: StartReport, start: FirstStart) -> int:
         f"Within a day, with VAULT_TOKEN from {start.login_file}: run pki apply for the rest of the file, "
         "and give yourself a login that stays. Then: bao token revoke -self"
     )
-    if report.problem or report.root_stays:
+    if report.problem or start.root_stays:
         return FAILED
-    return LEFT if report.left or report.other_roots else 0
+    return LEFT if report.left or report.other_roots or report.unlisted else 0
 
 
 def _root_token() -> SecretText:

@@ -15,6 +15,8 @@ from issuer.pki.server.calls import VaultCalls
 from issuer.vault.errors import VaultBadRequest
 
 LIFE: Final = "24h"
+MADE_AS: Final = "pki-init-admin"
+"""Display name that the login is made with; Vault puts `token-` before it."""
 _ALL: Final = ("create", "read", "update", "patch", "delete", "list")
 _SUDO: Final = (*_ALL, "sudo")
 _RULES: Final = {
@@ -55,8 +57,11 @@ def admin_policy(file: PkiFile) -> str:
 
 
 async def write_policy(calls: VaultCalls, file: PkiFile) -> None:
-    """Write the policy of the admin login."""
-    await calls.write(f"sys/policies/acl/{ADMIN_POLICY}", {"policy": admin_policy(file)}, "PUT")
+    """Write the policy of the admin login. Raises PkiError."""
+    try:
+        await calls.write(f"sys/policies/acl/{ADMIN_POLICY}", {"policy": admin_policy(file)}, "PUT")
+    except VaultBadRequest as error:
+        raise PkiError(f"Vault takes no policy for the admin login: {'; '.join(error.messages)}") from error
 
 
 async def new_admin(calls: VaultCalls) -> SecretText:
@@ -69,7 +74,7 @@ async def new_admin(calls: VaultCalls) -> SecretText:
         "ttl": LIFE,
         "explicit_max_ttl": LIFE,
         "renewable": False,
-        "display_name": "pki-init-admin",
+        "display_name": MADE_AS,
         "meta": {"purpose": "vault-issuer pki init"},
     }
     try:
@@ -130,16 +135,16 @@ async def _looked_up(calls: VaultCalls, accessor: str) -> dict[str, Any]:
 
 
 async def revoked(calls: VaultCalls) -> str:
-    """Revoke the root token of these calls, and return "" once Vault refuses it, or why it may live on."""
+    """Revoke the token of these calls, and return "" once Vault refuses it, or why it may live on."""
     why = ""
     for _ in _tries():
         try:
             await calls.write("auth/token/revoke-self")
-        except (PkiError, VaultBadRequest) as error:
+        except (PkiError, VaultBadRequest, OSError) as error:
             why = str(error)
         try:
             read = await calls.read("auth/token/lookup-self")
-        except PkiError as error:
+        except (PkiError, OSError) as error:
             why = str(error)
             continue
         if read.refused:

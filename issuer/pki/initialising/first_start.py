@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -10,11 +11,13 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from issuer.manifests.errors import BadInput
 from issuer.pki.apply.applying import Applier
 from issuer.pki.errors import NeedsCertificate, PkiError
 from issuer.pki.file.model import Part
 from issuer.pki.file.reading import LoadedFile
 from issuer.pki.initialising.admin import (
+    MADE_AS,
     AdminLogin,
     accessor_of,
     new_admin,
@@ -23,8 +26,10 @@ from issuer.pki.initialising.admin import (
     revoked,
     write_policy,
 )
+from issuer.pki.initialising.ending import to_its_end
 from issuer.pki.initialising.pgp import PgpKey, encrypted
 from issuer.pki.initialising.sealing import (
+    EMPTY_IT,
     InitAnswer,
     ShareWish,
     Sleep,
@@ -41,6 +46,7 @@ from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.warnings import Expected, WarningFilter
 from issuer.pki.session import PkiSession
+from issuer.vault.errors import VaultBadRequest
 from issuer.vault.transport import VaultClient
 
 _AGAIN: Final = (
@@ -57,13 +63,20 @@ class StartStage(Enum):
     """How far the first hour is. The value says what to do if it ends there."""
 
     NOTHING = "Nothing was done."
+    SENT = (
+        "The server was asked to initialise, and no share was kept. Ask it by: bao operator init -status. If "
+        f"it is initialised, the shares and the root token are lost. {EMPTY_IT}. If not, run the same again."
+    )
     KEPT = f"The server is initialised, and the root token is lost with this process. {_AGAIN}"
     ACTIVE = f"The server is unsealed, and the root token is lost with this process. {_AGAIN}"
     ADMIN = (
         "The admin login works. Whether the root token is gone was not proven: list auth/token/accessors "
         "by that login, and revoke what has the policy root."
     )
-    DONE = ""
+    DONE = (
+        "The admin login works, and the root token is revoked. Go on with that login: run pki apply for the "
+        "whole file."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +97,23 @@ class StartReport:
     """The end of a first hour whose admin login works.
 
     `problem` stopped the foundation, `waits` is what it waits for, `left` says that it has steps for a
-    person; `root_stays` is why the root token may live on, "" if it is gone; `other_roots` are accessors.
+    person; `other_roots` are accessors, and `unlisted` is why those could not be read, "" if they were.
     """
 
     login: AdminLogin
-    root_accessor: str
     problem: str = ""
     waits: str = ""
     left: bool = False
-    root_stays: str = ""
     other_roots: tuple[str, ...] = ()
+    unlisted: str = ""
 
 
 class FirstStart:
-    """The first hour of the server of `client`. `stage` is how far it is, `told` gets each step."""
+    """The first hour of the server of `client`. `stage` is how far it is, `told` gets each step.
+
+    `root_accessor` is the accessor of the root token, "" while it isn't known; `root_stays` is why the root
+    token may live on after it was to be revoked, "" if it is gone.
+    """
 
     def __init__(
         self,
@@ -110,9 +126,11 @@ class FirstStart:
         self._client = client
         self._loaded = loaded
         self._admin = admin
-        self._told = told
+        self._tell = told
         self._sleep = sleep
         self.stage = StartStage.NOTHING
+        self.root_accessor = ""
+        self.root_stays = ""
 
     @property
     def login_file(self) -> Path:
@@ -125,14 +143,7 @@ class FirstStart:
         Raises BadInput and PkiError. Once init was sent, a cancellation waits until the shares are kept.
         """
         recovery = bool((await seal_status(self._client)).get("recovery_seal"))
-        work = asyncio.ensure_future(self._initialised(wish, files, recovery))
-        try:
-            answer = await asyncio.shield(work)
-        except asyncio.CancelledError:
-            await asyncio.wait([work])
-            if work.exception() is not None:
-                await work  # what became of the shares goes before the interruption
-            raise
+        answer = await to_its_end(self._initialised(wish, files, recovery), self._noted)
         if not recovery:
             if wish.keys:
                 self._told("Waiting for the holders to unseal it (vault-issuer pki unseal)")
@@ -147,46 +158,60 @@ class FirstStart:
     async def _initialised(
         self, wish: ShareWish, files: Sequence[ReservedFile], recovery: bool
     ) -> InitAnswer:
-        answer = await initialise(self._client, wish, recovery=recovery)
+        self.stage = StartStage.SENT
+        try:
+            answer = await initialise(self._client, wish, recovery=recovery)
+            self._write(wish, files, answer)
+        except (BadInput, PkiError):  # it says what became of init, and no share comes any more
+            self.stage = StartStage.NOTHING
+            raise
+        self.stage = StartStage.KEPT
+        kind = "recovery shares" if recovery else "shares"
+        self._told(f"Initialised: {wish.shares} {kind}, {wish.threshold} needed, in {files[0].path.parent}")
+        return answer
+
+    def _write(self, wish: ShareWish, files: Sequence[ReservedFile], answer: InitAnswer) -> None:
         try:
             for file, content in zip(files, answer.contents(wish), strict=True):
                 file.write(content)
         except PkiError as error:
             raise PkiError(
                 f"{error}, and the share is lost with it. The server holds nothing yet: stop it, empty its "
-                "storage, start it, and run the same again"
+                "storage, start it, and run the same with another folder for the shares"
             ) from error
-        self.stage = StartStage.KEPT
-        kind = "recovery shares" if recovery else "shares"
-        self._told(f"Initialised: {wish.shares} {kind}, {wish.threshold} needed, in {files[0].path.parent}")
-        return answer
 
     async def finish(self, root: SecretText, *, keep_on_failure: bool) -> StartReport:
         """Apply the foundation, make and prove the admin login, and revoke the root token.
 
         Raises PkiError if no admin login was proven: then the root token is revoked, unless somebody has it
-        and wants it kept.
+        and wants it kept. A cancellation waits until it is revoked.
         """
         expected = [Expected(one.path, one.contains) for one in self._loaded.file.expect_warnings]
         calls = VaultCalls(self._client, root, WarningFilter([*expected, _TOO_SHORT]))
         try:
-            accessor = await accessor_of(calls)
+            self.root_accessor = await accessor_of(calls)
             self.stage = StartStage.ACTIVE
             await write_policy(calls, self._loaded.file)
             problem, waits, left = await self._foundation(calls)
-            login = await self._login(calls)
-        except BaseException:
-            if not keep_on_failure:
-                await revoked(calls)
-            raise
-        self.stage = StartStage.ADMIN
-        self._told(f"The admin login in {self._admin.file.path} works, until {login.expires}")
-        others = await other_roots(calls, accessor)
-        stays = await revoked(calls)
-        if not stays:
-            self.stage = StartStage.DONE
+            login = await to_its_end(self._login(calls), self._noted)
+        finally:
+            if self.stage is StartStage.ADMIN or not keep_on_failure:
+                await to_its_end(self._revoke_root(calls), self._noted)
+        others, unlisted = await self._other_roots(calls.as_token(login.token))
+        return StartReport(login, problem, waits, left, others, unlisted)
+
+    async def _revoke_root(self, calls: VaultCalls) -> None:
+        self.root_stays = await revoked(calls)
+        if not self.root_stays:
             self._told("The root token is revoked, and Vault refuses it")
-        return StartReport(login, accessor, problem, waits, left, stays, tuple(others))
+            if self.stage is StartStage.ADMIN:
+                self.stage = StartStage.DONE
+
+    async def _other_roots(self, calls: VaultCalls) -> tuple[tuple[str, ...], str]:
+        try:
+            return tuple(await other_roots(calls, self.root_accessor)), ""
+        except (PkiError, VaultBadRequest, OSError) as error:
+            return (), str(error)
 
     async def _foundation(self, calls: VaultCalls) -> tuple[str, str, bool]:
         session = PkiSession(self._loaded, calls, frozenset({Part.FOUNDATION}))
@@ -200,15 +225,31 @@ class FirstStart:
             await Applier(calls, self._loaded.file, session.files, told).apply(plan)
         except NeedsCertificate as error:
             return "", str(error), True
-        except PkiError as error:
+        except (PkiError, VaultBadRequest) as error:
             return str(error), "", False
         return "", "", bool(plan.left)
 
     async def _login(self, calls: VaultCalls) -> AdminLogin:
         token = await new_admin(calls)
         try:
+            login = await proven(calls, token)
             self._admin.write(token)
-        except PkiError:
-            await revoked(calls.as_token(token))
-            raise
-        return await proven(calls, token)
+        except (PkiError, VaultBadRequest, OSError) as error:
+            stays = await revoked(calls.as_token(token))
+            if not stays:
+                raise
+            raise PkiError(
+                f"{error}\nThe admin login that was made lives for up to a day ({stays}). Nobody has it; to "
+                f"end it, revoke what has the display name token-{MADE_AS} among auth/token/accessors"
+            ) from error
+        self.stage = StartStage.ADMIN
+        self._told(f"The admin login in {self._admin.file.path} works, until {login.expires}")
+        return login
+
+    def _noted(self) -> None:
+        self._told("Interrupted: it ends as soon as Vault has answered")
+
+    def _told(self, text: str) -> None:
+        # A closed pipe ends nothing: there are shares to keep, and a root token to revoke.
+        with contextlib.suppress(OSError):
+            self._tell(text)

@@ -24,6 +24,11 @@ INIT_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 0.25
 _ACTIVE_POLLS: Final = 480
 """Two minutes: an election of raft takes seconds, on a slow disk more."""
+EMPTY_IT: Final = (
+    "It holds nothing yet, and nobody can unseal it: stop it, empty its storage, start it, and run the same "
+    "again"
+)
+"""Advice for a server whose shares are lost, without its full stop."""
 
 Told = Callable[[str], None]
 Sleep = Callable[[float], Awaitable[object]]
@@ -109,14 +114,8 @@ async def initialise(client: VaultClient, wish: ShareWish, *, recovery: bool) ->
     shares = found.get(f"{name}_base64" if wish.keys else name) or ()
     root = found.get("root_token")
     if len(shares) != wish.shares or not isinstance(root, str):
-        raise PkiError(f"Vault's answer to init has {len(shares)} of {wish.shares} shares. {_EMPTY_IT}")
+        raise PkiError(f"Vault's answer to init has {len(shares)} of {wish.shares} shares. {EMPTY_IT}")
     return InitAnswer(tuple(SecretText(str(one)) for one in shares), SecretText(root))
-
-
-_EMPTY_IT: Final = (
-    "It holds nothing yet, and nobody can unseal it: stop it, empty its storage, start it, and run the same "
-    "again"
-)
 
 
 async def _lost(client: VaultClient, error: VaultError) -> PkiError:
@@ -126,10 +125,10 @@ async def _lost(client: VaultClient, error: VaultError) -> PkiError:
     except PkiError:
         return PkiError(
             f"{lost}, and the server doesn't answer now. Ask it by: bao operator init -status. If it is "
-            f"initialised, the shares and the root token are lost. {_EMPTY_IT}"
+            f"initialised, the shares and the root token are lost. {EMPTY_IT}"
         )
     if status["initialized"]:
-        return PkiError(f"{lost}, and the server is initialised: the shares are lost with it. {_EMPTY_IT}")
+        return PkiError(f"{lost}, and the server is initialised: the shares are lost with it. {EMPTY_IT}")
     return PkiError(f"{lost}, and the server is not initialised; run the same again")
 
 
