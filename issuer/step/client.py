@@ -16,7 +16,7 @@ import orjson
 
 from issuer.duration import format_duration
 from issuer.step.connection import StepConnection
-from issuer.step.provisioners import Provisioner, read_provisioners
+from issuer.step.provisioners import ProvisionerSearch
 from issuer.step.tokens import REVOKE_PATH, SIGN_PATH
 from issuer.step.translate import decoded, error_from_answer
 from issuer.transport.errors import UnexpectedAnswer
@@ -58,17 +58,22 @@ class StepClient:
         if (await self._get(path)).get("status") != "ok":
             raise UnexpectedAnswer(f"The answer to GET {path} does not say that step-ca is well")
 
-    async def provisioners(self) -> tuple[Provisioner, ...]:
-        """Return all provisioners. Raises StepError."""
-        found: list[Provisioner] = []
+    async def find_provisioner(self, name: str, kid: str) -> ProvisionerSearch:
+        """Look for one provisioner, page by page until it is found. Raises StepError."""
+        search = ProvisionerSearch(name, kid)
         cursor = ""
         for _ in range(MAX_PAGES):
             query = urlencode({"limit": _PAGE, **({"cursor": cursor} if cursor else {})})
             page = await self._get(f"/provisioners?{query}")
-            found.extend(read_provisioners(page.get("provisioners")))
+            listed = page.get("provisioners")
+            if isinstance(listed, list) and len(listed) > _PAGE:
+                raise UnexpectedAnswer(
+                    f"The answer to GET /provisioners lists more than the {_PAGE} that were asked for"
+                )
+            search.read(listed)
             cursor = page.get("nextCursor") or ""
-            if not isinstance(cursor, str) or not cursor:
-                return tuple(found)
+            if search.found is not None or not isinstance(cursor, str) or not cursor:
+                return search
         raise UnexpectedAnswer(f"step-ca lists more than {MAX_PAGES * _PAGE} provisioners")
 
     async def encrypted_key(self, kid: str) -> str:
@@ -145,7 +150,7 @@ class StepClient:
     def _note_clock(self, answer: Answer) -> None:
         try:
             self.skew = parsedate_to_datetime(answer.headers.get("Date", "")) - self._now()
-        except (ValueError, TypeError):  # no date, or one without a zone
+        except (ValueError, TypeError, OverflowError):  # no date, one without a zone, or of no year
             return
 
 

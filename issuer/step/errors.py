@@ -52,5 +52,9 @@ class KeyUnusable(StepError):
     """A provisioner's key can't be read; the message repeats nothing of it."""
 
 
+class AnotherKey(KeyUnusable):
+    """A key is not the private half of the provisioner's."""
+
+
 class WrongPassword(KeyUnusable):
     """The password does not open the provisioner's key."""

@@ -1,4 +1,6 @@
-"""A provisioner's key, as a JWK: read, compared with the public half that the CA names, and used. Pure.
+"""A provisioner's key, as a JWK: compared with the public half that the CA names, read, and used. Pure.
+
+A tenant may have written both halves: every number is bounded before anything is reckoned with it.
 
 Sources: RFC 7517 and RFC 7518 section 6 (keys), RFC 7518 section 3 and RFC 8037 (signatures).
 """
@@ -12,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from issuer.step.errors import KeyUnusable
+from issuer.step.errors import AnotherKey, KeyUnusable
 
 _MAX_JWK: Final = 32 * 1024
 _CURVES: Final[dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm, str]]] = {
@@ -27,7 +29,9 @@ _CURVES: Final[dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm, str]]] = 
     "P-521": (ec.SECP521R1(), hashes.SHA512(), "ES512"),
 }
 _RSA_HASHES: Final = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
-_MAX_RSA_BITS: Final = 8192
+_MAX_RSA_BITS: Final = 4096
+_MAX_EXPONENT: Final = 1 << 32
+_MAX_TEXT: Final = 4 * _MAX_RSA_BITS // 8 // 3 + 4  # base64url of the largest number
 
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
@@ -45,18 +49,25 @@ class ProvisionerKey:
         return self._sign(data)
 
 
-def read_private(text: bytes) -> ProvisionerKey:
-    """Read a private JWK. Raises KeyUnusable, which repeats nothing of it."""
+def read_private(text: bytes, public: bytes | None) -> ProvisionerKey:
+    """Read a private JWK whose public half is `public`, as DER.
+
+    Raises AnotherKey, and KeyUnusable, which repeats nothing of it.
+    """
     if len(text) > _MAX_JWK:
         raise KeyUnusable(f"it is larger than {_MAX_JWK} bytes")
     try:
         jwk = orjson.loads(text)
         if not isinstance(jwk, dict):
             raise KeyUnusable("it is no JWK")
-        return _private(jwk)
+        half = _public(jwk)
+        if _der(half) != public:
+            raise AnotherKey("it is not the provisioner's")
+        return _private(jwk, half)
     except (ValueError, TypeError, KeyError, UnsupportedAlgorithm):  # their texts may hold what they read
         raise KeyUnusable(
-            "it is no private JWK of a kind that signs tokens (EC on P-256, P-384 or P-521, Ed25519, RSA)"
+            "it is no private JWK of a kind that signs tokens (EC on P-256, P-384 or P-521, Ed25519, RSA of "
+            f"at most {_MAX_RSA_BITS} bits with its factors p and q)"
         ) from None
 
 
@@ -68,8 +79,7 @@ def read_public(jwk: Any) -> bytes | None:
         return None
 
 
-def _private(jwk: dict[str, Any]) -> ProvisionerKey:
-    public = _public(jwk)
+def _private(jwk: dict[str, Any], public: PublicKey) -> ProvisionerKey:
     if isinstance(public, ec.EllipticCurvePublicKey):
         curve, digest, algorithm = _CURVES[jwk["crv"]]
         private = ec.EllipticCurvePrivateNumbers(_number(jwk["d"]), public.public_numbers()).private_key()
@@ -82,16 +92,14 @@ def _private(jwk: dict[str, Any]) -> ProvisionerKey:
         return ProvisionerKey(algorithm, _der(public), sign_ec)
     if isinstance(public, ed25519.Ed25519PublicKey):
         edwards = ed25519.Ed25519PrivateKey.from_private_bytes(_octets(jwk["d"]))
-        return ProvisionerKey("EdDSA", _der(edwards.public_key()), edwards.sign)
+        if _der(edwards.public_key()) != _der(public):
+            raise ValueError("two keys")
+        return ProvisionerKey("EdDSA", _der(public), edwards.sign)
     return _private_rsa(jwk, public)
 
 
 def _private_rsa(jwk: dict[str, Any], public: rsa.RSAPublicKey) -> ProvisionerKey:
-    numbers, d = public.public_numbers(), _number(jwk["d"])
-    p, q = rsa.rsa_recover_prime_factors(numbers.n, numbers.e, d)
-    private = rsa.RSAPrivateNumbers(
-        p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q), numbers
-    ).private_key()
+    private = _rsa_numbers(jwk, public.public_numbers()).private_key(unsafe_skip_rsa_key_validation=True)
     algorithm = str(jwk.get("alg") or "RS256")
     digest = _RSA_HASHES[algorithm[2:]]
     if algorithm[:2] not in ("RS", "PS"):
@@ -99,7 +107,26 @@ def _private_rsa(jwk: dict[str, Any], public: rsa.RSAPublicKey) -> ProvisionerKe
     filling: padding.AsymmetricPadding = padding.PKCS1v15()
     if algorithm[:2] == "PS":
         filling = padding.PSS(padding.MGF1(digest), padding.PSS.DIGEST_LENGTH)
+    try:
+        public.verify(private.sign(b"", filling, digest), b"", filling, digest)
+    except (InvalidSignature, InternalError):
+        raise ValueError("does not sign") from None
     return ProvisionerKey(algorithm, _der(public), lambda data: private.sign(data, filling, digest))
+
+
+def _rsa_numbers(jwk: dict[str, Any], numbers: rsa.RSAPublicNumbers) -> rsa.RSAPrivateNumbers:
+    """Return the numbers of a private key if they belong together. Raises ValueError, KeyError.
+
+    Factors are never looked for, nor tested for being primes: the one may take for ever, the other seconds in
+    which nothing else runs.
+    """
+    d, p, q = (_number(jwk[part]) for part in ("d", "p", "q"))
+    half = (numbers.n.bit_length() + 1) // 2
+    if not (3 <= p < 1 << half and 3 <= q < 1 << half and 1 < d < numbers.n and p * q == numbers.n):
+        raise ValueError("no factors")
+    if numbers.e * d % (p - 1) != 1 or numbers.e * d % (q - 1) != 1:
+        raise ValueError("no exponents")
+    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), numbers)
 
 
 def _public(jwk: dict[str, Any]) -> PublicKey:
@@ -110,10 +137,10 @@ def _public(jwk: dict[str, Any]) -> PublicKey:
     if kind == "OKP" and jwk["crv"] == "Ed25519":
         return ed25519.Ed25519PublicKey.from_public_bytes(_octets(jwk["x"]))
     if kind == "RSA":
-        modulus = _number(jwk["n"])
-        if modulus.bit_length() > _MAX_RSA_BITS:
+        modulus, exponent = _number(jwk["n"]), _number(jwk["e"])
+        if modulus.bit_length() > _MAX_RSA_BITS or exponent > _MAX_EXPONENT:
             raise ValueError("too large")
-        return rsa.RSAPublicNumbers(_number(jwk["e"]), modulus).public_key()
+        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
     raise ValueError("no kind that signs")
 
 
@@ -126,8 +153,8 @@ def _number(text: Any) -> int:
 
 
 def _octets(text: Any) -> bytes:
-    if not isinstance(text, str) or not text or not text.isascii():
-        raise ValueError("not base64url")
+    if not isinstance(text, str) or not text or not text.isascii() or len(text) > _MAX_TEXT:
+        raise ValueError("not base64url, or too long")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except binascii.Error:

@@ -6,15 +6,16 @@ Source: step-ca 0.30.2, `authority/provisioner/claims.go`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from issuer.duration import parse_duration
 from issuer.step.keys import read_public
 
 JWK = "JWK"
+_MOST_TOLD: Final = 10
+_MAX_NAME: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,52 @@ class Provisioner:
     usual: timedelta | None = None
 
 
-def read_provisioners(found: Any) -> tuple[Provisioner, ...]:
-    """Read the list of an answer; what is no provisioner in it is left out."""
-    if not isinstance(found, list):
-        return ()
-    return tuple(_provisioner(one) for one in found if isinstance(one, dict))
+@dataclass(frozen=True, slots=True)
+class ListedProvisioner:
+    """A provisioner that isn't the one looked for, with as much of its texts as a message needs."""
+
+    name: str
+    type: str
+    kid: str
+
+
+class ProvisionerSearch:
+    """Looks for the JWK provisioner of a name and key id in the pages of a list.
+
+    Attributes:
+        found: that provisioner, None as long as it isn't found.
+        listed: the first of the others, at most 10.
+        same: the first of the others with its name, those of type JWK alone if there are any, at most 10.
+    """
+
+    def __init__(self, name: str, kid: str) -> None:
+        self._wanted = (name, kid)
+        self.found: Provisioner | None = None
+        self.listed: list[ListedProvisioner] = []
+        self.same: list[ListedProvisioner] = []
+
+    def read(self, page: Any) -> None:
+        """Look through one page; what is no provisioner in it is left out."""
+        for one in page if isinstance(page, list) else ():
+            if isinstance(one, dict) and self.found is None:
+                self._look_at(one)
+
+    def _look_at(self, one: dict[str, Any]) -> None:
+        key = one.get("key")
+        name, kind = _text(one.get("name")), _text(one.get("type"))
+        kid = _text(key.get("kid")) if isinstance(key, dict) else ""
+        if kind == JWK and (name, kid) == self._wanted:
+            self.found = _provisioner(one)
+            return
+        listed = ListedProvisioner(name[:_MAX_NAME], kind[:_MAX_NAME], kid[:_MAX_NAME])
+        if len(self.listed) < _MOST_TOLD:
+            self.listed.append(listed)
+        if name != self._wanted[0]:
+            return
+        if kind == JWK and self.same and self.same[0].type != JWK:
+            self.same.clear()
+        if len(self.same) < _MOST_TOLD and (kind == JWK or not self.same or self.same[0].type != JWK):
+            self.same.append(listed)
 
 
 def _provisioner(found: dict[str, Any]) -> Provisioner:
@@ -60,11 +102,6 @@ def _provisioner(found: dict[str, Any]) -> Provisioner:
         longest=_life(claims.get("maxTLSCertDuration")),
         usual=_life(claims.get("defaultTLSCertDuration")),
     )
-
-
-def chosen(provisioners: Iterable[Provisioner], name: str, kid: str) -> Provisioner | None:
-    """Return the JWK provisioner of that name and key id, None if there is none."""
-    return next((one for one in provisioners if one.type == JWK and (one.name, one.kid) == (name, kid)), None)
 
 
 def _text(value: object) -> str:

@@ -15,11 +15,11 @@ from typing import Final, TypeVar
 from issuer.duration import format_seconds
 from issuer.signing.lives import LifeBounds
 from issuer.signing.outcomes import IssuerBroken
-from issuer.signing.step.keyring import Keyring, OpenedKey
+from issuer.signing.step.keyring import IssuerKeyring, OpenedKey, is_plain
 from issuer.signing.step.reasons import StepIssuerReason
 from issuer.step.client import StepClient
-from issuer.step.errors import KeyUnusable, StepNotFound, TokenRefused, WrongPassword
-from issuer.step.provisioners import JWK, Provisioner, chosen
+from issuer.step.errors import AnotherKey, KeyUnusable, StepNotFound, TokenRefused, WrongPassword
+from issuer.step.provisioners import JWK, Provisioner, ProvisionerSearch
 from issuer.step.tokens import TokenIssuer
 from issuer.text import ascii_text, clip
 
@@ -31,7 +31,6 @@ MOST_SKEW: Final = timedelta(hours=1)
 """The largest difference of clocks that tokens make up for: certificates would come out of date."""
 _NEXT_SECOND: Final = 1.1
 """Seconds until a new token has a later `iat`: a CA that has just started refuses one of its first second."""
-_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class StepAccount:
         client: StepClient,
         issuer: TokenIssuer,
         source: KeySource,
-        keyring: Keyring,
+        keyring: IssuerKeyring,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -68,6 +67,12 @@ class StepAccount:
         self._sleep = sleep
         self._opened: OpenedKey | None = None
         self._provisioner: Provisioner | None = None
+        self._refusals = 0
+
+    @property
+    def version(self) -> object:
+        """A value that is another one once the key is, or once a token was refused for good."""
+        return (None if self._opened is None else self._opened.key.public, self._refusals)
 
     @property
     def lives(self) -> LifeBounds:
@@ -96,25 +101,26 @@ class StepAccount:
 
     async def read(self) -> None:
         """Read the provisioner, and open its key if that is another one than before."""
-        found = await self._client.provisioners()
-        provisioner = chosen(found, self._issuer.name, self._issuer.kid)
-        if provisioner is None:
-            raise self._not_found(found)
-        opened = await self._open(provisioner)
-        if provisioner.public != opened.key.public:
-            raise IssuerBroken(
-                StepIssuerReason.PROVISIONER_KEY_DIFFERS,
-                f'The key that was given is not that of the provisioner "{self._issuer.name}" with kid '
-                f'"{self._issuer.kid}": put its own into provisioner.keyRef, or correct provisioner.kid.',
-            )
-        self._provisioner, self._opened = provisioner, opened
+        search = await self._client.find_provisioner(self._issuer.name, self._issuer.kid)
+        if search.found is None:
+            raise self._not_found(search)
+        opened = await self._open(search.found)
+        self._provisioner, self._opened = search.found, opened
 
     async def _open(self, provisioner: Provisioner) -> OpenedKey:
         text = self._source.local
         if text is None:
             text = provisioner.encrypted_key or await self._fetched()
         try:
-            return await self._keyring.open(text, self._source.password())
+            if self._source.local is None and is_plain(text):
+                raise KeyUnusable("the CA serves it to everybody, unencrypted: rotate it, with a password")
+            return await self._keyring.open(text, self._source.password(), provisioner.public)
+        except AnotherKey as error:
+            raise IssuerBroken(
+                StepIssuerReason.PROVISIONER_KEY_DIFFERS,
+                f'The key that was given is not that of the provisioner "{self._issuer.name}" with kid '
+                f'"{self._issuer.kid}": put its own into provisioner.keyRef, or correct provisioner.kid.',
+            ) from error
         except WrongPassword as error:
             raise IssuerBroken(
                 StepIssuerReason.PASSWORD_REFUSED,
@@ -169,6 +175,7 @@ class StepAccount:
 
     async def _refused(self, path: str, error: TokenRefused) -> IssuerBroken:
         """Return why tokens are refused, as far as it can be found out."""
+        self._refusals += 1
         await self.read()  # raises where the provisioner or its key has gone
         skew = self._client.skew or timedelta()
         if abs(skew) > MOST_SKEW:
@@ -187,24 +194,23 @@ class StepAccount:
             f"cause. {error}.",
         )
 
-    def _not_found(self, found: Sequence[Provisioner]) -> IssuerBroken:
-        same = [one for one in found if one.name == self._issuer.name]
-        others = [one for one in same if one.type != JWK]
-        if others and len(others) == len(same):
+    def _not_found(self, search: ProvisionerSearch) -> IssuerBroken:
+        same = search.same
+        if same and same[0].type != JWK:
             return IssuerBroken(
                 StepIssuerReason.PROVISIONER_NOT_SUPPORTED,
-                f'The provisioner "{self._issuer.name}" is of type {_text(others[0].type)}, whose tokens '
+                f'The provisioner "{self._issuer.name}" is of type {_text(same[0].type)}, whose tokens '
                 "aren't made from a password or a key: name a provisioner of type JWK (step ca provisioner "
                 "add NAME --type JWK --create).",
             )
         if same:
-            kids = ", ".join(f'"{_text(one.kid)}"' for one in same[:_SHOWN] if one.kid)
+            kids = ", ".join(f'"{_text(one.kid)}"' for one in same if one.kid)
             return IssuerBroken(
                 StepIssuerReason.PROVISIONER_NOT_FOUND,
                 f'The provisioner "{self._issuer.name}" has no key "{self._issuer.kid}". Its keys are '
                 f"{kids}: correct provisioner.kid, and the password if the key was rotated.",
             )
-        there = ", ".join(f'"{_text(one.name)}" ({_text(one.type)})' for one in found[:_SHOWN]) or "none"
+        there = ", ".join(f'"{_text(one.name)}" ({_text(one.type)})' for one in search.listed) or "none"
         return IssuerBroken(
             StepIssuerReason.PROVISIONER_NOT_FOUND,
             f'step-ca has no provisioner "{self._issuer.name}". There are {there}: correct provisioner.name.',

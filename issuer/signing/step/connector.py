@@ -65,7 +65,7 @@ class StepConnector:
         use = connection.tls_use()
         return PreparedSigner(
             tuple(sorted(references.versions.items())),
-            partial(self._signer, step, connection, source),
+            partial(self._signer, key, step, connection, source),
             anchors,
             MemoryUse(use.what, use.size),
         )
@@ -107,14 +107,16 @@ class StepConnector:
                 return file, f'the controller\'s file "{provisioner.password_file}"'
         return lambda: None, "spec.provisioner"
 
-    def _signer(self, spec: StepIssuerSpec, connection: StepConnection, source: KeySource) -> Signer:
+    def _signer(
+        self, key: IssuerKey, spec: StepIssuerSpec, connection: StepConnection, source: KeySource
+    ) -> Signer:
         try:
             client = StepClient(connection)
             url, left_out = str(connection.url()), some(connection.left_out())
         except InvalidConnection as error:
             raise IssuerBroken(SigningIssuerReason.INVALID_CONNECTION, f"{error}.") from error
         issuer = TokenIssuer(spec.provisioner.name, spec.provisioner.kid, url.rstrip("/"))
-        account = StepAccount(client, issuer, source, self._keyring)
+        account = StepAccount(client, issuer, source, self._keyring.of(key))
         options = SignerOptions(
             issuer.base, signing_profile(spec).leaf.name, revokes=spec.revocation.policy != "Never"
         )

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakValueDictionary
 
-from issuer.bounded import LruCache
+from issuer.requests.issuers import IssuerKey
 from issuer.step.errors import KeyUnusable, WrongPassword
 from issuer.step.jwe import EncryptedKey
 from issuer.step.keys import ProvisionerKey, read_private
 
-MAX_KEYS: Final = 256
-"""The most keys that are kept, by digest of key and password: an issuer has one."""
+_JWK: Final = "{"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,49 +29,88 @@ class OpenedKey:
     trimmed: bool = False
 
 
+def is_plain(text: str) -> bool:
+    """Return True for a key that isn't encrypted."""
+    return text.lstrip().startswith(_JWK)
+
+
 class Keyring:
-    """The keys of all issuers of one process, found by what they are and by the password that opens them."""
+    """The keys of all issuers of one process, for as long as somebody has their `IssuerKeyring`.
+
+    One key at a time is decrypted for issuers of the cluster, and one for all others, whose namespaces take
+    turns: a namespace holds up neither the cluster's nor another namespace's for longer than one key takes.
+    """
 
     def __init__(self) -> None:
-        self._opened: LruCache[bytes, OpenedKey | KeyUnusable] = LruCache(MAX_KEYS)
-        self._decrypting = asyncio.Lock()
+        self._tenants = asyncio.Lock()
+        self._namespaces: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._issuers: WeakValueDictionary[IssuerKey, IssuerKeyring] = WeakValueDictionary()
 
-    async def open(self, text: str, password: bytes | None) -> OpenedKey:
+    def of(self, issuer: IssuerKey) -> IssuerKeyring:
+        """Return the part of one issuer, the same one while somebody has it."""
+        found = self._issuers.get(issuer)
+        if found is None:
+            own = self._namespaces.setdefault(issuer.namespace, asyncio.Lock())
+            found = IssuerKeyring((own, self._tenants) if issuer.namespace else (own,))
+            self._issuers[issuer] = found
+        return found
+
+
+class IssuerKeyring:
+    """The key of one issuer as it was opened last; `locks` are taken in their order to open another."""
+
+    def __init__(self, locks: tuple[asyncio.Lock, ...]) -> None:
+        self._locks = locks
+        self._last: tuple[bytes, OpenedKey | KeyUnusable] | None = None
+
+    async def open(self, text: str, password: bytes | None, public: bytes | None) -> OpenedKey:
         """Return a key that is given as a private JWK, or encrypted as a compact JWE.
 
-        The password is tried as it is, then without one line end. Raises KeyUnusable, WrongPassword.
+        The password is tried as it is, then without one line end. `public` is what its public half has to be,
+        as DER. Raises KeyUnusable, AnotherKey, WrongPassword.
         """
-        digest = hashlib.sha256(hashlib.sha256(text.encode()).digest() + (password or b"")).digest()
-        async with self._decrypting:  # one at a time: each keeps a processor busy
-            found = self._opened.get(digest)
-            if found is None:
-                found = await _opened(text, password)
-                self._opened.put(digest, found)
+        digest = _digest(text.encode(), public or b"", password or b"")
+        found = self._kept(digest)
+        if found is None:
+            async with AsyncExitStack() as stack:
+                for lock in self._locks:
+                    await stack.enter_async_context(lock)
+                found = self._kept(digest)  # another signer of the issuer may have been first
+                if found is None:
+                    found = await asyncio.to_thread(_opened, text, password, public)
+                    self._last = (digest, found)
         if isinstance(found, KeyUnusable):
             raise type(found)(found.message)  # a new one: a traceback grows with each raise
         return found
 
+    def _kept(self, digest: bytes) -> OpenedKey | KeyUnusable | None:
+        return self._last[1] if self._last is not None and self._last[0] == digest else None
 
-async def _opened(text: str, password: bytes | None) -> OpenedKey | KeyUnusable:
+
+def _digest(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+
+
+def _opened(text: str, password: bytes | None, public: bytes | None) -> OpenedKey | KeyUnusable:
     try:
-        if text.lstrip().startswith("{"):
-            return OpenedKey(read_private(text.encode()))
+        if is_plain(text):
+            return OpenedKey(read_private(text.encode(), public))
         encrypted = EncryptedKey.parse(text)
         if password is None:
             return KeyUnusable("it is encrypted, and no password is given")
-        return await asyncio.to_thread(_decrypted, encrypted, password)
+        return _decrypted(encrypted, password, public)
     except KeyUnusable as error:
         return error
 
 
-def _decrypted(encrypted: EncryptedKey, password: bytes) -> OpenedKey:
+def _decrypted(encrypted: EncryptedKey, password: bytes, public: bytes | None) -> OpenedKey:
     try:
-        return OpenedKey(read_private(encrypted.decrypt(password)))
+        return OpenedKey(read_private(encrypted.decrypt(password), public))
     except WrongPassword:
         shorter = _without_line_end(password)
         if shorter == password:
             raise
-        return OpenedKey(read_private(encrypted.decrypt(shorter)), trimmed=True)
+        return OpenedKey(read_private(encrypted.decrypt(shorter), public), trimmed=True)
 
 
 def _without_line_end(password: bytes) -> bytes:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from issuer.signing.backend import LoggedIn
 from issuer.signing.outcomes import AnswerFault, BadAnswer, Failed, IssuerBroken, NotRevoked
-from issuer.signing.reasons import SigningFailure
+from issuer.signing.reasons import SigningFailure, SigningIssuerReason
 from issuer.signing.signer import Health, SignedCertificate, SigningRequest
 from issuer.signing.step.account import StepAccount
 from issuer.signing.step.advice import advice
@@ -72,7 +72,7 @@ class StepSigner:
         self._left_out = left_out
         self._clock = clock
         self._cas = StepAuthorities(client, clock)
-        self._proved = False
+        self._proved: object = None
 
     async def check(self) -> Health:
         """Read the CAs and the provisioner, open its key, and have a token taken once.
@@ -85,9 +85,8 @@ class StepSigner:
             await self._account.read()
             crl = await self._crl_warnings()
         except StepError as error:
-            self._proved = False
             raise outcome(error, self._options.url) from error
-        if not self._proved:
+        if self._proved != self._account.version:
             await self._prove()
         warnings = (*self._account.warnings(), *self._left_out_warnings(), *crl)
         return Health(ca_pem, warnings, lives=self._account.lives)
@@ -95,7 +94,8 @@ class StepSigner:
     async def _prove(self) -> None:
         """Have step-ca take a token and refuse what is asked for with it: another name than it grants.
 
-        step-ca keeps each token that it took for ever, so that is done once, and again after a refusal.
+        step-ca keeps each token that it took for ever, so that is done once, and again after a refusal or
+        with another key. Raises IssuerBroken if that is signed: any name could be had by such a token.
         """
         started, result = self._clock(), "error"
         csr = _probe()
@@ -105,12 +105,19 @@ class StepSigner:
             )
         except (StepForbidden, StepBadRequest):
             result = "success"
-            self._proved = True
+            self._proved = self._account.version
         except StepError as error:
             raise outcome(error, self._options.url) from error
         except IssuerBroken:
             result = "refused"
             raise
+        else:
+            raise IssuerBroken(
+                SigningIssuerReason.UNEXPECTED_ANSWER,
+                f"step-ca at {self._options.url} signed a certificate for {_ASKED_NAME} by a token that "
+                f"grants {_GRANTED_NAME} alone: whoever has one of its tokens gets any name. See who answers "
+                "there, and which step-ca it runs.",
+            )
         finally:
             self._logged_in(result, self._clock() - started)
 
@@ -139,9 +146,6 @@ class StepSigner:
             signed = await self._account.authorized(SIGN_PATH, granted.subject, granted.sans, sign)
         except StepError as error:
             raise outcome(error, self._options.url) from error
-        except IssuerBroken:
-            self._proved = False
-            raise
         try:
             serial = serial_hex(read_leaf(signed.leaf_pem))
         except InvalidCertificate as error:
@@ -194,7 +198,7 @@ class StepSigner:
         return (f"Left out of the CA bundle for step-ca: {self._left_out}.",) if self._left_out else ()
 
     async def _crl_warnings(self) -> tuple[str, ...]:
-        """Return what a revocation is worth here, where the issuer revokes. Raises StepError."""
+        """Return what a revocation is worth here, where the issuer revokes."""
         if not self._options.revokes:
             return ()
         passive = (
@@ -204,6 +208,8 @@ class StepSigner:
             crl = x509.load_der_x509_crl(await self._client.crl())
         except (StepNotFound, NotImplementedThere):
             return (f'{passive} valid until its end. This CA makes no CRL: enable "crl" in its ca.json.',)
+        except StepError as error:  # signing goes on without it
+            return (f"{passive} valid for whom its CRL says nothing. Its CRL can't be read now: {error}.",)
         except ValueError:
             return (f"{passive} valid until its end. What this CA serves as its CRL can't be read.",)
         end = crl.next_update_utc

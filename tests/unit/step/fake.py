@@ -93,8 +93,9 @@ def encrypted(data: bytes, password: str, iterations: int = 1000, **changed: Any
 class FakeStepCA:
     """One CA with one JWK provisioner; attributes may be changed at any time.
 
-    `dns` are its names, `skew` how far its clock is ahead, `started` when it began. `answer` may answer a
-    call in its place: it is told method and path, and returns None to let it be.
+    `dns` are its names, `skew` how far its clock is ahead, `started` when it began, `date` what it says
+    for its clock instead. `answer` may answer a call in its place: it is told method and path, and returns
+    None to let it be.
     """
 
     ca: TestCA = field(default_factory=lambda: TestCA.make(datetime.now(UTC)))
@@ -109,6 +110,7 @@ class FakeStepCA:
     started: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     crl: bytes | None = None
     url: str = ""
+    date: str = ""
     calls: list[str] = field(default_factory=list)
     tokens: list[dict[str, Any]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -161,7 +163,7 @@ class FakeStepCA:
         self.connections.add(request.transport)
         body = json.loads(await request.text() or "{}")
         status, found = self.answer(call) or self._answered(call, body)
-        headers = {"Date": self.now.strftime("%a, %d %b %Y %H:%M:%S GMT")}
+        headers = {"Date": self.date or self.now.strftime("%a, %d %b %Y %H:%M:%S GMT")}
         if isinstance(found, bytes):
             return web.Response(status=status, body=found, headers=headers)
         text = found if isinstance(found, str) else json.dumps(found)

@@ -28,6 +28,7 @@ from issuer.signing.outcomes import (
 from issuer.signing.settings import BackendSettings
 from issuer.signing.signer import SigningRequest
 from issuer.step.jwe import EncryptedKey
+from tests.ca import pem
 from tests.unit.signing.step.conftest import CLUSTER, NAMESPACED, SETTINGS, Open
 from tests.unit.step.fake import (
     KID,
@@ -82,6 +83,57 @@ async def test_a_check_has_a_token_taken_once_and_signs_nothing(step: FakeStepCA
     for _ in range(3):
         await signer.check()
     assert (step.made(SIGN), step.signed) == (1, [])
+
+
+async def test_a_server_that_signs_what_a_token_does_not_grant_breaks_the_issuer(
+    step: FakeStepCA, open_signer: Open
+) -> None:
+    chain = [pem(step.ca.intermediate)] * 2
+    step.answer = lambda call: (201, {"certChain": chain}) if call == SIGN else None
+    signer = await open_signer()
+    for _ in range(2):
+        with pytest.raises(IssuerBroken, match="any name") as raised:
+            await signer.check()
+    assert raised.value.reason == "UnexpectedAnswer"
+
+
+async def test_an_outage_takes_no_other_token_at_the_next_check(step: FakeStepCA, open_signer: Open) -> None:
+    signer = await open_signer()
+    await signer.check()
+    step.answer = answering("GET /health", 503)
+    with pytest.raises(ServerFault):
+        await signer.check()
+    step.answer = lambda _call: None
+    await signer.check()
+    assert step.made(SIGN) == 1
+
+
+async def test_a_token_is_tried_again_after_a_refused_one_and_with_another_key(
+    step: FakeStepCA, open_signer: Open
+) -> None:
+    signer = await open_signer()
+    await signer.check()
+    dns, step.dns = step.dns, ("ca.internal",)
+    with pytest.raises(IssuerBroken):
+        await signer.sign(asked())
+    step.dns = dns
+    made = step.made(SIGN)
+    for _ in range(2):
+        await signer.check()
+    assert step.made(SIGN) == made + 1
+    step.key = ec.generate_private_key(ec.SECP256R1())
+    step._sealed.clear()
+    for _ in range(2):
+        await signer.check()
+    assert step.made(SIGN) == made + 2
+
+
+async def test_a_key_that_the_ca_serves_unencrypted_is_refused(step: FakeStepCA, open_signer: Open) -> None:
+    step._sealed[(step.password, step.kid)] = json.dumps(jwk(step.key, private=True))
+    for step.lists_encrypted_key in (True, False):
+        with pytest.raises(IssuerBroken, match="unencrypted") as raised:
+            await (await open_signer()).check()
+        assert raised.value.reason == "ProvisionerKeyUnusable"
 
 
 async def test_a_key_is_decrypted_once_for_all_signers_of_it(
@@ -365,6 +417,14 @@ async def test_a_ca_that_does_not_answer_is_waited_for(step: FakeStepCA, open_si
     with pytest.raises(IssuerUnavailable) as raised:
         await (await open_signer(spec)).check()
     assert raised.value.reason == "StepCAUnreachable"
+
+
+async def test_a_crl_that_cannot_be_read_now_stops_no_signing(step: FakeStepCA, open_signer: Open) -> None:
+    step.answer = answering("GET /crl", 500)
+    signer = await open_signer(revocation={"policy": "OnDelete"})
+    (warning,) = (await signer.check()).warnings
+    assert "passively" in warning
+    assert "can't be read now" in warning
 
 
 @pytest.mark.parametrize(
