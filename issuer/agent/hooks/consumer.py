@@ -109,16 +109,26 @@ def read_set(spec: SetSpec) -> CertificateSet | None:
 
 
 async def _run_job(hook: UnitHook, user: HookUser, seconds: float) -> None:
-    """Have systemd do the job. Raises NotRunning if it fails and the unit isn't active."""
+    """Have systemd do the job. Raises NotRunning if it fails and the unit was stopped before and still is.
+
+    A unit that was active, or that fails to start, may have refused the new files: ConsumerRefused.
+    """
     found = shutil.which("systemctl")
     if found is None:
         raise HookFailed("There is no systemctl here: use command, or signal with the server's pid file")
     words = (found, *(("--user",) if hook.user_unit else ()))
+
+    async def is_now(state: str) -> bool:
+        try:
+            await run_program((*words, "--quiet", f"is-{state}", hook.unit), user, seconds)
+        except ConsumerRefused:
+            return False
+        return True
+
+    was_active = await is_now("active")  # a restart with bad files leaves it inactive
     try:
         await run_program((*words, "--no-ask-password", hook.verb, hook.unit), user, seconds)
     except ConsumerRefused as error:
-        try:
-            await run_program((*words, "--quiet", "is-active", hook.unit), user, seconds)
-        except ConsumerRefused:
-            raise NotRunning(f"{error}. {hook.unit} isn't active: start it") from error
-        raise
+        if was_active or await is_now("failed"):
+            raise
+        raise NotRunning(f"{error}. {hook.unit} isn't active: start it") from error

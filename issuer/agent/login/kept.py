@@ -9,7 +9,7 @@ import structlog
 
 from issuer.agent.errors import AgentError
 from issuer.agent.login.statefile import StateFile
-from issuer.vault.errors import LoginRefused, VaultBadRequest, VaultForbidden
+from issuer.vault.errors import LoginRefused, VaultBadRequest, VaultForbidden, VaultNotFound
 from issuer.vault.login.methods import AuthMethod, StaticToken, Token, renew
 from issuer.vault.transport import VaultClient
 
@@ -32,21 +32,28 @@ class KeptLogin:
 
     async def login(self, client: VaultClient) -> Token:
         """Return the kept token once, if Vault takes it, otherwise log in. Raises VaultError."""
-        kept = None if self._tried else self._file.read()
-        # Tried once: a token that Vault refuses later would come back here again and again.
+        token = None if self._tried else await self._by_kept(client)
+        # Answered once: a token that Vault refuses later would come back here again and again. Without an
+        # answer it is tried again, as what else there is to log in with may work once.
         self._tried = True
-        if kept:
-            try:
-                token = await StaticToken(kept.decode("ascii", "replace").strip()).login(client)
-                if token.renewable:  # its whole life again: a run by cron may be the last for long
-                    token = await renew(client, token)
-            except (LoginRefused, VaultBadRequest, VaultForbidden):
-                log.warning("the kept token is no longer good; logging in", method=self.name)
-            else:
-                log.info("went on with the kept token", method=self.name)
-                return token
-        token = await self._method.login(client)
-        self._keep(token)
+        if token is None:
+            token = await self._method.login(client)
+            self._keep(token)
+        return token
+
+    async def _by_kept(self, client: VaultClient) -> Token | None:
+        """Return the kept token; None if there is none or Vault refuses it. Raises VaultError."""
+        kept = self._file.read()
+        if not kept:
+            return None
+        try:
+            token = await StaticToken(kept.decode("ascii", "replace").strip()).login(client)
+            if token.renewable:  # its whole life again: a run by cron may be the last for long
+                token = await renew(client, token)
+        except (LoginRefused, VaultBadRequest, VaultForbidden, VaultNotFound):
+            log.warning("the kept token is no longer good; logging in", method=self.name)
+            return None
+        log.info("went on with the kept token", method=self.name)
         return token
 
     def _keep(self, token: Token) -> None:

@@ -44,7 +44,9 @@ class LoginFromFiles:
     make: Callable[[], AuthMethod]
     given: Callable[[], bytes | None] = lambda: b""
     used: Callable[[], None] = lambda: None
-    """Called when Vault has taken or refused the credentials."""
+    """Called when Vault has taken the credentials."""
+    refused: Callable[[], None] = lambda: None
+    """Called when Vault has refused the credentials, which a lockout or another network does, too."""
 
     def credential(self) -> bytes | None:
         """Return what Vault locks out if it is refused several times; b"" if it locks nothing."""
@@ -56,7 +58,7 @@ class LoginFromFiles:
             token = await self.make().login(client)
         except LoginRefused as error:
             if error.status is not None:
-                self.used()
+                self.refused()
             raise
         self.used()
         return token
@@ -175,7 +177,7 @@ def _app_role_ways(vault: VaultServer, given: AppRoleLogin, state: Path, now: No
         def by_own() -> AuthMethod:
             return AppRole(_role_id(given), (kept() or b"").decode(), given.mount)
 
-        ways.append(LoginFromFiles(OWN_SECRET_ID, by_own, kept, own.mark_used))
+        ways.append(LoginFromFiles(OWN_SECRET_ID, by_own, kept, own.mark_used, own.mark_refused))
     if given.wrapped_secret_id_file is not None:
         unwrapping = unwrapping_of(vault, given, state)
         ways.append(WrappedLogin(given, given.wrapped_secret_id_file, own, unwrapping, now))

@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 class OwnSecretId:
     """A secret ID in the state folder. Times are RFC 3339.
 
-    `until` is empty if it doesn't end by itself, `uses` 0 if it can be used without limit.
+    `until` is empty if it doesn't end by itself, `uses` 0 if it can be used without limit. One that was
+    `refused` may still be good: Vault refuses for a lockout and for another network as for a wrong one.
     """
 
     secret_id: str = field(repr=False)
@@ -38,6 +39,7 @@ class OwnSecretId:
     until: str = ""
     uses: int = 0
     used: bool = False
+    refused: bool = False
 
     @classmethod
     def of_answer(cls, data: object, now: datetime) -> OwnSecretId:
@@ -89,12 +91,20 @@ class SecretIdFile:
         self._file.write(json.dumps(asdict(own)).encode())
 
     def mark_used(self) -> None:
-        """Note that a login took or refused the kept one; the next is made as soon as there is a token."""
+        """Note that a login took the kept one; the next is made as soon as there is a token."""
         if (own := self.read()) is not None:
-            try:
-                self.write(replace(own, used=True))
-            except AgentError as error:
-                log.warning("the state of the login can't be written", error=str(error))
+            self._note(replace(own, used=True))
+
+    def mark_refused(self) -> None:
+        """Note that a login refused the kept one: it is tried again, and replaced once there is a token."""
+        if (own := self.read()) is not None and not own.refused:
+            self._note(replace(own, refused=True))
+
+    def _note(self, own: OwnSecretId) -> None:
+        try:
+            self.write(own)
+        except AgentError as error:
+            log.warning("the state of the login can't be written", error=str(error))
 
     def forget(self) -> None:
         """Remove it: it is of no use any more."""
@@ -110,12 +120,12 @@ class SecretIdRenewal:
         self._now = now
 
     async def keep(self, session: VaultSession) -> bool:
-        """Make a secret ID if there is none that is unused and young; return True if one was made.
+        """Make a secret ID if there is none that is unused, unrefused and young; return True if one was made.
 
         The one before is destroyed by its accessor. Raises VaultError and AgentError; what was kept stays.
         """
         kept = self._file.read()
-        if kept is not None and not kept.used and not kept.is_old(self._now()):
+        if kept is not None and not (kept.used or kept.refused or kept.is_old(self._now())):
             return False
 
         async def make(token: str) -> Any:
@@ -142,7 +152,7 @@ class SecretIdRenewal:
         try:
             await session.ask(destroy)
         except VaultError as error:
-            if old.used:  # most roles let a secret ID be used once, and destroy it themselves
+            if old.used or old.refused:  # most roles let a secret ID be used once, and destroy it themselves
                 return
             log.warning("the secret ID before can't be destroyed; it ends by its own life", error=str(error))
 
