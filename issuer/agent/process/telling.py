@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 _SETTLES: Final = 0.2
 """Seconds for other sets of a consumer that are renewed at the same time: one hook for all of them."""
 _LONGEST_SETTLING: Final = 5.0
+_TRIED_AGAIN: Final = "the new ones are tried again later"
+_TO_DELIVER: Final = "deliver the new ones again, or others"
 
 
 class Telling:
@@ -44,6 +46,7 @@ class Telling:
         sets |= {one.name: one for one in file.ca_chains}
         self.consumers = {spec.name: Consumer(spec, sets) for spec in file.consumers}
         self._locks = {name: asyncio.Lock() for name in keepers}
+        self._unrecorded = dict.fromkeys(self.consumers, 0)
 
     def lock(self, name: str) -> asyncio.Lock:
         """Return the lock of a set: held while its files are looked at, written, or gone back on."""
@@ -94,16 +97,21 @@ class Telling:
                 record = await self._told(consumer, before, news)
                 self.records.write(record)
         except AgentError as error:
-            # Its files, or the state folder: without a record it would be told again and again.
+            # Its files, or the state folder: without a record it is told again, ever later.
             log.warning("a consumer can't be told", consumer=name, error=str(error))
-            return replace(self.records.read(name), outcome=HookOutcome.FAILED, error=str(error))
+            before = self.records.read(name)
+            self._unrecorded[name] += 1
+            failures = before.failures + self._unrecorded[name]
+            return replace(before, outcome=HookOutcome.FAILED, failures=failures, error=str(error))
+        self._unrecorded[name] = 0
         return record
 
     async def _told(
         self, consumer: Consumer, before: ConsumerRecord, news: tuple[str, ...]
     ) -> ConsumerRecord:
         began, now = time.monotonic(), rfc3339(self._clock.now())
-        delivered, warnings, error, outcome = consumer.identities(), tuple[str, ...](), "", HookOutcome.TOLD
+        delivered: Mapping[str, str] = consumer.identities()
+        warnings, error, outcome = tuple[str, ...](), "", HookOutcome.TOLD
         try:
             warnings = await consumer.tell(news)
         except NotRunning as failure:
@@ -116,8 +124,11 @@ class Telling:
                 log.exception("unexpected error; please report it", consumer=consumer.spec.name)
             outcome, error = HookOutcome.FAILED, str(failure) or type(failure).__name__
             helps = isinstance(failure, HookFailed) and failure.may_be_the_files
-            if helps and any(map(before.delivered.get, news)) and await self._went_back(consumer, news):
-                outcome, delivered = HookOutcome.ROLLED_BACK, consumer.identities()
+            if helps and any(map(before.delivered.get, news)):
+                old, more = await self._went_back(consumer, news)
+                if old:
+                    outcome, delivered = HookOutcome.ROLLED_BACK, old
+                error += more
         record = ConsumerRecord(
             consumer.spec.name,
             outcome,
@@ -128,31 +139,50 @@ class Telling:
             before.failures + 1 if error else 0,
             before.runs + 1,
             before.failed_runs + bool(error),
-            _and_then(error, outcome),
+            error,
             warnings,
         )
         self._report(record, news)
         return record
 
-    async def _went_back(self, consumer: Consumer, news: Sequence[str]) -> bool:
-        """Go back to the old files; returns False, with the new ones in place, if that doesn't help."""
+    async def _went_back(self, consumer: Consumer, news: Sequence[str]) -> tuple[Mapping[str, str], str]:
+        """Go back to the old files; returns what the consumer has then, and text to add to its error.
+
+        Nothing, with the new files in place, if that doesn't help or can't be done. Never raises AgentError.
+        """
         taken: dict[str, CertificateKeeper] = {}
-        for name in news:
-            keeper = self._keepers[name]
-            if consumer.spec.roll_back and isinstance(keeper, CertificateKeeper):
-                async with self._locks[name]:
-                    if await keeper.take_back():
-                        taken[name] = keeper
-        if not taken:
-            return False
         try:
+            for name in news:
+                keeper = self._keepers[name]
+                if consumer.spec.roll_back and isinstance(keeper, CertificateKeeper):
+                    async with self._locks[name]:
+                        taken[name] = keeper  # before: it can fail half done
+                        if not await keeper.take_back():
+                            del taken[name]
+            if not taken:
+                return {}, ""
             await consumer.tell(tuple(taken))
-        except AgentError:
+            found = consumer.identities()
+        except Exception as failure:
+            if not isinstance(failure, AgentError):
+                log.exception("unexpected error; please report it", consumer=consumer.spec.name)
+            more = _going_back_failed(failure)
             for name, keeper in taken.items():
-                async with self._locks[name]:
-                    keeper.put_forward()
-            return False
-        return True
+                more += await self._put_forward(name, keeper)
+            return {}, more
+        again = all(keeper.tries_again for keeper in taken.values())
+        return found, f". It has the old files again; {_TRIED_AGAIN if again else _TO_DELIVER}"
+
+    async def _put_forward(self, name: str, keeper: CertificateKeeper) -> str:
+        """Have readers see the newer set again; returns text for the error if that fails."""
+        try:
+            async with self._locks[name]:
+                keeper.put_forward()
+        except Exception as failure:
+            if not isinstance(failure, AgentError):
+                log.exception("unexpected error; please report it", name=name)
+            return _going_back_failed(failure)
+        return ""
 
     def _report(self, record: ConsumerRecord, news: Sequence[str]) -> None:
         if record.is_failing:
@@ -170,7 +200,5 @@ class Telling:
         )
 
 
-def _and_then(error: str, outcome: HookOutcome) -> str:
-    if outcome is not HookOutcome.ROLLED_BACK:
-        return error
-    return f"{error}. It has the old files again; the new ones are tried again later"
+def _going_back_failed(failure: Exception) -> str:
+    return f". Going back to the old files failed, too: {str(failure) or type(failure).__name__}"

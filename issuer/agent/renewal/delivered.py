@@ -57,7 +57,12 @@ def read_answer(text: str) -> DeliveredAnswer:
 
 
 class DeliveredKeeper(CertificateKeeper):
-    """Keeps a certificate that is handed over: its files are repaired, and nothing is asked for."""
+    """Keeps a certificate that is handed over: its files are repaired, and nothing is asked for.
+
+    One that a consumer refused is not tried again: who handed it over hears of it, and hands over another.
+    """
+
+    tries_again = False
 
     def _reason(self, kept: KeptCertificate | None, current: WrittenSet | None) -> RenewalReason | None:
         return None
@@ -70,6 +75,9 @@ class DeliveredKeeper(CertificateKeeper):
             f'"{self.spec.name}" is delivered by something else, and there is nothing new. Run: vault-issuer '
             f"agent deliver {self.spec.name} --json - < answer"
         )
+
+    async def close(self) -> None:
+        """Leave what a consumer refused as it is: who asked for it may use it elsewhere."""
 
     async def check(self) -> None:
         """Try the folder alone. Raises AgentError."""

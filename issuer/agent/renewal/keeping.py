@@ -124,6 +124,9 @@ class ServerClock:
 class CertificateKeeper:
     """Keeps one certificate fresh; what is signed and can't be written yet is kept in memory."""
 
+    tries_again = True
+    """A certificate that a consumer refused is tried again."""
+
     def __init__(
         self, spec: CertificateSpec, calls: CertificateCalls, machine: str, clock: ServerClock
     ) -> None:
@@ -146,7 +149,7 @@ class CertificateKeeper:
             made, current = self._read(folder)
             kept = self._kept(current, made)
             if self._unwritten is not None and kept is not None and kept.serial == self._unwritten.serial:
-                self._unwritten = None  # written, though the disk refused something after it
+                self._unwritten = self._held = None  # written, though the disk refused something after it
             held = not force and self._is_held(kept)
             reason = RenewalReason.REQUESTED if force else None if held else self._reason(kept, current)
             if reason is None and not held and kept is not None and current is not None:
@@ -161,7 +164,8 @@ class CertificateKeeper:
         """Have readers see the set before the current one; returns False if that isn't good for it.
 
         It needs a tenth of its life, and must not be revoked. The newer set is kept in memory, and written
-        again after some minutes: it was signed, so nothing else is signed for it. Raises AgentError.
+        again after some minutes: it was signed, so nothing else is signed for it. Raises AgentError, perhaps
+        half done: `put_forward` undoes that.
         """
         with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
             made, current = self._read(folder)
@@ -174,12 +178,13 @@ class CertificateKeeper:
             kept = self._life(before, old.certificate)
             if not self._has_life(kept) or await self._calls.is_revoked(kept.serial):
                 return False
-            folder.roll_back()
-            self._copy(old)
+            # Before the files change: a disk that refuses then must not lose what was signed.
             self._unwritten = FreshCertificate(made, str(current.notes.get("serial")), ())
             hold = min(_FIRST_HOLD * 2 ** min(self._holds, 10), _LONGEST_HOLD)
             self._holds += 1
             self._held = _HeldBack(current.notes, self._clock.now() + hold)
+            folder.roll_back()
+            self._copy(old)
         return True
 
     def put_forward(self) -> None:
