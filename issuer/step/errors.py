@@ -6,6 +6,9 @@ refuses is one sentence for every cause: the cause stands in its log alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
+
 from issuer.transport.errors import CallError
 
 StepError = CallError
@@ -16,11 +19,46 @@ class TokenRefused(StepError):
     """401: the token is used, dated wrongly, for another audience, or signed by a key that isn't known."""
 
 
-class StepForbidden(StepError):
+@dataclass(frozen=True, slots=True)
+class RefusedLife:
+    """The life that a refusal is about, read from step-ca's words: both lives hold what it backdates.
+
+    Attributes:
+        too_long: True for more than the most that it gives, False for less than the least.
+        asked: what it took to be asked for; None where it can't be read.
+        limit: the bound; None where it can't be read.
+    """
+
+    too_long: bool
+    asked: timedelta | None
+    limit: timedelta | None
+
+
+class StepRefusal(StepError):
+    """step-ca refuses what was sent. What it said in its words is read even where these may not be shown.
+
+    `life` is set where the life is the cause, `already_revoked` where there is nothing left to revoke.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        messages: tuple[str, ...] = (),
+        life: RefusedLife | None = None,
+        already_revoked: bool = False,
+    ) -> None:
+        super().__init__(message, status=status, messages=messages)
+        self.life = life
+        self.already_revoked = already_revoked
+
+
+class StepForbidden(StepRefusal):
     """403: the token is accepted, and the certificate that is asked for is refused."""
 
 
-class StepBadRequest(StepError):
+class StepBadRequest(StepRefusal):
     """400 or 413: step-ca refuses what was sent, and said why."""
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from datetime import timedelta
+from typing import Any, Final
 
 import orjson
 
+from issuer.duration import parse_duration
 from issuer.step.errors import (
     NotImplementedThere,
+    RefusedLife,
     StepBadRequest,
     StepError,
     StepFault,
@@ -15,6 +19,7 @@ from issuer.step.errors import (
     StepGateway,
     StepNotFound,
     StepRateLimited,
+    StepRefusal,
     TokenRefused,
 )
 from issuer.transport.errors import UnexpectedAnswer
@@ -28,13 +33,20 @@ _KINDS: dict[int, type[StepError]] = {
     413: StepBadRequest,
     501: NotImplementedThere,
 }
+# step-ca's `validityValidator` (authority/provisioner/sign_options.go).
+_LIFE: Final = re.compile(
+    r"requested duration of (?P<asked>\S{1,40}) is (?P<which>more|less) than the authorized "
+    r"(maximum|minimum) certificate duration of (?P<limit>\S{1,40}?)\.?$"
+)
+_ALREADY_REVOKED: Final = "is already revoked"
+_MAX_READ_CHARS: Final = 4096
 
 
 def error_from_answer(where: str, answer: Answer) -> StepError:
     """Return the error for an answer of status 400 or more. `where` is the method and path of the call.
 
-    If the sender has not shown that it is a CA's, the error has status and media type alone: an issuer must
-    not make it possible to read some server of the network.
+    If the sender has not shown that it is a CA's, the error has none of its words: an issuer must not make it
+    possible to read some server of the network. The lives that a refusal names are no words.
     """
     status, said = answer.status, _message(answer.body)
     if status == 429:
@@ -43,7 +55,30 @@ def error_from_answer(where: str, answer: Answer) -> StepError:
         return _not_in_its_form(where, answer)
     messages = (cleaned(said),) if answer.shown and said else ()
     kind = _KINDS.get(status, StepFault if status >= 500 else UnexpectedAnswer)
-    return kind(f"step-ca answered {status} to {where}", status=status, messages=messages)
+    message = f"step-ca answered {status} to {where}"
+    if issubclass(kind, StepRefusal):
+        return kind(
+            message,
+            status=status,
+            messages=messages,
+            life=_refused_life(said[:_MAX_READ_CHARS]),
+            already_revoked=_ALREADY_REVOKED in said[:_MAX_READ_CHARS],
+        )
+    return kind(message, status=status, messages=messages)
+
+
+def _refused_life(said: str) -> RefusedLife | None:
+    found = _LIFE.search(said)
+    if found is None:
+        return None
+    return RefusedLife(found["which"] == "more", _life(found["asked"]), _life(found["limit"]))
+
+
+def _life(text: str) -> timedelta | None:
+    try:
+        return parse_duration(text)
+    except ValueError:
+        return None
 
 
 def _not_in_its_form(where: str, answer: Answer) -> StepError:

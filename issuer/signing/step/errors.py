@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Final
 
-from issuer.duration import parse_duration
 from issuer.signing.outcomes import (
     AnswerFault,
     BadAnswer,
@@ -24,11 +22,6 @@ from issuer.step import errors
 from issuer.transport import errors as transport
 
 Outcome = Retry | Failed | IssuerUnavailable | IssuerBroken | BadAnswer
-# step-ca's `validityValidator` (authority/provisioner/sign_options.go): both lives hold what it backdates.
-_LIFE: Final = re.compile(
-    r"requested duration of (?P<asked>\S{1,40}) is (?P<which>more|less) than the authorized "
-    r"(maximum|minimum) certificate duration of (?P<limit>\S{1,40}?)\.?$"
-)
 _NOT_FOUND_AGAIN: Final = (
     "so nobody knows if a certificate was signed, and step-ca lists none: one that was made can't be found "
     "again, and ends by itself"
@@ -100,12 +93,10 @@ def _fault(error: errors.StepFault, url: str, *, may_have_signed: bool = False) 
 
 
 def _refused(error: errors.StepError, life: timedelta | None) -> Failed | None:
-    if not isinstance(error, (errors.StepForbidden, errors.StepBadRequest)):
+    if not isinstance(error, errors.StepRefusal):
         return None
-    for message in error.messages:
-        found = _LIFE.search(message)
-        if found is not None:
-            return _life_refused(found, error, life)
+    if error.life is not None:
+        return _life_refused(error.life, error, life)
     return Failed(
         StepFailure.REFUSED_BY_STEP_CA,
         f"step-ca refuses this certificate request. {error}. Ask for what the provisioner and the CA's "
@@ -113,26 +104,21 @@ def _refused(error: errors.StepError, life: timedelta | None) -> Failed | None:
     )
 
 
-def _life_refused(found: re.Match[str], error: errors.StepError, life: timedelta | None) -> Failed:
-    if found["which"] == "less":
+def _life_refused(found: errors.RefusedLife, error: errors.StepRefusal, life: timedelta | None) -> Failed:
+    if not found.too_long:
         return Failed(SigningFailure.DURATION_NOT_ALLOWED, f"a longer duration has to be asked for: {error}")
-    return LifeNotAllowed(
-        f"a shorter duration has to be asked for: {error}", _longest(found["asked"], found["limit"], life)
-    )
+    return LifeNotAllowed(f"a shorter duration has to be asked for: {error}", _longest(found, life))
 
 
-def _longest(asked: str, limit: str, life: timedelta | None) -> timedelta | None:
+def _longest(found: errors.RefusedLife, life: timedelta | None) -> timedelta | None:
     """Return the longest life that may be asked for, None where it can't be told.
 
     What step-ca backdates is in the life that it names as asked for, and is added to its limit as well.
     """
-    try:
-        most, backdated = parse_duration(limit), timedelta()
-        if life is not None:
-            backdated = max(timedelta(), parse_duration(asked) - life)
-    except ValueError:
+    if found.limit is None or found.asked is None:
         return None
-    longest = most - backdated
+    backdated = timedelta() if life is None else max(timedelta(), found.asked - life)
+    longest = found.limit - backdated
     return longest if longest > timedelta() else None
 
 

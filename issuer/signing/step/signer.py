@@ -180,7 +180,7 @@ class StepSigner:
             try:
                 await self._client.revoke(serial, token)
             except StepBadRequest as error:
-                if not any("is already revoked" in message for message in error.messages):
+                if not error.already_revoked:
                     raise
 
         try:
