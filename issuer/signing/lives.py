@@ -9,6 +9,7 @@ from typing import Final, Literal
 from issuer.duration import format_seconds
 from issuer.signing.outcomes import Failed, LifeNotAllowed
 from issuer.signing.reasons import SigningFailure
+from issuer.x509.verify import DEFAULT_LIFE
 
 TooLong = Literal["Refuse", "Shorten"]
 """What happens to a request for a longer life than the CA gives."""
@@ -23,21 +24,24 @@ class LifeBounds:
         longest: the longest one.
         usual: the life of a certificate for which none is asked.
         source: where they are set, to complete "... at most 24h, by SOURCE".
+        likely: the usual life as the CA's makers set it, where the CA tells none, but gives its own to who
+            asks for none. None for a CA that is always asked for a life.
     """
 
     shortest: timedelta | None = None
     longest: timedelta | None = None
     usual: timedelta | None = None
     source: str = "the CA"
+    likely: timedelta | None = None
 
     def fitting(self, asked: timedelta | None, too_long: TooLong) -> timedelta | None:
         """Return the life to ask for: as asked, the usual one where none is, or the longest where `too_long`
-        says so.
+        says so. None leaves it open: a bound is nobody's wish.
 
         Raises LifeNotAllowed, or Failed for a life that is too short.
         """
         if asked is None:
-            return self.usual or self.longest
+            return self.usual
         if self.longest is not None and asked > self.longest:
             return LifeNotAllowed(self._refused(asked), self.longest).shortened(asked, too_long)
         if self.shortest is not None and asked < self.shortest:
@@ -47,6 +51,11 @@ class LifeBounds:
                 f"least {format_seconds(self.shortest)}, by {self.source}: ask for that",
             )
         return asked
+
+    @property
+    def most(self) -> timedelta:
+        """The most that a certificate may live for which no life is asked, as far as that is known."""
+        return DEFAULT_LIFE if self.longest is None else min(DEFAULT_LIFE, self.longest)
 
     def learnt(self, longest: timedelta) -> LifeBounds:
         """Return these bounds with a longest life that a refusal told."""

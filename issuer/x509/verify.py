@@ -140,22 +140,25 @@ def verify(
     allowed: frozenset[str] | None = None,
     strict: bool = False,
     shorten: bool = False,
+    any_life: bool = False,
 ) -> tuple[VerificationFinding, ...]:
     """Return the differences between `chain` and `asked` at `now` (an aware datetime), none if there are
     none.
 
     `allowed` are the usages, by cert-manager's names, that the approving policy allows; None if no policy
     approved, and then only those of the request are. `shorten` accepts a life cut off by the CA's own end.
-    The links of the chain were checked when it was built. Sources: RFC 5280 section 6.1.3; cert-manager's
-    `CertificateRequest` fields.
+    `any_life` accepts one of any length where none was asked for: the CA was to choose it. The links of the
+    chain were checked when it was built. Sources: RFC 5280 section 6.1.3; cert-manager's `CertificateRequest`
+    fields.
     """
+    any_life = any_life and asked.duration is None
     differences = (
         *_key(chain, asked),
         *_names(chain, asked),
         *_authority(chain, asked),
         *_validity(chain.leaf, now),
-        *_renewal(chain.leaf, asked, now),
-        *_life(chain, asked.duration, now, shorten),
+        *_renewal(chain.leaf, asked, now, any_life),
+        *_life(chain, asked.duration, now, shorten, any_life),
         *_chain_times(chain, now),
         *_constraints(chain),
         *_usages(chain, asked, allowed),
@@ -264,12 +267,14 @@ def _validity(leaf: Certificate, now: datetime) -> Iterator[_Difference]:
         yield _Difference(FindingCode.NOT_YET_VALID, message, True)
 
 
-def _renewal(leaf: Certificate, asked: RequestedCertificate, now: datetime) -> Iterator[_Difference]:
+def _renewal(
+    leaf: Certificate, asked: RequestedCertificate, now: datetime, any_life: bool
+) -> Iterator[_Difference]:
     """Check when cert-manager would renew it: backdated far or cut short, that can be at once."""
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     wanted = DEFAULT_LIFE if asked.duration is None else asked.duration
     if asked.renewal.is_due_at_once(begin, end, now, wanted):
-        why = asked.renewal.problem(begin, end, now, wanted)
+        why = asked.renewal.problem(begin, end, now, end - now if any_life else wanted)
         message = f"the certificate is valid {_life_text(leaf)}: {why}"
         yield _Difference(FindingCode.TOO_SHORT_TO_RENEW, message, True)
 
@@ -279,11 +284,13 @@ def _life_text(certificate: Certificate) -> str:
     return f"from {rfc3339(begin)} to {rfc3339(end)}"
 
 
-def _life(chain: Chain, duration: timedelta | None, now: datetime, shorten: bool) -> Iterator[_Difference]:
+def _life(
+    chain: Chain, duration: timedelta | None, now: datetime, shorten: bool, any_life: bool
+) -> Iterator[_Difference]:
     begin, end = chain.leaf.not_valid_before_utc, chain.leaf.not_valid_after_utc
     # From now, not from notBefore: roles may backdate that for days, and it adds nothing to what lies ahead.
     wanted = DEFAULT_LIFE if duration is None else duration
-    if end - now > wanted + LONGER_LIFE:
+    if end - now > wanted + LONGER_LIFE and not any_life:
         message = (
             f"the certificate lives {format_seconds(end - now)}, but {format_seconds(wanted)} was asked for"
         )

@@ -170,6 +170,22 @@ def test_too_long_a_life_fails_with_the_limit_or_is_shortened(issuers: Issuers, 
     wait_issued(bed, "default", namespace)
 
 
+def test_who_names_no_duration_gets_the_cas_usual_life_not_its_longest(
+    issuers: Issuers, namespace: str
+) -> None:
+    """The provisioner tells a longest life of its own; only the CA knows that a day is usual."""
+    issuers.ca.set_claims(maxTLSCertDuration="240h")
+    try:
+        issuers.apply("longer")
+        issuers.wait_ready("longer")
+        issuers.request("usual", namespace, "longer", duration=None)
+        leaf = leaf_of(wait_issued(issuers.bed, "usual", namespace))
+    finally:
+        issuers.ca.set_claims()
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= timedelta(hours=24, minutes=2)
+    issuers.wait_ready("step")
+
+
 def test_a_life_that_would_be_renewed_at_once_is_not_signed(issuers: Issuers, namespace: str) -> None:
     """A Certificate of 90 days that is renewed a day before its end, from a CA that gives a day."""
     bed = issuers.bed

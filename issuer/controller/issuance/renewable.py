@@ -20,11 +20,14 @@ class TooShortToRenew(Failed):
         super().__init__(ControllerFailure.TOO_SHORT_TO_RENEW, message)
 
 
-def renewable(life: timedelta, asked: RequestedCertificate, now: datetime) -> timedelta:
+def renewable(life: timedelta | None, asked: RequestedCertificate, now: datetime) -> timedelta | None:
     """Return `life`, the one to ask the CA for, if its end leaves time before the renewal.
 
-    The CA may give less, or backdate it: that is seen in what comes back. Raises TooShortToRenew.
+    The CA may give less, or backdate it: that is seen in what comes back, as is a life that is left to it
+    (None). Raises TooShortToRenew.
     """
+    if life is None:
+        return None
     wanted = DEFAULT_LIFE if asked.duration is None else asked.duration
     if asked.renewal.is_due_at_once(now, now + life, now, wanted):
         raise TooShortToRenew(
@@ -34,16 +37,25 @@ def renewable(life: timedelta, asked: RequestedCertificate, now: datetime) -> ti
     return life
 
 
-def fitting(asked: RequestedCertificate, entry: IssuerEntry, spec: IssuerSpec, now: datetime) -> timedelta:
+def fitting(
+    asked: RequestedCertificate, entry: IssuerEntry, spec: IssuerSpec, now: datetime
+) -> timedelta | None:
     """Return the life to ask for. What was seen in answers may be out of date: it shortens, never refuses.
 
-    Raises CAEndsTooSoon and CAExpired.
+    None leaves it to a CA that gives its usual life then, and doesn't tell that before; one that may end
+    within such a life is asked for one that is likely the same. Raises CAEndsTooSoon and CAExpired.
     """
     known, seen = entry.ca_validity.get(asked.is_ca), entry.seen.get(asked.is_ca)
     check_not_expired(known, seen, now)
+    unasked = entry.lives.most
+    if asked.duration is None and entry.lives.likely is not None:
+        ca = seen or known
+        if ca is None or now + unasked <= ca.ends:
+            return None
+        unasked = min(entry.lives.likely, unasked)
     if seen is None:
-        return requested_lifetime(asked.duration, known, spec.ca_expiry, now)
+        return requested_lifetime(asked.duration, known, spec.ca_expiry, now, unasked)
     try:
-        return requested_lifetime(asked.duration, seen, spec.ca_expiry, now)
+        return requested_lifetime(asked.duration, seen, spec.ca_expiry, now, unasked)
     except CAEndsTooSoon:
-        return requested_lifetime(asked.duration, None, spec.ca_expiry, now)
+        return requested_lifetime(asked.duration, None, spec.ca_expiry, now, unasked)

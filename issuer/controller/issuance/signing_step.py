@@ -213,7 +213,8 @@ class SigningStep:
             # Nothing was signed. The role names another CA, or it was replaced since it was looked at.
             now = self.now()
             left = renewable(shortened(ca, work.ca_expiry, now), work.asked, now)
-        return await self._timed(shared, work, replace(work.wanted, duration=left)), work
+        work = replace(work, wanted=replace(work.wanted, duration=left))
+        return await self._timed(shared, work, work.wanted), work
 
     async def _timed(self, shared: SharedSigner, work: _Work, wanted: SigningRequest) -> SignedCertificate:
         wanted.before_sending()  # a signer asks again, once it has logged in and is connected
@@ -384,7 +385,15 @@ def _preferred(
 def _verified_way(chain: Chain, work: _Work, now: datetime) -> tuple[Chain, tuple[VerificationFinding, ...]]:
     allowance, shorten = work.approval.allowance, work.ca_expiry == "Shorten"
     allowed = None if allowance is None else allowance.usages
-    return chain, verify(chain, work.asked, now, allowed=allowed, strict=work.strict, shorten=shorten)
+    return chain, verify(
+        chain,
+        work.asked,
+        now,
+        allowed=allowed,
+        strict=work.strict,
+        shorten=shorten,
+        any_life=work.wanted.duration is None,
+    )
 
 
 def _is_fatal(findings: Sequence[VerificationFinding]) -> bool:

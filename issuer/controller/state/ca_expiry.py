@@ -87,14 +87,19 @@ class LongestIssued:
 
 
 def requested_lifetime(
-    duration: timedelta | None, ca: CAValidity | None, mode: Mode, now: datetime
+    duration: timedelta | None,
+    ca: CAValidity | None,
+    mode: Mode,
+    now: datetime,
+    unasked: timedelta = DEFAULT_LIFE,
 ) -> timedelta:
     """The life to ask the CA for: as asked, or shortened to end a little before the CA does.
 
-    Who names no duration gets what cert-manager's own Vault issuer asks for then, or what is left of the CA
-    if that is less: nobody asked for more. The role may give less, or cap it. Raises CAEndsTooSoon.
+    Who names no duration gets `unasked`, by default what cert-manager's own Vault issuer asks for then, or
+    what is left of the CA if that is less: nobody asked for more. The role may give less, or cap it. Raises
+    CAEndsTooSoon.
     """
-    wanted = DEFAULT_LIFE if duration is None else duration
+    wanted = unasked if duration is None else duration
     if ca is None or now + wanted <= ca.ends:
         return wanted
     return shortened(ca, "Shorten" if duration is None else mode, now, asked=duration)

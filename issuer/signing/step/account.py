@@ -31,6 +31,7 @@ MOST_SKEW: Final = timedelta(hours=1)
 """The largest difference of clocks that tokens make up for: certificates would come out of date."""
 _NEXT_SECOND: Final = 1.1
 """Seconds until a new token has a later `iat`: a CA that has just started refuses one of its first second."""
+_DEFAULT_LIFE: Final = timedelta(hours=24)  # of step-ca: `authority/config/config.go`
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class StepAccount:
         if found is None:
             return LifeBounds()
         source = f'the claims of the provisioner "{self._issuer.name}"'
-        return LifeBounds(found.shortest, found.longest, found.usual, source)
+        likely = max(_DEFAULT_LIFE, found.shortest or timedelta())
+        return LifeBounds(found.shortest, found.longest, found.usual, source, likely)
 
     def warnings(self) -> tuple[str, ...]:
         """Return sentences for the issuer's status."""

@@ -115,6 +115,7 @@ class FakeStepCA:
     tokens: list[dict[str, Any]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     signed: list[str] = field(default_factory=list)
+    lives: list[str | None] = field(default_factory=list)
     revoked: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     answer: Callable[[str], Answer | None] = lambda _call: None
@@ -239,6 +240,7 @@ class FakeStepCA:
             return 403, refusal(403, f"{FORBIDDEN}{said} certificate duration of {limit}.")
         made = self.ca.sign(body["csr"], now=self.now, life=life)
         self.signed.append(made.serial)
+        self.lives.append(body.get("notAfter"))
         chain = [made.leaf_pem, pem(self.ca.intermediate)]
         return 201, {"crt": chain[0], "ca": chain[1], "certChain": chain}
 

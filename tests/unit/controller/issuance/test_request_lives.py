@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import pytest
 
+from issuer.controller.state.ca_expiry import CAValidity
 from issuer.signing.lives import LifeBounds, TooLong
 from issuer.signing.outcomes import Failed, LifeNotAllowed
 from issuer.signing.vault.reasons import VaultFailure
+from tests.builders import NOW
 from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
+from tests.unit.controller.renewals.test_guard import owned, web
 
 HOUR = timedelta(hours=1)
 DAY = 24 * HOUR
@@ -57,6 +60,83 @@ async def test_who_names_no_duration_gets_the_usual_life(bench: Bench) -> None:
     bench.signer.signs.append(ENOUGH)
     await bench.reconcile()
     assert asked_for(bench) == [8 * HOUR]
+
+
+def chosen_by_the_ca(bench: Bench, longest: timedelta | None = None) -> Bench:
+    """An issuer of a CA that has a usual life, and doesn't tell it."""
+    return bounded(bench, LifeBounds(longest=longest, likely=DAY)).with_request(duration=None)
+
+
+@pytest.mark.parametrize("longest", [None, 30 * DAY, 365 * DAY])
+async def test_nothing_is_asked_where_the_ca_keeps_its_usual_life_to_itself(
+    bench: Bench, longest: timedelta | None
+) -> None:
+    chosen_by_the_ca(bench, longest).signs()
+    await bench.reconcile()
+    assert asked_for(bench) == [None]
+    assert bench.ready["reason"] == "Issued", bench.ready
+
+
+async def test_a_limit_that_another_request_met_is_nobodys_usual_life(bench: Bench) -> None:
+    chosen_by_the_ca(bench).signer.signs.append(ENOUGH)
+    bench.registry.life_refused(CLUSTER_ISSUER, 30 * DAY)
+    await bench.reconcile()
+    assert asked_for(bench) == [None]
+
+
+async def test_the_life_that_the_ca_chose_is_delivered_however_long(bench: Bench) -> None:
+    chosen_by_the_ca(bench).signs(life=180 * DAY)
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Issued", bench.ready
+
+
+async def test_a_life_that_the_ca_chose_may_be_shorter_than_renew_before(bench: Bench) -> None:
+    """cert-manager then renews after two thirds of it."""
+    chosen_by_the_ca(bench).signs(life=DAY)
+    bench.certificates.upsert(web(renewBefore="720h"))
+    bench.store.upsert(owned(duration=None))
+    await bench.reconcile()
+    assert bench.ready["reason"] == "Issued", bench.ready
+
+
+async def test_a_life_that_the_ca_chose_and_that_is_renewed_at_once_is_not_delivered(bench: Bench) -> None:
+    chosen_by_the_ca(bench).signs(life=DAY)
+    bench.certificates.upsert(web(renewBefore="23h55m"))
+    bench.store.upsert(owned(duration=None))
+    bench.signer.revokes.append(None)
+    await bench.reconcile()
+    assert "TooShortToRenew" in bench.ready["message"]
+    assert "asked for" not in bench.ready["message"], "nobody asked for a life"
+
+
+@pytest.mark.parametrize(
+    ("left", "longest", "asked"),
+    [
+        (91 * DAY, None, None),
+        (89 * DAY, None, DAY),
+        (89 * DAY, 30 * DAY, None),
+        (29 * DAY, 30 * DAY, DAY),
+        (7 * HOUR, 8 * HOUR, 7 * HOUR - timedelta(minutes=5)),
+    ],
+)
+async def test_a_life_is_named_near_the_end_of_the_ca(
+    bench: Bench, left: timedelta, longest: timedelta | None, asked: timedelta | None
+) -> None:
+    chosen_by_the_ca(bench, longest).signer.signs.append(ENOUGH)
+    entry = bench.registry.entry(CLUSTER_ISSUER)
+    entry.ca_validity = {False: CAValidity("step-ca", NOW - 1000 * DAY, NOW + left)}
+    await bench.reconcile()
+    assert asked_for(bench) == [asked]
+
+
+@pytest.mark.parametrize(("longest", "asked"), [(30 * DAY, 30 * DAY), (365 * DAY, 90 * DAY)])
+async def test_a_ca_that_is_always_told_a_life_is_told_90_days_within_its_bounds(
+    bench: Bench, longest: timedelta, asked: timedelta
+) -> None:
+    bounded(bench, LifeBounds(longest=longest)).with_request(duration=None)
+    bench.signer.signs.append(ENOUGH)
+    await bench.reconcile()
+    assert asked_for(bench) == [asked]
 
 
 @pytest.mark.parametrize("duration", ["48h", None])

@@ -379,6 +379,18 @@ async def test_the_claims_of_the_provisioner_are_the_bounds(step: FakeStepCA, op
     assert NAME in lives.source
 
 
+@pytest.mark.parametrize(("shortest", "likely"), [(None, 24), ("10m", 24), ("48h", 48)])
+async def test_the_usual_life_is_the_cas_where_the_provisioner_has_none(
+    step: FakeStepCA, open_signer: Open, shortest: str | None, likely: int
+) -> None:
+    step.claims = {"minTLSCertDuration": shortest} if shortest else None
+    signer = await open_signer()
+    lives = (await signer.check()).lives
+    assert (lives.usual, lives.likely) == (None, likely * HOUR)
+    await signer.sign(asked(life=None))
+    assert step.lives == [None], "no life is named"
+
+
 async def test_a_refused_life_tells_the_longest_one(step: FakeStepCA, open_signer: Open) -> None:
     """What step-ca backdates is in both lives that it names."""
     with pytest.raises(LifeNotAllowed) as raised:
