@@ -17,7 +17,7 @@ _MARK: Final = "# vault-issuer enrolment: "
 
 @dataclass(frozen=True, slots=True)
 class HostRecord:
-    """What belongs to a machine, as the first line of its policy holds it."""
+    """Record of what belongs to a machine, as the first line of its policy holds it."""
 
     host: str
     mount: str

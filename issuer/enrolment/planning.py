@@ -14,7 +14,7 @@ from issuer.pki.server.reading import PathRead
 
 
 class HostAction(StrEnum):
-    """What is done to an object."""
+    """Act on an object."""
 
     CREATE = "create"
     UPDATE = "update"

@@ -32,7 +32,7 @@ class HostCertificate:
 
 @dataclass(frozen=True, slots=True)
 class HostRemoval:
-    """What there is of a machine. `tokens` is None if the administrator's token may not list tokens."""
+    """Things there are of a machine. `tokens` is None if the administrator's token may not list tokens."""
 
     record: HostRecord
     secret_ids: int

@@ -21,7 +21,7 @@ STEP_GROUP: Final = "certmanager.step.sm"
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class IssuerOrigin:
     """A kind of issuers, and its successor of this product's group.
 
     `new_family` is a wildcard pattern that matches its successor's kind and no kind of another family.
@@ -64,14 +64,14 @@ class Origin:
         return f"{self.new_plural}.{GROUP}"
 
 
-def _cert_managers(kind: str, plural: str, namespaced: bool, new_kind: str, new_plural: str) -> Origin:
+def _cert_managers(kind: str, plural: str, namespaced: bool, new_kind: str, new_plural: str) -> IssuerOrigin:
     resource = Resource(CERT_MANAGER_GROUP, "v1", plural, namespaced=namespaced)
-    return Origin(kind, resource, new_kind, new_plural, "Vault*")
+    return IssuerOrigin(kind, resource, new_kind, new_plural, "Vault*")
 
 
-def _step_issuers(kind: str, plural: str, namespaced: bool) -> Origin:
+def _step_issuers(kind: str, plural: str, namespaced: bool) -> IssuerOrigin:
     resource = Resource(STEP_GROUP, "v1beta1", plural, namespaced=namespaced)
-    return Origin(kind, resource, kind, plural, "Step*")
+    return IssuerOrigin(kind, resource, kind, plural, "Step*")
 
 
 ISSUER: Final = _cert_managers("Issuer", "issuers", True, ISSUER_KIND, ISSUER_PLURAL)

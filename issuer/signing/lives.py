@@ -12,7 +12,7 @@ from issuer.signing.reasons import SigningFailure
 from issuer.x509.verify import DEFAULT_LIFE
 
 TooLong = Literal["Refuse", "Shorten"]
-"""What happens to a request for a longer life than the CA gives."""
+"""Choice of what becomes of a request for a longer life than the CA gives."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a server answered, and aiohttp's exceptions, translated once into the errors of this package."""
+"""Answers of a server, and aiohttp's exceptions, translated once into the errors of this package."""
 
 from __future__ import annotations
 

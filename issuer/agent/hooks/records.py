@@ -1,4 +1,4 @@
-"""What each consumer was told last, in files that `agent status` reads."""
+"""Records of what each consumer was told last, in files that `agent status` reads."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class ServedCheck:
 
 @dataclass(frozen=True, slots=True)
 class _NotServed:
-    """Why an endpoint doesn't show its certificate yet; silence tells nothing about the files."""
+    """Reason why an endpoint doesn't show its certificate yet; silence tells nothing about the files."""
 
     text: str
     is_silence: bool = False

@@ -22,7 +22,7 @@ from issuer.transport.client_certificate import ClientCertificate
 
 @dataclass(frozen=True, slots=True)
 class ContextSettings:
-    """What a context is for.
+    """Use of a context.
 
     `server` sides present the certificate; client sides verify the server by the roots of the certificate's
     CA, and present it to servers that ask. With `client_auth` a server demands a certificate of that CA.

@@ -39,7 +39,7 @@ _chance = random.SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class WantedCertificate:
-    """What is asked for. `path` is `<mount>/sign/<role>`; without `ttl` the role's life is taken.
+    """Certificate that is asked for. `path` is `<mount>/sign/<role>`; without `ttl` the role's life is taken.
 
     It is renewed when `renew_at` of its life has gone, earlier by up to `jitter` of it.
     """

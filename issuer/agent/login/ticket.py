@@ -37,7 +37,7 @@ class ServerTrust(StrEnum):
 
 
 class Ticket(StrictModel):
-    """What enrolment tells a machine. `ca` is PEM, empty unless `trust` is GIVEN."""
+    """Ticket that enrolment gives a machine. `ca` is PEM, empty unless `trust` is GIVEN."""
 
     server: str
     server_name: str = ""

@@ -20,7 +20,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_./@:+,=-]+")
 
 @dataclass(frozen=True, slots=True)
 class AgentService:
-    """How the agent is started: the command's words without arguments, and its configuration."""
+    """Start of the agent: the command's words without arguments, and its configuration."""
 
     program: tuple[str, ...]
     config: Path

@@ -23,7 +23,7 @@ _MAX_CHARS: Final = 1 << 20
 
 
 class NotDelivered(AgentError):
-    """What was handed over can't be used, or nothing was yet; the files stay as they are."""
+    """Raised where what was handed over can't be used, or nothing was yet; the files stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)

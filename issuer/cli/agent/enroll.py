@@ -36,7 +36,7 @@ def _duration(text: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class _Acts:
-    """What is done to the machine; none of them enrols it."""
+    """Acts on a machine; without any it is enrolled."""
 
     renew: bool
     lock: bool
@@ -45,7 +45,7 @@ class _Acts:
 
 @dataclass(frozen=True, slots=True)
 class _Ways:
-    """How a command goes about it."""
+    """Ways of going about an act."""
 
     dry_run: bool
     yes: bool

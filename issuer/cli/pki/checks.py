@@ -140,7 +140,7 @@ def health(
 
       vault-issuer pki health --mount pki_int --no-urls -o json
     """
-    from issuer.pki.health.finding import Severity
+    from issuer.pki.health.finding import Gravity
     from issuer.pki.health.parameters import read_parameters
 
     with reported():
@@ -159,9 +159,9 @@ def health(
         from issuer.terminal.console import console
 
         show_report(found, console(), everything=everything)
-    if found.worst.rank >= Severity(fail_on.value).rank:
+    if found.worst.rank >= Gravity(fail_on.value).rank:
         raise typer.Exit(CHANGES)
-    raise typer.Exit(LEFT if found.count(Severity.NOT_CHECKED) else 0)
+    raise typer.Exit(LEFT if found.count(Gravity.NOT_CHECKED) else 0)
 
 
 def rights(

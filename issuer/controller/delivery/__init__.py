@@ -1,4 +1,4 @@
-"""What is signed, until it is written to its request or discarded.
+"""Signed certificates, until it is written to its request or discarded.
 
 Contract: a certificate is kept from the moment it is verified; it is written, or revoked, or its serial is in
 the log. Final answers are published to an `AnswerLog`, whoever listens.

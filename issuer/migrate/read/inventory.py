@@ -19,7 +19,7 @@ from issuer.migrate.origins import (
     STEP_CLUSTER_ISSUER,
     STEP_GROUP,
     STEP_ISSUER,
-    Origin,
+    IssuerOrigin,
 )
 from issuer.migrate.origins import CLUSTER_ISSUER as CERT_MANAGERS
 from issuer.policy.facts import IssuerReference
@@ -44,7 +44,7 @@ class Ref(NamedTuple):
     name: str
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> IssuerOrigin:
         """Kind with its group; a kind that is none of these counts as cert-manager's cluster issuers."""
         return ORIGINS.get(self.kind, CERT_MANAGERS)
 

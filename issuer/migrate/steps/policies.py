@@ -12,7 +12,7 @@ from issuer.api.model import SpecError
 from issuer.explain.policies import PEER_GROUP, problem_lines, unknown_fields
 from issuer.kube.wire import Object
 from issuer.manifests.documents import Document
-from issuer.migrate.origins import ORIGINS, Origin
+from issuer.migrate.origins import ORIGINS, IssuerOrigin
 from issuer.migrate.plan import Action, Note, PlanStep, failure, info
 from issuer.migrate.read.inventory import Inventory, inner, text
 from issuer.migrate.steps.differences import met
@@ -148,7 +148,7 @@ def _rewrite_reference(reference: Any) -> Iterator[Note]:
         )
 
 
-def _selected(group: object, kind: object) -> tuple[Origin, ...]:
+def _selected(group: object, kind: object) -> tuple[IssuerOrigin, ...]:
     """Return the kinds that a selector is about; absent parts are about all."""
     groups = Pattern.parse(group) if isinstance(group, str) and group != GROUP else None
     kinds = Pattern.parse(kind) if isinstance(kind, str) else None
@@ -159,7 +159,7 @@ def _selected(group: object, kind: object) -> tuple[Origin, ...]:
     )
 
 
-def _kind(kind: str | None, selected: Collection[Origin]) -> str | None:
+def _kind(kind: str | None, selected: Collection[IssuerOrigin]) -> str | None:
     """Return the pattern that matches of our kinds the successors of those selected, and no other.
 
     Where the groups set them apart until now, the kind has to: ours are all of one group.

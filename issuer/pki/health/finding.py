@@ -10,7 +10,7 @@ from typing import Any
 from issuer.pki.health.fixes import to_lines
 
 
-class Severity(StrEnum):
+class Gravity(StrEnum):
     """Severities, mild to grave, in the words of `bao pki health-check`."""
 
     NOT_APPLICABLE = "not_applicable"
@@ -24,7 +24,7 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """Number that grows with gravity."""
-        return list(Severity).index(self)
+        return list(Gravity).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class HealthFinding:
     """
 
     check: str
-    severity: Severity
+    severity: Gravity
     mount: str
     endpoint: str
     message: str
@@ -82,11 +82,11 @@ class HealthReport:
     certificates: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def worst(self) -> Severity:
+    def worst(self) -> Gravity:
         """The gravest severity."""
-        return max((one.severity for one in self.findings), key=lambda one: one.rank, default=Severity.OK)
+        return max((one.severity for one in self.findings), key=lambda one: one.rank, default=Gravity.OK)
 
-    def count(self, severity: Severity) -> int:
+    def count(self, severity: Gravity) -> int:
         """Return the number of findings of a severity."""
         return sum(one.severity is severity for one in self.findings)
 
@@ -96,7 +96,7 @@ class HealthReport:
             "version": 1,
             "mounts": list(self.mounts),
             "worst": self.worst.value,
-            "summary": {one.value: self.count(one) for one in Severity},
+            "summary": {one.value: self.count(one) for one in Gravity},
             "clockSkewSeconds": self.skew,
             "findings": [one.to_json() for one in self.findings],
         }

@@ -15,7 +15,7 @@ from issuer.pki.health.checks.access import ACCESS_CHECKS, access_findings, cloc
 from issuer.pki.health.checks.check import CheckFunction, MountCheck
 from issuer.pki.health.facts import AccessFacts, MountFacts, NotReadable, VaultFacts
 from issuer.pki.health.fetching import URLReader
-from issuer.pki.health.finding import Expiry, HealthFinding, HealthReport, Severity
+from issuer.pki.health.finding import Expiry, Gravity, HealthFinding, HealthReport
 from issuer.pki.health.fixes import in_file
 from issuer.pki.health.gathering import gather_access, gather_mount, pki_mounts_of
 from issuer.pki.health.parameters import HealthParameters
@@ -127,10 +127,10 @@ class HealthRun:
             try:
                 yield from list(function(check))
             except NotReadable as error:
-                yield check.finding(Severity.NOT_CHECKED, error.path, str(error))
+                yield check.finding(Gravity.NOT_CHECKED, error.path, str(error))
             except UNDECODABLE as error:  # certificates are decoded as they are looked at
                 message = f"A certificate of the mount can't be decoded: {error}"
-                yield check.finding(Severity.NOT_CHECKED, mount.path, message)
+                yield check.finding(Gravity.NOT_CHECKED, mount.path, message)
 
     async def _pointers(
         self, facts: VaultFacts, reader: URLReader | None
@@ -156,9 +156,9 @@ class HealthRun:
         if answer is not None:
             yield from endpoints.pointer_findings(pointer, answer, self._given.parameters, now)
         elif pointer.url.startswith(_URL_SCHEMES):
-            yield endpoints.skipped_finding(pointer, Severity.NOT_APPLICABLE, "it isn't fetched (--no-urls)")
+            yield endpoints.skipped_finding(pointer, Gravity.NOT_APPLICABLE, "it isn't fetched (--no-urls)")
         else:
-            yield endpoints.skipped_finding(pointer, Severity.NOT_CHECKED, "only http and https are fetched")
+            yield endpoints.skipped_finding(pointer, Gravity.NOT_CHECKED, "only http and https are fetched")
 
     def _placed(self, finding: HealthFinding) -> HealthFinding:
         """Return a finding with its line in the file, and its fix in the right part of it."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from issuer.manifests.text import shown
-from issuer.pki.health.finding import HealthFinding, HealthReport, Severity
+from issuer.pki.health.finding import Gravity, HealthFinding, HealthReport
 from issuer.pki.health.fixes import to_lines
 from issuer.terminal.console import Console, Text
 
 _STYLES: Final = {
-    Severity.CRITICAL: "red",
-    Severity.WARNING: "yellow",
-    Severity.INFORMATIONAL: "cyan",
-    Severity.NOT_CHECKED: "magenta",
-    Severity.OK: "green",
-    Severity.NOT_APPLICABLE: "dim",
+    Gravity.CRITICAL: "red",
+    Gravity.WARNING: "yellow",
+    Gravity.INFORMATIONAL: "cyan",
+    Gravity.NOT_CHECKED: "magenta",
+    Gravity.OK: "green",
+    Gravity.NOT_APPLICABLE: "dim",
 }
-_QUIET: Final = (Severity.OK, Severity.NOT_APPLICABLE)
+_QUIET: Final = (Gravity.OK, Gravity.NOT_APPLICABLE)
 _MESSAGE_CHARS: Final = 2000
 
 
@@ -34,7 +34,7 @@ def summary(report: HealthReport) -> Text:
     """Return one line that counts the findings."""
     counts = [
         f"{number} {one.value.replace('_', ' ')}"
-        for one in reversed(Severity)
+        for one in reversed(Gravity)
         if (number := report.count(one))
     ]
     mounts = ", ".join(report.mounts) or "no PKI mount"

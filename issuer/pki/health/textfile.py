@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, write_to_textfile
 from prometheus_client.core import GaugeMetricFamily
 
 from issuer.manifests.errors import BadInput
-from issuer.pki.health.finding import HealthReport, Severity
+from issuer.pki.health.finding import Gravity, HealthReport
 
 STATUS: Final = "vault_issuer_pki_health_status"
 LAST_RUN: Final = "vault_issuer_pki_health_last_run_timestamp_seconds"
@@ -24,12 +24,12 @@ PUBLISHED_END: Final = "vault_issuer_pki_published_crl_next_update_timestamp_sec
 STORED: Final = "vault_issuer_pki_stored_certificates"
 METRICS: Final = (STATUS, LAST_RUN, SKEW, CA_END, CRL_END, PUBLISHED_END, STORED)
 _VALUES: Final = {
-    Severity.NOT_CHECKED: -1,
-    Severity.NOT_APPLICABLE: 0,
-    Severity.OK: 0,
-    Severity.INFORMATIONAL: 1,
-    Severity.WARNING: 2,
-    Severity.CRITICAL: 3,
+    Gravity.NOT_CHECKED: -1,
+    Gravity.NOT_APPLICABLE: 0,
+    Gravity.OK: 0,
+    Gravity.INFORMATIONAL: 1,
+    Gravity.WARNING: 2,
+    Gravity.CRITICAL: 3,
 }
 _ENDS: Final = {"ca": CA_END, "crl": CRL_END, "published_crl": PUBLISHED_END}
 
@@ -58,7 +58,7 @@ class _Collector:
     def _status(self) -> GaugeMetricFamily:
         text = "Worst finding of a check: 0 none, 1 informational, 2 warning, 3 critical, -1 not checked."
         family = GaugeMetricFamily(STATUS, text, labels=["mount", "check"])
-        worst: dict[tuple[str, str], Severity] = {}
+        worst: dict[tuple[str, str], Gravity] = {}
         for one in self._report.findings:
             key = (one.mount, one.check)
             worst[key] = max(worst.get(key, one.severity), one.severity, key=lambda grade: grade.rank)

@@ -36,7 +36,7 @@ Sleep = Callable[[float], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class ShareWish:
-    """How many shares there will be, how many unseal, and whose keys encrypt them (none: no encryption)."""
+    """Number of shares, how many of them unseal, and the keys that encrypt them (none: no encryption)."""
 
     shares: int
     threshold: int

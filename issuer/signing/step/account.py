@@ -36,7 +36,7 @@ _DEFAULT_LIFE: Final = timedelta(hours=24)  # of step-ca: `authority/config/conf
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where a provisioner's key and password come from.
+    """Sources of a provisioner's key and password.
 
     `password` returns the password, None for a key that isn't encrypted; it may raise IssuerBroken. `local`
     is a key that was given, as a JWK or JWE; None for the one that the CA keeps. `where` says where the

@@ -15,7 +15,7 @@ _LOCAL: Final = ("127.0.0.1", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class GrantedNames:
-    """What one token grants. `subject` is the common name of the certificate, by the default template."""
+    """Names that one token grants. `subject` is the certificate's common name, by the default template."""
 
     subject: str
     sans: tuple[str, ...]

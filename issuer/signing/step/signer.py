@@ -43,7 +43,7 @@ _GRANTED_NAME = "granted.vault-issuer.invalid"
 
 @dataclass(frozen=True, slots=True)
 class SignerOptions:
-    """What an issuer says of its signing. `path` is how messages name it; `revokes` whether it revokes."""
+    """Settings of signing by one issuer. `path` is how messages name it; `revokes` whether it revokes."""
 
     url: str
     path: str

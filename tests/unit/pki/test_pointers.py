@@ -13,7 +13,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from issuer.pki.health.checks.endpoints import crl_end, pointer_findings
-from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.pointers import FetchedAnswer, Pointer, PointerKind
 from tests.pki.cas import FileCA, root
@@ -62,7 +62,7 @@ def ocsp_answer(signer: FileCA, end: datetime, responder: x509.Certificate | Non
 )
 def test_what_is_neither_ca_nor_list_is_told(kind: PointerKind, body: bytes) -> None:
     found = verdict(kind, FetchedAnswer(200, body))
-    assert found.severity.rank >= Severity.WARNING.rank
+    assert found.severity.rank >= Gravity.WARNING.rank
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
@@ -76,29 +76,29 @@ def test_what_is_neither_ca_nor_list_is_told(kind: PointerKind, body: bytes) -> 
     ids=["ca", "crl", "ocsp"],
 )
 def test_no_damage_of_an_answer_ends_the_run(kind: PointerKind, body: bytes) -> None:
-    assert verdict(kind, FetchedAnswer(200, body)).severity is Severity.OK
+    assert verdict(kind, FetchedAnswer(200, body)).severity is Gravity.OK
     for at in range(len(body)):
         for bits in (0x01, 0x80, 0xFF):
             damaged = bytes([*body[:at], body[at] ^ bits, *body[at + 1 :]])
             assert verdict(kind, FetchedAnswer(200, damaged)).message
             crl_end(damaged)
-        assert verdict(kind, FetchedAnswer(200, body[:at])).severity is not Severity.OK
+        assert verdict(kind, FetchedAnswer(200, body[:at])).severity is not Gravity.OK
 
 
 def test_an_ocsp_answer_of_the_right_ca_is_in_order_until_it_ends() -> None:
     answer = FetchedAnswer(200, ocsp_answer(CA, NOW + timedelta(days=1)))
-    assert verdict(PointerKind.OCSP, answer).severity is Severity.OK
+    assert verdict(PointerKind.OCSP, answer).severity is Gravity.OK
     ended = verdict(PointerKind.OCSP, answer, NOW + timedelta(days=2))
-    assert (ended.severity, "expired at" in ended.message) == (Severity.CRITICAL, True)
+    assert (ended.severity, "expired at" in ended.message) == (Gravity.CRITICAL, True)
 
 
 def test_an_ocsp_answer_of_another_is_refused_and_of_a_delegate_is_not() -> None:
     end = NOW + timedelta(days=1)
     other = verdict(PointerKind.OCSP, FetchedAnswer(200, ocsp_answer(root("Other"), end)))
-    assert (other.severity, "signed by another" in other.message) == (Severity.CRITICAL, True)
+    assert (other.severity, "signed by another" in other.message) == (Gravity.CRITICAL, True)
     for purpose, severity in (
-        (ExtendedKeyUsageOID.OCSP_SIGNING, Severity.OK),
-        (ExtendedKeyUsageOID.SERVER_AUTH, Severity.CRITICAL),
+        (ExtendedKeyUsageOID.OCSP_SIGNING, Gravity.OK),
+        (ExtendedKeyUsageOID.SERVER_AUTH, Gravity.CRITICAL),
     ):
         delegate = responder(purpose)
         answer = ocsp_answer(delegate, end, delegate.certificate)
@@ -124,7 +124,7 @@ def responder(purpose: x509.ObjectIdentifier) -> FileCA:
 
 def test_pem_is_no_answer_for_clients() -> None:
     found = verdict(PointerKind.AUTHORITY, FetchedAnswer(200, CA.pem.encode()))
-    assert (found.severity, "PEM" in found.message) == (Severity.WARNING, True)
+    assert (found.severity, "PEM" in found.message) == (Gravity.WARNING, True)
 
 
 def test_a_url_in_a_ca_certificate_has_no_lines_in_the_file() -> None:
@@ -144,8 +144,8 @@ def test_a_crl_that_revokes_a_ca_which_points_to_it_is_critical() -> None:
     builder = builder.add_revoked_certificate(entry.revocation_date(NOW).build())
     body = builder.sign(CA.key, hashes.SHA256()).public_bytes(Encoding.DER)
     for carriers, severities in (
-        ((first.certificate,), [Severity.OK]),
-        ((first.certificate, second.certificate), [Severity.OK, Severity.CRITICAL]),
+        ((first.certificate,), [Gravity.OK]),
+        ((first.certificate, second.certificate), [Gravity.OK, Gravity.CRITICAL]),
     ):
         pointer = Pointer(
             PointerKind.REVOCATIONS, "http://x", "pki", "ca", CA.certificate, False, True, carriers

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from issuer.pki.health.checks.check import hours, span
 from issuer.pki.health.facts import AccessFacts, AuthRoleFacts, MountFacts
-from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.resources.policy_rules import PolicyRules, UnreadableRules, rules_of
 
@@ -39,7 +39,7 @@ def access_findings(
             yield from _policy(name, text, paths, access)
     for path, why in access.refused.items():
         if parameters.is_enabled(_BINDING):
-            yield HealthFinding(_BINDING, Severity.NOT_CHECKED, "", path, f"It can't be read: {why}")
+            yield HealthFinding(_BINDING, Gravity.NOT_CHECKED, "", path, f"It can't be read: {why}")
 
 
 _LIFETIME: Final = "auth_role_lifetime"
@@ -52,28 +52,28 @@ def _lifetime(role: AuthRoleFacts, parameters: HealthParameters) -> HealthFindin
     spans = {name: span(role.fields.get(f"token_{name}")) for name in ("ttl", "max_ttl", "period")}
     # A renewed token lives as long as its period lets it be renewed; a ttl without max_ttl is the least.
     life = spans["period"] or spans["ttl"] or spans["max_ttl"]
-    severity = Severity.OK
-    for grade in (Severity.WARNING, Severity.CRITICAL):
+    severity = Gravity.OK
+    for grade in (Gravity.WARNING, Gravity.CRITICAL):
         if life > parameters.duration(_LIFETIME, f"ttl_{grade.value}"):
             severity = grade
     name = "token_period" if spans["period"] else "token_ttl"
     if not life:
-        severity = Severity.INFORMATIONAL
+        severity = Gravity.INFORMATIONAL
         message = "says nothing of lifetimes, so Vault's default_lease_ttl counts, 768h unless it is changed"
     else:
         message = f"gives tokens of {hours(life)}"
-        if severity is not Severity.OK:
+        if severity is not Gravity.OK:
             message += (
                 f": whoever gets hold of one keeps it as long. A login each hour costs nothing ({name})"
             )
     fields = {name: "1h", "token_max_ttl": "24h"} if name == "token_ttl" else {name: "1h"}
-    fix = {} if severity is Severity.OK else _role_fix(role, fields)
+    fix = {} if severity is Gravity.OK else _role_fix(role, fields)
     return HealthFinding(_LIFETIME, severity, "", role.path, f"Role {role.name} {message}", fix)
 
 
 def _bindings(role: AuthRoleFacts) -> Iterator[HealthFinding]:
     if "root" in role.policies:
-        yield _bound(role, Severity.CRITICAL, "gives root to whoever logs in", {"token_policies": ["NAME"]})
+        yield _bound(role, Gravity.CRITICAL, "gives root to whoever logs in", {"token_policies": ["NAME"]})
     checks = {"kubernetes": _kubernetes, "approle": _approle, "jwt": _jwt}
     yield from checks.get(role.kind, _cert)(role)
 
@@ -86,29 +86,29 @@ def _kubernetes(role: AuthRoleFacts) -> Iterator[HealthFinding]:
         "bound_service_account_namespaces": ["vault-issuer"],
     }
     if names and spaces:
-        yield _bound(role, Severity.CRITICAL, "takes every service account of the cluster", fixed)
+        yield _bound(role, Gravity.CRITICAL, "takes every service account of the cluster", fixed)
     elif names or spaces:
         what = "of any name in its namespaces" if names else "of its names in any namespace"
-        yield _bound(role, Severity.WARNING, f"takes service accounts {what}", fixed)
+        yield _bound(role, Gravity.WARNING, f"takes service accounts {what}", fixed)
 
 
 def _approle(role: AuthRoleFacts) -> Iterator[HealthFinding]:
     fields = role.fields
     cidrs = fields.get("token_bound_cidrs") or fields.get("secret_id_bound_cidrs")
     if not fields.get("bind_secret_id", True):
-        severity = Severity.WARNING if cidrs else Severity.CRITICAL
+        severity = Gravity.WARNING if cidrs else Gravity.CRITICAL
         yield _bound(
             role, severity, "asks for no secret-id: the role-id alone lets in", {"bind_secret_id": True}
         )
     elif not span(fields.get("secret_id_ttl")) and not fields.get("secret_id_num_uses"):
-        yield _bound(role, Severity.WARNING, "has secret-ids that never expire", {"secret_id_ttl": "24h"})
+        yield _bound(role, Gravity.WARNING, "has secret-ids that never expire", {"secret_id_ttl": "24h"})
 
 
 def _jwt(role: AuthRoleFacts) -> Iterator[HealthFinding]:
     fields = role.fields
     if not any(fields.get(one) for one in ("bound_subject", "bound_claims", "bound_audiences")):
         message = "takes every token of its issuer"
-        yield _bound(role, Severity.CRITICAL, message, {"bound_audiences": ["https://vault.example.com"]})
+        yield _bound(role, Gravity.CRITICAL, message, {"bound_audiences": ["https://vault.example.com"]})
 
 
 def _cert(role: AuthRoleFacts) -> Iterator[HealthFinding]:
@@ -123,10 +123,10 @@ def _cert(role: AuthRoleFacts) -> Iterator[HealthFinding]:
         role.fields.get(one) for one in (*names, "allowed_organizational_units", "required_extensions")
     ):
         message = "takes every certificate of its CA"
-        yield _bound(role, Severity.INFORMATIONAL, message, {"allowed_dns_sans": ["client.example.com"]})
+        yield _bound(role, Gravity.INFORMATIONAL, message, {"allowed_dns_sans": ["client.example.com"]})
 
 
-def _bound(role: AuthRoleFacts, severity: Severity, message: str, fields: Mapping[str, Any]) -> HealthFinding:
+def _bound(role: AuthRoleFacts, severity: Gravity, message: str, fields: Mapping[str, Any]) -> HealthFinding:
     text = f"Role {role.name} {message}"
     return HealthFinding(_BINDING, severity, "", role.path, text, _role_fix(role, fields))
 
@@ -141,24 +141,24 @@ def _policy(name: str, text: str, mounts: Iterable[str], access: AccessFacts) ->
     try:
         rules = rules_of(text)
     except UnreadableRules as error:
-        yield HealthFinding(_GRANTS, Severity.NOT_CHECKED, "", path, f"Its rules can't be read here: {error}")
+        yield HealthFinding(_GRANTS, Gravity.NOT_CHECKED, "", path, f"Its rules can't be read here: {error}")
         return
     given = f", which {', '.join(users)} give{'s' if len(users) == 1 else ''}," if users else ""
     told = False
     if _writes(rules, _EVERYTHING):
         told = True
         message = f"Policy {name}{given} writes policies: whoever may do that may do everything"
-        yield HealthFinding(_GRANTS, Severity.WARNING, "", path, message, _policy_fix(name, rules, mounts))
+        yield HealthFinding(_GRANTS, Gravity.WARNING, "", path, message, _policy_fix(name, rules, mounts))
     for mount in mounts:
         found = [meaning for below, meaning in _GRAVE if _writes(rules, f"{mount}/{below}")]
         if found:
             told = True
             message = f"Policy {name}{given} {', '.join(found)} on {mount}; grant what is needed alone"
             fix = _policy_fix(name, rules, mounts)
-            yield HealthFinding(_GRANTS, Severity.WARNING, mount, path, message, fix)
+            yield HealthFinding(_GRANTS, Gravity.WARNING, mount, path, message, fix)
     if not told:
         yield HealthFinding(
-            _GRANTS, Severity.OK, "", path, f"Policy {name} makes no CA and signs by roles alone"
+            _GRANTS, Gravity.OK, "", path, f"Policy {name} makes no CA and signs by roles alone"
         )
 
 
@@ -184,14 +184,14 @@ def clock_finding(skew: float | None, parameters: HealthParameters) -> HealthFin
         return None
     endpoint = "sys/seal-status"
     if skew is None:
-        return HealthFinding(check, Severity.NOT_CHECKED, "", endpoint, "Vault sends no Date")
+        return HealthFinding(check, Gravity.NOT_CHECKED, "", endpoint, "Vault sends no Date")
     away = timedelta(seconds=abs(skew))
-    severity = Severity.OK
-    for grade in (Severity.WARNING, Severity.CRITICAL):
+    severity = Gravity.OK
+    for grade in (Gravity.WARNING, Gravity.CRITICAL):
         if away > parameters.duration(check, f"skew_{grade.value}"):
             severity = grade
     behind = "ahead of" if skew > 0 else "behind"
     message = f"Vault's clock is {away.total_seconds():.0f} s {behind} ours"
-    if severity is not Severity.OK:
+    if severity is not Gravity.OK:
         message += "; set both by NTP. Until then certificates may be not valid yet (not_before_duration)"
     return HealthFinding(check, severity, "", endpoint, message)

@@ -12,11 +12,11 @@ from issuer.pki.authorities.certificates import serial_text
 from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.health.checks.check import MountCheck
 from issuer.pki.health.facts import IssuerFacts
-from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix
 from issuer.text import rfc3339
 
-_GRADES: Final = (Severity.CRITICAL, Severity.WARNING, Severity.INFORMATIONAL)
+_GRADES: Final = (Gravity.CRITICAL, Gravity.WARNING, Gravity.INFORMATIONAL)
 
 
 def ca_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
@@ -25,7 +25,7 @@ def ca_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
     for issuer in check.mount.issuers:
         kind = "root" if issuer.is_root else "intermediate"
         end = issuer.certificate.not_valid_after_utc
-        severity, within = Severity.OK, timedelta()
+        severity, within = Gravity.OK, timedelta()
         for grade in _GRADES:
             within = check.duration(f"{kind}_expiry_{grade.value}")
             if end < check.now + within:
@@ -33,7 +33,7 @@ def ca_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
                 break
         message = f"{issuer.label} ({kind}) is valid until {rfc3339(end)}"
         fix = None
-        if severity is not Severity.OK:
+        if severity is not Gravity.OK:
             message += f", less than {within.days} days: make its successor now, under another name"
             fix = {"authorities": {f"{issuer.label}-next": {"mount": check.mount.path}}}
         yield check.at(severity, f"issuer/{issuer.identifier}", message, fix)
@@ -67,15 +67,15 @@ def _of_list(
     start, end = found.last_update_utc, found.next_update_utc
     endpoint = f"issuer/{issuer.identifier}/{kind[1]}"
     if end is None:
-        return check.at(Severity.CRITICAL, endpoint, f"The {kind[0]} of {issuer.label} names no next one")
+        return check.at(Gravity.CRITICAL, endpoint, f"The {kind[0]} of {issuer.label} names no next one")
     message = f"The {kind[0]} of {issuer.label} is valid until {rfc3339(end)}"
     if check.now - start < (end - start) * percentage / 100:
-        return check.at(Severity.OK, endpoint, message)
+        return check.at(Gravity.OK, endpoint, message)
     message += f": more than {percentage} % of its time is used up. Have Vault rebuild it automatically"
     if disabled:
-        return check.at(Severity.INFORMATIONAL, endpoint, f"{message}. The mount's CRL is disabled")
+        return check.at(Gravity.INFORMATIONAL, endpoint, f"{message}. The mount's CRL is disabled")
     fix = mount_fix(check.mount.path, crl={"auto_rebuild": True})
-    return check.at(Severity.CRITICAL, endpoint, message, fix)
+    return check.at(Gravity.CRITICAL, endpoint, message, fix)
 
 
 def hardware_backed_root(check: MountCheck) -> Iterator[HealthFinding]:
@@ -86,12 +86,12 @@ def hardware_backed_root(check: MountCheck) -> Iterator[HealthFinding]:
         managed = check.mount.data(f"key/{issuer.key_id}").get("managed_key_id")
         endpoint = f"issuer/{issuer.identifier}"
         if managed:
-            yield check.at(Severity.OK, endpoint, f"The key of {issuer.label} is a managed key ({managed})")
+            yield check.at(Gravity.OK, endpoint, f"The key of {issuer.label} is a managed key ({managed})")
         else:
             message = f"The key of the root {issuer.label} is in no HSM; keep the next root's key offline"
             offline = {"request": "next.csr", "certificate": "next.pem"}
             fix = {"authorities": {f"{issuer.label}-next": {"mount": check.mount.path, "offline": offline}}}
-            yield check.at(Severity.INFORMATIONAL, endpoint, message, fix)
+            yield check.at(Gravity.INFORMATIONAL, endpoint, message, fix)
 
 
 def root_issued_leaves(check: MountCheck) -> Iterator[HealthFinding]:
@@ -108,21 +108,21 @@ def root_issued_leaves(check: MountCheck) -> Iterator[HealthFinding]:
                 f"({serial_text(leaf)}); have an intermediate CA sign them, and remove the roles here"
             )
             fix = mount_fix(check.mount.path, exclusive=True, roles={})
-            yield check.at(Severity.WARNING, f"issuer/{issuer.identifier}", message, fix)
+            yield check.at(Gravity.WARNING, f"issuer/{issuer.identifier}", message, fix)
     if roots and not guilty:
-        yield check.at(Severity.OK, "certs", "No root of this mount signed leaves itself")
+        yield check.at(Gravity.OK, "certs", "No root of this mount signed leaves itself")
 
 
 def too_many_certs(check: MountCheck) -> Iterator[HealthFinding]:
     """Yield a verdict on the number of certificates that the mount stores."""
     number = len(check.mount.serials())
-    severity = Severity.OK
+    severity = Gravity.OK
     if number >= check.number("count_critical"):
-        severity = Severity.CRITICAL
+        severity = Gravity.CRITICAL
     elif number >= check.number("count_warning"):
-        severity = Severity.WARNING
+        severity = Gravity.WARNING
     message, fix = f"{number} certificates are stored", None
-    if severity is not Severity.OK:
+    if severity is not Gravity.OK:
         message += "; let tidy remove the expired ones, and issue for shorter times"
         fix = mount_fix(check.mount.path, autoTidy={"enabled": True, "tidy_cert_store": True})
     yield check.at(severity, "certs", message, fix)

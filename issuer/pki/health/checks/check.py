@@ -9,7 +9,7 @@ from typing import Any
 
 from issuer.pki.file.durations import seconds
 from issuer.pki.health.facts import MountFacts, VaultFacts
-from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.parameters import HealthParameters
 
 
@@ -24,13 +24,13 @@ class MountCheck:
     now: datetime
 
     def finding(
-        self, severity: Severity, endpoint: str, message: str, fix: Mapping[str, Any] | None = None
+        self, severity: Gravity, endpoint: str, message: str, fix: Mapping[str, Any] | None = None
     ) -> HealthFinding:
         """Return a finding of this check. `endpoint` is a path in Vault."""
         return HealthFinding(self.name, severity, self.mount.path, endpoint, message, fix or {})
 
     def at(
-        self, severity: Severity, below: str, message: str, fix: Mapping[str, Any] | None = None
+        self, severity: Gravity, below: str, message: str, fix: Mapping[str, Any] | None = None
     ) -> HealthFinding:
         """Return a finding on a path below the mount."""
         return self.finding(severity, f"{self.mount.path}/{below}", message, fix)

@@ -20,7 +20,7 @@ from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.health.checks.check import MountCheck, hours
 from issuer.pki.health.facts import MountFacts
-from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix
 from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.pointers import FIELDS, FetchedAnswer, Pointer, PointerKind, urls_of
@@ -45,10 +45,10 @@ def missing_pointers(check: MountCheck) -> Iterator[HealthFinding]:
         if lacks:
             message = f"Certificates of {issuer.label} carry no {' and no '.join(lacks)}"
             fix = mount_fix(check.mount.path, urls=lacks)
-            yield check.at(Severity.INFORMATIONAL, endpoint, message, fix)
+            yield check.at(Gravity.INFORMATIONAL, endpoint, message, fix)
         else:
             message = f"Certificates of {issuer.label} say where its CA and its revocations are"
-            yield check.at(Severity.OK, endpoint, message)
+            yield check.at(Gravity.OK, endpoint, message)
 
 
 def pointer_findings(
@@ -58,14 +58,14 @@ def pointer_findings(
     problem = _failure(answer)
     if problem:
         grave = pointer.kind in (PointerKind.REVOCATIONS, PointerKind.OCSP)
-        severity = Severity.CRITICAL if grave else Severity.WARNING
+        severity = Gravity.CRITICAL if grave else Gravity.WARNING
         yield _finding(pointer, severity, problem)
         return
     try:
         yield from list(_judged(pointer, answer, parameters, now))
     except UNDECODABLE:
         # Certificates and lists are decoded as they are looked at.
-        yield _finding(pointer, Severity.CRITICAL, "it answers what can't be decoded")
+        yield _finding(pointer, Gravity.CRITICAL, "it answers what can't be decoded")
 
 
 def _judged(
@@ -81,7 +81,7 @@ def _judged(
         yield _acme(pointer, answer.body)
 
 
-def skipped_finding(pointer: Pointer, severity: Severity, why: str) -> HealthFinding:
+def skipped_finding(pointer: Pointer, severity: Gravity, why: str) -> HealthFinding:
     """Return the finding for a URL that isn't fetched."""
     return _finding(pointer, severity, why)
 
@@ -112,17 +112,17 @@ def _failure(answer: FetchedAnswer) -> str:
     return "" if answer.status == 200 else f"it answers {answer.status}"
 
 
-def _finding(pointer: Pointer, severity: Severity, message: str) -> HealthFinding:
+def _finding(pointer: Pointer, severity: Gravity, message: str) -> HealthFinding:
     fix: Mapping[str, Any] = {}
     field = FIELDS.get(pointer.kind)
-    if severity.rank >= Severity.INFORMATIONAL.rank and not pointer.from_certificate:
+    if severity.rank >= Gravity.INFORMATIONAL.rank and not pointer.from_certificate:
         if field is not None:
             fix = mount_fix(pointer.mount, urls={field: [f"http://reachable.example.com/v1/{pointer.mount}"]})
         else:
             address = f"https://reachable.example.com/v1/{pointer.mount}"
             fix = mount_fix(pointer.mount, cluster={"path": address})
     carried = ""
-    if severity.rank >= Severity.WARNING.rank and pointer.from_certificate:
+    if severity.rank >= Gravity.WARNING.rank and pointer.from_certificate:
         carried = "; a CA certificate carries this URL, so mend what answers there, or rotate the CA"
     text = message if not pointer.issuer else f"{message} (for {pointer.issuer})"
     return HealthFinding(pointer.kind.value, severity, pointer.mount, pointer.url, text + carried, fix)
@@ -131,14 +131,14 @@ def _finding(pointer: Pointer, severity: Severity, message: str) -> HealthFindin
 def _authority(pointer: Pointer, body: bytes) -> HealthFinding:
     found = _certificates(body)
     if not found:
-        return _finding(pointer, Severity.WARNING, "it answers no certificate")
+        return _finding(pointer, Gravity.WARNING, "it answers no certificate")
     if pointer.authority not in found:
         names = ", ".join(one.subject.rfc4514_string() for one in found)
-        return _finding(pointer, Severity.CRITICAL, f"it answers another CA: {names}")
+        return _finding(pointer, Gravity.CRITICAL, f"it answers another CA: {names}")
     if _PEM in body:
         message = "it answers PEM, which clients don't take there (RFC 5280, 4.2.2.1): use a path for DER"
-        return _finding(pointer, Severity.WARNING, message)
-    return _finding(pointer, Severity.OK, "it answers the right CA")
+        return _finding(pointer, Gravity.WARNING, message)
+    return _finding(pointer, Gravity.OK, "it answers the right CA")
 
 
 def _revocations(
@@ -146,23 +146,23 @@ def _revocations(
 ) -> Iterator[HealthFinding]:
     found = _crl(body)
     if found is None:
-        yield _finding(pointer, Severity.CRITICAL, "it answers no CRL")
+        yield _finding(pointer, Gravity.CRITICAL, "it answers no CRL")
         return
     if found.issuer != pointer.authority.subject or not _signs(pointer.authority, found):
         message = f"it answers a CRL that {pointer.authority.subject.rfc4514_string()} didn't sign"
-        yield _finding(pointer, Severity.CRITICAL, message)
+        yield _finding(pointer, Gravity.CRITICAL, message)
         return
     end = found.next_update_utc
     if end is None or end <= now:
         said = "names no next one" if end is None else f"expired at {rfc3339(end)}"
-        yield _finding(pointer, Severity.CRITICAL, f"its CRL {said}: clients that check refuse everything")
+        yield _finding(pointer, Gravity.CRITICAL, f"its CRL {said}: clients that check refuse everything")
     elif found.last_update_utc > now:
-        yield _finding(pointer, Severity.WARNING, "its CRL begins in the future; check the clocks")
+        yield _finding(pointer, Gravity.WARNING, "its CRL begins in the future; check the clocks")
     elif _PEM in body:
         message = "it answers PEM, which clients don't take there (RFC 5280, 4.2.1.13): use the path for DER"
-        yield _finding(pointer, Severity.WARNING, message)
+        yield _finding(pointer, Gravity.WARNING, message)
     else:
-        yield _finding(pointer, Severity.OK, f"it answers a CRL of the right CA, valid until {rfc3339(end)}")
+        yield _finding(pointer, Gravity.OK, f"it answers a CRL of the right CA, valid until {rfc3339(end)}")
     for carrier in pointer.carriers:
         entry = found.get_revoked_certificate_by_serial_number(carrier.serial_number)
         if entry is not None:
@@ -176,22 +176,22 @@ def _revoked(pointer: Pointer, carrier: x509.Certificate, since: datetime) -> He
         f"its CRL revokes {carrier.subject.rfc4514_string()}, serial {carrier.serial_number:x}, since "
         f"{rfc3339(since)}: clients that look refuse all that this CA signed. Replace it, and issue again"
     )
-    return HealthFinding(pointer.kind.value, Severity.CRITICAL, pointer.mount, pointer.url, message, {})
+    return HealthFinding(pointer.kind.value, Gravity.CRITICAL, pointer.mount, pointer.url, message, {})
 
 
 _OFFLINE: Final = "offline_crl"
 
 
 def _offline(pointer: Pointer, left: timedelta, parameters: HealthParameters) -> HealthFinding:
-    severity = Severity.OK
-    for grade in (Severity.WARNING, Severity.CRITICAL):
+    severity = Gravity.OK
+    for grade in (Gravity.WARNING, Gravity.CRITICAL):
         if left < parameters.duration(_OFFLINE, f"next_update_{grade.value}"):
             severity = grade
     name = pointer.authority.subject.rfc4514_string()
     message = (
         f"The CRL of {name}, whose key isn't in this Vault, lasts another {hours(max(left, timedelta()))}"
     )
-    if severity is not Severity.OK:
+    if severity is not Gravity.OK:
         message += ": have its keeper sign a new one now"
     return HealthFinding(_OFFLINE, severity, pointer.mount, pointer.url, message)
 
@@ -200,21 +200,21 @@ def _ocsp(pointer: Pointer, body: bytes, now: datetime) -> HealthFinding:
     try:
         response = ocsp.load_der_ocsp_response(body)
     except UNDECODABLE:
-        return _finding(pointer, Severity.CRITICAL, "it answers nothing in OCSP's form")
+        return _finding(pointer, Gravity.CRITICAL, "it answers nothing in OCSP's form")
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         status = response.response_status.name.lower()
-        return _finding(pointer, Severity.CRITICAL, f"it answers {status}, by OCSP's own words")
+        return _finding(pointer, Gravity.CRITICAL, f"it answers {status}, by OCSP's own words")
     if not _answered_by(response, pointer.authority):
         name = pointer.authority.subject.rfc4514_string()
-        return _finding(pointer, Severity.CRITICAL, f"its answer is signed by another than {name}")
+        return _finding(pointer, Gravity.CRITICAL, f"its answer is signed by another than {name}")
     single = next(iter(response.responses), None)
     if single is None:
-        return _finding(pointer, Severity.CRITICAL, "its answer is about no certificate")
+        return _finding(pointer, Gravity.CRITICAL, "its answer is about no certificate")
     end = single.next_update_utc
     if end is not None and end <= now:
-        return _finding(pointer, Severity.CRITICAL, f"its answer expired at {rfc3339(end)}")
+        return _finding(pointer, Gravity.CRITICAL, f"its answer expired at {rfc3339(end)}")
     return _finding(
-        pointer, Severity.OK, f"it answers {single.certificate_status.name.lower()}, rightly signed"
+        pointer, Gravity.OK, f"it answers {single.certificate_status.name.lower()}, rightly signed"
     )
 
 
@@ -255,8 +255,8 @@ def _acme(pointer: Pointer, body: bytes) -> HealthFinding:
     except ValueError:
         is_directory = False
     if is_directory:
-        return _finding(pointer, Severity.OK, "ACME is on, and its directory answers")
-    return _finding(pointer, Severity.WARNING, "ACME is on, and this is no ACME directory")
+        return _finding(pointer, Gravity.OK, "ACME is on, and its directory answers")
+    return _finding(pointer, Gravity.WARNING, "ACME is on, and this is no ACME directory")
 
 
 def serial_for(mount: MountFacts, pointer: Pointer) -> int:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from issuer.pki.health.checks.check import MountCheck, hours, span
-from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix, role_fix
 from issuer.text import rfc3339
 
@@ -20,7 +20,7 @@ def role_lifetime(check: MountCheck) -> Iterator[HealthFinding]:
         found += [*_beyond_mount(check, name, role), *_beyond_ca(check, name, role)]
     yield from found
     if roles and not found:
-        yield check.at(Severity.OK, "roles", "Each role's certificates fit into its mount and its CA")
+        yield check.at(Gravity.OK, "roles", "Each role's certificates fit into its mount and its CA")
 
 
 def _beyond_mount(check: MountCheck, name: str, role: Mapping[str, Any]) -> Iterator[HealthFinding]:
@@ -33,7 +33,7 @@ def _beyond_mount(check: MountCheck, name: str, role: Mapping[str, Any]) -> Iter
         )
         fields = {"max_ttl": hours(longest), "ttl": hours(min(span(role.get("ttl")), longest))}
         fix = role_fix(check.mount.path, name, fields)
-        yield check.at(Severity.WARNING, f"roles/{name}", message, fix)
+        yield check.at(Gravity.WARNING, f"roles/{name}", message, fix)
 
 
 def _beyond_ca(check: MountCheck, name: str, role: Mapping[str, Any]) -> Iterator[HealthFinding]:
@@ -48,13 +48,13 @@ def _beyond_ca(check: MountCheck, name: str, role: Mapping[str, Any]) -> Iterato
     left = issuer.certificate.not_valid_after_utc - check.now
     if most <= left:
         return
-    severity = Severity.WARNING if span(role.get("max_ttl")) else Severity.INFORMATIONAL
+    severity = Gravity.WARNING if span(role.get("max_ttl")) else Gravity.INFORMATIONAL
     message = (
         f"Role {name} gives up to {hours(most)}, and {issuer.label} expires at "
         f"{rfc3339(issuer.certificate.not_valid_after_utc)}: Vault refuses what would outlive it"
     )
     if usual > left:
-        severity = Severity.CRITICAL
+        severity = Gravity.CRITICAL
         message += f", and that is so already for its usual {hours(usual)}"
     short = {"max_ttl": hours(left / 2), "ttl": hours(min(usual, left / 2))}
     yield check.at(severity, f"roles/{name}", message, role_fix(check.mount.path, name, short))
@@ -67,7 +67,7 @@ def issuer_lifetime(check: MountCheck) -> Iterator[HealthFinding]:
         ends = [one.not_valid_after_utc for one in issuer.chain]
         broken = next((upper for lower, upper in pairwise(ends) if lower > upper), None)
         if broken is None:
-            yield check.at(Severity.OK, endpoint, f"{issuer.label} expires before the CAs above it")
+            yield check.at(Gravity.OK, endpoint, f"{issuer.label} expires before the CAs above it")
             continue
         message = (
             f"{issuer.label} is valid until {rfc3339(ends[0])}, and a CA above it expires at "
@@ -75,7 +75,7 @@ def issuer_lifetime(check: MountCheck) -> Iterator[HealthFinding]:
         )
         lifetime = hours(broken - check.now)
         fix = {"authorities": {f"{issuer.label}-next": {"mount": check.mount.path, "lifetime": lifetime}}}
-        yield check.at(Severity.CRITICAL, endpoint, message, fix)
+        yield check.at(Gravity.CRITICAL, endpoint, message, fix)
     yield from _mount(check)
 
 
@@ -91,4 +91,4 @@ def _mount(check: MountCheck) -> Iterator[HealthFinding]:
             f"The mount gives {hours(given)}, and none of its CAs was made for more than {hours(max(lives))}"
         )
         fix = mount_fix(check.mount.path, tune={"max_lease_ttl": hours(max(lives))})
-        yield check.finding(Severity.INFORMATIONAL, check.mount.tune_path, message, fix)
+        yield check.finding(Gravity.INFORMATIONAL, check.mount.tune_path, message, fix)

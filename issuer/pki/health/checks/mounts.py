@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from issuer.pki.health.checks.check import MountCheck, span
-from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix
 from issuer.text import parse_rfc3339
 
@@ -52,14 +52,14 @@ def audit_visibility(check: MountCheck) -> Iterator[HealthFinding]:
         fix = mount_fix(check.mount.path, tune={field: fixed})
         if hidden:
             message = f"The audit log hides {', '.join(hidden)}, which are no secret: add them to {field}"
-            yield check.finding(Severity.INFORMATIONAL, check.mount.tune_path, message, fix)
+            yield check.finding(Gravity.INFORMATIONAL, check.mount.tune_path, message, fix)
         if secret:
             message = f"The audit log shows {', '.join(secret)}: take them out of {field}"
-            yield check.finding(Severity.WARNING, check.mount.tune_path, message, fix)
+            yield check.finding(Gravity.WARNING, check.mount.tune_path, message, fix)
         wrong = wrong or bool(hidden or secret)
     if not wrong:
         message = "The audit log hides what is secret and shows the rest"
-        yield check.finding(Severity.OK, check.mount.tune_path, message)
+        yield check.finding(Gravity.OK, check.mount.tune_path, message)
 
 
 def allow_if_modified_since(check: MountCheck) -> Iterator[HealthFinding]:
@@ -72,11 +72,11 @@ def allow_if_modified_since(check: MountCheck) -> Iterator[HealthFinding]:
             fields[field] = [*known, header]
     if not fields:
         message = "CAs and CRLs are fetched only if they changed, by clients that ask so"
-        yield check.finding(Severity.OK, check.mount.tune_path, message)
+        yield check.finding(Gravity.OK, check.mount.tune_path, message)
         return
     message = f"Clients fetch CAs and CRLs whole each time: {' and '.join(fields)} miss a header"
     fix = mount_fix(check.mount.path, tune=fields)
-    yield check.finding(Severity.INFORMATIONAL, check.mount.tune_path, message, fix)
+    yield check.finding(Gravity.INFORMATIONAL, check.mount.tune_path, message, fix)
 
 
 def enable_auto_tidy(check: MountCheck) -> Iterator[HealthFinding]:
@@ -86,22 +86,22 @@ def enable_auto_tidy(check: MountCheck) -> Iterator[HealthFinding]:
     if not config.get("enabled"):
         message = "Nothing removes expired certificates automatically; switch auto-tidy on"
         yield check.at(
-            Severity.INFORMATIONAL, endpoint, message, mount_fix(check.mount.path, autoTidy=dict(TIDY))
+            Gravity.INFORMATIONAL, endpoint, message, mount_fix(check.mount.path, autoTidy=dict(TIDY))
         )
         return
     fine = True
     for name, short in (("interval_duration", "12h"), ("pause_duration", "0s")):
         value = span(config.get(name))
-        severity = Severity.OK
-        for grade in (Severity.WARNING, Severity.CRITICAL):
+        severity = Gravity.OK
+        for grade in (Gravity.WARNING, Gravity.CRITICAL):
             if value >= check.duration(f"{name}_{grade.value}"):
                 severity = grade
-        if severity is not Severity.OK:
+        if severity is not Gravity.OK:
             fine = False
             message = f"{name} is {config.get(name)}: tidy runs too rarely, or takes too long"
             yield check.at(severity, endpoint, message, mount_fix(check.mount.path, autoTidy={name: short}))
     if fine:
-        yield check.at(Severity.OK, endpoint, "Tidy runs automatically")
+        yield check.at(Gravity.OK, endpoint, "Tidy runs automatically")
 
 
 def tidy_last_run(check: MountCheck) -> Iterator[HealthFinding]:
@@ -113,16 +113,16 @@ def tidy_last_run(check: MountCheck) -> Iterator[HealthFinding]:
     finished = status.get("time_finished")
     if not finished:
         message = "Tidy has never finished since Vault started; let it run automatically"
-        yield check.at(Severity.CRITICAL, "tidy-status", message, fix)
+        yield check.at(Gravity.CRITICAL, "tidy-status", message, fix)
         return
     ended = _moment(finished)
     ago = check.now - ended
-    for grade in (Severity.CRITICAL, Severity.WARNING):
+    for grade in (Gravity.CRITICAL, Gravity.WARNING):
         if ago > check.duration(f"last_run_{grade.value}"):
             message = f"Tidy ended {ago.days} days ago; look at its configuration, or at who starts it"
             yield check.at(grade, "tidy-status", message, fix)
             return
-    yield check.at(Severity.OK, "tidy-status", "Tidy has run recently")
+    yield check.at(Gravity.OK, "tidy-status", "Tidy has run recently")
 
 
 def enable_acme_issuance(check: MountCheck) -> Iterator[HealthFinding]:
@@ -131,10 +131,10 @@ def enable_acme_issuance(check: MountCheck) -> Iterator[HealthFinding]:
     if not acme.get("enabled"):
         if all(one.is_root for one in check.mount.issuers):
             message = "No CA here signs leaves, so nothing needs ACME"
-            yield check.at(Severity.NOT_APPLICABLE, "config/acme", message)
+            yield check.at(Gravity.NOT_APPLICABLE, "config/acme", message)
             return
         message = "ACME is off. It is one way for machines to renew; policies of Kubernetes don't reach it"
-        yield check.at(Severity.INFORMATIONAL, "config/acme", message, _acme(check))
+        yield check.at(Gravity.INFORMATIONAL, "config/acme", message, _acme(check))
         return
     path = str(check.mount.data("config/cluster").get("path") or "")
     if path.startswith("https://"):
@@ -144,7 +144,7 @@ def enable_acme_issuance(check: MountCheck) -> Iterator[HealthFinding]:
         check.mount.path, cluster={"path": f"https://vault.example.com:8200/v1/{check.mount.path}"}
     )
     message = f"ACME is on and can't work: config/cluster path {said}"
-    yield check.at(Severity.WARNING, "config/cluster", message, fix)
+    yield check.at(Gravity.WARNING, "config/cluster", message, fix)
 
 
 def _acme(check: MountCheck) -> dict[str, Any]:
@@ -165,17 +165,17 @@ def _acme(check: MountCheck) -> dict[str, Any]:
 def allow_acme_headers(check: MountCheck) -> Iterator[HealthFinding]:
     """Yield a verdict on the headers that ACME's answers need."""
     if not check.mount.data("config/acme").get("enabled"):
-        yield check.at(Severity.NOT_APPLICABLE, "config/acme", "ACME is off and needs no headers")
+        yield check.at(Gravity.NOT_APPLICABLE, "config/acme", "ACME is off and needs no headers")
         return
     known = _texts(check.mount.tune, "allowed_response_headers")
     missing = [one for one in ACME_HEADERS if one.lower() not in [name.lower() for name in known]]
     if not missing:
         message = "ACME's headers pass"
-        yield check.finding(Severity.OK, check.mount.tune_path, message)
+        yield check.finding(Gravity.OK, check.mount.tune_path, message)
         return
     message = f"ACME is on and Vault holds its headers back: {', '.join(missing)}"
     fix = mount_fix(check.mount.path, tune={"allowed_response_headers": [*known, *missing]})
-    yield check.finding(Severity.WARNING, check.mount.tune_path, message, fix)
+    yield check.finding(Gravity.WARNING, check.mount.tune_path, message, fix)
 
 
 def _texts(tune: Mapping[str, Any], field: str) -> list[str]:

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from issuer.pki.health.checks.check import MountCheck
 from issuer.pki.health.facts import IssuerFacts
-from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix, role_fix
 
 _SIGNS: Final = "issuing-certificates"
@@ -25,22 +25,22 @@ def default_issuer(check: MountCheck) -> Iterator[HealthFinding]:
     other = next((one for one in keyed if one.name and _SIGNS in one.usages), None)
     fix = {} if other is None else mount_fix(check.mount.path, defaultIssuer=other.name)
     if default is None:
-        yield check.at(Severity.WARNING, endpoint, "No issuer is the default, so sign/ROLE fails", fix)
+        yield check.at(Gravity.WARNING, endpoint, "No issuer is the default, so sign/ROLE fails", fix)
     elif not default.key_id:
         message = f"The default issuer {default.label} has no key, so sign/ROLE fails"
-        yield check.at(Severity.CRITICAL, endpoint, message, fix)
+        yield check.at(Gravity.CRITICAL, endpoint, message, fix)
     elif _SIGNS not in default.usages:
         message = f"The default issuer {default.label} may not sign (usage), so sign/ROLE fails"
-        yield check.at(Severity.CRITICAL, endpoint, message, fix)
+        yield check.at(Gravity.CRITICAL, endpoint, message, fix)
     else:
-        yield check.at(Severity.OK, endpoint, f"{default.label} signs where a path names no issuer")
+        yield check.at(Gravity.OK, endpoint, f"{default.label} signs where a path names no issuer")
     if check.mount.data(endpoint).get("default_follows_latest_issuer"):
         message = (
             "An import makes its CA the default at once, before anybody trusts it "
             "(default_follows_latest_issuer); switch that off"
         )
         named = default.name if default is not None else ""
-        yield check.at(Severity.WARNING, endpoint, message, mount_fix(check.mount.path, defaultIssuer=named))
+        yield check.at(Gravity.WARNING, endpoint, message, mount_fix(check.mount.path, defaultIssuer=named))
 
 
 def issuer_names(check: MountCheck) -> Iterator[HealthFinding]:
@@ -53,9 +53,9 @@ def issuer_names(check: MountCheck) -> Iterator[HealthFinding]:
                 f"{check.mount.path}/issuer/{issuer.identifier} issuer_name=NAME), then keep it in the file"
             )
             fix = {"authorities": {"NAME": {"mount": check.mount.path}}}
-            yield check.at(Severity.INFORMATIONAL, f"issuer/{issuer.identifier}", message, fix)
+            yield check.at(Gravity.INFORMATIONAL, f"issuer/{issuer.identifier}", message, fix)
     if keyed and all(one.name for one in keyed):
-        yield check.at(Severity.OK, "issuers", "Every issuer with a key has a name")
+        yield check.at(Gravity.OK, "issuers", "Every issuer with a key has a name")
 
 
 def role_any_name(check: MountCheck) -> Iterator[HealthFinding]:
@@ -66,14 +66,14 @@ def role_any_name(check: MountCheck) -> Iterator[HealthFinding]:
             wrong = True
             message = f"Role {name} signs for any name; list its allowed_domains"
             fields = {"allow_any_name": False, "allowed_domains": ["example.com"], "allow_subdomains": True}
-            yield check.at(Severity.WARNING, f"roles/{name}", message, role_fix(path, name, fields))
+            yield check.at(Gravity.WARNING, f"roles/{name}", message, role_fix(path, name, fields))
         elif not role.get("enforce_hostnames", True):
             wrong = True
             message = f"Role {name} signs names that are no host names (enforce_hostnames is off)"
             fix = role_fix(path, name, {"enforce_hostnames": True})
-            yield check.at(Severity.INFORMATIONAL, f"roles/{name}", message, fix)
+            yield check.at(Gravity.INFORMATIONAL, f"roles/{name}", message, fix)
     if roles and not wrong:
-        yield check.at(Severity.OK, "roles", "No role signs for any name")
+        yield check.at(Gravity.OK, "roles", "No role signs for any name")
 
 
 def role_names_outside_ca(check: MountCheck) -> Iterator[HealthFinding]:
@@ -95,7 +95,7 @@ def role_names_outside_ca(check: MountCheck) -> Iterator[HealthFinding]:
             )
             kept = [one for one in role["allowed_domains"] if one not in outside]
             fix = role_fix(check.mount.path, name, {"allowed_domains": kept})
-            yield check.at(Severity.WARNING, f"roles/{name}", message, fix)
+            yield check.at(Gravity.WARNING, f"roles/{name}", message, fix)
 
 
 def open_acme(check: MountCheck) -> Iterator[HealthFinding]:
@@ -109,20 +109,20 @@ def open_acme(check: MountCheck) -> Iterator[HealthFinding]:
         policy = f"role:{roles[0]}" if roles else "forbid"
         fix = mount_fix(path, acme={"default_directory_policy": policy})
         message = "ACME signs what is asked, by no role (default_directory_policy sign-verbatim)"
-        yield check.at(Severity.CRITICAL, endpoint, message, fix)
+        yield check.at(Gravity.CRITICAL, endpoint, message, fix)
     if acme.get("eab_policy") != "always-required":
         fix = mount_fix(path, acme={"eab_policy": "always-required"})
         message = (
             f"ACME opens accounts without a binding that Vault gave (eab_policy {acme.get('eab_policy')})"
         )
-        yield check.at(Severity.WARNING, endpoint, message, fix)
+        yield check.at(Gravity.WARNING, endpoint, message, fix)
     for field, names in (
         ("allowed_roles", roles),
         ("allowed_issuers", [one.label for one in check.mount.keyed()]),
     ):
         if "*" in (acme.get(field) or ()):
             fix = mount_fix(path, acme={field: names})
-            yield check.at(Severity.WARNING, endpoint, f"ACME may use all of them ({field} is *)", fix)
+            yield check.at(Gravity.WARNING, endpoint, f"ACME may use all of them ({field} is *)", fix)
 
 
 def _permitted(issuer: IssuerFacts) -> list[str] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from issuer.pki.health.checks.check import MountCheck
-from issuer.pki.health.finding import HealthFinding, Severity
+from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import role_fix
 
 
@@ -21,7 +21,7 @@ def role_allows_localhost(check: MountCheck) -> Iterator[HealthFinding]:
             "switch that off, or list localhost among allowed_domains"
         )
         yield check.at(
-            Severity.WARNING, f"roles/{name}", message, role_fix(path, name, {"allow_localhost": False})
+            Gravity.WARNING, f"roles/{name}", message, role_fix(path, name, {"allow_localhost": False})
         )
     yield from _fine(check, roles, open_roles, "No role signs for localhost beside its own names")
 
@@ -43,7 +43,7 @@ def role_allows_glob_wildcards(check: MountCheck) -> Iterator[HealthFinding]:
             "certificate can stand for names below names. Switch one of the two off"
         )
         fix = role_fix(path, name, {"allow_wildcard_certificates": False})
-        yield check.at(Severity.WARNING, f"roles/{name}", message, fix)
+        yield check.at(Gravity.WARNING, f"roles/{name}", message, fix)
     yield from _fine(check, roles, open_roles, "No role takes globs and wildcard certificates together")
 
 
@@ -61,7 +61,7 @@ def role_no_store_false(check: MountCheck) -> Iterator[HealthFinding]:
             f"Role {name} stores each certificate, which fills Vault's storage where many are issued. Keep "
             "it where certificates are to be listed and revoked by serial number, and let tidy run"
         )
-        severity = Severity.INFORMATIONAL if rebuilds else Severity.WARNING
+        severity = Gravity.INFORMATIONAL if rebuilds else Gravity.WARNING
         fix: Mapping[str, Any] = {"mounts": {check.mount.path: {"crl": {"auto_rebuild": True}}}}
         if not rebuilds:
             message += "; at least have the CRL rebuilt on a schedule, not at each revocation"
@@ -79,4 +79,4 @@ def _fine(
     check: MountCheck, roles: Mapping[str, Any], wrong: list[str], message: str
 ) -> Iterator[HealthFinding]:
     if roles and not wrong:
-        yield check.at(Severity.OK, "roles", message)
+        yield check.at(Gravity.OK, "roles", message)
