@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -54,8 +55,8 @@ def test_consul_template_beside_it(machine: Machine) -> None:
                     time.sleep(0.1)
                     assert process.poll() is None, (machine.folder / "peer.log").read_text()[-2000:]
         finally:
-            process.terminate()
-            process.wait()
+            process.send_signal(signal.SIGINT)  # at SIGTERM it goes on
+            process.wait(HANG)
     print(
         f"consul-template: {tally.handshakes} handshakes, {len(tally.serials)} certificates seen, failed: "
         f"{dict(tally.failures) or 0}; two files read: {reading.straddled} of {reading.pairs} pairs don't "
