@@ -6,10 +6,11 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from issuer.agent.files.folders import opened_folder
+from issuer.agent.errors import UnsafePath
+from issuer.agent.files.folders import opened_folder, user_name
 from issuer.agent.files.mounts import is_pinned
+from issuer.agent.files.regular import MAX_FILE, open_regular
 from issuer.agent.files.writing import (
     WHILE_WRITTEN,
     NewFile,
@@ -19,8 +20,6 @@ from issuer.agent.files.writing import (
     replace,
     write_all,
 )
-
-_MAX_FILE: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +40,12 @@ def copy_file(path: Path, file: NewFile) -> CopyReport:
     with opened_folder(path.parent, create=True) as folder, disk_errors(f'"{path}"'):
         if _holds(folder, path.name, file):
             return CopyReport(path, written=False)
-        mounted = is_pinned(path) if _is_there(folder, path.name) else None
+        mounted = is_pinned(path, file.owner.uid) if _is_there(folder, path.name) else None
         if mounted is None:
             attributes = attributes_of(folder, path.name)
             replace(folder, path.name, NewFile(file.data, file.mode, file.owner, attributes))
             return CopyReport(path, written=True)
-        _overwrite(folder, path.name, file)
+        _overwrite(folder, path, file)
     return CopyReport(
         path,
         written=True,
@@ -55,10 +54,14 @@ def copy_file(path: Path, file: NewFile) -> CopyReport:
     )
 
 
-def _overwrite(folder: int, name: str, file: NewFile) -> None:
-    """Write over a file: longer or shorter, it is cut at its end only after the new bytes are there."""
-    fd = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+def _overwrite(folder: int, path: Path, file: NewFile) -> None:
+    """Write over a file: longer or shorter, it is cut at its end only after the new bytes are there.
+
+    Raises UnsafePath if others could read or write what is written, by another name or an open descriptor.
+    """
+    fd = open_regular(path.name, folder, os.O_WRONLY)
     try:
+        _need_private(path, os.fstat(fd), file)
         # The owner's alone before the key is in it.
         os.fchmod(fd, WHILE_WRITTEN)
         write_all(fd, file.data)
@@ -67,6 +70,19 @@ def _overwrite(folder: int, name: str, file: NewFile) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _need_private(path: Path, now: os.stat_result, file: NewFile) -> None:
+    make = f"make the file anew, with mode {file.mode:04o}, and start again what mounts it"
+    if now.st_uid not in (os.geteuid(), file.owner.uid):
+        why = f"it belongs to {user_name(now.st_uid)}, who may have it open"
+    elif now.st_nlink != 1:
+        why = "it has other names (hard links)"
+    elif not file.mode & stat.S_IROTH and now.st_mode & ~file.mode & 0o077:
+        why = f"its mode is {stat.S_IMODE(now.st_mode):04o}, so that others may have it open"
+    else:
+        return
+    raise UnsafePath(f'"{path}" is mounted alone and can\'t be written in place: {why}; {make}')
 
 
 def _is_there(folder: int, name: str) -> bool:
@@ -80,7 +96,7 @@ def _is_there(folder: int, name: str) -> bool:
 def _holds(folder: int, name: str, file: NewFile) -> bool:
     """Return True if a file has the bytes, the mode and the owner that are wanted."""
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        fd = open_regular(name, folder)
     except OSError:
         return False
     with os.fdopen(fd, "rb") as found:
@@ -90,4 +106,4 @@ def _holds(folder: int, name: str, file: NewFile) -> bool:
             and file.owner.uid in (None, now.st_uid)
             and file.owner.gid in (None, now.st_gid)
         )
-        return is_dressed and found.read(_MAX_FILE) == file.data
+        return is_dressed and found.read(MAX_FILE) == file.data

@@ -25,6 +25,7 @@ from typing import Any, Final
 from issuer.agent.errors import AgentError, DiskRefused, SetInUse, UnsafePath
 from issuer.agent.files.contents import FILE_NAME, SOURCE_NAME
 from issuer.agent.files.folders import opened_folder
+from issuer.agent.files.regular import MAX_FILE, open_regular
 from issuer.agent.files.writing import NewFile, attributes_of, create, disk_errors
 
 GENERATIONS: Final = ".generations"
@@ -34,8 +35,6 @@ _REJECTED: Final = ".rolled-back"
 _LOCK: Final = "lock"
 _KEPT: Final = 2
 _NUMBER: Final = re.compile(r"[0-9]{8,}")
-_MAX_FILE: Final = 4 << 20
-"""Bytes of the largest file that is read back: a bundle of some thousand CAs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +283,11 @@ class GenerationFolder:
     def _remove(self, folder: str) -> None:
         # The mark of a whole generation first: half removed it must not be taken for one.
         with suppress(OSError):
-            os.unlink(f"{folder}/{_MANIFEST}", dir_fd=self._generations)
+            fd = _open_folder(folder, self._generations)
+            try:
+                os.unlink(_MANIFEST, dir_fd=fd)
+            finally:
+                os.close(fd)
         with suppress(OSError):
             shutil.rmtree(folder, dir_fd=self._generations)
 
@@ -301,16 +304,21 @@ class GenerationFolder:
         return WrittenSet(int(folder), notes, {str(name): str(value) for name, value in files.items()})
 
     def _bytes(self, path: str) -> bytes | None:
+        folder, _, name = path.partition("/")
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._generations)
+            parent = _open_folder(folder, self._generations)
+            try:
+                fd = open_regular(name, parent)
+            finally:
+                os.close(parent)
         except FileNotFoundError:
             return None
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
                 return None
             raise DiskRefused(f'"{self.path}/{GENERATIONS}/{path}": {error.strerror}') from error
         with os.fdopen(fd, "rb") as file:
-            return file.read(_MAX_FILE)
+            return file.read(MAX_FILE)
 
 
 @contextmanager
@@ -356,7 +364,13 @@ def _locked(path: Path, generations: int) -> Iterator[None]:
 @contextmanager
 def seen_set(path: Path) -> Iterator[GenerationFolder | None]:
     """Open the set of files at `path` to look at it alone, without a lock; None if there is none yet."""
-    if not (path / GENERATIONS).is_dir():
+    try:
+        is_there = stat.S_ISDIR((path / GENERATIONS).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_there = False
+    except OSError as error:
+        raise DiskRefused(f'The files in "{path}" can\'t be looked at: {error.strerror}') from error
+    if not is_there:
         yield None
         return
     with opened_folder(path) as fd, opened_folder(path / GENERATIONS) as generations:

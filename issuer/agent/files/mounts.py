@@ -1,19 +1,25 @@
 """Files that are bind mounts, here or in a container: a renamed file never appears there.
 
 A bind mount of a single file holds on to the file itself, not to its name (moby#22627). /proc/*/mountinfo
-tells, for the processes that this user may look at (proc(5)).
+tells, for the processes that this user may look at (proc(5)). Anybody may mount files in a user namespace of
+his own, so a mount counts only where somebody made it who decides over the file anyway.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
-from collections.abc import Iterable, Iterator
+import struct
+from collections.abc import Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 PROC: Final = Path("/proc")
+_GET_USER_NAMESPACE: Final = 0xB701  # ioctl_ns(2): NS_GET_USERNS, NS_GET_OWNER_UID
+_GET_OWNER: Final = 0xB704
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 
@@ -51,18 +57,25 @@ def pinned_by(path: Path, here: Iterable[Mount], there: Iterable[Mount]) -> Moun
     return None
 
 
-def is_pinned(path: Path, proc: Path = PROC) -> str | None:
-    """Return a sentence's part that says where the file `path` is mounted by itself; None if nowhere."""
+def is_pinned(path: Path, owner: int | None = None, proc: Path = PROC) -> str | None:
+    """Return a sentence's part that says where the file `path` is mounted by itself; None if nowhere.
+
+    Mounts made by root, this process' user and the file's `owner` count.
+    """
+    makers = {0, os.geteuid(), owner}
     here = _read(proc / "self" / "mountinfo")
-    for pid, mounts in _namespaces(proc):
+    for pid, mounts in _namespaces(proc, makers):
         if mount := pinned_by(path, here, mounts):
             return f'it is mounted alone as "{mount.point}" (seen by process {pid})'
     return None
 
 
-def _namespaces(proc: Path) -> Iterator[tuple[str, tuple[Mount, ...]]]:
-    """Give the mounts of each mount namespace once, with the process that they were read of."""
+def _namespaces(proc: Path, makers: Set[int | None]) -> Iterator[tuple[str, tuple[Mount, ...]]]:
+    """Give the mounts of each mount namespace of `makers` once, with the process that they were read of."""
     seen: set[str] = set()
+    if not proc.is_dir():  # macOS
+        return
+    own = str((proc / "self" / "ns" / "mnt").readlink())
     for folder in proc.iterdir():
         if not folder.name.isdecimal():
             continue
@@ -71,7 +84,26 @@ def _namespaces(proc: Path) -> Iterator[tuple[str, tuple[Mount, ...]]]:
             if namespace in seen:
                 continue
             seen.add(namespace)
-            yield folder.name, _read(folder / "mountinfo")
+            if namespace == own or _maker(folder / "ns" / "mnt", proc) in makers:
+                yield folder.name, _read(folder / "mountinfo")
+
+
+def _maker(namespace: Path, proc: Path) -> int:
+    """Return the user that could make mounts in a mount namespace: 0 in one of this process' user namespace.
+
+    The owner of a process tells less: a process can have /proc show root's. Raises OSError.
+    """
+    fd = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        users = fcntl.ioctl(fd, _GET_USER_NAMESPACE)
+        try:
+            if os.path.samestat(os.fstat(users), (proc / "self" / "ns" / "user").stat()):
+                return 0
+            return int(struct.unpack("I", fcntl.ioctl(users, _GET_OWNER, bytes(4)))[0])
+        finally:
+            os.close(users)
+    finally:
+        os.close(fd)
 
 
 def _place(path: Path, here: Iterable[Mount]) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from issuer.agent.errors import DiskRefused
+from issuer.agent.files.regular import open_regular
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 WHILE_WRITTEN: Final = 0o600
@@ -94,7 +95,7 @@ def attributes_of(folder: int, name: str) -> dict[str, bytes]:
     if not hasattr(os, "listxattr"):  # macOS
         return {}
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        fd = open_regular(name, folder)
     except OSError:
         return {}
     try:

@@ -6,12 +6,13 @@ import hashlib
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
 
 from issuer.agent.config.consumers import ConsumerSpec, UnitHook
 from issuer.agent.config.model import CAChainSpec, CertificateSpec
+from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet, FileKind
 from issuer.agent.files.generations import seen_set
+from issuer.agent.files.regular import read_regular
 from issuer.agent.hooks.containers import tell_containers
 from issuer.agent.hooks.errors import ConsumerRefused, HookFailed, NotRunning
 from issuer.agent.hooks.haproxy import Replacement, replace_certificates
@@ -22,7 +23,6 @@ from issuer.agent.hooks.users import HookUser, hook_user
 from issuer.agent.renewal.source import SOURCE, read_source
 
 SetSpec = CertificateSpec | CAChainSpec
-_MOST_COPY: Final = 4 << 20
 
 
 class Consumer:
@@ -97,8 +97,8 @@ def identity_of(spec: SetSpec) -> str:
     for name, sha256 in sorted(current.sha256.items()):
         digest.update(f"{name} {sha256}\n".encode())
     for copy in spec.copies:
-        with suppress(OSError), copy.path.open("rb") as file:
-            digest.update(hashlib.sha256(file.read(_MOST_COPY)).digest())
+        with suppress(AgentError, OSError):
+            digest.update(hashlib.sha256(read_regular(copy.path)).digest())
     return digest.hexdigest()
 
 

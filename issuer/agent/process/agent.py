@@ -100,7 +100,9 @@ class Agent:
         """Return the seconds that a set's files are good for, None if it has none or they can't be read."""
         try:
             kept = self.keepers[name].look().kept
-        except AgentError:
+        except Exception as error:  # as of a step: it must not end the renewals of all others
+            if not isinstance(error, AgentError):
+                log.exception("unexpected error; please report it", name=name)
             return None
         return None if kept is None else (kept.not_after - self.now()).total_seconds()
 

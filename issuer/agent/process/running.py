@@ -123,11 +123,16 @@ class Running:
         news = self._news[name]
         while not self._over():
             news.clear()
-            if not agent.telling.has_news(name):
-                await self._wait(LOOK_EVERY, news)
+            try:
+                if not agent.telling.has_news(name):
+                    await self._wait(LOOK_EVERY, news)
+                    continue
+                await agent.telling.settle(name)
+                record = await agent.telling.tell(name)
+            except Exception:  # one consumer's fault must not end all others
+                log.exception("unexpected error; please report it", consumer=name)
+                await self._wait(LOOK_EVERY)
                 continue
-            await agent.telling.settle(name)
-            record = await agent.telling.tell(name)
             self._tell(agent)
             if record.outcome is HookOutcome.FAILED:
                 await self._wait(pause(max(record.failures, 1), _chance.random()))
@@ -158,6 +163,8 @@ class Running:
             self._looked(agent)
         except AgentError as error:
             log.warning("the metrics can't be written", error=str(error))
+        except Exception:  # of one set's files: it must not end the renewals of all others
+            log.exception("unexpected error; please report it")
 
     def _over(self) -> bool:
         return self._hurry.is_set()

@@ -29,6 +29,7 @@ from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import SOURCE_NAME, CertificateSet, FileKind
 from issuer.agent.files.copies import copy_file
 from issuer.agent.files.owners import owner_of
+from issuer.agent.files.regular import read_regular
 from issuer.agent.files.writing import NewFile
 
 SOURCE: Final = SOURCE_NAME
@@ -109,8 +110,8 @@ def _is_same_store(one: CopiedFile, wanted: bytes) -> bool:
     """Return True if a PKCS#12 file holds the same as `wanted`: its bytes differ each time, by the salt."""
     password = None if one.password_file is None else _password(one.password_file)
     try:
-        stores = [pkcs12.load_pkcs12(data, password) for data in (one.path.read_bytes(), wanted)]
-    except (OSError, ValueError):
+        stores = [pkcs12.load_pkcs12(data, password) for data in (read_regular(one.path), wanted)]
+    except (AgentError, OSError, ValueError):
         return False
     return stores[0].cert == stores[1].cert and stores[0].additional_certs == stores[1].additional_certs
 

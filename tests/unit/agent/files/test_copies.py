@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from issuer.agent.errors import AgentError
 from issuer.agent.files.copies import copy_file
 from issuer.agent.files.mounts import mounts_of, pinned_by
-from issuer.agent.files.writing import NewFile
+from issuer.agent.files.writing import FileOwner, NewFile
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes files of other users: needs root")
+NOBODY = 65534
 
 HERE = """\
 22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
@@ -65,23 +73,78 @@ def test_symlink_in_its_place_is_replaced_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "web.pem").is_symlink()
 
 
+@contextmanager
+def mounted(path: Path, seen: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Mount a file alone in a mount namespace that `words` make; after a line it tells what it sees there."""
+    script = f'mount --bind "{path}" "{seen}" && echo ready && read line && cat "{seen}"'
+    with subprocess.Popen(
+        [*words, "bash", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        if process.stdout.readline() != b"ready\n":
+            pytest.skip("this user may not make mounts")
+        yield process
+
+
+@AS_ROOT
+@pytest.mark.parametrize("owner", [None, NOBODY])
+def test_mount_of_another_user_counts_only_for_its_own_file(owner: int | None) -> None:
+    """Anybody may mount a file in a user namespace; that must not have a key written into what it holds."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's are closed to other users
+        path = Path(folder, "web.pem")
+        Path(folder).chmod(0o1777)
+        path.write_bytes(b"old")
+        os.chown(path, NOBODY, NOBODY)
+        path.chmod(0o600)
+        words = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "unshare", "-Urm")
+        with mounted(path, path, *words) as process, path.open("rb") as held:
+            report = copy_file(path, NewFile(b"key", 0o600, FileOwner(owner, owner)))
+            process.communicate(b"\n")
+            assert held.read() == (b"old" if owner is None else b"key")
+        assert (report.warning is None) == (owner is None)
+        assert path.stat().st_uid == (owner or 0)
+
+
+@pytest.mark.parametrize("case", ["wider", "link", "fifo", pytest.param("owner", marks=AS_ROOT)])
+def test_what_others_may_hold_is_not_written_in_place(
+    tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("issuer.agent.files.copies.is_pinned", lambda *_: "it is mounted")
+    path = tmp_path / "web.pem"
+    path.write_bytes(b"old")
+    path.chmod(0o644 if case == "wider" else 0o600)
+    if case == "link":
+        (tmp_path / "other").hardlink_to(path)
+    elif case == "fifo":
+        path.unlink()
+        os.mkfifo(path)
+    elif case == "owner":
+        os.chown(path, NOBODY, NOBODY)
+    with pytest.raises(AgentError):
+        copy_file(path, NewFile(b"key", 0o600))
+    assert case == "fifo" or path.read_bytes() == b"old"
+
+
+def test_certificate_is_written_in_place_whatever_its_mode_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("issuer.agent.files.copies.is_pinned", lambda *_: "it is mounted")
+    path = tmp_path / "web.pem"
+    path.write_bytes(b"old")
+    path.chmod(0o664)
+    assert copy_file(path, NewFile(b"new", 0o644)).warning is not None
+    assert path.read_bytes() == b"new"
+
+
 def test_file_mounted_alone_is_written_in_place(tmp_path: Path) -> None:
     """With a real bind mount, seen from another mount namespace."""
     path, seen = tmp_path / "web.pem", tmp_path / "seen"
     path.write_bytes(b"a longer text than the next")
+    path.chmod(0o600)
     seen.write_bytes(b"")
-    script = f'mount --bind "{path}" "{seen}" && echo ready && read line && cat "{seen}"'
-    process = subprocess.Popen(
-        ["unshare", "--mount", "bash", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process:
-        if process.stdout.readline() != b"ready\n":
-            pytest.skip("this user may not make mounts")
+    with mounted(path, seen, "unshare", "--mount") as process:
         report = copy_file(path, NewFile(b"two", 0o600))
-        output = process.communicate(b"\n")[0]
-    assert output == b"two"
+        assert process.communicate(b"\n")[0] == b"two"
     assert report.warning is not None
     assert f'mounted alone as "{seen}"' in report.warning
     assert path.stat().st_mode & 0o777 == 0o600
