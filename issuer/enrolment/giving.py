@@ -54,7 +54,10 @@ async def destroy_secret_ids(calls: VaultCalls, record: HostRecord) -> int:
 
 async def secret_id_accessors(calls: VaultCalls, record: HostRecord) -> list[str]:
     """Return the accessors of a machine's secret IDs."""
-    if (await calls.read(record.app_role_path)).data is None:  # removed; its list would be an error
+    role = await calls.read(record.app_role_path)
+    if role.refused is not None:
+        raise PkiError(f"The token may not read {record.app_role_path}: {role.refused}")
+    if role.data is None:  # removed; its list would be an error
         return []
     read = await calls.read(f"{record.app_role_path}/secret-id/")
     if read.refused is not None:

@@ -87,6 +87,33 @@ class HostRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class HostWish:
+    """What a command gave. What is None, or has no names, was not given: it stays as it is in Vault."""
+
+    host: str
+    mount: str | None = None
+    app_role_mount: str | None = None
+    cert_mount: str | None = None
+    dns_names: tuple[str, ...] = ()
+    ip_addresses: tuple[str, ...] = ()
+    cidrs: tuple[str, ...] | None = None
+    ttl: timedelta | None = None
+
+    def record(self, there: HostRecord | None = None) -> HostRecord:
+        """Return the machine's record; `there` is the one in Vault, if it is enrolled."""
+        names = () if self.ip_addresses else (self.host,)
+        old = there or HostRecord(self.host, "pki_int", "approle", "", names)
+        return HostRecord(
+            self.host,
+            old.mount if self.mount is None else self.mount,
+            old.app_role_mount if self.app_role_mount is None else self.app_role_mount,
+            old.cert_mount if self.cert_mount is None else self.cert_mount,
+            self.dns_names or old.dns_names,
+            self.ip_addresses or old.ip_addresses,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class HostBounds:
     """Limits of a machine's certificates and logins. `cidrs` are the networks that it may log in from."""
 

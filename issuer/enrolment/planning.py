@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from issuer.enrolment.host import HostRecord, WantedObject
+from issuer.enrolment.host import HostBounds, HostRecord, HostWish, WantedObject, check_names
 from issuer.pki.errors import PkiError
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead
@@ -49,6 +50,32 @@ class HostStep:
         return found
 
 
+async def wished_record(calls: VaultCalls, wish: HostWish) -> HostRecord:
+    """Return a machine's record, with what was not given as Vault has it. Raises PkiError."""
+    path = wish.record().policy_path
+    read = await calls.read(path)
+    if read.refused is not None:
+        raise PkiError(f"The token may not read {path}: {read.refused}")
+    record = wish.record(HostRecord.of_policy(str((read.data or {}).get("policy", ""))))
+    check_names(record)
+    return record
+
+
+async def wished_bounds(calls: VaultCalls, wish: HostWish, record: HostRecord) -> HostBounds:
+    """Return a machine's bounds, with what was not given as its roles have it. Raises PkiError."""
+    paths = (record.role_path, record.app_role_path)
+    reads = await calls.read_all(paths)
+    for path in paths:
+        if reads[path].refused is not None:
+            raise PkiError(f"The token may not read {path}: {reads[path].refused}")
+    role, app_role = (reads[path].data or {} for path in paths)
+    cidrs, usual = wish.cidrs, HostBounds()
+    if cidrs is None:
+        cidrs = tuple(map(str, app_role.get("secret_id_bound_cidrs") or ()))
+    old_ttl = timedelta(seconds=int(role.get("max_ttl") or 0)) or usual.ttl
+    return HostBounds(wish.ttl or old_ttl, cidrs=cidrs)
+
+
 async def plan_host(calls: VaultCalls, wanted: Sequence[WantedObject], record: HostRecord) -> list[HostStep]:
     """Read a machine's objects and return the steps. Raises PkiError if one can't be read or is not ours."""
     reads = await calls.read_all([*(one.path for one in wanted), "sys/auth"])
@@ -74,6 +101,12 @@ def _check_ours(reads: Mapping[str, PathRead], record: HostRecord) -> None:
         raise PkiError(
             f'"{record.host}" is enrolled with --mount {there.mount} --approle {there.app_role_mount}: use '
             f"these, or run first: vault-issuer enroll --remove {record.host}"
+        )
+    if there.cert_mount and there.cert_mount != record.cert_mount:
+        # Its role there would be forgotten, and no removal would find it.
+        raise PkiError(
+            f'"{record.host}" is enrolled with --cert {there.cert_mount}: leave --cert out, or run first: '
+            f"vault-issuer enroll --remove {record.host}"
         )
 
 

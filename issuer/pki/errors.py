@@ -15,6 +15,10 @@ class NotPermitted(PkiError):
     """The token may not read or write a path."""
 
 
+class PathNotFound(PkiError):
+    """There is nothing at a path that was written to."""
+
+
 class UnexpectedWarning(PkiError):
     """Vault did what was asked and warned about it, and the file doesn't expect the warning."""
 

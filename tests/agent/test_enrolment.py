@@ -21,10 +21,12 @@ from typer.testing import CliRunner, Result
 
 from issuer.agent.config.model import CertificateSpec, KeySpec
 from issuer.agent.config.reading import load_agent_file
+from issuer.agent.login.ticket import ServerTrust, read_ticket
 from issuer.agent.process.agent import opened_agent
 from issuer.agent.renewal.keeping import CertificateKeeper
 from issuer.agent.renewal.keys import new_key, request_pem
 from issuer.cli.main import app
+from testbed.errors import HTTPError
 from tests.agent.support import Machine
 
 
@@ -188,8 +190,6 @@ def test_new_ticket_ends_the_one_before(enrolment: Enrolment) -> None:
 
 
 def test_another_root_is_not_joined(enrolment: Enrolment) -> None:
-    from issuer.agent.login.ticket import ServerTrust, read_ticket
-
     ticket = read_ticket(enrolment.ticket())
     assert ticket.trust is ServerTrust.GIVEN  # the testbed's listener has another CA than the mount
     other = ticket.model_copy(update={"trust": ServerTrust.ROOT, "root_fingerprint": "00" * 32})
@@ -239,6 +239,40 @@ def test_nothing_kept_logs_in_after_a_lock_or_a_removal(enrolment: Enrolment) ->
     pretty = serial.to_bytes((serial.bit_length() + 7) // 8, "big").hex(":")
     assert enrolment.bao.read(f"{enrolment.server.name}/cert/{pretty}")["revocation_time"] > 0
     assert "is not enrolled" in enrolment.enroll("--remove", enrolment.host, "--yes").stderr
+
+
+def test_what_is_not_given_again_stays_as_it_is(enrolment: Enrolment) -> None:
+    login = f"cert-{enrolment.server.name}"
+    enrolment.bao.write(f"sys/auth/{login}", {"type": "cert"})
+    enrolment.ticket("--cert", login, "--cidr", "127.0.0.0/8", "--cidr", "192.0.2.7/32", "--ttl", "24h")
+    assert enrolment.enroll(enrolment.host, "--dry-run").exit_code == 0
+    enrolment.enroll(enrolment.host, "--lock", "--yes")
+    ticket = read_ticket(enrolment.ticket())
+    assert (ticket.cert_mount, ticket.ttl_seconds) == (login, 24 * 3600)
+    app_role = enrolment.bao.read(f"auth/approle/role/host-{enrolment.host}")
+    assert app_role["secret_id_bound_cidrs"] == ["127.0.0.0/8", "192.0.2.7/32"]
+    assert enrolment.bao.read(f"auth/{login}/certs/host-{enrolment.host}")
+    assert "enrolled with --cert" in enrolment.enroll(enrolment.host, "--cert", "", "--yes").stderr
+    assert enrolment.enroll(enrolment.host, "--remove", "--yes").exit_code == 0
+    with pytest.raises(HTTPError, match="404"):  # none is left to list
+        enrolment.bao.call("GET", f"auth/{login}/certs?list=true")
+
+
+def test_removal_revokes_certificates_that_have_other_names_too(enrolment: Enrolment) -> None:
+    enrolment.ticket("--ip-address", "192.0.2.5", "--dns-name", enrolment.host)
+    path = f"{enrolment.server.name}/sign/host-{enrolment.host}"
+    serials = set()
+    for addresses in ((), ("192.0.2.66",)):
+        spec = certificate(enrolment.host).model_copy(update={"ip_addresses": addresses})
+        body = {"csr": request_pem(spec, new_key(KeySpec())), "common_name": enrolment.host}
+        serials.add(enrolment.bao.write(path, body)["serial_number"])
+    shown = enrolment.enroll(enrolment.host, "--remove", "--dry-run").stdout
+    assert "not its: 192.0.2.66" in shown
+    ran = enrolment.enroll(enrolment.host, "--remove", "--yes")
+    assert ran.exit_code == 0, ran.output
+    assert "read back, no role, secret ID or token of it is left" in ran.stdout
+    for serial in serials:
+        assert enrolment.bao.read(f"{enrolment.server.name}/cert/{serial}")["revocation_time"] > 0
 
 
 def test_removal_that_was_interrupted_is_gone_on_with(enrolment: Enrolment) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,7 +17,7 @@ from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data, report_bad_input
 
 if TYPE_CHECKING:
-    from issuer.enrolment.host import HostRecord
+    from issuer.enrolment.host import HostBounds, HostRecord, HostWish
     from issuer.enrolment.session import EnrolmentSession
 
 FAILED: Final = 1
@@ -59,7 +59,9 @@ def enroll(
     remove: Annotated[
         bool, typer.Option("--remove", help="Lock it out, revoke its certificates, remove its objects.")
     ] = False,
-    mount: Annotated[str, typer.Option(metavar="MOUNT", help="PKI mount that signs.")] = "pki_int",
+    mount: Annotated[
+        str | None, typer.Option(metavar="MOUNT", help="PKI mount that signs; by default pki_int.")
+    ] = None,
     dns_name: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="DNS name; repeatable; by default HOST.")
     ] = None,
@@ -68,22 +70,28 @@ def enroll(
         typer.Option(metavar="IP", help="IP address; repeatable. A role can't limit which."),
     ] = None,
     cidr: Annotated[
-        list[str] | None, typer.Option(metavar="CIDR", help="Network it may log in from; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="CIDR", help="Network it may log in from; repeatable. '' is any."),
     ] = None,
-    ttl: Annotated[str, typer.Option(metavar="LIFE", help="Life of its certificates.")] = "72h",
+    ttl: Annotated[
+        str | None, typer.Option(metavar="LIFE", help="Life of its certificates; by default 72h.")
+    ] = None,
     ticket_ttl: Annotated[str, typer.Option(metavar="LIFE", help="Life of the ticket.")] = "15m",
-    approle: Annotated[str, typer.Option(metavar="MOUNT", help="Auth method of AppRoles.")] = "approle",
+    approle: Annotated[
+        str | None, typer.Option(metavar="MOUNT", help="Auth method of AppRoles; by default approle.")
+    ] = None,
     cert: Annotated[
-        str,
+        str | None,
         typer.Option(metavar="MOUNT", help="Auth method of certificates, for its way back by its own one."),
-    ] = "",
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan alone.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Enrol a machine: a role with its exact names, a policy, an AppRole, and a ticket that works once.
 
-    The ticket is a line to type on the machine. The server and an administrator's token are named by
+    The ticket is a line to type on the machine. Of a machine that is enrolled, what is not given stays as it
+    is. The server and an administrator's token are named by
     VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN (or BAO_...).
 
     Exit codes: 0 done, 1 refused or failed, 2 with --dry-run: there is something to do.
@@ -99,53 +107,47 @@ def enroll(
     acts, ways = _Acts(renew, lock, remove), _Ways(dry_run, yes, output)
     if sum((renew, lock, remove)) > 1:
         raise typer.BadParameter("give one of --renew, --lock and --remove")
-    lives = (_duration(ttl), _duration(ticket_ttl))
+    life, ticket_life = None if ttl is None else _duration(ttl), _duration(ticket_ttl)
     with _reported():
         if host == LIST:
             code = asyncio.run(_list(output))
         else:
-            record = _record(host, mount, (approle, cert), (dns_name, ip_address))
-            code = asyncio.run(_enroll(record, acts, ways, lives, tuple(cidr or ())))
+            wish = _wish(host, (mount, approle, cert), (dns_name, ip_address, cidr), life)
+            code = asyncio.run(_enroll(wish, acts, ways, ticket_life))
     raise typer.Exit(code)
 
 
-def _record(
+def _wish(
     host: str,
-    mount: str,
-    logins: tuple[str, str],
-    names: tuple[list[str] | None, list[str] | None],
-) -> HostRecord:
+    mounts: tuple[str | None, str | None, str | None],
+    names: tuple[list[str] | None, list[str] | None, list[str] | None],
+    life: timedelta | None,
+) -> HostWish:
     import re
 
-    from issuer.enrolment.host import HostRecord, check_names
+    from issuer.enrolment.host import HostWish, check_names
     from issuer.pki.errors import PkiError
 
     if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", host) is None:
         raise PkiError(f'"{host}" can\'t name a machine: use small letters, digits, dots and hyphens')
-    dns, addresses = names
-    given = tuple(dns or ()) or (() if addresses else (host,))
-    record = HostRecord(
-        host, mount.strip("/"), logins[0].strip("/"), logins[1].strip("/"), given, tuple(addresses or ())
-    )
-    check_names(record)
-    return record
+    mount, approle, cert = (None if one is None else one.strip("/") for one in mounts)
+    dns, addresses = (tuple(one or ()) for one in names[:2])
+    cidrs = None if names[2] is None else tuple(one for one in names[2] if one)
+    wish = HostWish(host, mount, approle, None, dns, addresses, cidrs, life)
+    check_names(wish.record())  # --cert may go by a name that is in Vault
+    return replace(wish, cert_mount=cert)
 
 
-async def _enroll(
-    record: HostRecord,
-    acts: _Acts,
-    ways: _Ways,
-    lives: tuple[timedelta, timedelta],
-    cidrs: tuple[str, ...],
-) -> int:
+async def _enroll(wish: HostWish, acts: _Acts, ways: _Ways, ticket_life: timedelta) -> int:
+    from issuer.enrolment.planning import wished_bounds, wished_record
     from issuer.enrolment.removing import record_of
     from issuer.enrolment.session import opened_session
 
     async with opened_session(os.environ) as session:
         if acts.lock or acts.remove:
-            return await _take_away(session, await record_of(session.calls, record), acts, ways)
+            return await _take_away(session, await record_of(session.calls, wish.record()), acts, ways)
         if acts.renew:
-            record = await record_of(session.calls, record)
+            record = await record_of(session.calls, wish.record())
             if record.locked:
                 from issuer.pki.errors import PkiError
 
@@ -153,22 +155,25 @@ async def _enroll(
             if ways.dry_run:
                 typer.echo("A new ticket would be given, and every secret ID before it destroyed.")
                 return CHANGES
-            return await _give(session, record, ways, lives, [])
-        return await _plan_and_give(session, record, ways, lives, cidrs)
+            bounds = await wished_bounds(session.calls, wish, record)
+            return await _give(session, record, ways, (bounds.ttl, ticket_life), [])
+        record = await wished_record(session.calls, wish)
+        bounds = await wished_bounds(session.calls, wish, record)
+        return await _plan_and_give(session, record, ways, bounds, ticket_life)
 
 
 async def _plan_and_give(
     session: EnrolmentSession,
     record: HostRecord,
     ways: _Ways,
-    lives: tuple[timedelta, timedelta],
-    cidrs: tuple[str, ...],
+    bounds: HostBounds,
+    ticket_life: timedelta,
 ) -> int:
-    from issuer.enrolment.host import HostBounds, wanted_objects
+    from issuer.enrolment.host import wanted_objects
     from issuer.enrolment.planning import HostAction, plan_host
 
     ca_pem = await session.signing_ca_pem(record.mount)
-    wanted = wanted_objects(record, HostBounds(lives[0], cidrs=cidrs), ca_pem)
+    wanted = wanted_objects(record, bounds, ca_pem)
     steps = await plan_host(session.calls, wanted, record)
     plan = [step.to_json() for step in steps]
     changes = [step for step in steps if step.action is not HostAction.NOTHING]
@@ -186,7 +191,7 @@ async def _plan_and_give(
         return FAILED
     for step in changes:
         await session.calls.write(step.wanted.path, step.wanted.fields)
-    return await _give(session, record, ways, lives, plan)
+    return await _give(session, record, ways, (bounds.ttl, ticket_life), plan)
 
 
 async def _give(
@@ -234,11 +239,14 @@ async def _take_away(session: EnrolmentSession, record: HostRecord, acts: _Acts,
         return FAILED
     told: Callable[[str], None] = typer.echo if ways.output is OutputFormat.TABLE else lambda _: None
     if acts.remove:
-        await remove(session.calls, plan, told)
-        told(f"{record.host} is removed: read back, no role, secret ID or token of it is left.")
+        unread = await remove(session.calls, plan, told)
+        seen = "of what was read back nothing" if unread else "read back, no role, secret ID or token of it"
+        told(f"{record.host} is removed: {seen} is left.")
     else:
-        await lock(session.calls, plan)
+        unread = await lock(session.calls, plan)
         told(f"{record.host} is locked out. Its certificates stay good; --remove revokes them.")
+    for one in unread:
+        typer.echo(f"Warning: could not be read back: {one}", err=True)
     return 0
 
 

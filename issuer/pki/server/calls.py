@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from issuer.pki.errors import NotPermitted, PkiError, UnexpectedWarning, VaultNotUsable
+from issuer.pki.errors import NotPermitted, PathNotFound, PkiError, UnexpectedWarning, VaultNotUsable
 from issuer.pki.secret import SecretText, revealed
 from issuer.pki.server.offers import offered_fields
 from issuer.pki.server.reading import PathRead
@@ -160,4 +160,4 @@ def translated(error: VaultError) -> PkiError:
         )
     if isinstance(error, (Unreachable, UntrustedTLS, InvalidConnection, ServerError)):
         return VaultNotUsable(f"{error}. What was done stays; run the same again once Vault answers")
-    return PkiError(str(error))
+    return (PathNotFound if isinstance(error, VaultNotFound) else PkiError)(str(error))
