@@ -23,7 +23,7 @@ from issuer.agent.inprocess.contexts import ContextSettings, FollowingContext
 from issuer.agent.renewal.keeping import CHECK_EVERY, ServerClock
 from issuer.agent.renewal.keys import new_key
 from issuer.agent.renewal.schedule import RenewalRule, due_at, pause, spread
-from issuer.agent.renewal.signing import CertificateCalls
+from issuer.agent.renewal.signing import CertificateCalls, server_time
 from issuer.vault.connection import Connection
 from issuer.vault.errors import VaultError, VaultRateLimited
 from issuer.vault.login.methods import AuthMethod
@@ -210,14 +210,14 @@ async def renewing_certificate(
 
 async def _server_clock(session: VaultSession) -> ServerClock:
     """Return the server's clock, if it differs from this machine's by more than its seconds' rounding."""
-    adapter = session.client.adapter()
+    clock = ServerClock()
     before = datetime.now(UTC)
     try:
-        await adapter.get("/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200")
+        server = await server_time(session.client)
     except VaultError:
-        return ServerClock()
-    skew = timedelta(0) if adapter.answered_at is None else adapter.answered_at - before
-    return ServerClock(skew=skew if abs(skew) > timedelta(seconds=2) else timedelta(0))
+        return clock
+    clock.take(timedelta(0) if server is None else server - before)
+    return clock
 
 
 def _unchanged(_context: object) -> None:

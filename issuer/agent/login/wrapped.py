@@ -19,7 +19,15 @@ from issuer.agent.errors import AgentError
 from issuer.agent.login.secretids import OwnSecretId
 from issuer.agent.login.statefile import StateFile
 from issuer.text import parse_rfc3339, rfc3339
-from issuer.vault.errors import LoginRefused, Unreachable, VaultBadRequest, VaultForbidden
+from issuer.vault.errors import (
+    GatewayError,
+    LoginRefused,
+    UnexpectedAnswer,
+    Unreachable,
+    VaultBadRequest,
+    VaultError,
+    VaultForbidden,
+)
 from issuer.vault.transport import VaultClient
 
 WRAPPED: Final = "wrapped secret ID"
@@ -86,11 +94,12 @@ class Unwrapping:
         self._note(wrapped, now, over=False)
         try:
             answer = await client.adapter(wrapped.token).post("/v1/sys/wrapping/unwrap", json={})
-        except (VaultBadRequest, VaultForbidden) as error:  # between the two calls
-            raise self._gone(wrapped, now, noted=False) from error
-        except Unreachable as error:
-            if not error.sent:
+        except VaultError as error:
+            # With the note a theft from now on would pass for an answer that this agent lost.
+            if not _may_be_unwrapped(error):
                 self._state.remove()
+            if isinstance(error, (VaultBadRequest, VaultForbidden)):  # gone between the two calls
+                raise self._gone(wrapped, now, noted=False) from error
             raise
         return OwnSecretId.of_answer(_data(answer), now)
 
@@ -149,6 +158,13 @@ class Unwrapping:
         except AgentError as error:
             # Unwrapped without a place to keep it, it would be lost.
             raise LoginRefused(f"The wrapped secret ID is not unwrapped: {error}", method=WRAPPED) from error
+
+
+def _may_be_unwrapped(error: VaultError) -> bool:
+    """Return True if Vault may have given the secret ID away in an answer that was lost, or can't be read."""
+    if isinstance(error, Unreachable):
+        return error.sent
+    return isinstance(error, (GatewayError, UnexpectedAnswer))
 
 
 def _data(answer: object) -> Mapping[str, Any]:

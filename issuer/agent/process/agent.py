@@ -24,7 +24,7 @@ from issuer.agent.process.telling import Telling
 from issuer.agent.renewal.chains import CAChainKeeper
 from issuer.agent.renewal.delivered import DeliveredAnswer, DeliveredKeeper
 from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, ServerClock
-from issuer.agent.renewal.signing import CertificateCalls
+from issuer.agent.renewal.signing import CertificateCalls, server_time
 from issuer.text import rfc3339
 from issuer.vault.connection import Connection
 from issuer.vault.errors import LoginRefused, VaultError, VaultRateLimited
@@ -39,7 +39,6 @@ WORRYING_SKEW: Final = timedelta(minutes=2)
 """The difference between the clocks that is reported; renewals go by the server's."""
 _AT_ONCE: Final = 8
 """The most certificates that are asked for at the same time."""
-_HEALTH: Final = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
 _SECRET_ID_AGAIN: Final = timedelta(minutes=5)
 """The time after which a secret ID that could not be made is asked for again."""
 _MACHINE_ID: Final = Path("/etc/machine-id")
@@ -77,7 +76,6 @@ class Agent:
         self._clock = clock
         self._few = asyncio.Semaphore(_AT_ONCE)
         self._logs_in = any(not one.delivered for one in file.certificates)
-        self._clock_read = False
         self._no_secret_id_before: datetime | None = None
         self.over: Callable[[], bool] = lambda: False
         self.retry_after: dict[str, float | None] = {}
@@ -108,20 +106,18 @@ class Agent:
 
     async def read_clock(self) -> str | None:
         """Take the server's time for the renewals; returns a warning if the clocks differ. Never raises."""
-        adapter = self._session.client.adapter()
         before = datetime.now(UTC)
         try:
-            await adapter.get(_HEALTH)
+            server = await server_time(self._session.client)
         except VaultError:
             return None
-        self._clock_read = True
         after = datetime.now(UTC)
-        server = adapter.answered_at
         if server is None:
+            self._clock.take(self._clock.skew)
             return None
         # Whole seconds, cut: half a second later on average.
         skew = server + timedelta(seconds=0.5) - (before + (after - before) / 2)
-        self._clock.skew = skew if abs(skew) > timedelta(seconds=2) else timedelta(0)
+        self._clock.take(skew)
         if abs(skew) < WORRYING_SKEW:
             return None
         way = "behind" if skew > timedelta(0) else "ahead of"
@@ -169,7 +165,7 @@ class Agent:
             async with self.telling.lock(name), self._few:
                 if self.over():
                     return None
-                if not self._clock_read:  # else an answer would be judged by a clock that may be wrong
+                if not self._clock.is_known:  # else an answer would be judged by a clock that may be wrong
                     await self.read_clock()
                 report = await self.keepers[name].step(force=force)
         except Exception as error:

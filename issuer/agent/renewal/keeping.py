@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -40,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 _LEFT_TO_GO_BACK: Final = 0.1
 """The share of its life that an old certificate needs to be gone back to."""
+_LEAST_SKEW: Final = timedelta(seconds=2)
 _FIRST_HOLD: Final = timedelta(minutes=5)
 _LONGEST_HOLD: Final = timedelta(hours=1)
 """The time for which a certificate is held back that a consumer refused: doubled each time, up to this."""
@@ -111,14 +113,37 @@ class _HeldBack:
 
 @dataclass(slots=True)
 class ServerClock:
-    """The server's time: this machine's, and by how much they differ."""
+    """The server's time: this machine's, and by how much they differ.
+
+    Once somebody sets this machine's clock the difference is another one: it counts as none until it is read
+    again. `ticks` are seconds that no setting of the clock changes.
+    """
 
     local: Callable[[], datetime] = lambda: datetime.now(UTC)
     skew: timedelta = timedelta(0)
+    ticks: Callable[[], float] = time.monotonic
+    _read_at: float | None = field(default=None, init=False)
+
+    def take(self, skew: timedelta) -> None:
+        """Note the difference that was read now; one of 2 s or less is taken for none."""
+        self.skew = skew if abs(skew) > _LEAST_SKEW else timedelta(0)
+        self._read_at = self._ahead_of_ticks()
+
+    @property
+    def is_known(self) -> bool:
+        """Return True if the difference was read, and this machine's clock goes on as it went then."""
+        if self._read_at is None:
+            return False
+        return abs(self._ahead_of_ticks() - self._read_at) <= _LEAST_SKEW.total_seconds()
 
     def now(self) -> datetime:
         """Return the server's time."""
+        if self._read_at is not None and not self.is_known:
+            self.skew, self._read_at = timedelta(0), None
         return self.local() + self.skew
+
+    def _ahead_of_ticks(self) -> float:
+        return self.local().timestamp() - self.ticks()
 
 
 class CertificateKeeper:

@@ -17,6 +17,7 @@ from issuer.vault.errors import Unreachable, VaultBadRequest, VaultError, VaultF
 from issuer.vault.paths import SignPath
 from issuer.vault.pki import Pki, Signed
 from issuer.vault.session import VaultSession
+from issuer.vault.transport import VaultClient
 from issuer.x509.certificates import Certificate, decoded
 from issuer.x509.chains.bundle import read_bundle, read_leaf
 from issuer.x509.chains.chain import Chain, build_chain
@@ -27,6 +28,7 @@ from issuer.x509.verify import FindingCode, RequestedCertificate, verify
 log = structlog.get_logger(__name__)
 
 _USAGES: Final = frozenset({"server auth", "client auth", "digital signature", "key encipherment"})
+_HEALTH: Final = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
 # The role decides these, and the agent has its own rule for renewals.
 _ROLES_OWN: Final = frozenset(
     {
@@ -52,6 +54,13 @@ class FreshCertificate:
     remarks: tuple[str, ...]
 
 
+async def server_time(client: VaultClient) -> datetime | None:
+    """Return the server's time, in whole seconds; None if it tells none. Raises VaultError."""
+    adapter = client.adapter()
+    await adapter.get(_HEALTH)
+    return adapter.answered_at
+
+
 class CertificateCalls:
     """The calls about one certificate's path."""
 
@@ -62,7 +71,7 @@ class CertificateCalls:
         self._pki = Pki(session.client, path)
 
     async def sign(self, spec: CertificateSpec, key_der: bytes, now: datetime) -> FreshCertificate:
-        """Sign once, and verify the answer at `now`, the server's time.
+        """Sign once, and verify the answer at `now`, the server's time; it is read again before a refusal.
 
         `key_der` is not used where Vault makes the key.
 
@@ -89,10 +98,22 @@ class CertificateCalls:
             if self.issues:
                 key_der = key_of_pem(issued_key)
                 csr = request_pem(spec, key_der)  # what would have been asked for with that key
-            return _verified(signed, csr, spec, key_der, now)
+            try:
+                return _verified(signed, csr, spec, key_der, now)
+            except UnusableAnswer:  # maybe by a clock that was set since, and at each try again
+                server = await self._time()
+                if server is None:
+                    raise
+                return _verified(signed, csr, spec, key_der, server)
         except (UnusableAnswer, UnusableKey):
             await self.revoke(signed.leaf_pem, signed.serial, spec.name, key_der)
             raise
+
+    async def _time(self) -> datetime | None:
+        try:
+            return await server_time(self._session.client)
+        except VaultError:
+            return None
 
     async def probe(self) -> None:
         """Prove mount, role, login and the right to sign without signing. Raises VaultError.

@@ -274,6 +274,8 @@ async def _check(config: str) -> list[str]:
 
     file = load_agent_file(config)
     async with opened_agent(file, state_of(file, config)) as agent:
+        if (warning := await agent.read_clock()) is not None:
+            typer.echo(f"Warning: {warning}", err=True)
         return await agent.check()
 
 
