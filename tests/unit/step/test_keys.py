@@ -187,3 +187,12 @@ def test_a_public_half_that_cannot_be_read_is_none(found: Any) -> None:
 def test_nothing_of_a_key_is_shown() -> None:
     shown = repr(read_own(GOOD))
     assert GOOD["d"] not in shown
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"e": number((1 << 32) + 1)}, {"n": encoded(b"\xff" * 513)}, {"e": encoded(bytes(20_000) + b"\x03")}],
+    ids=["exponent", "modulus", "text"],
+)
+def test_a_public_half_that_costs_much_is_not_read(changed: dict[str, str]) -> None:
+    assert read_public({**rsa_jwk(RSA), **changed}) is None
