@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from issuer.controller.process.reason_labels import reason_labels
-from issuer.signing.vault.reasons import VAULT_REASONS
+from issuer.signing.backends import built_in
 
-REASON_LABELS = reason_labels([VAULT_REASONS])
+REASON_LABELS = reason_labels([backend.reasons for backend in built_in()])
 """Reasons that a controller with the built-in backends may count."""
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)

@@ -204,7 +204,7 @@ def test_the_hook_brings_crds_to_this_version_and_touches_no_others(bed: Testbed
     hook = Hook(bed, "crds", {})
     done = hook.run()
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("applied: ") == 3
+    assert done.stdout.count("applied: ") == 5
     assert (
         bed.kube.get(*CRD, current["metadata"]["name"])["spec"]["versions"][0]["schema"]
         == (current["spec"]["versions"][0]["schema"])

@@ -325,7 +325,8 @@ def test_a_rotated_intermediate_signs_at_once(issuers: Issuers, namespace: str) 
 
 def test_a_revocation_reaches_the_ca_and_is_said_to_be_passive(issuers: Issuers, namespace: str) -> None:
     bed = issuers.bed
-    bed.kube.apply(load(RBAC / "optional" / "revocation.yaml"))
+    rights = load(RBAC / "optional" / "revocation.yaml")
+    bed.kube.apply(rights)
     issuers.apply("revokes", revocation={"policy": "OnDelete"})
     found = issuers.wait_ready("revokes")
     assert any("passively" in one for one in found["status"]["warnings"])
@@ -333,6 +334,10 @@ def test_a_revocation_reaches_the_ca_and_is_said_to_be_passive(issuers: Issuers,
     serial = leaf_of(wait_issued(bed, "gone", namespace)).serial_number
     bed.kube.delete(CERT_MANAGER, "CertificateRequest", "gone", namespace)
     until(lambda: f"serial={serial}" in issuers.ca.process.output(), "the CA is told to revoke it")
+    for one in rights:
+        bed.kube.delete(
+            one["apiVersion"], one["kind"], one["metadata"]["name"], one["metadata"].get("namespace")
+        )
 
 
 def test_status_inspect_and_explain_know_the_issuer(issuers: Issuers, namespace: str) -> None:
