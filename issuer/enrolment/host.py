@@ -88,7 +88,7 @@ class HostRecord:
 
 @dataclass(frozen=True, slots=True)
 class HostWish:
-    """What a command gave. What is None, or has no names, was not given: it stays as it is in Vault."""
+    """Wish that a command gave. What is None, or has no names, was not given: it stays as it is in Vault."""
 
     host: str
     mount: str | None = None

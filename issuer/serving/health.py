@@ -7,7 +7,6 @@ server, as the metrics of Kubernetes' own components are: `get` of the path `/me
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -52,7 +51,6 @@ class HealthServer:
     protection: Protection | None = None
     _runner: web.AppRunner | None = None
     _listener: Listener | None = None
-    _fresh: asyncio.Task[None] | None = None
 
     async def start(self, address: str) -> None:
         """Listen on `host:port`; raises OSError if the port is taken."""
@@ -66,18 +64,11 @@ class HealthServer:
         if self.protection is None:
             await web.TCPSite(self._runner, host, port).start()
             return
-        if self._runner.server is None:
-            raise AssertionError("a runner that is set up has a server")
-        certificate = self.protection.certificate
-        self._listener = Listener(self._runner.server, certificate.context)
+        self._listener = Listener(self._runner, self.protection.certificate)
         await self._listener.start(host, port)
-        self._fresh = asyncio.create_task(certificate.keep_fresh(), name="metrics-tls")
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._fresh is not None:
-            self._fresh.cancel()
-            await asyncio.gather(self._fresh, return_exceptions=True)
         if self._listener is not None:
             await self._listener.close()
         if self._runner is not None:

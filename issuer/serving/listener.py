@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable, Coroutine
 from typing import Final
 
 import structlog
 from aiohttp import web
+
+from issuer.serving.tls import ServingCertificate
 
 log = structlog.get_logger(__name__)
 
@@ -24,11 +25,16 @@ _BACKLOG = 128
 
 
 class Listener:
-    """Hands connections to an aiohttp server. One too many is closed before any work is done for it."""
+    """Hands connections to the server of an aiohttp runner that is set up; its certificate is kept fresh.
 
-    def __init__(self, server: web.Server, context: ssl.SSLContext) -> None:
-        self._server = server
-        self._context = context
+    One too many is closed before any work is done for it.
+    """
+
+    def __init__(self, runner: web.AppRunner, certificate: ServingCertificate) -> None:
+        if runner.server is None:
+            raise AssertionError("a runner that is set up has a server")
+        self._server = runner.server
+        self._certificate = certificate
         self._open: dict[object, _Connection] = {}
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -42,6 +48,7 @@ class Listener:
             listening.setblocking(False)
             self._sockets.append(listening)
             self._begin(self._accept(listening))
+        self._begin(self._certificate.keep_fresh())
 
     def asked(self, handler: object) -> None:
         """Note that the connection of that aiohttp handler has brought a request."""
@@ -83,7 +90,7 @@ class Listener:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection,
                 accepted,
-                ssl=self._context,
+                ssl=self._certificate.context,
                 ssl_handshake_timeout=PATIENCE,
                 ssl_shutdown_timeout=_FAREWELL,
             )

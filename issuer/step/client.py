@@ -15,12 +15,12 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from issuer.duration import format_duration
-from issuer.step.connection import StepConnection
+from issuer.step.connection import STEP_WORDS, StepConnection
 from issuer.step.provisioners import ProvisionerSearch
 from issuer.step.tokens import REVOKE_PATH, SIGN_PATH
-from issuer.step.translate import decoded, error_from_answer
+from issuer.step.translate import error_from_answer
 from issuer.transport.errors import UnexpectedAnswer
-from issuer.transport.failures import Answer
+from issuer.transport.failures import Answer, json_object
 from issuer.transport.sender import Sender
 from issuer.transport.sending import Ask
 
@@ -109,7 +109,7 @@ class StepClient:
         if life is not None:
             body["notAfter"] = format_duration(timedelta(seconds=max(1, int(life.total_seconds()))))
         where = f"POST {SIGN_PATH}"
-        answer = decoded(where, await self._send("POST", SIGN_PATH, body, before))
+        answer = _object(where, await self._send("POST", SIGN_PATH, body, before))
         chain = answer.get("certChain") or [answer.get("crt"), answer.get("ca")]
         pems = _pems(where, chain)
         return SignedChain(pems[0], pems[1:])
@@ -130,12 +130,12 @@ class StepClient:
 
     async def _certificates(self, path: str) -> tuple[str, ...]:
         answer = await self._send("GET", path, None)
-        pems = _pems(f"GET {path}", decoded(f"GET {path}", answer).get("crts"))
+        pems = _pems(f"GET {path}", _object(f"GET {path}", answer).get("crts"))
         self._sender.show(answer, "".join(pems))
         return pems
 
     async def _get(self, path: str) -> dict[str, Any]:
-        return decoded(f"GET {path}", await self._send("GET", path, None))
+        return _object(f"GET {path}", await self._send("GET", path, None))
 
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None, before: Ask | None = None
@@ -152,6 +152,10 @@ class StepClient:
             self.skew = parsedate_to_datetime(answer.headers.get("Date", "")) - self._now()
         except (ValueError, TypeError, OverflowError):  # no date, one without a zone, or of no year
             return
+
+
+def _object(where: str, answer: Answer) -> dict[str, Any]:
+    return json_object(where, answer, STEP_WORDS.product)
 
 
 def _pems(where: str, found: Any) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -87,19 +87,6 @@ def _not_in_its_form(where: str, answer: Answer) -> StepError:
         return StepGateway(said, status=answer.status)
     # Only the CA's own answers may fail a request: a page of some proxy says nothing about a CSR.
     return UnexpectedAnswer(f"{said}, not in step-ca's form: is this its address?", status=answer.status)
-
-
-def decoded(where: str, answer: Answer) -> dict[str, Any]:
-    """Return an answer's JSON object. Raises UnexpectedAnswer."""
-    try:
-        found = orjson.loads(answer.body)
-    except orjson.JSONDecodeError as error:
-        raise UnexpectedAnswer(
-            f"The answer to {where} is not JSON: is this step-ca's address?", status=answer.status
-        ) from error
-    if not isinstance(found, dict):
-        raise UnexpectedAnswer(f"The answer to {where} is not a JSON object", status=answer.status)
-    return found
 
 
 def _message(body: bytes) -> str | None:

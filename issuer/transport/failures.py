@@ -6,8 +6,10 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
+import orjson
 
 from issuer.text import clip
 from issuer.transport.answers import TooMuch
@@ -47,6 +49,19 @@ class Answer:
     body: bytes = field(repr=False)
     server: str = ""
     shown: bool = True
+
+
+def json_object(where: str, answer: Answer, product: str) -> dict[str, Any]:
+    """Return an answer's JSON object; `product` names the CA's server. Raises UnexpectedAnswer."""
+    try:
+        found = orjson.loads(answer.body)
+    except orjson.JSONDecodeError as error:
+        raise UnexpectedAnswer(
+            f"The answer to {where} is not JSON: is this {product}'s address?", status=answer.status
+        ) from error
+    if not isinstance(found, dict):
+        raise UnexpectedAnswer(f"The answer to {where} is not a JSON object", status=answer.status)
+    return found
 
 
 def error_from_exception(where: str, error: Exception, peer: str) -> CallError:

@@ -19,10 +19,10 @@ from typing import Any
 import orjson
 from hvac.adapters import Adapter
 
-from issuer.transport.failures import Answer
+from issuer.transport.failures import Answer, json_object
 from issuer.transport.sender import Sender
 from issuer.transport.sending import Ask
-from issuer.vault.connection import Connection
+from issuer.vault.connection import VAULT_WORDS, Connection
 from issuer.vault.errors import UnexpectedAnswer
 from issuer.vault.translate import error_from_answer
 
@@ -146,15 +146,7 @@ def connect(connection: Connection) -> VaultClient:
 def _decoded(where: str, answer: Answer) -> dict[str, Any] | None:
     if answer.status == 204 or not answer.body:
         return None
-    try:
-        decoded = orjson.loads(answer.body)
-    except orjson.JSONDecodeError as error:
-        raise UnexpectedAnswer(
-            f"The answer to {where} is not JSON: is this Vault's address?", status=answer.status
-        ) from error
-    if not isinstance(decoded, dict):
-        raise UnexpectedAnswer(f"The answer to {where} is not a JSON object", status=answer.status)
-    return decoded
+    return json_object(where, answer, VAULT_WORDS.product)
 
 
 def _text(where: str, answer: Answer) -> str:

@@ -60,7 +60,7 @@ _TOO_SHORT: Final = Expected("auth/token/create-orphan", "")
 
 
 class StartStage(Enum):
-    """How far the first hour is. The value says what to do if it ends there."""
+    """Stage of the first hour. The value says what to do if it ends there."""
 
     NOTHING = "Nothing was done."
     SENT = (

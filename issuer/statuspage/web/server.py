@@ -83,7 +83,6 @@ class StatusServer:
         self._assets = {name: (static / name).read_bytes() for name in ASSETS}
         self._runner: web.AppRunner | None = None
         self._listener: Listener | None = None
-        self._fresh: asyncio.Task[None] | None = None
 
     async def start(self, address: str, certificate: ServingCertificate | None = None) -> None:
         """Listen. Raises OSError if the port is taken, ValueError if the address needs TLS and a login."""
@@ -97,19 +96,13 @@ class StatusServer:
         if certificate is None:
             await web.TCPSite(self._runner, host, port).start()
         else:
-            if self._runner.server is None:
-                raise AssertionError("a runner that is set up has a server")
-            self._listener = Listener(self._runner.server, certificate.context)
+            self._listener = Listener(self._runner, certificate)
             await self._listener.start(host, port)
-            self._fresh = asyncio.create_task(certificate.keep_fresh(), name="status-page-tls")
         log.info("status page", address=address, login=self._authenticator is not None)
 
     async def close(self) -> None:
         """End every stream and stop listening."""
         await self._live.close()
-        if self._fresh is not None:
-            self._fresh.cancel()
-            await asyncio.gather(self._fresh, return_exceptions=True)
         if self._listener is not None:
             await self._listener.close()
         if self._runner is not None:
