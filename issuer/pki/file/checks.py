@@ -48,7 +48,7 @@ class _Check:
                     f"{self._at(part, 'mounts', path, 'defaultIssuer')} no authority {name} "
                     f"with mount: {path} is in the file"
                 )
-            if (mount.urls or {}).get("enable_templating") in (True, "true"):
+            if not _is_off((mount.urls or {}).get("enable_templating")):
                 cluster = mount.cluster or {}
                 if not (cluster.get("path") and cluster.get("aia_path")):
                     yield (
@@ -169,11 +169,11 @@ class _Check:
     def acme(self) -> Iterator[str]:
         for part, path, mount in self.file.all_mounts():
             acme = mount.acme
-            if acme is None or acme.get("enabled") not in (True, "true"):
+            if acme is None or _is_off(acme.get("enabled")):
                 continue
             at = self._at(part, "mounts", path, "acme")
             policy = str(acme.get("default_directory_policy", ""))
-            if policy != "forbid" and not policy.startswith("role:"):
+            if policy != "forbid" and (not policy.startswith("role:") or policy == "role:"):
                 yield f"{at} default_directory_policy must be role:NAME or forbid, not sign-verbatim"
             if acme.get("eab_policy") != "always-required":
                 yield f"{at} eab_policy must be always-required; else anybody may open an account"
@@ -196,6 +196,11 @@ class _Check:
                     f"{self._at(Part.FOUNDATION, *path)} doesn't begin with the file's prefix {prefix}; "
                     "rename it, or remove prefix"
                 )
+
+
+def _is_off(value: object) -> bool:
+    """Return True for what Vault takes as false (Go's strconv.ParseBool); all else may switch it on."""
+    return value in (None, False) or str(value) in ("", "0", "f", "F", "false", "FALSE", "False")
 
 
 def _seconds(value: object) -> int | None:

@@ -100,10 +100,24 @@ def test_a_contradiction_is_refused_with_file_and_line(loaded: Load, old: str, n
     assert all("0.yaml:" in line or "line " in line for line in message.splitlines()), message
 
 
-def test_acme_is_refused_unless_it_is_closed(loaded: Load) -> None:
-    message = refusal(loaded, changed("    crl: {auto", "    acme: {enabled: true}\n    crl: {auto"))
+@pytest.mark.parametrize(
+    "on", ["true", "'true'", "'True'", "'TRUE'", "1", "'1'", "'t'", "'T'", "' true'", "on"]
+)
+def test_acme_is_refused_unless_it_is_closed(loaded: Load, on: str) -> None:
+    message = refusal(loaded, changed("    crl: {auto", f"    acme: {{enabled: {on}}}\n    crl: {{auto"))
     for said in ("role:NAME or forbid", "always-required", "allowed_roles", "allowed_issuers"):
         assert said in message
+
+
+@pytest.mark.parametrize("off", ["false", "'false'", "'False'", "0", "'f'", "null"])
+def test_acme_that_is_off_needs_nothing_more(loaded: Load, off: str) -> None:
+    text = changed("    crl: {auto", f"    acme: {{enabled: {off}}}\n    crl: {{auto")
+    assert loaded(text).file.mounts
+
+
+def test_acme_needs_the_name_of_a_role(loaded: Load) -> None:
+    more = "    acme: {enabled: true, default_directory_policy: 'role:'}\n    crl: {auto"
+    assert "role:NAME or forbid" in refusal(loaded, changed("    crl: {auto", more))
 
 
 def test_aliases_of_aliases_are_bounded(loaded: Load) -> None:
