@@ -6,8 +6,4 @@
 - `running`: steps again and again, at their times, until the process is told to stop.
 - `joining`: a machine takes the ticket of its enrolment.
 - `notify`, `units`: systemd told how the service is, and the definitions of services.
-- `inventory`: a machine's certificates as a report.
-- `listening`: metrics over HTTP.
-- `report`: the status as rows, JSON and a Prometheus textfile.
-- `consumers`: the status of consumers, likewise.
 """

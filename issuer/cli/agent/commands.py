@@ -290,8 +290,8 @@ def _write(path: Path | None, agent: Agent) -> None:
 
 
 def _metrics(agent: Agent) -> str:
-    from issuer.agent.process.consumers import consumer_metrics, consumer_statuses
-    from issuer.agent.process.report import statuses, textfile
+    from issuer.agent.reporting.consumers import consumer_metrics, consumer_statuses
+    from issuer.agent.reporting.report import statuses, textfile
 
     text = textfile(statuses(agent.keepers.values(), agent.records), datetime.now(UTC))
     return text + consumer_metrics(consumer_statuses(agent.telling))
@@ -300,7 +300,7 @@ def _metrics(agent: Agent) -> str:
 async def _measured(work: Coroutine[None, None, None], address: str | None, seen: list[Agent]) -> None:
     """Do the work, and answer Prometheus about the agent in `seen` meanwhile. Raises AgentError."""
     from issuer.agent.errors import AgentError
-    from issuer.agent.process.listening import metrics_listener
+    from issuer.agent.reporting.listening import metrics_listener
     from issuer.telemetry.address import AddressError, parse_address
 
     if address is None:

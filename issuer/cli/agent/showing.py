@@ -13,8 +13,8 @@ from issuer.cli.options import Format, OutputFormat
 from issuer.cli.output import print_data
 
 if TYPE_CHECKING:
-    from issuer.agent.process.consumers import ConsumerStatus
-    from issuer.agent.process.report import SetStatus
+    from issuer.agent.reporting.consumers import ConsumerStatus
+    from issuer.agent.reporting.report import SetStatus
 
 
 def status(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> None:
@@ -96,7 +96,7 @@ def report(config: Config = DEFAULT_FILE) -> None:
       vault-issuer agent report -c agent.yaml
     """
     from issuer.agent.config.reading import load_agent_file
-    from issuer.agent.process.inventory import machine_report
+    from issuer.agent.reporting.inventory import machine_report
 
     with reported():
         found, consumers, _ = _statuses(config)
@@ -115,9 +115,9 @@ def _statuses(config: str) -> tuple[list[SetStatus], list[ConsumerStatus], tuple
     """Return the status of each set and each consumer, and sentences about the last login."""
     from issuer.agent.config.reading import load_agent_file
     from issuer.agent.process.agent import opened_agent
-    from issuer.agent.process.consumers import consumer_statuses
     from issuer.agent.process.records import read_login
-    from issuer.agent.process.report import statuses
+    from issuer.agent.reporting.consumers import consumer_statuses
+    from issuer.agent.reporting.report import statuses
 
     async def look() -> tuple[list[SetStatus], list[ConsumerStatus], tuple[str, ...]]:
         file = load_agent_file(config)

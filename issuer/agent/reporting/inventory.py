@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from issuer.agent.config.model import AgentFile, CertificateSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.hooks.consumer import SetSpec, read_set
-from issuer.agent.process.consumers import ConsumerStatus
-from issuer.agent.process.report import SetStatus
+from issuer.agent.reporting.consumers import ConsumerStatus
+from issuer.agent.reporting.report import SetStatus
 from issuer.text import rfc3339
 
 FORMAT: Final = 1

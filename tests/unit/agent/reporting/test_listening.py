@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from issuer.agent.errors import AgentError
-from issuer.agent.process.listening import metrics_listener
+from issuer.agent.reporting.listening import metrics_listener
 
 
 async def asked(port: int, request: bytes) -> bytes:
