@@ -42,6 +42,7 @@ def _variables() -> list[dict[str, Any]]:
         ("namespace", "Namespace", "vault_issuer_build_info", "namespace"),
         ("job", "Job", 'vault_issuer_build_info{namespace=~"$namespace"}', "job"),
         ("issuer", "Issuer", f"vault_issuer_issuer_ready{{{OURS}}}", "name"),
+        ("machine", "Machine", "vault_issuer_agent_written_timestamp_seconds", "instance"),
     )
     return [source, *(_variable(*one) for one in wanted)]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 ISSUER = "kind, namespace, exported_namespace, name"
 NAMED = "{{kind}} {{namespace}} {{name}}"
 OURS = 'job=~"$job"'
+MACHINES = 'instance=~"$machine"'
 ONE = f'{OURS}, name=~"$issuer"'
 DAY = 86400
 
@@ -62,6 +63,11 @@ def since(metric: str) -> str:
     return f"time() - (max by ({ISSUER}) (vault_issuer_{metric}{{{ONE}}}) > 0)"
 
 
+def machine(metric: str) -> str:
+    """A metric of agents on machines, of which each Prometheus job has its own."""
+    return f"vault_issuer_agent_{metric}{{{MACHINES}}}"
+
+
 def stat(title: str, query: str, unit: str = "short", steps: Steps = ((None, "green"),)) -> Panel:
     """A single number."""
     return Panel(title, {"": query}, unit, "stat", 4, steps)
@@ -84,6 +90,8 @@ def states(title: str, query: str, legend: str, zero: str, one: str) -> Panel:
 
 
 BAD: Steps = ((None, "green"), (1, "red"))
+SOON_THERE: Steps = ((None, "red"), (3600, "orange"), (DAY, "green"))
+LEFT_STEPS: Steps = ((None, "red"), (0.1, "orange"), (0.2, "green"))
 SOON: Steps = ((None, "red"), (7 * DAY, "orange"), (30 * DAY, "green"))
 READY = f"min by ({ISSUER}) (vault_issuer_issuer_ready{{{ONE}}})"
 HOUR = f'sum(increase(vault_issuer_requests_total{{{OURS}, outcome="issued"}}[1h]))'
@@ -191,6 +199,39 @@ CONTROLLER = (
     line("Time to give a shard", "s", quantile(0.99, "shard_handover_seconds"), "99 of 100"),
     line("Version", "short", f"vault_issuer_build_info{{{OURS}}}", "{{version}}, Python {{python}}"),
 )
+KEPT, TOLD = "{{instance}} {{name}}", "{{instance}} {{consumer}}"
+LEFT = f"{machine('certificate_not_after_timestamp_seconds')} - time()"
+LIFE = " - ".join(machine(f"certificate_{end}_timestamp_seconds") for end in ("not_after", "not_before"))
+# As the alert VaultIssuerAgentRenewalOverdue has it: half of the time for the renewal has gone.
+OVERDUE = (
+    f"time() > bool ({machine('certificate_renewal_timestamp_seconds')}"
+    f" + {machine('certificate_not_after_timestamp_seconds')}) / 2"
+)
+AGENTS = (
+    stat("Machines", f"count(count by (instance) ({machine('written_timestamp_seconds')}))"),
+    stat("Renewals overdue", f"sum({OVERDUE})", steps=BAD),
+    stat("Sets that failed", f"sum({machine('failures')} > bool 0)", steps=BAD),
+    stat("Hooks that failed", f"sum({machine('hook_failures')} > bool 0)", steps=BAD),
+    stat("The next one ends in", f"min({LEFT})", "s", SOON_THERE),
+    stat("Longest silence of an agent", f"max(time() - {machine('written_timestamp_seconds')})", "s"),
+)
+LIVES = (
+    Panel("Life left", {KEPT: f"({LEFT}) / ({LIFE})"}, "percentunit", "bargauge", steps=LEFT_STEPS),
+    line("Renewal in", "s", f"{machine('certificate_renewal_timestamp_seconds')} - time()", KEPT),
+    line("Since the last renewal", "s", f"time() - {machine('last_renewal_timestamp_seconds')}", KEPT),
+    line("Since the last look", "s", f"time() - {machine('last_look_timestamp_seconds')}", KEPT),
+    line("Clocks differ by", "s", f"max by (instance) ({machine('clock_skew_seconds')})", "{{instance}}"),
+    Panel(
+        "Hooks in an hour",
+        {
+            f"run, {TOLD}": f"increase({machine('hook_runs_total')}[1h])",
+            f"failed, {TOLD}": f"increase({machine('hook_failed_runs_total')}[1h])",
+        },
+    ),
+    line("Time of the last hook", "s", machine("hook_duration_seconds"), TOLD),
+    line("Since the last good hook", "s", f"time() - {machine('hook_last_success_timestamp_seconds')}", TOLD),
+    line("Sets still to be told of", "short", machine("hook_waiting"), TOLD),
+)
 ROWS = (
     Row("At a glance", GLANCE),
     Row("Requests", REQUESTS),
@@ -199,4 +240,6 @@ ROWS = (
     Row("Certificates and renewal", CERTIFICATES),
     Row("Canary", CANARY),
     Row("Controller", CONTROLLER),
+    Row("Machines at a glance", AGENTS),
+    Row("Machines without Kubernetes", LIVES),
 )

@@ -1,14 +1,24 @@
-"""The agent's alerts, judged by the real promtool: each fires for what it is about, and not before."""
+"""The agent's alerts, judged by the real promtool: each fires for what it is about, and not before.
+
+Its rows of the dashboard are asked of a real Prometheus, which an agent at work answers.
+"""
 
 from __future__ import annotations
 
+import getpass
+import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from testbed.errors import TestbedError
-from testbed.prometheus import find_prometheus, promtool
+from testbed.processes import LOOPBACK, free_port
+from testbed.prometheus import Prometheus, find_prometheus, promtool
+from tests.agent.support import Machine
+from tools.panels import AGENTS, LIVES
 
 RULES = Path(__file__).resolve().parents[2] / "config" / "agent" / "alerts.yaml"
 PREFIX = "vault_issuer_agent"
@@ -84,3 +94,33 @@ def test_failing_hook_fires_after_a_quarter_of_an_hour(tmp_path: Path) -> None:
     ]
     assert not fires(tmp_path, "VaultIssuerAgentHookFailing", 20, rows)
     assert fires(tmp_path, "VaultIssuerAgentHookFailing", 40, rows)
+
+
+def test_each_query_of_the_dashboard_finds_data_of_an_agent_at_work(machine: Machine) -> None:
+    consumer = {"name": "server", "sets": ["web"], "user": getpass.getuser(), "command": ["/bin/true"]}
+    machine.data["consumers"] = [consumer]
+    machine.once()
+    address = f"{LOOPBACK}:{free_port()}"
+    words = [str(Path(sys.executable).parent / "vault-issuer"), "agent", "run", "--metrics", address]
+    process = subprocess.Popen([*words, "-c", str(machine.folder / "agent.yaml")])
+    queries = [
+        query.replace("$machine", "na.*")
+        for row in (AGENTS, LIVES)
+        for one in row
+        for query in one.queries.values()
+    ]
+    try:
+        with Prometheus(machine.folder / "prometheus", {"nas": address}) as prometheus:
+
+            def unanswered() -> list[str]:
+                return [
+                    query
+                    for query in queries
+                    if not [one for one in prometheus.query(query) if not math.isnan(float(one["value"][1]))]
+                ]
+
+            prometheus.wait("all queries find data", lambda: not unanswered())
+            assert process.poll() is None
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0

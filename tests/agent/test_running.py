@@ -7,10 +7,8 @@ import os
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,6 @@ from issuer.agent.config.model import AgentFile
 from issuer.agent.config.reading import load_agent_file
 from issuer.agent.process import running
 from issuer.agent.process.running import ConfigurationFile, Running
-from testbed.processes import free_port
 from tests.agent.support import Machine
 
 HANG = 60.0
@@ -153,25 +150,3 @@ async def test_edited_file_is_written_again(machine: Machine, monkeypatch: pytes
         (machine.folder / "web" / "tls.crt").write_text("mine")
         await until(lambda: (machine.folder / "web" / "tls.crt").read_text() == good)
     assert machine.signed() == 1
-
-
-def test_prometheus_is_answered_while_the_agent_runs(machine: Machine) -> None:
-    port = free_port()
-    path = machine.folder / "agent.yaml"
-    path.write_text(yaml.safe_dump(machine.data))
-    path.chmod(0o600)
-    words = [str(Path(sys.executable).parent / "vault-issuer"), "agent", "run", "-c", str(path)]
-    process = subprocess.Popen([*words, "--metrics", f"127.0.0.1:{port}"])
-    try:
-        text = ""
-        while "agent_failures" not in text:
-            assert process.poll() is None
-            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-                text = answer.read().decode()
-            time.sleep(0.05)
-    finally:
-        process.terminate()
-        assert process.wait(HANG) == 0
-    for name in ("not_before", "not_after", "renewal"):
-        assert f'vault_issuer_agent_certificate_{name}_timestamp_seconds{{name="web"}}' in text
-    assert 'vault_issuer_agent_last_renewal_timestamp_seconds{name="web"}' in text

@@ -355,6 +355,8 @@ def queries() -> list[Any]:
             query = target["expr"].replace("$__rate_interval", "30m")
             for variable in ("job", "issuer", "namespace"):
                 query = query.replace(f"${variable}", ".*")
+            if "vault_issuer_agent_" in query:  # tests/agent/test_alerts asks those of an agent
+                continue
             found.append(pytest.param(query, id=f"{panel['title']}-{target['refId']}"))
     return found
 

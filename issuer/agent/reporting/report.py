@@ -1,8 +1,8 @@
-"""The status of all sets as rows, JSON and a Prometheus textfile."""
+"""The status of all sets as rows and JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -103,37 +103,3 @@ def statuses(keepers: Iterable[Keeper], records: Records) -> list[SetStatus]:
         except AgentError as error:
             found.append(SetStatus(name, folder, None, records.read(name), str(error)))
     return found
-
-
-def textfile(found: Sequence[SetStatus], now: datetime) -> str:
-    """Return the metrics in Prometheus' text format, for node_exporter's textfile collector."""
-    rows: dict[str, tuple[str, list[tuple[str, float]]]] = {
-        "vault_issuer_agent_certificate_not_after_timestamp_seconds": ("End of the certificate's life.", []),
-        "vault_issuer_agent_certificate_renewal_timestamp_seconds": ("Time of its renewal.", []),
-        "vault_issuer_agent_failures": ("Looks in a row that failed.", []),
-        "vault_issuer_agent_clock_skew_seconds": ("Server's clock minus this machine's.", []),
-        "vault_issuer_agent_certificate_not_before_timestamp_seconds": ("Begin of its life.", []),
-        "vault_issuer_agent_last_renewal_timestamp_seconds": ("Time of the last renewal.", []),
-        "vault_issuer_agent_last_look_timestamp_seconds": ("Time of the last look at it.", []),
-    }
-    names = list(rows)
-    for one in found:
-        if one.kept is not None:
-            rows[names[0]][1].append((one.name, one.kept.not_after.timestamp()))
-            rows[names[1]][1].append((one.name, one.kept.renew_at.timestamp()))
-            rows[names[4]][1].append((one.name, one.kept.not_before.timestamp()))
-        for number, moment in ((5, one.record.renewed_at), (6, one.record.looked_at)):
-            if moment:
-                rows[names[number]][1].append((one.name, parse_rfc3339(moment).timestamp()))
-        rows[names[2]][1].append((one.name, one.record.failures))
-        rows[names[3]][1].append((one.name, one.record.skew_seconds))
-    lines = []
-    for metric, (text, values) in rows.items():
-        lines += [f"# HELP {metric} {text}", f"# TYPE {metric} gauge"]
-        lines += [f'{metric}{{name="{name}"}} {value:.15g}' for name, value in values]
-    lines += [
-        "# HELP vault_issuer_agent_written_timestamp_seconds Time at which this was written.",
-        "# TYPE vault_issuer_agent_written_timestamp_seconds gauge",
-        f"vault_issuer_agent_written_timestamp_seconds {now.timestamp():.15g}",
-    ]
-    return "\n".join(lines) + "\n"

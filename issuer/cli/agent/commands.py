@@ -290,11 +290,12 @@ def _write(path: Path | None, agent: Agent) -> None:
 
 
 def _metrics(agent: Agent) -> str:
-    from issuer.agent.reporting.consumers import consumer_metrics, consumer_statuses
-    from issuer.agent.reporting.report import statuses, textfile
+    from issuer.agent.reporting.consumers import consumer_statuses
+    from issuer.agent.reporting.metrics import metrics_text
+    from issuer.agent.reporting.report import statuses
 
-    text = textfile(statuses(agent.keepers.values(), agent.records), datetime.now(UTC))
-    return text + consumer_metrics(consumer_statuses(agent.telling))
+    found = statuses(agent.keepers.values(), agent.records)
+    return metrics_text(found, consumer_statuses(agent.telling), datetime.now(UTC))
 
 
 async def _measured(work: Coroutine[None, None, None], address: str | None, seen: list[Agent]) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from issuer.agent.reporting.metrics import AGENT_METRICS
 from issuer.telemetry.catalogue import CATALOGUE
 from testbed.chart import CHART
+from testbed.cluster import REPOSITORY
 from tools.dashboard import COLUMNS, FILE, dashboard, text
 from tools.panels import ROWS
 
@@ -17,7 +19,7 @@ from tools.panels import ROWS
 def known() -> set[str]:
     """The names of all series of ours."""
     histograms = {f"{one.name}_{end}" for one in CATALOGUE for end in ("bucket", "count", "sum")}
-    return histograms | {one.name for one in CATALOGUE}
+    return histograms | {one.name for one in (*CATALOGUE, *AGENT_METRICS)}
 
 
 def asked(query: str) -> set[str]:
@@ -26,6 +28,7 @@ def asked(query: str) -> set[str]:
 
 
 QUERIES = [query for row in ROWS for panel in row.panels for query in panel.queries.values()]
+AGENT_ALERTS = (REPOSITORY / "config" / "agent" / "alerts.yaml").read_text()
 ALERTS = (CHART / "files" / "alerts.yaml").read_text()
 
 
@@ -42,6 +45,12 @@ def test_a_query_asks_for_metrics_that_there_are(query: str) -> None:
 def test_alerts_ask_for_metrics_that_there_are() -> None:
     assert len(asked(ALERTS)) > 8
     assert asked(ALERTS) <= known()
+    assert len(asked(AGENT_ALERTS)) > 4
+    assert asked(AGENT_ALERTS) <= {one.name for one in AGENT_METRICS}
+
+
+def test_every_metric_of_the_agent_has_a_panel() -> None:
+    assert {one.name for one in AGENT_METRICS} <= set().union(*map(asked, QUERIES))
 
 
 def test_no_panel_lies_on_another_or_beside_the_page() -> None:
