@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -10,12 +9,10 @@ import pytest
 
 from issuer.signing.outcomes import IssuerBroken
 from issuer.signing.signer import Health
-from issuer.signing.vault.signer import VaultSigner
-from issuer.vault.connection import Connection
-from issuer.vault.login.methods import AppRole
 from tests.ca import TestCA, pem
+from tests.unit.signing.vault.signers import made
 from tests.unit.vault import fake
-from tests.unit.vault.fake import FakeVault, fake_vault
+from tests.unit.vault.fake import FakeVault
 
 NAMED = "GET /v1/pki/issuer/named/json"
 OTHER = pem(TestCA.make().root).strip()
@@ -25,32 +22,17 @@ MAY_NOT = (200, {"data": {"pki/roles/web": ["deny"]}})
 
 
 @pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def vault() -> AsyncIterator[FakeVault]:
+async def vault(vault: FakeVault) -> FakeVault:
     """A mount whose default issuer signs."""
-    async with fake_vault() as running:
-        running.tell(fake.APPROLE_LOGIN, *(fake.login(f"s.{n}") for n in range(9)))
-        running.tell(fake.CHAIN, (200, fake.CERTIFICATE))
-        running.tell(fake.SIGN, fake.EMPTY_CSR)
-        running.tell(NAMED, (200, {"data": {"ca_chain": [OTHER]}}))
-        yield running
+    vault.tell(fake.SIGN, fake.EMPTY_CSR)
+    vault.tell(NAMED, (200, {"data": {"ca_chain": [OTHER]}}))
+    return vault
 
 
 def readable(vault: FakeVault, **role: Any) -> None:
     """The login may read the role, which is this."""
     vault.tell(fake.CAPABILITIES, MAY_READ)
     vault.tell(fake.ROLE, (200, {"data": role}))
-
-
-def made(vault: FakeVault, stack: AsyncExitStack, path: str = "pki/sign/web") -> VaultSigner:
-    signer = VaultSigner(Connection(vault.url), AppRole("role", "secret"), path)
-    stack.push_async_callback(signer.close)
-    return signer
 
 
 async def checked(vault: FakeVault, stack: AsyncExitStack) -> Health:
