@@ -37,13 +37,13 @@ FOLDERS = {
 }
 OPTIONAL = {
     f"rbac/{name}.yaml": f"rbac/optional/{name}.yaml"
-    for name in ("adopt", "cluster-issuer-secrets", "revocation", "sharding")
+    for name in ("cluster-issuer-secrets", "revocation", "sharding")
 }
 # kustomize makes the ConfigMap from a file, and hashes its name; the Job has a name of its own there.
 LEFT_OUT = {"pki-job/configmap.yaml"}
 PKI = {"enabled": True, "file": "version: 1\n", "server": "https://vault.vault.svc:8200"}
 _JOB_NAME = re.compile(r"\bvault-issuer-pki-[0-9a-f]{10}\b")
-OPTIONAL["canary/rbac.yaml"] = "canary/prober/rbac.yaml"
+OPTIONAL |= {"canary/rbac.yaml": "canary/rights/rbac.yaml", "rbac/adopt.yaml": "adopt/rbac.yaml"}
 CANARY = {"enabled": True, "issuers": [{"name": "vault", "dnsName": "canary.lab.example.com"}]}
 VALUES: tuple[dict[str, Any], ...] = (
     {},

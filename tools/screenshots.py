@@ -66,7 +66,7 @@ def _furnish(bed: Testbed) -> int:
     setup_kubernetes_auth(bed)
     prepare(bed, setup_pki(bed.vault))
     grant_issuer_access(bed, "edge", secrets=["edge-token"])
-    bed.kube.apply(load(REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"))
+    bed.kube.apply(load(REPOSITORY / "config" / "canary" / "rights" / "rbac.yaml"))
     port = free_port()
     arguments = [
         "--issuer-check-period=5",

@@ -95,6 +95,21 @@ def test_a_component_is_the_chart_with_its_values(component: str, tmp_path: Path
     assert {key: ours[key] for key in by_name(chart)} == by_name(chart)
 
 
+def test_the_adopt_component_has_the_charts_rights_and_arguments(tmp_path: Path) -> None:
+    text = {
+        "resources": [relative(CONFIG / "default", tmp_path)],
+        "components": [relative(CONFIG / "adopt", tmp_path)],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(text))
+    chart, ours = by_name(charts({"adopt": {"stepIssuer": True}})), by_name(kustomize(tmp_path))
+    deployment = ("Deployment", "vault-issuer-system", "vault-issuer")
+    arguments = [
+        one.pop(deployment)["spec"]["template"]["spec"]["containers"][0]["args"] for one in (chart, ours)
+    ]
+    assert sorted(arguments[0]) == sorted(arguments[1])
+    assert {key: ours[key] for key in chart} == chart
+
+
 def test_an_overlay_sets_the_image(tmp_path: Path) -> None:
     image = {"name": "vault-issuer", "newName": "registry.example.com/pki/vault-issuer", "newTag": "9"}
     text = {"resources": [relative(CONFIG / "default", tmp_path)], "images": [image]}
@@ -104,7 +119,7 @@ def test_an_overlay_sets_the_image(tmp_path: Path) -> None:
 
 
 def test_an_overlay_with_another_namespace_leaves_nothing_behind(tmp_path: Path) -> None:
-    components = ["admission", "canary/prober", "monitoring", "rbac/optional"]
+    components = ["admission", "adopt", "canary/prober", "monitoring", "rbac/optional"]
     text = {
         "namespace": "elsewhere",
         "resources": [relative(CONFIG / "default", tmp_path)],
@@ -130,14 +145,13 @@ def test_every_base_builds_and_takes_in_every_file_beside_it(base: Path) -> None
     kustomization = yaml.safe_load((directory / "kustomization.yaml").read_text())
     if kustomization["kind"] == "Kustomization":
         assert kustomize(directory)
-    listed = set(kustomization["resources"])
+    listed = set(kustomization.get("resources", ()))
     listed |= {file for one in kustomization.get("configMapGenerator", ()) for file in one["files"]}
-    # Applied where Argo CD is, not with the layers; and, by themselves, for replicas that share the work, for
-    # the place of another controller, and where Secrets are not named.
+    # Applied where Argo CD is, not with the layers; and, by themselves, for replicas that share the work, and
+    # where Secrets are not named.
     alone = {
         "application.yaml",
         "argocd-cm.yaml",
-        "adopt.yaml",
         "sharding.yaml",
         "cluster-issuer-secrets.yaml",
     }

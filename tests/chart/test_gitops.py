@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -16,41 +14,29 @@ from typer.testing import CliRunner
 
 from issuer import __version__
 from issuer.cli.main import app
-from testbed.builds import GITOPS, build
 from testbed.chart import render
 from testbed.cluster import REPOSITORY
+from testbed.gitops import ask, flux_health
 from tests.chart.conftest import Object, of_kind
 from tests.chart.test_config import kustomize
 from tools import oci
 
 ROOT = REPOSITORY / "config" / "gitops"
+STEP_CA = ROOT / "step-ca"
+both = pytest.mark.parametrize("root", [ROOT, STEP_CA], ids=["vault", "step-ca"])
 LAYERS = ["00-foundations", "01-issuers", "02-tests"]
 
 
 @cache
-def program() -> Path:
-    """Built once, in two minutes."""
-    return build(GITOPS) / GITOPS.program
-
-
-def ask(command: str, question: Any) -> str:
-    """An answer of testbed/go/gitops."""
-    done = subprocess.run(
-        [program(), command], input=json.dumps(question), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def layers() -> dict[str, Object]:
+def layers(root: Path) -> dict[str, Object]:
     """Flux's Kustomizations by name."""
-    return {one["metadata"]["name"]: one for one in of_kind(kustomize(ROOT / "flux"), "Kustomization")}
+    return {one["metadata"]["name"]: one for one in of_kind(kustomize(root / "flux"), "Kustomization")}
 
 
 def test_flux_knows_every_field() -> None:
     objects = [
         one
-        for folder in ("flux", "prerequisites", "chart/flux")
+        for folder in ("flux", "prerequisites", "chart/flux", "step-ca/flux", "step-ca/prerequisites")
         for one in kustomize(ROOT / folder)
         if one["kind"] != "Namespace"
     ]
@@ -75,17 +61,19 @@ def test_flux_and_argo_cd_give_the_chart_values_that_it_takes() -> None:
     assert release["spec"]["upgrade"]["crds"] == "CreateReplace"
 
 
-def test_each_layer_waits_for_the_one_before_it() -> None:
-    found = layers()
+@both
+def test_each_layer_waits_for_the_one_before_it(root: Path) -> None:
+    found = layers(root)
     order = ["pki-prerequisites", "pki-foundations", "pki-issuers", "pki-tests"]
     assert list(found) == sorted(order)
     for before, name in pairwise(order):
         assert found[name]["spec"]["dependsOn"] == [{"name": before}]
 
 
+@both
 @pytest.mark.parametrize("name", ["pki-prerequisites", "pki-foundations", "pki-issuers", "pki-tests"])
-def test_a_layer_looks_at_the_health_of_objects_it_has_and_gives_up_in_time(name: str) -> None:
-    spec = layers()[name]["spec"]
+def test_a_layer_looks_at_the_health_of_objects_it_has_and_gives_up_in_time(root: Path, name: str) -> None:
+    spec = layers(root)[name]["spec"]
     path = (REPOSITORY / spec["path"]).resolve()
     held = {
         (one["apiVersion"], one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
@@ -100,8 +88,9 @@ def test_a_layer_looks_at_the_health_of_objects_it_has_and_gives_up_in_time(name
     assert spec["retryInterval"]
 
 
-def test_a_layer_with_crds_is_never_pruned() -> None:
-    for one in layers().values():
+@both
+def test_a_layer_with_crds_is_never_pruned(root: Path) -> None:
+    for one in layers(root).values():
         held = kustomize((REPOSITORY / one["spec"]["path"]).resolve())
         if of_kind(held, "CustomResourceDefinition"):
             assert one["spec"]["prune"] is False
@@ -118,18 +107,28 @@ def with_status(generation: int | None, ready: str = "True") -> Object:
     return found
 
 
-@pytest.mark.parametrize("kind", ["VaultClusterIssuer", "CertificateRequestPolicy", "Certificate"])
-def test_flux_waits_until_a_controller_has_found_this_generation_ready(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("root", "kind"),
+    [
+        (ROOT, "VaultClusterIssuer"),
+        (ROOT, "CertificateRequestPolicy"),
+        (ROOT, "Certificate"),
+        (STEP_CA, "StepClusterIssuer"),
+        (STEP_CA, "CertificateRequestPolicy"),
+        (STEP_CA, "Certificate"),
+    ],
+)
+def test_flux_waits_until_a_controller_has_found_this_generation_ready(root: Path, kind: str) -> None:
     (checks,) = [
         one
-        for layer in layers().values()
+        for layer in layers(root).values()
         for one in layer["spec"].get("healthCheckExprs", ())
         if one["kind"] == kind
     ]
     exprs = {key: value for key, value in checks.items() if key not in ("apiVersion", "kind")}
 
     def health(item: Object) -> str:
-        return ask("flux-health", {"exprs": exprs, "object": item})
+        return flux_health(item, exprs)
 
     assert health(with_status(2)) == "Current"
     assert health(with_status(1)) == "InProgress"
@@ -139,7 +138,10 @@ def test_flux_waits_until_a_controller_has_found_this_generation_ready(kind: str
     )
 
 
-@pytest.mark.parametrize("kind", ["VaultIssuer", "VaultClusterIssuer", "CertificateRequestPolicy"])
+@pytest.mark.parametrize(
+    "kind",
+    ["VaultIssuer", "VaultClusterIssuer", "StepIssuer", "StepClusterIssuer", "CertificateRequestPolicy"],
+)
 def test_argo_cd_waits_until_a_controller_has_found_this_generation_ready(kind: str) -> None:
     data = yaml.safe_load((ROOT / "argocd" / "argocd-cm.yaml").read_text())["data"]
     script = data[f"resource.customizations.health.vault-issuer.io_{kind}"]
@@ -155,15 +157,29 @@ def test_argo_cd_waits_until_a_controller_has_found_this_generation_ready(kind: 
     assert health(with_status(2, "False")) == (broken, "why")
 
 
-def test_argo_cd_applies_the_layers_in_waves() -> None:
+@both
+def test_argo_cd_applies_the_layers_in_waves(root: Path) -> None:
     waves = {
         (one["kind"], one["metadata"]["name"]): one["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
-        for one in kustomize(ROOT / "argocd")
+        for one in kustomize(root / "argocd")
     }
     for wave, layer in enumerate(LAYERS):
-        for one in kustomize(ROOT / layer):
+        for one in kustomize(root / layer):
             assert waves.pop((one["kind"], one["metadata"]["name"])) == str(wave)
     assert not waves
+
+
+def test_step_cas_layer_leaves_nothing_of_vault_and_reads_one_secret() -> None:
+    objects = kustomize(STEP_CA / "00-foundations")
+    assert "vault-login" not in yaml.safe_dump(objects)
+    secrets = [
+        (one["metadata"].get("namespace"), rule.get("resourceNames"))
+        for one in objects
+        if one["kind"] in ("Role", "ClusterRole")
+        for rule in one["rules"]
+        if "secrets" in rule["resources"]
+    ]
+    assert secrets == [("step-ca", ["step-ca-provisioner-password"])]
 
 
 def the_job(folder: str) -> Object:

@@ -18,6 +18,7 @@ from issuer.controller.state.bad_answers import RETRY_ANNOTATION
 from testbed.builds import STEP_ISSUER, crds_of
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess, vault_issuer
+from testbed.gitops import flux_health
 from testbed.kube import Object, load
 from testbed.samples import certificate, secret
 from testbed.stepca import PROVISIONER, StepCA
@@ -38,7 +39,7 @@ from tests.integration.support.common import (
 API = "certmanager.step.sm/v1beta1"
 GROUP = API.partition("/")[0]
 KIND = "StepClusterIssuer"
-ADOPT = REPOSITORY / "config" / "rbac" / "optional" / "adopt.yaml"
+ADOPT = REPOSITORY / "config" / "adopt" / "rbac.yaml"
 SECRET = "step-ca-provisioner"
 FLAGS = ["--adopt-step-issuer", "--issuer-check-period=1"]
 REFERENCE = {"name": "step-ca", "kind": KIND, "group": GROUP}
@@ -144,6 +145,14 @@ def test_only_what_their_crd_has_is_written_and_only_once(adopted: Adopted, name
         wait_issued(adopted.bed, name, namespace)
     again = adopted.bed.kube.get(API, KIND, "step-ca")
     assert again["metadata"]["resourceVersion"] == found["metadata"]["resourceVersion"]
+
+
+def test_flux_finds_the_issuer_healthy_by_a_check_without_expressions(adopted: Adopted) -> None:
+    """Seed 004's layers wait for `certmanager.step.sm/v1beta1 StepClusterIssuer step-ca` in this way."""
+    found = adopted.wait_ready("Ready")
+    assert flux_health(found) == "Current"
+    condition = {**found["status"]["conditions"][0], "status": "False"}
+    assert flux_health({**found, "status": {"conditions": [condition]}}) == "InProgress"
 
 
 def test_a_policy_that_selects_their_group_holds_beside_the_other_approver(

@@ -51,7 +51,7 @@ from tests.integration.support.scope import sweep
 from tools.dashboard import FILE
 
 STALE = "VaultIssuerCanaryStale"
-CANARY_RBAC = RBAC.parent / "canary" / "prober" / "rbac.yaml"
+CANARY_RBAC = RBAC.parent / "canary" / "rights" / "rbac.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from issuer.cli.main import app
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, Install
 from testbed.delivered import Delivered
+from testbed.gitops import flux_health
+from testbed.kube import Object, load
+from testbed.stepca import StepCA
 from testbed.vaultpki import reviewer_token
 from tests.integration.support.canaries import Probed, wait_until
 from tests.integration.support.common import CERT_MANAGER, secret
@@ -77,17 +81,30 @@ def apply(bed: Testbed, directory: Path) -> None:
     bed.kubectl("apply", "--server-side", "--validate=strict", "-k", str(directory))
 
 
-def overlay(bed: Testbed, base: Path, folder: Path) -> Path:
-    """The base with this testbed's Vault in its issuer: the one thing that users change."""
+def overlay(base: Path, folder: Path, kind: str, values: dict[str, str]) -> Path:
+    """The base with other values at paths of its issuer's spec: what users change there."""
     folder.mkdir()
     up = Path(*[".."] * len(folder.resolve().parts[1:]))
-    patch = [{"op": "replace", "path": "/spec/vault/server", "value": bed.vault.addr}]
+    patch = [{"op": "replace", "path": f"/spec/{path}", "value": value} for path, value in values.items()]
     kustomization: dict[str, Any] = {
         "resources": [str(up / base.relative_to("/"))],
-        "patches": [{"target": {"kind": "VaultClusterIssuer"}, "patch": yaml.safe_dump(patch)}],
+        "patches": [{"target": {"kind": kind}, "patch": yaml.safe_dump(patch)}],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return folder
+
+
+def with_this_vault(bed: Testbed, base: Path, folder: Path) -> Path:
+    """The base with this testbed's Vault in its issuer."""
+    return overlay(base, folder, "VaultClusterIssuer", {"vault/server": bed.vault.addr})
+
+
+def as_its_deployment_says(bed: Testbed) -> ControllerProcess:
+    """The controller with the arguments and rights of the Deployment that was applied."""
+    deployment = bed.kube.get("apps/v1", "Deployment", SERVICE_ACCOUNT, SYSTEM_NAMESPACE)
+    spec = deployment["spec"]["template"]["spec"]
+    install = Install(SYSTEM_NAMESPACE, spec["serviceAccountName"], spec["containers"][0]["args"])
+    return ControllerProcess(bed, install=install)
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +114,7 @@ def controller(bed: Testbed, foundation: None) -> Iterator[ControllerProcess]:
     apply(bed, foundations)
     apply(bed, foundations)
     bed.kube.apply(secret("vault-ca", SYSTEM_NAMESPACE, **{"ca.crt": bed.vault.ca_file.read_text()}))
-    deployment = bed.kube.get("apps/v1", "Deployment", SERVICE_ACCOUNT, SYSTEM_NAMESPACE)
-    spec = deployment["spec"]["template"]["spec"]
-    install = Install(SYSTEM_NAMESPACE, spec["serviceAccountName"], spec["containers"][0]["args"])
-    with ControllerProcess(bed, install=install) as one:
+    with as_its_deployment_says(bed) as one:
         yield one
 
 
@@ -108,7 +122,7 @@ def test_the_layers_become_ready_one_after_the_other(
     bed: Testbed, controller: ControllerProcess, tmp_path: Path
 ) -> None:
     layers = CONFIG / "gitops"
-    apply(bed, overlay(bed, layers / "01-issuers", tmp_path / "issuers"))
+    apply(bed, with_this_vault(bed, layers / "01-issuers", tmp_path / "issuers"))
     # The issuer waits for the Job: until then its mount isn't there.
     bed.kube.wait(OURS, "VaultClusterIssuer", "vault", until="Ready=False")
     ran = run_job(bed, tmp_path)
@@ -131,7 +145,7 @@ def test_the_layers_become_ready_one_after_the_other(
 
 
 def test_the_samples_become_ready(bed: Testbed, controller: ControllerProcess, tmp_path: Path) -> None:
-    apply(bed, overlay(bed, CONFIG / "samples", tmp_path / "samples"))
+    apply(bed, with_this_vault(bed, CONFIG / "samples", tmp_path / "samples"))
     bed.kube.wait(OURS, "VaultClusterIssuer", "vault")
     bed.kube.wait(OURS, "CertificateRequestPolicy", "lab")
     bed.kube.wait(CERT_MANAGER, "Certificate", "web", "default")
@@ -140,7 +154,18 @@ def test_the_samples_become_ready(bed: Testbed, controller: ControllerProcess, t
 
 
 @pytest.mark.parametrize(
-    "base", ["crd", "rbac", "manager", "default", "rbac/optional", "canary", "canary/prober", "gitops/argocd"]
+    "base",
+    [
+        "crd",
+        "rbac",
+        "manager",
+        "default",
+        "rbac/optional",
+        "adopt",
+        "canary",
+        "canary/prober",
+        "gitops/argocd",
+    ],
 )
 def test_every_base_applies_to_a_cluster_that_has_it(
     bed: Testbed, controller: ControllerProcess, base: str, tmp_path: Path
@@ -158,3 +183,55 @@ def test_every_base_applies_to_a_cluster_that_has_it(
     dry = ["--dry-run=server"] if base == "gitops/argocd" else []
     words = ["apply", "--server-side", "--force-conflicts", "--validate=strict", *dry]
     bed.kubectl(*words, "-k", str(directory))
+
+
+def test_the_layers_for_step_ca_become_ready_as_flux_sees_them(
+    bed: Testbed, controller: ControllerProcess, step_ca: StepCA, tmp_path: Path
+) -> None:
+    """Seed 004's three layers and health checks. The last test here: it takes the controller's place."""
+    controller.stop()
+    layers = CONFIG / "gitops" / "step-ca"
+    bed.create_namespace("step-ca")
+    # What step-ca's chart makes.
+    bed.kube.apply(secret("step-ca-provisioner-password", "step-ca", password=step_ca.password))
+    changed = {"url": step_ca.url, "caBundle": step_ca.ca_bundle, "provisioner/kid": step_ca.kid}
+    apply(bed, layers / "00-foundations")
+    apply(bed, overlay(layers / "01-issuers", tmp_path / "issuers", "StepClusterIssuer", changed))
+    apply(bed, layers / "02-tests")
+    with as_its_deployment_says(bed) as beside:
+        for layer in ("01-issuers", "02-tests"):
+            (found,) = load(layers / "flux" / f"{layer}.yaml")
+            wait_as_flux_does(bed, found["spec"])
+        for name in ("test", "canary"):
+            delivered_by(bed, "StepClusterIssuer", name).verify(step_ca.root_pem, f"{name}.lab.example.com")
+        probed = Probed(beside, "step-ca", kind="StepClusterIssuer")
+        wait_until(probed.successes, lambda: f"the canary had no success: {probed.told()}")
+
+
+def wait_as_flux_does(bed: Testbed, layer: Object) -> None:
+    """Wait until all that a layer's health checks name is healthy by their expressions."""
+    expressions = {one["kind"]: one for one in layer["healthCheckExprs"]}
+    for check in layer["healthChecks"]:
+        asked = {key: expressions[check["kind"]].get(key, "") for key in ("current", "failed")}
+        healthy = partial(is_healthy, expressions=asked)
+        bed.kube.wait(
+            check["apiVersion"], check["kind"], check["name"], check.get("namespace"), until=healthy
+        )
+
+
+def is_healthy(item: Object, expressions: dict[str, str]) -> bool:
+    """Return True if Flux takes the object for healthy by these expressions."""
+    return flux_health(item, expressions) == "Current"
+
+
+def delivered_by(bed: Testbed, kind: str, name: str) -> Delivered:
+    """What a Secret of the layers' tests holds once an issuer of that kind has signed it."""
+    annotation = "cert-manager.io/issuer-kind"
+    found = bed.kube.wait(
+        "v1",
+        "Secret",
+        f"{name}-tls",
+        "cert-test",
+        until=lambda obj: obj["metadata"]["annotations"].get(annotation) == kind,
+    )
+    return Delivered.from_secret(found)

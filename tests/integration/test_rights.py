@@ -51,7 +51,7 @@ RBAC = "rbac.authorization.k8s.io/v1"
 OPTIONAL = REPOSITORY / "config" / "rbac" / "optional"
 REVOCATION, SHARDING = OPTIONAL / "revocation.yaml", OPTIONAL / "sharding.yaml"
 SECRETS = "vault-issuer-cluster-issuer-secrets"
-CANARY = REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"
+CANARY = REPOSITORY / "config" / "canary" / "rights" / "rbac.yaml"
 # Seconds for what works at once where the right is there, and where it is not.
 WITH, WITHOUT = PATIENCE, 4.0
 

@@ -1,7 +1,8 @@
 // What Flux and Argo CD make of our manifests, by Flux's own types and health evaluation and Argo CD's Lua engine.
 //
 //	gitops decode < OBJECTS          strictly, into Flux's types; prints one line for each trouble
-//	gitops flux-health < QUESTION    {"exprs": {"current": "..."}, "object": {...}}; prints the status
+//	gitops flux-health < QUESTION    {"exprs": {"current": "..."}, "object": {...}}; prints the status, without exprs
+//	                                 that which Flux takes from conditions alone
 //	gitops lua-health < QUESTION     {"script": "...", "object": {...}}; prints {"status": ..., "message": ...}
 package main
 
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"os"
 
+	kstatus "github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	helm "github.com/fluxcd/helm-controller/api/v2"
 	kustomization "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fluxcd/pkg/apis/kustomize"
@@ -76,12 +78,20 @@ func fluxHealth() error {
 	if err := json.NewDecoder(os.Stdin).Decode(&question); err != nil {
 		return err
 	}
-	evaluator, err := cel.NewStatusEvaluator(&question.Exprs)
-	if err != nil {
-		return err
-	}
 	object := &unstructured.Unstructured{}
 	if err := object.UnmarshalJSON(question.Object); err != nil {
+		return err
+	}
+	if question.Exprs.Current == "" {
+		result, err := kstatus.Compute(object)
+		if err != nil {
+			return err
+		}
+		fmt.Println(result.Status)
+		return nil
+	}
+	evaluator, err := cel.NewStatusEvaluator(&question.Exprs)
+	if err != nil {
 		return err
 	}
 	result, err := evaluator.Evaluate(context.Background(), object)

@@ -25,7 +25,7 @@ from testbed.processes import PATIENCE
 from testbed.vaultpki import DOMAIN
 from tests.integration.support.common import CERT_MANAGER, REQUEST
 
-RIGHTS = REPOSITORY / "config" / "canary" / "prober" / "rbac.yaml"
+RIGHTS = REPOSITORY / "config" / "canary" / "rights" / "rbac.yaml"
 NAME = f"canary.{DOMAIN}"
 # So short that a test sees several runs; the issuer and Vault are given up sooner than a run.
 QUICK = ("--canary-period=2", "--canary-timeout=2", "--issuer-check-period=1", "--vault-timeout=1")
@@ -69,15 +69,16 @@ def wait_until(holds: Callable[[], object], what: str | Callable[[], str], secon
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a controller's metrics say of one issuer's canary; without a namespace a cluster issuer's."""
+    """What a controller's metrics say of an issuer's canary, by default a VaultClusterIssuer's."""
 
     controller: ControllerProcess
     issuer: str
     namespace: str = ""
+    kind: str = ""
 
     def value(self, name: str, **labels: str) -> float | None:
         """One of the canary's series, None where it isn't there."""
-        kind = "VaultIssuer" if self.namespace else "VaultClusterIssuer"
+        kind = self.kind or ("VaultIssuer" if self.namespace else "VaultClusterIssuer")
         wanted = {"kind": kind, "namespace": self.namespace, "name": self.issuer, **labels}
         for family in text_string_to_metric_families(self.controller.metrics()):
             for sample in family.samples:
