@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from issuer.pki.file.schema import json_schema
+from issuer.pki.file.schema import model_schema
 from issuer.pki.resources import defaults
 from issuer.pki.resources.known_fields import KNOWN
 
@@ -17,6 +17,17 @@ are not here are refused, with file and line. Several files are merged in their 
 (`-f pki.yaml -f prod.yaml`): maps by key, anything else replaced, `null` removes. `${NAME}` stands for an
 environment variable, in keys, too; `$${NAME}` for the text itself. Lifetimes are seconds, or text such as
 `90m`, `720h` or `30d`.
+
+For editors: [pki.schema.json](pki.schema.json), and [pki-overlay.schema.json](pki-overlay.schema.json) for a
+file that lies over another. An editor with yaml-language-server (VS Code's YAML extension, and others) takes
+them by a comment at the head of a file, with a path or an address:
+
+```yaml
+# yaml-language-server: $schema=pki.schema.json
+```
+
+`vault-issuer pki schema` prints the first, `--overlay` the second. Variables may stand in keys and values.
+Contradictions between values, and Vault's own fields, are checked by `plan` alone.
 """
 _VAULTS = """\
 Maps that hold Vault's own fields take those that the server has: its own help is asked, and where it can't be
@@ -67,7 +78,7 @@ _KINDS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
 
 def pki_file() -> str:
     """Return the page, without its first line."""
-    schema = json_schema()
+    schema = model_schema()
     models = {"PkiFile": schema, **schema["$defs"]}
     parts = ["# The file pki.yaml\n", _ABOUT]
     for name, title, prefix in _MODELS:

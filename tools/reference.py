@@ -1,4 +1,4 @@
-"""Writes the reference that is made from the code: docs/reference/custom-resources.md, cli.md and pki.md.
+"""Writes what is made from the code into docs/reference: pages, and the schemas of pki.yaml.
 
 python -m tools.reference [--check]
 
@@ -8,6 +8,7 @@ With --check nothing is written, and the exit code is 1 where a page differs.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from issuer.api.crd import custom_resource_definitions
 from issuer.api.group import GROUP
 from issuer.cli.help import argument_name, blocks, default_value, is_example, possible_values
 from issuer.cli.main import app
+from issuer.pki.file.schema import FILE, OVERLAY, json_schema
 from tools.file_reference import pki_file
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,11 +58,13 @@ of a `StepClusterIssuer` alone.
 
 
 def made() -> dict[Path, str]:
-    """All pages, as they should be."""
+    """All pages and schemas, as they should be."""
     return {
         PAGES / "custom-resources.md": custom_resources(),
         PAGES / "cli.md": commands(),
         PAGES / "pki.md": "\n".join([_MADE.format("issuer/pki/file"), pki_file()]),
+        PAGES / FILE: json.dumps(json_schema(), indent=2) + "\n",
+        PAGES / OVERLAY: json.dumps(json_schema(overlay=True), indent=2) + "\n",
     }
 
 

@@ -2,11 +2,11 @@
 
 python -m tools.release [--output dist] [--registry HOST[:PORT]] [--dpkg FOLDER] [--uncommitted]
 
-Wheel and sdist; the chart as Helm's package and as an OCI layout; manifests and CRDs for kubectl; a bill of
-materials. The same commit gives the same bytes. The address of the repository (`tools.repository`), where
-it is known, becomes the chart's home and the beginning of its links. With --helm-key the chart is signed (by
-Helm's `--sign`), with --cosign-key the checksums (by cosign), which name all else. docs/verify.md tells how
-to check it.
+Wheel and sdist; the chart as Helm's package and as an OCI layout; manifests and CRDs for kubectl; schemas of
+pki.yaml for editors; a bill of materials. The same commit gives the same bytes. The address of the repository
+(`tools.repository`), where it is known, becomes the chart's home and the beginning of its links. With
+--helm-key the chart is signed (by Helm's `--sign`), with --cosign-key the checksums (by cosign), which name
+all else. docs/verify.md tells how to check it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Final
 import yaml
 
 from issuer import __version__
+from issuer.pki.file.schema import FILE, OVERLAY, json_schema
 from testbed.chart import run_helm
 from tools import oci
 from tools.archives import read_tar, tar, tar_gz
@@ -117,6 +118,13 @@ def settle(chart: Path, registry: str, address: str | None) -> None:
     linked = rf"[\1]({pages}/\2)" if pages else r"`\2`"
     readme.write_text(_LINK.sub(linked, readme.read_text(encoding="utf-8")), encoding="utf-8")
     level(chart)
+
+
+def schemas(output: Path) -> None:
+    """Write the schemas of pki.yaml and of its overlays, for editors."""
+    for name, overlay in ((FILE, False), (OVERLAY, True)):
+        text = json.dumps(json_schema(overlay=overlay), indent=2) + "\n"
+        (output / name).write_text(text, encoding="utf-8")
 
 
 def manifests(output: Path, registry: str) -> None:

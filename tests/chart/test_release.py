@@ -71,6 +71,11 @@ def test_the_checksums_are_of_every_file(dist: Path) -> None:
     assert {PACKAGE, LAYOUT, "vault-issuer.yaml", "vault-issuer.crds.yaml", "vault-issuer.cdx.json"} < named
 
 
+@pytest.mark.parametrize("name", ["pki.schema.json", "pki-overlay.schema.json"])
+def test_the_schemas_of_pki_yaml_are_those_of_the_reference(dist: Path, name: str) -> None:
+    assert (dist / name).read_bytes() == (REPOSITORY / "docs" / "reference" / name).read_bytes()
+
+
 @pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
 def test_helm_lint_has_no_remark(dist: Path, which: Build) -> None:
     for linted in (dist / PACKAGE, CHART):

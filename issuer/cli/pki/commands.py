@@ -174,11 +174,25 @@ def apply(
 
 
 @app.command("schema")
-def schema() -> None:
-    """Print the JSON schema of pki.yaml, for editors."""
+def schema(
+    overlay: Annotated[
+        bool,
+        typer.Option("--overlay", help="For a file that lies over another: nothing is required there."),
+    ] = False,
+) -> None:
+    """Print the JSON schema of pki.yaml, for editors.
+
+    An editor with yaml-language-server reads it from the line below at the head of a file.
+
+    Examples:
+
+      vault-issuer pki schema > pki.schema.json
+
+      # yaml-language-server: $schema=pki.schema.json
+    """
     from issuer.pki.file.schema import json_schema
 
-    print_data(json_schema(), OutputFormat.JSON)
+    print_data(json_schema(overlay=overlay), OutputFormat.JSON)
 
 
 async def _plan(files: list[str], parts: Collection[Part], *, prune: bool, resend: bool) -> PkiPlan:

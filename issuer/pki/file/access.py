@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from issuer.pki.file.base import FileModel, MountPath, Name, RolePath
 
@@ -24,6 +24,10 @@ class Grants(FileModel):
 
 class PolicyText(FileModel):
     """One policy: written out, or generated from grants."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["text"]}, {"required": ["generate"]}]}
+    )
 
     text: str | None = Field(None, description="Rules in Vault's language, HCL or JSON.")
     generate: Grants | None = Field(None, description="Grants from which the rules are made.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from itertools import combinations
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from issuer.pki.file.base import FileModel, Name
 from issuer.pki.file.durations import Lifetime
@@ -66,8 +67,24 @@ class ImportedBundle(FileModel):
     passphrase: str | None = Field(None, description="Passphrase of an encrypted key: ${VAR}.", repr=False)
 
 
+_IS_EXISTING: Final = {"properties": {"existing": {"const": True}}, "required": ["existing"]}
+_ORIGINS: Final[tuple[dict[str, Any], ...]] = (
+    {"required": ["signedBy"]},
+    {"required": ["offline"]},
+    {"required": ["import"]},
+    _IS_EXISTING,
+)
+_ONE_ORIGIN: Final[dict[str, Any]] = {
+    "allOf": [{"not": {"allOf": list(pair)}} for pair in combinations(_ORIGINS, 2)],
+    "anyOf": [{"required": ["subject", "lifetime"]}, {"required": ["import"]}, _IS_EXISTING],
+}
+"""Checks of an authority's origin, in JSON Schema, as `Authority` makes them."""
+
+
 class Authority(FileModel):
     """One CA. Its name in the file is its issuer's in Vault; that of an existing one may be the id."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_ORIGIN)
 
     mount: str = Field(description="PKI mount that holds it, of the same file.")
     key_name: Name | None = Field(None, description="Name of its key in Vault; the authority's by default.")

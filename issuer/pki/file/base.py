@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 from issuer.manifests.checked import StrictModel
 
@@ -17,13 +17,18 @@ Name = Annotated[str, StringConstraints(pattern=NAME)]
 MountPath = Annotated[str, StringConstraints(pattern=MOUNT, max_length=256)]
 
 
+_ROLE_PATH: Final = f"^{MOUNT[1:-1]}/{NAME[1:-1]}$"
+
+
 def _role_path(value: str) -> str:
-    if re.fullmatch(f"{MOUNT[1:-1]}/{NAME[1:-1]}", value) is None:
+    if re.fullmatch(_ROLE_PATH[1:-1], value) is None:
         raise ValueError("is not MOUNT/ROLE, such as pki_int/web; for a wider rule write the policy out")
     return value
 
 
-RolePath = Annotated[str, AfterValidator(_role_path)]
+RolePath = Annotated[
+    str, AfterValidator(_role_path), WithJsonSchema({"type": "string", "pattern": _ROLE_PATH})
+]
 
 
 class FileModel(StrictModel):

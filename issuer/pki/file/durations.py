@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from issuer.duration import parse_duration
 
@@ -39,8 +39,16 @@ def _positive(value: Any) -> int:
     return found
 
 
+_WRITTEN: Final = {
+    "anyOf": [
+        {"type": "integer", "exclusiveMinimum": 0},
+        # Without micro- and nanoseconds, in a form that editors and Go both take.
+        {"type": "string", "pattern": r"^[0-9]+d?$|^(([0-9]+[.]?[0-9]*|[.][0-9]+)(ms|s|m|h))+$"},
+    ]
+}
 Lifetime = Annotated[
     int,
-    BeforeValidator(_positive, json_schema_input_type=int | str),
+    BeforeValidator(_positive),
+    WithJsonSchema(_WRITTEN),
     Field(description="Lifetime: seconds, or text such as 90m, 720h or 30d."),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from issuer.pki.file.schema import json_schema
+from issuer.pki.file.schema import model_schema
 from issuer.pki.resources.known_fields import KNOWN
 from tools import file_reference, reference
 
@@ -14,7 +14,8 @@ def test_the_reference_is_what_the_code_says() -> None:
 
 
 def test_every_field_of_the_issuers_and_every_option_of_the_controller_is_in_it() -> None:
-    resources, commands, _ = reference.made().values()
+    made = reference.made()
+    resources, commands = (made[reference.PAGES / name] for name in ("custom-resources.md", "cli.md"))
     for field in ("spec.vault.auth.appRole.roleId", "spec.rateLimit.perSecond", "status.caNotAfter"):
         assert f"| `{field}` |" in resources
     for option in ("`--shards` | `0`", "`--leader-elect`, `--no-leader-elect` | `--leader-elect`"):
@@ -45,5 +46,5 @@ def test_every_field_of_the_file_says_what_it_is() -> None:
 
 def models() -> dict[str, dict[str, Any]]:
     """The schema of each model of the file by its name."""
-    schema = json_schema()
+    schema = model_schema()
     return {"PkiFile": schema, **{name: one for name, one in schema["$defs"].items() if "properties" in one}}
