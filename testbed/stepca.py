@@ -9,15 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -33,6 +35,8 @@ from testbed.processes import LOOPBACK, Process, free_port, retry_ports
 PROVISIONER = "admin"
 MEMORY_MB = 512
 """Room that memory must have for its database, which maps files of tens of MB."""
+_SIGNED: Final = re.compile(r" certificate=(\S+) .* path=/(?:1\.0/)?sign .* status=201 ")
+_REVOKED: Final = re.compile(r" path=/(?:1\.0/)?revoke .* status=200 ")
 
 
 class StepCA:
@@ -157,6 +161,33 @@ class StepCA:
             os.close(self._data_lock)
             self._data_lock = None
 
+    def signed(self) -> list[str]:
+        """Return a fingerprint of the public key of each certificate that it has signed, oldest first.
+
+        They are read from its log, in which an answer stands before its last byte is sent.
+        """
+        return [
+            sha256(_public_key(b64decode(found[1]))).hexdigest()
+            for found in _SIGNED.finditer(self._whole_log())
+        ]
+
+    def revocations(self) -> int:
+        """Return how many revocations it has carried out."""
+        return len(_REVOKED.findall(self._whole_log()))
+
+    def _whole_log(self) -> str:
+        return self.process.log.read_text(errors="replace")
+
+    def pause(self) -> None:
+        """Freeze it: connections are taken and nothing is answered."""
+        self.process.pause()
+
+    def resume(self) -> None:
+        """Let it go on after `pause`, and wait until it answers."""
+        self.process.resume()
+        if self.process.running:
+            self.process.wait_ready(self.healthy)
+
     def healthy(self) -> bool:
         """Return True if `/health` says ok."""
         try:
@@ -267,6 +298,11 @@ class StepCA:
             else:
                 self._data, self._data_lock = new_data_directory(memory)
         return self._data
+
+
+def _public_key(der: bytes) -> bytes:
+    key = x509.load_der_x509_certificate(der).public_key()
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _authority(

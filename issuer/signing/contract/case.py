@@ -60,6 +60,7 @@ class ContractCase:
         signed: returns how many certificates the CA has signed so far.
         faults: makes the CA fail from now on, for each way in which it can.
         dns_name: a name that the CA signs.
+        usages: what is asked for: all that the CA sets whether it is asked or not has to be among them.
         refused_csr: the CSR of `Fault.REFUSES_REQUEST`, in PEM; None for an ordinary one.
         revoked: returns how many certificates were revoked so far; None if the backend revokes none.
         settings: those of the process.
@@ -71,6 +72,7 @@ class ContractCase:
     signed: Callable[[], int]
     faults: Mapping[Fault, Callable[[], None]] = field(default_factory=dict)
     dns_name: str = "web.team-a.example.test"
+    usages: tuple[str, ...] = USAGES
     refused_csr: str | None = None
     revoked: Callable[[], int] | None = None
     settings: BackendSettings = field(
@@ -106,7 +108,7 @@ class ContractCase:
             "spec": {
                 "issuerRef": {"group": kind.group, "kind": kind.api_kind, "name": ISSUER},
                 "request": _encoded(csr or self.csr()),
-                "usages": list(USAGES),
+                "usages": list(self.usages),
                 "duration": "1h",
                 "username": "alice",
             },
@@ -122,7 +124,7 @@ class ContractCase:
             "spec": {
                 "signerName": f"{kind.signer_domain}/{path}",
                 "request": _encoded(self.csr()),
-                "usages": list(USAGES),
+                "usages": list(self.usages),
                 "expirationSeconds": 3600,
                 "username": "alice",
             },

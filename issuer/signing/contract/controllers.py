@@ -7,6 +7,7 @@ to their stores.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,7 @@ from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey
 from issuer.requests.resources import CERTIFICATE_REQUESTS, CERTIFICATE_SIGNING_REQUESTS
 from issuer.signing.backend import Backends, Connector, PreparedSigner
-from issuer.signing.contract.case import USAGES, ContractCase, Fault, csr_pem
+from issuer.signing.contract.case import ContractCase, Fault, csr_pem
 from issuer.signing.contract.kubernetes import CLUSTER_NAMESPACE, NAMESPACE
 from issuer.signing.contract.opened import OpenedCase
 from issuer.signing.signer import SignedCertificate, Signer, SigningRequest
@@ -37,15 +38,15 @@ REQUEST = RequestKey(NAMESPACE, "web")
 SIGNING_REQUEST = RequestKey("", "web")
 
 
-def policy(*dns_names: str) -> Object:
-    """Return a policy that allows these names for TLS, to everybody who may use it."""
+def policy(dns_names: Sequence[str], usages: Sequence[str]) -> Object:
+    """Return a policy that allows these names for these usages, to everybody who may use it."""
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": "CertificateRequestPolicy",
         "metadata": {"name": "contract"},
         "spec": {
             "selector": {"issuerRef": {}},
-            "allowed": {"dnsNames": {"values": list(dns_names)}, "usages": list(USAGES)},
+            "allowed": {"dnsNames": {"values": list(dns_names)}, "usages": list(usages)},
         },
     }
 
@@ -57,9 +58,8 @@ class _WrongSigner:
         self.check, self.close, self._signer = signer.check, signer.close, signer
 
     async def sign(self, request: SigningRequest) -> SignedCertificate:
-        names = read_request(request.csr_pem.encode()).names
-        same_names = csr_pem(*(str(name.value) for name in names))
-        return await self._signer.sign(replace(request, csr_pem=same_names))
+        another = csr_pem(*_names(request.csr_pem))
+        return await self._signer.sign(replace(request, csr_pem=another))
 
 
 class _WrongConnector:
@@ -94,7 +94,7 @@ class ControllerOf:
     def allow(self, *dns_names: str) -> None:
         """Have the one policy allow these names."""
         resource = Resource(GROUP, VERSION, POLICY_PLURAL, namespaced=False)
-        self._components.state.policies.upsert(self.kube.put(resource, policy(*dns_names)))
+        self._components.state.policies.upsert(self.kube.put(resource, policy(dns_names, self.case.usages)))
 
     async def check_issuer(self, kind: IssuerKind) -> Object:
         """Apply the case's issuer of that kind and have it checked; return its condition Ready."""
@@ -130,6 +130,10 @@ class ControllerOf:
     async def _close(self) -> None:
         await self._components.delivery.close()
         await self._components.state.registry.close()
+
+
+def _names(csr: str) -> tuple[str, ...]:
+    return tuple(str(name.value) for name in read_request(csr.encode()).names)
 
 
 def _ready(status: Object) -> Object:
@@ -224,7 +228,9 @@ class ControllerContract:
         controller, case, kind = ControllerOf(opened_case), opened_case.case, opened_case.kinds[0]
         await controller.check_issuer(kind)
         opened_case.fail(Fault.REFUSES_REQUEST)
-        controller.apply(case.certificate_request(kind, case.refused_csr))
+        refused = case.refused_csr or case.csr()
+        controller.allow(*_names(refused))  # the CA is to refuse it, and no policy before
+        controller.apply(case.certificate_request(kind, refused))
         await controller.work()
         ready = _ready(controller.answers()[-1])
         assert ready["reason"] == "Failed"

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from issuer.kube.resources import SECRETS
-from issuer.signing.contract.case import USAGES, ContractCase, Fault, csr_pem
+from issuer.signing.contract.case import ContractCase, Fault, csr_pem
 from issuer.signing.contract.opened import OpenedCase
 from issuer.signing.outcomes import (
     BadAnswer,
@@ -58,7 +58,7 @@ class _Sending:
 
 def asked(case: ContractCase, csr: str | None = None, **more: Any) -> SigningRequest:
     """Return a request for a leaf of an hour."""
-    return SigningRequest(csr or case.csr(), HOUR, frozenset(USAGES), is_ca=False, **more)
+    return SigningRequest(csr or case.csr(), HOUR, frozenset(case.usages), is_ca=False, **more)
 
 
 def chain_of(signed: SignedCertificate, anchors: Anchors | None = None) -> Chain:

@@ -14,8 +14,11 @@ from issuer.signing.contract.opened import OpenedCase, opened
 from issuer.signing.contract.signers import SignerContract
 
 
-class BackendContract(DescriptionContract, SignerContract, ControllerContract):
-    """Tests of one backend: derive a class from it, and give it a fixture `case`."""
+class SigningContract(SignerContract, ControllerContract):
+    """Tests of one backend with its CA: derive a class from it, and give it a fixture `case`.
+
+    It is enough where the same backend keeps all of `BackendContract` over another CA, such as fakes.
+    """
 
     @pytest.fixture
     async def kube(self) -> AsyncIterator[FakeKubernetes]:
@@ -33,3 +36,7 @@ class BackendContract(DescriptionContract, SignerContract, ControllerContract):
         """Open the case's client of that API server."""
         async with opened(case, kube) as found:
             yield found
+
+
+class BackendContract(DescriptionContract, SigningContract):
+    """All tests of one backend: derive a class from it, and give it a fixture `case`."""
