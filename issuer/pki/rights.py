@@ -12,6 +12,7 @@ from typing import Final
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.model import PkiFile
 from issuer.pki.health.gathering import CONFIGS
+from issuer.pki.plan.acme import acme_reads
 from issuer.pki.plan.planning import PlanInput
 from issuer.pki.resources.audit import TABLE as AUDIT
 from issuer.pki.resources.auth import ROLE_FOLDER
@@ -77,6 +78,8 @@ def _plan(given: PlanInput) -> Iterator[Rule]:
         if part in given.parts:
             yield f"{authority.mount}/keys/", LIST
             yield f"{authority.mount}/issuers/", LIST
+    for _, path in acme_reads(given.file, given.parts):
+        yield path, LIST
 
 
 def _apply(given: PlanInput) -> Iterator[Rule]:

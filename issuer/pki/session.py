@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from issuer.manifests.errors import BadInput
 from issuer.pki.authorities.files import AuthorityFiles, check_bundles
@@ -48,6 +49,7 @@ class PkiSession:
     loaded: LoadedFile
     calls: VaultCalls
     parts: Collection[Part] = BOTH
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property
     def files(self) -> AuthorityFiles:
@@ -82,9 +84,11 @@ class PkiSession:
         return await Verifier(self.calls, given, progress, token_role).verify(plan, reading)
 
     async def _planned(self, given: PlanInput) -> tuple[PkiPlan, VaultReading]:
+        bundles = check_bundles(given.file, given.places, self.files)
+        given = replace(given, chains={name: one.certificates for name, one in bundles.items()})
         reading = await read_for(self.calls, given)
         offers = await self.calls.help_all(questions(given.resources, reading))
-        return plan_of(given, reading, offers), reading
+        return plan_of(given, reading, offers, self.now()), reading
 
 
 @dataclass(frozen=True, slots=True)

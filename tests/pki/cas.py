@@ -50,10 +50,12 @@ class FileCA:
             kept = BestAvailableEncryption(passphrase.encode())
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, kept).decode()
 
-    def below(self, name: str) -> FileCA:
+    def below(self, name: str, path_length: int | None = None, days: int = 3650) -> FileCA:
         """A CA that this one signed."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return FileCA(_signed(name, key.public_key(), self.certificate.subject, self.key), key)
+        issuer = self.certificate.subject
+        signed = _signed(name, key.public_key(), issuer, self.key, path_length=path_length, days=days)
+        return FileCA(signed, key)
 
     @property
     def der(self) -> bytes:
@@ -81,11 +83,11 @@ class FileCA:
         return signed.public_bytes(Encoding.PEM).decode() + self.pem
 
 
-def root(name: str) -> FileCA:
+def root(name: str, path_length: int | None = None, days: int = 3650) -> FileCA:
     """A new self-signed CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    return FileCA(_signed(name, key.public_key(), subject, key), key)
+    return FileCA(_signed(name, key.public_key(), subject, key, path_length=path_length, days=days), key)
 
 
 def _signed(
@@ -96,6 +98,7 @@ def _signed(
     subject: x509.Name | None = None,
     crl: str = "",
     path_length: int | None = None,
+    days: int = 3650,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     builder = (
@@ -105,7 +108,7 @@ def _signed(
         .public_key(public)  # type: ignore[arg-type]
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(days=3650))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(_USAGE, critical=True)
         .add_extension(

@@ -40,9 +40,14 @@ class CAChain:
     above: tuple[x509.Certificate, ...]
 
     @property
-    def pem(self) -> str:
+    def certificates(self) -> tuple[x509.Certificate, ...]:
         """All of it, the CA first."""
-        return "".join(pem_of(one) for one in (self.certificate, *self.above))
+        return (self.certificate, *self.above)
+
+    @property
+    def pem(self) -> str:
+        """All of it as PEM, the CA first."""
+        return "".join(pem_of(one) for one in self.certificates)
 
 
 @dataclass(frozen=True, slots=True)

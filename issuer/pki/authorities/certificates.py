@@ -72,10 +72,10 @@ def rotation_needs(authority: Authority, certificate: x509.Certificate) -> Itera
         seconds = int(lived.total_seconds())
         if abs(seconds - wanted) > _TOLERANCE:
             yield FieldChange("lifetime", f"{round(seconds / 3600)}h", f"{round(wanted / 3600)}h")
-    length = _path_length(certificate)
+    length = path_length(certificate)
     if length != authority.max_path_length:
         yield FieldChange("maxPathLength", length, authority.max_path_length)
-    names = _permitted(certificate)
+    names = permitted_names(certificate)
     if sorted(names) != sorted(authority.permitted_dns_domains):
         yield FieldChange("permittedDNSDomains", list(names), list(authority.permitted_dns_domains))
 
@@ -108,14 +108,16 @@ def _key(authority: Authority, certificate: x509.Certificate) -> Iterator[FieldC
         yield FieldChange("key", f"{kind} {bits}", f"{authority.key.type} {authority.key.size}")
 
 
-def _path_length(certificate: x509.Certificate) -> int | None:
+def path_length(certificate: x509.Certificate) -> int | None:
+    """Return the number of CAs that may follow below a certificate; None without a bound."""
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
     except x509.ExtensionNotFound:
         return None
 
 
-def _permitted(certificate: x509.Certificate) -> list[str]:
+def permitted_names(certificate: x509.Certificate) -> list[str]:
+    """Return the DNS names that a certificate's own name constraints permit; none if it names none."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
     except x509.ExtensionNotFound:

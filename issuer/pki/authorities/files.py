@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from issuer.manifests.errors import BadInput
-from issuer.pki.authorities.bundles import BadBundle, KeyedCA, keyed_ca
+from issuer.pki.authorities.bundles import BadBundle, CAChain, KeyedCA, keyed_ca
 from issuer.pki.authorities.certificates import other_key
 from issuer.pki.errors import PkiError
 from issuer.pki.file.authority import Authority
@@ -56,13 +56,18 @@ class AuthorityFiles:
         return path
 
 
-def check_bundles(file: PkiFile, places: Places, files: AuthorityFiles) -> None:
-    """Raise BadInput for every bundle that is there and can't be used, with file and line."""
-    problems = []
+def check_bundles(file: PkiFile, places: Places, files: AuthorityFiles) -> dict[str, CAChain]:
+    """Return the CA and its chain of every bundle that is there, by authority.
+
+    Raises BadInput for those that can't be used, with file and line.
+    """
+    problems, chains = [], {}
     for part, name, authority in file.all_authorities():
         try:
             keyed = files.keyed(authority)
             problem = other_key(authority, keyed.chain.certificate) if keyed is not None else ""
+            if keyed is not None:
+                chains[name] = keyed.chain
             if problem:
                 place = places.of(*path_in_file(part, "authorities", name, "spkiSHA256"))
                 problems.append(f"{place} authorities.{name}.spkiSHA256: the bundle {problem}")
@@ -72,3 +77,4 @@ def check_bundles(file: PkiFile, places: Places, files: AuthorityFiles) -> None:
             problems.append(f"{place} authorities.{name}.import: {bundle}: {error}")
     if problems:
         raise BadInput("\n".join(problems))
+    return chains

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from issuer.pki.export.building import build
@@ -94,7 +95,8 @@ async def _planned(calls: VaultCalls, text: str, document: ExportDocument) -> Pk
     resources = tuple(resources_of(loaded.file, loaded.places))
     given = PlanInput(loaded.file, loaded.places, resources, loaded.sha256)
     reading = await read_for(calls, given)
-    return plan_of(given, reading, await calls.help_all(questions(resources, reading)))
+    offers = await calls.help_all(questions(resources, reading))
+    return plan_of(given, reading, offers, datetime.now(UTC))
 
 
 def _counts(document: ExportDocument) -> dict[str, int]:

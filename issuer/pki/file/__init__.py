@@ -1,9 +1,11 @@
 """`pki.yaml`, from text to checked models. No network, no Vault.
 
 - `place`: file and line of each value.
+- `domains`: DNS names below name constraints.
 - `durations`: lifetimes as Vault reads them, in seconds.
 - `model`, `authority`, `access`: pydantic models of the file; unknown keys are refused.
 - `reading`: files with overlays and `${VAR}` become a `PkiFile`.
+- `acme`: what an ACME names, and what would leave it open.
 - `checks`: contradictions between fields; each with file and line.
 - `schema`: JSON schema for editors.
 """

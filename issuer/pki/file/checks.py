@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from issuer.pki.file.acme import acme_contradictions, is_off
 from issuer.pki.file.authority import Authority, Origin
+from issuer.pki.file.domains import outside
 from issuer.pki.file.durations import seconds
 from issuer.pki.file.model import Part, PkiFile, PkiMount, path_in_file
 from issuer.pki.file.place import Places
@@ -48,7 +50,7 @@ class _Check:
                     f"{self._at(part, 'mounts', path, 'defaultIssuer')} no authority {name} "
                     f"with mount: {path} is in the file"
                 )
-            if not _is_off((mount.urls or {}).get("enable_templating")):
+            if not is_off((mount.urls or {}).get("enable_templating")):
                 cluster = mount.cluster or {}
                 if not (cluster.get("path") and cluster.get("aia_path")):
                     yield (
@@ -120,6 +122,12 @@ class _Check:
                 f"{self._at(part, 'authorities', name, 'lifetime')} outlives {signer}, its signer; "
                 f"at most {parent.lifetime // 3600}h"
             )
+        wide = outside(one.permitted_dns_domains, parent.permitted_dns_domains)
+        if wide:
+            yield (
+                f"{self._at(part, 'authorities', name, 'permittedDNSDomains')} {', '.join(wide)} is outside "
+                f"of what {signer}, its signer, permits; take it out"
+            )
         if parent.max_path_length == 0:
             yield f"{at} {signer} has maxPathLength 0, so no CA may follow below it"
         elif parent.max_path_length is not None and (
@@ -168,20 +176,8 @@ class _Check:
 
     def acme(self) -> Iterator[str]:
         for part, path, mount in self.file.all_mounts():
-            acme = mount.acme
-            if acme is None or _is_off(acme.get("enabled")):
-                continue
-            at = self._at(part, "mounts", path, "acme")
-            policy = str(acme.get("default_directory_policy", ""))
-            if policy != "forbid" and (not policy.startswith("role:") or policy == "role:"):
-                yield f"{at} default_directory_policy must be role:NAME or forbid, not sign-verbatim"
-            if acme.get("eab_policy") != "always-required":
-                yield f"{at} eab_policy must be always-required; else anybody may open an account"
-            for key in ("allowed_roles", "allowed_issuers"):
-                if not acme.get(key) or "*" in acme[key]:
-                    yield f"{at} {key} must name them; Vault's own is all of them"
-            if not (mount.cluster or {}).get("path"):
-                yield f"{at} ACME needs cluster.path, the address that its clients see"
+            for where, sentence in acme_contradictions(mount):
+                yield f"{self._at(part, 'mounts', path, *where)} {sentence}"
 
     def access(self) -> Iterator[str]:
         prefix = self.file.prefix
@@ -196,11 +192,6 @@ class _Check:
                     f"{self._at(Part.FOUNDATION, *path)} doesn't begin with the file's prefix {prefix}; "
                     "rename it, or remove prefix"
                 )
-
-
-def _is_off(value: object) -> bool:
-    """Return True for what Vault takes as false (Go's strconv.ParseBool); all else may switch it on."""
-    return value in (None, False) or str(value) in ("", "0", "f", "F", "false", "FALSE", "False")
 
 
 def _seconds(value: object) -> int | None:

@@ -5,6 +5,8 @@
 - `pruning`: what `--prune` removes. Pure.
 - `reading`: the paths that a plan needs, read in two rounds: what exists, then what is inside.
 - `fields`: fields that the server doesn't have. Pure.
+- `signers`: what real certificates of signers don't allow. Pure.
+- `acme`: roles and issuers that ACME names and nobody has. Pure.
 - `planning`: resources and reading become a `PkiPlan`. Pure.
 - `saved`: a plan as a file: SHA-256 of what was read and of the file, no secret.
 - `show`: the plan as text, coloured on a terminal.

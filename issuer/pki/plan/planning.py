@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from cryptography import x509
@@ -14,9 +15,11 @@ from issuer.pki.errors import OtherAuthority
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Places
+from issuer.pki.plan.acme import acme_problems
 from issuer.pki.plan.desired import BOTH, authorities_top_down
 from issuer.pki.plan.fields import Offers, check_fields
 from issuer.pki.plan.pruning import Prunable
+from issuer.pki.plan.signers import Chains, signer_problems
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.audit import AuditResource, stanza
 from issuer.pki.resources.issuers import IssuerResource
@@ -80,9 +83,11 @@ class PlanInput:
     prunables: tuple[Prunable, ...] = ()
     resend: bool = False
     """Fields that Vault never gives back are sent again."""
+    chains: Chains = field(default_factory=dict)
+    """Certificates of the bundles that are there, by authority."""
 
 
-def plan_of(given: PlanInput, reading: VaultReading, offers: Offers) -> PkiPlan:
+def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: datetime) -> PkiPlan:
     """Return the plan that brings Vault from what was read to what the file says. `offers` are the fields
     that the server has."""
     refusals = [f"The token may not read {path}: {why}" for path, why in reading.refused.items()]
@@ -97,6 +102,8 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers) -> PkiPlan:
             key = "spkiSHA256" if authority.spki_sha256 is not None else "mount"
             place = given.places.of(*path_in_file(part, "authorities", name, key))
             problems.append(f"{place} authorities.{name}: {error}")
+    problems += signer_problems(given.file, given.places, steps, reading, given.chains, now)
+    problems += acme_problems(given.file, given.places, given.parts, reading)
     steps += [step for one in given.prunables for step in one.steps(reading)]
     steps.sort(key=lambda one: one.order)  # stable: authorities stay top down
     return PkiPlan(

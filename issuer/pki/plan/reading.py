@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from issuer.pki.plan.acme import acme_reads
 from issuer.pki.plan.planning import PlanInput
+from issuer.pki.plan.signers import certificate_path, listed, signers_apart
 from issuer.pki.resources.audit import TABLE as AUDIT_TABLE
 from issuer.pki.resources.issuers import IssuerResource
 from issuer.pki.resources.mounts import AUTH, SECRETS, exists
@@ -27,10 +29,15 @@ async def read_for(calls: VaultCalls, given: PlanInput) -> VaultReading:
     for part, _, authority in given.file.all_authorities():
         if part in given.parts and exists(reading, SECRETS, authority.mount):
             wanted += [f"{authority.mount}/keys/", f"{authority.mount}/issuers/"]
+    apart = signers_apart(given.file, given.parts)
+    wanted += [f"{one.mount}/issuers/" for one in apart.values() if exists(reading, SECRETS, one.mount)]
+    wanted += [path for mount, path in acme_reads(given.file, given.parts) if exists(reading, SECRETS, mount)]
     reading = reading.with_more(await calls.read_all(path for path in wanted if path not in reading.answers))
     # Vault answers 500 for an issuer that isn't there, so its name is looked up first.
     issuers = [one for one in there if isinstance(one, IssuerResource) and one.is_listed(reading)]
-    return reading.with_more(await calls.read_all(one.path for one in issuers))
+    paths = [one.path for one in issuers]
+    paths += [certificate_path(name, one) for name, one in apart.items() if listed(name, one, reading)]
+    return reading.with_more(await calls.read_all(paths))
 
 
 def _is_there(reading: VaultReading, resource: VaultResource) -> bool:

@@ -7,6 +7,7 @@ OpenBao has no such API, and Vault's program can't be had here: a fake answers a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from issuer.pki.apply.applying import Applier
 from issuer.pki.authorities.files import AuthorityFiles
+from issuer.pki.file.model import Part
 from issuer.pki.file.reading import LoadedFile, load_texts
 from issuer.pki.plan.planning import PkiPlan, plan_of
 from issuer.pki.plan.step import StepAction
@@ -51,7 +53,8 @@ def planned(loaded: LoadedFile, plugin: str, audit: PathRead) -> PkiPlan:
     """The plan on a server whose mounts run plugins of this version."""
     mounts = {"sys/": {"type": "system", "running_plugin_version": plugin}}
     read = VaultReading({"sys/mounts": PathRead(mounts), "sys/audit": audit, "sys/auth": PathRead({})})
-    return plan_of(plan_input(loaded, ("foundation",)), read, {})  # type: ignore[arg-type]
+    given = plan_input(loaded, {Part.FOUNDATION})
+    return plan_of(given, read, {}, datetime(2026, 11, 27, tzinfo=UTC))
 
 
 async def test_vault_gets_the_device_by_its_api(loaded: LoadedFile) -> None:

@@ -120,6 +120,42 @@ def test_acme_needs_the_name_of_a_role(loaded: Load) -> None:
     assert "role:NAME or forbid" in refusal(loaded, changed("    crl: {auto", more))
 
 
+CLOSED = (
+    "acme: {enabled: true, default_directory_policy: 'role:web', allowed_roles: 'web, api',"
+    " allowed_issuers: ['${T}-int-2026'], eab_policy: always-required}"
+)
+
+
+def with_acme(acme: str) -> str:
+    return changed("    crl: {auto", f"    {acme}\n    crl: {{auto")
+
+
+def test_closed_acme_is_taken(loaded: Load) -> None:
+    assert loaded(with_acme(CLOSED)).file.mounts["t-int"].acme
+    assert loaded(with_acme(CLOSED.replace("'role:web'", "forbid"))).file.mounts["t-int"].acme
+
+
+def test_the_default_role_of_acme_is_allowed(loaded: Load) -> None:
+    said = refusal(loaded, with_acme(CLOSED.replace("'web, api'", "[api]")))
+    assert "acme.default_directory_policy: allowed_roles doesn't have web; add it there" in said
+
+
+def test_a_role_of_acme_stores_its_certificates(loaded: Load) -> None:
+    text = with_acme(CLOSED).replace("        ttl: 24h\n", "        ttl: 24h\n        no_store: true\n")
+    said = refusal(loaded, text)
+    assert f"0.yaml:{line_of(text, 'no_store')} mounts.t-int.roles.web.no_store: ACME uses the role" in said
+
+
+def test_names_outside_of_the_signers_are_refused(loaded: Load) -> None:
+    text = changed(
+        "      maxPathLength: 1\n", "      maxPathLength: 1\n      permittedDNSDomains: [a.test]\n"
+    )
+    text = text.replace("    maxPathLength: 0\n", "    maxPathLength: 0\n    permittedDNSDomains: [b.test]\n")
+    said = refusal(loaded, text)
+    assert f"0.yaml:{line_of(text, 'b.test')} authorities.t-int-2026.permittedDNSDomains:" in said
+    assert "b.test is outside of what t-root-2026, its signer, permits" in said
+
+
 def test_aliases_of_aliases_are_bounded(loaded: Load) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 8)]

@@ -7,6 +7,7 @@ from typing import Final
 
 from cryptography import x509
 
+from issuer.pki.file.domains import is_below
 from issuer.pki.health.checks.check import MountCheck
 from issuer.pki.health.facts import IssuerFacts
 from issuer.pki.health.finding import Gravity, HealthFinding
@@ -86,7 +87,7 @@ def role_names_outside_ca(check: MountCheck) -> Iterator[HealthFinding]:
         outside = [
             str(domain)
             for domain in role.get("allowed_domains") or ()
-            if permitted is not None and not any(_below(str(domain), one) for one in permitted)
+            if permitted is not None and not any(is_below(str(domain), one) for one in permitted)
         ]
         if outside:
             message = (
@@ -136,8 +137,3 @@ def _permitted(issuer: IssuerFacts) -> list[str] | None:
         if names:
             return names
     return None
-
-
-def _below(domain: str, permitted: str) -> bool:
-    name = permitted.lstrip(".").lower()
-    return domain.lower() == name or domain.lower().endswith(f".{name}")

@@ -1,0 +1,101 @@
+"""CAs that an apply would sign, against the real certificates of those that sign them. Pure.
+
+What the file alone tells is checked where the file is read. Here the signer is a CA that stands in Vault, or
+the bundle that will be imported, or a CA below one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from cryptography import x509
+
+from issuer.pki.authorities.identity import identify, issuer_id
+from issuer.pki.authorities.limits import CALimits, breaches, limits_of, planned_limits
+from issuer.pki.file.authority import Authority
+from issuer.pki.file.model import Part, PkiFile, path_in_file
+from issuer.pki.file.place import Places
+from issuer.pki.plan.desired import authorities_top_down
+from issuer.pki.plan.step import PkiStep
+from issuer.pki.server.reading import VaultReading
+
+Chains = Mapping[str, Sequence[x509.Certificate]]
+"""Certificates of bundles that are there, by authority: the CA first, then those above it."""
+
+
+def signers_apart(file: PkiFile, parts: Collection[Part]) -> dict[str, Authority]:
+    """Return the authorities of the other part that sign one of these parts, by name."""
+    named = {name: (part, one) for part, name, one in file.all_authorities()}
+    return {
+        one.signed_by: named[one.signed_by][1]
+        for part, one in named.values()
+        if part in parts and one.signed_by is not None and named[one.signed_by][0] not in parts
+    }
+
+
+def certificate_path(name: str, signer: Authority) -> str:
+    """Return the path of a CA certificate that needs no right to be read."""
+    return f"{signer.mount}/issuer/{name}/json"
+
+
+def signer_problems(
+    file: PkiFile,
+    places: Places,
+    steps: Collection[PkiStep],
+    reading: VaultReading,
+    chains: Chains,
+    now: datetime,
+) -> Iterator[str]:
+    """Yield a line, with file and line, for each CA that its signer isn't there for or can't sign so."""
+    steps_by_name = {one.authority: one for one in steps if one.authority}
+    authorities = {name: one for _, name, one in file.all_authorities()}
+    limits: dict[str, CALimits] = {}
+    for part, name in authorities_top_down(file):
+        authority, step = authorities[name], steps_by_name.get(name)
+        signer = limits.get(authority.signed_by or "")
+        stands = _standing(name, authority, reading)
+        bundle = chains.get(name) if step is not None else None
+        if stands or bundle:
+            limits[name] = limits_of(stands or bundle or ())
+        elif step is not None:
+            limits[name] = planned_limits(authority, signer, now)
+        if step is None or authority.signed_by is None or not _will_be_signed(step, authority, reading):
+            continue
+        at = f"authorities.{name}"
+        if signer is None:
+            above = authorities[authority.signed_by]
+            place = places.of(*path_in_file(part, "authorities", name, "signedBy"))
+            yield (
+                f"{place} {at}.signedBy: mount {above.mount} has no CA {authority.signed_by} yet; apply the "
+                "foundation first (--part foundation), or both parts together"
+            )
+            continue
+        for key, sentence in breaches(authority, authority.signed_by, signer, now):
+            place = places.of(*path_in_file(part, "authorities", name, key))
+            yield f"{place} {at}.{key}: {sentence}"
+
+
+def _standing(name: str, authority: Authority, reading: VaultReading) -> list[x509.Certificate]:
+    """Return the chain of a CA that stands in Vault, none if it doesn't."""
+    for path in (f"{authority.mount}/issuer/{name}", certificate_path(name, authority)):
+        data = reading.data(path)
+        if data is not None:
+            pems = data.get("ca_chain") or [data["certificate"]]
+            return [x509.load_pem_x509_certificate(str(one).encode()) for one in pems]
+    return []
+
+
+def _will_be_signed(step: PkiStep, authority: Authority, reading: VaultReading) -> bool:
+    """Return True unless its certificate is in the mount already, whatever else is left to do."""
+    if not step.action.applies:
+        return False
+    mount = authority.mount
+    known = (reading.data(f"{mount}/keys/"), reading.data(f"{mount}/issuers/"))
+    return not identify(step.authority, authority, *known).issuer_id
+
+
+def listed(name: str, signer: Authority, reading: VaultReading) -> bool:
+    """Return True if the mount's list of issuers has a signer, by name or id."""
+    known = (reading.data(f"{signer.mount}/issuers/") or {}).get("key_info") or {}
+    return bool(issuer_id(name, known))
