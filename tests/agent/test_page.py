@@ -1,17 +1,23 @@
-"""The page's blocks, as a new user types them; a NAS as of seed 000 and an app as of seed 002."""
+"""The page's blocks, as a new user types them, up to a certificate that a real nginx serves."""
 
 from __future__ import annotations
 
+import asyncio
+import getpass
 import re
 import subprocess
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
 from issuer.agent.config.reading import checked_agent_file
+from issuer.endpoint.address import parse_endpoint
+from issuer.endpoint.dialing import DialOptions, dial
+from testbed.errors import TestbedError
 from testbed.servers import find_bao
+from testbed.web_servers import find_web_server
+from tests.agent.servers import nginx
 from tests.agent.support import Machine
 
 PAGE = (Path(__file__).parents[2] / "docs" / "agent.md").read_text()
@@ -61,15 +67,28 @@ def test_first_certificate_of_the_page(machine: Machine, tmp_path: Path) -> None
     assert machine.run("check").exit_code == 0
     assert "nas: renewed (First)" in machine.once().stdout
     assert machine.served("tls/nas")
+    served_as_the_page_says(machine, tmp_path)
 
 
-def test_app_of_seed_002_has_short_lives_and_a_key_of_its_own(machine: Machine) -> None:
-    machine.data["certificates"] = [
-        machine.certificate("api", commonName="api.example.com", ttl="1h", key={"algorithm": "RSA"})
-    ]
-    machine.once()
-    first = machine.served("api")[0]
-    assert machine.run("renew", "api").exit_code == 0
-    second = machine.served("api")[0]
-    assert first.public_key() != second.public_key()
-    assert second.not_valid_after_utc - second.not_valid_before_utc < timedelta(hours=2)
+def served_as_the_page_says(machine: Machine, folder: Path) -> None:
+    """Give a real nginx the page's consumer, and see what a new connection gets after a renewal."""
+    try:
+        find_web_server("nginx")
+    except TestbedError as error:
+        pytest.skip(str(error))
+    [text] = [one for one in blocks("yaml") if one.startswith("consumers:")]
+    with nginx(folder / "server", folder / "tls" / "nas" / "combined.pem") as server:
+        for usual, own in (
+            ("user: root", f"user: {getpass.getuser()}"),
+            ("/run/nginx.pid", str(server.pid_file)),
+            ("/usr/sbin/nginx", server.exe),
+            ("127.0.0.1:443", server.address),
+        ):
+            assert usual in text
+            text = text.replace(usual, own)
+        [consumer] = yaml.safe_load(text)["consumers"]
+        # A busy machine is no failure.
+        machine.data["consumers"] = [{**consumer, "timeout": "5m", "verifyWithin": "10m"}]
+        assert "nginx: told" in machine.run("renew", "nas").stdout
+        found = asyncio.run(dial(parse_endpoint(server.address), DialOptions("nas.example.com")))
+        assert found.leaf == machine.served("tls/nas")[0]
