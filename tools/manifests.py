@@ -58,6 +58,12 @@ VALUES: tuple[dict[str, Any], ...] = (
 )
 _SOURCE = re.compile(r"^# Source: vault-issuer/templates/(?:(\w+)/)?([\w-]+\.yaml)$", re.MULTILINE)
 _HELMS_OWN = re.compile(r"^ *(helm\.sh/chart: |app\.kubernetes\.io/managed-by: Helm).*\n", re.MULTILINE)
+# Definitions of the values' schema by the resource whose spec they are.
+SPECS = {
+    "issuerSpec": "vaultclusterissuers",
+    "stepIssuerSpec": "stepclusterissuers",
+    "policySpec": "certificaterequestpolicies",
+}
 CHART_FILE = CHART / "Chart.yaml"
 MONITORING = REPOSITORY / "docs" / "monitoring.md"
 
@@ -136,7 +142,7 @@ def schema(text: str) -> str:
     """The values' schema with the specs that the CRDs have."""
     found = json.loads(text)
     definitions = custom_resource_definitions()
-    for name, plural in (("issuerSpec", "vaultclusterissuers"), ("policySpec", "certificaterequestpolicies")):
+    for name, plural in SPECS.items():
         version = definitions[f"{GROUP}_{plural}.yaml"]["spec"]["versions"][0]
         found["definitions"][name] = _closed(version["schema"]["openAPIV3Schema"]["properties"]["spec"])
     return json.dumps(found, indent=2) + "\n"

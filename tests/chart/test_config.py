@@ -57,7 +57,7 @@ def test_what_is_made_from_the_chart_is_up_to_date() -> None:
 def test_nothing_made_is_left_behind() -> None:
     there = {
         path
-        for folder in ("rbac", "admission", "manager", "canary", "monitoring", "pki-job")
+        for folder in ("adopt", "rbac", "admission", "manager", "canary", "monitoring", "pki-job")
         for path in (CONFIG / folder).rglob("*.yaml")
     }
     assert there - set(made()) == {path for path in there if path.name == "kustomization.yaml"}

@@ -73,14 +73,31 @@ annotations:
 {{- default .Release.Namespace .Values.controller.clusterResourceNamespace -}}
 {{- end -}}
 
-{{/* The Secrets that VaultClusterIssuers may use, as a JSON array: clusterIssuers.secrets, and what those in issuers name. */}}
+{{/* The kind of one of issuers or canary.issuers; takes it. */}}
+{{- define "vault-issuer.issuerKind" -}}
+{{- default (ternary "VaultIssuer" "VaultClusterIssuer" (hasKey . "namespace")) .kind -}}
+{{- end -}}
+
+{{/* One of issuers or canary.issuers as KIND/NAME or KIND/NAMESPACE/NAME; takes it. */}}
+{{- define "vault-issuer.issuerReference" -}}
+{{- printf "%s/%s" (include "vault-issuer.issuerKind" .) (ternary (printf "%s/%s" .namespace .name) .name (hasKey . "namespace")) -}}
+{{- end -}}
+
+{{/* What tells names made for a Step kind's issuer from those for one of Vault's with its name; takes it. */}}
+{{- define "vault-issuer.kindPrefix" -}}
+{{- $kind := include "vault-issuer.issuerKind" . -}}
+{{- if hasPrefix "Step" $kind }}{{ printf "%s." (lower $kind) }}{{ end -}}
+{{- end -}}
+
+{{/* The Secrets that cluster issuers may use, as a JSON array: clusterIssuers.secrets, and what those in issuers name. */}}
 {{- define "vault-issuer.clusterIssuerSecrets" -}}
 {{- $found := .Values.clusterIssuers.secrets | default list -}}
 {{- range .Values.issuers -}}
 {{- if not (hasKey . "namespace") -}}
-{{- $vault := .spec.vault -}}
-{{- $auth := $vault.auth -}}
-{{- range (list $auth.tokenSecretRef (($auth.appRole).secretRef) (($auth.kubernetes).secretRef) $vault.caBundleSecretRef $vault.clientCertSecretRef $vault.clientKeySecretRef ((.spec.trustedCA).secretRef)) -}}
+{{- $vault := default dict .spec.vault -}}
+{{- $auth := default dict $vault.auth -}}
+{{- $provisioner := default dict .spec.provisioner -}}
+{{- range (list $auth.tokenSecretRef (($auth.appRole).secretRef) (($auth.kubernetes).secretRef) $vault.caBundleSecretRef $vault.clientCertSecretRef $vault.clientKeySecretRef $provisioner.passwordRef $provisioner.keyRef ((.spec.trustedCA).secretRef)) -}}
 {{- with (.).name }}{{ $found = append $found . }}{{ end -}}
 {{- end -}}
 {{- with ($auth.clientCertificate).secretName }}{{ $found = append $found . }}{{ end -}}
@@ -105,7 +122,7 @@ annotations:
 {{/* What belongs to one issuer's canary; takes (dict "root" . "issuer" (dict "name" "..." ...)). */}}
 {{- define "vault-issuer.canaryName" -}}
 {{- $own := ternary (printf "%s.%s" .issuer.namespace .issuer.name) .issuer.name (hasKey .issuer "namespace") -}}
-{{- printf "%s-canary-%s" (include "vault-issuer.fullname" .root) $own -}}
+{{- printf "%s-canary-%s%s" (include "vault-issuer.fullname" .root) (include "vault-issuer.kindPrefix" .issuer) $own -}}
 {{- end -}}
 
 {{- define "vault-issuer.image" -}}
