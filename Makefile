@@ -1,6 +1,8 @@
 # Everything a developer runs. `make help` lists it; each target sets up what it needs by itself.
 PYTHON ?= python3
 BIN := .venv/bin
+# Where it is set, each process compiles anew whatever it imports: half of the start of a tier or a command.
+unexport PYTHONDONTWRITEBYTECODE
 
 comma := ,
 
