@@ -59,6 +59,8 @@ _EXTENDED: Final[dict[str, str]] = {
 }
 SERVER_AND_CLIENT: Final = frozenset({_EXTENDED["server auth"], _EXTENDED["client auth"]})
 """The extended usages that TLS needs, by OID."""
+ANY_USAGE: Final = _EXTENDED["any"]
+"""The extended usage that stands for all, by OID."""
 ONLY_ON_REQUEST: Final = frozenset(
     _EXTENDED[name] for name in ("any", "code signing", "timestamping", "ocsp signing")
 )

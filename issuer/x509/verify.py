@@ -1,10 +1,10 @@
 """Verification: the certificate that a CA returned, compared with the request.
 
 Some differences must never be delivered: another key, a name or a CA right that wasn't requested, times that
-make no sense, a chain that doesn't hold now or by its CAs' name constraints, extended usages beyond the
-request and the approving policy. Others are the CA's to decide (other usages, subject additions, a shorter
-life); these are reported, and fatal only if `strict`. A life that ends with the CA's is fatal unless
-`shorten`, whatever `strict` says.
+make no sense, a chain that doesn't hold now or by its CAs' name constraints, or that clients refuse for a
+critical extension or its CAs' usages, extended usages beyond the request and the approving policy. Others are
+the CA's to decide (other usages, subject additions, a shorter life); these are reported, and fatal only if
+`strict`. A life that ends with the CA's is fatal unless `shorten`, whatever `strict` says.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from issuer.x509.certificates import (
     public_key,
     usages,
 )
+from issuer.x509.chains.acceptance import barred_usages, strange_extensions
 from issuer.x509.chains.chain import CLOCK_SKEW, Chain, is_self_issued
 from issuer.x509.chains.constraints import violations
 from issuer.x509.describe import subject_text
@@ -40,6 +41,7 @@ from issuer.x509.names import unasked
 from issuer.x509.renewal import DEFAULT_RENEWAL, Renewal
 from issuer.x509.request import CertificateSigningRequest
 from issuer.x509.usages import (
+    ANY_USAGE,
     CERT_SIGN,
     CRL_SIGN,
     ONLY_ON_REQUEST,
@@ -83,6 +85,7 @@ class FindingCode(StrEnum):
     CA_NOT_ASKED = "CANotAsked"
     CA_USAGE_NOT_ASKED = "CAUsageNotAsked"
     CHAIN_NOT_VALID = "ChainNotValid"
+    CRITICAL_EXTENSION = "CriticalExtension"
     ENDS_WITH_CA = "EndsWithCA"
     EXPIRED = "Expired"
     LIFE_SHORTER = "LifeShorter"
@@ -102,6 +105,7 @@ class FindingCode(StrEnum):
     SUBJECT_REORDERED = "SubjectReordered"
     TOO_SHORT_TO_RENEW = "TooShortToRenew"
     USAGE_ADDED = "UsageAdded"
+    USAGE_BARRED_BY_CA = "UsageBarredByCA"
     USAGE_BEYOND_POLICY = "UsageBeyondPolicy"
     USAGE_DROPPED = "UsageDropped"
     USAGE_NOT_ASKED = "UsageNotAsked"
@@ -161,7 +165,9 @@ def verify(
         *_life(chain, asked.duration, now, shorten, any_life),
         *_chain_times(chain, now),
         *_constraints(chain),
+        *_extensions(chain),
         *_usages(chain, asked, allowed),
+        *_uses_of_cas(chain, asked),
         *_subject(chain, asked),
     )
     return tuple(
@@ -331,6 +337,18 @@ def _constraints(chain: Chain) -> Iterator[_Difference]:
         yield _Difference(FindingCode.NAME_CONSTRAINTS, "; ".join(found), True)
 
 
+def _extensions(chain: Chain) -> Iterator[_Difference]:
+    for certificate in (chain.leaf, *chain.cas):
+        strange = strange_extensions(certificate)
+        if strange:
+            is_leaf = certificate is chain.leaf
+            which = "the certificate" if is_leaf else f"the CA {subject_text(certificate)[:200]}"
+            message = f"{which} has critical extensions that clients don't know and refuse: {_list(strange)}"
+            yield _Difference(
+                FindingCode.CRITICAL_EXTENSION if is_leaf else FindingCode.CHAIN_NOT_VALID, message, True
+            )
+
+
 def _chain_times(chain: Chain, now: datetime) -> Iterator[_Difference]:
     for ca in chain.cas:
         begin, end = ca.not_valid_before_utc, ca.not_valid_after_utc
@@ -368,6 +386,18 @@ def _usages(
         expected = allowed is None or not measure.key or given.key - wanted.key <= measure.key
         message = f"usages were added: {_list(map(usage_name, told))}"
         yield _Difference(FindingCode.USAGE_ADDED, message, expected=expected)
+
+
+def _uses_of_cas(chain: Chain, asked: RequestedCertificate) -> Iterator[_Difference]:
+    """Check that the CAs are for the extended usages that are asked for and there, or else for all there."""
+    given = usages(chain.leaf).extended - {ANY_USAGE}
+    wanted = given & read_usages(asked.usages, is_ca=asked.is_ca).extended or given
+    for ca, barred in barred_usages(chain.cas, wanted):
+        message = (
+            f"the CA {subject_text(ca)[:200]} has extended usages of its own, without "
+            f"{_list(map(usage_name, barred))}: clients refuse the certificate for that"
+        )
+        yield _Difference(FindingCode.USAGE_BARRED_BY_CA, message, True if barred == wanted else None)
 
 
 def _subject(chain: Chain, asked: RequestedCertificate) -> Iterator[_Difference]:

@@ -28,6 +28,10 @@ _ADVICE: Final[dict[str, str]] = {
     FindingCode.TOO_SHORT_TO_RENEW: (
         "Raise the Vault role's max_ttl, lower its not_before_duration, or rotate the CA if it expires soon"
     ),
+    FindingCode.USAGE_BARRED_BY_CA: (
+        "Sign by a CA that is for these usages (the role's issuer_ref), or make that CA's certificate anew "
+        "without extended usages"
+    ),
     FindingCode.CA_USAGE_NOT_ASKED: "Take CertSign and CRLSign out of the Vault role's key_usage",
 }
 _OTHERWISE: Final = "Check the Vault role"

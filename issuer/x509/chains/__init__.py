@@ -7,4 +7,5 @@ Modules, from the bottom up:
 - `anchors`: CAs that must stand in a chain.
 - `chain`: the ways up from a CA, and the chain of a leaf, each link checked.
 - `constraints`: names that the CAs of a chain may not sign.
+- `acceptance`: what else clients refuse: unknown critical extensions, CAs for other uses.
 """

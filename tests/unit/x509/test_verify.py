@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+ANY = "2.5.29.37.0"
+KEYS = frozenset({"digital signature", "key encipherment"})
 DNS = x509.DNSName
 
 
@@ -239,6 +241,48 @@ def test_name_constraints_in_a_leaf_are_fatal(case: Case) -> None:
     bound = case.make.Template(extra=[x509.NameConstraints([DNS("web.example")], None)])
     assert case.check(bound)["NameConstraintsInLeaf"].fatal
     assert "NameConstraintsInLeaf" not in case.check(case.make.CA.but(extra=bound.extra), is_ca=True)
+
+
+def unknown(value: bytes = b"\x05\x00") -> x509.UnrecognizedExtension:
+    return x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), value)
+
+
+def test_a_critical_extension_that_no_client_knows_is_fatal(case: Case) -> None:
+    found = case.check(case.make.Template(extra=[unknown()]))
+    assert set(found) == {"CriticalExtension"}
+    assert "1.3.6.1.4.1.99999.1" in found["CriticalExtension"].message
+    strange = Case(case.make, case.root.authority("Strange", extra=[unknown()]), case.root)
+    # That any request would meet: the CA's certificate is at fault.
+    assert set(strange.check()) == {"ChainNotValid"}
+    points = x509.CRLDistributionPoints(
+        [x509.DistributionPoint([x509.UniformResourceIdentifier("http://crl.example/")], None, None, None)]
+    )
+    assert Case(case.make, case.root.authority("Usual", extra=[points]), case.root).check() == {}
+
+
+@pytest.mark.parametrize("at_root", [True, False])
+def test_a_use_that_a_ca_is_not_for_is_fatal_where_nothing_else_is_left(case: Case, at_root: bool) -> None:
+    make, asked = case.make, KEYS | {"server auth", "client auth"}
+    limited = make.CA.but(extended=[CLIENT_AUTH])
+    root = make.root(template=limited) if at_root else case.root
+    inter = root.authority("Int", template=None if at_root else limited)
+    bound = Case(make, inter, root)
+    server, leaf = make.Template(extended=[SERVER_AUTH]), make.Template(extended=[SERVER_AUTH, CLIENT_AUTH])
+    found = bound.check(server, usages=KEYS | {"server auth"})
+    assert set(found) == {"UsageBarredByCA"}
+    assert found["UsageBarredByCA"].fatal
+    assert "without server auth" in found["UsageBarredByCA"].message
+    # Half of what was asked for is left: as for a usage that a role drops.
+    assert not bound.check(leaf, usages=asked)["UsageBarredByCA"].fatal
+    assert bound.check(leaf, usages=asked, strict=True)["UsageBarredByCA"].fatal
+    assert "UsageBarredByCA" not in bound.check(leaf, usages=KEYS | {"client auth"})
+    assert bound.check() == {}, "a certificate without extended usages is for whatever its CAs are for"
+
+
+def test_a_ca_for_any_use_is_for_each(case: Case) -> None:
+    limited = case.make.CA.but(extended=[CLIENT_AUTH, ANY])
+    anything = Case(case.make, case.root.authority("Any", template=limited), case.root)
+    assert anything.check(case.make.Template(extended=[SERVER_AUTH]), usages=KEYS | {"server auth"}) == {}
 
 
 def test_a_name_outside_the_chains_name_constraints_is_fatal(case: Case) -> None:
