@@ -6,7 +6,7 @@ testbed. rights: each rule of the RBAC taken away, on a testbed of its own. docs
 typed as a reader does. browser: the status page and the docs in Chromium. zipapp: the command as one file,
 built and run. e2e: image and chart on a real node. cardinality: 20,000 requests in 500 namespaces.
 differential: the real approver-policy, which is built for it. status-page: the status page while 20,000
-requests wait. readers: approved names, read by Go, Node, Java and OpenSSL.
+requests wait. readers: approved names and generated chains, read and judged by Go, OpenSSL and others.
 outage: 75 s of 502 on the signing path. pki-interrupted: an apply ended at each of its calls. agent-soak:
 50,000 handshakes while the agent renews, and its writing killed at each system call.
 
