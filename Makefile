@@ -132,7 +132,7 @@ docs: setup $(BIN)/.docs ## the documentation as a site in build/site; dead link
 	@$(BIN)/python -m tools.site
 
 $(BIN)/.docs: locks/docs.txt | setup
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/docs.txt
+	@$(PYTHON) tools/bootstrap.py docs
 	@touch $@
 
 reference: setup ## write the reference of custom resources and commands into docs/reference
@@ -175,7 +175,7 @@ krew: zipapp ## krew's manifest of that archive: URL=https://... where it is dow
 	@$(BIN)/python -m tools.krew --url "$(URL)" build/command/*.tar.gz
 
 $(BIN)/.zipapp: locks/zipapp.txt | setup
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r locks/zipapp.txt
+	@$(PYTHON) tools/bootstrap.py zipapp
 	@touch $@
 
 image: wheels ## build the image: IMAGE=... PYTHON_IMAGE=...[@sha256:...] RUNTIME_IMAGE=... PLATFORMS="amd64 arm64"

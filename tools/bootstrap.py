@@ -1,9 +1,13 @@
-"""Makes ``.venv`` with the locked packages and vault-issuer in it, from nothing but Python.
+"""Makes `.venv` with the locked packages and vault-issuer in it, from nothing but Python.
 
 Only the standard library is used: this runs before anything is installed. It
 checks first what the machine lacks, and names the command that mends it.
 
-Run by ``make``; by hand: ``python3 tools/bootstrap.py``.
+uv installs, in a second where its cache is warm and pip takes twenty. pip, which comes with Python, installs
+uv, and everything where pip's configuration has settings that uv has not, or uv fails.
+
+Run by `make`; by hand: `python3 tools/bootstrap.py`, and for the packages of another lock
+`python3 tools/bootstrap.py docs zipapp`.
 """
 
 from __future__ import annotations
@@ -15,12 +19,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-LOCK = ROOT / "locks" / "dev.txt"
+LOCKS = ROOT / "locks"
+LOCK = LOCKS / "dev.txt"
 STAMP = VENV / ".locked"
 OLDEST = (3, 11)
 NEEDED_MB = 700  # .venv with the servers that come as wheels
@@ -31,9 +38,29 @@ UNUSED = (
     "kubernetes/aio/client/api",
 )
 """Folders of generated modules that nothing here imports (tests/unit/kube/test_image.py): 70 MB."""
+TRANSLATED = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+}
+"""Options of pip's configuration, and uv's variables for them."""
+MEANINGLESS = frozenset(
+    {"cache-dir", "default-timeout", "disable-pip-version-check", "no-input", "progress-bar", "timeout"}
+)
+"""Options of pip's configuration that uv does without."""
 
 
-def main() -> int:
+def main(others: Sequence[str] = ()) -> int:
+    """Make .venv, and install the locks with these names in it; 0, or 1 with the reason on standard error."""
+    code = furnish()
+    for name in others:
+        if code == 0 and not install(["--require-hashes", "-r", str(LOCKS / f"{name}.txt")], 0):
+            code = 1
+    return code
+
+
+def furnish() -> int:
     """Check, make, install; 0, or 1 with the reason on standard error."""
     wanted = fingerprint(f"{sys.version} {VENV}")
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted:
@@ -101,6 +128,53 @@ def remove_unused(environment: Path) -> None:
 
 
 def install(arguments: list[str], packages: int) -> bool:
+    """Install by uv, or else by pip; True when that has succeeded."""
+    return install_by_uv(arguments) or install_by_pip(arguments, packages)
+
+
+def install_by_uv(arguments: list[str]) -> bool:
+    """Run uv, which is installed first; False when it has failed, or would not do as pip is told to."""
+    pip = [str(VENV / "bin" / "python"), "-m", "pip"]
+    told = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False)
+    environment = uv_environment(told.stdout)
+    uv = VENV / "bin" / "uv"
+    if told.returncode or environment is None or not (uv.is_file() or install_uv()):
+        return False
+    quiet = [] if sys.stderr.isatty() else ["--quiet"]
+    command = [str(uv), "pip", "install", *quiet, "--python", str(VENV / "bin" / "python"), *arguments]
+    # What the environment says already is for uv itself.
+    return subprocess.run(command, env={**environment, **os.environ}, check=False).returncode == 0
+
+
+def install_uv() -> bool:
+    """Install the locked uv by pip."""
+    found = re.search(r"^uv==.*(\n .*)*", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        return False
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as lock:
+        lock.write(found[0] + "\n")
+        lock.flush()
+        return install_by_pip(["--no-deps", "--require-hashes", "-r", lock.name], 0)
+
+
+def uv_environment(settings: str) -> dict[str, str] | None:
+    """Return uv's variables for what `pip config list` has printed; None when uv has none for a setting.
+
+    The environment's settings come before those of files, as pip takes them.
+    """
+    found: dict[str, str] = {}
+    lines = [line.partition("=") for line in settings.splitlines()]
+    for name, _, value in sorted(lines, key=lambda line: line[0].startswith(":env:")):
+        option = name.rpartition(".")[2]
+        if option in TRANSLATED:
+            words = value.strip("'\"").replace("\\n", " ").split()
+            found[TRANSLATED[option]] = ("," if option == "find-links" else " ").join(words)
+        elif option not in MEANINGLESS:
+            return None
+    return found
+
+
+def install_by_pip(arguments: list[str], packages: int) -> bool:
     """Run pip, showing how many of the packages it has got to."""
     command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
     command.append("--no-compile")  # Python does that to what it imports, which is a third of it
@@ -128,4 +202,4 @@ def install(arguments: list[str], packages: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
