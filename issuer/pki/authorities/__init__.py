@@ -6,6 +6,7 @@ the last call and the one that only one of several appliers can win.
 
 - `identity`: who is who in a mount's keys and issuers. Pure.
 - `certificates`: what a CA certificate says, against the file. Pure.
+- `described`: a CA certificate as fields of the file. Pure.
 - `chains`: a CA's chain as Vault gives it: signatures, dates, and the pointers that it carries. Pure.
 - `limits`: the bounds that a CA sets for those below it: end, path length, names. Pure.
 - `bundles`: PEM bundles of existing CAs, in any order, keys decrypted. Pure.

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import NameOID
 
 from issuer.pki.authorities.certificates import spki_sha256
+from issuer.pki.authorities.described import fields_of
 from issuer.pki.export.fields import set_fields
 from issuer.pki.resources import defaults
 from issuer.pki.server.reading import VaultReading
@@ -22,15 +21,6 @@ _READ_ONLY: Final = frozenset(
         "revocation_time_rfc3339",
     }
 )  # fmt: skip
-_SUBJECT: Final = {
-    NameOID.ORGANIZATION_NAME: "organization",
-    NameOID.ORGANIZATIONAL_UNIT_NAME: "ou",
-    NameOID.COUNTRY_NAME: "country",
-    NameOID.STATE_OR_PROVINCE_NAME: "province",
-    NameOID.LOCALITY_NAME: "locality",
-}
-_BACKDATED: Final = 30
-"""Seconds by which Vault dates certificates back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +132,7 @@ def described(issuer: FoundIssuer, issuers: list[FoundIssuer]) -> dict[str, Any]
             found["signedBy"] = above.name
         else:
             found["offline"] = {"request": f"{issuer.name}.csr", "certificate": f"{issuer.name}.pem"}
-    found["subject"] = _subject(certificate)
-    found["key"] = _key(certificate)
-    seconds = int((certificate.not_valid_after_utc - certificate.not_valid_before_utc).total_seconds())
-    hours = round((seconds - _BACKDATED) / 3600)
-    near = abs(hours * 3600 - seconds + _BACKDATED) <= 2 * _BACKDATED
-    found["lifetime"] = f"{hours}h" if near and hours else f"{seconds - _BACKDATED}s"
-    found |= _constraints(certificate)
-    return _with_settings(found, issuer)
+    return _with_settings({**found, **fields_of(certificate)}, issuer)
 
 
 def signer_of(issuer: FoundIssuer, issuers: list[FoundIssuer]) -> FoundIssuer | None:
@@ -184,41 +167,3 @@ def signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
 
 def _with_settings(found: dict[str, Any], issuer: FoundIssuer) -> dict[str, Any]:
     return {**found, "settings": dict(issuer.settings)} if issuer.settings else found
-
-
-def _subject(certificate: x509.Certificate) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for attribute in certificate.subject:
-        value = str(attribute.value)
-        if attribute.oid == NameOID.COMMON_NAME and "commonName" not in found:
-            found["commonName"] = value
-        elif attribute.oid in _SUBJECT:
-            found.setdefault(_SUBJECT[attribute.oid], []).append(value)
-        else:
-            raise ValueError(f"its subject has {attribute.rfc4514_string()}, for which a file has no key")
-    return found
-
-
-def _key(certificate: x509.Certificate) -> dict[str, Any]:
-    key = certificate.public_key()
-    if isinstance(key, rsa.RSAPublicKey):
-        return {"type": "rsa", "bits": key.key_size}
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return {"type": "ec", "bits": key.key_size}
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return {"type": "ed25519"}
-    raise ValueError("its key is of a type that a file can't name")
-
-
-def _constraints(certificate: x509.Certificate) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for extension in certificate.extensions:
-        value = extension.value
-        if isinstance(value, x509.BasicConstraints) and value.path_length is not None:
-            found["maxPathLength"] = value.path_length
-        if isinstance(value, x509.NameConstraints):
-            permitted = value.permitted_subtrees or []
-            if value.excluded_subtrees or not all(isinstance(one, x509.DNSName) for one in permitted):
-                raise ValueError("it has name constraints other than permitted DNS domains")
-            found["permittedDNSDomains"] = [one.value for one in permitted]
-    return found
