@@ -6,6 +6,7 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
@@ -17,7 +18,9 @@ from testbed.certs import ServerFiles
 from testbed.openbao import OpenBao
 from testbed.processes import LOOPBACK
 
-_HOP: Final = frozenset({"connection", "host", "transfer-encoding", "content-length", "keep-alive"})
+_HOP: Final = frozenset(
+    {"connection", "date", "host", "server", "transfer-encoding", "content-length", "keep-alive"}
+)
 
 
 class CutMode(StrEnum):
@@ -36,7 +39,8 @@ class CuttingProxy:
 
     It is reached by plain HTTP unless it has `tls`, and `goes_on` after the cut if that is set.
     `paths` are the calls so far as `METHOD path`. `killed` is called at the cut; `held` is called, if it is
-    set, with each call after Vault has answered it, and may wait.
+    set, with each call after Vault has answered it, and may wait. `ahead` are the seconds by which the clock
+    of its answers is ahead of ours.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class CuttingProxy:
         self.paths: list[str] = []
         self.killed: Callable[[], None] = lambda: None
         self.held: Callable[[str], None] = lambda _: None
+        self.ahead = 0.0
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -62,6 +67,10 @@ class CuttingProxy:
                 if name.startswith("do_"):
                     return lambda: proxy._handle(self)
                 raise AttributeError(name)
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                """Write a date as proxy's clock has it."""
+                return super().date_time_string((timestamp or time.time()) + proxy.ahead)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 """Print nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from testbed.prometheus import find_prometheus
 from testbed.servers import find_bao
 from tests.pki.cas import FileCA, root
+from tests.pki.cutting import CuttingProxy
 from tests.pki.files import TWO_TIER
 from tests.pki.support import Vault, written
 from tests.pki.urls import Published
@@ -170,12 +172,67 @@ def published() -> Iterator[Published]:
         yield server
 
 
-def test_urls_that_answer_rightly_are_in_order(vault: Vault, tmp_path: Path) -> None:
+def healthy(vault: Vault, folder: Path) -> Path:
+    """Return the file of a CA whose URLs are Vault's own, and that signs for no localhost; applied."""
     address = f"{vault.bao.addr}/v1"
     text = TWO_TIER.replace("http://vault.example.test:8200/v1", address)
     text = text.replace("{{cluster_aia_path}}/issuer/{{issuer_id}}/crl/der", f"{address}/${{T}}-int/crl")
-    file = written(tmp_path, text)
+    text = text.replace("allow_subdomains: true", "allow_subdomains: true\n        allow_localhost: false")
+    file = written(folder, text)
     vault.apply(file)
+    return file
+
+
+def tidied(vault: Vault, *mounts: str) -> None:
+    """Let tidy run once on mounts; a young server's has never run."""
+    for mount in mounts:
+        vault.bao.call("POST", f"{mount}/tidy", {"tidy_cert_store": True})
+        while not vault.bao.read(f"{mount}/tidy-status")["time_finished"]:
+            time.sleep(0.02)
+
+
+def test_each_exit_code_is_that_of_the_state(vault: Vault, tmp_path: Path) -> None:
+    file = healthy(vault, tmp_path)
+    code, findings = health(vault, "-f", file)
+    assert code == 2
+    grave = [one for one in findings if one["severity"] in ("warning", "critical")]
+    assert {one["check"] for one in grave} == {"tidy_last_run"}
+    tidied(vault, f"{vault.name}-root", f"{vault.name}-int")
+    code, findings = health(vault, "-f", file)
+    assert code == 0, findings
+    assert health(vault, "-f", file, "--fail-on", "informational")[0] == 2
+    assert vault.run("health", "-f", file, VAULT_TOKEN="").exit_code == 1
+    assert vault.run("health", "-f", file, VAULT_ADDR="https://127.0.0.1:9").exit_code == 1
+    policy = vault.run("rights", "health", "-f", file).stdout
+    for rules, expected in ((policy, 0), (without(policy, f"{vault.name}-int/config/crl"), 3)):
+        vault.bao.call("PUT", f"sys/policies/acl/{vault.name}-reader", {"policy": rules})
+        body = {"policies": [f"{vault.name}-reader"], "ttl": "10m", "no_default_policy": True}
+        token = vault.bao.call("POST", "auth/token/create", body)["auth"]["client_token"]
+        code, findings = health(vault, "-f", file, VAULT_TOKEN=token)
+        assert code == expected, findings
+    (unread, *_) = of(findings, "crl_validity_period", "not_checked")
+    assert "pki rights health" in unread["instead"]
+
+
+def without(policy: str, path: str) -> str:
+    """Return a policy that denies one path."""
+    return f'{policy}path "{path}" {{\n  capabilities = ["deny"]\n}}\n'
+
+
+@pytest.mark.parametrize(("ahead", "severity"), [(0, "ok"), (120, "warning"), (-7200, "critical")])
+def test_clocks_that_differ_are_told(vault: Vault, ahead: int, severity: str) -> None:
+    mount = f"{vault.name}-clock"
+    vault.bao.call("POST", f"sys/mounts/{mount}", {"type": "pki"})
+    with CuttingProxy(vault.bao).running() as proxy:
+        proxy.ahead = ahead
+        _, findings = health(vault, "--mount", mount, VAULT_ADDR=proxy.addr)
+    (clock,) = of(findings, "clock_skew", "ok", "warning", "critical")
+    assert (clock["severity"], clock["fix"]) == (severity, "")
+    assert ("NTP" in clock["instead"]) == (severity != "ok")
+
+
+def test_urls_that_answer_rightly_are_in_order(vault: Vault, tmp_path: Path) -> None:
+    file = healthy(vault, tmp_path)
     _, findings = health(vault, "-f", file)
     for check in ("aia_url", "crl_url", "ocsp_url", "missing_pointers"):
         assert of(findings, check) == [], check

@@ -76,6 +76,10 @@ class MountFacts:
             raise NotReadable(path, why)
         return self.reading.data(path) or {}
 
+    def readable(self, below: str) -> Mapping[str, Any]:
+        """Return what a path of the mount holds, {} where nothing, or where it may not be read."""
+        return self.reading.data(f"{self.path}/{below}") or {}
+
     @property
     def tune(self) -> Mapping[str, Any]:
         """Its tuning. Raises NotReadable."""

@@ -22,6 +22,11 @@ class Gravity(StrEnum):
     CRITICAL = "critical"
 
     @property
+    def is_fine(self) -> bool:
+        """True if there is nothing to do."""
+        return self in (Gravity.OK, Gravity.NOT_APPLICABLE)
+
+    @property
     def rank(self) -> int:
         """Number that grows with gravity."""
         return list(Gravity).index(self)
@@ -32,7 +37,8 @@ class HealthFinding:
     """One verdict of one check.
 
     `mount` is "" for what belongs to no PKI mount; `endpoint` is a path in Vault or a URL; `fix` are the
-    parts of `pki.yaml` that would mend it, as for the automation part.
+    parts of `pki.yaml` that would mend it, as for the automation part; `instead` says what to do where no
+    line of it can. Raises ValueError for a verdict that isn't fine and has neither.
     """
 
     check: str
@@ -41,7 +47,12 @@ class HealthFinding:
     endpoint: str
     message: str
     fix: Mapping[str, Any] = field(default_factory=dict)
+    instead: str = ""
     place: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.severity.is_fine or self.fix or self.instead):
+            raise ValueError(f"{self.check}: nothing says what to do about: {self.message}")
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -53,6 +64,7 @@ class HealthFinding:
             "message": self.message,
             "place": self.place,
             "fix": to_lines(self.fix),
+            "instead": self.instead,
         }
 
 

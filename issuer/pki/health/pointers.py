@@ -36,7 +36,7 @@ class Pointer:
     """One URL: `authority` is the CA that it must answer for; `is_offline` if no mount here has its key.
 
     `from_certificate` tells that a CA certificate carries it, so that it can't be changed any more;
-    `carriers` are those certificates.
+    `carriers` are those certificates. `is_own` tells that the issuer's settings have it, not the mount's.
     """
 
     kind: PointerKind
@@ -47,6 +47,7 @@ class Pointer:
     is_offline: bool = False
     from_certificate: bool = False
     carriers: tuple[x509.Certificate, ...] = field(default=(), repr=False)
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,11 @@ def urls_of(mount: MountFacts, issuer: IssuerFacts) -> tuple[Mapping[str, Any], 
 def _written(mount: MountFacts, issuer: IssuerFacts) -> Iterator[Pointer]:
     if "issuing-certificates" not in issuer.usages:
         return
-    fields, _ = urls_of(mount, issuer)
+    fields, own = urls_of(mount, issuer)
     for kind, name in FIELDS.items():
         for url in _texts(fields.get(name)):
-            yield Pointer(kind, _filled(url, mount, issuer), mount.path, issuer.label, issuer.certificate)
+            filled = _filled(url, mount, issuer)
+            yield Pointer(kind, filled, mount.path, issuer.label, issuer.certificate, is_own=own)
     cluster = str(mount.data("config/cluster").get("path") or "")
     if mount.data("config/acme").get("enabled") and cluster.startswith("https://"):
         url = f"{cluster.rstrip('/')}/acme/directory"

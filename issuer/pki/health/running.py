@@ -12,7 +12,7 @@ from issuer.pki.file.model import PkiFile
 from issuer.pki.file.place import Places
 from issuer.pki.health.checks import authorities, endpoints, lifetimes, mounts, names, roles
 from issuer.pki.health.checks.access import ACCESS_CHECKS, access_findings, clock_finding
-from issuer.pki.health.checks.check import CheckFunction, MountCheck
+from issuer.pki.health.checks.check import LET_IT_READ, CheckFunction, MountCheck
 from issuer.pki.health.facts import AccessFacts, MountFacts, NotReadable, VaultFacts
 from issuer.pki.health.fetching import URLReader
 from issuer.pki.health.finding import Expiry, Gravity, HealthFinding, HealthReport
@@ -127,10 +127,11 @@ class HealthRun:
             try:
                 yield from list(function(check))
             except NotReadable as error:
-                yield check.finding(Gravity.NOT_CHECKED, error.path, str(error))
+                yield check.finding(Gravity.NOT_CHECKED, error.path, str(error), instead=LET_IT_READ)
             except UNDECODABLE as error:  # certificates are decoded as they are looked at
                 message = f"A certificate of the mount can't be decoded: {error}"
-                yield check.finding(Gravity.NOT_CHECKED, mount.path, message)
+                instead = "Look at the mount's certificates by hand, such as by openssl x509 -text"
+                yield check.finding(Gravity.NOT_CHECKED, mount.path, message, instead=instead)
 
     async def _pointers(
         self, facts: VaultFacts, reader: URLReader | None
@@ -158,7 +159,8 @@ class HealthRun:
         elif pointer.url.startswith(_URL_SCHEMES):
             yield endpoints.skipped_finding(pointer, Gravity.NOT_APPLICABLE, "it isn't fetched (--no-urls)")
         else:
-            yield endpoints.skipped_finding(pointer, Gravity.NOT_CHECKED, "only http and https are fetched")
+            message = "only http and https are fetched"
+            yield endpoints.skipped_finding(pointer, Gravity.NOT_CHECKED, message)
 
     def _placed(self, finding: HealthFinding) -> HealthFinding:
         """Return a finding with its line in the file, and its fix in the right part of it."""

@@ -54,5 +54,7 @@ def _show(finding: HealthFinding, to: Console) -> None:
     to.print(Text(f"  {shown(finding.message, _MESSAGE_CHARS)}"))
     if finding.severity in _QUIET:
         return
+    if finding.instead:
+        to.print(Text(f"    {shown(finding.instead, _MESSAGE_CHARS)}", style="green"), soft_wrap=True)
     for line in to_lines(finding.fix).splitlines():
         to.print(Text(f"    {shown(line, _MESSAGE_CHARS)}" if line else "", style="green"), soft_wrap=True)

@@ -133,7 +133,7 @@ def test_a_url_in_a_ca_certificate_has_no_lines_in_the_file() -> None:
     )
     (found,) = pointer_findings(pointer, FetchedAnswer(404), HealthParameters(), NOW)
     assert found.fix == {}
-    assert "rotate the CA" in found.message
+    assert "until the CA is rotated" in found.instead
 
 
 def test_a_crl_that_revokes_a_ca_which_points_to_it_is_critical() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from issuer.pki.health.checks.check import hours, span
+from issuer.pki.health.checks.check import LET_IT_READ, hours, span
 from issuer.pki.health.facts import AccessFacts, AuthRoleFacts, MountFacts
 from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.parameters import HealthParameters
@@ -39,7 +39,8 @@ def access_findings(
             yield from _policy(name, text, paths, access)
     for path, why in access.refused.items():
         if parameters.is_enabled(_BINDING):
-            yield HealthFinding(_BINDING, Gravity.NOT_CHECKED, "", path, f"It can't be read: {why}")
+            message = f"It can't be read: {why}"
+            yield HealthFinding(_BINDING, Gravity.NOT_CHECKED, "", path, message, instead=LET_IT_READ)
 
 
 _LIFETIME: Final = "auth_role_lifetime"
@@ -141,7 +142,11 @@ def _policy(name: str, text: str, mounts: Iterable[str], access: AccessFacts) ->
     try:
         rules = rules_of(text)
     except UnreadableRules as error:
-        yield HealthFinding(_GRANTS, Gravity.NOT_CHECKED, "", path, f"Its rules can't be read here: {error}")
+        message, instead = (
+            f"Its rules can't be read here: {error}",
+            f"Look yourself: vault policy read {name}",
+        )
+        yield HealthFinding(_GRANTS, Gravity.NOT_CHECKED, "", path, message, instead=instead)
         return
     given = f", which {', '.join(users)} give{'s' if len(users) == 1 else ''}," if users else ""
     told = False
@@ -174,7 +179,8 @@ def _policy_fix(name: str, rules: PolicyRules, mounts: Iterable[str]) -> dict[st
         for mount in mounts
         if one.path.startswith(f"{mount}/sign/") and "*" not in one.path and "+" not in one.path
     )
-    return {"policies": {name: {"generate": {"sign": sign or ["MOUNT/ROLE"]}}}}
+    generate = {"sign": sign or ["MOUNT/ROLE"], "signIntermediate": None}
+    return {"policies": {name: {"text": None, "generate": generate}}}
 
 
 def clock_finding(skew: float | None, parameters: HealthParameters) -> HealthFinding | None:
@@ -184,7 +190,8 @@ def clock_finding(skew: float | None, parameters: HealthParameters) -> HealthFin
         return None
     endpoint = "sys/seal-status"
     if skew is None:
-        return HealthFinding(check, Gravity.NOT_CHECKED, "", endpoint, "Vault sends no Date")
+        instead = "Compare the clocks by hand; a proxy in front of Vault may take the Date away"
+        return HealthFinding(check, Gravity.NOT_CHECKED, "", endpoint, "Vault sends no Date", instead=instead)
     away = timedelta(seconds=abs(skew))
     severity = Gravity.OK
     for grade in (Gravity.WARNING, Gravity.CRITICAL):
@@ -192,6 +199,8 @@ def clock_finding(skew: float | None, parameters: HealthParameters) -> HealthFin
             severity = grade
     behind = "ahead of" if skew > 0 else "behind"
     message = f"Vault's clock is {away.total_seconds():.0f} s {behind} ours"
+    instead = ""
     if severity is not Gravity.OK:
-        message += "; set both by NTP. Until then certificates may be not valid yet (not_before_duration)"
-    return HealthFinding(check, severity, "", endpoint, message)
+        message += ", so certificates may be not valid yet, or no longer, for who gets them"
+        instead = "Set both clocks by NTP; a role's not_before_duration bridges a small difference meanwhile"
+    return HealthFinding(check, severity, "", endpoint, message, instead=instead)

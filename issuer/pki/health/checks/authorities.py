@@ -11,9 +11,12 @@ from cryptography import x509
 from issuer.pki.authorities.certificates import serial_text
 from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.health.checks.check import MountCheck
+from issuer.pki.health.checks.mounts import TIDY
+from issuer.pki.health.checks.successor import successor
 from issuer.pki.health.facts import IssuerFacts
 from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix
+from issuer.site import docs_page
 from issuer.text import rfc3339
 
 _GRADES: Final = (Gravity.CRITICAL, Gravity.WARNING, Gravity.INFORMATIONAL)
@@ -32,11 +35,11 @@ def ca_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
                 severity = grade
                 break
         message = f"{issuer.label} ({kind}) is valid until {rfc3339(end)}"
-        fix = None
+        fix, instead = None, ""
         if severity is not Gravity.OK:
             message += f", less than {within.days} days: make its successor now, under another name"
-            fix = {"authorities": {f"{issuer.label}-next": {"mount": check.mount.path}}}
-        yield check.at(severity, f"issuer/{issuer.identifier}", message, fix)
+            fix, instead = successor(check, issuer)
+        yield check.at(severity, f"issuer/{issuer.identifier}", message, fix, instead)
 
 
 def crl_validity_period(check: MountCheck) -> Iterator[HealthFinding]:
@@ -67,15 +70,24 @@ def _of_list(
     start, end = found.last_update_utc, found.next_update_utc
     endpoint = f"issuer/{issuer.identifier}/{kind[1]}"
     if end is None:
-        return check.at(Gravity.CRITICAL, endpoint, f"The {kind[0]} of {issuer.label} names no next one")
+        message = f"The {kind[0]} of {issuer.label} names no next one"
+        return check.at(Gravity.CRITICAL, endpoint, message, instead=_rebuild(check))
     message = f"The {kind[0]} of {issuer.label} is valid until {rfc3339(end)}"
     if check.now - start < (end - start) * percentage / 100:
         return check.at(Gravity.OK, endpoint, message)
-    message += f": more than {percentage} % of its time is used up. Have Vault rebuild it automatically"
+    message += f": more than {percentage} % of its time is used up"
     if disabled:
-        return check.at(Gravity.INFORMATIONAL, endpoint, f"{message}. The mount's CRL is disabled")
+        fix = mount_fix(check.mount.path, crl={"disable": False, "auto_rebuild": True})
+        return check.at(Gravity.INFORMATIONAL, endpoint, f"{message}. The mount's CRL is disabled", fix)
+    if check.mount.data("config/crl").get("auto_rebuild"):
+        message += ", although auto_rebuild is on"
+        return check.at(Gravity.CRITICAL, endpoint, message, instead=_rebuild(check))
     fix = mount_fix(check.mount.path, crl={"auto_rebuild": True})
-    return check.at(Gravity.CRITICAL, endpoint, message, fix)
+    return check.at(Gravity.CRITICAL, endpoint, f"{message}. Have Vault rebuild it automatically", fix)
+
+
+def _rebuild(check: MountCheck) -> str:
+    return f"Have Vault make a new one: vault read {check.mount.path}/crl/rotate"
 
 
 def hardware_backed_root(check: MountCheck) -> Iterator[HealthFinding]:
@@ -88,10 +100,9 @@ def hardware_backed_root(check: MountCheck) -> Iterator[HealthFinding]:
         if managed:
             yield check.at(Gravity.OK, endpoint, f"The key of {issuer.label} is a managed key ({managed})")
         else:
-            message = f"The key of the root {issuer.label} is in no HSM; keep the next root's key offline"
-            offline = {"request": "next.csr", "certificate": "next.pem"}
-            fix = {"authorities": {f"{issuer.label}-next": {"mount": check.mount.path, "offline": offline}}}
-            yield check.at(Gravity.INFORMATIONAL, endpoint, message, fix)
+            message = f"The key of the root {issuer.label} is in no HSM"
+            instead = f"Make the next root offline, by `vault-issuer root init` ({docs_page('offline-root')})"
+            yield check.at(Gravity.INFORMATIONAL, endpoint, message, instead=instead)
 
 
 def root_issued_leaves(check: MountCheck) -> Iterator[HealthFinding]:
@@ -105,9 +116,11 @@ def root_issued_leaves(check: MountCheck) -> Iterator[HealthFinding]:
             guilty += 1
             message = (
                 f"The root {issuer.label} signed certificates of servers or clients itself "
-                f"({serial_text(leaf)}); have an intermediate CA sign them, and remove the roles here"
+                f"({serial_text(leaf)}); have an intermediate CA sign them, and remove the roles here "
+                "(pki apply --prune)"
             )
-            fix = mount_fix(check.mount.path, exclusive=True, roles={})
+            names = check.mount.readable("roles/").get("keys") or ()
+            fix = mount_fix(check.mount.path, exclusive=True, roles=dict.fromkeys(map(str, names)))
             yield check.at(Gravity.WARNING, f"issuer/{issuer.identifier}", message, fix)
     if roots and not guilty:
         yield check.at(Gravity.OK, "certs", "No root of this mount signed leaves itself")
@@ -121,8 +134,14 @@ def too_many_certs(check: MountCheck) -> Iterator[HealthFinding]:
         severity = Gravity.CRITICAL
     elif number >= check.number("count_warning"):
         severity = Gravity.WARNING
-    message, fix = f"{number} certificates are stored", None
-    if severity is not Gravity.OK:
+    message = f"{number} certificates are stored"
+    tidy = check.mount.readable("config/auto-tidy")
+    if severity is Gravity.OK:
+        yield check.at(severity, "certs", message)
+    elif tidy.get("enabled") and tidy.get("tidy_cert_store"):
+        instead = "Issue for shorter times, or by roles with no_store: auto-tidy removes expired ones already"
+        yield check.at(severity, "certs", message, instead=instead)
+    else:
         message += "; let tidy remove the expired ones, and issue for shorter times"
-        fix = mount_fix(check.mount.path, autoTidy={"enabled": True, "tidy_cert_store": True})
-    yield check.at(severity, "certs", message, fix)
+        fix = mount_fix(check.mount.path, autoTidy=dict(TIDY))
+        yield check.at(severity, "certs", message, fix)

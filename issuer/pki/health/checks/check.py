@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from issuer.pki.file.durations import seconds
 from issuer.pki.health.facts import MountFacts, VaultFacts
@@ -24,16 +24,27 @@ class MountCheck:
     now: datetime
 
     def finding(
-        self, severity: Gravity, endpoint: str, message: str, fix: Mapping[str, Any] | None = None
+        self,
+        severity: Gravity,
+        endpoint: str,
+        message: str,
+        fix: Mapping[str, Any] | None = None,
+        instead: str = "",
     ) -> HealthFinding:
-        """Return a finding of this check. `endpoint` is a path in Vault."""
-        return HealthFinding(self.name, severity, self.mount.path, endpoint, message, fix or {})
+        """Return a finding of this check. `endpoint` is a path in Vault; one that isn't fine needs a fix, or
+        words of what to do instead."""
+        return HealthFinding(self.name, severity, self.mount.path, endpoint, message, fix or {}, instead)
 
     def at(
-        self, severity: Gravity, below: str, message: str, fix: Mapping[str, Any] | None = None
+        self,
+        severity: Gravity,
+        below: str,
+        message: str,
+        fix: Mapping[str, Any] | None = None,
+        instead: str = "",
     ) -> HealthFinding:
         """Return a finding on a path below the mount."""
-        return self.finding(severity, f"{self.mount.path}/{below}", message, fix)
+        return self.finding(severity, f"{self.mount.path}/{below}", message, fix, instead)
 
     def duration(self, name: str) -> timedelta:
         """Return a parameter of this check that is a time span."""
@@ -44,6 +55,8 @@ class MountCheck:
         return self.parameters.number(self.name, name)
 
 
+LET_IT_READ: Final = "Give the token read on this path; `vault-issuer pki rights health` prints such a policy"
+"""Advice for a path that may not be read."""
 CheckFunction = Callable[[MountCheck], Iterator[HealthFinding]]
 """A check of a mount."""
 

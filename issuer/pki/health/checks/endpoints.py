@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -21,12 +22,14 @@ from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.health.checks.check import MountCheck, hours
 from issuer.pki.health.facts import MountFacts
 from issuer.pki.health.finding import Gravity, HealthFinding
-from issuer.pki.health.fixes import mount_fix
+from issuer.pki.health.fixes import authority_fix, mount_fix
 from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.pointers import FIELDS, FetchedAnswer, Pointer, PointerKind, urls_of
+from issuer.site import docs_page
 from issuer.text import rfc3339
 
 _PEM: Final = b"-----BEGIN"
+_LAST: Final = {"issuing_certificates": "ca", "crl_distribution_points": "crl", "ocsp_servers": "ocsp"}
 
 
 def missing_pointers(check: MountCheck) -> Iterator[HealthFinding]:
@@ -35,7 +38,7 @@ def missing_pointers(check: MountCheck) -> Iterator[HealthFinding]:
     for issuer in check.mount.keyed():
         if "issuing-certificates" not in issuer.usages:
             continue
-        fields, _ = urls_of(check.mount, issuer)
+        fields, own = urls_of(check.mount, issuer)
         lacks: dict[str, list[str]] = {}
         if not fields.get("crl_distribution_points") and not fields.get("ocsp_servers"):
             lacks["crl_distribution_points"] = [f"{base}/crl"]
@@ -44,7 +47,7 @@ def missing_pointers(check: MountCheck) -> Iterator[HealthFinding]:
         endpoint = f"issuer/{issuer.identifier}"
         if lacks:
             message = f"Certificates of {issuer.label} carry no {' and no '.join(lacks)}"
-            fix = mount_fix(check.mount.path, urls=lacks)
+            fix = _urls(check.mount.path, issuer.label if own else "", lacks)
             yield check.at(Gravity.INFORMATIONAL, endpoint, message, fix)
         else:
             message = f"Certificates of {issuer.label} say where its CA and its revocations are"
@@ -83,7 +86,8 @@ def _judged(
 
 def skipped_finding(pointer: Pointer, severity: Gravity, why: str) -> HealthFinding:
     """Return the finding for a URL that isn't fetched."""
-    return _finding(pointer, severity, why)
+    instead = "" if severity.is_fine else "Look by hand whether it answers rightly"
+    return _finding(pointer, severity, why, instead=instead)
 
 
 def ocsp_request(pointer: Pointer, serial: int) -> bytes:
@@ -112,20 +116,36 @@ def _failure(answer: FetchedAnswer) -> str:
     return "" if answer.status == 200 else f"it answers {answer.status}"
 
 
-def _finding(pointer: Pointer, severity: Gravity, message: str) -> HealthFinding:
-    fix: Mapping[str, Any] = {}
-    field = FIELDS.get(pointer.kind)
-    if severity.rank >= Gravity.INFORMATIONAL.rank and not pointer.from_certificate:
-        if field is not None:
-            fix = mount_fix(pointer.mount, urls={field: [f"http://reachable.example.com/v1/{pointer.mount}"]})
-        else:
-            address = f"https://reachable.example.com/v1/{pointer.mount}"
-            fix = mount_fix(pointer.mount, cluster={"path": address})
-    carried = ""
-    if severity.rank >= Gravity.WARNING.rank and pointer.from_certificate:
-        carried = "; a CA certificate carries this URL, so mend what answers there, or rotate the CA"
+def _finding(
+    pointer: Pointer,
+    severity: Gravity,
+    message: str,
+    fix: Mapping[str, Any] | None = None,
+    instead: str = "",
+) -> HealthFinding:
+    if not severity.is_fine and not fix and not instead:
+        fix, instead = _elsewhere(pointer)
     text = message if not pointer.issuer else f"{message} (for {pointer.issuer})"
-    return HealthFinding(pointer.kind.value, severity, pointer.mount, pointer.url, text + carried, fix)
+    return HealthFinding(pointer.kind.value, severity, pointer.mount, pointer.url, text, fix or {}, instead)
+
+
+def _elsewhere(pointer: Pointer) -> tuple[dict[str, Any], str]:
+    """Return the lines for another URL, and "", or {} and what to do about one that can't be changed."""
+    if pointer.from_certificate:
+        return {}, "Mend what answers there: a CA certificate carries this URL, until the CA is rotated"
+    field = FIELDS.get(pointer.kind)
+    if field is None:
+        address = f"https://reachable.example.com/v1/{pointer.mount}"
+        return mount_fix(pointer.mount, cluster={"path": address}), ""
+    url = f"http://reachable.example.com/v1/{pointer.mount}/{_LAST[field]}"
+    return _urls(pointer.mount, pointer.issuer if pointer.is_own else "", {field: [url]}), ""
+
+
+def _urls(mount: str, issuer: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the change of URLs: those of an issuer's own settings, or without one those of the mount."""
+    if issuer:
+        return authority_fix(issuer, mount=mount, settings=dict(fields))
+    return mount_fix(mount, urls=dict(fields))
 
 
 def _authority(pointer: Pointer, body: bytes) -> HealthFinding:
@@ -155,9 +175,11 @@ def _revocations(
     end = found.next_update_utc
     if end is None or end <= now:
         said = "names no next one" if end is None else f"expired at {rfc3339(end)}"
-        yield _finding(pointer, Gravity.CRITICAL, f"its CRL {said}: clients that check refuse everything")
+        message = f"its CRL {said}: clients that check refuse everything"
+        yield _finding(pointer, Gravity.CRITICAL, message, *_fresh_list(pointer))
     elif found.last_update_utc > now:
-        yield _finding(pointer, Gravity.WARNING, "its CRL begins in the future; check the clocks")
+        instead = "Set the clocks of this machine and of the CA by NTP"
+        yield _finding(pointer, Gravity.WARNING, "its CRL begins in the future", instead=instead)
     elif _PEM in body:
         message = "it answers PEM, which clients don't take there (RFC 5280, 4.2.1.13): use the path for DER"
         yield _finding(pointer, Gravity.WARNING, message)
@@ -171,15 +193,25 @@ def _revocations(
         yield _offline(pointer, end - now, parameters)
 
 
+def _fresh_list(pointer: Pointer) -> tuple[dict[str, Any], str]:
+    if pointer.is_offline:
+        return {}, _SIGN_ANOTHER
+    if pointer.from_certificate:
+        return {}, "Publish the CA's present list there; Vault's own paths always answer with it"
+    return mount_fix(pointer.mount, crl={"auto_rebuild": True}), ""
+
+
 def _revoked(pointer: Pointer, carrier: x509.Certificate, since: datetime) -> HealthFinding:
     message = (
         f"its CRL revokes {carrier.subject.rfc4514_string()}, serial {carrier.serial_number:x}, since "
-        f"{rfc3339(since)}: clients that look refuse all that this CA signed. Replace it, and issue again"
+        f"{rfc3339(since)}: clients that look refuse all that this CA signed"
     )
-    return HealthFinding(pointer.kind.value, Gravity.CRITICAL, pointer.mount, pointer.url, message, {})
+    instead = f"Make its successor and issue everything again ({docs_page('ca-compromise')})"
+    return _finding(replace(pointer, issuer=""), Gravity.CRITICAL, message, instead=instead)
 
 
 _OFFLINE: Final = "offline_crl"
+_SIGN_ANOTHER: Final = "Have the CA's keeper sign a new list now and publish it (vault-issuer root crl)"
 
 
 def _offline(pointer: Pointer, left: timedelta, parameters: HealthParameters) -> HealthFinding:
@@ -191,9 +223,8 @@ def _offline(pointer: Pointer, left: timedelta, parameters: HealthParameters) ->
     message = (
         f"The CRL of {name}, whose key isn't in this Vault, lasts another {hours(max(left, timedelta()))}"
     )
-    if severity is not Gravity.OK:
-        message += ": have its keeper sign a new one now"
-    return HealthFinding(_OFFLINE, severity, pointer.mount, pointer.url, message)
+    instead = "" if severity is Gravity.OK else _SIGN_ANOTHER
+    return HealthFinding(_OFFLINE, severity, pointer.mount, pointer.url, message, instead=instead)
 
 
 def _ocsp(pointer: Pointer, body: bytes, now: datetime) -> HealthFinding:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 from issuer.pki.health.checks.check import MountCheck, hours, span
+from issuer.pki.health.checks.successor import successor
 from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import mount_fix, role_fix
 from issuer.text import rfc3339
@@ -56,6 +58,10 @@ def _beyond_ca(check: MountCheck, name: str, role: Mapping[str, Any]) -> Iterato
     if usual > left:
         severity = Gravity.CRITICAL
         message += f", and that is so already for its usual {hours(usual)}"
+    if left <= timedelta(hours=1):
+        fix, instead = successor(check, issuer)
+        yield check.at(severity, f"roles/{name}", message, fix, instead)
+        return
     short = {"max_ttl": hours(left / 2), "ttl": hours(min(usual, left / 2))}
     yield check.at(severity, f"roles/{name}", message, role_fix(check.mount.path, name, short))
 
@@ -73,9 +79,7 @@ def issuer_lifetime(check: MountCheck) -> Iterator[HealthFinding]:
             f"{issuer.label} is valid until {rfc3339(ends[0])}, and a CA above it expires at "
             f"{rfc3339(broken)}: from then on nothing of it verifies"
         )
-        lifetime = hours(broken - check.now)
-        fix = {"authorities": {f"{issuer.label}-next": {"mount": check.mount.path, "lifetime": lifetime}}}
-        yield check.at(Gravity.CRITICAL, endpoint, message, fix)
+        yield check.at(Gravity.CRITICAL, endpoint, message, *successor(check, issuer))
     yield from _mount(check)
 
 
@@ -90,5 +94,19 @@ def _mount(check: MountCheck) -> Iterator[HealthFinding]:
         message = (
             f"The mount gives {hours(given)}, and none of its CAs was made for more than {hours(max(lives))}"
         )
-        fix = mount_fix(check.mount.path, tune={"max_lease_ttl": hours(max(lives))})
+        longest = hours(max(lives))
+        fix = mount_fix(
+            check.mount.path, tune={"max_lease_ttl": longest}, **_shorter_roles(check, max(lives))
+        )
         yield check.finding(Gravity.INFORMATIONAL, check.mount.tune_path, message, fix)
+
+
+def _shorter_roles(check: MountCheck, longest: timedelta) -> dict[str, Any]:
+    """Return `roles` with those that promise more than the mount is to give; {} if none does."""
+    found = {}
+    for name in check.mount.readable("roles/").get("keys") or ():
+        role = check.mount.readable(f"roles/{name}")
+        fields = {key: hours(longest) for key in ("ttl", "max_ttl") if span(role.get(key)) > longest}
+        if fields:
+            found[str(name)] = fields
+    return {"roles": found} if found else {}

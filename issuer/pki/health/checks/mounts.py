@@ -99,7 +99,8 @@ def enable_auto_tidy(check: MountCheck) -> Iterator[HealthFinding]:
         if severity is not Gravity.OK:
             fine = False
             message = f"{name} is {config.get(name)}: tidy runs too rarely, or takes too long"
-            yield check.at(severity, endpoint, message, mount_fix(check.mount.path, autoTidy={name: short}))
+            fix = mount_fix(check.mount.path, autoTidy={**TIDY, name: short})
+            yield check.at(severity, endpoint, message, fix)
     if fine:
         yield check.at(Gravity.OK, endpoint, "Tidy runs automatically")
 
@@ -109,18 +110,22 @@ def tidy_last_run(check: MountCheck) -> Iterator[HealthFinding]:
     status = check.mount.data("tidy-status")
     if not status:
         return
-    fix = mount_fix(check.mount.path, autoTidy=dict(TIDY))
+    fix: Mapping[str, Any] = mount_fix(check.mount.path, autoTidy=dict(TIDY))
+    instead = ""
+    if check.mount.readable("config/auto-tidy").get("enabled"):
+        words = "tidy_cert_store=true tidy_revoked_certs=true"
+        fix, instead = {}, f"Auto-tidy is on. Start it once: vault write {check.mount.path}/tidy {words}"
     finished = status.get("time_finished")
     if not finished:
-        message = "Tidy has never finished since Vault started; let it run automatically"
-        yield check.at(Gravity.CRITICAL, "tidy-status", message, fix)
+        message = "Tidy has never finished since Vault started"
+        yield check.at(Gravity.CRITICAL, "tidy-status", message, fix, instead)
         return
     ended = _moment(finished)
     ago = check.now - ended
     for grade in (Gravity.CRITICAL, Gravity.WARNING):
         if ago > check.duration(f"last_run_{grade.value}"):
-            message = f"Tidy ended {ago.days} days ago; look at its configuration, or at who starts it"
-            yield check.at(grade, "tidy-status", message, fix)
+            message = f"Tidy ended {ago.days} days ago"
+            yield check.at(grade, "tidy-status", message, fix, instead)
             return
     yield check.at(Gravity.OK, "tidy-status", "Tidy has run recently")
 
@@ -134,7 +139,9 @@ def enable_acme_issuance(check: MountCheck) -> Iterator[HealthFinding]:
             yield check.at(Gravity.NOT_APPLICABLE, "config/acme", message)
             return
         message = "ACME is off. It is one way for machines to renew; policies of Kubernetes don't reach it"
-        yield check.at(Gravity.INFORMATIONAL, "config/acme", message, _acme(check))
+        fix = closed_acme(check)
+        instead = "" if fix else "Leave it off; to switch it on, make a role for its names first"
+        yield check.at(Gravity.INFORMATIONAL, "config/acme", message, fix, instead)
         return
     path = str(check.mount.data("config/cluster").get("path") or "")
     if path.startswith("https://"):
@@ -147,17 +154,24 @@ def enable_acme_issuance(check: MountCheck) -> Iterator[HealthFinding]:
     yield check.at(Gravity.WARNING, "config/cluster", message, fix)
 
 
-def _acme(check: MountCheck) -> dict[str, Any]:
+def closed_acme(check: MountCheck) -> dict[str, Any]:
+    """Return an ACME that signs by one role, for accounts with a binding, as lines of the file.
+
+    {} without a role: there is nothing that it could sign by.
+    """
     roles = list(check.mount.roles())
-    issuers = [one.label for one in check.mount.keyed()]
+    if not roles:
+        return {}
+    path = check.mount.readable("config/cluster").get("path")
     return mount_fix(
         check.mount.path,
+        cluster={"path": path or f"https://vault.example.com:8200/v1/{check.mount.path}"},
         acme={
             "enabled": True,
-            "default_directory_policy": f"role:{roles[0]}" if roles else "forbid",
+            "default_directory_policy": f"role:{roles[0]}",
             "eab_policy": "always-required",
             "allowed_roles": roles[:1],
-            "allowed_issuers": issuers,
+            "allowed_issuers": [one.label for one in check.mount.keyed()],
         },
     )
 

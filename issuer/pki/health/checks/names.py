@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 
 from issuer.pki.file.domains import is_below
 from issuer.pki.health.checks.check import MountCheck
+from issuer.pki.health.checks.mounts import closed_acme
 from issuer.pki.health.facts import IssuerFacts
 from issuer.pki.health.finding import Gravity, HealthFinding
-from issuer.pki.health.fixes import mount_fix, role_fix
+from issuer.pki.health.fixes import authority_fix, mount_fix, role_fix
 
 _SIGNS: Final = "issuing-certificates"
 
@@ -24,15 +25,17 @@ def default_issuer(check: MountCheck) -> Iterator[HealthFinding]:
     endpoint = "config/issuers"
     default = check.mount.default()
     other = next((one for one in keyed if one.name and _SIGNS in one.usages), None)
-    fix = {} if other is None else mount_fix(check.mount.path, defaultIssuer=other.name)
+    fix = {} if other is None else _default(check, other)
+    instead = "" if fix else "Give an issuer that has a key a name and the usage issuing-certificates first"
     if default is None:
-        yield check.at(Gravity.WARNING, endpoint, "No issuer is the default, so sign/ROLE fails", fix)
+        message = "No issuer is the default, so sign/ROLE fails"
+        yield check.at(Gravity.WARNING, endpoint, message, fix, instead)
     elif not default.key_id:
         message = f"The default issuer {default.label} has no key, so sign/ROLE fails"
-        yield check.at(Gravity.CRITICAL, endpoint, message, fix)
+        yield check.at(Gravity.CRITICAL, endpoint, message, fix, instead)
     elif _SIGNS not in default.usages:
         message = f"The default issuer {default.label} may not sign (usage), so sign/ROLE fails"
-        yield check.at(Gravity.CRITICAL, endpoint, message, fix)
+        yield check.at(Gravity.CRITICAL, endpoint, message, fix, instead)
     else:
         yield check.at(Gravity.OK, endpoint, f"{default.label} signs where a path names no issuer")
     if check.mount.data(endpoint).get("default_follows_latest_issuer"):
@@ -40,8 +43,9 @@ def default_issuer(check: MountCheck) -> Iterator[HealthFinding]:
             "An import makes its CA the default at once, before anybody trusts it "
             "(default_follows_latest_issuer); switch that off"
         )
-        named = default.name if default is not None else ""
-        yield check.at(Gravity.WARNING, endpoint, message, mount_fix(check.mount.path, defaultIssuer=named))
+        if default is not None and default.name:
+            fix, instead = _default(check, default), ""
+        yield check.at(Gravity.WARNING, endpoint, message, fix, instead)
 
 
 def issuer_names(check: MountCheck) -> Iterator[HealthFinding]:
@@ -50,10 +54,10 @@ def issuer_names(check: MountCheck) -> Iterator[HealthFinding]:
     for issuer in keyed:
         if not issuer.name:
             message = (
-                f"The issuer {issuer.identifier} has no name. Name it (vault write "
+                f"The issuer {issuer.identifier} has no name. Name it (vault patch "
                 f"{check.mount.path}/issuer/{issuer.identifier} issuer_name=NAME), then keep it in the file"
             )
-            fix = {"authorities": {"NAME": {"mount": check.mount.path}}}
+            fix = authority_fix("NAME", mount=check.mount.path, existing=True)
             yield check.at(Gravity.INFORMATIONAL, f"issuer/{issuer.identifier}", message, fix)
     if keyed and all(one.name for one in keyed):
         yield check.at(Gravity.OK, "issuers", "Every issuer with a key has a name")
@@ -104,26 +108,27 @@ def open_acme(check: MountCheck) -> Iterator[HealthFinding]:
     acme = check.mount.data("config/acme")
     if not acme.get("enabled"):
         return
-    endpoint, path = "config/acme", check.mount.path
-    roles = list(check.mount.roles())
+    endpoint, fix = "config/acme", closed_acme(check) or _no_acme(check)
     if acme.get("default_directory_policy") == "sign-verbatim":
-        policy = f"role:{roles[0]}" if roles else "forbid"
-        fix = mount_fix(path, acme={"default_directory_policy": policy})
         message = "ACME signs what is asked, by no role (default_directory_policy sign-verbatim)"
         yield check.at(Gravity.CRITICAL, endpoint, message, fix)
     if acme.get("eab_policy") != "always-required":
-        fix = mount_fix(path, acme={"eab_policy": "always-required"})
         message = (
             f"ACME opens accounts without a binding that Vault gave (eab_policy {acme.get('eab_policy')})"
         )
         yield check.at(Gravity.WARNING, endpoint, message, fix)
-    for field, names in (
-        ("allowed_roles", roles),
-        ("allowed_issuers", [one.label for one in check.mount.keyed()]),
-    ):
+    for field in ("allowed_roles", "allowed_issuers"):
         if "*" in (acme.get(field) or ()):
-            fix = mount_fix(path, acme={field: names})
             yield check.at(Gravity.WARNING, endpoint, f"ACME may use all of them ({field} is *)", fix)
+
+
+def _default(check: MountCheck, issuer: IssuerFacts) -> dict[str, Any]:
+    known = authority_fix(issuer.name, mount=check.mount.path, existing=True)
+    return {**mount_fix(check.mount.path, defaultIssuer=issuer.name), **known}
+
+
+def _no_acme(check: MountCheck) -> dict[str, Any]:
+    return mount_fix(check.mount.path, acme={"enabled": False})
 
 
 def _permitted(issuer: IssuerFacts) -> list[str] | None:

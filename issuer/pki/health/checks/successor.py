@@ -1,0 +1,53 @@
+"""Successors of CAs, as authorities of `pki.yaml` with all that the old certificate tells."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from issuer.pki.authorities.certificates import UNDECODABLE
+from issuer.pki.authorities.chains import is_signed_by
+from issuer.pki.authorities.described import fields_of
+from issuer.pki.health.checks.check import MountCheck, hours
+from issuer.pki.health.facts import IssuerFacts
+from issuer.pki.health.fixes import authority_fix
+from issuer.site import docs_page
+
+
+def successor(check: MountCheck, issuer: IssuerFacts) -> tuple[dict[str, Any], str]:
+    """Return a CA that can follow an issuer as lines of the file, and "", or {} and what to do first.
+
+    Its name is another, its key new; it ends no later than the CAs above it.
+    """
+    name = f"{issuer.label}-next"
+    try:
+        fields = fields_of(issuer.certificate)
+    except UNDECODABLE as error:
+        return {}, f"Make its successor by hand, as pki.yaml can't describe it: {error}"
+    if issuer.is_root:
+        return authority_fix(name, mount=check.mount.path, **fields), ""
+    left = _left_above(check, issuer)
+    if left <= timedelta(hours=1):
+        return {}, f"Make a successor of the CA above it first, then one of it ({docs_page('rotate-the-ca')})"
+    made = issuer.certificate.not_valid_after_utc - issuer.certificate.not_valid_before_utc
+    if made > left:
+        fields["lifetime"] = hours(left)
+    signer = _signer(check, issuer)
+    if signer:
+        return authority_fix(name, mount=check.mount.path, signedBy=signer, **fields), ""
+    travels = {"request": f"{name}.csr", "certificate": f"{name}.pem"}
+    return authority_fix(name, mount=check.mount.path, offline=travels, **fields), ""
+
+
+def _left_above(check: MountCheck, issuer: IssuerFacts) -> timedelta:
+    ends = [one.not_valid_after_utc - check.now for one in issuer.chain[1:]]
+    return min(ends, default=timedelta.max)
+
+
+def _signer(check: MountCheck, issuer: IssuerFacts) -> str:
+    """Return the name of a CA of this Vault that can sign again; "" if none can."""
+    for mount in check.vault.mounts:
+        for one in mount.issuers:
+            if one.name and one.key_id and is_signed_by(issuer.certificate, one.certificate):
+                return one.name
+    return ""
