@@ -174,8 +174,8 @@ GITOPS = Build(
     module="github.com/fluxcd/kustomize-controller/api",
     target=".",
     program="gitops",
-    download_mb=40,
-    disk_mb=900,
+    download_mb=50,
+    disk_mb=1200,
     minutes=2,
 )
 # The CA that step-issuer's users run, with the little that the testbed needs of `step ca init`.

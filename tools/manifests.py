@@ -39,7 +39,7 @@ OPTIONAL = {
     f"rbac/{name}.yaml": f"rbac/optional/{name}.yaml"
     for name in ("cluster-issuer-secrets", "revocation", "sharding")
 }
-# kustomize makes the ConfigMap from a file, and hashes its name; the Job has a name of its own there.
+# kustomize makes the ConfigMap from a file; its name has a hash, which the Job's gets by pki-job/names.yaml.
 LEFT_OUT = {"pki-job/configmap.yaml"}
 PKI = {"enabled": True, "file": "version: 1\n", "server": "https://vault.vault.svc:8200"}
 _JOB_NAME = re.compile(r"\bvault-issuer-pki-[0-9a-f]{10}\b")

@@ -60,7 +60,9 @@ def test_nothing_made_is_left_behind() -> None:
         for folder in ("adopt", "rbac", "admission", "manager", "canary", "monitoring", "pki-job")
         for path in (CONFIG / folder).rglob("*.yaml")
     }
-    assert there - set(made()) == {path for path in there if path.name == "kustomization.yaml"}
+    assert there - set(made()) == {
+        path for path in there if path.name in ("kustomization.yaml", "names.yaml")
+    }
 
 
 def test_the_default_base_is_the_chart() -> None:
@@ -145,7 +147,7 @@ def test_every_base_builds_and_takes_in_every_file_beside_it(base: Path) -> None
     kustomization = yaml.safe_load((directory / "kustomization.yaml").read_text())
     if kustomization["kind"] == "Kustomization":
         assert kustomize(directory)
-    listed = set(kustomization.get("resources", ()))
+    listed = {*kustomization.get("resources", ()), *kustomization.get("configurations", ())}
     listed |= {file for one in kustomization.get("configMapGenerator", ()) for file in one["files"]}
     # Applied where Argo CD is, not with the layers; and, by themselves, for replicas that share the work, and
     # where Secrets are not named.

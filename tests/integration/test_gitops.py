@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from issuer.cli.main import app
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
@@ -21,6 +20,8 @@ from testbed.stepca import StepCA
 from testbed.vaultpki import reviewer_token
 from tests.integration.support.canaries import Probed, wait_until
 from tests.integration.support.common import CERT_MANAGER, secret
+from tests.integration.support.gitops import FluxLayer, argo_sync, copied, overlay, up_to, with_this_vault
+from tests.integration.support.job_pods import JobPods, job_pods
 
 CONFIG = REPOSITORY / "config"
 OURS = "vault-issuer.io/v1alpha1"
@@ -33,7 +34,8 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
         yield running
 
 
-PKI = CONFIG / "gitops" / "00-foundations" / "pki.yaml"
+LAYERS = CONFIG / "gitops"
+PKI = LAYERS / "00-foundations" / "pki"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def foundation(bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> None:
     }
     overlay = tmp_path_factory.mktemp("pki") / "testbed.yaml"
     overlay.write_text(yaml.safe_dump({"foundation": {"auth": {"kubernetes": {"config": config}}}}))
-    words = ["pki", "apply", "--yes", "--part", "foundation", "-f", str(PKI), "-f", str(overlay)]
+    words = ["pki", "apply", "--yes", "--part", "foundation", "-f", str(PKI / "pki.yaml"), "-f", str(overlay)]
     ran = CliRunner().invoke(app, words, env={**server(bed), "VAULT_TOKEN": bed.vault.token})
     assert ran.exit_code == 0, ran.output
 
@@ -56,47 +58,9 @@ def server(bed: Testbed) -> dict[str, str]:
     return {"VAULT_ADDR": bed.vault.addr, "VAULT_CACERT": str(bed.vault.ca_file), "BAO_TOKEN": ""}
 
 
-def run_job(bed: Testbed, folder: Path) -> Result:
-    """Run the Job of layer 00 as its pod would: its arguments, file, and a token of its ServiceAccount."""
-    job = bed.kube.get("batch/v1", "Job", "vault-issuer-pki", SYSTEM_NAMESPACE)
-    pod = job["spec"]["template"]["spec"]
-    volumes = {one["name"]: one for one in pod["volumes"]}
-    config = bed.kube.get("v1", "ConfigMap", volumes["file"]["configMap"]["name"], SYSTEM_NAMESPACE)
-    (folder / "pki.yaml").write_text(config["data"]["pki.yaml"])
-    (source,) = volumes["login"]["projected"]["sources"]
-    audience = source["serviceAccountToken"]["audience"]
-    token = bed.service_account_token(SYSTEM_NAMESPACE, pod["serviceAccountName"], audiences=[audience])
-    (folder / "token").write_text(token)
-    mounted = {"/etc/vault-issuer/pki": folder, "/var/run/secrets/vault-issuer": folder}
-    words = list(pod["containers"][0]["args"])
-    for path, here in mounted.items():
-        words = [word.replace(path, str(here)) for word in words]
-    return CliRunner().invoke(
-        app, [*words, f"--token-file={folder / 'token'}"], env={**server(bed), "VAULT_TOKEN": ""}
-    )
-
-
 def apply(bed: Testbed, directory: Path) -> None:
     """What Flux and Argo CD do with a folder: server-side, unknown fields refused."""
     bed.kubectl("apply", "--server-side", "--validate=strict", "-k", str(directory))
-
-
-def overlay(base: Path, folder: Path, kind: str, values: dict[str, str]) -> Path:
-    """The base with other values at paths of its issuer's spec: what users change there."""
-    folder.mkdir()
-    up = Path(*[".."] * len(folder.resolve().parts[1:]))
-    patch = [{"op": "replace", "path": f"/spec/{path}", "value": value} for path, value in values.items()]
-    kustomization: dict[str, Any] = {
-        "resources": [str(up / base.relative_to("/"))],
-        "patches": [{"target": {"kind": kind}, "patch": yaml.safe_dump(patch)}],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    return folder
-
-
-def with_this_vault(bed: Testbed, base: Path, folder: Path) -> Path:
-    """The base with this testbed's Vault in its issuer."""
-    return overlay(base, folder, "VaultClusterIssuer", {"vault/server": bed.vault.addr})
 
 
 def as_its_deployment_says(bed: Testbed) -> ControllerProcess:
@@ -110,29 +74,45 @@ def as_its_deployment_says(bed: Testbed) -> ControllerProcess:
 @pytest.fixture(scope="module")
 def controller(bed: Testbed, foundation: None) -> Iterator[ControllerProcess]:
     """Layer 00, and the controller as its Deployment says; applied twice, as GitOps does all the time."""
-    foundations = CONFIG / "gitops" / "00-foundations"
-    apply(bed, foundations)
-    apply(bed, foundations)
+    apply(bed, LAYERS / "00-foundations")
+    apply(bed, LAYERS / "00-foundations")
     bed.kube.apply(secret("vault-ca", SYSTEM_NAMESPACE, **{"ca.crt": bed.vault.ca_file.read_text()}))
     with as_its_deployment_says(bed) as one:
         yield one
 
 
+@pytest.fixture(scope="module")
+def pods(
+    bed: Testbed, controller: ControllerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[JobPods]:
+    """Pods for the Jobs of the layers."""
+    with job_pods(bed, tmp_path_factory.mktemp("pods")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def flux(bed: Testbed) -> FluxLayer:
+    """The Kustomization of the Job that applies pki.yaml."""
+    return FluxLayer(bed, "pki-ca")
+
+
+def lab_lives(bed: Testbed) -> int:
+    """Longest life of a certificate by the layers' role, in hours, as Vault has it."""
+    return int(bed.vault.read("pki_int/roles/lab")["max_ttl"]) // 3600
+
+
 def test_the_layers_become_ready_one_after_the_other(
-    bed: Testbed, controller: ControllerProcess, tmp_path: Path
+    bed: Testbed, controller: ControllerProcess, pods: JobPods, flux: FluxLayer, tmp_path: Path
 ) -> None:
-    layers = CONFIG / "gitops"
-    apply(bed, with_this_vault(bed, layers / "01-issuers", tmp_path / "issuers"))
+    apply(bed, with_this_vault(bed, LAYERS / "01-issuers", tmp_path / "issuers"))
     # The issuer waits for the Job: until then its mount isn't there.
     bed.kube.wait(OURS, "VaultClusterIssuer", "vault", until="Ready=False")
-    ran = run_job(bed, tmp_path)
-    assert ran.exit_code == 0, ran.output
+    flux.reconcile(PKI)
+    assert [one.code for one in pods.runs] == [0], pods.runs
     bed.kube.wait(OURS, "VaultClusterIssuer", "vault")
     bed.kube.wait(OURS, "CertificateRequestPolicy", "lab")
-    again = run_job(bed, tmp_path)
-    assert (again.exit_code, "Nothing to do" in again.output) == (0, True), again.output
     root = bed.vault.read("pki/issuer/lab-root")["certificate"]
-    apply(bed, layers / "02-tests")
+    apply(bed, LAYERS / "02-tests")
     for name in ("test", "canary"):
         bed.kube.wait(CERT_MANAGER, "Certificate", name, "cert-test")
         found = Delivered.from_secret(bed.kube.get("v1", "Secret", f"{name}-tls", "cert-test"))
@@ -153,35 +133,60 @@ def test_the_samples_become_ready(bed: Testbed, controller: ControllerProcess, t
     found.verify(bed.vault.read("pki/issuer/lab-root")["certificate"], "web.lab.example.com")
 
 
+def test_flux_runs_a_job_for_each_change_and_again_for_a_revert(
+    bed: Testbed, pods: JobPods, flux: FluxLayer, tmp_path: Path
+) -> None:
+    folder = copied(PKI, tmp_path / "pki")
+    file, first = folder / "pki.yaml", (PKI / "pki.yaml").read_text()
+
+    def reconciled(text: str) -> str:
+        """Reconcile with this file, and return the name of the Job that ran for it, "" if none did."""
+        file.write_text(text)
+        before = len(pods.runs)
+        flux.reconcile(folder)
+        assert [one.code for one in pods.runs[before:]] in ([], [0]), pods.runs
+        return "".join(one.job for one in pods.runs[before:])
+
+    reconciled(first)
+    assert reconciled(first) == ""
+    changed = reconciled(first.replace("max_ttl: 24h", "max_ttl: 12h"))
+    assert (bool(changed), lab_lives(bed)) == (True, 12)
+    reverted = reconciled(first)
+    assert (reverted not in ("", changed), lab_lives(bed)) == (True, 24)
+    # Of another image's Job only the pod differs, which Kubernetes lets nobody change.
+    other = {"images": [{"name": "vault-issuer", "newTag": "another"}]}
+    place = folder / "kustomization.yaml"
+    place.write_text(yaml.safe_dump({**yaml.safe_load(place.read_text()), **other}))
+    assert reconciled(first) == reverted
+
+
+def test_argo_cd_runs_the_job_in_each_sync(
+    bed: Testbed, controller: ControllerProcess, pods: JobPods, tmp_path: Path
+) -> None:
+    before = len(pods.runs)
+    argo_sync(bed, with_this_vault(bed, LAYERS / "argocd", tmp_path / "argocd"))
+    argo_sync(bed, tmp_path / "argocd")
+    first, second = pods.runs[before:]
+    assert (first.code, second.code, first.job) == (0, 0, second.job), pods.runs
+    assert "Nothing to do" in second.output
+    bed.kube.wait(OURS, "VaultClusterIssuer", "vault")
+
+
 @pytest.mark.parametrize(
-    "base",
-    [
-        "crd",
-        "rbac",
-        "manager",
-        "default",
-        "rbac/optional",
-        "adopt",
-        "canary",
-        "canary/prober",
-        "gitops/argocd",
-    ],
+    "base", ["crd", "rbac", "manager", "default", "rbac/optional", "adopt", "canary", "canary/prober"]
 )
 def test_every_base_applies_to_a_cluster_that_has_it(
     bed: Testbed, controller: ControllerProcess, base: str, tmp_path: Path
 ) -> None:
     directory = CONFIG / base
     if yaml.safe_load((directory / "kustomization.yaml").read_text())["kind"] == "Component":
-        up = Path(*[".."] * len(tmp_path.resolve().parts[1:]))
         text = {
-            "resources": [str(up / (CONFIG / "default").relative_to("/"))],
-            "components": [str(up / directory.relative_to("/"))],
+            "resources": [up_to(CONFIG / "default", tmp_path)],
+            "components": [up_to(directory, tmp_path)],
         }
         (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(text))
         directory = tmp_path
-    # The last one names a Vault that isn't there.
-    dry = ["--dry-run=server"] if base == "gitops/argocd" else []
-    words = ["apply", "--server-side", "--force-conflicts", "--validate=strict", *dry]
+    words = ["apply", "--server-side", "--force-conflicts", "--validate=strict"]
     bed.kubectl(*words, "-k", str(directory))
 
 

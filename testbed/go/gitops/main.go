@@ -1,9 +1,11 @@
-// What Flux and Argo CD make of our manifests, by Flux's own types and health evaluation and Argo CD's Lua engine.
+// What Flux and Argo CD make of our manifests, by Flux's own types, health evaluation and server-side apply, and Argo CD's Lua engine.
 //
 //	gitops decode < OBJECTS          strictly, into Flux's types; prints one line for each trouble
 //	gitops flux-health < QUESTION    {"exprs": {"current": "..."}, "object": {...}}; prints the status, without exprs
 //	                                 that which Flux takes from conditions alone
 //	gitops lua-health < QUESTION     {"script": "...", "object": {...}}; prints {"status": ..., "message": ...}
+//	gitops flux-apply < QUESTION     {"kubeconfig": "...", "kustomization": {...}, "objects": [...], "before": [...]};
+//	                                 applies, prunes and waits, and prints what was done to each object
 package main
 
 import (
@@ -39,6 +41,8 @@ func run(command string) error {
 		return fluxHealth()
 	case "lua-health":
 		return luaHealth()
+	case "flux-apply":
+		return fluxApply()
 	}
 	return fmt.Errorf("unknown command %q", command)
 }
