@@ -33,6 +33,8 @@ from testbed.errors import TestbedError
 from testbed.processes import LOOPBACK, Process, free_port, retry_ports
 
 PROVISIONER = "admin"
+REFUSED_NAME = "www.example.com"
+"""A name that no policy of a testbed's CA allows."""
 MEMORY_MB = 512
 """Room that memory must have for its database, which maps files of tens of MB."""
 _SIGNED: Final = re.compile(r" certificate=(\S+) .* path=/(?:1\.0/)?sign .* status=201 ")
@@ -79,7 +81,12 @@ class StepCA:
     @property
     def root_pem(self) -> str:
         """PEM text of the root: what `caBundle` holds, in base64."""
-        return (self._directory / "certs" / "root_ca.crt").read_text()
+        return self.root_file.read_text()
+
+    @property
+    def root_file(self) -> Path:
+        """The root's file."""
+        return self._directory / "certs" / "root_ca.crt"
 
     @property
     def ca_bundle(self) -> str:
@@ -134,6 +141,7 @@ class StepCA:
     def _first_configuration(self, config: dict[str, Any]) -> None:
         config["db"]["dataSource"] = str(self._data_directory())
         config["authority"]["claims"] = self._claims
+        config["authority"]["policy"] = {"x509": {"deny": {"dns": [REFUSED_NAME]}}}
         if self._crl:
             config["crl"] = {"enabled": True, "generateOnRevoke": True}
 

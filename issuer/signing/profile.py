@@ -48,6 +48,7 @@ class SigningProfile:
         product: what people call the server that signs; for messages.
         to_choose_ca: what to set there to have another certificate of the same CA sign.
         to_choose_chain: what to set there to have another chain come first.
+        to_sign_cas: what to change to have CA certificates signed, where `authority` is None.
         too_long: what happens to a request for a longer life than the CA gives, where it tells that life.
     """
 
@@ -56,6 +57,7 @@ class SigningProfile:
     product: str = "the CA's server"
     to_choose_ca: str = ""
     to_choose_chain: str = ""
+    to_sign_cas: str = "leave isCA out, or use an issuer that signs CAs"
     too_long: TooLong = "Refuse"
 
     def path(self, *, is_ca: bool) -> SigningPath | None:
@@ -99,7 +101,7 @@ def path_length(profile: SigningProfile, asked: RequestedCertificate) -> int:
         raise Mismatch("spec.isCA is true, but the CSR asks for CA:FALSE: make both say the same")
     if profile.authority is None:
         raise Mismatch(
-            "spec.isCA is true, but the issuer has no spec.certificateAuthority: it signs no CA certificates",
+            f"spec.isCA is true, and the issuer signs no CA certificates: {profile.to_sign_cas}",
             SigningFailure.NO_CERTIFICATE_AUTHORITY,
         )
     wanted, most = None if constraints is None else constraints.path_length, profile.authority.max_path_length

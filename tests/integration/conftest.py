@@ -13,6 +13,7 @@ from testbed.labca import setup_pki
 from testbed.samples import EVERYBODY, everything_policy, use_binding
 from testbed.stepca import StepCA
 from testbed.vaultpki import PkiLayout, setup_kubernetes_auth
+from tests.integration.support.cas_under_test import CAUnderTest, OpenBaoUnderTest, StepCAUnderTest
 from tests.integration.support.common import ADMISSION, CERT_MANAGER, REQUEST, delete_all
 from tests.integration.support.scope import Scope
 
@@ -67,6 +68,14 @@ def step_ca(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StepCA]:
     made.start()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module", params=["openbao", "step-ca"])
+def ca(bed: Testbed, request: pytest.FixtureRequest) -> CAUnderTest:
+    """A CA of each backend in turn."""
+    if request.param == "openbao":
+        return OpenBaoUnderTest(bed, request.getfixturevalue("layout"))
+    return StepCAUnderTest(bed, request.getfixturevalue("step_ca"))
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ from issuer.signing.vault.backend import VaultBackend
 from testbed.labca import setup_pki
 from testbed.openbao import OpenBao
 from testbed.servers import find_bao
-from testbed.stepca import PROVISIONER, StepCA
+from testbed.stepca import PROVISIONER, REFUSED_NAME, StepCA
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_approle, setup_policy
 from tests.integration.support.forwarding_server import HANG_UP, Answer, ForwardingServer
 
-DNS_NAME, REFUSED_NAME = f"web.{DOMAIN}", "www.example.com"
+DNS_NAME = f"web.{DOMAIN}"
 SETTINGS = BackendSettings(
     CLUSTER_NAMESPACE, timeout=10, allowed_servers=AllowedServers.parse(["127.0.0.0/8"])
 )
@@ -157,8 +157,6 @@ def ca(folder: Path) -> Iterator[StepCA]:
     made = StepCA(folder / "step-ca")
     try:
         made.start()
-        made.configure(_refusing_a_name)
-        made.restart()
         yield made
     finally:
         made.close()
@@ -166,9 +164,7 @@ def ca(folder: Path) -> Iterator[StepCA]:
 
 @pytest.fixture(scope="module")
 def before_ca(ca: StepCA, folder: Path) -> Iterator[LosingServer]:
-    root = folder / "step-ca" / "root.pem"
-    root.write_text(ca.root_pem)
-    with LosingServer(folder / "before-step-ca", "before-step-ca", ca.url, root) as server:
+    with LosingServer(folder / "before-step-ca", "before-step-ca", ca.url, ca.root_file) as server:
         yield server
 
 
@@ -221,11 +217,6 @@ class TestStepCA(SigningContract):
             revoked=ca.revocations,
             settings=SETTINGS,
         )
-
-
-def _refusing_a_name(config: dict[str, Any]) -> None:
-    allowed = ["*.vault-issuer.invalid", f"*.{DOMAIN}"]
-    config["authority"]["policy"] = {"x509": {"allow": {"dns": allowed}}}
 
 
 def _without_the_provisioner(config: dict[str, Any]) -> None:

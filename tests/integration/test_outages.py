@@ -1,32 +1,34 @@
-"""An outage never fails a request: sealed, down or slow, Vault comes back and every request is issued."""
+"""An outage never fails a request: sealed, down or slow, the CA comes back and every request is issued."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.samples import API_VERSION
-from testbed.vaultpki import PkiLayout, setup_approle, setup_token
+from testbed.vaultpki import PkiLayout, setup_approle
 from tests.integration.support.bad_gateway import BadGateway, outlast
+from tests.integration.support.cas_under_test import CAUnderTest, StepCAUnderTest
 from tests.integration.support.common import (
     CERT_MANAGER,
     REQUEST,
-    cluster_issuer_with_token,
     delete_issuer,
     ready,
     request,
-    signed_csrs,
     wait_answer,
     wait_issued,
     wait_ready,
-    wait_reason,
 )
+from tests.integration.support.sizes import FULL
 
 COUNT = 20
+UNREACHABLE = {"VaultClusterIssuer": "VaultUnreachable", "StepClusterIssuer": "StepCAUnreachable"}
+REASONS = {"sealed": {"VaultClusterIssuer": "VaultSealed"}, "down": UNREACHABLE, "frozen": UNREACHABLE}
+"""What issuers of each kind say while their CA is so."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,97 +39,93 @@ def controller(bed: Testbed) -> Iterator[ControllerProcess]:
 
 
 @pytest.fixture
-def issuer(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[str]:
+def issuer(ca: CAUnderTest, namespace: str) -> Iterator[str]:
     """A Ready cluster issuer of this test."""
-    cluster_issuer_with_token(bed, namespace, setup_token(bed.vault, layout.policy))
-    wait_ready(bed, namespace)
+    ca.issuer(namespace)
+    ca.wait(namespace)
     yield namespace
-    delete_issuer(bed, namespace)
+    ca.delete(namespace)
 
 
-OUTAGES: dict[str, tuple[Callable[[Testbed], None], Callable[[Testbed], None], str]] = {
-    "sealed": (lambda bed: bed.vault.seal(), lambda bed: bed.vault.unseal(), "VaultSealed"),
-    "down": (lambda bed: bed.vault.stop(), lambda bed: bed.vault.start(), "VaultUnreachable"),
-    "frozen": (lambda bed: bed.vault.pause(), lambda bed: bed.vault.resume(), "VaultUnreachable"),
-}
-
-
-@pytest.mark.parametrize("outage", OUTAGES)
-def test_requests_wait_out_a_vault_that_is(bed: Testbed, issuer: str, namespace: str, outage: str) -> None:
-    begin, end, reason = OUTAGES[outage]
-    begin(bed)
+@pytest.mark.parametrize("name", REASONS)
+def test_requests_wait_out_a_ca_that_is(ca: CAUnderTest, issuer: str, namespace: str, name: str) -> None:
+    if ca.kind not in REASONS[name]:
+        pytest.skip(f"the CA of a {ca.kind} can't be {name}")
+    outage, reason = ca.outages[name], REASONS[name][ca.kind]
+    outage.begin()
     try:
-        for number in range(COUNT):
-            request(bed, f"r{number}", namespace, issuer)
-        # A call that a frozen Vault took may have been signed: that is what is said first.
-        wait_reason(bed, issuer, reason)
-        bed.kube.wait(CERT_MANAGER, REQUEST, "r0", namespace, until=lambda one: reason in str(ready(one)))
+        for number in range(ca.sized(COUNT)):
+            ca.request(f"r{number}", namespace, issuer)
+        # A call that a frozen CA took may have been signed: that is what is said first.
+        ca.wait_reason(issuer, reason)
+        ca.bed.kube.wait(CERT_MANAGER, REQUEST, "r0", namespace, until=lambda one: reason in str(ready(one)))
     finally:
-        end(bed)
-    for number in range(COUNT):
-        wait_issued(bed, f"r{number}", namespace)
+        outage.end()
+    for number in range(ca.sized(COUNT)):
+        wait_issued(ca.bed, f"r{number}", namespace)
 
 
 def test_waiting_requests_are_written_to_only_when_their_message_changes(
-    bed: Testbed, issuer: str, namespace: str
+    ca: CAUnderTest, issuer: str, namespace: str
 ) -> None:
-    bed.vault.seal()
+    outage = ca.outages["down"]
+    outage.begin()
     try:
-        request(bed, "quiet", namespace, issuer)
-        first = wait_answer(bed, "quiet", namespace, "Pending")
-        wait_reason(bed, issuer, "VaultSealed")
+        ca.wait_reason(issuer, UNREACHABLE[ca.kind])
+        ca.request("quiet", namespace, issuer)
+        first = wait_answer(ca.bed, "quiet", namespace, "Pending")
         for limit in (7, 8, 9):
-            _check_anew(bed, issuer, limit)  # which wakes the request, and has no news for it
-        request(bed, "behind", namespace, issuer)
-        wait_answer(bed, "behind", namespace, "Pending")
-        later = wait_answer(bed, "quiet", namespace, "Pending")
+            _check_anew(ca, issuer, limit)  # which wakes the request, and has no news for it
+        ca.request("behind", namespace, issuer)
+        wait_answer(ca.bed, "behind", namespace, "Pending")
+        later = wait_answer(ca.bed, "quiet", namespace, "Pending")
     finally:
-        bed.vault.unseal()
+        outage.end()
     assert later["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
-    wait_issued(bed, "quiet", namespace)
+    wait_issued(ca.bed, "quiet", namespace)
 
 
-def _check_anew(bed: Testbed, issuer: str, limit: int) -> None:
+def _check_anew(ca: CAUnderTest, issuer: str, limit: int) -> None:
     """Change the issuer's spec, and wait until a check has answered for it."""
     change = {"spec": {"rateLimit": {"concurrent": limit}}}
-    generation = bed.kube.patch(API_VERSION, "VaultClusterIssuer", issuer, change)["metadata"]["generation"]
-    bed.kube.wait(
-        API_VERSION,
-        "VaultClusterIssuer",
-        issuer,
-        until=lambda found: ready(found).get("observedGeneration") == generation,
-    )
+    generation = ca.bed.kube.patch(API_VERSION, ca.kind, issuer, change)["metadata"]["generation"]
+    ca.wait(issuer, lambda found: ready(found).get("observedGeneration") == generation)
 
 
-def test_an_outage_in_the_middle_of_a_burst_loses_nothing(bed: Testbed, issuer: str, namespace: str) -> None:
-    before = Counter(signed_csrs(bed))
-    names = [f"burst-{number}" for number in range(60)]
-    for name in names[:30]:
-        request(bed, name, namespace, issuer)
-    bed.vault.stop()
-    for name in names[30:]:
-        request(bed, name, namespace, issuer)
-    bed.vault.start()
+def test_an_outage_in_the_middle_of_a_burst_loses_nothing(
+    ca: CAUnderTest, issuer: str, namespace: str
+) -> None:
+    before, outage = Counter(ca.signed()), ca.outages["down"]
+    names = [f"burst-{number}" for number in range(ca.sized(60))]
+    half = len(names) // 2
+    for name in names[:half]:
+        ca.request(name, namespace, issuer)
+    outage.begin()
+    for name in names[half:]:
+        ca.request(name, namespace, issuer)
+    outage.end()
     for name in names:
-        wait_issued(bed, name, namespace)
-    signed = Counter(signed_csrs(bed)) - before
+        wait_issued(ca.bed, name, namespace)
+    signed = Counter(ca.signed()) - before
     # One in flight when Vault was killed may have been signed with its answer lost: it is signed again.
     assert len(signed) == len(names)
 
 
 def test_one_that_is_signed_after_bad_gateways_brings_the_others_with_it(
-    bed: Testbed, layout: PkiLayout, namespace: str, capsys: pytest.CaptureFixture[str]
+    ca: CAUnderTest, namespace: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each was refused so often that its own pause has grown to seconds; a minute: `make test-outage`."""
-    with BadGateway(bed, "bad-gateway", probes=True) as gateway:
+    if isinstance(ca, StepCAUnderTest) and not FULL:
+        pytest.skip("what is put off knows no backend: under make test-full-size alone")
+    with BadGateway(ca, namespace, probes=True) as gateway:
 
         def over() -> bool:
             return len(gateway.refused) == COUNT and min(gateway.refused.values()) >= 5
 
-        found = outlast(bed, layout, gateway, namespace, COUNT, over)
+        found = outlast(ca, gateway, namespace, COUNT, over)
         with capsys.disabled():
             print(f"\n  the last of {COUNT} put off is issued {found.last:.1f} s after an outage")
-        delete_issuer(bed, namespace)
+        ca.delete(namespace)
 
 
 def test_a_token_lost_with_vaults_restart_is_replaced_by_one_login(

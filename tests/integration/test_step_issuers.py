@@ -291,31 +291,6 @@ def test_a_rotated_password_is_waited_for_and_then_used(issuers: Issuers, namesp
     wait_issued(issuers.bed, "waits", namespace)
 
 
-def test_a_stopped_ca_is_waited_for(issuers: Issuers, namespace: str) -> None:
-    issuers.ca.stop()
-    try:
-        issuers.wait_reason("step", "StepCAUnreachable")
-        issuers.request("waits", namespace, "step", duration="1h")
-    finally:
-        issuers.ca.start()
-    wait_issued(issuers.bed, "waits", namespace)
-
-
-def test_a_ca_that_stops_under_load_fails_no_request(issuers: Issuers, namespace: str) -> None:
-    """Requests that come before, while and after it is stopped; step-issuer fails what is in flight then."""
-    bed, ca, names = issuers.bed, issuers.ca, [f"load-{number}" for number in range(30)]
-    for number, name in enumerate(names):
-        if number == 10:
-            ca.stop()
-        issuers.request(name, namespace, "step", duration="1h")
-    ca.start()
-    for name in names:
-        wait_issued(bed, name, namespace)
-    found = bed.kube.list(CERT_MANAGER, "CertificateRequest", namespace)
-    assert {ready(one)["reason"] for one in found} == {"Issued"}
-    assert len({leaf_of(one).serial_number for one in found}) == len(names)
-
-
 def test_a_rotated_intermediate_signs_at_once(issuers: Issuers, namespace: str) -> None:
     before = issuers.ca.intermediate.subject
     issuers.ca.rotate_intermediate()

@@ -10,10 +10,9 @@ from functools import partial
 
 import pytest
 
-from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
-from testbed.vaultpki import PkiLayout
 from tests.integration.support.bad_gateway import BadGateway, outlast
+from tests.integration.support.cas_under_test import CAUnderTest
 
 COUNT, SECONDS = 200, 75
 
@@ -24,13 +23,13 @@ def _is_past(ends: float) -> bool:
 
 @pytest.mark.slow
 def test_what_waited_is_issued_seconds_after_an_outage(
-    bed: Testbed, layout: PkiLayout, namespace: str, capsys: pytest.CaptureFixture[str]
+    ca: CAUnderTest, namespace: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for probes in (True, False):
-        where = bed.create_namespace(f"{namespace}-{'signing' if probes else 'all'}")
-        with ControllerProcess(bed), BadGateway(bed, "bad-gateway", probes=probes) as gateway:
+        where = ca.bed.create_namespace(f"{namespace}-{'signing' if probes else 'all'}")
+        with ControllerProcess(ca.bed), BadGateway(ca, "bad-gateway", probes=probes) as gateway:
             ends = time.monotonic() + SECONDS
-            found = outlast(bed, layout, gateway, where, COUNT, partial(_is_past, ends))
+            found = outlast(ca, gateway, where, COUNT, partial(_is_past, ends))
         what = "of signing calls" if probes else "of every call of the path, checks included,"
         with capsys.disabled():
             print(

@@ -33,6 +33,7 @@ def _profile(leaf: SigningPath, authority: SigningPath | None = None) -> Signing
         product="Vault",
         to_choose_ca="make that one the issuer (the default of the mount, or the role's issuer_ref)",
         to_choose_chain="set manual_chain of the issuer in Vault",
+        to_sign_cas="leave isCA out, or give the issuer a spec.certificateAuthority",
     )
 
 

@@ -1,4 +1,4 @@
-"""A proxy before Vault that answers signing calls with 502, and how soon what waited is issued."""
+"""A proxy before a CA that answers signing calls with 502, and how soon what waited is issued."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from testbed.cluster import Testbed
-from testbed.vaultpki import PkiLayout, setup_token
-from tests.integration.support.common import cluster_issuer_with_token, request, wait_issued, wait_ready
-from tests.integration.support.forwarding_vault import Answer, ForwardingVault
+from tests.integration.support.cas_under_test import CAUnderTest, Endpoint
+from tests.integration.support.common import wait_issued
+from tests.integration.support.forwarding_server import Answer, ForwardingServer
 
 
-class BadGateway(ForwardingVault):
+class BadGateway(ForwardingServer):
     """Refuses signing calls while it is broken; with `probes` the empty ones of checks get through."""
 
-    def __init__(self, bed: Testbed, name: str, *, probes: bool) -> None:
-        super().__init__(bed, name)
+    forwarded = ("X-Vault-Token", "X-Vault-Request", "Content-Type")
+
+    def __init__(self, ca: CAUnderTest, name: str, *, probes: bool) -> None:
+        super().__init__(ca.bed.directory / name, name, ca.endpoint.url, ca.endpoint.ca_file)
         self._probes = probes
         self._broken = threading.Event()
         self.refused: Counter[str] = Counter()
@@ -30,12 +31,12 @@ class BadGateway(ForwardingVault):
         self._broken.set()
 
     def mend(self) -> None:
-        """Answer as Vault does from now on."""
+        """Answer as the CA does from now on."""
         self._broken.clear()
 
     def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        """Vault's answer, or a gateway's page."""
-        csr = json.loads(body).get("csr", "") if "/sign/" in path else None
+        """The CA's answer, or a gateway's page."""
+        csr = json.loads(body).get("csr", "") if "/sign" in path else None
         if not self._broken.is_set() or csr is None or (self._probes and not csr):
             return self.relay(method, path, headers, body)
         self.refused[csr] += bool(csr)
@@ -51,26 +52,24 @@ class Comeback:
 
 
 def outlast(
-    bed: Testbed,
-    layout: PkiLayout,
+    ca: CAUnderTest,
     gateway: BadGateway,
     namespace: str,
     count: int,
     over: Callable[[], bool],
 ) -> Comeback:
     """Have `count` requests come during an outage that ends once `over()`; return how they came back."""
-    more = {"server": gateway.addr, "caBundle": gateway.ca_bundle}
-    cluster_issuer_with_token(bed, namespace, setup_token(bed.vault, layout.policy), **more)
-    wait_ready(bed, namespace)
+    ca.issuer(namespace, Endpoint(gateway.addr, gateway.ca_bundle, gateway.ca_file))
+    ca.wait(namespace)
     gateway.break_down()
     names = [f"r{number}" for number in range(count)]
     for name in names:
-        request(bed, name, namespace, namespace)
+        ca.request(name, namespace, namespace)
     while not over():
         time.sleep(0.05)
     gateway.mend()
     ended, seconds = time.monotonic(), []
     for name in names:
-        wait_issued(bed, name, namespace)
+        wait_issued(ca.bed, name, namespace)
         seconds.append(time.monotonic() - ended)
     return Comeback(seconds[0], seconds[-1])

@@ -50,7 +50,7 @@ def test_a_ca_may_have_below_it_what_its_csr_asks_or_what_the_issuer_allows(
 @pytest.mark.parametrize(
     ("own", "wanted", "why"),
     [
-        ({}, asked(), r"no spec\.certificateAuthority"),
+        ({}, asked(), r"give the issuer a spec\.certificateAuthority"),
         (AUTHORITY, asked(constraints(ca=True, length=2)), r"maxPathLength is 1"),
         (AUTHORITY, asked(constraints(ca=False)), r"CA:FALSE"),
         (AUTHORITY, asked(constraints(ca=True), is_ca=False), r"CA:TRUE"),
