@@ -1,4 +1,4 @@
-"""Writes what is made from the code into docs/reference: pages, and the schemas of pki.yaml.
+"""Writes what is made from the code into docs: docs/reference with the schemas of pki.yaml, and tables.
 
 python -m tools.reference [--check]
 
@@ -21,6 +21,7 @@ from issuer.api.group import GROUP
 from issuer.cli.help import argument_name, blocks, default_value, is_example, possible_values
 from issuer.cli.main import app
 from issuer.pki.file.schema import FILE, OVERLAY, json_schema
+from tools import pki_examples
 from tools.file_reference import pki_file
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +64,7 @@ def made() -> dict[Path, str]:
         PAGES / "custom-resources.md": custom_resources(),
         PAGES / "cli.md": commands(),
         PAGES / "pki.md": "\n".join([_MADE.format("issuer/pki/file"), pki_file()]),
+        pki_examples.PAGE: pki_examples.page(),
         PAGES / FILE: json.dumps(json_schema(), indent=2) + "\n",
         PAGES / OVERLAY: json.dumps(json_schema(overlay=True), indent=2) + "\n",
     }

@@ -54,7 +54,8 @@ WRONG: Final = {
 def files() -> dict[str, Any]:
     """Every whole file that is shipped, typed on a page, or applied by tests."""
     shipped = [one for one in EXAMPLES.rglob("*.yaml") if str(one.relative_to(EXAMPLES)) not in OVERLAYS]
-    shipped += [REPOSITORY / "config/gitops/00-foundations/pki.yaml", *(REPOSITORY / "testbed/pki").iterdir()]
+    shipped += (one for one in (REPOSITORY / "config").rglob("pki.yaml") if EXAMPLES not in one.parents)
+    shipped += (REPOSITORY / "testbed" / "pki").iterdir()
     texts = {str(one.relative_to(REPOSITORY)): one.read_text() for one in shipped if one.suffix == ".yaml"}
     for page in sorted((REPOSITORY / "docs").glob("*.md")):
         texts.update({f"{page.name}-{at}": one for at, one in enumerate(_TYPED.findall(page.read_text()))})

@@ -1,6 +1,6 @@
 """Commands of published setups, as people type them, on a real OpenBao: what they did and what was ignored.
 
-docs/pki-examples.md tells each of these; the examples of config/pki say what was meant.
+Comments in the examples of config/pki tell each of these, above the key that says what was meant.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import Any
 
 from issuer.pki.file.schema import model_schema
 from issuer.pki.resources.known_fields import KNOWN
-from tools import file_reference, reference
+from tools import file_reference, pki_examples, reference
 
 
 def test_the_reference_is_what_the_code_says() -> None:
@@ -42,6 +42,21 @@ def test_every_field_of_the_file_says_what_it_is() -> None:
         if not field.get("description") and "$ref" not in field
     ]
     assert silent == []
+
+
+def test_each_example_tells_what_the_usual_commands_did() -> None:
+    found = {
+        one.relative_to(pki_examples.ROOT).as_posix(): list(pki_examples.tried_commands(one.read_text()))
+        for one in (pki_examples.ROOT / "config" / "pki").rglob("*.yaml")
+    }
+    told = {name for name, commands in found.items() if commands}
+    assert set(found) - told == {f"config/pki/offline-root/{name}.yaml" for name in ("prod", "test")}
+    page = pki_examples.PAGE.read_text()
+    assert all(f"from {name} -->\n| command |" in page for name in told)
+    ignored = [one for one in found["config/pki/homelab.yaml"] if "is ignored" in one.did]
+    assert [(one.was[-36:], one.key) for one in ignored] == [
+        ("l … issuer_name=homelab-intermediate", "authorities.homelab-intermediate")
+    ]
 
 
 def models() -> dict[str, dict[str, Any]]:
