@@ -95,11 +95,11 @@ def canary(
         parse_life,
     )
     from issuer.kube.errors import ConfigError
-    from issuer.signing.backend import BackendError
-    from issuer.signing.backends import load_backends
+    from issuer.manifests.backends import kinds_in_reach, named_backends
+    from issuer.manifests.errors import BadInput
 
     try:
-        kinds = load_backends(backends or ()).kinds
+        kinds = kinds_in_reach(named_backends(backends or ()))
         key = parse_issuer(issuer, kinds)
         target = CanaryTarget(
             issuer=key,
@@ -111,7 +111,7 @@ def canary(
             roots_pem=read_roots(ca_file),
             issuer_kinds=kinds,
         )
-    except (BackendError, BadTarget, OSError) as error:
+    except (BadInput, BadTarget, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
     try:

@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from issuer.inspection.kinds import TargetKind
+    from issuer.requests.issuers import IssuerKinds
 
 SECONDS: Final = 3.0
 """Seconds a cluster may take before nothing is completed: somebody waits at a prompt."""
@@ -29,14 +30,21 @@ def complete_explained(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete names of the namespace's requests, kinds that `explain` takes, and names behind them."""
     from issuer.inspection.kinds import explained_kinds
 
-    return _completed(ctx, incomplete, explained_kinds())
+    return _completed(ctx, incomplete, explained_kinds(_kinds()))
 
 
 def complete_inspected(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete names of the namespace's requests, kinds that `inspect` takes, and names behind them."""
     from issuer.inspection.kinds import inspected_kinds
 
-    return _completed(ctx, incomplete, inspected_kinds())
+    return _completed(ctx, incomplete, inspected_kinds(_kinds()))
+
+
+def _kinds() -> IssuerKinds:
+    from issuer.manifests.backends import kinds_in_reach
+    from issuer.signing.backends import built_in
+
+    return kinds_in_reach(built_in())
 
 
 def _completed(ctx: typer.Context, incomplete: str, kinds: Sequence[TargetKind]) -> list[str]:

@@ -25,7 +25,9 @@ BAD_INPUT = 2
 _KINDS = (
     "NAME of a CertificateRequest, or KIND/NAME. KIND as kubectl takes it: certificate, certificaterequest, "
     "csr (a CertificateSigningRequest), vaultclusterissuer, vaultissuer, "
-    "certificaterequestpolicies.vault-issuer.io; in any case, plural, or by its short name."
+    "stepclusterissuers.vault-issuer.io, stepissuers.vault-issuer.io, "
+    "certificaterequestpolicies.vault-issuer.io; in any case, plural, or by its short name. An adopted "
+    "issuer with its group: stepclusterissuer.certmanager.step.sm."
 )
 _SECRETS = f"{_KINDS} secret/NAME shows a Secret's certificate."
 _Explained = Annotated[str, typer.Argument(metavar="TARGET", help=_KINDS, autocompletion=complete_explained)]
@@ -151,14 +153,15 @@ async def _asked(
     namespace: str | None,
     cluster: ClusterChoice,
 ) -> InspectionAnswer:
-    from issuer.inspection.reading import reading
+    from issuer.inspection.opening import LookedAt, reading
     from issuer.inspection.target import chosen_target
-    from issuer.manifests.backends import named_backends
+    from issuer.manifests.backends import kinds_in_reach, named_backends
 
-    known = kinds(named_backends(cluster.backends).kinds)
+    known = kinds(kinds_in_reach(named_backends(cluster.backends)))
     given = [word for word in words if word is not None]
     target = chosen_target(given, namespace, cluster.kubeconfig, cluster.context, known)
-    async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
+    about = LookedAt(target.kind, target.namespace)
+    async with reading(cluster.kubeconfig, cluster.context, cluster.backends, about) as reader:
         return await ask(reader, target, datetime.now(UTC))
 
 

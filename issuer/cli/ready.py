@@ -101,14 +101,14 @@ def _issuers(names: list[str], backends: list[str]) -> dict[str, tuple[IssuerKin
     """Return kind and key of each issuer, by its name as it was given."""
     if not names:
         return {}  # and nothing is imported for it
+    from issuer.manifests.backends import kinds_in_reach, named_backends
+    from issuer.manifests.errors import BadInput
     from issuer.requests.issuers import IssuerNameError
-    from issuer.signing.backend import BackendError
-    from issuer.signing.backends import load_backends
 
     try:
-        kinds = load_backends(backends).kinds
+        kinds = kinds_in_reach(named_backends(backends))
         keys = {name: kinds.parse(name) for name in names}
-    except (BackendError, IssuerNameError) as error:
+    except (BadInput, IssuerNameError) as error:
         raise typer.BadParameter(str(error)) from error
     return {name: (kinds[key.kind], key) for name, key in keys.items()}
 

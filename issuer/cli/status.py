@@ -81,17 +81,19 @@ def status(
 async def _overview(
     namespace: str | None, controller_namespace: str | None, cluster: ClusterChoice
 ) -> dict[str, Any]:
+    from issuer.inspection.opening import LookedAt, reading
     from issuer.inspection.overview.summary import overview
-    from issuer.inspection.reading import reading
 
-    async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
+    about = LookedAt(namespace=namespace or "")
+    async with reading(cluster.kubeconfig, cluster.context, cluster.backends, about) as reader:
         return await overview(reader, namespace, controller_namespace, datetime.now(UTC))
 
 
 async def _watch(namespace: str | None, controller_namespace: str | None, cluster: ClusterChoice) -> None:
+    from issuer.inspection.opening import LookedAt, reading
     from issuer.inspection.overview.watching import watch
-    from issuer.inspection.reading import reading
     from issuer.terminal.console import console
 
-    async with reading(cluster.kubeconfig, cluster.context, cluster.backends) as reader:
+    about = LookedAt(namespace=namespace or "")
+    async with reading(cluster.kubeconfig, cluster.context, cluster.backends, about) as reader:
         await watch(reader, namespace, controller_namespace, console(), lambda: datetime.now(UTC))

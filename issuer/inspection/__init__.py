@@ -6,6 +6,7 @@ takes, and the rest goes on; only a cluster that can't be asked at all ends in `
 From the bottom up:
 
 - `reading`: reads a cluster as a user who may not see all of it.
+- `opening`: opens a cluster, with the kinds of issuers that are served there.
 - `progress`: the state of one request, from its own status.
 - `events`: the events of an object.
 - `target`: finds what a user names.

@@ -29,7 +29,7 @@ class TargetKind:
     @property
     def words(self) -> frozenset[str]:
         """Return the words for it in lower case: kind, plural and short names."""
-        return frozenset({self.kind.lower(), self.resource.plural, *self.short_names})
+        return frozenset({self.kind.partition(".")[0].lower(), self.resource.plural, *self.short_names})
 
     @property
     def form(self) -> str:

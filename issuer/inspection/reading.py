@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import BadRequest, Forbidden, Invalid, KubeError, NotFound
+from issuer.kube.errors import BadRequest, Forbidden, Invalid, NotFound
 from issuer.kube.resources import Resource
 from issuer.kube.wire import Object
-from issuer.manifests.backends import named_backends
-from issuer.manifests.cluster import open_client
-from issuer.manifests.errors import BadInput
 from issuer.signing.backend import Backends
 from issuer.signing.backends import built_in
 
@@ -108,21 +104,3 @@ class Reader:
 
 def _plural(resource: Resource) -> str:
     return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
-
-
-@asynccontextmanager
-async def reading(
-    kubeconfig: str | None, context: str | None, backends: Iterable[str] = ()
-) -> AsyncIterator[Reader]:
-    """Open a reader as the user of the kubeconfig, with the built-in backends and those of these names.
-
-    Raises BadInput for a backend that can't be loaded, and for what the cluster refuses or can't answer.
-    """
-    loaded = named_backends(backends)
-    async with open_client(kubeconfig, context) as client:
-        try:
-            yield Reader(client, loaded)
-        except Forbidden as error:
-            raise BadInput(f"the cluster refuses: {error.message}") from error
-        except KubeError as error:
-            raise BadInput(f"the cluster can't be asked: {error.message}") from error

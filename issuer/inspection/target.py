@@ -55,11 +55,13 @@ def parse_target(text: str, namespace: str, kinds: Sequence[TargetKind]) -> Insp
 def _kind(word: str, kinds: Sequence[TargetKind]) -> TargetKind | None:
     """Return the kind that a word such as `VaultClusterIssuer` or `vi.vault-issuer.io` names.
 
-    Raises BadInput where the API group is another one.
+    Without a group the first one of that name is meant. Raises BadInput where the API group is another one.
     """
     name, dot, group = word.lower().partition(".")
-    kind = next((one for one in kinds if name in one.words), None)
-    if kind is not None and dot and not kind.in_group(group):
+    named = [one for one in kinds if name in one.words]
+    kind = next((one for one in named if not dot or one.in_group(group)), None)
+    if kind is None and named:
+        kind = named[0]
         own = f'"{kind.resource.plural}.{kind.resource.group}"' if kind.resource.group else f'"{name}"'
         raise BadInput(f'"{shown(word)}" is a kind of another API group: here is only {own}')
     return kind
@@ -103,7 +105,9 @@ async def names(
     where = namespace if kind.resource.namespaced else None
     page = await client.list_page(kind.resource, namespace=where, limit=most)
     found = [f"{word}{slash}{one['metadata']['name']}" for one in page.items if _is_ours(kind.kind, one)]
-    words = [] if slash else [f"{one.kind.lower()}/" for one in kinds if one is not REQUEST_KIND]
+    # Kinds that are written with their group are offered to who begins to write one.
+    offered = [one for one in kinds if one is not REQUEST_KIND and ("." not in one.kind or "." in incomplete)]
+    words = [] if slash else [f"{one.kind.lower()}/" for one in offered]
     return [one for one in (*found, *words) if one.startswith(incomplete)]
 
 

@@ -34,6 +34,11 @@ class IssuerKey(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
     @property
+    def typed_kind(self) -> str:
+        """The kind as a command of kubectl names it: with its group where others have kinds of that name."""
+        return _SHARED_NAMES.get(self.kind, self.kind.lower())
+
+    @property
     def quoted(self) -> str:
         """Kind and name as sentences for people hold them: `VaultIssuer "team-a/one"`."""
         return (
@@ -161,5 +166,7 @@ STEP_KINDS: Final = (
     IssuerKind(group.STEP_ISSUER_KIND, STEP_ISSUERS, group.STEP_ISSUER_SHORT),
     IssuerKind(group.STEP_CLUSTER_ISSUER_KIND, STEP_CLUSTER_ISSUERS, group.STEP_CLUSTER_ISSUER_SHORT),
 )
+_SHARED_NAMES: Final = {one.kind: f"{one.kind.lower()}.{one.group}" for one in STEP_KINDS}
+# kubectl takes a kind without its group for that of the first group in its list, which is step-issuer's.
 BUILT_IN: Final = IssuerKinds((*VAULT_KINDS, *STEP_KINDS))
 """The kinds that this product brings itself."""

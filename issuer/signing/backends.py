@@ -30,19 +30,24 @@ def built_in() -> Backends:
     return Backends([VaultBackend(), StepBackend()])
 
 
+def adoptable() -> tuple[Backend, ...]:
+    """Return the backends for kinds of other controllers, which only take part where somebody wants it."""
+    return (AdoptedStepBackend(),)
+
+
 def load_backends(names: Iterable[str], *, adopt_step_issuer: bool = False, logged: bool = False) -> Backends:
     """Return the built-in backends and those of that names, in that order.
 
-    `adopt_step_issuer` adds the one that serves step-issuer's kinds in its place. With `logged` each of the
-    named ones is one line of the log, which commands that print answers leave out.
+    `adopt_step_issuer` adds the one that serves step-issuer's kinds in its place; so does its name. With
+    `logged` each of the others is one line of the log, which commands that print answers leave out.
 
     Raises BackendError where one isn't installed, is offered by two distributions, has the name of a built-in
     one, can't be imported, or claims a kind of another.
     """
-    ours = list(built_in())
-    if adopt_step_issuer:
-        ours.append(AdoptedStepBackend())
-    return Backends([*ours, *(_load(name, {one.name for one in ours}, logged) for name in names)])
+    wanted, ours = list(names), list(built_in())
+    adopted = [one for one in adoptable() if one.name in wanted or adopt_step_issuer]
+    others = [name for name in wanted if name not in {one.name for one in adopted}]
+    return Backends([*ours, *adopted, *(_load(name, {one.name for one in ours}, logged) for name in others)])
 
 
 def _load(name: str, taken: set[str], logged: bool) -> Backend:

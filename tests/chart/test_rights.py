@@ -247,6 +247,22 @@ def test_peoples_rights_are_added_to_kubernetes_own_roles_and_bound_to_nobody() 
     assert not bound & set(added({}))
 
 
+def test_people_read_the_issuers_of_another_controller_where_they_are_adopted() -> None:
+    def rights(values: Object) -> dict[str, set[str]]:
+        return {
+            resource: {label.removeprefix(AGGREGATE) for label in one["metadata"]["labels"]}
+            for one in of_kind(render(values), "ClusterRole")
+            if one["metadata"]["name"].startswith("vault-issuer-adopt-")
+            for rule in one["rules"]
+            for resource in rule["resources"]
+        }
+
+    assert rights({}) == rights({"adopt": {"stepIssuer": True}, "people": {"enabled": False}}) == {}
+    adopting = rights({"adopt": {"stepIssuer": True}})
+    assert adopting["stepissuers"] >= {"view", "edit", "admin", "cluster-reader"}
+    assert adopting["stepclusterissuers"] & {"view", "edit", "admin", "cluster-reader"} == {"cluster-reader"}
+
+
 def test_the_admission_policy_reads_the_controllers_account_from_its_binding() -> None:
     values = {"admissionPolicy": {"enabled": True}, "serviceAccount": {"create": False, "name": "signer"}}
     (policy,) = of_kind(render(values), "ValidatingAdmissionPolicy")

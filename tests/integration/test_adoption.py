@@ -147,6 +147,41 @@ def test_only_what_their_crd_has_is_written_and_only_once(adopted: Adopted, name
     assert again["metadata"]["resourceVersion"] == found["metadata"]["resourceVersion"]
 
 
+def test_the_commands_show_the_issuer_and_its_requests(adopted: Adopted, namespace: str) -> None:
+    """None of them is told of the adoption."""
+    adopted.ask("seen", namespace)
+    wait_issued(adopted.bed, "seen", namespace)
+    name = f"{KIND}.{GROUP}"
+    found = told(adopted.bed, "status", "-n", namespace)
+    (issuer,) = [one for one in found["issuers"] if one["kind"] == name]
+    assert (issuer["name"], issuer["ready"]) == ("step-ca", True)
+    assert found["requests"][REQUEST]["Issued"] == 1
+    target = (f"stepclusterissuers.{GROUP}/step-ca", f"--cluster-resource-namespace={SYSTEM_NAMESPACE}")
+    explained = told(adopted.bed, "explain", *target)
+    assert explained["live"]["ok"], explained["live"]
+    assert {one["mark"] for one in explained["items"] if one["name"] in ("Token", "CA chain")} == {"ok"}
+    assert name in json.dumps(told(adopted.bed, "inspect", "seen", "-n", namespace))
+    done = run(adopted.bed, "ready", f"--issuer={name}/step-ca")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run(bed: Testbed, *words: str) -> subprocess.CompletedProcess[str]:
+    """What a command says to an administrator of the cluster."""
+    return subprocess.run(
+        [str(vault_issuer()), *words, f"--kubeconfig={bed.kubeconfig}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def told(bed: Testbed, *words: str) -> Any:
+    """A command's answer as JSON."""
+    done = run(bed, *words, "-o", "json")
+    assert done.returncode in (0, 1), done.stderr
+    return json.loads(done.stdout)
+
+
 def test_flux_finds_the_issuer_healthy_by_a_check_without_expressions(adopted: Adopted) -> None:
     """Seed 004's layers wait for `certmanager.step.sm/v1beta1 StepClusterIssuer step-ca` in this way."""
     found = adopted.wait_ready("Ready")

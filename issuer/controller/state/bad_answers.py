@@ -219,6 +219,6 @@ def retry_command(issuer: IssuerKey) -> str:
     """Return the command that lets a request of this issuer try again."""
     where = f" -n {issuer.namespace}" if issuer.namespace else ""
     return (
-        f"kubectl annotate {issuer.kind.lower()} {issuer.name}{where} --overwrite "
+        f"kubectl annotate {issuer.typed_kind} {issuer.name}{where} --overwrite "
         f'{RETRY_ANNOTATION}="$(date -u +%FT%TZ)"'
     )

@@ -48,7 +48,11 @@ def authority_items(
 def _from_status(subject: str, end: str, now: datetime) -> Iterator[AccountItem]:
     moment = time_of(end)
     if moment is None:
-        yield AccountItem("CA chain", Mark.NOT_KNOWN, "no check has read it yet")
+        yield AccountItem(
+            "CA chain",
+            Mark.NOT_KNOWN,
+            "its status has none: no check has read it, or its kind keeps none",
+        )
         return
     yield _end("CA chain", f"{subject or '(no subject)'}, as last seen", moment, now)
 

@@ -152,7 +152,7 @@ def _controller_item(
         )
     if ready["ready"] is None:
         cure = Advice(
-            "See what the controller says of it:", command=describe(key.kind.lower(), key.name, where)
+            "See what the controller says of it:", command=describe(key.typed_kind, key.name, where)
         )
         return AccountItem("Controller", Mark.NOT_KNOWN, ready["message"], cure)
     if ready["ready"]:
@@ -166,7 +166,7 @@ def _controller_item(
 def _correct(key: IssuerKey) -> Advice:
     return Advice(
         f"Correct what failed; requests that wait are answered automatically then. {REASONS}. To begin with:",
-        command=edit(key.kind.lower(), key.name, key.namespace),
+        command=edit(key.typed_kind, key.name, key.namespace),
     )
 
 

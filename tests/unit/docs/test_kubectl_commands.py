@@ -1,4 +1,4 @@
-"""kubectl commands name our policies in full: approver-policy has a resource with the same plural."""
+"""kubectl commands name in full what others have, too: approver-policy's policies, step-issuer's issuers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tests.unit.docs.collected import ROOT
 
 SHOWN = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "issuer", "charts", "config", "tools")
 TYPED = ("tests/docs", "tests/integration", "tests/chart", "tests/e2e", "testbed", ".ci")
-BARE = re.compile(r"(?<![\w.-])(?:certificaterequestpolic(?:y|ies)(?![\w.])|crp\b)", re.IGNORECASE)
+BARE = re.compile(
+    r"(?<![\w.-])(?:(?:certificaterequestpolic(?:y|ies)|step(?:cluster)?issuers?)(?![\w.])|crp\b)",
+    re.IGNORECASE,
+)
 COMMAND = re.compile(r"kubectl\b[^`|;\n]*")
 SHORT_NAMES = {
     "VaultIssuer": "vi",
@@ -27,7 +30,7 @@ CERT_MANAGERS = {"cert", "certs", "ciss", "cr", "crp", "crs", "iss"}
 
 
 def bare(text: str) -> Iterator[str]:
-    """Yield each kubectl command of a text that leaves out the group of our policies."""
+    """Yield each kubectl command of a text that leaves out the group of our policies or step-ca's issuers."""
     for command in COMMAND.findall(text.replace("\\\n", " ")):
         if BARE.search(command):
             yield command
@@ -52,6 +55,9 @@ def texts(*roots: str) -> Iterator[tuple[str, str]]:
         ("kubectl wait CertificateRequestPolicy/shop", 1),
         ("kubectl wait \\\n  certificaterequestpolicy/shop", 1),
         ("kubectl get crp", 2),
+        ("kubectl get stepclusterissuers -o wide", 1),
+        ("kubectl edit StepIssuer ca", 1),
+        ("kubectl get stepclusterissuers.vault-issuer.io", 0),
         ("kubectl get certificaterequestpolicies.vault-issuer.io", 0),
         ("kubectl get vcrp", 0),
         ("resources: [certificaterequestpolicies]", 0),
@@ -62,7 +68,7 @@ def test_a_command_without_the_group_is_found(text: str, count: int) -> None:
     assert len(list(bare(text))) == count
 
 
-def test_every_kubectl_command_names_our_policies_with_their_group() -> None:
+def test_every_kubectl_command_names_the_group_where_others_have_the_kind() -> None:
     here = Path(__file__).name
     found = [(path, command) for path, text in texts(*SHOWN, *TYPED) for command in bare(text)]
     assert [one for one in found if not one[0].endswith(here)] == []

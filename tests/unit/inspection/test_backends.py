@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
+from issuer.inspection.opening import reading
 from issuer.inspection.overview.summary import overview
-from issuer.inspection.reading import reading
 from issuer.inspection.request.diagnosis import diagnose
 from issuer.kube.resources import Resource
 from issuer.manifests.errors import BadInput

@@ -11,7 +11,9 @@ import yaml
 from issuer.inspection.kinds import explained_kinds, inspected_kinds
 from issuer.inspection.lookup import find_request
 from issuer.inspection.target import InspectionTarget, chosen_target, names, parse_target
+from issuer.manifests.backends import kinds_in_reach
 from issuer.manifests.errors import BadInput
+from issuer.signing.backends import built_in
 from tests.builders import certificate_request, signing_request
 from tests.unit.inspection.scene import CSR_ONE, ONE, REQUESTS, Scene
 from tests.unit.kube.fake_api import json, listing, refuse
@@ -20,7 +22,7 @@ CERTIFICATE = "/apis/cert-manager.io/v1/namespaces/team-a/certificates/web"
 SIGNING_REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 
 
-KINDS = inspected_kinds()
+KINDS = inspected_kinds(kinds_in_reach(built_in()))
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,14 @@ KINDS = inspected_kinds()
         (
             "vcrp/web certificaterequestpolicies.vault-issuer.io/web certificaterequestpolicy/web",
             InspectionTarget("CertificateRequestPolicy", "", "web"),
+        ),
+        (
+            "stepclusterissuer/ca vsci/ca stepclusterissuers.vault-issuer.io/ca",
+            InspectionTarget("StepClusterIssuer", "", "ca"),
+        ),
+        (
+            "StepIssuer.certmanager.step.sm/team-a/ca stepissuers.v1beta1.certmanager.step.sm/ca",
+            InspectionTarget("StepIssuer.certmanager.step.sm", "team-a", "ca"),
         ),
         ("secret/web-tls Secrets/web-tls", InspectionTarget("Secret", "team-a", "web-tls")),
     ],

@@ -66,6 +66,12 @@ def test_what_is_installed_and_not_named_is_not_imported(install: Install) -> No
     assert "unnamed" not in sys.modules
 
 
+def test_kinds_of_another_controller_are_there_by_a_name_alone() -> None:
+    loaded = load_backends(["step-issuer"])
+    assert [backend.name for backend in loaded] == ["vault", "step", "step-issuer"]
+    assert loaded.of("StepIssuer.certmanager.step.sm").peer == "step-issuer"
+
+
 def test_a_built_in_name_can_not_be_taken(install: Install) -> None:
     install("taker", "raise AssertionError('imported')", name="vault")
     with pytest.raises(BackendError, match="--backends vault: that is a built-in backend"):
