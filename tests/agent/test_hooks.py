@@ -151,13 +151,19 @@ def test_refused_files_are_taken_back(machine: Machine, web: Path) -> None:
         # A server that doesn't read its files again: the old ones stay, and what was signed is revoked.
         del made["signal"]
         made["command"] = script(machine, "true")
-        ran = machine.run("renew", "web")
+        machine.data["certificates"][0]["dnsNames"].append("www.example.com")
+        ran = machine.run("once")
         assert ran.exit_code == 1
         assert f"{server.address} still serves serial {old:x}" in ran.stderr
         assert "It has the old files again" in ran.stderr
         assert on_disk(machine) == old == served(server)
         assert state(machine)["state"] == "RolledBack"
         assert len(machine.bao.audited(f"{machine.name}/revoke", "request")) == 1
+        # The next run from cron: still a failure, and nothing is signed that would be refused again.
+        ran = machine.run("once")
+        assert ran.exit_code == 1
+        assert "At once: vault-issuer agent renew web" in ran.stderr
+        assert machine.signed() == 2
         del made["command"]
         made |= server.hook()
         assert machine.run("renew", "web").exit_code == 0

@@ -26,7 +26,7 @@ from issuer.agent.errors import AgentError, DiskRefused, SetInUse, UnsafePath
 from issuer.agent.files.contents import FILE_NAME, SOURCE_NAME
 from issuer.agent.files.folders import opened_folder
 from issuer.agent.files.regular import MAX_FILE, open_regular
-from issuer.agent.files.writing import NewFile, attributes_of, create, disk_errors
+from issuer.agent.files.writing import NewFile, attributes_of, create, disk_errors, replace
 
 GENERATIONS: Final = ".generations"
 CURRENT: Final = "current"
@@ -153,6 +153,15 @@ class GenerationFolder:
             if data is None or hashlib.sha256(data).hexdigest() != sha256 or not self._is_linked(name):
                 found.append(name)
         return found
+
+    def note(self, name: str, data: bytes) -> None:
+        """Keep a note about the whole folder, beside the generations; no secret. Raises DiskRefused."""
+        with disk_errors(f'The note "{self.path}/{GENERATIONS}/{name}"'):
+            replace(self._generations, name, NewFile(data, 0o644))
+
+    def noted(self, name: str) -> bytes | None:
+        """Return a note, None if there is none. Raises DiskRefused."""
+        return self._bytes(f"./{name}")
 
     def _write_folder(
         self, number: int, files: Mapping[str, NewFile], notes: Mapping[str, Any]

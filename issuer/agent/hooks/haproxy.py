@@ -1,5 +1,9 @@
 """Certificates of a running HAProxy, replaced by its runtime socket.
 
+HAProxy has one transaction at a time, about one file ("The ongoing transaction is about ..."). So each new
+certificate is first offered and taken away again, which tells whether HAProxy reads it; then each is put to
+use, and if one isn't, those before it get their old ones again.
+
 Source: https://docs.haproxy.org/2.6/management.html#9.3-set%20ssl%20cert
 """
 
@@ -25,39 +29,75 @@ _SERIAL: Final = re.compile(r"^Serial: ([0-9A-Fa-f]+)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Replacement:
-    """One certificate: HAProxy's name for it, its new PEM with the key, and its serial number."""
+class KeyAndCertificates:
+    """A PEM with the key, and the serial number of its certificate."""
 
-    file: str
     pem: bytes = field(repr=False)
     serial: int
 
 
-async def replace_certificates(
-    path: Path, user: HookUser, new: Sequence[Replacement], seconds: float
-) -> None:
-    """Replace all certificates or none, and see that HAProxy has them.
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """One certificate: HAProxy's name for it, the new one, and the old one if it is still there."""
 
-    Keys are sent: the socket's server has to be root, the agent's user or `user`. Raises NotRunning,
-    HookUnsafe, ConsumerRefused with HAProxy's own words.
+    file: str
+    new: KeyAndCertificates
+    old: KeyAndCertificates | None = None
+
+
+async def replace_certificates(
+    path: Path, user: HookUser, all_of_them: Sequence[Replacement], seconds: float
+) -> None:
+    """Replace all certificates, and see that HAProxy has them; where one fails, give the others back.
+
+    One that is not read leaves all as they were. One that fails later leaves new ones only where the old one
+    is no longer on the disk, or HAProxy had another one, or doesn't take it back: the error names them.
+    Keys are sent: the socket's server has to be root, the agent's user or `user`. Each way takes `seconds`
+    at most. Raises NotRunning, HookUnsafe, ConsumerRefused with HAProxy's own words.
     """
     talk = _RuntimeSocket(path, user)
+    begun: list[tuple[Replacement, int | None]] = []
+    failure: HookFailed
     try:
         async with asyncio.timeout(seconds):
-            try:
-                for one in new:
-                    await talk.set(one)
-                for one in new:
-                    await talk.commit(one)
-            except HookFailed:
-                for one in new:
-                    with suppress(HookFailed):
-                        await talk.ask(f"abort ssl cert {one.file}\n".encode())
-                raise
-            for one in new:
-                await talk.check(one)
-    except TimeoutError as error:
-        raise ConsumerRefused(f'HAProxy doesn\'t answer at "{path}" in {seconds:g} s') from error
+            for one in all_of_them:
+                await talk.offer(one)
+            for one in all_of_them:
+                had = await talk.serial(one.file)
+                begun.append((one, had))
+                await talk.put(one.file, one.new)
+        return
+    except TimeoutError:
+        failure = ConsumerRefused(f'HAProxy doesn\'t answer at "{path}" in {seconds:g} s')
+    except HookFailed as error:
+        failure = error
+    left = await _put_back(talk, begun, seconds)
+    raise type(failure)(f"{failure}{_told(begun, left)}") from failure
+
+
+async def _put_back(
+    talk: _RuntimeSocket, begun: Sequence[tuple[Replacement, int | None]], seconds: float
+) -> list[str]:
+    """Give HAProxy its old certificates again, the last one first; returns names that it isn't known of."""
+    left = [one.file for one, _ in begun]
+    try:
+        async with asyncio.timeout(seconds):
+            for one, had in reversed(begun):
+                with suppress(HookFailed):
+                    await talk.abort(one.file)
+                    if await talk.serial(one.file) != had and one.old is not None and one.old.serial == had:
+                        await talk.put(one.file, one.old)
+                    if await talk.serial(one.file) == had:
+                        left.remove(one.file)
+    except TimeoutError:
+        pass
+    return left
+
+
+def _told(begun: Sequence[tuple[Replacement, int | None]], left: Sequence[str]) -> str:
+    if left:
+        return f". It may have the new certificates of {', '.join(left)}: reload it"
+    return ". It has all of its old certificates" if len(begun) > 1 else ""
 
 
 class _RuntimeSocket:
@@ -67,28 +107,43 @@ class _RuntimeSocket:
         self._path = path
         self._user = user
 
-    async def set(self, one: Replacement) -> None:
+    async def offer(self, one: Replacement) -> None:
+        """See whether HAProxy reads the new certificate; it keeps the old one. Raises HookFailed."""
+        try:
+            await self._set(one.file, one.new)
+        finally:
+            with suppress(HookFailed):
+                await self.abort(one.file)
+
+    async def put(self, file: str, made: KeyAndCertificates) -> None:
+        """Put a certificate to use, and see that HAProxy has it. Raises HookFailed."""
+        await self._set(file, made)
+        answer = await self._ask(f"commit ssl cert {file}\n".encode())
+        if "Success!" not in answer:
+            raise ConsumerRefused(f'HAProxy doesn\'t put "{file}" to use: {one_line(answer, 400)}')
+        if await self.serial(file) != made.serial:
+            raise ConsumerRefused(f'HAProxy took "{file}" and still has another certificate')
+
+    async def serial(self, file: str) -> int | None:
+        """Return the serial number of the certificate that HAProxy uses, None if it has none of that name."""
+        found = _SERIAL.search(await self._ask(f"show ssl cert {file}\n".encode()))
+        return None if found is None else int(found[1], 16)
+
+    async def abort(self, file: str) -> None:
+        """End a transaction about the file, if there is one."""
+        await self._ask(f"abort ssl cert {file}\n".encode())
+
+    async def _set(self, file: str, made: KeyAndCertificates) -> None:
         # An empty line ends the certificate.
-        lines = b"\n".join(line for line in one.pem.splitlines() if line.strip())
-        answer = await self.ask(b"set ssl cert " + one.file.encode() + b" <<\n" + lines + b"\n\n")
+        lines = b"\n".join(line for line in made.pem.splitlines() if line.strip())
+        answer = await self._ask(b"set ssl cert " + file.encode() + b" <<\n" + lines + b"\n\n")
         if "Transaction created" not in answer and "Transaction updated" not in answer:
             raise ConsumerRefused(
-                f'HAProxy doesn\'t take the certificate "{one.file}": {one_line(answer, 400)}. Its '
+                f'HAProxy doesn\'t take the certificate "{file}": {one_line(answer, 400)}. Its '
                 'names are those of "show ssl cert"'
             )
 
-    async def commit(self, one: Replacement) -> None:
-        answer = await self.ask(f"commit ssl cert {one.file}\n".encode())
-        if "Success!" not in answer:
-            raise ConsumerRefused(f'HAProxy doesn\'t put "{one.file}" to use: {one_line(answer, 400)}')
-
-    async def check(self, one: Replacement) -> None:
-        answer = await self.ask(f"show ssl cert {one.file}\n".encode())
-        found = _SERIAL.search(answer)
-        if found is None or int(found[1], 16) != one.serial:
-            raise ConsumerRefused(f'HAProxy took "{one.file}" and still has another certificate')
-
-    async def ask(self, command: bytes) -> str:
+    async def _ask(self, command: bytes) -> str:
         """Return the whole answer to one command."""
         need_trusted(self._path.parent, "folder of the socket")
         try:

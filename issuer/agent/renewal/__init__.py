@@ -3,6 +3,7 @@
 - `schedule`: when a renewal is due, and pauses between tries. Pure.
 - `keys`: private keys, and the request that one signs.
 - `signing`: the call, the answer's verification, and a revocation of what can't be used.
+- `holding`: what a consumer refused, and how long it is held back.
 - `keeping`: one certificate from its files to a fresh set of them.
 - `delivered`: what something else asked Vault for, and hands over.
 - `chains`: CAs alone, without a token.

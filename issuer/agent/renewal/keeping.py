@@ -20,6 +20,7 @@ from issuer.agent.errors import DiskRefused
 from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.generations import GenerationFolder, WrittenSet, opened_set, seen_set
 from issuer.agent.files.owners import owner_of
+from issuer.agent.renewal.holding import HeldBack, hold_back, read_hold
 from issuer.agent.renewal.keys import fits, new_key
 from issuer.agent.renewal.schedule import RenewalRule, due_at, spread
 from issuer.agent.renewal.signing import CertificateCalls, FreshCertificate
@@ -42,9 +43,6 @@ log = structlog.get_logger(__name__)
 _LEFT_TO_GO_BACK: Final = 0.1
 """The share of its life that an old certificate needs to be gone back to."""
 _LEAST_SKEW: Final = timedelta(seconds=2)
-_FIRST_HOLD: Final = timedelta(minutes=5)
-_LONGEST_HOLD: Final = timedelta(hours=1)
-"""The time for which a certificate is held back that a consumer refused: doubled each time, up to this."""
 CHECK_EVERY: Final = timedelta(hours=1)
 """The time between two looks at the CA and at the certificate's revocation."""
 
@@ -103,14 +101,6 @@ class KeepReport:
         return self.renewed is not None or bool(self.rewritten)
 
 
-@dataclass(frozen=True, slots=True)
-class _HeldBack:
-    """A certificate that a consumer refused: what was noted beside it, and when it is tried again."""
-
-    notes: Mapping[str, Any]
-    until: datetime
-
-
 @dataclass(slots=True)
 class ServerClock:
     """The server's time: this machine's, and by how much they differ.
@@ -161,8 +151,7 @@ class CertificateKeeper:
         self._clock = clock
         self._unwritten: FreshCertificate | None = None
         self._checked_at: datetime | None = None
-        self._held: _HeldBack | None = None
-        self._holds = 0
+        self._held: HeldBack | None = None
 
     async def step(self, *, force: bool = False) -> KeepReport:
         """Look at the files, renew if that is due, and write. Returns what is kept then.
@@ -175,13 +164,13 @@ class CertificateKeeper:
             kept = self._kept(current, made)
             if self._unwritten is not None and kept is not None and kept.serial == self._unwritten.serial:
                 self._unwritten = self._held = None  # written, though the disk refused something after it
-            held = not force and self._is_held(kept)
+            held = None if force else self._held_until(folder, kept)
             reason = RenewalReason.REQUESTED if force else None if held else self._reason(kept, current)
             if reason is None and not held and kept is not None and current is not None:
                 reason = await self._asked_of_vault(current, kept)
             if reason is None and made is not None and current is not None and kept is not None:
                 rewritten = self._mend(folder, current, made)
-                warnings = self._copy(made)
+                warnings = (*self._copy(made), *self._held_text(held))
                 return KeepReport(kept, rewritten=rewritten, warnings=warnings)
             return await self._renew(folder, made, reason or RenewalReason.FIRST)
 
@@ -189,8 +178,9 @@ class CertificateKeeper:
         """Have readers see the set before the current one; returns False if that isn't good for it.
 
         It needs a tenth of its life, and must not be revoked. The newer set is kept in memory, and written
-        again after some minutes: it was signed, so nothing else is signed for it. Raises AgentError, perhaps
-        half done: `put_forward` undoes that.
+        again after some minutes: it was signed, so nothing else is signed for it. Another process, as the
+        next one from cron, signs nothing before. Raises AgentError, perhaps half done: `put_forward` undoes
+        that.
         """
         with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
             made, current = self._read(folder)
@@ -205,9 +195,9 @@ class CertificateKeeper:
                 return False
             # Before the files change: a disk that refuses then must not lose what was signed.
             self._unwritten = FreshCertificate(made, str(current.notes.get("serial")), ())
-            hold = min(_FIRST_HOLD * 2 ** min(self._holds, 10), _LONGEST_HOLD)
-            self._holds += 1
-            self._held = _HeldBack(current.notes, self._clock.now() + hold)
+            now = self._clock.now()
+            hold = hold_back(folder, kept.serial, request_digest(self.spec), now)
+            self._held = HeldBack(current.notes, hold.ends(now))
             folder.roll_back()
             self._copy(old)
         return True
@@ -221,11 +211,27 @@ class CertificateKeeper:
             self._copy(self._unwritten.made)
         self._unwritten = self._held = None
 
-    def _is_held(self, kept: KeptCertificate | None) -> bool:
-        """Return True while the old set is kept on purpose, as a consumer refused the newer one."""
-        if self._held is None or kept is None:
-            return False
-        return self._clock.now() < self._held.until and self._has_life(kept)
+    def _held_until(self, folder: GenerationFolder, kept: KeptCertificate | None) -> datetime | None:
+        """Return the time until which the old set is kept on purpose, as a consumer refused the newer one."""
+        if kept is None or not self._has_life(kept):
+            return None
+        now = self._clock.now()
+        if self._held is not None:
+            until = self._held.until
+        elif (noted := read_hold(folder, kept.serial, request_digest(self.spec))) is not None:
+            until = noted.ends(now)
+        else:
+            return None
+        return until if now < until else None
+
+    def _held_text(self, until: datetime | None) -> tuple[str, ...]:
+        if until is None or not self.tries_again:
+            return ()
+        told = (
+            f"A consumer refused the newer files; they, or others, are tried after {rfc3339(until)}. "
+            f"At once: vault-issuer agent renew {self.spec.name}"
+        )
+        return (told,)
 
     def _has_life(self, kept: KeptCertificate) -> bool:
         least = (kept.not_after - kept.not_before) * _LEFT_TO_GO_BACK
@@ -238,7 +244,7 @@ class CertificateKeeper:
                 return SetLook(None, RenewalReason.FIRST)
             made, current = self._read(folder)
             kept = self._kept(current, made)
-            reason = self._reason(kept, current)
+            reason = None if self._held_until(folder, kept) else self._reason(kept, current)
             wrong = () if reason is not None or current is None else self._wrong_files(folder, current)
             return SetLook(kept, reason, wrong)
 
@@ -325,7 +331,6 @@ class CertificateKeeper:
             key = self._kept_key(made, reason)
             fresh = await self._calls.sign(self.spec, key or new_key(self.spec.key), self._clock.now())
             self._unwritten = fresh
-            self._holds = 0
         try:
             notes: Mapping[str, Any]
             if self._held is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,13 @@ from cryptography.x509.oid import NameOID
 from issuer.agent.config.model import AgentFile
 from issuer.agent.errors import AgentError, DiskRefused
 from issuer.agent.files.contents import CertificateSet
+from issuer.agent.files.generations import seen_set
 from issuer.agent.hooks.errors import ConsumerRefused
 from issuer.agent.hooks.records import HookOutcome
 from issuer.agent.process.telling import Telling
-from issuer.agent.renewal import keeping
 from issuer.agent.renewal.delivered import DeliveredAnswer, DeliveredKeeper
-from issuer.agent.renewal.keeping import CertificateKeeper, ServerClock
+from issuer.agent.renewal.holding import FIRST_HOLD, LONGEST_HOLD
+from issuer.agent.renewal.keeping import CertificateKeeper, RenewalReason, ServerClock
 from issuer.agent.renewal.signing import FreshCertificate
 
 LIFE = timedelta(hours=10)
@@ -76,6 +79,7 @@ class Machine:
     """One set, its keeper and its consumer, whose hook gives prepared answers."""
 
     def __init__(self, folder: Path, *, delivered: bool = False) -> None:
+        self._folder = folder
         self.time = datetime.now(UTC).replace(microsecond=0)
         self.signing = Signing(lambda: self.time)
         certificate: dict[str, Any] = {"name": "web", "folder": str(folder / "web")}
@@ -107,6 +111,17 @@ class Machine:
         if answer is not None:
             raise answer
         return ()
+
+    def restarted(self) -> None:
+        """Begin anew with what is on the disk, as another process does."""
+        fresh = Machine(self._folder)
+        fresh.time, fresh.signing = self.time, self.signing
+        self.keeper = fresh.keeper
+        self.keeper._clock = ServerClock(lambda: self.time)
+        self.keeper._calls = self.signing  # type: ignore[assignment]
+        self.telling = fresh.telling
+        server: Any = self.telling.consumers["server"]
+        server.tell = self._hook
 
     async def renewed(self) -> None:
         """Have a first certificate that was told, and a second one that was not."""
@@ -165,7 +180,7 @@ async def test_copy_that_fails_on_the_way_back_loses_no_certificate(tmp_path: Pa
     old, new = machine.signing.signed
     await machine.keeper.step()
     assert machine.kept() == old
-    machine.time += keeping._FIRST_HOLD
+    machine.time += FIRST_HOLD
     await machine.keeper.step()
     assert machine.kept() == new
     assert machine.signing.signed == [old, new]
@@ -200,3 +215,66 @@ async def test_delivered_set_that_was_refused_is_told_so_and_never_revoked(
     assert record.error == "bad files. It has the old files again; deliver the new ones again, or others"
     await machine.keeper.close()
     assert machine.signing.revoked == []
+
+
+async def test_refused_files_are_held_back_by_later_runs_ever_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "LIFE", timedelta(days=10))
+    machine = Machine(tmp_path)
+    await machine.renewed()
+    machine.answers = [refused()]
+    assert (await machine.telling.tell("server")).outcome is HookOutcome.ROLLED_BACK
+    old = machine.kept()
+    for count, minutes in enumerate((5, 10, 20, 40, 60, 60), start=2):
+        await machine.keeper.close()  # as at the end of `once`
+        assert len(machine.signing.revoked) == count - 1
+        machine.restarted()
+        machine.time += timedelta(minutes=minutes, seconds=-2)
+        report = await machine.keeper.step()
+        assert (report.kept.serial, report.renewed) == (old, None)
+        assert "vault-issuer agent renew web" in report.warnings[-1]
+        assert machine.keeper.look().reason is None
+        assert len(machine.signing.signed) == count
+        if count == 7:
+            break
+        machine.time += timedelta(seconds=3)
+        await machine.keeper.step()
+        assert len(machine.signing.signed) == count + 1
+        machine.answers = [refused()]
+        assert (await machine.telling.tell("server")).outcome is HookOutcome.ROLLED_BACK
+
+
+async def test_hold_ends_with_another_request_a_forced_renewal_and_the_old_ones_life(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    await machine.renewed()
+    machine.answers = [refused()]
+    await machine.telling.tell("server")
+    machine.restarted()
+    assert machine.keeper.look().reason is None
+    machine.keeper.spec = machine.keeper.spec.model_copy(update={"dns_names": ("b.example.com",)})
+    assert machine.keeper.look().reason is RenewalReason.SPEC_CHANGED
+    machine.restarted()
+    machine.time += LIFE * 0.11
+    assert machine.keeper.look().reason is RenewalReason.DUE
+    machine.time -= LIFE * 0.11
+    assert (await machine.keeper.step(force=True)).renewed is RenewalReason.REQUESTED
+    assert (await machine.telling.tell("server")).outcome is HookOutcome.TOLD
+
+
+async def test_forged_note_holds_nothing_back_for_more_than_an_hour(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    await machine.renewed()
+    machine.answers = [refused()]
+    await machine.telling.tell("server")
+    machine.restarted()
+    note = tmp_path / "web" / ".generations" / "refused.json"
+    found = json.loads(note.read_text())
+    note.write_text(json.dumps({**found, "until": "9999-01-01T00:00:00Z"}))
+    until = machine.keeper._held_until
+    with seen_set(tmp_path / "web") as folder:
+        assert folder is not None
+        assert until(folder, machine.keeper.look().kept) == machine.time + LONGEST_HOLD
+    for text in ("[", "[]", '{"serial": 1}', "null"):
+        note.write_text(text)
+        assert machine.keeper.look().reason is RenewalReason.DUE
