@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,11 +130,17 @@ def nginx(folder: Path, pem: Path, *, key: Path | None = None, start: bool = Tru
 
 
 @contextmanager
-def haproxy(folder: Path, pem: Path, *, master: bool = False) -> Iterator[RunningServer]:
-    """A real HAProxy with two threads and a runtime socket; with `master`, one that reloads by a signal."""
+def haproxy(
+    folder: Path, pem: Path, *, master: bool = False, more: Sequence[Path] = ()
+) -> Iterator[RunningServer]:
+    """A real HAProxy with two threads and a runtime socket; with `master`, one that reloads by a signal.
+
+    `more` are certificates that it chooses by SNI.
+    """
     found, address = find_web_server("haproxy"), f"{LOOPBACK}:{free_port()}"
     folder.mkdir(exist_ok=True)
-    (folder / "haproxy.cfg").write_text(_HAPROXY.format(folder=folder, address=address, pem=pem))
+    files = " crt ".join(map(str, (pem, *more)))
+    (folder / "haproxy.cfg").write_text(_HAPROXY.format(folder=folder, address=address, pem=files))
     how = ["-W", "-p", str(folder / "haproxy.pid")] if master else ["-db"]
     words = [str(found.program), "-q", *how, "-f", str(folder / "haproxy.cfg")]
     with _running("haproxy", folder, address, words, found.environment, str(found.program)) as server:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 
 from issuer.agent.process import running
 from issuer.endpoint.address import parse_endpoint
-from issuer.endpoint.dialing import dial
+from issuer.endpoint.dialing import DialOptions, dial
 from testbed.errors import TestbedError
 from testbed.web_servers import find_web_server
 from tests.agent.servers import RunningServer, haproxy, nginx, python_server
@@ -108,6 +108,35 @@ def test_haproxy_takes_certificates_without_a_reload(machine: Machine, web: Path
     server_gone = machine.run("once")
     assert server_gone.exit_code == 1
     assert "start it, or correct socket" in server_gone.stderr
+
+
+def test_haproxy_takes_all_certificates_or_none(machine: Machine, web: Path) -> None:
+    try:
+        find_web_server("haproxy")
+    except TestbedError as error:
+        pytest.skip(str(error))
+    machine.data["certificates"].append(machine.certificate("api"))
+    machine.once()
+    api = machine.folder / "api" / "combined.pem"
+
+    def names() -> list[int]:
+        found = (DialOptions(f"{name}.example.com") for name in ("web", "api"))
+        return [asyncio.run(dial(parse_endpoint(server.address), one)).leaf.serial_number for one in found]
+
+    with haproxy(machine.folder / "server", web, more=[api]) as server:
+        files = [{"set": "web", "file": str(web)}, {"set": "api", "file": str(api)}]
+        made = {"socket": str(server.folder / "haproxy.sock"), "certificates": files}
+        consumer(machine, sets=["web", "api"], haproxy=made)
+        for one in machine.data["certificates"]:
+            one["dnsNames"].append("www.example.com")
+        assert "server: told" in machine.once().stdout
+        assert names() == [on_disk(machine), on_disk(machine, "api")]
+        before = names()
+        files[1]["file"] = "/another.pem"  # the second is refused: the first isn't put to use
+        for one in machine.data["certificates"]:
+            one["dnsNames"].append("more.example.com")
+        assert machine.run("once").exit_code == 1
+        assert names() == before
 
 
 def test_python_server_swaps_its_context(machine: Machine, web: Path) -> None:

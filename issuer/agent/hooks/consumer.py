@@ -15,7 +15,7 @@ from issuer.agent.files.generations import seen_set
 from issuer.agent.files.regular import read_regular
 from issuer.agent.hooks.containers import tell_containers
 from issuer.agent.hooks.errors import ConsumerRefused, HookFailed, NotRunning
-from issuer.agent.hooks.haproxy import Replacement, replace_certificates
+from issuer.agent.hooks.haproxy import KeyAndCertificates, Replacement, replace_certificates
 from issuer.agent.hooks.processes import signal_process
 from issuer.agent.hooks.programs import run_program
 from issuer.agent.hooks.serving import ServedCheck, verify_served
@@ -72,14 +72,12 @@ class Consumer:
         elif spec.systemd is not None:
             await _run_job(spec.systemd, user, seconds)
         elif spec.haproxy is not None:
-            new = [
-                Replacement(
-                    one.file, made[one.set].render(FileKind.COMBINED), made[one.set].leaf.serial_number
-                )
+            replaced = [
+                Replacement(one.file, _with_key(made[one.set]), _previous(self._sets[one.set]))
                 for one in spec.haproxy.certificates
                 if one.set in made
             ]
-            await replace_certificates(spec.haproxy.socket, user, new, seconds)
+            await replace_certificates(spec.haproxy.socket, user, replaced, seconds)
         elif spec.container is not None:
             await tell_containers(spec.container, user, seconds)
 
@@ -106,6 +104,18 @@ def read_set(spec: SetSpec) -> CertificateSet | None:
     """Return the current set of a folder; None if there is none. Raises AgentError."""
     with seen_set(spec.folder) as folder:
         return None if folder is None else read_source(folder.read(SOURCE))
+
+
+def _with_key(made: CertificateSet) -> KeyAndCertificates:
+    return KeyAndCertificates(made.render(FileKind.COMBINED), made.leaf.serial_number)
+
+
+def _previous(spec: SetSpec) -> KeyAndCertificates | None:
+    """Return the set before the current one, None if there is none with a key. Raises AgentError."""
+    with seen_set(spec.folder) as folder:
+        before = None if folder is None else folder.previous()
+        made = None if folder is None or before is None else read_source(folder.read(SOURCE, before))
+    return None if made is None or made.certificate is None else _with_key(made)
 
 
 async def _run_job(hook: UnitHook, user: HookUser, seconds: float) -> None:

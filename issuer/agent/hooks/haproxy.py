@@ -63,35 +63,24 @@ async def replace_certificates(
             for one in all_of_them:
                 await talk.offer(one)
             for one in all_of_them:
-                had = await talk.serial(one.file)
-                begun.append((one, had))
+                begun.append((one, await talk.serial(one.file)))
                 await talk.put(one.file, one.new)
         return
     except TimeoutError:
         failure = ConsumerRefused(f'HAProxy doesn\'t answer at "{path}" in {seconds:g} s')
     except HookFailed as error:
         failure = error
-    left = await _put_back(talk, begun, seconds)
-    raise type(failure)(f"{failure}{_told(begun, left)}") from failure
-
-
-async def _put_back(
-    talk: _RuntimeSocket, begun: Sequence[tuple[Replacement, int | None]], seconds: float
-) -> list[str]:
-    """Give HAProxy its old certificates again, the last one first; returns names that it isn't known of."""
     left = [one.file for one, _ in begun]
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            for one, had in reversed(begun):
+            for one in all_of_them:  # the one at which it failed may be offered still
                 with suppress(HookFailed):
                     await talk.abort(one.file)
-                    if await talk.serial(one.file) != had and one.old is not None and one.old.serial == had:
-                        await talk.put(one.file, one.old)
-                    if await talk.serial(one.file) == had:
+            for one, had in reversed(begun):
+                with suppress(HookFailed):
+                    if await talk.has_again(one, had):
                         left.remove(one.file)
-    except TimeoutError:
-        pass
-    return left
+    raise type(failure)(f"{failure}{_told(begun, left)}") from failure
 
 
 def _told(begun: Sequence[tuple[Replacement, int | None]], left: Sequence[str]) -> str:
@@ -109,11 +98,8 @@ class _RuntimeSocket:
 
     async def offer(self, one: Replacement) -> None:
         """See whether HAProxy reads the new certificate; it keeps the old one. Raises HookFailed."""
-        try:
-            await self._set(one.file, one.new)
-        finally:
-            with suppress(HookFailed):
-                await self.abort(one.file)
+        await self._set(one.file, one.new)
+        await self.abort(one.file)
 
     async def put(self, file: str, made: KeyAndCertificates) -> None:
         """Put a certificate to use, and see that HAProxy has it. Raises HookFailed."""
@@ -123,6 +109,15 @@ class _RuntimeSocket:
             raise ConsumerRefused(f'HAProxy doesn\'t put "{file}" to use: {one_line(answer, 400)}')
         if await self.serial(file) != made.serial:
             raise ConsumerRefused(f'HAProxy took "{file}" and still has another certificate')
+
+    async def has_again(self, one: Replacement, had: int | None) -> bool:
+        """Give the old certificate back if it is the one that HAProxy had, of the serial number `had`.
+
+        Returns False if it has another one now. Raises HookFailed.
+        """
+        if await self.serial(one.file) != had and one.old is not None and one.old.serial == had:
+            await self.put(one.file, one.old)
+        return await self.serial(one.file) == had
 
     async def serial(self, file: str) -> int | None:
         """Return the serial number of the certificate that HAProxy uses, None if it has none of that name."""
