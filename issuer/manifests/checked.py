@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 from issuer.manifests.errors import BadInput
 from issuer.manifests.positions import ValuePath
@@ -42,6 +45,30 @@ class StrictModel(BaseModel):
         populate_by_name=False,
         hide_input_in_errors=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TextLike:
+    """An annotation of text that must match the whole of `pattern`; `words` say what it must be.
+
+    The pattern is in the schema, for editors, and in no message.
+    """
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return pydantic's validator."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Any:
+        """Return the schema of the text."""
+        return {**handler(schema), "pattern": self.pattern}
+
+    def _check(self, value: str) -> str:
+        if re.fullmatch(self.pattern, value) is None:
+            raise ValueError(self.words)
+        return value
 
 
 def validated(

@@ -98,6 +98,7 @@ def test_first_contact_needs_a_fingerprint_alone(
     )
     words = ["agent", "once", "--out", str(tmp_path / "ca"), "--mount", machine.name, "--root-fingerprint"]
     for pin, problem in (
+        ("AB:CD", "must be the SHA-256 of a certificate, 64 hexadecimal digits"),
         ("00" * 32, "somebody may be between here and the server"),
         (fingerprint(root), "certificate"),
     ):

@@ -8,15 +8,29 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Final
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from issuer.agent.config.files import AbsolutePath
+from issuer.agent.config.files import AbsolutePath, KeptName
 from issuer.agent.config.times import Lifetime
 from issuer.endpoint.address import BadEndpoint, EndpointAddress, StartTls, parse_endpoint
-from issuer.manifests.checked import StrictModel
+from issuer.manifests.checked import StrictModel, TextLike
 from issuer.manifests.positions import ValuePath
 
-ConsumerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+UnitName = Annotated[
+    str,
+    TextLike(
+        r"^[A-Za-z0-9_][A-Za-z0-9:_.\\@-]{0,254}$",
+        "must be the name of a systemd unit, such as nginx.service",
+    ),
+]
+RuntimeName = Annotated[
+    str,
+    TextLike(
+        r"^[!-:=-~]{1,500}$",
+        'must be the name that "show ssl cert" prints, such as /etc/haproxy/certs/combined.pem, without '
+        "spaces and <",
+    ),
+]
 MAX_TIME: Final = timedelta(minutes=10)
 """The longest time of one hook, and of its verification."""
 
@@ -53,7 +67,7 @@ class UnitVerb(StrEnum):
 class UnitHook(StrictModel):
     """A job for a unit, by `systemctl`."""
 
-    unit: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9:_.\\@-]{0,254}$", examples=["nginx.service"])
+    unit: UnitName = Field(examples=["nginx.service"])
     user_unit: bool = Field(default=False, description="A unit of the user's own manager: systemctl --user.")
     verb: UnitVerb = UnitVerb.RELOAD
 
@@ -62,7 +76,7 @@ class RuntimeCertificate(StrictModel):
     """A certificate of a running HAProxy: the set, and HAProxy's name for it, as `show ssl cert` has it."""
 
     set: str
-    file: str = Field(pattern=r"^[!-:=-~]{1,500}$", examples=["/etc/haproxy/certs/combined.pem"])
+    file: RuntimeName = Field(examples=["/etc/haproxy/certs/combined.pem"])
 
 
 class RuntimeSocketHook(StrictModel):
@@ -127,7 +141,7 @@ class EndpointCheck(StrictModel):
 class ConsumerSpec(StrictModel):
     """A program that reads files of sets: one way to tell it, and where the outcome can be seen."""
 
-    name: ConsumerName
+    name: KeptName
     sets: tuple[str, ...] = Field(min_length=1, max_length=1000)
     user: str | None = Field(
         default=None, description="User of the consumer; needed if the agent runs as root."

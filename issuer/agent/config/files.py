@@ -6,14 +6,25 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field
 
 from issuer.agent.files.contents import FILE_NAME, FileKind
-from issuer.manifests.checked import StrictModel
+from issuer.manifests.checked import StrictModel, TextLike
 
 _MODE: Final = re.compile(r"0?[0-7]{3}")
 
-FileName = Annotated[str, StringConstraints(pattern=FILE_NAME)]
+FileName = Annotated[
+    str,
+    TextLike(FILE_NAME, "must be a file's name alone, without a folder, and not begin with a dot"),
+]
+KeptName = Annotated[
+    str,
+    TextLike(
+        r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
+        "must be up to 63 lower-case letters, digits, dots and hyphens, such as web-1",
+    ),
+]
+"""The name of a set or a consumer; files of the state folder have it."""
 
 
 def _mode(value: Any) -> int:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from issuer.agent.config.files import AbsolutePath
-from issuer.manifests.checked import StrictModel
+from issuer.manifests.checked import StrictModel, TextLike
+
+RoleName = Annotated[
+    str,
+    TextLike(
+        r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+        "must be the AppRole's name, of letters, digits, dots, hyphens and underscores: not its path or ID",
+    ),
+]
 
 
 class TokenFile(StrictModel):
@@ -21,9 +29,8 @@ class AppRoleLogin(StrictModel):
 
     role_id: str | None = None
     role_id_file: AbsolutePath | None = None
-    role_name: str | None = Field(
+    role_name: RoleName | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
         description="The AppRole's name: the agent makes the next secret ID for itself, one ahead.",
     )
     wrapped_secret_id_file: AbsolutePath | None = Field(

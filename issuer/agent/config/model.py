@@ -6,15 +6,29 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from issuer.agent.config.consumers import ConsumerSpec
-from issuer.agent.config.files import DEFAULT_CA_FILES, DEFAULT_FILES, AbsolutePath, CopiedFile, SetFile
+from issuer.agent.config.files import (
+    DEFAULT_CA_FILES,
+    DEFAULT_FILES,
+    AbsolutePath,
+    CopiedFile,
+    KeptName,
+    SetFile,
+)
 from issuer.agent.config.login import VaultServer
 from issuer.agent.config.times import Lifetime, TimeZone, Window
-from issuer.manifests.checked import StrictModel
+from issuer.manifests.checked import StrictModel, TextLike
 
-SetName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+Fingerprint = Annotated[
+    str,
+    TextLike(
+        r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$",
+        "must be the SHA-256 of a certificate, 64 hexadecimal digits with or without colons: openssl x509 "
+        "-noout -fingerprint -sha256 -in root.pem prints it behind the equals sign",
+    ),
+]
 MAX_SETS: Final = 1000
 """The most certificates of one agent; 200 are tried in `benchmarks/`."""
 
@@ -69,7 +83,7 @@ class RenewalSpec(StrictModel):
 class _Kept(StrictModel):
     """Fields that a certificate and a CA chain share."""
 
-    name: SetName
+    name: KeptName
     folder: AbsolutePath
     delivered: bool = Field(
         default=False, description="Something else asks Vault and hands it over: vault-issuer agent deliver."
@@ -109,10 +123,8 @@ class CAChainSpec(_Kept):
 
     mount: str = Field(default="", examples=["pki_int"])
     issuer: str | None = Field(default=None, description="Issuer of the mount; by default its default one.")
-    root_fingerprint: str | None = Field(
-        default=None,
-        pattern=r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$",
-        description="SHA-256 of the root, by which the first contact is trusted.",
+    root_fingerprint: Fingerprint | None = Field(
+        default=None, description="SHA-256 of the root, by which the first contact is trusted."
     )
     every: Lifetime = timedelta(hours=1)
     files: tuple[SetFile, ...] = Field(default=DEFAULT_CA_FILES, min_length=1)

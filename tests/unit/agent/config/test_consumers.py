@@ -67,9 +67,10 @@ def test_each_way_is_read(tmp_path: Path) -> None:
                 "command": None,
                 "haproxy": {"socket": "/s", "certificates": [{"set": "web", "file": "/a.pem;quit"}]},
             },
-            "file",
+            'file: must be the name that "show ssl cert" prints',
         ),
-        ({"command": None, "systemd": {"unit": "--now"}}, "unit"),
+        ({"command": None, "systemd": {"unit": "--now"}}, "unit: must be the name of a systemd unit"),
+        ({"name": "Nginx"}, "consumers.0.name: must be up to 63 lower-case letters"),
     ],
 )
 def test_what_can_t_be_a_consumer_is_refused(tmp_path: Path, fields: dict[str, Any], message: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from issuer.agent.config.model import AgentFile
 from issuer.agent.config.reading import load_agent_file
 from issuer.manifests.errors import BadInput
 
@@ -70,7 +71,7 @@ def test_good_file_has_usual_files(tmp_path: Path) -> None:
         ),
         (
             ("[web.example.com]", "[web.example.com]\n  files: [{name: ../a, kind: key}]"),
-            "certificates.0.files.0.name",
+            "certificates.0.files.0.name: must be a file's name alone, without a folder",
         ),
         (("appRole: {roleId: r, secretIdFile: /etc/s}", ""), "needs exactly one of"),
         ((", secretIdFile: /etc/s", ""), "needs secretIdFile, wrappedSecretIdFile or roleName"),
@@ -83,11 +84,29 @@ def test_good_file_has_usual_files(tmp_path: Path) -> None:
             "certificates.0.commonName: is required: the login by this certificate needs it",
         ),
         (("  login: {appRole: {roleId: r, secretIdFile: /etc/s}}\n", ""), "vault.login: is required"),
+        (("- name: web", "- name: Web"), "certificates.0.name: must be up to 63 lower-case letters"),
+        (
+            ("roleId: r,", "roleId: r, roleName: auth/approle/role/x,"),
+            "must be the AppRole's name, of letters",
+        ),
+        (
+            (
+                "certificates:",
+                'caChains: [{name: c, folder: /etc/c, mount: p, rootFingerprint: "AB:CD"}]\ncertificates:',
+            ),
+            "caChains.0.rootFingerprint: must be the SHA-256 of a certificate, 64 hexadecimal digits",
+        ),
     ],
 )
 def test_problem_is_named_with_its_line(tmp_path: Path, change: tuple[str, str], problem: str) -> None:
     assert change[0] in GOOD
     assert problem in refused(tmp_path, GOOD.replace(*change))
+
+
+def test_patterns_are_in_the_schema_for_editors() -> None:
+    found = str(AgentFile.model_json_schema())
+    assert "(:?[0-9A-Fa-f]{2}){31}$" in found
+    assert "{0,61}[a-z0-9])?$" in found
 
 
 def test_two_sets_share_no_path_and_no_name(tmp_path: Path) -> None:
