@@ -371,8 +371,11 @@ def _locked(path: Path, generations: int) -> Iterator[None]:
 
 
 @contextmanager
-def seen_set(path: Path) -> Iterator[GenerationFolder | None]:
-    """Open the set of files at `path` to look at it alone, without a lock; None if there is none yet."""
+def seen_set(path: Path, owners: frozenset[int] = frozenset()) -> Iterator[GenerationFolder | None]:
+    """Open the set of files at `path` to look at it alone, without a lock; None if there is none yet.
+
+    Root is refused what `opened_set` refuses it. Raises UnsafePath and DiskRefused.
+    """
     try:
         is_there = stat.S_ISDIR((path / GENERATIONS).stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -382,7 +385,10 @@ def seen_set(path: Path) -> Iterator[GenerationFolder | None]:
     if not is_there:
         yield None
         return
-    with opened_folder(path) as fd, opened_folder(path / GENERATIONS) as generations:
+    with (
+        opened_folder(path, owners=owners) as fd,
+        opened_folder(path / GENERATIONS, owners=owners) as generations,
+    ):
         yield GenerationFolder(path, fd, generations)
 
 

@@ -20,7 +20,7 @@ from issuer.agent.hooks.processes import signal_process
 from issuer.agent.hooks.programs import run_program
 from issuer.agent.hooks.serving import ServedCheck, verify_served
 from issuer.agent.hooks.users import HookUser, hook_user
-from issuer.agent.renewal.source import SOURCE, read_source
+from issuer.agent.renewal.source import SOURCE, owners_of, read_source
 
 SetSpec = CertificateSpec | CAChainSpec
 
@@ -87,7 +87,7 @@ def identity_of(spec: SetSpec) -> str:
 
     Raises AgentError.
     """
-    with seen_set(spec.folder) as folder:
+    with seen_set(spec.folder, owners_of(spec)) as folder:
         current = None if folder is None else folder.current()
     if current is None:
         return ""
@@ -102,7 +102,7 @@ def identity_of(spec: SetSpec) -> str:
 
 def read_set(spec: SetSpec) -> CertificateSet | None:
     """Return the current set of a folder; None if there is none. Raises AgentError."""
-    with seen_set(spec.folder) as folder:
+    with seen_set(spec.folder, owners_of(spec)) as folder:
         return None if folder is None else read_source(folder.read(SOURCE))
 
 
@@ -112,7 +112,7 @@ def _with_key(made: CertificateSet) -> KeyAndCertificates:
 
 def _previous(spec: SetSpec) -> KeyAndCertificates | None:
     """Return the set before the current one, None if there is none with a key. Raises AgentError."""
-    with seen_set(spec.folder) as folder:
+    with seen_set(spec.folder, owners_of(spec)) as folder:
         before = None if folder is None else folder.previous()
         made = None if folder is None or before is None else read_source(folder.read(SOURCE, before))
     return None if made is None or made.certificate is None else _with_key(made)

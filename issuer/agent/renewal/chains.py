@@ -69,7 +69,7 @@ class CAChainKeeper:
 
     def look(self) -> SetLook:
         """Return what is kept, and what would be written now. Changes nothing. Raises AgentError."""
-        with seen_set(self.spec.folder) as folder:
+        with seen_set(self.spec.folder, owners_of(self.spec)) as folder:
             made = None if folder is None else self._read(folder)
             if folder is None or made is None:
                 return SetLook(None, RenewalReason.FIRST)

@@ -239,7 +239,7 @@ class CertificateKeeper:
 
     def look(self) -> SetLook:
         """Return what is kept, and what would be done now. Changes nothing. Raises AgentError."""
-        with seen_set(self.spec.folder) as folder:
+        with seen_set(self.spec.folder, owners_of(self.spec)) as folder:
             if folder is None:
                 return SetLook(None, RenewalReason.FIRST)
             made, current = self._read(folder)
@@ -266,7 +266,7 @@ class CertificateKeeper:
 
     def _is_seen(self, serial: str) -> bool:
         """Return True if a set with this certificate is on the disk, though the disk refused the rest."""
-        with seen_set(self.spec.folder) as folder:
+        with seen_set(self.spec.folder, owners_of(self.spec)) as folder:
             return folder is not None and folder.holds(serial)
 
     def _read(self, folder: GenerationFolder) -> tuple[CertificateSet | None, WrittenSet | None]:
