@@ -21,6 +21,7 @@ from issuer.pki.plan.fields import questions
 from issuer.pki.plan.planning import PkiPlan, PlanInput, plan_of
 from issuer.pki.plan.pruning import prunables
 from issuer.pki.plan.reading import read_for
+from issuer.pki.plan.signers import Chains
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.connecting import connected, connection_from, token_from
 from issuer.pki.server.logins import JobLogin, job_calls
@@ -63,15 +64,16 @@ class PkiSession:
         never gives back.
         """
         given = plan_input(self.loaded, self.parts, prune=prune, resend=resend)
-        plan, _ = await self._planned(given)
-        return replace(plan, problems=(*plan.problems, *self._missing_bundles(plan)))
+        there = self._bundles()
+        plan, _ = await self._planned(replace(given, chains=there))
+        return replace(plan, problems=(*plan.problems, *self._missing_bundles(plan, there)))
 
-    def _missing_bundles(self, plan: PkiPlan) -> Iterator[str]:
+    def _missing_bundles(self, plan: PkiPlan, there: Chains) -> Iterator[str]:
         """Yield a problem for each CA that an apply would import from a file that isn't there."""
         authorities = {name: one for _, name, one in self.loaded.file.all_authorities()}
         for step in plan.applied:
             given = authorities[step.authority].imported if step.authority else None
-            if given is not None and self.files.read(given.bundle) is None:
+            if given is not None and step.authority not in there:
                 yield (
                     f"{step.place} authorities.{step.authority}.import: {given.bundle} is not there, and "
                     "Vault doesn't have this CA yet; bring the file"
@@ -79,13 +81,15 @@ class PkiSession:
 
     async def verify(self, progress: Progress, token_role: str | None = None) -> Verification:
         """Read Vault and hold it against the file, each policy by a token of its own."""
-        given = plan_input(self.loaded, self.parts)
+        given = replace(plan_input(self.loaded, self.parts), chains=self._bundles())
         plan, reading = await self._planned(given)
         return await Verifier(self.calls, given, progress, token_role).verify(plan, reading)
 
+    def _bundles(self) -> Chains:
+        found = check_bundles(self.loaded.file, self.loaded.places, self.files)
+        return {name: one.certificates for name, one in found.items()}
+
     async def _planned(self, given: PlanInput) -> tuple[PkiPlan, VaultReading]:
-        bundles = check_bundles(given.file, given.places, self.files)
-        given = replace(given, chains={name: one.certificates for name, one in bundles.items()})
         reading = await read_for(self.calls, given)
         offers = await self.calls.help_all(questions(given.resources, reading))
         return plan_of(given, reading, offers, self.now()), reading

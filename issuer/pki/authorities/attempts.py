@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from issuer.pki.authorities.calls import AuthorityCalls
-from issuer.pki.authorities.identity import AuthorityProgress
+from issuer.pki.authorities.identity import AuthorityProgress, CAIdentity
 from issuer.pki.errors import PkiError
 from issuer.vault.errors import VaultBadRequest
 
@@ -20,6 +20,21 @@ async def attempt(ours: AuthorityCalls, call: Awaitable[None]) -> None:
     except VaultBadRequest as error:
         if (await ours.identity()).progress is not AuthorityProgress.DONE:
             raise refused(ours, error) from error
+
+
+async def request_for(ours: AuthorityCalls, identity: CAIdentity) -> tuple[str, bool]:
+    """Return a request, PEM, and True if its key may have been signed by an earlier run or another applier.
+
+    Raises PkiError if Vault makes no key.
+    """
+    if identity.progress is AuthorityProgress.ABSENT:
+        try:
+            return await ours.new_request(), False
+        except VaultBadRequest as error:
+            identity = await ours.identity()
+            if not identity.key_id:
+                raise refused(ours, error) from error
+    return await ours.request_of_key(identity.key_id), True
 
 
 def refused(ours: AuthorityCalls, error: VaultBadRequest) -> PkiError:

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.duration import format_duration
-from issuer.pki.authorities.attempts import attempt
+from issuer.pki.authorities.attempts import attempt, request_for
 from issuer.pki.authorities.bundles import BadBundle, CAChain, KeyedCA, pem_of, signed_chain
 from issuer.pki.authorities.calls import AuthorityCalls
 from issuer.pki.authorities.certificates import spki_sha256
@@ -60,15 +60,12 @@ async def make_offline(ours: AuthorityCalls, identity: CAIdentity, files: Author
         await attempt(ours, ours.name_issuer(identity.issuer_id))
         return
     brought = files.read(given.certificate)
-    if identity.progress is AuthorityProgress.ABSENT:
-        if brought is not None:
-            raise PkiError(
-                f"{files.folder / given.certificate} is there, but mount {ours.mount} has no key named "
-                f"{ours.authority.key_name or ours.name}: it is the certificate of another. Move it away"
-            )
-        csr = await ours.new_request()
-    else:
-        csr = await ours.request_of_key(identity.key_id)
+    if identity.progress is AuthorityProgress.ABSENT and brought is not None:
+        raise PkiError(
+            f"{files.folder / given.certificate} is there, but mount {ours.mount} has no key named "
+            f"{ours.authority.key_name or ours.name}: it is the certificate of another. Move it away"
+        )
+    csr, _ = await request_for(ours, identity)
     ours.hold(x509.load_pem_x509_csr(csr.encode()))
     if brought is None:
         raise _needs(ours, given, files, csr)
@@ -114,6 +111,5 @@ def _fitting(
     try:
         return signed_chain(brought, spki)
     except BadBundle as error:
-        raise PkiError(
-            f"{files.folder / given.certificate}: {error}. Nothing of {ours.name} was imported"
-        ) from error
+        where = error.at(files.folder / given.certificate)
+        raise PkiError(f"{where}. Nothing of {ours.name} was imported") from error

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from issuer.pki.authorities.certificates import UNDECODABLE
 from issuer.pki.secret import SecretText
 
 _CERTIFICATE: Final = re.compile(
@@ -28,8 +29,25 @@ MAX_CERTIFICATES: Final = 16
 """Certificates of one bundle: a chain has two to four."""
 
 
+_BEGIN: Final = b"-----BEGIN "
+_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
+
+
 class BadBundle(Exception):
-    """A bundle can't be used; the message tells what is wrong with it, and what to do."""
+    """A bundle can't be used; the message tells what is wrong with it, and what to do.
+
+    `line` is the line of the block that is wrong, 0 if it is none alone; `of_key` is True if it is about the
+    key, which may be a file of its own.
+    """
+
+    def __init__(self, message: str, line: int = 0, *, of_key: bool = False) -> None:
+        super().__init__(message)
+        self.line = line
+        self.of_key = of_key
+
+    def at(self, path: object) -> str:
+        """Return the message with the file that it is about, and its line."""
+        return f"{path}:{self.line}: {self}" if self.line else f"{path}: {self}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +83,9 @@ def keyed_ca(bundle: bytes, key: bytes | None = None, passphrase: SecretText | N
     spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     own = [one for one in certificates if _spki(one) == spki]
     if not own:
-        raise BadBundle("the key belongs to none of the certificates; bring the key of the CA itself")
+        raise BadBundle(
+            "the key belongs to none of the certificates; bring the key of the CA itself", of_key=True
+        )
     plain = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return KeyedCA(_chained(own[0], certificates), SecretText(plain))
 
@@ -88,36 +108,54 @@ def pem_of(certificate: x509.Certificate) -> str:
 
 
 def _certificates(pem: bytes) -> list[x509.Certificate]:
-    blocks = _CERTIFICATE.findall(pem)
+    _must_end(pem)
+    blocks = list(_CERTIFICATE.finditer(pem))
     if not blocks:
         raise BadBundle("it holds no certificate in PEM")
     if len(blocks) > MAX_CERTIFICATES:
         raise BadBundle(f"it holds more than {MAX_CERTIFICATES} certificates; leave only the CA's chain")
-    try:
-        return [x509.load_pem_x509_certificate(block) for block in blocks]
-    except ValueError as error:
-        raise BadBundle(f"a certificate in it can't be read: {error}") from error
+    certificates = []
+    for block in blocks:
+        try:
+            certificates.append(x509.load_pem_x509_certificate(block[0]))
+        except UNDECODABLE as error:
+            line = _line(pem, block.start())
+            raise BadBundle("the certificate that begins here can't be read; copy it again", line) from error
+    return certificates
+
+
+def _must_end(pem: bytes, *, of_key: bool = False) -> None:
+    """Raise BadBundle for a block that begins and doesn't end: the rest of a file that was cut."""
+    blank = _BLOCK.sub(lambda block: b"\n" * block[0].count(b"\n"), pem)
+    at = blank.find(_BEGIN)
+    if at >= 0:
+        raise BadBundle("a block begins here and doesn't end; copy it again", _line(blank, at), of_key=of_key)
+
+
+def _line(text: bytes, at: int) -> int:
+    return text.count(b"\n", 0, at) + 1
 
 
 def _private_key(pem: bytes, passphrase: SecretText | None) -> Any:
-    found = [match.group(0) for match in _KEY.finditer(pem)]
+    _must_end(pem, of_key=True)
+    found = list(_KEY.finditer(pem))
     if len(found) != 1:
         many = "no private key" if not found else "several private keys"
-        raise BadBundle(f"it holds {many}; leave the CA's own alone")
-    encrypted = b"ENCRYPTED" in found[0]
+        raise BadBundle(f"it holds {many}; leave the CA's own alone", of_key=True)
+    block, line = found[0][0], _line(pem, found[0].start())
+    encrypted = b"ENCRYPTED" in block
     if encrypted and not passphrase:
-        raise BadBundle("its key is encrypted; give import.passphrase as ${VARIABLE}")
+        raise BadBundle("its key is encrypted; give import.passphrase as ${VARIABLE}", line, of_key=True)
     try:
-        return load_pem_private_key(
-            found[0], passphrase.reveal().encode() if encrypted and passphrase else None
-        )
+        return load_pem_private_key(block, passphrase.reveal().encode() if encrypted and passphrase else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         # The library's words could quote nothing secret, but tell little.
-        raise BadBundle(
+        sentence = (
             "its key can't be decrypted; the passphrase is wrong, or the file is damaged"
             if encrypted
             else "its key can't be read; write it again as PKCS #8 (openssl pkcs8 -topk8)"
-        ) from error
+        )
+        raise BadBundle(sentence, line, of_key=True) from error
 
 
 def _chained(own: x509.Certificate, certificates: Sequence[x509.Certificate]) -> CAChain:

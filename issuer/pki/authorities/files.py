@@ -31,7 +31,7 @@ class AuthorityFiles:
             return None
         key = None if given.key is None else self.read(given.key)
         if given.key is not None and key is None:
-            raise BadBundle(f"the key {given.key} is not there")
+            raise BadBundle("it is not there", of_key=True)
         passphrase = None if given.passphrase is None else SecretText(given.passphrase)
         return keyed_ca(bundle, key, passphrase)
 
@@ -71,10 +71,17 @@ def check_bundles(file: PkiFile, places: Places, files: AuthorityFiles) -> dict[
             if problem:
                 place = places.of(*path_in_file(part, "authorities", name, "spkiSHA256"))
                 problems.append(f"{place} authorities.{name}.spkiSHA256: the bundle {problem}")
-        except BadBundle as error:
+        except (BadBundle, PkiError) as error:
             place = places.of(*path_in_file(part, "authorities", name, "import"))
-            bundle = authority.imported.bundle if authority.imported else ""
-            problems.append(f"{place} authorities.{name}.import: {bundle}: {error}")
+            problems.append(f"{place} authorities.{name}.import: {_told(authority, error)}")
     if problems:
         raise BadInput("\n".join(problems))
     return chains
+
+
+def _told(authority: Authority, error: BadBundle | PkiError) -> str:
+    """Return an error with the file that it is about and its line, by the name in `pki.yaml`."""
+    given = authority.imported
+    if given is None or isinstance(error, PkiError):
+        return str(error)
+    return error.at(given.key if error.of_key and given.key is not None else given.bundle)

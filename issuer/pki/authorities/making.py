@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from issuer.pki.authorities.attempts import attempt, refused
+from issuer.pki.authorities.attempts import attempt, refused, request_for
 from issuer.pki.authorities.bringing import make_imported, make_offline
 from issuer.pki.authorities.calls import AuthorityCalls, IssuedCA, SignerCalls
 from issuer.pki.authorities.certificates import serial_text, spki_sha256
@@ -77,7 +77,7 @@ class AuthorityMaker:
         if identity.progress is AuthorityProgress.UNNAMED:
             await self._settle(ours, signer, identity)
             return
-        csr, resumed = await self._request(ours, identity)
+        csr, resumed = await request_for(ours, identity)
         before = await signer.signed_already(csr, self._now()) if resumed else []
         if before:
             issued = before[0]
@@ -86,17 +86,6 @@ class AuthorityMaker:
         for extra in before[1:]:
             await signer.revoke(extra.serial)
         await self._install(ours, signer, issued)
-
-    async def _request(self, ours: AuthorityCalls, identity: CAIdentity) -> tuple[str, bool]:
-        """Return a request, and True if its key may have been signed by an earlier run or another applier."""
-        if identity.progress is AuthorityProgress.ABSENT:
-            try:
-                return await ours.new_request(), False
-            except VaultBadRequest as error:
-                identity = await ours.identity()
-                if not identity.key_id:
-                    raise refused(ours, error) from error
-        return await ours.request_of_key(identity.key_id), True
 
     async def _sign(self, ours: AuthorityCalls, signer: SignerCalls, csr: str) -> IssuedCA:
         try:
