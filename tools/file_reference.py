@@ -61,7 +61,7 @@ _KINDS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
         (
             kind,
             f"`{part}` of an auth method of type `{type_}`",
-            {} if part == "config" else defaults.AUTH_ROLE[type_],
+            defaults.AUTH_CONFIG[type_] if part == "config" else defaults.AUTH_ROLE[type_],
         )
         for kind, type_, part in (
             ("kubernetes/config", "kubernetes", "config"),

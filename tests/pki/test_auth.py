@@ -170,6 +170,32 @@ def test_what_somebody_gave_a_role_by_hand_is_taken_away(
     assert actions(vault.plan(file, **variables)) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "mount", "by_hand"),
+    [
+        (CERT, "cert", {"disable_binding": True, "enable_identity_alias_metadata": True}),
+        (JWT, "jwt", {"default_role": "other", "namespace_in_state": False}),
+        (KUBERNETES, "kubernetes", {"issuer": "https://other.example.test", "disable_iss_validation": False}),
+    ],
+    ids=["cert", "jwt", "kubernetes"],
+)
+def test_what_somebody_set_in_a_config_by_hand_is_taken_away(
+    vault: Vault, tmp_path: Path, text: str, mount: str, by_hand: dict[str, object]
+) -> None:
+    variables = {"CA": root("Machines").pem, "KEY": public_key(), "REVIEWER": "reviewer.token"}
+    file = written(tmp_path, text)
+    vault.apply(file, **variables)
+    path = f"auth/{vault.name}-{mount}/config"
+    meant = without_nulls(vault.bao.read(path))
+    kept = {name: value for name, value in meant.items() if name not in ("status", "token_reviewer_jwt_set")}
+    vault.bao.write(path, {**kept, **by_hand})
+    assert without_nulls(vault.bao.read(path)) != meant
+    assert actions(vault.plan(file, **variables)) == [("change", path)]
+    vault.apply(file, **variables)
+    assert without_nulls(vault.bao.read(path)) == meant
+    assert actions(vault.plan(file, **variables)) == []
+
+
 def without_nulls(read: dict[str, Any]) -> dict[str, Any]:
     """What was read, without empty values: once set, an empty list isn't null any more."""
     return {name: value for name, value in read.items() if value not in (None, [], {})}

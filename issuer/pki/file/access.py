@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from issuer.pki.file.base import FileModel, MountPath, Name, RolePath
+
+SECRET_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "kubernetes": frozenset({"token_reviewer_jwt"}),
+    "jwt": frozenset({"oidc_client_secret"}),
+    "approle": frozenset(),
+    "cert": frozenset(),
+}
+"""Fields of auth methods' config that Vault keeps to itself, by type."""
 
 
 class Grants(FileModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from issuer.pki.file.access import SECRET_FIELDS
 from issuer.pki.file.acme import acme_contradictions, is_off
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.domains import outside
@@ -23,7 +24,14 @@ _FOUNDATION_ONLY: Final = {
 def problems_of(file: PkiFile, places: Places) -> list[str]:
     """Return every contradiction as `FILE:LINE PATH: what is wrong, and the change`."""
     check = _Check(file, places)
-    return [*check.mounts(), *check.authorities(), *check.roles(), *check.acme(), *check.access()]
+    return [
+        *check.mounts(),
+        *check.authorities(),
+        *check.roles(),
+        *check.acme(),
+        *check.secrets(),
+        *check.access(),
+    ]
 
 
 class _Check:
@@ -178,6 +186,14 @@ class _Check:
         for part, path, mount in self.file.all_mounts():
             for where, sentence in acme_contradictions(mount):
                 yield f"{self._at(part, 'mounts', path, *where)} {sentence}"
+
+    def secrets(self) -> Iterator[str]:
+        """Yield the fields that hold a secret and are no text, without what they hold."""
+        for path, auth in self.file.foundation.auth.items():
+            for name in sorted(SECRET_FIELDS[auth.type] & set(auth.config)):
+                if not isinstance(auth.config[name], str):
+                    where = self._at(Part.FOUNDATION, "auth", path, "config", name)
+                    yield f"{where} must be text; put it in quotes, or write ${{VARIABLE}}"
 
     def access(self) -> Iterator[str]:
         prefix = self.file.prefix

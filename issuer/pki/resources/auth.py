@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from issuer.pki.file.access import AuthMount
+from issuer.pki.file.access import SECRET_FIELDS, AuthMount
 from issuer.pki.file.model import Part, path_in_file
 from issuer.pki.file.place import Places
-from issuer.pki.resources.defaults import AUTH_ROLE, OLD_NAMES, WRITE_ONLY
+from issuer.pki.resources.defaults import AUTH_CONFIG, AUTH_ROLE, OLD_NAMES
 from issuer.pki.resources.mounts import AUTH, MountResource
 from issuer.pki.resources.resource import Order, VaultResource, hide
 
@@ -31,7 +31,7 @@ def auth_methods(auth: Mapping[str, AuthMount], places: Places) -> Iterator[Vaul
             fields_of="auth method",
             at=(*where, "tune"),
         )
-        secret = WRITE_ONLY[method.type]
+        secret = SECRET_FIELDS[method.type]
         if method.config:
             yield VaultResource(
                 kind="auth config",
@@ -40,6 +40,7 @@ def auth_methods(auth: Mapping[str, AuthMount], places: Places) -> Iterator[Vaul
                 place=places.of(*where, "config"),
                 part=part,
                 wanted=hide(method.config, secret),
+                defaults=AUTH_CONFIG[method.type],
                 write_only=secret,
                 inside=f"auth/{path}",
                 fields_of=f"{method.type}/config",

@@ -194,10 +194,33 @@ OLD_NAMES: Final[Mapping[str, str]] = {
     "ttl": "token_ttl",
 }
 """Older names of fields of those roles, which Vault still takes."""
-WRITE_ONLY: Final[Mapping[str, frozenset[str]]] = {
-    "kubernetes": frozenset({"token_reviewer_jwt"}),
-    "jwt": frozenset({"oidc_client_secret"}),
-    "approle": frozenset(),
-    "cert": frozenset(),
+AUTH_CONFIG: Final[Mapping[str, Mapping[str, Any]]] = {
+    "kubernetes": {
+        "disable_iss_validation": True,
+        "disable_local_ca_jwt": False,
+        "issuer": "",
+        "kubernetes_ca_cert": "",
+        "pem_keys": [],
+        "use_annotations_as_alias_metadata": False,
+    },
+    # Not provider_config: it may hold a credential, so an export leaves it out.
+    "jwt": {
+        "bound_issuer": "",
+        "default_role": "",
+        "jwks_ca_pem": "",
+        "jwks_url": "",
+        "jwt_supported_algs": [],
+        "jwt_validation_pubkeys": [],
+        "namespace_in_state": True,
+        "oidc_client_id": "",
+        "oidc_discovery_ca_pem": "",
+        "oidc_discovery_url": "",
+        "oidc_response_mode": "",
+        "oidc_response_types": [],
+        "override_allowed_server_names": [],
+    },
+    "approle": {},
+    # Not ocsp_cache_size, read as 0 where it was never set, which can't be written.
+    "cert": {"disable_binding": False, "enable_identity_alias_metadata": False},
 }
-"""Fields of auth methods' config that Vault keeps to itself, by type."""
+"""Fields of auth methods' config, by the method's type."""

@@ -124,10 +124,7 @@ class VaultResource:
 
 def hide(fields: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """Return the fields with the values of `names` as secrets."""
-    return {
-        name: SecretText(value) if name in names and isinstance(value, str) else value
-        for name, value in fields.items()
-    }
+    return {name: SecretText(str(value)) if name in names else value for name, value in fields.items()}
 
 
 def _shown(value: Any) -> Any:

@@ -156,6 +156,27 @@ def test_names_outside_of_the_signers_are_refused(loaded: Load) -> None:
     assert "b.test is outside of what t-root-2026, its signer, permits" in said
 
 
+@pytest.mark.parametrize(
+    ("kind", "field"), [("kubernetes", "token_reviewer_jwt"), ("jwt", "oidc_client_secret")]
+)
+@pytest.mark.parametrize("value", ["[hvs.SECRET]", "{a: hvs.SECRET}", "17293", "true"])
+def test_a_secret_that_is_no_text_is_refused_and_not_shown(
+    loaded: Load, kind: str, field: str, value: str
+) -> None:
+    text = f"foundation:\n  auth:\n    a:\n      type: {kind}\n      config:\n        {field}: {value}\n"
+    said = refusal(loaded, text)
+    assert f"0.yaml:6 foundation.auth.a.config.{field}: must be text" in said
+    assert "SECRET" not in said
+    assert "17293" not in said
+
+
+def test_a_passphrase_that_is_no_text_is_refused_and_not_shown(loaded: Load) -> None:
+    bundle = "import: {bundle: b.pem, passphrase: [SECRET]}"
+    said = refusal(loaded, f"foundation: {{authorities: {{a: {{mount: m, {bundle}}}}}}}\n")
+    assert "foundation.authorities.a.import.passphrase: must be text" in said
+    assert "SECRET" not in said
+
+
 def test_aliases_of_aliases_are_bounded(loaded: Load) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 8)]
