@@ -82,10 +82,14 @@ class Case:
             self.between()
         return False
 
-    def process_output(self, addr: str) -> str:
-        """Apply in a process of its own, which must end well, and return all that it printed."""
+    def process_output(self, addr: str, *program: str) -> str:
+        """Apply in a process of its own, which must end well, and return all that it printed.
+
+        `program` are Python's words for the command, if it isn't started as it usually is.
+        """
+        words = (*(program or ("-m", "issuer")), "pki", "apply", "--yes", *self.words)
         ran = subprocess.run(
-            [sys.executable, "-m", "issuer", "pki", "apply", "--yes", *self.words],
+            [sys.executable, *words],
             env={**os.environ, **self.vault.environment(), **self.variables, "VAULT_ADDR": addr},
             capture_output=True,
             text=True,

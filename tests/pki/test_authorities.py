@@ -110,20 +110,30 @@ def test_the_certificates_say_what_the_file_says(left: Left) -> None:
     assert lived.days == 1825
 
 
-@pytest.mark.parametrize("stage", ["key", "signed", "imported", "signed twice", "imported twice"])
+@pytest.mark.parametrize("stage", ["key", "signed", "revoked", "imported", "signed twice", "imported twice"])
 def test_an_interrupted_ca_is_gone_on_with(left: Left, stage: str) -> None:
-    csr = left.key()
+    csr, signed = left.key(), []
     if stage != "key":
-        first = left.sign(csr)
-        second = left.sign(csr) if "twice" in stage else None
+        signed.append(left.sign(csr))
+        if "twice" in stage or stage == "revoked":
+            signed.append(left.sign(csr))
         if "imported" in stage:
-            left.install(first["certificate"])
-        if stage == "imported twice" and second is not None:
-            left.install(second["certificate"])
+            for one in signed:
+                left.install(one["certificate"])
+        if stage == "revoked":
+            first = signed.pop(0)["serial_number"]
+            left.vault.bao.write(f"{left.vault.name}-root/revoke", {"serial_number": first})
     planned = actions(left.vault.plan(left.file))
     assert ("resume", f"{left.mount}/issuer/{left.mount}-2026") in planned
+    before = len(left.vault.requests())
     left.vault.apply(left.file)
     left.holds_exactly_one()
+    # What the signer had for this key and subject, unrevoked, is taken; nothing more is signed.
+    signs = [one for one in left.vault.writes_since(before) if one.endswith("/sign-intermediate")]
+    assert len(signs) == (0 if signed else 1)
+    if signed:
+        taken = left.vault.certificate(left.mount, f"{left.mount}-2026").serial_number
+        assert taken in {int(one["serial_number"].replace(":", ""), 16) for one in signed}
     assert actions(left.vault.plan(left.file)) == []
 
 

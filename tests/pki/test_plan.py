@@ -226,13 +226,38 @@ def test_prune_removes_what_the_file_owns_and_nothing_else(vault: Vault, tmp_pat
         body = {"policy": 'path "x" { capabilities = ["read"] }'} if "policies" in path else {}
         vault.bao.call("POST", path, body)
     assert actions(vault.plan(file)) == []
+    extra = what_no_prune_reaches(vault)
     pruned = json.loads(vault.run("plan", "-f", file, "--prune", "-o", "json").stdout)
     assert sorted(path for _, path in actions(pruned)) == sorted(gone)
+    before = len(vault.requests())
     ran = vault.run("apply", "--yes", "--prune", "-f", file)
     assert ran.exit_code == 0, ran.output
+    assert sorted(vault.writes_since(before)) == sorted(gone)
     assert actions(json.loads(vault.run("plan", "-f", file, "--prune", "-o", "json").stdout)) == []
-    for path in kept:
+    for path in (*kept, *extra):
         vault.bao.read(path)
+    assert "file/" in vault.bao.read("sys/audit")  # a device that is not in the file
+
+
+def what_no_prune_reaches(vault: Vault) -> list[str]:
+    """Make a mount, a login, a key and an issuer that are not in the file, all by its prefix; their paths."""
+    name, write = vault.name, vault.bao.write
+    vault.bao.call("POST", f"sys/mounts/{name}-extra", {"type": "pki"})
+    vault.bao.call("POST", f"sys/auth/{name}-extra", {"type": "approle"})
+    vault.bao.call("POST", f"auth/{name}-extra/role/{name}-app", {})
+    made = {"common_name": "Extra CA", "issuer_name": f"{name}-extra", "key_name": f"{name}-extra"}
+    write(f"{name}-int/root/generate/internal", {**made, "ttl": "1h"})
+    write(f"{name}-int/keys/generate/internal", {"key_name": f"{name}-spare"})
+    write(f"{name}-extra/roles/web", {"allowed_domains": "example.test"})
+    return [
+        f"sys/mounts/{name}-extra/tune",
+        f"sys/auth/{name}-extra/tune",
+        f"auth/{name}-extra/role/{name}-app",
+        f"{name}-int/issuer/{name}-extra",
+        f"{name}-int/key/{name}-extra",
+        f"{name}-int/key/{name}-spare",
+        f"{name}-extra/roles/web",
+    ]
 
 
 def test_an_audit_device_is_asked_for_by_a_stanza_on_openbao(vault: Vault, tmp_path: Path) -> None:

@@ -26,6 +26,21 @@ foundation:
       config: {kubernetes_host: "https://kubernetes.example.test:6443", token_reviewer_jwt: "${JWT}",
                disable_local_ca_jwt: true, kubernetes_ca_cert: "${CA}"}
 """
+TELLS_FILES = """\
+import os, sys
+
+def told(event, words):
+    if event == "open" and words[2] is not None:
+        written = words[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        print("WRITES" if written else "READS", words[0], file=sys.stderr)
+    elif event in ("os.rename", "os.mkdir", "os.link", "os.symlink", "os.truncate", "tempfile.mkstemp"):
+        print("WRITES", event, *words, file=sys.stderr)
+
+sys.addaudithook(told)
+from issuer.cli.main import main
+main()
+"""
+"""The command, which tells each file that Python opens."""
 
 
 def command_lines() -> str:
@@ -39,7 +54,7 @@ def command_lines() -> str:
     return "\n".join(found)
 
 
-def test_secrets_are_in_no_plan_output_repr_or_process_list(vault: Vault, tmp_path: Path) -> None:
+def test_secrets_are_in_no_file_plan_output_repr_or_process_list(vault: Vault, tmp_path: Path) -> None:
     ca = root("Home CA")
     written(tmp_path, ca.pem + ca.key_pem(PASSPHRASE), "bundle.pem")
     case = Case(
@@ -54,7 +69,9 @@ def test_secrets_are_in_no_plan_output_repr_or_process_list(vault: Vault, tmp_pa
     proxy = CuttingProxy(vault.bao)
     proxy.held = lambda _: shown.append(command_lines())
     with proxy.running():
-        shown.append(case.process_output(proxy.addr))
+        shown.append(case.process_output(proxy.addr, "-B", "-c", TELLS_FILES))
+    assert "bundle.pem" in shown[-1].partition("READS")[2]
+    assert [line for line in shown[-1].splitlines() if line.startswith("WRITES ")] == []
     shown += [str(vault.plan(*case.files, **case.variables)), vault.bao.log.read_text()]
     environment = {**vault.environment(), **case.variables}
     loaded = load([str(one) for one in case.files], environment)

@@ -66,6 +66,16 @@ async def test_vault_gets_the_device_by_its_api(loaded: LoadedFile) -> None:
     assert vault.written == [("POST", "sys/audit/file", body)]
 
 
+async def test_a_device_stands_before_all_that_is_to_be_audited() -> None:
+    more = b"  mounts: {pki: {}}\n  policies: {p: {text: x}}\n  auth: {a: {type: approle, roles: {r: {}}}}\n"
+    loaded = load_texts([("pki.yaml", FILE + more)], {}, Path())
+    plan = planned(loaded, "v1.21.0+builtin.vault", PathRead({}))
+    vault = FakeVault()
+    await Applier(vault, loaded.file, AuthorityFiles(Path()), lambda _: None).apply(plan)
+    paths = [path for _, path, _ in vault.written]
+    assert paths == ["sys/audit/file", "sys/mounts/pki", "sys/policies/acl/p", "sys/auth/a", "auth/a/role/r"]
+
+
 def test_openbao_gets_a_stanza_and_no_call(loaded: LoadedFile) -> None:
     plan = planned(loaded, "v2.7.2+builtin.bao", PathRead({}))
     (step,) = plan.steps

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import json
 import pickle
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from issuer.pki.resources.resource import VaultWrite
+from issuer.pki.authorities.files import AuthorityFiles
+from issuer.pki.file.reading import BOTH_PARTS, load_texts
+from issuer.pki.plan.planning import plan_of
+from issuer.pki.resources.resource import VaultWrite, hide
 from issuer.pki.secret import SecretText, revealed
+from issuer.pki.server.reading import VaultReading
+from issuer.pki.session import plan_input
+from tests.pki.cas import root
 
 WORD = "hvs.CAESISEKRET"
+FILE = """\
+foundation:
+  mounts: {pki: {}}
+  authorities:
+    home: {mount: pki, import: {bundle: bundle.pem, passphrase: "${WORD}"}}
+  auth:
+    cluster: {type: kubernetes, config: {kubernetes_host: "https://k.test", token_reviewer_jwt: "${WORD}"}}
+    ci: {type: jwt, config: {oidc_discovery_url: "https://ci.example.test", oidc_client_secret: "${WORD}"}}
+"""
 
 
 def test_no_form_of_text_shows_a_secret() -> None:
@@ -25,6 +42,28 @@ def test_json_and_pickle_refuse_a_secret() -> None:
         json.dumps({"a": SecretText(WORD)})
     with pytest.raises(TypeError):
         pickle.dumps(SecretText(WORD))
+
+
+def test_no_part_of_a_plan_shows_a_secret(tmp_path: Path) -> None:
+    key = root("Home CA")
+    (tmp_path / "bundle.pem").write_text(key.pem + key.key_pem(WORD))
+    loaded = load_texts([("pki.yaml", FILE.encode())], {"WORD": WORD}, tmp_path)
+    files = AuthorityFiles(tmp_path)
+    keyed = files.keyed(loaded.file.foundation.authorities["home"])
+    given = plan_input(loaded, BOTH_PARTS, resend=True)
+    plan = plan_of(given, VaultReading({}), {}, datetime(2026, 11, 27, tzinfo=UTC))
+    told: list[object] = [keyed, loaded, loaded.file, given, plan, plan.steps, *given.resources]
+    told += [write for step in plan.steps for write in step.writes]
+    plain = key.key_pem().splitlines()[1]
+    for one in (*map(repr, told), *map(str, told), str(plan.to_json()), json.dumps(plan.to_json())):
+        assert WORD not in one
+        assert plain not in one
+    sent = [write.body for step in plan.steps for write in step.writes]
+    assert [revealed(body)["token_reviewer_jwt"] for body in sent if "token_reviewer_jwt" in body] == [WORD]
+
+
+def test_a_secret_of_another_type_is_hidden_too() -> None:
+    assert WORD not in repr(hide({"jwt": [WORD], "host": "h"}, frozenset({"jwt"})))
 
 
 def test_only_what_is_sent_holds_it() -> None:
