@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from testbed.cluster import REPOSITORY
 from testbed.openbao import OpenBao
 from tests.pki.files import TWO_TIER
 from tests.pki.support import Vault, actions, written
@@ -59,6 +65,45 @@ def test_a_change_by_hand_is_told_and_undone(
     assert field in [one["field"] for one in steps[0]["changes"]]
     vault.apply(applied)
     assert actions(vault.plan(applied)) == []
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+TERMINAL = REPOSITORY / "tests" / "terminal.py"
+
+
+def on_a_terminal(vault: Vault, folder: Path, *words: str | Path, **environment: str) -> str:
+    """Return what `vault-issuer pki` shows on a terminal."""
+    script = written(
+        folder, shlex.join([sys.executable, "-m", "issuer", "pki", *map(str, words)]), "typed.sh"
+    )
+    ran = subprocess.run(
+        [sys.executable, str(TERMINAL), str(script)],
+        env={**os.environ, **vault.environment(), "TERM": "xterm", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran.stdout
+
+
+def test_a_plan_has_colours_on_a_terminal_alone(vault: Vault, applied: Path, tmp_path: Path) -> None:
+    mount = f"{vault.name}-int"
+    vault.bao.call("POST", f"{mount}/roles/web", {"allowed_domains": "other.test"})
+    vault.bao.call("PUT", f"sys/policies/acl/{vault.name}-sign", {"policy": 'path "x" {}'})
+    plain = vault.run("plan", "-f", applied, NO_COLOR="1").stdout
+    assert "\x1b" not in plain
+    forced = vault.run("plan", "-f", applied, FORCE_COLOR="1", TERM="xterm").stdout
+    assert re.sub(r"\x1b\[[0-9;]*m", "", forced) == plain
+    assert "\x1b[33m~ change role" in forced
+    assert "\x1b[31m      - path" in forced
+    assert f'\x1b[32m      + path "{mount}/sign/web"' in forced
+    as_json = vault.run("plan", "-f", applied, "-o", "json", FORCE_COLOR="1", TERM="xterm").stdout
+    assert "\x1b" not in as_json
+    changed = [one for one in json.loads(as_json)["steps"] if one["action"] == "change"]
+    assert {one["kind"] for one in changed} == {"role", "policy"}
+    assert COLOUR.search(on_a_terminal(vault, tmp_path, "plan", "-f", applied))
+    # Bold and dim stay: https://no-color.org is about colours alone.
+    assert not COLOUR.search(on_a_terminal(vault, tmp_path, "plan", "-f", applied, NO_COLOR="1"))
 
 
 def test_a_saved_plan_is_applied_as_reviewed(vault: Vault, tmp_path: Path) -> None:
