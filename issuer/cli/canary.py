@@ -73,7 +73,7 @@ def canary(
     and deletes the request, also at Ctrl-C. That takes create, get and delete on certificaterequests in the
     namespace, and the use of a policy; get on the issuer gives better reasons.
 
-    Stages: api, controller, policy, vault, chain, endpoint.
+    Stages: api, controller, policy, issuer, chain, endpoint.
 
     Exit codes: 0 all stages passed; 1 one broke, with what to do; 2 bad input, or no cluster.
 

@@ -51,4 +51,4 @@ WATCHED: Final = (
 )
 YES_NO: Final = ("false", "true")
 # Where a canary's run can break.
-STAGES: Final = ("api", "controller", "policy", "vault", "chain", "endpoint")
+STAGES: Final = ("api", "controller", "policy", "issuer", "chain", "endpoint")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 MINUTES = 1560
 DAY, MINUTE = 86400, 60
 VAULT = 'kind="VaultClusterIssuer",name="vault"'
-STAGES = ("api", "controller", "policy", "vault", "chain", "endpoint")
+STAGES = ("api", "controller", "policy", "issuer", "chain", "endpoint")
 CANARY = "vault_issuer_canary_last_success_timestamp_seconds"
 REQUESTS = "vault_issuer_requests_total"
 
@@ -183,18 +183,18 @@ CASES = (
         {6: fires("VaultIssuerNotReady", "warning", UNHONOURED)},
     ),
     Case(
-        "the canary's stage vault breaks",
+        "the canary's stage issuer breaks",
         {
             one(CANARY): then((11, "0+60"), (30, "600"), (20, str(41 * MINUTE))),
-            failing("vault"): then((15, "0"), (26, "1"), (20, "0")),
+            failing("issuer"): then((15, "0"), (26, "1"), (20, "0")),
         },
-        {22: NOTHING, 23: STALE["vault"], 40: STALE["vault"], 42: NOTHING},
+        {22: NOTHING, 23: STALE["issuer"], 40: STALE["issuer"], 42: NOTHING},
     ),
     Case(
         "one run of the canary fails",
         {
             one(CANARY): then((1, "_"), (10, "0.1"), (20, "300.1"), (60, "900.2")),
-            failing("vault"): then((21, "0"), (10, "1"), (60, "0")),
+            failing("issuer"): then((21, "0"), (10, "1"), (60, "0")),
         },
         {minute / 4: NOTHING for minute in range(40, 100)},
         scrape=30,
@@ -204,9 +204,9 @@ CASES = (
         "two runs of the canary fail",
         {
             one(CANARY): then((1, "_"), (10, "0.1"), (30, "300.1"), (60, "1200.3")),
-            failing("vault"): then((21, "0"), (20, "1"), (60, "0")),
+            failing("issuer"): then((21, "0"), (20, "1"), (60, "0")),
         },
-        {17.5: NOTHING, 17.75: STALE["vault"], 20.25: STALE["vault"], 20.75: NOTHING},
+        {17.5: NOTHING, 17.75: STALE["issuer"], 20.25: STALE["issuer"], 20.75: NOTHING},
         scrape=30,
         evaluation=15,
     ),

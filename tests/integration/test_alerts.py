@@ -110,8 +110,8 @@ def give_rights(watched: Watched) -> None:
 
 
 BREAKS: dict[str, tuple[str, str, Callable[[Watched], None], Callable[[Watched], None]]] = {
-    "vault": ("vault", "Stage vault", stop_vault, start_vault),
-    "the network to Vault": ("vault", "Stage vault", cut_vault, mend_vault),
+    "vault": ("issuer", "Stage issuer", stop_vault, start_vault),
+    "the network to Vault": ("issuer", "Stage issuer", cut_vault, mend_vault),
     "the network to the API server": ("api", "Look", cut_api, mend_api),
     "the RBAC": ("api", "Look", take_approval, give_rights),
 }

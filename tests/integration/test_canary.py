@@ -46,7 +46,7 @@ from tests.integration.support.common import (
 )
 
 ISSUER = "probed"  # of the Vault role, and of the namespace, too
-STAGES = ["api", "controller", "policy", "vault", "chain", "endpoint"]
+STAGES = ["api", "controller", "policy", "issuer", "chain", "endpoint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +236,10 @@ def other_certificate(canary: Canary) -> Iterator[None]:
 
 
 BREAKS: dict[str, tuple[Break, str, str]] = {
-    "vault-sealed": (sealed, "vault", "VaultSealed"),
-    "vault-stopped": (stopped, "vault", "VaultUnreachable"),
-    "role-removed": (without_role, "vault", "RoleNotFound"),
-    "role-for-other-names": (other_names, "vault", "RefusedByVault"),
+    "vault-sealed": (sealed, "issuer", "VaultSealed"),
+    "vault-stopped": (stopped, "issuer", "VaultUnreachable"),
+    "role-removed": (without_role, "issuer", "RoleNotFound"),
+    "role-for-other-names": (other_names, "issuer", "RefusedByVault"),
     "role-that-backdates": (backdating, "chain", "TooShortToRenew"),
     "policy-deleted": (no_policy, "policy", "No CertificateRequestPolicy exists"),
     "policy-for-other-names": (refusing_policy, "policy", "dnsNames"),
@@ -269,7 +269,7 @@ def test_a_stage_that_breaks_is_named_with_what_to_do_and_recovers(canary: Canar
 
 def test_status_names_a_canary_that_fails(canary: Canary) -> None:
     with without_role(canary):
-        canary.probed.wait_broken("vault")
+        canary.probed.wait_broken("issuer")
         wait_until(lambda: failing(canary.bed), "status names no failing canary")
 
 

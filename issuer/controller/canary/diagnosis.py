@@ -47,7 +47,7 @@ def refusal(request: CertificateRequest) -> Broken | None:
         return Broken(Stage.CHAIN, message)
     if opening is Opening.ALLOWED_BY_NONE:
         return Broken(Stage.POLICY, f"{message.rstrip('.')}. {_allow(request)}")
-    return Broken(Stage.VAULT, message or "the request failed without a reason; see the controller's log")
+    return Broken(Stage.ISSUER, message or "the request failed without a reason; see the controller's log")
 
 
 def lateness(request: CertificateRequest, issuer: Mapping[str, Any] | None, waited: float) -> Broken:
@@ -96,7 +96,7 @@ def approval(request: CertificateRequest) -> str:
 def _stage(reason: str) -> Stage:
     if reason in API_REASONS:
         return Stage.API
-    return Stage.POLICY if reason == ControllerIssuerReason.NO_POLICY else Stage.VAULT
+    return Stage.POLICY if reason == ControllerIssuerReason.NO_POLICY else Stage.ISSUER
 
 
 def _denied(request: CertificateRequest, message: str) -> str:

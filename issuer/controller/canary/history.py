@@ -24,7 +24,7 @@ class Stage(StrEnum):
     """Nobody answered the request in time."""
     POLICY = "policy"
     """It was denied, or no policy may be used for it."""
-    VAULT = "vault"
+    ISSUER = "issuer"
     """The issuer isn't Ready, or signing fails or waits."""
     CHAIN = "chain"
     """What was answered doesn't verify."""

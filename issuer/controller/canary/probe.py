@@ -158,7 +158,7 @@ class Probe:
             )
         return None
 
-    # controller, policy, vault, chain -------------------------------------------
+    # controller, policy, issuer, chain ------------------------------------------
 
     async def _certificate(self) -> Chain:
         began = time.monotonic()
@@ -172,7 +172,7 @@ class Probe:
             raise self._broke(refused.stage, None, refused.message)
         ready = find(request.conditions, "Ready") or {}
         self._passed(Stage.POLICY, None, diagnosis.approval(request))
-        self._passed(Stage.VAULT, None, str(ready.get("message", "")))
+        self._passed(Stage.ISSUER, None, str(ready.get("message", "")))
         return self._verified(request, self._asked)
 
     async def _answered(self, began: float) -> CertificateRequest:

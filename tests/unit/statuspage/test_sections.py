@@ -68,7 +68,7 @@ def full(text: str = "text") -> Facts:
         open=[opened(f"{text}{n}", reason=f"waits: {text}", by=text) for n in range(PAGE + 1)],
         known=[
             issuer(text, ready=False, reason=text, message=text, warnings=(text,), path=text, server=text),
-            issuer("well", canary=(run(), run("vault"))),
+            issuer("well", canary=(run(), run("issuer"))),
         ],
         answered=[answer("b", "denied", text)],
         ends=expiring(
@@ -130,8 +130,8 @@ async def test_all_is_well_when_it_is() -> None:
     ("facts", "level", "headline"),
     [
         (Facts(known=[issuer(), issuer("b", ready=False)]), "bad", "1 issuer of 2 is not Ready"),
-        (Facts(known=[issuer(canary=(run("vault"),))]), "bad", "A canary broke"),
-        (Facts(known=[issuer(canary=(run("vault"), run()))]), "good", "All is well"),
+        (Facts(known=[issuer(canary=(run("issuer"),))]), "bad", "A canary broke"),
+        (Facts(known=[issuer(canary=(run("issuer"), run()))]), "good", "All is well"),
         (Facts(known=[issuer(ca_ends=NOW + 20 * DAY)]), "warn", "A CA expires soon"),
         (Facts(known=[issuer(ca_ends=NOW + 2 * DAY)]), "bad", "A CA expires soon"),
         (Facts(known=[issuer(ca_ends=NOW)]), "bad", "A CA has expired"),
@@ -237,7 +237,7 @@ def cell(html: str, label: str) -> str:
 
 async def test_a_canarys_error_stands_in_its_column_shortened_and_opens_in_full() -> None:
     long = "Vault is sealed: unseal it. " * 10
-    known = [issuer("a", canary=(run("vault", message=long),)), issuer("b", canary=(run("api"),))]
+    known = [issuer("a", canary=(run("issuer", message=long),)), issuer("b", canary=(run("api"),))]
     html = sections(await snapshot_of(Facts(known=known)))["issuers"]
     assert "Vault is sealed" not in cell(html, "State")
     assert f"<summary>{long[:69]}…</summary><p>{long}</p>" in html

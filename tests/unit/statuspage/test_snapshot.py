@@ -100,7 +100,7 @@ async def test_issuers_in_trouble_come_first() -> None:
             issuer("a"),
             issuer("new", ready=None),
             issuer("warned", warnings=("two methods",)),
-            issuer("sick", canary=(run(), run("vault"))),
+            issuer("sick", canary=(run(), run("issuer"))),
             issuer("broken", ready=False),
         ]
     )

@@ -42,8 +42,8 @@ def test_an_issued_request_is_no_refusal() -> None:
         ([condition("Denied", message="dnsNames"), not_ready("Denied", "dnsNames")], Stage.POLICY),
         ([not_ready("Failed", f"{Opening.ALLOWED_BY_NONE}: dnsNames")], Stage.POLICY),
         ([not_ready("Failed", f"{Opening.NOT_AS_ASKED} (another key)")], Stage.CHAIN),
-        ([not_ready("Failed", "RefusedByVault: no")], Stage.VAULT),
-        ([not_ready("Failed", "")], Stage.VAULT),
+        ([not_ready("Failed", "RefusedByVault: no")], Stage.ISSUER),
+        ([not_ready("Failed", "")], Stage.ISSUER),
     ],
 )
 def test_a_final_answer_without_a_certificate_names_its_stage(
@@ -90,12 +90,12 @@ WAITS = "VaultClusterIssuer demo is not Ready"
 @pytest.mark.parametrize(
     ("message", "stage"),
     [
-        (f"{WAITS} (VaultSealed): Vault is sealed", Stage.VAULT),
+        (f"{WAITS} (VaultSealed): Vault is sealed", Stage.ISSUER),
         (f"{WAITS} (ApprovalForbidden): grant it", Stage.API),
         (f"{WAITS} (NoPolicy): write one", Stage.POLICY),
-        ("VaultRateLimited: later", Stage.VAULT),
+        ("VaultRateLimited: later", Stage.ISSUER),
         ("KubernetesUnavailable: could not ask", Stage.API),
-        ("there is no VaultClusterIssuer demo; create it", Stage.VAULT),
+        ("there is no VaultClusterIssuer demo; create it", Stage.ISSUER),
     ],
 )
 def test_a_request_that_waits_is_judged_by_the_reason_it_gives(message: str, stage: Stage) -> None:

@@ -39,7 +39,7 @@ def test_broken_runs_and_the_first_good_one_after_them_are_events_on_the_issuer(
     history.add(KEY, run(None))
     assert recorder.events == [], "the issuer is not known yet"
     store.upsert(issuer_object())
-    for stage in (Stage.VAULT, Stage.VAULT, None, None):
+    for stage in (Stage.ISSUER, Stage.ISSUER, None, None):
         history.add(KEY, run(stage))
-    broken = ("Warning", "CanaryFailed", "the canary's stage vault broke: it is sealed")
+    broken = ("Warning", "CanaryFailed", "the canary's stage issuer broke: it is sealed")
     assert recorder.events == [broken, broken, ("Normal", "CanaryPassed", "all stages passed")]

@@ -111,7 +111,7 @@ async def test_a_good_run_passes_every_stage_and_leaves_nothing(
         (Stage.API, True),
         (Stage.CONTROLLER, True),
         (Stage.POLICY, True),
-        (Stage.VAULT, True),
+        (Stage.ISSUER, True),
         (Stage.CHAIN, True),
     ]
     assert found.not_after is not None

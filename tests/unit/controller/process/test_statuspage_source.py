@@ -110,13 +110,13 @@ async def test_an_issuer_is_told_as_its_status_says() -> None:
     }
     server = "https://user:password@vault.example.test:8200/x?token=y"
     components.state.issuers["VaultClusterIssuer"].upsert(issuer_with(status, server=server))
-    components.canaries.add(VAULT, CanaryRun(NOW, 1.5, Stage.VAULT, "sealed"))
+    components.canaries.add(VAULT, CanaryRun(NOW, 1.5, Stage.ISSUER, "sealed"))
     (found,) = source_of(components).issuers()
     assert (found.key, found.ready, found.reason) == ("VaultClusterIssuer demo", False, "Sealed")
     assert (found.server, found.path) == ("vault.example.test:8200", "pki_int/sign/lab")
     assert found.ca_ends == datetime(2031, 11, 22, 12, tzinfo=UTC)
     assert found.warnings == ("two methods",)
-    assert [(one.stage, one.well) for one in found.canary] == [("vault", False)]
+    assert [(one.stage, one.well) for one in found.canary] == [("issuer", False)]
 
 
 async def test_an_issuer_that_is_new_or_odd_breaks_nothing() -> None:
