@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ours = wheel(options.output)
     sdist(options.output)
     chart(options.output, options.registry, signing)
+    schemas(options.output)
     manifests(options.output, options.registry)
     materials(options.output, ours, options.dpkg)
     checksums(options.output)
