@@ -17,4 +17,5 @@ def plugin() -> None:
 
 def complete() -> None:
     """Run `kubectl_complete-vault_issuer`, which kubectl calls when somebody presses the tab key."""
+    spare_garbage_collections()
     sys.stdout.write(answer_kubectl(app, sys.argv[1:]))

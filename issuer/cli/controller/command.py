@@ -13,7 +13,6 @@ from issuer.cli.controller.options import (
     LogFormat,
     LogLevel,
     allowed_servers_of,
-    import_structlog,
     listen_address,
     optional_address,
     traces_endpoint,
@@ -322,7 +321,6 @@ def controller(
       vault-issuer controller --kubeconfig ~/.kube/config --no-leader-elect --log-format console
     """
     # Imported here so that --help and completion stay quick.
-    import_structlog()
     from issuer.controller.canary.target import BadTarget, CanaryOptions
     from issuer.controller.process.options import (
         CanarySchedule,

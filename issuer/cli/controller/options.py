@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -62,14 +61,3 @@ def allowed_servers_of(entries: Sequence[str]) -> AllowedServers:
         return AllowedServers.parse(entries)
     except BadEntry as error:
         raise OptionsError(f"--allowed-servers: {error}") from error
-
-
-def import_structlog() -> None:
-    """Import structlog without rich, which it uses for tracebacks on a terminal: 4 MB of every pod."""
-    hidden = "rich" not in sys.modules
-    if hidden:
-        sys.modules["rich"] = None  # type: ignore[assignment]
-    import structlog  # noqa: F401
-
-    if hidden:
-        del sys.modules["rich"]

@@ -64,3 +64,22 @@ def test_the_controllers_parts_are_found_where_they_are_loaded() -> None:
     lines = found("issuer.controller.process.run")
     assert "issuer.controller.process.run loads prometheus_client" in lines
     assert not any(line.startswith("issuer.cli.main") for line in lines)
+
+
+def end(code: str) -> str:
+    """What a process prints while it ends: `agent check` of a file that isn't there, then `code`."""
+    script = (
+        f"import atexit, gc, sys\natexit.register(lambda: {code})\nfrom issuer.cli.main import main\n"
+        "sys.argv = ['vault-issuer', 'agent', 'check', '--config', '/nonexistent/agent.yaml']\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "/nonexistent/agent.yaml" in done.stderr
+    return done.stdout.strip()
+
+
+def test_logs_do_not_bring_rich() -> None:
+    assert end("print('structlog' in sys.modules, 'rich' in sys.modules)") == "True False"
+
+
+def test_a_command_looks_for_no_garbage_before_it_ends() -> None:
+    assert int(end("print(gc.get_freeze_count())")) > 10_000
