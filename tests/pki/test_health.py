@@ -405,17 +405,38 @@ def test_open_acme_is_critical(vault: Vault) -> None:
     assert len(of(findings, "open_acme", "warning")) == 3
 
 
+MENDED = {
+    *("allow_acme_headers", "allow_if_modified_since", "audit_visibility", "auth_role_binding"),
+    *("auth_role_lifetime", "default_issuer", "enable_acme_issuance", "enable_auto_tidy", "open_acme"),
+    *("role_allows_glob_wildcards", "role_allows_localhost", "role_any_name", "role_no_store_false"),
+}
+"""Checks whose fixes are applied at once to a real server."""
+
+
 def test_the_fixes_of_a_file_are_an_overlay_that_mends_it(vault: Vault, tmp_path: Path) -> None:
-    file = written(tmp_path, TWO_TIER)
+    mount, role = f"{vault.name}-int", "allow_subdomains: true"
+    loose = f"{role}, allow_glob_domains: true, allow_any_name: true".replace(", ", "\n        ")
+    text = (
+        TWO_TIER.replace(role, loose)
+        .replace("{auto_rebuild: true, enable_delta: true, ", "{")
+        .replace("ttl: 24h", "ttl: 25d")
+    )
+    text = text.replace("token_period: 1h", "bind_secret_id: false, token_period: 90h")
+    text = text.replace("allowed_domains: example", "allowed_domains: '*.a.test,example")
+    text = text.replace("lab.example.test\n", "lab.example.test'\n")
+    file = written(tmp_path, text)
     vault.apply(file)
-    wanted = ("audit_visibility", "allow_if_modified_since", "role_allows_localhost")
-    _, findings = health(vault, "-f", file)
-    fixes = [one["fix"] for check in wanted for one in of(findings, check)]
-    overlays = [written(tmp_path, fix, f"fix-{number}.yaml") for number, fix in enumerate(fixes)]
-    assert len(overlays) == 7
+    vault.bao.call("POST", f"{mount}/config/acme", {"enabled": True})
+    follows = {"default": f"{mount}-2026", "default_follows_latest_issuer": True}
+    vault.bao.call("POST", f"{mount}/config/issuers", follows)
+    _, findings = health(vault, "-f", file, "--no-urls")
+    mended = [one for one in findings if one["fix"] and one["check"] != "tidy_last_run"]
+    assert {one["check"] for one in mended} == MENDED
+    overlays = [written(tmp_path, one["fix"], f"fix-{number}.yaml") for number, one in enumerate(mended)]
     vault.apply(file, *overlays)
-    _, after = health(vault, "-f", file)
-    assert [one for check in wanted for one in of(after, check)] == []
+    _, after = health(vault, "-f", file, "--no-urls")
+    told = {(one["check"], one["message"]) for one in mended}
+    assert [one for one in after if (one["check"], one["message"]) in told] == []
 
 
 def test_what_may_not_be_read_is_not_checked_and_the_rest_is(vault: Vault) -> None:

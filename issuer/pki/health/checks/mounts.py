@@ -162,10 +162,11 @@ def closed_acme(check: MountCheck) -> dict[str, Any]:
     roles = list(check.mount.roles())
     if not roles:
         return {}
-    path = check.mount.readable("config/cluster").get("path")
+    path = str(check.mount.readable("config/cluster").get("path") or "")
+    usable = path if path.startswith("https://") else f"https://vault.example.com:8200/v1/{check.mount.path}"
     return mount_fix(
         check.mount.path,
-        cluster={"path": path or f"https://vault.example.com:8200/v1/{check.mount.path}"},
+        cluster={"path": usable},
         acme={
             "enabled": True,
             "default_directory_policy": f"role:{roles[0]}",
