@@ -27,7 +27,8 @@ them by a comment at the head of a file, with a path or an address:
 ```
 
 `vault-issuer pki schema` prints the first, `--overlay` the second. Variables may stand in keys and values.
-Contradictions between values, and Vault's own fields, are checked by `plan` alone.
+Vault's own fields are completed with their defaults, and any other name is let pass: whether this server has
+it, and contradictions between values, are for `plan`.
 """
 _VAULTS = """\
 Maps that hold Vault's own fields take those that the server has: its own help is asked, and where it can't be

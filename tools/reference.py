@@ -20,7 +20,8 @@ from issuer.api.crd import custom_resource_definitions
 from issuer.api.group import GROUP
 from issuer.cli.help import argument_name, blocks, default_value, is_example, possible_values
 from issuer.cli.main import app
-from issuer.pki.file.schema import FILE, OVERLAY, json_schema
+from issuer.pki.file.schema import FILE, OVERLAY
+from issuer.pki.plan.editors import editor_schema
 from tools import pki_examples
 from tools.file_reference import pki_file
 
@@ -65,8 +66,8 @@ def made() -> dict[Path, str]:
         PAGES / "cli.md": commands(),
         PAGES / "pki.md": "\n".join([_MADE.format("issuer/pki/file"), pki_file()]),
         pki_examples.PAGE: pki_examples.page(),
-        PAGES / FILE: json.dumps(json_schema(), indent=2) + "\n",
-        PAGES / OVERLAY: json.dumps(json_schema(overlay=True), indent=2) + "\n",
+        PAGES / FILE: json.dumps(editor_schema(), indent=2) + "\n",
+        PAGES / OVERLAY: json.dumps(editor_schema(overlay=True), indent=2) + "\n",
     }
 
 

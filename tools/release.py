@@ -27,7 +27,8 @@ from typing import Final
 import yaml
 
 from issuer import __version__
-from issuer.pki.file.schema import FILE, OVERLAY, json_schema
+from issuer.pki.file.schema import FILE, OVERLAY
+from issuer.pki.plan.editors import editor_schema
 from testbed.chart import run_helm
 from tools import oci
 from tools.archives import read_tar, tar, tar_gz
@@ -124,7 +125,7 @@ def settle(chart: Path, registry: str, address: str | None) -> None:
 def schemas(output: Path) -> None:
     """Write the schemas of pki.yaml and of its overlays, for editors."""
     for name, overlay in ((FILE, False), (OVERLAY, True)):
-        text = json.dumps(json_schema(overlay=overlay), indent=2) + "\n"
+        text = json.dumps(editor_schema(overlay=overlay), indent=2) + "\n"
         (output / name).write_text(text, encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from issuer.manifests.errors import BadInput
 from issuer.pki.file.reading import load
-from issuer.pki.file.schema import json_schema
+from issuer.pki.plan.editors import editor_schema
 from testbed.chart import ChartError, run_helm
 from testbed.cluster import REPOSITORY
 from tests.pki.files import IMPORTED, OFFLINE, TWO_TIER
@@ -91,13 +91,13 @@ def refused(folder: Path, schema: dict[str, Any], documents: dict[str, Any]) -> 
 def test_every_file_that_is_shipped_is_right_by_the_schema(tmp_path: Path) -> None:
     found = files()
     assert {"config/pki/homelab.yaml", "config/pki/offline-root/pki.yaml", "first-ca.md-0"} < set(found)
-    assert refused(tmp_path / "pki", json_schema(), found) == set()
+    assert refused(tmp_path / "pki", editor_schema(), found) == set()
 
 
 def test_what_the_schema_refuses_is_refused_by_the_command(tmp_path: Path) -> None:
     texts = {name: changed(*change) for name, change in WRONG.items()}
     documents = {name: yaml.safe_load(text) for name, text in texts.items()}
-    assert refused(tmp_path / "pki", json_schema(), documents) == set(WRONG)
+    assert refused(tmp_path / "pki", editor_schema(), documents) == set(WRONG)
     file = tmp_path / "pki.yaml"
     for text in texts.values():
         file.write_text(text)
@@ -114,7 +114,7 @@ def test_an_overlay_needs_nothing_and_null_removes(tmp_path: Path) -> None:
     )
     wrong = {"typo": "mounts: {a: {role: {}}}", "type": "authorities: {a: {lifetime: never}}"}
     documents = {name: yaml.safe_load(text) for name, text in {**overlays, **wrong}.items()}
-    assert refused(tmp_path / "pki", json_schema(overlay=True), documents) == set(wrong)
+    assert refused(tmp_path / "pki", editor_schema(overlay=True), documents) == set(wrong)
 
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda one: one.name)
@@ -124,5 +124,14 @@ def test_an_example_names_its_schema_for_editors(file: Path) -> None:
     assert named
     schema = json.loads((file.parent / named[1]).read_text())
     is_overlay = str(file.relative_to(EXAMPLES)) in OVERLAYS
-    assert schema == json_schema(overlay=is_overlay)
+    assert schema == editor_schema(overlay=is_overlay)
     assert schema["$id"].endswith(f"/docs/reference/{Path(named[1]).name}")
+
+
+def test_vaults_own_fields_are_completed_and_others_are_left_to_the_server(tmp_path: Path) -> None:
+    kinds = editor_schema()["$defs"]
+    (role,) = kinds["PkiMount"]["properties"]["roles"]["patternProperties"].values()
+    assert role["properties"]["allow_ip_sans"] == {"default": True}
+    assert "secret_id_ttl" in json.dumps(kinds["AuthMount"]["allOf"])
+    newer = TWO_TIER.replace("token_ttl: 20m", "field_of_tomorrow: 1").replace("expiry: 3d", "another: x")
+    assert refused(tmp_path / "pki", editor_schema(), {"newer": yaml.safe_load(newer)}) == set()

@@ -190,9 +190,9 @@ def schema(
 
       # yaml-language-server: $schema=pki.schema.json
     """
-    from issuer.pki.file.schema import json_schema
+    from issuer.pki.plan.editors import editor_schema
 
-    print_data(json_schema(overlay=overlay), OutputFormat.JSON)
+    print_data(editor_schema(overlay=overlay), OutputFormat.JSON)
 
 
 async def _plan(files: list[str], parts: Collection[Part], *, prune: bool, resend: bool) -> PkiPlan:

@@ -7,5 +7,5 @@
 - `reading`: files with overlays and `${VAR}` become a `PkiFile`.
 - `acme`: what an ACME names, and what would leave it open.
 - `checks`: contradictions between fields; each with file and line.
-- `schema`: JSON schema for editors.
+- `schema`: JSON schema of what the file itself holds.
 """
