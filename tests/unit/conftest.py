@@ -1,23 +1,13 @@
-"""The scripted API server, a client of it, and the command line, built once."""
+"""The scripted API server, and a client of it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from functools import cache
+from collections.abc import AsyncIterator
 
 import pytest
-import typer.main
 
 from issuer.kube.client import KubeClient
 from tests.unit.kube.fake_api import FakeApi, client_of, running
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _command_line_built_once() -> Iterator[None]:
-    """Typer's runner builds every command anew for each run, which takes longer than most of the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("typer.testing._get_command", cache(typer.main.get_command))
-        yield
 
 
 @pytest.fixture
