@@ -322,7 +322,7 @@ foundation:
     ("old", "new", "said"),
     [
         ("        key_type: ec\n", "        keytype: ec\n", "keytype for this role; write key_type"),
-        ("{auto_rebuild: true", "{autorebuild: true", "autorebuild for this CRL"),
+        ("expiry: 3d", "expirey: 3d", "expirey for this CRL; write expiry"),
         ("tune: {max_lease_ttl: 87600h}", "tune: {max_lease_ttl: 87600h, max: 1h}", "max for this mount"),
         ("token_period: 1h", "secret_id_period: 1h", "secret_id_period for this auth role"),
         ("    maxPathLength: 0\n", "    settings: {usages: x}\n    maxPathLength: 0\n", "usages for this"),
@@ -343,4 +343,30 @@ def test_a_field_that_the_server_does_not_have_is_refused(
     assert f"field {said}" in ran.output
     line = text[: text.index(new)].count("\n") + 1
     assert f"typo.yaml:{line} " in ran.output.partition("Nothing was written")[2]
+    assert vault.writes_since(before) == []
+
+
+def test_values_of_another_type_than_the_server_says_are_refused(vault: Vault, applied: Path) -> None:
+    text = applied.read_text()
+    for old, new in (
+        ("allow_subdomains: true", "allow_subdomains: perhaps"),
+        ("key_type: ec", "key_type: [ec]"),
+        ("token_ttl: 20m", "token_num_uses: few"),
+        ("maxPathLength: 0", "maxPathLength: 0\n    settings: {leaf_not_after_behavior: [truncate]}"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    file = written(applied.parent, text, "types.yaml")
+    before = len(vault.requests())
+    ran = vault.run("apply", "--yes", "-f", file)
+    assert ran.exit_code == 1
+    told = ran.output.partition("Nothing was written")[2]
+    for word, said in (
+        ("perhaps", "roles.web.allow_subdomains: must be true or false for this role"),
+        ("[ec]", "roles.web.key_type: must be text for this role"),
+        ("few", "roles.web.token_num_uses: must be a number"),
+        ("[truncate]", "settings.leaf_not_after_behavior: must be text for this issuer"),
+    ):
+        line = text[: text.index(word)].count("\n") + 1
+        assert any(said in one and f"types.yaml:{line} " in one for one in told.splitlines()), told
     assert vault.writes_since(before) == []

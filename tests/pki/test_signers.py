@@ -96,6 +96,21 @@ def test_what_a_real_signer_allows_is_applied(vault: Vault, tmp_path: Path, part
     assert vault.plan(file)["steps"] == []
 
 
+def test_a_signer_that_may_not_sign_is_told_until_its_cas_are_made(vault: Vault, tmp_path: Path) -> None:
+    home = root("Home CA", path_length=2)
+    retired = MOUNTS.replace("ORIGIN", f"{BUNDLE}, settings: {{usage: [read-only, crl-signing]}}")
+    brought(vault, tmp_path, home, home, "bundle")
+    file = written(tmp_path, retired + BELOW, "retired.yaml")
+    before = len(vault.requests())
+    ran = vault.run("apply", "--yes", "-f", file)
+    assert ran.exit_code == 1
+    assert f"-mid.signedBy: {vault.name}-home may not sign, as its settings.usage lacks" in ran.output
+    assert vault.writes_since(before) == []
+    vault.apply(file_of(tmp_path, BUNDLE))
+    vault.apply(file)
+    assert vault.plan(file)["steps"] == []
+
+
 def test_a_signer_that_is_not_there_is_told_before_anything_is_sent(vault: Vault, tmp_path: Path) -> None:
     above = root("Home Root CA")
     home = above.below("Home CA")

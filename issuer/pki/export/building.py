@@ -96,4 +96,6 @@ def _describe_default(
             "Left out: defaultIssuer, as default_follows_latest_issuer lets each new issuer become it",
         )
     elif name is not None:
-        document.put((*where, "defaultIssuer"), name)
+        why = document.try_put((*where, "defaultIssuer"), name)
+        if why:
+            document.leave_out(where, why)

@@ -5,7 +5,7 @@
 - `durations`: lifetimes as Vault reads them, in seconds.
 - `model`, `authority`, `access`: pydantic models of the file; unknown keys are refused.
 - `reading`: files with overlays and `${VAR}` become a `PkiFile`.
-- `acme`: what an ACME names, and what would leave it open.
+- `engine`: contradictions within the config of one mount: tuning, CRL, tidy, and ACME with what it names.
 - `checks`: contradictions between fields; each with file and line.
 - `schema`: JSON schema of what the file itself holds.
 """

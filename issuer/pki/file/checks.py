@@ -6,15 +6,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from issuer.pki.file.access import SECRET_FIELDS
-from issuer.pki.file.acme import acme_contradictions, is_off
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.domains import outside
-from issuer.pki.file.durations import seconds
+from issuer.pki.file.engine import ISSUES, is_off, lifetime, may_sign, mount_contradictions
 from issuer.pki.file.model import Part, PkiFile, PkiMount, path_in_file
 from issuer.pki.file.place import Places
 
 DEFAULT_MAX_LEASE: Final = 768 * 3600
 """Seconds: Vault's longest lifetime in a mount that isn't tuned, unless its configuration says otherwise."""
+_LIFETIMES: Final = (
+    *("ttl", "max_ttl", "max_lease_ttl", "default_lease_ttl"),
+    *("expiry", "ocsp_expiry", "auto_rebuild_grace_period", "delta_rebuild_interval"),
+    *("interval_duration", "safety_buffer", "revoked_safety_buffer", "issuer_safety_buffer"),
+    *("period", "secret_id_ttl", "token_explicit_max_ttl", "token_max_ttl", "token_period", "token_ttl"),
+)
+"""Fields of Vault's that hold a lifetime, wherever they stand."""
 _FOUNDATION_ONLY: Final = {
     Origin.ROOT: "makes a root",
     Origin.IMPORTED: "imports a key",
@@ -28,8 +34,8 @@ def problems_of(file: PkiFile, places: Places) -> list[str]:
         *check.mounts(),
         *check.authorities(),
         *check.roles(),
-        *check.acme(),
-        *check.secrets(),
+        *check.engines(),
+        *check.logins(),
         *check.access(),
     ]
 
@@ -58,17 +64,26 @@ class _Check:
                     f"{self._at(part, 'mounts', path, 'defaultIssuer')} no authority {name} "
                     f"with mount: {path} is in the file"
                 )
+            elif known is not None and not may_sign(known.settings):
+                yield (
+                    f"{self._at(part, 'mounts', path, 'defaultIssuer')} {name} may not sign, as its "
+                    f"settings.usage lacks {ISSUES}; name another, or add that"
+                )
             if not is_off((mount.urls or {}).get("enable_templating")):
-                cluster = mount.cluster or {}
-                if not (cluster.get("path") and cluster.get("aia_path")):
-                    yield (
-                        f"{self._at(part, 'mounts', path, 'urls')} templated URLs need cluster.path and "
-                        "cluster.aia_path; without them Vault refuses to sign anything"
-                    )
+                yield from self._addressed(path, self._at(part, "mounts", path, "urls"))
+
+    def _addressed(self, mount: str, at: str) -> Iterator[str]:
+        found = self.mounts_by_path.get(mount)
+        cluster = (found.cluster if found is not None else None) or {}
+        if not (cluster.get("path") and cluster.get("aia_path")):
+            yield (
+                f"{at} templated URLs need cluster.path and cluster.aia_path of mount {mount}; without them "
+                "Vault refuses to sign anything"
+            )
 
     def _duration(self, part: Part, fields: Mapping[str, Any], *path: str) -> Iterator[str]:
-        for key in ("ttl", "max_ttl", "max_lease_ttl", "default_lease_ttl"):
-            if key in fields and _seconds(fields.get(key)) is None:
+        for key in _LIFETIMES:
+            if fields.get(key, "") != "" and lifetime(fields[key]) is None:
                 yield f"{self._at(part, *path, key)} is not a lifetime; write for example 720h or 30d"
 
     def authorities(self) -> Iterator[str]:
@@ -86,6 +101,8 @@ class _Check:
                     f"{self._at(part, 'authorities', name, 'settings', 'issuer_name')} the name of an issuer "
                     "is its name in the file; rename the authority instead"
                 )
+            if not is_off(one.settings.get("enable_aia_url_templating")):
+                yield from self._addressed(one.mount, self._at(part, "authorities", name, "settings"))
             yield from self._lifetime(part, name, one)
             if one.signed_by is not None:
                 yield from self._below(part, name, one, one.signed_by)
@@ -162,13 +179,13 @@ class _Check:
                 where = ("mounts", path, "roles", name)
                 yield from self._duration(part, role, *where)
                 for key in ("ttl", "max_ttl"):
-                    found = _seconds(role.get(key))
+                    found = lifetime(role.get(key))
                     if found is not None and longest is not None and found > longest:
                         yield (
                             f"{self._at(part, *where, key)} is longer than the mount's max_lease_ttl "
                             f"({longest // 3600}h); shorten it, or raise tune.max_lease_ttl of {path}"
                         )
-                ttl, most = _seconds(role.get("ttl")), _seconds(role.get("max_ttl"))
+                ttl, most = lifetime(role.get("ttl")), lifetime(role.get("max_ttl"))
                 if ttl and most and ttl > most:
                     yield f"{self._at(part, *where, 'ttl')} is longer than the role's max_ttl"
                 yield from self._issuer_ref(part, path, name, role)
@@ -182,18 +199,27 @@ class _Check:
                 f"no authority {reference} with mount: {path} is in the file"
             )
 
-    def acme(self) -> Iterator[str]:
+    def engines(self) -> Iterator[str]:
         for part, path, mount in self.file.all_mounts():
-            for where, sentence in acme_contradictions(mount):
+            for fields, name in ((mount.crl, "crl"), (mount.auto_tidy, "autoTidy")):
+                yield from self._duration(part, fields or {}, "mounts", path, name)
+            for where, sentence in mount_contradictions(mount):
                 yield f"{self._at(part, 'mounts', path, *where)} {sentence}"
 
-    def secrets(self) -> Iterator[str]:
-        """Yield the fields that hold a secret and are no text, without what they hold."""
+    def logins(self) -> Iterator[str]:
         for path, auth in self.file.foundation.auth.items():
+            yield from self._duration(Part.FOUNDATION, auth.tune, "auth", path, "tune")
             for name in sorted(SECRET_FIELDS[auth.type] & set(auth.config)):
-                if not isinstance(auth.config[name], str):
+                if not isinstance(auth.config[name], str):  # what it holds is not shown
                     where = self._at(Part.FOUNDATION, "auth", path, "config", name)
                     yield f"{where} must be text; put it in quotes, or write ${{VARIABLE}}"
+            for name, role in auth.roles.items():
+                at = ("auth", path, "roles", name)
+                yield from self._duration(Part.FOUNDATION, role, *at)
+                for key, longest in (("token_ttl", "token_max_ttl"), ("ttl", "max_ttl")):
+                    ttl, most = lifetime(role.get(key)), lifetime(role.get(longest))
+                    if ttl and most and ttl > most:
+                        yield f"{self._at(Part.FOUNDATION, *at, key)} is longer than {longest}; shorten it"
 
     def access(self) -> Iterator[str]:
         prefix = self.file.prefix
@@ -210,12 +236,5 @@ class _Check:
                 )
 
 
-def _seconds(value: object) -> int | None:
-    try:
-        return None if value is None else seconds(value)
-    except ValueError:
-        return None
-
-
 def _longest(mount: PkiMount) -> int:
-    return _seconds(mount.tune.get("max_lease_ttl")) or DEFAULT_MAX_LEASE
+    return lifetime(mount.tune.get("max_lease_ttl")) or DEFAULT_MAX_LEASE

@@ -1,6 +1,8 @@
-"""Fields of the file against those that the server offers: an unknown one is refused before a write. Pure.
+"""Fields of the file against those that the server offers: one that is unknown or of another type is refused
+before a write. Pure.
 
-Vault ignores a field that it doesn't know, with a warning alone. Inside of a mount that isn't there yet,
+Vault ignores a field that it doesn't know, with a warning alone, and refuses another type when it is written.
+Inside of a mount that isn't there yet,
 another mount of its type is asked; without one, the fields of OpenBao 2.7.2 and Vault 1.21 count.
 """
 
@@ -15,10 +17,12 @@ from issuer.pki.file.place import Places
 from issuer.pki.resources.known_fields import KNOWN
 from issuer.pki.resources.mounts import AUTH, SECRETS, MountResource, exists
 from issuer.pki.resources.resource import VaultResource
+from issuer.pki.secret import SecretText
+from issuer.pki.server.offers import mismatch, type_of_default
 from issuer.pki.server.reading import VaultReading
 
-Offers = Mapping[str, frozenset[str]]
-"""Fields by `VaultResource.fields_of`; an empty set where the server didn't tell."""
+Offers = Mapping[str, Mapping[str, str]]
+"""Types of fields by `VaultResource.fields_of`; none where the server didn't tell."""
 _ALWAYS: Final = frozenset({"type", "description"})
 
 
@@ -60,15 +64,16 @@ def check_fields(
     problems: list[str] = []
     unasked: dict[str, str] = {}
     for one in written(resources, reading):
-        offered = offers.get(one.fields_of) or frozenset()
+        offered = offers.get(one.fields_of) or {}
         if not offered:
             unasked.setdefault(one.fields_of, one.kind)
-        known = offered or KNOWN[one.fields_of]
+        known = frozenset(offered) or KNOWN[one.fields_of]
         problems += [
             _unknown(one, name, known, asked=bool(offered), places=places)
             for name in one.wanted
             if name not in known and name not in _ALWAYS
         ]
+        problems += _mistyped(one, offered, places)
     notes = []
     if unasked:
         kinds = ", ".join(dict.fromkeys(unasked.values()))
@@ -77,6 +82,16 @@ def check_fields(
             f"Vault 1.21 count for: {kinds}"
         )
     return FieldCheck(tuple(problems), tuple(notes))
+
+
+def _mistyped(resource: VaultResource, offered: Mapping[str, str], places: Places) -> Iterator[str]:
+    for name, value in resource.wanted.items():
+        kind = offered.get(name) or type_of_default(resource.defaults.get(name))
+        plain = value.reveal() if isinstance(value, SecretText) else value
+        wanted = mismatch(plain, kind)
+        if wanted:
+            place = places.of(*resource.at, name)
+            yield f"{place} {_dotted(resource, name)}: must be {wanted} for this {resource.kind}; correct it"
 
 
 def _unknown(

@@ -27,6 +27,7 @@ from issuer.pki.resources.mounts import SECRETS, MountResource
 from issuer.pki.resources.resource import FieldChange, Order, VaultResource
 from issuer.pki.secret import HIDDEN
 from issuer.pki.server.reading import VaultReading
+from issuer.site import docs_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,10 @@ def _authority_step(
                 raise OtherAuthority(problem)
             changes = tuple(rotation_needs(authority, certificate))
         if changes:
-            action, note = StepAction.ROTATE, "only a new certificate could bring this; see pki rotate"
+            action, note = (
+                StepAction.ROTATE,
+                f"only a new certificate could bring this: {docs_page('rotate-the-ca')}",
+            )
     elif identity.progress is AuthorityProgress.ABSENT:
         if authority.spki_sha256 is not None and authority.imported is None:
             raise OtherAuthority(

@@ -14,6 +14,7 @@ from cryptography import x509
 from issuer.pki.authorities.identity import identify, issuer_id
 from issuer.pki.authorities.limits import CALimits, breaches, limits_of, planned_limits
 from issuer.pki.file.authority import Authority
+from issuer.pki.file.engine import ISSUES, may_sign
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.plan.desired import authorities_top_down
@@ -71,6 +72,12 @@ def signer_problems(
                 "foundation first (--part foundation), or both parts together"
             )
             continue
+        if not may_sign(authorities[authority.signed_by].settings):
+            place = places.of(*path_in_file(part, "authorities", name, "signedBy"))
+            yield (
+                f"{place} {at}.signedBy: {authority.signed_by} may not sign, as its settings.usage lacks "
+                f"{ISSUES}; let another CA sign, or add that until this one is made"
+            )
         for key, sentence in breaches(authority, authority.signed_by, signer, now):
             place = places.of(*path_in_file(part, "authorities", name, key))
             yield f"{place} {at}.{key}: {sentence}"

@@ -110,6 +110,7 @@ ACME: Final[Mapping[str, Any]] = {
     "eab_policy": "not-required",
 }
 ISSUER: Final[Mapping[str, Any]] = {
+    "enable_aia_url_templating": False,
     "leaf_not_after_behavior": "err",
     "usage": "crl-signing,issuing-certificates,ocsp-signing,read-only",
     "issuing_certificates": [],

@@ -72,23 +72,23 @@ class VaultCalls:
             raise first_of(errors) from None
         return {path: task.result() for path, task in tasks.items()}
 
-    async def help(self, path: str) -> frozenset[str]:
-        """Return the names of the fields that a write of a path takes; none where the server doesn't tell."""
+    async def help(self, path: str) -> dict[str, str]:
+        """Return the types of the fields that a write of a path takes; none where the server doesn't tell."""
         self.count += 1
         async with self._slots:
             try:
                 answer = await self._adapter.request("GET", f"/v1/{path}?help=1")
             except (VaultNotFound, VaultForbidden, VaultBadRequest):
-                return frozenset()
+                return {}
             except ServerError as error:
                 if any(_STANDBY in message for message in error.messages):
-                    return frozenset()
+                    return {}
                 raise translated(error) from error
             except VaultError as error:
                 raise translated(error) from error
         return offered_fields(answer)
 
-    async def help_all(self, paths: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    async def help_all(self, paths: Mapping[str, str]) -> dict[str, dict[str, str]]:
         """Return the fields of several paths, by the key of each."""
         try:
             async with asyncio.TaskGroup() as group:

@@ -10,7 +10,7 @@ import pytest
 from issuer.pki.file.reading import LoadedFile, load
 from issuer.pki.plan.desired import resources_of
 from issuer.pki.plan.fields import check_fields, questions
-from issuer.pki.server.offers import offered_fields
+from issuer.pki.server.offers import mismatch, offered_fields
 from issuer.pki.server.reading import PathRead, VaultReading
 from tests.pki.files import TWO_TIER
 
@@ -46,7 +46,8 @@ def test_what_cannot_be_asked_is_said_and_checked_by_what_is_known(loaded: Loade
 
 def test_what_the_server_says_counts_before_what_is_known(loaded: LoadedFile) -> None:
     resources = resources_of(loaded.file, loaded.places)
-    offers = {"pki/roles": frozenset({"allowed_domains", "allow_subdomains", "key_type", "ttl", "max_tll"})}
+    names = ("allowed_domains", "allow_subdomains", "key_type", "ttl", "max_tll")
+    offers = {"pki/roles": dict.fromkeys(names, "")}
     checked = check_fields(resources, reading("t-int"), offers, loaded.places)
     assert len(checked.problems) == 1
     assert "mounts.t-int.roles.web.max_ttl: this server has no field max_ttl" in checked.problems[0]
@@ -57,7 +58,7 @@ def test_what_the_server_says_counts_before_what_is_known(loaded: LoadedFile) ->
     "answer", [None, {}, {"openapi": None}, {"openapi": {"paths": []}}, {"openapi": {"paths": {"/x": 3}}}]
 )
 def test_an_answer_that_does_not_tell_offers_nothing(answer: Any) -> None:
-    assert offered_fields(answer) == frozenset()
+    assert offered_fields(answer) == {}
 
 
 def test_fields_are_read_from_a_document() -> None:
@@ -65,6 +66,38 @@ def test_fields_are_read_from_a_document() -> None:
     write = {"requestBody": {"content": {"application/json": {"schema": schema}}}}
     document = {
         "paths": {"/roles/{name}": {"get": {}, "post": write}},
-        "components": {"schemas": {"Role": {"properties": {"ttl": {}, "backend": {}}}}},
+        "components": {
+            "schemas": {"Role": {"properties": {"ttl": {"type": "integer"}, "x": {}, "backend": {}}}}
+        },
     }
-    assert offered_fields({"openapi": document}) == {"ttl"}
+    assert offered_fields({"openapi": document}) == {"ttl": "integer", "x": ""}
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken", "refused"),
+    [
+        ("string", ("a", "", 5, True, 1.5), ([], ["a"], {})),
+        ("boolean", (True, "t", "False", "", 0, 1), ("maybe", "yes", [True], {})),
+        ("integer", (5, "5", "72h", "30d", "", True), ("soon", [5], {"a": 5})),
+        ("array", ([], ["a"], "a,b", "", 5), ({"a": "b"},)),
+        ("object", ({}, {"a": "b"}, "a=b", ["a=b"]), ()),
+        ("", ({}, [], "a", 5), ()),
+    ],
+)
+def test_values_are_read_as_loosely_as_vault_reads_them(
+    kind: str, taken: tuple[object, ...], refused: tuple[object, ...]
+) -> None:
+    assert [one for one in taken if mismatch(one, kind)] == []
+    assert [one for one in refused if not mismatch(one, kind)] == []
+
+
+@pytest.mark.parametrize("offers", [{}, {"pki/roles": {"allowed_domains": "array", "key_type": "string"}}])
+def test_a_value_of_another_type_is_refused_with_its_line(
+    tmp_path: Path, offers: dict[str, dict[str, str]]
+) -> None:
+    path = tmp_path / "pki.yaml"
+    path.write_text("mounts:\n  m:\n    roles:\n      web:\n        allowed_domains: {a: b}\n")
+    loaded = load([str(path)], {})
+    checked = check_fields(resources_of(loaded.file, loaded.places), reading("m"), offers, loaded.places)
+    (problem,) = checked.problems
+    assert f"{path}:5 mounts.m.roles.web.allowed_domains: must be a list for this role" in problem

@@ -100,6 +100,67 @@ def test_a_contradiction_is_refused_with_file_and_line(loaded: Load, old: str, n
     assert all("0.yaml:" in line or "line " in line for line in message.splitlines()), message
 
 
+CRL, TIDY = "crl: {auto_rebuild: true, enable_delta: true, expiry: 3d}", "autoTidy: {enabled: true, "
+CERTS = "tidy_cert_store: true, tidy_revoked_certs: true, interval_duration: 12h}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (CRL, "crl: {enable_delta: true}", "crl.enable_delta: delta CRLs need auto_rebuild"),
+        (
+            CRL,
+            "crl: {auto_rebuild: true, expiry: 12h}",
+            "crl.expiry: auto_rebuild_grace_period must be shorter",
+        ),
+        (CRL, CRL.replace("}", ", delta_rebuild_interval: 72h}"), "crl.delta_rebuild_interval: delta_"),
+        (CRL, "crl: {expiry: soon}", "crl.expiry: is not a lifetime"),
+        (TIDY + CERTS, TIDY + "tidy_cert_store: false}", "autoTidy: is enabled and tidies nothing"),
+        (TIDY + CERTS, TIDY + CERTS.replace("12h", "often"), "autoTidy.interval_duration: is not a lifetime"),
+        (
+            "max_lease_ttl: 1825d\n",
+            "max_lease_ttl: 1825d\n      default_lease_ttl: 1826d\n",
+            "is longer than max_",
+        ),
+        (
+            "token_ttl: 20m",
+            "token_ttl: 20m, token_max_ttl: 10m",
+            "roles.web.token_ttl: is longer than token_max",
+        ),
+        ("secret_id_ttl: 24h", "secret_id_ttl: daily", "roles.web.secret_id_ttl: is not a lifetime"),
+        (
+            "    maxPathLength: 1\n",
+            "    maxPathLength: 1\n      settings: {enable_aia_url_templating: true}\n",
+            "t-root-2026.settings: templated URLs need cluster.path and cluster.aia_path of mount t-root",
+        ),
+        (
+            "    maxPathLength: 0\n",
+            "    maxPathLength: 0\n    settings: {usage: 'read-only, crl-signing'}\n",
+            "defaultIssuer: t-int-2026 may not sign, as its settings.usage lacks issuing-certificates",
+        ),
+    ],
+)
+def test_what_vault_would_refuse_half_way_is_refused_before(
+    loaded: Load, old: str, new: str, said: str
+) -> None:
+    message = refusal(loaded, changed(old, new))
+    assert said in message
+    assert message.startswith(f"{message.partition('0.yaml:')[0]}0.yaml:")
+
+
+@pytest.mark.parametrize(
+    "crl",
+    [
+        "{auto_rebuild: true, expiry: 13h}",
+        "{expiry: 6h}",
+        "{auto_rebuild: true, enable_delta: 'false', expiry: '90000'}",
+        "{auto_rebuild: true, auto_rebuild_grace_period: 1h, expiry: 2h, ocsp_expiry: ''}",
+    ],
+)
+def test_crls_that_vault_takes_are_taken(loaded: Load, crl: str) -> None:
+    assert loaded(changed(CRL, f"crl: {crl}")).file.mounts["t-int"].crl
+
+
 @pytest.mark.parametrize(
     "on", ["true", "'true'", "'True'", "'TRUE'", "1", "'1'", "'t'", "'T'", "' true'", "on"]
 )
