@@ -15,9 +15,10 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from issuer.telemetry import python_warnings
+from issuer.telemetry.journal import JournalRenderer
 from issuer.telemetry.redaction import redact_field
 
-LogFormat = Literal["json", "console"]
+LogFormat = Literal["json", "console", "journal"]
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -36,19 +37,22 @@ def _to_json(event: EventDict, **_: object) -> str:
 def configure(log_format: LogFormat = "json", level: str = "info") -> None:
     """Send structlog, the standard library's loggers and Python's warnings to standard error.
 
-    `level` is one of `debug`, `info`, `warning` and `error`.
+    `level` is one of `debug`, `info`, `warning` and `error`. Lines for the journal have no time: it has its
+    own.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *(() if log_format == "journal" else (structlog.processors.TimeStamper(fmt="iso", utc=True),)),
         structlog.processors.format_exc_info,
         redact_event,
     ]
     render: Processor
     if log_format == "json":
         render = structlog.processors.JSONRenderer(serializer=_to_json)
+    elif log_format == "journal":
+        render = JournalRenderer()
     else:
         render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     structlog.configure(

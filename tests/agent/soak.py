@@ -214,4 +214,5 @@ def process_usage(pid: int) -> str:
     )
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     seconds = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-    return f"{int(status['VmRSS'].split()[0]) / 1024:.0f} MiB, {seconds:.1f} s of a processor"
+    whole, own = (int(status[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon"))
+    return f"{whole:.0f} MiB, {own:.0f} of them its own, {seconds:.1f} s of a processor"

@@ -214,10 +214,11 @@ def test_token_file_and_jwt(machine: Machine) -> None:
         },
     )
     (machine.folder / "jwt").write_text(jwt(key, {"sub": "nas", "aud": "vault"}))
-    machine.data["vault"]["login"] = {
-        "jwt": {"role": "web", "file": str(machine.folder / "jwt"), "mount": mount}
-    }
-    assert machine.run("renew", "web").exit_code == 0
+    for way in ("jwt", "kubernetes"):  # one call; `kubernetes` has another usual mount
+        machine.data["vault"]["login"] = {
+            way: {"role": "web", "file": str(machine.folder / "jwt"), "mount": mount}
+        }
+        assert machine.run("renew", "web").exit_code == 0
 
 
 def jwt(key: ec.EllipticCurvePrivateKey, claims: dict[str, Any]) -> str:

@@ -319,9 +319,9 @@ async def _measured(work: Coroutine[None, None, None], address: str | None, seen
 
 def _log(level: str) -> None:
     from issuer.telemetry import logs
+    from issuer.telemetry.journal import writes_to_journal
 
-    # journald and a terminal both show text; its priority and time are journald's own.
-    logs.configure("console", level)
+    logs.configure("journal" if writes_to_journal(os.environ) else "console", level)
 
 
 async def _until_told(work: Coroutine[None, None, None], stop: Callable[[], None]) -> None:

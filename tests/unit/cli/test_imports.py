@@ -39,6 +39,29 @@ COMMANDS = {
 }
 """Commands that only look, with the modules that they load when they run."""
 
+AGENT = (
+    "issuer.cli.agent.commands",
+    "issuer.agent.config.reading",
+    "issuer.agent.process.running",
+    "issuer.agent.reporting.metrics",
+    "issuer.agent.reporting.listening",
+    "issuer.telemetry.logs",
+)
+NOT_FOR_MACHINES = (
+    *("issuer.api", "issuer.controller", "issuer.inspection", "issuer.kube", "issuer.pki", "issuer.policy"),
+    *("issuer.requests", "issuer.signing", "issuer.statuspage", "issuer.terminal"),
+    *(
+        "aiohttp.web",
+        "boto3",
+        "cel_expr_python",
+        "jinja2",
+        "kubernetes",
+        "opentelemetry",
+        "prometheus_client",
+    ),
+)
+"""Modules that an agent, which is there all the time on a small machine, must not load."""
+
 SCRIPT = """
 import importlib, sys
 for name in ("issuer.cli.main", *sys.argv[1].split()):
@@ -49,15 +72,19 @@ for name in ("issuer.cli.main", *sys.argv[1].split()):
 """
 
 
-def found(*modules: str) -> list[str]:
-    """Import `modules` one after the other in a fresh process; return what of `HEAVY` each finds loaded."""
-    words = [" ".join(modules), " ".join(HEAVY)]
+def found(*modules: str, heavy: tuple[str, ...] = HEAVY) -> list[str]:
+    """Import `modules` one after the other in a fresh process; return what of `heavy` each finds loaded."""
+    words = [" ".join(modules), " ".join(heavy)]
     done = subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 
 def test_commands_that_only_look_load_neither_the_controller_nor_a_vault_client() -> None:
     assert found(*(module for modules in COMMANDS.values() for module in modules)) == []
+
+
+def test_agent_loads_nothing_of_kubernetes_and_no_server_of_the_controller() -> None:
+    assert found(*AGENT, heavy=NOT_FOR_MACHINES) == []
 
 
 def test_the_controllers_parts_are_found_where_they_are_loaded() -> None:

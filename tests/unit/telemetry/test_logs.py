@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
+from pathlib import Path
 
 import pytest
 import structlog
 
+from issuer.telemetry.journal import writes_to_journal
 from issuer.telemetry.logs import configure, redact_event
 from issuer.telemetry.redaction import REDACTED, redact
 
@@ -60,3 +63,41 @@ def test_json_lines_hold_the_event_and_no_secret_even_from_an_exception(
     assert read["request"] == "a/b"
     assert "ValueError" in read["exception"]
     assert VAULT_TOKEN not in line
+
+
+def test_each_line_for_the_journal_has_its_level_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    try:
+        configure("journal", "info")
+        logger = structlog.get_logger("test").bind()
+        logger.info("renewed", name="web")
+        logger.warning("the renewal failed", token="abc")
+        try:
+            raise ValueError("odd")
+        except ValueError:
+            logger.exception("unexpected error")
+        logging.getLogger("other").error("told by a library")
+    finally:
+        structlog.reset_defaults()
+    renewed, failed, *rest = stream.getvalue().splitlines()
+    assert renewed.startswith("<6>[info ")
+    assert "name=web" in renewed
+    assert failed.startswith("<4>[warning ")
+    assert "abc" not in failed
+    assert len(rest) > 3
+    assert all(line.startswith("<3>") for line in rest)
+
+
+def test_journal_is_written_to_only_by_what_is_connected_to_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with (tmp_path / "log").open("w") as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        found = (tmp_path / "log").stat()
+        stream = f"{found.st_dev}:{found.st_ino}"
+        assert writes_to_journal({"JOURNAL_STREAM": stream})
+        assert not writes_to_journal({"JOURNAL_STREAM": f"{stream}1"})  # led elsewhere: 2> FILE
+        assert not writes_to_journal({})
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert not writes_to_journal({"JOURNAL_STREAM": stream})
