@@ -19,6 +19,10 @@ from issuer.text import rfc3339
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
+_SPAN: Final = 0.3
+"""Seconds over which a row of handshakes is spread. While a server reloads, old workers accept beside the
+new ones: nginx's for 100 ms (src/os/unix/ngx_process_cycle.c, "allow new processes to start"), in which one
+worker can take a whole row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,9 @@ class _NotServed:
 async def verify_served(checks: Sequence[ServedCheck], seconds: float) -> tuple[str, ...]:
     """Wait until each endpoint shows its certificate in `handshakes` handshakes in a row.
 
-    Old workers go on with old connections but accept no new ones, so a row without the old certificate means
-    that all who accept have the new one. Returns warnings; raises ConsumerRefused after `seconds`.
+    Old workers go on with old connections but accept no new ones, so a row without the old certificate,
+    spread over 0.3 s, means that all who accept have the new one. Returns warnings; raises ConsumerRefused
+    after `seconds`.
     """
     warnings: list[str] = []
     reasons: dict[str, _NotServed] = {}
@@ -63,6 +68,7 @@ async def verify_served(checks: Sequence[ServedCheck], seconds: float) -> tuple[
 async def _until_served(one: ServedCheck, reasons: dict[str, _NotServed], warnings: list[str]) -> None:
     address = one.check.address
     wait, row = _FIRST_PAUSE, 0
+    between = _SPAN / max(1, one.check.handshakes - 1)
     while row < one.check.handshakes:
         served, problem = await _look(one)
         if problem is not None:
@@ -73,6 +79,8 @@ async def _until_served(one: ServedCheck, reasons: dict[str, _NotServed], warnin
             continue
         row += 1
         reasons.pop(address, None)
+        if row < one.check.handshakes:
+            await asyncio.sleep(between)
         for found in served:
             if order := found.order_problem():
                 warnings.append(f"{found.peer} serves the new certificate, and its chain is wrong: {order}")

@@ -114,3 +114,20 @@ async def test_silence_is_no_verdict_on_the_files(
         with pytest.raises(HookFailed, match="Timeout") as caught:
             await verify_served([expected(address, leaf)], 1.0)
     assert not caught.value.may_be_the_files
+
+
+async def test_old_worker_that_accepts_for_a_moment_more_is_seen(
+    tmp_path: Path, ca: TestCA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As nginx's do for 100 ms after a reload, while a new worker may take a whole row of handshakes."""
+    _, leaf = worker(tmp_path / "new", ca)
+    looks: list[float] = []
+    old = serving_module._NotServed("old")
+
+    async def look(_: ServedCheck) -> tuple[list[object], object]:
+        looks.append(asyncio.get_running_loop().time())
+        return [], old if looks[-1] - looks[0] > 0.1 and len(looks) < 20 else None
+
+    monkeypatch.setattr(serving_module, "_look", look)
+    await verify_served([expected("127.0.0.1:1", leaf)], 60)
+    assert len(looks) > 20
