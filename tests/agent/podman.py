@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from testbed.errors import TestbedError
+from testbed.processes import PATIENCE
 from testbed.web_servers import find_web_server
-from tests.agent.servers import PATIENCE, RunningServer, nginx
+from tests.agent.servers import RunningServer, nginx
 
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 

@@ -16,11 +16,8 @@ from typing import Any
 from issuer.endpoint.address import parse_endpoint
 from issuer.endpoint.dialing import dial
 from issuer.endpoint.errors import DialFailed
-from testbed.processes import LOOPBACK, free_port
+from testbed.processes import LOOPBACK, PATIENCE, free_port
 from testbed.web_servers import find_web_server
-
-PATIENCE = 60.0
-"""Seconds after which a server that doesn't come up is taken to hang."""
 
 _NGINX = """
 daemon off; worker_processes 2; pid {folder}/nginx.pid; error_log {folder}/nginx.log;

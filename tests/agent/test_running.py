@@ -20,7 +20,7 @@ from issuer.agent.process import running
 from issuer.agent.process.running import ConfigurationFile, Running
 from tests.agent.support import Machine
 
-HANG = 60.0
+HANG = 600.0
 """Seconds after which a test that waits is taken to hang."""
 
 

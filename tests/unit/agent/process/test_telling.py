@@ -234,6 +234,7 @@ async def test_refused_files_are_held_back_by_later_runs_ever_longer(
         report = await machine.keeper.step()
         assert (report.kept.serial, report.renewed) == (old, None)
         assert "vault-issuer agent renew web" in report.warnings[-1]
+        assert report.kept.renew_at - machine.time == timedelta(seconds=2)  # the next look, by `agent run`
         assert machine.keeper.look().reason is None
         assert len(machine.signing.signed) == count
         if count == 7:
