@@ -154,8 +154,9 @@ async def _unseal(
         status: dict[str, Any] = await adapter.get("/v1/sys/seal-status") or {}
         if not status.get("initialized") and not joined:
             message = (
-                "initialise it (vault-issuer pki init), or have it join a cluster: --join, and the address "
-                "of a node that is unsealed"
+                "have it join a cluster (--join, and the address of a node that is unsealed), or, if its "
+                "configuration has retry_join, run the same again in a few seconds; if it is to be a Vault "
+                "of its own: vault-issuer pki init"
             )
             return UnsealResult(address, UnsealOutcome.NOT_INITIALISED, message)
         if not status.get("sealed"):

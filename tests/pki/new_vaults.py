@@ -22,6 +22,7 @@ from testbed.openbao import OpenBao
 from testbed.servers import find_bao
 from tests.pki.cutting import CutMode, CuttingProxy
 from tests.pki.files import TWO_TIER
+from tests.pki.processes import command_lines, environments
 from tests.pki.support import written
 
 ADMIN = "vault-issuer-admin"
@@ -29,13 +30,17 @@ ADMIN = "vault-issuer-admin"
 
 @dataclass(slots=True)
 class NewVault:
-    """One server that nobody has initialised, the file that is applied to it, and a folder beside both."""
+    """One server that nobody has initialised, the file that is applied to it, and a folder beside both.
+
+    `seen` is what processes showed while `init` ran in one: arguments and environments.
+    """
 
     bao: OpenBao
     folder: Path
     file: Path
     tls: ServerFiles
     output: str = field(default="", repr=False)
+    seen: list[str] = field(default_factory=list, repr=False)
 
     @property
     def shares(self) -> Path:
@@ -46,6 +51,11 @@ class NewVault:
     def admin(self) -> Path:
         """The file of the admin login."""
         return self.folder / "admin"
+
+    @property
+    def root(self) -> Path:
+        """The file of a root token that stays, for want of an admin login."""
+        return self.folder / "admin.root-token"
 
     def words(self, *more: str | Path) -> list[str]:
         """The command line of an init with shares in files."""
@@ -88,7 +98,13 @@ class NewVault:
         """Run it in a process that gets a signal when Vault has answered a call, and before it hears so."""
         with CuttingProxy(self.bao, tls=self.tls).running() as proxy:
             ran = self.started(proxy.addr)
-            proxy.held = lambda call: ran.send_signal(sent) if call == at else None
+
+            def held(call: str) -> None:
+                self.seen += [command_lines(), environments()]
+                if call == at:
+                    ran.send_signal(sent)
+
+            proxy.held = held
             self.output, _ = ran.communicate()
         return ran.returncode
 
@@ -110,9 +126,10 @@ class NewVault:
         return list(dict.fromkeys(proxy.paths))
 
     def go_on(self) -> int:
-        """Unseal by the shares of the files, make a root token from them, and continue."""
+        """Unseal by the shares of the files, and continue with the root token that stayed, or one made from
+        them."""
         self.unseal()
-        token = self.generated_root()
+        token = self.root.read_text().strip() if self.root.exists() else self.generated_root()
         self.admin.unlink(missing_ok=True)
         return self.init("--continue", given=f"{token}\n")
 
@@ -121,9 +138,10 @@ class NewVault:
         for share in self.kept():
             if self.bao.sealed:
                 self.bao.call("PUT", "sys/unseal", {"key": share}, token="")
-        self.bao.process.wait_ready(self._active)
+        self.bao.process.wait_ready(self.is_active)
 
-    def _active(self) -> bool:
+    def is_active(self) -> bool:
+        """Return True if it is unsealed and the active node."""
         try:
             self.bao.call("GET", "sys/health", token="")
         except (TestbedError, HTTPError):

@@ -32,6 +32,7 @@ def test_an_empty_vault_gets_its_foundation_one_login_and_no_root_token(new: New
     new.works()
     assert new.root_tokens(new.token()) == []
     assert [mode(one) for one in (new.shares, *new.shares.iterdir(), new.admin)] == [0o700, *[0o600] * 4]
+    assert not new.root.exists()
     assert len(set(new.kept())) == 3
     for secret in (*new.kept(), new.token()):
         assert secret not in new.output
@@ -75,6 +76,9 @@ def test_what_would_lose_or_show_a_share_is_refused_before_init(new: NewVault, t
     new.admin.write_text("somebody's\n")
     refused("never overwritten", *to(tmp_path / "others"))
     new.admin.unlink()
+    new.root.write_text("of another Vault\n")
+    refused("never overwritten", *to(tmp_path / "others"))
+    new.root.unlink()
     new.file.write_text(TWO_TIER + "typo: 1\n")
     refused("typo", *to(tmp_path / "others"))
     assert not new.admin.exists()
@@ -115,14 +119,17 @@ def test_a_lost_connection_at_init_leaves_it_open_whether_it_was_done(new: NewVa
 
 
 @pytest.mark.parametrize("at", [UNSEAL, MOUNT, LOGIN])
-def test_what_ends_between_is_gone_on_with_by_the_shares(new: NewVault, at: str) -> None:
+def test_without_an_admin_login_the_root_token_stays_and_is_gone_on_with(new: NewVault, at: str) -> None:
     assert new.cut(at, CutMode.AFTER) == 1
-    assert "--continue" in new.output
-    assert new.go_on() == 3, new.output
+    assert f"The root token still works, and is in {new.root}" in new.output
+    assert mode(new.root) == 0o600
+    root = new.root.read_text().strip()
+    assert root not in new.output
+    new.unseal()
+    assert new.asked("GET", "auth/token/lookup-self", root)["policies"] == ["root"]
+    assert new.go_on() == 0, new.output
     new.works()
-    (lost,) = new.root_tokens(new.token())
-    assert f"bao token revoke -accessor {lost}" in new.output
-    new.asked("POST", "auth/token/revoke-accessor", new.token(), {"accessor": lost})
+    assert new.asked("GET", "auth/token/lookup-self", root) is None
     assert new.root_tokens(new.token()) == []
 
 
@@ -152,7 +159,7 @@ def test_a_signal_while_vault_initialises_waits_until_the_shares_are_kept(new: N
     assert new.signalled(INIT, signal.SIGTERM) == 1
     assert "Interrupted. The server is initialised" in new.output
     assert len(new.kept()) == 3
-    assert new.go_on() == 3, new.output
+    assert new.go_on() == 0, new.output
 
 
 def test_more_signals_while_vault_initialises_change_nothing(new: NewVault) -> None:
@@ -176,19 +183,30 @@ def test_more_signals_while_vault_initialises_change_nothing(new: NewVault) -> N
     assert len(new.kept()) == 3
 
 
-def test_an_interruption_in_the_middle_revokes_the_root_token(new: NewVault) -> None:
+def test_an_interruption_in_the_middle_leaves_the_root_token(new: NewVault) -> None:
     assert new.signalled(MOUNT, signal.SIGINT) == 1
-    assert "Interrupted. The server is unsealed" in new.output
+    assert "Interrupted. The server is unsealed, and has no admin login" in new.output
+    # Shares and root token: in their files, and nowhere else.
+    secrets = [*new.kept(), new.root.read_text().strip()]
+    assert any("pki\0init" in one for one in new.seen)
+    for place in (*new.seen, new.output, new.bao.log.read_text(), new.bao.audit_log.read_text()):
+        assert [one[:4] for one in secrets if one in place] == []
     assert new.go_on() == 0, new.output  # no other root token lives
     new.works()
 
 
-def test_a_kill_after_init_leaves_shares_that_unseal_or_none(new: NewVault) -> None:
+def test_a_kill_after_init_leaves_shares_that_unseal_or_none(new: NewVault, tmp_path: Path) -> None:
     assert new.signalled(UNSEAL, signal.SIGKILL) == -signal.SIGKILL
     assert new.init() == 1
     assert "initialised already" in new.output
+    assert "Reserved" in new.root.read_text()
+    new.root.rename(tmp_path / "reserved")
     assert new.go_on() == 3, new.output
     new.works()
+    (lost,) = new.root_tokens(new.token())
+    assert f"bao token revoke -accessor {lost}" in new.output
+    new.asked("POST", "auth/token/revoke-accessor", new.token(), {"accessor": lost})
+    assert new.root_tokens(new.token()) == []
 
 
 def test_continue_takes_no_other_token_and_keeps_a_root_token_that_somebody_has(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -106,6 +107,27 @@ def test_holders_unseal_by_their_keys_while_init_waits(
     token = ann.decrypted(new.admin)
     assert new.asked("GET", "auth/token/lookup-self", token)["orphan"] is True
     assert new.root_tokens(token) == []
+
+
+def test_an_interruption_while_holders_unseal_leaves_the_encrypted_root_token(
+    new: NewVault, holders: list[Holder], tmp_path: Path
+) -> None:
+    ann, bob = holders
+    keys = [ann.public(tmp_path, "--armor"), bob.public(tmp_path)]
+    words = [word for key in keys for word in ("--pgp-key", str(key))]
+    ran = new.started("", *words, "--admin-pgp-key", str(keys[0]), "--shares-to-files", new.shares)
+    assert ran.stdout is not None
+    for line in ran.stdout:
+        if line.startswith("0 of 2 shares given"):
+            ran.send_signal(signal.SIGINT)
+    assert ran.wait() == 1
+    ran.stdout.close()
+    assert b"BEGIN PGP MESSAGE" in new.root.read_bytes()
+    for holder, name in ((ann, "share-1-ann.gpg"), (bob, "share-2-bob.gpg")):
+        new.bao.call("PUT", "sys/unseal", {"key": holder.decrypted(new.shares / name)}, token="")
+    new.bao.process.wait_ready(new.is_active)
+    assert new.init("--continue", given=ann.decrypted(new.root)) == 0, new.output
+    new.works()
 
 
 def test_keys_that_encrypt_nothing_are_refused_before_init(

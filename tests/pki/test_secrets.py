@@ -8,6 +8,7 @@ from issuer.pki.file.reading import load
 from tests.pki.cas import root
 from tests.pki.cutting import CuttingProxy
 from tests.pki.interrupted import Case
+from tests.pki.processes import command_lines
 from tests.pki.support import Vault, written
 
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJzZWNyZXQifQ.c2lnbmVkLXNlY3JldA"
@@ -41,17 +42,6 @@ from issuer.cli.main import main
 main()
 """
 """The command, which tells each file that Python opens."""
-
-
-def command_lines() -> str:
-    """Return the command lines of all processes."""
-    found = []
-    for one in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append(one.read_bytes().decode(errors="replace"))
-        except OSError:  # it has ended
-            continue
-    return "\n".join(found)
 
 
 def test_secrets_are_in_no_file_plan_output_repr_or_process_list(vault: Vault, tmp_path: Path) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from issuer.cli.main import app
+from testbed.certs import ServerFiles
+from testbed.cluster import REPOSITORY
 from testbed.openbao import OpenBao
 from testbed.servers import find_bao
+from tests.pki.cutting import CuttingProxy
+from tests.pki.processes import command_lines, environments
 from tests.pki.support import Vault
 
 
@@ -23,6 +32,16 @@ def sealed(bao: OpenBao) -> Iterator[OpenBao]:
         yield bao
     finally:
         bao.unseal()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[OpenBao]:
+    """A second server, not started."""
+    server = OpenBao(find_bao(), tmp_path / "other")
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 def share_file(folder: Path, *shares: str, name: str = "shares", mode: int = 0o600) -> Path:
@@ -58,14 +77,19 @@ def test_two_people_unseal_together(vault: Vault, sealed: OpenBao, tmp_path: Pat
 
 
 def test_shares_of_another_vault_are_refused_and_it_goes_on(
-    vault: Vault, sealed: OpenBao, tmp_path: Path
+    vault: Vault, sealed: OpenBao, other: OpenBao, tmp_path: Path
 ) -> None:
-    wrong = [secrets.token_hex(33) for _ in range(2)]
-    ran = vault.run("unseal", "--shares", share_file(tmp_path, *wrong))
-    assert ran.exit_code == 1
-    assert "they are of another Vault" in ran.output
-    assert not any(one in ran.output for one in wrong)
-    assert is_sealed(sealed)
+    other.start()
+    for wrong in (other.unseal_keys, [secrets.token_hex(33) for _ in range(2)]):
+        ran = vault.run("unseal", "--reset", "--shares", share_file(tmp_path, *wrong))
+        assert ran.exit_code == 1
+        assert "they are of another Vault" in ran.output
+        assert not any(one in ran.output for one in wrong)
+        assert is_sealed(sealed)
+    # One of them among the right ones spoils these, until it is forgotten.
+    mixed = share_file(tmp_path, other.unseal_keys[0], sealed.unseal_keys[0])
+    assert vault.run("unseal", "--reset", "--shares", mixed).exit_code == 1
+    assert not other.sealed
     file = share_file(tmp_path, *sealed.unseal_keys)
     assert vault.run("unseal", "--reset", "--shares", file).exit_code == 0
 
@@ -107,6 +131,37 @@ def test_shares_come_by_standard_input(vault: Vault, sealed: OpenBao) -> None:
     assert not is_sealed(sealed)
 
 
+def test_shares_typed_on_a_terminal_are_shown_nowhere(vault: Vault, sealed: OpenBao, tmp_path: Path) -> None:
+    script = tmp_path / "typed"
+    script.write_text(f"{sys.executable} -m issuer pki unseal\n")
+    answers = [
+        word
+        for number, share in enumerate((*sealed.unseal_keys[:2], ""), 1)
+        for word in (f"Share {number} (empty: no more):", share)
+    ]
+    seen: list[str] = []
+    tls = ServerFiles(
+        sealed.ca_file.with_name("openbao.crt"), sealed.ca_file.with_name("openbao.key"), sealed.ca_file
+    )
+    with CuttingProxy(sealed, tls=tls).running() as proxy:
+        # The person at the terminal is this program's child, whose arguments have the answers.
+        proxy.held = lambda _: seen.extend([command_lines(without="terminal.py"), environments()])
+        ran = subprocess.run(
+            [sys.executable, str(REPOSITORY / "tests" / "terminal.py"), script, *answers],
+            env={**os.environ, **vault.environment(), "VAULT_ADDR": proxy.addr, "VAULT_TOKEN": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (ran.returncode, f"{proxy.addr} unsealed" in ran.stdout) == (0, True), ran.stdout
+    assert proxy.paths.count("POST sys/unseal") == 2
+    assert any("pki\0unseal" in one for one in seen)
+    for share in sealed.unseal_keys:
+        assert [
+            one[:80] for one in (*seen, ran.stdout, ran.stderr, sealed.log.read_text()) if share in one
+        ] == []
+
+
 def test_no_share_is_sent_without_tls(vault: Vault, tmp_path: Path) -> None:
     file = share_file(tmp_path, "00")
     ran = vault.run("unseal", "--address", "http://127.0.0.1:9", "--shares", file)
@@ -120,42 +175,76 @@ def test_without_a_terminal_shares_are_not_asked_for(vault: Vault) -> None:
     assert "--shares -" in ran.output
 
 
-@pytest.fixture
-def follower(tmp_path: Path) -> Iterator[OpenBao]:
-    """A second server, new and not initialised."""
-    server = OpenBao(find_bao(), tmp_path / "follower")
-    try:
-        server.start(initialise=False)
-        yield server
-    finally:
-        server.close()
-
-
 def test_a_raft_node_joins_when_it_is_told_to_and_is_reported_before(
-    vault: Vault, bao: OpenBao, follower: OpenBao, tmp_path: Path
+    vault: Vault, bao: OpenBao, other: OpenBao, tmp_path: Path
 ) -> None:
+    other.start(initialise=False)
     file = share_file(tmp_path, *bao.unseal_keys)
     trusted = tmp_path / "both.pem"
-    trusted.write_text(bao.ca_pem + follower.ca_pem)
-    words: list[str | Path] = ["unseal", "--address", follower.addr, "--address", bao.addr, "--shares", file]
+    trusted.write_text(bao.ca_pem + other.ca_pem)
+    words: list[str | Path] = ["unseal", "--address", other.addr, "--address", bao.addr, "--shares", file]
     told = vault.run(*words, VAULT_CACERT=str(trusted))
     assert told.exit_code == 1
-    assert f"{follower.addr} is not initialised" in told.output
+    assert f"{other.addr} is not initialised" in told.output
     assert "--join" in told.output
     alone = vault.run(
-        "unseal", "--join", "--address", follower.addr, "--shares", file, VAULT_CACERT=str(trusted)
+        "unseal", "--join", "--address", other.addr, "--shares", file, VAULT_CACERT=str(trusted)
     )
     assert alone.exit_code == 1
-    try:
+    with without_followers(bao):
         joined = vault.run(*words, "--join", VAULT_CACERT=str(trusted))
         assert joined.exit_code == 0, joined.output
-        assert f"{follower.addr} unsealed: it joined the cluster" in joined.output
-        assert not is_sealed(follower)
+        assert f"{other.addr} unsealed: it joined the cluster" in joined.output
+        assert not is_sealed(other)
         servers = bao.call("GET", "sys/storage/raft/configuration")["data"]["config"]["servers"]
         assert len(servers) == 2
         again = vault.run(*words, "--join", VAULT_CACERT=str(trusted))
-        assert f"{follower.addr} was unsealed already" in again.output
-    finally:  # the session's server goes on without it
+        assert f"{other.addr} was unsealed already" in again.output
+
+
+@contextmanager
+def without_followers(bao: OpenBao) -> Iterator[None]:
+    """Remove nodes that join the session's server meanwhile: it goes on without them."""
+    try:
+        yield
+    finally:
         for one in bao.call("GET", "sys/storage/raft/configuration")["data"]["config"]["servers"]:
             if not one["leader"]:
                 bao.call("POST", "sys/storage/raft/remove-peer", {"server_id": one["node_id"]})
+
+
+class _RetryingNode(OpenBao):
+    """A server whose configuration has it join another's cluster, as Helm's charts do."""
+
+    def __init__(self, folder: Path, joins: OpenBao) -> None:
+        super().__init__(find_bao(), folder)
+        self._joins = joins
+
+    def _storage_configuration(self, port: int) -> dict[str, Any]:
+        leader = {"leader_api_addr": self._joins.addr, "leader_ca_cert_file": str(self._joins.ca_file)}
+        return {**super()._storage_configuration(port), "retry_join": [leader]}
+
+
+def test_a_raft_node_that_joins_by_itself_is_unsealed(vault: Vault, sealed: OpenBao, tmp_path: Path) -> None:
+    node = _RetryingNode(tmp_path / "node", sealed)
+    file = share_file(tmp_path, *sealed.unseal_keys)
+    trusted = tmp_path / "both.pem"
+    try:
+        node.start(initialise=False)
+        trusted.write_text(sealed.ca_pem + node.ca_pem)
+        words: list[str | Path] = ["--shares", file]
+        for address in (node.addr, sealed.addr):
+            words = ["--address", address, *words]
+        with without_followers(sealed):
+            early = vault.run("unseal", *words, VAULT_CACERT=str(trusted))
+            assert early.exit_code == 1
+            assert f"{sealed.addr} unsealed" in early.output
+            assert f"{node.addr} is not initialised" in early.output
+            assert "retry_join, run the same again" in early.output
+            node.process.wait_ready(lambda: bool(node.status()["initialized"]))
+            ran = vault.run("unseal", *words, VAULT_CACERT=str(trusted))
+            assert ran.exit_code == 0, ran.output
+            assert f"{node.addr} unsealed: it joined the cluster" in ran.output
+            assert not is_sealed(node)
+    finally:
+        node.close()

@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from issuer.pki.initialising.targets import ReservedFile
     from issuer.pki.secret import SecretText
     from issuer.vault.transport import VaultClient
+
+_AGAIN: Final = (
+    "Nothing in the server is in use: stop it, empty its storage, start it, and run the same with another "
+    "folder for the shares. Or make a root token from the shares (bao operator generate-root, which OpenBao "
+    "takes with disable_unauthed_generate_root_endpoints = false in its listener alone), and run it with "
+    "--continue in place of the options for shares."
+)
 
 
 def init(
@@ -75,6 +82,9 @@ def init(
 
     The root token is in this process' memory alone. The shares go to files before anything else is done:
     encrypted to --pgp-key, or as they are. With --pgp-key the command waits until the holders have unsealed.
+
+    If no admin login can be proven, the root token is not revoked: it is written to FILE.root-token, beside
+    the FILE of --admin-to, and --continue goes on with it.
 
     The admin login is an orphan token for 24 hours. The policy that it has, vault-issuer-admin, may write
     policies, so whoever has the login may do everything.
@@ -166,7 +176,7 @@ async def _reserved(
     wish: ShareWish | None,
     admin: tuple[Path, str | None],
 ) -> int:
-    from issuer.pki.initialising.first_start import AdminFile, FirstStart, StartStage
+    from issuer.pki.initialising.first_start import FirstStart, StartStage, TokenFile
     from issuer.pki.initialising.pgp import encrypted, read_keys
     from issuer.pki.initialising.targets import ReservedFile, share_files
     from issuer.pki.secret import SecretText
@@ -175,13 +185,21 @@ async def _reserved(
     if key is not None:
         encrypted(SecretText("a trial"), key)
     with ExitStack() as kept:
-        login = ReservedFile.make(path)
-        kept.callback(login.discard)
-        shares = [] if wish is None or options.folder is None else share_files(options.folder, wish.names)
+
+        def reserved(name: Path) -> ReservedFile:
+            made = ReservedFile.make(name)
+            kept.callback(made.discard)
+            return made
+
+        login = TokenFile(reserved(path), key)
+        root_file, shares = None, []
+        if wish is not None and options.folder is not None:
+            root_file = TokenFile(reserved(path.with_name(f"{path.name}.root-token")), key)
+            shares = share_files(options.folder, wish.names)
         for one in shares:
             kept.callback(one.discard)
         root = _root_token() if wish is None else SecretText("")
-        start = FirstStart(client, loaded, AdminFile(login, key), typer.echo)
+        start = FirstStart(client, loaded, login, root_file, typer.echo)
         try:
             with each_interrupt_cancels():
                 return await _started(start, wish, shares, root)
@@ -198,8 +216,7 @@ async def _started(
     from issuer.vault.errors import VaultBadRequest
 
     try:
-        held = root if wish is None else await start.begin(wish, shares)
-        report = await start.finish(held, keep_on_failure=wish is None)
+        report = await (start.finish(root) if wish is None else start.run(wish, shares))
     except asyncio.CancelledError:
         typer.echo(f"Interrupted. {_advice(start, wish)}", err=True)
         return FAILED
@@ -213,11 +230,29 @@ async def _started(
 def _advice(start: FirstStart, wish: ShareWish | None) -> str:
     from issuer.pki.initialising.first_start import StartStage
 
+    said: str = start.stage.value
     if start.root_stays:
-        return f"{start.stage.value}\n{_root_lives(start)}"
-    if wish is None and start.stage not in (StartStage.ADMIN, StartStage.DONE):
+        return f"{said}\n{_root_lives(start)}"
+    if start.stage in (StartStage.ADMIN, StartStage.DONE):
+        return said
+    if wish is None:
         return "The root token still works; correct that, and run the same again."
-    return start.stage.value
+    if start.stage in (StartStage.KEPT, StartStage.ACTIVE):
+        return f"{said} {_root_advice(start)}"
+    return said
+
+
+def _root_advice(start: FirstStart) -> str:
+    from issuer.pki.initialising.first_start import StartStage
+
+    if start.root_in is None:
+        return f"The root token is revoked. {_AGAIN}"
+    unseal = "unseal the server if it is sealed, " if start.stage is StartStage.KEPT else ""
+    return (
+        f"The root token still works, and is in {start.root_in}, encrypted if --admin-pgp-key was given. "
+        f"Correct that, {unseal}and run the same with --continue in place of the options for shares, and the "
+        "token on standard input. It is revoked then; remove the file."
+    )
 
 
 def _root_lives(start: FirstStart) -> str:

@@ -1,4 +1,8 @@
-"""The first hour in order: shares kept, unsealed, foundation, one admin login, the end of the root token."""
+"""The first hour in order: shares kept, unsealed, foundation, one admin login, the end of the root token.
+
+The root token is revoked once the admin login is proven. Without one it stays, in a file of mode 0600: it is
+the only way into this server then, since OpenBao makes no other from shares by default.
+"""
 
 from __future__ import annotations
 
@@ -49,12 +53,6 @@ from issuer.pki.session import PkiSession
 from issuer.vault.errors import VaultBadRequest
 from issuer.vault.transport import VaultClient
 
-_AGAIN: Final = (
-    "Nothing in it is in use: stop it, empty its storage, start it, and run the same with another folder for "
-    "the shares. Or make a root token from the shares (bao operator generate-root, which OpenBao takes with "
-    "disable_unauthed_generate_root_endpoints = false in its listener alone), and run it with --continue in "
-    "place of the options for shares."
-)
 _TOO_SHORT: Final = Expected("auth/token/create-orphan", "")
 """Any warning there, such as of a server that lets no token live a day: the login is looked at itself."""
 
@@ -67,8 +65,8 @@ class StartStage(Enum):
         "The server was asked to initialise, and no share was kept. Ask it by: bao operator init -status. If "
         f"it is initialised, the shares and the root token are lost. {EMPTY_IT}. If not, run the same again."
     )
-    KEPT = f"The server is initialised, and the root token is lost with this process. {_AGAIN}"
-    ACTIVE = f"The server is unsealed, and the root token is lost with this process. {_AGAIN}"
+    KEPT = "The server is initialised, and has no admin login."
+    ACTIVE = "The server is unsealed, and has no admin login."
     ADMIN = (
         "The admin login works. Whether the root token is gone was not proven: list auth/token/accessors "
         "by that login, and revoke what has the policy root."
@@ -80,14 +78,14 @@ class StartStage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class AdminFile:
-    """The file of the admin login, and whose key encrypts it."""
+class TokenFile:
+    """The file of a token, and whose key encrypts it."""
 
     file: ReservedFile
     key: PgpKey | None = None
 
     def write(self, token: SecretText) -> None:
-        """Write the login, once. Raises PkiError."""
+        """Write the token, once. Raises PkiError."""
         plain = f"{token.reveal()}\n".encode()
         self.file.write(plain if self.key is None else encrypted(token, self.key))
 
@@ -111,53 +109,89 @@ class StartReport:
 class FirstStart:
     """The first hour of the server of `client`. `stage` is how far it is, `told` gets each step.
 
-    `root_accessor` is the accessor of the root token, "" while it isn't known; `root_stays` is why the root
-    token may live on after it was to be revoked, "" if it is gone.
+    `root_file` is for the root token if there is no admin login in the end; None where somebody has the
+    token. `root_accessor` is its accessor, "" while it isn't known. `root_stays` is why it may live on after
+    it was to be revoked, "" if it is gone; `root_in` is the file that it was written to.
     """
 
     def __init__(
         self,
         client: VaultClient,
         loaded: LoadedFile,
-        admin: AdminFile,
+        admin: TokenFile,
+        root_file: TokenFile | None,
         told: Told,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._client = client
         self._loaded = loaded
         self._admin = admin
+        self._root_file = root_file
         self._tell = told
         self._sleep = sleep
+        self._root = SecretText("")
         self.stage = StartStage.NOTHING
         self.root_accessor = ""
         self.root_stays = ""
+        self.root_in: Path | None = None
 
     @property
     def login_file(self) -> Path:
         """The file of the admin login."""
         return self._admin.file.path
 
-    async def begin(self, wish: ShareWish, files: Sequence[ReservedFile]) -> SecretText:
-        """Initialise, keep the shares, and unseal, or wait until the holders have. Return the root token.
+    async def run(self, wish: ShareWish, files: Sequence[ReservedFile]) -> StartReport:
+        """Initialise, keep the shares, unseal or wait until the holders have, and finish.
 
-        Raises BadInput and PkiError. Once init was sent, a cancellation waits until the shares are kept.
+        Raises BadInput and PkiError. Once init was sent, a cancellation waits until the shares are kept, and
+        then until the root token is revoked or written to its file.
         """
+        try:
+            await self._begin(wish, files)
+            return await self.finish(self._root)
+        finally:
+            if self.stage in (StartStage.KEPT, StartStage.ACTIVE):
+                await to_its_end(self._keep_root(), self._noted)
+
+    async def finish(self, root: SecretText) -> StartReport:
+        """Apply the foundation, make and prove the admin login, and revoke the root token.
+
+        Raises PkiError if no admin login was proven: then the root token stays. A cancellation that comes
+        once the login is being made waits until the login is proven and the root token revoked.
+        """
+        calls = self._calls(root)
+        try:
+            self.root_accessor = await accessor_of(calls)
+            self.stage = StartStage.ACTIVE
+            await write_policy(calls, self._loaded.file)
+            problem, waits, left = await self._foundation(calls)
+            login = await to_its_end(self._login(calls), self._noted)
+        finally:
+            if self.stage is StartStage.ADMIN:
+                await to_its_end(self._revoke_root(calls), self._noted)
+        others, unlisted = await self._other_roots(calls.as_token(login.token))
+        return StartReport(login, problem, waits, left, others, unlisted)
+
+    def _calls(self, token: SecretText) -> VaultCalls:
+        expected = [Expected(one.path, one.contains) for one in self._loaded.file.expect_warnings]
+        return VaultCalls(self._client, token, WarningFilter([*expected, _TOO_SHORT]))
+
+    async def _begin(self, wish: ShareWish, files: Sequence[ReservedFile]) -> None:
         recovery = bool((await seal_status(self._client)).get("recovery_seal"))
-        answer = await to_its_end(self._initialised(wish, files, recovery), self._noted)
+        shares = await to_its_end(self._initialised(wish, files, recovery), self._noted)
         if not recovery:
             if wish.keys:
                 self._told("Waiting for the holders to unseal it (vault-issuer pki unseal)")
                 await wait_unsealed(self._client, self._told, self._sleep)
             else:
-                await unseal_with(self._client, answer.shares)
+                await unseal_with(self._client, shares)
         await wait_active(self._client, self._sleep)
         self.stage = StartStage.ACTIVE
         self._told("Unsealed")
-        return answer.root
 
     async def _initialised(
         self, wish: ShareWish, files: Sequence[ReservedFile], recovery: bool
-    ) -> InitAnswer:
+    ) -> Sequence[SecretText]:
         self.stage = StartStage.SENT
         try:
             answer = await initialise(self._client, wish, recovery=recovery)
@@ -165,10 +199,11 @@ class FirstStart:
         except (BadInput, PkiError):  # it says what became of init, and no share comes any more
             self.stage = StartStage.NOTHING
             raise
+        self._root = answer.root
         self.stage = StartStage.KEPT
         kind = "recovery shares" if recovery else "shares"
         self._told(f"Initialised: {wish.shares} {kind}, {wish.threshold} needed, in {files[0].path.parent}")
-        return answer
+        return answer.shares
 
     def _write(self, wish: ShareWish, files: Sequence[ReservedFile], answer: InitAnswer) -> None:
         try:
@@ -180,25 +215,15 @@ class FirstStart:
                 "storage, start it, and run the same with another folder for the shares"
             ) from error
 
-    async def finish(self, root: SecretText, *, keep_on_failure: bool) -> StartReport:
-        """Apply the foundation, make and prove the admin login, and revoke the root token.
-
-        Raises PkiError if no admin login was proven: then the root token is revoked, unless somebody has it
-        and wants it kept. A cancellation waits until it is revoked.
-        """
-        expected = [Expected(one.path, one.contains) for one in self._loaded.file.expect_warnings]
-        calls = VaultCalls(self._client, root, WarningFilter([*expected, _TOO_SHORT]))
+    async def _keep_root(self) -> None:
+        """Write the root token to its file, and revoke it if it can't be written."""
         try:
-            self.root_accessor = await accessor_of(calls)
-            self.stage = StartStage.ACTIVE
-            await write_policy(calls, self._loaded.file)
-            problem, waits, left = await self._foundation(calls)
-            login = await to_its_end(self._login(calls), self._noted)
-        finally:
-            if self.stage is StartStage.ADMIN or not keep_on_failure:
-                await to_its_end(self._revoke_root(calls), self._noted)
-        others, unlisted = await self._other_roots(calls.as_token(login.token))
-        return StartReport(login, problem, waits, left, others, unlisted)
+            if self._root_file is not None:
+                self._root_file.write(self._root)
+                self.root_in = self._root_file.file.path
+        except (BadInput, PkiError, OSError) as error:
+            self._told(f"The root token can't be kept, and is revoked: {error}")
+            await self._revoke_root(self._calls(self._root))
 
     async def _revoke_root(self, calls: VaultCalls) -> None:
         self.root_stays = await revoked(calls)

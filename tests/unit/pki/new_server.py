@@ -114,6 +114,11 @@ class FirstHour:
         """The file of the admin login."""
         return self.folder / "admin"
 
+    @property
+    def root(self) -> Path:
+        """The file of a root token that stays."""
+        return self.folder / "admin.root-token"
+
     def files(self) -> dict[str, str]:
         """Names and texts of the files for shares."""
         return {one.name: one.read_text() for one in sorted((self.folder / "shares").iterdir())}

@@ -11,7 +11,7 @@ import pytest
 
 from issuer.pki.errors import PkiError
 from issuer.pki.initialising.targets import ReservedFile
-from issuer.vault.errors import Unreachable, VaultBadRequest
+from issuer.vault.errors import Unreachable, VaultBadRequest, VaultForbidden
 from tests.unit.pki.new_server import LOGIN, ROOT, FirstHour, first_hour
 
 INIT = "POST sys/init"
@@ -41,6 +41,7 @@ def test_signals_while_vault_initialises_wait_until_the_shares_are_kept(hour: Fi
     assert hour.init() == 1
     assert hour.output.count("it ends as soon as Vault has answered") == len(ALL)
     assert "Interrupted. The server is initialised" in hour.output
+    assert hour.root.read_text() == f"{ROOT}\n"
     assert hour.files() == {"share-1": "aa\n", "share-2": "bb\n", "share-3": "cc\n"}
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -87,12 +88,19 @@ def test_a_login_that_is_not_proven_is_revoked_and_leaves_no_file(hour: FirstHou
     assert hour.init(goes_on=True) == 0, hour.output
 
 
-def test_a_login_that_is_neither_proven_nor_revoked_is_told(hour: FirstHour) -> None:
+def test_without_a_proven_login_the_root_token_stays_and_ends_it(hour: FirstHour) -> None:
     hour.server.fails(LOOKED_UP, GONE, token=LOGIN)
     hour.server.fails(REVOKED, GONE, token=LOGIN)
     assert hour.init() == 1
     assert "display name token-pki-init-admin" in hour.output
     assert not hour.admin.exists()
+    assert hour.server.revoked == set()
+    assert f"The root token still works, and is in {hour.root}" in hour.output
+    assert hour.root.read_text() == f"{ROOT}\n"
+    assert hour.root.stat().st_mode & 0o777 == 0o600
+    assert ROOT not in hour.output
+    hour.server.at.clear()
+    assert hour.init(goes_on=True) == 0, hour.output
     assert hour.server.revoked == {ROOT}
 
 
@@ -104,28 +112,59 @@ def test_signals_while_the_login_is_made_leave_it_whole(hour: FirstHour) -> None
     assert hour.server.revoked == {ROOT}
 
 
-def test_a_policy_that_vault_refuses_ends_the_root_token_too(hour: FirstHour) -> None:
+def test_a_policy_that_vault_refuses_leaves_the_root_token(hour: FirstHour) -> None:
     hour.server.fails(POLICY, VaultBadRequest("400", messages=("bad HCL",)))
     assert hour.init() == 1
     assert "Vault takes no policy for the admin login: bad HCL" in hour.output
-    assert hour.server.revoked == {ROOT}
+    assert (hour.server.revoked, hour.root.read_text()) == (set(), f"{ROOT}\n")
 
 
-def test_a_root_token_that_lives_on_after_a_failure_is_told(hour: FirstHour) -> None:
+@pytest.mark.parametrize("is_revoked", [True, False])
+def test_a_root_token_that_cant_be_kept_is_revoked_or_told(
+    hour: FirstHour, monkeypatch: pytest.MonkeyPatch, is_revoked: bool
+) -> None:
+    write = ReservedFile.write
+
+    def full(self: ReservedFile, content: bytes) -> None:
+        if self.path == hour.root:
+            raise PkiError(f"{self.path} can't be written: Input/output error")
+        write(self, content)
+
+    monkeypatch.setattr(ReservedFile, "write", full)
     hour.server.fails(POLICY, VaultBadRequest("400", messages=("bad HCL",)))
-    hour.server.fails(REVOKED, GONE)
+    if not is_revoked:
+        hour.server.fails(REVOKED, GONE)
     assert hour.init() == 1
-    assert "bad HCL" in hour.output
-    assert "The root token still lives" in hour.output
-    assert "bao token revoke -accessor root-accessor" in hour.output
+    assert "The root token can't be kept, and is revoked" in hour.output
+    assert ("bao token revoke -accessor root-accessor" in hour.output) is not is_revoked
+    assert ("empty its storage" in hour.output) is is_revoked
+    assert hour.server.revoked == ({ROOT} if is_revoked else set())
+    assert not hour.root.exists()
 
 
-@pytest.mark.parametrize("at", [POLICY, REVOKED])
-def test_signals_end_no_revocation(hour: FirstHour, at: str) -> None:
-    hour.server.signals(at, *ALL)
+def test_a_server_that_doesnt_unseal_leaves_the_root_token(hour: FirstHour) -> None:
+    hour.server.fails("POST sys/unseal", VaultForbidden("permission denied", status=403), token="")
+    assert hour.init() == 1
+    assert "unseal the server if it is sealed, and run the same with --continue" in hour.output
+    assert hour.root.read_text() == f"{ROOT}\n"
+
+
+def test_signals_before_the_login_leave_the_root_token(hour: FirstHour) -> None:
+    hour.server.signals(POLICY, *ALL)
+    assert hour.init() == 1
+    said = (
+        "Interrupted. The server is unsealed, and has no admin login. The root token still works, and is in"
+    )
+    assert f"{said} {hour.root}" in hour.output
+    assert (hour.server.revoked, hour.root.read_text()) == (set(), f"{ROOT}\n")
+
+
+def test_signals_end_no_revocation(hour: FirstHour) -> None:
+    hour.server.signals(REVOKED, *ALL)
     assert hour.init() == 1
     assert "Interrupted." in hour.output
     assert hour.server.revoked == {ROOT}
+    assert not hour.root.exists()
 
 
 def test_other_root_tokens_that_cant_be_listed_keep_no_root_token(hour: FirstHour) -> None:
