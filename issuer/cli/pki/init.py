@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from issuer.cli.pki.options import FAILED, LEFT, Files, reported
+from issuer.cli.pki.typed import typed_secret
 from issuer.cli.signals import cancelled_by_signals, each_interrupt_cancels
 
 if TYPE_CHECKING:
@@ -298,10 +299,7 @@ def _root_token() -> SecretText:
     """Return the root token from a prompt, or the one line of standard input. Raises BadInput."""
     from issuer.pki.server.connecting import token_from
 
-    if sys.stdin.isatty():
-        text = typer.prompt("Root token", hide_input=True, default="", show_default=False)
-    else:
-        text = sys.stdin.readline(4096)
+    text = typed_secret("Root token").reveal() if sys.stdin.isatty() else sys.stdin.readline(4096)
     return token_from({"VAULT_TOKEN": text})
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.pki.options import FAILED, LEFT, reported
+from issuer.cli.pki.typed import typed_secret
 
 if TYPE_CHECKING:
     from issuer.pki.secret import SecretText
@@ -88,7 +89,6 @@ async def _unseal(
 
 def _asked() -> list[SecretText]:
     from issuer.manifests.errors import BadInput
-    from issuer.pki.secret import SecretText
 
     if not sys.stdin.isatty():
         raise BadInput(
@@ -97,7 +97,7 @@ def _asked() -> list[SecretText]:
     found: list[SecretText] = []
     while True:
         question = f"Share {len(found) + 1} (empty: no more)"
-        text = typer.prompt(question, hide_input=True, default="", show_default=False)
-        if not text.strip():
+        share = typed_secret(question)
+        if not share.reveal():
             return found
-        found.append(SecretText(text.strip()))
+        found.append(share)
