@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from testbed.builds import STEP_ISSUER, crds_of
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ALL_SECRETS, ControllerProcess
 from testbed.controller import RBAC as SHIPPED
@@ -52,6 +53,7 @@ OPTIONAL = REPOSITORY / "config" / "rbac" / "optional"
 REVOCATION, SHARDING = OPTIONAL / "revocation.yaml", OPTIONAL / "sharding.yaml"
 SECRETS = "vault-issuer-cluster-issuer-secrets"
 CANARY = REPOSITORY / "config" / "canary" / "rights" / "rbac.yaml"
+ADOPT = REPOSITORY / "config" / "adopt" / "rbac.yaml"
 # Seconds for what works at once where the right is there, and where it is not.
 WITH, WITHOUT = PATIENCE, 4.0
 
@@ -60,11 +62,12 @@ Rule = tuple[str, str]
 
 
 def shipped() -> dict[Rule, Object]:
-    """Every rule the controller has, by role and resources; for each the role."""
+    """Every rule the controller has, without those of people, by role and resources; for each the role."""
     roles = [
         one
-        for one in [*load(SHIPPED), *load(ALL_SECRETS), *load(REVOCATION), *load(SHARDING), *load(CANARY)]
-        if one["kind"] in ("Role", "ClusterRole")
+        for file in (SHIPPED, ALL_SECRETS, REVOCATION, SHARDING, CANARY, ADOPT)
+        for one in load(file)
+        if one["kind"] in ("Role", "ClusterRole") and not one["metadata"]["name"].endswith("-view")
     ]
     found = {}
     for role in roles:
@@ -264,6 +267,19 @@ def probes(bench: Bench) -> bool:
     return False
 
 
+def adopts(bench: Bench) -> bool:
+    """It starts where no step-issuer runs, and says of an issuer of theirs how it is: its CA isn't there."""
+    name = f"{bench.namespace}-theirs"
+    reference = {"name": "none", "key": "password", "namespace": SYSTEM_NAMESPACE}
+    provisioner = {"name": "none", "kid": "none", "passwordRef": reference}
+    spec = {"url": "https://127.0.0.1:1", "caBundle": "bm9uZQ==", "provisioner": provisioner}
+    theirs = ("certmanager.step.sm/v1beta1", "StepClusterIssuer")
+    meta = {"name": name}
+    bench.bed.kube.apply({"apiVersion": theirs[0], "kind": theirs[1], "metadata": meta, "spec": spec})
+    # It goes with its CRD.
+    return starts(bench) and bench.holds(*theirs, name, until="Ready=False")
+
+
 ISSUERS = ("vaultissuers", "vaultclusterissuers", "stepissuers", "stepclusterissuers")
 WORK, LEASE = "vault-issuer", "vault-issuer-leader-election"
 SIGN, LOGIN = "vault-issuer-certificate-signing-requests", "vault-issuer-cluster-issuers"
@@ -290,6 +306,9 @@ NEEDED: dict[Rule, Works] = {
     ("vault-issuer-certificates", "certificates"): counts_certificates,
     ("vault-issuer-sharding", "leases get+list+create+update+delete"): shares,
     ("vault-issuer-canary", "certificaterequests"): probes,
+    ("vault-issuer-adopt", "stepissuers+stepclusterissuers"): adopts,
+    ("vault-issuer-adopt", "stepissuers/status+stepclusterissuers/status"): adopts,
+    ("vault-issuer-adopt", "deployments"): adopts,
     ("vault-issuer-revocation", "certificaterequests"): may_revoke,
     ("vault-issuer-revocation", "certificates"): may_revoke,
     ("vault-issuer-revocation-secrets", "secrets"): may_revoke,
@@ -309,9 +328,18 @@ def refused(bench: Bench) -> bool:
     return False
 
 
-OPTIONAL_PARTS: dict[Works, Path] = {may_revoke: REVOCATION, shares: SHARDING, probes: CANARY}
+OPTIONAL_PARTS: dict[Works, Path] = {
+    may_revoke: REVOCATION,
+    shares: SHARDING,
+    probes: CANARY,
+    adopts: ADOPT,
+}
 PROBED = "probed-by-right"
-ARGUMENTS: dict[Works, list[str]] = {shares: ["--shards=2"], probes: arguments(PROBED, SYSTEM_NAMESPACE)}
+ARGUMENTS: dict[Works, list[str]] = {
+    shares: ["--shards=2"],
+    probes: arguments(PROBED, SYSTEM_NAMESPACE),
+    adopts: ["--adopt-step-issuer"],
+}
 
 
 class Under(ControllerProcess):
@@ -359,12 +387,26 @@ class Under(ControllerProcess):
         wait_authorized(self._bed, allowed=allowed, refused=asked - allowed)
 
 
+@pytest.fixture(scope="module")
+def their_crds(bed: Testbed) -> Iterator[None]:
+    """The CRDs of step-issuer, for as long as these tests run."""
+    crds = [one for file in sorted(crds_of(STEP_ISSUER).glob("*.yaml")) for one in load(file)]
+    bed.kube.apply(crds)
+    for one in crds:
+        bed.kube.wait(one["apiVersion"], one["kind"], one["metadata"]["name"], until="Established")
+    yield
+    for one in crds:
+        bed.kube.delete(one["apiVersion"], one["kind"], one["metadata"]["name"])
+
+
 @pytest.fixture
-def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
+def run(bed: Testbed, layout: PkiLayout, namespace: str, request: pytest.FixtureRequest) -> Iterator[Start]:
     """Starts a controller without a rule; at the end all is as it was."""
     benches: list[Bench] = []
 
     def start(works: Works, without: Rule | None = None) -> Bench:
+        if works is adopts:
+            request.getfixturevalue("their_crds")
         controller = Under(bed, without, works)
         controller.start(wait=False)
         benches.append(Bench(bed, layout, namespace, controller, WITHOUT if without else WITH))
@@ -377,7 +419,7 @@ def run(bed: Testbed, layout: PkiLayout, namespace: str) -> Iterator[Start]:
             bed.kube.delete(*LEASES, lease["metadata"]["name"], SYSTEM_NAMESPACE)
         for name in one.made:
             bed.kube.delete(API_VERSION, "VaultClusterIssuer", name)
-    for item in [*load(REVOCATION), *load(SHARDING), *load(CANARY)]:
+    for item in [one for file in OPTIONAL_PARTS.values() for one in load(file)]:
         meta = item["metadata"]
         bed.kube.delete(item["apiVersion"], item["kind"], meta["name"], meta.get("namespace"))
     bed.kube.apply(SHIPPED)
@@ -399,7 +441,7 @@ def test_with_every_rule_it_works(run: Start, works: Works) -> None:
 def test_without_the_rule_it_does_not_work(run: Start, without: Rule) -> None:
     works = NEEDED[without]
     bench = run(works, without)
-    if works not in (starts, leads, shares):
+    if works not in (starts, leads, shares, adopts):
         bench.patience = WITH  # a start may take longer than what does not work is waited for
         assert starts(bench)
         bench.patience = WITHOUT
