@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,29 +42,28 @@ def applied(vault: Vault, tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "field"),
-    [
-        ("{t}-int/roles/web", {"allow_any_name": True, "allowed_domains": "example.test"}, "allow_any_name"),
-        ("{t}-int/config/crl", {"expiry": "13h"}, "expiry"),
-        ("{t}-int/config/urls", {"ocsp_servers": ""}, "ocsp_servers"),
-        ("{t}-root/config/urls", {"ocsp_servers": "http://elsewhere.example.test"}, "ocsp_servers"),
-        ("sys/mounts/{t}-int/tune", {"max_lease_ttl": "10h"}, "max_lease_ttl"),
-        ("sys/policies/acl/{t}-sign", {"policy": 'path "*" { capabilities = ["sudo"] }'}, "policy"),
-        ("auth/{t}-approle/role/web", {"token_ttl": "99h"}, "token_ttl"),
-        ("{t}-int/issuer/{t}-int-2026", {"issuer_name": "{t}-int-2026", "usage": "read-only"}, "usage"),
-    ],
+BY_HAND: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("{t}-int/roles/web", {"allow_any_name": True, "allowed_domains": "example.test"}, "allow_any_name"),
+    ("{t}-int/config/crl", {"expiry": "13h"}, "expiry"),
+    ("{t}-int/config/urls", {"ocsp_servers": ""}, "ocsp_servers"),
+    ("{t}-root/config/urls", {"ocsp_servers": "http://elsewhere.example.test"}, "ocsp_servers"),
+    ("sys/mounts/{t}-int/tune", {"max_lease_ttl": "10h"}, "max_lease_ttl"),
+    ("sys/policies/acl/{t}-sign", {"policy": 'path "*" { capabilities = ["sudo"] }'}, "policy"),
+    ("auth/{t}-approle/role/web", {"token_ttl": "99h"}, "token_ttl"),
+    ("{t}-int/issuer/{t}-int-2026", {"issuer_name": "{t}-int-2026", "usage": "read-only"}, "usage"),
 )
-def test_a_change_by_hand_is_told_and_undone(
-    vault: Vault, applied: Path, path: str, body: dict[str, str], field: str
-) -> None:
-    named = {key: value.format(t=vault.name) if isinstance(value, str) and key == "issuer_name" else value
-             for key, value in body.items()}  # fmt: skip
-    vault.bao.call("POST", f"{path.format(t=vault.name)}", named)
-    steps = [one for one in vault.plan(applied)["steps"] if one["action"] != "none"]
-    assert [one["action"] for one in steps] == ["change"], steps
-    assert field in [one["field"] for one in steps[0]["changes"]]
-    vault.apply(applied)
+
+
+def test_a_change_by_hand_is_told_and_undone(vault: Vault, applied: Path) -> None:
+    for path, body, field in BY_HAND:
+        named = {
+            key: value.format(t=vault.name) if key == "issuer_name" else value for key, value in body.items()
+        }
+        vault.bao.call("POST", path.format(t=vault.name), named)
+        steps = [one for one in vault.plan(applied)["steps"] if one["action"] != "none"]
+        assert [one["action"] for one in steps] == ["change"], (path, steps)
+        assert field in [one["field"] for one in steps[0]["changes"]]
+        vault.apply(applied)
     assert actions(vault.plan(applied)) == []
 
 
@@ -71,14 +71,14 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
 TERMINAL = REPOSITORY / "tests" / "terminal.py"
 
 
-def on_a_terminal(vault: Vault, folder: Path, *words: str | Path, **environment: str) -> str:
+def on_a_terminal(vault: Vault, folder: Path, *words: str | Path) -> str:
     """Return what `vault-issuer pki` shows on a terminal."""
     script = written(
         folder, shlex.join([sys.executable, "-m", "issuer", "pki", *map(str, words)]), "typed.sh"
     )
     ran = subprocess.run(
         [sys.executable, str(TERMINAL), str(script)],
-        env={**os.environ, **vault.environment(), "TERM": "xterm", **environment},
+        env={**os.environ, **vault.environment(), "TERM": "xterm"},
         capture_output=True,
         text=True,
         check=False,
@@ -103,7 +103,8 @@ def test_a_plan_has_colours_on_a_terminal_alone(vault: Vault, applied: Path, tmp
     assert {one["kind"] for one in changed} == {"role", "policy"}
     assert COLOUR.search(on_a_terminal(vault, tmp_path, "plan", "-f", applied))
     # Bold and dim stay: https://no-color.org is about colours alone.
-    assert not COLOUR.search(on_a_terminal(vault, tmp_path, "plan", "-f", applied, NO_COLOR="1"))
+    without = vault.run("plan", "-f", applied, FORCE_COLOR="1", NO_COLOR="1", TERM="xterm").stdout
+    assert not COLOUR.search(without)
 
 
 def test_a_saved_plan_is_applied_as_reviewed(vault: Vault, tmp_path: Path) -> None:
@@ -318,31 +319,28 @@ foundation:
     assert 'audit "file" "file"' not in ran.output
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("        key_type: ec\n", "        keytype: ec\n", "keytype for this role; write key_type"),
-        ("expiry: 3d", "expirey: 3d", "expirey for this CRL; write expiry"),
-        ("tune: {max_lease_ttl: 87600h}", "tune: {max_lease_ttl: 87600h, max: 1h}", "max for this mount"),
-        ("token_period: 1h", "secret_id_period: 1h", "secret_id_period for this auth role"),
-        ("    maxPathLength: 0\n", "    settings: {usages: x}\n    maxPathLength: 0\n", "usages for this"),
-    ],
+TYPOS = (
+    ("        key_type: ec\n", "        keytype: ec\n", "keytype for this role; write key_type"),
+    ("expiry: 3d", "expirey: 3d", "expirey for this CRL; write expiry"),
+    ("tune: {max_lease_ttl: 87600h}", "tune: {max_lease_ttl: 87600h, max: 1h}", "max for this mount"),
+    ("token_period: 1h", "secret_id_period: 1h", "secret_id_period for this auth role"),
+    ("    maxPathLength: 0\n", "    settings: {usages: x}\n    maxPathLength: 0\n", "usages for this"),
 )
+
+
 @pytest.mark.parametrize("there", [True, False])
-def test_a_field_that_the_server_does_not_have_is_refused(
-    vault: Vault, tmp_path: Path, old: str, new: str, said: str, there: bool
-) -> None:
+def test_a_field_that_the_server_does_not_have_is_refused(vault: Vault, tmp_path: Path, there: bool) -> None:
     if there:
         vault.apply(written(tmp_path, TWO_TIER))
-    assert old in TWO_TIER
-    text = TWO_TIER.replace(old, new)
-    file = written(tmp_path, text, "typo.yaml")
     before = len(vault.requests())
-    ran = vault.run("apply", "--yes", "-f", file)
-    assert ran.exit_code == 1
-    assert f"field {said}" in ran.output
-    line = text[: text.index(new)].count("\n") + 1
-    assert f"typo.yaml:{line} " in ran.output.partition("Nothing was written")[2]
+    for old, new, said in TYPOS:
+        assert old in TWO_TIER
+        text = TWO_TIER.replace(old, new)
+        ran = vault.run("apply", "--yes", "-f", written(tmp_path, text, "typo.yaml"))
+        assert ran.exit_code == 1
+        assert f"field {said}" in ran.output
+        line = text[: text.index(new)].count("\n") + 1
+        assert f"typo.yaml:{line} " in ran.output.partition("Nothing was written")[2]
     assert vault.writes_since(before) == []
 
 

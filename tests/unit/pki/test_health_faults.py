@@ -6,6 +6,7 @@ without either can't be made.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,8 @@ from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.fixes import to_lines
 from issuer.pki.health.parameters import CHECKS
 from issuer.pki.health.pointers import FetchedAnswer
+from issuer.pki.health.show import show_report
+from issuer.terminal.console import console
 from tests.unit.pki.health_facts import FILE, INT, NOW, ROOT, SITE, FakeVault, Maker, healthy, made
 
 Fault = Callable[[FakeVault], None]
@@ -552,6 +555,19 @@ async def test_a_fault_is_found_with_what_mends_it(name: str) -> None:
             continue
         assert bool(one.fix) != bool(one.instead), one
         overlaid(to_lines(one.fix))
+
+
+async def test_a_table_has_the_words_where_no_line_mends_and_the_lines_elsewhere() -> None:
+    vault = healthy()
+    clock_behind(vault)
+    localhost(vault)
+    shown = io.StringIO()
+    show_report(await vault.examined(), console(shown, width=200))
+    lines = shown.getvalue().splitlines()
+    assert lines[0] == "critical  clock_skew  sys/seal-status  "
+    assert lines[2].startswith("    Set both clocks by NTP")
+    assert "            allow_localhost: false" in lines
+    assert lines[-1].startswith("pki, int: 1 critical, 1 warning")
 
 
 def test_every_check_has_a_fault_here() -> None:
