@@ -61,7 +61,7 @@ test-integration: setup ## the tests on the real testbed alone
 test-pythons: setup ## the unit tests on every Python of this machine from the oldest that is promised on
 	@$(BIN)/python -m tools.tiers unit pythons
 
-test-loaded: setup ## a tier beside busy loops, its files shuffled: TIER=integration SEED=1234 ARGS="-k canary"
+test-loaded: setup $(if $(filter zipapp,$(TIER)),$(BIN)/.zipapp) ## a tier beside busy loops, its files shuffled: TIER=integration SEED=1234 ARGS="-k canary"
 	@SEED=$(SEED) $(BIN)/python -m tools.loaded $(or $(TIER),unit) $(ARGS)
 
 test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no series more for them

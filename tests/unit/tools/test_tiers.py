@@ -132,6 +132,10 @@ def test_a_seed_gives_the_same_order_again(
     assert "SEED=2" in capfd.readouterr().out
 
 
+def test_a_tier_with_a_command_is_loaded_by_that_command() -> None:
+    assert loaded.shuffled("e2e", 1) == tiers.command("e2e")
+
+
 def test_busy_loops_end_with_what_they_are_for(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
