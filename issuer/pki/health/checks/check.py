@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal, overload
 
 from issuer.pki.file.durations import seconds
 from issuer.pki.health.facts import MountFacts, VaultFacts
 from issuer.pki.health.finding import Gravity, HealthFinding
 from issuer.pki.health.parameters import HealthParameters
+
+Fine = Literal[Gravity.OK, Gravity.NOT_APPLICABLE]
+"""Severities with nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,14 @@ class MountCheck:
     parameters: HealthParameters
     now: datetime
 
+    @overload
+    def finding(self, severity: Fine, endpoint: str, message: str) -> HealthFinding: ...
+    @overload
+    def finding(self, severity: Gravity, endpoint: str, message: str, *, instead: str) -> HealthFinding: ...
+    @overload
+    def finding(
+        self, severity: Gravity, endpoint: str, message: str, fix: Mapping[str, Any] | None, instead: str = ""
+    ) -> HealthFinding: ...
     def finding(
         self,
         severity: Gravity,
@@ -35,6 +46,14 @@ class MountCheck:
         words of what to do instead."""
         return HealthFinding(self.name, severity, self.mount.path, endpoint, message, fix or {}, instead)
 
+    @overload
+    def at(self, severity: Fine, below: str, message: str) -> HealthFinding: ...
+    @overload
+    def at(self, severity: Gravity, below: str, message: str, *, instead: str) -> HealthFinding: ...
+    @overload
+    def at(
+        self, severity: Gravity, below: str, message: str, fix: Mapping[str, Any] | None, instead: str = ""
+    ) -> HealthFinding: ...
     def at(
         self,
         severity: Gravity,
@@ -43,7 +62,7 @@ class MountCheck:
         fix: Mapping[str, Any] | None = None,
         instead: str = "",
     ) -> HealthFinding:
-        """Return a finding on a path below the mount."""
+        """Return a finding on a path below the mount, as `finding` does."""
         return self.finding(severity, f"{self.mount.path}/{below}", message, fix, instead)
 
     def duration(self, name: str) -> timedelta:
