@@ -277,7 +277,7 @@ class PolicySpec(ApiModel):
             "plugins",
         ),
         (
-            "has(self.selector.issuerRef) || has(self.selector.namespace)",
+            "has(self.selector.issuerRef) || has(self.selector.__namespace__)",
             "selector needs issuerRef or namespace; write `issuerRef: {}` to match every issuer",
             "selector",
         ),
