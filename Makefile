@@ -64,6 +64,10 @@ test-pythons: setup ## the unit tests on every Python of this machine from the o
 test-loaded: setup $(if $(filter zipapp,$(TIER)),$(BIN)/.zipapp) ## a tier beside busy loops, its files shuffled: TIER=integration SEED=1234 ARGS="-k canary"
 	@SEED=$(SEED) $(BIN)/python -m tools.loaded $(or $(TIER),unit) $(ARGS)
 
+.PHONY: test-oldest
+test-oldest: setup ## the chart and certificates on the oldest Kubernetes, cert-manager and Helm 3 (builds them once: half an hour)
+	@TESTBED_OLDEST=1 $(BIN)/python -m tools.tiers oldest
+
 test-cardinality: setup ## minutes: 20,000 requests in 500 namespaces, and no series more for them
 	@$(BIN)/python -m tools.tiers cardinality
 
@@ -182,8 +186,9 @@ image: wheels ## build the image: IMAGE=... PYTHON_IMAGE=...[@sha256:...] RUNTIM
 	$(BIN)/python -m tools.image --python-image "$(or $(PYTHON_IMAGE),python:3.13-slim)" \
 	    --runtime-image "$(RUNTIME_IMAGE)" --platforms "$(subst $(eval ) ,$(comma),$(strip $(PLATFORMS)))" $(if $(IMAGE),--tag "$(IMAGE)")
 
-release: setup ## what a version consists of, in dist/: REGISTRY=... REPOSITORY_URL=... HELM_KEY=... COSIGN_KEY=... (docs/verify.md)
+release: setup $(if $(PYTHON_IMAGE),wheels) ## what a version consists of, in dist/: REGISTRY=... PYTHON_IMAGE=... REPOSITORY_URL=... HELM_KEY=... COSIGN_KEY=... (docs/verify.md)
 	@REPOSITORY_URL="$(REPOSITORY_URL)" $(BIN)/python -m tools.release --registry "$(REGISTRY)" $(if $(BASE_DPKG),--dpkg "$(BASE_DPKG)") \
+	    --python-image "$(PYTHON_IMAGE)" --runtime-image "$(RUNTIME_IMAGE)" \
 	    --helm-key "$(HELM_KEY)" --helm-keyring "$(HELM_KEYRING)" --helm-passphrase-file "$(HELM_PASSPHRASE_FILE)" --cosign-key "$(COSIGN_KEY)"
 
 audit: setup ## known vulnerabilities of what an installation has (asks a service; pip-audit is installed)

@@ -9,14 +9,17 @@ needs the other's emulation, and wheels/ the wheels of both (`make wheels ARCH=.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from issuer import __version__
+from tools.archives import read_tar, tar
 from tools.repository import repository
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -101,6 +104,38 @@ def command(program: str, build: ImageBuild) -> list[str]:
         # Docker's own store keeps no index: it is pushed at once.
         return [program, "buildx", "build", "--tag", build.tag, "--push", platforms, *arguments, "."]
     return [program, "build", "--manifest", build.tag, platforms, *arguments, *timestamp, "."]
+
+
+def built_archive(build: ImageBuild, file: Path) -> Path:
+    """Build the image for this machine and write it as `docker load` and `ctr images import` read it.
+
+    The same layers give the same bytes. Raises FileNotFoundError where nothing can build, CalledProcessError.
+    """
+    program = next((name for name in PROGRAMS if shutil.which(name)), None)
+    if program is None:
+        raise FileNotFoundError(f"none of {', '.join(PROGRAMS)} is on PATH: install one of them")
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "image.tar"
+        for words in (command(program, build), saving(program, build.tag, written)):
+            subprocess.run(words, cwd=ROOT, check=True)
+        entries = read_tar(written)
+    # Written for Docker before 1.10: names and times of their own, and nobody reads them any more.
+    needed = _named_in(next(content for name, content, _ in entries if name == "manifest.json"))
+    file.write_bytes(tar(one for one in entries if one[0] in needed))
+    return file
+
+
+def saving(program: str, tag: str, file: Path) -> list[str]:
+    """Return the command that writes an image to a file."""
+    if program == "buildah":
+        return [program, "push", "--quiet", tag, f"docker-archive:{file}:{tag}"]
+    more = ["--format=docker-archive"] if program == "podman" else []
+    return [program, "save", *more, "--output", str(file), tag]
+
+
+def _named_in(manifest: bytes) -> set[str]:
+    (image,) = json.loads(manifest)
+    return {"manifest.json", image["Config"], *image["Layers"]}
 
 
 def revision() -> str:

@@ -32,6 +32,7 @@ from issuer.pki.plan.editors import editor_schema
 from testbed.chart import run_helm
 from tools import oci
 from tools.archives import read_tar, tar, tar_gz
+from tools.image import ImageBuild, built_archive, committed, revision
 from tools.repository import repository
 from tools.sbom import base_packages, bill_of_materials, locked_hashes
 from tools.sources import PYTHON, ROOT, copy, level, uncommitted
@@ -51,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--dpkg", type=Path, help="dpkg's folder of the base image, for the bill of materials"
     )
+    parser.add_argument(
+        "--python-image", default="", help="base of the image, which is built for this machine"
+    )
+    parser.add_argument("--runtime-image", default="", help="another base of it, which may lack a shell")
     parser.add_argument("--uncommitted", action="store_true", help="of a clone with changes, too")
     parser.add_argument("--helm-key", default="", help="name of a GnuPG key that signs the chart")
     parser.add_argument("--helm-keyring", default="", help="file of the secret keys")
@@ -66,10 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signing = helm_signing(options.helm_key, options.helm_keyring, options.helm_passphrase_file)
     ours = wheel(options.output)
     sdist(options.output)
+    requirements(options.output)
     chart(options.output, options.registry, signing)
     schemas(options.output)
     manifests(options.output, options.registry)
     materials(options.output, ours, options.dpkg)
+    if options.python_image:
+        image(options.output, options.registry, options.python_image, options.runtime_image)
     checksums(options.output)
     if options.cosign_key:
         sign(options.output, options.cosign_key)
@@ -86,6 +94,25 @@ def sdist(output: Path) -> Path:
         subprocess.run(words, cwd=source, check=True, stdout=subprocess.DEVNULL)
         (built,) = Path(folder).glob("*.tar.gz")
         return tar_gz(output / built.name, read_tar(built))
+
+
+def requirements(output: Path) -> Path:
+    """Write the lock of what the wheel needs, as pip reads it: every file by its hash, from no index."""
+    return Path(shutil.copyfile(ROOT / "locks" / "runtime.txt", output / "vault-issuer.requirements.txt"))
+
+
+def image(output: Path, registry: str, python_image: str, runtime_image: str) -> Path:
+    """Write the image under the name that the chart asks for; wheels/ has to be there (`make wheels`)."""
+    name = f"{registry}/vault-issuer" if registry else "vault-issuer"
+    build = ImageBuild(
+        f"{name}:{__version__}",
+        python_image,
+        runtime_image,
+        commit=revision(),
+        seconds=committed(),
+        source=repository() or "",
+    )
+    return built_archive(build, output / f"vault-issuer-{__version__}.image.tar")
 
 
 def chart(output: Path, registry: str, signing: Sequence[str] = ()) -> list[Path]:

@@ -69,6 +69,8 @@ def test_the_checksums_are_of_every_file(dist: Path) -> None:
     named = {line.split("  ")[1] for line in (dist / "SHA256SUMS").read_text().splitlines()}
     assert named == {one.name for one in dist.iterdir()} - {"SHA256SUMS"}
     assert {PACKAGE, LAYOUT, "vault-issuer.yaml", "vault-issuer.crds.yaml", "vault-issuer.cdx.json"} < named
+    lock = (REPOSITORY / "locks" / "runtime.txt").read_text(encoding="utf-8")
+    assert (dist / "vault-issuer.requirements.txt").read_text(encoding="utf-8") == lock
 
 
 @pytest.mark.parametrize("name", ["pki.schema.json", "pki-overlay.schema.json"])

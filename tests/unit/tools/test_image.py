@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from issuer import __version__
-from tools.image import ROOT, ImageBuild, command
+from tools.image import ROOT, ImageBuild, command, saving
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -36,3 +37,15 @@ def test_another_runtime_is_the_base() -> None:
 )
 def test_platforms_make_an_index(program: str, wanted: str) -> None:
     assert wanted in " ".join(command(program, ImageBuild("x:1", platforms=("amd64", "arm64"))))
+
+
+@pytest.mark.parametrize(
+    ("program", "wanted"),
+    [
+        ("buildah", "buildah push --quiet x:1 docker-archive:i.tar:x:1"),
+        ("podman", "podman save --format=docker-archive --output i.tar x:1"),
+        ("docker", "docker save --output i.tar x:1"),
+    ],
+)
+def test_an_image_is_written_as_others_load_it(program: str, wanted: str) -> None:
+    assert " ".join(saving(program, "x:1", Path("i.tar"))) == wanted
