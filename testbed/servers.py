@@ -19,6 +19,7 @@ from testbed.builds import (
     ETCD,
     KUBE_APISERVER,
     KUBE_CONTROLLERS,
+    OLDEST,
     Build,
     build,
 )
@@ -79,7 +80,8 @@ def find_servers(
     """
     bao = find_bao()
     etcd = _find(_ETCD) or _built(ETCD)
-    apiserver = _find(_APISERVER) or _built(KUBE_APISERVER)
+    # The oldest is that version and no other.
+    apiserver = (None if OLDEST else _find(_APISERVER)) or _built(KUBE_APISERVER)
     manager = _built(CERT_MANAGER) if cert_manager else None
     crds = manager.path.parent / "crds" if manager else None
     peer = _built(APPROVER_POLICY) if approver_policy else None

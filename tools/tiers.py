@@ -7,8 +7,9 @@ typed as a reader does. browser: the status page and the docs in Chromium. zipap
 built and run. e2e: image and chart on a real node. cardinality: 20,000 requests in 500 namespaces.
 differential: the real approver-policy, which is built for it. status-page: the status page while 20,000
 requests wait. readers: approved names and generated chains, read and judged by Go, OpenSSL and others.
-outage: 75 s of 502 on the signing path. pki-interrupted: an apply ended at each of its calls. agent-soak:
-50,000 handshakes while the agent renews, and its writing killed at each system call.
+oldest: the oldest versions that the chart asks for. outage: 75 s of 502 on the signing path.
+pki-interrupted: an apply ended at each of its calls. agent-soak: 50,000 handshakes while the agent renews,
+and its writing killed at each system call.
 
 python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -44,6 +45,7 @@ PARALLEL = {
     "pki": ("-n", "2", "--dist", "loadfile"),
     "pki-interrupted": ("-n", "2"),
     "agent": (),
+    "oldest": ("-n", "2", "--dist", "loadfile"),
 }
 # Each of these lines of tiers runs beside the tier it is listed for, and is shown when that has ended.
 BESIDE = {
@@ -66,6 +68,16 @@ PATHS = {
         "tests/agent/whole_machine.py",
         "tests/agent/whole_peer.py",
         "-s",
+    ),
+    "oldest": (
+        "tests/chart/test_values.py",
+        "tests/chart/test_usual_values.py",
+        "tests/chart/test_pods.py",
+        "tests/integration/test_chart.py",
+        "tests/integration/test_admission_policy.py",
+        "tests/integration/test_custom_resources.py",
+        "tests/integration/test_certificates.py",
+        "tests/integration/test_signing_requests.py",
     ),
     "outage": ("tests/integration/whole_outage.py",),
     "status-page": ("tests/integration/whole_status_page.py",),
