@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import getpass
 import re
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from issuer.agent.config.reading import checked_agent_file
+from issuer.cli.main import app
 from issuer.endpoint.address import parse_endpoint
 from issuer.endpoint.dialing import DialOptions, dial
 from testbed.errors import TestbedError
@@ -19,7 +23,9 @@ from testbed.servers import find_bao
 from testbed.web_servers import find_web_server
 from tests.agent.servers import nginx
 from tests.agent.support import Machine
+from tests.docs.console import difference
 
+TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 PAGE = (Path(__file__).parents[2] / "docs" / "agent.md").read_text()
 
 
@@ -64,10 +70,38 @@ def test_first_certificate_of_the_page(machine: Machine, tmp_path: Path) -> None
         assert usual in text
         text = text.replace(usual, own)
     machine.data = {**yaml.safe_load(text), "stateFolder": str(tmp_path / "state")}
-    assert machine.run("check").exit_code == 0
-    assert "nas: renewed (First)" in machine.once().stdout
+    [shown] = [one for one in blocks("console") if "agent check" in one]
+    for command, lines in commands(shown):
+        (tmp_path / "agent.yaml").write_text(yaml.safe_dump(machine.data))
+        (tmp_path / "agent.yaml").chmod(0o600)
+        typed = [sys.executable, "-m", "issuer", *command.split()[1:], "-c", str(tmp_path / "agent.yaml")]
+        done = subprocess.run(typed, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        printed = done.stdout.replace(str(tmp_path / "tls"), "/etc/tls")
+        assert difference(lines, TIME.sub("…", printed)) is None
     assert machine.served("tls/nas")
     served_as_the_page_says(machine, tmp_path)
+
+
+def test_enrolment_prints_what_the_page_shows(machine: Machine) -> None:
+    [shown] = [one for one in blocks("console") if "vault-issuer enroll" in one]
+    [(command, lines)] = commands(shown)
+    own = [line.replace("pki_int", machine.name) for line in lines]
+    assert own.pop(2) == "Write this, and give a ticket? [y/N]: y"  # asked on a terminal alone
+    bao = machine.bao
+    ran = CliRunner().invoke(
+        app,
+        [*shlex.split(command.replace("pki_int", machine.name))[1:], "--yes"],
+        env={"BAO_ADDR": bao.addr, "BAO_CACERT": str(bao.ca_file), "BAO_TOKEN": bao.token},
+    )
+    assert ran.exit_code == 0, ran.output
+    assert difference(own, ran.stdout) is None
+
+
+def commands(block: str) -> list[tuple[str, list[str]]]:
+    """Return what is typed behind each `$`, and the lines that the page shows of its answer."""
+    found = [part.splitlines() for part in block.split("$ ")[1:]]
+    return [(typed, [TIME.sub("…", line) for line in shown]) for typed, *shown in found]
 
 
 def served_as_the_page_says(machine: Machine, folder: Path) -> None:

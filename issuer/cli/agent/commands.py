@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuer.cli.agent import machine, showing
-from issuer.cli.agent.options import DEFAULT_FILE, FAILED, Config, reported, state_of
+from issuer.cli.agent.options import DEFAULT_FILE, FAILED, Config, reported, set_logs, state_of
 from issuer.cli.agent.out import DnsNames, Mount, Out, PkiPath, RootFingerprint, TokenPath, Ttl, given_file
 from issuer.cli.help import Commands
 
@@ -64,7 +64,7 @@ def run(config: Config = DEFAULT_FILE, textfile: Textfile = None, metrics: Metri
     from issuer.agent.process.running import ConfigurationFile, Running
 
     with reported():
-        _log("info")
+        set_logs("info")
         file = load_agent_file(config)
         watched = ConfigurationFile(config, load_agent_file)
         service = ServiceNotifier(os.environ)
@@ -201,7 +201,6 @@ async def _deliver(name: str, source: str, config: str) -> bool:
     from issuer.manifests.documents import read_source
 
     file = load_agent_file(config)
-    _log("error")
     answer = read_answer(read_source(source)[1].decode("utf-8", "replace"))
     async with opened_agent(file, state_of(file, config)) as agent:
         if name not in agent.keepers:
@@ -227,7 +226,6 @@ async def _once(config: str, name: str | None, textfile: Path | None) -> bool:
 
 
 async def _once_of(file: AgentFile, config: str, name: str | None, textfile: Path | None) -> bool:
-    _log("error")  # what is to be said is printed
     from issuer.agent.errors import AgentError
     from issuer.agent.process.agent import opened_agent
 
@@ -315,13 +313,6 @@ async def _measured(work: Coroutine[None, None, None], address: str | None, seen
         raise AgentError(str(error)) from error
     finally:
         work.close()
-
-
-def _log(level: str) -> None:
-    from issuer.telemetry import logs
-    from issuer.telemetry.journal import writes_to_journal
-
-    logs.configure("journal" if writes_to_journal(os.environ) else "console", level)
 
 
 async def _until_told(work: Coroutine[None, None, None], stop: Callable[[], None]) -> None:

@@ -42,14 +42,29 @@ def state_of(file: AgentFile, config: str) -> Path:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """End the command with code 1 on bad input and on failures, with their message on standard error."""
+    """End the command with code 1 on bad input and on failures, with their message on standard error.
+
+    Of the log only errors are shown: a command prints what there is to say.
+    """
     from issuer.agent.errors import AgentError
     from issuer.manifests.text import shown
     from issuer.vault.errors import VaultError
 
+    set_logs("error")
     with report_bad_input(FAILED):
         try:
             yield
         except (AgentError, VaultError) as error:
             typer.echo(f"Error: {shown(str(error), 4000)}", err=True)
             raise typer.Exit(FAILED) from error
+
+
+def set_logs(level: str) -> None:
+    """Write logs of `level` and above to standard error, as text or as journald wants it.
+
+    Without this structlog prints all of them on standard output.
+    """
+    from issuer.telemetry import logs
+    from issuer.telemetry.journal import writes_to_journal
+
+    logs.configure("journal" if writes_to_journal(os.environ) else "console", level)
