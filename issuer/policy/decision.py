@@ -61,12 +61,6 @@ class Allowance:
     usages: frozenset[str]
     longest: timedelta | None = None
 
-    def cut(self, duration: timedelta | None) -> timedelta | None:
-        """Return `duration`, or the longest one allowed if that is less."""
-        if duration is None or self.longest is None:
-            return duration
-        return min(duration, self.longest)
-
 
 def approval_message(policy: str) -> str:
     """Return the message of the Approved condition of a request that this policy approved."""

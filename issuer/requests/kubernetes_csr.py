@@ -94,13 +94,32 @@ class KubernetesCSR(Request):
         return self.uid, self.approved, self.denied, self._annotation(DURATION), self._annotation(IS_CA)
 
     @property
-    def duration(self) -> timedelta:
-        """Return `spec.expirationSeconds` or 90 days, or the annotation's if less. Raises BadSpec."""
-        seconds = self.spec.get("expirationSeconds")
-        frozen = DEFAULT_LIFE if seconds is None else timedelta(seconds=seconds)
+    def duration(self) -> timedelta | None:
+        """Return `spec.expirationSeconds`, or the annotation's if less; None without the field.
+
+        It is the CA's usual life then, within `longest`. Raises BadSpec.
+        """
+        seconds, annotated = self.spec.get("expirationSeconds"), self.longest
+        if seconds is None:
+            return None
+        frozen = timedelta(seconds=seconds)
+        return frozen if annotated is None else min(annotated, frozen)
+
+    @property
+    def judged_duration(self) -> timedelta:
+        """Return `duration`, or the most that a request without one may get: policies cut what is too long.
+
+        Raises BadSpec.
+        """
+        named = self.duration
+        return min(self.longest or DEFAULT_LIFE, DEFAULT_LIFE) if named is None else named
+
+    @property
+    def longest(self) -> timedelta | None:
+        """Return the annotation's lifetime, which can only shorten. Raises BadSpec."""
         text = self._annotation(DURATION)
         if text is None:
-            return frozen
+            return None
         try:
             duration = parse_duration(text)
         except ValueError as error:
@@ -109,7 +128,7 @@ class KubernetesCSR(Request):
             raise BadSpec(
                 f"annotation {DURATION}: {text} is less than 10 minutes", RequestFailure.INVALID_DURATION
             )
-        return min(duration, frozen)
+        return duration
 
     @property
     def is_ca(self) -> bool:

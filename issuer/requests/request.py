@@ -172,7 +172,23 @@ class Request(ABC):
     @property
     @abstractmethod
     def duration(self) -> timedelta | None:
-        """Return the lifetime asked for. Raises BadSpec if it can't be read."""
+        """Return the lifetime asked for, None where none is named. Raises BadSpec if it can't be read."""
+
+    @property
+    def longest(self) -> timedelta | None:
+        """Return a bound of the lifetime that whoever named none may have set afterwards, None for no bound.
+
+        Raises BadSpec if it can't be read.
+        """
+        return None
+
+    @property
+    def judged_duration(self) -> timedelta | None:
+        """Return the lifetime that policies judge, None where a policy about lifetimes wants one named.
+
+        Raises BadSpec if it can't be read.
+        """
+        return self.duration
 
     @property
     @abstractmethod

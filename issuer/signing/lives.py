@@ -53,6 +53,11 @@ class LifeBounds:
         return asked
 
     @property
+    def unasked(self) -> timedelta:
+        """The life of a certificate for which none is asked, as far as that is known."""
+        return min(self.usual or self.likely or DEFAULT_LIFE, self.most)
+
+    @property
     def most(self) -> timedelta:
         """The most that a certificate may live for which no life is asked, as far as that is known."""
         return DEFAULT_LIFE if self.longest is None else min(DEFAULT_LIFE, self.longest)

@@ -49,6 +49,7 @@ class SigningProfile:
         to_choose_ca: what to set there to have another certificate of the same CA sign.
         to_choose_chain: what to set there to have another chain come first.
         to_sign_cas: what to change to have CA certificates signed, where `authority` is None.
+        leaves_life: True if the CA gives its own life to a request that names none; else one is asked for.
         too_long: what happens to a request for a longer life than the CA gives, where it tells that life.
     """
 
@@ -58,6 +59,7 @@ class SigningProfile:
     to_choose_ca: str = ""
     to_choose_chain: str = ""
     to_sign_cas: str = "leave isCA out, or use an issuer that signs CAs"
+    leaves_life: bool = False
     too_long: TooLong = "Refuse"
 
     def path(self, *, is_ca: bool) -> SigningPath | None:

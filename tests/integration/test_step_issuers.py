@@ -344,7 +344,11 @@ def test_a_canary_asks_the_issuer_as_a_client_would(issuers: Issuers, namespace:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_request_of_kubernetes_own_is_signed(issuers: Issuers, namespace: str) -> None:
+def test_a_request_of_kubernetes_own_is_signed_for_the_cas_usual_life(
+    issuers: Issuers, namespace: str
+) -> None:
+    """It names no `expirationSeconds`: 90 days, as Vault is asked then, this CA would refuse for good."""
     bed, signer = issuers.bed, "stepclusterissuers.vault-issuer.io/step"
-    ask_approved(bed, bed.kube, namespace, signer, expirationSeconds=3600)
-    assert len(wait_signed(bed, namespace)) == 2
+    ask_approved(bed, bed.kube, namespace, signer)
+    leaf, _ = wait_signed(bed, namespace)
+    assert timedelta(hours=23) < leaf.not_valid_after_utc - leaf.not_valid_before_utc < timedelta(hours=25)

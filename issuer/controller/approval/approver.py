@@ -294,7 +294,7 @@ def _facts(request: Request, csr: CertificateSigningRequest, *, policy_only: boo
         groups=tuple(spec.get("groups") or ()),
         issuer=_reference(request),
         csr=csr,
-        duration=request.duration,
+        duration=request.judged_duration,
         usages=tuple(spec.get("usages") or ()),
         is_ca=request.is_ca,
         shortens=request.policy_shortens,

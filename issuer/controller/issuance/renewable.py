@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from issuer.api.issuers import IssuerSpec
@@ -9,6 +10,7 @@ from issuer.controller.state.ca_expiry import check_not_expired, requested_lifet
 from issuer.controller.state.issuers import IssuerEntry
 from issuer.controller.state.reasons import ControllerFailure
 from issuer.duration import format_seconds
+from issuer.signing.lives import LifeBounds
 from issuer.signing.outcomes import CAEndsTooSoon, Failed
 from issuer.x509.verify import DEFAULT_LIFE, RequestedCertificate
 
@@ -35,6 +37,17 @@ def renewable(life: timedelta | None, asked: RequestedCertificate, now: datetime
             f"{asked.renewal.problem(now, now + life, now, wanted)}. Nothing was signed"
         )
     return life
+
+
+def bounded(duration: timedelta | None, bounds: Sequence[timedelta], lives: LifeBounds) -> timedelta | None:
+    """Return the life asked for, or the least of `bounds` if that is less.
+
+    A request that names none gets at most the CA's usual life; where nothing bounds it, None leaves it to
+    the CA.
+    """
+    if not bounds:
+        return duration
+    return min(lives.unasked if duration is None else duration, *bounds)
 
 
 def fitting(

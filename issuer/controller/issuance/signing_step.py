@@ -15,7 +15,7 @@ from issuer.controller.approval.approver import Approval
 from issuer.controller.delivery.held import Delivery
 from issuer.controller.delivery.undelivered import SigningCall, Undelivered, check_findings
 from issuer.controller.issuance.last_look import Judged, LastLook, NotSent
-from issuer.controller.issuance.renewable import fitting, renewable
+from issuer.controller.issuance.renewable import bounded, fitting, renewable
 from issuer.controller.issuers.signers import IssuerSigners
 from issuer.controller.scheduling.limits import Limits
 from issuer.controller.state.audit import AuditRecord
@@ -160,8 +160,7 @@ class SigningStep:
         """Plan what is sent, and how its answer is verified. Raises Mismatch, signing.Failed, CAExpired."""
         request, entry, approval = judged.request, judged.entry, judged.approval
         asked, named = replace(asked, path_length=path_length(profile, asked)), asked.duration
-        if approval.allowance is not None and request.policy_shortens:
-            asked = replace(asked, duration=approval.allowance.cut(asked.duration))
+        asked = replace(asked, duration=bounded(asked.duration, _bounds(request, approval), entry.lives))
         whole, now, ca = asked, self.now(), entry.current_ca_validity.get(asked.is_ca)
         asked = replace(asked, duration=entry.lives.fitting(asked.duration, profile.too_long))
         wanted = SigningRequest(
@@ -411,3 +410,9 @@ def _not_delivered(error: _NotAsAsked, serial: str, signer: Signer) -> RequestFa
         reason = ControllerFailure.TOO_SHORT_TO_RENEW
         return RequestFailed(with_reason(reason, f"{error}; {rest}"), reason)
     return RequestFailed(f"{Opening.NOT_AS_ASKED} ({error}); {rest}", ControllerFailure.NOT_AS_ASKED)
+
+
+def _bounds(request: Request, approval: Approval) -> list[timedelta]:
+    """Return what can only shorten the life of the request: what is set after its approval, its policy."""
+    allowed = approval.allowance.longest if approval.allowance and request.policy_shortens else None
+    return [bound for bound in (request.longest, allowed) if bound is not None]

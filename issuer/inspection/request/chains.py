@@ -75,16 +75,24 @@ def _signature(one: Certificate, pool: Sequence[Certificate]) -> str:
 
 
 def differences(
-    found: Delivered, asked: RequestedCertificate, issued_at: datetime, *, shorten: bool
+    found: Delivered,
+    asked: RequestedCertificate,
+    issued_at: datetime,
+    *,
+    shorten: bool,
+    any_life: bool = False,
 ) -> list[dict[str, Any]]:
     """Return where a chain that holds differs from the request, as of its issuing; `fatal` must never be.
 
-    `shorten` says whether the issuer may cut a life off at its CA's end. Usages count as allowed wherever a
-    policy can allow them: which one approved isn't known any more.
+    `shorten` says whether the issuer may cut a life off at its CA's end, `any_life` whether it leaves the
+    life to the CA where the request names none. Usages count as allowed wherever a policy can allow them:
+    which one approved isn't known any more.
     """
     if found.chain is None:
         return []
     return [
         {"code": one.code, "message": one.message, "fatal": one.fatal}
-        for one in verify(found.chain, asked, issued_at, allowed=EVERY_USAGE, shorten=shorten)
+        for one in verify(
+            found.chain, asked, issued_at, allowed=EVERY_USAGE, shorten=shorten, any_life=any_life
+        )
     ]

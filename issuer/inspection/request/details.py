@@ -116,7 +116,7 @@ def review_input_of(
         namespace=request.policy_namespace,
         issuer=IssuerReference(**request.issuer_kinds.reference(key)),
         csr=csr,
-        duration=request.duration,
+        duration=request.judged_duration,
         usages=tuple(request.spec.get("usages") or ()),
         is_ca=request.is_ca,
         requester=request.requester,

@@ -141,7 +141,8 @@ def _differences(details: RequestDetails, found: Delivered) -> list[dict[str, An
     # What an issuer that can't be read may do is not held against it.
     shorten = spec is None or spec.ca_expiry == "Shorten"
     moment = issued_at(request, found.leaf.not_valid_before_utc)
-    return differences(found, asked, moment, shorten=shorten)
+    any_life = details.issuer_profile is None or details.issuer_profile.leaves_life
+    return differences(found, asked, moment, shorten=shorten, any_life=any_life)
 
 
 def _trouble(found: dict[str, Any]) -> list[str]:

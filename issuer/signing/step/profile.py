@@ -23,5 +23,6 @@ def signing_profile(spec: StepIssuerSpec) -> SigningProfile:
         product="step-ca",
         to_choose_ca="make that one the intermediate (crt in its ca.json)",
         to_choose_chain="list that root first (root in its ca.json)",
+        leaves_life=True,
         too_long=spec.duration,
     )

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from issuer.inspection.lookup import find_request
@@ -42,10 +43,12 @@ def ready(status: str, reason: str, message: str = "") -> Object:
     return condition("Ready", status, reason, message) | {"lastTransitionTime": "2026-11-22T12:00:00Z"}
 
 
-def issued(ca: TestCA, *, extra_dns: tuple[str, ...] = (), **more: Any) -> Object:
+def issued(
+    ca: TestCA, *, extra_dns: tuple[str, ...] = (), life: timedelta = timedelta(days=1), **more: Any
+) -> Object:
     """A request with its certificate, approved by a policy."""
     csr = csr_pem("a.lab.example.test")
-    signed = ca.sign(csr.decode(), extra_dns=extra_dns)
+    signed = ca.sign(csr.decode(), extra_dns=extra_dns, life=life)
     approved = condition("Approved", "True", "vault-issuer.io", 'Approved by CertificateRequestPolicy "web"')
     signed_by = f'Issued by VaultClusterIssuer "demo", serial {signed.serial}'
     conditions = [approved, ready("True", "Issued", signed_by)]

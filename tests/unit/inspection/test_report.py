@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -217,3 +218,16 @@ async def test_a_kubernetes_request_has_no_root_and_its_policies_see_no_namespac
     assert (found["chain"]["holds"], found["chain"]["complete"]) == (True, False)
     assert found["decision"]["by"] == "another approver"
     assert "no root" in table(details, found)
+
+
+@pytest.mark.parametrize(("leaves_life", "codes"), [(True, []), (False, ["LifeTooLong"])])
+async def test_a_life_that_was_left_to_the_ca_is_no_difference(
+    scene: Scene, ca: TestCA, leaves_life: bool, codes: list[str]
+) -> None:
+    request = issued(ca, life=timedelta(days=180))
+    del request["spec"]["duration"]
+    details = await scene.told(request, issuer=issuer()).gather()
+    assert details.issuer_profile is not None
+    profile = replace(details.issuer_profile, leaves_life=leaves_life)
+    found = report(replace(details, issuer_profile=profile), NOW)
+    assert [one["code"] for one in found["differences"] if one["code"].startswith("Life")] == codes

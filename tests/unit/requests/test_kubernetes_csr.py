@@ -68,16 +68,31 @@ def test_signers_of_others_are_not_ours(signer: str) -> None:
 @pytest.mark.parametrize(
     ("more", "lasts"),
     [
-        ({}, timedelta(days=90)),
+        ({}, None),
         ({"expirationSeconds": 3600}, timedelta(hours=1)),
         ({"expirationSeconds": 3600, "annotations": {DURATION: "2h30m"}}, timedelta(hours=1)),
         ({"expirationSeconds": 7200, "annotations": {DURATION: "30m"}}, timedelta(minutes=30)),
-        ({"annotations": {DURATION: "600s"}}, timedelta(minutes=10)),
-        ({"annotations": {DURATION: "10000h"}}, timedelta(days=90)),
+        ({"annotations": {DURATION: "600s"}}, None),
+        ({"annotations": {DURATION: "10000h"}}, None),
     ],
 )
-def test_the_annotation_only_shortens_the_lifetime(more: dict[str, Any], lasts: timedelta) -> None:
+def test_the_annotation_only_shortens_the_lifetime(more: dict[str, Any], lasts: timedelta | None) -> None:
     assert csr(**more).duration == lasts
+
+
+@pytest.mark.parametrize(
+    ("annotations", "longest", "judged"),
+    [
+        ({}, None, timedelta(days=90)),
+        ({DURATION: "600s"}, timedelta(minutes=10), timedelta(minutes=10)),
+        ({DURATION: "10000h"}, timedelta(hours=10_000), timedelta(days=90)),
+    ],
+)
+def test_who_names_no_seconds_gets_the_usual_life_within_the_annotation(
+    annotations: dict[str, str], longest: timedelta | None, judged: timedelta
+) -> None:
+    request = csr(annotations=annotations)
+    assert (request.duration, request.longest, request.judged_duration) == (None, longest, judged)
 
 
 @pytest.mark.parametrize(

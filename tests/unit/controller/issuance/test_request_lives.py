@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from issuer.controller.state.ca_expiry import CAValidity
-from issuer.signing.lives import LifeBounds, TooLong
+from issuer.requests.kubernetes_csr import DURATION, KubernetesCSR
+from issuer.requests.request import RequestKey
+from issuer.signing.lives import NO_BOUNDS, LifeBounds, TooLong
 from issuer.signing.outcomes import Failed, LifeNotAllowed
 from issuer.signing.vault.reasons import VaultFailure
-from tests.builders import NOW
-from tests.unit.controller.bench import CLUSTER_ISSUER, Bench
+from testbed.samples import policy
+from tests.builders import NOW, approved, signing_request
+from tests.unit.controller.bench import CLUSTER_ISSUER, Bench, with_meta
 from tests.unit.controller.renewals.test_guard import owned, web
 
 HOUR = timedelta(hours=1)
@@ -164,3 +168,48 @@ async def test_a_refusal_that_tells_no_life_fails_the_request(bench: Bench) -> N
     bench.signer.signs.append(LifeNotAllowed("too long"))
     await bench.reconcile()
     assert bench.ready["reason"] == "Failed"
+
+
+async def asked_by_kubernetes(bench: Bench, **more: Any) -> None:
+    """Have an approved CertificateSigningRequest worked on."""
+    made = signing_request(conditions=[approved()], **more)
+    bench.stores[KubernetesCSR].upsert(made)
+    bench.kube.script.appendleft(("get", made))
+    await bench.reconcile(RequestKey("", "one"))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "more", "asked"),
+    [
+        (LifeBounds(likely=DAY), {}, None),
+        (BOUNDS, {}, 8 * HOUR),
+        (NO_BOUNDS, {}, 90 * DAY),
+        (LifeBounds(likely=DAY), {"expirationSeconds": 7200}, 2 * HOUR),
+        (LifeBounds(likely=DAY), {"annotations": {DURATION: "2h"}}, 2 * HOUR),
+        (LifeBounds(likely=DAY), {"annotations": {DURATION: "240h"}}, DAY),
+        (LifeBounds(longest=12 * HOUR, likely=DAY), {"annotations": {DURATION: "240h"}}, 12 * HOUR),
+        (NO_BOUNDS, {"annotations": {DURATION: "10000h"}}, 90 * DAY),
+    ],
+)
+async def test_a_kubernetes_csr_that_names_no_life_gets_the_cas_usual_one(
+    bench: Bench, bounds: LifeBounds, more: dict[str, Any], asked: timedelta | None
+) -> None:
+    """An annotation can be set after the approval: it shortens that life, and never lengthens it."""
+    bounded(bench, bounds).signer.signs.append(ENOUGH)
+    await asked_by_kubernetes(bench, **more)
+    assert asked_for(bench) == [asked]
+
+
+@pytest.mark.parametrize(("limit", "asked"), [("1h", HOUR), ("48h", DAY)])
+async def test_the_policys_longest_life_bounds_one_that_only_the_ca_knows(
+    bench: Bench, limit: str, asked: timedelta
+) -> None:
+    bounded(bench, LifeBounds(likely=DAY)).signer.signs.append(ENOUGH)
+    open_policy = policy(
+        "everything",
+        {"dnsNames": {"values": ["*"]}, "usages": ["digital signature", "key encipherment"]},
+        constraints={"maxDuration": limit},
+    )
+    bench.policies.upsert(with_meta(open_policy, generation=2))
+    await asked_by_kubernetes(bench)
+    assert asked_for(bench) == [asked]

@@ -49,7 +49,7 @@ def told(bench: Bench) -> list[str]:
 
 
 async def test_the_certificate_is_one_write_and_the_approval_is_not_ours(bench: Bench) -> None:
-    with_csr(bench.with_ready_issuer().signs())
+    with_csr(bench.with_ready_issuer().signs(), expirationSeconds=90 * 24 * 3600)
     read(bench)
     bench.kube.accepts_status()
     await bench.reconcile(CSR)
