@@ -10,9 +10,8 @@ from typing import Any, Final
 from issuer.api.group import GROUP, POLICY_KIND, POLICY_PLURAL
 from issuer.cluster import NAME
 from issuer.kube.client import KubeClient
-from issuer.kube.errors import Forbidden, KubeError, NotFound
+from issuer.kube.errors import Conflict, Forbidden, KubeError, NotFound
 from issuer.kube.resources import Resource
-from issuer.kube.wire import Object
 from issuer.manifests.errors import BadInput
 from issuer.migrate.origins import ORIGINS
 from issuer.migrate.plan import Plan, PlanStep
@@ -23,6 +22,8 @@ from issuer.site import docs_page
 
 MANAGER: Final = "vault-issuer-migrate"
 _POLL_SECONDS: Final = 1.0
+_MOST_ATTEMPTS: Final = 20
+"""The most tries to change an object while others write it: a renewal takes some five writes."""
 _ISSUERS: Final = {one.new_kind: one.new_resource for one in ORIGINS.values()}
 _PLURALS: Final = {
     **{kind: resource.plural for kind, resource in _ISSUERS.items()},
@@ -89,11 +90,29 @@ async def _write(client: KubeClient, step: PlanStep, *, dry_run: bool) -> None:
     if step.before is None:
         await client.apply(resource, manifest, manager=MANAGER, dry_run=dry_run)
         return
-    metadata = manifest["metadata"]
-    patch = dict(_difference(manifest))
-    patch["metadata"] = {**patch.get("metadata", {}), "resourceVersion": step.version}
-    namespace = metadata.get("namespace")
-    await client.patch(resource, metadata["name"], patch, namespace, manager=NAME, dry_run=dry_run)
+    await _change(client, resource, step, dry_run=dry_run)
+
+
+async def _change(client: KubeClient, resource: Resource, step: PlanStep, *, dry_run: bool) -> None:
+    """Write what a step changes, over the version that it was planned on.
+
+    A Certificate that is being renewed has another version at each turn. So after a conflict the object is
+    read again, and its version taken if what the step changes is still as it was. Raises KubeError.
+    """
+    manifest, version = step.manifest or {}, step.version
+    name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace")
+    change, before = dict(_difference(manifest)), dict(_difference(step.before or {}))
+    for attempt in range(1, _MOST_ATTEMPTS + 1):
+        patch = {**change, "metadata": {**change.get("metadata", {}), "resourceVersion": version}}
+        try:
+            await client.patch(resource, name, patch, namespace, manager=NAME, dry_run=dry_run)
+        except Conflict:
+            found = await client.get(resource, name, namespace)
+            if attempt == _MOST_ATTEMPTS or dict(_difference({**found, "kind": manifest["kind"]})) != before:
+                raise
+            version = found["metadata"]["resourceVersion"]
+        else:
+            return
 
 
 def resource_of(manifest: Mapping[str, Any]) -> Resource:
@@ -111,7 +130,7 @@ def _difference(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     elif manifest["kind"] == "Certificate":
         yield "spec", {"issuerRef": manifest["spec"]["issuerRef"]}
     else:
-        annotations: Object = manifest["metadata"]["annotations"]
+        annotations: Mapping[str, Any] = inner(manifest, "metadata", "annotations")
         names = (ISSUER, CLUSTER_ISSUER, KIND_ANNOTATION, ISSUER_GROUP)
         yield "metadata", {"annotations": {key: annotations.get(key) for key in names}}
 
