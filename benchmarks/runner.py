@@ -18,6 +18,7 @@ from benchmarks.machine import machine
 from benchmarks.peers import APPROVER_POLICY_LEASE
 from benchmarks.plan import BURST, RENEWAL, START, Plan, rotated
 from benchmarks.scenarios import NAMESPACE, Bench, Values
+from benchmarks.stepca import StepAudit, close_step_ca
 from benchmarks.systems import System, all_systems
 from testbed import certmanager
 from testbed.cluster import Options, Testbed
@@ -148,6 +149,8 @@ async def prepared(plan: Plan, systems: Mapping[str, System], run: Run | None = 
             except Exception:
                 _tell_logs(bed)
                 raise
+            finally:
+                close_step_ca(bed)
 
 
 @asynccontextmanager
@@ -155,7 +158,7 @@ async def clients(bed: Testbed) -> AsyncIterator[Bench]:
     """A testbed with the namespace and the clients of a benchmark; requests are cert-manager's."""
     bed.create_namespace(NAMESPACE)
     token = bed.service_account_token(certmanager.NAMESPACE, certmanager.CONTROLLER_ACCOUNT)
-    audit = Audit(bed.vault.audit_log, SIGN_PATH)
+    audit = Audit(bed.vault.audit_log, SIGN_PATH, StepAudit(bed).look)
     async with (
         Api(bed.server, bed.ca_file, bed.token) as admin,
         Api(bed.server, bed.ca_file, token) as requester,
@@ -166,7 +169,7 @@ async def clients(bed: Testbed) -> AsyncIterator[Bench]:
 def _tell_logs(bed: Testbed) -> None:
     """The end of each system's log, as the logs go with the testbed."""
     for log in sorted(bed.directory.rglob("*.log")):
-        if log.stem.startswith(("controller-", "bare-loop", "cert-manager", "approver-policy")):
+        if log.stem.startswith(("controller-", "bare-loop", "cert-manager", "approver-policy", "step-")):
             lines = log.read_text(errors="replace").splitlines()[-5:]
             print(f"the end of {log.name}:", *lines, sep="\n  ", file=sys.stderr)
 

@@ -14,12 +14,13 @@ from benchmarks.api import MERGE, Api, Object
 from benchmarks.audit import Audit
 from benchmarks.procfs import all_cpu_seconds, now, rss_peak_mb
 from benchmarks.spread import percentile
+from benchmarks.stepca import running_step_ca
 from benchmarks.systems import System, start_of
 from benchmarks.watching import Watch, at_revision, issued, renewing
 from testbed.cluster import Testbed
 
 NAMESPACE = "bench"
-SERVERS = ("apiserver", "etcd", "vault", "webhook")
+SERVERS = ("apiserver", "etcd", "vault", "webhook", "step-ca")
 Values = dict[str, float]
 
 
@@ -42,6 +43,9 @@ class Bench:
         found = {"apiserver": bed.apiserver.process, "etcd": bed.etcd.process, "vault": bed.vault.process}
         if bed.webhook.process.running:
             found["webhook"] = bed.webhook.process
+        ca = running_step_ca(bed)
+        if ca is not None:
+            found["step-ca"] = ca.process
         return {name: process.pid for name, process in found.items()}
 
 
@@ -172,7 +176,7 @@ async def _checked(bench: Bench, values: Values) -> Values:
     signed, logins = bench.audit.look()
     found = sum(1 for one in (await bench.admin.list(load.REQUESTS.format(NAMESPACE)))[0] if issued(one))
     if found != count or signed < count:
-        raise Mismatch(f"{count} requests were issued, the API server has {found} and Vault signed {signed}")
+        raise Mismatch(f"{count} requests were issued, the API server has {found} and the CA signed {signed}")
     await load.clear(bench.admin, NAMESPACE)
     return values | {"signed": signed, "logins": logins}
 

@@ -1,7 +1,8 @@
 """The systems that are compared: what each is given, and how it is started and stopped.
 
-Every system signs on the same path of the same Vault. Requests are cert-manager's ServiceAccount's. Those
-with a policy have the same one, CEL rules included, and the requester may use it by RBAC.
+Every system signs on the same path of the same Vault, or by the same step-ca. Requests are cert-manager's
+ServiceAccount's. Those with a policy have the same one, CEL rules included, and the requester may use it by
+RBAC.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from benchmarks.peers import (
     start_cert_manager,
 )
 from benchmarks.procfs import started
+from benchmarks.stepca import OurStep, StepIssuerPeer
 from testbed.certs import write_private
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
 from testbed.controller import ControllerProcess
@@ -148,7 +150,7 @@ class BareLoop:
 
 
 def all_systems() -> dict[str, System]:
-    """New ones of all, by name, ours first and the ceiling last."""
+    """New ones of all, by name: ours first, the ceiling, then those on step-ca."""
     made: list[System] = [
         Ours(),
         CertManager("approle"),
@@ -156,5 +158,7 @@ def all_systems() -> dict[str, System]:
         ApproverPolicy(1),
         ApproverPolicy(10),
         BareLoop(),
+        OurStep(),
+        StepIssuerPeer(),
     ]
     return {one.name: one for one in made}

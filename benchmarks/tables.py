@@ -19,6 +19,7 @@ COSTS: tuple[Column, ...] = (
     ("apiserver_cpu_ms", "API server", 2),
     ("etcd_cpu_ms", "etcd", 2),
     ("vault_cpu_ms", "Vault", 2),
+    ("step-ca_cpu_ms", "step-ca", 2),
     ("webhook_cpu_ms", "webhook", 2),
     ("rss_peak_mb", "peak MB", 0),
 )
@@ -98,12 +99,16 @@ RATIOS: tuple[tuple[str, str, str], ...] = (
 )
 
 
+ON_STEP_CA: frozenset[str] = frozenset({"vault-issuer-step", "step-issuer"})
+"""Systems that sign by step-ca; the others sign by Vault, so their ratios would compare the CAs."""
+
+
 def ratio_rows(run: Results, ours: str) -> list[list[str]]:
-    """Ours divided by each other system, in what was measured of ours; round by round."""
+    """Ours divided by each other system on the same CA, in what was measured of ours; round by round."""
     columns = [one for one in RATIOS if run.by_round(ours, one[1], one[2])]
     table = [["", *(heading for heading, _, _ in columns)]]
     for system in run.titles:
-        if system == ours:
+        if system == ours or (system in ON_STEP_CA) != (ours in ON_STEP_CA):
             continue
         found = [ratio(run, scenario, value, ours, system) for _, scenario, value in columns]
         table.append([f"{ours} / {system}", *("" if one is None else one.text(2) for one in found)])

@@ -30,6 +30,16 @@ def test_ratios_are_of_the_same_round() -> None:
     assert ratio_rows(RUN, "ours") == [["", "burst, certs/s"], ["ours / peer", "2.50 (2.00-3.00)"]]
 
 
+def test_systems_are_compared_with_those_of_their_own_ca() -> None:
+    names = ("vault-issuer", "cert-manager-token", "vault-issuer-step", "step-issuer")
+    both = run(*((0, name, "burst", {"per_second": 100.0}) for name in names))
+    assert [row[0] for row in ratio_rows(both, "vault-issuer")] == ["", "vault-issuer / cert-manager-token"]
+    assert [row[0] for row in ratio_rows(both, "vault-issuer-step")] == [
+        "",
+        "vault-issuer-step / step-issuer",
+    ]
+
+
 def test_the_summary_says_in_words_what_each_system_is() -> None:
     named = run((0, "ours", "burst", {"per_second": 200.4, "controller_cpu_ms": 1.26}))
     named.titles["ours"] = "what it is"
