@@ -5,6 +5,8 @@ Comments in the examples of config/pki tell each of these, above the key that sa
 
 from __future__ import annotations
 
+import ssl
+import urllib.request
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from testbed.errors import HTTPError
+from tests.pki.cas import root
 from tests.pki.support import Vault
 
 
@@ -88,6 +91,26 @@ def test_a_role_allows_localhost_and_any_address(vault: Vault, mounts: tuple[str
     vault.bao.write(f"{mounts[1]}/roles/web", {"allowed_domains": "example.test"})
     body = {"common_name": "localhost", "ip_sans": "203.0.113.1"}
     assert vault.bao.write(f"{mounts[1]}/issue/web", body)["certificate"]
+
+
+def test_a_bundle_at_config_ca_gives_two_issuers_without_a_name(vault: Vault) -> None:
+    mount = f"{vault.name}-bundle"
+    vault.bao.call("POST", f"sys/mounts/{mount}", {"type": "pki"})
+    above = root("Root CA")
+    below = above.below("Intermediate CA")
+    body = {"pem_bundle": below.pem + below.key_pem() + above.pem}
+    vault.bao.write(f"{mount}/config/ca", body)
+    found = vault.issuers(mount).values()
+    assert sorted(bool(one["key_id"]) for one in found) == [False, True]
+    assert {one["issuer_name"] for one in found} == {""}
+    leaf = issued(vault, mount, {"allowed_domains": "example.test", "allow_subdomains": True})
+    assert leaf.issuer == below.certificate.subject
+    address, trusted = f"{vault.bao.addr}/v1/{mount}/ca", ssl.create_default_context(cafile=vault.bao.ca_file)
+    answers = set()
+    for url in (address, f"{address}?issuing_ca=vault-ca"):
+        with urllib.request.urlopen(url, context=trusted) as answer:
+            answers.add(answer.read())
+    assert len(answers) == 1
 
 
 def test_a_grant_of_create_alone_issues_nothing(vault: Vault, mounts: tuple[str, str]) -> None:
