@@ -100,10 +100,11 @@ def test_a_component_is_the_chart_with_its_values(component: str, tmp_path: Path
 def test_the_adopt_component_has_the_charts_rights_and_arguments(tmp_path: Path) -> None:
     text = {
         "resources": [relative(CONFIG / "default", tmp_path)],
-        "components": [relative(CONFIG / "adopt", tmp_path)],
+        "components": [relative(CONFIG / one, tmp_path) for one in ("admission", "adopt")],
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(text))
-    chart, ours = by_name(charts({"adopt": {"stepIssuer": True}})), by_name(kustomize(tmp_path))
+    values = {"adopt": {"stepIssuer": True}, "admissionPolicy": {"enabled": True}}
+    chart, ours = by_name(charts(values)), by_name(kustomize(tmp_path))
     deployment = ("Deployment", "vault-issuer-system", "vault-issuer")
     arguments = [
         one.pop(deployment)["spec"]["template"]["spec"]["containers"][0]["args"] for one in (chart, ours)

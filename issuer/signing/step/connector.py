@@ -147,5 +147,5 @@ def _check_namespace(reference: object, home: str, where: str) -> None:
             StepIssuerReason.PASSWORD_NOT_ALLOWED,
             f'{where}.namespace: cluster issuers use Secrets of the namespace "{home}" alone, and this is '
             f'"{namespace}". Put the Secret there, or run the controller with '
-            f"--cluster-resource-namespace={namespace} (chart: clusterIssuers.namespace)",
+            f"--cluster-resource-namespace={namespace} (chart: controller.clusterResourceNamespace)",
         )

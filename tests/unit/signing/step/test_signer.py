@@ -542,6 +542,6 @@ async def test_a_password_of_another_namespace_is_refused(
     if allowed:
         await (await opened).check()
         return
-    with pytest.raises(IssuerBroken) as raised:
+    with pytest.raises(IssuerBroken, match=r"chart: controller\.clusterResourceNamespace") as raised:
         await opened
     assert raised.value.reason == "PasswordNotAllowed"
