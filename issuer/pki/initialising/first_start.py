@@ -30,7 +30,7 @@ from issuer.pki.initialising.admin import (
     revoked,
     write_policy,
 )
-from issuer.pki.initialising.ending import to_its_end
+from issuer.pki.ending import to_its_end
 from issuer.pki.initialising.pgp import PgpKey, encrypted
 from issuer.pki.initialising.sealing import (
     EMPTY_IT,
