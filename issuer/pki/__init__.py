@@ -2,7 +2,8 @@
 
 Folders, bottom-up; each one's docstring maps its modules:
 
-- `errors`, `secret`: failures that people read, and text that no repr shows.
+- `errors`, `secret`, `ending`: failures that people read, text that no repr shows, and work that no
+  cancellation breaks in two.
 - `file/`: `pki.yaml` as models with file and line; overlays, variables, contradictions, JSON schema.
 - `server/`: reading and writing one Vault: its warnings, 403, sealed, standby. All I/O goes through `calls`.
 - `resources/`: one module for each kind of thing in Vault: its path, wanted fields, and how what is read back

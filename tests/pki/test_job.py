@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -135,21 +136,45 @@ def test_a_job_waits_until_vault_is_unsealed(vault: Vault, file: Path, tmp_path:
     assert ran.exit_code == 0, ran.output
 
 
-def test_a_pod_that_is_stopped_revokes_its_token_before_it_ends(
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGINT, signal.SIGHUP)
+NOTED = "Interrupted: it ends as soon as this step is done\n"
+
+
+def test_a_pod_that_is_stopped_ends_its_step_and_revokes_its_token(
     vault: Vault, file: Path, tmp_path: Path
 ) -> None:
     printed = vault.run("rights", "apply", "--part", "automation", "-f", file).stdout
     token, accessor = wrapped(vault, tmp_path, printed)
-    with CuttingProxy(vault.bao).running() as proxy:
+    output = tmp_path / "output"
+    with CuttingProxy(vault.bao).running() as proxy, output.open("w") as opened:
         ran = subprocess.Popen(
             [sys.executable, "-m", "issuer", "pki", *JOB, "-f", str(file), "--wrapped-token", str(token)],
             env={**os.environ, **vault.environment(), "VAULT_ADDR": proxy.addr, "VAULT_TOKEN": ""},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=opened,
+            stderr=subprocess.PIPE,
             text=True,
         )
-        mount = f"POST sys/mounts/{vault.name}-int"
-        proxy.held = lambda call: ran.send_signal(signal.SIGTERM) if call == mount else None
-        output, _ = ran.communicate()
-    assert (ran.returncode, "Interrupted" in output) == (1, True), output
+        assert ran.stderr is not None
+        noted: list[str] = []
+
+        def held(call: str) -> None:
+            if call == f"POST sys/mounts/{vault.name}-int":
+                for sent in SIGNALS:
+                    ran.send_signal(sent)
+                    noted.append(ran.stderr.readline() if ran.stderr else "")
+            elif call == "POST auth/token/revoke-self":
+                ran.send_signal(signal.SIGINT)
+
+        proxy.held = held
+        assert ran.wait() == 1
+        errors = ran.stderr.read()
+        ran.stderr.close()
+    assert noted == [NOTED] * len(SIGNALS), errors
+    # The step that had begun is done, and no other began.
+    steps = re.findall(r"^\[(\d+)/(\d+)\]", output.read_text(), re.MULTILINE)
+    assert [one[0] for one in steps] == ["1"], output.read_text()
+    count = int(steps[0][1])
+    told = errors.splitlines()
+    assert (told[0], len(told)) == (f"1 of {count} steps done. Left:", count + 1), errors
+    assert told[-1] == "Interrupted; run the same again: what was done stays."
     assert accessor not in accessors(vault)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Collection
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -28,13 +29,13 @@ from issuer.cli.pki.options import (
     parts_of,
     reported,
 )
-from issuer.cli.signals import cancelled_by_signals
+from issuer.cli.signals import cancelled_by_signals, each_interrupt_cancels
 
 if TYPE_CHECKING:
     from issuer.pki.file.model import Part
     from issuer.pki.plan.planning import PkiPlan
     from issuer.pki.plan.step import PkiStep
-    from issuer.pki.session import JobWish
+    from issuer.pki.session import JobWish, PkiSession
 
 app = Commands(
     name="pki",
@@ -152,7 +153,8 @@ def apply(
 ) -> None:
     """Make Vault what the file says: plan, ask, and carry the plan out in order.
 
-    Can be interrupted anywhere and run again. A CA that exists is never recreated.
+    Can be interrupted anywhere and run again: the step under way is finished, however many signals come, and
+    what is left is listed. A CA that exists is never recreated.
 
     Exit codes: 0 done, 1 stopped or refused, 3 done but for what is left to a person.
 
@@ -213,6 +215,11 @@ class _Wish:
     yes: bool
     job: JobWish | None
 
+    @property
+    def asks(self) -> bool:
+        """True if a person is asked before anything is written."""
+        return self.saved is None and not self.yes
+
 
 def _job(role: str | None, mount: str, token: Path, wrapped: Path | None, wait: float) -> JobWish | None:
     """Return the login that the options name, if any. Raises BadInput."""
@@ -230,38 +237,49 @@ def _job(role: str | None, mount: str, token: Path, wrapped: Path | None, wait: 
 
 
 async def _apply(files: list[str], wish: _Wish) -> int:
-
-    from issuer.pki.apply.applying import Applier
     from issuer.pki.plan.saved import check_saved
     from issuer.pki.plan.show import show_plan
     from issuer.pki.session import opened
     from issuer.terminal.console import console
 
-    async with opened(files, os.environ, wish.parts, wish.job) as session:
-        found = await session.plan(prune=wish.prune, resend=wish.resend)
-        if wish.saved is not None:
-            check_saved(wish.saved, found)
-        show_plan(found, console())
-        steps = found.applied
-        if steps and not found.problems and wish.saved is None and not (wish.yes or _agreed()):
-            return FAILED
-        numbers = count(1)
-
-        def told(step: PkiStep) -> None:
-            typer.echo(f"[{next(numbers)}/{len(steps)}] {step.kind} {step.path}")
-
-        applier = Applier(session.calls, session.loaded.file, session.files, told)
-        try:
-            await applier.apply(found)
-        finally:
-            left = steps[len(applier.done) :]
-            if left:
-                typer.echo(f"{len(applier.done)} of {len(steps)} steps done. Left:", err=True)
-                for step in left:
-                    typer.echo(f"  {step.kind} {step.path}", err=True)
-        if steps:
-            typer.echo(f"{len(steps)} of {len(steps)} steps done, {session.calls.count} calls.")
+    # Not while a person is asked: a prompt would not end by Ctrl-C.
+    with nullcontext() if wish.asks else each_interrupt_cancels():
+        async with opened(files, os.environ, wish.parts, wish.job) as session:
+            found = await session.plan(prune=wish.prune, resend=wish.resend)
+            if wish.saved is not None:
+                check_saved(wish.saved, found)
+            show_plan(found, console())
+            if wish.asks and found.applied and not found.problems and not _agreed():
+                return FAILED
+            with each_interrupt_cancels() if wish.asks else nullcontext():
+                await _carry_out(session, found)
     return LEFT if found.left else 0
+
+
+async def _carry_out(session: PkiSession, found: PkiPlan) -> None:
+    from issuer.pki.apply.applying import Applier
+
+    steps = found.applied
+    numbers = count(1)
+
+    def told(step: PkiStep) -> None:
+        typer.echo(f"[{next(numbers)}/{len(steps)}] {step.kind} {step.path}")
+
+    def noted() -> None:
+        with suppress(OSError):  # a closed pipe breaks no step in two
+            typer.echo("Interrupted: it ends as soon as this step is done", err=True)
+
+    applier = Applier(session.calls, session.loaded.file, session.files, told, noted=noted)
+    try:
+        await applier.apply(found)
+    finally:
+        left = steps[len(applier.done) :]
+        if left:
+            typer.echo(f"{len(applier.done)} of {len(steps)} steps done. Left:", err=True)
+            for step in left:
+                typer.echo(f"  {step.kind} {step.path}", err=True)
+    if steps:
+        typer.echo(f"{len(steps)} of {len(steps)} steps done, {session.calls.count} calls.")
 
 
 def _agreed() -> bool:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.making import AuthorityMaker
+from issuer.pki.ending import to_its_end
 from issuer.pki.errors import NotPermitted, OtherAuthority, PkiError, UnexpectedWarning
 from issuer.pki.file.authority import Authority
 from issuer.pki.file.model import PkiFile
@@ -24,7 +25,10 @@ def utc_now() -> datetime:
 
 
 class Applier:
-    """Applies one plan of one file. `done` are the steps that are."""
+    """Applies one plan of one file. `done` are the steps that are done.
+
+    `noted` is called at each cancellation that waits for a step.
+    """
 
     def __init__(
         self,
@@ -33,27 +37,33 @@ class Applier:
         files: AuthorityFiles,
         told: Told,
         now: Callable[[], datetime] = utc_now,
+        noted: Callable[[], None] = lambda: None,
     ) -> None:
         self._calls = calls
         authorities: Mapping[str, Authority] = {name: one for _, name, one in file.all_authorities()}
         self._maker = AuthorityMaker(calls, authorities, files, now)
         self._told = told
+        self._noted = noted
         self.done: list[PkiStep] = []
 
     async def apply(self, plan: PkiPlan) -> None:
         """Carry out every step that an apply does. Raises PkiError at the first that fails; what was done
         stays.
 
-        Raises PkiError before anything is written if the plan has problems.
+        Raises PkiError before anything is written if the plan has problems. A cancellation, however often it
+        comes, waits until the step is done that has begun.
         """
         if plan.problems:
             raise PkiError("Nothing was written. " + "\n".join(plan.problems))
         for step in plan.applied:
-            await self._step(step)
-            self.done.append(step)
-            self._told(step)
+            await to_its_end(self._step(step), self._noted)
 
     async def _step(self, step: PkiStep) -> None:
+        await self._carried_out(step)
+        self.done.append(step)
+        self._told(step)
+
+    async def _carried_out(self, step: PkiStep) -> None:
         try:
             if step.authority:
                 await self._maker.make(step.authority)

@@ -17,6 +17,7 @@ from typing import Final
 
 from issuer.manifests.errors import BadInput
 from issuer.pki.apply.applying import Applier
+from issuer.pki.ending import to_its_end
 from issuer.pki.errors import NeedsCertificate, PkiError
 from issuer.pki.file.model import Part
 from issuer.pki.file.reading import LoadedFile
@@ -30,7 +31,6 @@ from issuer.pki.initialising.admin import (
     revoked,
     write_policy,
 )
-from issuer.pki.ending import to_its_end
 from issuer.pki.initialising.pgp import PgpKey, encrypted
 from issuer.pki.initialising.sealing import (
     EMPTY_IT,

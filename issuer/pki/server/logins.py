@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from issuer.manifests.errors import BadInput
+from issuer.pki.ending import to_its_end
 from issuer.pki.errors import NotPermitted, PkiError, VaultNotUsable
 from issuer.pki.secret import SecretText
 from issuer.pki.server.calls import VaultCalls, translated
@@ -114,10 +115,14 @@ async def job_calls(
         await _check_narrow(calls)
         yield calls
     finally:
-        try:
-            await calls.write("auth/token/revoke-self")
-        except (PkiError, VaultBadRequest) as error:
-            told(f"The token of this login was not revoked, and ends by its TTL: {error}")
+        await to_its_end(_revoked(calls, told), lambda: None)
+
+
+async def _revoked(calls: VaultCalls, told: Progress) -> None:
+    try:
+        await calls.write("auth/token/revoke-self")
+    except (PkiError, VaultBadRequest) as error:
+        told(f"The token of this login was not revoked, and ends by its TTL: {error}")
 
 
 async def logged_in(
