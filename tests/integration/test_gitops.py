@@ -11,9 +11,11 @@ import yaml
 from typer.testing import CliRunner
 
 from issuer.cli.main import app
+from testbed.chart import render
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, Install
 from testbed.delivered import Delivered
+from testbed.errors import HTTPError
 from testbed.gitops import flux_health
 from testbed.kube import Object, load
 from testbed.stepca import StepCA
@@ -109,6 +111,14 @@ def test_the_layers_become_ready_one_after_the_other(
     bed.kube.wait(OURS, "VaultClusterIssuer", "vault", until="Ready=False")
     flux.reconcile(PKI)
     assert [one.code for one in pods.runs] == [0], pods.runs
+    # The token of the Job's login is revoked: Vault has it no more.
+    (login,) = bed.vault.audited("auth/kubernetes/login")[-1:]
+    assert login["auth"]["metadata"]["role"] == "vault-issuer-pki"
+    holders = [
+        bed.vault.call("POST", "auth/token/lookup-accessor", {"accessor": one})["data"]["policies"]
+        for one in bed.vault.call("LIST", "auth/token/accessors")["data"]["keys"]
+    ]
+    assert [one for one in holders if "vault-issuer-pki" in one] == []
     bed.kube.wait(OURS, "VaultClusterIssuer", "vault")
     bed.kube.wait(OURS, "CertificateRequestPolicy", "lab")
     root = bed.vault.read("pki/issuer/lab-root")["certificate"]
@@ -158,6 +168,29 @@ def test_flux_runs_a_job_for_each_change_and_again_for_a_revert(
     place = folder / "kustomization.yaml"
     place.write_text(yaml.safe_dump({**yaml.safe_load(place.read_text()), **other}))
     assert reconciled(first) == reverted
+
+
+def test_the_charts_job_uses_a_wrapped_token_up(bed: Testbed, pods: JobPods, flux: FluxLayer) -> None:
+    body = {"policies": ["vault-issuer-pki"], "ttl": "10m", "no_parent": True}
+    wrap = bed.vault.call("POST", "auth/token/create", body, headers={"X-Vault-Wrap-TTL": "300s"})[
+        "wrap_info"
+    ]
+    bed.kube.apply(secret("pki-token", SYSTEM_NAMESPACE, token=wrap["token"]))
+    values = {
+        "enabled": True,
+        "file": (PKI / "pki.yaml").read_text(),
+        "server": bed.vault.addr,
+        "login": {"wrappedTokenSecret": "pki-token"},
+    }
+    made = [one for one in render({"pki": values}) if one["metadata"]["name"].startswith("vault-issuer-pki")]
+    before = len(pods.runs)
+    bed.kube.apply(made)
+    (job,) = [one for one in made if one["kind"] == "Job"]
+    bed.kube.wait("batch/v1", "Job", job["metadata"]["name"], SYSTEM_NAMESPACE, until="Complete")
+    assert [(one.job, one.code) for one in pods.runs[before:]] == [(job["metadata"]["name"], 0)], pods.runs
+    assert wrap["wrapped_accessor"] not in bed.vault.call("LIST", "auth/token/accessors")["data"]["keys"]
+    with pytest.raises(HTTPError):
+        bed.vault.call("POST", "sys/wrapping/unwrap", {"token": wrap["token"]}, token="")
 
 
 def test_argo_cd_runs_the_job_in_each_sync(

@@ -36,10 +36,14 @@ class Chain:
 
 @pytest.fixture(scope="module", params=["ec-p384", "rsa-4096"])
 def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    folder = tmp_path_factory.mktemp("chain")
+    return chain_below(request.param, tmp_path_factory.mktemp("chain"))
+
+
+def chain_below(kind: str, folder: Path) -> Chain:
+    """Make a chain below a root with such a key, by the command."""
     with pytest.MonkeyPatch.context() as patched:
         place = Place(folder, patched, now=datetime.now(UTC))
-        place.init("--key", request.param, "--permit", "DNS:example.test")
+        place.init("--key", kind, "--permit", "DNS:example.test")
         key = ec.generate_private_key(ec.SECP384R1())
         (folder / "env.csr").write_bytes(csr(key))
         signed = place.sign("env.csr", "--lifetime", "1y", "--permit", "DNS:example.test")["signed"][0]
@@ -129,7 +133,8 @@ def java(chain: Chain, crl: str) -> str:
 
 
 def go(chain: Chain, crl: str) -> str:
-    return chain.run("go", "run", str(HERE / "chain.go"), "root.pem", "ca.pem", "leaf.pem", f"{crl}/root.crl")
+    files = ["root.pem", "ca.pem", "leaf.pem", f"{crl}/root.crl"]
+    return chain.run("go", "run", str(HERE / "revocation.go"), *files)
 
 
 VERIFIERS: Final[dict[str, tuple[Callable[[Chain, str], str], tuple[str, ...], str]]] = {
@@ -144,6 +149,11 @@ VERIFIERS: Final[dict[str, tuple[Callable[[Chain, str], str], tuple[str, ...], s
 
 @pytest.mark.parametrize("name", VERIFIERS)
 def test_a_chain_is_accepted_until_its_ca_is_revoked(chain: Chain, name: str) -> None:
+    judged_rightly(chain, name)
+
+
+def judged_rightly(chain: Chain, name: str) -> None:
+    """Assert that a verifier takes the chain, and refuses it once its CA is revoked. Skip if it is absent."""
     verify, programs, package = VERIFIERS[name]
     absent = [one for one in programs if shutil.which(one) is None]
     if absent:
