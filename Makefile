@@ -78,6 +78,10 @@ test-full-size: setup ## minutes: bursts, backlogs and rotations of credentials 
 test-outage: setup ## minutes: 75 s of 502 on the signing path, and how soon what waited is issued
 	@$(BIN)/python -m tools.tiers outage
 
+.PHONY: test-step-issuer
+test-step-issuer: setup ## quarter of an hour: moved from the real step-issuer and back under load; step-ca stopped and rotated (builds step-issuer and approver-policy)
+	@$(BIN)/python -m tools.tiers step-issuer
+
 test-status-page: setup ## minutes: the status page while 20,000 requests wait, and what it costs then
 	@$(BIN)/python -m tools.tiers status-page
 

@@ -169,15 +169,16 @@ class StepCA:
             os.close(self._data_lock)
             self._data_lock = None
 
-    def signed(self) -> list[str]:
+    def signed(self, *, but_for: str = "") -> list[str]:
         """Return a fingerprint of the public key of each certificate that it has signed, oldest first.
 
-        They are read from its log, in which an answer stands before its last byte is sent.
+        They are read from its log, in which an answer stands before its last byte is sent. What clients asked
+        for whose User-Agent begins with `but_for` is left out.
         """
-        return [
-            sha256(_public_key(b64decode(found[1]))).hexdigest()
-            for found in _SIGNED.finditer(self._whole_log())
-        ]
+        left_out = f" user-agent={but_for}"
+        lines = (line for line in self._whole_log().splitlines() if not but_for or left_out not in line)
+        found = (_SIGNED.search(f"{line} ") for line in lines)
+        return [sha256(_public_key(b64decode(one[1]))).hexdigest() for one in found if one is not None]
 
     def revocations(self) -> int:
         """Return how many revocations it has carried out."""

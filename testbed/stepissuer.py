@@ -14,6 +14,7 @@ ACCOUNT: Final = "step-issuer"
 API_VERSION: Final = "certmanager.step.sm/v1beta1"
 GROUP: Final = API_VERSION.partition("/")[0]
 CLUSTER_KIND: Final = "StepClusterIssuer"
+USER_AGENT: Final = "step-http-client"
 
 
 class StepIssuer:

@@ -9,7 +9,8 @@ differential: the real approver-policy, which is built for it. status-page: the 
 requests wait. readers: approved names and generated chains, read and judged by Go, OpenSSL and others.
 oldest: the oldest versions that the chart asks for. outage: 75 s of 502 on the signing path.
 pki-interrupted: an apply ended at each of its calls. agent-soak: 50,000 handshakes while the agent renews,
-and its writing killed at each system call.
+and its writing killed at each system call. step-issuer: moved from the real step-issuer and back, and ten
+minutes of a step-ca that is stopped and rotated.
 
 python -m tools.tiers unit integration [-- PYTEST-ARGUMENTS]
 """
@@ -80,6 +81,7 @@ PATHS = {
         "tests/integration/test_signing_requests.py",
     ),
     "outage": ("tests/integration/whole_outage.py",),
+    "step-issuer": ("tests/integration/whole_step_issuer.py",),
     "status-page": ("tests/integration/whole_status_page.py",),
 }
 # The files that take longest, in that order: one that began last would be waited for alone.
