@@ -11,11 +11,11 @@ from issuer.pki.export.document import ExportDocument
 from issuer.pki.export.fields import escaped, set_fields, written
 from issuer.pki.export.mounts import described, refused
 from issuer.pki.export.reading import POLICIES, auth_mounts, names
+from issuer.pki.file.access import OLD_NAMES
 from issuer.pki.file.model import Part
 from issuer.pki.file.place import Path
 from issuer.pki.resources.audit import TABLE as AUDIT
 from issuer.pki.resources.auth import ROLE_FOLDER
-from issuer.pki.resources.defaults import OLD_NAMES
 from issuer.pki.resources.mounts import AUTH
 from issuer.pki.server.reading import VaultReading
 

@@ -17,6 +17,18 @@ SECRET_FIELDS: Final[Mapping[str, frozenset[str]]] = {
 }
 """Fields of auth methods' config that Vault keeps to itself, by type."""
 
+OLD_NAMES: Final[Mapping[str, str]] = {
+    "bound_cidr_list": "secret_id_bound_cidrs",
+    "bound_cidrs": "token_bound_cidrs",
+    "lease": "token_ttl",
+    "max_ttl": "token_max_ttl",
+    "num_uses": "token_num_uses",
+    "period": "token_period",
+    "policies": "token_policies",
+    "ttl": "token_ttl",
+}
+"""Older names of fields of auth methods' roles, which Vault still takes."""
+
 
 class Grants(FileModel):
     """Paths that a generated policy allows: `MOUNT/ROLE` for signing, `MOUNT` for the rest."""

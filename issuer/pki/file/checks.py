@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from issuer.pki.file.access import SECRET_FIELDS
+from issuer.pki.file.access import OLD_NAMES, SECRET_FIELDS
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.domains import outside
 from issuer.pki.file.engine import ISSUES, is_off, lifetime, may_sign, mount_contradictions
@@ -216,6 +216,10 @@ class _Check:
             for name, role in auth.roles.items():
                 at = ("auth", path, "roles", name)
                 yield from self._duration(Part.FOUNDATION, role, *at)
+                for key in sorted(OLD_NAMES.keys() & role.keys()):
+                    if OLD_NAMES[key] in role:
+                        where = self._at(Part.FOUNDATION, *at, key)
+                        yield f"{where} is an older name of {OLD_NAMES[key]}, which is given, too; leave one"
                 for key, longest in (("token_ttl", "token_max_ttl"), ("ttl", "max_ttl")):
                     ttl, most = lifetime(role.get(key)), lifetime(role.get(longest))
                     if ttl and most and ttl > most:

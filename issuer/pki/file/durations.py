@@ -1,4 +1,4 @@
-"""Lifetimes as Vault reads them: seconds, or Go's durations with days besides (`30d`)."""
+"""Lifetimes as Vault reads them, seconds or Go's durations with days besides (`30d`), and truth values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from issuer.duration import parse_duration
 
 _DAYS: Final = re.compile(r"(\d{1,7})d")
+
+TRUTHS: Final = {
+    "": False,
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
+"""Texts that Vault reads as true or false: Go's strconv.ParseBool, and none."""
 
 
 def seconds(value: object) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.pki.file.durations import seconds
+from issuer.pki.file.durations import TRUTHS, seconds
 from issuer.pki.file.model import PkiMount
 
 _ROLE: Final = "role:"
+_IGNORED: Final = "tidy_revocation_list"
 ISSUES: Final = "issuing-certificates"
 """Usage of an issuer that may sign."""
 Problem = tuple[tuple[str, ...], str]
@@ -69,6 +70,8 @@ def _crl(crl: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _tidy(tidy: Mapping[str, Any]) -> Iterator[Problem]:
+    if _IGNORED in tidy:
+        yield ("autoTidy", _IGNORED), "Vault takes and ignores it; write tidy_revoked_certs"
     named = [name for name, value in tidy.items() if name.startswith("tidy_") and not is_off(value)]
     if not is_off(tidy.get("enabled")) and not named:
         sentence = "is enabled and tidies nothing; set tidy_cert_store and tidy_revoked_certs to true"
@@ -114,7 +117,7 @@ def lifetime(value: object) -> int | None:
 
 def is_off(value: object) -> bool:
     """Return True for what Vault takes as false (Go's strconv.ParseBool); all else may switch it on."""
-    return value in (None, False) or str(value) in ("", "0", "f", "F", "false", "FALSE", "False")
+    return value in (None, False) or TRUTHS.get(str(value)) is False
 
 
 def may_sign(settings: Mapping[str, Any]) -> bool:

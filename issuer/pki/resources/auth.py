@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
-from issuer.pki.file.access import SECRET_FIELDS, AuthMount
+from issuer.pki.file.access import OLD_NAMES, SECRET_FIELDS, AuthMount
 from issuer.pki.file.model import Part, path_in_file
 from issuer.pki.file.place import Places
-from issuer.pki.resources.defaults import AUTH_CONFIG, AUTH_ROLE, OLD_NAMES
+from issuer.pki.resources.defaults import AUTH_CONFIG, AUTH_ROLE, ROLE_UNREAD
 from issuer.pki.resources.mounts import AUTH, MountResource
 from issuer.pki.resources.resource import Order, VaultResource, hide
 
@@ -54,14 +54,10 @@ def auth_methods(auth: Mapping[str, AuthMount], places: Places) -> Iterator[Vaul
                 place=places.of(*where, "roles", name),
                 part=part,
                 wanted=fields,
-                defaults=_defaults(method.type, fields),
+                defaults=AUTH_ROLE[method.type],
+                write_only=ROLE_UNREAD,
+                old_names=OLD_NAMES,
                 inside=f"auth/{path}",
                 fields_of=f"{method.type}/{ROLE_FOLDER[method.type]}",
                 at=(*where, "roles", name),
             )
-
-
-def _defaults(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults of a role but for fields that the file gives by their older names."""
-    given = {OLD_NAMES[one] for one in fields if one in OLD_NAMES}
-    return {name: value for name, value in AUTH_ROLE[kind].items() if name not in given}

@@ -186,15 +186,10 @@ AUTH_ROLE: Final[Mapping[str, Mapping[str, Any]]] = {
     },
 }
 """Fields of roles of auth methods, by the method's type."""
-OLD_NAMES: Final[Mapping[str, str]] = {
-    "bound_cidrs": "token_bound_cidrs",
-    "max_ttl": "token_max_ttl",
-    "num_uses": "token_num_uses",
-    "period": "token_period",
-    "policies": "token_policies",
-    "ttl": "token_ttl",
-}
-"""Older names of fields of those roles, which Vault still takes."""
+ROLE_UNREAD: Final = frozenset({"role_id"})
+"""Fields of those roles that Vault doesn't give back with the role."""
+ISSUER_UNREAD: Final = frozenset({"delta_crl_distribution_points"})
+"""Fields of issuers that OpenBao 2.7.2 takes and doesn't give back."""
 AUTH_CONFIG: Final[Mapping[str, Mapping[str, Any]]] = {
     "kubernetes": {
         "disable_iss_validation": True,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from issuer.pki.file.authority import Authority
+from issuer.pki.file.engine import names_of
 from issuer.pki.file.model import Part, PkiMount, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.resources import defaults
 from issuer.pki.resources.resource import Order, VaultResource, VaultWrite
 from issuer.pki.server.reading import VaultReading
+
+_READS: Final = "read-only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,27 @@ class IssuerResource(VaultResource):
         """Return True if the mount's list has an issuer of that name or id."""
         known = (reading.data(f"{self.inside}/issuers/") or {}).get("key_info") or {}
         return any(self.name in (identifier, one.get("issuer_name")) for identifier, one in known.items())
+
+    def current(self, reading: VaultReading) -> Mapping[str, Any] | None:
+        """Return its fields as read, in the file's words for what Vault gives back otherwise.
+
+        It adds `read-only` to every usage, and gives ids for the names of `manual_chain`.
+        """
+        read = reading.data(self.path)
+        if read is None:
+            return None
+        same = dict(read)
+        if "usage" in self.wanted and _READS not in names_of(self.wanted["usage"]):
+            same["usage"] = [one for one in names_of(read.get("usage")) if one != _READS]
+        wanted = names_of(self.wanted.get("manual_chain"))
+        if wanted:
+            known = (reading.data(f"{self.inside}/issuers/") or {}).get("key_info") or {}
+            words = {key: one.get("issuer_name") for key, one in known.items()}
+            if "self" in wanted:
+                words[str(read.get("issuer_id"))] = "self"
+            chain = [str(one) for one in read.get("manual_chain") or ()]
+            same["manual_chain"] = [words[one] if words.get(one) in wanted else one for one in chain]
+        return same
 
     def writes(self, current: Mapping[str, Any] | None) -> tuple[VaultWrite, ...]:
         read = current or {}
@@ -67,6 +91,7 @@ def issuer_settings(part: Part, name: str, authority: Authority, places: Places)
         part=part,
         wanted=authority.settings,
         defaults=defaults.ISSUER,
+        write_only=defaults.ISSUER_UNREAD,
         inside=authority.mount,
         name=name,
         fields_of="pki/issuer",

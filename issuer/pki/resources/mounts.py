@@ -41,13 +41,16 @@ class MountResource(VaultResource):
         if not isinstance(entry, Mapping):
             return None
         config = {name: value for name, value in (entry.get("config") or {}).items() if value is not None}
+        if entry.get("options") is not None:
+            config["options"] = entry["options"]
         return {"type": entry.get("type"), "description": entry.get("description", ""), **config}
 
     def writes(self, current: Mapping[str, Any] | None) -> tuple[VaultWrite, ...]:
         tuning = {name: value for name, value in self.wanted.items() if name not in ("type", "description")}
         description = self.wanted.get("description", "")
         if current is None:
-            body = {"type": self.wanted["type"], "description": description, "config": tuning}
+            options = {"options": tuning.pop("options")} if "options" in tuning else {}
+            body = {"type": self.wanted["type"], "description": description, "config": tuning, **options}
             return (VaultWrite("POST", self.path, body),)
         return (VaultWrite("POST", f"{self.path}/tune", {"description": description, **tuning}),)
 

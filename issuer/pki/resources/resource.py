@@ -59,7 +59,8 @@ class VaultResource:
     """One thing at one path.
 
     `wanted` are the file's fields, `defaults` Vault's for those that the file leaves out, `write_only` the
-    names of fields that are never read back. `inside` is the mount that must exist before the path may be
+    names of fields that are never read back, `old_names` older names of fields with those by which they are
+    read. `inside` is the mount that must exist before the path may be
     read. `kind` is a word for people. `fields_of` names the kind of write in `known_fields`, "" if its fields
     aren't free text of the file; `at` is the path of those fields in the file.
     """
@@ -72,6 +73,7 @@ class VaultResource:
     wanted: Mapping[str, Any] = field(default_factory=dict, repr=False)
     defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
     write_only: frozenset[str] = frozenset()
+    old_names: Mapping[str, str] = field(default_factory=dict)
     inside: str | None = None
     method: str = "POST"
     fields_of: str = ""
@@ -94,18 +96,19 @@ class VaultResource:
         """Return the fields that differ, in the order of the file; defaults that were changed come last."""
         read = current or {}
         found = []
-        for name, value in {**self.defaults, **self.wanted}.items():
-            if name in self.write_only:
+        for name, value in {**self._left_out(), **self.wanted}.items():
+            if name in self.write_only and not read.get(name):
                 if current is None and name in self.wanted:
                     found.append(FieldChange(name, None, HIDDEN))
                 continue
+            held = read.get(name, read.get(self.old_names.get(name, name)))
             known = name in read
             if current is None and name not in self.wanted:
                 continue
             if not known and name not in self.wanted:
                 continue  # a field of other versions
-            if not same(name, value, read.get(name)):
-                found.append(FieldChange(name, read.get(name), _shown(value)))
+            if not same(name, value, held):
+                found.append(FieldChange(name, held, _shown(value)))
         return tuple(found)
 
     def not_comparable(self) -> tuple[str, ...]:
@@ -116,10 +119,15 @@ class VaultResource:
         """Return the calls that make or change it; `current` is what `current()` gave."""
         reset = {
             name: value
-            for name, value in self.defaults.items()
+            for name, value in self._left_out().items()
             if current is not None and name in current and not same(name, value, current[name])
         }
         return (VaultWrite(self.method, self.path, {**reset, **self.wanted}),)
+
+    def _left_out(self) -> dict[str, Any]:
+        """Return the defaults of fields that the file doesn't give by an older name."""
+        given = {self.old_names[name] for name in self.wanted if name in self.old_names}
+        return {name: value for name, value in self.defaults.items() if name not in given}
 
 
 def hide(fields: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:

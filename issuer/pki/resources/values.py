@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from issuer.pki.file.durations import seconds
+from issuer.pki.file.durations import TRUTHS, seconds
 
 
 def same(field: str, wanted: Any, read: Any) -> bool:
@@ -19,6 +19,8 @@ def same(field: str, wanted: Any, read: Any) -> bool:
 
 
 def _canonical(field: str, value: Any, other: Any) -> Any:
+    if isinstance(other, Mapping) and value in (None, ""):
+        return {}
     if isinstance(value, Mapping):
         inner = other if isinstance(other, Mapping) else {}
         return {key: _canonical(str(key), one, inner.get(key)) for key, one in value.items()}
@@ -62,8 +64,8 @@ def _scalar(value: Any, other: Any) -> Any:
 
 
 def _truth(value: Any) -> Any:
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
+    if isinstance(value, str) and value in TRUTHS:
+        return TRUTHS[value]
     return bool(value) if value in (None, "", 0, 1) else value
 
 

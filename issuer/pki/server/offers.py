@@ -9,12 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from issuer.pki.file.durations import seconds
+from issuer.pki.file.durations import TRUTHS, seconds
 
-_TRUTHS: Final = frozenset(
-    ("", "1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
-)
-"""Texts that Go reads as true or false (strconv.ParseBool), and none."""
 _NOT_FIELDS: Final = frozenset({"backend"})
 """Names that OpenBao lists beside the fields and takes from the URL."""
 
@@ -59,7 +55,7 @@ def mismatch(value: object, kind: str) -> str:
         return "text"
     if kind == "array" and is_map:
         return "a list"
-    if kind == "boolean" and (is_list or is_map or (isinstance(value, str) and value not in _TRUTHS)):
+    if kind == "boolean" and (is_list or is_map or (isinstance(value, str) and value not in TRUTHS)):
         return "true or false"
     if kind == "integer" and (is_list or is_map or (isinstance(value, str) and not _is_number(value))):
         return "a number, or a lifetime such as 720h"

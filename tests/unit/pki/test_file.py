@@ -115,6 +115,7 @@ CERTS = "tidy_cert_store: true, tidy_revoked_certs: true, interval_duration: 12h
         ),
         (CRL, CRL.replace("}", ", delta_rebuild_interval: 72h}"), "crl.delta_rebuild_interval: delta_"),
         (CRL, "crl: {expiry: soon}", "crl.expiry: is not a lifetime"),
+        (CERTS, "tidy_revocation_list: true}", "tidy_revocation_list: Vault takes and ignores it"),
         (TIDY + CERTS, TIDY + "tidy_cert_store: false}", "autoTidy: is enabled and tidies nothing"),
         (TIDY + CERTS, TIDY + CERTS.replace("12h", "often"), "autoTidy.interval_duration: is not a lifetime"),
         (
@@ -127,6 +128,7 @@ CERTS = "tidy_cert_store: true, tidy_revoked_certs: true, interval_duration: 12h
             "token_ttl: 20m, token_max_ttl: 10m",
             "roles.web.token_ttl: is longer than token_max",
         ),
+        ("token_ttl: 20m", "token_ttl: 20m, ttl: 10m", "roles.web.ttl: is an older name of token_ttl, which"),
         ("secret_id_ttl: 24h", "secret_id_ttl: daily", "roles.web.secret_id_ttl: is not a lifetime"),
         (
             "    maxPathLength: 1\n",

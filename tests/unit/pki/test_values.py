@@ -32,6 +32,9 @@ from issuer.pki.resources.values import same
         ("key_bits", "256", 256),
         ("default", "", None),
         ("options", {"file_path": "/a"}, {"file_path": "/a"}),
+        ("bound_claims", {}, None),
+        ("allow_subdomains", "T", True),
+        ("allow_subdomains", "0", False),
     ],
 )
 def test_what_vault_normalises_is_the_same(field: str, wanted: Any, read: Any) -> None:
