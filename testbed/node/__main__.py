@@ -1,6 +1,7 @@
 """``make e2e``: the chart and the image on a real node, of which nothing is left.
 
-``python -m testbed.node [PYTEST-ARGUMENTS]``; ``SHELL_ONLY=1`` gives a shell there instead of the tests.
+``python -m testbed.node [--release] [PYTEST-ARGUMENTS]``, with ``--release`` what `make release` writes;
+``SHELL_ONLY=1`` gives a shell there instead of the tests.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
 
 from testbed.builds import CERT_MANAGER, HELM, KUBE_APISERVER, KUBE_NODE, build
 from testbed.cache import new_data_directory
@@ -23,7 +25,11 @@ from testbed.node.images import pause_image, project_image
 from testbed.node.inside import NO_NODE
 from testbed.node.namespaces import enter
 from testbed.node.previous import previous_version
+from testbed.node.released import made_release
 from testbed.progress import Progress, spoken
+
+RELEASE: Final = "--release"
+_OF_A_RELEASE: Final = "test_dist or both_replicas or workload_serves or helm_test or test_uninstall"
 
 
 def main(arguments: list[str]) -> int:
@@ -55,19 +61,35 @@ def _run(directory: Path, arguments: list[str], began: float) -> int:
     except TestbedError as error:
         print(f"error: {error}", file=sys.stderr)
         return NO_NODE
+    if arguments[:1] == [RELEASE]:
+        release = made_release(directory / "release", progress)
+        plan = {
+            "images": [str(pause), str(release.archive)],
+            "image": release.image,
+            "imageMegabytes": None,
+            "previous": None,
+            "dist": str(release.dist),
+            "arguments": ["-k", _OF_A_RELEASE, *arguments[1:]],
+        }
+    else:
+        plan = _of_this_tree(pause, arguments, progress)
+    (directory / "plan.json").write_text(json.dumps(plan))
+    progress.say(f"servers and images are there ({spoken(time.monotonic() - began)})")
+    return enter([sys.executable, "-m", "testbed.node.inside", directory])
+
+
+def _of_this_tree(pause: Path, arguments: list[str], progress: Progress) -> dict[str, Any]:
     previous = previous_version()
     image = project_image(progress)
     older = project_image(progress, previous.commit) if previous else None
-    plan = {
+    return {
         "images": [str(one) for one in (pause, image.archive, *([older.archive] if older else ()))],
         "image": image.name,
         "imageMegabytes": [image.unpacked_mb, image.gzipped_mb],
         "previous": {"commit": previous.commit, "image": older.name} if previous and older else None,
+        "dist": None,
         "arguments": arguments,
     }
-    (directory / "plan.json").write_text(json.dumps(plan))
-    progress.say(f"servers and images are there ({spoken(time.monotonic() - began)})")
-    return enter([sys.executable, "-m", "testbed.node.inside", directory])
 
 
 @contextlib.contextmanager

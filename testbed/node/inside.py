@@ -41,7 +41,8 @@ def main(arguments: list[str]) -> int:
             except TestbedError as error:
                 print(f"error: the node did not start: {error}", file=sys.stderr)
                 return NO_NODE
-            node.containerd.tag(plan["image"], NEXT)
+            if not plan["dist"]:
+                node.containerd.tag(plan["image"], NEXT)
             print(f"the node is Ready ({spoken(time.monotonic() - began)})", flush=True)
             with Switch(directory / "kubelet", node.kubernetes) as switch:
                 settings = _settings(directory, plan, node, switch)
@@ -67,8 +68,10 @@ def _settings(directory: Path, plan: dict[str, Any], node: Node, switch: Switch)
         "kubeconfig": str(node.bed.kubeconfig),
         "vault": {"addr": vault.addr, "token": vault.token, "caFile": str(vault.ca_file)},
         "image": plan["image"],
-        "values": {"image": {"registry": LIBRARY}},
-        "nextImage": NEXT,
+        # A release's chart has the registry of its image already.
+        "values": {} if plan["dist"] else {"image": {"registry": LIBRARY}},
+        "nextImage": plan["image"] if plan["dist"] else NEXT,
+        "dist": plan["dist"],
         "imageMegabytes": plan["imageMegabytes"],
         "previous": previous,
         "kubelet": {"stop": switch.command("off"), "start": switch.command("on")},

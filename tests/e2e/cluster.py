@@ -169,7 +169,7 @@ def prepared(settings: Settings) -> Iterator[Cluster]:
         # Its ServiceAccount is the one that the chart makes and lets the controller use.
         login = setup_kubernetes_role(vault, layout.policy, audience=f"vault://{ISSUER}", mount=own)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vault-issuer-dist-")))
-        package, _ = packaged(folder, registry="")
+        package = _released(settings.dist) if settings.dist else packaged(folder, registry="")[0]
         cluster = Cluster(settings, package, kube, vault, layout, login)
         if not settings.disposable:
             _refuse_what_is_in_use(cluster)
@@ -178,6 +178,11 @@ def prepared(settings: Settings) -> Iterator[Cluster]:
             kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
         stack.callback(_remove, cluster)
         yield cluster
+
+
+def _released(dist: Path) -> Path:
+    (package,) = dist.glob("vault-issuer-*.tgz")
+    return package
 
 
 def _refuse_what_is_in_use(cluster: Cluster) -> None:

@@ -51,6 +51,7 @@ class Settings:
         image_megabytes: what the Dockerfile adds to its base, unpacked and gzipped, where that is known.
         previous, kubelet: None where there is none; their tests are then skipped.
         disposable: the cluster is made for these tests, so what a release of ours there is may go.
+        dist: the folder of a release, whose chart is then what is installed; None for the chart of this tree.
         kill: command that kills a container by SIGKILL when its ID is added; None likewise.
     """
 
@@ -66,6 +67,7 @@ class Settings:
     kubelet: Kubelet | None
     kill: list[str] | None
     disposable: bool
+    dist: Path | None = None
 
 
 def load() -> Settings | None:
@@ -88,4 +90,5 @@ def load() -> Settings | None:
         kubelet=Kubelet(**told["kubelet"]) if told.get("kubelet") else None,
         kill=told.get("kill"),
         disposable=bool(told.get("disposable")),
+        dist=Path(told["dist"]) if told.get("dist") else None,
     )

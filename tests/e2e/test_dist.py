@@ -1,0 +1,86 @@
+"""The files that `make release` wrote, alone: no clone is looked at. `make test-release` runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.chart import run_helm
+from testbed.cluster import SYSTEM_NAMESPACE
+from testbed.kube import condition, load
+from tests.e2e.cluster import Cluster
+from tests.integration.support.canaries import wait_until
+
+
+@pytest.fixture(scope="module")
+def dist(cluster: Cluster) -> Path:
+    """The folder of the release."""
+    if cluster.settings.dist is None:
+        pytest.skip("the settings name no release: `make test-release` makes one")
+    return cluster.settings.dist
+
+
+@pytest.fixture(scope="module")
+def command(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The command, from the wheel and its hashed requirements, in an environment without anything else."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--no-index", "--no-deps"]  # a node's namespaces have no network
+    lock, wheels = str(dist / "vault-issuer.requirements.txt"), str(dist.parent / "wheels")
+    subprocess.run([*pip, "--require-hashes", f"--find-links={wheels}", "-r", lock], check=True)
+    (wheel,) = dist.glob("*.whl")
+    subprocess.run([*pip, str(wheel)], check=True)
+    return str(folder / "bin" / "vault-issuer")
+
+
+@pytest.fixture(scope="module")
+def applied(cluster: Cluster, dist: Path) -> Iterator[Cluster]:
+    """What the manifests make, CRDs and namespace left in the end."""
+    cluster.kubectl("apply", "--server-side", "-f", str(dist / "vault-issuer.yaml"))
+    yield cluster
+    for one in load(dist / "vault-issuer.yaml"):
+        if one["kind"] not in ("Namespace", "CustomResourceDefinition"):
+            meta = one["metadata"]
+            cluster.kube.delete(one["apiVersion"], one["kind"], meta["name"], meta.get("namespace"))
+
+
+def test_checksums_are_those_of_every_file(dist: Path) -> None:
+    lines = [line.split("  ") for line in (dist / "SHA256SUMS").read_text().splitlines()]
+    found = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in dist.iterdir()}
+    assert {name: digest for digest, name in lines} == {
+        name: digest for name, digest in found.items() if name != "SHA256SUMS"
+    }
+    assert run_helm(["show", "chart", str(next(dist.glob("vault-issuer-*.tgz")))])
+
+
+def test_the_manifests_alone_make_a_controller_of_the_image_without_a_shell(applied: Cluster) -> None:
+    def ready() -> bool:
+        pods = applied.kube.list(
+            "v1", "Pod", SYSTEM_NAMESPACE, labelSelector="app.kubernetes.io/component=controller"
+        )
+        return bool(pods) and all((condition(one, "Ready") or {}).get("status") == "True" for one in pods)
+
+    wait_until(ready, lambda: applied.kubectl("get", "pods", "-A", "-o", "wide"))
+    (pod, *_) = applied.kube.list("v1", "Pod", SYSTEM_NAMESPACE)
+    words = ["exec", pod["metadata"]["name"], f"--namespace={SYSTEM_NAMESPACE}", "--"]
+    assert "controller" in applied.kubectl(*words, "vault-issuer", "--help")
+    with pytest.raises(Exception, match="sh"):
+        applied.kubectl(*words, "sh", "-c", "true")
+
+
+def test_the_wheels_command_tells_of_the_cluster(applied: Cluster, command: str) -> None:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": os.environ["TMPDIR"],
+        "KUBECONFIG": str(applied.settings.kubeconfig),
+    }
+    done = subprocess.run([command, "status"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "issuer" in done.stdout.lower()
