@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 HIDDEN: Final = "(secret)"
@@ -38,6 +38,37 @@ class SecretText:
         raise TypeError("a secret is not pickled")
 
 
+def hidden(value: Any) -> Any:
+    """Return a JSON value with each text and number in it, however deep, as a secret."""
+    if isinstance(value, bool) or value is None or isinstance(value, SecretText):
+        return value
+    return _in_each(value, hidden) if _is_nested(value) else SecretText(str(value))
+
+
+def plain(value: Any) -> Any:
+    """Return a value with the text of the secrets in it, however deep."""
+    if isinstance(value, SecretText):
+        return value.reveal()
+    return _in_each(value, plain) if _is_nested(value) else value
+
+
+def masked(value: Any) -> Any:
+    """Return a value as it is shown, with `HIDDEN` for the secrets in it, however deep."""
+    if isinstance(value, SecretText):
+        return HIDDEN
+    return _in_each(value, masked) if _is_nested(value) else value
+
+
 def revealed(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a body as it is sent, with the text of its secrets."""
-    return {name: value.reveal() if isinstance(value, SecretText) else value for name, value in body.items()}
+    return {name: plain(value) for name, value in body.items()}
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, (Mapping, list, tuple))
+
+
+def _in_each(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, Mapping):
+        return {name: change(one) for name, one in value.items()}
+    return [change(one) for one in value]

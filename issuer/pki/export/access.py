@@ -11,7 +11,7 @@ from issuer.pki.export.document import ExportDocument
 from issuer.pki.export.fields import escaped, set_fields, written
 from issuer.pki.export.mounts import described, refused
 from issuer.pki.export.reading import POLICIES, auth_mounts, names
-from issuer.pki.file.access import OLD_NAMES
+from issuer.pki.file.access import OLD_NAMES, PROVIDER
 from issuer.pki.file.model import Part
 from issuer.pki.file.place import Path
 from issuer.pki.resources.audit import TABLE as AUDIT
@@ -77,9 +77,9 @@ def _describe_config(document: ExportDocument, reading: VaultReading, where: Pat
         return
     read = reading.data(path) or {}
     without = set(_NOT_CONFIG)
-    if read.get("provider_config"):
-        without.add("provider_config")
-        document.leave_out(where, f"Left out: provider_config of {path}, which may hold a credential")
+    if read.get(PROVIDER):
+        without.add(PROVIDER)
+        document.leave_out(where, f"Left out: {PROVIDER} of {path}, which may hold a credential")
     config = set_fields(read, {**_UNSET, "disable_iss_validation": True}, without)
     if read:
         _describe_secret(document, where, kind, read, config)

@@ -16,6 +16,18 @@ SECRET_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "cert": frozenset(),
 }
 """Fields of auth methods' config that Vault keeps to itself, by type."""
+PROVIDER: Final = "provider_config"
+"""Field of jwt's config: a map whose keys depend on the provider that it names."""
+PLAIN_OF_PROVIDER: Final = frozenset(
+    {
+        *("provider", "domain", "fetch_groups", "fetch_user_info", "groups_recurse_max_depth"),
+        *("gsuite_admin_impersonate", "impersonate_principal", "user_custom_schemas"),
+    }
+)
+"""Keys of that map that hold no secret; any other may, such as gsuite_service_account.
+
+Source: https://developer.hashicorp.com/vault/docs/auth/jwt/oidc-providers
+"""
 
 OLD_NAMES: Final[Mapping[str, str]] = {
     "bound_cidr_list": "secret_id_bound_cidrs",
@@ -71,6 +83,7 @@ class AuthMount(FileModel):
     )
     roles: dict[Name, dict[str, Any]] = Field(
         default_factory=dict,
+        repr=False,
         description="Vault's fields of each role (of certs/NAME for type cert), by name.",
     )
 

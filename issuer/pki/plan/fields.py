@@ -17,7 +17,7 @@ from issuer.pki.file.place import Places
 from issuer.pki.resources.known_fields import KNOWN
 from issuer.pki.resources.mounts import AUTH, SECRETS, MountResource, exists
 from issuer.pki.resources.resource import VaultResource
-from issuer.pki.secret import SecretText
+from issuer.pki.secret import plain
 from issuer.pki.server.offers import mismatch, type_of_default
 from issuer.pki.server.reading import VaultReading
 
@@ -67,7 +67,7 @@ def check_fields(
         offered = offers.get(one.fields_of) or {}
         if not offered:
             unasked.setdefault(one.fields_of, one.kind)
-        known = frozenset(offered) or KNOWN[one.fields_of]
+        known = frozenset(offered) or KNOWN.get(one.fields_of, frozenset())
         problems += [
             _unknown(one, name, known, asked=bool(offered), places=places)
             for name in one.wanted
@@ -87,8 +87,7 @@ def check_fields(
 def _mistyped(resource: VaultResource, offered: Mapping[str, str], places: Places) -> Iterator[str]:
     for name, value in resource.wanted.items():
         kind = offered.get(name) or type_of_default(resource.defaults.get(name))
-        plain = value.reveal() if isinstance(value, SecretText) else value
-        wanted = mismatch(plain, kind)
+        wanted = mismatch(plain(value), kind)
         if wanted:
             place = places.of(*resource.at, name)
             yield f"{place} {_dotted(resource, name)}: must be {wanted} for this {resource.kind}; correct it"

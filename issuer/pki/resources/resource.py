@@ -10,7 +10,7 @@ from typing import Any
 from issuer.pki.file.model import Part
 from issuer.pki.file.place import Path, Place
 from issuer.pki.resources.values import same
-from issuer.pki.secret import HIDDEN, SecretText
+from issuer.pki.secret import HIDDEN, hidden, masked
 from issuer.pki.server.reading import VaultReading
 
 
@@ -107,13 +107,21 @@ class VaultResource:
                 continue
             if not known and name not in self.wanted:
                 continue  # a field of other versions
-            if not same(name, value, held):
-                found.append(FieldChange(name, held, _shown(value)))
+            if not same(name, _readable(value, held), held):
+                found.append(FieldChange(name, masked(held), masked(value)))
         return tuple(found)
 
     def not_comparable(self) -> tuple[str, ...]:
         """Return the names of wanted fields that Vault never gives back."""
-        return tuple(name for name in self.wanted if name in self.write_only)
+        whole = [name for name in self.wanted if name in self.write_only]
+        inner = [
+            f"{name}.{key}"
+            for name, value in self.wanted.items()
+            if isinstance(value, Mapping)
+            for key, one in value.items()
+            if one and one != masked(one)
+        ]
+        return (*whole, *inner)
 
     def writes(self, current: Mapping[str, Any] | None) -> tuple[VaultWrite, ...]:
         """Return the calls that make or change it; `current` is what `current()` gave."""
@@ -131,9 +139,12 @@ class VaultResource:
 
 
 def hide(fields: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """Return the fields with the values of `names` as secrets."""
-    return {name: SecretText(str(value)) if name in names else value for name, value in fields.items()}
+    """Return the fields with the texts in the values of `names` as secrets."""
+    return {name: hidden(value) if name in names else value for name, value in fields.items()}
 
 
-def _shown(value: Any) -> Any:
-    return HIDDEN if isinstance(value, SecretText) else value
+def _readable(value: Any, held: Any) -> Any:
+    """Return a wanted value without the secrets of a map that Vault doesn't give back."""
+    if not (isinstance(value, Mapping) and isinstance(held, Mapping)):
+        return value
+    return {key: one for key, one in value.items() if key in held or one == masked(one)}

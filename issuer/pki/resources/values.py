@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from issuer.pki.file.durations import TRUTHS, seconds
+from issuer.pki.secret import plain
 
 
 def same(field: str, wanted: Any, read: Any) -> bool:
     """Return True if `read` is how Vault gives `wanted` back."""
+    wanted, read = plain(wanted), plain(read)
     return bool(_canonical(field, wanted, read) == _canonical(field, read, wanted))
 
 

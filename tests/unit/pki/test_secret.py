@@ -14,7 +14,7 @@ from issuer.pki.file.reading import BOTH_PARTS, load_texts
 from issuer.pki.plan.planning import plan_of
 from issuer.pki.resources.resource import VaultWrite, hide
 from issuer.pki.secret import SecretText, revealed
-from issuer.pki.server.reading import VaultReading
+from issuer.pki.server.reading import PathRead, VaultReading
 from issuer.pki.session import plan_input
 from tests.pki.cas import root
 
@@ -27,6 +27,13 @@ foundation:
   auth:
     cluster: {type: kubernetes, config: {kubernetes_host: "https://k.test", token_reviewer_jwt: "${WORD}"}}
     ci: {type: jwt, config: {oidc_discovery_url: "https://ci.example.test", oidc_client_secret: "${WORD}"}}
+    google:
+      type: jwt
+      config:
+        oidc_client_sceret: "${WORD}"
+        provider_config: {provider: gsuite, gsuite_service_account: "${WORD}", newer: {key: ["${WORD}"]}}
+    odd: {type: jwt, config: {provider_config: "key=${WORD}"}}
+    agents: {type: approle, roles: {web: {secret_id: "${WORD}"}}}
 """
 
 
@@ -60,6 +67,45 @@ def test_no_part_of_a_plan_shows_a_secret(tmp_path: Path) -> None:
         assert plain not in one
     sent = [write.body for step in plan.steps for write in step.writes]
     assert [revealed(body)["token_reviewer_jwt"] for body in sent if "token_reviewer_jwt" in body] == [WORD]
+    providers = [revealed(body)["provider_config"] for body in sent if "provider_config" in body]
+    inner = {"provider": "gsuite", "gsuite_service_account": WORD, "newer": {"key": [WORD]}}
+    assert providers == [inner, f"key={WORD}"]
+    assert "oidc_client_sceret: neither OpenBao" in str(plan.problems)
+
+
+GOOGLE = """\
+foundation:
+  auth:
+    google:
+      type: jwt
+      config: {provider_config: {provider: gsuite, gsuite_service_account: "${WORD}"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("provider", "changed"),
+    [
+        ({"provider": "gsuite"}, False),
+        ({"provider": "gsuite", "gsuite_service_account": WORD}, False),
+        ({"provider": "gsuite", "gsuite_service_account": "hvs.CAESISEKRET2"}, True),
+        ({"provider": "azure", "credential": WORD}, True),
+    ],
+)
+def test_a_secret_in_a_map_is_compared_where_vault_gives_it_back(
+    provider: dict[str, str], changed: bool
+) -> None:
+    loaded = load_texts([("pki.yaml", GOOGLE.encode())], {"WORD": WORD}, Path())
+    reading = VaultReading(
+        {
+            "sys/auth": PathRead({"google/": {"type": "jwt"}}),
+            "auth/google/config": PathRead({"provider_config": provider}),
+        }
+    )
+    plan = plan_of(plan_input(loaded, BOTH_PARTS), reading, {}, datetime(2026, 11, 27, tzinfo=UTC))
+    (step,) = [one for one in plan.steps if one.kind == "auth config"]
+    assert step.action.applies == changed
+    assert step.not_comparable == ("provider_config.gsuite_service_account",)
+    assert WORD not in str(plan.to_json())
 
 
 def test_a_secret_of_another_type_is_hidden_too() -> None:
