@@ -11,15 +11,34 @@ import sys
 import tomllib
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 LOCKS = Path(__file__).resolve().parent.parent / "locks"
 
 
+NOT_JUDGED: Final = 2
+"""Exit code where the service gave no answer: pip-audit's own is 1 for that and for vulnerabilities."""
+
+
 def main() -> int:
-    """Exit code of pip-audit."""
+    """Exit code of pip-audit, or NOT_JUDGED with what to do."""
     ignored = tomllib.loads((LOCKS / "audit-ignored.toml").read_text(encoding="utf-8"))["ignored"]
-    return subprocess.run(command(ignored, datetime.now(UTC).date()), check=False).returncode
+    words = command(ignored, datetime.now(UTC).date())
+    done = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
+    print(done.stderr, end="", file=sys.stderr)
+    return ended(done.returncode, done.stderr)
+
+
+def ended(code: int, errors: str) -> int:
+    """Return what a run of pip-audit with this exit code and these errors means, and say so."""
+    if code == 0 or "ERROR:pip_audit" not in errors:
+        return code
+    print(
+        "nothing was judged: the service of pip-audit doesn't answer, or doesn't know a package. Run it "
+        "where the public index is reached: a mirror may lack its JSON API",
+        file=sys.stderr,
+    )
+    return NOT_JUDGED
 
 
 def command(ignored: list[dict[str, Any]], today: date) -> list[str]:

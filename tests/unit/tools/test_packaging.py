@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tools.audit import LOCKS, command
+from tools.audit import LOCKS, NOT_JUDGED, command, ended
 from tools.lock import without_addresses
 from tools.notices import NOTICE, ROOT, text
 from tools.sbom import locked_hashes
@@ -59,6 +59,13 @@ def test_the_notice_names_every_package_that_is_installed_beside_us() -> None:
 def test_nothing_is_ignored_without_a_reason_or_for_ever(entry: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         command([entry], date(2026, 11, 27))
+
+
+def test_a_service_without_an_answer_is_no_vulnerability(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(1, "ERROR:pip_audit._cli:aiohttp: Dependency not found on PyPI\n") == NOT_JUDGED
+    assert "nothing was judged" in capsys.readouterr().err
+    assert (ended(1, "Found 1 known vulnerability in 1 package\n"), ended(0, "")) == (1, 0)
+    assert capsys.readouterr().err == ""
 
 
 def test_what_is_ignored_is_named_to_pip_audit() -> None:
