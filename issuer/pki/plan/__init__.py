@@ -7,6 +7,7 @@
 - `fields`: fields that the server doesn't have. Pure.
 - `signers`: what real certificates of signers don't allow. Pure.
 - `acme`: roles and issuers that ACME names and nobody has. Pure.
+- `granted`: mounts and roles that policies grant and nobody has. Pure.
 - `planning`: resources and reading become a `PkiPlan`. Pure.
 - `editors`: the JSON schemas with the fields that servers are known to have. Pure.
 - `saved`: a plan as a file: SHA-256 of what was read and of the file, no secret.

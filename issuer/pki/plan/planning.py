@@ -18,6 +18,7 @@ from issuer.pki.file.place import Places
 from issuer.pki.plan.acme import acme_problems
 from issuer.pki.plan.desired import BOTH, authorities_top_down
 from issuer.pki.plan.fields import Offers, check_fields
+from issuer.pki.plan.granted import grant_problems
 from issuer.pki.plan.pruning import Prunable
 from issuer.pki.plan.signers import Chains, signer_problems
 from issuer.pki.plan.step import PkiStep, StepAction
@@ -105,6 +106,7 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: dateti
             problems.append(f"{place} authorities.{name}: {error}")
     problems += signer_problems(given.file, given.places, steps, reading, given.chains, now)
     problems += acme_problems(given.file, given.places, given.parts, reading)
+    problems += grant_problems(given.file, given.places, given.parts, reading)
     steps += [step for one in given.prunables for step in one.steps(reading)]
     steps.sort(key=lambda one: one.order)  # stable: authorities stay top down
     return PkiPlan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from issuer.pki.plan.acme import acme_reads
+from issuer.pki.plan.granted import grant_reads
 from issuer.pki.plan.planning import PlanInput
 from issuer.pki.plan.signers import certificate_path, listed, signers_apart
 from issuer.pki.resources.audit import TABLE as AUDIT_TABLE
@@ -31,7 +32,8 @@ async def read_for(calls: VaultCalls, given: PlanInput) -> VaultReading:
             wanted += [f"{authority.mount}/keys/", f"{authority.mount}/issuers/"]
     apart = signers_apart(given.file, given.parts)
     wanted += [f"{one.mount}/issuers/" for one in apart.values() if exists(reading, SECRETS, one.mount)]
-    wanted += [path for mount, path in acme_reads(given.file, given.parts) if exists(reading, SECRETS, mount)]
+    for names in (acme_reads, grant_reads):
+        wanted += [path for mount, path in names(given.file, given.parts) if exists(reading, SECRETS, mount)]
     reading = reading.with_more(await calls.read_all(path for path in wanted if path not in reading.answers))
     # Vault answers 500 for an issuer that isn't there, so its name is looked up first.
     issuers = [one for one in there if isinstance(one, IssuerResource) and one.is_listed(reading)]

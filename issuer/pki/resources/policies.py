@@ -46,7 +46,6 @@ def policies(given: Mapping[str, PolicyText], places: Places) -> Iterator[Policy
 
 def generated(grants: Grants) -> str:
     """Return the rules for grants, in HCL."""
-    # What the policy grants itself goes before what it protects; a denial wins over grants of other policies.
     rules: dict[str, tuple[str, ...]] = {}
     # What the policy grants itself goes before what it protects; a denial wins over grants of other policies.
     for mount in grants.protect:
