@@ -24,7 +24,14 @@ class UnexpectedWarning(PkiError):
 
 
 class OtherAuthority(PkiError):
-    """Vault holds another CA, key or issuer under the name that the file gives to its own."""
+    """Vault holds another CA, key or issuer under the name that the file gives to its own.
+
+    `key` is the key of the authority in the file that it is about, "" if none alone is.
+    """
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class StalePlan(PkiError):

@@ -18,10 +18,10 @@ from issuer.pki.health.parameters import HealthParameters
 from issuer.pki.health.running import HealthInput, HealthRun
 from issuer.pki.plan.desired import BOTH, resources_of
 from issuer.pki.plan.fields import questions
+from issuer.pki.plan.imports import Brought, Chains
 from issuer.pki.plan.planning import PkiPlan, PlanInput, plan_of
 from issuer.pki.plan.pruning import prunables
 from issuer.pki.plan.reading import read_for
-from issuer.pki.plan.signers import Chains
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.connecting import connected, connection_from, token_from
 from issuer.pki.server.logins import JobLogin, job_calls
@@ -65,7 +65,7 @@ class PkiSession:
         """
         given = plan_input(self.loaded, self.parts, prune=prune, resend=resend)
         there = self._bundles()
-        plan, _ = await self._planned(replace(given, chains=there))
+        plan, _ = await self._planned(replace(given, chains=there, brought=self._brought()))
         return replace(plan, problems=(*plan.problems, *self._missing_bundles(plan, there)))
 
     def _missing_bundles(self, plan: PkiPlan, there: Chains) -> Iterator[str]:
@@ -81,9 +81,17 @@ class PkiSession:
 
     async def verify(self, progress: Progress, token_role: str | None = None) -> Verification:
         """Read Vault and hold it against the file, each policy by a token of its own."""
-        given = replace(plan_input(self.loaded, self.parts), chains=self._bundles())
+        given = replace(plan_input(self.loaded, self.parts), chains=self._bundles(), brought=self._brought())
         plan, reading = await self._planned(given)
         return await Verifier(self.calls, given, progress, token_role).verify(plan, reading)
+
+    def _brought(self) -> Brought:
+        files = {
+            name: self.files.read(one.offline.certificate)
+            for _, name, one in self.loaded.file.all_authorities()
+            if one.offline is not None
+        }
+        return {name: content for name, content in files.items() if content is not None}
 
     def _bundles(self) -> Chains:
         found = check_bundles(self.loaded.file, self.loaded.places, self.files)

@@ -36,6 +36,10 @@ def test_a_bundle_in_any_order_is_imported_once(
     mount = f"{vault.name}-pki"
     assert vault.certificate(mount, f"{vault.name}-home") == home.certificate
     assert sorted(one["issuer_name"] for one in vault.issuers(mount).values()) == ["", f"{vault.name}-home"]
+    other = root("Other CA")
+    written(tmp_path, other.pem + other.key_pem(), "bundle.pem")
+    refused = vault.run("apply", "--yes", "-f", file, PASSPHRASE=SECRET)
+    assert (refused.exit_code, "has another CA as" in refused.output) == (1, True), refused.output
     # The file may go: nothing but an import needs it.
     (tmp_path / "bundle.pem").unlink()
     assert actions(vault.plan(file, PASSPHRASE="")) == []
@@ -55,6 +59,20 @@ def test_an_import_that_was_interrupted_sends_the_key_once(
     assert f"{mount}/issuers/import/bundle" not in vault.writes_since(before)
     assert len(vault.issuers(mount)) == 2
     assert len(vault.listed(f"{mount}/keys")["keys"]) == 1
+
+
+def test_a_bundle_is_not_sent_where_another_key_has_its_name(
+    vault: Vault, above: FileCA, home: FileCA, tmp_path: Path
+) -> None:
+    file = written(tmp_path, IMPORTED)
+    mount = f"{vault.name}-pki"
+    vault.bao.call("POST", f"sys/mounts/{mount}", {"type": "pki"})
+    vault.bao.write(f"{mount}/keys/generate/internal", {"key_type": "ec", "key_name": f"{vault.name}-home"})
+    written(tmp_path, home.pem + home.key_pem(SECRET) + above.pem, "bundle.pem")
+    before = len(vault.requests())
+    refused = vault.run("apply", "--yes", "-f", file, PASSPHRASE=SECRET)
+    assert (refused.exit_code, "has another key as" in refused.output) == (1, True), refused.output
+    assert f"{mount}/issuers/import/bundle" not in vault.writes_since(before)
 
 
 @pytest.mark.parametrize(

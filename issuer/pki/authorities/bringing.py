@@ -15,15 +15,15 @@ from issuer.pki.authorities.calls import AuthorityCalls
 from issuer.pki.authorities.certificates import spki_sha256
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.identity import AuthorityProgress, CAIdentity
-from issuer.pki.errors import NeedsCertificate, PkiError
+from issuer.pki.errors import NeedsCertificate, OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority, OfflineSigning
 from issuer.pki.secret import SecretText
 
 
-async def make_imported(ours: AuthorityCalls, files: AuthorityFiles) -> None:
+async def make_imported(ours: AuthorityCalls, identity: CAIdentity, files: AuthorityFiles) -> None:
     """Import a bundle, or go on with one that was; its key is sent at most once.
 
-    Raises PkiError if the bundle's file isn't there.
+    Raises PkiError if the bundle's file isn't there, OtherAuthority if Vault holds another key by its name.
     """
     keyed = files.keyed(ours.authority)
     if keyed is None:
@@ -32,12 +32,25 @@ async def make_imported(ours: AuthorityCalls, files: AuthorityFiles) -> None:
     certificate = keyed.chain.certificate
     issuer_id, key_id = await ours.issuer_of_certificate(certificate)
     if not key_id:
+        await _hold_named(ours, identity, certificate)
         mapping = await ours.import_key(_bundle_text(ours, keyed))
         issuer_id, key_id = next(((one, key) for one, key in mapping.items() if key), ("", ""))
     if not key_id:
         raise PkiError(f"{ours.mount} took the bundle of {ours.name} without its key")
     await ours.name_key(key_id)
     await attempt(ours, ours.name_issuer(issuer_id))
+
+
+async def _hold_named(ours: AuthorityCalls, identity: CAIdentity, certificate: x509.Certificate) -> None:
+    """Raise OtherAuthority if the key that has the bundle's name in Vault is another."""
+    if not identity.key_id:
+        return
+    request = x509.load_pem_x509_csr((await ours.request_of_key(identity.key_id)).encode())
+    if spki_sha256(request) != spki_sha256(certificate):
+        raise OtherAuthority(
+            f"mount {ours.mount} has another key as {ours.authority.key_name or ours.name} than the bundle "
+            f"of {ours.name}. Nothing of the bundle was sent; give it a keyName of its own"
+        )
 
 
 def _bundle_text(ours: AuthorityCalls, keyed: KeyedCA) -> SecretText:

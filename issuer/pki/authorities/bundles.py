@@ -78,7 +78,7 @@ class KeyedCA:
 
 def keyed_ca(bundle: bytes, key: bytes | None = None, passphrase: SecretText | None = None) -> KeyedCA:
     """Return the CA of a bundle whose key is in it or in `key`. Raises BadBundle."""
-    certificates = _certificates(bundle)
+    certificates = certificates_of(bundle)
     private = _private_key(bundle if key is None else key, passphrase)
     spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     own = [one for one in certificates if _spki(one) == spki]
@@ -95,7 +95,7 @@ def signed_chain(pem: bytes, spki: bytes) -> CAChain:
 
     Raises BadBundle.
     """
-    certificates = _certificates(pem)
+    certificates = certificates_of(pem)
     own = [one for one in certificates if _spki(one) == spki]
     if not own:
         raise BadBundle("no certificate in it is for the key in Vault; bring the one made from this request")
@@ -107,7 +107,8 @@ def pem_of(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(Encoding.PEM).decode()
 
 
-def _certificates(pem: bytes) -> list[x509.Certificate]:
+def certificates_of(pem: bytes) -> list[x509.Certificate]:
+    """Return all certificates of a text. Raises BadBundle."""
     _must_end(pem)
     blocks = list(_CERTIFICATE.finditer(pem))
     if not blocks:

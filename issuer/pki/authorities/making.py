@@ -53,7 +53,7 @@ class AuthorityMaker:
         elif authority.origin is Origin.OFFLINE:
             await make_offline(ours, identity, self._files)
         else:
-            await make_imported(ours, self._files)
+            await make_imported(ours, identity, self._files)
 
     async def _root(self, ours: AuthorityCalls, identity: CAIdentity) -> None:
         if identity.progress is AuthorityProgress.ABSENT:

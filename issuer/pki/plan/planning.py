@@ -19,8 +19,16 @@ from issuer.pki.plan.acme import acme_problems
 from issuer.pki.plan.desired import BOTH, authorities_top_down
 from issuer.pki.plan.fields import Offers, check_fields
 from issuer.pki.plan.granted import grant_problems
+from issuer.pki.plan.imports import (
+    Brought,
+    Chains,
+    brought_certificates,
+    files_sha256,
+    hold_bundle,
+    shown_certificate,
+)
 from issuer.pki.plan.pruning import Prunable
-from issuer.pki.plan.signers import Chains, signer_problems
+from issuer.pki.plan.signers import signer_problems
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.audit import AuditResource, stanza
 from issuer.pki.resources.issuers import IssuerResource
@@ -39,6 +47,8 @@ class PkiPlan:
     steps: tuple[PkiStep, ...]
     read_sha256: str
     file_sha256: str
+    imports_sha256: str = ""
+    """SHA-256 of the certificates that it imports from files."""
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
@@ -61,6 +71,7 @@ class PkiPlan:
             "version": 1,
             "fileSHA256": self.file_sha256,
             "readSHA256": self.read_sha256,
+            "importsSHA256": self.imports_sha256,
             "problems": list(self.problems),
             "notes": list(self.notes),
             "steps": [
@@ -87,6 +98,8 @@ class PlanInput:
     """Fields that Vault never gives back are sent again."""
     chains: Chains = field(default_factory=dict)
     """Certificates of the bundles that are there, by authority."""
+    brought: Brought = field(default_factory=dict)
+    """Files that an offline CA gave back, by authority."""
 
 
 def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: datetime) -> PkiPlan:
@@ -99,9 +112,9 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: dateti
     for part, name in authorities_top_down(given.file, given.parts):
         authority = _authority(given.file, name)
         try:
-            steps.append(_authority_step(part, name, authority, given.places, reading))
+            steps.append(_authority_step(part, name, authority, given, reading))
         except OtherAuthority as error:
-            key = "spkiSHA256" if authority.spki_sha256 is not None else "mount"
+            key = error.key or ("spkiSHA256" if authority.spki_sha256 is not None else "mount")
             place = given.places.of(*path_in_file(part, "authorities", name, key))
             problems.append(f"{place} authorities.{name}: {error}")
     problems += signer_problems(given.file, given.places, steps, reading, given.chains, now)
@@ -113,6 +126,7 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: dateti
         steps=tuple(steps),
         read_sha256=reading.sha256(),
         file_sha256=given.file_sha256,
+        imports_sha256=files_sha256(steps, given.chains, given.brought),
         problems=(*refusals, *problems),
         notes=fields.notes,
         contradictions=tuple(problems),
@@ -198,7 +212,7 @@ def _authority(file: PkiFile, name: str) -> Authority:
 
 
 def _authority_step(
-    part: Part, name: str, authority: Authority, places: Places, reading: VaultReading
+    part: Part, name: str, authority: Authority, given: PlanInput, reading: VaultReading
 ) -> PkiStep:
     mount = authority.mount
     identity = identify(name, authority, reading.data(f"{mount}/keys/"), reading.data(f"{mount}/issuers/"))
@@ -212,6 +226,7 @@ def _authority_step(
             problem = other_key(authority, certificate)
             if problem:
                 raise OtherAuthority(problem)
+            hold_bundle(name, authority, certificate, given.chains.get(name, ()))
             changes = tuple(rotation_needs(authority, certificate))
         if changes:
             action, note = (
@@ -233,11 +248,21 @@ def _authority_step(
         path=f"{mount}/issuer/{name}",
         order=Order.AUTHORITY,
         part=part,
-        place=str(places.of(*path_in_file(part, "authorities", name))),
-        changes=changes or (_wanted(authority) if action is StepAction.CREATE else ()),
+        place=str(given.places.of(*path_in_file(part, "authorities", name))),
+        changes=changes or _shown(name, authority, given, action),
         note=note,
         authority=name,
     )
+
+
+def _shown(name: str, authority: Authority, given: PlanInput, action: StepAction) -> tuple[FieldChange, ...]:
+    """Return what a CA will be, for the reviewer of the step that makes it or goes on with it."""
+    if not action.applies:
+        return ()
+    chain = given.chains.get(name) or brought_certificates(given.brought.get(name, b""))
+    if chain:
+        return shown_certificate(chain)
+    return _wanted(authority) if action is StepAction.CREATE else ()
 
 
 def _wanted(authority: Authority) -> tuple[FieldChange, ...]:

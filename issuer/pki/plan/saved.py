@@ -21,7 +21,8 @@ def save(plan: PkiPlan, path: Path) -> None:
 
 
 def check_saved(path: Path, plan: PkiPlan) -> None:
-    """Raise StalePlan unless the saved plan is that of now: equal file, equal reading, equal steps."""
+    """Raise StalePlan unless the saved plan is that of now: equal file, reading, certificates
+    to import, and steps."""
     source, content = read_source(str(path))
     try:
         saved: Any = json.loads(content)
@@ -33,6 +34,7 @@ def check_saved(path: Path, plan: PkiPlan) -> None:
     for key, what in (
         ("fileSHA256", "pki.yaml was edited"),
         ("readSHA256", "something that the plan had read in Vault was changed"),
+        ("importsSHA256", "a certificate in a file that would be imported was replaced"),
         ("steps", "the steps are others, by a variable or another version of this command"),
     ):
         if saved.get(key) != now[key]:

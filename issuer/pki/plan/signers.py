@@ -6,7 +6,7 @@ the bundle that will be imported, or a CA below one of these.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from cryptography import x509
@@ -18,11 +18,9 @@ from issuer.pki.file.engine import ISSUES, may_sign
 from issuer.pki.file.model import Part, PkiFile, path_in_file
 from issuer.pki.file.place import Places
 from issuer.pki.plan.desired import authorities_top_down
+from issuer.pki.plan.imports import Chains
 from issuer.pki.plan.step import PkiStep
 from issuer.pki.server.reading import VaultReading
-
-Chains = Mapping[str, Sequence[x509.Certificate]]
-"""Certificates of bundles that are there, by authority: the CA first, then those above it."""
 
 
 def signers_apart(file: PkiFile, parts: Collection[Part]) -> dict[str, Authority]:
