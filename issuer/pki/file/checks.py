@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from issuer.pki.file.accepted import policy_problem, role_key_problem, size_problem
 from issuer.pki.file.access import OLD_NAMES, SECRET_FIELDS
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.domains import outside
@@ -25,6 +26,8 @@ _FOUNDATION_ONLY: Final = {
     Origin.ROOT: "makes a root",
     Origin.IMPORTED: "imports a key",
 }
+_KEY_OF_OTHERS: Final = (Origin.IMPORTED, Origin.EXISTING)
+"""Origins of CAs whose key Vault doesn't make."""
 
 
 def problems_of(file: PkiFile, places: Places) -> list[str]:
@@ -103,6 +106,9 @@ class _Check:
                 )
             if not is_off(one.settings.get("enable_aia_url_templating")):
                 yield from self._addressed(one.mount, self._at(part, "authorities", name, "settings"))
+            if one.origin not in _KEY_OF_OTHERS and size_problem(one.key.type, one.key.bits):
+                where = self._at(part, "authorities", name, "key", "bits")
+                yield f"{where} {size_problem(one.key.type, one.key.bits)}"
             yield from self._lifetime(part, name, one)
             if one.signed_by is not None:
                 yield from self._below(part, name, one, one.signed_by)
@@ -189,6 +195,9 @@ class _Check:
                 if ttl and most and ttl > most:
                     yield f"{self._at(part, *where, 'ttl')} is longer than the role's max_ttl"
                 yield from self._issuer_ref(part, path, name, role)
+                field, sentence = role_key_problem(role)
+                if sentence:
+                    yield f"{self._at(part, *where, field)} {sentence}"
 
     def _issuer_ref(self, part: Part, path: str, name: str, role: Mapping[str, Any]) -> Iterator[str]:
         reference = role.get("issuer_ref", "default")
@@ -226,6 +235,13 @@ class _Check:
                         yield f"{self._at(Part.FOUNDATION, *at, key)} is longer than {longest}; shorten it"
 
     def access(self) -> Iterator[str]:
+        for name, policy in self.file.foundation.policies.items():
+            sentence = policy_problem(policy.text) if policy.text is not None else ""
+            if sentence:
+                yield f"{self._at(Part.FOUNDATION, 'policies', name, 'text')} {sentence}"
+        yield from self._prefixed()
+
+    def _prefixed(self) -> Iterator[str]:
         prefix = self.file.prefix
         if prefix is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,6 +149,89 @@ def test_what_vault_would_refuse_half_way_is_refused_before(
     message = refusal(loaded, changed(old, new))
     assert said in message
     assert message.startswith(f"{message.partition('0.yaml:')[0]}0.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "key: {type: ec, bits: 256}",
+            "key: {type: ec, bits: 100}",
+            "key.bits: a key of type ec has 224",
+        ),
+        (
+            "key: {type: ec, bits: 256}",
+            "key: {type: rsa, bits: 1024}",
+            "key.bits: a key of type rsa has 20",
+        ),
+        ("key_type: ec", "key_type: foo", "roles.web.key_type: is no type of key; write one of rsa, ec, ed"),
+        ("key_type: ec", "key_type: ec\n        key_bits: 77", "roles.web.key_bits: a key of type ec has"),
+        ("key_type: ec", "key_bits: '1024'", "roles.web.key_bits: a key of type rsa has 2048"),
+        ("key_type: ec", "key_type: ec\n        key_bits: -256", "roles.web.key_bits: a key of type ec has"),
+    ],
+)
+def test_a_key_that_no_server_has_is_refused_with_its_line(
+    loaded: Load, old: str, new: str, said: str
+) -> None:
+    text = changed(old, new)
+    message = refusal(loaded, text)
+    assert said in message
+    assert f"0.yaml:{line_of(text, new.splitlines()[-1].strip())} " in message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *("key_type: any, key_bits: 77", "key_type: ed25519, key_bits: 256", "key_type: ec, key_bits: 0"),
+        *("key_bits: '2048'", "key_type: rsa, key_bits: 8192", "key_type: ec, key_bits: 224", ""),
+    ],
+)
+def test_keys_that_a_server_has_are_taken(loaded: Load, fields: str) -> None:
+    assert loaded(f"mounts: {{m: {{roles: {{r: {{{fields}}}}}}}}}\n").file.mounts["m"].roles["r"] is not None
+
+
+def test_the_key_of_a_ca_that_is_there_may_have_any_size(loaded: Load) -> None:
+    text = "mounts: {m: {}}\nauthorities: {a: {mount: m, existing: true, key: {type: rsa, bits: 5120}}}\n"
+    assert loaded(text).file.authorities["a"].key.bits == 5120
+
+
+def with_policy(rules: str) -> str:
+    return f"foundation:\n  policies:\n    p:\n      text: {json.dumps(rules)}\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ("path {{{", "{ in line 1 of the text is never closed; add }"),
+        ('path "a" {\n  capabilities = ["read"]\n}\n}', "} in line 4 of the text closes nothing"),
+        ('path "a" {\n  capabilities = ["read"\n}', "} in line 3 of the text closes nothing"),
+        ('path "a {\n  capabilities = ["read"]\n}', "a quotation in line 1 of the text doesn't end there"),
+        ('path "a" {}\n# }\npath "b', "a quotation in line 3 of the text doesn't end there"),
+        ('{"path": {"a": {"capabilities": ["read"]}}', "{ in line 1 of the text is never closed"),
+        ('path "a\\" {}', "a quotation in line 1"),
+        (" \n", "is empty; write the rules"),
+    ],
+)
+def test_what_is_no_policy_is_refused_with_its_line(loaded: Load, rules: str, said: str) -> None:
+    message = refusal(loaded, with_policy(rules))
+    assert "0.yaml:4 foundation.policies.p.text: " in message
+    assert said in message
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        'path "a{b" { capabilities = ["read"] } # "}{',
+        '// it\'s {\n/* " { */ path "secret/\\"x" { capabilities = ["read"] }\n',
+        'path "{{identity.entity.id}}/*" {\n  allowed_parameters = { "a" = ["1"] }\n}',
+        '{"path": {"a/*": {"capabilities": ["read"]}}}',
+        'path "a" { comment = <<EOF\n{ "\nEOF\n}',
+        'path "$${f("x{")}" { capabilities = ["read"] }',
+        "# nothing yet",
+    ],
+)
+def test_what_may_be_a_policy_is_left_to_the_server(loaded: Load, rules: str) -> None:
+    assert loaded(with_policy(rules)).file.foundation.policies["p"].text
 
 
 @pytest.mark.parametrize(
