@@ -10,6 +10,7 @@ from typing import Any
 from cryptography import x509
 
 from issuer.pki.authorities.certificates import other_key, serial_text, spki_sha256
+from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.authorities.identity import CAIdentity, identify
 from issuer.pki.errors import NotPermitted, OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority
@@ -185,8 +186,19 @@ class SignerCalls:
         data = must_read(path, {path: await self.calls.read(path)}) or {}
         return tuple(str(one) for one in data.get("ca_chain") or ())
 
+    async def certificate(self) -> x509.Certificate:
+        """Read the signer's own certificate, for which a token needs no right."""
+        path = f"{self.mount}/issuer/{self.name}/json"
+        data = must_read(path, {path: await self.calls.read(path)})
+        if data is None:
+            raise PkiError(f"{self.mount} has no CA {self.name}, which is to sign; run the same again")
+        return _read(str(data["certificate"]))
+
     async def signed_already(self, csr: str, now: datetime) -> list[IssuedCA]:
-        """Return the valid, unrevoked certificates for the key and subject of `csr`, the oldest first."""
+        """Return the valid, unrevoked certificates by this CA for key and subject of `csr`, the oldest first.
+
+        The mount's list has those of its other CAs, too, such as a cross-signature.
+        """
         request = x509.load_pem_x509_csr(csr.encode())
         path = f"{self.mount}/certs/"
         listed = must_read(path, {path: await self.calls.read(path)}) or {}
@@ -198,7 +210,10 @@ class SignerCalls:
             certificate = _matching(data, request, now)
             if data is not None and certificate is not None:
                 found.append((certificate.not_valid_before_utc, serial, str(data["certificate"])))
-        return [IssuedCA(pem, serial) for _, serial, pem in sorted(found)]
+        if not found:
+            return []
+        signer = await self.certificate()
+        return [IssuedCA(pem, serial) for _, serial, pem in sorted(found) if is_signed_by(_read(pem), signer)]
 
     async def revoke(self, serial: str) -> None:
         """Revoke a certificate that is one too many."""
@@ -214,6 +229,10 @@ def must_read(path: str, read: Mapping[str, PathRead]) -> Mapping[str, Any] | No
             "same again: what was done stays"
         )
     return found.data
+
+
+def _read(pem: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(pem.encode())
 
 
 def _matching(

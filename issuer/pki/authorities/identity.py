@@ -24,13 +24,15 @@ class AuthorityProgress(StrEnum):
 class CAIdentity:
     """Parts of an authority that a mount holds: ids in Vault, "" where there is none.
 
-    `issuers` are all issuers of its key, by id; more than one only if two appliers met.
+    `issuers` are its issuer and those of its key without a name, by id; several if two appliers met.
+    `others` are issuers of its key that have names of their own, such as for a cross-signature.
     """
 
     progress: AuthorityProgress
     key_id: str = ""
     issuer_id: str = ""
     issuers: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def identify(
@@ -104,8 +106,10 @@ def _named(
             f"The issuer {name} in mount {authority.mount} has the key {its_name or its_key}, not "
             f"{authority.key_name or name}; correct keyName in the file, or call the authority otherwise"
         )
-    ours = tuple(sorted(one for one, info in by_issuer.items() if info.get("key_id") == its_key))
-    return CAIdentity(AuthorityProgress.DONE, its_key, named, ours)
+    of_key = sorted(one for one, info in by_issuer.items() if info.get("key_id") == its_key)
+    others = tuple(one for one in of_key if one != named and by_issuer[one].get("issuer_name"))
+    ours = tuple(one for one in of_key if one not in others)
+    return CAIdentity(AuthorityProgress.DONE, its_key, named, ours, others)
 
 
 def _info(listed: Mapping[str, Any] | None) -> Mapping[str, Any]:

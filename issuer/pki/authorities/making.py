@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from cryptography import x509
@@ -11,9 +12,10 @@ from issuer.pki.authorities.attempts import attempt, refused, request_for
 from issuer.pki.authorities.bringing import make_imported, make_offline
 from issuer.pki.authorities.calls import AuthorityCalls, IssuedCA, SignerCalls
 from issuer.pki.authorities.certificates import serial_text, spki_sha256
+from issuer.pki.authorities.chains import is_signed_by
 from issuer.pki.authorities.files import AuthorityFiles
 from issuer.pki.authorities.identity import AuthorityProgress, CAIdentity
-from issuer.pki.errors import PkiError
+from issuer.pki.errors import OtherAuthority, PkiError
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.server.calls import VaultCalls
 from issuer.vault.errors import VaultBadRequest
@@ -75,7 +77,7 @@ class AuthorityMaker:
         signer_name = ours.authority.signed_by or ""
         signer = SignerCalls(self._calls, signer_name, self._authorities[signer_name])
         if identity.progress is AuthorityProgress.UNNAMED:
-            await self._settle(ours, signer, identity)
+            await self._settle(ours, signer, await self._own(ours, signer, identity))
             return
         csr, resumed = await request_for(ours, identity)
         before = await signer.signed_already(csr, self._now()) if resumed else []
@@ -86,6 +88,17 @@ class AuthorityMaker:
         for extra in before[1:]:
             await signer.revoke(extra.serial)
         await self._install(ours, signer, issued)
+
+    async def _own(self, ours: AuthorityCalls, signer: SignerCalls, identity: CAIdentity) -> CAIdentity:
+        """Return an identity whose issuer has a certificate of the signer. Raises OtherAuthority."""
+        signed_by = await signer.certificate()
+        for one in identity.issuers:
+            if is_signed_by(await ours.certificate_of(one), signed_by):
+                return replace(identity, issuer_id=one)
+        raise OtherAuthority(
+            f"The key of {ours.name} in mount {ours.mount} has a certificate of another CA than "
+            f"{signer.name}; give that issuer a name of its own, and {ours.name} a keyName of its own"
+        )
 
     async def _sign(self, ours: AuthorityCalls, signer: SignerCalls, csr: str) -> IssuedCA:
         try:
@@ -126,18 +139,23 @@ class AuthorityMaker:
     async def _settle(
         self, ours: AuthorityCalls, signer: SignerCalls, identity: CAIdentity, spare: str = ""
     ) -> None:
-        """Name the first issuer of the key and take back every other certificate for it."""
+        """Name the first issuer of the key and take back every other certificate that the signer made for it.
+
+        An issuer of another name keeps its certificate, and so does one that another CA signed.
+        """
         kept = await ours.certificate_of(identity.issuer_id)
         if identity.progress is AuthorityProgress.UNNAMED:
             await attempt(ours, ours.name_issuer(identity.issuer_id))
             identity = await ours.identity()
             kept = await ours.certificate_of(identity.issuer_id)
+        signed_by = await signer.certificate()
         for extra in identity.issuers:
-            if extra != identity.issuer_id:
+            if extra != identity.issuer_id and is_signed_by(await ours.certificate_of(extra), signed_by):
                 await ours.delete_issuer(extra, identity.issuer_id)
+        used = {serial_text(await ours.certificate_of(one)) for one in identity.others}
         csr = await ours.request_of_key(identity.key_id)
         serials = {one.serial for one in await signer.signed_already(csr, self._now())}
         if spare:
             serials.add(spare)
-        for serial in serials - {serial_text(kept)}:
+        for serial in serials - used - {serial_text(kept)}:
             await signer.revoke(serial)

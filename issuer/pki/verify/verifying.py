@@ -186,7 +186,9 @@ def _is_for(read: PathRead, certificate: x509.Certificate, now: datetime) -> boo
     if data is None or data.get("revocation_time"):
         return False
     other = x509.load_pem_x509_certificate(str(data["certificate"]).encode())
-    return other.not_valid_after_utc > now and spki_sha256(other) == spki_sha256(certificate)
+    # Another CA of the mount may have signed the same key, such as for a cross-signature.
+    ours = other.issuer == certificate.issuer and spki_sha256(other) == spki_sha256(certificate)
+    return ours and other.not_valid_after_utc > now
 
 
 def _clipped(texts: Sequence[str]) -> str:
