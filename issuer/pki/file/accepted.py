@@ -1,4 +1,4 @@
-"""Values that Vault and OpenBao accept where the file gives them: sizes of keys, texts of policies. Pure.
+"""Values that Vault and OpenBao accept: sizes of keys, dates of roles, texts of policies. Pure.
 
 Only what either surely refuses is told; what isn't known here is left to the server.
 Sources: `ValidateKeyTypeLength` in sdk/helper/certutil/helpers.go of github.com/hashicorp/vault (0.25.1), and
@@ -7,7 +7,9 @@ the scanner of github.com/hashicorp/hcl, version 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 _SIZES: Final[Mapping[str, tuple[int, ...]]] = {
@@ -17,6 +19,7 @@ _SIZES: Final[Mapping[str, tuple[int, ...]]] = {
 _ANY_SIZE: Final = ("ed25519", "any")
 _TYPES: Final = (*_SIZES, *_ANY_SIZE)
 _CLOSING: Final = {"{": "}", "[": "]", "(": ")"}
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _UNREAD: Final = ("<<", "${")
 """Here-documents and interpolations, in which a brace or a quotation mark may be text."""
 
@@ -40,6 +43,24 @@ def role_key_problem(role: Mapping[str, Any]) -> tuple[str, str]:
     if not bits.removeprefix("-").isdecimal():
         return "", ""
     return "key_bits", size_problem(key_type, int(bits))
+
+
+def date_of(value: object) -> datetime | None:
+    """Return a date of a role, as RFC 3339 has it; None where there is none, or it can't be read."""
+    if not isinstance(value, str) or _DATE.fullmatch(value) is None:
+        return None
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def date_problems(role: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each field of a role whose date a server can't read, and a sentence."""
+    for field in ("not_before", "not_after"):
+        value = role.get(field)
+        if isinstance(value, str) and value and date_of(value) is None:
+            yield field, "is no date that Vault reads; write for example 2030-01-31T00:00:00Z"
 
 
 def policy_problem(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from issuer.pki.file.accepted import policy_problem, role_key_problem, size_problem
+from issuer.pki.file.accepted import date_problems, policy_problem, role_key_problem, size_problem
 from issuer.pki.file.access import OLD_NAMES, SECRET_FIELDS
 from issuer.pki.file.authority import Authority, Origin
 from issuer.pki.file.domains import outside
@@ -16,9 +16,10 @@ from issuer.pki.file.place import Places
 DEFAULT_MAX_LEASE: Final = 768 * 3600
 """Seconds: Vault's longest lifetime in a mount that isn't tuned, unless its configuration says otherwise."""
 _LIFETIMES: Final = (
-    *("ttl", "max_ttl", "max_lease_ttl", "default_lease_ttl"),
+    *("ttl", "max_ttl", "max_lease_ttl", "default_lease_ttl", "not_before_duration"),
     *("expiry", "ocsp_expiry", "auto_rebuild_grace_period", "delta_rebuild_interval"),
     *("interval_duration", "safety_buffer", "revoked_safety_buffer", "issuer_safety_buffer"),
+    *("acme_account_safety_buffer", "pause_duration", "lease"),
     *("period", "secret_id_ttl", "token_explicit_max_ttl", "token_max_ttl", "token_period", "token_ttl"),
 )
 """Fields of Vault's that hold a lifetime, wherever they stand."""
@@ -86,8 +87,10 @@ class _Check:
 
     def _duration(self, part: Part, fields: Mapping[str, Any], *path: str) -> Iterator[str]:
         for key in _LIFETIMES:
-            if fields.get(key, "") != "" and lifetime(fields[key]) is None:
-                yield f"{self._at(part, *path, key)} is not a lifetime; write for example 720h or 30d"
+            found = lifetime(fields.get(key))
+            if fields.get(key, "") != "" and (found is None or found < 0):
+                wrong = "is not a lifetime" if found is None else "must not be negative"
+                yield f"{self._at(part, *path, key)} {wrong}; write for example 720h or 30d"
 
     def authorities(self) -> Iterator[str]:
         for part, name, one in self.file.all_authorities():
@@ -195,9 +198,9 @@ class _Check:
                 if ttl and most and ttl > most:
                     yield f"{self._at(part, *where, 'ttl')} is longer than the role's max_ttl"
                 yield from self._issuer_ref(part, path, name, role)
-                field, sentence = role_key_problem(role)
-                if sentence:
-                    yield f"{self._at(part, *where, field)} {sentence}"
+                for field, sentence in (role_key_problem(role), *date_problems(role)):
+                    if sentence:
+                        yield f"{self._at(part, *where, field)} {sentence}"
 
     def _issuer_ref(self, part: Part, path: str, name: str, role: Mapping[str, Any]) -> Iterator[str]:
         reference = role.get("issuer_ref", "default")

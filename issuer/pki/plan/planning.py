@@ -28,7 +28,8 @@ from issuer.pki.plan.imports import (
     shown_certificate,
 )
 from issuer.pki.plan.pruning import Prunable
-from issuer.pki.plan.signers import signer_problems
+from issuer.pki.plan.role_dates import role_date_problems
+from issuer.pki.plan.signers import authority_limits, signer_problems
 from issuer.pki.plan.step import PkiStep, StepAction
 from issuer.pki.resources.audit import AuditResource, stanza
 from issuer.pki.resources.issuers import IssuerResource
@@ -117,7 +118,9 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: dateti
             key = error.key or ("spkiSHA256" if authority.spki_sha256 is not None else "mount")
             place = given.places.of(*path_in_file(part, "authorities", name, key))
             problems.append(f"{place} authorities.{name}: {error}")
-    problems += signer_problems(given.file, given.places, steps, reading, given.chains, now)
+    limits = authority_limits(given.file, steps, reading, given.chains, now)
+    problems += signer_problems(given.file, given.places, steps, reading, limits, now)
+    problems += role_date_problems(given.file, given.places, steps, reading, limits, now)
     problems += acme_problems(given.file, given.places, given.parts, reading)
     problems += grant_problems(given.file, given.places, given.parts, reading)
     steps += [step for one in given.prunables for step in one.steps(reading)]

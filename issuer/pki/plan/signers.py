@@ -6,7 +6,7 @@ the bundle that will be imported, or a CA below one of these.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from cryptography import x509
@@ -38,27 +38,41 @@ def certificate_path(name: str, signer: Authority) -> str:
     return f"{signer.mount}/issuer/{name}/json"
 
 
+def authority_limits(
+    file: PkiFile, steps: Collection[PkiStep], reading: VaultReading, chains: Chains, now: datetime
+) -> dict[str, CALimits]:
+    """Return the bounds of each CA that stands, or will after these steps, by name."""
+    planned = {one.authority for one in steps if one.authority}
+    authorities = {name: one for _, name, one in file.all_authorities()}
+    limits: dict[str, CALimits] = {}
+    for _, name in authorities_top_down(file):
+        authority = authorities[name]
+        stands = _standing(name, authority, reading)
+        bundle = chains.get(name) if name in planned else None
+        if stands or bundle:
+            limits[name] = limits_of(stands or bundle or ())
+        elif name in planned:
+            limits[name] = planned_limits(authority, limits.get(authority.signed_by or ""), now)
+    return limits
+
+
 def signer_problems(
     file: PkiFile,
     places: Places,
     steps: Collection[PkiStep],
     reading: VaultReading,
-    chains: Chains,
+    limits: Mapping[str, CALimits],
     now: datetime,
 ) -> Iterator[str]:
-    """Yield a line, with file and line, for each CA that its signer isn't there for or can't sign so."""
+    """Yield a line, with file and line, for each CA that its signer isn't there for or can't sign so.
+
+    `limits` are those of `authority_limits`.
+    """
     steps_by_name = {one.authority: one for one in steps if one.authority}
     authorities = {name: one for _, name, one in file.all_authorities()}
-    limits: dict[str, CALimits] = {}
     for part, name in authorities_top_down(file):
         authority, step = authorities[name], steps_by_name.get(name)
         signer = limits.get(authority.signed_by or "")
-        stands = _standing(name, authority, reading)
-        bundle = chains.get(name) if step is not None else None
-        if stands or bundle:
-            limits[name] = limits_of(stands or bundle or ())
-        elif step is not None:
-            limits[name] = planned_limits(authority, signer, now)
         if step is None or authority.signed_by is None or not _will_be_signed(step, authority, reading):
             continue
         at = f"authorities.{name}"

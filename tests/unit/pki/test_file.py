@@ -131,6 +131,17 @@ CERTS = "tidy_cert_store: true, tidy_revoked_certs: true, interval_duration: 12h
         ),
         ("token_ttl: 20m", "token_ttl: 20m, ttl: 10m", "roles.web.ttl: is an older name of token_ttl, which"),
         ("secret_id_ttl: 24h", "secret_id_ttl: daily", "roles.web.secret_id_ttl: is not a lifetime"),
+        ("secret_id_ttl: 24h", "secret_id_ttl: -24h", "roles.web.secret_id_ttl: must not be negative"),
+        ("max_ttl: 30d", "max_ttl: -5", "roles.web.max_ttl: must not be negative; write for example 720h"),
+        ("max_ttl: 30d", "not_before_duration: -30s", "roles.web.not_before_duration: must not be negative"),
+        (CERTS, CERTS.replace("12h", "-12h"), "autoTidy.interval_duration: must not be negative"),
+        (
+            "max_ttl: 30d",
+            "not_after: '2030-01-31'",
+            "roles.web.not_after: is no date that Vault reads; write",
+        ),
+        ("max_ttl: 30d", "not_after: '2030-02-30T00:00:00Z'", "roles.web.not_after: is no date that Vault"),
+        ("max_ttl: 30d", "not_before: soon", "roles.web.not_before: is no date that Vault reads; write for"),
         (
             "    maxPathLength: 1\n",
             "    maxPathLength: 1\n      settings: {enable_aia_url_templating: true}\n",
