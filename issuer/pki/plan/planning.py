@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -131,9 +131,16 @@ def plan_of(given: PlanInput, reading: VaultReading, offers: Offers, now: dateti
         file_sha256=given.file_sha256,
         imports_sha256=files_sha256(steps, given.chains, given.brought),
         problems=(*refusals, *problems),
-        notes=fields.notes,
+        notes=(*fields.notes, *_told_of_unchanged(steps)),
         contradictions=tuple(problems),
     )
+
+
+def _told_of_unchanged(steps: Iterable[PkiStep]) -> Iterator[str]:
+    """Yield the notes of what stays as it is."""
+    for one in steps:
+        if one.action is StepAction.NONE and one.note:
+            yield f"{one.place} {one.path} {one.note}"
 
 
 def _resource_steps(
@@ -145,7 +152,7 @@ def _resource_steps(
     if isinstance(resource, IssuerResource) and current is None:
         return  # set with its name, when the CA is made
     if isinstance(resource, AuditResource):
-        yield _audit_step(given, resource, current is not None, reading)
+        yield _audit_step(given, resource, current, reading)
         return
     changes = resource.changes(current)
     if given.resend and current is not None:
@@ -189,9 +196,13 @@ def _step(
     )
 
 
-def _audit_step(given: PlanInput, resource: AuditResource, there: bool, reading: VaultReading) -> PkiStep:
-    if there:
-        return _step(resource, StepAction.NONE, (), writes=False, current={})
+def _audit_step(
+    given: PlanInput, resource: AuditResource, current: Mapping[str, Any] | None, reading: VaultReading
+) -> PkiStep:
+    if current is not None:
+        told = resource.differences(current)
+        note = f"differs: {told}. A device that is there is never changed; change it by hand" if told else ""
+        return _step(resource, StepAction.NONE, (), writes=False, current={}, note=note)
     if is_openbao(reading):
         name = resource.path.removeprefix("sys/audit/")
         note = "OpenBao takes audit devices from its configuration alone. Add there, and reload it:\n"

@@ -26,6 +26,18 @@ class AuditResource(VaultResource):
         entry = (reading.data(TABLE) or {}).get(f"{self.path.removeprefix(f'{TABLE}/')}/")
         return entry if isinstance(entry, Mapping) else None
 
+    def differences(self, entry: Mapping[str, Any]) -> str:
+        """Return in words what of a device that is there is not as in the file, "" if all is.
+
+        A description that the file leaves out is not compared.
+        """
+        wanted, held = _flat(self.wanted), _flat(entry)
+        return ", ".join(
+            f"{name} is {held.get(name, '')!r}, and {value!r} in the file"
+            for name, value in {**dict.fromkeys(held, ""), **wanted}.items()
+            if held.get(name, "") != value and (value or name != "description")
+        )
+
 
 def audit_devices(devices: Mapping[str, AuditDevice], places: Places) -> Iterator[AuditResource]:
     """Yield the audit devices of the file."""
@@ -38,6 +50,12 @@ def audit_devices(devices: Mapping[str, AuditDevice], places: Places) -> Iterato
             part=Part.FOUNDATION,
             wanted={"type": device.type, "description": device.description, "options": device.options},
         )
+
+
+def _flat(device: Mapping[str, Any]) -> dict[str, str]:
+    """Return type, description and options of a device as texts."""
+    options = {f"options.{name}": str(value) for name, value in (device.get("options") or {}).items()}
+    return {**{name: str(device.get(name) or "") for name in ("type", "description")}, **options}
 
 
 def stanza(path: str, device: AuditDevice) -> str:

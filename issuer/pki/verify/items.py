@@ -51,7 +51,7 @@ def _message(step: PkiStep) -> str:
     told = []
     if step.action in (StepAction.CHANGE, StepAction.ROTATE):
         told += [f"{one.name} is {_value(one.before)}, not {_value(one.after)}" for one in step.changes]
-    if step.action is StepAction.ROTATE or step.action is StepAction.RESUME:
+    if step.action in (StepAction.ROTATE, StepAction.RESUME, StepAction.NONE) and step.note:
         told.append(step.note)
     if step.action is StepAction.BY_HAND:
         told.append(step.note.partition("\n")[0])

@@ -22,6 +22,7 @@ from issuer.pki.plan.step import StepAction
 from issuer.pki.server.calls import VaultCalls
 from issuer.pki.server.reading import PathRead, VaultReading
 from issuer.pki.session import plan_input
+from issuer.pki.verify.items import items_of
 
 FILE = b"""
 foundation:
@@ -88,6 +89,35 @@ def test_openbao_gets_a_stanza_and_no_call(loaded: LoadedFile) -> None:
 def test_a_device_that_is_there_is_never_changed(loaded: LoadedFile, plugin: str) -> None:
     plan = planned(loaded, plugin, PathRead({"file/": DEVICE}))
     assert [one.action for one in plan.steps] == [StepAction.NONE]
+    (note,) = plan.notes
+    assert note.startswith(
+        "pki.yaml:4 sys/audit/file differs: description is 'by hand', and 'all of it' in the file"
+    )
+    assert "options.file_path is '/elsewhere', and '/var/log/vault/audit.log' in the file" in note
+    assert "options.mode is '', and '0600' in the file" in note
+    (item,) = items_of(plan)
+    assert "differs: description" in item.message
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, ()),
+        ({"description": "another"}, ("description is 'another'",)),
+        ({"type": "syslog"}, ("type is 'syslog', and 'file' in the file",)),
+        (
+            {"options": {"file_path": "/var/log/vault/audit.log", "mode": "0600", "log_raw": "true"}},
+            ("options.log_raw is 'true', and '' in the file",),
+        ),
+    ],
+)
+def test_a_device_that_differs_is_told(
+    loaded: LoadedFile, change: dict[str, Any], told: tuple[str, ...]
+) -> None:
+    options = {"file_path": "/var/log/vault/audit.log", "mode": "0600"}
+    device = {"type": "file", "description": "all of it", "options": options, **change}
+    notes = planned(loaded, "v2.7.2+builtin.bao", PathRead({"file/": device})).notes
+    assert [one in notes[at] for at, one in enumerate(told)] == [True] * len(notes)
 
 
 def test_a_table_that_may_not_be_read_is_a_problem(loaded: LoadedFile) -> None:
