@@ -210,6 +210,10 @@ def test_a_vault_that_is_down_is_reported(vault: Vault, tmp_path: Path) -> None:
     ran = vault.run("plan", "-f", file, VAULT_ADDR="https://127.0.0.1:9")
     assert ran.exit_code == 1
     assert "refused the connection" in ran.output
+    assert "Nothing was changed" in ran.output
+    # A plan that can't be read is told before Vault is asked for anything.
+    ran = vault.run("apply", "-f", file, "--plan", "nope.json", VAULT_ADDR="https://127.0.0.1:9")
+    assert (ran.exit_code, "nope.json can't be read" in ran.output) == (1, True), ran.output
 
 
 @pytest.mark.parametrize(

@@ -237,17 +237,19 @@ def _job(role: str | None, mount: str, token: Path, wrapped: Path | None, wait: 
 
 
 async def _apply(files: list[str], wish: _Wish) -> int:
-    from issuer.pki.plan.saved import check_saved
+    from issuer.pki.plan.saved import check_saved, read_saved
     from issuer.pki.plan.show import show_plan
     from issuer.pki.session import opened
     from issuer.terminal.console import console
 
+    # Before Vault is asked for anything.
+    saved = None if wish.saved is None else read_saved(wish.saved)
     # Not while a person is asked: a prompt would not end by Ctrl-C.
     with nullcontext() if wish.asks else each_interrupt_cancels():
         async with opened(files, os.environ, wish.parts, wish.job) as session:
             found = await session.plan(prune=wish.prune, resend=wish.resend)
-            if wish.saved is not None:
-                check_saved(wish.saved, found)
+            if saved is not None:
+                check_saved(saved, found)
             show_plan(found, console())
             if wish.asks and found.applied and not found.problems and not _agreed():
                 return FAILED

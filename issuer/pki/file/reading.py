@@ -64,6 +64,8 @@ def load_texts(
         for inner, line in read.lines.items():
             places.setdefault(inner, Place(source, line))
         places.setdefault((), Place(source, 1))
+    if not merged:
+        raise BadInput(f"{sources[0]} is empty; write what Vault is to hold, such as mounts and authorities")
     told = Places(places)
     data, told = _replaced(merged, environment, told, parts)
     return LoadedFile(checked(data, told), told, digest.hexdigest(), folder, tuple(sources))

@@ -41,6 +41,7 @@ class VaultCalls:
         self._adapter = client.adapter(token.reveal())
         self._warnings = warnings or WarningFilter()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._has_written = False
         self.count = 0
 
     def as_token(self, token: SecretText) -> VaultCalls:
@@ -59,7 +60,7 @@ class VaultCalls:
             except VaultForbidden as error:
                 return PathRead(refused=str(error))
             except VaultError as error:
-                raise translated(error) from error
+                raise translated(error, written=self._has_written) from error
         return PathRead((answer or {}).get("data"))
 
     async def read_all(self, paths: Iterable[str]) -> dict[str, PathRead]:
@@ -83,9 +84,9 @@ class VaultCalls:
             except ServerError as error:
                 if any(_STANDBY in message for message in error.messages):
                     return {}
-                raise translated(error) from error
+                raise translated(error, written=self._has_written) from error
             except VaultError as error:
-                raise translated(error) from error
+                raise translated(error, written=self._has_written) from error
         return offered_fields(answer)
 
     async def help_all(self, paths: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -115,6 +116,7 @@ class VaultCalls:
     async def _written(self, path: str, body: Mapping[str, Any] | None, method: str) -> dict[str, Any]:
         self.count += 1
         try:
+            self._has_written = True  # also if the answer is lost
             answer = await self._adapter.request(method, f"/v1/{path}", json=revealed(body or {}))
         except VaultBadRequest:
             raise
@@ -124,7 +126,7 @@ class VaultCalls:
                 "what was done stays"
             ) from error
         except VaultError as error:
-            raise translated(error) from error
+            raise translated(error, written=self._has_written) from error
         answer = answer or {}
         unexpected = self._warnings.unexpected(path, answer.get("warnings"))
         if unexpected:
@@ -148,16 +150,18 @@ def first_of(errors: BaseExceptionGroup[PkiError]) -> BaseException:
     return error
 
 
-def translated(error: VaultError) -> PkiError:
-    """Return the error of a PKI command for one of a call."""
+def translated(error: VaultError, *, written: bool = True) -> PkiError:
+    """Return the error of a PKI command for one of a call; `written` tells if the command may have changed
+    anything before."""
+    kept = "What was done stays" if written else "Nothing was changed"
     if isinstance(error, Sealed):
         return VaultNotUsable("Vault is sealed; unseal it, and run the same again")
     if isinstance(error, UnexpectedAnswer) and error.status is not None and 300 <= error.status < 400:
         return VaultNotUsable(
             "The node at VAULT_ADDR is a standby that forwards nothing now: it redirects. Set VAULT_ADDR to "
-            "the active node (`vault status` tells its address), or wait for an election. What was done "
-            "stays; run the same again then"
+            f"the active node (`vault status` tells its address), or wait for an election. {kept}; run the "
+            "same again then"
         )
     if isinstance(error, (Unreachable, UntrustedTLS, InvalidConnection, ServerError)):
-        return VaultNotUsable(f"{error}. What was done stays; run the same again once Vault answers")
+        return VaultNotUsable(f"{error}. {kept}; run the same again once Vault answers")
     return (PathNotFound if isinstance(error, VaultNotFound) else PkiError)(str(error))

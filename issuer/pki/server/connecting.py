@@ -60,7 +60,7 @@ async def connected(connection: Connection) -> AsyncIterator[VaultClient]:
     try:
         client = VaultClient(connection)
     except InvalidConnection as error:
-        raise translated(error) from error
+        raise translated(error, written=False) from error
     try:
         yield client
     finally:

@@ -35,7 +35,7 @@ async def check_state(client: VaultClient) -> ServerState:
     except VaultNotFound as error:
         raise VaultNotUsable("The address answers, but not as Vault does; check VAULT_ADDR") from error
     except VaultError as error:
-        raise translated(error) from error
+        raise translated(error, written=False) from error
     if leader.get("ha_enabled") and not leader.get("is_self") and not leader.get("leader_address"):
         raise VaultNotUsable(
             "This node is a standby and the cluster has no active node; unseal more nodes, then go on"
@@ -53,7 +53,7 @@ async def clock_skew(client: VaultClient) -> float | None:
     try:
         await adapter.get("/v1/sys/seal-status")
     except VaultError as error:
-        raise translated(error) from error
+        raise translated(error, written=False) from error
     ours = before + (datetime.now(UTC) - before) / 2
     theirs = adapter.answered_at
     # Dates have whole seconds, cut off: half a second is the least error.

@@ -335,6 +335,12 @@ def test_a_passphrase_that_is_no_text_is_refused_and_not_shown(loaded: Load) -> 
     assert "SECRET" not in said
 
 
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n{}\n"])
+def test_an_empty_file_is_refused(loaded: Load, text: str) -> None:
+    assert "0.yaml is empty; write what Vault is to hold" in refusal(loaded, text)
+    assert loaded(TWO_TIER, text).file.mounts
+
+
 def test_aliases_of_aliases_are_bounded(loaded: Load) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 8)]

@@ -16,7 +16,7 @@ from issuer.pki.errors import StalePlan
 from issuer.pki.file.reading import BOTH_PARTS, load_texts
 from issuer.pki.plan.imports import files_sha256
 from issuer.pki.plan.planning import PkiPlan, plan_of
-from issuer.pki.plan.saved import check_saved, save
+from issuer.pki.plan.saved import check_saved, read_saved, save
 from issuer.pki.server.reading import PathRead, VaultReading
 from issuer.pki.session import plan_input
 from tests.pki.cas import FileCA, root
@@ -58,9 +58,9 @@ def test_a_saved_plan_imports_no_other_certificate(tmp_path: Path, swapped: str)
     files = {"bundle": root("Home CA"), "brought": root("Away")}
     saved = tmp_path / "plan.json"
     save(planned(**files), saved)
-    check_saved(saved, planned(**files))
+    check_saved(read_saved(saved), planned(**files))
     with pytest.raises(StalePlan, match="a certificate in a file that would be imported was replaced"):
-        check_saved(saved, planned(**{**files, swapped: root(swapped)}))
+        check_saved(read_saved(saved), planned(**{**files, swapped: root(swapped)}))
 
 
 def test_a_reviewer_sees_what_would_be_imported() -> None:

@@ -51,7 +51,7 @@ async def state(status: Mapping[str, Any] | VaultError, leader: Mapping[str, Any
         (
             Unreachable("Vault refused the connection", sent=False),
             None,
-            "run the same again once Vault answers",
+            "Nothing was changed; run the same again once Vault answers",
         ),
     ],
     ids=["not initialised", "sealed", "no active node", "not Vault", "sealed meanwhile", "down"],
