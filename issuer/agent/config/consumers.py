@@ -121,7 +121,7 @@ class EndpointCheck(StrictModel):
         default=8,
         ge=1,
         le=200,
-        description="Handshakes in a row with the new certificate: by then all workers have it.",
+        description="Handshakes in a row with the new certificate; several times the number of workers.",
     )
 
     @property

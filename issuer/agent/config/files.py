@@ -42,6 +42,8 @@ Mode = Annotated[int, BeforeValidator(_mode, json_schema_input_type=str)]
 def _absolute(value: Any) -> Path:
     if not isinstance(value, str) or not value.startswith("/") or ".." in Path(value).parts:
         raise ValueError('must be an absolute path without ".."')
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("holds characters that a path can't have")
     return Path(value)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from issuer.agent.config.files import SetFile
 from issuer.agent.config.model import AgentFile, CAChainSpec, CertificateSpec
+from issuer.agent.config.names import name_problems
+from issuer.agent.config.paths import path_problems, sets_of
 from issuer.agent.files.contents import CHAIN_ONLY
 from issuer.agent.files.trusted import who_may_write
 from issuer.manifests.checked import dotted, validated
@@ -36,13 +37,15 @@ def checked_agent_file(source: str, content: bytes) -> AgentFile:
     mapping = read_mapping(source, content)
     places = FilePlaces(source, mapping.lines)
     found = validated(AgentFile, mapping.data, places.of)
-    problems = [f"{places.of(where)} {dotted(where)}: {message}" for where, message in _problems(found)]
+    problems = [
+        f"{places.of(where)} {dotted(where)}: {message}" for where, message in _problems(found, source)
+    ]
     if problems:
         raise BadInput("\n".join(problems))
     return found
 
 
-def _problems(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
+def _problems(file: AgentFile, source: str) -> Iterator[tuple[ValuePath, str]]:
     if not file.certificates and not file.ca_chains:
         yield (), _ABSENT
     if any(not one.delivered for one in file.certificates) and file.vault.login is None:
@@ -53,13 +56,13 @@ def _problems(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
         yield ("vault", "server"), str(error)
     yield from _own_certificate(file)
     names: set[str] = set()
-    written: dict[Path, str] = {}
-    for where, kept in _sets(file):
+    for where, kept in sets_of(file):
         if kept.name in names:
             yield (*where, "name"), f'"{kept.name}" is given twice'
         names.add(kept.name)
-        yield from _paths(where, kept, written)
+        yield from _modes(where, kept)
         yield from (_certificate(where, kept) if isinstance(kept, CertificateSpec) else _chain(where, kept))
+    yield from path_problems(file, source)
     yield from _consumers(file)
 
 
@@ -86,27 +89,8 @@ def _own_certificate(file: AgentFile) -> Iterator[tuple[ValuePath, str]]:
             )
 
 
-def _sets(file: AgentFile) -> Iterator[tuple[ValuePath, CertificateSpec | CAChainSpec]]:
-    for number, certificate in enumerate(file.certificates):
-        yield ("certificates", number), certificate
-    for number, chain in enumerate(file.ca_chains):
-        yield ("caChains", number), chain
-
-
-def _paths(
-    where: ValuePath, kept: CertificateSpec | CAChainSpec, written: dict[Path, str]
-) -> Iterator[tuple[ValuePath, str]]:
-    """Give each path that two files would share: the later would overwrite the other."""
-    paths: list[tuple[ValuePath, Path]] = [(("folder",), kept.folder)]
-    paths += [(("files", number, "name"), kept.folder / one.name) for number, one in enumerate(kept.files)]
-    paths += [(("copies", number, "path"), one.path) for number, one in enumerate(kept.copies)]
-    for below, path in paths:
-        if path in written:
-            yield (
-                (*where, *below),
-                f'"{path}" is written by "{written[path]}", too: give each a path of its own',
-            )
-        written[path] = kept.name
+def _modes(where: ValuePath, kept: CertificateSpec | CAChainSpec) -> Iterator[tuple[ValuePath, str]]:
+    """Give each file with a key that everybody could read."""
     for number, one in enumerate((*kept.files, *kept.copies)):
         if one.mode is not None and one.kind.is_secret and one.mode & 0o007:
             part = "files" if isinstance(one, SetFile) else "copies"
@@ -119,17 +103,8 @@ def _paths(
 
 def _certificate(where: ValuePath, spec: CertificateSpec) -> Iterator[tuple[ValuePath, str]]:
     yield from (((*where, *below), text) for below, text in _path(spec))
-    for number, address in enumerate(spec.ip_addresses):
-        try:
-            ip_address(address)
-        except ValueError:
-            yield (*where, "ipAddresses", number), f'"{address}" is not an IP address'
-    for number, name in enumerate((*spec.dns_names, *spec.uris, *spec.email_addresses)):
-        if not name.isascii() or not name.isprintable() or " " in name:
-            yield (
-                where,
-                f"name {number + 1} holds characters that a certificate's name can't have; use A-labels",
-            )
+    for below, message in name_problems(spec):
+        yield (*where, *below), message
 
 
 def _path(spec: CertificateSpec) -> Iterator[tuple[ValuePath, str]]:

@@ -41,19 +41,39 @@ def read_answer(text: str) -> DeliveredAnswer:
         raise NotDelivered("More than a mebibyte came; it can't be an answer of Vault's")
     try:
         found: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotDelivered("What came is not JSON: hand over the data of Vault's answer") from error
     if isinstance(found, Mapping) and isinstance(found.get("data"), Mapping):
         found = found["data"]
     if not isinstance(found, Mapping):
         raise NotDelivered("What came is no JSON object: hand over the data of Vault's answer")
     chain = found.get("ca_chain") or ()
-    cas = [chain] if isinstance(chain, str) else [str(one) for one in chain]
-    cas.append(str(found.get("issuing_ca") or ""))
-    key, leaf = str(found.get("private_key") or ""), str(found.get("certificate") or "")
+    if not isinstance(chain, (str, list, tuple)):
+        raise _no_text("ca_chain")
+    cas = [_text("ca_chain", one) for one in ([chain] if isinstance(chain, str) else chain)]
+    cas.append(_text("issuing_ca", found.get("issuing_ca")))
+    key, leaf = (_text(name, found.get(name)) for name in ("private_key", "certificate"))
     if leaf and not key:  # as <mount>/cert/ca and cert/ca_chain answer
         cas, leaf = [leaf, *cas], ""
     return DeliveredAnswer(key, leaf, "\n".join(one.strip() for one in cas if one.strip()))
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    try:
+        if isinstance(value, str):
+            value.encode()  # JSON can hold half a character, which no PEM has
+            return value
+    except UnicodeEncodeError as error:
+        raise _no_text(name) from error
+    raise _no_text(name)
+
+
+def _no_text(name: str) -> NotDelivered:
+    return NotDelivered(
+        f'"{name}" of what came is not PEM text: hand over the data of Vault\'s answer as it is'
+    )
 
 
 class DeliveredKeeper(CertificateKeeper):
