@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from issuer.pki.file.durations import TRUTHS, seconds
 from issuer.pki.secret import plain
+
+_TEXTS: Final = frozenset({"description"})
+"""Fields of free text, in which a comma or a number means nothing."""
+_ORDERED: Final = frozenset(
+    {
+        *("manual_chain", "issuing_certificates", "crl_distribution_points", "ocsp_servers"),
+        "delta_crl_distribution_points",
+    }
+)
+"""Fields whose lists stand in certificates and chains in their order; the order of others means nothing."""
 
 
 def same(field: str, wanted: Any, read: Any) -> bool:
@@ -21,13 +31,16 @@ def same(field: str, wanted: Any, read: Any) -> bool:
 
 
 def _canonical(field: str, value: Any, other: Any) -> Any:
+    if field in _TEXTS:
+        return str(value or "").strip()
     if isinstance(other, Mapping) and value in (None, ""):
         return {}
     if isinstance(value, Mapping):
         inner = other if isinstance(other, Mapping) else {}
         return {key: _canonical(str(key), one, inner.get(key)) for key, one in value.items()}
     if isinstance(value, (list, tuple)) or isinstance(other, (list, tuple)) or _comma(value, other):
-        return sorted(_item(field, one) for one in _items(value))
+        items = [_item(field, one) for one in _items(value)]
+        return items if field in _ORDERED else sorted(items)
     return _scalar(value, other)
 
 

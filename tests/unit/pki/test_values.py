@@ -35,6 +35,10 @@ from issuer.pki.resources.values import same
         ("bound_claims", {}, None),
         ("allow_subdomains", "T", True),
         ("allow_subdomains", "0", False),
+        ("description", "", None),
+        ("description", "Root CA, of all ", "Root CA, of all"),
+        ("issuing_certificates", "http://a, http://b", ["http://a", "http://b"]),
+        ("manual_chain", ["self"], ["self"]),
     ],
 )
 def test_what_vault_normalises_is_the_same(field: str, wanted: Any, read: Any) -> None:
@@ -52,6 +56,12 @@ def test_what_vault_normalises_is_the_same(field: str, wanted: Any, read: Any) -
         ("key_type", "ec", "rsa"),
         ("key_bits", 0, 256),
         ("options", {"file_path": "/a"}, {"file_path": "/b"}),
+        ("description", "a, b", "b,a"),
+        ("description", "1h", "3600"),
+        ("description", "a", "b"),
+        ("manual_chain", ["self", "above"], ["above", "self"]),
+        ("issuing_certificates", ["http://a", "http://b"], ["http://b", "http://a"]),
+        ("ocsp_servers", "http://a,http://b", ["http://b", "http://a"]),
     ],
 )
 def test_what_differs_is_told(field: str, wanted: Any, read: Any) -> None:
