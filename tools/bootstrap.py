@@ -29,7 +29,7 @@ VENV = ROOT / ".venv"
 LOCKS = ROOT / "locks"
 LOCK = LOCKS / "dev.txt"
 STAMP = VENV / ".locked"
-OLDEST = (3, 11)
+OLDEST = (3, 11, 2)
 NEEDED_MB = 700  # .venv with the servers that come as wheels
 UNUSED = (
     "kubernetes/client/models",
@@ -100,7 +100,7 @@ def problems() -> list[str]:
     found = []
     if sys.version_info < OLDEST:
         found.append(
-            f"Python {sys.version.split()[0]} is too old: install Python 3.11 or newer "
+            f"Python {sys.version.split()[0]} is too old: install Python 3.11.2 or newer "
             "and run `make PYTHON=python3.11 ...`"
         )
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:

@@ -14,11 +14,13 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+OLDEST = "3.11.2"
+"""`requires-python`; uv refuses to lock for an older one."""
 UV = Path(sys.executable).with_name("uv")
 COMMON = [
     "--universal",
     "--python-version",
-    "3.11",
+    OLDEST,
     "--generate-hashes",
     "--no-annotate",
     "--no-header",
@@ -55,7 +57,7 @@ def export_pylock(project: Path) -> None:
             "compile",
             "--universal",
             "--python-version",
-            "3.11",
+            OLDEST,
             "--no-header",
             "--quiet",
         ]

@@ -43,7 +43,7 @@ def test_the_table_has_the_versions_that_are_built() -> None:
     assert bao
     assert told["OpenBao"][1] == bao[1]
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["requires-python"] == f">={told['Python'][0].removesuffix('.0')}"
+    assert project["requires-python"] == f">={told['Python'][0]}"
 
 
 def test_chart_and_layers_ask_for_the_oldest() -> None:

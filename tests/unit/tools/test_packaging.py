@@ -9,9 +9,11 @@ from datetime import date
 from typing import Any
 
 import pytest
+import yaml
 
+from issuer.site import SITE
 from tools.audit import LOCKS, NOT_JUDGED, command, ended
-from tools.lock import without_addresses
+from tools.lock import OLDEST, without_addresses
 from tools.notices import NOTICE, ROOT, text
 from tools.sbom import locked_hashes
 
@@ -21,6 +23,23 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 def test_only_what_users_install_is_an_extra() -> None:
     assert PROJECT["project"]["optional-dependencies"].keys() == {"testing", "tracing"}
     assert {"dev", "bench", "docs", "go"} <= PROJECT["dependency-groups"].keys()
+
+
+def test_the_addresses_of_the_package_are_those_of_the_site() -> None:
+    urls = PROJECT["project"]["urls"]
+    assert urls == {"Homepage": SITE.removesuffix("/docs"), "Documentation": SITE}
+
+
+def test_the_locks_are_for_the_oldest_python() -> None:
+    required = PROJECT["project"]["requires-python"]
+    assert required == f">={OLDEST}"
+    assert tomllib.loads((LOCKS / "pylock.toml").read_text())["requires-python"] == required
+
+
+def test_artifact_hub_is_told_of_a_prerelease_as_long_as_the_package_is_an_alpha() -> None:
+    described = yaml.safe_load((ROOT / "charts" / "vault-issuer" / "Chart.yaml").read_text())
+    alpha = any(one.startswith("Development Status :: 3") for one in PROJECT["project"]["classifiers"])
+    assert described["annotations"]["artifacthub.io/prerelease"] == str(alpha).lower()
 
 
 def test_scanners_read_the_versions_of_the_lock_and_no_index() -> None:

@@ -23,6 +23,7 @@ def test_one_of_each_promised_version_the_oldest_first() -> None:
         python(3, 13, 0),
         python(3, 11, 2),
         python(3, 10, 13),
+        python(3, 11, 1),
         python(3, 11, 2, path="/other"),
         python(3, 11, 10),
     ]
