@@ -10,7 +10,7 @@ import pytest
 from issuer.controller.canary.target import CanaryOptions
 from issuer.requests.issuers import IssuerKey
 from testbed.chart import render
-from tests.chart.conftest import ISSUER, Object, of_kind, the_deployment
+from tests.chart.conftest import ISSUER, Object, of_kind, rules, the_deployment
 from tests.chart.test_canary import canary_objects, options
 from tests.chart.test_rights import secrets_of_cluster_issuers
 from tests.chart.test_values import notes, refused
@@ -113,6 +113,42 @@ def test_the_starter_policy_may_be_for_them() -> None:
     values = {"starterPolicy": {"enabled": True, "dnsNames": ["*.lab.example.com"], "issuer": issuer}}
     (policy,) = of_kind(render(values), "CertificateRequestPolicy")
     assert policy["spec"]["selector"]["issuerRef"] == {"group": "vault-issuer.io", **issuer}
+
+
+def arguments(values: Object, word: str) -> list[str]:
+    """The controller's arguments with the word."""
+    (container,) = the_deployment(render(values))["spec"]["template"]["spec"]["containers"]
+    return [one for one in container["args"] if word in one]
+
+
+@pytest.mark.parametrize(
+    ("adopt", "words"),
+    [
+        ({}, []),
+        ({"anyway": True}, []),
+        ({"stepIssuer": True}, ["--adopt-step-issuer"]),
+        ({"stepIssuer": True, "anyway": True}, ["--adopt-step-issuer", "--adopt-anyway"]),
+    ],
+)
+def test_step_issuer_is_replaced_only_where_that_is_asked(adopt: Object, words: list[str]) -> None:
+    values = {"adopt": adopt}
+    assert arguments(values, "adopt") == words
+    groups = {group for _, rule in rules(render(values)) for group in rule["apiGroups"]}
+    assert ("certmanager.step.sm" in groups) is bool(words)
+
+
+def test_passwords_are_read_where_the_values_list_them() -> None:
+    assert arguments(VALUES, "--password") == []
+    lists = {
+        "passwordVariables": ["STEP_PASSWORD", "OTHER"],
+        "passwordFolders": ["/var/run/step", "/var/run/lab"],
+    }
+    assert arguments({"clusterIssuers": lists}, "--password") == [
+        "--password-variable=STEP_PASSWORD",
+        "--password-variable=OTHER",
+        "--password-folder=/var/run/step",
+        "--password-folder=/var/run/lab",
+    ]
 
 
 @pytest.mark.parametrize(

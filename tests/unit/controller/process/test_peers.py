@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from issuer.controller.process.options import OptionsError
+from issuer.controller.process.options import ControllerOptions, OptionsError
 from issuer.controller.process.peers import refuse_peers, runs
 from issuer.kube.client import KubeClient
+from issuer.signing.backends import load_backends
 from tests.unit.kube.fake_api import FakeApi, listing, refuse
 
 PATH = "/apis/apps/v1/deployments"
@@ -55,3 +56,17 @@ async def test_what_can_not_be_seen_is_no_start_either(api: FakeApi, client: Kub
 
 async def test_without_adopted_kinds_nobody_is_asked(client: KubeClient) -> None:
     await refuse_peers(client, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("adopts", "anyway", "refused"),
+    [
+        (False, False, frozenset()),
+        (True, False, PEERS),
+        (True, True, frozenset()),
+        (False, True, frozenset()),
+    ],
+)
+def test_who_adopts_anyway_starts_beside_them(adopts: bool, anyway: bool, refused: frozenset[str]) -> None:
+    backends = load_backends((), adopt_step_issuer=adopts)
+    assert ControllerOptions(backends=backends, adopt_anyway=anyway).refused_peers == refused
