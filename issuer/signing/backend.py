@@ -156,7 +156,8 @@ class Backend(Protocol):
         return ()
 
     def ready_message(self, spec: IssuerSpec) -> str:
-        """Return the message of the condition Ready of an issuer that was just checked."""
+        """Return how the message of the condition Ready of an issuer that was just checked begins; the
+        bounds of `Health.lives` follow."""
         return f"{self.name} is ready to sign"
 
     def server(self, spec: Mapping[str, Any]) -> str:

@@ -62,6 +62,21 @@ class LifeBounds:
         """The most that a certificate may live for which no life is asked, as far as that is known."""
         return DEFAULT_LIFE if self.longest is None else min(DEFAULT_LIFE, self.longest)
 
+    def told(self) -> str:
+        """Return what is signed, to go on after an issuer's "... is ready to sign". Empty for NO_BOUNDS."""
+        bounds = [
+            f"{how} {format_seconds(life)}"
+            for how, life in (("at least", self.shortest), ("at most", self.longest))
+            if life is not None
+        ]
+        if self.usual is not None:
+            bounds.append(f"{format_seconds(self.usual)} where none is asked for")
+        if bounds:
+            return f"; durations are {', '.join(bounds)}, by {self.source}"
+        if self.likely is None:
+            return ""
+        return f"; {self.source} set no bounds to durations: the CA's own hold, which a refusal tells"
+
     def learnt(self, longest: timedelta) -> LifeBounds:
         """Return these bounds with a longest life that a refusal told."""
         return replace(self, longest=longest)

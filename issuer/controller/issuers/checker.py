@@ -77,7 +77,7 @@ class IssuerChecker:
         return CheckResult(
             ready=bad.error is None,
             reason=ControllerIssuerReason.READY if bad.error is None else bad.error.reason,
-            message=backend.ready_message(spec) if bad.error is None else bad.message(key),
+            message=bad.message(key) if bad.error else backend.ready_message(spec) + health.lives.told(),
             ca=ca,
             warnings=(*self._spec_warnings(key, spec), *health.warnings, *ca.warnings, *more),
             expiring=self._expiring(entry, spec),

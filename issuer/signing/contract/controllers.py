@@ -151,7 +151,8 @@ class ControllerContract:
         controller = ControllerOf(opened_case)
         for kind in opened_case.kinds:
             ready = await controller.check_issuer(kind)
-            assert (ready["status"], ready["message"]) == ("True", _ready_message(opened_case.case))
+            assert ready["status"] == "True"
+            assert ready["message"].startswith(_ready_message(opened_case.case))
             [status] = controller.issuer_statuses(kind)
             assert set(status) - {"conditions"} <= opened_case.case.backend.status_fields
             opened_case.check_shown(repr(status))

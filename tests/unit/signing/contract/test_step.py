@@ -8,7 +8,9 @@ import pytest
 
 from issuer.servers.allowed import AllowedServers
 from issuer.signing.contract import BackendContract, ContractCase, FakeKubernetes, Fault
+from issuer.signing.contract.controllers import ControllerOf
 from issuer.signing.contract.kubernetes import CLUSTER_NAMESPACE
+from issuer.signing.contract.opened import OpenedCase
 from issuer.signing.settings import BackendSettings
 from issuer.signing.step import account
 from issuer.signing.step.backend import StepBackend
@@ -74,3 +76,16 @@ class TestStep(BackendContract):
                 CLUSTER_NAMESPACE, timeout=10, allowed_servers=AllowedServers.parse(["127.0.0.0/8"])
             ),
         )
+
+    async def test_a_ready_issuer_tells_the_bounds_of_its_provisioner(
+        self, step: FakeStepCA, opened_case: OpenedCase
+    ) -> None:
+        step.claims = {
+            "minTLSCertDuration": "10m",
+            "maxTLSCertDuration": "2h",
+            "defaultTLSCertDuration": "1h",
+        }
+        for kind in opened_case.kinds:
+            ready = await ControllerOf(opened_case).check_issuer(kind)
+            for bound in ("at least 10m0s", "at most 2h0m0s", "1h0m0s where none is asked for"):
+                assert bound in ready["message"]
