@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -42,6 +43,7 @@ class FilePlaces:
 
 def read_mapping(source: str, content: bytes) -> PositionedMapping:
     """Parse one YAML mapping; an empty text is an empty one. Raises BadInput with file and line."""
+    _refuse_bytes(source, content)
     loader = None
     try:
         loader = StrictLoader(content)
@@ -53,6 +55,10 @@ def read_mapping(source: str, content: bytes) -> PositionedMapping:
         data = loader.construct_document(node)
     except yaml.YAMLError as error:
         raise BadInput(f"{source}: {yaml_problem(error)}") from error
+    except _InItself as error:
+        raise BadInput(
+            f"{source}:{error.line} an alias stands inside of what it names; write it out"
+        ) from error
     except (RecursionError, ValueError) as error:
         raise BadInput(f"{source} is not valid YAML: {error}") from error
     finally:
@@ -63,6 +69,28 @@ def read_mapping(source: str, content: bytes) -> PositionedMapping:
     return PositionedMapping(data, lines)
 
 
+def _refuse_bytes(source: str, content: bytes) -> None:
+    """Raise BadInput for what is no text. UTF-16 with its mark is left to the parser."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return
+    try:
+        content.decode()
+        at = content.find(b"\0")
+    except UnicodeDecodeError as error:
+        at = error.start
+    if at >= 0:
+        line = content.count(b"\n", 0, at) + 1
+        raise BadInput(f"{source}:{line} is no text in UTF-8; name a YAML file, or save it as UTF-8")
+
+
+class _InItself(Exception):
+    """An alias below the anchor that it names; `line` is that of the key or item that has it."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
 def _bounded(lines: Iterator[tuple[ValuePath, int]]) -> Iterator[tuple[ValuePath, int]]:
     for number, line in enumerate(lines):
         if number >= MAX_VALUES:  # aliases of aliases
@@ -70,14 +98,25 @@ def _bounded(lines: Iterator[tuple[ValuePath, int]]) -> Iterator[tuple[ValuePath
         yield line
 
 
-def _lines(node: yaml.Node, path: ValuePath) -> Iterator[tuple[ValuePath, int]]:
+def _lines(
+    node: yaml.Node, path: ValuePath, above: tuple[yaml.Node, ...] = ()
+) -> Iterator[tuple[ValuePath, int]]:
+    within = (*above, node)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*path, str(key.value))
             yield inner, key.start_mark.line + 1
-            yield from _lines(value, inner)
+            yield from _below(value, inner, within, key)
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             inner = (*path, number)
             yield inner, value.start_mark.line + 1
-            yield from _lines(value, inner)
+            yield from _below(value, inner, within, value)
+
+
+def _below(
+    value: yaml.Node, path: ValuePath, within: tuple[yaml.Node, ...], key: yaml.Node
+) -> Iterator[tuple[ValuePath, int]]:
+    if any(value is one for one in within):
+        raise _InItself(key.start_mark.line + 1)
+    return _lines(value, path, within)

@@ -52,8 +52,7 @@ class _Check:
         self.by_name: dict[str, Authority] = {name: one for _, name, one in file.all_authorities()}
 
     def _at(self, part: Part, *path: str) -> str:
-        full = path_in_file(part, *path)
-        return f"{self.places.of(*full)} {'.'.join(str(one) for one in full)}:"
+        return self.places.told(*path_in_file(part, *path))
 
     def mounts(self) -> Iterator[str]:
         for path in self.file.mounts:

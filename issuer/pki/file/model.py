@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from issuer.pki.file.access import AuditDevice, AuthMount, PolicyText
 from issuer.pki.file.authority import Authority
@@ -60,10 +60,18 @@ class Foundation(FileModel):
     auth: dict[MountPath, AuthMount] = Field(default_factory=dict, description="Auth methods by path.")
 
 
+def _known_version(value: object) -> object:
+    if value != 1 or isinstance(value, bool):
+        raise ValueError("is no version that this vault-issuer reads; write version: 1, or take a newer one")
+    return value
+
+
 class PkiFile(FileModel):
     """The file. `foundation` is one part, everything beside it the other."""
 
-    version: Literal[1] = Field(1, description="Version of this format.")
+    version: Annotated[Literal[1], BeforeValidator(_known_version)] = Field(
+        1, description="Version of this format."
+    )
     prefix: str | None = Field(
         None, min_length=2, description="Policies and auth roles whose names begin so are the file's alone."
     )

@@ -37,6 +37,10 @@ class Places:
             for key, inner in value.items()
         }
 
+    def told(self, *path: str | int) -> str:
+        """Return place and path of a value as a message begins: `pki.yaml:3 mounts.pki.tune:`."""
+        return f"{self.of(*path)} {'.'.join(map(str, path))}:"
+
     def of(self, *path: str | int) -> Place:
         """Return the place of a value, or of the nearest value around it that has one."""
         for length in range(len(path), -1, -1):

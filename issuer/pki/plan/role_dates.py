@@ -40,8 +40,7 @@ def role_date_problems(
             end = date_of(role.get("not_after"))
             if end is None or f"{path}/roles/{name}" not in written:
                 continue
-            where = path_in_file(part, "mounts", path, "roles", name, "not_after")
-            at = f"{places.of(*where)} {'.'.join(map(str, where))}:"
+            at = places.told(*path_in_file(part, "mounts", path, "roles", name, "not_after"))
             issuer = _issuer(role, mount)
             if end <= now:
                 yield f"{at} is over; write a later date, or ttl instead"

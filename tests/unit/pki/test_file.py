@@ -89,7 +89,7 @@ def test_two_dollars_stand_for_one(loaded: Load) -> None:
         ("      path: http://vault.example.test:8200/v1/${T}-int\n", "", "templated URLs need cluster.path"),
         ("    signedBy: ${T}-root-2026\n", "", "belongs below foundation"),
         ("lifetime: 87600h", "lifetime: soon", "not a duration"),
-        ("version: 1", "version: 2", "version: Input should be 1"),
+        ("version: 1", "version: 2", "version: is no version that this vault-issuer reads; write version: 1"),
         ("version: 1", "version: 1\nversion: 1", "given twice"),
         ("ttl: 24h\n", "issuer_ref: gone\n", "no authority gone with mount: t-int"),
         ("version: 1", "version: 1\nprefix: zz-", "doesn't begin with the file's prefix zz-"),
@@ -345,6 +345,24 @@ def test_aliases_of_aliases_are_bounded(loaded: Load) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 8)]
     assert "more than" in refusal(loaded, "\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mounts:\n  m: &a\n    urls: {b: *a}\n", "0.yaml:3 an alias stands inside of what it names"),
+        ("mounts:\n- &a\n  - *a\n", "0.yaml:2 an alias stands inside of what it names"),
+        ("mounts: {}\n\0", "0.yaml:2 is no text in UTF-8; name a YAML file"),
+    ],
+)
+def test_what_is_no_yaml_of_ours_is_told_with_its_line(loaded: Load, text: str, said: str) -> None:
+    assert said in refusal(loaded, text)
+
+
+def test_a_binary_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "ca.p12").write_bytes(b"0\x82\n\x01")
+    with pytest.raises(BadInput, match=r"ca\.p12:1 is no text in UTF-8"):
+        load([str(tmp_path / "ca.p12")], {})
 
 
 def test_variables_of_a_foundation_that_is_not_applied_may_be_unset(tmp_path: Path) -> None:
