@@ -192,6 +192,7 @@ def test_no_request_fails_while_the_ca_is_stopped_frozen_and_rotated(
             again = len(of.signed_again(signed))
             print(f"  {whose}: {of.issued()} issued, {len(of.failures())} failed, {again} signed again")
     assert load_.failures() == []
+    assert beside.failures(), "the outages were none for step-issuer, and say nothing of ours"
 
 
 def moved_to(theirs: Object, namespace: str) -> Object:

@@ -278,20 +278,26 @@ async def test_a_crl_that_cannot_be_read_now_stops_no_signing(step: FakeStepCA, 
 
 @pytest.mark.parametrize(
     ("crl", "text"),
-    [(None, "makes no CRL"), (b"nothing", "can't be read"), ("good", "don't look into its CRL")],
+    [
+        (None, "makes no CRL"),
+        (b"nothing", "can't be read"),
+        ("good", "don't look into its CRL"),
+        ("ended", "That CRL ended at"),
+    ],
 )
 async def test_a_revocation_is_said_to_be_passive(
     step: FakeStepCA, open_signer: Open, crl: Any, text: str
 ) -> None:
-    step.crl = made_crl(step) if crl == "good" else crl
+    step.crl = {"good": made_crl(step), "ended": made_crl(step, -HOUR)}.get(crl, crl)
     warnings = (await (await open_signer(revocation={"policy": "OnDelete"})).check()).warnings
     assert any("passively" in one and text in one for one in warnings), warnings
     assert (await (await open_signer()).check()).warnings == ()
 
 
-def made_crl(step: FakeStepCA) -> bytes:
+def made_crl(step: FakeStepCA, ends: timedelta = HOUR) -> bytes:
+    """A CRL that was made two hours ago."""
     now = datetime.now(UTC)
-    builder = x509.CertificateRevocationListBuilder(step.ca.intermediate.subject, now, now + HOUR)
+    builder = x509.CertificateRevocationListBuilder(step.ca.intermediate.subject, now - 2 * HOUR, now + ends)
     return builder.sign(step.ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
