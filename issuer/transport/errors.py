@@ -14,6 +14,9 @@ class CallError(Exception):
     redacted.
     """
 
+    retry_after: float | None = None
+    """Seconds after which the server wants to be asked again, where it said so."""
+
     def __init__(self, message: str, *, status: int | None = None, messages: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message

@@ -55,7 +55,9 @@ def error_from_answer(where: str, answer: Answer) -> VaultError:
         return VaultRateLimited(said, status=status, messages=messages, retry_after=after)
     if status >= 500 or status == 412:  # 412: this node of a cluster lags behind the one written to
         kind = GatewayError if raw is None else Sealed if _says_sealed(raw) else ServerError
-        return kind(said, status=status, messages=messages)
+        error = kind(said, status=status, messages=messages)
+        error.retry_after = retry_after(answer)
+        return error
     if status == 413:
         return VaultBadRequest(said, status=status, messages=messages or ("the request is too large",))
     if raw is None:

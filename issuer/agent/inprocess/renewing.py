@@ -25,7 +25,7 @@ from issuer.agent.renewal.keys import new_key
 from issuer.agent.renewal.schedule import RenewalRule, due_at, pause, spread
 from issuer.agent.renewal.signing import CertificateCalls, server_time
 from issuer.vault.connection import Connection
-from issuer.vault.errors import VaultError, VaultRateLimited
+from issuer.vault.errors import VaultError
 from issuer.vault.login.methods import AuthMethod
 from issuer.vault.paths import SignPath
 from issuer.vault.session import VaultSession
@@ -185,7 +185,7 @@ class RenewingCertificate:
 
     def _retry_after(self) -> float | None:
         error = self.last_error
-        return error.retry_after if isinstance(error, VaultRateLimited) else None
+        return error.retry_after if isinstance(error, VaultError) else None
 
 
 @asynccontextmanager

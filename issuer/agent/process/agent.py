@@ -16,7 +16,7 @@ import structlog
 from issuer.agent.config.login import VaultServer
 from issuer.agent.config.model import AgentFile
 from issuer.agent.config.reading import agent_path
-from issuer.agent.errors import AgentError
+from issuer.agent.errors import AgentError, UnsafePath
 from issuer.agent.login.methods import AgentLogin, login_of
 from issuer.agent.login.secretids import SecretIdRenewal
 from issuer.agent.process.records import Records, SetRecord
@@ -27,7 +27,7 @@ from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, ServerCl
 from issuer.agent.renewal.signing import CertificateCalls, server_time
 from issuer.text import rfc3339
 from issuer.vault.connection import Connection
-from issuer.vault.errors import LoginRefused, VaultError, VaultRateLimited
+from issuer.vault.errors import LoginRefused, VaultError
 from issuer.vault.login.methods import Token
 from issuer.vault.paths import Mode, SignPath
 from issuer.vault.session import VaultSession
@@ -88,6 +88,7 @@ class Agent:
             self.keepers[spec.name] = kind(spec, calls, machine, clock)
         for chain in file.ca_chains:
             self.keepers[chain.name] = CAChainKeeper(chain, session.client, clock)
+        self._folders = {keeper.spec.name: keeper.spec.folder for keeper in self.keepers.values()}
         self.telling = Telling(file, self.keepers, records.state_folder, clock)
 
     def now(self) -> datetime:
@@ -167,12 +168,13 @@ class Agent:
                     return None
                 if not self._clock.is_known:  # else an answer would be judged by a clock that may be wrong
                     await self.read_clock()
+                self._need_own_folder(name)
                 report = await self.keepers[name].step(force=force)
         except Exception as error:
             # Of whatever kind: one set's fault must not end the renewals of all others.
             if not isinstance(error, (AgentError, VaultError)):
                 log.exception("unexpected error; please report it", name=name)
-            self.retry_after[name] = error.retry_after if isinstance(error, VaultRateLimited) else None
+            self.retry_after[name] = error.retry_after if isinstance(error, VaultError) else None
             failures = before.failures + 1
             log.warning(
                 "the renewal failed; the files stay as they are",
@@ -215,11 +217,29 @@ class Agent:
                 problems.append(f"{name}: {error}")
         return problems + self.telling.check()
 
+    def _need_own_folder(self, name: str) -> None:
+        """Raise UnsafePath if another set is in the same folder, by a symlink or mount made since."""
+        mine = _inode(self._folders[name])
+        for other, folder in self._folders.items():
+            if mine is not None and other != name and _inode(folder) == mine:
+                raise UnsafePath(
+                    f'"{self._folders[name]}" and "{folder}" of "{other}" are one folder, and the sets '
+                    "would overwrite each other: give each a folder of its own"
+                )
+
     def _record(self, record: SetRecord) -> None:
         try:
             self.records.write(record)
         except AgentError as error:
             log.warning("the record for the status can't be written", name=record.name, error=str(error))
+
+
+def _inode(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except OSError:  # not there yet, or told by who opens it
+        return None
+    return found.st_dev, found.st_ino
 
 
 @asynccontextmanager

@@ -72,7 +72,8 @@ class CAChainKeeper:
         with seen_set(self.spec.folder, owners_of(self.spec)) as folder:
             made = None if folder is None else self._read(folder)
             if folder is None or made is None:
-                return SetLook(None, RenewalReason.FIRST)
+                waits = self.spec.delivered
+                return SetLook(None, RenewalReason.NOT_DELIVERED if waits else RenewalReason.FIRST)
             current = folder.current()
             other = current is None or current.notes.get("layout") != layout_digest(self.spec.files)
             wrong = tuple(one.name for one in self.spec.files) if other else tuple(folder.changed())
@@ -155,8 +156,19 @@ class CAChainKeeper:
         changed = folder.changed()
         if reason is not None or changed or current is None or current.notes.get("layout") != layout:
             folder.write(files_of(self.spec, made), {"layout": layout, "readAt": rfc3339(self._clock.now())})
-        warnings = write_copies(self.spec, made)
+        warnings = (*write_copies(self.spec, made), *self._unpinned(made))
         return KeepReport(self._report(made), reason, tuple(changed), warnings)
+
+    def _unpinned(self, made: CertificateSet) -> tuple[str, ...]:
+        """Return a warning if the kept root was compared with nothing when it came."""
+        if self.spec.root_fingerprint:
+            return ()
+        root = (*made.roots, *made.chain)[0]
+        told = (
+            f"Its root, of SHA-256 {_shown(root)}, was trusted when it came, as there is no rootFingerprint. "
+            "Compare it with the one that the CA's owner gives, and write it there"
+        )
+        return (told,)
 
     def _report(self, made: CertificateSet) -> KeptCertificate:
         cas = (*made.chain, *made.roots)

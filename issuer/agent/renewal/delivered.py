@@ -7,10 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import structlog
+
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.generations import WrittenSet, opened_set
-from issuer.agent.renewal.keeping import CertificateKeeper, KeepReport, KeptCertificate, RenewalReason
+from issuer.agent.renewal.keeping import (
+    CertificateKeeper,
+    KeepReport,
+    KeptCertificate,
+    RenewalReason,
+    SetLook,
+)
 from issuer.agent.renewal.keys import key_of_pem, public_of
 from issuer.agent.renewal.signing import set_of
 from issuer.agent.renewal.source import files_of, owners_of
@@ -18,6 +26,8 @@ from issuer.x509.certificates import public_key
 from issuer.x509.chains.bundle import read_bundle, read_leaf
 from issuer.x509.chains.chain import build_chain
 from issuer.x509.errors import ChainError, InvalidCertificate
+
+log = structlog.get_logger(__name__)
 
 _MAX_CHARS: Final = 1 << 20
 
@@ -86,6 +96,21 @@ class DeliveredKeeper(CertificateKeeper):
 
     def _reason(self, kept: KeptCertificate | None, current: WrittenSet | None) -> RenewalReason | None:
         return None
+
+    async def _was_revoked(self, serial: str) -> bool:
+        """Return False: nobody is known to ask, and a server without any good files would be worse."""
+        log.warning(
+            "the old files are put to use again without asking whether their certificate is revoked, as it "
+            "was delivered: nothing says which mount signed it",
+            name=self.spec.name,
+            serial=serial,
+        )
+        return False
+
+    def look(self) -> SetLook:
+        """Return what is kept, and that a first one is waited for if nothing is. Raises AgentError."""
+        found = super().look()
+        return found if found.kept is not None else SetLook(None, RenewalReason.NOT_DELIVERED)
 
     async def _asked_of_vault(self, current: WrittenSet, kept: KeptCertificate) -> RenewalReason | None:
         return None

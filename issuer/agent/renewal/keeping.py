@@ -61,6 +61,8 @@ class RenewalReason(StrEnum):
     CA_CHANGED = "CAChanged"
     DELIVERED = "Delivered"
     """Something else asked for it and handed it over."""
+    NOT_DELIVERED = "NotDelivered"
+    """Something else is to hand over the first one; nothing is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ class CertificateKeeper:
             if old is None or old.certificate is None or old.certificate == made.certificate:
                 return False
             kept = self._life(before, old.certificate)
-            if not self._has_life(kept) or await self._calls.is_revoked(kept.serial):
+            if not self._has_life(kept) or await self._was_revoked(kept.serial):
                 return False
             # Before the files change: a disk that refuses then must not lose what was signed.
             self._unwritten = FreshCertificate(made, str(current.notes.get("serial")), ())
@@ -202,6 +204,9 @@ class CertificateKeeper:
             folder.roll_back()
             self._copy(old)
         return True
+
+    async def _was_revoked(self, serial: str) -> bool:
+        return await self._calls.is_revoked(serial)
 
     def put_forward(self) -> None:
         """Write the set again that `take_back` took away: it wasn't at fault. Raises AgentError."""

@@ -55,11 +55,14 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
 
       vault-issuer agent plan -c agent.yaml
     """
+    from issuer.agent.renewal.keeping import RenewalReason
+
     with reported():
         found, consumers, _ = _statuses(config)
     for one in found:
         if one.error:
             typer.echo(f"Error: {one.name}: {one.error}", err=True)
+    due = [one for one in found if one.rewritten or one.reason not in (None, RenewalReason.NOT_DELIVERED)]
     rows = [
         {"name": one.name, "folder": one.folder, "reason": one.reason, "rewritten": list(one.rewritten)}
         for one in found
@@ -72,13 +75,17 @@ def plan(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -> 
         _print_plan(found, waiting)
     if any(one.error for one in found):
         raise typer.Exit(FAILED)
-    raise typer.Exit(DUE if rows or waiting else 0)
+    raise typer.Exit(DUE if due or waiting else 0)
 
 
 def _print_plan(found: list[SetStatus], waiting: list[ConsumerStatus]) -> None:
+    from issuer.agent.renewal.keeping import RenewalReason
+
     lines = []
     for one in found:
-        if one.reason is not None:
+        if one.reason is RenewalReason.NOT_DELIVERED:
+            lines.append(f"{one.name}: waits for: vault-issuer agent deliver {one.name} --json - < answer")
+        elif one.reason is not None:
             lines.append(f"{one.name}: a certificate is asked for ({one.reason}) into {one.folder}")
         elif one.rewritten:
             lines.append(f"{one.name}: written again in {one.folder}: {', '.join(one.rewritten)}")

@@ -204,6 +204,11 @@ async def test_delivered_set_that_was_refused_is_told_so_and_never_revoked(
 ) -> None:
     machine = Machine(tmp_path, delivered=True)
     assert isinstance(machine.keeper, DeliveredKeeper)
+
+    async def never_asked(_: str) -> bool:
+        raise AssertionError("nobody knows where a delivered certificate was signed")
+
+    monkeypatch.setattr(machine.signing, "is_revoked", never_asked)
     for outcome in (HookOutcome.TOLD, HookOutcome.ROLLED_BACK):
         made = made_at(machine.time - LIFE * 0.1)
         verified = (made, f"{made.leaf.serial_number:x}")
