@@ -1,7 +1,7 @@
 """An opened root: its ledger and files as they were found, mended, and kept after an act.
 
 `verify` and `inspect` open it as it is. What signs locks it, refuses damage, and first mends what an
-interruption left.
+interruption left; a dry run refuses the same damage, and mends nothing.
 """
 
 from __future__ import annotations
@@ -81,6 +81,17 @@ def looked_at(path: Path) -> OpenedRoot:
         return OpenedRoot(folder, read_ledger(files[LEDGER]), files)
     except LedgerDamaged as error:
         raise RootRefusal(RefusalReason.DAMAGED, _ledger_message(path, error)) from error
+
+
+def judged(path: Path, now: datetime) -> OpenedRoot:
+    """Return a root as it is, for a dry run. Raises RootRefusal for all that `opened` refuses."""
+    folder = RootFolder(path)
+    if not path.is_dir():
+        folder.read()
+    with folder.locked(shared=True):  # otherwise files of a command at work look like damage
+        root = looked_at(path)
+    checked(root, now)
+    return root
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def _signed_report(ledger: RootLedger, signed: SignedCA, now: datetime) -> dict[
 
 
 def root_lines(report: Mapping[str, Any]) -> list[str]:
-    """Return the lines of a root's report."""
+    """Return the lines of a root's report; without its head, that of a damaged one."""
     lines = ["Root", *report_lines(report["root"]), "", "Signed"]
     lines += [
         f"  {one['serial']}  {one['state']:8}until {one['notAfter']}  {shown(one['subject'], 200)}"
@@ -165,7 +165,12 @@ def root_lines(report: Mapping[str, Any]) -> list[str]:
     ] or ["  nothing yet"]
     crl = report["crl"]
     told = "none yet" if crl is None else f"number {crl['number']}, until {crl['nextUpdate']}"
-    return [*lines, "", f"CRL     {told}", *head_lines(report["entries"], report["head"])]
+    head = report["head"]
+    if head is None:
+        end = [f"Ledger  {report['entries']} entries; no head to write down: the root is damaged"]
+    else:
+        end = head_lines(report["entries"], head)
+    return [*lines, "", f"CRL     {told}", *end]
 
 
 def head_lines(entries: int, head: str) -> list[str]:

@@ -23,7 +23,7 @@ from issuer.root.certificates.requests import CARequest, read_ca_request
 from issuer.root.errors import RootRefusal
 from issuer.root.folder import check_free, check_writable, read_file
 from issuer.root.reasons import RefusalReason
-from issuer.root.record.examine import RootFindingLevel, head_finding, key_finding
+from issuer.root.record.examine import RootFinding, RootFindingLevel, head_finding, is_head, key_finding
 from issuer.root.record.files import KEY, pem_of
 from issuer.root.record.ledger import RootLedger
 from issuer.root.session import (
@@ -31,7 +31,7 @@ from issuer.root.session import (
     all_findings,
     begin,
     check_published,
-    looked_at,
+    judged,
     opened,
     publish,
     write_certificate,
@@ -136,8 +136,7 @@ def _taken_over(
 def inspected(folder: Path, what: Path | None, now: datetime) -> RootResult:
     """Show a root, or a CSR or certificate. Raises RootRefusal."""
     if what is None:
-        report = root_report(looked_at(folder).ledger, now)
-        return RootResult(report, root_lines(report))
+        return _inspected_root(folder, now)
     pem = read_file(what)
     try:
         if b"REQUEST-----" in pem:
@@ -152,11 +151,26 @@ def inspected(folder: Path, what: Path | None, now: datetime) -> RootResult:
     return RootResult(report, report_lines(report))
 
 
+def _inspected_root(folder: Path, now: datetime) -> RootResult:
+    """Show a root with what is found in its folder; if that is damage, without the head of its ledger.
+
+    A head that is written down is what later copies are held against, so it must be of a whole root.
+    """
+    root, findings = all_findings(folder, now)
+    if root is None:
+        raise RootRefusal(RefusalReason.DAMAGED, "\n".join(_finding_lines(findings)))
+    damaged = _is_damaged(findings)
+    report = root_report(root.ledger, now) | {"findings": [finding_report(one) for one in findings]}
+    if damaged:
+        report["head"] = None
+    return RootResult(report, [*root_lines(report), *_finding_lines(findings)], 1 if damaged else 0)
+
+
 def sign_all(folder: Path, wishes: Sequence[SignWish], asked: Asked, *, quiet: bool) -> RootResult:
     """Sign CSRs one after the other, all of them judged before the first. Raises RootRefusal."""
     requests = [read_ca_request(read_file(Path(one.request)), one.ignored_extensions) for one in wishes]
     if asked.dry_run:
-        ledger = looked_at(folder).ledger
+        ledger = judged(folder, asked.now).ledger
         check_clock(asked.now, ledger, asked.today)
         plans = _plans(ledger, requests, wishes, asked.now)
         lines = [line for plan, wish in zip(plans, wishes, strict=True) for line in _plan_lines(plan, wish)]
@@ -255,7 +269,7 @@ def next_crl(
     """Make the next CRL. Raises RootRefusal."""
     wish, outside = revoking.wish, revoking.certificates
     if asked.dry_run:
-        ledger = looked_at(folder).ledger
+        ledger = judged(folder, asked.now).ledger
         check_clock(asked.now, ledger, asked.today)
         report = {
             **crl_report(plan_crl(ledger, wish, asked.now, outside)),
@@ -285,7 +299,13 @@ def next_crl(
 def verified(
     folder: Path, head: str | None, with_key: bool, passphrase_files: Sequence[Path], now: datetime
 ) -> RootResult:
-    """Check all of a root. Raises RootRefusal if there is none, or for a wrong passphrase."""
+    """Check all of a root. Raises RootRefusal if there is none or for a wrong passphrase, BadInput."""
+    if head is not None and not is_head(head):
+        message = (
+            "--head is no head of a ledger: write it as root inspect prints it, the entry's number, a colon, "
+            "and at least 16 digits of its hash."
+        )
+        raise BadInput(message)
     root, findings = all_findings(folder, now)
     found = list(findings)
     if root is not None and head is not None:
@@ -294,15 +314,23 @@ def verified(
         passphrase = ask_passphrase(passphrase_files, root.ledger.settings.passphrases)
         key = read_private_key(root.files.get(KEY, b""), passphrase).public_key()
         found += filter(None, [key_finding(root.ledger, key)])
-    levels = {one.level for one in found}
-    code = 1 if RootFindingLevel.DAMAGE in levels else 3 if levels else 0
-    lines = [f"{one.level.value}: {one.path}: {one.message}." for one in found]
-    told = [] if root is None else head_lines(len(root.ledger.entries), root.ledger.head)
+    damaged = _is_damaged(found)
+    code = 1 if damaged else 3 if found else 0
+    whole = None if damaged or root is None else root.ledger
+    told = [] if whole is None else head_lines(len(whole.entries), whole.head)
     report = {
-        "head": None if root is None else root.ledger.head,
+        "head": None if whole is None else whole.head,
         "findings": [finding_report(one) for one in found],
     }
-    return RootResult(report, [*(lines or ["All is well."]), *told], code)
+    return RootResult(report, [*(_finding_lines(found) or ["All is well."]), *told], code)
+
+
+def _is_damaged(findings: Sequence[RootFinding]) -> bool:
+    return any(one.level is RootFindingLevel.DAMAGE for one in findings)
+
+
+def _finding_lines(findings: Sequence[RootFinding]) -> list[str]:
+    return [f"{one.level.value}: {one.path}: {one.message}." for one in findings]
 
 
 def _unlocked(root: OpenedRoot, files: Sequence[Path]) -> PrivateKey:

@@ -146,7 +146,9 @@ def inspect(
 
     Needs no passphrase. Of a CSR it shows the SHA-256 of the key in groups: read it aloud on both sides.
 
-    Exit codes: 0 shown, 1 there is no root that can be trusted, 2 bad input.
+    A damaged root is shown with what was found, and without the head, which is not to be written down then.
+
+    Exit codes: 0 shown; 1 damage, or there is no root that can be trusted; 2 bad input.
 
     Examples:
 
@@ -159,6 +161,7 @@ def inspect(
     with _reported(output):
         shown = inspected(folder, what, _now())
         _printed(shown.report, shown.lines, output)
+        raise typer.Exit(shown.code)
 
 
 @app.command("sign")

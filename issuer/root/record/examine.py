@@ -7,6 +7,7 @@ ledger explains was changed, or the ledger was put back to an older state.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ SOON: Final = timedelta(days=30)
 """Time before a CRL expires at which the next one is due: a ceremony takes people."""
 PART: Final = ".part"
 """End of the names of files that are being written."""
+_HEAD: Final = re.compile("[1-9][0-9]{0,19}:[0-9a-f]{16,64}")
 
 
 class RootFindingLevel(StrEnum):
@@ -103,11 +105,16 @@ def examine(ledger: RootLedger, files: Mapping[str, bytes], now: datetime) -> Ex
     return Examination(tuple(findings), missing, tuple(path for path in files if path.endswith(PART)))
 
 
+def is_head(text: str) -> bool:
+    """Return True if a text has the form of a head, "NUMBER:SHA256", of which 16 hex digits are enough."""
+    return _HEAD.fullmatch(text.strip().lower()) is not None
+
+
 def head_finding(ledger: RootLedger, head: str) -> RootFinding | None:
     """Return a finding if a head that was written down, "NUMBER:SHA256", is not in the ledger."""
     number, _, digest = head.strip().lower().partition(":")
     found = next((one for one in ledger.entries if str(one.number) == number), None)
-    if found is not None and len(digest) >= 16 and found.sha256.startswith(digest):
+    if found is not None and is_head(head) and found.sha256.startswith(digest):
         return None
     what = "the ledger is shorter than" if found is None else "the ledger has another entry as"
     return RootFinding(

@@ -109,4 +109,11 @@ def test_a_folder_put_back_as_a_whole_is_shown_by_the_head(root: Place) -> None:
     }
     assert ("LedgerHead", "ledger.jsonl") in root.findings("--head", head)
     assert ("LedgerHead", "ledger.jsonl") in root.findings("--head", "2:0123456789abcdef")
-    assert ("LedgerHead", "ledger.jsonl") in root.findings("--head", "nonsense")
+    assert root.json("verify", "--head", "2:0123456789abcdef", code=1)["head"] is None
+
+
+@pytest.mark.parametrize("head", ["nonsense", "2", "2:", "2:0123", ":0123456789abcdef", "2:no hex, no hash"])
+def test_a_head_that_is_none_is_bad_input(root: Place, head: str) -> None:
+    done = root.run("verify", "--head", head)
+    assert done.exit_code == 2
+    assert "--head is no head" in done.stderr
