@@ -4,7 +4,8 @@ python -m tools.release [--output dist] [--registry HOST[:PORT]] [--dpkg FOLDER]
 
 Wheel and sdist; the chart as Helm's package and as an OCI layout; manifests and CRDs for kubectl; schemas of
 pki.yaml for editors; a bill of materials. The same commit gives the same bytes. The address of the repository
-(`tools.repository`), where it is known, becomes the chart's home and the beginning of its links. With
+(`tools.repository`), where it is known, becomes the chart's home and the beginning of its links, and
+wheel and sdist name it; where it is not, a warning says so. With
 --helm-key the chart is signed (by Helm's `--sign`), with --cosign-key the checksums (by cosign), which name
 all else. docs/verify.md tells how to check it.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -33,19 +35,23 @@ from testbed.chart import run_helm
 from tools import oci
 from tools.archives import read_tar, tar, tar_gz
 from tools.image import ImageBuild, built_archive, committed, revision
-from tools.repository import repository
+from tools.repository import VARIABLE, repository
 from tools.sbom import base_packages, bill_of_materials, locked_hashes
-from tools.sources import PYTHON, ROOT, copy, level, uncommitted
+from tools.sources import ROOT, copy, level, packaged, uncommitted
 from tools.zipapp import wheel
 
 CHART: Final = "charts/vault-issuer"
 CHECKSUMS: Final = "SHA256SUMS"
+NO_ADDRESS: Final = f"""\
+WARNING: this clone's `origin` has no address on the web, so nobody who gets these files learns where they
+come from: the chart has no home and no sources, its README no links, its alerts a runbook_url that leads
+nowhere, the wheel no source. Make them again: make release {VARIABLE}=https://HOST/PATH ..."""
 _LINK = re.compile(r"\[([^\[\]]+)\]\((?:\.\./)+([^)\s]+)\)")
 _SDIST = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 when all is made; 1 when the clone has what no commit has."""
+    """Exit code 0 when all is made; 1 when the clone has what no commit has, or the address is none."""
     parser = argparse.ArgumentParser(description="Make what a version consists of.")
     parser.add_argument("--output", type=Path, default=ROOT / "dist")
     parser.add_argument("--registry", default="", help="registry of the image, for chart and manifests")
@@ -62,14 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--helm-passphrase-file", default="")
     parser.add_argument("--cosign-key", default="", help="key of cosign's that signs the checksums")
     options = parser.parse_args(arguments)
-    changed = [] if options.uncommitted else uncommitted()
-    if changed:
-        print("what is released has to be committed first:", *changed, sep="\n  ", file=sys.stderr)
+    refused = refusal([] if options.uncommitted else uncommitted())
+    if refused:
+        print(refused, file=sys.stderr)
         return 1
     shutil.rmtree(options.output, ignore_errors=True)
     options.output.mkdir(parents=True)
     signing = helm_signing(options.helm_key, options.helm_keyring, options.helm_passphrase_file)
-    ours = wheel(options.output)
+    ours = wheel(options.output, repository())
     sdist(options.output)
     requirements(options.output)
     chart(options.output, options.registry, signing)
@@ -83,13 +89,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sign(options.output, options.cosign_key)
     for path in sorted(options.output.iterdir()):
         print(f"{path.name} ({path.stat().st_size / 1e3:,.0f} kB)")
+    if repository() is None:
+        print(NO_ADDRESS, file=sys.stderr)
     return 0
+
+
+def refusal(changed: Sequence[str]) -> str:
+    """Say why nothing is made: changes that no commit has, or no address where one was meant; else "".
+
+    `changed` are the lines of git.
+    """
+    if changed:
+        return "\n  ".join(["what is released has to be committed first:", *changed])
+    if os.environ.get(VARIABLE) and repository() is None:
+        return f"{VARIABLE} is no address on the web: give it as https://HOST/PATH"
+    return ""
 
 
 def sdist(output: Path) -> Path:
     """Build the source distribution; setuptools writes times into it, so it is packed again."""
     with tempfile.TemporaryDirectory() as folder:
-        source = copy(PYTHON, Path(folder) / "source")
+        source = packaged(Path(folder) / "source", repository())
         words = [sys.executable, "-c", _SDIST, folder]
         subprocess.run(words, cwd=source, check=True, stdout=subprocess.DEVNULL)
         (built,) = Path(folder).glob("*.tar.gz")

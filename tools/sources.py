@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from issuer import __version__
 from tools.archives import EPOCH
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,19 @@ def copy(names: tuple[str, ...], target: Path) -> Path:
         else:
             shutil.copyfile(source, there)
     level(target)
+    return target
+
+
+def packaged(target: Path, address: str | None) -> Path:
+    """Copy what wheel and sdist are made of, and name the repository at `address` in its pyproject.toml."""
+    copy(PYTHON, target)
+    if address:
+        tag = f"{address}/blob/v{__version__}"
+        urls = f'Source = "{address}"\nIssues = "{address}/issues"\nChangelog = "{tag}/CHANGELOG.md"\n'
+        project = target / "pyproject.toml"
+        text = project.read_text(encoding="utf-8")
+        project.write_text(text.replace("[project.urls]\n", f"[project.urls]\n{urls}", 1), encoding="utf-8")
+        level(target)
     return target
 
 

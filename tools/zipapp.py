@@ -23,7 +23,7 @@ from pathlib import Path
 
 from issuer import __version__
 from tools.archives import EPOCH, tar_gz
-from tools.sources import PYTHON, ROOT, copy
+from tools.sources import ROOT, packaged
 
 COMMAND = "vault-issuer"
 PLUGINS = ("kubectl-vault_issuer", "kubectl_complete-vault_issuer")
@@ -72,11 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def wheel(output: Path) -> Path:
-    """Build the wheel of this clone; it is the same on every machine."""
+def wheel(output: Path, address: str | None = None) -> Path:
+    """Build the wheel of this clone; it is the same on every machine, and names the repository if given."""
     with tempfile.TemporaryDirectory() as folder:
         # Of a copy: setuptools leaves a folder behind, whose modules the next wheel would have.
-        copied = copy(PYTHON, Path(folder))
+        copied = packaged(Path(folder), address)
         words = [
             "wheel",
             "--quiet",

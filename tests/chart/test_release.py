@@ -1,4 +1,4 @@
-"""What `make release` writes: the same bytes from two clones, and everything installs from there alone."""
+"""The files that `make release` writes: the same bytes from a copy of the tree, read by Helm and kubectl."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import tarfile
 import threading
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,6 +63,16 @@ def test_another_clone_at_another_time_gives_the_same_bytes(dist: Path, tmp_path
     assert {one.name: one.read_bytes() for one in again.iterdir()} == {
         one.name: one.read_bytes() for one in dist.iterdir()
     }
+
+
+def test_wheel_and_sdist_name_their_source(dist: Path) -> None:
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        (name,) = (one for one in wheel.namelist() if one.endswith(".dist-info/METADATA"))
+        assert f"Project-URL: Source, {ADDRESS}\n" in wheel.read(name).decode()
+    with tarfile.open(next(dist.glob("vault_issuer-*.tar.gz"))) as sdist:
+        file = sdist.extractfile(f"vault_issuer-{__version__}/PKG-INFO")
+        assert file is not None
+        assert f"Project-URL: Source, {ADDRESS}\n" in file.read().decode()
 
 
 def test_the_checksums_are_of_every_file(dist: Path) -> None:
