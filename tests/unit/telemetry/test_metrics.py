@@ -219,16 +219,17 @@ def labelled(metrics: Metrics, value: str) -> set[str]:
     }
 
 
-async def test_an_issuer_that_is_gone_leaves_no_series_even_when_its_requests_waited_last() -> None:
+@pytest.mark.parametrize("kind", ["VaultClusterIssuer", "StepClusterIssuer"])
+async def test_an_issuer_that_is_gone_leaves_no_series_even_when_its_requests_waited_last(kind: str) -> None:
     metrics = Metrics()
     registry = IssuerRegistry(lambda _key: None)
     limits = Limits(registry, metrics, concurrent=1)
-    key = IssuerKey("VaultClusterIssuer", "", "demo")
+    key = IssuerKey(kind, "", "demo")
     registry.entry(key).uid = "uid-1"
     gate = limits.limiter(key)
     gate.waited("concurrent", 1.5)
     metrics.issuers.checked(key, ready=True, ca_ends=1.0)
-    assert len(labelled(metrics, "demo")) == 3
+    assert len(labelled(metrics, "demo")) == len(labelled(metrics, kind)) == 3
     await registry.forget(key)
     metrics.forget_issuer(*key)
     gate.waited("concurrent", 1.5)  # a lane that was closed until now

@@ -119,6 +119,17 @@ async def test_an_issuer_is_told_as_its_status_says() -> None:
     assert [(one.stage, one.well) for one in found.canary] == [("issuer", False)]
 
 
+async def test_an_issuer_of_another_backend_is_told_with_its_server_and_path() -> None:
+    components = components_of()
+    status = {"conditions": [condition("Ready", "True", "Ready", "ready to sign")]}
+    spec = {"url": "https://ca.example.test:9000/x", "provisioner": {"name": "admin", "kid": "k"}}
+    step = {**issuer_with(status), "kind": "StepClusterIssuer", "spec": spec}
+    components.state.issuers["StepClusterIssuer"].upsert(step)
+    (found,) = source_of(components).issuers()
+    assert (found.key, found.ready) == ("StepClusterIssuer demo", True)
+    assert (found.server, found.path) == ("ca.example.test:9000", "admin")
+
+
 async def test_an_issuer_that_is_new_or_odd_breaks_nothing() -> None:
     components = components_of()
     store = components.state.issuers["VaultClusterIssuer"]

@@ -9,9 +9,11 @@ from issuer.controller.scheduling.flows import RequestFlows, partitioned_queue, 
 from issuer.controller.state.audit import AuditRecord
 from issuer.controller.state.pending import PendingDelivery
 from issuer.controller.state.shared_signer import Identity, SharedSigner
+from issuer.controller.state.stores import IssuerStore
 from issuer.kube.queues.fairqueue import UNLIMITED
 from issuer.requests.certificate_request import CertificateRequest
 from issuer.requests.finalizer import FINALIZER
+from issuer.requests.issuers import IssuerKey
 from issuer.requests.kubernetes_csr import KubernetesCSR
 from issuer.requests.request import RequestKey
 from tests.builders import NOW, certificate_request, issuer_object, signing_request
@@ -39,6 +41,16 @@ def test_requests_of_one_issuer_share_its_gate_and_namespaces_take_turns(
     other = flows.queue_key(add(bench, "r2", "team-b", "demo"))
     assert one.limiter is other.limiter is bench.limits.limiter(CLUSTER_ISSUER)
     assert (one.tenant, one.flow, other.tenant, other.flow) == (one.tenant, "team-a", one.tenant, "team-b")
+
+
+def test_issuers_of_two_backends_share_no_gate(bench: Bench, flows: RequestFlows) -> None:
+    store = bench.issuers["StepClusterIssuer"] = IssuerStore("StepClusterIssuer", lambda _key: None)
+    store.upsert({**issuer_object(), "kind": "StepClusterIssuer"})
+    vault = flows.queue_key(add(bench, "r1", "team-a", "demo"))
+    step = flows.queue_key(add(bench, "r2", "team-a", "demo", "StepClusterIssuer"))
+    assert step.limiter is bench.limits.limiter(IssuerKey("StepClusterIssuer", "", "demo"))
+    assert step.limiter is not vault.limiter
+    assert step.tenant == ("StepClusterIssuer", "demo")
 
 
 def test_issuers_of_a_namespace_have_gates_of_their_own_and_its_turns(
