@@ -149,6 +149,7 @@ async def _run(
     from issuer.pki.authorities.files import AuthorityFiles, check_bundles
     from issuer.pki.file.reading import load
     from issuer.pki.initialising.sealing import INIT_SECONDS, seal_status
+    from issuer.pki.initialising.targets import check_targets
     from issuer.pki.server.connecting import connected, connection_from
     from issuer.pki.server.state import check_state
 
@@ -157,10 +158,11 @@ async def _run(
     connection = replace(connection_from(os.environ), timeout=INIT_SECONDS)
     if not connection.server.startswith("https://"):
         raise BadInput(f"{connection.server} is no https:// address, and shares go by TLS alone")
+    check_targets(options.folder, admin[0])
     async with connected(connection) as client:
         if wish is None:
             await check_state(client)
-        elif (await seal_status(client))["initialized"]:
+        elif (await seal_status(client, written=False))["initialized"]:
             raise BadInput(
                 "Vault is initialised already; nothing was changed. If a run was interrupted, empty the "
                 "server's storage and begin again, or see --continue"

@@ -86,12 +86,12 @@ class InitAnswer:
         return [f"{one.reveal()}\n".encode() for one in self.shares]
 
 
-async def seal_status(client: VaultClient) -> dict[str, Any]:
-    """Return `sys/seal-status`. Raises VaultNotUsable."""
+async def seal_status(client: VaultClient, *, written: bool = True) -> dict[str, Any]:
+    """Return `sys/seal-status`. Raises VaultNotUsable, which says by `written` if anything was changed."""
     try:
         status = await client.adapter().get("/v1/sys/seal-status")
     except VaultError as error:
-        raise translated(error) from error
+        raise translated(error, written=written) from error
     if not isinstance(status, dict) or "initialized" not in status:
         raise VaultNotUsable("The address answers, but not as Vault does; check VAULT_ADDR")
     return status
@@ -106,7 +106,7 @@ async def initialise(client: VaultClient, wish: ShareWish, *, recovery: bool) ->
         raise BadInput(f"Vault refuses to be initialised: {'; '.join(error.messages)}") from error
     except VaultError as error:
         if isinstance(error, Unreachable) and not error.sent:
-            raise translated(error) from error
+            raise translated(error, written=False) from error
         raise await _lost(client, error) from error
     # OpenBao gives both forms of each share in `keys` and `keys_base64`, and recovery keys likewise.
     found = answer or {}

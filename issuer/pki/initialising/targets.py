@@ -91,6 +91,19 @@ class ReservedFile:
             os.close(self._handle)
 
 
+def check_targets(folder: Path | None, file: Path) -> None:
+    """Raise BadInput for a folder of shares or a file that can't be used, before a server is asked.
+
+    Whether a file exists is left to its reservation, since that of a Vault initialised earlier does.
+    """
+    for path in (file,) if folder is None else (file, folder):
+        check_outside_git(path)
+        if not path.parent.is_dir():
+            raise BadInput(f"{path} can't be made: there is no folder {path.parent}. Nothing was done")
+    if folder is not None and folder.exists():
+        _check_private(folder)
+
+
 def share_files(folder: Path, names: Sequence[str]) -> list[ReservedFile]:
     """Reserve a file for each share in a folder that only its owner may enter. Raises BadInput."""
     check_outside_git(folder)
@@ -98,9 +111,17 @@ def share_files(folder: Path, names: Sequence[str]) -> list[ReservedFile]:
         if not folder.exists():
             folder.mkdir(mode=FOLDER)
             _flush(folder.parent)
-        state = folder.stat()
     except OSError as error:
         raise BadInput(f"{folder} can't be made: {error.strerror}. Nothing was done") from error
+    _check_private(folder)
+    with ExitStack() as undo:
+        made = [_undone(undo, ReservedFile.make(folder / name)) for name in names]
+        undo.pop_all()
+    return made
+
+
+def _check_private(folder: Path) -> None:
+    state = folder.stat()
     if not stat.S_ISDIR(state.st_mode):
         raise BadInput(f"{folder} is not a folder")
     if state.st_uid != os.geteuid() or state.st_mode & _OTHERS:
@@ -108,10 +129,6 @@ def share_files(folder: Path, names: Sequence[str]) -> list[ReservedFile]:
             f"Others may enter {folder}, where shares would lie; first run: chmod 700 {folder} "
             "(or name another)"
         )
-    with ExitStack() as undo:
-        made = [_undone(undo, ReservedFile.make(folder / name)) for name in names]
-        undo.pop_all()
-    return made
 
 
 def _undone(undo: ExitStack, made: ReservedFile) -> ReservedFile:

@@ -10,6 +10,8 @@ import pytest
 
 from issuer.manifests.errors import BadInput
 from issuer.pki.initialising.targets import ReservedFile, share_files
+from issuer.vault.errors import Unreachable
+from tests.unit.pki.new_server import first_hour
 
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
@@ -56,3 +58,32 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="can't be made"):
         ReservedFile.make(tmp_path / "share-1")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_places_for_shares_and_login_are_checked_before_the_server_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = first_hour(tmp_path, monkeypatch)
+    hour.server.fails("GET sys/seal-status", Unreachable("no connection", sent=False), token="")
+    (tmp_path / "work" / ".git").mkdir(parents=True)
+    (tmp_path / "open").mkdir(mode=0o755)
+    for shares, said in (
+        ("work/shares", "git work tree"),
+        ("open", "chmod 700"),
+        ("pki.yaml", "not a folder"),
+        ("missing/shares", "there is no folder"),
+    ):
+        assert hour.init(shares=shares) == 1
+        assert said in hour.output
+        assert "no connection" not in hour.output
+
+
+def test_a_server_that_is_down_at_the_first_call_is_said_to_be_unchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = first_hour(tmp_path, monkeypatch)
+    hour.server.fails("GET sys/seal-status", Unreachable("no connection", sent=False), token="")
+    assert hour.init() == 1
+    assert "Nothing was changed; run the same again" in hour.output
+    assert "What was done" not in hour.output
+    assert not (tmp_path / "shares").exists()
