@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import warnings
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from tests.unit.root.support import PASSPHRASE, csr, process, spki
+from tests.unit.root.support import PASSPHRASE, alone, csr, process, spki
 
 CLIENTS: Final = (
     "aiohttp",
@@ -62,25 +61,6 @@ def prepared(folder: Path) -> str:
 def test_no_command_loads_a_client_or_makes_a_socket(tmp_path: Path) -> None:
     done = process(CEREMONY, prepared(tmp_path), cwd=tmp_path)
     assert done.stdout == "done\n", done.stdout + done.stderr
-
-
-def alone() -> list[str]:
-    """Return the words that run a program without a network.
-
-    Skips the test where no namespace may be made, and fails it for root, as whom CI's machine runs it.
-    """
-    words = ["unshare", "--user", "--map-root-user", "--net"]
-    why = "unshare is not installed (Debian: util-linux)"
-    if shutil.which(words[0]) is not None:
-        tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
-        if not tried.returncode:
-            return words
-        why = f"no network namespace may be made here: {tried.stderr.strip()}"
-    said = f"NOT SHOWN: `vault-issuer root` without a network. {why}"
-    if os.geteuid() == 0:
-        pytest.fail(said)
-    warnings.warn(said, stacklevel=1)
-    pytest.skip(said)
 
 
 def test_all_of_it_works_where_there_is_no_route(tmp_path: Path) -> None:
