@@ -12,6 +12,8 @@ from issuer.text import rfc3339
 
 EARLIEST: Final = datetime(2025, 1, 1, tzinfo=UTC)
 """No machine that runs this command can rightly be before it; a dead battery says 1970 or a BIOS's date."""
+LATEST_INIT: Final = datetime(2036, 1, 1, tzinfo=UTC)
+"""Time from which on a person says on which day a new root is made: nothing else shows a clock far ahead."""
 SKEW: Final = timedelta(minutes=5)
 LONGEST_REST: Final = timedelta(days=2 * 365)
 """Time after the last entry beyond which a person says which day it is: a CRL is made each year or so."""
@@ -29,6 +31,8 @@ def check_clock(now: datetime, ledger: RootLedger | None, today: date | None) ->
     if now < EARLIEST:
         raise _off(now, "which was before this command was written")
     if ledger is None:
+        if now >= LATEST_INIT:
+            raise _off(now, "ten years after this command was written, and a new root has no ledger to ask")
         return
     if now < ledger.root.not_valid_before_utc - SKEW:
         raise _off(now, f"and the root begins at {rfc3339(ledger.root.not_valid_before_utc)}")

@@ -62,7 +62,7 @@ def plan_signing(ledger: RootLedger, request: CARequest, wish: SignWish, now: da
     existing = _existing(ledger, request, wish, sample, now)
     plan = SigningPlan(profile, sample, wish.lifetime, existing, tuple(_notes(ledger, request)))
     if existing is None:
-        _check(ledger, request, wish, plan)
+        _check(ledger, request, wish, plan, now)
     return plan
 
 
@@ -143,9 +143,13 @@ def _reused(cause: str) -> RootRefusal:
     return RootRefusal(RefusalReason.KEY_REUSED, f"{cause}. Make a new key and CSR for each CA.")
 
 
-def _check(ledger: RootLedger, request: CARequest, wish: SignWish, plan: SigningPlan) -> None:
+def _check(ledger: RootLedger, request: CARequest, wish: SignWish, plan: SigningPlan, now: datetime) -> None:
     """Refuse what has a reason of its own, then whatever the lint finds besides."""
     root, profile = ledger.root, plan.profile
+    weak = key_problem(ledger.public_key, now)
+    if weak is not None:
+        message = f"The root's own key {weak}. It still makes CRLs; sign CAs with a new root."
+        raise RootRefusal(RefusalReason.KEY_WEAK, message)
     problem = key_problem(request.key, profile.not_after)
     if problem is not None:
         raise RootRefusal(RefusalReason.KEY_WEAK, f"The CSR's key {problem}.")
@@ -196,8 +200,10 @@ def _notes(ledger: RootLedger, request: CARequest) -> list[str]:
     same_name = [
         one for one in ledger.signed if one.certificate.subject == request.subject and one.spki != spki
     ]
-    return [
+    named = [
         f"Another key has this name, too: serial {one.serial:x}, until "
         f"{rfc3339(one.certificate.not_valid_after_utc)}."
         for one in same_name
     ]
+    # One that was made here has none; one that was taken over keeps its faults for all that it signs.
+    return [*named, *(f"The root's own certificate: {one.message}." for one in lint(ledger.root))]

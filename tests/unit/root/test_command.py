@@ -197,6 +197,15 @@ def test_init_refuses_a_clock_without_a_battery(place: Place) -> None:
     assert not place.root.exists()
 
 
+def test_init_refuses_a_clock_far_ahead_until_a_person_names_the_day(place: Place) -> None:
+    place.now = NOW.replace(year=2050)
+    answer = place.json("init", "--common-name", "Root", code=1)
+    assert answer["refused"] == "Clock"
+    assert "--today" in answer["message"]
+    assert not place.root.exists()
+    assert place.unlocked("init", "--common-name", "Root", "--today", "2050-03-01").exit_code == 0
+
+
 def test_revocations_are_numbered_once_and_never_go_back(root: Place) -> None:
     serial = root.json("inspect")["signed"][0]["serial"]
     revoked = root.json("crl", "--revoke", serial, "--reason", "cACompromise", "--yes")

@@ -95,6 +95,30 @@ def test_a_root_of_openssl_is_taken_over(place: Place) -> None:
     openssl("verify", "-CAfile", "ca.crt", "env.pem")
 
 
+@pytest.mark.parametrize(
+    ("kind", "weak"), [(("rsa:1024",), True), (("rsa:2048",), False), (("rsa:3072", "-sha1"), False)]
+)
+def test_a_weak_root_that_was_taken_over_signs_nothing_or_says_it_each_time(
+    place: Place, kind: tuple[str, ...], weak: bool
+) -> None:
+    from datetime import UTC, datetime
+
+    place.now = datetime.now(UTC)  # OpenSSL signs by the machine's clock
+    words = ["-x509", "-newkey", *kind, "-noenc", "-days", "3000", "-subj", "/O=Old/CN=Old Root"]
+    usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+    openssl("req", *words, *usage, "-keyout", "ca.key", "-out", "ca.crt")
+    took = place.json("init", "--from-certificate", "ca.crt", "--from-key", "ca.key")
+    assert took["notes"]
+    place.csr()
+    planned = place.json("sign", "env.csr", "--lifetime", "1y", "--dry-run", code=1 if weak else 0)
+    if weak:
+        assert planned["refused"] == "KeyWeak"
+        assert "The root's own key" in planned["message"]
+    else:
+        assert any(one.startswith("The root's own certificate") for one in planned["signed"][0]["notes"])
+    assert place.unlocked("crl").exit_code == 0
+
+
 def test_the_key_of_another_root_is_refused(place: Place) -> None:
     for name in ("one", "two"):
         words = ["-x509", "-newkey", "rsa:2048", "-noenc", "-days", "3000", "-subj", f"/CN={name}"]
