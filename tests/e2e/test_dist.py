@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +61,26 @@ def test_checksums_are_those_of_every_file(dist: Path) -> None:
         name: digest for name, digest in found.items() if name != "SHA256SUMS"
     }
     assert run_helm(["show", "chart", str(next(dist.glob("vault-issuer-*.tgz")))])
+
+
+def labels(archive: Path) -> dict[str, str]:
+    """The labels of the image in a file as `docker save` writes it."""
+    with tarfile.open(archive) as files:
+
+        def read(name: str) -> Any:
+            file = files.extractfile(name)
+            assert file is not None
+            return json.load(file)
+
+        (image,) = read("manifest.json")
+        found: dict[str, str] = read(image["Config"])["config"]["Labels"]
+        return found
+
+
+def test_the_images_label_has_the_version_of_its_name(dist: Path) -> None:
+    (archive,) = dist.glob("*.image.tar")
+    version = labels(archive)["org.opencontainers.image.version"]
+    assert archive.name == f"vault-issuer-{version}.image.tar"
 
 
 def test_the_manifests_alone_make_a_controller_of_the_image_without_a_shell(applied: Cluster) -> None:
