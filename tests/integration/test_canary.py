@@ -258,7 +258,7 @@ def test_a_stage_that_breaks_is_named_with_what_to_do_and_recovers(canary: Canar
     success = canary.probed.value("last_success_timestamp_seconds")
     with breaking(canary):
         canary.probed.wait_broken(stage)
-        assert any(told in one["message"] for one in canary.probed.told() if one["broken"] == stage)
+        canary.probed.wait_told(stage, told)
         assert (canary.probed.value("runs_total", result="failure") or 0) > 0
         assert canary.probed.value("last_success_timestamp_seconds") != 0
     canary.probed.wait_success()

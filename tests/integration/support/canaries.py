@@ -98,6 +98,13 @@ class Probed:
         """Wait until that stage, and no other, is the broken one."""
         wait_until(lambda: self.broken() == [stage], lambda: f"{stage} never broke, but {self.told()[-3:]}")
 
+    def wait_told(self, stage: str, words: str) -> None:
+        """Wait until a run says these words of that stage: on a busy machine others may come first."""
+        wait_until(
+            lambda: any(words in one["message"] for one in self.told() if one["broken"] == stage),
+            lambda: f"nothing says {words} of {stage}: {self.told()[-3:]}",
+        )
+
     def wait_success(self) -> None:
         """Wait until two more runs went well: the first may have begun before."""
         wanted = self.successes() + 2
