@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -84,6 +84,18 @@ def test_path_lengths_are_in_the_certificates(
             x509.BasicConstraints
         )
         assert basic.value.path_length == wanted
+    assert actions(vault.plan(file)) == []
+
+
+def test_a_root_and_a_ca_below_it_may_have_ed25519_keys(vault: Vault, tmp_path: Path) -> None:
+    text = with_block(TWO_TIER, ROOT, "key: {type: ed25519}").replace(
+        "{type: ec, bits: 256}", "{type: ed25519}"
+    )
+    file = written(tmp_path, text)
+    vault.apply(file)
+    for mount in (f"{vault.name}-root", f"{vault.name}-int"):
+        certificate = vault.certificate(mount, f"{mount}-2026")
+        assert isinstance(certificate.public_key(), ed25519.Ed25519PublicKey)
     assert actions(vault.plan(file)) == []
 
 

@@ -132,10 +132,6 @@ EXAMPLES: Final = {
 }
 
 
-STORAGE: Final = {"homelab": Storage.INMEM, "below-existing-root": Storage.INMEM}
-"""Storage of the examples that are not on Raft; on file storage all of them are by `make test-pki-file`."""
-
-
 @dataclass(slots=True)
 class Applied:
     """An example that was applied."""
@@ -170,7 +166,7 @@ def applied(
     files = [Path(shutil.copy(FOLDER / file, folder)) for file in example.files]
     below = offline.below("Existing Intermediate CA")
     (folder / "bundle.pem").write_text(offline.pem + below.key_pem(PASSPHRASE) + below.pem)
-    bao = server_for(request.param, tmp_path_factory.mktemp("openbao"))
+    bao = server_for(tmp_path_factory.mktemp("openbao"))
     try:
         bao.start()
         variables = {
@@ -187,10 +183,10 @@ def applied(
         bao.close()
 
 
-def server_for(example: str, folder: Path) -> OpenBao:
-    """Return a server for an example: on the storage of PKI_STORAGE, by the program of PKI_SERVER."""
+def server_for(folder: Path) -> OpenBao:
+    """Return a server: on Raft or the storage of PKI_STORAGE, by the program of PKI_SERVER."""
     program = os.environ.get("PKI_SERVER")
-    chosen = os.environ.get("PKI_STORAGE") or STORAGE.get(example, Storage.RAFT)
+    chosen = os.environ.get("PKI_STORAGE") or Storage.RAFT
     found = find_bao() if program is None else program_at(Path(program))
     return OpenBao(found, folder, storage=Storage(chosen))
 
