@@ -27,7 +27,7 @@ _MOST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """What a command is about: the kind of its target, "" for none, and a namespace, "" for all."""
+    """Scope of a command: the kind of its target, "" for none, and a namespace, "" for all."""
 
     kind: str = ""
     namespace: str = ""

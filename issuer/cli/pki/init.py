@@ -179,7 +179,7 @@ async def _reserved(
     wish: ShareWish | None,
     admin: tuple[Path, str | None],
 ) -> int:
-    from issuer.pki.initialising.first_start import FirstStart, StartStage, TokenFile
+    from issuer.pki.initialising.first_start import FirstStart, ReservedTokenFile, StartStage
     from issuer.pki.initialising.pgp import encrypted, read_keys
     from issuer.pki.initialising.targets import ReservedFile, share_files
     from issuer.pki.secret import SecretText
@@ -194,10 +194,10 @@ async def _reserved(
             kept.callback(made.discard)
             return made
 
-        login = TokenFile(reserved(path), key)
+        login = ReservedTokenFile(reserved(path), key)
         root_file, shares = None, []
         if wish is not None and options.folder is not None:
-            root_file = TokenFile(reserved(path.with_name(f"{path.name}.root-token")), key)
+            root_file = ReservedTokenFile(reserved(path.with_name(f"{path.name}.root-token")), key)
             shares = share_files(options.folder, wish.names)
         for one in shares:
             kept.callback(one.discard)

@@ -27,7 +27,7 @@ class Stage(StrEnum):
     ISSUER = "issuer"
     """The issuer isn't Ready, or signing fails or waits."""
     CHAIN = "chain"
-    """What was answered doesn't verify."""
+    """The answer doesn't verify."""
     ENDPOINT = "endpoint"
     """The TLS endpoint doesn't serve a good certificate of the same CA."""
 

@@ -78,7 +78,7 @@ class StartStage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class TokenFile:
+class ReservedTokenFile:
     """The file of a token, and whose key encrypts it."""
 
     file: ReservedFile
@@ -118,8 +118,8 @@ class FirstStart:
         self,
         client: VaultClient,
         loaded: LoadedFile,
-        admin: TokenFile,
-        root_file: TokenFile | None,
+        admin: ReservedTokenFile,
+        root_file: ReservedTokenFile | None,
         told: Told,
         sleep: Sleep = asyncio.sleep,
     ) -> None:

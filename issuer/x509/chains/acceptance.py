@@ -1,4 +1,4 @@
-"""What clients refuse in a chain whose links, dates and names all hold.
+"""Faults that clients refuse in a chain whose links, dates and names all hold.
 
 Go's crypto/x509, OpenSSL and cryptography's verifier agree on these (docs/chain-verification.md): a critical
 extension that they don't know (RFC 5280 section 4.2), and a use that a CA above isn't for. RFC 5280 has no
