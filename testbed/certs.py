@@ -112,7 +112,8 @@ class ServerFiles:
 
 
 def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    # RFC 5280 allows 64 characters (ub-common-name); a test's name may be longer.
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])])
 
 
 def _general_name(text: str) -> x509.GeneralName:
@@ -163,7 +164,10 @@ def write_server(directory: Path, name: str, also: Sequence[str] = ()) -> Server
     ``also`` are more DNS names and IP addresses.
     Writes ``NAME-ca.crt``, ``NAME.crt`` and ``NAME.key`` (mode 0600); the CA's key is thrown away.
     """
-    ca_name, ca_key, key = f"testbed {name} CA", *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    ca_name, ca_key, key = (
+        f"testbed CA of {name}",
+        *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2)),
+    )
     authority = (
         _builder(ca_name, ca_name, ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
