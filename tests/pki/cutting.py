@@ -53,6 +53,7 @@ class CuttingProxy:
         self._tls = ssl.create_default_context(cafile=str(bao.ca_file))
         self._lock = threading.Lock()
         self.is_cut = False
+        self._ended = threading.Event()
         self.goes_on = False
         self.paths: list[str] = []
         self.killed: Callable[[], None] = lambda: None
@@ -144,8 +145,10 @@ class CuttingProxy:
 
     def _end(self, request: BaseHTTPRequestHandler) -> None:
         self.killed()
+        self._ended.set()
         self._drop(request)
 
     def _drop(self, request: BaseHTTPRequestHandler) -> None:
+        self._ended.wait(60)  # a call beside the cut one must not end the run before it is killed
         request.close_connection = True
         request.connection.shutdown(socket.SHUT_RDWR)
