@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.given import bench_policy
+from benchmarks.ours import OurController
 from benchmarks.peers import CERTIFICATE_CONTROLLERS, running_cert_manager, start_cert_manager
 from testbed import stepissuer
 from testbed.certmanager import APPROVER
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
-from testbed.controller import ControllerProcess
 from testbed.kube import Object
 from testbed.samples import CERT_MANAGER_ACCOUNT, GROUP, secret, use_binding
 from testbed.stepca import PROVISIONER, StepCA
@@ -78,7 +78,7 @@ def _issuer(bed: Testbed, api_version: str, namespace: str) -> list[Object]:
     return [secret(NAME, namespace, password=ca.password), issuer]
 
 
-class OurStep:
+class OurStep(OurController):
     """vault-issuer with a StepClusterIssuer, as it ships: Policy mode, CEL, verification, Lease."""
 
     name = "vault-issuer-step"
@@ -86,6 +86,7 @@ class OurStep:
     uses_approver_policy = False
 
     def __init__(self) -> None:
+        super().__init__()
         self.issuer = {"group": GROUP, "kind": "StepClusterIssuer", "name": NAME}
 
     def prepare(self, bed: Testbed) -> None:
@@ -93,24 +94,6 @@ class OurStep:
         bed.install_crds()
         bed.kube.apply([bench_policy(), *use_binding("bench", [CERT_MANAGER_ACCOUNT])])
         bed.kube.apply(_issuer(bed, f"{GROUP}/v1alpha1", SYSTEM_NAMESPACE))
-
-    def start(self, bed: Testbed, *, certificates: bool = False) -> None:
-        """Our controller, and cert-manager's beside it if Certificates are wanted."""
-        self._beside = bed if certificates else None
-        if certificates:
-            start_cert_manager(bed, CERTIFICATE_CONTROLLERS)
-        self._controller = ControllerProcess(bed, leader_elect=True)
-        self._controller.start(wait=False)
-
-    def stop(self, bed: Testbed) -> None:
-        """Gracefully, so that its Lease is free."""
-        self._controller.stop()
-        if self._beside is not None:
-            bed.cert_manager.process.stop()
-
-    def processes(self) -> dict[str, int]:
-        """Ours, and cert-manager's if it was started beside."""
-        return {"vault-issuer": self._controller.pid, **running_cert_manager(self._beside)}
 
 
 class StepIssuerPeer:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from benchmarks.given import SIGN_PATH, VAULT_POLICY, bare_loop_rights, bench_policy, our_issuer
+from benchmarks.ours import OurController
 from benchmarks.peers import (
     CERTIFICATE_CONTROLLERS,
     ApproverPolicy,
@@ -23,7 +24,6 @@ from benchmarks.procfs import started
 from benchmarks.stepca import OurStep, StepIssuerPeer
 from testbed.certs import write_private
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Testbed
-from testbed.controller import ControllerProcess
 from testbed.processes import Process
 from testbed.samples import CERT_MANAGER_ACCOUNT, GROUP, use_binding
 from testbed.vaultpki import setup_token
@@ -62,7 +62,7 @@ def start_of(system: System) -> float:
     return min(started(pid) for pid in system.processes().values())
 
 
-class Ours:
+class Ours(OurController):
     """vault-issuer as it ships: Policy mode, ``use`` by RBAC, CEL, verification, Lease; AppRole login."""
 
     name = "vault-issuer"
@@ -70,7 +70,7 @@ class Ours:
     uses_approver_policy = False
 
     def __init__(self, args: Sequence[str] = ()) -> None:
-        self._args = tuple(args)
+        super().__init__(args)
         self.issuer = {"group": GROUP, "kind": "VaultClusterIssuer", "name": "bench"}
 
     def prepare(self, bed: Testbed) -> None:
@@ -78,24 +78,6 @@ class Ours:
         bed.install_crds()
         bed.kube.apply([bench_policy(), *use_binding("bench", [CERT_MANAGER_ACCOUNT])])
         bed.kube.apply(our_issuer(bed, "bench"))
-
-    def start(self, bed: Testbed, *, certificates: bool = False) -> None:
-        """Our controller, and cert-manager's beside it if Certificates are wanted."""
-        self._beside = bed if certificates else None
-        if certificates:
-            start_cert_manager(bed, CERTIFICATE_CONTROLLERS)
-        self._controller = ControllerProcess(bed, self._args, leader_elect=True)
-        self._controller.start(wait=False)
-
-    def stop(self, bed: Testbed) -> None:
-        """Gracefully, so that its Lease is free."""
-        self._controller.stop()
-        if self._beside is not None:
-            bed.cert_manager.process.stop()
-
-    def processes(self) -> dict[str, int]:
-        """Ours, and cert-manager's if it was started beside."""
-        return {"vault-issuer": self._controller.pid, **running_cert_manager(self._beside)}
 
 
 class BareLoop:

@@ -108,11 +108,18 @@ def _places(path: Path, *, is_folder: bool) -> Iterator[_Place]:
     """Yield all by which two paths are known to be one: also a folder mounted twice has one inode."""
     yield (str(_real(path, last=is_folder)),)
     folder, name = (path, "") if is_folder else (path.parent, path.name)
+    inode = inode_of(folder)
+    if inode is not None:
+        yield *inode, name
+
+
+def inode_of(folder: Path) -> tuple[int, int] | None:
+    """Return device and inode of a folder, None if it isn't there yet or not for this user to see."""
     try:
         found = folder.stat()
-    except OSError:  # not there yet, or not for this user to see
-        return
-    yield found.st_dev, found.st_ino, name
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _inside(real: Path, folders: dict[Path, str]) -> str | None:

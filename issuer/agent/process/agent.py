@@ -15,6 +15,7 @@ import structlog
 
 from issuer.agent.config.login import VaultServer
 from issuer.agent.config.model import AgentFile
+from issuer.agent.config.paths import inode_of
 from issuer.agent.config.reading import agent_path
 from issuer.agent.errors import AgentError, UnsafePath
 from issuer.agent.login.methods import AgentLogin, login_of
@@ -219,9 +220,9 @@ class Agent:
 
     def _need_own_folder(self, name: str) -> None:
         """Raise UnsafePath if another set is in the same folder, by a symlink or mount made since."""
-        mine = _inode(self._folders[name])
+        mine = inode_of(self._folders[name])
         for other, folder in self._folders.items():
-            if mine is not None and other != name and _inode(folder) == mine:
+            if mine is not None and other != name and inode_of(folder) == mine:
                 raise UnsafePath(
                     f'"{self._folders[name]}" and "{folder}" of "{other}" are one folder, and the sets '
                     "would overwrite each other: give each a folder of its own"
@@ -232,14 +233,6 @@ class Agent:
             self.records.write(record)
         except AgentError as error:
             log.warning("the record for the status can't be written", name=record.name, error=str(error))
-
-
-def _inode(folder: Path) -> tuple[int, int] | None:
-    try:
-        found = folder.stat()
-    except OSError:  # not there yet, or told by who opens it
-        return None
-    return found.st_dev, found.st_ino
 
 
 @asynccontextmanager

@@ -48,7 +48,7 @@ def acme_problems(
             continue
         where = path_in_file(one.part, "mounts", one.mount, "acme", one.key)
         yield (
-            f"{places.of(*where)} {'.'.join(map(str, where))}: neither the file nor mount {one.mount} has "
+            f"{places.told(*where)} neither the file nor mount {one.mount} has "
             f"the {one.kind} {one.name}; correct the name, or put the {one.kind} into the file"
         )
 

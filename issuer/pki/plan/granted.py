@@ -42,7 +42,7 @@ def grant_problems(
     """Yield a line, with file and line, for each mount or role that neither the file nor Vault has."""
     mounts = {path for _, path, _ in file.all_mounts()}
     for one in _unknown(file, parts):
-        at = f"{places.of(*one.where)} {'.'.join(map(str, one.where))}:"
+        at = places.told(*one.where)
         if one.mount not in mounts:
             if reading.data(SECRETS) is not None and not exists(reading, SECRETS, one.mount):
                 yield f"{at} neither the file nor Vault has the mount {one.mount}; correct its name"
