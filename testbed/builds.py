@@ -210,6 +210,18 @@ STEP_ISSUER = Build(
     minutes=4,
     crds="config/crd/bases",
 )
+# Its CRDs of monitors and rules, for what the chart makes of them (`crds_of`); nothing of it is built.
+PROMETHEUS_OPERATOR = Build(
+    name="prometheus-operator",
+    directory="prometheus-operator",
+    module="github.com/prometheus-operator/prometheus-operator",
+    target="github.com/prometheus-operator/prometheus-operator/cmd/operator",
+    program="operator",
+    download_mb=4,
+    disk_mb=30,
+    minutes=0,
+    crds="example/prometheus-operator-crd",
+)
 # The peer of `vault-issuer agent`: for `make test-agent-soak` alone.
 CONSUL_TEMPLATE = Build(
     name="consul-template",

@@ -14,10 +14,37 @@ import yaml
 from testbed.builds import HELM, HELM_3, Build
 from testbed.chart import CHART, is_hook, render, run_helm
 from tests.chart.conftest import FULL, Object, of_kind, pod_specs, the_deployment
-from tests.chart.usual import MONITOR, SIDECAR, USUAL
+from tests.chart.usual import GIVEN, MONITOR, SIDECAR, USUAL
 
 HELMS = [HELM, HELM_3]
 RBAC = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+MADE = ("labels", "annotations")
+ALIKE = ("enabled", "namespace", "interval", "scrapeTimeout", *MADE, "relabelings", "metricRelabelings")
+# By the mapping they stand in. `enabled`, a parent's condition, is nothing that an object could have.
+NAMES = {
+    "": (
+        *("replicaCount", "imagePullSecrets", "revisionHistoryLimit", "openshift", "priorityClassName"),
+        *("commonLabels", "commonAnnotations", "deploymentLabels", "deploymentAnnotations"),
+        *("ipFamilyPolicy", "ipFamilies", "extraObjects", "extraContainers", "extraInitContainers"),
+        *("dnsPolicy", "dnsConfig", "hostAliases", "hostNetwork", "runtimeClassName"),
+    ),
+    "global": ("imageRegistry", "imagePullSecrets"),
+    "strategy": ("type",),
+    "serviceAccount": MADE,
+    "metrics.service": MADE,
+    "statusPage.service": MADE,
+    "startupProbe": ("failureThreshold",),
+    "livenessProbe": ("initialDelaySeconds",),
+    "readinessProbe": ("timeoutSeconds",),
+    "rbac": ("create",),
+    "podSecurityContext": ("runAsUser", "supplementalGroups"),
+    "containerSecurityContext": ("appArmorProfile",),
+    "hooks": ("podLabels", "podAnnotations", "resources.requests.cpu"),
+    "networkPolicy": ("egress",),
+    "metrics.tls": ("secretName",),
+    "metrics.podMonitor": ALIKE,
+    "metrics.serviceMonitor": ALIKE,
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +61,21 @@ def test_every_value_is_set_and_helm_lint_has_no_remark(which: Build, tmp_path: 
     file.write_text(yaml.safe_dump(USUAL))
     told = run_helm(["lint", "--strict", f"--values={file}", str(CHART)], which)
     assert [line for line in told.splitlines() if line.startswith("[")] == []
+
+
+def value(values: Object, path: str) -> object:
+    """Return the value at a dotted path, None where nothing is set."""
+    found: Any = values
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def test_a_real_api_server_is_given_each_unlike_its_default() -> None:
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    for path in (f"{of}.{name}".lstrip(".") for of, names in NAMES.items() for name in names):
+        given = [value(one, path) for one in GIVEN.values()]
+        assert [one for one in given if one not in (None, value(defaults, path))], path
 
 
 def test_helm_3_and_helm_4_render_the_same() -> None:

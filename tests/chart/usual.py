@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.chart.conftest import FULL, Object
+from tests.chart.conftest import EVERY, FULL, Object
 
 MONITOR: Final[Object] = {
     "enabled": True,
     "namespace": "monitoring",
+    "interval": "20s",
     "scrapeTimeout": "7s",
     "labels": {"release": "prometheus"},
     "annotations": {"example.com/a": "monitor"},
@@ -77,4 +78,10 @@ USUAL: Final[Object] = {
         "podAnnotations": {"example.com/a": "hook"},
         "resources": {"requests": {"cpu": "20m"}},
     },
+}
+# What a real API server is given: tests/integration/test_chart.py.
+GIVEN: Final[dict[str, Object]] = {
+    **EVERY,
+    "usual": USUAL,
+    "no-rbac": {**FULL, "rbac": {"create": False}, "openshift": True},
 }

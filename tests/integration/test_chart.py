@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from issuer.requests.finalizer import FINALIZER
-from testbed.builds import HELM, HELM_3, Build
+from testbed.builds import HELM, HELM_3, PROMETHEUS_OPERATOR, Build, crds_of
 from testbed.chart import CHART, REGISTRY, is_hook, render, run_helm
 from testbed.cluster import Options, Testbed
 from testbed.controller import ControllerProcess, deployed, vault_issuer
@@ -25,12 +25,13 @@ from testbed.kube import Object, load
 from testbed.labca import setup_pki
 from testbed.samples import API_VERSION, certificate, kubernetes_auth, policy, vault_spec
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_kubernetes_auth, setup_kubernetes_role
-from tests.chart.conftest import FULL
-from tests.chart.usual import USUAL
+from tests.chart.usual import GIVEN, USUAL
 from tests.integration.support.canaries import Probed, wait_until
 from tests.integration.support.common import CERT_MANAGER, REQUEST, request_object, wait_ready
 
 NAMESPACE = "pki-system"
+VALUES = "values"
+"""A namespace that takes pods in their node's network, too."""
 RELEASE = "pki"
 NAME = "pki-vault-issuer"
 CRD = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
@@ -132,22 +133,45 @@ def test_a_restricted_namespace_takes_the_pod(bed: Testbed, name: str) -> None:
     assert "restricted" in str(caught.value.body)
 
 
-def test_the_api_server_takes_every_value(bed: Testbed) -> None:
+@pytest.fixture(scope="module")
+def every_kind(bed: Testbed) -> None:
+    """All that the chart makes is served: our kinds, and the monitors and rules of Prometheus' operator.
+
+    What admission asks for is there: the RuntimeClass that the values name.
+    """
     crds_there(bed)
-    for values, name in ((USUAL, "usual"), (FULL, "full")):
-        made = render(values, release=name, namespace=NAMESPACE)
-        # Prometheus' operator is not there; tests/chart/test_usual_values.py looks at its monitors. What the
-        # pod of `helm test` has, the Jobs' have, too; admission would ask for its account and RuntimeClass.
-        kinds = {"PodMonitor", "ServiceMonitor", "PrometheusRule", "Pod"}
-        taken = [one for one in made if one["kind"] not in kinds]
-        spaces = {one["metadata"].get("namespace") for one in taken} - {None, NAMESPACE}
-        for space in sorted(spaces):
-            bed.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
-        for one in taken:
-            meta = one["metadata"]
-            query = {"dryRun": "All", "fieldValidation": "Strict"}
-            path = bed.kube.path(one["apiVersion"], one["kind"], None, meta.get("namespace"), **query)
-            bed.kube.http.call("POST", path, one)
+    for kind in ("podmonitors", "servicemonitors", "prometheusrules"):
+        bed.install_crds(crds_of(PROMETHEUS_OPERATOR) / f"monitoring.coreos.com_{kind}.yaml")
+    meta = {"name": USUAL["runtimeClassName"]}
+    bed.kube.apply(
+        {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": meta, "handler": "runsc"}
+    )
+
+
+@pytest.mark.usefixtures("every_kind")
+@pytest.mark.parametrize("name", GIVEN)
+def test_the_api_server_takes_every_value(bed: Testbed, name: str) -> None:
+    made = render(GIVEN[name], release=name, namespace=VALUES)
+    for space in sorted({one["metadata"].get("namespace", VALUES) for one in made}):
+        bed.create_namespace(space)
+    for one in made:
+        if one["kind"] == "Pod":  # its account is made before, as Helm does
+            meta = {"name": one["spec"]["serviceAccountName"], "namespace": VALUES}
+            bed.kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
+        query = {"dryRun": "All", "fieldValidation": "Strict"}
+        space = one["metadata"].get("namespace")
+        path = bed.kube.path(one["apiVersion"], one["kind"], None, space, **query)
+        bed.kube.http.call("POST", path, one)
+
+
+@pytest.mark.usefixtures("every_kind")
+def test_a_monitor_that_no_operator_would_read_is_refused(bed: Testbed) -> None:
+    values = {"metrics": {"serviceMonitor": {"enabled": True, "relabelings": [{"action": "never"}]}}}
+    (monitor,) = [one for one in render(values, namespace=VALUES) if one["kind"] == "ServiceMonitor"]
+    path = bed.kube.path(monitor["apiVersion"], monitor["kind"], None, VALUES, dryRun="All")
+    with pytest.raises(HTTPError) as caught:
+        bed.kube.http.call("POST", path, monitor)
+    assert "relabelings" in str(caught.value.body)
 
 
 PODS = "restricted-pods"
