@@ -10,6 +10,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from issuer.answer_timeout import answer_timeout
 from issuer.servers.hosts import shown
 from issuer.servers.lookup import refusal
 from issuer.transport.answers import MAX_ANSWER_BYTES
@@ -87,8 +88,7 @@ class Sender:
         self._peers.check(url)
         for _ in range(_MAX_REDIRECTS + 1):
             try:
-                with asking(before):
-                    answer = await self._send_once(method, url, headers, body, where)
+                answer = await self._send_in_time(method, url, headers, body, where, before)
             except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
                 raise await self._explained(url, where, error) from error
             except UnicodeError as error:  # of the resolver or TLS, over a name that `hosts` let through
@@ -99,6 +99,25 @@ class Sender:
         raise UnexpectedAnswer(
             f"{where} was redirected more than {_MAX_REDIRECTS} times", status=answer.status
         )
+
+    async def _send_in_time(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        where: str,
+        before: Ask | None,
+    ) -> Answer:
+        """Send one request; raises ConnectionTimeoutError where the time ended before anything was sent."""
+        with asking(before) as sending:
+            try:
+                async with answer_timeout(self._connection.timeout):
+                    return await self._send_once(method, url, headers, body, where)
+            except TimeoutError as error:
+                if sending.begun:
+                    raise
+                raise aiohttp.ConnectionTimeoutError from error
 
     async def _send_once(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, where: str
@@ -201,8 +220,9 @@ class Sender:
                     limit=_CONNECTIONS, ssl=self._tls or True, socket_factory=self._peers.socket_factory()
                 ),
                 response_class=Response,
+                # The whole call's bound is `answer_timeout`.
                 timeout=aiohttp.ClientTimeout(
-                    total=total, sock_connect=min(total, _CONNECT_TIMEOUT_SECONDS), sock_read=total
+                    total=None, sock_connect=min(total, _CONNECT_TIMEOUT_SECONDS), sock_read=None
                 ),
                 headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,  # so that the size limit counts what is held in memory

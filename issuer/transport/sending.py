@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -18,17 +19,27 @@ from issuer.transport.answers import BoundedConnector
 Ask = Callable[[], None]
 """Raises where a call is not to be sent after all."""
 
-_ASK: ContextVar[Ask | None] = ContextVar("ask before sending", default=None)
+
+@dataclass(slots=True, eq=False)
+class Sending:
+    """One call on its way; `begun` is True once its bytes may have been written."""
+
+    ask: Ask | None
+    begun: bool = False
+
+
+_SENDING: ContextVar[Sending | None] = ContextVar("call that is being sent", default=None)
 
 
 @contextmanager
-def asking(ask: Ask | None) -> Iterator[None]:
-    """Have an `AskingConnector` call `ask` before each request of this task."""
-    token = _ASK.set(ask)
+def asking(ask: Ask | None) -> Iterator[Sending]:
+    """Have an `AskingConnector` call `ask` before the one request that this task sends meanwhile."""
+    sending = Sending(ask)
+    token = _SENDING.set(sending)
     try:
-        yield
+        yield sending
     finally:
-        _ASK.reset(token)
+        _SENDING.reset(token)
 
 
 class AskingConnector(BoundedConnector):
@@ -37,11 +48,14 @@ class AskingConnector(BoundedConnector):
     async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
         """Return a connection, on which nothing was written; raises what `asking` raises, and keeps it."""
         connection = await super().connect(*arguments, **options)
-        ask = _ASK.get()
-        if ask is not None:
+        sending = _SENDING.get()
+        if sending is None:
+            return connection
+        if sending.ask is not None:
             try:
-                ask()
+                sending.ask()
             except BaseException:
                 connection.release()  # the next call need not connect again
                 raise
+        sending.begun = True
         return connection

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from issuer.x509.request import read_request
 from testbed.cluster import Testbed
 from testbed.controller import ControllerProcess
 from testbed.kube import Object
+from testbed.processes import PATIENCE
 from testbed.samples import API_VERSION
 from testbed.vaultpki import DOMAIN, PkiLayout, setup_token
 from tests.builders import csr_pem
@@ -35,6 +37,8 @@ from tests.integration.support.forwarding_vault import HANG_UP, Answer, Forwardi
 FAULTS = ("lost", "cut", "garbled", "many-cas", "another-key")
 REVOKED = ("many-cas", "another-key")
 """Those whose certificate can be read."""
+TIMEOUT = 5
+"""Seconds of --vault-timeout."""
 
 
 class SpoilingVault(ForwardingVault):
@@ -79,9 +83,29 @@ class SpoilingVault(ForwardingVault):
         return 200, json.dumps(said).encode()
 
 
+class FreezingVault(ForwardingVault):
+    """Has everything signed by the real Vault, and freezes the controller before its first such answer."""
+
+    def __init__(self, bed: Testbed, controller: ControllerProcess) -> None:
+        super().__init__(bed, "freezing")
+        self._controller = controller
+        self.answered = Event()
+        self.signed = 0
+
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        """The real Vault's answer."""
+        answer = self.relay(method, path, headers, body)
+        if body and "/sign/" in path and json.loads(body).get("csr"):
+            self.signed += 1
+            if self.signed == 1:
+                self._controller.pause()
+                self.answered.set()
+        return answer
+
+
 @pytest.fixture(scope="module")
 def controller(bed: Testbed) -> Iterator[ControllerProcess]:
-    with ControllerProcess(bed, ["--issuer-check-period=2"]) as one:
+    with ControllerProcess(bed, ["--issuer-check-period=2", f"--vault-timeout={TIMEOUT}"]) as one:
         yield one
 
 
@@ -89,6 +113,24 @@ def lines(controller: ControllerProcess, event: str) -> list[dict[str, Any]]:
     """The controller's log lines of that event."""
     found = [json.loads(line) for line in controller.log.read_text().splitlines() if line.startswith("{")]
     return [line for line in found if line.get("event") == event]
+
+
+def test_an_answer_that_came_while_the_controller_was_frozen_is_delivered(
+    bed: Testbed, controller: ControllerProcess, layout: PkiLayout, namespace: str
+) -> None:
+    """As after a machine was suspended, or had no processor for it: nothing is signed again."""
+    token = setup_token(bed.vault, layout.policy)
+    with FreezingVault(bed, controller) as vault:
+        cluster_issuer_with_token(bed, "freezing", token, server=vault.addr, caBundle=vault.ca_bundle)
+        wait_ready(bed, "freezing")
+        request(bed, "frozen", namespace, "freezing")
+        assert vault.answered.wait(PATIENCE)
+        time.sleep(TIMEOUT + 1)  # nothing that is frozen can say that its time-out is over
+        controller.resume()
+        wait_issued(bed, "frozen", namespace)
+        assert vault.signed == 1
+    assert lines(controller, "outcome unknown") == []
+    delete_issuer(bed, "freezing")
 
 
 def test_an_answer_that_cannot_be_delivered_fails_nothing_and_leaves_a_trace(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import orjson
 import pytest
 from aiohttp import web
 
@@ -64,6 +65,43 @@ async def test_nothing_is_written_where_the_last_look_says_no(listener: Listener
         await Pki(client, read(path)).sign("t", "CSR", {}, halt)
     await listener.connected.wait()
     assert listener.received == b"", "it was connected, and no byte was sent"
+    await client.close()
+
+
+async def test_an_answer_that_came_while_the_process_was_frozen_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, frozen = asyncio.get_running_loop(), 0.0
+    clock = loop.time
+    monkeypatch.setattr(loop, "time", lambda: clock() + frozen)
+
+    async def answer_and_freeze(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal frozen
+        await reader.readuntil(b"CSR")
+        body = orjson.dumps(fake.signed("cc:dd")[1])
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        frozen += 3600  # it is in the client's socket, and the time-out is over
+        writer.close()
+
+    server = await asyncio.start_server(answer_and_freeze, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client = VaultClient(Connection(url, timeout=30))
+    signed = await Pki(client, SignPath.parse("pki/sign/web")).sign("t", "CSR", {})
+    assert signed.serial == "cc:dd"
+    await client.close()
+    server.close()
+
+
+async def test_a_timeout_before_anything_was_sent_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(*_: object, **_more: object) -> list[object]:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    monkeypatch.setattr("aiohttp.resolver.DefaultResolver.resolve", silent)
+    client = VaultClient(Connection("http://vault.test", timeout=0.05))
+    with pytest.raises(Unreachable, match="could not be reached in time") as failed:
+        await Pki(client, SignPath.parse("pki/sign/web")).sign("t", "CSR", {})
+    assert not failed.value.sent
     await client.close()
 
 
