@@ -8,7 +8,6 @@ Lease lost before any timer has run.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from typing import Any, ClassVar, Final, Self
 
 import structlog
 
+from issuer.answer_timeout import answer_timeout
 from issuer.kube.client import KubeClient
 from issuer.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
 from issuer.kube.resources import LEASES
@@ -152,7 +152,7 @@ class Lease:
     async def attempt(self) -> bool:
         """Try once to acquire or renew it; return True if that was written. Errors are logged, not raised."""
         try:
-            async with asyncio.timeout(self.times.call):
+            async with answer_timeout(self.times.call):
                 return await self._acquire_or_renew()
         except (Conflict, AlreadyExists):
             self._record = None  # someone else wrote: read it next time
@@ -191,7 +191,7 @@ class Lease:
 
     async def _give_up(self, annotations: Mapping[str, str]) -> bool:
         """One attempt to release; False when nobody or another holds it."""
-        async with asyncio.timeout(self.times.call):
+        async with answer_timeout(self.times.call):
             record = self._record or await self._read()
             if record is None or self.holder != self.identity:
                 return False
@@ -205,7 +205,7 @@ class Lease:
     async def _reread(self) -> bool:
         """Find out after a conflict whether another holds it, or the writer was this process itself."""
         with suppress(KubeError, TimeoutError):
-            async with asyncio.timeout(self.times.call):
+            async with answer_timeout(self.times.call):
                 return await self._acquire_or_renew()
         return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -118,6 +118,46 @@ async def test_a_lease_that_is_not_there_is_created_and_renewed(api: FakeApi, le
     assert created["spec"]["leaseTransitions"] == 0
     assert renewed["metadata"]["resourceVersion"] == "1"
     assert renewed["spec"]["acquireTime"] == created["spec"]["acquireTime"]
+
+
+class AnswersAndFreezes(KubeClient):
+    """An API server that has the Lease written, and a process that is frozen before it reads that."""
+
+    def __init__(self, freeze: Callable[[], None]) -> None:
+        self._freeze = freeze
+
+    async def get(self, *_: object) -> dict[str, Any]:
+        return lease("me")
+
+    async def replace(self, _resource: object, body: dict[str, Any]) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[dict[str, Any]] = loop.create_future()
+
+        def freeze() -> None:
+            self._freeze()
+            loop.call_soon(answered.set_result, body)  # as a socket is read: before what timers are due
+
+        loop.call_soon(freeze)
+        return await answered
+
+
+@pytest.mark.parametrize(("frozen", "held"), [(6, True), (9, True), (11, False)])
+async def test_a_renewal_that_was_answered_while_frozen_counts_from_when_it_was_sent(
+    monkeypatch: pytest.MonkeyPatch, frozen: float, held: bool
+) -> None:
+    loop, clock = asyncio.get_running_loop(), Clock()
+    began, real = clock.now, loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + clock.now - began)
+
+    def freeze() -> None:
+        clock.now += frozen
+
+    times = LeaseTimes(duration=15, renew=10, retry=2)
+    one = Lease(AnswersAndFreezes(freeze), "ns", "lock", "me", times, clock=clock)
+    assert times.call < frozen
+    assert await one.attempt()
+    assert one.is_leader is held
+    assert one.time_left() == max(0, 10 - frozen)
 
 
 async def test_anothers_lease_is_taken_only_after_it_was_unchanged_here_for_its_duration(
