@@ -72,11 +72,15 @@ def wait_held(scope: Scope) -> str:
 def test_a_certificate_that_is_renewed_without_end_waits_until_its_spec_changes(
     scope: Scope, controller: ControllerProcess
 ) -> None:
+    revoked = revocations(scope.bed)
     # Due two seconds after it was issued, and that is what it asks for: no certificate is other than asked.
     apply(scope, duration="1h", renewBefore="3598s")
     assert "Certificate web got 5 certificates within 10m0s" in wait_held(scope)
     assert issued(scope) == 5
-    assert len(signed_csrs(scope.bed, MONTH)) == 5
+    # cert-manager may delete a request that it made of an older key, in the middle of its signing.
+    signed = signed_csrs(scope.bed, MONTH)
+    assert len(set(signed)) == len(signed)
+    assert len(signed) - (revocations(scope.bed) - revoked) == 5
     assert HELD in controller.metrics()
     assert events(scope.bed, scope.namespace, "web", "Pending")
     # The API server has all of them still: a controller that starts goes on waiting.

@@ -18,8 +18,8 @@ from tests.integration.support.common import (
     webhook_validation_withdrawn,
 )
 from tests.integration.support.sharding import (
-    CALL,
     SHARDS,
+    SHORT_LEASES,
     create,
     issued,
     leases,
@@ -36,6 +36,8 @@ from tests.integration.support.sharding import (
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 ISSUER = "shared"
+DURATION = 30
+"""Seconds that a Lease lasts by default."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -140,7 +142,11 @@ def test_a_killed_replica_costs_no_more_than_what_it_had_in_flight(
     bed: Testbed, namespace: str, issuer: str
 ) -> None:
     before = Counter(signed_csrs(bed))
-    with replicas(bed, "killed", 2, "--workers=8") as (first, second):
+    with (
+        replica(bed, "killed", "--workers=8", *SHORT_LEASES) as first,
+        replica(bed, "killed", "--workers=8") as second,
+    ):
+        wait_shared([first, second])
         wait_ready(bed, issuer)
         with Load(bed, namespace, issuer) as load:
             until(lambda: load.count >= 40, "there is load")
@@ -161,7 +167,11 @@ def test_a_frozen_replica_ends_when_it_thaws_and_costs_no_more_than_what_it_had_
     bed: Testbed, namespace: str, issuer: str
 ) -> None:
     before, revoked = Counter(signed_csrs(bed)), revocations(bed)
-    with replicas(bed, "frozen", 2, "--workers=8") as (first, second):
+    with (
+        replica(bed, "frozen", "--workers=8", *SHORT_LEASES) as first,
+        replica(bed, "frozen", "--workers=8") as second,
+    ):
+        wait_shared([first, second])
         wait_ready(bed, issuer)
         with Load(bed, namespace, issuer) as load:
             until(lambda: load.count >= 40, "there is load")
@@ -202,7 +212,7 @@ def test_a_single_leader_and_replicas_that_share_never_work_at_once(
     bed: Testbed, namespace: str, issuer: str
 ) -> None:
     before = Counter(signed_csrs(bed))
-    with replicas(bed, "modes", 1) as (sharing,), replica(bed, "modes", shards=0) as alone:
+    with replicas(bed, "modes", 1) as (sharing,), replica(bed, "modes", *SHORT_LEASES, shards=0) as alone:
         wait_ready(bed, issuer)
         create(bed, namespace, issuer, ["shared"])
         wait_all_issued(bed, namespace, 1)
@@ -212,7 +222,7 @@ def test_a_single_leader_and_replicas_that_share_never_work_at_once(
             began = time.monotonic()
             create(bed, namespace, issuer, ["alone"])
             wait_all_issued(bed, namespace, 2)
-            assert time.monotonic() - began > CALL + 15, "it waited longer than any Lease lasts"
+            assert time.monotonic() - began > DURATION, "it waited longer than any Lease lasts"
             assert (owned(again), value(alone, "vault_issuer_leader")) == (0, 1)
             assert alone.stop() == 0
             wait_shared([again])

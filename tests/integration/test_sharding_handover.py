@@ -32,6 +32,7 @@ from tests.integration.support.common import (
 )
 from tests.integration.support.inprocess import Running, in_process, until
 from tests.integration.support.sharding import (
+    CALL,
     SHARDS,
     create,
     issued,
@@ -150,11 +151,11 @@ def with_writes_held(gate: asyncio.Event) -> Callable[[KubeClient], None]:
 
 @asynccontextmanager
 async def signed_and_not_written(
-    bed: Testbed, namespace: str, group: str, lease_faults: Callable[[KubeClient], None]
+    bed: Testbed, namespace: str, settings: dict[str, Any], lease_faults: Callable[[KubeClient], None]
 ) -> AsyncIterator[tuple[Running, asyncio.Event]]:
     """A replica with a certificate in each shard that is signed and not written, until the event is set."""
     write = asyncio.Event()
-    async with in_process(bed, with_writes_held(write), lease_faults, **options(group)) as running:
+    async with in_process(bed, with_writes_held(write), lease_faults, **settings) as running:
         await until(lambda: shards_of(running) == SHARDS, "it has all shards")
         await asyncio.to_thread(wait_ready, bed, ISSUER)
         await asyncio.to_thread(create, bed, namespace, ISSUER, one_a_shard(namespace))
@@ -171,7 +172,7 @@ async def test_a_new_owner_whose_watch_is_behind_signs_nothing_again_as_it_reads
     group = f"behind-{reads_anew}".lower()
     before, revoked = Counter(signed_csrs(bed)), revocations(bed)
     show, join = asyncio.Event(), asyncio.Event()
-    first = replica(bed, group, "--vault-timeout=10")
+    first = replica(bed, group)
     async with (
         ended(first),
         in_process(bed, with_watch_behind(show, namespace), joining_when(join), **options(group)) as second,
@@ -216,7 +217,7 @@ async def test_a_shard_is_given_only_when_what_was_signed_in_it_is_written(
     other = replica(bed, group)
     async with (
         ended(other),
-        signed_and_not_written(bed, namespace, group, lambda _client: None) as (first, write),
+        signed_and_not_written(bed, namespace, options(group), lambda _client: None) as (first, write),
     ):
         await asyncio.to_thread(other.start)
         if drains:
@@ -251,7 +252,7 @@ async def test_a_replica_that_lost_its_leases_and_lives_revokes_its_own_and_ends
     other = replica(bed, "losing")
     async with (
         ended(other),
-        signed_and_not_written(bed, namespace, "losing", losing) as (first, write),
+        signed_and_not_written(bed, namespace, options("losing", CALL), losing) as (first, write),
     ):
         cut.set()
         await asyncio.to_thread(other.start)
