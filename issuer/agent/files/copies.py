@@ -7,12 +7,13 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from issuer.agent.errors import UnsafePath
+from issuer.agent.errors import DiskRefused, UnsafePath
 from issuer.agent.files.folders import opened_folder, user_name
 from issuer.agent.files.mounts import is_pinned
 from issuer.agent.files.regular import MAX_FILE, open_regular
 from issuer.agent.files.writing import (
     WHILE_WRITTEN,
+    FileOwner,
     NewFile,
     attributes_of,
     disk_errors,
@@ -46,11 +47,37 @@ def copy_file(path: Path, file: NewFile) -> CopyReport:
             replace(folder, path.name, NewFile(file.data, file.mode, file.owner, attributes))
             return CopyReport(path, written=True)
         _overwrite(folder, path, file)
-    return CopyReport(
-        path,
-        written=True,
-        warning=f'"{path}" was written in place, because {mounted}: who reads at that moment can see half of '
-        "it. Mount the folder instead of the file",
+    return CopyReport(path, written=True, warning=_in_place(path, "was written in place", mounted))
+
+
+def check_copy(path: Path, mode: int, owner: FileOwner) -> str | None:
+    """Try the place of a copy without writing; returns what a reader of it has to know, if anything.
+
+    Raises UnsafePath and DiskRefused, as `copy_file` would.
+    """
+    there = next(one for one in path.parents if one.exists())  # what is missing of it is made later
+    with opened_folder(there) as folder, disk_errors(f'"{path}"'):
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True):
+            raise DiskRefused(
+                f'"{path}": this user may not write to the folder "{there}", or its disk is read-only'
+            )
+        if there != path.parent or not _is_there(folder, path.name):
+            return None
+        mounted = is_pinned(path, owner.uid)
+        if mounted is None:
+            return None
+        fd = open_regular(path.name, folder)
+        try:
+            _need_private(path, os.fstat(fd), NewFile(b"", mode, owner))
+        finally:
+            os.close(fd)
+    return _in_place(path, "is written in place", mounted)
+
+
+def _in_place(path: Path, what: str, mounted: str) -> str:
+    return (
+        f'"{path}" {what}, because {mounted}: who reads at that moment can see half of it. Mount the folder '
+        "instead of the file"
     )
 
 

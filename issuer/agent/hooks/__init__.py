@@ -7,6 +7,7 @@
 - `haproxy`: certificates replaced by HAProxy's runtime socket.
 - `containers`: a program or a signal in containers, by Podman's or Docker's socket.
 - `serving`: an endpoint until all of its workers show the new certificate.
+- `checking`: all of that tried without telling anybody anything.
 - `records`: what each consumer was told last, in files.
 - `consumer`: one consumer: whether it has to be told, the hook, and the proof.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -13,11 +12,12 @@ from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import CertificateSet, FileKind
 from issuer.agent.files.generations import seen_set
 from issuer.agent.files.regular import read_regular
+from issuer.agent.hooks.checking import CheckFindings, check_consumer
 from issuer.agent.hooks.containers import tell_containers
-from issuer.agent.hooks.errors import ConsumerRefused, HookFailed, NotRunning
+from issuer.agent.hooks.errors import ConsumerRefused, NotRunning
 from issuer.agent.hooks.haproxy import KeyAndCertificates, Replacement, replace_certificates
 from issuer.agent.hooks.processes import signal_process
-from issuer.agent.hooks.programs import run_program
+from issuer.agent.hooks.programs import run_program, systemctl
 from issuer.agent.hooks.serving import ServedCheck, verify_served
 from issuer.agent.hooks.users import HookUser, hook_user
 from issuer.agent.renewal.source import SOURCE, owners_of, read_source
@@ -41,9 +41,14 @@ class Consumer:
         """Return the names of the sets whose files it wasn't told of. Raises AgentError."""
         return tuple(name for name, one in self.identities().items() if delivered.get(name) != one)
 
-    def check(self) -> None:
-        """Try what can be tried without a hook. Raises HookFailed."""
-        hook_user(self.spec.user)
+    async def check(self) -> CheckFindings:
+        """Try all but the hook itself; tells nobody."""
+        every = [name for name, spec in self._sets.items() if isinstance(spec, CertificateSpec)]
+        try:
+            has_files = bool(self.identities())
+        except AgentError:  # told of the set itself
+            has_files = False
+        return await check_consumer(self.spec, serves=bool(every), has_files=has_files)
 
     async def tell(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Run the hook for the sets `names`, and wait until the endpoints serve the new files.
@@ -123,10 +128,7 @@ async def _run_job(hook: UnitHook, user: HookUser, seconds: float) -> None:
 
     A unit that was active, or that fails to start, may have refused the new files: ConsumerRefused.
     """
-    found = shutil.which("systemctl")
-    if found is None:
-        raise HookFailed("There is no systemctl here: use command, or signal with the server's pid file")
-    words = (found, *(("--user",) if hook.user_unit else ()))
+    words = systemctl(hook)
 
     async def is_now(state: str) -> bool:
         try:

@@ -31,17 +31,35 @@ async def tell_containers(hook: ContainerHook, user: HookUser, seconds: float) -
 
     Raises NotRunning if there is none, ConsumerRefused if a program fails, HookUnsafe, HookFailed.
     """
+    async with _found(hook, user, seconds) as (engine, found):
+        for identifier, name in found.items():
+            if hook.exec is not None:
+                await engine.run(identifier, name, list(hook.exec))
+            else:
+                await engine.kill(identifier, name, str(hook.signal))
+
+
+async def check_containers(hook: ContainerHook, user: HookUser, seconds: float) -> None:
+    """Prove that the engine answers and that a container runs which is named; tells none.
+
+    Raises as `tell_containers` does.
+    """
+    async with _found(hook, user, seconds):
+        return
+
+
+@asynccontextmanager
+async def _found(
+    hook: ContainerHook, user: HookUser, seconds: float
+) -> AsyncIterator[tuple[_Engine, dict[str, str]]]:
+    """Give the engine and the names of the containers meant, by ID; translate its failures."""
     _check_socket(hook, user)
     try:
         async with asyncio.timeout(seconds), _connected(hook) as engine:
             found = await engine.running(hook)
             if not found:
                 raise NotRunning(f"No container with {_described(hook)} runs: start it, or give it the label")
-            for identifier, name in found.items():
-                if hook.exec is not None:
-                    await engine.run(identifier, name, list(hook.exec))
-                else:
-                    await engine.kill(identifier, name, str(hook.signal))
+            yield engine, found
     except TimeoutError as error:
         raise ConsumerRefused(f'Containers by "{hook.socket}": not ended in {seconds:g} s') from error
     except aiohttp.ClientConnectorError as error:

@@ -83,6 +83,24 @@ async def replace_certificates(
     raise type(failure)(f"{failure}{_told(begun, left)}") from failure
 
 
+async def check_runtime(path: Path, user: HookUser, files: Sequence[str], seconds: float) -> None:
+    """Prove that HAProxy is there and uses a certificate of each name in `files`; changes nothing.
+
+    Raises NotRunning, HookUnsafe, HookFailed.
+    """
+    talk = _RuntimeSocket(path, user)
+    try:
+        async with asyncio.timeout(seconds):
+            unknown = [file for file in files if await talk.serial(file) is None]
+    except TimeoutError as error:
+        raise HookFailed(f'HAProxy doesn\'t answer at "{path}" in {seconds:g} s') from error
+    if unknown:
+        raise HookFailed(
+            f"HAProxy has no certificate {', '.join(unknown)}: give it as its configuration does, or as "
+            '"show ssl cert" prints it'
+        )
+
+
 def _told(begun: Sequence[tuple[Replacement, int | None]], left: Sequence[str]) -> str:
     if left:
         return f". It may have the new certificates of {', '.join(left)}: reload it"

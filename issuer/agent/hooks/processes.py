@@ -26,6 +26,18 @@ def signal_process(hook: PidFileHook, user: HookUser) -> None:
     The process has to run `hook.exe` as `user`, and to be older than the pid file: else its number was given
     to another one. Raises NotRunning, HookUnsafe, HookFailed.
     """
+    _send(hook, user, getattr(signal, f"SIG{hook.signal}"))
+
+
+def check_process(hook: PidFileHook, user: HookUser) -> None:
+    """Prove the process of a pid file as `signal_process` does, and the right to signal it; send nothing.
+
+    Raises as it does.
+    """
+    _send(hook, user, 0)  # judged by the kernel and not sent: kill(2)
+
+
+def _send(hook: PidFileHook, user: HookUser, number: int) -> None:
     if not hasattr(os, "pidfd_open"):
         raise HookFailed("Signals by pid file need Linux (pidfd_open): use command instead")
     need_trusted(hook.pid_file, "pid file")
@@ -37,7 +49,7 @@ def signal_process(hook: PidFileHook, user: HookUser) -> None:
     try:
         # The descriptor stands for one process: if that ends and its number is given away, nothing is sent.
         _check(hook, user, pid, written)
-        signal.pidfd_send_signal(pidfd, getattr(signal, f"SIG{hook.signal}"))
+        signal.pidfd_send_signal(pidfd, number)
     except ProcessLookupError as error:
         raise NotRunning(f'Process {pid} of "{hook.pid_file}" has ended: start the server') from error
     except PermissionError as error:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from issuer.agent.config.consumers import UnitHook
 from issuer.agent.hooks.errors import ConsumerRefused, HookFailed
 from issuer.agent.hooks.users import HookUser, need_trusted
 from issuer.text import one_line
@@ -80,6 +82,18 @@ async def _ended(process: asyncio.subprocess.Process, tail: _Tail) -> None:
             one.cancel()
 
 
+def check_program(program: Path) -> None:
+    """Prove that there is such a program, and that nobody else may write it.
+
+    Raises HookFailed, HookUnsafe.
+    """
+    need_trusted(program, "program")
+    if not program.is_file():
+        raise HookFailed(f'There is no program "{program}": install it, or correct its path')
+    if not os.access(program, os.X_OK):
+        raise HookFailed(f'The program "{program}" may not be run: run "chmod +x" on it')
+
+
 class _Tail:
     """The end of a program's output; all of it is read, so that the program never waits for a reader."""
 
@@ -123,6 +137,14 @@ class _Tail:
         """Return the last lines as the end of a sentence."""
         lines = self._kept.decode("utf-8", "replace").strip().splitlines()
         return f": {one_line('; '.join(lines[-3:]), 400)}" if lines else ", and printed nothing"
+
+
+def systemctl(hook: UnitHook) -> tuple[str, ...]:
+    """Return the command that speaks to the manager of a unit. Raises HookFailed."""
+    found = shutil.which("systemctl")
+    if found is None:
+        raise HookFailed("There is no systemctl here: use command, or signal with the server's pid file")
+    return (found, *(("--user",) if hook.user_unit else ()))
 
 
 def _as(user: HookUser) -> dict[str, Any]:

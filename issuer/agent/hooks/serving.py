@@ -65,6 +65,19 @@ async def verify_served(checks: Sequence[ServedCheck], seconds: float) -> tuple[
     return tuple(dict.fromkeys(warnings))
 
 
+async def check_endpoint(check: EndpointCheck) -> str:
+    """Return why nothing can be seen at an endpoint, empty if a handshake succeeds there."""
+    try:
+        found = await dial_every(check.endpoint, DialOptions(check.server_name, seconds=10.0))
+    except DialFailed as error:
+        return f"{check.address} doesn't resolve ({error.detail}): correct the address"
+    failed = [one for one in found.values() if isinstance(one, DialFailed)]
+    if len(failed) < len(found):
+        return ""
+    why = f"{failed[0].code}: {failed[0].detail}" if failed else "it has no address"
+    return f"{check.address} can't be looked at ({why}): start the server, or correct the address"
+
+
 async def _until_served(one: ServedCheck, reasons: dict[str, _NotServed], warnings: list[str]) -> None:
     address = one.check.address
     wait, row = _FIRST_PAUSE, 0

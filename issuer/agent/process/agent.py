@@ -18,6 +18,7 @@ from issuer.agent.config.model import AgentFile
 from issuer.agent.config.paths import inode_of
 from issuer.agent.config.reading import agent_path
 from issuer.agent.errors import AgentError, UnsafePath
+from issuer.agent.hooks.checking import CheckFindings
 from issuer.agent.login.methods import AgentLogin, login_of
 from issuer.agent.login.secretids import SecretIdRenewal
 from issuer.agent.process.records import Records, SetRecord
@@ -208,15 +209,18 @@ class Agent:
         self._record(SetRecord(name, now, now, warnings=report.warnings))
         return report
 
-    async def check(self) -> list[str]:
-        """Try all but the signing: each folder, the login, each path. Returns what doesn't work."""
-        problems: list[str] = []
+    async def check(self) -> CheckFindings:
+        """Try all but the signing and the hooks: each folder, the login, each path, each consumer."""
+        findings = CheckFindings()
         for name, keeper in self.keepers.items():
             try:
-                await keeper.check()
+                findings.warnings += [f"{name}: {one}" for one in await keeper.check()]
             except (AgentError, VaultError) as error:
-                problems.append(f"{name}: {error}")
-        return problems + self.telling.check()
+                findings.problems.append(f"{name}: {error}")
+        told = await self.telling.check()
+        findings.problems += told.problems
+        findings.warnings += told.warnings
+        return findings
 
     def _need_own_folder(self, name: str) -> None:
         """Raise UnsafePath if another set is in the same folder, by a symlink or mount made since."""

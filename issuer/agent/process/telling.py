@@ -13,6 +13,7 @@ import structlog
 
 from issuer.agent.config.model import AgentFile
 from issuer.agent.errors import AgentError
+from issuer.agent.hooks.checking import CheckFindings
 from issuer.agent.hooks.consumer import Consumer, SetSpec
 from issuer.agent.hooks.errors import HookFailed, NotRunning
 from issuer.agent.hooks.records import ConsumerRecord, ConsumerRecords, HookOutcome
@@ -56,15 +57,12 @@ class Telling:
         """Return the names of the consumers of a set."""
         return [consumer.spec.name for consumer in self.consumers.values() if name in consumer.spec.sets]
 
-    def check(self) -> list[str]:
-        """Try what can be tried without telling anybody; returns what doesn't work."""
-        problems = []
+    async def check(self) -> CheckFindings:
+        """Try all of each consumer but its hook; tells nobody."""
+        findings = CheckFindings()
         for name, consumer in self.consumers.items():
-            try:
-                consumer.check()
-            except AgentError as error:
-                problems.append(f"{name}: {error}")
-        return problems
+            findings.add(name, await consumer.check())
+        return findings
 
     def has_news(self, name: str) -> bool:
         """Return True if a consumer has to be told. Never raises: its set tells what can't be read."""

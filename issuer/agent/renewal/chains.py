@@ -16,7 +16,15 @@ from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.generations import GenerationFolder, opened_set, seen_set
 from issuer.agent.renewal.delivered import DeliveredAnswer, NotDelivered
 from issuer.agent.renewal.keeping import KeepReport, KeptCertificate, RenewalReason, ServerClock, SetLook
-from issuer.agent.renewal.source import SOURCE, files_of, layout_digest, owners_of, read_source, write_copies
+from issuer.agent.renewal.source import (
+    SOURCE,
+    check_files,
+    files_of,
+    layout_digest,
+    owners_of,
+    read_source,
+    write_copies,
+)
 from issuer.text import rfc3339
 from issuer.vault.errors import VaultError
 from issuer.vault.paths import Mode, SignPath
@@ -86,12 +94,13 @@ class CAChainKeeper:
             fresh = self._with_kept(answer.cas, kept, self._clock.now())
             return self._write_if(folder, fresh, RenewalReason.DELIVERED)
 
-    async def check(self) -> None:
-        """Try the folder and the CAs. Raises as `step` does."""
+    async def check(self) -> tuple[str, ...]:
+        """Try folders, owners and the CAs; returns warnings. Raises as `step` does."""
         with opened_set(self.spec.folder, owners_of(self.spec)) as folder:
-            if self.spec.delivered:
-                return
-            await self._fetch(self._read(folder), self._clock.now())
+            warnings = check_files(self.spec)
+            if not self.spec.delivered:
+                await self._fetch(self._read(folder), self._clock.now())
+        return warnings
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -21,7 +21,7 @@ from issuer.agent.renewal.keeping import (
 )
 from issuer.agent.renewal.keys import key_of_pem, public_of
 from issuer.agent.renewal.signing import set_of
-from issuer.agent.renewal.source import files_of, owners_of
+from issuer.agent.renewal.source import check_files, files_of, owners_of
 from issuer.x509.certificates import public_key
 from issuer.x509.chains.bundle import read_bundle, read_leaf
 from issuer.x509.chains.chain import build_chain
@@ -124,10 +124,10 @@ class DeliveredKeeper(CertificateKeeper):
     async def close(self) -> None:
         """Leave what a consumer refused as it is: who asked for it may use it elsewhere."""
 
-    async def check(self) -> None:
-        """Try the folder alone. Raises AgentError."""
+    async def check(self) -> tuple[str, ...]:
+        """Try folders, owners and passwords alone; returns warnings. Raises AgentError."""
         with opened_set(self.spec.folder, owners_of(self.spec)):
-            return
+            return check_files(self.spec)
 
     def deliver(self, answer: DeliveredAnswer) -> KeepReport:
         """Verify what was handed over, and write it. Raises AgentError; the old files stay then."""

@@ -19,13 +19,13 @@ from issuer.agent.config.model import CertificateSpec, KeyRotation
 from issuer.agent.errors import DiskRefused
 from issuer.agent.files.contents import CertificateSet
 from issuer.agent.files.generations import GenerationFolder, WrittenSet, opened_set, seen_set
-from issuer.agent.files.owners import owner_of
 from issuer.agent.renewal.holding import HeldBack, hold_back, read_hold
 from issuer.agent.renewal.keys import fits, new_key
 from issuer.agent.renewal.schedule import RenewalRule, due_at, spread
 from issuer.agent.renewal.signing import CertificateCalls, FreshCertificate
 from issuer.agent.renewal.source import (
     SOURCE,
+    check_files,
     files_of,
     layout_digest,
     owners_of,
@@ -254,12 +254,15 @@ class CertificateKeeper:
             wrong = () if reason is not None or current is None else self._wrong_files(folder, current)
             return SetLook(kept, reason, wrong)
 
-    async def check(self) -> None:
-        """Try all but the signing: the folder, the owners, the login, role and CA. Raises as `step` does."""
+    async def check(self) -> tuple[str, ...]:
+        """Try all but the signing: folders, owners, passwords, login, role and CA. Raises as `step` does.
+
+        Returns warnings.
+        """
         with opened_set(self.spec.folder, owners_of(self.spec)):
-            for one in (*self.spec.files, *self.spec.copies):
-                owner_of(one.owner, one.group, keep_id=one.keep_id)
+            warnings = check_files(self.spec)
         await self._calls.probe()
+        return warnings
 
     async def close(self) -> None:
         """Revoke a certificate that was signed and never written: nobody has it."""

@@ -27,7 +27,7 @@ from issuer.agent.config.files import CopiedFile, SetFile
 from issuer.agent.config.model import CAChainSpec, CertificateSpec
 from issuer.agent.errors import AgentError
 from issuer.agent.files.contents import SOURCE_NAME, CertificateSet, FileKind
-from issuer.agent.files.copies import copy_file
+from issuer.agent.files.copies import check_copy, copy_file
 from issuer.agent.files.owners import owner_of
 from issuer.agent.files.regular import read_regular
 from issuer.agent.files.writing import NewFile
@@ -104,6 +104,22 @@ def write_copies(spec: CertificateSpec | CAChainSpec, made: CertificateSet) -> t
         if report.warning is not None:
             warnings.append(report.warning)
     return tuple(warnings)
+
+
+def check_files(spec: CertificateSpec | CAChainSpec) -> tuple[str, ...]:
+    """Try owners, password files, and the places of copies, and write nothing; returns warnings.
+
+    Raises AgentError.
+    """
+    for one in (*spec.files, *spec.copies):
+        owner_of(one.owner, one.group, keep_id=one.keep_id)
+        if one.password_file is not None:
+            _password(one.password_file)
+    found = (
+        check_copy(one.path, one.final_mode, owner_of(one.owner, one.group, keep_id=one.keep_id))
+        for one in spec.copies
+    )
+    return tuple(filter(None, found))
 
 
 def _is_same_store(one: CopiedFile, wanted: bytes) -> bool:

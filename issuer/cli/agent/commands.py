@@ -20,6 +20,7 @@ from issuer.cli.help import Commands
 if TYPE_CHECKING:
     from issuer.agent.config.given import GivenSet
     from issuer.agent.config.model import AgentFile
+    from issuer.agent.hooks.checking import CheckFindings
     from issuer.agent.process.agent import Agent
 
 app = Commands(
@@ -152,7 +153,7 @@ def renew(
 
 @app.command("check")
 def check(config: Config = DEFAULT_FILE) -> None:
-    """Try everything but the signing: configuration, folders, TLS, login, role and CAs.
+    """Try everything but the signing and the hooks: configuration, folders, TLS, login, role, CAs, consumers.
 
     Exit codes: 0 all of it works, 1 something doesn't.
 
@@ -161,12 +162,14 @@ def check(config: Config = DEFAULT_FILE) -> None:
       vault-issuer agent check -c agent.yaml
     """
     with reported():
-        problems = asyncio.run(_check(config))
-    for line in problems:
+        findings = asyncio.run(_check(config))
+    for line in findings.warnings:
+        typer.echo(f"Warning: {line}", err=True)
+    for line in findings.problems:
         typer.echo(f"Error: {line}", err=True)
-    if not problems:
-        typer.echo("All of it works: folders, TLS, login, role and CAs.")
-    raise typer.Exit(FAILED if problems else 0)
+    if not findings.problems:
+        typer.echo("All of it works: folders, TLS, login, role, CAs and consumers.")
+    raise typer.Exit(FAILED if findings.problems else 0)
 
 
 @app.command("deliver")
@@ -266,7 +269,7 @@ async def _tell_consumers(agent: Agent, sets: Iterable[str]) -> bool:
     return failing
 
 
-async def _check(config: str) -> list[str]:
+async def _check(config: str) -> CheckFindings:
     from issuer.agent.config.reading import load_agent_file
     from issuer.agent.process.agent import opened_agent
 

@@ -167,7 +167,7 @@ async def _join(config: Path, folder: Path | None) -> list[str]:
     typer.echo("The secret ID was unwrapped; nobody else can use the ticket any more.")
     async with opened_agent(file, state) as agent:
         await agent.keep_login()
-        problems = await agent.check()
+        problems = (await agent.check()).problems
     if not problems:
         given = "" if str(config) == DEFAULT_FILE else f" -c {config}"
         typer.echo(f"The login works. Next: vault-issuer agent once{given}")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from issuer.agent.errors import AgentError
-from issuer.agent.files.copies import copy_file
+from issuer.agent.errors import AgentError, DiskRefused, UnsafePath
+from issuer.agent.files.copies import check_copy, copy_file
 from issuer.agent.files.mounts import mounts_of, pinned_by
 from issuer.agent.files.writing import FileOwner, NewFile
 
@@ -121,6 +121,8 @@ def test_what_others_may_hold_is_not_written_in_place(
     elif case == "owner":
         os.chown(path, NOBODY, NOBODY)
     with pytest.raises(AgentError):
+        check_copy(path, 0o600, FileOwner())
+    with pytest.raises(AgentError):
         copy_file(path, NewFile(b"key", 0o600))
     assert case == "fifo" or path.read_bytes() == b"old"
 
@@ -132,6 +134,8 @@ def test_certificate_is_written_in_place_whatever_its_mode_was(
     path = tmp_path / "web.pem"
     path.write_bytes(b"old")
     path.chmod(0o664)
+    assert "is written in place" in (check_copy(path, 0o644, FileOwner()) or "")
+    assert path.read_bytes() == b"old"
     assert copy_file(path, NewFile(b"new", 0o644)).warning is not None
     assert path.read_bytes() == b"new"
 
@@ -148,3 +152,22 @@ def test_file_mounted_alone_is_written_in_place(tmp_path: Path) -> None:
     assert report.warning is not None
     assert f'mounted alone as "{seen}"' in report.warning
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_place_of_a_copy_is_tried_and_nothing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for path in (tmp_path / "there" / "a.pem", tmp_path / "no" / "folder" / "a.pem"):
+        assert check_copy(path, 0o600, FileOwner()) is None
+    assert [one.name for one in tmp_path.rglob("*")] == ["there"]
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(UnsafePath, match="Everybody may write to the folder"):
+        check_copy(tmp_path / "open" / "a.pem", 0o600, FileOwner())
+
+
+def test_folder_of_a_copy_that_this_user_may_not_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # root may write everywhere but on such a disk
+    with pytest.raises(DiskRefused, match="this user may not write to the folder"):
+        check_copy(tmp_path / "a.pem", 0o600, FileOwner())

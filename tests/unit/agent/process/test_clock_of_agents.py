@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from issuer.agent.config.model import AgentFile
 from issuer.agent.errors import AgentError
+from issuer.agent.hooks.checking import CheckFindings
 from issuer.agent.process import agent as agents
 from issuer.agent.process.agent import Agent
 from issuer.agent.process.records import Records
@@ -64,8 +65,8 @@ def test_check_warns_of_a_clock_that_differs(tmp_path: Path, monkeypatch: pytest
         async def read_clock(self) -> str:
             return "set the clock"
 
-        async def check(self) -> list[str]:
-            return []
+        async def check(self) -> CheckFindings:
+            return CheckFindings()
 
     @asynccontextmanager
     async def opened(*_: object) -> AsyncIterator[Checked]:
