@@ -71,7 +71,7 @@ def test_new_root_needs_a_word_and_the_old_one_stays(machine: Machine) -> None:
 
 def test_one_set_needs_no_configuration(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(machine.folder / "home"))
-    monkeypatch.setattr("issuer.agent.process.records.SYSTEM_STATE", machine.folder / "all")
+    monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", machine.folder / "all")
     made = machine.bao.call("POST", "auth/token/create", {"policies": [machine.name], "ttl": "1h"})
     (machine.folder / "token").write_text(made["auth"]["client_token"])
     out = machine.folder / "out"
@@ -92,7 +92,7 @@ def test_first_contact_needs_a_fingerprint_alone(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The testbed's listener has another CA than the mount: the root is taken, and TLS refused by it."""
-    monkeypatch.setattr("issuer.agent.process.records.SYSTEM_STATE", machine.folder / "all")
+    monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", machine.folder / "all")
     root = x509.load_pem_x509_certificate(
         str(machine.bao.read(f"{machine.name}/cert/ca")["certificate"]).encode()
     )

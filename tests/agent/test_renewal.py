@@ -161,7 +161,7 @@ def test_two_configurations_of_one_user_have_states_of_their_own(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del machine.data["stateFolder"]
-    monkeypatch.setattr("issuer.agent.process.records.SYSTEM_STATE", machine.folder / "all")
+    monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", machine.folder / "all")
     monkeypatch.setenv("XDG_STATE_HOME", str(machine.folder / "home"))
     machine.once()
     base = machine.folder / ("all" if os.geteuid() == 0 else "home/vault-issuer-agent")

@@ -6,6 +6,7 @@
 - `login`: ways to get a token.
 - `model`: the whole file.
 - `given`: one set by options, without a file.
+- `state`: the state folder, and what the agent keeps in it.
 - `names`: names that a certificate can have.
 - `paths`: paths that are written, none twice and none that the agent reads.
 - `reading`: the file becomes an `AgentFile`; contradictions between its parts.

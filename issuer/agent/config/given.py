@@ -11,6 +11,7 @@ import yaml
 
 from issuer.agent.config.model import AgentFile
 from issuer.agent.config.reading import checked_agent_file
+from issuer.agent.config.state import state_folder
 from issuer.manifests.errors import BadInput
 
 
@@ -48,7 +49,8 @@ class GivenSet:
             if self.ttl:
                 kept["ttl"] = self.ttl
             data["certificates"] = [kept]
-        return checked_agent_file("the options", yaml.safe_dump(data).encode())
+        state = state_folder(None, environment, str(self.folder))
+        return checked_agent_file("the options", yaml.safe_dump(data).encode(), state)
 
 
 def address(environment: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from issuer.agent.config.consumers import ConsumerSpec
 from issuer.agent.config.login import LoginChoice
 from issuer.agent.config.model import AgentFile, CAChainSpec, CertificateSpec
+from issuer.agent.config.state import own_folders
 from issuer.agent.files.generations import GENERATIONS
 from issuer.manifests.positions import ValuePath
 
@@ -26,11 +27,19 @@ def sets_of(file: AgentFile) -> Iterator[tuple[ValuePath, CertificateSpec | CACh
         yield ("caChains", number), chain
 
 
-def path_problems(file: AgentFile, source: str) -> Iterator[tuple[ValuePath, str]]:
-    """Yield each path that two sets share, or that the agent needs; `source` is the path of `agent.yaml`."""
+def path_problems(
+    file: AgentFile, source: str, usual_state: Path | None = None
+) -> Iterator[tuple[ValuePath, str]]:
+    """Yield each path that two sets share, or that the agent needs.
+
+    `source` is the path of `agent.yaml`, `usual_state` the state folder where the file names none.
+    """
     machinery = {_real(kept.folder / GENERATIONS): kept.name for _, kept in sets_of(file)}
     inputs = {_real(path): use for path, use in _inputs(file, source)}
-    state = None if file.state_folder is None else _real(file.state_folder, last=True)
+    given = file.state_folder or usual_state
+    state = None if given is None else _real(given, last=True)
+    own = () if state is None else own_folders(state)
+    state_name = "stateFolder" if file.state_folder else f'the state folder "{given}"'
     written: dict[_Place, str] = {}
     for where, kept in sets_of(file):
         for below, path, is_folder in _written(kept):
@@ -45,13 +54,13 @@ def path_problems(file: AgentFile, source: str) -> Iterator[tuple[ValuePath, str
                 yield at, f'"{path}" {_AMID_GENERATIONS} "{name}": write a path outside it'
             if real in inputs:
                 yield at, f'"{path}" is {inputs[real]}, and would be overwritten: write another path'
-            if state is not None and (real == state or (not is_folder and real.parent == state)):
+            if (real if is_folder else real.parent) in own:
                 yield (
                     at,
-                    f'"{path}" lies in stateFolder, whose files are the agent\'s own: write another path',
+                    f'"{path}" lies in {state_name}, whose files are the agent\'s own: write another path',
                 )
     if state is not None and (name := _inside(state, machinery)) is not None:
-        yield ("stateFolder",), f'"{file.state_folder}" {_AMID_GENERATIONS} "{name}": write a path outside it'
+        yield ("stateFolder",), f'"{given}" {_AMID_GENERATIONS} "{name}": write a path outside it'
 
 
 def _written(kept: CertificateSpec | CAChainSpec) -> Iterator[tuple[ValuePath, Path, bool]]:

@@ -11,6 +11,7 @@ from issuer.agent.config.files import SetFile
 from issuer.agent.config.model import AgentFile, CAChainSpec, CertificateSpec
 from issuer.agent.config.names import name_problems
 from issuer.agent.config.paths import path_problems, sets_of
+from issuer.agent.config.state import state_folder
 from issuer.agent.files.contents import CHAIN_ONLY
 from issuer.agent.files.trusted import who_may_write
 from issuer.manifests.checked import dotted, validated
@@ -29,23 +30,27 @@ def load_agent_file(path: str) -> AgentFile:
     source, content = read_source(path)
     if os.geteuid() == 0 and path != "-" and (writer := who_may_write(Path(path).absolute())) is not None:
         raise BadInput(f"{source}:1 is not read, as the agent runs as root: {writer}")
-    return checked_agent_file(source, content)
+    return checked_agent_file(source, content, state_folder(None, os.environ, path))
 
 
-def checked_agent_file(source: str, content: bytes) -> AgentFile:
-    """Return the text of an `agent.yaml` as a model; `source` names it in messages. Raises BadInput."""
+def checked_agent_file(source: str, content: bytes, usual_state: Path | None = None) -> AgentFile:
+    """Return the text of an `agent.yaml` as a model; `source` names it in messages. Raises BadInput.
+
+    `usual_state` is the state folder where the text names none.
+    """
     mapping = read_mapping(source, content)
     places = FilePlaces(source, mapping.lines)
     found = validated(AgentFile, mapping.data, places.of)
     problems = [
-        f"{places.of(where)} {dotted(where)}: {message}" for where, message in _problems(found, source)
+        f"{places.of(where)} {dotted(where)}: {message}"
+        for where, message in _problems(found, source, usual_state)
     ]
     if problems:
         raise BadInput("\n".join(problems))
     return found
 
 
-def _problems(file: AgentFile, source: str) -> Iterator[tuple[ValuePath, str]]:
+def _problems(file: AgentFile, source: str, usual_state: Path | None) -> Iterator[tuple[ValuePath, str]]:
     if not file.certificates and not file.ca_chains:
         yield (), _ABSENT
     if any(not one.delivered for one in file.certificates) and file.vault.login is None:
@@ -62,7 +67,7 @@ def _problems(file: AgentFile, source: str) -> Iterator[tuple[ValuePath, str]]:
         names.add(kept.name)
         yield from _modes(where, kept)
         yield from (_certificate(where, kept) if isinstance(kept, CertificateSpec) else _chain(where, kept))
-    yield from path_problems(file, source)
+    yield from path_problems(file, source, usual_state)
     yield from _consumers(file)
 
 

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from issuer.agent.config.state import CONSUMERS
 from issuer.agent.files.folders import opened_folder
 from issuer.agent.files.writing import NewFile, disk_errors, replace
-
-_FOLDER: Final = "consumers"
 
 
 class HookOutcome(StrEnum):
@@ -64,7 +63,7 @@ class ConsumerRecords:
     """One file for each consumer in the state folder."""
 
     def __init__(self, state_folder: Path) -> None:
-        self._folder = state_folder / _FOLDER
+        self._folder = state_folder / CONSUMERS
 
     def write(self, record: ConsumerRecord) -> None:
         """Keep a record. Raises UnsafePath and DiskRefused."""

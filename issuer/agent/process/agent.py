@@ -193,7 +193,10 @@ class Agent:
         if report.rewritten:
             log.warning("files had been changed and were written again", name=name, files=report.rewritten)
         renewed_at = now if report.renewed is not None else before.renewed_at
-        self._record(SetRecord(name, now, renewed_at, warnings=report.warnings, skew_seconds=skew))
+        for text in report.warnings:
+            if text not in before.warnings:
+                log.warning(text, name=name)
+        self._record(SetRecord(name, now, renewed_at, warnings=_all_warnings(report), skew_seconds=skew))
         return report
 
     async def deliver(self, name: str, answer: DeliveredAnswer) -> KeepReport:
@@ -206,7 +209,7 @@ class Agent:
         async with self.telling.lock(name):
             report = keeper.deliver(answer)
         now = rfc3339(self._clock.now())
-        self._record(SetRecord(name, now, now, warnings=report.warnings))
+        self._record(SetRecord(name, now, now, warnings=_all_warnings(report)))
         return report
 
     async def check(self) -> CheckFindings:
@@ -237,6 +240,10 @@ class Agent:
             self.records.write(record)
         except AgentError as error:
             log.warning("the record for the status can't be written", name=record.name, error=str(error))
+
+
+def _all_warnings(report: KeepReport) -> tuple[str, ...]:
+    return (*report.warnings, *report.standing)
 
 
 @asynccontextmanager

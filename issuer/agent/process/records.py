@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from issuer.agent.config.state import RECORDS
 from issuer.agent.files.folders import opened_folder
 from issuer.agent.files.writing import NewFile, disk_errors, replace
 from issuer.agent.login.methods import LOGIN_RECORD
-
-_FOLDER: Final = "records"
-SYSTEM_FILE: Final = "/etc/vault-issuer/agent.yaml"
-SYSTEM_STATE: Final = Path("/var/lib/vault-issuer-agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +32,7 @@ class Records:
 
     def __init__(self, state_folder: Path) -> None:
         self.state_folder = state_folder
-        self._folder = state_folder / _FOLDER
+        self._folder = state_folder / RECORDS
 
     def write(self, record: SetRecord) -> None:
         """Keep a record. Raises UnsafePath and DiskRefused."""
@@ -52,25 +47,6 @@ class Records:
             return _record(name, found)
         except (OSError, ValueError, TypeError):
             return SetRecord(name)
-
-
-def state_folder(given: Path | None, environment: Mapping[str, str], config: str = "") -> Path:
-    """Return the state folder: the given one, systemd's, root's, or one in the user's home.
-
-    Another configuration than the usual `agent.yaml` of its user has a folder of its own below the last two,
-    so that two agents of one user don't meet.
-    """
-    if given is not None:
-        return given
-    if (made := environment.get("STATE_DIRECTORY", "").partition(":")[0]).startswith("/"):
-        return Path(made)
-    own = ""
-    if config not in ("", "-") and (path := os.path.realpath(config)) != os.path.realpath(SYSTEM_FILE):
-        own = f"{Path(path).stem}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
-    if os.geteuid() == 0:
-        return SYSTEM_STATE / own
-    home = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME') or '/nonexistent'}/.local/state"
-    return Path(home) / "vault-issuer-agent" / own
 
 
 def read_login(state: Path) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from issuer.x509.chains.chain import Way, signing_ca
 from issuer.x509.errors import ChainError, InvalidCertificate
 
 _MAX_ROOTS: Final = 20
+_WARNED: Final = "unpinned-root"
 
 
 class UntrustedRoot(AgentError):
@@ -165,19 +166,28 @@ class CAChainKeeper:
         changed = folder.changed()
         if reason is not None or changed or current is None or current.notes.get("layout") != layout:
             folder.write(files_of(self.spec, made), {"layout": layout, "readAt": rfc3339(self._clock.now())})
-        warnings = (*write_copies(self.spec, made), *self._unpinned(made))
-        return KeepReport(self._report(made), reason, tuple(changed), warnings)
+        warnings = write_copies(self.spec, made)
+        unpinned, is_new = self._unpinned(folder, made)
+        if is_new:
+            return KeepReport(self._report(made), reason, tuple(changed), (*warnings, *unpinned))
+        return KeepReport(self._report(made), reason, tuple(changed), warnings, standing=unpinned)
 
-    def _unpinned(self, made: CertificateSet) -> tuple[str, ...]:
-        """Return a warning if the kept root was compared with nothing when it came."""
+    def _unpinned(self, folder: GenerationFolder, made: CertificateSet) -> tuple[tuple[str, ...], bool]:
+        """Return a warning if the root was compared with nothing when it came, and True if it is the first.
+
+        It is given once for each root, which is noted beside the files.
+        """
         if self.spec.root_fingerprint:
-            return ()
-        root = (*made.roots, *made.chain)[0]
+            return (), False
+        root = _shown((*made.roots, *made.chain)[0])
         told = (
-            f"Its root, of SHA-256 {_shown(root)}, was trusted when it came, as there is no rootFingerprint. "
+            f"Its root, of SHA-256 {root}, was trusted when it came, as there is no rootFingerprint. "
             "Compare it with the one that the CA's owner gives, and write it there"
         )
-        return (told,)
+        is_new = folder.noted(_WARNED) != root.encode()
+        if is_new:
+            folder.note(_WARNED, root.encode())
+        return (told,), is_new
 
     def _report(self, made: CertificateSet) -> KeptCertificate:
         cas = (*made.chain, *made.roots)

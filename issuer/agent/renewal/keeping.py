@@ -90,12 +90,16 @@ class SetLook:
 
 @dataclass(frozen=True, slots=True)
 class KeepReport:
-    """One look at a certificate: what is kept now, what was done, and what a person should know."""
+    """One look at a certificate: what is kept now, what was done, and what a person should know.
+
+    `standing` are warnings that were given at an earlier look: the status shows them on.
+    """
 
     kept: KeptCertificate
     renewed: RenewalReason | None = None
     rewritten: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    standing: tuple[str, ...] = ()
 
     @property
     def has_new_files(self) -> bool:

@@ -35,7 +35,7 @@ def usual_file(environment: Mapping[str, str]) -> str:
 
 def state_of(file: AgentFile, config: str) -> Path:
     """Return the state folder of a configuration."""
-    from issuer.agent.process.records import state_folder
+    from issuer.agent.config.state import state_folder
 
     return state_folder(file.state_folder, os.environ, config)
 

@@ -52,6 +52,8 @@ def test_copy_is_no_file_of_a_set_by_a_symlink(tmp_path: Path) -> None:
         ("token", "is a credential of vault.login"),
         ("agent.yaml", "is this configuration"),
         ("state/token.json", "lies in stateFolder"),
+        ("state/records/web.json", "lies in stateFolder"),
+        ("state/consumers/app.json", "lies in stateFolder"),
         ("pid", 'is the pidFile of "nginx"'),
         ("run", 'is the program of "app"'),
     ],
@@ -79,6 +81,14 @@ def test_set_lies_in_no_generations_and_no_state(tmp_path: Path) -> None:
     assert 'stateFolder: "web/.generations/s" lies where' in told(
         tmp_path, web(), "stateFolder: ROOT/web/.generations/s\n"
     )
+
+
+def test_copy_lies_in_no_usual_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "usual"))
+    for name in ("token.json", "records/web.json"):
+        found = told(tmp_path, web(more=f", copies: [{{path: ROOT/usual/{name}, kind: fullchain}}]"))
+        assert 'lies in the state folder "usual", whose files are the agent\'s own' in found
+    assert 'certificates.0.folder: "usual" lies in the state folder' in told(tmp_path, web("ROOT/usual"))
 
 
 def test_login_may_read_what_a_set_keeps(tmp_path: Path) -> None:

@@ -29,10 +29,11 @@ def test_first_root_that_nothing_was_compared_with_is_warned_of(tmp_path: Path, 
     client: Any = None
     keeper = CAChainKeeper(CAChainSpec.model_validate(data), client, ServerClock())
     answer = DeliveredAnswer("", "", root.public_bytes(Encoding.PEM).decode())
-    for _ in range(2):  # it stays until the field is written
-        warnings = keeper.deliver(answer).warnings
-        assert len(warnings) == (0 if pinned else 1)
-        assert pinned or f"SHA-256 {fingerprint}, was trusted when it came" in warnings[0]
+    first, again = keeper.deliver(answer), keeper.deliver(answer)
+    assert again.warnings == first.standing == ()  # told once for each root, and then by the status
+    assert again.standing == first.warnings
+    assert len(first.warnings) == (0 if pinned else 1)
+    assert pinned or f"SHA-256 {fingerprint}, was trusted when it came" in first.warnings[0]
 
 
 @pytest.mark.parametrize("made", [False, True])
