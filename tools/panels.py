@@ -218,6 +218,10 @@ AGENTS = (
 LIVES = (
     Panel("Life left", {KEPT: f"({LEFT}) / ({LIFE})"}, "percentunit", "bargauge", steps=LEFT_STEPS),
     line("Renewal in", "s", f"{machine('certificate_renewal_timestamp_seconds')} - time()", KEPT),
+    Panel(
+        "Maintenance windows",
+        {f"open, {KEPT}": machine("window_open"), f"waited for, {KEPT}": machine("window_waiting")},
+    ),
     line("Since the last renewal", "s", f"time() - {machine('last_renewal_timestamp_seconds')}", KEPT),
     line("Since the last look", "s", f"time() - {machine('last_look_timestamp_seconds')}", KEPT),
     line("Clocks differ by", "s", f"max by (instance) ({machine('clock_skew_seconds')})", "{{instance}}"),

@@ -99,6 +99,7 @@ def test_failing_hook_fires_after_a_quarter_of_an_hour(tmp_path: Path) -> None:
 def test_each_query_of_the_dashboard_finds_data_of_an_agent_at_work(machine: Machine) -> None:
     consumer = {"name": "server", "sets": ["web"], "user": getpass.getuser(), "command": ["/bin/true"]}
     machine.data["consumers"] = [consumer]
+    machine.data["certificates"][0]["renewal"] = {"windows": [{"from": "00:00", "to": "00:00"}]}
     machine.once()
     address = f"{LOOPBACK}:{free_port()}"
     words = [str(Path(sys.executable).parent / "vault-issuer"), "agent", "run", "--metrics", address]

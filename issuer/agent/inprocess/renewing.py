@@ -107,7 +107,7 @@ class RenewingCertificate:
         leaf = self._set.leaf
         begin = max(leaf.not_valid_before_utc, self._signed_at)  # CAs backdate
         share = spread(socket.gethostname(), str(self._spec.path))
-        return due_at(begin, leaf.not_valid_after_utc, self._rule, share)
+        return due_at(begin, leaf.not_valid_after_utc, self._rule, share, self._clock.now()).at
 
     def server_context(
         self,

@@ -67,13 +67,18 @@ class RenewalReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeptCertificate:
-    """A certificate in its files: its life, and when it is renewed."""
+    """A certificate in its files: its life, and when it is renewed.
+
+    `window_open` is None without maintenance windows; `waits` is True if only a window is waited for.
+    """
 
     name: str
     serial: str
     not_before: datetime
     not_after: datetime
     renew_at: datetime
+    window_open: bool | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,9 +300,9 @@ class CertificateKeeper:
         begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
         begin = max(begin, _signed_at(current.notes, begin))
         serial = str(current.notes.get("serial") or f"{leaf.serial_number:x}")
-        return KeptCertificate(
-            self.spec.name, serial, begin, end, due_at(begin, end, self._rule(), self._share)
-        )
+        now = self._clock.now()
+        due = due_at(begin, end, self._rule(), self._share, now)
+        return KeptCertificate(self.spec.name, serial, begin, end, due.at, due.window_open, due.waits(now))
 
     def _reason(self, kept: KeptCertificate | None, current: WrittenSet | None) -> RenewalReason | None:
         """Return why a certificate is asked for now, as far as the files tell."""

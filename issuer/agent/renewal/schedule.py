@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
@@ -36,23 +36,46 @@ def spread(machine: str, name: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def due_at(begin: datetime, end: datetime, rule: RenewalRule, share: float) -> datetime:
-    """Return the time of the renewal of a certificate that lives from `begin` to `end`.
+@dataclass(frozen=True, slots=True)
+class RenewalTime:
+    """The time of a renewal, seen at one moment.
 
-    `share` is that of `spread`. A window is waited for until `LATEST` of the life has gone.
+    `early` is the time that the life alone gives, `at` the one in a window, or the last moment for it.
+    `window_open` is None without windows.
+    """
+
+    at: datetime
+    early: datetime
+    window_open: bool | None = None
+
+    def waits(self, now: datetime) -> bool:
+        """Return True if the life alone would have it renewed, and a window is waited for."""
+        return self.early <= now < self.at
+
+
+def due_at(begin: datetime, end: datetime, rule: RenewalRule, share: float, now: datetime) -> RenewalTime:
+    """Return the time of the renewal of a certificate that lives from `begin` to `end`, seen at `now`.
+
+    `share` is that of `spread`: in a window, too, it is the machine's own place. A window that has gone by is
+    over, whatever was missed in it; the next one is waited for, until `LATEST` of the life has gone.
     """
     life = end - begin
     early = begin + life * (rule.at - rule.jitter * share)
     if not rule.windows:
-        return early
+        return RenewalTime(early, early)
     latest = max(early, begin + life * LATEST)
-    return min(next_in_window(early, rule.windows, rule.zone, latest), latest)
+    first, last = next(_window_times(max(early, now), rule.windows, rule.zone), (latest, latest))
+    at = early if first <= early else first + (last - first) * share
+    is_open = any(first <= now < last for first, last in _window_times(now, rule.windows, rule.zone))
+    return RenewalTime(min(at, latest), early, is_open)
 
 
-def next_in_window(moment: datetime, windows: Sequence[Window], zone: tzinfo, until: datetime) -> datetime:
-    """Return the first time from `moment` on that lies in a window; `until` if none begins before it."""
+def _window_times(
+    moment: datetime, windows: Sequence[Window], zone: tzinfo
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield begin and end of each window that is open at `moment` or begins within a week, in their order."""
     local = moment.astimezone(zone)
-    begins: list[datetime] = []
+    found: list[tuple[datetime, datetime]] = []
     # From the day before: a window over midnight may be open already. A week and a day has every window once.
     for days in range(-1, 9):
         day = local.date() + timedelta(days=days)
@@ -62,11 +85,9 @@ def next_in_window(moment: datetime, windows: Sequence[Window], zone: tzinfo, un
             begin = datetime.combine(day, window.begin, zone).astimezone(UTC)
             later = day if window.begin < window.end else day + timedelta(days=1)
             end = datetime.combine(later, window.end, zone).astimezone(UTC)
-            if begin <= moment < end:
-                return moment
-            if moment < begin:
-                begins.append(begin)
-    return min((*begins, until))
+            if moment < end:
+                found.append((begin, end))
+    yield from sorted(found)
 
 
 _SHORTEST_PAUSE: Final = 0.25

@@ -38,6 +38,12 @@ CLOCK_SKEW: Final = AgentMetric(
 NOT_BEFORE: Final = AgentMetric(
     "vault_issuer_agent_certificate_not_before_timestamp_seconds", "Begin of its life."
 )
+WINDOW_OPEN: Final = AgentMetric(
+    "vault_issuer_agent_window_open", "1 while a maintenance window is open, else 0; of sets with windows."
+)
+WINDOW_WAITING: Final = AgentMetric(
+    "vault_issuer_agent_window_waiting", "1 while a renewal only waits for its window, else 0; likewise."
+)
 LAST_RENEWAL: Final = AgentMetric(
     "vault_issuer_agent_last_renewal_timestamp_seconds", "Time of the last renewal."
 )
@@ -71,6 +77,7 @@ HOOK_WAITING: Final = AgentMetric(
 )
 AGENT_METRICS: Final = (
     *(NOT_AFTER, RENEWAL, FAILURES, CLOCK_SKEW, NOT_BEFORE, LAST_RENEWAL, LAST_LOOK, WRITTEN),
+    *(WINDOW_OPEN, WINDOW_WAITING),
     *(HOOK_FAILURES, HOOK_RUNS, HOOK_FAILED_RUNS, HOOK_DURATION, HOOK_SUCCESS, HOOK_WAITING),
 )
 """All of them, in the order in which they are written."""
@@ -103,6 +110,9 @@ def _add_set(samples: _Samples, found: SetStatus) -> None:
         samples[NOT_AFTER].append((name, kept.not_after.timestamp()))
         samples[RENEWAL].append((name, kept.renew_at.timestamp()))
         samples[NOT_BEFORE].append((name, kept.not_before.timestamp()))
+        if kept.window_open is not None:
+            samples[WINDOW_OPEN].append((name, float(kept.window_open)))
+            samples[WINDOW_WAITING].append((name, float(kept.waits)))
     for metric, moment in ((LAST_RENEWAL, record.renewed_at), (LAST_LOOK, record.looked_at)):
         if moment:
             samples[metric].append((name, parse_rfc3339(moment).timestamp()))

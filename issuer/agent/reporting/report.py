@@ -58,7 +58,16 @@ class SetStatus:
             return "Overdue"  # half of the time for the renewal has gone: is the agent running?
         if self.problem:
             return "Failing"
+        if self.kept.waits:
+            return "Waiting"  # for its maintenance window
         return "Due" if now >= self.kept.renew_at else "Fresh"
+
+    @property
+    def window(self) -> str | None:
+        """Return `open` or `closed` for the maintenance windows as a whole, None if there are none."""
+        if self.kept is None or self.kept.window_open is None:
+            return None
+        return "open" if self.kept.window_open else "closed"
 
     def bar(self, now: datetime) -> str:
         """Return the life as a bar of ten: what is left of it is full."""
@@ -80,6 +89,8 @@ class SetStatus:
             "notBefore": rfc3339(kept.not_before) if kept else None,
             "notAfter": rfc3339(kept.not_after) if kept else None,
             "renewAt": rfc3339(kept.renew_at) if kept else None,
+            "window": self.window,
+            "waitsForWindow": kept is not None and kept.waits,
             "lastLook": self.record.looked_at or None,
             "lastRenewal": self.record.renewed_at or None,
             "failures": self.record.failures,

@@ -42,7 +42,7 @@ def status(config: Config = DEFAULT_FILE, output: Format = OutputFormat.TABLE) -
             for one in found
         ]
         print_data(rows, output)
-    bad = any(one.state(now) not in ("Fresh", "Due") for one in found)
+    bad = any(one.state(now) not in ("Fresh", "Due", "Waiting") for one in found)
     raise typer.Exit(FAILED if bad or any(one.is_failing for one in consumers) else 0)
 
 
@@ -146,6 +146,8 @@ def _print_table(found: list[SetStatus], now: datetime) -> None:
         for text in (one.problem, *one.record.warnings):
             if text:
                 typer.echo(f"  {text}")
+        if kept is not None and kept.waits:
+            typer.echo(f"  waits for its maintenance window, until {at} UTC at most")
         if one.is_forgotten(now):
             typer.echo(f"  nobody has looked at it since {one.record.looked_at}: is the agent running?")
 

@@ -24,8 +24,8 @@ def rule(*windows: Window, jitter: float = 0.05) -> RenewalRule:
 
 
 def test_renewal_is_never_later_than_the_fraction() -> None:
-    assert due_at(BEGIN, BEGIN + LIFE, rule(), 0.0) == BEGIN + LIFE * 0.7
-    assert due_at(BEGIN, BEGIN + LIFE, rule(), 0.5) == BEGIN + LIFE * 0.675
+    assert due_at(BEGIN, BEGIN + LIFE, rule(), 0.0, BEGIN).at == BEGIN + LIFE * 0.7
+    assert due_at(BEGIN, BEGIN + LIFE, rule(), 0.5, BEGIN).at == BEGIN + LIFE * 0.675
 
 
 def test_machines_are_spread_and_each_stays_where_it_is() -> None:
@@ -39,14 +39,44 @@ def test_machines_are_spread_and_each_stays_where_it_is() -> None:
 def test_window_is_waited_for() -> None:
     sunday = window(days=["sun"], **{"from": "02:00", "to": "04:00"})
     # 0.7 of the life is Monday noon; the next Sunday is after 0.9 of it, Wednesday noon.
-    assert due_at(BEGIN, BEGIN + LIFE, rule(sunday), 0.0) == BEGIN + LIFE * LATEST
+    assert due_at(BEGIN, BEGIN + LIFE, rule(sunday), 0.0, BEGIN).at == BEGIN + LIFE * LATEST
     wednesday = window(days=["wed"], **{"from": "02:00", "to": "04:00"})
-    assert due_at(BEGIN, BEGIN + LIFE, rule(wednesday), 0.0) == datetime(2026, 11, 11, 1, 0, tzinfo=UTC)
+    assert due_at(BEGIN, BEGIN + LIFE, rule(wednesday), 0.0, BEGIN).at == datetime(
+        2026, 11, 11, 1, 0, tzinfo=UTC
+    )
+
+
+NIGHT = window(**{"from": "02:00", "to": "04:00"})
+YEAR = timedelta(days=90)
+
+
+def test_window_that_has_gone_by_is_over() -> None:
+    """A machine that was off, or whose server was away, from 02:00 to 04:00."""
+    due = due_at(BEGIN, BEGIN + YEAR, rule(NIGHT), 0.0, BEGIN).at
+    assert due == datetime(2027, 1, 5, 1, 0, tzinfo=UTC)
+    for hours in (1.9, 2, 7, 22):
+        seen = due_at(BEGIN, BEGIN + YEAR, rule(NIGHT), 0.0, due + timedelta(hours=hours))
+        assert seen.at == due + timedelta(days=0 if hours < 2 else 1)
+        assert seen.window_open is (hours < 2)
+        assert seen.waits(due + timedelta(hours=hours)) is (hours >= 2)
+    latest = BEGIN + YEAR * LATEST
+    assert due_at(BEGIN, BEGIN + YEAR, rule(NIGHT), 0.0, latest + timedelta(hours=1)).at == latest
+
+
+def test_machines_are_spread_in_a_window_too() -> None:
+    found = [
+        due_at(BEGIN, BEGIN + YEAR, rule(NIGHT), spread(f"machine-{number}", "web"), BEGIN).at
+        for number in range(1000)
+    ]
+    assert len(set(found)) == 1000
+    assert all(1 <= one.hour < 3 for one in found)  # 02:00 to 04:00 in Berlin
+    minutes = [one.hour * 60 + one.minute - 60 for one in found]
+    assert min(sum(low <= one < low + 12 for one in minutes) for low in range(0, 120, 12)) > 60
 
 
 def test_window_over_midnight_is_open_on_the_next_day() -> None:
     sunday = window(days=["sun"], **{"from": "23:00", "to": "14:00"})
-    assert due_at(BEGIN, BEGIN + LIFE, rule(sunday), 0.0) == BEGIN + LIFE * 0.7
+    assert due_at(BEGIN, BEGIN + LIFE, rule(sunday), 0.0, BEGIN).at == BEGIN + LIFE * 0.7
 
 
 @pytest.mark.parametrize("day", [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
@@ -56,7 +86,8 @@ def test_window_on_the_day_the_clocks_change(day: datetime) -> None:
         day + timedelta(hours=3),
         rule(window(**{"from": "02:30", "to": "05:00"})),
         0.0,
-    )
+        day - timedelta(hours=7),
+    ).at
     assert day - timedelta(hours=1) <= found <= day + timedelta(hours=3)
 
 
