@@ -189,6 +189,20 @@ def test_new_ticket_ends_the_one_before(enrolment: Enrolment) -> None:
     assert enrolment.join(second).exit_code == 0
 
 
+def test_configuration_of_another_machine_keeps_its_ca(enrolment: Enrolment) -> None:
+    """The CA says which server is trusted: a ticket of another one must not change it."""
+    enrolment.join(enrolment.ticket())
+    ca = enrolment.config.parent / "vault-ca.pem"
+    kept = ca.read_bytes()
+    ticket = read_ticket(enrolment.ticket("--renew"))
+    for other in ({"server": "https://evil.example.com"}, {"role_name": "host-other"}):
+        evil = ticket.model_copy(update={"trust": ServerTrust.GIVEN, "ca": kept.decode() * 2, **other})
+        ran = enrolment.join(evil.line())
+        assert ran.exit_code == 1
+        assert "The configuration is not that of" in ran.stderr
+        assert ca.read_bytes() == kept
+
+
 def test_another_root_is_not_joined(enrolment: Enrolment) -> None:
     ticket = read_ticket(enrolment.ticket())
     assert ticket.trust is ServerTrust.GIVEN  # the testbed's listener has another CA than the mount

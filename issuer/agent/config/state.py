@@ -15,8 +15,12 @@ CONSUMERS: Final = "consumers"
 """Folders in it, of sets and of consumers."""
 
 
-def state_folder(given: Path | None, environment: Mapping[str, str], config: str = "") -> Path:
-    """Return the state folder: the given one, systemd's, root's, or one in the user's home.
+def state_folder(
+    given: Path | None, environment: Mapping[str, str], config: str = "", uid: int | None = None
+) -> Path:
+    """Return the state folder: the given one, systemd's, root's, or one of `uid`, by default this user.
+
+    A user without a home of its own has one beside root's, which `agent install --as` makes.
 
     Another configuration than the usual `agent.yaml` of its user has a folder of its own below the last two,
     so that two agents of one user don't meet.
@@ -28,10 +32,22 @@ def state_folder(given: Path | None, environment: Mapping[str, str], config: str
     own = ""
     if config not in ("", "-") and (path := os.path.realpath(config)) != os.path.realpath(SYSTEM_FILE):
         own = f"{Path(path).stem}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
-    if os.geteuid() == 0:
+    if (os.geteuid() if uid is None else uid) == 0:
         return SYSTEM_STATE / own
-    home = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME') or '/nonexistent'}/.local/state"
-    return Path(home) / "vault-issuer-agent" / own
+    user = os.geteuid() if uid is None else uid
+    if base := environment.get("XDG_STATE_HOME"):
+        return Path(base) / "vault-issuer-agent" / own
+    home = Path(environment.get("HOME") or "/nonexistent")
+    if not _belongs_to(home, user):  # as /var/www, which www-data can't write, and others may read
+        return SYSTEM_STATE.with_name(f"{SYSTEM_STATE.name}-{user}") / own
+    return home / ".local" / "state" / "vault-issuer-agent" / own
+
+
+def _belongs_to(home: Path, user: int) -> bool:
+    try:
+        return home.stat().st_uid == user
+    except OSError:
+        return False
 
 
 def own_folders(state: Path) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from issuer.agent.errors import DiskRefused, UnsafePath
 from issuer.agent.files.folders import opened_folder, user_name
-from issuer.agent.files.mounts import is_pinned
+from issuer.agent.files.mounts import is_pinned, sees_all
 from issuer.agent.files.regular import MAX_FILE, open_regular
 from issuer.agent.files.writing import (
     WHILE_WRITTEN,
@@ -45,7 +45,7 @@ def copy_file(path: Path, file: NewFile) -> CopyReport:
         if mounted is None:
             attributes = attributes_of(folder, path.name)
             replace(folder, path.name, NewFile(file.data, file.mode, file.owner, attributes))
-            return CopyReport(path, written=True)
+            return CopyReport(path, written=True, warning=None if sees_all() else _unseen(path))
         _overwrite(folder, path, file)
     return CopyReport(path, written=True, warning=_in_place(path, "was written in place", mounted))
 
@@ -72,6 +72,13 @@ def check_copy(path: Path, mode: int, owner: FileOwner) -> str | None:
         finally:
             os.close(fd)
     return _in_place(path, "is written in place", mounted)
+
+
+def _unseen(path: Path) -> str:
+    return (
+        f'Whether a container mounts "{path}" alone can\'t be seen, and such a container would keep the old '
+        "file: allow the agent CAP_SYS_PTRACE, as the unit of vault-issuer agent install does"
+    )
 
 
 def _in_place(path: Path, what: str, mounted: str) -> str:

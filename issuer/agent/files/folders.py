@@ -99,7 +99,7 @@ def _step(parent: int, name: str, path: Path, create: bool, mode: int) -> int:
     try:
         if create:
             with suppress(FileExistsError):
-                os.mkdir(name, mode, dir_fd=parent)
+                make_folder(name, mode, parent)
                 with suppress(OSError):  # a descriptor of O_PATH has nothing to bring to the disk
                     os.fsync(parent)
         fd = os.open(name, _THROUGH, dir_fd=parent)
@@ -113,6 +113,17 @@ def _step(parent: int, name: str, path: Path, create: bool, mode: int) -> int:
             f'run "chmod o-w" on it'
         )
     return fd
+
+
+def make_folder(name: str, mode: int, parent: int) -> None:
+    """Make a folder with that very mode, whatever the umask: readers have to come through. Raises OSError."""
+    os.mkdir(name, mode, dir_fd=parent)
+    fd = os.open(name, _LAST, dir_fd=parent)
+    try:
+        if os.fstat(fd).st_uid == os.geteuid():  # not another that was put there meanwhile
+            os.fchmod(fd, mode)
+    finally:
+        os.close(fd)
 
 
 def _need_owners(found: os.stat_result, name: str, path: Path, owners: frozenset[int]) -> None:

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from issuer.agent.errors import AgentError, DiskRefused, SetInUse, UnsafePath
 from issuer.agent.files.contents import FILE_NAME, SOURCE_NAME
-from issuer.agent.files.folders import opened_folder
+from issuer.agent.files.folders import make_folder, opened_folder
 from issuer.agent.files.regular import MAX_FILE, open_regular
 from issuer.agent.files.writing import NewFile, attributes_of, create, disk_errors, replace
 
@@ -340,7 +340,7 @@ def opened_set(path: Path, owners: frozenset[int] = frozenset()) -> Iterator[Gen
     """
     with opened_folder(path, create=True, owners=owners) as fd:
         with disk_errors(f'The files in "{path}"'), suppress(FileExistsError):
-            os.mkdir(GENERATIONS, 0o755, dir_fd=fd)
+            make_folder(GENERATIONS, 0o755, fd)
         with (
             opened_folder(path / GENERATIONS, owners=owners) as generations,
             _locked(path, generations),

@@ -70,6 +70,23 @@ def is_pinned(path: Path, owner: int | None = None, proc: Path = PROC) -> str | 
     return None
 
 
+def sees_all(proc: Path = PROC) -> bool:
+    """Return False for a root that may not look into other processes, as without CAP_SYS_PTRACE."""
+    if os.geteuid() != 0 or not proc.is_dir():
+        return True
+    for folder in proc.iterdir():
+        if (
+            folder.name.isdecimal() and folder.name != "1"
+        ):  # a container's first can have more rights than root
+            try:
+                (folder / "ns" / "mnt").readlink()
+            except PermissionError:
+                return False
+            except OSError:  # it has ended
+                continue
+    return True
+
+
 def _namespaces(proc: Path, makers: Set[int | None]) -> Iterator[tuple[str, tuple[Mount, ...]]]:
     """Give the mounts of each mount namespace of `makers` once, with the process that they were read of."""
     seen: set[str] = set()

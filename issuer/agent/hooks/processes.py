@@ -83,10 +83,8 @@ def _check(hook: PidFileHook, user: HookUser, pid: int, written: float) -> None:
     except FileNotFoundError as error:
         raise ProcessLookupError from error
     except PermissionError as error:
-        raise HookUnsafe(
-            f"Which program process {pid} runs can't be seen: it is another user's, so run the agent as that "
-            "user"
-        ) from error
+        change = "run the agent as that user" if os.geteuid() else "allow the agent CAP_SYS_PTRACE"
+        raise HookUnsafe(f"Which program process {pid} runs can't be seen by this user: {change}") from error
     uids = {
         int(word) for line in status.splitlines() if line.startswith("Uid:") for word in line.split()[1:3]
     }

@@ -5,5 +5,6 @@
 - `agent`: one server's session and its keepers; a step of all of them.
 - `running`: steps again and again, at their times, until the process is told to stop.
 - `joining`: a machine takes the ticket of its enrolment.
+- `serviceuser`: the user of a service, and folders that it can write.
 - `notify`, `units`: systemd told how the service is, and the definitions of services.
 """

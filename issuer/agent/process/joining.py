@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
+from issuer.agent.config.login import AppRoleLogin
 from issuer.agent.config.model import AgentFile
+from issuer.agent.config.reading import load_agent_file
 from issuer.agent.errors import AgentError
 from issuer.agent.files.folders import opened_folder
 from issuer.agent.files.writing import NewFile, disk_errors, replace
@@ -40,11 +42,21 @@ class JoinPlaces:
 
 
 async def write_configuration(ticket: Ticket, places: JoinPlaces) -> bool:
-    """Write the CA, and `agent.yaml` if there is none; returns whether it was. Raises AgentError."""
+    """Write the CA, and `agent.yaml` if there is none; returns whether it was.
+
+    The CA of a configuration that is there stays as it is unless that is this machine's, at this server, and
+    names that file: it says which server is trusted. Raises AgentError and BadInput.
+    """
+    there = places.config.exists()
+    if there:
+        file = load_agent_file(str(places.config))
+        _need_own(file, ticket)
+        if file.vault.ca_file != places.ca:
+            return False
     ca = await _ca(ticket)
     if ca is not None:
         _write(places.ca, ca)
-    if places.config.exists():
+    if there:
         return False
     _write(places.config, yaml.safe_dump(configuration(ticket, places), sort_keys=False).encode())
     return True
@@ -86,12 +98,7 @@ async def take_secret_id(
 
     Raises AgentError if the configuration is another machine's, LoginRefused and other VaultErrors.
     """
-    given = None if file.vault.login is None else file.vault.login.app_role
-    if given is None or given.role_name != ticket.role_name or file.vault.server != ticket.server:
-        raise AgentError(
-            f'The configuration is not that of "{ticket.host}" at {ticket.server}: give another one by -c, '
-            f"or have appRole.roleName: {ticket.role_name} and vault.server: {ticket.server} in it"
-        )
+    given = _need_own(file, ticket)
     wrapped = WrappedSecretId(ticket.wrapped, ticket.deadline, ticket.creation_path)
     client = VaultClient(connection_of(file.vault))
     try:
@@ -102,6 +109,17 @@ async def take_secret_id(
         unwrapping.spent(wrapped, now)
     finally:
         await client.close()
+
+
+def _need_own(file: AgentFile, ticket: Ticket) -> AppRoleLogin:
+    """Return the AppRole of a configuration. Raises AgentError if it isn't that of the ticket's machine."""
+    given = None if file.vault.login is None else file.vault.login.app_role
+    if given is None or given.role_name != ticket.role_name or file.vault.server != ticket.server:
+        raise AgentError(
+            f'The configuration is not that of "{ticket.host}" at {ticket.server}: give another one by -c, '
+            f"or have appRole.roleName: {ticket.role_name} and vault.server: {ticket.server} in it"
+        )
+    return given
 
 
 async def _server_time(client: VaultClient, local: Callable[[], datetime]) -> datetime:

@@ -37,17 +37,19 @@ def user_unit(service: AgentService) -> str:
     return _unit(service, (), (), "default.target")
 
 
-def system_unit(service: AgentService, user: str, folders: Sequence[Path]) -> str:
-    """Return a hardened unit of the system. `folders` are those that the agent writes."""
-    is_root = user == "root"
-    rights = (
-        # Owners of files, consumers of other users, and commands run as them.
-        "CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE CAP_KILL CAP_SETUID CAP_SETGID" if is_root else ""
-    )
+def system_unit(
+    service: AgentService, user: str, folders: Sequence[Path], *, looks_into_processes: bool = False
+) -> str:
+    """Return a hardened unit of the system. `folders` are those that the agent writes, its state among them.
+
+    With `looks_into_processes` root may see what other processes run and mount.
+    """
+    # Owners of files, consumers of other users, and commands run as them.
+    rights = "CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE CAP_KILL CAP_SETUID CAP_SETGID" if user == "root" else ""
+    if rights and looks_into_processes:
+        rights += " CAP_SYS_PTRACE"  # /proc/PID/exe and ns/mnt: ptrace(2), PTRACE_MODE_READ
     lines = (
         f"User={user}",
-        f"StateDirectory={service.name}",
-        "StateDirectoryMode=0700",
         "UMask=0077",
         f"CapabilityBoundingSet={rights}",
         "NoNewPrivileges=yes",
@@ -104,6 +106,12 @@ def written_folders(file: AgentFile) -> tuple[Path, ...]:
     if file.state_folder is not None:
         found.append(file.state_folder)
     return tuple(dict.fromkeys(found))
+
+
+def looks_into_processes(file: AgentFile) -> bool:
+    """Return True if the agent has to see what other processes run (pid files) or mount (copies)."""
+    copies = any(one.copies for one in (*file.certificates, *file.ca_chains))
+    return copies or any(one.signal is not None for one in file.consumers)
 
 
 def cron_line(service: AgentService) -> str:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -59,7 +60,7 @@ def install(
     ] = "",
     user: Annotated[
         str, typer.Option("--as", metavar="USER", help="As root: the user that the service runs as.")
-    ] = "root",
+    ] = "",
     text: Annotated[
         ServiceKind | None, typer.Option("--print", help="Print a definition and write nothing.")
     ] = None,
@@ -87,20 +88,25 @@ def _install(config: Path, user: str, text: ServiceKind | None) -> int:
     from issuer.agent.files.folders import opened_folder
     from issuer.agent.files.writing import NewFile, disk_errors, replace
     from issuer.agent.process import units
+    from issuer.agent.process.serviceuser import service_user
 
     file = load_agent_file(str(config))
     is_root = os.geteuid() == 0
     own = "" if str(config) == usual_file(os.environ) else f"-{config.stem}"
     service = units.AgentService(_program(), config, f"vault-issuer-agent{own}")
     folders = units.written_folders(file)
-    unit = units.system_unit(service, user, folders) if is_root else units.user_unit(service)
+    runs_as = service_user(user) if is_root or user else None
+    if runs_as is None:
+        unit = units.user_unit(service)
+    else:
+        state = runs_as.state_of(file, config)
+        looks = units.looks_into_processes(file)
+        unit = units.system_unit(service, runs_as.name, (*folders, state), looks_into_processes=looks)
     if text is not None:
         made = {ServiceKind.CRON: units.cron_line, ServiceKind.LAUNCHD: units.launchd_plist}
         typer.echo(made[text](service) if text in made else unit, nl=False)
         return 0
-    for folder in folders if is_root else ():  # the unit lets it write these alone, and they have to be there
-        with opened_folder(folder, create=True):
-            pass
+    problems = () if runs_as is None else runs_as.prepare(folders, state, config)
     place = _unit_folder() / f"{service.name}.service"
     with opened_folder(place.parent, create=True) as opened, disk_errors(f'"{place}"'):
         replace(opened, place.name, NewFile(unit.encode(), 0o644))
@@ -109,6 +115,12 @@ def _install(config: Path, user: str, text: ServiceKind | None) -> int:
     if problem:
         typer.echo(f"Error: systemd-analyze verify: {problem}", err=True)
         return FAILED
+    for line in problems:
+        typer.echo(f"Error: {line}", err=True)
+    if problems:
+        return FAILED
+    if runs_as is not None and (moved := runs_as.left_behind(file, config)):
+        typer.echo(moved)
     systemctl = "systemctl" if is_root else "systemctl --user"
     typer.echo(f"To start it:  {systemctl} daemon-reload && {systemctl} enable --now {place.name}")
     if not is_root and not Path("/var/lib/systemd/linger", _user_name()).exists():
@@ -134,6 +146,8 @@ def _program() -> tuple[str, ...]:
     own = Path(sys.argv[0]).resolve()
     if own.is_file() and os.access(own, os.X_OK) and own.suffix != ".py":
         return (str(own),)
+    if zipfile.is_zipfile(own):
+        return (sys.executable, str(own))
     found = shutil.which("vault-issuer")
     return (found,) if found else (sys.executable, "-m", "issuer")
 

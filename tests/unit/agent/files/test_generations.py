@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from issuer.agent.errors import AgentError, DiskRefused, SetInUse, UnsafePath
+from issuer.agent.files.copies import copy_file
 from issuer.agent.files.generations import GENERATIONS, opened_set, seen_set
 from issuer.agent.files.writing import NewFile
 
@@ -219,6 +220,19 @@ def test_key_is_never_wider_than_its_end(tmp_path: Path, monkeypatch: pytest.Mon
     finally:
         os.umask(old)
     assert set(modes) == {0o600}
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o002])
+def test_readers_come_through_the_folders_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        with opened_set(tmp_path / "a" / "web") as folder:
+            folder.write(files_of("one"), {})
+        copy_file(tmp_path / "b" / "c" / "ca.crt", NewFile(b"ca", 0o644))
+    finally:
+        os.umask(old)
+    made = [one for one in tmp_path.rglob("*") if one.is_dir() and not one.is_symlink()]
+    assert {stat.S_IMODE(one.stat().st_mode) for one in made} == {0o755}
 
 
 def test_looking_makes_nothing(tmp_path: Path) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import pwd
+import re
 import shutil
 import socket
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from issuer.agent.config.state import state_folder
 from issuer.agent.process.notify import READY, ServiceNotifier
 from issuer.agent.process.units import AgentService, cron_line, launchd_plist, system_unit, user_unit
 from issuer.cli.main import app
@@ -45,10 +50,10 @@ def test_systemd_accepts_the_units(tmp_path: Path, scope: str) -> None:
 
 
 @needs_systemd
-@pytest.mark.parametrize(("user", "most"), [("root", 35), ("nobody", 25)])
+@pytest.mark.parametrize(("user", "most"), [("root", 40), ("nobody", 25)])
 def test_system_unit_is_hardened(tmp_path: Path, user: str, most: int) -> None:
     path = tmp_path / "vault-issuer-agent.service"
-    path.write_text(system_unit(SERVICE, user, [Path("/etc/tls/web")]))
+    path.write_text(system_unit(SERVICE, user, [Path("/etc/tls/web")], looks_into_processes=True))
     ran = analyze(tmp_path, "security", "--offline=true", f"--threshold={most}", str(path))
     assert ran.returncode == 0, ran.stdout[-600:] + ran.stderr
 
@@ -96,6 +101,107 @@ def test_install_of_a_user_reminds_of_lingering(tmp_path: Path, monkeypatch: pyt
     ran = install(tmp_path, monkeypatch)
     assert "loginctl enable-linger nobody-lingers" in ran.stdout
     assert "systemctl --user enable --now" in ran.stdout
+
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="installs for another user: needs root")
+NOBODY = pwd.getpwnam("nobody")
+
+
+@AS_ROOT
+def test_install_makes_the_folders_for_the_service_s_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", tmp_path / "lib" / "agent")
+    monkeypatch.setattr("issuer.cli.agent.machine._verify", lambda *_: "")
+    ran = install(tmp_path, monkeypatch, "--as", "nobody")
+    assert ran.exit_code == 0, ran.output
+    [unit] = (tmp_path / "units").iterdir()
+    text, environment = unit.read_text(), {"HOME": NOBODY.pw_dir}
+    state = state_folder(None, environment, str(tmp_path / "agent.yaml"), NOBODY.pw_uid)
+    assert state.parent == tmp_path / "lib" / f"agent-{NOBODY.pw_uid}"  # it has no home of its own
+    assert f"ReadWritePaths={state}\n" in text
+    assert "StateDirectory" not in text
+    for folder in (tmp_path / "tls", state):
+        assert folder.stat().st_uid == NOBODY.pw_uid
+    assert state.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "tls").chmod(0o700)
+    os.chown(tmp_path / "tls", 0, 0)
+    ran = install(tmp_path, monkeypatch, "--as", "nobody")
+    assert ran.exit_code == 1
+    assert f'nobody may not write to the folder "{tmp_path}/tls": run "chown nobody' in ran.output
+
+
+@AS_ROOT
+def test_login_that_root_kept_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("issuer.agent.config.state.SYSTEM_STATE", tmp_path / "lib" / "agent")
+    monkeypatch.setattr("issuer.cli.agent.machine._verify", lambda *_: "")
+    kept = state_folder(None, {}, str(tmp_path / "agent.yaml"), 0)
+    kept.mkdir(parents=True)
+    (kept / "secret-id").write_text("kept")
+    said = install(tmp_path, monkeypatch, "--as", "nobody").output
+    assert f"To hand it over:  cp -rT {kept} " in said
+    command = said.split("To hand it over:  ")[1].splitlines()[0]
+    subprocess.run(["sh", "-c", command], check=True)
+    for words in (("--as", "nobody"), ()):  # root's service has root's very folder
+        assert "To hand it over" not in install(tmp_path, monkeypatch, *words).output
+
+
+def test_user_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("nobody-here", "x y"):
+        ran = install(tmp_path, monkeypatch, "--as", name)
+        assert ran.exit_code == 1
+        assert f'There is no user "{name}" on this machine' in ran.output
+    assert not (tmp_path / "units").exists()
+
+
+def test_zip_file_is_run_by_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "vault-issuer.pyz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("__main__.py", "")
+    monkeypatch.setattr("sys.argv", [str(path)])
+    line = install(tmp_path, monkeypatch, "--print", "cron").stdout
+    assert f"{sys.executable} {path} agent once" in line
+
+
+@AS_ROOT
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+def test_root_with_the_unit_s_rights_signals_and_sees_mounts(tmp_path: Path) -> None:
+    """In a process with the very capabilities of the unit; systemd isn't needed for that."""
+    setpriv = str(shutil.which("setpriv"))
+    servers = [
+        subprocess.Popen(["sleep", "600"]),
+        subprocess.Popen([setpriv, f"--reuid={NOBODY.pw_uid}", "--clear-groups", "sleep", "600"]),
+    ]
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom issuer.agent.config.consumers import PidFileHook\n"
+        "from issuer.agent.files.mounts import sees_all\n"
+        "from issuer.agent.hooks.processes import check_process\n"
+        "from issuer.agent.hooks.users import hook_user\n"
+        "for user, path in zip(('root', 'nobody'), sys.argv[2:]):\n"
+        "    hook = PidFileHook.model_validate({'pidFile': path, 'exe': sys.argv[1]})\n"
+        "    check_process(hook, hook_user(user))\n"
+        "assert sees_all()\n"
+    )
+    try:
+        for server in servers:
+            (tmp_path / str(server.pid)).write_text(str(server.pid))
+        exe = os.path.realpath(shutil.which("sleep") or "")
+        for looks in (True, False):
+            unit = system_unit(SERVICE, "root", [], looks_into_processes=looks)
+            [bounds] = re.findall("^CapabilityBoundingSet=(.*)$", unit, re.MULTILINE)
+            few = ",".join(["-all", *(f"+{one.removeprefix('CAP_').lower()}" for one in bounds.split())])
+            pids = [str(tmp_path / str(one.pid)) for one in servers]
+            ran = subprocess.run(
+                [setpriv, "--bounding-set", few, sys.executable, "-c", script, exe, *pids],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert (ran.returncode == 0) is looks, ran.stderr
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait()
 
 
 def test_print_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
