@@ -127,8 +127,8 @@ class StepAccount:
             raise IssuerBroken(
                 StepIssuerReason.PASSWORD_REFUSED,
                 f"{self._source.where} does not hold the password of the provisioner "
-                f'"{self._issuer.name}" with kid "{self._issuer.kid}" (tried as it is, and without a line '
-                "end): put the right one there.",
+                f'"{self._issuer.name}" with kid "{self._issuer.kid}" (tried as it is, and without line '
+                "ends): put the right one there.",
             ) from error
         except KeyUnusable as error:
             raise IssuerBroken(
@@ -151,8 +151,9 @@ class StepAccount:
     ) -> T:
         """Run `call(token)` with a token for a call of `path`, and once more with a new one if it is refused.
 
-        401 means that nothing was done. A second token is dated by the CA's clock, and later than the CA's
-        start. Raises IssuerBroken with the likeliest cause where that is refused, too.
+        401 means that nothing was done. A second token has another id, and is dated by the CA's clock to the
+        second, and so later than the CA's start. Raises IssuerBroken with the likeliest cause where that is
+        refused, too.
         """
         if self._opened is None:
             await self.read()
@@ -161,19 +162,23 @@ class StepAccount:
         except TokenRefused:
             await self._sleep(_NEXT_SECOND)
         try:
-            return await call(self._token(path, subject, sans))
+            # A clock that is seconds behind dates tokens before the start of a CA that was just restarted.
+            return await call(self._token(path, subject, sans, least_skew=timedelta()))
         except TokenRefused as error:
             raise await self._refused(path, error) from error
 
-    def _token(self, path: str, subject: str, sans: Sequence[str]) -> str:
+    def _token(
+        self, path: str, subject: str, sans: Sequence[str], least_skew: timedelta = CLOCK_TOLERANCE
+    ) -> str:
         if self._opened is None:
             raise AssertionError("the key was read before")
-        return self._issuer.token(self._opened.key, path, subject, sans, self.now() + self._skew())
+        dated = self.now() + self._skew(least_skew)
+        return self._issuer.token(self._opened.key, path, subject, sans, dated)
 
-    def _skew(self) -> timedelta:
-        """Return what to add to our clock, nothing where the difference is small, or too large to make up."""
+    def _skew(self, least: timedelta = CLOCK_TOLERANCE) -> timedelta:
+        """Return what to add to our clock: nothing up to `least`, nor beyond what can be made up for."""
         skew = self._client.skew or timedelta()
-        return skew if CLOCK_TOLERANCE < abs(skew) <= MOST_SKEW else timedelta()
+        return skew if least < abs(skew) <= MOST_SKEW else timedelta()
 
     async def _refused(self, path: str, error: TokenRefused) -> IssuerBroken:
         """Return why tokens are refused, as far as it can be found out."""
@@ -187,13 +192,15 @@ class StepAccount:
                 f"dated so far off: set the clocks. {error}.",
             )
         names = await self._client.tls_names()
-        known = f" Its TLS certificate names {', '.join(names)}." if names else ""
+        known = (
+            f"The TLS certificate there, its own or a proxy's, names {', '.join(names)}. " if names else ""
+        )
         return IssuerBroken(
             StepIssuerReason.TOKEN_REFUSED,
             "step-ca knows the provisioner and its key, and refuses tokens for "
             f'"{self._issuer.audience(path)}". That host has to be one of its own names (dnsNames in its '
-            f"ca.json).{known} Write one of them into spec.url, or add the host there; its log has the "
-            f"cause. {error}.",
+            f"ca.json). {known}Write one of the CA's own into spec.url, or add the host to dnsNames; its log "
+            f"has the cause. {error}.",
         )
 
     def _not_found(self, search: ProvisionerSearch) -> IssuerBroken:

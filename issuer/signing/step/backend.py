@@ -75,9 +75,5 @@ class StepBackend(Backend):
         return StepConnector(client, settings, logged_in)
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _ours(spec: IssuerSpec) -> StepIssuerSpec:
     return cast("StepIssuerSpec", spec)

@@ -127,6 +127,17 @@ async def test_a_ca_that_has_just_started_takes_the_next_token(step: FakeStepCA,
     assert step.refusals[refused_before:] == ["token issued before the bootstrap of certificate authority"]
 
 
+async def test_a_restarted_ca_takes_the_next_token_of_a_clock_that_is_seconds_behind(
+    step: FakeStepCA, open_signer: Open
+) -> None:
+    """A difference that is too small to tell dates tokens before the start all the same."""
+    step.skew = timedelta(seconds=15)
+    signer = await open_signer()
+    step.started = step.now.replace(microsecond=0)
+    assert (await signer.check()).warnings == ()
+    assert step.refusals == ["token issued before the bootstrap of certificate authority"]
+
+
 async def test_a_used_token_is_followed_by_one_with_another_id(step: FakeStepCA, open_signer: Open) -> None:
     signer = await open_signer()
     await signer.check()
