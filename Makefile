@@ -120,6 +120,11 @@ bench: setup ## an hour or two: every peer and scenario, kept in benchmarks/resu
 	@$(BIN)/python -m benchmarks full --record
 	@$(MAKE) --no-print-directory bench-pages
 
+.PHONY: bench-step-ca
+bench-step-ca: setup ## three quarters of an hour: every scenario beside the real step-issuer on one step-ca, kept and shown as by bench
+	@$(BIN)/python -m benchmarks full --systems vault-issuer-step step-issuer --record
+	@$(MAKE) --no-print-directory bench-pages
+
 bench-growth: setup ## half an hour: how cost grows with requests, issuers, policies, and what a replica costs
 	@$(BIN)/python -m benchmarks growth --record
 	@$(MAKE) --no-print-directory bench-pages

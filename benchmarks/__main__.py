@@ -108,6 +108,8 @@ def run_full(options: argparse.Namespace) -> int:
 
 
 def _compare(plan: Plan, kind: str, options: argparse.Namespace) -> int:
+    if tables.ON_STEP_CA.issuperset(plan.systems):
+        kind += keeping.ON_STEP_CA
     run = asyncio.run(carry_out(plan))
     _show(run, plan)
     for ours in (OURS, OURS_ON_STEP_CA):

@@ -10,6 +10,8 @@ import orjson
 from benchmarks.runner import Measurement, Run
 
 RESULTS = Path(__file__).with_name("results")
+ON_STEP_CA = "-step-ca"
+"""Behind the kind of a run whose systems all sign by step-ca, so that it replaces none of all systems."""
 
 
 def save(kind: str, document: dict[str, Any], folder: Path = RESULTS) -> Path:

@@ -7,23 +7,22 @@ from collections.abc import Iterator
 from benchmarks import growth as curves
 from benchmarks import keeping, plots, scaling, tables
 from benchmarks.marks import PAGES, PICTURES, fill
+from benchmarks.pieces import BENCH_ON_STEP_CA, OURS, compared, grown
 from benchmarks.runner import Run
 from benchmarks.service import NotMeasured, service_times
-
-_OURS = "vault-issuer"
 
 
 def refresh() -> Iterator[str]:
     """Write pages and pictures from the newest results of each kind; tells what was done or is missing."""
     pieces: dict[str, str] = {}
     found: dict[str, Run] = {}
-    for kind in ("bench", "bench-no-webhook", "bench-quick", "bench-growth"):
+    for kind in ("bench", "bench-no-webhook", "bench-quick", BENCH_ON_STEP_CA, "bench-growth"):
         try:
             found[kind] = keeping.run_of(keeping.latest(kind))
         except FileNotFoundError as error:
             yield f"left as it is: {error}"
     for kind, run in found.items():
-        pieces |= _growth(run) if kind == "bench-growth" else _compared(kind, run)
+        pieces |= grown(run) if kind == "bench-growth" else compared(kind, run)
     if "bench" in found:
         plots.compared(found["bench"], PICTURES / "performance-burst.svg")
         pieces["bench-picture"] = "![A burst, system by system](performance-burst.svg)"
@@ -46,31 +45,11 @@ def _lines() -> dict[str, str]:
     return {one.name: one.title for one in curves.CURVES if len(one.sizes) > 1 and one.name != "contents"}
 
 
-def _compared(kind: str, run: Run) -> dict[str, str]:
-    pieces = {f"{kind}-about": _about(run)}
-    for scenario in dict.fromkeys(one.scenario for one in run.measurements):
-        pieces[f"{kind}-{scenario}"] = tables.markdown(tables.rows(run, scenario))
-    if kind == "bench":
-        pieces["bench-summary"] = tables.markdown(tables.summary_rows(run))
-    pieces[f"{kind}-ratios"] = tables.markdown(tables.ratio_rows(run, _OURS))
-    return pieces
-
-
-def _growth(run: Run) -> dict[str, str]:
-    contents = {str(size): words for size, (words, _) in curves.CONTENTS.items()}
-    named = {"contents": contents}
-    pieces = {"bench-growth-about": _about(run)}
-    for curve in run.titles:
-        rows = tables.growth_rows(run, curve, named.get(curve))
-        pieces[f"bench-growth-{curve}"] = tables.markdown(rows)
-    return pieces
-
-
 def _scaling(bench: Run, growth: Run) -> dict[str, str]:
     service = service_times(bench, growth)
     settings = scaling.settings()
     plots.scaled(service, settings, PICTURES / "performance-scaling.svg")
-    measured = bench.by_round(_OURS, "burst", "per_second_after_first")
+    measured = bench.by_round(OURS, "burst", "per_second_after_first")
     bound = scaling.on_shared_cores(service, bench.machine["cores"])
     best = max(measured.values())
     times = {
@@ -96,14 +75,3 @@ def _scaling(bench: Run, growth: Run) -> dict[str, str]:
         "scaling-check": check,
         "scaling-picture": "![Certificates a second by replicas](performance-scaling.svg)",
     }
-
-
-def _about(run: Run) -> str:
-    about, versions = run.machine, run.versions
-    programs = ", ".join(f"{name} {version}" for name, version in versions.items())
-    rounds = run.plan.get("rounds")
-    return (
-        f"Measured on {about['date']} at commit {about['commit']}: {about['cores']} cores "
-        f"({about.get('processor') or about['architecture']}), Python {about['python']}, {programs}; "
-        f"medians (least-most) of {rounds} round{'' if rounds == 1 else 's'}.\n"
-    )
