@@ -161,6 +161,25 @@ def test_argo_cd_waits_until_a_controller_has_found_this_generation_ready(kind: 
     assert health(with_status(2, "False")) == (broken, "why")
 
 
+@pytest.mark.parametrize("kind", ["StepIssuer", "StepClusterIssuer"])
+def test_argo_cd_takes_an_adopted_issuer_as_its_own_crd_tells_it(kind: str) -> None:
+    """step-issuer's conditions have no `observedGeneration`."""
+    data = yaml.safe_load((ROOT / "argocd" / "argocd-cm.yaml").read_text())["data"]
+    script = data[f"resource.customizations.health.certmanager.step.sm_{kind}"]
+
+    def health(**status: Object) -> list[str]:
+        item = {"apiVersion": "a/v1", "kind": kind, "metadata": {"name": "a", "generation": 2}, **status}
+        found = json.loads(ask("lua-health", {"script": script, "object": item}))
+        return [found["status"], found["message"]]
+
+    def told(ready: str) -> Object:
+        return {"conditions": [{"type": "Ready", "status": ready, "reason": "A", "message": "why"}]}
+
+    assert health(status=told("True")) == ["Healthy", "why"]
+    assert health(status=told("False")) == ["Progressing", "why"]
+    assert health() == ["Progressing", "no controller has looked at it yet"]
+
+
 @both
 def test_argo_cd_applies_the_layers_in_waves(root: Path) -> None:
     waves = {

@@ -9,6 +9,7 @@ import pytest
 
 from issuer.controller.canary.target import CanaryOptions
 from issuer.requests.issuers import IssuerKey
+from issuer.signing.backends import load_backends
 from testbed.chart import render
 from tests.chart.conftest import ISSUER, Object, of_kind, rules, the_deployment
 from tests.chart.test_canary import canary_objects, options
@@ -83,6 +84,33 @@ def test_canaries_ask_them_under_names_of_their_own() -> None:
         IssuerKey("StepIssuer", "team-a", "ca"),
         IssuerKey("StepClusterIssuer", "", "other"),
     }
+
+
+ADOPTED = {"name": "ca", "kind": "StepClusterIssuer.certmanager.step.sm", **NAME}
+THEIRS = {"name": "ca", "kind": "StepIssuer.certmanager.step.sm", "namespace": "team-a", **NAME}
+
+
+def test_canaries_ask_adopted_issuers_whose_requests_others_approve() -> None:
+    """A policy about one would hold for all requests of that issuer, and nothing else of it is ours."""
+    canaries = [*CANARIES, ADOPTED, THEIRS]
+    values = {"adopt": {"stepIssuer": True}, "canary": {"enabled": True, "issuers": canaries}}
+    certificates = canary_objects(values, "Certificate")
+    assert len(set(names(certificates))) == len(canaries)
+    references = [one["spec"]["issuerRef"] for one in certificates]
+    group = "certmanager.step.sm"
+    assert {"group": group, "kind": "StepClusterIssuer", "name": "ca"} in references
+    assert {"group": group, "kind": "StepIssuer", "name": "ca"} in references
+    selected = {
+        one["spec"]["selector"]["issuerRef"]["group"]
+        for one in canary_objects(values, "CertificateRequestPolicy")
+    }
+    assert selected == {"vault-issuer.io"}
+    deployment = the_deployment(render(values))
+    asked, dns = options(deployment, "canary"), options(deployment, "canary-dns-name")
+    kinds = load_backends((), adopt_step_issuer=True).kinds
+    targets = CanaryOptions(asked, "", dns, [], "1h", 30.0, issuer_kinds=kinds).targets()
+    assert IssuerKey(f"StepClusterIssuer.{group}", "", "ca") in {one.issuer for one in targets}
+    assert IssuerKey(f"StepIssuer.{group}", "team-a", "ca") in {one.issuer for one in targets}
 
 
 def test_helm_test_looks_at_each_of_them_by_a_right_of_its_own() -> None:
@@ -162,6 +190,8 @@ def test_passwords_are_read_where_the_values_list_them() -> None:
         ({"issuers": [{"name": "ca", "kind": "Issuer", "spec": SPEC}]}, "kind"),
         ({"canary": {"issuers": [{"name": "ca", "kind": "StepIssuer", **NAME}]}}, "namespace"),
         ({"canary": {"issuers": [{**CLUSTER, "namespace": "team-a", **NAME}]}}, "namespace"),
+        ({"canary": {"issuers": [{**ADOPTED, "namespace": "team-a"}]}}, "namespace"),
+        ({"canary": {"enabled": True, "issuers": [ADOPTED]}}, "adopt.stepIssuer"),
     ],
 )
 def test_a_kind_with_what_it_has_not_is_refused(values: dict[str, Any], about: str) -> None:

@@ -78,6 +78,13 @@ annotations:
 {{- default (ternary "VaultIssuer" "VaultClusterIssuer" (hasKey . "namespace")) .kind -}}
 {{- end -}}
 
+{{/* Group and kind of one of canary.issuers, as issuerRef has them; takes it. */}}
+{{- define "vault-issuer.groupAndKind" -}}
+{{- $parts := splitn "." 2 (include "vault-issuer.issuerKind" .) -}}
+group: {{ default "vault-issuer.io" $parts._1 }}
+kind: {{ $parts._0 }}
+{{- end -}}
+
 {{/* One of issuers or canary.issuers as KIND/NAME or KIND/NAMESPACE/NAME; takes it. */}}
 {{- define "vault-issuer.issuerReference" -}}
 {{- printf "%s/%s" (include "vault-issuer.issuerKind" .) (ternary (printf "%s/%s" .namespace .name) .name (hasKey . "namespace")) -}}
