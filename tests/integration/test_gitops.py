@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from issuer.cli.main import app
+from testbed.builds import STEP_ISSUER, crds_of
 from testbed.chart import render
 from testbed.cluster import REPOSITORY, SYSTEM_NAMESPACE, Options, Testbed
 from testbed.controller import SERVICE_ACCOUNT, ControllerProcess, Install
@@ -18,10 +19,17 @@ from testbed.delivered import Delivered
 from testbed.errors import HTTPError
 from testbed.gitops import flux_health
 from testbed.kube import Object, load
-from testbed.stepca import StepCA
+from testbed.stepca import PROVISIONER, StepCA
+from testbed.stepissuer import API_VERSION as STEP_API
 from testbed.vaultpki import reviewer_token
 from tests.integration.support.canaries import Probed, wait_until
-from tests.integration.support.common import CERT_MANAGER, secret
+from tests.integration.support.common import (
+    CERT_MANAGER,
+    request_object,
+    secret,
+    set_condition,
+    wait_issued,
+)
 from tests.integration.support.gitops import FluxLayer, argo_sync, copied, overlay, up_to, with_this_vault
 from tests.integration.support.job_pods import JobPods, job_pods
 
@@ -229,7 +237,7 @@ def test_every_base_applies_to_a_cluster_that_has_it(
 def test_the_layers_for_step_ca_become_ready_as_flux_sees_them(
     bed: Testbed, controller: ControllerProcess, step_ca: StepCA, tmp_path: Path
 ) -> None:
-    """Seed 004's three layers and health checks. The last test here: it takes the controller's place."""
+    """Seed 004's three layers and health checks. It takes the controller's place."""
     controller.stop()
     layers = CONFIG / "gitops" / "step-ca"
     bed.create_namespace("step-ca")
@@ -247,6 +255,37 @@ def test_the_layers_for_step_ca_become_ready_as_flux_sees_them(
             delivered_by(bed, "StepClusterIssuer", name).verify(step_ca.root_pem, f"{name}.lab.example.com")
         probed = Probed(beside, "step-ca", kind="StepClusterIssuer")
         wait_until(probed.successes, lambda: f"the canary had no success: {probed.told()}")
+
+
+def test_the_layer_that_adopts_serves_step_issuers_objects_as_they_are(
+    bed: Testbed, controller: ControllerProcess, step_ca: StepCA
+) -> None:
+    """In the place of step-issuer's release; health is told without expressions, as its users have it."""
+    controller.stop()
+    crds = load(crds_of(STEP_ISSUER))
+    bed.kube.apply(crds)
+    for one in crds:
+        bed.kube.wait(one["apiVersion"], one["kind"], one["metadata"]["name"], until="Established")
+    if bed.kube.find("v1", "Namespace", "step-ca") is None:
+        bed.create_namespace("step-ca")
+    password = "step-ca-provisioner-password"
+    reference = {"name": password, "namespace": "step-ca", "key": "password"}
+    bed.kube.apply(secret(password, "step-ca", password=step_ca.password))
+    provisioner = {"name": PROVISIONER, "kid": step_ca.kid, "passwordRef": reference}
+    spec = {"url": step_ca.url, "caBundle": step_ca.ca_bundle, "provisioner": provisioner}
+    meta = {"name": "step-ca"}
+    issuer = {"apiVersion": STEP_API, "kind": "StepClusterIssuer", "metadata": meta, "spec": spec}
+    bed.kube.apply(issuer)
+    apply(bed, CONFIG / "gitops" / "step-ca" / "00-adopt")
+    asked = request_object("adopted", "default", "step-ca", kind="StepClusterIssuer", duration="1h")
+    asked["spec"]["issuerRef"]["group"] = STEP_API.partition("/")[0]
+    with as_its_deployment_says(bed):
+        bed.kube.wait(
+            STEP_API, "StepClusterIssuer", "step-ca", until=lambda obj: flux_health(obj) == "Current"
+        )
+        bed.kube.create(asked)
+        set_condition(bed, "adopted", "default", "Approved")
+        wait_issued(bed, "adopted", "default")
 
 
 def wait_as_flux_does(bed: Testbed, layer: Object) -> None:

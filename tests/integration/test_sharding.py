@@ -11,6 +11,7 @@ import pytest
 
 from testbed.cluster import Testbed
 from testbed.vaultpki import PkiLayout
+from tests.integration.support.cas_under_test import CAUnderTest
 from tests.integration.support.common import (
     revocations,
     signed_csrs,
@@ -91,17 +92,19 @@ class Load:
         self._thread.join()
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize(("ca", "count"), [("openbao", 4), ("step-ca", 2)], indirect=["ca"])
 def test_the_work_is_divided_and_each_request_signed_once(
-    bed: Testbed, namespace: str, issuer: str, count: int
+    bed: Testbed, namespace: str, ca: CAUnderTest, count: int
 ) -> None:
-    before = Counter(signed_csrs(bed))
+    before = Counter(ca.signed())
+    ca.issuer(ISSUER)
     with replicas(bed, f"divided-{count}", count) as running:
-        wait_ready(bed, issuer)
-        create(bed, namespace, issuer, [f"r{number}" for number in range(120)])
+        ca.wait(ISSUER)
+        create(bed, namespace, ISSUER, [f"r{number}" for number in range(120)], ca.kind)
         wait_all_issued(bed, namespace, 120)
         shares = [issued(one) for one in running]
-    signed = Counter(signed_csrs(bed)) - before
+    ca.delete(ISSUER)
+    signed = Counter(ca.signed()) - before
     assert len(signed) == sum(signed.values()) == 120
     assert sum(shares) == 120
     assert min(shares) >= 120 // count // 3, f"it was not divided: {shares}"

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from queue import Queue
-from threading import Thread
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from testbed.cluster import SYSTEM_NAMESPACE, Testbed
 from testbed.controller import RBAC, ControllerProcess, grant_issuer_access, vault_issuer
 from testbed.kube import Object, load
-from testbed.processes import PATIENCE
 from testbed.samples import API_VERSION, certificate, secret
 from testbed.stepca import PROVISIONER, StepCA
 from testbed.vaultpki import DOMAIN
 from tests.builders import csr_pem
+from tests.ca import TestCA, pem
 from tests.integration.support.common import (
     CERT_MANAGER,
     condition,
@@ -34,11 +33,13 @@ from tests.integration.support.common import (
     wait_answer,
     wait_issued,
 )
-from tests.integration.support.sharding import until
+from tests.integration.support.sharding import until, value
 from tests.integration.support.signing_requests import ask_approved, wait_signed
-from tests.unit.step.fake import FakeStepCA, fake_step_ca, jwk
+from tests.integration.support.step_tokens import decrypted_key
+from tests.unit.step.fake import jwk
 
 SECRET = "step-ca-provisioner"
+PASSWORD_VARIABLE, PASSWORD_FILE = "STEP_PASSWORD", "password"
 DENIED = f"denied.{DOMAIN}"
 CLUSTER, NAMESPACED = "StepClusterIssuer", "StepIssuer"
 
@@ -49,12 +50,19 @@ class Issuers:
 
     bed: Testbed
     ca: StepCA
+    controller: ControllerProcess
+    folder: Path
 
     def spec(self, **more: Any) -> dict[str, Any]:
-        """The spec that step-issuer takes, and more."""
+        """The spec that step-issuer takes, and more; None leaves a field out."""
+        server = {"url": self.ca.url, "caBundle": self.ca.ca_bundle}
+        return _given({**server, "provisioner": self.provisioner(), **more})
+
+    def provisioner(self, **changed: Any) -> dict[str, Any]:
+        """The provisioner of a spec; None leaves a field out."""
         reference = {"name": SECRET, "key": "password"}
-        provisioner = {"name": PROVISIONER, "kid": self.ca.kid, "passwordRef": reference}
-        return {"url": self.ca.url, "caBundle": self.ca.ca_bundle, "provisioner": provisioner, **more}
+        made = {"name": PROVISIONER, "kid": self.ca.kid, "passwordRef": reference}
+        return _given({**made, **changed})
 
     def store(self, namespace: str = SYSTEM_NAMESPACE, password: str | None = None) -> None:
         """Put the password into its Secret, with a line end, as `echo` does."""
@@ -87,14 +95,24 @@ class Issuers:
 @pytest.fixture(scope="module")
 def issuers(bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuers]:
     """A controller, and a cluster issuer `step` that is Ready; the CA is one of our own, as it is rotated."""
-    ca = StepCA(tmp_path_factory.mktemp("step-ca"))
+    ca = StepCA(tmp_path_factory.mktemp("step-ca"), crl=True)
     ca.start()
     ca.configure(_another_provisioner_and_a_denied_name)
     ca.restart()
-    made = Issuers(bed, ca)
-    made.store()
+    folder = tmp_path_factory.mktemp("passwords")
+    (folder / PASSWORD_FILE).write_text(f"{ca.password}\n")
+    flags = [
+        "--issuer-check-period=2",
+        "--password-variable=NOT_SET",
+        f"--password-variable={PASSWORD_VARIABLE}",
+        f"--password-folder={folder}",
+    ]
+    # The CAs that the controller's system trusts: what an issuer without caBundle goes by.
+    env = {"SSL_CERT_FILE": str(ca.root_file), PASSWORD_VARIABLE: ca.password}
     try:
-        with ControllerProcess(bed, ["--issuer-check-period=2", "--password-variable=NOT_SET"]):
+        with ControllerProcess(bed, flags, env=env) as controller:
+            made = Issuers(bed, ca, controller, folder)
+            made.store()
             made.apply("step")
             made.wait_ready("step")
             yield made
@@ -102,6 +120,10 @@ def issuers(bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 bed.kube.delete(API_VERSION, CLUSTER, one["metadata"]["name"])
     finally:
         ca.close()
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _another_provisioner_and_a_denied_name(config: dict[str, Any]) -> None:
@@ -130,6 +152,63 @@ def test_a_certificate_comes_with_the_chain_and_the_root(issuers: Issuers, names
     status = issuers.wait_ready("step")["status"]
     assert status["caSubject"]
     assert any("line end" in warning for warning in status["warnings"])
+
+
+@pytest.mark.parametrize("bundle", ["der", "none"])
+def test_the_ca_is_trusted_by_der_and_by_what_the_system_trusts(
+    issuers: Issuers, namespace: str, bundle: str
+) -> None:
+    root = x509.load_pem_x509_certificate(issuers.ca.root_pem.encode())
+    der = base64.b64encode(root.public_bytes(Encoding.DER)).decode()
+    issuers.apply(namespace, caBundle=der if bundle == "der" else None)
+    issuers.wait_ready(namespace)
+    issuers.request("one", namespace, namespace, duration="1h")
+    wait_issued(issuers.bed, "one", namespace)
+
+
+@pytest.mark.parametrize("source", ["variable", "file", "local key", "local key without a password"])
+def test_key_and_password_may_come_from_elsewhere(issuers: Issuers, namespace: str, source: str) -> None:
+    """A variable or file of the controller that is listed; a key that the CA need not keep."""
+    ca = issuers.ca
+    private = decrypted_key(ca.encrypted_key, ca.password)
+    issuers.bed.kube.apply(secret(namespace, SYSTEM_NAMESPACE, jwe=ca.encrypted_key, jwk=json.dumps(private)))
+    changed: dict[str, dict[str, Any]] = {
+        "variable": {"passwordRef": None, "passwordEnv": PASSWORD_VARIABLE},
+        "file": {"passwordRef": None, "passwordFile": str(issuers.folder / PASSWORD_FILE)},
+        "local key": {"keyRef": {"name": namespace, "key": "jwe"}},
+        "local key without a password": {"passwordRef": None, "keyRef": {"name": namespace, "key": "jwk"}},
+    }
+    issuers.apply(namespace, provisioner=issuers.provisioner(**changed[source]))
+    issuers.wait_ready(namespace)
+
+
+def test_an_anchor_has_to_be_above_what_the_ca_names(issuers: Issuers, namespace: str) -> None:
+    """`spec.trustedCA` by fingerprint, then in a Secret that is changed while the issuer is Ready."""
+    bed, root = issuers.bed, x509.load_pem_x509_certificate(issuers.ca.root_pem.encode())
+    issuers.apply(namespace, trustedCA={"sha256": ["00" * 32]})
+    assert root.fingerprint(hashes.SHA256()).hex() in issuers.wait_reason(namespace, "CANotTrusted")
+    bed.kube.apply(secret(f"{namespace}-anchor", SYSTEM_NAMESPACE, **{"ca.crt": issuers.ca.root_pem}))
+    issuers.apply(namespace, trustedCA={"secretRef": {"name": f"{namespace}-anchor"}})
+    issuers.wait_ready(namespace)
+    issuers.request("one", namespace, namespace, duration="1h")
+    found = wait_issued(bed, "one", namespace)
+    assert base64.b64decode(found["status"]["ca"]).decode().strip() == issuers.ca.root_pem.strip()
+    another = pem(TestCA.make(datetime.now(UTC)).root)
+    bed.kube.apply(secret(f"{namespace}-anchor", SYSTEM_NAMESPACE, **{"ca.crt": another}))
+    issuers.wait_reason(namespace, "CANotTrusted")
+
+
+def test_a_rate_limit_holds_calls_back_and_fails_none(issuers: Issuers, namespace: str) -> None:
+    issuers.apply(namespace, rateLimit={"perSecond": 2, "burst": 1})
+    issuers.wait_ready(namespace)
+    before = len(issuers.ca.signed())
+    for number in range(6):
+        issuers.request(f"r{number}", namespace, namespace, duration="1h")
+    for number in range(6):
+        wait_issued(issuers.bed, f"r{number}", namespace)
+    assert len(issuers.ca.signed()) == before + 6
+    labels = f'kind="{CLUSTER}",name="{namespace}",namespace="",reason="rate"'
+    assert value(issuers.controller, f"vault_issuer_throttled_seconds_total{{{labels}}}") > 0
 
 
 def test_an_issuer_of_a_namespace_signs_for_it(issuers: Issuers, namespace: str) -> None:
@@ -235,52 +314,8 @@ def test_a_spec_that_cannot_sign_says_what_to_do(
     issuers: Issuers, namespace: str, reason: str, changed: dict[str, Any]
 ) -> None:
     issuers.bed.kube.apply(secret("other-key", SYSTEM_NAMESPACE, jwk=OTHER_KEY, none="no key"))
-    provisioner = {**issuers.spec()["provisioner"], **changed}
-    given = {name: value for name, value in provisioner.items() if value is not None}
-    issuers.apply(namespace, provisioner=given)
+    issuers.apply(namespace, provisioner=issuers.provisioner(**changed))
     assert issuers.wait_reason(namespace, reason)
-
-
-@pytest.mark.parametrize(
-    ("reason", "change"),
-    [("TokenRefused", {"dns": ("ca.internal",)}), ("ClocksDiffer", {"skew": timedelta(hours=3)})],
-)
-def test_tokens_that_are_refused_are_told_with_the_likeliest_cause(
-    issuers: Issuers, namespace: str, reason: str, change: dict[str, Any]
-) -> None:
-    """As behind a proxy with names of its own, and by a clock that nobody set: a fake CA for both."""
-    with running_fake() as fake:
-        for name, value in change.items():
-            setattr(fake, name, value)
-        issuers.bed.kube.apply(secret("step", SYSTEM_NAMESPACE, password=fake.password))
-        meta = {"name": namespace}
-        issuers.bed.kube.apply(
-            {"apiVersion": API_VERSION, "kind": CLUSTER, "metadata": meta, "spec": fake.spec}
-        )
-        message = issuers.wait_reason(namespace, reason)
-        issuers.bed.kube.delete(API_VERSION, CLUSTER, namespace)
-    assert ("127.0.0.1, localhost" if reason == "TokenRefused" else "ahead of") in message
-
-
-@contextmanager
-def running_fake() -> Iterator[FakeStepCA]:
-    """Run a CA of fakes on a loop in a thread of its own."""
-    loop, ended = asyncio.new_event_loop(), asyncio.Event()
-    made: Queue[FakeStepCA] = Queue()
-
-    async def run() -> None:
-        async with fake_step_ca() as fake:
-            made.put(fake)
-            await ended.wait()
-
-    thread = Thread(target=loop.run_until_complete, args=(run(),))
-    thread.start()
-    try:
-        yield made.get(timeout=PATIENCE)
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join()
-        loop.close()
 
 
 def test_a_rotated_password_is_waited_for_and_then_used(issuers: Issuers, namespace: str) -> None:
@@ -289,6 +324,49 @@ def test_a_rotated_password_is_waited_for_and_then_used(issuers: Issuers, namesp
     issuers.request("waits", namespace, "step", duration="1h")
     issuers.store()
     wait_issued(issuers.bed, "waits", namespace)
+
+
+def test_a_provisioner_that_is_removed_is_waited_for_until_it_is_back(
+    issuers: Issuers, namespace: str
+) -> None:
+    ca, text = issuers.ca, issuers.ca.config.read_text()
+    ca.configure(_without_jwk)
+    ca.restart()
+    # Asked for before the next check: it is not failed for what the issuer lacks.
+    issuers.request("early", namespace, "step", duration="1h")
+    assert '"acme" (ACME)' in issuers.wait_reason("step", "ProvisionerNotFound")
+    issuers.request("late", namespace, "step", duration="1h")
+    wait_answer(issuers.bed, "late", namespace, "Pending")
+    ca.config.write_text(text)
+    ca.restart()
+    for name in ("early", "late"):
+        wait_issued(issuers.bed, name, namespace)
+    issuers.wait_ready("step")
+
+
+def _without_jwk(config: dict[str, Any]) -> None:
+    provisioners = config["authority"]["provisioners"]
+    config["authority"]["provisioners"] = [one for one in provisioners if one["type"] != "JWK"]
+
+
+def test_a_rotated_key_is_told_with_its_new_id_and_waited_for(issuers: Issuers, namespace: str) -> None:
+    issuers.ca.rotate_key("a password for another key")
+    issuers.store()
+    issuers.request("early", namespace, "step", duration="1h")
+    assert f'"{issuers.ca.kid}"' in issuers.wait_reason("step", "ProvisionerNotFound")
+    issuers.apply("step")  # with the new kid
+    wait_issued(issuers.bed, "early", namespace)
+    issuers.wait_ready("step")
+
+
+def test_a_deleted_password_is_waited_for_until_it_is_back(issuers: Issuers, namespace: str) -> None:
+    issuers.bed.kube.delete("v1", "Secret", SECRET, SYSTEM_NAMESPACE)
+    assert SECRET in issuers.wait_reason("step", "SecretNotFound")
+    issuers.request("waits", namespace, "step", duration="1h")
+    wait_answer(issuers.bed, "waits", namespace, "Pending")
+    issuers.store()
+    wait_issued(issuers.bed, "waits", namespace)
+    issuers.wait_ready("step")
 
 
 def test_a_rotated_intermediate_signs_at_once(issuers: Issuers, namespace: str) -> None:
@@ -304,15 +382,22 @@ def test_a_revocation_reaches_the_ca_and_is_said_to_be_passive(issuers: Issuers,
     bed.kube.apply(rights)
     issuers.apply("revokes", revocation={"policy": "OnDelete"})
     found = issuers.wait_ready("revokes")
-    assert any("passively" in one for one in found["status"]["warnings"])
+    crl = f"{issuers.ca.url}/crl"
+    assert any("passively" in one and crl in one for one in found["status"]["warnings"])
     issuers.request("gone", namespace, "revokes", duration="1h")
     serial = leaf_of(wait_issued(bed, "gone", namespace)).serial_number
     bed.kube.delete(CERT_MANAGER, "CertificateRequest", "gone", namespace)
-    until(lambda: f"serial={serial}" in issuers.ca.process.output(), "the CA is told to revoke it")
+    until(lambda: is_revoked(issuers.ca, serial), "it is on the CA's CRL")
     for one in rights:
         bed.kube.delete(
             one["apiVersion"], one["kind"], one["metadata"]["name"], one["metadata"].get("namespace")
         )
+
+
+def is_revoked(ca: StepCA, serial: int) -> bool:
+    """Whether a certificate is on the CA's CRL."""
+    crl = x509.load_der_x509_crl(ca.fetch("/crl"))
+    return crl.get_revoked_certificate_by_serial_number(serial) is not None
 
 
 def test_status_inspect_and_explain_know_the_issuer(issuers: Issuers, namespace: str) -> None:

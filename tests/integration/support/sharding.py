@@ -97,9 +97,11 @@ def until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> No
         time.sleep(0.1)
 
 
-def create(bed: Testbed, namespace: str, issuer: str, names: Sequence[str]) -> None:
+def create(
+    bed: Testbed, namespace: str, issuer: str, names: Sequence[str], kind: str = "VaultClusterIssuer"
+) -> None:
     """Make requests of these names, several at once."""
-    objects = [request_object(name, namespace, issuer) for name in names]
+    objects = [request_object(name, namespace, issuer, kind=kind) for name in names]
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(bed.kube.create, objects))
 
