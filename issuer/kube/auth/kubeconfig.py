@@ -20,12 +20,17 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import yaml
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, kube_config
 
 from issuer.kube.auth.credentials import FILES_GOOD_FOR, Access, Contexts, Settings, access_of
 from issuer.kube.auth.exec_plugin import run_plugin
+from issuer.kube.auth.lean import bare
 from issuer.kube.errors import ConfigError
+
+# They import a client for threads, with requests and oauthlib, and dynamic ones: a tenth of a second of every
+# command.
+with bare("kubernetes", "kubernetes.aio"):
+    from kubernetes.aio.client import Configuration
+    from kubernetes.aio.config import ConfigException, kube_config
 
 EXEC_TIMEOUT: Final = 60.0
 """Seconds an exec plugin may take."""
