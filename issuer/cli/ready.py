@@ -139,7 +139,7 @@ async def _wait(
 
 
 async def _url_trouble(url: str) -> str | None:
-    import aiohttp
+    from issuer.late_roots import aiohttp
 
     try:
         async with (

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode
 
-import aiohttp
 import orjson
 
 from issuer.kube.auth.credentials import AccessSource
@@ -26,6 +25,7 @@ from issuer.kube.errors import (
 from issuer.kube.resources import SELF_SUBJECT_REVIEWS, SERVICE_ACCOUNTS, Resource
 from issuer.kube.session import JSON, ApiSession, what
 from issuer.kube.wire import Object, lines, read_body, read_event
+from issuer.late_roots import aiohttp
 
 MAX_OBJECT: Final = 16 << 20
 """Bytes of one object's answer. etcd takes 1.5 MiB by default; the rest is room for other settings."""

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
-import aiohttp
 import structlog
 from yarl import URL
 
 from issuer.kube.auth.credentials import Access, AccessSource
 from issuer.kube.errors import ConfigError, KubeError, Unauthorized, Unavailable
 from issuer.kube.wire import keepalive_socket, read_error, unreachable
+from issuer.late_roots import aiohttp
 
 JSON: Final = "application/json"
 _RELOAD_GAP: Final = 5.0

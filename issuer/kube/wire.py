@@ -6,10 +6,10 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import aiohttp
 import orjson
 
 from issuer.kube.errors import KubeError, Unavailable, from_status
+from issuer.late_roots import aiohttp
 
 Object = dict[str, Any]
 """A Kubernetes object, or a part of one, as its JSON holds it."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-import aiohttp
 from aiohttp.client_proto import ResponseHandler
+
+from issuer.late_roots import aiohttp
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 """The most bytes of a body: a signed certificate with its chain is about 5 KiB; a whole chain may hold

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import orjson
 
+from issuer.late_roots import aiohttp
 from issuer.text import clip
 from issuer.transport.answers import TooMuch
 from issuer.transport.errors import (

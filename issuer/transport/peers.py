@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-import aiohttp
 from yarl import URL
 
+from issuer.late_roots import aiohttp
 from issuer.servers.addresses import literal
 from issuer.servers.allowed import NO_HOST, IssuerWords, Reach
 from issuer.transport import answers

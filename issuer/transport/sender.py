@@ -6,11 +6,11 @@ import ipaddress
 import urllib.request
 from collections.abc import Mapping
 
-import aiohttp
 import structlog
 from yarl import URL
 
 from issuer.answer_timeout import answer_timeout
+from issuer.late_roots import aiohttp
 from issuer.servers.hosts import shown
 from issuer.servers.lookup import refusal
 from issuer.transport.answers import MAX_ANSWER_BYTES

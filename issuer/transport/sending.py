@@ -12,8 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
+from issuer.late_roots import aiohttp
 from issuer.transport.answers import BoundedConnector
 
 Ask = Callable[[], None]

@@ -11,11 +11,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import aiohttp
-
 from issuer.agent.config.consumers import ContainerHook
 from issuer.agent.hooks.errors import ConsumerRefused, HookFailed, HookUnsafe, NotRunning
 from issuer.agent.hooks.users import HookUser, need_trusted
+from issuer.late_roots import aiohttp
 from issuer.text import one_line
 
 LABEL: Final = "tls=true"

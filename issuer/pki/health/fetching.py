@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import aiohttp
-
+from issuer.late_roots import aiohttp
 from issuer.pki.health.pointers import FetchedAnswer
 
 SECONDS: Final = 10

@@ -1,0 +1,60 @@
+"""aiohttp's own TLS contexts read the system's CA certificates when they are used, not at the start."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import sys
+
+import pytest
+
+from issuer.late_roots import LateRootsContext, _put_off
+
+SCRIPT = """
+import ssl, sys
+
+def read(self):
+    raise SystemExit(f"{sys.argv[1]} reads the system's CA certificates")
+
+ssl.SSLContext.set_default_verify_paths = read
+ssl.SSLContext.load_verify_locations = read
+__import__(sys.argv[1])
+print("aiohttp" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("module", ["issuer.controller.process.run", "issuer.agent.process.running"])
+def test_no_ca_certificates_are_read_at_the_start(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT, module], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+@pytest.fixture
+def late() -> ssl.SSLContext:
+    with _put_off():
+        return ssl.create_default_context()
+
+
+def test_a_first_connection_reads_them(late: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[ssl.SSLContext] = []
+
+    def noted(context: ssl.SSLContext) -> None:
+        read.append(context)
+
+    monkeypatch.setattr(ssl.SSLContext, "set_default_verify_paths", noted)
+    assert isinstance(late, LateRootsContext)
+    for _ in range(2):
+        late.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="ca.example.com")
+    assert read == [late]
+
+
+def test_they_are_those_of_a_context_that_is_made_as_ever(late: ssl.SSLContext) -> None:
+    late.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="ca.example.com")
+    usual = ssl.create_default_context()
+    assert late.cert_store_stats() == usual.cert_store_stats()
+    assert (late.verify_mode, late.check_hostname) == (usual.verify_mode, usual.check_hostname)
+
+
+def test_contexts_made_later_read_them_at_once(late: ssl.SSLContext) -> None:
+    assert type(ssl.create_default_context()) is ssl.SSLContext
+    assert "set_default_verify_paths" not in vars(ssl.SSLContext)
