@@ -13,10 +13,13 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from typing import Any, ClassVar, Final, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command_from_info
+from typer.models import CommandInfo
 
 MOST_COLUMNS: Final = 100
 """Width of the help on a wide terminal: longer lines are hard to read."""
@@ -49,7 +52,28 @@ def _plain_errors(exit_code: int) -> Iterator[None]:
 
 
 class HelpfulCommand(TyperCommand):
-    """Command with plain help and errors."""
+    """Command with plain help and errors, whose options are read from `function` when they are asked for.
+
+    Reading those of all commands takes 50 ms, and a run needs the options of one.
+    """
+
+    def __init__(self, *args: Any, function: Callable[..., Any], **settings: Any) -> None:
+        self._function: Callable[..., Any] | None = function
+        super().__init__(*args, **settings)
+
+    @property
+    def params(self) -> list[Any]:
+        """Arguments and options, as Typer makes them of the function's parameters."""
+        if self._function is not None:
+            info = CommandInfo(name=self.name, callback=self._function)
+            made = get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
+            self._function = None
+            self._params, self.callback = made.params, made.callback
+        return self._params
+
+    @params.setter
+    def params(self, params: list[Any]) -> None:
+        self._params = params
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Read the command's arguments, as Typer does."""
@@ -123,7 +147,23 @@ class Commands(typer.Typer):
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Function], Function]:
         """Return a decorator that adds a function as a command."""
-        return super().command(name, **{"cls": HelpfulCommand, **settings})
+
+        def add(function: Function) -> Function:
+            later: Any = partial(HelpfulCommand, function=function)
+            super(Commands, self).command(name, cls=later, **settings)(_stand_in(function))
+            return function
+
+        return add
+
+
+def _stand_in(function: Callable[..., Any]) -> Callable[[], None]:
+    """Return a function without parameters, which Typer may read at once, with the name and the help."""
+
+    def stand_in() -> None:
+        raise NotImplementedError
+
+    stand_in.__name__, stand_in.__doc__ = function.__name__, function.__doc__
+    return stand_in
 
 
 def help_text(command: Any, ctx: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer.main
 from typer.testing import CliRunner
+from typer.utils import get_params_from_function
 
 from issuer.cli.help import Commands, HelpfulCommand, HelpfulGroup
 from issuer.cli.main import app
@@ -47,6 +48,26 @@ def examples(command: Any) -> list[str]:
 def test_every_command_has_this_help(words: tuple[str, ...]) -> None:
     assert isinstance(ALL[words], HelpfulCommand | HelpfulGroup), "make it with issuer.cli.help.Commands"
     assert help_of(words, "80", "-h") == help_of(words, "80")
+
+
+def test_a_command_reads_no_options_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def noted(function: Any) -> Any:
+        params = get_params_from_function(function)
+        if params:
+            read.append(function.__name__)
+        return params
+
+    monkeypatch.setattr("typer.main.get_params_from_function", noted)
+    command: Any = typer.main.get_command(app)
+    with pytest.raises(SystemExit):
+        command(["revocation", "--help"])
+    groups = set(read)
+    assert not groups & {"controller", "ready", "release_requests"}
+    with pytest.raises(SystemExit):
+        command(["revocation", "release", "--help"])
+    assert set(read) - groups == {"release_requests"}
 
 
 @pytest.mark.parametrize("columns", ["80", "60", "200", ""])
