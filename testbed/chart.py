@@ -40,6 +40,7 @@ def run_helm(arguments: Sequence[str], which: Build = HELM, kubeconfig: Path | N
         folders = {f"HELM_{name}_HOME": f"{home}/{name.lower()}" for name in ("CACHE", "CONFIG", "DATA")}
         done = subprocess.run(
             [helm(which), *arguments],
+            stdin=subprocess.DEVNULL,  # nobody would see what it asks for
             capture_output=True,
             text=True,
             check=False,
@@ -78,9 +79,23 @@ def render_text(
 
 
 def render(values: Mapping[str, Any] | None = None, **options: Any) -> list[Object]:
-    """The chart's objects, hooks and tests among them. Options are those of ``render_text``."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [one for one in yaml.load_all(render_text(values, **options), loader) if one]
+    """The chart's objects, hooks and tests among them. Options are those of `render_text`.
+
+    Raises ChartError where a mapping has a key twice: Helm takes the last of them, kustomize and Flux refuse.
+    """
+    return [one for one in yaml.load_all(render_text(values, **options), _Loader) if one]
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """A loader for which a key that stands twice is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping. Raises ChartError."""
+        found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        if len(found) != len(node.value):
+            keys = [key.value for key, _ in node.value]
+            raise ChartError(f"stands twice: {', '.join({one for one in keys if keys.count(one) > 1})}")
+        return found
 
 
 def is_hook(item: Object) -> bool:

@@ -127,6 +127,62 @@ def test_the_deployment_has_what_is_its_own(objects: list[Object]) -> None:
     assert controller["readinessProbe"]["timeoutSeconds"] == 9
 
 
+def test_a_label_of_one_object_goes_over_that_of_all() -> None:
+    of_one = {"labels": {"team": "one"}, "annotations": {"example.com/owner": "one"}}
+    values = {
+        **FULL,
+        "deploymentLabels": of_one["labels"],
+        "podLabels": of_one["labels"],
+        "podAnnotations": {"kubectl.kubernetes.io/default-container": "sidecar"},
+        "serviceAccount": of_one,
+        "metrics": {"service": of_one, "podMonitor": {"enabled": True, **of_one}},
+        "monitoring": {"rules": {"enabled": True, "labels": of_one["labels"]}},
+        "hooks": {"podLabels": of_one["labels"]},
+    }
+    objects = render(values)  # which refuses a key that stands twice
+    deployment = the_deployment(objects)
+    pod = deployment["spec"]["template"]["metadata"]
+    assert pod["annotations"]["kubectl.kubernetes.io/default-container"] == "sidecar"
+    of_one_kind = of_kind(objects, "PodMonitor", "PrometheusRule", "Pod")
+    for meta in (deployment["metadata"], pod, *(one["metadata"] for one in of_one_kind)):
+        assert meta["labels"]["team"] == "one"
+    (role, *_) = of_kind(objects, "Role")
+    assert role["metadata"]["labels"]["team"] == "pki"
+
+
+def test_names_of_digits_are_names() -> None:
+    values = {**FULL, "fullnameOverride": "123", "nameOverride": "7", "priorityClassName": "1"}
+    more = {"controller": {"clusterResourceNamespace": "2026"}, "serviceAccount": {"name": "1e3"}}
+    for one in render({**values, **more}, release="456", namespace="2026"):
+        meta = one["metadata"]
+        texts = [meta["name"], meta.get("namespace", ""), *meta["labels"].values()]
+        texts += [subject["name"] for subject in one.get("subjects") or []]
+        texts += [subject.get("namespace", "") for subject in one.get("subjects") or []]
+        texts += list((one.get("roleRef") or {}).values())
+        assert [text for text in texts if not isinstance(text, str)] == [], one["kind"]
+    for spec in pod_specs(render({**values, **more}, release="456", namespace="2026")).values():
+        assert spec["priorityClassName"] == "1"
+        assert isinstance(spec["serviceAccountName"], str)
+
+
+@pytest.mark.parametrize("which", HELMS, ids=lambda one: one.name)
+def test_what_is_null_is_left_out(which: Build) -> None:
+    values = {"livenessProbe": None, "startupProbe": dict.fromkeys(("periodSeconds", "failureThreshold"))}
+    spec = the_deployment(render({**values, "strategy": None, "global": None}, which=which))["spec"]
+    assert "strategy" not in spec
+    (container,) = spec["template"]["spec"]["containers"]
+    assert "livenessProbe" not in container
+    assert container["startupProbe"] == {"httpGet": {"path": "/healthz", "port": "metrics"}}
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def test_in_their_nodes_network_pods_still_resolve_the_clusters_names() -> None:
+    for given, wanted in (("", "ClusterFirstWithHostNet"), ("None", "None")):
+        for spec in pod_specs(render({"hostNetwork": True, "dnsPolicy": given})).values():
+            assert spec["dnsPolicy"] == wanted
+    assert "dnsPolicy" not in the_deployment(render())["spec"]["template"]["spec"]
+
+
 def test_accounts_and_services_are_labelled_and_annotated(objects: list[Object]) -> None:
     (account,) = [
         one for one in of_kind(objects, "ServiceAccount") if one["metadata"]["name"] == "vault-issuer"
@@ -156,8 +212,8 @@ def test_a_monitor_elsewhere_still_finds_our_namespace(objects: list[Object], ki
 
 def test_pods_of_hooks_have_labels_annotations_resources_and_a_way_out(objects: list[Object]) -> None:
     pods = [one["spec"]["template"] for one in of_kind(objects, "Job")] + of_kind(objects, "Pod")
-    assert len(pods) == 3
-    policies = [one for one in of_kind(objects, "NetworkPolicy") if is_hook(one)]
+    assert len(pods) == 4
+    policies = of_kind(objects, "NetworkPolicy")
     for pod in pods:
         meta = pod["metadata"]
         assert meta["labels"].items() >= {"team": "pki", "example.com/l": "hook"}.items()
@@ -170,7 +226,8 @@ def test_pods_of_hooks_have_labels_annotations_resources_and_a_way_out(objects: 
             if one["spec"]["podSelector"]["matchLabels"].items() <= meta["labels"].items()
         ]
         assert USUAL["networkPolicy"]["egress"][0] in policy["spec"]["egress"]
-        assert policy["metadata"]["annotations"]["helm.sh/hook-weight"] == "-10"
+        if is_hook(policy):
+            assert policy["metadata"]["annotations"]["helm.sh/hook-weight"] == "-10"
 
 
 def test_objects_of_your_own_are_templates(objects: list[Object]) -> None:

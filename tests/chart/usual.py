@@ -73,6 +73,7 @@ USUAL: Final[Object] = {
     },
     "networkPolicy": {"egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}]},
     "revocation": {"enabled": True, "allNamespaces": True},
+    "pki": FULL["pki"],
     "hooks": {
         "podLabels": {"example.com/l": "hook"},
         "podAnnotations": {"example.com/a": "hook"},

@@ -11,8 +11,8 @@
 {{- end -}}
 
 {{- define "vault-issuer.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | toYaml }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 {{- end -}}
 
 {{- define "vault-issuer.labels" -}}
@@ -20,20 +20,17 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end -}}
 
 {{/* metadata of an object of this release; takes (dict "root" . "name" "..."), and may take namespace, labels and annotations. */}}
 {{- define "vault-issuer.metadata" -}}
-name: {{ .name }}
+name: {{ .name | toYaml }}
 {{- if .namespace }}
-namespace: {{ .namespace }}
+namespace: {{ .namespace | toYaml }}
 {{- end }}
 labels:
   {{- include "vault-issuer.labels" .root | nindent 2 }}
-  {{- with .labels }}
+  {{- with merge (dict) (default (dict) .labels) .root.Values.commonLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- $annotations := merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations }}
@@ -134,7 +131,7 @@ kind: {{ $parts._0 }}
 
 {{- define "vault-issuer.image" -}}
 {{- $image := .Values.image -}}
-{{- $registry := default $image.registry .Values.global.imageRegistry -}}
+{{- $registry := default $image.registry (.Values.global).imageRegistry -}}
 {{- if not $registry -}}
 {{- fail "image.registry is empty, and there is no public image: build one with `make image`, push it, and set image.registry to host[:port] of your registry; docker.io/library for an image that your nodes have as vault-issuer" -}}
 {{- end -}}
@@ -147,11 +144,11 @@ kind: {{ $parts._0 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ .kind }}
-  name: {{ .role }}
+  name: {{ .role | toYaml }}
 subjects:
   - kind: ServiceAccount
-    name: {{ default (include "vault-issuer.serviceAccountName" .root) .account }}
-    namespace: {{ .root.Release.Namespace }}
+    name: {{ default (include "vault-issuer.serviceAccountName" .root) .account | toYaml }}
+    namespace: {{ .root.Release.Namespace | toYaml }}
 {{- end -}}
 
 {{/* Not empty where the status page listens elsewhere than on loopback: then it has TLS and a login. */}}
@@ -171,6 +168,7 @@ true
 
 {{- define "vault-issuer.podSecurityContext" -}}
 {{- $context := .Values.podSecurityContext -}}
+{{- include "vault-issuer.notNull" (list "podSecurityContext" $context) -}}
 {{- if include "vault-issuer.openshift" . -}}
 {{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" -}}
 {{- end -}}
@@ -178,7 +176,50 @@ true
 {{- end -}}
 
 {{- define "vault-issuer.containerSecurityContext" -}}
+{{- include "vault-issuer.notNull" (list "containerSecurityContext" .Values.containerSecurityContext) -}}
 {{- include "vault-issuer.withoutNulls" .Values.containerSecurityContext -}}
+{{- end -}}
+
+{{/* Fails where a mapping of safe defaults is gone as a whole; takes its name and it. */}}
+{{- define "vault-issuer.notNull" -}}
+{{- if kindIs "invalid" (last .) -}}
+{{- fail (printf "%s is null, which would take every safe default away: set the fields that are not wanted to null, one by one" (first .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A probe of the metrics port; takes (dict "root" . "name" "livenessProbe" "path" "/healthz"). There is none where it is null. */}}
+{{- define "vault-issuer.probe" -}}
+{{- $probe := index .root.Values .name -}}
+{{- if not (kindIs "invalid" $probe) }}
+{{ .name }}:
+  httpGet:
+    path: {{ .path }}
+    port: metrics
+    {{- if .root.Values.metrics.tls.secretName }}
+    scheme: HTTPS
+    {{- end }}
+  {{- $set := include "vault-issuer.withoutNulls" $probe }}
+  {{- if ne $set "{}" }}
+  {{- $set | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Fails where a monitor would scrape nothing; takes (dict "root" . "name" "podMonitor"). */}}
+{{- define "vault-issuer.monitorChecked" -}}
+{{- $monitor := index .root.Values.metrics .name -}}
+{{- $at := printf "metrics.%s" .name -}}
+{{- if and $monitor.scrapeTimeout (gt (include "vault-issuer.milliseconds" $monitor.scrapeTimeout | int64) (include "vault-issuer.milliseconds" $monitor.interval | int64)) -}}
+{{- fail (printf "%s.scrapeTimeout (%s) is longer than its interval (%s), and Prometheus' operator leaves such a monitor out: shorten it, or lengthen the interval" $at $monitor.scrapeTimeout $monitor.interval) -}}
+{{- end -}}
+{{- if and .root.Values.metrics.tls.secretName (not $monitor.authorization) -}}
+{{- fail (printf "metrics.tls.secretName has the metrics ask for a token: set %s.authorization.credentials to the Secret that has one, by name and key" $at) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A time such as 30s in milliseconds. */}}
+{{- define "vault-issuer.milliseconds" -}}
+{{- mul (regexFind "^[0-9]+" . | int64) (index (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000) (regexFind "[a-z]+$" .)) -}}
 {{- end -}}
 
 {{/* A mapping as YAML without what is null, which Helm 3 leaves in a sub-chart's values; and with whole numbers for ids. */}}
@@ -196,7 +237,7 @@ true
 
 {{/* Secrets for the registry, of this chart and of all charts. */}}
 {{- define "vault-issuer.imagePullSecrets" -}}
-{{- with concat (.Values.imagePullSecrets | default list) (.Values.global.imagePullSecrets | default list) | uniq }}
+{{- with concat (.Values.imagePullSecrets | default list) ((.Values.global).imagePullSecrets | default list) | uniq }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -204,10 +245,13 @@ imagePullSecrets:
 
 {{/* What every pod of ours has of its node, its network and its names. */}}
 {{- define "vault-issuer.placement" -}}
-{{- range $field := list "priorityClassName" "runtimeClassName" "dnsPolicy" }}
+{{- range $field := list "priorityClassName" "runtimeClassName" }}
 {{- with index $.Values $field }}
-{{ $field }}: {{ . }}
+{{ $field }}: {{ toYaml . }}
 {{- end }}
+{{- end }}
+{{- with default (ternary "ClusterFirstWithHostNet" "" .Values.hostNetwork) .Values.dnsPolicy }}
+dnsPolicy: {{ . }}
 {{- end }}
 {{- if .Values.hostNetwork }}
 hostNetwork: true
@@ -276,14 +320,14 @@ spec:
 {{/* The pod spec of a hook; takes (dict "root" . "account" "..." "token" true "args" (list ...)), and may take env and mounts. */}}
 {{- define "vault-issuer.hookPod" -}}
 restartPolicy: Never
-serviceAccountName: {{ .account }}
+serviceAccountName: {{ .account | toYaml }}
 automountServiceAccountToken: {{ .token }}
 enableServiceLinks: false
 {{- include "vault-issuer.imagePullSecrets" .root }}
 securityContext:
   {{- include "vault-issuer.podSecurityContext" .root | nindent 2 }}
 containers:
-  - name: {{ .root.Chart.Name }}
+  - name: {{ .root.Chart.Name | toYaml }}
     image: {{ include "vault-issuer.image" .root }}
     imagePullPolicy: {{ .root.Values.image.pullPolicy }}
     args:
@@ -339,20 +383,20 @@ containers:
 - name: login
 {{- if $pki.login.wrappedTokenSecret }}
   secret:
-    secretName: {{ $pki.login.wrappedTokenSecret }}
+    secretName: {{ $pki.login.wrappedTokenSecret | toYaml }}
     items: [{key: token, path: token}]
 {{- else }}
   projected:
     sources:
       - serviceAccountToken:
           path: token
-          audience: {{ $pki.login.audience }}
+          audience: {{ $pki.login.audience | toYaml }}
           expirationSeconds: 600
 {{- end }}
 {{- with $pki.caSecret }}
 - name: ca
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | toYaml }}
     items: [{key: ca.crt, path: ca.crt}]
 {{- end }}
 {{- end -}}
